@@ -1,0 +1,1 @@
+//! A model of the AWS APIs around guardrail enforcement.
