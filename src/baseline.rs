@@ -1,0 +1,195 @@
+//! The baseline: which guardrail version must be enforced, where.
+//!
+//! The raw document is private to this module; only checked values leave it, and a document with
+//! problems reports all of them at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::enforcement::{Guarding, Models};
+use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, OrganizationId, ParentId, Region, text_id};
+
+/// A checked baseline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Baseline {
+    /// Names this text: two baselines with one revision are the same document.
+    pub revision: Revision,
+    /// The organization it is for. Nothing is written in another.
+    pub organization: OrganizationId,
+    /// The account that owns the guardrails.
+    pub owner: AccountId,
+    /// What may be written at all.
+    pub mode: Mode,
+    /// The guardrails, by the name that this document gives them.
+    pub guardrails: BTreeMap<GuardrailKey, Guardrail>,
+    /// Who gets which; the most specific wins: account, then nearest OU, then root.
+    pub assignments: Vec<Assignment>,
+    /// Accounts never written, only reported.
+    pub exclude: BTreeSet<AccountId>,
+    /// How much a new revision may change before somebody approves it.
+    pub limits: Limits,
+}
+
+text_id!(
+    /// The SHA-256 of a baseline's text, in hexadecimal, shortened to 16 digits.
+    Revision,
+    "a baseline revision",
+    "16 hexadecimal digits",
+    |text| text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+);
+
+text_id!(
+    /// What a baseline calls one of its guardrails, for example `corporate`. Never sent to AWS.
+    GuardrailKey,
+    "a guardrail's key",
+    "1 to 64 lower-case letters, digits and hyphens, and not `none`",
+    |text| {
+        (1..=64).contains(&text.len())
+            && text != "none"
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+    }
+);
+
+text_id!(
+    /// A guardrail's name in the owner account: what people see in the console.
+    GuardrailName,
+    "a guardrail name",
+    "1 to 50 letters, digits, hyphens and underscores",
+    |text| {
+        // The pattern and length are the Bedrock service model's.
+        (1..=50).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    }
+);
+
+/// What the keeper may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Enforce, replace and release.
+    Sync,
+    /// Enforce and replace; never release.
+    EnforceOnly,
+    /// Write nothing: look and report. Also the switch that pauses everything.
+    Audit,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mode::Sync => "sync",
+            Mode::EnforceOnly => "enforce-only",
+            Mode::Audit => "audit",
+        })
+    }
+}
+
+/// One guardrail of the baseline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guardrail {
+    /// Where it is enforced, and which guardrail that is there.
+    pub regions: BTreeMap<Region, Source>,
+    /// The models it guards.
+    pub models: Models,
+    /// How much of a request it guards.
+    pub guarding: Guarding,
+    /// Whether members use the owner's guardrail or get a copy.
+    pub placement: Placement,
+    /// What to do with an enforcement whose guardrail can't be used any more.
+    pub on_unusable: OnUnusable,
+}
+
+/// Which guardrail of the owner account, in one Region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// How it is found.
+    pub selector: Selector,
+    /// The version to enforce.
+    pub version: GuardrailVersion,
+}
+
+/// How a guardrail is found in one Region of the owner account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// Looked up by name.
+    Name(GuardrailName),
+    /// Given in full.
+    Arn(GuardrailArn),
+}
+
+/// Where the guardrail that a member enforces lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Placement {
+    /// In the owner account; members refer to it.
+    Central,
+    /// In each member, as a copy that the keeper maintains.
+    Copy,
+}
+
+/// What becomes of an enforcement whose guardrail was deleted, isn't ready or is no longer granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnusable {
+    /// It stays, and alarms: guarded calls may fail.
+    Keep,
+    /// It is released where it is ours: calls work again, unguarded.
+    Release,
+}
+
+/// Gives a guardrail, or on purpose none, to a part of the organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// Accounts, OUs and roots.
+    pub targets: BTreeSet<AssignmentTarget>,
+    /// The guardrail; `None` is unguarded on purpose.
+    pub guardrail: Option<GuardrailKey>,
+    /// What to do with a configuration that the keeper never made.
+    pub existing: Existing,
+}
+
+/// What an assignment may point at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AssignmentTarget {
+    /// One account.
+    Account(AccountId),
+    /// Everything under a root or an OU.
+    Parent(ParentId),
+}
+
+impl fmt::Display for AssignmentTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AssignmentTarget::Account(account) => account.fmt(f),
+            AssignmentTarget::Parent(parent) => parent.fmt(f),
+        }
+    }
+}
+
+/// What to do with an enforcement that somebody else made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Existing {
+    /// Leave it and report it.
+    Keep,
+    /// Record it, then replace it.
+    Replace,
+}
+
+/// How many targets a new revision may replace and release before somebody approves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Enforcements replaced by others.
+    pub max_replacements: u32,
+    /// Enforcements released.
+    pub max_releases: u32,
+}
+
+impl Default for Limits {
+    /// Small enough that a slip of the pen is caught, large enough for a first OU.
+    fn default() -> Limits {
+        Limits { max_replacements: 50, max_releases: 5 }
+    }
+}

@@ -1,0 +1,195 @@
+//! ARNs of guardrails, and the partition they live in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, GuardrailId, InvalidId, Region, text_id};
+
+text_id!(
+    /// An AWS partition: `aws`, `aws-us-gov`, `aws-eusc`, …
+    Partition,
+    "a partition",
+    "aws or aws-…",
+    |text| {
+        text == "aws"
+            || text
+                .strip_prefix("aws-")
+                .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+    }
+);
+
+impl Partition {
+    /// The partition a Region lies in, by the prefixes that AWS uses.
+    ///
+    /// A Region nobody knows is taken for a commercial one, as the AWS SDKs do.
+    pub fn of(region: &Region) -> Partition {
+        let name = match region.as_str().split('-').collect::<Vec<_>>().as_slice() {
+            ["us", "gov", ..] => "aws-us-gov",
+            ["eusc", ..] => "aws-eusc",
+            ["cn", ..] => "aws-cn",
+            ["us", "iso", ..] => "aws-iso",
+            ["us", "isob", ..] => "aws-iso-b",
+            ["us", "isof", ..] => "aws-iso-f",
+            ["eu", "isoe", ..] => "aws-iso-e",
+            _ => "aws",
+        };
+        Partition(name.to_owned())
+    }
+}
+
+/// A guardrail, in full. It never carries a version: versions have no ARN.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GuardrailArn {
+    /// The partition.
+    pub partition: Partition,
+    /// The Region that holds the guardrail; it can be enforced only there.
+    pub region: Region,
+    /// The account that owns the guardrail.
+    pub account: AccountId,
+    /// Its id there.
+    pub id: GuardrailId,
+}
+
+impl FromStr for GuardrailArn {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<GuardrailArn, InvalidId> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let ["arn", partition, "bedrock", region, account, resource] = parts.as_slice() else {
+            return Err(invalid(text));
+        };
+        let id = resource.strip_prefix("guardrail/").ok_or_else(|| invalid(text))?;
+        let arn = GuardrailArn {
+            partition: partition.parse().map_err(|_| invalid(text))?,
+            region: region.parse().map_err(|_| invalid(text))?,
+            account: account.parse().map_err(|_| invalid(text))?,
+            id: id.parse().map_err(|_| invalid(text))?,
+        };
+        Ok(arn)
+    }
+}
+
+impl TryFrom<String> for GuardrailArn {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<GuardrailArn, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<GuardrailArn> for String {
+    fn from(arn: GuardrailArn) -> String {
+        arn.to_string()
+    }
+}
+
+impl fmt::Display for GuardrailArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let GuardrailArn { partition, region, account, id } = self;
+        write!(f, "arn:{partition}:bedrock:{region}:{account}:guardrail/{id}")
+    }
+}
+
+fn invalid(text: &str) -> InvalidId {
+    InvalidId::new("a guardrail ARN", "arn:aws:bedrock:REGION:ACCOUNT:guardrail/ID, without a version", text)
+}
+
+/// A guardrail as an event names it: by ARN, or by an id that means something only in the event's account and Region.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum GuardrailRef {
+    /// In full.
+    Arn(GuardrailArn),
+    /// By id.
+    Id(GuardrailId),
+}
+
+impl GuardrailRef {
+    /// The guardrail's id, however it is named.
+    pub fn id(&self) -> &GuardrailId {
+        match self {
+            GuardrailRef::Arn(arn) => &arn.id,
+            GuardrailRef::Id(id) => id,
+        }
+    }
+}
+
+impl FromStr for GuardrailRef {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<GuardrailRef, InvalidId> {
+        if text.starts_with("arn:") {
+            text.parse().map(GuardrailRef::Arn)
+        } else {
+            text.parse().map(GuardrailRef::Id)
+        }
+    }
+}
+
+impl TryFrom<String> for GuardrailRef {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<GuardrailRef, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<GuardrailRef> for String {
+    fn from(guardrail: GuardrailRef) -> String {
+        guardrail.to_string()
+    }
+}
+
+impl fmt::Display for GuardrailRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GuardrailRef::Arn(arn) => arn.fmt(f),
+            GuardrailRef::Id(id) => id.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_partition_is_read_back() {
+        for text in [
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/hu1dlsv9wy1d",
+            "arn:aws-us-gov:bedrock:us-gov-west-1:222222222222:guardrail/a",
+            "arn:aws-eusc:bedrock:eusc-de-east-1:222222222222:guardrail/0z",
+        ] {
+            let arn: GuardrailArn = text.parse().unwrap();
+            assert_eq!(arn.to_string(), text);
+            assert_eq!(arn.partition, Partition::of(&arn.region));
+        }
+    }
+
+    #[test]
+    fn what_looks_like_one_is_refused() {
+        for text in [
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/hu1dlsv9wy1d:1",
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/my-guardrail",
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/abc/1",
+            "arn:aws:bedrock:us-east-1:*:guardrail/abc",
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail-profile/us.guardrail.v1:0",
+            "arn:aws:s3:us-east-1:222222222222:guardrail/abc",
+            "hu1dlsv9wy1d",
+        ] {
+            assert!(text.parse::<GuardrailArn>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_an_arn_or_an_id() {
+        let arn = "arn:aws:bedrock:us-east-1:222222222222:guardrail/abc";
+        assert_eq!(arn.parse::<GuardrailRef>().unwrap().id().as_str(), "abc");
+        assert_eq!("abc".parse::<GuardrailRef>().unwrap().to_string(), "abc");
+        assert!("arn:aws:iam::222222222222:role/x".parse::<GuardrailRef>().is_err());
+        assert!("HIDDEN_DUE_TO_SECURITY_REASONS".parse::<GuardrailRef>().is_err());
+    }
+}

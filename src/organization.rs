@@ -1,0 +1,182 @@
+//! The organization: accounts, their states, and where each stands in the tree.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccountId, InvalidId, OrganizationId, ParentId};
+
+/// An AWS Organization, or the part of it that a run looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organization {
+    /// Its id.
+    pub id: OrganizationId,
+    /// The account that pays; StackSets and SCPs never reach it.
+    pub management: AccountId,
+    /// The accounts that were looked at: all of them on a sweep, a few for an event.
+    pub accounts: BTreeMap<AccountId, Account>,
+    /// Whether `accounts` is the whole organization. Only then does a missing account or OU mean anything.
+    pub complete: bool,
+}
+
+/// One account of the organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// Its name, for people.
+    pub name: String,
+    /// Whether calls may be made in it.
+    pub state: AccountState,
+    /// Where it stands.
+    pub path: OrgPath,
+    /// When it joined, in seconds since 1970 (UTC), where AWS says so.
+    pub joined: Option<i64>,
+}
+
+/// An account's life, as Organizations tells it. Only an active account can be worked on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountState {
+    /// Being set up; calls fail for now.
+    PendingActivation,
+    /// In use.
+    Active,
+    /// Suspended by AWS.
+    Suspended,
+    /// On its way to being closed.
+    PendingClosure,
+    /// Closed; listed for 90 days more.
+    Closed,
+    /// A state that AWS added after this program was written. Nothing is assumed of it.
+    Other(String),
+}
+
+impl AccountState {
+    /// Whether calls in the account can be expected to work.
+    pub fn is_active(&self) -> bool {
+        *self == AccountState::Active
+    }
+}
+
+impl fmt::Display for AccountState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AccountState::PendingActivation => "pending activation",
+            AccountState::Active => "active",
+            AccountState::Suspended => "suspended",
+            AccountState::PendingClosure => "pending closure",
+            AccountState::Closed => "closed",
+            AccountState::Other(name) => name,
+        })
+    }
+}
+
+/// Where an account stands: the root, then the OUs down to its parent.
+///
+/// Written as `o-…/r-…/ou-…/`, the form of Organizations' `Account.Paths` and of IAM's
+/// `aws:PrincipalOrgPaths`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OrgPath {
+    organization: OrganizationId,
+    parents: Vec<ParentId>,
+}
+
+impl OrgPath {
+    /// A path from its parts, root first.
+    ///
+    /// # Errors
+    /// When the first parent is no root or a later one is.
+    pub fn new(organization: OrganizationId, parents: Vec<ParentId>) -> Result<OrgPath, InvalidId> {
+        let valid = parents.first().is_some_and(ParentId::is_root)
+            && parents.iter().skip(1).all(|parent| !parent.is_root());
+        let path = OrgPath { organization, parents };
+        if valid { Ok(path) } else { Err(invalid_path(&path.to_string())) }
+    }
+
+    /// The organization at its head.
+    pub fn organization(&self) -> &OrganizationId {
+        &self.organization
+    }
+
+    /// The root, then the OUs down to the account's parent.
+    pub fn parents(&self) -> &[ParentId] {
+        &self.parents
+    }
+}
+
+impl FromStr for OrgPath {
+    type Err = InvalidId;
+
+    /// Reads `o-…/r-…(/ou-…)*(/<account>)?(/)?`: the account at the end, where AWS adds it, is dropped.
+    fn from_str(text: &str) -> Result<OrgPath, InvalidId> {
+        let mut parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
+        if parts.last().is_some_and(|last| last.parse::<AccountId>().is_ok()) {
+            parts.pop();
+        }
+        let (organization, parents) = parts.split_first().ok_or_else(|| invalid_path(text))?;
+        let parents: Result<Vec<ParentId>, InvalidId> = parents.iter().map(|part| part.parse()).collect();
+        match (organization.parse(), parents) {
+            (Ok(organization), Ok(parents)) => OrgPath::new(organization, parents),
+            (Ok(_), Err(_)) | (Err(_), _) => Err(invalid_path(text)),
+        }
+    }
+}
+
+impl TryFrom<String> for OrgPath {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<OrgPath, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<OrgPath> for String {
+    fn from(path: OrgPath) -> String {
+        path.to_string()
+    }
+}
+
+impl fmt::Display for OrgPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/", self.organization)?;
+        for parent in &self.parents {
+            write!(f, "{parent}/")?;
+        }
+        Ok(())
+    }
+}
+
+fn invalid_path(text: &str) -> InvalidId {
+    InvalidId::new("a path in an organization", "o-…/r-…/ou-…/", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_read_with_and_without_the_account() {
+        let short: OrgPath = "o-exampleorgid/r-exam/ou-exam-workload/".parse().unwrap();
+        let long: OrgPath = "o-exampleorgid/r-exam/ou-exam-workload/300000000001/".parse().unwrap();
+        assert_eq!(short, long);
+        assert_eq!(short.to_string(), "o-exampleorgid/r-exam/ou-exam-workload/");
+        assert_eq!(short.parents().len(), 2);
+    }
+
+    #[test]
+    fn a_path_starts_at_a_root() {
+        for text in [
+            "",
+            "o-exampleorgid/",
+            "r-exam/",
+            "o-exampleorgid/ou-exam-workload/",
+            "o-exampleorgid/r-exam/r-exam/",
+        ] {
+            assert!(text.parse::<OrgPath>().is_err(), "{text}");
+        }
+    }
+}
