@@ -13,3 +13,5 @@ pub mod baseline;
 pub mod enforcement;
 pub mod ids;
 pub mod organization;
+pub mod own_roles;
+pub mod trigger;
