@@ -6,6 +6,7 @@ use crate::baseline::{Baseline, Existing, Guardrail, GuardrailKey, Source};
 use crate::ids::{AccountId, Region, Target};
 use crate::organization::{Account, Organization};
 use crate::record::Records;
+use crate::trigger::Regions;
 
 /// What is wanted of every target in scope.
 pub type Desired = BTreeMap<Target, Wanted>;
@@ -36,25 +37,6 @@ pub struct WantedGuardrail {
     pub existing: Existing,
 }
 
-/// Which part of the organization a run looks at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RegionFilter {
-    /// Every Region that matters.
-    All,
-    /// These, as far as they matter.
-    Only(BTreeSet<Region>),
-}
-
-impl RegionFilter {
-    /// Whether the Region is looked at.
-    pub fn admits(&self, region: &Region) -> bool {
-        match self {
-            RegionFilter::All => true,
-            RegionFilter::Only(regions) => regions.contains(region),
-        }
-    }
-}
-
 /// Lays the baseline over the accounts of `organization`.
 ///
 /// A Region that the baseline no longer names is still looked at where the record knows an
@@ -64,13 +46,13 @@ pub fn desired(
     baseline: &Baseline,
     organization: &Organization,
     records: &Records,
-    regions: &RegionFilter,
+    regions: &Regions,
 ) -> Desired {
     let mut desired = Desired::new();
     let named = baseline.regions();
     for account in organization.accounts.values().filter(|account| account.state.is_active()) {
         let held = regions_held(records, &account.id);
-        for region in named.union(&held).filter(|region| regions.admits(region)) {
+        for region in named.union(&held).filter(|region| regions.contain(region)) {
             let target = Target { account: account.id.clone(), region: region.clone() };
             desired.insert(target, wanted(baseline, account, region));
         }

@@ -10,8 +10,18 @@
 //! ```
 
 pub mod baseline;
+pub mod cloud;
+pub mod desired;
 pub mod enforcement;
+pub mod failure;
 pub mod ids;
+pub mod limits;
+pub mod observed;
 pub mod organization;
 pub mod own_roles;
+pub mod plan;
+pub mod record;
+pub mod report;
+pub mod resolved;
+pub mod task;
 pub mod trigger;

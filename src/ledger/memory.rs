@@ -1,0 +1,57 @@
+//! A ledger in this process. Gone with it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccountId, Target};
+use crate::limits::Rollout;
+use crate::record::{Record, Records};
+
+/// Everything a ledger holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Contents {
+    pub(super) targets: BTreeMap<Target, Record>,
+    pub(super) rollout: Option<Rollout>,
+}
+
+impl Contents {
+    pub(super) fn account(&self, account: &AccountId) -> Records {
+        self.targets
+            .iter()
+            .filter(|(target, _)| target.account == *account)
+            .map(|(target, record)| (target.clone(), record.clone()))
+            .collect()
+    }
+}
+
+/// A ledger in memory.
+#[derive(Debug, Default)]
+pub struct MemoryLedger {
+    contents: Mutex<Contents>,
+}
+
+impl MemoryLedger {
+    pub(super) fn account(&self, account: &AccountId) -> Records {
+        self.contents().account(account)
+    }
+
+    pub(super) fn update(&self, target: &Target, change: impl FnOnce(&mut Record)) {
+        change(self.contents().targets.entry(target.clone()).or_default());
+    }
+
+    pub(super) fn rollout(&self) -> Option<Rollout> {
+        self.contents().rollout.clone()
+    }
+
+    pub(super) fn set_rollout(&self, rollout: Rollout) {
+        self.contents().rollout = Some(rollout);
+    }
+
+    /// No change is made in two steps, so what a panic left behind is whole.
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
