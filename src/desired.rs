@@ -79,7 +79,9 @@ fn wanted(baseline: &Baseline, account: &Account, region: &Region) -> Wanted {
         .guardrail
         .as_ref()
         .and_then(|key| baseline.guardrails.get(key).map(|guardrail| (key, guardrail)));
-    match guardrail.and_then(|(key, guardrail)| guardrail.regions.get(region).map(|source| (key, guardrail, source))) {
+    match guardrail
+        .and_then(|(key, guardrail)| guardrail.regions.get(region).map(|source| (key, guardrail, source)))
+    {
         Some((key, guardrail, source)) => Wanted::Guardrail(WantedGuardrail {
             key: key.clone(),
             source: source.clone(),

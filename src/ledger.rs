@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use crate::ids::{AccountId, Target};
 use crate::limits::Rollout;
-use crate::record::{Record, Records};
+use crate::record::{Note, Records};
 use crate::settings::LedgerSource;
 
 /// A ledger that could not be read or written.
@@ -77,17 +77,20 @@ impl Ledger {
         }
     }
 
-    /// Changes one target's record, as one step.
+    /// Takes note of what happened, all of it as one step.
     ///
     /// # Errors
     /// When the store can't be read or written; then nothing is changed.
-    pub async fn update(&self, target: &Target, change: impl FnOnce(&mut Record)) -> Result<(), LedgerError> {
+    pub async fn note(&self, notes: Vec<(Target, Note)>) -> Result<(), LedgerError> {
+        if notes.is_empty() {
+            return Ok(());
+        }
         match self {
             Ledger::Memory(ledger) => {
-                ledger.update(target, change);
+                ledger.change(|contents| contents.note(notes));
                 Ok(())
             }
-            Ledger::File(ledger) => ledger.update(target, change),
+            Ledger::File(ledger) => ledger.change(|contents| contents.note(notes)),
         }
     }
 
@@ -109,10 +112,10 @@ impl Ledger {
     pub async fn set_rollout(&self, rollout: Rollout) -> Result<(), LedgerError> {
         match self {
             Ledger::Memory(ledger) => {
-                ledger.set_rollout(rollout);
+                ledger.change(|contents| contents.rollout = Some(rollout));
                 Ok(())
             }
-            Ledger::File(ledger) => ledger.set_rollout(rollout),
+            Ledger::File(ledger) => ledger.change(|contents| contents.rollout = Some(rollout)),
         }
     }
 }

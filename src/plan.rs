@@ -139,11 +139,6 @@ pub enum HoldReason {
         /// The baseline's revision.
         revision: Revision,
     },
-    /// The ledger could not be read, so whose this is can't be told.
-    LedgerUnreadable {
-        /// Why.
-        message: String,
-    },
 }
 
 impl HoldReason {
@@ -154,7 +149,6 @@ impl HoldReason {
                 failure.category.is_worth_waiting()
             }
             HoldReason::Unusable { unusable } => unusable.is_worth_waiting(),
-            HoldReason::LedgerUnreadable { .. } => true,
             HoldReason::NotOurs { .. }
             | HoldReason::NoDurableLedger
             | HoldReason::ChangedBySomeoneElse { .. }

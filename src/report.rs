@@ -123,7 +123,9 @@ impl TargetReport {
                 change.enforces().map(|(_, to)| to.to_string())
             }
             TargetReport::Attempted(Outcome { change, result: Err(_) }) => match change {
-                Change::Replace { from, .. } | Change::Release { from, .. } => Some(from.enforcement.to_string()),
+                Change::Replace { from, .. } | Change::Release { from, .. } => {
+                    Some(from.enforcement.to_string())
+                }
                 Change::Enforce { .. }
                 | Change::EnsureCopy { .. }
                 | Change::PutResourcePolicy { .. }
@@ -146,8 +148,10 @@ impl Report {
     /// A report of a plan of which nothing was attempted yet.
     pub fn of(revision: Revision, plan: Plan) -> Report {
         let Plan { decisions, skipped } = plan;
-        let targets =
-            decisions.into_iter().map(|(target, decision)| (target, TargetReport::Decided(decision))).collect();
+        let targets = decisions
+            .into_iter()
+            .map(|(target, decision)| (target, TargetReport::Decided(decision)))
+            .collect();
         Report { revision, targets, skipped, strangers: Vec::new(), warnings: Vec::new() }
     }
 

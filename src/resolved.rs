@@ -85,7 +85,9 @@ impl Unusable {
     /// Whether time alone may mend it.
     pub fn is_worth_waiting(&self) -> bool {
         match self {
-            Unusable::NotReady { status } => status == "CREATING" || status == "UPDATING" || status == "VERSIONING",
+            Unusable::NotReady { status } => {
+                status == "CREATING" || status == "UPDATING" || status == "VERSIONING"
+            }
             Unusable::Unreadable { failure } => failure.category.is_worth_waiting(),
             Unusable::NotFound { .. }
             | Unusable::Ambiguous { .. }
@@ -158,7 +160,9 @@ pub fn resolve(desired: Desired, catalog: &Catalog) -> Resolved {
         .into_iter()
         .map(|(target, wanted)| {
             let wish = match wanted {
-                Wanted::Guardrail(wanted) => Wish::Enforce(resolve_guardrail(wanted, &target.region, catalog)),
+                Wanted::Guardrail(wanted) => {
+                    Wish::Enforce(resolve_guardrail(wanted, &target.region, catalog))
+                }
                 Wanted::Nothing => Wish::Nothing,
                 Wanted::Unassigned => Wish::Unassigned,
                 Wanted::Excluded => Wish::Excluded,

@@ -198,7 +198,10 @@ impl<'a> Reading<'a> {
         const NAME: &str = "KEEPER_BASELINE";
         match self.get(NAME) {
             Some("ssm:") => {
-                self.problem(NAME, "ssm: needs a parameter's name, for example ssm:/guardrail-keeper/baseline");
+                self.problem(
+                    NAME,
+                    "ssm: needs a parameter's name, for example ssm:/guardrail-keeper/baseline",
+                );
                 None
             }
             Some(text) => text.parse().ok(),
@@ -256,7 +259,10 @@ impl<'a> Reading<'a> {
             Some(text) => match text.strip_prefix("file:") {
                 Some(path) if !path.is_empty() => LedgerSource::File(PathBuf::from(path)),
                 Some(_) | None => {
-                    self.problem(NAME, format_args!("{text:?} is not a ledger: expected memory or file:PATH"));
+                    self.problem(
+                        NAME,
+                        format_args!("{text:?} is not a ledger: expected memory or file:PATH"),
+                    );
                     LedgerSource::Memory
                 }
             },

@@ -45,13 +45,8 @@ const NOT_READY: &[&str] = &[
 ];
 
 /// The caller may not.
-const DENIED: &[&str] = &[
-    "AccessDenied",
-    "AccessDeniedException",
-    "AuthFailure",
-    "NotAuthorized",
-    "UnauthorizedOperation",
-];
+const DENIED: &[&str] =
+    &["AccessDenied", "AccessDeniedException", "AuthFailure", "NotAuthorized", "UnauthorizedOperation"];
 
 /// The account isn't there to be worked on.
 const GONE: &[&str] = &["AccountNotFoundException", "AWSOrganizationsNotInUseException"];
@@ -82,14 +77,18 @@ where
                 (Category::Transient, format!("could not be reached: {detail}"))
             }
         }
-        SdkError::ResponseError(_) => (Category::Transient, "the answer was cut short or unreadable".to_owned()),
+        SdkError::ResponseError(_) => {
+            (Category::Transient, "the answer was cut short or unreadable".to_owned())
+        }
         SdkError::ServiceError(service) => match service.err().code() {
             Some(code) => {
                 let said = service.err().message().unwrap_or("no message");
                 (category_of(code), format!("{code}: {}", shortened(said)))
             }
             // An answer without a code comes from something between AWS and us.
-            None => (Category::Transient, format!("an error without a code, HTTP {}", service.raw().status())),
+            None => {
+                (Category::Transient, format!("an error without a code, HTTP {}", service.raw().status()))
+            }
         },
         SdkError::ConstructionFailure(_) | _ => (Category::Rejected, chain(error)),
     };

@@ -26,7 +26,8 @@ impl Reader {
         let mut found = Vec::new();
         let mut pages = self.bedrock.list_guardrails().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| Unusable::Unreadable { failure: failure("ListGuardrails", &error) })?;
+            let page =
+                page.map_err(|error| Unusable::Unreadable { failure: failure("ListGuardrails", &error) })?;
             let named = page.guardrails().iter().filter(|guardrail| guardrail.name() == name.as_str());
             found.extend(named.map(|guardrail| guardrail.arn().to_owned()));
         }
@@ -46,7 +47,11 @@ impl Reader {
     }
 
     /// Why a version can't be enforced, or `None` if it can, as far as its owner can tell.
-    pub async fn why_unusable(&self, guardrail: &GuardrailArn, version: GuardrailVersion) -> Option<Unusable> {
+    pub async fn why_unusable(
+        &self,
+        guardrail: &GuardrailArn,
+        version: GuardrailVersion,
+    ) -> Option<Unusable> {
         let answer = self
             .bedrock
             .get_guardrail()

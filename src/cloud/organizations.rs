@@ -101,9 +101,7 @@ impl Organizations {
         Ok(Account {
             name: account.name().unwrap_or(id.as_str()).to_owned(),
             state: state(account),
-            joined: account
-                .joined_timestamp()
-                .and_then(|joined| Timestamp::from_second(joined.secs()).ok()),
+            joined: account.joined_timestamp().and_then(|joined| Timestamp::from_second(joined.secs()).ok()),
             path,
             id,
         })
@@ -122,7 +120,8 @@ impl Organizations {
             let mut parent = None;
             while let Some(page) = pages.next().await {
                 let page = page.map_err(|error| failure(OPERATION, &error))?;
-                parent = parent.or_else(|| page.parents().first().and_then(|parent| parent.id().map(str::to_owned)));
+                parent = parent
+                    .or_else(|| page.parents().first().and_then(|parent| parent.id().map(str::to_owned)));
             }
             let parent: ParentId = parsed(OPERATION, "Id", parent.as_deref())?;
             child = parent.as_str().to_owned();

@@ -72,11 +72,12 @@ impl Reader {
     /// When the call doesn't answer 200. What the guardrail did about the text doesn't matter.
     pub async fn probe(&self, enforcement: &Enforcement) -> Result<(), Failure> {
         const OPERATION: &str = "ApplyGuardrail";
-        let text = runtime::GuardrailTextBlock::builder().text(PROBE_TEXT).build().map_err(|error| Failure {
-            category: Category::Rejected,
-            operation: OPERATION.to_owned(),
-            message: error.to_string(),
-        })?;
+        let text =
+            runtime::GuardrailTextBlock::builder().text(PROBE_TEXT).build().map_err(|error| Failure {
+                category: Category::Rejected,
+                operation: OPERATION.to_owned(),
+                message: error.to_string(),
+            })?;
         self.runtime
             .apply_guardrail()
             .guardrail_identifier(enforcement.guardrail.to_string())

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
-use aws_sdk_bedrock::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_bedrock::config::retry::RetryPartition;
+use aws_sdk_bedrock::config::{Credentials, SharedCredentialsProvider};
 use tokio::sync::{Mutex, OnceCell};
 
-use super::error::failure;
 use super::Identity;
+use super::error::failure;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Partition, Region};
 

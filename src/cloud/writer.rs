@@ -113,7 +113,9 @@ impl Writer {
 
 /// What is the default is left out, so that what AWS stores doesn't depend on what its default
 /// becomes; `modelEnforcement` needs both of its lists where it is sent at all.
-fn configuration(to: &Enforcement) -> Result<aws::AccountEnforcedGuardrailInferenceInputConfiguration, BuildError> {
+fn configuration(
+    to: &Enforcement,
+) -> Result<aws::AccountEnforcedGuardrailInferenceInputConfiguration, BuildError> {
     let Enforcement { guardrail, version, models, guarding } = to;
     let mut configuration = aws::AccountEnforcedGuardrailInferenceInputConfiguration::builder()
         .guardrail_identifier(guardrail.to_string())
@@ -154,6 +156,7 @@ fn changed_meanwhile(operation: &'static str) -> Failure {
     Failure {
         category: Category::Transient,
         operation: operation.to_owned(),
-        message: "the configuration was changed by somebody else meanwhile; nothing was overwritten".to_owned(),
+        message: "the configuration was changed by somebody else meanwhile; nothing was overwritten"
+            .to_owned(),
     }
 }

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::LedgerError;
 use super::memory::Contents;
-use crate::ids::{AccountId, Target};
+use crate::ids::AccountId;
 use crate::limits::Rollout;
-use crate::record::{Record, Records};
+use crate::record::Records;
 
 /// The form of the file. A later program may change it, and must then read this one, too.
 const FORMAT: u32 = 1;
@@ -30,7 +30,6 @@ pub struct FileLedger {
 #[derive(Serialize, Deserialize)]
 struct Document {
     format: u32,
-    #[serde(flatten)]
     contents: Contents,
 }
 
@@ -43,16 +42,8 @@ impl FileLedger {
         Ok(self.read()?.account(account))
     }
 
-    pub(super) fn update(&self, target: &Target, change: impl FnOnce(&mut Record)) -> Result<(), LedgerError> {
-        self.write(|contents| change(contents.targets.entry(target.clone()).or_default()))
-    }
-
     pub(super) fn rollout(&self) -> Result<Option<Rollout>, LedgerError> {
         Ok(self.read()?.rollout)
-    }
-
-    pub(super) fn set_rollout(&self, rollout: Rollout) -> Result<(), LedgerError> {
-        self.write(|contents| contents.rollout = Some(rollout))
     }
 
     fn read(&self) -> Result<Contents, LedgerError> {
@@ -70,7 +61,7 @@ impl FileLedger {
         Ok(document.contents)
     }
 
-    fn write(&self, change: impl FnOnce(&mut Contents)) -> Result<(), LedgerError> {
+    pub(super) fn change(&self, change: impl FnOnce(&mut Contents)) -> Result<(), LedgerError> {
         let failed = |source| LedgerError::File { path: self.path.clone(), source };
         let _ours = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         // The lock is on a file of its own, because the ledger itself is replaced each time.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, Target};
 use crate::limits::Rollout;
-use crate::record::{Record, Records};
+use crate::record::{Note, Record, Records};
 
 /// Everything a ledger holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,12 @@ impl Contents {
             .map(|(target, record)| (target.clone(), record.clone()))
             .collect()
     }
+
+    pub(super) fn note(&mut self, notes: Vec<(Target, Note)>) {
+        for (target, note) in notes {
+            self.targets.entry(target).or_default().note(note);
+        }
+    }
 }
 
 /// A ledger in memory.
@@ -38,16 +44,12 @@ impl MemoryLedger {
         self.contents().account(account)
     }
 
-    pub(super) fn update(&self, target: &Target, change: impl FnOnce(&mut Record)) {
-        change(self.contents().targets.entry(target.clone()).or_default());
+    pub(super) fn change(&self, change: impl FnOnce(&mut Contents)) {
+        change(&mut self.contents());
     }
 
     pub(super) fn rollout(&self) -> Option<Rollout> {
         self.contents().rollout.clone()
-    }
-
-    pub(super) fn set_rollout(&self, rollout: Rollout) {
-        self.contents().rollout = Some(rollout);
     }
 
     /// No change is made in two steps, so what a panic left behind is whole.

@@ -141,7 +141,10 @@ fn ownership(account: &AccountId, seen: &Seen, record: &Record, grounds: Grounds
 
 /// The proof that a release needs: what is there is what we put there, unchanged.
 fn is_what_we_last_applied(account: &AccountId, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> bool {
-    let recorded = record.ours.as_ref().is_some_and(|ours| Drift::between(&seen.enforcement, &ours.enforcement).is_none());
+    let recorded = record
+        .ours
+        .as_ref()
+        .is_some_and(|ours| Drift::between(&seen.enforcement, &ours.enforcement).is_none());
     recorded || seen.was_last_written_by_us(grounds.own_roles, account)
 }
 
@@ -150,7 +153,9 @@ fn usable(wanted: &Enforce) -> Result<Enforcement, Unusable> {
     match (&wanted.enforcement, &wanted.unusable) {
         (Some(enforcement), None) => Ok(enforcement.clone()),
         (_, Some(unusable)) => Err(unusable.clone()),
-        (None, None) => Err(Unusable::Unreadable { failure: crate::failure::Failure::not_looked_up(&wanted.key) }),
+        (None, None) => {
+            Err(Unusable::Unreadable { failure: crate::failure::Failure::not_looked_up(&wanted.key) })
+        }
     }
 }
 

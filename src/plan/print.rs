@@ -60,7 +60,10 @@ impl Plan {
                 }
                 Decision::Broken(broken) => Some(Line {
                     mark: Mark::Broken,
-                    text: format!("{target} broken: {} is enforced, but {}", broken.seen.enforcement, broken.unusable),
+                    text: format!(
+                        "{target} broken: {} is enforced, but {}",
+                        broken.seen.enforcement, broken.unusable
+                    ),
                 }),
                 Decision::InSync(_) | Decision::LeftAlone(_) => None,
             })
@@ -132,7 +135,9 @@ impl Change {
         match self {
             Change::Enforce { .. } => Mark::Add,
             Change::PutResourcePolicy { from: None, .. } | Change::EnsureCopy { from: None, .. } => Mark::Add,
-            Change::Replace { .. } | Change::PutResourcePolicy { .. } | Change::EnsureCopy { .. } => Mark::Alter,
+            Change::Replace { .. } | Change::PutResourcePolicy { .. } | Change::EnsureCopy { .. } => {
+                Mark::Alter
+            }
             Change::Release { .. } | Change::RemoveResourcePolicy { .. } => Mark::Remove,
         }
     }
@@ -201,32 +206,42 @@ impl fmt::Display for HoldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HoldReason::NotOurs { by: Some(by) } => {
-                write!(f, "another configuration is there, made by {by}: `existing: replace` would replace it")
+                write!(
+                    f,
+                    "another configuration is there, made by {by}: `existing: replace` would replace it"
+                )
             }
-            HoldReason::NotOurs { by: None } => {
-                f.write_str("another configuration is there, and it isn't ours: `existing: replace` would replace it")
-            }
+            HoldReason::NotOurs { by: None } => f.write_str(
+                "another configuration is there, and it isn't ours: `existing: replace` would replace it",
+            ),
             HoldReason::NoDurableLedger => f.write_str(
                 "`existing: replace` needs a ledger that lasts, to keep what was there: set KEEPER_LEDGER",
             ),
             HoldReason::Unreadable { failure } => write!(f, "could not be read: {failure}"),
             HoldReason::Unusable { unusable } => unusable.fmt(f),
             HoldReason::ChangedBySomeoneElse { by: Some(by) } => {
-                write!(f, "to be released, but changed since by {by}: release it by hand, or put it back first")
+                write!(
+                    f,
+                    "to be released, but changed since by {by}: release it by hand, or put it back first"
+                )
             }
             HoldReason::ChangedBySomeoneElse { by: None } => f.write_str(
                 "to be released, but changed by someone else since: release it by hand, or put it back first",
             ),
             HoldReason::Mode { mode } => write!(f, "mode {mode} doesn't write this"),
             HoldReason::ProbeFailed { failure } => {
-                write!(f, "the account can't apply the guardrail, so enforcing it would break its calls: {failure}")
+                write!(
+                    f,
+                    "the account can't apply the guardrail, so enforcing it would break its calls: {failure}"
+                )
             }
-            HoldReason::NotProven => f.write_str("nobody has proven that the account can apply the guardrail"),
+            HoldReason::NotProven => {
+                f.write_str("nobody has proven that the account can apply the guardrail")
+            }
             HoldReason::NotApproved { revision } => write!(
                 f,
                 "baseline {revision} replaces or releases more than its limits allow: read the plan, then approve it"
             ),
-            HoldReason::LedgerUnreadable { message } => write!(f, "the ledger could not be read: {message}"),
         }
     }
 }
