@@ -34,6 +34,18 @@ pub(super) enum Kind {
     Refused,
 }
 
+impl Node {
+    /// Whether nothing is written here, or one of YAML's words for it.
+    pub(super) fn is_null(&self) -> bool {
+        match &self.kind {
+            Kind::Scalar { text, quoted: false } => {
+                matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
+            }
+            Kind::Scalar { quoted: true, .. } | Kind::Sequence(_) | Kind::Mapping(_) | Kind::Refused => false,
+        }
+    }
+}
+
 /// Reads the text. `None` where there is nothing to check, and then a problem says why.
 pub(super) fn read(text: &str, problems: &mut Problems) -> Option<Node> {
     let start = Place { position: Position::START, path: String::new() };
@@ -62,14 +74,15 @@ pub(super) fn read(text: &str, problems: &mut Problems) -> Option<Node> {
             }
         }
     }
-    if tree.root.is_none() {
+    let root = tree.root.filter(|root| !root.is_null());
+    if root.is_none() {
         problems.report(
             &start,
             "the baseline is empty",
             "write at least version, organization, owner, guardrails and assignments",
         );
     }
-    tree.root
+    root
 }
 
 /// Refuses what a reader of the text would not see, and what SSM would not store.
@@ -245,6 +258,8 @@ fn report_syntax(error: &ScanError, problems: &mut Problems) {
     let info = error.info();
     let (message, instead) = if info.contains("tab") && !info.contains("table") {
         ("a tab stands where only spaces may indent".to_owned(), "indent with spaces")
+    } else if info.contains("must be followed by") {
+        ("a `:` is followed by something else than a space".to_owned(), "put a space behind it")
     } else if info.contains("unknown anchor") {
         (
             "an alias (`*…`) is not read".to_owned(),

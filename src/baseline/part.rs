@@ -42,14 +42,9 @@ impl<'a> Part<'a> {
         Part { node, place: Place { position: node.position, path: String::new() } }
     }
 
-    /// Whether nothing is written here, or one of YAML's words for it.
+    /// Whether nothing is written here.
     pub(super) fn is_null(&self) -> bool {
-        match &self.node.kind {
-            Kind::Scalar { text, quoted: false } => {
-                matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
-            }
-            Kind::Scalar { quoted: true, .. } | Kind::Sequence(_) | Kind::Mapping(_) | Kind::Refused => false,
-        }
+        self.node.is_null()
     }
 
     /// Says that something else belongs here.
