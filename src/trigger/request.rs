@@ -13,10 +13,10 @@ use super::scope::{Accounts, Regions};
 use crate::ids::{InvalidId, text_id};
 
 /// The `detail-type` that marks a request, whatever its source.
-pub const DETAIL_TYPE: &str = "Reconcile Requested";
+pub const REQUEST_DETAIL_TYPE: &str = "Reconcile Requested";
 
 /// The `source` that the keeper's own tools give a request.
-pub const SOURCE: &str = "guardrail-keeper.request";
+pub const REQUEST_SOURCE: &str = "guardrail-keeper.request";
 
 /// How much of a reason is kept.
 const REASON_LIMIT: usize = 500;

@@ -55,6 +55,23 @@ pub struct ChangedGuardrail {
     pub arn: Option<GuardrailArn>,
 }
 
+impl Scope {
+    /// Why, in a sentence.
+    pub fn reason(&self) -> String {
+        let mut text = String::new();
+        for reason in &self.reasons {
+            if !text.is_empty() {
+                text.push_str("; ");
+            }
+            text.push_str(&reason.to_string());
+        }
+        match self.request.as_ref().and_then(|request| request.reason.as_deref()) {
+            Some(words) => format!("{text}: {words}"),
+            None => text,
+        }
+    }
+}
+
 impl Accounts {
     /// One account.
     pub fn one(account: AccountId) -> Accounts {
