@@ -14,6 +14,7 @@ pub mod cloud;
 pub mod desired;
 pub mod enforcement;
 pub mod failure;
+pub mod handler;
 pub mod ids;
 pub mod ledger;
 pub mod limits;

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::ids::{AccountId, Target};
 use crate::observed::Observation;
 use crate::organization::AccountState;
-use crate::plan::{Change, Counts, Decision, Plan};
+use crate::plan::{Change, Decision, Plan};
 
 /// The result of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,6 +194,28 @@ impl Report {
         })
     }
 
+    /// How it ended, in one line.
+    pub fn summary(&self) -> String {
+        let counts = self.counts();
+        let count = |state: State| counts.get(&state).copied().unwrap_or(0);
+        let changed = count(State::Enforced) + count(State::Replaced) + count(State::Released);
+        let mut text =
+            format!("{changed} changed, {} held, {} in sync", count(State::Held), count(State::InSync));
+        for (state, word) in
+            [(State::Failed, "failed"), (State::Broken, "broken"), (State::LeftAlone, "left alone")]
+        {
+            if count(state) > 0 {
+                text.push_str(&format!(", {} {word}", count(state)));
+            }
+        }
+        match self.skipped.len() {
+            0 => {}
+            1 => text.push_str(", 1 account skipped"),
+            several => text.push_str(&format!(", {several} accounts skipped")),
+        }
+        text
+    }
+
     /// The report as JSON: counts, then every target that isn't simply in sync.
     pub fn to_json(&self) -> serde_json::Value {
         let Report { revision, targets, skipped, strangers, warnings } = self;
@@ -250,18 +272,6 @@ impl fmt::Display for Report {
         for warning in &self.warnings {
             writeln!(f, "! {warning}")?;
         }
-        let Counts { to_change: _, held, broken, in_sync, left_alone, skipped } = rest.counts();
-        let (done, failed): (Vec<&Outcome>, Vec<&Outcome>) =
-            self.outcomes().partition(|outcome| outcome.result.is_ok());
-        write!(f, "{} changed, {held} held, {in_sync} in sync", done.len())?;
-        for (count, word) in [(failed.len(), "failed"), (broken, "broken"), (left_alone, "left alone")] {
-            if count > 0 {
-                write!(f, ", {count} {word}")?;
-            }
-        }
-        if skipped > 0 {
-            write!(f, ", {skipped} {} skipped", if skipped == 1 { "account" } else { "accounts" })?;
-        }
-        Ok(())
+        f.write_str(&self.summary())
     }
 }

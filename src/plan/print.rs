@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
 use super::{Change, Decision, HoldReason, LeaveReason, Ownership, Plan};
+use crate::enforcement::Enforcement;
 use crate::observed::Observation;
 
 /// The first character of a line: what kind of decision it is.
@@ -70,6 +73,48 @@ impl Plan {
             .collect()
     }
 
+    /// Names what the plan would change: two plans with one hash change the same in the same way.
+    pub fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        for change in self.changes() {
+            // `Debug` shows every member, so a difference nobody prints counts as well.
+            hash.update(format!("{change:?}\n"));
+        }
+        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The plan as JSON: counts, then every target that isn't simply in sync.
+    pub fn to_json(&self) -> serde_json::Value {
+        let decisions: Vec<serde_json::Value> = self
+            .decisions
+            .iter()
+            .filter_map(|(target, decision)| {
+                let (word, reason) = match decision {
+                    Decision::Change(change) => (change.verb(), None),
+                    Decision::Held(held) => ("hold", Some(held.reason.to_string())),
+                    Decision::Broken(broken) => ("broken", Some(broken.unusable.to_string())),
+                    Decision::LeftAlone(left) => ("leave-alone", Some(left.reason.to_string())),
+                    Decision::InSync(_) => return None,
+                };
+                let (from, to) = decision.sides();
+                Some(serde_json::json!({
+                    "account": target.account,
+                    "region": target.region,
+                    "decision": word,
+                    "reason": reason,
+                    "from": from,
+                    "to": to,
+                }))
+            })
+            .collect();
+        serde_json::json!({
+            "hash": self.hash(),
+            "counts": self.counts(),
+            "decisions": decisions,
+            "skipped": self.skipped,
+        })
+    }
+
     /// How many targets ended in which kind of decision.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts { skipped: self.skipped.len(), ..Counts::default() };
@@ -83,6 +128,30 @@ impl Plan {
             }
         }
         counts
+    }
+}
+
+impl Decision {
+    /// What is there and what will be, as far as the decision knows.
+    fn sides(&self) -> (Option<&Enforcement>, Option<&Enforcement>) {
+        match self {
+            Decision::Change(change) | Decision::Held(super::Held { would: Some(change), .. }) => {
+                match change {
+                    Change::Enforce { to, .. } => (None, Some(to)),
+                    Change::Replace { from, to, .. } => (Some(&from.enforcement), Some(to)),
+                    Change::Release { from, .. } => (Some(&from.enforcement), None),
+                    Change::EnsureCopy { .. }
+                    | Change::PutResourcePolicy { .. }
+                    | Change::RemoveResourcePolicy { .. } => (None, None),
+                }
+            }
+            Decision::Broken(broken) => (Some(&broken.seen.enforcement), None),
+            Decision::LeftAlone(super::LeftAlone { seen: Observation::Enforced(seen), .. }) => {
+                (Some(&seen.enforcement), None)
+            }
+            Decision::InSync(in_sync) => (in_sync.enforced.as_ref(), in_sync.enforced.as_ref()),
+            Decision::LeftAlone(_) | Decision::Held(_) => (None, None),
+        }
     }
 }
 
@@ -193,7 +262,7 @@ impl fmt::Display for Change {
 }
 
 /// An enforcement without the guardrail's id, for use behind its key.
-struct Rest<'a>(&'a crate::enforcement::Enforcement);
+struct Rest<'a>(&'a Enforcement);
 
 impl fmt::Display for Rest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

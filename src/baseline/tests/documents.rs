@@ -7,15 +7,24 @@ fn an_empty_document_is_a_problem() {
     for text in ["", "\n\n", "# nothing but a comment\n", "---\n"] {
         assert!(report(text).starts_with("1:1: "), "{text:?}: {}", report(text));
     }
-    check("", expect![[r#"
+    check(
+        "",
+        expect![[r#"
         1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
-    "#]]);
-    check("---\n...\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "---\n...\n",
+        expect![[r#"
         1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
-    "#]]);
-    check("null", expect![[r#"
+    "#]],
+    );
+    check(
+        "null",
+        expect![[r#"
         1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -142,9 +151,12 @@ fn a_syntax_error_has_a_line_and_a_column() {
         2:1: a `[` or `{` before this point is not closed; close it with `]` or `}`
     "#]],
     );
-    check("mode:\tsync\n", expect![[r#"
+    check(
+        "mode:\tsync\n",
+        expect![[r#"
         1:7: a `:` is followed by something else than a space; put a space behind it
-    "#]]);
+    "#]],
+    );
     check(
         "mode: sync\u{0}\n",
         expect![[r#"
@@ -321,14 +333,17 @@ fn line_ends_byte_order_mark_and_quotes_make_no_difference() {
     let told = report(&bad);
     assert_eq!(report(&format!("\u{feff}{bad}")), told);
     assert_eq!(report(&bad.replace('\n', "\r\n")), told);
-    check(&format!("\u{feff}versoin: 1\n"), expect![[r#"
+    check(
+        &format!("\u{feff}versoin: 1\n"),
+        expect![[r#"
         1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
         1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
         1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
         1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
         1:1: version: missing; write version: 1
         1:1: versoin: unknown key; write version, or remove it
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
