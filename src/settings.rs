@@ -312,18 +312,56 @@ mod tests {
                 ("KEEPER_CONCURRENCY", "0"),
             ],
             Purpose::Function,
-            expect![[r#""#]],
+            expect![[r#"
+                the settings can't be used:
+                  KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
+                  KEEPER_MEMBER_ROLE: is an ARN; give the role's name alone, it is the same in every account
+                  KEEPER_FUNCTION_ROLE: "GuardrailKeeperFunction" is not a role ARN: expected arn:aws:iam::ACCOUNT:role/NAME
+                  KEEPER_FORMER_ROLES: "bad name" is not a role name: expected 1 to 64 letters, digits and +=,.@_-
+                  KEEPER_LEDGER: "disk" is not a ledger: expected memory or file:PATH
+                  KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
+                  KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
+                  KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY
+            "#]],
         );
     }
 
     #[test]
     fn the_function_needs_three() {
-        check(&[("KEEPER_FUNCTION_ROLE", " ")], Purpose::Function, expect![[r#""#]]);
+        check(&[("KEEPER_FUNCTION_ROLE", " ")], Purpose::Function, expect![[r#"
+            the settings can't be used:
+              KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
+              KEEPER_MEMBER_ROLE: is not set; it names the name of the role to assume in member accounts
+              KEEPER_FUNCTION_ROLE: is not set; it names the ARN of the role that the function runs as
+        "#]]);
     }
 
     #[test]
     fn a_terminal_needs_a_baseline() {
-        check(&[("KEEPER_BASELINE", "baseline.yaml")], Purpose::Terminal, expect![[r#""#]]);
+        check(&[("KEEPER_BASELINE", "baseline.yaml")], Purpose::Terminal, expect![[r#"
+            Settings {
+                baseline: File(
+                    "baseline.yaml",
+                ),
+                own_roles: OwnRoles {
+                    function: None,
+                    members: {
+                        RoleName(
+                            "GuardrailKeeperMember",
+                        ),
+                    },
+                    former: {},
+                },
+                member_role: RoleName(
+                    "GuardrailKeeperMember",
+                ),
+                external_id: None,
+                ledger: Memory,
+                grace_minutes: 60,
+                max_event_age_hours: None,
+                concurrency: 32,
+            }
+        "#]]);
     }
 
     #[test]
@@ -341,7 +379,61 @@ mod tests {
                 ("KEEPER_CONCURRENCY", "8"),
             ],
             Purpose::Function,
-            expect![[r#""#]],
+            expect![[r#"
+                Settings {
+                    baseline: Parameter(
+                        "/guardrail-keeper/baseline",
+                    ),
+                    own_roles: OwnRoles {
+                        function: Some(
+                            Role {
+                                account: AccountId(
+                                    "111111111111",
+                                ),
+                                name: RoleName(
+                                    "Function",
+                                ),
+                            },
+                        ),
+                        members: {
+                            RoleName(
+                                "Member",
+                            ),
+                        },
+                        former: {
+                            Member(
+                                RoleName(
+                                    "Old",
+                                ),
+                            ),
+                            Exact(
+                                Role {
+                                    account: AccountId(
+                                        "111111111111",
+                                    ),
+                                    name: RoleName(
+                                        "Older",
+                                    ),
+                                },
+                            ),
+                        },
+                    },
+                    member_role: RoleName(
+                        "Member",
+                    ),
+                    external_id: Some(
+                        "secret",
+                    ),
+                    ledger: File(
+                        "/tmp/ledger.json",
+                    ),
+                    grace_minutes: 5,
+                    max_event_age_hours: Some(
+                        48,
+                    ),
+                    concurrency: 8,
+                }
+            "#]],
         );
     }
 }
