@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::document::Kind;
 use super::super::part::{Fields, Member, Part};
-use super::super::problem::{Place, Problems, quoted};
+use super::super::problem::{Place, Problems, lines, quoted};
 use super::super::{Guardrail, GuardrailName, OnUnusable, Placement, Selector, Source, keys};
 use super::arn::guardrail_arn;
 use super::models::models;
@@ -27,18 +27,9 @@ pub(super) fn guardrail(
     seen: &mut Seen,
     problems: &mut Problems,
 ) -> Option<Guardrail> {
-    let mut fields = part.fields("a guardrail", keys::GUARDRAIL, problems)?;
-    let arn = fields.take("arn");
-    fields.refuse_unknown(problems);
-    let mut name = member(&fields, "name", |part| name(part, problems));
-    if let Some(key) = arn {
-        let instead = "write it under its Region, as in regions: {us-east-1: {arn: …, version: 3}}";
-        problems.report(&key.place, "an ARN is of one Region, and this is for all of them", instead);
-        if name == Member::Absent {
-            name = Member::Refused;
-        }
-    }
-    let version = member(&fields, "version", |part| version(part, problems));
+    let fields = part.fields(keys::GUARDRAIL, keys::GUARDRAIL_MISTAKES, problems)?;
+    let name = fields.member("name", |part| name(part, problems));
+    let version = fields.member("version", |part| version(part, problems));
     let regions = regions(&fields, &Common { owner, name, version }, seen, problems);
     let models = fields.optional("models").map_or(Some(Models::default()), |part| models(part, problems));
     let guarding =
@@ -56,10 +47,6 @@ pub(super) fn guardrail(
         placement: placement?,
         on_unusable: on_unusable?,
     })
-}
-
-fn member<T>(fields: &Fields<'_>, key: &str, read: impl FnOnce(&Part<'_>) -> Option<T>) -> Member<T> {
-    fields.optional(key).map_or(Member::Absent, |part| Member::of(read(part)))
 }
 
 /// Both forms: a list where all Regions are alike, a mapping where some say more.
@@ -107,7 +94,7 @@ fn listed_regions(
         let text = item.text("a Region", instead, problems);
         let Some(region) = text.and_then(|text| region(text, &item.place, problems)) else { continue };
         if let Some(first) = first_places.get(&region) {
-            let message = format!("{region} is listed on line {} already", first.position.line);
+            let message = format!("{region} is listed twice, {}", lines(first, &item.place));
             problems.report(&item.place, message, "remove one");
             continue;
         }
@@ -153,11 +140,10 @@ fn source(
     let mut own_version = Member::Absent;
     // `us-east-1:` with nothing behind it says nothing of its own.
     if !part.is_null() {
-        let fields = part.fields("what this Region has of its own", keys::REGION, problems)?;
-        fields.refuse_unknown(problems);
-        own_arn = member(&fields, "arn", |part| guardrail_arn(part, in_region, common.owner, problems));
-        own_name = member(&fields, "name", |part| name(part, problems));
-        own_version = member(&fields, "version", |part| version(part, problems));
+        let fields = part.fields(keys::REGION, &[], problems)?;
+        own_arn = fields.member("arn", |part| guardrail_arn(part, in_region, common.owner, problems));
+        own_name = fields.member("name", |part| name(part, problems));
+        own_version = fields.member("version", |part| version(part, problems));
         if let (Some(arn), Some(_)) = (fields.optional("arn"), fields.optional("name")) {
             problems.report(&arn.place, "both arn and name say which guardrail it is", "keep one");
         }
@@ -212,8 +198,7 @@ fn version(part: &Part<'_>, problems: &mut Problems) -> Option<GuardrailVersion>
 }
 
 fn guarding(part: &Part<'_>, problems: &mut Problems) -> Option<Guarding> {
-    let fields = part.fields("guarding by part of a request", keys::GUARDING, problems)?;
-    fields.refuse_unknown(problems);
+    let fields = part.fields(keys::GUARDING, &[], problems)?;
     let mut read = |key| {
         let default = Some(ContentGuarding::Comprehensive);
         fields.optional(key).map_or(default, |part| part.choice(keys::GUARDINGS, problems))
