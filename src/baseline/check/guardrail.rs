@@ -13,6 +13,9 @@ use crate::enforcement::{ContentGuarding, Guarding, Models};
 use crate::ids::{AccountId, GuardrailVersion, Region};
 
 const VERSION: &str = "write a published version's number, for example 3";
+const REGIONS: &str = "write where it is enforced, for example [us-east-1, eu-west-1]";
+const NAME_IN_LIST: &str =
+    "write the guardrail's name in the owner account, or regions as a mapping with an arn for each";
 
 /// What holds in every Region that says nothing else.
 struct Common<'a> {
@@ -56,20 +59,17 @@ fn regions(
     seen: &mut Seen,
     problems: &mut Problems,
 ) -> Option<BTreeMap<Region, Source>> {
-    let instead = "write where it is enforced, for example [us-east-1, eu-west-1]";
-    let part = fields.required("regions", instead, problems)?;
-    let regions = match &part.node.kind {
-        Kind::Sequence(_) => listed_regions(part, fields, common, seen, problems),
-        Kind::Mapping(_) => mapped_regions(part, common, seen, problems),
+    let part = fields.required("regions", REGIONS, problems)?;
+    let (count, regions) = match &part.node.kind {
+        Kind::Sequence(items) => (items.len(), listed_regions(part, fields, common, seen, problems)),
+        Kind::Mapping(entries) => (entries.len(), mapped_regions(part, common, seen, problems)),
         Kind::Scalar { .. } | Kind::Refused => {
-            part.report_kind("a list of Regions, or a mapping by Region,", instead, problems);
+            part.report_kind("a list of Regions, or a mapping by Region,", REGIONS, problems);
             return None;
         }
     };
-    match &part.node.kind {
-        Kind::Sequence(items) if items.is_empty() => problems.report(&part.place, "no Region", instead),
-        Kind::Mapping(entries) if entries.is_empty() => problems.report(&part.place, "no Region", instead),
-        Kind::Sequence(_) | Kind::Mapping(_) | Kind::Scalar { .. } | Kind::Refused => {}
+    if count == 0 {
+        problems.report(&part.place, "no Region", REGIONS);
     }
     Some(regions)
 }
@@ -107,9 +107,6 @@ fn listed_regions(
     }
     sources
 }
-
-const NAME_IN_LIST: &str =
-    "write the guardrail's name in the owner account, or regions as a mapping with an arn for each";
 
 fn mapped_regions(
     part: &Part<'_>,
