@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::document::Node;
 use super::part::{Fields, Part};
-use super::problem::{Place, Problems, quoted};
+use super::problem::{Place, Problems, lines, quoted};
 use super::{AssignmentTarget, Baseline, Guardrail, GuardrailKey, Limits, Mode, Places, Revision, keys};
 use crate::ids::{AccountId, OrganizationId};
 
@@ -26,8 +26,7 @@ const OWNER: &str =
 /// Checks the whole document. The result may be used only when nothing was reported.
 pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems) -> Option<Baseline> {
     let root = Part::root(root);
-    let fields = root.fields("the baseline", keys::BASELINE, problems)?;
-    fields.refuse_unknown(problems);
+    let fields = root.fields(keys::BASELINE, &[], problems)?;
     format_version(&fields, problems);
     let organization = organization(&fields, problems);
     let owner = fields
@@ -115,7 +114,7 @@ fn guardrails<'a>(
 ) -> Option<Declared<'a>> {
     let instead = "write each guardrail under a name of your choice, or {} for none";
     let part = fields.required("guardrails", instead, problems)?;
-    let entries = part.entries("guardrails by name", instead, problems)?;
+    let entries = part.entries("a mapping of guardrails", instead, problems)?;
     let mut declared = Declared { guardrails: BTreeMap::new(), names: Vec::new(), places: BTreeMap::new() };
     let mut seen = regions::Seen::default();
     for (key, part) in &entries {
@@ -146,7 +145,7 @@ fn excluded(part: &Part<'_>, problems: &mut Problems) -> BTreeMap<AccountId, Pla
         let Some(account) = account(&item, instead, problems) else { continue };
         match exclude.get(&account) {
             Some(first) => {
-                let message = format!("{account} is excluded on line {} already", first.position.line);
+                let message = format!("{account} is excluded twice, {}", lines(first, &item.place));
                 problems.report(&item.place, message, "remove one");
             }
             None => {
@@ -172,8 +171,7 @@ fn refuse_excluded_and_assigned(
 }
 
 fn limits(part: &Part<'_>, problems: &mut Problems) -> Option<Limits> {
-    let fields = part.fields("limits", keys::LIMITS, problems)?;
-    fields.refuse_unknown(problems);
+    let fields = part.fields(keys::LIMITS, &[], problems)?;
     let default = Limits::default();
     let mut read = |key, default| fields.optional(key).map_or(Some(default), |part| limit(part, problems));
     let max_replacements = read("max_replacements", default.max_replacements);
@@ -185,21 +183,20 @@ fn limit(part: &Part<'_>, problems: &mut Problems) -> Option<u32> {
     let instead = format!("write a number from 1 to {LARGEST_LIMIT}");
     let text = part.text("a number", &instead, problems)?;
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let number = if digits { text.parse().unwrap_or(u32::MAX) } else { 0 };
-    if digits && number == 0 {
-        let instead = "write at least 1, or mode: audit to write nothing at all";
-        problems.report(
-            &part.place,
-            "zero would hold back every change of this kind until approved",
-            instead,
-        );
-    } else if digits && number > LARGEST_LIMIT {
-        let message = format!("{} is more than any organization has", quoted(text));
-        problems.report(&part.place, message, instead);
-    } else if !digits {
-        problems.report(&part.place, format!("{} is not a number of targets", quoted(text)), instead);
-    } else {
-        return Some(number);
+    match digits.then(|| text.parse().unwrap_or(u32::MAX)) {
+        Some(0) => {
+            let message = "zero would hold back every change of this kind until approved";
+            let instead = "write at least 1, or mode: audit to write nothing at all";
+            problems.report(&part.place, message, instead);
+        }
+        Some(number) if number <= LARGEST_LIMIT => return Some(number),
+        Some(_) => {
+            let message = format!("{} is more than any organization has", quoted(text));
+            problems.report(&part.place, message, instead);
+        }
+        None => {
+            problems.report(&part.place, format!("{} is not a number of targets", quoted(text)), instead);
+        }
     }
     None
 }

@@ -4,7 +4,7 @@
 //! its leading zeros. What makes YAML dangerous or surprising is refused: anchors, aliases, tags,
 //! several documents, deep nesting, characters that are not seen.
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
 use super::problem::{Place, Position, Problems};
 
@@ -69,7 +69,7 @@ pub(super) fn read(text: &str, problems: &mut Problems) -> Option<Node> {
                 }
             }
             Err(error) => {
-                report_syntax(&error, problems);
+                report_syntax(text, &error, tree.open_bracket(), problems);
                 return None;
             }
         }
@@ -133,6 +133,8 @@ struct Tree {
 /// A list or a mapping whose end has not come yet.
 struct Open {
     position: Position,
+    /// Whether it began with a bracket, not with indentation.
+    bracket: bool,
     content: Content,
 }
 
@@ -144,7 +146,7 @@ enum Content {
 impl Tree {
     /// Adds one event; `false` when reading on makes no sense, and then a problem says why.
     fn take(&mut self, event: Event<'_>, span: Span, problems: &mut Problems) -> bool {
-        let position = Position { line: span.start.line(), column: span.start.col() + 1 };
+        let position = position(span.start);
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
             Event::DocumentStart(_) => {
@@ -170,14 +172,14 @@ impl Tree {
             }
             Event::SequenceStart(anchor, tag) => {
                 self.refuse_properties(position, anchor, tag.is_some(), problems);
-                return self.open(position, Content::Sequence(Vec::new()), problems);
+                return self.open(span, Content::Sequence(Vec::new()), problems);
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse_properties(position, anchor, tag.is_some(), problems);
-                return self.open(position, Content::Mapping { entries: Vec::new(), key: None }, problems);
+                return self.open(span, Content::Mapping { entries: Vec::new(), key: None }, problems);
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                if let Some(Open { position, content }) = self.open.pop() {
+                if let Some(Open { position, bracket: _, content }) = self.open.pop() {
                     let kind = match content {
                         Content::Sequence(items) => Kind::Sequence(items),
                         Content::Mapping { entries, key: _ } => Kind::Mapping(entries),
@@ -189,7 +191,8 @@ impl Tree {
         true
     }
 
-    fn open(&mut self, position: Position, content: Content, problems: &mut Problems) -> bool {
+    fn open(&mut self, span: Span, content: Content, problems: &mut Problems) -> bool {
+        let position = position(span.start);
         if self.open.len() == MAX_DEPTH {
             problems.report(
                 &Place { position, path: String::new() },
@@ -198,7 +201,7 @@ impl Tree {
             );
             return false;
         }
-        self.open.push(Open { position, content });
+        self.open.push(Open { position, bracket: !span.is_empty(), content });
         true
     }
 
@@ -222,6 +225,11 @@ impl Tree {
         if tag {
             problems.report(&self.place(position), "a tag (`!…`) is not read", "write the value alone");
         }
+    }
+
+    /// The innermost `[` or `{` that is not closed yet.
+    fn open_bracket(&self) -> Option<Position> {
+        self.open.iter().rev().find(|open| open.bracket).map(|open| open.position)
     }
 
     fn place(&self, position: Position) -> Place {
@@ -253,40 +261,60 @@ pub(super) fn item_path(parent: &str, index: usize) -> String {
     format!("{parent}[{index}]")
 }
 
+fn position(marker: Marker) -> Position {
+    Position { line: marker.line().max(1), column: marker.col() + 1 }
+}
+
 /// YAML's own errors, in words of what is usually behind them.
-fn report_syntax(error: &ScanError, problems: &mut Problems) {
+fn report_syntax(text: &str, error: &ScanError, bracket: Option<Position>, problems: &mut Problems) {
+    let mut place = Place { position: position(*error.marker()), path: String::new() };
     let info = error.info();
-    let (message, instead) = if info.contains("tab") && !info.contains("table") {
+    let has = |part: &str| info.contains(part);
+    let (message, instead) = if has("unprintable") && !problems.is_empty() {
+        return; // Told already, with its code.
+    } else if has(" tab") || has("tabs ") {
+        place.position = tab_in_indentation(text, place.position);
         ("a tab stands where only spaces may indent".to_owned(), "indent with spaces")
-    } else if info.contains("must be followed by") {
+    } else if has("must be followed by") {
         ("a `:` is followed by something else than a space".to_owned(), "put a space behind it")
-    } else if info.contains("unknown anchor") {
+    } else if has("unknown anchor") {
         (
             "an alias (`*…`) is not read".to_owned(),
             "write the value itself, in quotes where it begins with `*`",
         )
-    } else if info.contains("mapping values are not allowed") {
+    } else if has("mapping values are not allowed") {
         (
-            "a `:` stands where no key can begin".to_owned(),
-            "quote a value that holds `: `, write one key a line, and check the line above for a missing `:`",
+            "a `:` stands where no key can be".to_owned(),
+            "quote a value that holds `: `, write one key a line, and look for a missing `:` in the line above",
         )
-    } else if info.contains("did not find expected key") || info.contains("expected '-'") {
+    } else if has("expected key") || has("expected '-'") {
         (
             "this line is indented neither like those above nor like their parent".to_owned(),
             "line it up with the keys or items that it belongs to",
         )
-    } else if info.contains("simple key") {
+    } else if let Some(Position { line, column }) = bracket.filter(|_| has("flow") || has("':' indicator")) {
+        (
+            format!("the bracket that opens at {line}:{column} needs a `,` or its end before this point"),
+            "write the `,`, or close it with `]` or `}`",
+        )
+    } else if has("simple key") {
         ("a line without a `:` stands among keys".to_owned(), "write `key: value`")
-    } else if info.contains("flow") || info.contains("illegal placement of ':'") {
-        ("a `[` or `{` before this point is not closed".to_owned(), "close it with `]` or `}`")
-    } else if info.contains("quoted scalar, found unexpected end") {
+    } else if has("quoted scalar, found unexpected end") {
         ("this quote is never closed".to_owned(), "close it on the same line")
-    } else if info.contains("unexpected character") {
+    } else if has("unexpected character") {
         (format!("no value can begin like this ({info})"), "put the value in quotes")
     } else {
         (format!("this is not YAML: {info}"), "check indentation, quotes and brackets around this point")
     };
-    let mark = error.marker();
-    let position = Position { line: mark.line().max(1), column: mark.col() + 1 };
-    problems.report(&Place { position, path: String::new() }, message, instead);
+    problems.report(&place, message, instead);
+}
+
+/// The first tab in an indentation from here on: the parser points at what is around it.
+fn tab_in_indentation(text: &str, near: Position) -> Position {
+    let tab = |(index, line): (usize, &str)| {
+        let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+        let column = line[..indentation].find('\t')? + 1;
+        Some(Position { line: index + 1, column })
+    };
+    text.lines().enumerate().skip(near.line - 1).find_map(tab).unwrap_or(near)
 }

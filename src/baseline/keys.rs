@@ -15,6 +15,22 @@ pub(super) const GUARDING: &[&str] = &["system", "messages"];
 pub(super) const ASSIGNMENT: &[&str] = &["targets", "guardrail", "existing"];
 pub(super) const LIMITS: &[&str] = &["max_replacements", "max_releases"];
 
+/// A key that stands where people expect it, and not where it belongs.
+pub(super) struct Mistake {
+    pub(super) key: &'static str,
+    /// The key that would have served.
+    pub(super) meant: &'static str,
+    pub(super) message: &'static str,
+    pub(super) instead: &'static str,
+}
+
+pub(super) const GUARDRAIL_MISTAKES: &[Mistake] = &[Mistake {
+    key: "arn",
+    meant: "name",
+    message: "an ARN is of one Region, and this is for all of them",
+    instead: "write it under its Region, as in regions: {us-east-1: {arn: …, version: 3}}",
+}];
+
 /// The guardrail of those who get none, on purpose.
 pub(super) const NONE: &str = "none";
 /// The model that stands for every model.
@@ -69,11 +85,20 @@ fn distance(a: &[char], b: &[char]) -> usize {
 }
 
 /// `a, b or c`, for messages.
-pub(super) fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn or<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    joined(words, "or")
+}
+
+/// `a, b and c`, for messages.
+pub(super) fn and<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    joined(words, "and")
+}
+
+fn joined<'a>(words: impl IntoIterator<Item = &'a str>, conjunction: &str) -> String {
     let words: Vec<&str> = words.into_iter().collect();
     match words.as_slice() {
         [] => String::new(),
         [word] => (*word).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+        [first @ .., last] => format!("{} {conjunction} {last}", first.join(", ")),
     }
 }

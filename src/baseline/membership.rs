@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::problem::{Problem, sorted};
+use super::problem::{Place, Problem, sorted};
 use super::{AssignmentTarget, Baseline};
-use crate::ids::ParentId;
+use crate::ids::{AccountId, ParentId};
 use crate::organization::Organization;
 
 impl Baseline {
@@ -29,46 +29,30 @@ impl Baseline {
             return Vec::new();
         }
 
+        let is_unknown = |account: &AccountId| !organization.accounts.contains_key(account);
+        let parents: BTreeSet<&ParentId> =
+            organization.accounts.values().flat_map(|account| account.path.parents()).collect();
         let mut problems = Vec::new();
-        if !organization.accounts.contains_key(&self.owner) {
+        if is_unknown(&self.owner) {
             let message = format!(
                 "{} is no account of {}, so its guardrails can't be shared with it",
                 self.owner, organization.id
             );
             problems.push(Problem::error(&places.owner, message, "write an account of the organization"));
         }
-        let parents: BTreeSet<&ParentId> =
-            organization.accounts.values().flat_map(|account| account.path.parents()).collect();
-        let roots: Vec<&ParentId> = parents.iter().copied().filter(|parent| parent.is_root()).collect();
         for (target, place) in &places.targets {
-            let (message, instead) = match target {
-                AssignmentTarget::Account(account) if !organization.accounts.contains_key(account) => (
-                    format!("{account} is no account of {}", organization.id),
-                    "remove it, unless it is about to join",
-                ),
-                AssignmentTarget::Parent(parent) if !parents.contains(parent) => {
-                    if !roots.iter().any(|root| could_hold(root, parent)) {
-                        let roots: Vec<&str> = roots.iter().map(|root| root.as_str()).collect();
-                        let message =
-                            format!("{parent} is not under the organization's root, {}", roots.join(", "));
-                        let instead = "write an OU of this organization, or its root";
-                        problems.push(Problem::error(place, message, instead));
-                        continue;
-                    }
-                    (
-                        format!("no account stands in {parent}: it is empty, or doesn't exist"),
-                        "check the id where you expect accounts in it",
-                    )
+            match target {
+                AssignmentTarget::Account(account) if is_unknown(account) => {
+                    problems.push(unknown_account(account, place, organization));
                 }
-                AssignmentTarget::Account(_) | AssignmentTarget::Parent(_) => continue,
-            };
-            problems.push(Problem::warning(place, message, instead));
-        }
-        for (account, place) in &places.exclude {
-            if !organization.accounts.contains_key(account) {
-                let message = format!("{account} is no account of {}", organization.id);
-                problems.push(Problem::warning(place, message, "remove it, unless it is about to join"));
+                AssignmentTarget::Parent(parent) if !parents.contains(parent) => {
+                    problems.push(unknown_parent(parent, place, &parents));
+                }
+                AssignmentTarget::Account(_) | AssignmentTarget::Parent(_) => {}
             }
+        }
+        for (account, place) in places.exclude.iter().filter(|(account, _)| is_unknown(account)) {
+            problems.push(unknown_account(account, place, organization));
         }
         sorted(problems)
     }
@@ -89,6 +73,23 @@ impl Baseline {
         }
         sorted(problems)
     }
+}
+
+fn unknown_account(account: &AccountId, place: &Place, organization: &Organization) -> Problem {
+    let message = format!("{account} is no account of {}", organization.id);
+    Problem::warning(place, message, "remove it, unless it is about to join")
+}
+
+/// A parent on no account's path. Its id may tell that it can't exist at all.
+fn unknown_parent(parent: &ParentId, place: &Place, parents: &BTreeSet<&ParentId>) -> Problem {
+    let roots: Vec<&ParentId> = parents.iter().copied().filter(|parent| parent.is_root()).collect();
+    if roots.iter().any(|root| could_hold(root, parent)) {
+        let message = format!("no account stands in {parent}: it is empty, or doesn't exist");
+        return Problem::warning(place, message, "check the id where you expect accounts in it");
+    }
+    let roots: Vec<&str> = roots.iter().map(|root| root.as_str()).collect();
+    let message = format!("{parent} is not under the organization's root, {}", roots.join(", "));
+    Problem::error(place, message, "write an OU of this organization, or its root")
 }
 
 /// Whether the root is this parent, or an OU of this id could be under it: `ou-exam-…` is under `r-exam`.

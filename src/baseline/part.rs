@@ -6,8 +6,8 @@
 use std::str::FromStr;
 
 use super::document::{Kind, Node, item_path, key_path};
-use super::keys::{Choices, listed, nearest};
-use super::problem::{Place, Problems, quoted};
+use super::keys::{Choices, Mistake, and, nearest, or};
+use super::problem::{Place, Problems, lines, quoted};
 
 /// A node with its place.
 #[derive(Clone, Debug)]
@@ -29,12 +29,6 @@ pub(super) enum Member<T> {
     Absent,
     Refused,
     Read(T),
-}
-
-impl<T> Member<T> {
-    pub(super) fn of(read: Option<T>) -> Member<T> {
-        read.map_or(Member::Refused, Member::Read)
-    }
 }
 
 impl<'a> Part<'a> {
@@ -83,12 +77,12 @@ impl<'a> Part<'a> {
     /// One of a few words.
     pub(super) fn choice<T: Copy>(&self, choices: &Choices<T>, problems: &mut Problems) -> Option<T> {
         let words = || choices.iter().map(|(word, _)| *word);
-        let allowed = format!("write {}", listed(words()));
+        let allowed = format!("write {}", or(words()));
         let text = self.text("one word", &allowed, problems)?;
         let choice = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
         if choice.is_none() {
             let instead = match nearest(text, words()) {
-                Some(word) => format!("write {word} (known are {})", listed(words())),
+                Some(word) => format!("write {word} (known are {})", and(words())),
                 None => allowed,
             };
             problems.report(&self.place, format!("{} is not known", quoted(text)), instead);
@@ -137,12 +131,8 @@ impl<'a> Part<'a> {
             if text == "<<" && !is_quoted {
                 problems.report(&place, "a merge key is not read", "write the keys themselves");
             } else if let Some((first, _)) = entries.iter().find(|(earlier, _)| earlier.text == text) {
-                let line = first.place.position.line;
-                problems.report(
-                    &place,
-                    format!("{} is written twice, on lines {line} and {}", quoted(text), key.position.line),
-                    "keep one",
-                );
+                let lines = lines(&first.place, &place);
+                problems.report(&place, format!("{} is written twice, {lines}", quoted(text)), "keep one");
             } else {
                 let value = Part { node: value, place: Place { position: value.position, path } };
                 entries.push((Key { text, place }, value));
@@ -151,16 +141,33 @@ impl<'a> Part<'a> {
         Some(entries)
     }
 
-    /// The members of a mapping whose keys are known.
+    /// The members of a mapping whose keys are known. Every other key is reported.
     pub(super) fn fields(
         &self,
-        wanted: &str,
         known: &'static [&'static str],
+        mistakes: &[Mistake],
         problems: &mut Problems,
     ) -> Option<Fields<'a>> {
-        let instead = format!("write the keys {}", listed(known.iter().copied()));
-        let entries = self.entries(wanted, &instead, problems)?;
-        Some(Fields { place: self.place.clone(), known, entries })
+        let all = and(known.iter().copied());
+        let instead = format!("write a mapping of the keys {all}");
+        let mut entries = self.entries("a mapping", &instead, problems)?;
+        let mut meant = Vec::new();
+        entries.retain(|(key, _)| {
+            let near = nearest(key.text, known.iter().copied());
+            if known.contains(&key.text) {
+                return true;
+            } else if let Some(mistake) = mistakes.iter().find(|mistake| mistake.key == key.text) {
+                problems.report(&key.place, mistake.message, mistake.instead);
+                meant.push(mistake.meant);
+            } else if let Some(near) = near {
+                problems.report(&key.place, "unknown key", format!("write {near}, or remove it"));
+                meant.extend(known.iter().copied().filter(|known| *known == near));
+            } else {
+                problems.report(&key.place, "unknown key", format!("remove it; known here are {all}"));
+            }
+            false
+        });
+        Some(Fields { place: self.place.clone(), entries, meant })
     }
 }
 
@@ -168,40 +175,35 @@ impl<'a> Part<'a> {
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
     place: Place,
-    known: &'static [&'static str],
     entries: Vec<(Key<'a>, Part<'a>)>,
+    /// What unknown keys were probably meant to be. It isn't reported as missing as well.
+    meant: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
-    /// Takes out a key that is known only to be explained.
-    pub(super) fn take(&mut self, key: &str) -> Option<Key<'a>> {
-        let index = self.entries.iter().position(|(entry, _)| entry.text == key)?;
-        Some(self.entries.remove(index).0)
-    }
-
-    /// Reports every key that is not known.
-    pub(super) fn refuse_unknown(&self, problems: &mut Problems) {
-        for (key, _) in self.entries.iter().filter(|(key, _)| !self.known.contains(&key.text)) {
-            let all = listed(self.known.iter().copied());
-            let instead = match nearest(key.text, self.known.iter().copied()) {
-                Some(near) => format!("write {near}, or remove it"),
-                None => format!("remove it; known here are {all}"),
-            };
-            problems.report(&key.place, "unknown key", instead);
-        }
-    }
-
     pub(super) fn optional(&self, key: &str) -> Option<&Part<'a>> {
-        debug_assert!(self.known.contains(&key), "{key} is in no table");
         self.entries.iter().find(|(entry, _)| entry.text == key).map(|(_, part)| part)
     }
 
     pub(super) fn required(&self, key: &str, instead: &str, problems: &mut Problems) -> Option<&Part<'a>> {
         let part = self.optional(key);
-        if part.is_none() {
+        if part.is_none() && !self.is_meant(key) {
             problems.report(&self.missing(key), "missing", instead);
         }
         part
+    }
+
+    /// Reads a key that something else may stand in for.
+    pub(super) fn member<T>(&self, key: &str, read: impl FnOnce(&Part<'a>) -> Option<T>) -> Member<T> {
+        match self.optional(key) {
+            Some(part) => read(part).map_or(Member::Refused, Member::Read),
+            None if self.is_meant(key) => Member::Refused,
+            None => Member::Absent,
+        }
+    }
+
+    fn is_meant(&self, key: &str) -> bool {
+        self.meant.contains(&key)
     }
 
     /// Where a key that is not there should be.

@@ -132,6 +132,12 @@ impl Problems {
     }
 }
 
+/// `on lines 3 and 7`, for what stands twice.
+pub(super) fn lines(first: &Place, second: &Place) -> String {
+    let (first, second) = (first.position.line, second.position.line);
+    if first == second { format!("on line {first}") } else { format!("on lines {first} and {second}") }
+}
+
 /// In the order of the text.
 pub(super) fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort_by(|a, b| (a.line, a.column, &a.path).cmp(&(b.line, b.column, &b.path)));

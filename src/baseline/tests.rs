@@ -1,5 +1,6 @@
 //! Text in; the checked baseline or all its problems out.
 
+mod arns;
 mod assignments;
 mod documents;
 mod guardrails;
@@ -38,6 +39,10 @@ fn edited(from: &str, to: &str) -> String {
     SHORT.replace(from, to)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "an `expect!` at every call reads better than a `&expect!`"
+)]
 #[track_caller]
 fn check(text: &str, problems: Expect) {
     problems.assert_eq(&report(text));

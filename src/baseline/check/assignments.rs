@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::keys::{self, NONE, listed, nearest};
+use super::super::keys::{self, NONE, nearest, or};
 use super::super::part::{Fields, Part};
-use super::super::problem::{Place, Problems, quoted};
+use super::super::problem::{Place, Problems, lines, quoted};
 use super::super::{Assignment, AssignmentTarget, Existing, GuardrailKey};
 use super::{Declared, report_no_account};
 use crate::ids::ParentId;
@@ -44,8 +44,7 @@ fn assignment(
     places: &mut BTreeMap<AssignmentTarget, Place>,
     problems: &mut Problems,
 ) -> Option<Assignment> {
-    let fields = part.fields("an assignment", keys::ASSIGNMENT, problems)?;
-    fields.refuse_unknown(problems);
+    let fields = part.fields(keys::ASSIGNMENT, &[], problems)?;
     let targets = fields.required("targets", TARGETS, problems).map(|part| targets(part, places, problems));
     let guardrail = fields
         .required("guardrail", "write a guardrail of this document, or none", problems)
@@ -75,10 +74,13 @@ fn guardrail(
     }
     let Some(declared) = declared else { return text.parse().ok().map(Some) };
     if !declared.names.contains(&text) {
-        let known = || declared.names.iter().copied().chain([NONE]);
-        let instead = match nearest(text, known()) {
+        let good = |name: &&str| name.parse::<GuardrailKey>().is_ok();
+        let names = || declared.names.iter().copied().filter(good);
+        let instead = match nearest(text, names().chain([NONE])) {
             Some(near) => format!("write {near}"),
-            None => format!("write {}", listed(known().map(shortened))),
+            // Never `none` alone: that would unguard what somebody wanted guarded.
+            None if names().next().is_none() => "add it to guardrails".to_owned(),
+            None => format!("write {}", or(names().chain([NONE]))),
         };
         let message = format!("no guardrail of this document is called {}", quoted(text));
         problems.report(&part.place, message, instead);
@@ -99,8 +101,7 @@ fn targets(
     for item in items {
         let Some(target) = target(&item, problems) else { continue };
         if let Some(first) = places.get(&target) {
-            let (line, own) = (first.position.line, item.place.position.line);
-            let message = format!("{target} is assigned twice, on lines {line} and {own}");
+            let message = format!("{target} is assigned twice, {}", lines(first, &item.place));
             problems.report(&item.place, message, "remove one");
             continue;
         }
@@ -140,10 +141,4 @@ fn report_no_target(part: &Part<'_>, text: &str, problems: &mut Problems) {
 /// Where a path or an ARN of Organizations ends: `o-…/r-…/ou-…/`.
 fn last_parent(text: &str) -> Option<ParentId> {
     text.trim_end_matches('/').rsplit_once('/')?.1.parse().ok()
-}
-
-/// A name fit for a message, whatever its key holds.
-fn shortened(name: &str) -> &str {
-    let plain = name.bytes().all(|b| b.is_ascii_graphic());
-    if plain && name.len() <= 64 { name } else { "…" }
 }

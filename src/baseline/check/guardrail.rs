@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::document::Kind;
 use super::super::part::{Fields, Member, Part};
-use super::super::problem::{Place, Problems, quoted};
+use super::super::problem::{Place, Problems, lines, quoted};
 use super::super::{Guardrail, GuardrailName, OnUnusable, Placement, Selector, Source, keys};
 use super::arn::guardrail_arn;
 use super::models::models;
@@ -13,6 +13,9 @@ use crate::enforcement::{ContentGuarding, Guarding, Models};
 use crate::ids::{AccountId, GuardrailVersion, Region};
 
 const VERSION: &str = "write a published version's number, for example 3";
+const REGIONS: &str = "write where it is enforced, for example [us-east-1, eu-west-1]";
+const NAME_IN_LIST: &str =
+    "write the guardrail's name in the owner account, or regions as a mapping with an arn for each";
 
 /// What holds in every Region that says nothing else.
 struct Common<'a> {
@@ -27,18 +30,9 @@ pub(super) fn guardrail(
     seen: &mut Seen,
     problems: &mut Problems,
 ) -> Option<Guardrail> {
-    let mut fields = part.fields("a guardrail", keys::GUARDRAIL, problems)?;
-    let arn = fields.take("arn");
-    fields.refuse_unknown(problems);
-    let mut name = member(&fields, "name", |part| name(part, problems));
-    if let Some(key) = arn {
-        let instead = "write it under its Region, as in regions: {us-east-1: {arn: …, version: 3}}";
-        problems.report(&key.place, "an ARN is of one Region, and this is for all of them", instead);
-        if name == Member::Absent {
-            name = Member::Refused;
-        }
-    }
-    let version = member(&fields, "version", |part| version(part, problems));
+    let fields = part.fields(keys::GUARDRAIL, keys::GUARDRAIL_MISTAKES, problems)?;
+    let name = fields.member("name", |part| name(part, problems));
+    let version = fields.member("version", |part| version(part, problems));
     let regions = regions(&fields, &Common { owner, name, version }, seen, problems);
     let models = fields.optional("models").map_or(Some(Models::default()), |part| models(part, problems));
     let guarding =
@@ -58,10 +52,6 @@ pub(super) fn guardrail(
     })
 }
 
-fn member<T>(fields: &Fields<'_>, key: &str, read: impl FnOnce(&Part<'_>) -> Option<T>) -> Member<T> {
-    fields.optional(key).map_or(Member::Absent, |part| Member::of(read(part)))
-}
-
 /// Both forms: a list where all Regions are alike, a mapping where some say more.
 fn regions(
     fields: &Fields<'_>,
@@ -69,20 +59,17 @@ fn regions(
     seen: &mut Seen,
     problems: &mut Problems,
 ) -> Option<BTreeMap<Region, Source>> {
-    let instead = "write where it is enforced, for example [us-east-1, eu-west-1]";
-    let part = fields.required("regions", instead, problems)?;
-    let regions = match &part.node.kind {
-        Kind::Sequence(_) => listed_regions(part, fields, common, seen, problems),
-        Kind::Mapping(_) => mapped_regions(part, common, seen, problems),
+    let part = fields.required("regions", REGIONS, problems)?;
+    let (count, regions) = match &part.node.kind {
+        Kind::Sequence(items) => (items.len(), listed_regions(part, fields, common, seen, problems)),
+        Kind::Mapping(entries) => (entries.len(), mapped_regions(part, common, seen, problems)),
         Kind::Scalar { .. } | Kind::Refused => {
-            part.report_kind("a list of Regions, or a mapping by Region,", instead, problems);
+            part.report_kind("a list of Regions, or a mapping by Region,", REGIONS, problems);
             return None;
         }
     };
-    match &part.node.kind {
-        Kind::Sequence(items) if items.is_empty() => problems.report(&part.place, "no Region", instead),
-        Kind::Mapping(entries) if entries.is_empty() => problems.report(&part.place, "no Region", instead),
-        Kind::Sequence(_) | Kind::Mapping(_) | Kind::Scalar { .. } | Kind::Refused => {}
+    if count == 0 {
+        problems.report(&part.place, "no Region", REGIONS);
     }
     Some(regions)
 }
@@ -107,7 +94,7 @@ fn listed_regions(
         let text = item.text("a Region", instead, problems);
         let Some(region) = text.and_then(|text| region(text, &item.place, problems)) else { continue };
         if let Some(first) = first_places.get(&region) {
-            let message = format!("{region} is listed on line {} already", first.position.line);
+            let message = format!("{region} is listed twice, {}", lines(first, &item.place));
             problems.report(&item.place, message, "remove one");
             continue;
         }
@@ -120,9 +107,6 @@ fn listed_regions(
     }
     sources
 }
-
-const NAME_IN_LIST: &str =
-    "write the guardrail's name in the owner account, or regions as a mapping with an arn for each";
 
 fn mapped_regions(
     part: &Part<'_>,
@@ -153,11 +137,10 @@ fn source(
     let mut own_version = Member::Absent;
     // `us-east-1:` with nothing behind it says nothing of its own.
     if !part.is_null() {
-        let fields = part.fields("what this Region has of its own", keys::REGION, problems)?;
-        fields.refuse_unknown(problems);
-        own_arn = member(&fields, "arn", |part| guardrail_arn(part, in_region, common.owner, problems));
-        own_name = member(&fields, "name", |part| name(part, problems));
-        own_version = member(&fields, "version", |part| version(part, problems));
+        let fields = part.fields(keys::REGION, &[], problems)?;
+        own_arn = fields.member("arn", |part| guardrail_arn(part, in_region, common.owner, problems));
+        own_name = fields.member("name", |part| name(part, problems));
+        own_version = fields.member("version", |part| version(part, problems));
         if let (Some(arn), Some(_)) = (fields.optional("arn"), fields.optional("name")) {
             problems.report(&arn.place, "both arn and name say which guardrail it is", "keep one");
         }
@@ -212,8 +195,7 @@ fn version(part: &Part<'_>, problems: &mut Problems) -> Option<GuardrailVersion>
 }
 
 fn guarding(part: &Part<'_>, problems: &mut Problems) -> Option<Guarding> {
-    let fields = part.fields("guarding by part of a request", keys::GUARDING, problems)?;
-    fields.refuse_unknown(problems);
+    let fields = part.fields(keys::GUARDING, &[], problems)?;
     let mut read = |key| {
         let default = Some(ContentGuarding::Comprehensive);
         fields.optional(key).map_or(default, |part| part.choice(keys::GUARDINGS, problems))

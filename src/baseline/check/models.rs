@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::super::document::Kind;
 use super::super::keys::{self, ALL};
 use super::super::part::Part;
-use super::super::problem::{Place, Problems, quoted};
+use super::super::problem::{Place, Problems, lines, quoted};
 use crate::enforcement::{Included, Models};
 use crate::ids::ModelId;
 
@@ -38,15 +39,14 @@ const PROVIDERS: &[&str] = &[
 ];
 
 pub(super) fn models(part: &Part<'_>, problems: &mut Problems) -> Option<Models> {
-    let fields = part.fields("models", keys::MODELS, problems)?;
-    fields.refuse_unknown(problems);
-    let include = match fields.optional("include") {
-        Some(part) => included(part, problems),
-        None => {
-            problems.report(&fields.missing("include"), "missing: it would guard nothing", INCLUDE);
-            None
-        }
-    };
+    let fields = part.fields(keys::MODELS, &[], problems)?;
+    let include = fields
+        .required(
+            "include",
+            "write include: [ALL], or the models to guard: without it nothing is guarded",
+            problems,
+        )
+        .and_then(|part| included(part, problems));
     let exclude = fields.optional("exclude").map(|part| excluded(part, problems)).unwrap_or_default();
     let models = Models { include: include?, exclude: exclude.into_keys().collect() };
     if let Included::Only(included) = &models.include
@@ -67,7 +67,9 @@ fn included(part: &Part<'_>, problems: &mut Problems) -> Option<Included> {
     }
     let mut models: BTreeMap<ModelId, Place> = BTreeMap::new();
     let mut all: Option<Place> = None;
+    let mut alone = true;
     for item in &items {
+        alone &= matches!(&item.node.kind, Kind::Scalar { text, .. } if text == ALL);
         match item.text("a model", MODEL, problems) {
             Some(ALL) => match &all {
                 Some(first) => report_twice(ALL, first, &item.place, problems),
@@ -82,7 +84,7 @@ fn included(part: &Part<'_>, problems: &mut Problems) -> Option<Included> {
         }
     }
     match all {
-        Some(place) if items.len() > 1 => {
+        Some(place) if !alone => {
             let instead = "write include: [ALL] alone, or remove ALL";
             problems.report(&place, "ALL stands beside models", instead);
             None
@@ -130,7 +132,7 @@ fn add_model(text: &str, item: &Part<'_>, models: &mut BTreeMap<ModelId, Place>,
 }
 
 fn report_twice(text: &str, first: &Place, place: &Place, problems: &mut Problems) {
-    let message = format!("{text} is listed on line {} already", first.position.line);
+    let message = format!("{text} is listed twice, {}", lines(first, place));
     problems.report(place, message, "remove one");
 }
 
@@ -162,10 +164,14 @@ fn mistaken(text: &str) -> (String, String) {
         );
     }
     if has_second_dot(text) {
-        return (format!("{shown} has a second dot, which AWS accepts in no enforcement"), unnameable());
+        return (
+            format!("{shown} has a second dot, which AWS's pattern for enforced models refuses"),
+            unnameable(),
+        );
     }
     let tidy = text.trim().to_ascii_lowercase();
-    let instead = if tidy.parse::<ModelId>().is_ok() { format!("write {tidy}") } else { MODEL.to_owned() };
+    let good = tidy.parse::<ModelId>().is_ok() && !is_short_profile(&tidy);
+    let instead = if good { format!("write {tidy}") } else { MODEL.to_owned() };
     (format!("{shown} is not a base model's id"), instead)
 }
 

@@ -10,20 +10,20 @@ fn an_empty_document_is_a_problem() {
     check(
         "",
         expect![[r#"
-        1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
-    "#]],
+            1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
+        "#]],
     );
     check(
         "---\n...\n",
         expect![[r#"
-        1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
-    "#]],
+            1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
+        "#]],
     );
     check(
         "null",
         expect![[r#"
-        1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
-    "#]],
+            1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
+        "#]],
     );
 }
 
@@ -32,24 +32,24 @@ fn something_else_than_keys_is_a_problem() {
     check(
         "- version: 1\n",
         expect![[r#"
-        1:1: a list stands where the baseline belongs; write the keys version, organization, owner, mode, guardrails, assignments, exclude or limits
-    "#]],
+            1:1: a list stands where a mapping belongs; write a mapping of the keys version, organization, owner, mode, guardrails, assignments, exclude and limits
+        "#]],
     );
     check(
         "version",
         expect![[r#"
-        1:1: "version" stands where the baseline belongs; write the keys version, organization, owner, mode, guardrails, assignments, exclude or limits
-    "#]],
+            1:1: "version" stands where a mapping belongs; write a mapping of the keys version, organization, owner, mode, guardrails, assignments, exclude and limits
+        "#]],
     );
     check(
         "{}",
         expect![[r#"
-        1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
-        1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
-        1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
-        1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
-        1:1: version: missing; write version: 1
-    "#]],
+            1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
+            1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
+            1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+            1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+            1:1: version: missing; write version: 1
+        "#]],
     );
 }
 
@@ -58,111 +58,122 @@ fn a_syntax_error_has_a_line_and_a_column() {
     check(
         "version: 1\n\torganization: o-exampleorgid\n",
         expect![[r#"
-        1:10: a tab stands where only spaces may indent; indent with spaces
-    "#]],
+            2:1: a tab stands where only spaces may indent; indent with spaces
+        "#]],
     );
     check(
         "guardrails:\n\tcorporate:\n",
         expect![[r#"
-        2:2: a tab stands where only spaces may indent; indent with spaces
-    "#]],
+            2:1: a tab stands where only spaces may indent; indent with spaces
+        "#]],
     );
     check(
         "version: 1\nmode: sync: now\n",
         expect![[r#"
-        2:11: a `:` stands where no key can begin; quote a value that holds `: `, write one key a line, and check the line above for a missing `:`
-    "#]],
+            2:11: a `:` stands where no key can be; quote a value that holds `: `, write one key a line, and look for a missing `:` in the line above
+        "#]],
     );
     check(
         "version: 1\nmode sync\nowner: x\n",
         expect![[r#"
-        3:1: a line without a `:` stands among keys; write `key: value`
-    "#]],
+            3:1: a line without a `:` stands among keys; write `key: value`
+        "#]],
     );
     check(
         "version: 1\nmode sync\n",
         expect![[r#"
-        3:1: a line without a `:` stands among keys; write `key: value`
-    "#]],
+            3:1: a line without a `:` stands among keys; write `key: value`
+        "#]],
     );
     check(
         "guardrails:\n  a: 1\n b: 2\n",
         expect![[r#"
-        3:2: this line is indented neither like those above nor like their parent; line it up with the keys or items that it belongs to
-    "#]],
+            3:2: this line is indented neither like those above nor like their parent; line it up with the keys or items that it belongs to
+        "#]],
     );
     check(
         "exclude:\n  - a\n b: 2\n",
         expect![[r#"
-        3:2: this line is indented neither like those above nor like their parent; line it up with the keys or items that it belongs to
-    "#]],
+            3:2: this line is indented neither like those above nor like their parent; line it up with the keys or items that it belongs to
+        "#]],
     );
     check(
         "exclude: [a, b\nmode: sync\n",
         expect![[r#"
-        2:5: a `[` or `{` before this point is not closed; close it with `]` or `}`
-    "#]],
+            2:5: the bracket that opens at 1:10 needs a `,` or its end before this point; write the `,`, or close it with `]` or `}`
+        "#]],
     );
     check(
         "exclude: [a, b",
         expect![[r#"
-        2:1: a `[` or `{` before this point is not closed; close it with `]` or `}`
-    "#]],
+            2:1: the bracket that opens at 1:10 needs a `,` or its end before this point; write the `,`, or close it with `]` or `}`
+        "#]],
     );
     check(
         "exclude: a]\nmode: ]\n",
         expect![[r#"
-        2:7: this is not YAML: misplaced bracket; check indentation, quotes and brackets around this point
-    "#]],
+            2:7: this is not YAML: misplaced bracket; check indentation, quotes and brackets around this point
+        "#]],
     );
     check(
         "mode: 'sync\n",
         expect![[r#"
-        1:7: this quote is never closed; close it on the same line
-    "#]],
+            1:7: this quote is never closed; close it on the same line
+        "#]],
     );
     check(
         "mode: \"sy\\qnc\"\n",
         expect![[r#"
-        1:7: this is not YAML: while parsing a quoted scalar, found unknown escape character; check indentation, quotes and brackets around this point
-    "#]],
+            1:7: this is not YAML: while parsing a quoted scalar, found unknown escape character; check indentation, quotes and brackets around this point
+        "#]],
     );
     check(
         "mode: @sync\n",
         expect![[r#"
-        1:7: no value can begin like this (unexpected character: `@'); put the value in quotes
-    "#]],
+            1:7: no value can begin like this (unexpected character: `@'); put the value in quotes
+        "#]],
     );
     check(
         "mode: 'sync' now\n",
         expect![[r#"
-        1:14: this is not YAML: invalid trailing content after double-quoted scalar; check indentation, quotes and brackets around this point
-    "#]],
+            1:14: this is not YAML: invalid trailing content after double-quoted scalar; check indentation, quotes and brackets around this point
+        "#]],
     );
     check(
         "version: 1\nexclude: *all\n",
         expect![[r#"
-        2:10: an alias (`*…`) is not read; write the value itself, in quotes where it begins with `*`
-    "#]],
+            2:10: an alias (`*…`) is not read; write the value itself, in quotes where it begins with `*`
+        "#]],
     );
     check(
         "limits: {max_releases: 5\n",
         expect![[r#"
-        2:1: a `[` or `{` before this point is not closed; close it with `]` or `}`
-    "#]],
+            2:1: the bracket that opens at 1:9 needs a `,` or its end before this point; write the `,`, or close it with `]` or `}`
+        "#]],
+    );
+    check(
+        "limits: {max_releases: 5 max_replacements: 5}\n",
+        expect![[r#"
+            1:42: the bracket that opens at 1:9 needs a `,` or its end before this point; write the `,`, or close it with `]` or `}`
+        "#]],
+    );
+    check(
+        "guardrails:\n  corporate:\n  \tname: x\n",
+        expect![[r#"
+            3:3: a tab stands where only spaces may indent; indent with spaces
+        "#]],
     );
     check(
         "mode:\tsync\n",
         expect![[r#"
-        1:7: a `:` is followed by something else than a space; put a space behind it
-    "#]],
+            1:7: a `:` is followed by something else than a space; put a space behind it
+        "#]],
     );
     check(
         "mode: sync\u{0}\n",
         expect![[r#"
-        1:11: the character U+0000 can't be seen; remove it
-        1:11: this is not YAML: found unprintable character; check indentation, quotes and brackets around this point
-    "#]],
+            1:11: the character U+0000 can't be seen; remove it
+        "#]],
     );
 }
 
@@ -206,14 +217,14 @@ fn one_document_and_no_more() {
     check(
         &format!("---\n{SHORT}...\n"),
         expect![[r#"
-        ok
-    "#]],
+            ok
+        "#]],
     );
     check(
         &format!("{SHORT}---\n{SHORT}"),
         expect![[r#"
-        12:1: a second document begins here; keep one document, and remove the `---` before the other
-    "#]],
+            12:1: a second document begins here; keep one document, and remove the `---` before the other
+        "#]],
     );
 }
 
@@ -222,14 +233,14 @@ fn a_key_stands_once() {
     check(
         &edited("    version: 3\n", "    version: 3\n    \"version\": DRAFT\n"),
         expect![[r#"
-        8:5: guardrails.corporate.version: "version" is written twice, on lines 7 and 8; keep one
-    "#]],
+            8:5: guardrails.corporate.version: "version" is written twice, on lines 7 and 8; keep one
+        "#]],
     );
     check(
         &format!("{SHORT}version: 1\n"),
         expect![[r#"
-        12:1: version: "version" is written twice, on lines 1 and 12; keep one
-    "#]],
+            12:1: version: "version" is written twice, on lines 1 and 12; keep one
+        "#]],
     );
     check(
         &edited("[us-east-1, eu-west-1]", "\n      us-east-1:\n      us-east-1: {version: 2}"),
@@ -244,10 +255,10 @@ fn a_key_is_plain_text() {
     check(
         &edited("    version: 3\n", "    [version]: 3\n    ? {a: b}\n    : 1\n"),
         expect![[r#"
-        6:5: guardrails.corporate.version: missing, and regions is a list; write a published version's number, for example 3
-        7:5: guardrails.corporate: a list or mapping stands where a key belongs; write a plain key
-        8:7: guardrails.corporate: a list or mapping stands where a key belongs; write a plain key
-    "#]],
+            6:5: guardrails.corporate.version: missing, and regions is a list; write a published version's number, for example 3
+            7:5: guardrails.corporate: a list or mapping stands where a key belongs; write a plain key
+            8:7: guardrails.corporate: a list or mapping stands where a key belongs; write a plain key
+        "#]],
     );
 }
 
@@ -256,15 +267,15 @@ fn placeholders_are_refused() {
     check(
         &edited("\"222222222222\"", "{{ owner }}"),
         expect![[r#"
-        3:8: owner: keys stand where an account id belongs; write the 12 digits of the account that owns the guardrails, for example "222222222222"
-        3:9: `{{` can't be stored in an SSM parameter; write the value itself; the baseline has no placeholders
-    "#]],
+            3:8: owner: keys stand where an account id belongs; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+            3:9: `{{` can't be stored in an SSM parameter; write the value itself; the baseline has no placeholders
+        "#]],
     );
     check(
         &edited("\"222222222222\"", "\"222222222222\" # {{resolve:ssm:owner}}"),
         expect![[r#"
-        3:26: `{{` can't be stored in an SSM parameter; write the value itself; the baseline has no placeholders
-    "#]],
+            3:26: `{{` can't be stored in an SSM parameter; write the value itself; the baseline has no placeholders
+        "#]],
     );
 }
 
@@ -273,29 +284,28 @@ fn nothing_unseen_is_accepted() {
     check(
         &edited("corporate-baseline", "corporate\u{1b}[31m"),
         expect![[r#"
-        6:11: guardrails.corporate.name: "corporate\u{1b}[31m" is not a guardrail's name; write the name that the console shows: 1 to 50 letters, digits, hyphens and underscores
-        6:20: the character U+001B can't be seen; remove it
-    "#]],
+            6:11: guardrails.corporate.name: "corporate\u{1b}[31m" is not a guardrail's name; write the name that the console shows: 1 to 50 letters, digits, hyphens and underscores
+            6:20: the character U+001B can't be seen; remove it
+        "#]],
     );
     check(
         &edited("version: 3", "version: 3 # \u{202e}kcart"),
         expect![[r#"
-        7:18: the character U+202E can't be seen; remove it
-    "#]],
+            7:18: the character U+202E can't be seen; remove it
+        "#]],
     );
     check(
         &edited("    version: 3\n", "    ver\u{200b}sion: 3\n"),
         expect![[r#"
-        6:5: guardrails.corporate.version: missing, and regions is a list; write a published version's number, for example 3
-        7:5: guardrails.corporate.ver\u{200b}sion: unknown key; write version, or remove it
-        7:8: the character U+200B can't be seen; remove it
-    "#]],
+            7:5: guardrails.corporate.ver\u{200b}sion: unknown key; write version, or remove it
+            7:8: the character U+200B can't be seen; remove it
+        "#]],
     );
     check(
         &edited("    version: 3\n", "    version: 3 # é, 日本語, 👩\u{200d}💻\n"),
         expect![[r#"
-        ok
-    "#]],
+            ok
+        "#]],
     );
 }
 
@@ -304,9 +314,9 @@ fn columns_count_characters() {
     check(
         &edited("version: 3", "\"é日👩\": 1"),
         expect![[r#"
-        6:5: guardrails.corporate.version: missing, and regions is a list; write a published version's number, for example 3
-        7:5: guardrails.corporate.é日👩: unknown key; remove it; known here are name, version, regions, models, guarding, placement or on_unusable
-    "#]],
+            6:5: guardrails.corporate.version: missing, and regions is a list; write a published version's number, for example 3
+            7:5: guardrails.corporate.é日👩: unknown key; remove it; known here are name, version, regions, models, guarding, placement and on_unusable
+        "#]],
     );
 }
 
@@ -334,15 +344,14 @@ fn line_ends_byte_order_mark_and_quotes_make_no_difference() {
     assert_eq!(report(&format!("\u{feff}{bad}")), told);
     assert_eq!(report(&bad.replace('\n', "\r\n")), told);
     check(
-        &format!("\u{feff}versoin: 1\n"),
+        "\u{feff}versoin: 1\n",
         expect![[r#"
-        1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
-        1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
-        1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
-        1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
-        1:1: version: missing; write version: 1
-        1:1: versoin: unknown key; write version, or remove it
-    "#]],
+            1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
+            1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
+            1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+            1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+            1:1: versoin: unknown key; write version, or remove it
+        "#]],
     );
 }
 
@@ -361,13 +370,13 @@ fn the_size_of_a_parameter_is_the_limit() {
     check(
         &filled(8192),
         expect![[r#"
-        ok
-    "#]],
+            ok
+        "#]],
     );
     check(
         &filled(8193),
         expect![[r#"
-        1:1: the baseline has 8193 bytes, and an SSM parameter holds at most 8192; shorten it by 1: assign OUs instead of accounts, drop comments
-    "#]],
+            1:1: the baseline has 8193 bytes, and an SSM parameter holds at most 8192; shorten it by 1: assign OUs instead of accounts, drop comments
+        "#]],
     );
 }

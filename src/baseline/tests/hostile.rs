@@ -76,8 +76,8 @@ fn nesting_stops_at_a_limit() {
     check(
         &format!("exclude: {}1{}\n", "[".repeat(20), "]".repeat(20)),
         expect![[r#"
-        1:21: nested deeper than 12 levels; write the baseline as docs/baseline.md shows it; it needs five
-    "#]],
+            1:21: nested deeper than 12 levels; write the baseline as docs/baseline.md shows it; it needs five
+        "#]],
     );
 }
 

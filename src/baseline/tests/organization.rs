@@ -35,6 +35,10 @@ fn organization(id: &str, accounts: &[&str]) -> Organization {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "an `expect!` at every call reads better than a `&expect!`"
+)]
 #[track_caller]
 fn check(organization: &Organization, problems: Expect) {
     let found = good(TEXT).check_organization(organization);
@@ -56,13 +60,13 @@ fn what_the_organization_does_not_have_is_told() {
     check(
         &organization("o-exampleorgid", &["111111111111", "300000000001", "300000000002"]),
         expect![[r#"
-        3:8: owner: 222222222222 is no account of o-exampleorgid, so its guardrails can't be shared with it; write an account of the organization
-        8:15: warning: assignments[1].targets[0]: no account stands in ou-exam-sandbox1: it is empty, or doesn't exist; check the id where you expect accounts in it
-        8:33: assignments[1].targets[1]: ou-else-sandbox1 is not under the organization's root, r-exam; write an OU of this organization, or its root
-        8:51: assignments[1].targets[2]: r-else is not under the organization's root, r-exam; write an OU of this organization, or its root
-        8:59: warning: assignments[1].targets[3]: 300000000009 is no account of o-exampleorgid; remove it, unless it is about to join
-        10:27: warning: exclude[1]: 300000000008 is no account of o-exampleorgid; remove it, unless it is about to join
-    "#]],
+            3:8: owner: 222222222222 is no account of o-exampleorgid, so its guardrails can't be shared with it; write an account of the organization
+            8:15: warning: assignments[1].targets[0]: no account stands in ou-exam-sandbox1: it is empty, or doesn't exist; check the id where you expect accounts in it
+            8:33: assignments[1].targets[1]: ou-else-sandbox1 is not under the organization's root, r-exam; write an OU of this organization, or its root
+            8:51: assignments[1].targets[2]: r-else is not under the organization's root, r-exam; write an OU of this organization, or its root
+            8:59: warning: assignments[1].targets[3]: 300000000009 is no account of o-exampleorgid; remove it, unless it is about to join
+            10:27: warning: exclude[1]: 300000000008 is no account of o-exampleorgid; remove it, unless it is about to join
+        "#]],
     );
 }
 
@@ -71,8 +75,8 @@ fn another_organization_is_the_only_problem() {
     check(
         &organization("o-anotherorgid", &["111111111111"]),
         expect![[r#"
-        2:15: organization: this baseline is for o-exampleorgid, and the organization here is o-anotherorgid; use the credentials of the one, or the baseline of the other
-    "#]],
+            2:15: organization: this baseline is for o-exampleorgid, and the organization here is o-anotherorgid; use the credentials of the one, or the baseline of the other
+        "#]],
     );
 }
 
