@@ -62,8 +62,17 @@ pub enum Decision {
 pub struct InSync {
     /// What is enforced there; `None` where nothing is, on purpose.
     pub enforced: Option<Enforcement>,
-    /// Whether the record doesn't know it for ours yet, so that it is to be adopted.
-    pub adopt: bool,
+    /// Where the record says otherwise, what it should be told.
+    pub correction: Option<Correction>,
+}
+
+/// What the record should be told of a target that is as wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Correction {
+    /// What is there is what the baseline wants: it is ours from now on.
+    Adopt,
+    /// What was ours is gone, and nothing is wanted: what comes there next isn't ours.
+    Forget,
 }
 
 /// A target that is none of our business.
@@ -85,6 +94,8 @@ pub enum LeaveReason {
     Excluded,
     /// Nothing is wanted, and what is there isn't ours.
     Foreign,
+    /// Nothing is wanted, the record knows nothing of ours, and nobody could tell what is there.
+    Unreadable,
 }
 
 /// A target in which something should be done, and isn't.

@@ -328,17 +328,24 @@ mod tests {
 
     #[test]
     fn the_function_needs_three() {
-        check(&[("KEEPER_FUNCTION_ROLE", " ")], Purpose::Function, expect![[r#"
+        check(
+            &[("KEEPER_FUNCTION_ROLE", " ")],
+            Purpose::Function,
+            expect![[r#"
             the settings can't be used:
               KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
               KEEPER_MEMBER_ROLE: is not set; it names the name of the role to assume in member accounts
               KEEPER_FUNCTION_ROLE: is not set; it names the ARN of the role that the function runs as
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_terminal_needs_a_baseline() {
-        check(&[("KEEPER_BASELINE", "baseline.yaml")], Purpose::Terminal, expect![[r#"
+        check(
+            &[("KEEPER_BASELINE", "baseline.yaml")],
+            Purpose::Terminal,
+            expect![[r#"
             Settings {
                 baseline: File(
                     "baseline.yaml",
@@ -361,7 +368,8 @@ mod tests {
                 max_event_age_hours: None,
                 concurrency: 32,
             }
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

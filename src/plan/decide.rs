@@ -1,7 +1,7 @@
 //! The decision about one target: one `match` over (wanted, seen, record).
 
 use super::change::{Change, Ownership};
-use super::{Broken, Decision, Grounds, Held, HoldReason, InSync, LeaveReason, LeftAlone};
+use super::{Broken, Correction, Decision, Grounds, Held, HoldReason, InSync, LeaveReason, LeftAlone};
 use crate::baseline::{Existing, OnUnusable};
 use crate::enforcement::{Drift, Enforcement};
 use crate::ids::{AccountId, Target};
@@ -26,12 +26,14 @@ pub fn decide(
             held(HoldReason::Unreadable { failure: failure.clone() })
         }
 
-        (Wish::Nothing, Observation::Absent) => in_sync(None, false),
+        (Wish::Nothing, Observation::Absent) => {
+            in_sync(None, record.ours.is_some().then_some(Correction::Forget))
+        }
         (Wish::Nothing, Observation::Enforced(seen)) => release(target, seen, record, grounds),
         (Wish::Nothing, Observation::Unreadable(failure)) if record.ours.is_some() => {
             held(HoldReason::Unreadable { failure: failure.clone() })
         }
-        (Wish::Nothing, Observation::Unreadable(_)) => left_alone(LeaveReason::Foreign, seen),
+        (Wish::Nothing, Observation::Unreadable(_)) => left_alone(LeaveReason::Unreadable, seen),
 
         (Wish::Unassigned, _) => left_alone(LeaveReason::Unassigned, seen),
         (Wish::Excluded, _) => left_alone(LeaveReason::Excluded, seen),
@@ -59,7 +61,12 @@ fn compare(
 ) -> Decision {
     let drift = wanted.enforcement.as_ref().map(|to| Drift::between(&seen.enforcement, to));
     let (to, drift) = match (usable(wanted), drift) {
-        (Ok(_), Some(None)) => return in_sync(Some(seen.enforcement.clone()), record.ours.is_none()),
+        (Ok(_), Some(None)) => {
+            return in_sync(
+                Some(seen.enforcement.clone()),
+                record.ours.is_none().then_some(Correction::Adopt),
+            );
+        }
         (Ok(to), Some(Some(drift))) => (to, drift),
         (Err(unusable), Some(None)) => return broken(target, wanted, seen, &unusable, record, grounds),
         // What is wanted can't be enforced. What is there stays, unless it is known to be dead too.
@@ -163,8 +170,8 @@ fn held(reason: HoldReason) -> Decision {
     Decision::Held(Held { reason, would: None })
 }
 
-fn in_sync(enforced: Option<Enforcement>, adopt: bool) -> Decision {
-    Decision::InSync(InSync { enforced, adopt })
+fn in_sync(enforced: Option<Enforcement>, correction: Option<Correction>) -> Decision {
+    Decision::InSync(InSync { enforced, correction })
 }
 
 fn left_alone(reason: LeaveReason, seen: &Observation) -> Decision {

@@ -320,6 +320,9 @@ impl fmt::Display for LeaveReason {
         f.write_str(match self {
             LeaveReason::Unassigned => "no assignment covers the account",
             LeaveReason::Excluded => "the account is excluded",
+            LeaveReason::Unreadable => {
+                "nothing is wanted here, nothing here is known to be ours, and it could not be read"
+            }
             LeaveReason::Foreign => "nothing is wanted here, and what is there isn't ours",
         })
     }

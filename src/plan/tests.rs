@@ -142,8 +142,9 @@ fn grounds(own_roles: &OwnRoles) -> Grounds<'_> {
 
 fn in_words(decision: &Decision) -> String {
     match decision {
-        Decision::InSync(InSync { adopt: true, .. }) => "in sync, adopt".to_owned(),
-        Decision::InSync(InSync { adopt: false, .. }) => "in sync".to_owned(),
+        Decision::InSync(InSync { correction: Some(Correction::Adopt), .. }) => "in sync, adopt".to_owned(),
+        Decision::InSync(InSync { correction: Some(Correction::Forget), .. }) => "in sync, forget".to_owned(),
+        Decision::InSync(InSync { correction: None, .. }) => "in sync".to_owned(),
         Decision::LeftAlone(left) => format!("left alone: {}", left.reason),
         Decision::Change(change) => change.to_string(),
         Decision::Held(held) => format!("held: {}", held.reason),
@@ -166,7 +167,9 @@ fn check_table(wish: &str, expected: Expect) {
 
 #[test]
 fn table_for_a_guardrail() {
-    check_table("base:2, keep", expect![[r#"
+    check_table(
+        "base:2, keep",
+        expect![[r#"
         absent                    | enforce corporate:2
         absent, recorded          | enforce corporate:2 (it was removed)
         equal, nobody's           | in sync, adopt
@@ -181,12 +184,15 @@ fn table_for_a_guardrail() {
         other, impostor           | held: another configuration is there, made by arn:aws:sts::999999999999:assumed-role/KeeperMember/guardrail-keeper: `existing: replace` would replace it
         unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn table_for_a_guardrail_that_may_replace() {
-    check_table("base:2, replace", expect![[r#"
+    check_table(
+        "base:2, replace",
+        expect![[r#"
         absent                    | enforce corporate:2
         absent, recorded          | enforce corporate:2 (it was removed)
         equal, nobody's           | in sync, adopt
@@ -201,12 +207,15 @@ fn table_for_a_guardrail_that_may_replace() {
         other, impostor           | other:7 => corporate:2 (different, not ours: arn:aws:sts::999999999999:assumed-role/KeeperMember/guardrail-keeper)
         unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn table_for_a_guardrail_that_is_gone() {
-    check_table("base:2 gone", expect![[r#"
+    check_table(
+        "base:2 gone",
+        expect![[r#"
         absent                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
         absent, recorded          | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
         equal, nobody's           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
@@ -221,12 +230,15 @@ fn table_for_a_guardrail_that_is_gone() {
         other, impostor           | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
         unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn table_for_a_guardrail_that_is_gone_and_may_be_released() {
-    check_table("base:2 gone, release", expect![[r#"
+    check_table(
+        "base:2 gone, release",
+        expect![[r#"
         absent                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
         absent, recorded          | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
         equal, nobody's           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
@@ -241,12 +253,15 @@ fn table_for_a_guardrail_that_is_gone_and_may_be_released() {
         other, impostor           | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
         unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn table_for_a_guardrail_that_could_not_be_read() {
-    check_table("base:2 unreadable", expect![[r#"
+    check_table(
+        "base:2 unreadable",
+        expect![[r#"
         absent                    | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
         absent, recorded          | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
         equal, nobody's           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
@@ -261,12 +276,15 @@ fn table_for_a_guardrail_that_could_not_be_read() {
         other, impostor           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
         unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn table_for_a_name_that_is_not_found() {
-    check_table("name not found", expect![[r#"
+    check_table(
+        "name not found",
+        expect![[r#"
         absent                    | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
         absent, recorded          | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
         equal, nobody's           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
@@ -281,32 +299,38 @@ fn table_for_a_name_that_is_not_found() {
         other, impostor           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
         unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn table_for_nothing() {
-    check_table("nothing", expect![[r#"
-        absent                    | in sync
-        absent, recorded          | in sync
-        equal, nobody's           | left alone: nothing is wanted here, and what is there isn't ours
-        equal, recorded           | release base:2
-        equal, by us              | release base:2
-        old, recorded             | release base:1
-        old, by us                | release base:1
-        old, only intended        | left alone: nothing is wanted here, and what is there isn't ours
-        other, recorded another   | held: to be released, but changed since by arn:aws:sts::300000000001:assumed-role/Admin/alice: release it by hand, or put it back first
-        other, made by us, edited | held: to be released, but changed since by arn:aws:sts::300000000001:assumed-role/Admin/alice: release it by hand, or put it back first
-        other, foreign            | left alone: nothing is wanted here, and what is there isn't ours
-        other, impostor           | left alone: nothing is wanted here, and what is there isn't ours
-        unreadable                | left alone: nothing is wanted here, and what is there isn't ours
-        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]]);
+    check_table(
+        "nothing",
+        expect![[r#"
+            absent                    | in sync
+            absent, recorded          | in sync, forget
+            equal, nobody's           | left alone: nothing is wanted here, and what is there isn't ours
+            equal, recorded           | release base:2
+            equal, by us              | release base:2
+            old, recorded             | release base:1
+            old, by us                | release base:1
+            old, only intended        | left alone: nothing is wanted here, and what is there isn't ours
+            other, recorded another   | held: to be released, but changed since by arn:aws:sts::300000000001:assumed-role/Admin/alice: release it by hand, or put it back first
+            other, made by us, edited | held: to be released, but changed since by arn:aws:sts::300000000001:assumed-role/Admin/alice: release it by hand, or put it back first
+            other, foreign            | left alone: nothing is wanted here, and what is there isn't ours
+            other, impostor           | left alone: nothing is wanted here, and what is there isn't ours
+            unreadable                | left alone: nothing is wanted here, nothing here is known to be ours, and it could not be read
+            unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        "#]],
+    );
 }
 
 #[test]
 fn table_for_an_unassigned_account() {
-    check_table("unassigned", expect![[r#"
+    check_table(
+        "unassigned",
+        expect![[r#"
         absent                    | left alone: no assignment covers the account
         absent, recorded          | left alone: no assignment covers the account
         equal, nobody's           | left alone: no assignment covers the account
@@ -321,12 +345,15 @@ fn table_for_an_unassigned_account() {
         other, impostor           | left alone: no assignment covers the account
         unreadable                | left alone: no assignment covers the account
         unreadable, recorded      | left alone: no assignment covers the account
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn table_for_an_excluded_account() {
-    check_table("excluded", expect![[r#"
+    check_table(
+        "excluded",
+        expect![[r#"
         absent                    | left alone: the account is excluded
         absent, recorded          | left alone: the account is excluded
         equal, nobody's           | left alone: the account is excluded
@@ -341,7 +368,8 @@ fn table_for_an_excluded_account() {
         other, impostor           | left alone: the account is excluded
         unreadable                | left alone: the account is excluded
         unreadable, recorded      | left alone: the account is excluded
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -386,7 +414,7 @@ fn after(decision: &Decision, observation: &Observation, record: &Record) -> (Ob
             | Change::PutResourcePolicy { .. }
             | Change::RemoveResourcePolicy { .. } => unreachable!("no account is planned one"),
         },
-        Decision::InSync(InSync { enforced: Some(enforced), adopt: true }) => {
+        Decision::InSync(InSync { enforced: Some(enforced), correction: Some(_) }) => {
             (observation.clone(), recorded(enforced.clone()))
         }
         _ => (observation.clone(), record.clone()),
@@ -501,8 +529,7 @@ fn law_a_mode_only_takes_changes_away() {
 #[test]
 fn law_only_the_proven_is_enforced() {
     let plan = whole_plan();
-    let targets: Vec<Target> =
-        plan.needs_proof().filter_map(|change| change.target().cloned()).collect();
+    let targets: Vec<Target> = plan.needs_proof().filter_map(|change| change.target().cloned()).collect();
     assert!(targets.len() > 3);
     let proofs: BTreeMap<Target, Proof> = BTreeMap::from([
         (targets[0].clone(), Ok(())),
@@ -511,9 +538,14 @@ fn law_only_the_proven_is_enforced() {
     let releases = plan.changes().filter(|change| change.is_release()).count();
     let safe = plan.prove(&proofs).into_plan();
     assert!(matches!(safe.decisions[&targets[0]], Decision::Change(_)));
-    assert!(matches!(&safe.decisions[&targets[1]],
-        Decision::Held(Held { reason: HoldReason::ProbeFailed { .. }, .. })));
-    assert!(matches!(&safe.decisions[&targets[2]], Decision::Held(Held { reason: HoldReason::NotProven, .. })));
+    assert!(matches!(
+        &safe.decisions[&targets[1]],
+        Decision::Held(Held { reason: HoldReason::ProbeFailed { .. }, .. })
+    ));
+    assert!(matches!(
+        &safe.decisions[&targets[2]],
+        Decision::Held(Held { reason: HoldReason::NotProven, .. })
+    ));
     assert_eq!(safe.changes().count(), 1 + releases);
 }
 
@@ -585,8 +617,10 @@ fn limits_stop_all_of_an_unapproved_revision_but_no_repair() {
 #[test]
 fn what_is_not_the_default_is_printed() {
     let mut to = enforcement("base", 2);
-    to.models =
-        Models { include: Included::All, exclude: BTreeSet::from([ModelId::as_reported("amazon.titan-embed-text-v2:0")]) };
+    to.models = Models {
+        include: Included::All,
+        exclude: BTreeSet::from([ModelId::as_reported("amazon.titan-embed-text-v2:0")]),
+    };
     to.guarding = Guarding { system: ContentGuarding::Selective, messages: ContentGuarding::Comprehensive };
     let change = Change::Enforce { target: target(), key: "corporate".parse().unwrap(), to, repair: true };
     expect!["300000000001/eu-west-1 enforce corporate:2 models ALL except amazon.titan-embed-text-v2:0 guarding system selective, messages comprehensive (it was removed)"].assert_eq(&change.to_string());

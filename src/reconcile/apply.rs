@@ -14,7 +14,7 @@ use crate::enforcement::Enforcement;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::limits::{Extent, Rollout};
-use crate::plan::{Change, Decision, HoldReason, InSync, Ownership, Plan, SafePlan};
+use crate::plan::{Change, Correction, Decision, HoldReason, InSync, Ownership, Plan, SafePlan};
 use crate::record::{Intent, Note, Origin, Ours};
 use crate::report::{Outcome, Report, TargetReport};
 
@@ -79,7 +79,7 @@ impl Keeper {
         decisions: Decisions,
         progress: Progress<'_>,
     ) -> Applied {
-        let Decisions { changes, adoptions } = decisions;
+        let Decisions { changes, corrections } = decisions;
         let mut warnings = Vec::new();
         let revision = &baseline.revision;
         let now = Timestamp::now();
@@ -113,7 +113,7 @@ impl Keeper {
         });
         let outcomes = join_all(attempts).await;
 
-        let mut notes = adoptions;
+        let mut notes = corrections;
         notes.extend(
             outcomes.iter().filter_map(|outcome| note_of_outcome(outcome, revision, Timestamp::now())),
         );
@@ -163,7 +163,7 @@ struct Applied {
 #[derive(Default)]
 struct Decisions {
     changes: Vec<Change>,
-    adoptions: Vec<(Target, Note)>,
+    corrections: Vec<(Target, Note)>,
 }
 
 fn by_account(
@@ -179,15 +179,26 @@ fn by_account(
                 accounts.entry(target.account).or_default().changes.push(change);
             }
             // Looking on takes nothing over: what is adopted may be released later.
-            Decision::InSync(InSync { enforced: Some(enforcement), adopt: true }) if mode != Mode::Audit => {
-                let ours = Ours { enforcement, origin: Origin::Adopted, at, revision: revision.clone() };
-                let account = accounts.entry(target.account.clone()).or_default();
-                account.adoptions.push((target, Note::Adopted(ours)));
+            Decision::InSync(in_sync) if mode != Mode::Audit => {
+                if let Some(note) = correction(in_sync, revision, at) {
+                    accounts.entry(target.account.clone()).or_default().corrections.push((target, note));
+                }
             }
             Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => {}
         }
     }
     accounts
+}
+
+fn correction(in_sync: InSync, revision: &Revision, at: Timestamp) -> Option<Note> {
+    let InSync { enforced, correction } = in_sync;
+    match (correction?, enforced) {
+        (Correction::Adopt, Some(enforcement)) => {
+            Some(Note::Adopted(Ours { enforcement, origin: Origin::Adopted, at, revision: revision.clone() }))
+        }
+        (Correction::Adopt, None) => None,
+        (Correction::Forget, _) => Some(Note::Released { at }),
+    }
 }
 
 fn note_of_beginning(change: &Change, revision: &Revision, at: Timestamp) -> Option<(Target, Note)> {
