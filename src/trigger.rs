@@ -20,6 +20,8 @@ mod parameter;
 mod reason;
 mod request;
 mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::baseline::{Baseline, Placement, Selector};
-use crate::ids::{AccountId, GuardrailId, OrganizationId, Region};
+use crate::ids::{AccountId, GuardrailId, Region};
 use crate::own_roles::OwnRoles;
 
 /// Who we are and what we hold. Nothing here is read from the event.
@@ -28,8 +28,6 @@ pub struct Context {
 pub struct Known {
     /// The account that owns the guardrails.
     pub owner: AccountId,
-    /// The organization.
-    pub organization: OrganizationId,
     /// Whether members hold copies of guardrails, so that a guardrail of theirs may concern us.
     pub copies: bool,
     /// The Regions in which something is enforced, with the guardrails that may be meant there.
@@ -62,7 +60,6 @@ impl Known {
         }
         Known {
             owner: baseline.owner.clone(),
-            organization: baseline.organization.clone(),
             copies: baseline.guardrails.values().any(|guardrail| guardrail.placement == Placement::Copy),
             regions,
         }

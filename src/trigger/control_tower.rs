@@ -22,7 +22,7 @@ pub(super) fn decide(name: &str, event: &Envelope<'_>) -> Trigger {
         None => return Trigger::Ignore(Ignored::UnknownEvent),
     };
     if !succeeded(event, &["serviceEventDetails", status, "state"]) {
-        return Trigger::Ignore(Ignored::NotCreated);
+        return Trigger::Ignore(Ignored::NotEnrolled);
     }
     match event.account_at(&[&["serviceEventDetails", status, "account", "accountId"]]) {
         Ok(account) => reconcile(event, Accounts::one(account), Regions::All, why),

@@ -13,6 +13,9 @@ use crate::ids::{AccountId, Region, Role};
 /// What CloudTrail writes instead of a value that it doesn't show.
 const MASKED: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
+/// How long an event's id may be. EventBridge's have 36 characters.
+const ID_LIMIT: usize = 256;
+
 /// The domains of service principals, by partition.
 const DOMAINS: [&str; 3] = ["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu"];
 
@@ -126,9 +129,10 @@ impl<'a> Envelope<'a> {
         inner.or_else(|| self.root.get("time").and_then(seconds))
     }
 
-    /// The event's id.
+    /// The event's id. What is longer than any id is none.
     pub(super) fn id(&self) -> Option<String> {
-        self.outer("id").or_else(|| self.text(&["eventID"])).map(Cow::into_owned)
+        let id = self.outer("id").or_else(|| self.text(&["eventID"]))?;
+        (id.len() <= ID_LIMIT).then(|| id.into_owned())
     }
 
     /// The roles by which the event describes its caller, in every way it does.

@@ -162,7 +162,7 @@ fn leaving_account(event: &Envelope<'_>) -> Result<AccountId, Ignored> {
 /// is taken only where no other is named: it joins when the organization is made.
 fn member_account(event: &Envelope<'_>) -> Result<AccountId, Ignored> {
     let sender = event.sender().ok();
-    let named = || members(event, &ACCOUNT_MEMBERS);
+    let named = || members(event, &ACCOUNT_MEMBERS).chain(described_accounts(event));
     let others = named().filter(|value| first_account([*value]).is_ok_and(|id| Some(id) != sender));
     first_account(others).or_else(|_| first_account(named()))
 }
@@ -181,11 +181,20 @@ fn departure(event: &Envelope<'_>) -> Departure {
 fn members<'a>(event: &'a Envelope<'_>, names: &'static [&'static str]) -> impl Iterator<Item = &'a Value> {
     let containers = CONTAINERS.iter().filter_map(|container| event.value(&[container])?.as_object());
     containers.flat_map(move |container| {
+        let own = names.iter().filter_map(|name| container.get(*name));
         let nested = container.iter().filter(|(member, _)| !is_about_management(member));
-        let nested = nested.filter_map(|(_, value)| value.as_object());
-        std::iter::once(container)
-            .chain(nested)
-            .flat_map(move |object| names.iter().filter_map(|name| object.get(*name)))
+        own.chain(nested.flat_map(move |(_, value)| names.iter().filter_map(|name| value.get(*name))))
+    })
+}
+
+/// The ids of accounts that are described as objects, `{"account": {"id": …}}`.
+fn described_accounts<'a>(event: &'a Envelope<'_>) -> impl Iterator<Item = &'a Value> {
+    let containers = CONTAINERS.iter().filter_map(|container| event.value(&[container])?.as_object());
+    containers.flat_map(|container| {
+        let accounts = container.iter().filter(|(member, _)| {
+            member.to_ascii_lowercase().contains("account") && !is_about_management(member)
+        });
+        accounts.filter_map(|(_, value)| value.get("id"))
     })
 }
 

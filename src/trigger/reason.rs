@@ -89,6 +89,7 @@ reasons! {
         NotFromHub = "not_from_hub": "this counts only from the account the keeper runs in",
         ResultFollows = "result_follows": "the account is still being created; its result follows as an event of its own",
         NotCreated = "not_created": "the account was not created",
+        NotEnrolled = "not_enrolled": "Control Tower did not finish with the account",
         NotClosed = "not_closed": "the account was not closed",
         GovCloudAccount = "gov_cloud_account": "the GovCloud account stands in no organization until it is invited to one there; the other one's result follows",
         Invited = "invited": "an invitation is no join",

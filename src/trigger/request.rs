@@ -18,6 +18,9 @@ pub const REQUEST_DETAIL_TYPE: &str = "Reconcile Requested";
 /// The `source` that the keeper's own tools give a request.
 pub const REQUEST_SOURCE: &str = "guardrail-keeper.request";
 
+/// How many problems of one request are told.
+const PROBLEM_LIMIT: usize = 20;
+
 /// How much of a reason is kept.
 const REASON_LIMIT: usize = 500;
 
@@ -51,6 +54,8 @@ pub enum RequestProblem {
     Twice(&'static str),
     /// A member that should be text is something else.
     NotText(&'static str),
+    /// So many more than were kept.
+    More(usize),
 }
 
 impl fmt::Display for RequestProblem {
@@ -63,6 +68,7 @@ impl fmt::Display for RequestProblem {
             RequestProblem::Invalid(member, error) => write!(f, "`{member}`: {error}"),
             RequestProblem::Twice(member) => write!(f, "`{member}` is given in two spellings"),
             RequestProblem::NotText(member) => write!(f, "`{member}` is not text"),
+            RequestProblem::More(count) => write!(f, "and {count} more"),
         }
     }
 }
@@ -74,9 +80,7 @@ pub(super) fn parse(
     let mut problems = Vec::new();
     let accounts = ids(detail, "accounts", "account", &mut problems);
     let regions = ids(detail, "regions", "region", &mut problems);
-    let reason = text(detail, &["reason"], &mut problems)
-        .map(|reason| reason.trim().chars().take(REASON_LIMIT).collect::<String>())
-        .filter(|reason| !reason.is_empty());
+    let reason = text(detail, &["reason"], &mut problems).map(one_line).filter(|reason| !reason.is_empty());
     let plan = text(detail, &["plan", "planHash", "plan_hash", "plan-hash"], &mut problems)
         .and_then(|plan| keep(plan.trim().parse(), "plan", &mut problems));
     if problems.is_empty() {
@@ -84,8 +88,18 @@ pub(super) fn parse(
         let regions = regions.map_or(Regions::All, Regions::Only);
         Ok((accounts, regions, Request { reason, plan }))
     } else {
+        let more = problems.len().saturating_sub(PROBLEM_LIMIT);
+        problems.truncate(PROBLEM_LIMIT);
+        problems.extend((more > 0).then_some(RequestProblem::More(more)));
         Err(problems)
     }
+}
+
+/// The words as one line of bounded length, because they are printed and logged.
+fn one_line(text: &str) -> String {
+    let printable =
+        text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c });
+    printable.take(REASON_LIMIT).collect::<String>().trim().to_owned()
 }
 
 /// The ids under a member's name or its singular. `None` is all of them.
