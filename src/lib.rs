@@ -10,6 +10,8 @@
 //! ```
 
 pub mod baseline;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod cloud;
 pub mod desired;
 pub mod enforcement;

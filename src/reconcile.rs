@@ -15,11 +15,13 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::baseline::{Baseline, InvalidBaseline};
+use crate::baseline::{Baseline, InvalidBaseline, Revision};
 use crate::cloud::{Cloud, Identity, Patience};
 use crate::failure::Failure;
 use crate::ids::OrganizationId;
 use crate::ledger::{Ledger, LedgerError};
+use crate::limits::Rollout;
+use crate::organization::Organization;
 use crate::report::Report;
 use crate::settings::{BaselineSource, Settings};
 use crate::trigger::{Accounts, Context, Known, Scope};
@@ -137,17 +139,45 @@ impl Keeper {
     /// # Errors
     /// When it can't be read, or has problems.
     pub async fn baseline(&self) -> Result<Baseline, Stopped> {
-        let origin = &self.settings.baseline;
-        let unreadable = |reason: String| Stopped::BaselineUnreadable { origin: origin.clone(), reason };
-        let text = match origin {
-            BaselineSource::File(path) => {
-                tokio::fs::read_to_string(path).await.map_err(|error| unreadable(error.to_string()))?
-            }
-            BaselineSource::Parameter(name) => {
-                self.cloud.parameter(name).await.map_err(|failure| unreadable(failure.to_string()))?
-            }
-        };
-        Baseline::parse(&text).map_err(|invalid| Stopped::BaselineInvalid(invalid.named(origin.to_string())))
+        match &self.settings.baseline {
+            origin @ BaselineSource::File(_) => Keeper::baseline_file(origin).await,
+            origin @ BaselineSource::Parameter(name) => match self.cloud.parameter(name).await {
+                Ok(text) => parse(origin, &text),
+                Err(failure) => Err(unreadable(origin, &failure)),
+            },
+        }
+    }
+
+    /// Reads a baseline from a file, for which no connection is needed.
+    ///
+    /// # Errors
+    /// When it is none, can't be read, or has problems.
+    pub async fn baseline_file(origin: &BaselineSource) -> Result<Baseline, Stopped> {
+        match origin {
+            BaselineSource::File(path) => match tokio::fs::read_to_string(path).await {
+                Ok(text) => parse(origin, &text),
+                Err(error) => Err(unreadable(origin, &error)),
+            },
+            BaselineSource::Parameter(_) => Err(unreadable(origin, &"it is not a file")),
+        }
+    }
+
+    /// The whole organization, to hold a baseline against.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn whole_organization(&self) -> Result<Organization, Stopped> {
+        self.cloud.organizations().everything().await.map_err(Stopped::OrganizationUnreadable)
+    }
+
+    /// Lets a revision replace and release as much as it wants.
+    ///
+    /// # Errors
+    /// When the ledger can't be used.
+    pub async fn approve(&self, revision: &Revision) -> Result<(), Stopped> {
+        let known = self.ledger.rollout().await?.filter(|rollout| rollout.revision == *revision);
+        let rollout = known.unwrap_or_else(|| Rollout::new(revision.clone()));
+        Ok(self.ledger.set_rollout(Rollout { approved: true, ..rollout }).await?)
     }
 
     /// What events are judged against. A baseline that can't be read narrows nothing.
@@ -179,6 +209,14 @@ impl Keeper {
         let survey = self.survey(baseline, scope, progress).await?;
         Ok(self.apply(baseline, survey, progress).await)
     }
+}
+
+fn parse(origin: &BaselineSource, text: &str) -> Result<Baseline, Stopped> {
+    Baseline::parse(text).map_err(|invalid| Stopped::BaselineInvalid(invalid.named(origin.to_string())))
+}
+
+fn unreadable(origin: &BaselineSource, reason: &dyn std::fmt::Display) -> Stopped {
+    Stopped::BaselineUnreadable { origin: origin.clone(), reason: reason.to_string() }
 }
 
 /// A scope that a person asked for at a terminal.
