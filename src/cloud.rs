@@ -14,14 +14,15 @@ mod writer;
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::failure::Failure;
-use crate::ids::{AccountId, Role, RoleName};
+use crate::ids::{AccountId, Region, Role, RoleName};
 
 pub use organizations::Organizations;
 pub use reader::Reader;
@@ -68,6 +69,24 @@ pub struct Identity {
     pub external_id: Option<String>,
 }
 
+/// Where AWS is, and with which credentials we come.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// As the standard AWS environment and profiles say.
+    Environment,
+    /// As given, and nothing else: no variable and no profile of this machine is looked at.
+    Explicit {
+        /// The endpoint of every service.
+        endpoint: String,
+        /// Our own Region.
+        region: Region,
+        /// An access key.
+        access_key_id: String,
+        /// Its secret.
+        secret_access_key: String,
+    },
+}
+
 /// The way to AWS: one HTTP client for everything, and the sessions held in members.
 #[derive(Debug)]
 pub struct Cloud {
@@ -76,29 +95,12 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// Finds credentials and endpoints in the standard AWS environment and profiles.
+    /// Makes the clients.
     ///
     /// # Errors
     /// When the caller's own account isn't known and STS doesn't tell it.
-    pub async fn connect(identity: Identity, patience: Patience) -> Result<Cloud, Failure> {
-        // Left unset, every service client would make a pool and a TLS connector of its own.
-        let http = shared_http_client();
-        let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest())
-            .http_client(http)
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(patience.connect)
-                    .operation_attempt_timeout(patience.attempt)
-                    .operation_timeout(patience.operation)
-                    .build(),
-            )
-            .retry_config(
-                RetryConfig::standard()
-                    .with_max_attempts(patience.attempts)
-                    .with_initial_backoff(patience.backoff),
-            )
-            .load()
-            .await;
+    pub async fn connect(access: Access, identity: Identity, patience: Patience) -> Result<Cloud, Failure> {
+        let sdk = sdk_config(access, patience).await;
         let sessions = sessions::Sessions::new(&sdk, identity).await?;
         Ok(Cloud { sdk, sessions })
     }
@@ -127,6 +129,43 @@ impl Cloud {
     /// When it isn't there or can't be read.
     pub async fn parameter(&self, name: &str) -> Result<String, Failure> {
         parameters::read(&self.sdk, name).await
+    }
+}
+
+async fn sdk_config(access: Access, patience: Patience) -> SdkConfig {
+    // Left unset, every service client would make a pool and a TLS connector of its own.
+    let http = shared_http_client();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(patience.connect)
+        .operation_attempt_timeout(patience.attempt)
+        .operation_timeout(patience.operation)
+        .build();
+    let retries =
+        RetryConfig::standard().with_max_attempts(patience.attempts).with_initial_backoff(patience.backoff);
+    match access {
+        Access::Environment => {
+            aws_config::defaults(BehaviorVersion::latest())
+                .http_client(http)
+                .timeout_config(timeouts)
+                .retry_config(retries)
+                .load()
+                .await
+        }
+        Access::Explicit { endpoint, region, access_key_id, secret_access_key } => SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http)
+            .timeout_config(timeouts)
+            .retry_config(retries)
+            .endpoint_url(endpoint)
+            .region(aws_config::Region::new(region.to_string()))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                access_key_id,
+                secret_access_key,
+                None,
+                None,
+                "explicit",
+            )))
+            .build(),
     }
 }
 

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::baseline::{Baseline, InvalidBaseline, Revision};
-use crate::cloud::{Cloud, Identity, Patience};
+use crate::cloud::{Access, Cloud, Identity, Patience};
 use crate::failure::Failure;
 use crate::ids::OrganizationId;
 use crate::ledger::{Ledger, LedgerError};
@@ -113,13 +113,13 @@ impl Keeper {
     ///
     /// # Errors
     /// When it can't be found out which account we are in.
-    pub async fn connect(settings: Settings, patience: Patience) -> Result<Keeper, Stopped> {
+    pub async fn connect(settings: Settings, access: Access, patience: Patience) -> Result<Keeper, Stopped> {
         let identity = Identity {
             member_role: settings.member_role.clone(),
             function_role: settings.own_roles.function.clone(),
             external_id: settings.external_id.clone(),
         };
-        let cloud = Cloud::connect(identity, patience).await.map_err(Stopped::NoIdentity)?;
+        let cloud = Cloud::connect(access, identity, patience).await.map_err(Stopped::NoIdentity)?;
         let ledger = Ledger::open(&settings.ledger);
         Ok(Keeper { cloud, ledger, settings })
     }

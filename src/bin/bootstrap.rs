@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use guardrail_keeper::cloud::Patience;
+use guardrail_keeper::cloud::{Access, Patience};
 use guardrail_keeper::handler::{HandlerError, handle};
 use guardrail_keeper::reconcile::Keeper;
 use guardrail_keeper::settings::{Purpose, Settings};
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Error> {
     for unknown in Settings::unknown(&variables) {
         tracing::warn!("{unknown}");
     }
-    let keeper = Keeper::connect(settings, Patience::default()).await?;
+    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
     let keeper = &keeper;
     // The payload is taken as raw text: no form of it may fail before the handler has seen it.
     run(service_fn(

@@ -10,7 +10,7 @@ use super::output::{self, Bar, HEADING, paint};
 use super::plan::{print, to_json};
 use super::{OK, Output, Target, UNFINISHED, settings};
 use crate::baseline::Revision;
-use crate::cloud::Patience;
+use crate::cloud::{Access, Patience};
 use crate::reconcile::Keeper;
 
 #[derive(Debug, Args)]
@@ -34,7 +34,12 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         output::note("nobody can be asked here: give --yes to apply without a question");
         return Ok(super::USAGE);
     }
-    let keeper = Keeper::connect(settings(arguments.target.baseline.clone())?, Patience::default()).await?;
+    let keeper = Keeper::connect(
+        settings(arguments.target.baseline.clone())?,
+        Access::Environment,
+        Patience::default(),
+    )
+    .await?;
     let baseline = keeper.baseline().await?;
     if let Some(revision) = &arguments.approve {
         if *revision != baseline.revision {
@@ -66,7 +71,9 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         drop(bar);
         if survey.plan.plan().hash() != shown {
             print(&baseline, &survey);
-            output::note("this is another plan than the one you read, so nothing was changed: run apply again");
+            output::note(
+                "this is another plan than the one you read, so nothing was changed: run apply again",
+            );
             return Ok(UNFINISHED);
         }
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::output::{self, ADDED, BROKEN, paint};
 use super::{OK, Output, UNFINISHED, settings};
 use crate::baseline::{Baseline, InvalidBaseline, Problem, Severity};
-use crate::cloud::Patience;
+use crate::cloud::{Access, Patience};
 use crate::reconcile::{Keeper, Stopped};
 use crate::settings::BaselineSource;
 
@@ -28,7 +28,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let origin = settings.baseline.clone();
     let needs_aws = arguments.organization || matches!(origin, BaselineSource::Parameter(_));
     let (parsed, problems) = if needs_aws {
-        let keeper = Keeper::connect(settings, Patience::default()).await?;
+        let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
         match keeper.baseline().await {
             Ok(baseline) if arguments.organization => {
                 let problems = baseline.check_organization(&keeper.whole_organization().await?);
@@ -76,7 +76,10 @@ fn report(
             }
             match (revision, valid) {
                 (Some(revision), true) => {
-                    output::print(format_args!("{} {origin} is valid, revision {revision}", paint(ADDED, "ok:")));
+                    output::print(format_args!(
+                        "{} {origin} is valid, revision {revision}",
+                        paint(ADDED, "ok:")
+                    ));
                 }
                 _ => output::note(format_args!("{} {origin} can't be used", paint(BROKEN, "error:"))),
             }

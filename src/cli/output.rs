@@ -69,7 +69,8 @@ pub(super) struct Bar(ProgressBar);
 
 impl Bar {
     pub(super) fn new() -> Bar {
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        let bar =
+            if std::io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
         let style = ProgressStyle::with_template("{msg:>9} {bar:30} {pos}/{len} {eta:>5}");
         if let Ok(style) = style {
             bar.set_style(style.progress_chars("=> "));

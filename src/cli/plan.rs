@@ -6,7 +6,7 @@ use serde_json::json;
 use super::output::{self, Bar, QUIET, paint};
 use super::{CHANGES, OK, Output, Target, UNFINISHED, settings};
 use crate::baseline::Baseline;
-use crate::cloud::Patience;
+use crate::cloud::{Access, Patience};
 use crate::plan::Counts;
 use crate::reconcile::{Keeper, Survey};
 
@@ -23,7 +23,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let keeper = Keeper::connect(settings(arguments.target.baseline.clone())?, Patience::default()).await?;
+    let keeper = Keeper::connect(
+        settings(arguments.target.baseline.clone())?,
+        Access::Environment,
+        Patience::default(),
+    )
+    .await?;
     let baseline = keeper.baseline().await?;
     let bar = Bar::new();
     let survey = keeper.survey(&baseline, &arguments.target.scope(), &|step| bar.step(step)).await?;
