@@ -11,7 +11,7 @@ use guardrail_keeper::trigger::{
 };
 
 /// The settings that the samples in `events/` are judged by.
-pub fn settings() -> Context {
+pub(crate) fn settings() -> Context {
     Context {
         own_roles: OwnRoles {
             function: Some(
@@ -47,7 +47,7 @@ fn other_settings() -> [Context; 2] {
 }
 
 /// Decides on these bytes in every form in which they can arrive, and checks what must hold of any answer.
-pub fn check(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     for context in std::iter::once(settings()).chain(other_settings()) {
         let alone = decide(bytes, &context);
         check_line(&alone);
@@ -102,7 +102,7 @@ fn check_line(trigger: &Trigger) {
 }
 
 /// Merging loses no target, no event and no reason, whatever the order, and merged twice it stays the same.
-pub fn check_merge(scopes: &[Scope]) {
+pub(crate) fn check_merge(scopes: &[Scope]) {
     let merged = merge(scopes.iter().cloned());
     for (account, region) in targets(scopes) {
         let covered =

@@ -75,3 +75,59 @@ impl Known {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::{Guardrail, Limits, Mode, OnUnusable, Source};
+    use crate::enforcement::{Guarding, Models};
+    use crate::ids::GuardrailVersion;
+
+    fn guardrail(placement: Placement, regions: &[(&str, Selector)]) -> Guardrail {
+        let source = |selector: &Selector| Source {
+            selector: selector.clone(),
+            version: GuardrailVersion::new(1).unwrap(),
+        };
+        Guardrail {
+            regions: regions
+                .iter()
+                .map(|(region, selector)| (region.parse().unwrap(), source(selector)))
+                .collect(),
+            models: Models::default(),
+            guarding: Guarding::default(),
+            placement,
+            on_unusable: OnUnusable::Keep,
+        }
+    }
+
+    #[test]
+    fn a_guardrail_given_by_name_may_be_any() {
+        let name = Selector::Name("corporate-baseline".parse().unwrap());
+        let arn = |id: &str| {
+            let arn = format!("arn:aws:bedrock:us-east-1:222222222222:guardrail/{id}");
+            Selector::Arn(arn.parse().unwrap())
+        };
+        let first = guardrail(Placement::Central, &[("us-east-1", arn("a")), ("eu-west-1", name)]);
+        let second = guardrail(Placement::Copy, &[("us-east-1", arn("b")), ("eu-west-1", arn("c"))]);
+        let baseline = Baseline {
+            revision: "0123456789abcdef".parse().unwrap(),
+            organization: "o-exampleorgid".parse().unwrap(),
+            owner: "222222222222".parse().unwrap(),
+            mode: Mode::Sync,
+            guardrails: BTreeMap::from([
+                ("first".parse().unwrap(), first),
+                ("second".parse().unwrap(), second),
+            ]),
+            assignments: Vec::new(),
+            exclude: BTreeSet::new(),
+            limits: Limits::default(),
+        };
+        let known = Known::of(&baseline);
+        assert!(known.copies);
+        let may_mean =
+            |id: &str, region: &str| known.may_mean(&id.parse().unwrap(), &region.parse().unwrap());
+        assert!(may_mean("a", "us-east-1") && may_mean("b", "us-east-1") && !may_mean("z", "us-east-1"));
+        assert!(may_mean("z", "eu-west-1"));
+        assert!(may_mean("z", "us-west-2"), "a Region that isn't named says nothing");
+    }
+}

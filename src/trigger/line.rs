@@ -108,6 +108,8 @@ impl fmt::Display for Line {
         if *accounts != AllOr::These(Vec::new()) {
             f.write_str(" ")?;
             accounts.write(f, "all accounts")?;
+        }
+        if *outcome == "reconcile" {
             f.write_str(" in ")?;
             regions.write(f, "all Regions")?;
         }

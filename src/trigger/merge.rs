@@ -14,7 +14,7 @@ enum Work {
     /// One change of a guardrail, which a guardrail's own task may follow.
     Guardrail(ChangedGuardrail, Accounts),
     /// What one request asked for: its plan counts for all of it and for nothing else.
-    Request(Request, Accounts, Regions),
+    Request(Request, Accounts, Regions, Option<ChangedGuardrail>),
     /// Everything.
     Organization,
 }
@@ -40,8 +40,9 @@ pub fn merge(scopes: impl IntoIterator<Item = Scope>) -> Vec<Scope> {
 }
 
 fn split(scope: Scope) -> Vec<(Work, Scope)> {
-    if let Some(request) = &scope.request {
-        let work = Work::Request(request.clone(), scope.accounts.clone(), scope.regions.clone());
+    if let Some(request) = scope.request.clone() {
+        let (accounts, regions) = (scope.accounts.clone(), scope.regions.clone());
+        let work = Work::Request(request, accounts, regions, scope.guardrail.clone());
         return vec![(work, scope)];
     }
     if let Some(guardrail) = &scope.guardrail {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use expect_test::expect_file;
+use expect_test::{expect, expect_file};
 use guardrail_keeper::trigger::{Delivery, decide, known_events, line};
 use serde_json::{Value, json};
 
@@ -75,4 +75,30 @@ fn samples_name_nobody() {
             assert!(placeholder || file.contains("rejected"), "{file}: {account}");
         }
     }
+}
+
+#[test]
+fn a_line_reads_well() {
+    let texts = samples();
+    let read = |file: &str, record: Option<&str>| {
+        let (_, text) = texts.iter().find(|(path, _)| path == file).unwrap();
+        line(file, record, &decide(text, &settings())).to_string()
+    };
+    let lines = [
+        read("events/account-created.json", Some("m-1")),
+        read("events/account-removed.json", None),
+        read("events/guardrail-version-created.json", None),
+        read("events/request-accounts.json", None),
+        read("events/enforcement-put-by-us.json", None),
+        read("events/rejected/not-json.json", None),
+    ];
+    expect![[r#"
+        events/account-created.json#m-1: reconcile 300000000007 in all Regions: the account was created
+        events/account-removed.json: departed 300000000001: the account was removed from the organization
+        events/guardrail-version-created.json: reconcile all accounts in us-east-1 for guardrail base1234abcd: a guardrail version was created, which may be one that was missing
+        events/request-accounts.json: reconcile 300000000001, 300000000002 in eu-west-1, us-east-1: somebody asked for it: role repaired
+        events/enforcement-put-by-us.json: ignore: the keeper wrote this itself
+        events/rejected/not-json.json: reject: the message is not JSON
+    "#]]
+    .assert_eq(&(lines.join("\n") + "\n"));
 }

@@ -204,7 +204,7 @@ fn large_messages_take_no_longer_than_they_must() {
         format!(r#"{{"source":"aws.bedrock","detail":{:?}}}"#, fill("[")),
         format!(
             r#"{{"source":"aws.bedrock","detail":{:?}}}"#,
-            joined(&fill(r#""a":1,"#).trim_end_matches(','))
+            joined(fill(r#""a":1,"#).trim_end_matches(','))
         ),
         requested(&fill(r#""300000000001","#)),
         requested(&fill(r#""3000","#)),
