@@ -4,6 +4,7 @@
 //! A rule that fails prints every place and what to do there. A new module needs a row in
 //! [`MODULES`].
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -360,6 +361,56 @@ fn committed_texts_name_no_machine_and_no_mirror() {
         }
     }
     rule.hold();
+}
+
+#[test]
+fn templates_listen_for_events_that_the_trigger_knows() {
+    let mut rule = Rule::new(
+        "one rule listens for the same events in every template, and the trigger knows each of them",
+    );
+    let known: String = sources(&["src/trigger"]).into_iter().map(|source| source.raw).collect();
+    let mut first: BTreeMap<String, (&str, Vec<String>)> = BTreeMap::new();
+    for path in ["template.yaml", "deploy/member-rules.yaml", "deploy/management.yaml"] {
+        for (line, resource, events) in events_listened_for(&read(path)) {
+            // Before there is a trigger, there is nothing to compare with.
+            for event in
+                events.iter().filter(|event| !known.is_empty() && !known.contains(&format!("\"{event}\"")))
+            {
+                rule.broken(
+                    path,
+                    line,
+                    format!("{resource} listens for {event}, which src/trigger doesn't know"),
+                );
+            }
+            let (other, expected) = first.entry(resource.clone()).or_insert((path, events.clone()));
+            if events != *expected {
+                rule.broken(path, line, format!("{resource} listens for other events than in {other}"));
+            }
+        }
+    }
+    rule.hold();
+}
+
+/// The event names in each resource of a template, with the line of the list.
+fn events_listened_for(template: &str) -> Vec<(usize, String, Vec<String>)> {
+    let mut found = Vec::new();
+    let mut resource = "";
+    let mut lines = (1..).zip(template.lines()).peekable();
+    while let Some((number, line)) = lines.next() {
+        if line.starts_with("  ") && !line.starts_with("   ") {
+            resource = line.trim().trim_end_matches(':');
+        }
+        let Some(inline) = line.trim().strip_prefix("eventName:") else { continue };
+        let inline = inline.trim().trim_matches(['[', ']']);
+        let mut events: Vec<_> = inline.split(',').map(|event| event.trim().to_owned()).collect();
+        events.retain(|event| !event.is_empty());
+        while let Some((_, item)) = lines.next_if(|(_, line)| line.trim().starts_with("- ")) {
+            events.push(item.trim().trim_start_matches("- ").to_owned());
+        }
+        events.sort();
+        found.push((number, resource.to_owned(), events));
+    }
+    found
 }
 
 /// A rule, and where it is broken.
