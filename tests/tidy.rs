@@ -1,1 +1,500 @@
+//! Holds the sources to the architecture: who may use whom, what the core must not touch, and the
+//! habits that no compiler checks.
+//!
+//! A rule that fails prints every place and what to do there. A new module needs a row in
+//! [`MODULES`].
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[path = "tidy/source.rs"]
+mod source;
+
+use source::{Source, mentions};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Decides: no I/O, no clock, no environment, nothing asynchronous.
+    Core,
+    /// Acts on the world: AWS, files, the clock. It logs; standard output isn't its own.
+    Effects,
+    /// What a person sees. Compiled with the feature `cli` only.
+    Terminal,
+}
+use Kind::{Core, Effects, Terminal};
+
+enum Uses {
+    Only(&'static str),
+    EverythingAbove,
+}
+use Uses::{EverythingAbove, Only};
+
+/// Every top-level module of `src`, and which others it may use.
+///
+/// A row uses only rows above it, so nothing goes round in a circle. Whoever adds a module places
+/// it here; whoever needs a new edge adds it here and says why in the commit.
+const MODULES: &[(&str, Kind, Uses)] = &[
+    ("ids", Core, Only("")),
+    ("failure", Core, Only("ids")),
+    ("organization", Core, Only("ids")),
+    ("enforcement", Core, Only("ids")),
+    ("own_roles", Core, Only("ids")),
+    ("resource_policy", Core, Only("ids organization")),
+    ("baseline", Core, Only("ids organization enforcement")),
+    // An event only says where to look: the trigger sees neither what is there nor a plan.
+    ("trigger", Core, Only("ids organization own_roles baseline")),
+    ("task", Core, Only("ids organization trigger")),
+    ("observed", Core, Only("ids failure enforcement own_roles resource_policy")),
+    ("record", Core, Only("ids enforcement baseline observed")),
+    ("desired", Core, Only("ids organization enforcement baseline trigger record")),
+    ("resolved", Core, Only("ids failure enforcement baseline desired")),
+    // The decision: it sees everything but why we woke.
+    ("plan", Core, Only(SEEN_BY_THE_PLAN)),
+    ("limits", Core, Only("ids organization enforcement baseline record desired resolved plan")),
+    ("report", Core, Only("ids failure organization enforcement baseline observed record plan limits")),
+    // Reads settings through a function that is passed in.
+    ("settings", Core, Only("ids own_roles limits")),
+    ("cloud", Effects, EverythingAbove),
+    ("ledger", Effects, EverythingAbove),
+    ("reconcile", Effects, EverythingAbove),
+    ("handler", Effects, EverythingAbove),
+    ("demo", Terminal, EverythingAbove),
+    ("cli", Terminal, EverythingAbove),
+];
+
+const SEEN_BY_THE_PLAN: &str = "ids failure organization enforcement own_roles resource_policy baseline \
+    observed record desired resolved";
+
+/// The crates that the core may use. None of them does I/O unasked: YAML is read from a text,
+/// `jiff` is there for times that are passed in, `aws_lambda_events` for the envelopes' types.
+const CORE_CRATES: &str =
+    "std core crate self super serde serde_json thiserror jiff sha2 saphyr_parser aws_lambda_events";
+
+const FORBIDDEN_IN_CORE: &str = "async .await tokio futures_util tracing lambda_runtime \
+    aws_config aws_sdk_ aws_smithy_ std::env std::fs std::net std::process std::thread std::io \
+    SystemTime Instant Timestamp::now Zoned::now print! println! eprint! eprintln! dbg!";
+
+/// Who may name AWS's SDK: the one place that knows the services, and the store in DynamoDB.
+const MAY_NAME_THE_SDK: &[&str] = &["src/cloud.rs", "src/cloud/", "src/ledger/"];
+
+/// Lines of a file, tests at its end not counted.
+const LONGEST_FILE: usize = 400;
+const LONGEST_TEST_FILE: usize = 800;
+/// A binary is thin: what it does is in the library, where it can be tested.
+const LONGEST_BINARY: usize = 120;
+
+/// Files that may be longer than [`LONGEST_FILE`], each with its own limit and the reason.
+const LONGER_FILES: &[(&str, usize, &str)] = &[];
+
+#[test]
+fn every_module_has_a_place_in_the_table() {
+    let mut rule = Rule::new(
+        "every top-level module of src has a row in MODULES (tests/tidy.rs), and uses only rows above",
+    );
+    for (index, (name, _, uses)) in MODULES.iter().enumerate() {
+        let Only(used) = uses else { continue };
+        for used in used.split_whitespace() {
+            if row(used).is_none_or(|used| used >= index) {
+                rule.broken(
+                    "tests/tidy.rs",
+                    0,
+                    format!("the row of `{name}` uses `{used}`: only rows above it may be used"),
+                );
+            }
+        }
+    }
+    for source in sources(&["src"]) {
+        if let Some(module) = source.module()
+            && row(module).is_none()
+        {
+            rule.broken(
+                &source.path,
+                1,
+                format!("`{module}` has no row: say what kind it is and what it may use"),
+            );
+        }
+    }
+    rule.hold();
+}
+
+#[test]
+fn modules_use_only_what_their_row_allows() {
+    let mut rule = Rule::new("a module uses only what its row in MODULES (tests/tidy.rs) allows");
+    for source in sources(&["src"]) {
+        let Some(index) = source.module().and_then(row) else { continue };
+        let (name, _, uses) = &MODULES[index];
+        for (line, used) in source.modules_used() {
+            let allowed = match (row(&used), uses) {
+                (None, _) => false,
+                (Some(other), _) if other == index => true,
+                (Some(other), EverythingAbove) => other < index,
+                (Some(_), Only(allowed)) => allowed.split_whitespace().any(|allowed| allowed == used),
+            };
+            if !allowed {
+                rule.broken(
+                    &source.path,
+                    line,
+                    format!("`{name}` may not use `{used}`: pass the value in, or move the code"),
+                );
+            }
+        }
+    }
+    rule.hold();
+}
+
+#[test]
+fn the_core_does_no_io() {
+    let mut rule =
+        Rule::new("the core decides and does nothing else: hand it values, act on what it returns");
+    for source in sources(&["src"]) {
+        if source.kind() != Some(Core) {
+            continue;
+        }
+        for (line, code) in source.production() {
+            for forbidden in FORBIDDEN_IN_CORE.split_whitespace().filter(|word| mentions(code, word)) {
+                rule.broken(&source.path, line, format!("`{forbidden}`"));
+            }
+        }
+        for (line, root) in source.crates_used() {
+            if !CORE_CRATES.split_whitespace().any(|known| known == root) {
+                rule.broken(
+                    &source.path,
+                    line,
+                    format!("the crate `{root}` isn't among CORE_CRATES (tests/tidy.rs)"),
+                );
+            }
+        }
+    }
+    rule.hold();
+}
+
+#[test]
+fn only_the_edge_knows_the_sdk() {
+    let mut rule = Rule::new(
+        "only src/cloud (and the ledger's store) knows the SDK; only src/cloud/error.rs knows its errors",
+    );
+    for source in sources(&["src"]) {
+        for (line, code) in source.production() {
+            if mentions(code, "aws_sdk_")
+                && !MAY_NAME_THE_SDK.iter().any(|place| source.path.starts_with(place))
+            {
+                rule.broken(
+                    &source.path,
+                    line,
+                    "names an `aws_sdk_` crate: give src/cloud a function that speaks our types",
+                );
+            }
+        }
+        if source.path == "src/cloud/error.rs" {
+            continue;
+        }
+        for (line, code) in source.production() {
+            let asks = mentions(code, "ProvideErrorMetadata")
+                || mentions(code, "into_service_error")
+                || mentions(code, "as_service_error")
+                || code.contains("_exception()");
+            if asks {
+                rule.broken(&source.path, line, "tells service errors apart: ask for the category instead");
+            }
+        }
+        for (line, text) in source.production_with_strings() {
+            if text.contains("Exception\"") {
+                rule.broken(&source.path, line, "names an AWS error code: ask for the category instead");
+            }
+        }
+    }
+    rule.hold();
+}
+
+#[test]
+fn standard_output_belongs_to_the_terminal() {
+    let mut rule = Rule::new(
+        "standard output carries plans and answers, written by the terminal's modules; others log with tracing",
+    );
+    for source in sources(&["src"]) {
+        if source.kind() == Some(Terminal) || source.path == "src/bin/guardrailctl.rs" {
+            continue;
+        }
+        for (line, code) in source.production() {
+            for print in
+                ["print!", "println!", "eprint!", "eprintln!"].iter().filter(|print| mentions(code, print))
+            {
+                rule.broken(&source.path, line, format!("`{print}`"));
+            }
+        }
+    }
+    rule.hold();
+}
+
+#[test]
+fn the_simulator_is_an_independent_model() {
+    let mut rule =
+        Rule::new("the simulator shares nothing with what it tests: no type of ours, no AWS crate");
+    for source in sources(&["simulator/src"]) {
+        for (line, code) in source.code() {
+            for forbidden in ["guardrail_keeper", "aws_"].iter().filter(|word| mentions(code, word)) {
+                rule.broken(&source.path, line, format!("`{forbidden}`"));
+            }
+        }
+    }
+    let manifest = read("simulator/Cargo.toml");
+    let mut section = "";
+    for (number, line) in manifest.lines().enumerate() {
+        if line.starts_with('[') {
+            section = line;
+        }
+        // Its own tests may drive it with any client.
+        let ours = line.contains("guardrail-keeper") || line.starts_with("aws");
+        if section == "[dependencies]" && ours {
+            rule.broken("simulator/Cargo.toml", number + 1, format!("depends on `{line}`"));
+        }
+    }
+    rule.hold();
+}
+
+#[test]
+fn nothing_is_left_undone_or_switched_off() {
+    let mut rule = Rule::new("no shortcuts in committed code");
+    let shortcuts = [
+        ("unsafe", "there is nothing here that needs it"),
+        ("todo!", "finish it, or leave it out"),
+        ("unimplemented!", "finish it, or leave it out"),
+        ("#[ignore", "a test runs, or goes"),
+        ("#[should_panic", "return an error and assert on it"),
+        ("#[allow(", "use #[expect(…, reason = \"…\")], which says when it is no longer needed"),
+        ("#![allow(", "use #[expect(…, reason = \"…\")], which says when it is no longer needed"),
+        ("dry_run", "reading and writing are two types: whoever only plans never builds a writer"),
+    ];
+    for source in sources(ALL_RUST) {
+        for (line, code) in source.code() {
+            for (shortcut, instead) in shortcuts.iter().filter(|(word, _)| mentions(code, word)) {
+                rule.broken(&source.path, line, format!("`{shortcut}`: {instead}"));
+            }
+        }
+    }
+    rule.hold();
+}
+
+#[test]
+fn tests_wait_for_what_happens_not_for_time() {
+    let mut rule = Rule::new("a test waits for an event or uses paused time; it never sleeps");
+    for source in sources(ALL_RUST) {
+        for (line, code) in source.tests() {
+            if mentions(code, "sleep(") {
+                rule.broken(&source.path, line, "`sleep(`");
+            }
+        }
+    }
+    rule.hold();
+}
+
+#[test]
+fn files_are_short_and_say_what_they_hold() {
+    let mut rule = Rule::new("a file opens with `//!` and what it holds, and stays short: split it by noun");
+    for source in sources(ALL_RUST) {
+        // What `plan/tests.rs` holds is said by its name.
+        if !source.raw.starts_with("//!") && !source.path.ends_with("/tests.rs") {
+            rule.broken(
+                &source.path,
+                1,
+                "the first line isn't `//!`: say what the file holds, or must not do",
+            );
+        }
+        let (lines, mut longest) = match &source {
+            tests if tests.is_test_file() => (tests.tests().count(), LONGEST_TEST_FILE),
+            binary if binary.path.starts_with("src/bin/") => (binary.production().count(), LONGEST_BINARY),
+            source => (source.production().count(), LONGEST_FILE),
+        };
+        if let Some((_, exception, _)) = LONGER_FILES.iter().find(|(path, _, _)| *path == source.path) {
+            longest = *exception;
+        }
+        if lines > longest {
+            rule.broken(&source.path, lines, format!("{lines} lines, of {longest} at most"));
+        }
+    }
+    for (path, _, reason) in LONGER_FILES {
+        if !root().join(path).exists() || reason.is_empty() {
+            rule.broken("tests/tidy.rs", 0, format!("LONGER_FILES names {path}: no such file, or no reason"));
+        }
+    }
+    rule.hold();
+}
+
+#[test]
+fn committed_texts_name_no_machine_and_no_mirror() {
+    let mut rule = Rule::new("what is committed works on any machine: no absolute home, no package mirror");
+    // Written in two halves so that this file isn't found itself.
+    let machine =
+        [concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
+    let mirror = [
+        concat!("index", "-url"),
+        concat!("pypi.org", "/simple"),
+        concat!("files.python", "hosted"),
+        concat!("index.crates", ".io"),
+        concat!("replace", "-with"),
+        concat!("registry.np", "mjs"),
+    ];
+    for (path, text) in committed_texts() {
+        for (number, line) in text.lines().enumerate() {
+            for place in machine.iter().filter(|place| absolute(line, place)) {
+                rule.broken(&path, number + 1, format!("names the machine's path {place}"));
+            }
+            for place in mirror.iter().filter(|place| line.contains(**place)) {
+                rule.broken(
+                    &path,
+                    number + 1,
+                    format!("names a package source ({place}): that is the user's setting"),
+                );
+            }
+            if path == "Cargo.lock"
+                && let Some(source) = line.strip_prefix("source = ")
+                && source != "\"registry+https://github.com/rust-lang/crates.io-index\""
+            {
+                rule.broken(
+                    &path,
+                    number + 1,
+                    format!("a dependency from elsewhere than crates.io: {source}"),
+                );
+            }
+        }
+    }
+    rule.hold();
+}
+
+#[test]
+fn templates_listen_for_events_that_the_trigger_knows() {
+    let mut rule = Rule::new(
+        "one rule listens for the same events in every template, and the trigger knows each of them",
+    );
+    let known: String = sources(&["src/trigger"]).into_iter().map(|source| source.raw).collect();
+    let mut first: BTreeMap<String, (&str, Vec<String>)> = BTreeMap::new();
+    for path in ["template.yaml", "deploy/member-rules.yaml", "deploy/management.yaml"] {
+        for (line, resource, events) in events_listened_for(&read(path)) {
+            // Before there is a trigger, there is nothing to compare with.
+            for event in
+                events.iter().filter(|event| !known.is_empty() && !known.contains(&format!("\"{event}\"")))
+            {
+                rule.broken(
+                    path,
+                    line,
+                    format!("{resource} listens for {event}, which src/trigger doesn't know"),
+                );
+            }
+            let (other, expected) = first.entry(resource.clone()).or_insert((path, events.clone()));
+            if events != *expected {
+                rule.broken(path, line, format!("{resource} listens for other events than in {other}"));
+            }
+        }
+    }
+    rule.hold();
+}
+
+/// The event names in each resource of a template, with the line of the list.
+fn events_listened_for(template: &str) -> Vec<(usize, String, Vec<String>)> {
+    let mut found = Vec::new();
+    let mut resource = "";
+    let mut lines = (1..).zip(template.lines()).peekable();
+    while let Some((number, line)) = lines.next() {
+        if line.starts_with("  ") && !line.starts_with("   ") {
+            resource = line.trim().trim_end_matches(':');
+        }
+        let Some(inline) = line.trim().strip_prefix("eventName:") else { continue };
+        let inline = inline.trim().trim_matches(['[', ']']);
+        let mut events: Vec<_> = inline.split(',').map(|event| event.trim().to_owned()).collect();
+        events.retain(|event| !event.is_empty());
+        while let Some((_, item)) = lines.next_if(|(_, line)| line.trim().starts_with("- ")) {
+            events.push(item.trim().trim_start_matches("- ").to_owned());
+        }
+        events.sort();
+        found.push((number, resource.to_owned(), events));
+    }
+    found
+}
+
+/// A rule, and where it is broken.
+struct Rule {
+    says: &'static str,
+    broken: Vec<String>,
+}
+
+impl Rule {
+    fn new(says: &'static str) -> Rule {
+        Rule { says, broken: Vec::new() }
+    }
+
+    fn broken(&mut self, path: &str, line: usize, what: impl Display) {
+        self.broken.push(format!("  {path}:{line}: {what}"));
+    }
+
+    #[track_caller]
+    fn hold(self) {
+        let Rule { says, broken } = self;
+        assert!(broken.is_empty(), "{says}\n\n{}\n\n{} to put right", broken.join("\n"), broken.len());
+    }
+}
+
+fn row(name: &str) -> Option<usize> {
+    MODULES.iter().position(|(module, _, _)| *module == name)
+}
+
+/// Whether `line` holds `place` as the beginning of an absolute path.
+fn absolute(line: &str, place: &str) -> bool {
+    line.match_indices(place).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        before.is_none_or(|before| !before.is_ascii_alphanumeric() && !"-_./*~$}>".contains(before))
+    })
+}
+
+const ALL_RUST: &[&str] =
+    &["src", "tests", "benches", "simulator/src", "simulator/tests", "simulator/benches"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("failed to read {path}: {error}"))
+}
+
+fn sources(folders: &[&str]) -> Vec<Source> {
+    let mut paths = Vec::new();
+    for folder in folders {
+        walk(&root().join(folder), &mut paths);
+    }
+    paths.sort();
+    let rust = paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    rust.map(|path| Source::new(relative(&path), fs::read_to_string(&path).expect("a Rust file is text")))
+        .collect()
+}
+
+fn committed_texts() -> Vec<(String, String)> {
+    let mut paths = Vec::new();
+    walk(root(), &mut paths);
+    paths.sort();
+    // Whatever isn't text is skipped.
+    paths.into_iter().filter_map(|path| Some((relative(&path), fs::read_to_string(&path).ok()?))).collect()
+}
+
+/// Files under `folder`, less what is built, installed or kept by other tools.
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.map(|entry| entry.expect("a folder can be listed")) {
+        let name = entry.file_name().into_string().expect("a file name is Unicode");
+        let kind = entry.file_type().expect("a file has a type");
+        let ours = !name.starts_with('.') || [".ci", ".github", ".gitignore"].contains(&name.as_str());
+        let built = ["target", "node_modules", "__pycache__"].contains(&name.as_str())
+            || name.starts_with("mutants.out");
+        if kind.is_dir() && ours && !built {
+            walk(&entry.path(), found);
+        } else if kind.is_file() && ours {
+            found.push(entry.path());
+        }
+    }
+}
+
+fn relative(path: &Path) -> String {
+    let path = path.strip_prefix(root()).expect("it was found under the root");
+    path.to_str().expect("a path is Unicode").replace('\\', "/")
+}
