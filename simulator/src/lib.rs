@@ -14,6 +14,7 @@
 
 mod call;
 mod fault;
+mod forward;
 mod model;
 mod server;
 mod state;
@@ -24,6 +25,7 @@ mod world;
 
 pub use call::Call;
 pub use fault::{Fault, FaultKind};
+pub use forward::Destination;
 pub use model::assess::{Action, Assessment, Direction, Finding, FindingKind};
 pub use model::caller::{Caller, Principal, Session};
 pub use model::clock::Clock;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use simulator::{
-    Answer, Defaults, EmptyList, OnOff, Options, Presence, PutOverExisting, Server, Switches, UpdatedBy,
-    World,
+    Answer, Defaults, Destination, EmptyList, OnOff, Options, Presence, PutOverExisting, Server, Switches,
+    UpdatedBy, World,
 };
 
 /// A model of the AWS APIs around Amazon Bedrock guardrail enforcement, for any AWS client.
@@ -42,6 +42,12 @@ struct Serve {
     /// Lets the clock stand at the world's start, so that two runs give the same answers.
     #[arg(long)]
     fixed_time: bool,
+    /// Sends every event to this http:// URL as the body of a POST.
+    #[arg(long, value_name = "URL", conflicts_with = "send_events_to_queue")]
+    send_events_to: Option<String>,
+    /// Sends every event to this queue of an SQS emulator.
+    #[arg(long, value_name = "QUEUE_URL")]
+    send_events_to_queue: Option<String>,
     #[command(flatten)]
     switches: SwitchFlags,
 }
@@ -153,6 +159,10 @@ async fn serve(arguments: Serve) -> Result<(), String> {
         switches: arguments.switches.switches(),
     };
     let simulator = Server::start(world, options).await.map_err(|error| error.to_string())?;
+    let (url, queue_url) = (arguments.send_events_to, arguments.send_events_to_queue);
+    if url.is_some() || queue_url.is_some() {
+        simulator.forward_events(Destination { url, queue_url, ..Destination::default() });
+    }
     let url = simulator.url();
     println!("simulator ready on {url}");
     println!();

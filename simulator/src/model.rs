@@ -24,6 +24,7 @@ pub(crate) mod resource_policy;
 pub(crate) mod session;
 pub(crate) mod settling;
 mod shorthand;
+mod versions;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

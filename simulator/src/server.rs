@@ -23,8 +23,10 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::call::Call;
 use crate::fault::Fault;
+use crate::forward::Destination;
 use crate::model::Model;
 use crate::model::clock::Clock;
+use crate::model::event::EmittedEvent;
 use crate::state::{Effect, State, Strike};
 use crate::switches::Switches;
 use crate::wire::{control, request};
@@ -34,6 +36,9 @@ use crate::world::{InvalidWorld, World};
 const MAX_BODY: usize = 30 * 1024 * 1024;
 /// How long open connections may finish what they are doing when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
+/// How often new events are looked for, and how long after a failure they are tried again.
+const FORWARD_EVERY: Duration = Duration::from_millis(50);
+const FORWARD_AGAIN: Duration = Duration::from_secs(1);
 
 /// How a simulator runs.
 #[derive(Clone, Debug)]
@@ -145,7 +150,7 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
         let (stop, stopped) = watch::channel(false);
-        let router = control::routes(Arc::clone(&shared)).fallback(aws).with_state(Arc::clone(&shared));
+        let router = control::routes().fallback(aws).with_state(Arc::clone(&shared));
         let task = tokio::spawn(accept(listener, router, stopped));
         Ok(Server { url, shared, stop, task: Some(task) })
     }
@@ -203,6 +208,19 @@ impl Server {
         true
     }
 
+    /// Sends every event that goes to a destination on, from now until the server stops. What can't be sent is
+    /// tried again, in order; a destination that stays away holds up only its own events.
+    pub fn forward_events(&self, destination: Destination) {
+        let shared = Arc::clone(&self.shared);
+        let mut stopped = self.stop.subscribe();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = forward(&shared, &destination) => {}
+                () = told(&mut stopped) => {}
+            }
+        });
+    }
+
     /// Back to the world it was started with: no faults, no latencies, no calls. Snapshots stay.
     pub fn reset(&self) {
         self.shared.reset();
@@ -221,6 +239,33 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.send_replace(true);
+    }
+}
+
+/// Looks for new events over and over. Resetting the simulator begins the numbers anew, and this with them.
+async fn forward(shared: &Inner, destination: &Destination) {
+    let mut last = shared.state().model.events().last().map_or(0, |event| event.sequence);
+    loop {
+        let new: Vec<EmittedEvent> = {
+            let state = shared.state();
+            let events = state.model.events();
+            if events.last().is_some_and(|event| event.sequence < last) {
+                last = 0;
+            }
+            events.iter().filter(|event| event.sequence > last).cloned().collect()
+        };
+        let mut pause = FORWARD_EVERY;
+        for event in new {
+            if destination.wants(&event)
+                && let Err(why) = destination.send(&event).await
+            {
+                eprintln!("simulator: an event could not be sent and is tried again: {why}");
+                pause = FORWARD_AGAIN;
+                break;
+            }
+            last = event.sequence;
+        }
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -289,7 +334,7 @@ async fn aws(Shared(shared): Shared<Arc<Inner>>, http: HttpRequest) -> Response<
         return response;
     };
     let read = request::Request::read(&parts.method, &parts.uri, &parts.headers, &body);
-    let effect = shared.state().perform(read);
+    let effect = shared.state().perform(&read);
     deliver(effect).await
 }
 

@@ -69,10 +69,10 @@ impl State {
     }
 
     /// Answers one request.
-    pub(crate) fn perform(&mut self, request: Request) -> Effect {
+    pub(crate) fn perform(&mut self, request: &Request) -> Effect {
         self.model.settle();
         let request_id = self.request_ids.uuid();
-        let caller = self.caller(&request, &request_id);
+        let caller = self.caller(request, &request_id);
         let (service, operation) = (request.service, request.operation.as_str());
         let scope = request.credential.as_ref();
         let region = scope.map_or("", |credential| credential.region.as_str()).to_owned();
@@ -84,7 +84,7 @@ impl State {
         let fault = self.faults.strike(&subject);
         let outcome = match &fault {
             Some(fault) if !fault.carried_out && fault.kind != FaultKind::StaleRead => None,
-            _ => Some(self.outcome(&request, caller.as_ref(), fault.as_ref())),
+            _ => Some(self.outcome(request, caller.as_ref(), fault.as_ref())),
         };
         let (answer, strike) = self.answer(service, operation, fault.as_ref(), outcome, &request_id);
         let error = fault.as_ref().filter(|_| strike.is_some()).map(|fault| fault.kind.name().to_owned());

@@ -204,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    fn content(policies: Value) -> Content {
+    fn content(policies: &Value) -> Content {
         let mut all = json!({ "name": "n", "blockedInputMessaging": "i", "blockedOutputsMessaging": "o" });
         all.as_object_mut().expect("an object").extend(policies.as_object().expect("an object").clone());
         serde_json::from_value(all).expect("content")
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn words_are_found_whole_and_in_any_case() {
         let content =
-            content(json!({ "wordPolicyConfig": { "wordsConfig": [{ "text": "tungsten-rosebud" }] } }));
+            content(&json!({ "wordPolicyConfig": { "wordsConfig": [{ "text": "tungsten-rosebud" }] } }));
         assert!(assess(&content, "Say Tungsten-Rosebud!", Direction::Input).blocked());
         assert!(!assess(&content, "Say tungsten-rosebuds.", Direction::Input).blocked());
     }
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn an_item_disabled_in_a_direction_finds_nothing_there() {
         let words = json!([{ "text": "rosebud", "inputEnabled": false, "outputAction": "NONE" }]);
-        let content = content(json!({ "wordPolicyConfig": { "wordsConfig": words } }));
+        let content = content(&json!({ "wordPolicyConfig": { "wordsConfig": words } }));
         assert!(assess(&content, "rosebud", Direction::Input).findings.is_empty());
         assert!(!assess(&content, "rosebud", Direction::Output).intervened());
     }
@@ -230,7 +230,7 @@ mod tests {
     fn personal_information_is_masked() {
         let entities = json!([{ "type": "EMAIL", "action": "ANONYMIZE" }]);
         let content =
-            content(json!({ "sensitiveInformationPolicyConfig": { "piiEntitiesConfig": entities } }));
+            content(&json!({ "sensitiveInformationPolicyConfig": { "piiEntitiesConfig": entities } }));
         let assessment = assess(&content, "write to a@example.com", Direction::Input);
         assert_eq!(assessment.masked, "write to {EMAIL}");
         assert!(assessment.intervened() && !assessment.blocked());

@@ -47,7 +47,10 @@ impl Trail {
 
     /// A call that was refused. Those are delivered too (aws-facts §4.1).
     pub(crate) fn refused(source: &'static str, name: &str, request: Value, error: &ApiError) -> Trail {
-        let error = Some((error.code.trim_end_matches("Exception").to_owned(), error.message.clone()));
+        // CloudTrail has one code for denials, whatever the service calls its exception.
+        let denied = matches!(error.code.as_str(), "AccessDeniedException" | "AccessDenied");
+        let code = if denied { "AccessDenied" } else { &error.code };
+        let error = Some((code.to_owned(), error.message.clone()));
         Trail { source, name: name.to_owned(), request, response: Value::Null, error }
     }
 }
@@ -91,14 +94,14 @@ impl Model {
             detail["errorCode"] = code.into();
             detail["errorMessage"] = message.into();
         }
-        self.emit(&account, &region, source, "AWS API Call via CloudTrail", detail);
+        self.emit(&account, &region, source, "AWS API Call via CloudTrail", &detail);
     }
 
     /// Emits what an AWS service reports of its own doing to the management account.
     ///
     /// Organizations' service events carry no `requestID` and say that Organizations invoked them
     /// (aws-facts §4.2).
-    pub(crate) fn organizations_service_event(&mut self, name: &str, details: Value) {
+    pub(crate) fn organizations_service_event(&mut self, name: &str, details: &Value) {
         let account = self.organization.management_account.clone();
         let detail = json!({
             "eventVersion": "1.11",
@@ -119,11 +122,11 @@ impl Model {
             "serviceEventDetails": details,
             "eventCategory": "Management",
         });
-        self.emit(&account, HOME_REGION, "organizations", "AWS Service Event via CloudTrail", detail);
+        self.emit(&account, HOME_REGION, "organizations", "AWS Service Event via CloudTrail", &detail);
     }
 
     /// Puts an event on a bus, in EventBridge's envelope.
-    pub(crate) fn emit(&mut self, account: &str, region: &str, source: &str, kind: &str, detail: Value) {
+    pub(crate) fn emit(&mut self, account: &str, region: &str, source: &str, kind: &str, detail: &Value) {
         self.emit_about(account, region, source, kind, &[], detail);
     }
 
@@ -135,7 +138,7 @@ impl Model {
         source: &str,
         kind: &str,
         resources: &[String],
-        detail: Value,
+        detail: &Value,
     ) {
         let event = json!({
             "version": "0",
@@ -206,14 +209,16 @@ pub(crate) fn english(at: jiff::Timestamp) -> String {
     at.strftime("%b %-d, %Y, %-I:%M:%S %p").to_string()
 }
 
-/// The members of a request with the secret ones masked, for calls that were refused.
+/// The members of a request as CloudTrail shows them, for calls that were refused: secrets masked, and every
+/// name with a small first letter.
 pub(crate) fn masked(request: &Map<String, Value>) -> Value {
-    let mut shown = request.clone();
-    for (name, value) in &mut shown {
-        let secret = name.ends_with("PolicyConfig") || name.starts_with("blocked");
-        if secret || matches!(name.as_str(), "name" | "description" | "Email" | "AccountName" | "Value") {
-            *value = super::guardrails::HIDDEN.into();
-        }
-    }
-    Value::Object(shown)
+    let shown = request.iter().map(|(name, value)| {
+        let name = name[..1].to_ascii_lowercase() + &name[1..];
+        let secret = name.ends_with("PolicyConfig")
+            || name.starts_with("blocked")
+            || matches!(name.as_str(), "name" | "description" | "email" | "accountName" | "value");
+        let value = if secret { super::guardrails::HIDDEN.into() } else { value.clone() };
+        (name, value)
+    });
+    Value::Object(shown.collect())
 }

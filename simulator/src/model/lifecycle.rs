@@ -141,7 +141,10 @@ impl Model {
         });
         if let Some(reason) = failure {
             status["failureReason"] = reason.into();
-            self.organizations_service_event("CreateAccountResult", json!({ "createAccountStatus": status }));
+            self.organizations_service_event(
+                "CreateAccountResult",
+                &json!({ "createAccountStatus": status }),
+            );
             return;
         }
         let mut account = Account::standalone(&creation.account, &creation.account_name, &creation.email);
@@ -150,7 +153,7 @@ impl Model {
         account.roles.push(iam::organization_access_role(&creation.role_name, &management));
         self.accounts.insert(creation.account.clone(), account);
         status["accountId"] = creation.account.clone().into();
-        self.organizations_service_event("CreateAccountResult", json!({ "createAccountStatus": status }));
+        self.organizations_service_event("CreateAccountResult", &json!({ "createAccountStatus": status }));
         self.admit(&creation.account, JoinedMethod::Created);
         if let Some(parent) = creation.move_to {
             let caller = self.management_caller();
@@ -188,7 +191,7 @@ impl Model {
         let method = if method == JoinedMethod::Created { "Created" } else { "INVITED" };
         self.organizations_service_event(
             "AccountJoinedOrganization",
-            json!({ "accountId": id, "joinedMethod": method, "joinedTime": english(now) }),
+            &json!({ "accountId": id, "joinedMethod": method, "joinedTime": english(now) }),
         );
     }
 
@@ -273,7 +276,7 @@ impl Model {
         let status = json!({
             "accountId": id, "state": "SUCCEEDED", "requestedTimestamp": now, "completedTimestamp": now,
         });
-        self.organizations_service_event("CloseAccountResult", json!({ "closeAccountStatus": status }));
+        self.organizations_service_event("CloseAccountResult", &json!({ "closeAccountStatus": status }));
     }
 
     /// Sets the state of an account, as AWS does when it suspends or reinstates one.
@@ -332,7 +335,7 @@ impl Model {
             account.membership = None;
         }
         let details = json!({ "accountId": id, "departureMethod": method, "departureTime": now });
-        self.organizations_service_event("AccountDepartedOrganization", details);
+        self.organizations_service_event("AccountDepartedOrganization", &details);
     }
 
     /// Makes an organizational unit.

@@ -204,7 +204,7 @@ impl Model {
             detail["description"] = description.into();
         }
         let resources = [parameter_arn(account, region, name)];
-        self.emit_about(account, region, "ssm", "Parameter Store Change", &resources, detail);
+        self.emit_about(account, region, "ssm", "Parameter Store Change", &resources, &detail);
     }
 }
 

@@ -164,7 +164,7 @@ mod tests {
         })
     }
 
-    fn verdict(statements: Value, switches: Switches) -> Result<(), String> {
+    fn verdict(statements: &Value, switches: Switches) -> Result<(), String> {
         let text = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
         check(&text, ARN, "222222222222", Some(ORGANIZATION), switches).map_err(|error| error.message)
     }
@@ -173,24 +173,24 @@ mod tests {
     fn refused(change: impl Fn(&mut Value)) {
         let mut changed = statement();
         change(&mut changed);
-        verdict(json!([changed]), Switches::default())
+        verdict(&json!([changed]), Switches::default())
             .expect_err("this policy is not one of the three patterns");
     }
 
     #[test]
     fn the_three_patterns_are_accepted() {
-        verdict(json!([statement()]), Switches::default()).expect("pattern b");
+        verdict(&json!([statement()]), Switches::default()).expect("pattern b");
         let mut units = statement();
         units["Condition"]["ForAnyValue:StringLike"] =
             json!({ "aws:PrincipalOrgPaths": ["o-exampleorgid/*/ou-exam-workload/*"] });
-        verdict(json!([units]), Switches::default()).expect("pattern c");
+        verdict(&json!([units]), Switches::default()).expect("pattern c");
         let account = json!({
             "Effect": "Allow",
             "Principal": { "AWS": "arn:aws:iam::222222222222:root" },
             "Action": "bedrock:ApplyGuardrail",
             "Resource": ARN,
         });
-        verdict(account, Switches::default()).expect("pattern a, and a statement without its list");
+        verdict(&account, Switches::default()).expect("pattern a, and a statement without its list");
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         refused(|statement| statement["Resource"] = format!("{ARN}/1").into());
         refused(|statement| statement["Condition"] = json!({}));
         refused(|statement| {
-            statement["Condition"]["StringEquals"]["aws:PrincipalOrgID"] = "o-anotherorgid".into()
+            statement["Condition"]["StringEquals"]["aws:PrincipalOrgID"] = "o-anotherorgid".into();
         });
         refused(|statement| statement["Condition"]["Bool"] = json!({ "aws:SecureTransport": "true" }));
         refused(|statement| statement["Principal"] = json!({ "AWS": "arn:aws:iam::*:root" }));
@@ -215,10 +215,10 @@ mod tests {
         let mut named = statement();
         named["Sid"] = "AllowOrganizationAccess".into();
         let both = json!([statement(), named]);
-        verdict(json!([named]), Switches::default()).expect_err("a Sid is refused by default");
-        verdict(both.clone(), Switches::default()).expect_err("so are several statements");
+        verdict(&json!([named]), Switches::default()).expect_err("a Sid is refused by default");
+        verdict(&both, Switches::default()).expect_err("so are several statements");
         let lenient =
             Switches { sid: Answer::Accepted, several_statements: Answer::Accepted, ..Switches::default() };
-        verdict(both, lenient).expect("both are accepted when switched on");
+        verdict(&both, lenient).expect("both are accepted when switched on");
     }
 }

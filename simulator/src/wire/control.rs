@@ -10,18 +10,21 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
-use crate::model::Model;
+use crate::forward::Destination;
 use crate::model::error::ApiError;
+use crate::model::event::EmittedEvent;
+use crate::model::{Model, Settings};
 use crate::server::Inner;
 use crate::switches::Switches;
 
 type Simulator = Shared<Arc<Inner>>;
 
-pub(crate) fn routes(_shared: Arc<Inner>) -> Router<Arc<Inner>> {
+pub(crate) fn routes() -> Router<Arc<Inner>> {
     Router::new()
         .route("/_simulator", get(index))
         .route("/_simulator/", get(index))
@@ -32,6 +35,8 @@ pub(crate) fn routes(_shared: Arc<Inner>) -> Router<Arc<Inner>> {
         .route("/_simulator/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/_simulator/latency", get(latency).put(set_latency).delete(clear_latency))
         .route("/_simulator/switches", get(switches).put(set_switches))
+        .route("/_simulator/settings", get(settings).put(set_settings))
+        .route("/_simulator/events/send", post(send_events))
         .route("/_simulator/clock", get(clock).post(move_clock))
         .route("/_simulator/snapshots/{name}", post(save).put(restore))
         .route("/_simulator/accounts", post(act))
@@ -46,7 +51,9 @@ async fn index() -> Json<Value> {
         "GET|DELETE /_simulator/events?since=N": "the events that AWS would deliver",
         "GET|POST|DELETE /_simulator/faults": "what goes wrong on purpose",
         "GET|PUT|DELETE /_simulator/latency": "milliseconds by \"service:operation\", \"service\" or \"*\"",
+        "POST /_simulator/events/send": "sends events to {\"url\": ...} or {\"queue_url\": ...}",
         "GET|PUT /_simulator/switches": "what is unknown about AWS, and how it is answered",
+        "GET|PUT /_simulator/settings": "how long things take",
         "GET|POST /_simulator/clock": "the time; {\"advance_seconds\": N} or {\"set\": \"2026-11-02T09:00:00Z\"}",
         "POST|PUT /_simulator/snapshots/NAME": "POST keeps the model as it is, PUT goes back to it",
         "POST /_simulator/accounts": "{\"do\": \"create|join|move|suspend|reinstate|close|remove|leave|revoke-role\", ...}",
@@ -134,18 +141,53 @@ async fn switches(Shared(shared): Simulator) -> Json<Switches> {
 /// Changes the switches that are named and leaves the others.
 async fn set_switches(Shared(shared): Simulator, Json(change): Json<Value>) -> Response {
     let mut state = shared.state();
-    let mut all = json!(state.model.switches);
-    let (Some(all_members), Some(changed)) = (all.as_object_mut(), change.as_object()) else {
+    changed(&mut state.model.switches, &change)
+}
+
+async fn settings(Shared(shared): Simulator) -> Json<Settings> {
+    Json(shared.state().model.settings)
+}
+
+/// Changes the settings that are named and leaves the others.
+async fn set_settings(Shared(shared): Simulator, Json(change): Json<Value>) -> Response {
+    let mut state = shared.state();
+    changed(&mut state.model.settings, &change)
+}
+
+fn changed<T: Serialize + DeserializeOwned>(current: &mut T, change: &Value) -> Response {
+    let mut all = json!(current);
+    let (Some(members), Some(changes)) = (all.as_object_mut(), change.as_object()) else {
         return refuse("the body is not a JSON object");
     };
-    all_members.extend(changed.clone());
-    match serde_json::from_value::<Switches>(all) {
-        Ok(switches) => {
-            state.model.switches = switches;
-            Json(switches).into_response()
+    members.extend(changes.clone());
+    match serde_json::from_value::<T>(all) {
+        Ok(next) => {
+            *current = next;
+            Json(json!(current)).into_response()
         }
         Err(error) => refuse(&error.to_string()),
     }
+}
+
+/// Sends events on, in order; stops at the first that can't be sent, and says how far it came.
+async fn send_events(
+    Shared(shared): Simulator,
+    Query(Since { since }): Query<Since>,
+    Json(destination): Json<Destination>,
+) -> Response {
+    let events: Vec<EmittedEvent> = {
+        let state = shared.state();
+        state.model.events().iter().filter(|event| event.sequence > since).cloned().collect()
+    };
+    let (mut sent, mut last) = (0_usize, since);
+    for event in events.iter().filter(|event| destination.wants(event)) {
+        if let Err(why) = destination.send(event).await {
+            let body = json!({ "sent": sent, "last": last, "error": why });
+            return (StatusCode::BAD_GATEWAY, Json(body)).into_response();
+        }
+        (sent, last) = (sent + 1, event.sequence);
+    }
+    Json(json!({ "sent": sent, "last": last })).into_response()
 }
 
 async fn clock(Shared(shared): Simulator) -> Json<Value> {

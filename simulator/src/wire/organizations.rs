@@ -117,7 +117,7 @@ fn delegation(
                 }
                 shown
             });
-            Ok(listed("DelegatedAdministrators", shown.collect(), page.next_token))
+            Ok(listed("DelegatedAdministrators", &shown.collect::<Vec<_>>(), page.next_token))
         }
         _ => {
             model.authorize_reader(caller, operation)?;
@@ -129,7 +129,7 @@ fn delegation(
             let shown = page.items.iter().map(|(service, at)| {
                 json!({ "ServicePrincipal": service, "DelegationEnabledDate": epoch_seconds(**at) })
             });
-            Ok(listed("DelegatedServices", shown.collect(), page.next_token))
+            Ok(listed("DelegatedServices", &shown.collect::<Vec<_>>(), page.next_token))
         }
     }
 }
@@ -147,7 +147,7 @@ fn page<T>(
     })
 }
 
-fn listed(name: &str, items: Vec<Value>, token: Option<String>) -> Output {
+fn listed(name: &str, items: &[Value], token: Option<String>) -> Output {
     let mut output = json!({ name: items });
     if let Some(token) = token {
         output["NextToken"] = token.into();

@@ -191,7 +191,7 @@ fn labels<'a>(template: &'a str, path: &str) -> Option<Vec<(&'a str, String)>> {
             (Some(part), Some(segment)) => {
                 match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
                     Some(label) => {
-                        labels.push((label, percent_decode_str(segment).decode_utf8_lossy().into_owned()))
+                        labels.push((label, percent_decode_str(segment).decode_utf8_lossy().into_owned()));
                     }
                     None if part == segment => {}
                     None => return None,

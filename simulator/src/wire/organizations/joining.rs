@@ -44,8 +44,8 @@ pub(super) fn carry_out(
             let states = input.texts("States");
             let wanted = |creation: &&Creation| states.is_empty() || states.contains(&creation.state());
             let page = page(model, input, model.creations.values().filter(wanted), |creation| &creation.id)?;
-            let shown = page.items.iter().map(|creation| shown_creation(creation)).collect();
-            Ok(listed("CreateAccountStatuses", shown, page.next_token))
+            let shown: Vec<Value> = page.items.iter().map(|creation| shown_creation(creation)).collect();
+            Ok(listed("CreateAccountStatuses", &shown, page.next_token))
         }
         "CloseAccount" => model.close_account_as(caller, input.text("AccountId")).map(|()| Output::Nothing),
         "RemoveAccountFromOrganization" => {
@@ -122,8 +122,8 @@ fn list_handshakes(
 ) -> Result<Output, ApiError> {
     let handshakes = model.handshakes.values().filter(|handshake| wanted(handshake));
     let page = page(model, input, handshakes, |handshake| &handshake.id)?;
-    let shown = page.items.iter().map(|handshake| shown_handshake(model, handshake)).collect();
-    Ok(listed("Handshakes", shown, page.next_token))
+    let shown: Vec<Value> = page.items.iter().map(|handshake| shown_handshake(model, handshake)).collect();
+    Ok(listed("Handshakes", &shown, page.next_token))
 }
 
 fn shown_creation(creation: &Creation) -> Value {

@@ -56,28 +56,28 @@ fn read(model: &Model, operation: &str, input: &Input) -> Result<Output, ApiErro
                 .items
                 .iter()
                 .map(|root| json!({ "Id": root, "Arn": arn, "Name": "Root", "PolicyTypes": [] }));
-            Ok(listed("Roots", shown.collect(), page.next_token))
+            Ok(listed("Roots", &shown.collect::<Vec<_>>(), page.next_token))
         }
         "ListAccounts" => {
             let page = page(model, input, model.members(), |account| &account.id)?;
-            let shown = page.items.iter().map(|account| shown(model, account)).collect();
-            Ok(listed("Accounts", shown, page.next_token))
+            let shown: Vec<Value> = page.items.iter().map(|account| shown(model, account)).collect();
+            Ok(listed("Accounts", &shown, page.next_token))
         }
         "ListAccountsForParent" => {
             let parent = input.text("ParentId");
             model.require_parent(parent)?;
             let inside = |account: &&Account| account.parent() == Some(parent);
             let page = page(model, input, model.members().filter(inside), |account| &account.id)?;
-            let shown = page.items.iter().map(|account| shown(model, account)).collect();
-            Ok(listed("Accounts", shown, page.next_token))
+            let shown: Vec<Value> = page.items.iter().map(|account| shown(model, account)).collect();
+            Ok(listed("Accounts", &shown, page.next_token))
         }
         "ListOrganizationalUnitsForParent" => {
             let parent = input.text("ParentId");
             model.require_parent(parent)?;
             let inside = model.organization.units.values().filter(|unit| unit.parent == parent);
             let page = page(model, input, inside, |unit| &unit.id)?;
-            let shown = page.items.iter().map(|unit| shown_unit(model, unit)).collect();
-            Ok(listed("OrganizationalUnits", shown, page.next_token))
+            let shown: Vec<Value> = page.items.iter().map(|unit| shown_unit(model, unit)).collect();
+            Ok(listed("OrganizationalUnits", &shown, page.next_token))
         }
         "ListParents" => {
             let parent = model.parent_of(input.text("ChildId"))?;
@@ -86,7 +86,7 @@ fn read(model: &Model, operation: &str, input: &Input) -> Result<Output, ApiErro
                 let root = *parent == model.organization.root;
                 json!({ "Id": parent, "Type": if root { "ROOT" } else { "ORGANIZATIONAL_UNIT" } })
             });
-            Ok(listed("Parents", shown.collect(), page.next_token))
+            Ok(listed("Parents", &shown.collect::<Vec<_>>(), page.next_token))
         }
         "ListChildren" => list_children(model, input),
         other => Err(crate::wire::not_carried_out(other)),
@@ -101,7 +101,7 @@ fn list_children(model: &Model, input: &Input) -> Result<Output, ApiError> {
         model.children(parent, if kind == "ACCOUNT" { ChildKind::Account } else { ChildKind::Unit });
     let page = page(model, input, children, |child| child)?;
     let shown: Vec<Value> = page.items.iter().map(|child| json!({ "Id": child, "Type": kind })).collect();
-    Ok(listed("Children", shown, page.next_token))
+    Ok(listed("Children", &shown, page.next_token))
 }
 
 fn describe_organization(model: &Model, caller: &Caller) -> Result<Output, ApiError> {
