@@ -13,3 +13,4 @@ pub mod baseline;
 pub mod enforcement;
 pub mod ids;
 pub mod organization;
+pub mod resource_policy;
