@@ -5,6 +5,7 @@ mod hostile;
 mod judging;
 mod laws;
 mod merging;
+mod oracle;
 mod telling;
 
 use super::{Document, Grant, Resource};

@@ -117,7 +117,7 @@ fn document_text() -> impl Strategy<Value = String> {
 }
 
 prop_compose! {
-    fn any_document()(text in document_text()) -> Document {
+    pub(super) fn any_document()(text in document_text()) -> Document {
         document(&text)
     }
 }
