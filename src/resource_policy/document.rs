@@ -17,7 +17,6 @@ pub struct Document {
 
 /// A text that is no policy document at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum InvalidDocument {
     /// The text can't be parsed.
     #[error("the policy is not JSON: {0}")]
