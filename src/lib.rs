@@ -28,6 +28,7 @@ pub mod reconcile;
 pub mod record;
 pub mod report;
 pub mod resolved;
+pub mod resource_policy;
 pub mod settings;
 pub mod task;
 pub mod trigger;

@@ -79,50 +79,29 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::baseline::{Guardrail, Limits, Mode, OnUnusable, Source};
-    use crate::enforcement::{Guarding, Models};
-    use crate::ids::GuardrailVersion;
-
-    fn guardrail(placement: Placement, regions: &[(&str, Selector)]) -> Guardrail {
-        let source = |selector: &Selector| Source {
-            selector: selector.clone(),
-            version: GuardrailVersion::new(1).unwrap(),
-        };
-        Guardrail {
-            regions: regions
-                .iter()
-                .map(|(region, selector)| (region.parse().unwrap(), source(selector)))
-                .collect(),
-            models: Models::default(),
-            guarding: Guarding::default(),
-            placement,
-            on_unusable: OnUnusable::Keep,
-        }
-    }
 
     #[test]
     fn a_guardrail_given_by_name_may_be_any() {
-        let name = Selector::Name("corporate-baseline".parse().unwrap());
-        let arn = |id: &str| {
-            let arn = format!("arn:aws:bedrock:us-east-1:222222222222:guardrail/{id}");
-            Selector::Arn(arn.parse().unwrap())
-        };
-        let first = guardrail(Placement::Central, &[("us-east-1", arn("a")), ("eu-west-1", name)]);
-        let second = guardrail(Placement::Copy, &[("us-east-1", arn("b")), ("eu-west-1", arn("c"))]);
-        let baseline = Baseline {
-            revision: "0123456789abcdef".parse().unwrap(),
-            organization: "o-exampleorgid".parse().unwrap(),
-            owner: "222222222222".parse().unwrap(),
-            mode: Mode::Sync,
-            guardrails: BTreeMap::from([
-                ("first".parse().unwrap(), first),
-                ("second".parse().unwrap(), second),
-            ]),
-            assignments: Vec::new(),
-            exclude: BTreeSet::new(),
-            limits: Limits::default(),
-        };
-        let known = Known::of(&baseline);
+        let text = r#"
+version: 1
+organization: o-exampleorgid
+owner: "222222222222"
+guardrails:
+  first:
+    name: corporate-baseline
+    version: 1
+    regions:
+      us-east-1: { arn: "arn:aws:bedrock:us-east-1:222222222222:guardrail/a" }
+      eu-west-1:
+  second:
+    placement: copy
+    version: 1
+    regions:
+      us-east-1: { arn: "arn:aws:bedrock:us-east-1:222222222222:guardrail/b" }
+      eu-west-1: { arn: "arn:aws:bedrock:eu-west-1:222222222222:guardrail/c" }
+assignments: []
+"#;
+        let known = Known::of(&Baseline::parse(text).unwrap_or_else(|invalid| panic!("{invalid}")));
         assert!(known.copies);
         let may_mean =
             |id: &str, region: &str| known.may_mean(&id.parse().unwrap(), &region.parse().unwrap());
