@@ -3,15 +3,28 @@
 //! The raw document is private to this module; only checked values leave it, and a document with
 //! problems reports all of them at once.
 
+mod check;
+mod document;
+mod keys;
+mod membership;
+mod part;
+mod problem;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+pub use self::problem::{InvalidBaseline, Problem, Severity};
+use self::problem::{Place, Problems};
 use crate::enforcement::{Guarding, Models};
 use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, OrganizationId, ParentId, Region, text_id};
+use crate::organization::OrgPath;
 
-/// A checked baseline.
+/// A checked baseline. [`Baseline::parse`] is the only way to one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Baseline {
     /// Names this text: two baselines with one revision are the same document.
@@ -30,6 +43,54 @@ pub struct Baseline {
     pub exclude: BTreeSet<AccountId>,
     /// How much a new revision may change before somebody approves it.
     pub limits: Limits,
+    places: Places,
+}
+
+/// Where in the text stands what can be judged only later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Places {
+    organization: Place,
+    owner: Place,
+    guardrails: BTreeMap<GuardrailKey, Place>,
+    assignments: Place,
+    targets: BTreeMap<AssignmentTarget, Place>,
+    exclude: BTreeMap<AccountId, Place>,
+}
+
+impl Baseline {
+    /// Reads and checks a baseline.
+    ///
+    /// # Errors
+    /// Every problem of the text at once, except behind a syntax error, where nothing can be said.
+    pub fn parse(text: &str) -> Result<Baseline, InvalidBaseline> {
+        let mut problems = Problems::default();
+        let baseline = document::read(text, &mut problems)
+            .and_then(|root| check::baseline(&root, Revision::of(text), &mut problems));
+        match baseline {
+            Some(baseline) if problems.is_empty() => Ok(baseline),
+            Some(_) | None => Err(problems.into_invalid()),
+        }
+    }
+
+    /// Every Region in which any guardrail is enforced.
+    pub fn regions(&self) -> BTreeSet<Region> {
+        self.guardrails.values().flat_map(|guardrail| guardrail.regions.keys().cloned()).collect()
+    }
+
+    /// The assignment of the account that stands at `path`; the most specific wins.
+    ///
+    /// Says nothing of `exclude`: what an excluded account should have is reported all the same.
+    pub fn assignment(&self, account: &AccountId, path: &OrgPath) -> Option<&Assignment> {
+        let of = |target| self.assignments.iter().find(|assignment| assignment.targets.contains(&target));
+        of(AssignmentTarget::Account(account.clone())).or_else(|| {
+            path.parents().iter().rev().find_map(|parent| of(AssignmentTarget::Parent(parent.clone())))
+        })
+    }
+
+    /// The guardrail that an assignment names.
+    pub fn guardrail(&self, key: &GuardrailKey) -> Option<&Guardrail> {
+        self.guardrails.get(key)
+    }
 }
 
 text_id!(
@@ -40,11 +101,19 @@ text_id!(
     |text| text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 );
 
+impl Revision {
+    /// The revision of a text, whether or not it is a good baseline.
+    pub fn of(text: &str) -> Revision {
+        let digest = Sha256::digest(text.as_bytes());
+        Revision(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
 text_id!(
     /// What a baseline calls one of its guardrails, for example `corporate`. Never sent to AWS.
     GuardrailKey,
     "a guardrail's key",
-    "1 to 64 lower-case letters, digits and hyphens, and not `none`",
+    "1 to 64 lower-case letters, digits, hyphens and underscores, and not `none`",
     |text| {
         (1..=64).contains(&text.len())
             && text != "none"

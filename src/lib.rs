@@ -10,6 +10,25 @@
 //! ```
 
 pub mod baseline;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod cloud;
+pub mod desired;
 pub mod enforcement;
+pub mod failure;
+pub mod handler;
 pub mod ids;
+pub mod ledger;
+pub mod limits;
+pub mod observed;
 pub mod organization;
+pub mod own_roles;
+pub mod plan;
+pub mod reconcile;
+pub mod record;
+pub mod report;
+pub mod resolved;
+pub mod resource_policy;
+pub mod settings;
+pub mod task;
+pub mod trigger;

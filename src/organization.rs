@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, InvalidId, OrganizationId, ParentId};
@@ -32,8 +33,8 @@ pub struct Account {
     pub state: AccountState,
     /// Where it stands.
     pub path: OrgPath,
-    /// When it joined, in seconds since 1970 (UTC), where AWS says so.
-    pub joined: Option<i64>,
+    /// When it joined, where AWS says so.
+    pub joined: Option<Timestamp>,
 }
 
 /// An account's life, as Organizations tells it. Only an active account can be worked on.

@@ -76,8 +76,9 @@ const FORBIDDEN_IN_CORE: &str = "async .await tokio futures_util tracing lambda_
     aws_config aws_sdk_ aws_smithy_ std::env std::fs std::net std::process std::thread std::io \
     SystemTime Instant Timestamp::now Zoned::now print! println! eprint! eprintln! dbg!";
 
-/// Who may name AWS's SDK: the one place that knows the services, and the store in DynamoDB.
-const MAY_NAME_THE_SDK: &[&str] = &["src/cloud.rs", "src/cloud/", "src/ledger/"];
+/// Who may name AWS's SDK: the one place that knows the services, the store in DynamoDB, and the
+/// demo's guest, who calls Bedrock as a user of the organization does and not as the keeper.
+const MAY_NAME_THE_SDK: &[&str] = &["src/cloud.rs", "src/cloud/", "src/ledger/", "src/cli/demo/world.rs"];
 
 /// Lines of a file, tests at its end not counted.
 const LONGEST_FILE: usize = 400;

@@ -1,1 +1,59 @@
-//! A model of the AWS APIs around guardrail enforcement.
+//! An independent model of the AWS APIs around Amazon Bedrock guardrail enforcement, behind their real wire
+//! protocols, so that any AWS client believes it.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), simulator::StartError> {
+//! let simulator = simulator::Server::start(simulator::World::example(), simulator::Options::default()).await?;
+//! println!("AWS_ENDPOINT_URL={}", simulator.url());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `model` is what AWS would hold: plain structs, synchronous, testable without HTTP. `wire` is a thin face of
+//! HTTP on it, one file per service. Nothing here shares a type with the program that is tested against it.
+
+mod call;
+mod fault;
+mod forward;
+mod model;
+mod server;
+mod state;
+mod switches;
+mod throttle;
+mod wire;
+mod world;
+
+pub use call::Call;
+pub use fault::{Fault, FaultKind};
+pub use forward::Destination;
+pub use model::assess::{Action, Assessment, Direction, Finding, FindingKind};
+pub use model::caller::{Caller, Principal, Session};
+pub use model::clock::Clock;
+pub use model::enforcement::{
+    Enforce, EnforcedConfiguration, Guarding, ModelEnforcement, SelectiveContentGuarding,
+};
+pub use model::error::ApiError;
+pub use model::event::EmittedEvent;
+pub use model::guardrail::{
+    Content, ContentPolicy, ContextualGroundingPolicy, CrossRegion, Edition, Guardrail, GuardrailName,
+    SensitiveInformationPolicy, Status, TopicPolicy, WordPolicy,
+};
+pub use model::handshake::{Handshake, HandshakeState, TargetKind};
+pub use model::iam::{Permissions, Role, Statement, Trust};
+pub use model::inference::{Applied, FoundationModel, Invocation, ModelKind, Origin, Piece, Reply};
+pub use model::lifecycle::{CreateAccount, Creation};
+pub use model::organization::{
+    Account, AccountState, ChildKind, JoinedMethod, Membership, Organization, ServiceControl, Tags, Unit,
+};
+pub use model::paging::{InvalidToken, Page};
+pub use model::parameter::{Parameter, ParameterVersion, PutParameter};
+pub use model::regions::{OptStatus, RegionState};
+pub use model::resource_policy::Admission;
+pub use model::session::AssumeRole;
+pub use model::settling::Settling;
+pub use model::{Model, Settings};
+pub use server::{Options, Server, StartError};
+pub use switches::{Answer, Defaults, EmptyList, OnOff, Presence, PutOverExisting, Switches, UpdatedBy};
+pub use world::{
+    AccountEntry, EnforcementEntry, GuardrailEntry, InvalidWorld, OrganizationIds, ParameterEntry, World,
+};

@@ -1,1 +1,52 @@
-fn main() {}
+//! The Lambda function: environment → clients → run. Nothing else belongs here.
+
+use std::collections::BTreeMap;
+
+use guardrail_keeper::cloud::{Access, Patience};
+use guardrail_keeper::handler::{HandlerError, handle};
+use guardrail_keeper::reconcile::Keeper;
+use guardrail_keeper::settings::{Purpose, Settings};
+use lambda_runtime::tracing::{self, subscriber};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    start_log();
+    let variables: BTreeMap<String, String> = std::env::vars().collect();
+    let settings = Settings::read(&variables, Purpose::Function, None).inspect_err(|invalid| {
+        tracing::error!("{invalid}");
+    })?;
+    for unknown in Settings::unknown(&variables) {
+        tracing::warn!("{unknown}");
+    }
+    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+    let keeper = &keeper;
+    // The payload is taken as raw text: no form of it may fail before the handler has seen it.
+    run(service_fn(
+        move |event: LambdaEvent<Box<RawValue>>| async move { answer(keeper, &event.payload).await },
+    ))
+    .await
+}
+
+async fn answer(keeper: &Keeper, payload: &RawValue) -> Result<Value, Diagnostic> {
+    handle(keeper, payload.get()).await.map_err(|error: HandlerError| Diagnostic {
+        error_type: error.name().to_owned(),
+        error_message: error.to_string(),
+    })
+}
+
+/// JSON on stdout, unless Lambda's own setting asks for text.
+fn start_log() {
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").or_else(|_| std::env::var("RUST_LOG"));
+    let filter = subscriber::EnvFilter::new(level.unwrap_or_else(|_| "info".to_owned()));
+    let log = subscriber::fmt().with_target(false).with_env_filter(filter);
+    let as_text =
+        std::env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("text"));
+    if as_text {
+        log.with_ansi(false).init();
+    } else {
+        log.json().flatten_event(true).init();
+    }
+}

@@ -1,1 +1,8 @@
-fn main() {}
+//! `guardrailctl`: arguments → the same functions that the Lambda function runs.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    guardrail_keeper::cli::main().await
+}

@@ -1,0 +1,247 @@
+//! Faults: what goes wrong on purpose, and when.
+
+use serde::{Deserialize, Serialize};
+
+/// Something that goes wrong for calls that match.
+///
+/// ```
+/// use simulator::{Fault, FaultKind};
+///
+/// let second_put_in_one_account = Fault::new(FaultKind::Throttle)
+///     .operation("PutEnforcedGuardrailConfiguration")
+///     .account("300000000001")
+///     .nth(2);
+/// ```
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What happens.
+    pub kind: FaultKind,
+    /// Only this service, e.g. `bedrock`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Only this operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// Only calls by this account, or about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Only this Region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// How many matching calls go through first.
+    #[serde(default)]
+    pub after: u32,
+    /// How many are struck then; all of them when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// Whether the call is carried out before the fault strikes, so that only its answer is lost.
+    #[serde(default)]
+    pub carried_out: bool,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The service's throttling error.
+    Throttle,
+    /// The service's internal error, status 500.
+    ServerError,
+    /// No answer, ever.
+    Hang,
+    /// The connection is closed without an answer.
+    Reset,
+    /// The answer begins and never ends.
+    StallBody,
+    /// The service's access-denied error, with a message of its own.
+    Denied {
+        /// The message.
+        message: String,
+    },
+    /// The answer is what it was when the fault was set: a replica that stopped following.
+    StaleRead,
+    /// Any error.
+    Error {
+        /// Its code.
+        code: String,
+        /// Its message.
+        message: String,
+        /// The HTTP status.
+        status: u16,
+    },
+}
+
+impl FaultKind {
+    /// A denial in the words of a service control policy.
+    pub fn denied_by_service_control_policy(action: &str) -> FaultKind {
+        FaultKind::Denied {
+            message: format!(
+                "You are not authorized to perform: {action} with an explicit deny in a service control policy"
+            ),
+        }
+    }
+
+    /// The name in the call log.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            FaultKind::Throttle => "throttle",
+            FaultKind::ServerError => "server-error",
+            FaultKind::Hang => "hang",
+            FaultKind::Reset => "reset",
+            FaultKind::StallBody => "stall-body",
+            FaultKind::Denied { .. } => "denied",
+            FaultKind::StaleRead => "stale-read",
+            FaultKind::Error { .. } => "error",
+        }
+    }
+}
+
+impl Fault {
+    /// A fault that strikes every call until it is narrowed.
+    pub fn new(kind: FaultKind) -> Fault {
+        Fault {
+            kind,
+            service: None,
+            operation: None,
+            account: None,
+            region: None,
+            after: 0,
+            times: None,
+            carried_out: false,
+        }
+    }
+
+    /// Only this service.
+    #[must_use]
+    pub fn service(mut self, service: &str) -> Fault {
+        self.service = Some(service.to_owned());
+        self
+    }
+
+    /// Only this operation.
+    #[must_use]
+    pub fn operation(mut self, operation: &str) -> Fault {
+        self.operation = Some(operation.to_owned());
+        self
+    }
+
+    /// Only calls by this account, or about it (as AssumeRole into it).
+    #[must_use]
+    pub fn account(mut self, account: &str) -> Fault {
+        self.account = Some(account.to_owned());
+        self
+    }
+
+    /// Only this Region.
+    #[must_use]
+    pub fn region(mut self, region: &str) -> Fault {
+        self.region = Some(region.to_owned());
+        self
+    }
+
+    /// Only the nth matching call from now on, counted from 1.
+    #[must_use]
+    pub fn nth(mut self, number: u32) -> Fault {
+        self.after = number.saturating_sub(1);
+        self.times = Some(1);
+        self
+    }
+
+    /// Only the next so many matching calls.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Fault {
+        self.times = Some(times);
+        self
+    }
+
+    /// The call is carried out first; only its answer is lost.
+    #[must_use]
+    pub fn after_carrying_out(mut self) -> Fault {
+        self.carried_out = true;
+        self
+    }
+
+    fn matches(&self, call: &Subject<'_>) -> bool {
+        let only =
+            |wanted: &Option<String>, seen: &str| wanted.as_deref().is_none_or(|wanted| wanted == seen);
+        let account = self.account.as_deref().is_none_or(|wanted| {
+            wanted == call.account
+                || call.target.is_some_and(|target| target.split(':').any(|part| part == wanted))
+        });
+        only(&self.service, call.service)
+            && only(&self.operation, call.operation)
+            && only(&self.region, call.region)
+            && account
+    }
+}
+
+/// What faults and latencies are matched with.
+pub(crate) struct Subject<'a> {
+    pub(crate) service: &'a str,
+    pub(crate) operation: &'a str,
+    pub(crate) account: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) target: Option<&'a str>,
+}
+
+/// The faults that are set, with what each has seen so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults {
+    set: Vec<(Fault, u32)>,
+}
+
+impl Faults {
+    pub(crate) fn add(&mut self, fault: Fault) {
+        self.set.push((fault, 0));
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.set.clear();
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Fault> {
+        self.set.iter().map(|(fault, _)| fault)
+    }
+
+    /// The fault that strikes this call, if one does. Every matching fault counts it.
+    pub(crate) fn strike(&mut self, call: &Subject<'_>) -> Option<Fault> {
+        let mut striking = None;
+        for (fault, seen) in &mut self.set {
+            if !fault.matches(call) {
+                continue;
+            }
+            *seen = seen.saturating_add(1);
+            let number = *seen;
+            let strikes =
+                number > fault.after && fault.times.is_none_or(|times| number - fault.after <= times);
+            if strikes && striking.is_none() {
+                striking = Some(fault.clone());
+            }
+        }
+        striking
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_counts_only_what_it_matches() {
+        let mut faults = Faults::default();
+        faults.add(Fault::new(FaultKind::Throttle).account("300000000001").nth(2));
+        let call = |account, target| Subject {
+            service: "sts",
+            operation: "AssumeRole",
+            account,
+            region: "r",
+            target,
+        };
+        let arn = Some("arn:aws:iam::300000000001:role/R");
+        assert!(faults.strike(&call("111111111111", None)).is_none(), "another account");
+        assert!(faults.strike(&call("111111111111", arn)).is_none(), "the first about it");
+        assert!(faults.strike(&call("300000000001", None)).is_some(), "the second");
+        assert!(faults.strike(&call("300000000001", None)).is_none(), "the third");
+    }
+}

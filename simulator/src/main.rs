@@ -1,0 +1,200 @@
+//! `simulator`: serves a world on loopback until it is stopped.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use simulator::{
+    Answer, Defaults, Destination, EmptyList, OnOff, Options, Presence, PutOverExisting, Server, Switches,
+    UpdatedBy, World,
+};
+
+/// A model of the AWS APIs around Amazon Bedrock guardrail enforcement, for any AWS client.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves a world on 127.0.0.1 until it is interrupted.
+    Serve(Serve),
+    /// Prints the example world, to start one of your own from.
+    World,
+}
+
+#[derive(Args)]
+struct Serve {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The world to start with, as YAML; the example when left out.
+    #[arg(long, value_name = "FILE")]
+    world: Option<PathBuf>,
+    /// An organization of this many accounts instead, to measure with.
+    #[arg(long, value_name = "ACCOUNTS", conflicts_with = "world")]
+    large: Option<usize>,
+    /// The number that the ids which are made depend on.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Lets the clock stand at the world's start, so that two runs give the same answers.
+    #[arg(long)]
+    fixed_time: bool,
+    /// Sends every event to this http:// URL as the body of a POST.
+    #[arg(long, value_name = "URL", conflicts_with = "send_events_to_queue")]
+    send_events_to: Option<String>,
+    /// Sends every event to this queue of an SQS emulator.
+    #[arg(long, value_name = "QUEUE_URL")]
+    send_events_to_queue: Option<String>,
+    #[command(flatten)]
+    switches: SwitchFlags,
+}
+
+/// What is unknown about AWS. The defaults are what a client must be able to live with.
+#[derive(Args)]
+#[command(next_help_heading = "What is unknown about AWS")]
+struct SwitchFlags {
+    /// May an enforcement name another account's guardrail?
+    #[arg(long, value_enum, value_name = "ANSWER")]
+    cross_account_reference: Option<Answer>,
+    /// May it name one that its resource policy doesn't share?
+    #[arg(long, value_enum, value_name = "ANSWER")]
+    put_without_grant: Option<Answer>,
+    /// What does Put without configId do over an existing configuration?
+    #[arg(long, value_enum)]
+    put_over_existing: Option<PutOverExisting>,
+    /// Does List show the defaults of what wasn't sent?
+    #[arg(long, value_enum)]
+    list_defaults: Option<Defaults>,
+    /// May a resource policy have several statements?
+    #[arg(long, value_enum, value_name = "ANSWER")]
+    several_statements: Option<Answer>,
+    /// May a statement of it have a Sid?
+    #[arg(long, value_enum, value_name = "ANSWER")]
+    sid: Option<Answer>,
+    /// Which form have createdBy and updatedBy?
+    #[arg(long, value_enum)]
+    updated_by: Option<UpdatedBy>,
+    /// Does Organizations fill Account.Paths?
+    #[arg(long, value_enum)]
+    paths: Option<Presence>,
+    /// What does List answer where nothing is enforced?
+    #[arg(long, value_enum)]
+    empty_list: Option<EmptyList>,
+    /// May a guardrail be deleted that another account enforces?
+    #[arg(long, value_enum, value_name = "ANSWER")]
+    delete_enforced_elsewhere: Option<Answer>,
+    /// Does Converse show a trace of an enforced guardrail to a request that names none?
+    #[arg(long, value_enum)]
+    enforced_trace: Option<Presence>,
+    /// Do paged lists begin with an empty page?
+    #[arg(long, value_enum)]
+    empty_pages: Option<OnOff>,
+    /// Are calls limited to the published rates?
+    #[arg(long, value_enum)]
+    throttling: Option<OnOff>,
+}
+
+impl SwitchFlags {
+    fn switches(self) -> Switches {
+        let default = Switches::default();
+        Switches {
+            cross_account_reference: self.cross_account_reference.unwrap_or(default.cross_account_reference),
+            put_without_grant: self.put_without_grant.unwrap_or(default.put_without_grant),
+            put_over_existing: self.put_over_existing.unwrap_or(default.put_over_existing),
+            list_defaults: self.list_defaults.unwrap_or(default.list_defaults),
+            several_statements: self.several_statements.unwrap_or(default.several_statements),
+            sid: self.sid.unwrap_or(default.sid),
+            updated_by: self.updated_by.unwrap_or(default.updated_by),
+            paths: self.paths.unwrap_or(default.paths),
+            empty_list: self.empty_list.unwrap_or(default.empty_list),
+            delete_enforced_elsewhere: self
+                .delete_enforced_elsewhere
+                .unwrap_or(default.delete_enforced_elsewhere),
+            enforced_trace: self.enforced_trace.unwrap_or(default.enforced_trace),
+            empty_pages: self.empty_pages.unwrap_or(default.empty_pages),
+            throttling: self.throttling.unwrap_or(default.throttling),
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::World => {
+            print!("{}", World::EXAMPLE);
+            Ok(())
+        }
+        Command::Serve(arguments) => serve(arguments).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(arguments: Serve) -> Result<(), String> {
+    let world = match (&arguments.world, arguments.large) {
+        (Some(path), _) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            World::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?
+        }
+        (None, Some(accounts)) => World::large(accounts, 17),
+        (None, None) => World::example(),
+    };
+    let management = world.organization.management_account.clone();
+    let region =
+        world.regions.keys().find(|region| *region == "us-east-1").or_else(|| world.regions.keys().next());
+    let region = region.cloned().unwrap_or_default();
+    let options = Options {
+        port: arguments.port,
+        seed: arguments.seed,
+        real_time: !arguments.fixed_time,
+        switches: arguments.switches.switches(),
+    };
+    let simulator = Server::start(world, options).await.map_err(|error| error.to_string())?;
+    let (url, queue_url) = (arguments.send_events_to, arguments.send_events_to_queue);
+    if url.is_some() || queue_url.is_some() {
+        simulator.forward_events(Destination { url, queue_url, ..Destination::default() });
+    }
+    let url = simulator.url();
+    println!("simulator ready on {url}");
+    println!();
+    println!("export AWS_ENDPOINT_URL={url}");
+    println!("export AWS_ACCESS_KEY_ID=SIM{management}");
+    println!("export AWS_SECRET_ACCESS_KEY=simulator");
+    println!("export AWS_REGION={region}");
+    // The AWS CLI of version 1 and boto3 read only this one.
+    println!("export AWS_DEFAULT_REGION={region}");
+    println!();
+    println!(
+        "SIM and an account id is the key of that account's administrator. Control API: {url}/_simulator/"
+    );
+    interrupted().await;
+    eprintln!("stopping");
+    simulator.stop().await;
+    Ok(())
+}
+
+/// Waits for Ctrl-C or, where there is such a thing, for SIGTERM.
+async fn interrupted() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    drop(interrupt.await);
+}

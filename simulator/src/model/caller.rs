@@ -1,0 +1,197 @@
+//! Who calls, where, and whether they may.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Model;
+use super::error::ApiError;
+use super::iam::{Permissions, Role, Verdict};
+use super::organization::AccountState;
+
+/// A principal, as IAM names it.
+#[derive(Clone, Debug)]
+pub enum Principal {
+    /// May do everything in its account. Its access key is `SIM` and the account id.
+    Administrator {
+        /// The account.
+        account: String,
+    },
+    /// A session of a role.
+    Session(Arc<Session>),
+}
+
+/// What `AssumeRole` hands out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Session {
+    /// The account of the role.
+    pub account: String,
+    /// The role's name.
+    pub role: String,
+    /// The name that the caller gave the session.
+    pub name: String,
+    /// The access key id minted for it.
+    pub access_key: String,
+    /// What requests must send as their security token.
+    #[serde(skip)]
+    pub token: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it stops working.
+    pub expires: Timestamp,
+    /// The session policy, which can only narrow what the role may do.
+    #[serde(skip)]
+    pub(crate) narrowed: Option<Permissions>,
+}
+
+/// Everything the model needs to know about one request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who.
+    pub principal: Principal,
+    /// In which Region.
+    pub region: String,
+    /// The access key used.
+    pub access_key: String,
+    /// The id of the request, repeated in the trail.
+    pub request_id: String,
+    /// The client's user agent, repeated in the trail.
+    pub user_agent: String,
+}
+
+impl Principal {
+    /// The account it belongs to.
+    pub fn account(&self) -> &str {
+        match self {
+            Principal::Administrator { account } => account,
+            Principal::Session(session) => &session.account,
+        }
+    }
+
+    /// Its ARN as STS reports it.
+    pub fn arn(&self) -> String {
+        match self {
+            Principal::Administrator { account } => format!("arn:aws:iam::{account}:user/administrator"),
+            Principal::Session(session) => {
+                format!("arn:aws:sts::{}:assumed-role/{}/{}", session.account, session.role, session.name)
+            }
+        }
+    }
+
+    /// The ARN of the role behind a session; a user has only its own.
+    pub fn role_arn(&self) -> String {
+        match self {
+            Principal::Administrator { .. } => self.arn(),
+            Principal::Session(session) => format!("arn:aws:iam::{}:role/{}", session.account, session.role),
+        }
+    }
+}
+
+impl Caller {
+    /// The account of the caller.
+    pub fn account(&self) -> &str {
+        self.principal.account()
+    }
+}
+
+impl Model {
+    /// The caller that an access key and a session token stand for.
+    ///
+    /// # Errors
+    /// `UnrecognizedClientException` for keys nobody has, `ExpiredTokenException` for sessions that ended.
+    pub fn principal(&self, access_key: &str, token: Option<&str>) -> Result<Principal, ApiError> {
+        let unrecognized = || {
+            ApiError::new(
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            )
+        };
+        if let Some(account) = access_key.strip_prefix("SIM").filter(|rest| rest.len() == 12) {
+            let known = self.account(account).ok_or_else(unrecognized)?;
+            // The keys of a closed account stop working; what exactly AWS answers then is not documented.
+            if !known.state.may_call() {
+                return Err(unrecognized());
+            }
+            return Ok(Principal::Administrator { account: account.to_owned() });
+        }
+        let session = self.sessions.get(access_key).ok_or_else(unrecognized)?;
+        if token != Some(session.token.as_str()) {
+            return Err(unrecognized());
+        }
+        if session.expires <= self.now() {
+            return Err(ApiError::new(
+                "ExpiredTokenException",
+                "The security token included in the request is expired",
+            ));
+        }
+        let usable = self.account(&session.account).is_some_and(|account| account.state.may_call());
+        if usable { Ok(Principal::Session(Arc::clone(session))) } else { Err(unrecognized()) }
+    }
+
+    /// What the caller's own permissions say: its role's, narrowed by the session policy.
+    pub(crate) fn identity_verdict(&self, principal: &Principal, action: &str, resource: &str) -> Verdict {
+        let Principal::Session(session) = principal else { return Verdict::Allowed };
+        let Some(role) = self.role(&session.account, &session.role) else { return Verdict::NotAllowed };
+        let verdict = role.permissions.verdict(action, resource);
+        match &session.narrowed {
+            Some(narrowed) if verdict == Verdict::Allowed => narrowed.verdict(action, resource),
+            _ => verdict,
+        }
+    }
+
+    /// Whether the caller may do `action` on `resource` of its own account.
+    ///
+    /// # Errors
+    /// `AccessDeniedException` in the words IAM uses, which tell why.
+    pub fn authorize(&self, caller: &Caller, action: &str, resource: &str) -> Result<(), ApiError> {
+        self.deny_by_organization(caller, action, resource)?;
+        match self.identity_verdict(&caller.principal, action, resource) {
+            Verdict::Allowed => Ok(()),
+            Verdict::NotAllowed => Err(refusal(
+                caller,
+                action,
+                resource,
+                &format!("because no identity-based policy allows the {action} action"),
+            )),
+            Verdict::Denied => {
+                Err(refusal(caller, action, resource, "with an explicit deny in an identity-based policy"))
+            }
+        }
+    }
+
+    /// Service control policies bind every principal of a member account and none of the management
+    /// account (aws-facts §1.6).
+    pub(crate) fn deny_by_organization(
+        &self,
+        caller: &Caller,
+        action: &str,
+        resource: &str,
+    ) -> Result<(), ApiError> {
+        if self.denied_by_service_control(caller, action) {
+            Err(refusal(caller, action, resource, "with an explicit deny in a service control policy"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Finds a role, by account and name.
+    pub fn role(&self, account: &str, name: &str) -> Option<&Arc<Role>> {
+        self.account(account)?.roles.iter().find(|role| role.name == name)
+    }
+}
+
+/// IAM's sentence for a refusal.
+pub(crate) fn refusal(caller: &Caller, action: &str, resource: &str, why: &str) -> ApiError {
+    let who = caller.principal.arn();
+    ApiError::denied(format!(
+        "User: {who} is not authorized to perform: {action} on resource: {resource} {why}"
+    ))
+}
+
+impl AccountState {
+    /// Whether credentials of an account in this state work.
+    pub(crate) fn may_call(self) -> bool {
+        self == AccountState::Active
+    }
+}

@@ -1,0 +1,203 @@
+//! IAM, deliberately small: roles that say who may assume them and what they may do.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A role of one account.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// Its name, without a path.
+    pub name: String,
+    /// Who may assume it.
+    pub trust: Trust,
+    /// What its sessions may do.
+    #[serde(default)]
+    pub permissions: Permissions,
+}
+
+/// The trust policy of a role.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trust {
+    /// ARNs of principals (`…:root` admits the whole account), names of services, or `*`.
+    pub principals: Vec<String>,
+    /// What `ExternalId` must be, where the policy asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// The organization that the caller must belong to, where the policy asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+}
+
+/// What a principal may do: allowed unless denied.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Permissions {
+    /// Statements that allow.
+    #[serde(default)]
+    pub allow: Vec<Statement>,
+    /// Statements that deny, whatever is allowed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<Statement>,
+}
+
+/// Actions on resources, both with `*` and `?` as wildcards.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
+    /// e.g. `bedrock:GetGuardrail`, `bedrock:*`.
+    pub actions: Vec<String>,
+    /// ARN patterns; `*` when left out.
+    #[serde(default = "everything")]
+    pub resources: Vec<String>,
+}
+
+fn everything() -> Vec<String> {
+    vec!["*".to_owned()]
+}
+
+/// What the permissions of a principal say about one action on one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Allowed,
+    /// No statement speaks of it.
+    NotAllowed,
+    /// A statement denies it, whatever others allow.
+    Denied,
+}
+
+impl Statement {
+    fn covers(&self, action: &str, resource: &str) -> bool {
+        self.actions.iter().any(|pattern| matches_ignoring_case(pattern, action))
+            && self.resources.iter().any(|pattern| matches(pattern, resource))
+    }
+}
+
+impl Permissions {
+    /// Everything: an administrator.
+    pub fn administrator() -> Permissions {
+        Permissions {
+            allow: vec![Statement { actions: everything(), resources: everything() }],
+            deny: Vec::new(),
+        }
+    }
+
+    pub(crate) fn verdict(&self, action: &str, resource: &str) -> Verdict {
+        if self.deny.iter().any(|statement| statement.covers(action, resource)) {
+            Verdict::Denied
+        } else if self.allow.iter().any(|statement| statement.covers(action, resource)) {
+            Verdict::Allowed
+        } else {
+            Verdict::NotAllowed
+        }
+    }
+
+    /// Reads the `Action` and `Resource` of an IAM policy document; `None` if it isn't one.
+    ///
+    /// Conditions are not read: a session policy here narrows by action and resource only.
+    pub(crate) fn from_document(text: &str) -> Option<Permissions> {
+        let document: Value = serde_json::from_str(text).ok()?;
+        let mut permissions = Permissions::default();
+        for statement in one_or_many(document.get("Statement")?) {
+            let actions = strings(statement.get("Action")?)?;
+            let resources = strings(statement.get("Resource")?)?;
+            let read = Statement { actions, resources };
+            match statement.get("Effect")?.as_str()? {
+                "Allow" => permissions.allow.push(read),
+                "Deny" => permissions.deny.push(read),
+                _ => return None,
+            }
+        }
+        Some(permissions)
+    }
+}
+
+impl Role {
+    /// The ARN of the role in `account`.
+    pub fn arn(&self, account: &str) -> String {
+        format!("arn:aws:iam::{account}:role/{}", self.name)
+    }
+}
+
+/// The role that Organizations makes in the accounts it creates, trusting the management account
+/// (aws-facts §5): not in invited accounts, and not in the management account itself.
+pub(crate) fn organization_access_role(name: &str, management_account: &str) -> Arc<Role> {
+    Arc::new(Role {
+        name: name.to_owned(),
+        trust: Trust {
+            principals: vec![format!("arn:aws:iam::{management_account}:root")],
+            ..Trust::default()
+        },
+        permissions: Permissions::administrator(),
+    })
+}
+
+/// JSON policies write one of something without its brackets.
+pub(crate) fn one_or_many(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(many) => many,
+        one => std::slice::from_ref(one),
+    }
+}
+
+/// The strings of a value that is one string or a list of them.
+pub(crate) fn strings(value: &Value) -> Option<Vec<String>> {
+    one_or_many(value).iter().map(|each| each.as_str().map(str::to_owned)).collect()
+}
+
+/// IAM's wildcards: `*` for any run of characters, `?` for exactly one.
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    // Where to go back to when a guess at the length of the last `*` turns out wrong.
+    let mut retry: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if p < pattern.len() && pattern[p] == b'*' {
+            retry = Some((p, t));
+            p += 1;
+        } else if p < pattern.len() && (pattern[p] == b'?' || pattern[p] == text[t]) {
+            p += 1;
+            t += 1;
+        } else if let Some((star, from)) = retry {
+            retry = Some((star, from + 1));
+            p = star + 1;
+            t = from + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|&rest| rest == b'*')
+}
+
+/// Actions compare without regard to case.
+fn matches_ignoring_case(pattern: &str, action: &str) -> bool {
+    matches(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_match_as_iam_does() {
+        assert!(matches("*", ""));
+        assert!(matches("arn:aws:iam::*:role/A?c", "arn:aws:iam::111111111111:role/Abc"));
+        assert!(matches("o-x/*/ou-y/*", "o-x/r-a/ou-y/"));
+        assert!(!matches("o-x/*/ou-y/*", "o-x/r-a/ou-z/"));
+        assert!(matches_ignoring_case("bedrock:get*", "bedrock:GetGuardrail"));
+    }
+
+    #[test]
+    fn a_denial_wins_over_what_is_allowed() {
+        let permissions = Permissions::from_document(
+            r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+                {"Effect":"Deny","Action":["bedrock:Put*"],"Resource":"*"}]}"#,
+        )
+        .expect("a policy");
+        assert_eq!(permissions.verdict("bedrock:GetGuardrail", "x"), Verdict::Allowed);
+        assert_eq!(permissions.verdict("bedrock:PutResourcePolicy", "x"), Verdict::Denied);
+    }
+}

@@ -1,0 +1,266 @@
+//! Calling a model, with the guardrails that apply.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Model;
+use super::assess::{Assessment, Direction, assess};
+use super::caller::Caller;
+use super::enforcement::Guarding;
+use super::error::ApiError;
+use super::guardrail::{Content, GuardrailName};
+
+/// A model that can be called. It says back what it is told.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoundationModel {
+    /// e.g. `amazon.nova-pro-v1:0`.
+    pub id: String,
+    /// What it does.
+    #[serde(default)]
+    pub kind: ModelKind,
+}
+
+/// What a model does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelKind {
+    /// Answers in text.
+    #[default]
+    Text,
+    /// Makes vectors, and doesn't support guardrails (aws-facts §1.5).
+    Embedding,
+}
+
+/// Why a guardrail applies to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The request names it.
+    Request,
+    /// The account enforces it.
+    AccountEnforced,
+}
+
+/// A guardrail that applies to a call.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// Which.
+    pub name: GuardrailName,
+    /// Which version of it.
+    pub version: String,
+    /// Why; there may be more than one reason.
+    pub origins: Vec<Origin>,
+    /// Whether it belongs to another account than the caller.
+    pub cross_account: bool,
+    content: Arc<Content>,
+    system: Guarding,
+    messages: Guarding,
+}
+
+/// A piece of text in a request.
+#[derive(Clone, Debug, Default)]
+pub struct Piece {
+    /// The text.
+    pub text: String,
+    /// Whether the caller tagged it as content to guard.
+    pub tagged: bool,
+}
+
+/// A call of a model, whatever API it came through.
+#[derive(Clone, Debug, Default)]
+pub struct Invocation {
+    /// The model, by id, inference profile or ARN.
+    pub model: String,
+    /// The system prompt.
+    pub system: Vec<Piece>,
+    /// The messages.
+    pub messages: Vec<Piece>,
+    /// The guardrail that the request names, and its version.
+    pub guardrail: Option<(String, String)>,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The answer, or a guardrail's words in its place.
+    pub text: String,
+    /// Whether a guardrail stopped the prompt or the answer.
+    pub intervened: bool,
+    /// Every guardrail that applied, with what it found in the prompt and in the answer.
+    pub assessments: Vec<(Applied, Assessment, Option<Assessment>)>,
+    /// The model that was called.
+    pub model: FoundationModel,
+}
+
+impl Model {
+    /// Applies one guardrail to some text, as ApplyGuardrail does.
+    ///
+    /// # Errors
+    /// Whatever stands in the way.
+    pub fn apply_guardrail(
+        &self,
+        caller: &Caller,
+        identifier: &str,
+        version: &str,
+        text: &str,
+        direction: Direction,
+    ) -> Result<(Applied, Assessment), ApiError> {
+        let name = self.name_guardrail(caller, identifier)?;
+        self.authorize_guardrail(caller, "bedrock:ApplyGuardrail", &name)?;
+        let applied = self.applied(caller, name, version, Origin::Request)?;
+        let assessment = assess(&applied.content, text, direction);
+        Ok((applied, assessment))
+    }
+
+    /// Calls a model.
+    ///
+    /// # Errors
+    /// `AccessDeniedException` for a caller who may not apply the enforced guardrail (aws-facts §1.6), and
+    /// whatever else stands in the way.
+    pub fn invoke(&self, caller: &Caller, invocation: &Invocation) -> Result<Reply, ApiError> {
+        let model = self.foundation_model(&invocation.model)?;
+        let arn = format!("arn:aws:bedrock:{}::foundation-model/{}", caller.region, model.id);
+        self.authorize(caller, "bedrock:InvokeModel", &arn)?;
+        let guardrails = self.applying(caller, &model, invocation.guardrail.as_ref())?;
+        let mut prompt: Vec<String> = invocation.messages.iter().map(|piece| piece.text.clone()).collect();
+        let mut reply = Reply { text: String::new(), intervened: false, assessments: Vec::new(), model };
+        let mut stopped: Option<String> = None;
+        for applied in guardrails {
+            let found = applied.assess_prompt(invocation);
+            if found.blocked() && stopped.is_none() {
+                stopped = Some(applied.content.blocked_input_messaging.clone());
+            } else if found.intervened() {
+                prompt = vec![found.masked.clone()];
+            }
+            reply.assessments.push((applied, found, None));
+        }
+        reply.text = stopped.clone().unwrap_or_else(|| format!("You said: {}", prompt.join(" ")));
+        if stopped.is_none() {
+            let answer = reply.text.clone();
+            for (applied, _, output) in &mut reply.assessments {
+                let found = assess(&applied.content, &answer, Direction::Output);
+                if found.blocked() && stopped.is_none() {
+                    stopped = Some(applied.content.blocked_outputs_messaging.clone());
+                } else if found.intervened() {
+                    reply.text.clone_from(&found.masked);
+                }
+                *output = Some(found);
+            }
+            if let Some(text) = &stopped {
+                reply.text.clone_from(text);
+            }
+        }
+        reply.intervened = stopped.is_some();
+        Ok(reply)
+    }
+
+    /// Every guardrail that applies to a call: the account's and the request's, both (aws-facts §1.5).
+    fn applying(
+        &self,
+        caller: &Caller,
+        model: &FoundationModel,
+        requested: Option<&(String, String)>,
+    ) -> Result<Vec<Applied>, ApiError> {
+        let mut applying: Vec<Applied> = Vec::new();
+        let enforced = self.effective_enforcement(caller.account(), &caller.region);
+        if let Some(enforced) = enforced.filter(|enforced| enforced.guards(&model.id)) {
+            let name = self.name_guardrail(caller, &enforced.guardrail_arn)?;
+            self.authorize_guardrail(caller, "bedrock:ApplyGuardrail", &name)?;
+            let mut applied =
+                self.applied(caller, name, &enforced.guardrail_version, Origin::AccountEnforced)?;
+            (applied.system, applied.messages) = (enforced.system(), enforced.messages());
+            applying.push(applied);
+        }
+        if let Some((identifier, version)) = requested {
+            let name = self.name_guardrail(caller, identifier)?;
+            self.authorize_guardrail(caller, "bedrock:ApplyGuardrail", &name)?;
+            let applied = self.applied(caller, name, version, Origin::Request)?;
+            match applying
+                .iter_mut()
+                .find(|other| other.name == applied.name && other.version == applied.version)
+            {
+                Some(enforced) => enforced.origins.push(Origin::Request),
+                None => applying.push(applied),
+            }
+        }
+        if !applying.is_empty() && model.kind == ModelKind::Embedding {
+            return Err(ApiError::validation(format!("The model {} doesn't support guardrails.", model.id)));
+        }
+        Ok(applying)
+    }
+
+    fn applied(
+        &self,
+        caller: &Caller,
+        name: GuardrailName,
+        version: &str,
+        origin: Origin,
+    ) -> Result<Applied, ApiError> {
+        let edition = self.guardrail(&name).and_then(|guardrail| guardrail.edition(Some(version)));
+        let edition = edition.ok_or_else(|| {
+            let message = "The guardrail identifier or version provided in the request does not exist.";
+            match origin {
+                Origin::Request => ApiError::not_found(message),
+                Origin::AccountEnforced => ApiError::validation(message),
+            }
+        })?;
+        let enforced = origin == Origin::AccountEnforced;
+        if enforced && edition.content.automated_reasoning_policy.is_some() {
+            // AWS says that this "will cause runtime failures" (aws-facts §1.5).
+            return Err(ApiError::validation(format!(
+                "The enforced guardrail {} has an Automated Reasoning policy, which can't be enforced.",
+                name.id
+            )));
+        }
+        Ok(Applied {
+            version: if version.is_empty() { "DRAFT".to_owned() } else { version.to_owned() },
+            origins: vec![origin],
+            cross_account: name.account != caller.account(),
+            content: Arc::clone(&edition.content),
+            // A guardrail named in the request sees everything unless something is tagged.
+            system: Guarding::Comprehensive,
+            messages: if enforced { Guarding::Comprehensive } else { Guarding::Selective },
+            name,
+        })
+    }
+
+    /// The model behind an id, an inference profile (`us.<id>`) or an ARN of either.
+    fn foundation_model(&self, identifier: &str) -> Result<FoundationModel, ApiError> {
+        let id = identifier.rsplit('/').next().unwrap_or(identifier);
+        let without_place = id.split_once('.').map_or(id, |(_, rest)| rest);
+        let known = |wanted: &str| self.models.iter().find(|model| model.id == wanted);
+        let found = known(id).or_else(|| known(without_place)).cloned();
+        found.ok_or_else(|| ApiError::validation("The provided model identifier is invalid."))
+    }
+}
+
+impl Applied {
+    /// What is said when it stops a text going in a direction.
+    pub fn blocked_message(&self, direction: Direction) -> &str {
+        match direction {
+            Direction::Input => &self.content.blocked_input_messaging,
+            Direction::Output => &self.content.blocked_outputs_messaging,
+        }
+    }
+
+    /// Looks through the guarded parts of a prompt.
+    ///
+    /// Selective and without tags, system prompts are not looked at and messages are, whole (aws-facts §1.5).
+    fn assess_prompt(&self, invocation: &Invocation) -> Assessment {
+        let tagged = |pieces: &[Piece]| pieces.iter().any(|piece| piece.tagged);
+        let mut texts: Vec<&str> = Vec::new();
+        for piece in &invocation.system {
+            if self.system == Guarding::Comprehensive || piece.tagged {
+                texts.push(&piece.text);
+            }
+        }
+        let only_tagged = self.messages == Guarding::Selective && tagged(&invocation.messages);
+        for piece in &invocation.messages {
+            if !only_tagged || piece.tagged {
+                texts.push(&piece.text);
+            }
+        }
+        assess(&self.content, &texts.join("\n"), Direction::Input)
+    }
+}

@@ -1,0 +1,134 @@
+//! What nobody outside AWS knows, as named switches: tests run with both answers.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// Every behaviour of AWS that could not be confirmed. The default is the cautious side: what a client must
+/// be able to live with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Switches {
+    /// Whether an account-level enforcement may name another account's guardrail (aws-facts §1.4: no source
+    /// says so either way). Accepted by default, because the central placement is the main use; a client
+    /// must be tested with `refused` too.
+    pub cross_account_reference: Answer,
+    /// Whether Put checks that the caller may use another account's guardrail. Accepted without a look by
+    /// default: then the mistake is found out by the callers of models, which is what must be guarded against.
+    pub put_without_grant: Answer,
+    /// What Put without a `configId` does where a configuration exists (aws-facts §1.3: unknown).
+    pub put_over_existing: PutOverExisting,
+    /// Whether List shows the defaults of members that weren't sent (aws-facts §1.1: unknown).
+    pub list_defaults: Defaults,
+    /// Whether a resource policy may have several statements (aws-facts §2.2: unknown).
+    pub several_statements: Answer,
+    /// Whether a statement of a resource policy may have a `Sid` (aws-facts §2.2: unknown).
+    pub sid: Answer,
+    /// The form of `createdBy` and `updatedBy`. The service model calls it the ARN of the role, so that is
+    /// the default.
+    pub updated_by: UpdatedBy,
+    /// Whether Organizations fills `Account.Paths` (aws-facts §5: not known for every account).
+    pub paths: Presence,
+    /// What List answers where nothing is enforced. `ResourceNotFoundException` was seen in a real run
+    /// (aws-facts §1.3).
+    pub empty_list: EmptyList,
+    /// Whether a guardrail may be deleted while another account enforces it (aws-facts §1.5: unknown).
+    /// Accepted by default: then enforcement breaks, which a client must notice.
+    pub delete_enforced_elsewhere: Answer,
+    /// Whether Converse shows a trace of an enforced guardrail to a request that names none (aws-facts §7:
+    /// unknown).
+    pub enforced_trace: Presence,
+    /// Whether paged lists begin with an empty page that has a token, which AWS says may happen (aws-facts §5).
+    pub empty_pages: OnOff,
+    /// Whether calls are limited to the published rates (aws-facts §5).
+    pub throttling: OnOff,
+}
+
+/// Accepted or refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// It works.
+    Accepted,
+    /// It is an error.
+    Refused,
+}
+
+/// What Put without a `configId` does over an existing configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum PutOverExisting {
+    /// It replaces the configuration, which keeps its `configId`.
+    Overwrites,
+    /// `ConflictException`.
+    Conflicts,
+}
+
+/// What List shows for members that weren't sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Defaults {
+    /// Comprehensive guarding, all models.
+    Echoed,
+    /// Nothing.
+    Omitted,
+}
+
+/// The form of `createdBy` and `updatedBy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpdatedBy {
+    /// `arn:aws:iam::…:role/Name`.
+    Role,
+    /// `arn:aws:sts::…:assumed-role/Name/session`.
+    AssumedRole,
+}
+
+/// There or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presence {
+    /// There.
+    Present,
+    /// Left out.
+    Absent,
+}
+
+/// What List answers where nothing is enforced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum EmptyList {
+    /// `ResourceNotFoundException`.
+    NotFound,
+    /// An empty list.
+    Empty,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnOff {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+impl Default for Switches {
+    fn default() -> Switches {
+        Switches {
+            cross_account_reference: Answer::Accepted,
+            put_without_grant: Answer::Accepted,
+            put_over_existing: PutOverExisting::Conflicts,
+            list_defaults: Defaults::Omitted,
+            several_statements: Answer::Refused,
+            sid: Answer::Refused,
+            updated_by: UpdatedBy::Role,
+            paths: Presence::Present,
+            empty_list: EmptyList::NotFound,
+            delete_enforced_elsewhere: Answer::Accepted,
+            enforced_trace: Presence::Absent,
+            empty_pages: OnOff::Off,
+            throttling: OnOff::Off,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The thin face: AWS's protocols over HTTP, in front of the model.
+
+pub(crate) mod account;
+pub(crate) mod answer;
+pub(crate) mod bedrock;
+pub(crate) mod bedrock_runtime;
+pub(crate) mod constraint;
+pub(crate) mod control;
+pub(crate) mod organizations;
+pub(crate) mod request;
+pub(crate) mod schema;
+pub(crate) mod ssm;
+pub(crate) mod sts;
+
+use crate::model::Model;
+use crate::model::caller::Caller;
+use crate::model::error::ApiError;
+use answer::Output;
+use request::Input;
+
+/// Carries out one operation on the model.
+pub(crate) fn carry_out(
+    model: &mut Model,
+    caller: &Caller,
+    service: &str,
+    operation: &str,
+    input: &Input,
+) -> Result<Output, ApiError> {
+    match service {
+        "sts" => sts::carry_out(model, caller, operation, input),
+        "organizations" => organizations::carry_out(model, caller, operation, input),
+        "account" => account::carry_out(model, caller, operation, input),
+        "ssm" => ssm::carry_out(model, caller, operation, input),
+        "bedrock-runtime" => bedrock_runtime::carry_out(model, caller, operation, input),
+        _ => bedrock::carry_out(model, caller, operation, input),
+    }
+}
+
+/// Whether an operation changes anything when it succeeds.
+pub(crate) fn writes(operation: &str) -> bool {
+    let reads = ["Get", "List", "Describe", "Apply", "Converse", "Invoke", "Assume"];
+    !reads.iter().any(|prefix| operation.starts_with(prefix)) || operation == "InviteAccountToOrganization"
+}
+
+/// The error for an operation that the schema knows and no file here carries out: a mistake of this program.
+pub(crate) fn not_carried_out(operation: &str) -> ApiError {
+    ApiError::new("UnknownOperationException", format!("{operation} is not modelled."))
+}

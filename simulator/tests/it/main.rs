@@ -1,0 +1,11 @@
+//! The simulator over HTTP, and its model without HTTP.
+
+mod client;
+mod control;
+mod enforcement;
+mod events;
+mod faults;
+mod joining;
+mod refusals;
+mod sessions;
+mod sharing;

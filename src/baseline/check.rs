@@ -1,0 +1,202 @@
+//! Walks the document once and reports everything that is wrong with it.
+//!
+//! A part that can't be read is left out and everything else is checked all the same: whether the
+//! result may be used is decided once, by whether anything was reported.
+
+mod arn;
+mod assignments;
+mod guardrail;
+mod models;
+mod regions;
+
+use std::collections::BTreeMap;
+
+use super::document::Node;
+use super::part::{Fields, Part};
+use super::problem::{Place, Problems, lines, quoted};
+use super::{AssignmentTarget, Baseline, Guardrail, GuardrailKey, Limits, Mode, Places, Revision, keys};
+use crate::ids::{AccountId, OrganizationId};
+
+/// The largest organizations have 50,000 accounts in some 20 Regions.
+const LARGEST_LIMIT: u32 = 1_000_000;
+
+const OWNER: &str =
+    "write the 12 digits of the account that owns the guardrails, for example \"222222222222\"";
+
+/// Checks the whole document. The result may be used only when nothing was reported.
+pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems) -> Option<Baseline> {
+    let root = Part::root(root);
+    let fields = root.fields(keys::BASELINE, &[], problems)?;
+    format_version(&fields, problems);
+    let organization = organization(&fields, problems);
+    let owner = fields
+        .required("owner", OWNER, problems)
+        .and_then(|part| Some((account(part, OWNER, problems)?, part.place.clone())));
+    let mode = fields.optional("mode").map_or(Some(Mode::Sync), |part| part.choice(keys::MODES, problems));
+    let declared = guardrails(&fields, owner.as_ref().map(|(owner, _)| owner), problems);
+    let assigned = assignments::assignments(&fields, declared.as_ref(), problems);
+    let exclude = fields.optional("exclude").map(|part| excluded(part, problems)).unwrap_or_default();
+    refuse_excluded_and_assigned(&exclude, &assigned.places, problems);
+    let limits = fields.optional("limits").map_or(Some(Limits::default()), |part| limits(part, problems));
+
+    let (organization, organization_place) = organization?;
+    let (owner, owner_place) = owner?;
+    let declared = declared?;
+    Some(Baseline {
+        revision,
+        organization,
+        owner,
+        mode: mode?,
+        guardrails: declared.guardrails,
+        assignments: assigned.assignments,
+        exclude: exclude.keys().cloned().collect(),
+        limits: limits?,
+        places: Places {
+            organization: organization_place,
+            owner: owner_place,
+            guardrails: declared.places,
+            assignments: assigned.place,
+            targets: assigned.places,
+            exclude,
+        },
+    })
+}
+
+fn format_version(fields: &Fields<'_>, problems: &mut Problems) {
+    let instead = "write version: 1";
+    let Some(part) = fields.required("version", instead, problems) else { return };
+    match part.text("the number of the format", instead, problems) {
+        None | Some("1") => {}
+        Some(text) => {
+            problems.report(&part.place, format!("{} is not a format known here", quoted(text)), instead);
+        }
+    }
+}
+
+fn organization(fields: &Fields<'_>, problems: &mut Problems) -> Option<(OrganizationId, Place)> {
+    let instead =
+        "write the id that `aws organizations describe-organization` shows, for example o-exampleorgid";
+    let part = fields.required("organization", instead, problems)?;
+    Some((part.id("an organization's id", instead, problems)?, part.place.clone()))
+}
+
+/// An account, quoted or not: as text it keeps its leading zeros.
+fn account(part: &Part<'_>, instead: &str, problems: &mut Problems) -> Option<AccountId> {
+    let text = part.text("an account id", instead, problems)?;
+    let account = text.parse().ok();
+    if account.is_none() {
+        report_no_account(part, text, instead, problems);
+    }
+    account
+}
+
+fn report_no_account(part: &Part<'_>, text: &str, instead: &str, problems: &mut Problems) {
+    let digits: String = text.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
+    if digits.parse::<AccountId>().is_ok() {
+        let message = format!("{} is an account id with separators", quoted(text));
+        problems.report(&part.place, message, format!("write \"{digits}\""));
+    } else {
+        problems.report(&part.place, format!("{} is not an account id", quoted(text)), instead);
+    }
+}
+
+/// The guardrails that could be read, and the names of all that are declared.
+struct Declared<'a> {
+    guardrails: BTreeMap<GuardrailKey, Guardrail>,
+    names: Vec<&'a str>,
+    places: BTreeMap<GuardrailKey, Place>,
+}
+
+fn guardrails<'a>(
+    fields: &Fields<'a>,
+    owner: Option<&AccountId>,
+    problems: &mut Problems,
+) -> Option<Declared<'a>> {
+    let instead = "write each guardrail under a name of your choice, or {} for none";
+    let part = fields.required("guardrails", instead, problems)?;
+    let entries = part.entries("a mapping of guardrails", instead, problems)?;
+    let mut declared = Declared { guardrails: BTreeMap::new(), names: Vec::new(), places: BTreeMap::new() };
+    let mut seen = regions::Seen::default();
+    for (key, part) in &entries {
+        declared.names.push(key.text);
+        let name: Option<GuardrailKey> = key.text.parse().ok();
+        if key.text == keys::NONE {
+            let message = "`none` means no guardrail in assignments, so no guardrail can have that name";
+            problems.report(&key.place, message, "choose another name");
+        } else if name.is_none() {
+            let message = format!("{} can't name a guardrail in this document", quoted(key.text));
+            problems.report(&key.place, message, "write 1 to 64 of a-z, 0-9, `-` and `_`");
+        }
+        let guardrail = guardrail::guardrail(part, owner, &mut seen, problems);
+        if let (Some(name), Some(guardrail)) = (name, guardrail) {
+            declared.places.insert(name.clone(), key.place.clone());
+            declared.guardrails.insert(name, guardrail);
+        }
+    }
+    seen.refuse_two_partitions(problems);
+    Some(declared)
+}
+
+fn excluded(part: &Part<'_>, problems: &mut Problems) -> BTreeMap<AccountId, Place> {
+    let instead = "write a list of account ids, for example [\"333333333333\"]";
+    let mut exclude: BTreeMap<AccountId, Place> = BTreeMap::new();
+    for item in part.items("a list of accounts", instead, problems).unwrap_or_default() {
+        let instead = "write an account's 12 digits; to leave out an OU, assign it `guardrail: none`";
+        let Some(account) = account(&item, instead, problems) else { continue };
+        match exclude.get(&account) {
+            Some(first) => {
+                let message = format!("{account} is excluded twice, {}", lines(first, &item.place));
+                problems.report(&item.place, message, "remove one");
+            }
+            None => {
+                exclude.insert(account, item.place);
+            }
+        }
+    }
+    exclude
+}
+
+fn refuse_excluded_and_assigned(
+    exclude: &BTreeMap<AccountId, Place>,
+    targets: &BTreeMap<AssignmentTarget, Place>,
+    problems: &mut Problems,
+) {
+    for (account, excluded) in exclude {
+        if let Some(target) = targets.get(&AssignmentTarget::Account(account.clone())) {
+            let line = excluded.position.line;
+            let message = format!("{account} is excluded on line {line}, so it would never get this");
+            problems.report(target, message, "remove it here or there");
+        }
+    }
+}
+
+fn limits(part: &Part<'_>, problems: &mut Problems) -> Option<Limits> {
+    let fields = part.fields(keys::LIMITS, &[], problems)?;
+    let default = Limits::default();
+    let mut read = |key, default| fields.optional(key).map_or(Some(default), |part| limit(part, problems));
+    let max_replacements = read("max_replacements", default.max_replacements);
+    let max_releases = read("max_releases", default.max_releases);
+    Some(Limits { max_replacements: max_replacements?, max_releases: max_releases? })
+}
+
+fn limit(part: &Part<'_>, problems: &mut Problems) -> Option<u32> {
+    let instead = format!("write a number from 1 to {LARGEST_LIMIT}");
+    let text = part.text("a number", &instead, problems)?;
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match digits.then(|| text.parse().unwrap_or(u32::MAX)) {
+        Some(0) => {
+            let message = "zero would hold back every change of this kind until approved";
+            let instead = "write at least 1, or mode: audit to write nothing at all";
+            problems.report(&part.place, message, instead);
+        }
+        Some(number) if number <= LARGEST_LIMIT => return Some(number),
+        Some(_) => {
+            let message = format!("{} is more than any organization has", quoted(text));
+            problems.report(&part.place, message, instead);
+        }
+        None => {
+            problems.report(&part.place, format!("{} is not a number of targets", quoted(text)), instead);
+        }
+    }
+    None
+}

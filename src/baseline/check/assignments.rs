@@ -1,0 +1,144 @@
+//! Assignments: who gets which guardrail.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::keys::{self, NONE, nearest, or};
+use super::super::part::{Fields, Part};
+use super::super::problem::{Place, Problems, lines, quoted};
+use super::super::{Assignment, AssignmentTarget, Existing, GuardrailKey};
+use super::{Declared, report_no_account};
+use crate::ids::ParentId;
+
+const EXAMPLE: &str = "write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]";
+const TARGETS: &str = "write a list of accounts, OUs and roots, for example [ou-exam-workload]";
+const TARGET: &str = "write an account's 12 digits, an OU (ou-…) or a root (r-…)";
+
+/// The assignments that could be read, and where their targets stand.
+pub(super) struct Assigned {
+    pub(super) assignments: Vec<Assignment>,
+    pub(super) place: Place,
+    pub(super) places: BTreeMap<AssignmentTarget, Place>,
+}
+
+/// Reads them. What is declared is unknown where `guardrails` could not be read.
+pub(super) fn assignments(
+    fields: &Fields<'_>,
+    declared: Option<&Declared<'_>>,
+    problems: &mut Problems,
+) -> Assigned {
+    let mut assigned =
+        Assigned { assignments: Vec::new(), place: fields.missing("assignments"), places: BTreeMap::new() };
+    let Some(part) = fields.required("assignments", EXAMPLE, problems) else { return assigned };
+    assigned.place = part.place.clone();
+    for item in part.items("a list of assignments", EXAMPLE, problems).unwrap_or_default() {
+        if let Some(assignment) = assignment(&item, declared, &mut assigned.places, problems) {
+            assigned.assignments.push(assignment);
+        }
+    }
+    assigned
+}
+
+fn assignment(
+    part: &Part<'_>,
+    declared: Option<&Declared<'_>>,
+    places: &mut BTreeMap<AssignmentTarget, Place>,
+    problems: &mut Problems,
+) -> Option<Assignment> {
+    let fields = part.fields(keys::ASSIGNMENT, &[], problems)?;
+    let targets = fields.required("targets", TARGETS, problems).map(|part| targets(part, places, problems));
+    let guardrail = fields
+        .required("guardrail", "write a guardrail of this document, or none", problems)
+        .and_then(|part| guardrail(part, declared, problems));
+    let existing_part = fields.optional("existing");
+    let existing = existing_part.map_or(Some(Existing::Keep), |part| part.choice(keys::EXISTING, problems));
+    if let (Some(None), Some(Existing::Replace), Some(part)) = (&guardrail, existing, existing_part) {
+        problems.report(
+            &part.place,
+            "with guardrail: none there is nothing to replace a foreign configuration by",
+            "remove it; what others made is left alone",
+        );
+    }
+    Some(Assignment { targets: targets?, guardrail: guardrail?, existing: existing? })
+}
+
+/// `Some(None)` is `none`: unguarded on purpose.
+fn guardrail(
+    part: &Part<'_>,
+    declared: Option<&Declared<'_>>,
+    problems: &mut Problems,
+) -> Option<Option<GuardrailKey>> {
+    let instead = "write a guardrail of this document, or none to leave it unguarded on purpose";
+    let text = part.text("a guardrail's name in this document", instead, problems)?;
+    if text == NONE {
+        return Some(None);
+    }
+    let Some(declared) = declared else { return text.parse().ok().map(Some) };
+    if !declared.names.contains(&text) {
+        let good = |name: &&str| name.parse::<GuardrailKey>().is_ok();
+        let names = || declared.names.iter().copied().filter(good);
+        let instead = match nearest(text, names().chain([NONE])) {
+            Some(near) => format!("write {near}"),
+            // Never `none` alone: that would unguard what somebody wanted guarded.
+            None if names().next().is_none() => "add it to guardrails".to_owned(),
+            None => format!("write {}", or(names().chain([NONE]))),
+        };
+        let message = format!("no guardrail of this document is called {}", quoted(text));
+        problems.report(&part.place, message, instead);
+    }
+    text.parse().ok().map(Some)
+}
+
+fn targets(
+    part: &Part<'_>,
+    places: &mut BTreeMap<AssignmentTarget, Place>,
+    problems: &mut Problems,
+) -> BTreeSet<AssignmentTarget> {
+    let mut targets = BTreeSet::new();
+    let Some(items) = part.items("a list of targets", TARGETS, problems) else { return targets };
+    if items.is_empty() {
+        problems.report(&part.place, "nobody gets it", TARGETS);
+    }
+    for item in items {
+        let Some(target) = target(&item, problems) else { continue };
+        if let Some(first) = places.get(&target) {
+            let message = format!("{target} is assigned twice, {}", lines(first, &item.place));
+            problems.report(&item.place, message, "remove one");
+            continue;
+        }
+        places.insert(target.clone(), item.place);
+        targets.insert(target);
+    }
+    targets
+}
+
+fn target(part: &Part<'_>, problems: &mut Problems) -> Option<AssignmentTarget> {
+    let text = part.text("a target", TARGET, problems)?;
+    if let Ok(account) = text.parse() {
+        return Some(AssignmentTarget::Account(account));
+    }
+    if let Ok(parent) = text.parse() {
+        return Some(AssignmentTarget::Parent(parent));
+    }
+    if text.starts_with("o-") && !text.contains('/') {
+        let message = format!("{} is an organization, and assignments go by root", quoted(text));
+        problems.report(&part.place, message, "write its root, r-…, to reach every account");
+    } else if let Some(parent) = last_parent(text) {
+        problems.report(&part.place, format!("{} is a path", quoted(text)), format!("write {parent}"));
+    } else {
+        report_no_target(part, text, problems);
+    }
+    None
+}
+
+fn report_no_target(part: &Part<'_>, text: &str, problems: &mut Problems) {
+    if text.bytes().next().is_some_and(|b| b.is_ascii_digit()) {
+        report_no_account(part, text, TARGET, problems);
+    } else {
+        problems.report(&part.place, format!("{} is no account, OU or root", quoted(text)), TARGET);
+    }
+}
+
+/// Where a path or an ARN of Organizations ends: `o-…/r-…/ou-…/`.
+fn last_parent(text: &str) -> Option<ParentId> {
+    text.trim_end_matches('/').rsplit_once('/')?.1.parse().ok()
+}

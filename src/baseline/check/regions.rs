@@ -1,0 +1,51 @@
+//! Regions: their codes, each once, all of one partition.
+
+use super::super::problem::{Place, Problems, quoted};
+use crate::ids::{Partition, Region};
+
+/// Reads a Region's code.
+pub(super) fn region(text: &str, place: &Place, problems: &mut Problems) -> Option<Region> {
+    if let Ok(region) = text.parse() {
+        return Some(region);
+    }
+    let message = format!("{} is not a Region", quoted(text));
+    let instead = match meant(text) {
+        Some(region) => format!("write {region}"),
+        None => "write each Region by its code, for example us-east-1".to_owned(),
+    };
+    problems.report(place, message, instead);
+    None
+}
+
+/// The Region behind an availability zone or another spelling.
+fn meant(text: &str) -> Option<Region> {
+    let text = text.trim().to_ascii_lowercase().replace(['_', ' '], "-");
+    text.parse().or_else(|_| text.trim_end_matches(|c: char| c.is_ascii_lowercase()).parse()).ok()
+}
+
+/// The Regions of all guardrails, those that could not be used included.
+#[derive(Debug, Default)]
+pub(super) struct Seen(Vec<(Region, Place)>);
+
+impl Seen {
+    pub(super) fn add(&mut self, region: Region, place: Place) {
+        self.0.push((region, place));
+    }
+
+    /// Credentials end at a partition's border, so one keeper can't serve two.
+    pub(super) fn refuse_two_partitions(&self, problems: &mut Problems) {
+        let Some((first, first_place)) = self.0.first() else { return };
+        let partition = Partition::of(first);
+        for (region, place) in &self.0 {
+            let other = Partition::of(region);
+            if other != partition {
+                let line = first_place.position.line;
+                problems.report(
+                    place,
+                    format!("{region} is in partition {other}, and {first} on line {line} is in {partition}"),
+                    "write one baseline for each partition",
+                );
+            }
+        }
+    }
+}

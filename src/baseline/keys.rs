@@ -1,0 +1,104 @@
+//! Every key and every word that a baseline may hold, in one table.
+//!
+//! The checker reads with it, and a test holds `docs/baseline.schema.json` to it.
+
+use super::{Existing, Mode, OnUnusable, Placement};
+use crate::enforcement::ContentGuarding;
+
+pub(super) const BASELINE: &[&str] =
+    &["version", "organization", "owner", "mode", "guardrails", "assignments", "exclude", "limits"];
+pub(super) const GUARDRAIL: &[&str] =
+    &["name", "version", "regions", "models", "guarding", "placement", "on_unusable"];
+pub(super) const REGION: &[&str] = &["arn", "name", "version"];
+pub(super) const MODELS: &[&str] = &["include", "exclude"];
+pub(super) const GUARDING: &[&str] = &["system", "messages"];
+pub(super) const ASSIGNMENT: &[&str] = &["targets", "guardrail", "existing"];
+pub(super) const LIMITS: &[&str] = &["max_replacements", "max_releases"];
+
+/// A key that stands where people expect it, and not where it belongs.
+pub(super) struct Mistake {
+    pub(super) key: &'static str,
+    /// The key that would have served.
+    pub(super) meant: &'static str,
+    pub(super) message: &'static str,
+    pub(super) instead: &'static str,
+}
+
+pub(super) const GUARDRAIL_MISTAKES: &[Mistake] = &[Mistake {
+    key: "arn",
+    meant: "name",
+    message: "an ARN is of one Region, and this is for all of them",
+    instead: "write it under its Region, as in regions: {us-east-1: {arn: …, version: 3}}",
+}];
+
+/// The guardrail of those who get none, on purpose.
+pub(super) const NONE: &str = "none";
+/// The model that stands for every model.
+pub(super) const ALL: &str = "ALL";
+
+/// The words a key may have as its value, each with what it means.
+pub(super) type Choices<T> = [(&'static str, T)];
+
+pub(super) const MODES: &Choices<Mode> =
+    &[("sync", Mode::Sync), ("enforce-only", Mode::EnforceOnly), ("audit", Mode::Audit)];
+pub(super) const GUARDINGS: &Choices<ContentGuarding> =
+    &[("comprehensive", ContentGuarding::Comprehensive), ("selective", ContentGuarding::Selective)];
+pub(super) const PLACEMENTS: &Choices<Placement> =
+    &[("central", Placement::Central), ("copy", Placement::Copy)];
+pub(super) const ON_UNUSABLE: &Choices<OnUnusable> =
+    &[("keep", OnUnusable::Keep), ("release", OnUnusable::Release)];
+pub(super) const EXISTING: &Choices<Existing> = &[("keep", Existing::Keep), ("replace", Existing::Replace)];
+
+/// The word that was probably meant, if one is near.
+pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const LONGEST: usize = 64;
+    if word.chars().count() > LONGEST {
+        return None;
+    }
+    let word = folded(word);
+    known
+        .into_iter()
+        .map(|candidate| (distance(&word, &folded(candidate)), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1) && *distance < word.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Without what people mix up most: case, hyphens, underscores, spaces.
+fn folded(word: &str) -> Vec<char> {
+    word.chars().flat_map(char::to_lowercase).filter(|c| !matches!(c, '-' | '_' | ' ')).collect()
+}
+
+/// How many characters must be put in, left out or changed to make one word of the other.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// `a, b or c`, for messages.
+pub(super) fn or<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    joined(words, "or")
+}
+
+/// `a, b and c`, for messages.
+pub(super) fn and<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    joined(words, "and")
+}
+
+fn joined<'a>(words: impl IntoIterator<Item = &'a str>, conjunction: &str) -> String {
+    let words: Vec<&str> = words.into_iter().collect();
+    match words.as_slice() {
+        [] => String::new(),
+        [word] => (*word).to_owned(),
+        [first @ .., last] => format!("{} {conjunction} {last}", first.join(", ")),
+    }
+}

@@ -1,0 +1,100 @@
+//! The baseline held against the organization: what only its tree can tell.
+
+use std::collections::BTreeSet;
+
+use super::problem::{Place, Problem, sorted};
+use super::{AssignmentTarget, Baseline};
+use crate::ids::{AccountId, ParentId};
+use crate::organization::Organization;
+
+impl Baseline {
+    /// What in this baseline doesn't fit the organization, in the order of the text.
+    ///
+    /// Another organization, an owner outside it and a root or an OU that it can't have are errors.
+    /// An account that isn't there is a warning, because accounts leave on their own; so is an OU
+    /// without accounts, which looks from here as one that doesn't exist.
+    /// Where only a part of the organization was looked at, only its id can be judged.
+    pub fn check_organization(&self, organization: &Organization) -> Vec<Problem> {
+        let places = &self.places;
+        if self.organization != organization.id {
+            let message = format!(
+                "this baseline is for {}, and the organization here is {}",
+                self.organization, organization.id
+            );
+            let instead = "use the credentials of the one, or the baseline of the other";
+            // Nothing else can fit then.
+            return vec![Problem::error(&places.organization, message, instead)];
+        }
+        if !organization.complete {
+            return Vec::new();
+        }
+
+        let is_unknown = |account: &AccountId| !organization.accounts.contains_key(account);
+        let parents: BTreeSet<&ParentId> =
+            organization.accounts.values().flat_map(|account| account.path.parents()).collect();
+        let mut problems = Vec::new();
+        if is_unknown(&self.owner) {
+            let message = format!(
+                "{} is no account of {}, so its guardrails can't be shared with it",
+                self.owner, organization.id
+            );
+            problems.push(Problem::error(&places.owner, message, "write an account of the organization"));
+        }
+        for (target, place) in &places.targets {
+            match target {
+                AssignmentTarget::Account(account) if is_unknown(account) => {
+                    problems.push(unknown_account(account, place, organization));
+                }
+                AssignmentTarget::Parent(parent) if !parents.contains(parent) => {
+                    problems.push(unknown_parent(parent, place, &parents));
+                }
+                AssignmentTarget::Account(_) | AssignmentTarget::Parent(_) => {}
+            }
+        }
+        for (account, place) in places.exclude.iter().filter(|(account, _)| is_unknown(account)) {
+            problems.push(unknown_account(account, place, organization));
+        }
+        sorted(problems)
+    }
+
+    /// What is allowed, and yet probably not meant.
+    pub fn warnings(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (key, place) in &self.places.guardrails {
+            if !self.assignments.iter().any(|assignment| assignment.guardrail.as_ref() == Some(key)) {
+                let message = "no assignment gives this guardrail to anybody";
+                problems.push(Problem::warning(place, message, "assign it, or remove it"));
+            }
+        }
+        if self.assignments.is_empty() {
+            let message = "nobody gets a guardrail, and nothing that is enforced is released";
+            let instead = "assign a guardrail, or none to release";
+            problems.push(Problem::warning(&self.places.assignments, message, instead));
+        }
+        sorted(problems)
+    }
+}
+
+fn unknown_account(account: &AccountId, place: &Place, organization: &Organization) -> Problem {
+    let message = format!("{account} is no account of {}", organization.id);
+    Problem::warning(place, message, "remove it, unless it is about to join")
+}
+
+/// A parent on no account's path. Its id may tell that it can't exist at all.
+fn unknown_parent(parent: &ParentId, place: &Place, parents: &BTreeSet<&ParentId>) -> Problem {
+    let roots: Vec<&ParentId> = parents.iter().copied().filter(|parent| parent.is_root()).collect();
+    if roots.iter().any(|root| could_hold(root, parent)) {
+        let message = format!("no account stands in {parent}: it is empty, or doesn't exist");
+        return Problem::warning(place, message, "check the id where you expect accounts in it");
+    }
+    let roots: Vec<&str> = roots.iter().map(|root| root.as_str()).collect();
+    let message = format!("{parent} is not under the organization's root, {}", roots.join(", "));
+    Problem::error(place, message, "write an OU of this organization, or its root")
+}
+
+/// Whether the root is this parent, or an OU of this id could be under it: `ou-exam-…` is under `r-exam`.
+fn could_hold(root: &ParentId, parent: &ParentId) -> bool {
+    let root_name = root.as_str().strip_prefix("r-");
+    let unit_root = parent.as_str().strip_prefix("ou-").and_then(|rest| rest.split('-').next());
+    root == parent || unit_root.is_some() && unit_root == root_name
+}

@@ -1,0 +1,133 @@
+//! `guardrailctl`: from a terminal, what the function does from an event.
+//!
+//! Results go to stdout, everything else to stderr. Colour and progress bars appear on terminals only.
+
+mod apply;
+mod check;
+mod demo;
+mod output;
+mod plan;
+mod trigger;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::ids::{AccountId, Region};
+use crate::reconcile::everything;
+use crate::settings::{BaselineSource, InvalidSettings, Purpose, Settings};
+use crate::trigger::{Accounts, Regions, Scope};
+
+/// Everything was done, and everything is as wanted.
+const OK: u8 = 0;
+/// Done, but something is held, broken, failed, rejected or not valid.
+const UNFINISHED: u8 = 1;
+/// Wrong arguments or settings; nothing was done. The same code that clap uses.
+const USAGE: u8 = 2;
+/// Stopped before anything was written: no baseline, no organization, no credentials.
+const STOPPED: u8 = 3;
+/// `plan --detailed-exit-code`: there is something to change.
+const CHANGES: u8 = 4;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything was done, and is as wanted
+  1  something is held, broken, failed, rejected or not valid
+  2  wrong arguments or settings; nothing was done
+  3  stopped before anything was written
+  4  plan --detailed-exit-code: there is something to change
+
+Credentials, Region and endpoints come from the standard AWS environment and profiles.";
+
+/// Keeps Amazon Bedrock guardrails enforced across an AWS Organization.
+#[derive(Debug, Parser)]
+#[command(name = "guardrailctl", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// See the main job done, start to end, against a simulated AWS in this process
+    Demo(demo::Arguments),
+    /// Check a baseline: every problem at once, with its line and what to write instead
+    Check(check::Arguments),
+    /// Show what would be done, and why not; writes nothing
+    Plan(plan::Arguments),
+    /// Show what would be done, ask, and do it
+    Apply(apply::Arguments),
+    /// Say what an event would make the keeper look at, and why
+    Trigger(trigger::Arguments),
+}
+
+/// Where the baseline is, and whose accounts are looked at.
+#[derive(Debug, Args)]
+struct Target {
+    /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<BaselineSource>,
+    /// Only this account; may be given several times
+    #[arg(long, value_name = "ID")]
+    account: Vec<AccountId>,
+    /// Only this Region; may be given several times
+    #[arg(long, value_name = "CODE")]
+    region: Vec<Region>,
+}
+
+impl Target {
+    fn scope(&self) -> Scope {
+        let mut scope = everything();
+        if !self.account.is_empty() {
+            scope.accounts = Accounts::Only(self.account.iter().cloned().collect());
+        }
+        if !self.region.is_empty() {
+            scope.regions = Regions::Only(self.region.iter().cloned().collect());
+        }
+        scope
+    }
+}
+
+/// The form of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Runs `guardrailctl` with the process's arguments and environment.
+pub async fn main() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    let result = match command {
+        Command::Demo(arguments) => demo::run(&arguments).await,
+        Command::Check(arguments) => check::run(&arguments).await,
+        Command::Plan(arguments) => plan::run(&arguments).await,
+        Command::Apply(arguments) => apply::run(&arguments).await,
+        Command::Trigger(arguments) => trigger::run(&arguments).await,
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            output::error(&error);
+            ExitCode::from(if error.is::<InvalidSettings>() { USAGE } else { STOPPED })
+        }
+    }
+}
+
+/// The settings of the environment, with the baseline that an argument names.
+fn settings(baseline: Option<BaselineSource>) -> Result<Settings, InvalidSettings> {
+    let variables: BTreeMap<String, String> = std::env::vars().collect();
+    let settings = Settings::read(&variables, Purpose::Terminal, baseline)?;
+    for unknown in Settings::unknown(&variables) {
+        output::warning(&unknown);
+    }
+    Ok(settings)
+}
+
+fn files(paths: &[PathBuf]) -> impl Iterator<Item = (String, &PathBuf)> {
+    paths.iter().map(|path| (path.display().to_string(), path))
+}

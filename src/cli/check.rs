@@ -1,0 +1,89 @@
+//! `guardrailctl check`: is this baseline right?
+
+use clap::Args;
+use serde_json::json;
+
+use super::output::{self, ADDED, BROKEN, paint};
+use super::{OK, Output, UNFINISHED, settings};
+use crate::baseline::{Baseline, InvalidBaseline, Problem, Severity};
+use crate::cloud::{Access, Patience};
+use crate::reconcile::{Keeper, Stopped};
+use crate::settings::BaselineSource;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<BaselineSource>,
+    /// Look into the organization too: are its OUs and accounts there?
+    #[arg(long)]
+    organization: bool,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let settings = settings(arguments.baseline.clone())?;
+    let origin = settings.baseline.clone();
+    let needs_aws = arguments.organization || matches!(origin, BaselineSource::Parameter(_));
+    let (parsed, problems) = if needs_aws {
+        let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+        match keeper.baseline().await {
+            Ok(baseline) if arguments.organization => {
+                let problems = baseline.check_organization(&keeper.whole_organization().await?);
+                (Ok(baseline), problems)
+            }
+            Ok(baseline) => (Ok(baseline), Vec::new()),
+            Err(Stopped::BaselineInvalid(invalid)) => (Err(invalid), Vec::new()),
+            Err(stopped) => return Err(stopped.into()),
+        }
+    } else {
+        match Keeper::baseline_file(&origin).await {
+            Ok(baseline) => (Ok(baseline), Vec::new()),
+            Err(Stopped::BaselineInvalid(invalid)) => (Err(invalid), Vec::new()),
+            Err(stopped) => return Err(stopped.into()),
+        }
+    };
+    Ok(report(&origin, parsed, problems, arguments.output))
+}
+
+fn report(
+    origin: &BaselineSource,
+    parsed: Result<Baseline, InvalidBaseline>,
+    organization: Vec<Problem>,
+    output: Output,
+) -> u8 {
+    let (revision, problems, whole) = match parsed {
+        Ok(baseline) => {
+            let problems: Vec<Problem> = organization.into_iter().chain(baseline.warnings()).collect();
+            (Some(baseline.revision), problems, None)
+        }
+        Err(invalid) => (None, invalid.problems().to_vec(), Some(invalid)),
+    };
+    let valid = !problems.iter().any(|problem| problem.severity == Severity::Error) && whole.is_none();
+    match output {
+        Output::Json => output::print_json(&json!({
+            "baseline": origin.to_string(),
+            "valid": valid,
+            "revision": revision,
+            "problems": problems,
+        })),
+        Output::Text => {
+            match &whole {
+                Some(invalid) => output::print(invalid),
+                None => problems.iter().for_each(|problem| output::print(format_args!("{origin}:{problem}"))),
+            }
+            match (revision, valid) {
+                (Some(revision), true) => {
+                    output::print(format_args!(
+                        "{} {origin} is valid, revision {revision}",
+                        paint(ADDED, "ok:")
+                    ));
+                }
+                _ => output::note(format_args!("{} {origin} can't be used", paint(BROKEN, "error:"))),
+            }
+        }
+    }
+    if valid { OK } else { UNFINISHED }
+}

@@ -1,0 +1,101 @@
+//! What people see: colour on terminals only, results on stdout, the rest on stderr.
+
+use std::fmt;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::plan::{Line, Mark};
+use crate::reconcile::Step;
+
+pub(super) const ADDED: Style = AnsiColor::Green.on_default();
+pub(super) const ALTERED: Style = AnsiColor::Yellow.on_default();
+pub(super) const REMOVED: Style = AnsiColor::Red.on_default();
+pub(super) const HELD: Style = AnsiColor::Magenta.on_default();
+pub(super) const BROKEN: Style = AnsiColor::Red.on_default().bold();
+pub(super) const HEADING: Style = Style::new().bold();
+pub(super) const QUIET: Style = Style::new().dimmed();
+
+/// Text in a style. Whoever prints it through `anstream` loses the colour where it isn't wanted.
+pub(super) fn paint(style: Style, text: impl fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A result, on stdout. A reader that went away, as `head` does, ends the program quietly.
+pub(super) fn print(text: impl fmt::Display) {
+    if writeln!(anstream::stdout(), "{text}").is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// A result for a program.
+pub(super) fn print_json(value: &serde_json::Value) {
+    print(format_args!("{value:#}"));
+}
+
+/// Something besides the results.
+pub(super) fn note(text: impl fmt::Display) {
+    anstream::eprintln!("{text}");
+}
+
+/// Something that is likely a mistake.
+pub(super) fn warning(text: impl fmt::Display) {
+    note(format_args!("{} {text}", paint(ALTERED, "warning:")));
+}
+
+/// Why the program ends.
+pub(super) fn error(error: &anyhow::Error) {
+    note(format_args!("{} {error:#}", paint(BROKEN, "error:")));
+}
+
+/// A line of a plan or report, its mark coloured.
+pub(super) fn line(line: &Line) -> String {
+    let Line { mark, text } = line;
+    let style = match mark {
+        Mark::Add => ADDED,
+        Mark::Alter => ALTERED,
+        Mark::Remove => REMOVED,
+        Mark::Hold => HELD,
+        Mark::Broken => BROKEN,
+    };
+    format!("{} {text}", paint(style, mark))
+}
+
+/// A progress bar on stderr, where that is a terminal and the work takes more than a moment.
+#[derive(Debug)]
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(super) fn new() -> Bar {
+        let bar =
+            if std::io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        let style = ProgressStyle::with_template("{msg:>9} {bar:30} {pos}/{len} {eta:>5}");
+        if let Ok(style) = style {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Bar(bar)
+    }
+
+    pub(super) fn step(&self, step: Step) {
+        match step {
+            Step::Looking { accounts } => self.begin("accounts", accounts),
+            Step::Writing { changes } => self.begin("changes", changes),
+            Step::Looked | Step::Wrote => self.0.inc(1),
+        }
+    }
+
+    fn begin(&self, what: &'static str, count: usize) {
+        self.0.set_message(what);
+        self.0.set_position(0);
+        self.0.set_length(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,176 @@
+//! Effects on AWS. One file per service; reading and writing are different types, so that what only
+//! plans can't write.
+//!
+//! Nothing here decides anything: each function makes one call, or reads one list to its end, and
+//! turns AWS's answer into our own types.
+
+mod error;
+mod guardrails;
+mod organizations;
+mod parameters;
+mod reader;
+mod sessions;
+mod writer;
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+use crate::failure::Failure;
+use crate::ids::{AccountId, Region, Role, RoleName};
+
+pub use organizations::Organizations;
+pub use reader::Reader;
+pub use sessions::Session;
+pub use writer::Writer;
+
+/// How long a call may take and how often it is tried. The SDK itself has no read timeout at all.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a connection to stand.
+    pub connect: Duration,
+    /// For one attempt, from the first byte sent to the last byte read.
+    pub attempt: Duration,
+    /// For all attempts of one call together, waiting included.
+    pub operation: Duration,
+    /// How many attempts there are.
+    pub attempts: u32,
+    /// The longest first pause between two attempts; it doubles with each.
+    pub backoff: Duration,
+}
+
+impl Default for Patience {
+    /// Regions run side by side, so one hung Region costs one `operation` and the function's two
+    /// minutes hold several calls in a row.
+    fn default() -> Patience {
+        Patience {
+            connect: Duration::from_secs(3),
+            attempt: Duration::from_secs(8),
+            operation: Duration::from_secs(25),
+            attempts: 4,
+            backoff: Duration::from_millis(250),
+        }
+    }
+}
+
+/// Who we are to AWS.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The role to assume in members.
+    pub member_role: RoleName,
+    /// The role we run as, where that is known without asking.
+    pub function_role: Option<Role>,
+    /// The external id that the members' trust policies ask for.
+    pub external_id: Option<String>,
+}
+
+/// Where AWS is, and with which credentials we come.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// As the standard AWS environment and profiles say.
+    Environment,
+    /// As given, and nothing else: no variable and no profile of this machine is looked at.
+    Explicit {
+        /// The endpoint of every service.
+        endpoint: String,
+        /// Our own Region.
+        region: Region,
+        /// An access key.
+        access_key_id: String,
+        /// Its secret.
+        secret_access_key: String,
+    },
+}
+
+/// The way to AWS: one HTTP client for everything, and the sessions held in members.
+#[derive(Debug)]
+pub struct Cloud {
+    sdk: SdkConfig,
+    sessions: sessions::Sessions,
+}
+
+impl Cloud {
+    /// Makes the clients.
+    ///
+    /// # Errors
+    /// When the caller's own account isn't known and STS doesn't tell it.
+    pub async fn connect(access: Access, identity: Identity, patience: Patience) -> Result<Cloud, Failure> {
+        let sdk = sdk_config(access, patience).await;
+        let sessions = sessions::Sessions::new(&sdk, identity).await?;
+        Ok(Cloud { sdk, sessions })
+    }
+
+    /// The account whose credentials we run with.
+    pub fn own_account(&self) -> &AccountId {
+        self.sessions.own_account()
+    }
+
+    /// Credentials in an account, assumed once and kept until they are about to expire.
+    ///
+    /// # Errors
+    /// When the member role can't be assumed.
+    pub async fn session(&self, account: &AccountId) -> Result<Session, Failure> {
+        self.sessions.get(account).await
+    }
+
+    /// The organization's tree.
+    pub fn organizations(&self) -> Organizations {
+        Organizations::new(&self.sdk)
+    }
+
+    /// The text of an SSM parameter in our own account and Region.
+    ///
+    /// # Errors
+    /// When it isn't there or can't be read.
+    pub async fn parameter(&self, name: &str) -> Result<String, Failure> {
+        parameters::read(&self.sdk, name).await
+    }
+}
+
+async fn sdk_config(access: Access, patience: Patience) -> SdkConfig {
+    // Left unset, every service client would make a pool and a TLS connector of its own.
+    let http = shared_http_client();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(patience.connect)
+        .operation_attempt_timeout(patience.attempt)
+        .operation_timeout(patience.operation)
+        .build();
+    let retries =
+        RetryConfig::standard().with_max_attempts(patience.attempts).with_initial_backoff(patience.backoff);
+    match access {
+        Access::Environment => {
+            aws_config::defaults(BehaviorVersion::latest())
+                .http_client(http)
+                .timeout_config(timeouts)
+                .retry_config(retries)
+                .load()
+                .await
+        }
+        Access::Explicit { endpoint, region, access_key_id, secret_access_key } => SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http)
+            .timeout_config(timeouts)
+            .retry_config(retries)
+            .endpoint_url(endpoint)
+            .region(aws_config::Region::new(region.to_string()))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                access_key_id,
+                secret_access_key,
+                None,
+                None,
+                "explicit",
+            )))
+            .build(),
+    }
+}
+
+fn shared_http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+        .build_https()
+}

@@ -1,0 +1,175 @@
+//! The organization's tree, with as few calls as its low limits ask for.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_organizations::types as aws;
+use jiff::Timestamp;
+
+use super::error::{failure, is_unknown_account};
+use crate::failure::{Category, Failure};
+use crate::ids::{AccountId, OrganizationId, ParentId};
+use crate::organization::{Account, AccountState, OrgPath, Organization};
+
+/// How deep a tree can be: the root, five levels of OUs, and one to notice that it isn't so.
+const MAX_DEPTH: usize = 8;
+
+/// Reads the organization. Never writes.
+#[derive(Clone, Debug)]
+pub struct Organizations {
+    client: aws_sdk_organizations::Client,
+}
+
+/// The organization's id and who pays for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its id.
+    pub id: OrganizationId,
+    /// The management account.
+    pub management: AccountId,
+}
+
+impl Organizations {
+    pub(super) fn new(sdk: &SdkConfig) -> Organizations {
+        Organizations { client: aws_sdk_organizations::Client::new(sdk) }
+    }
+
+    /// The organization's id and management account.
+    ///
+    /// # Errors
+    /// When Organizations doesn't tell.
+    pub async fn head(&self) -> Result<Head, Failure> {
+        const OPERATION: &str = "DescribeOrganization";
+        let answer =
+            self.client.describe_organization().send().await.map_err(|error| failure(OPERATION, &error))?;
+        let organization = answer.organization().ok_or_else(|| incomplete(OPERATION, "organization"))?;
+        Ok(Head {
+            id: parsed(OPERATION, "Id", organization.id())?,
+            management: parsed(OPERATION, "MasterAccountId", organization.master_account_id())?,
+        })
+    }
+
+    /// One account, or `None` where the organization doesn't know it.
+    ///
+    /// # Errors
+    /// When Organizations doesn't tell.
+    pub async fn account(&self, head: &Head, id: &AccountId) -> Result<Option<Account>, Failure> {
+        const OPERATION: &str = "DescribeAccount";
+        let answer = match self.client.describe_account().account_id(id.as_str()).send().await {
+            Ok(answer) => answer,
+            Err(error) if is_unknown_account(&error) => return Ok(None),
+            Err(error) => return Err(failure(OPERATION, &error)),
+        };
+        let account = answer.account().ok_or_else(|| incomplete(OPERATION, "Account"))?;
+        self.account_from(OPERATION, head, account).await.map(Some)
+    }
+
+    /// Every account: pages of ListAccounts and nothing else, where AWS fills `Paths`.
+    ///
+    /// # Errors
+    /// When a page can't be read: half an organization is not one.
+    pub async fn everything(&self) -> Result<Organization, Failure> {
+        const OPERATION: &str = "ListAccounts";
+        let head = self.head().await?;
+        let mut accounts = BTreeMap::new();
+        let mut pages = self.client.list_accounts().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            // A page may be empty and still name a next one; the paginator goes on.
+            let page = page.map_err(|error| failure(OPERATION, &error))?;
+            for account in page.accounts() {
+                let account = self.account_from(OPERATION, &head, account).await?;
+                accounts.insert(account.id.clone(), account);
+            }
+        }
+        let Head { id, management } = head;
+        Ok(Organization { id, management, accounts, complete: true })
+    }
+
+    async fn account_from(
+        &self,
+        operation: &'static str,
+        head: &Head,
+        account: &aws::Account,
+    ) -> Result<Account, Failure> {
+        let id: AccountId = parsed(operation, "Id", account.id())?;
+        let path = account.paths().iter().find_map(|path| path.parse::<OrgPath>().ok());
+        let path = match path {
+            Some(path) => path,
+            // Whether AWS fills `Paths` for every account is not documented.
+            None => self.walk(head, &id).await?,
+        };
+        Ok(Account {
+            name: account.name().unwrap_or(id.as_str()).to_owned(),
+            state: state(account),
+            joined: account.joined_timestamp().and_then(|joined| Timestamp::from_second(joined.secs()).ok()),
+            path,
+            id,
+        })
+    }
+
+    /// The way up from an account, parent by parent.
+    async fn walk(&self, head: &Head, account: &AccountId) -> Result<OrgPath, Failure> {
+        const OPERATION: &str = "ListParents";
+        let mut parents: Vec<ParentId> = Vec::new();
+        let mut child = account.as_str().to_owned();
+        while !parents.last().is_some_and(ParentId::is_root) {
+            if parents.len() > MAX_DEPTH {
+                return Err(incomplete(OPERATION, "a root within the depth of a tree"));
+            }
+            let mut pages = self.client.list_parents().child_id(&child).into_paginator().send();
+            let mut parent = None;
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|error| failure(OPERATION, &error))?;
+                parent = parent
+                    .or_else(|| page.parents().first().and_then(|parent| parent.id().map(str::to_owned)));
+            }
+            let parent: ParentId = parsed(OPERATION, "Id", parent.as_deref())?;
+            child = parent.as_str().to_owned();
+            parents.push(parent);
+        }
+        parents.reverse();
+        OrgPath::new(head.id.clone(), parents).map_err(|error| Failure {
+            category: Category::Rejected,
+            operation: OPERATION.to_owned(),
+            message: error.to_string(),
+        })
+    }
+}
+
+/// `State` where AWS sends it; `Status` is its retired forerunner.
+fn state(account: &aws::Account) -> AccountState {
+    let name = account
+        .state()
+        .map(aws::AccountState::as_str)
+        .or_else(|| account.status().map(aws::AccountStatus::as_str));
+    match name {
+        Some("ACTIVE") => AccountState::Active,
+        Some("PENDING_ACTIVATION") => AccountState::PendingActivation,
+        Some("SUSPENDED") => AccountState::Suspended,
+        Some("PENDING_CLOSURE") => AccountState::PendingClosure,
+        Some("CLOSED") => AccountState::Closed,
+        Some(other) => AccountState::Other(other.to_owned()),
+        None => AccountState::Other("not told".to_owned()),
+    }
+}
+
+fn parsed<T: std::str::FromStr<Err = crate::ids::InvalidId>>(
+    operation: &'static str,
+    member: &'static str,
+    text: Option<&str>,
+) -> Result<T, Failure> {
+    let text = text.ok_or_else(|| incomplete(operation, member))?;
+    text.parse().map_err(|error: crate::ids::InvalidId| Failure {
+        category: Category::Rejected,
+        operation: operation.to_owned(),
+        message: error.to_string(),
+    })
+}
+
+fn incomplete(operation: &'static str, member: &str) -> Failure {
+    Failure {
+        category: Category::Transient,
+        operation: operation.to_owned(),
+        message: format!("the answer leaves out {member}"),
+    }
+}

@@ -1,0 +1,150 @@
+//! Reads one account's enforcement in one Region, and tries the guardrail as that account.
+
+use aws_sdk_bedrock::types as aws;
+use aws_sdk_bedrockruntime::types as runtime;
+
+use super::Session;
+use super::error::{failure, is_missing};
+use crate::enforcement::{ContentGuarding, Enforcement, Guarding, Included, Models};
+use crate::failure::{Category, Failure};
+use crate::ids::{ModelId, Region};
+use crate::observed::{Observation, Seen};
+
+const LIST: &str = "ListEnforcedGuardrailsConfiguration";
+
+/// What the probe sends. Harmless by any guardrail's lights, and what comes of it doesn't matter:
+/// only whether the call is allowed.
+const PROBE_TEXT: &str = "Hello.";
+
+/// Reads in one account and Region. Has no way to write.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    pub(super) bedrock: aws_sdk_bedrock::Client,
+    runtime: aws_sdk_bedrockruntime::Client,
+}
+
+impl Reader {
+    /// A reader with the session's credentials.
+    pub fn new(session: &Session, region: &Region) -> Reader {
+        let Session { sdk, retries } = session;
+        let bedrock = aws_sdk_bedrock::config::Builder::from(sdk)
+            .region(aws_sdk_bedrock::config::Region::new(region.to_string()))
+            .retry_partition(retries.clone());
+        let runtime = aws_sdk_bedrockruntime::config::Builder::from(sdk)
+            .region(aws_sdk_bedrockruntime::config::Region::new(region.to_string()))
+            .retry_partition(retries.clone());
+        Reader {
+            bedrock: aws_sdk_bedrock::Client::from_conf(bedrock.build()),
+            runtime: aws_sdk_bedrockruntime::Client::from_conf(runtime.build()),
+        }
+    }
+
+    /// What is enforced. Whatever can't be told is [`Observation::Unreadable`], never absent.
+    pub async fn enforcement(&self) -> Observation {
+        let mut found = None;
+        let mut pages = self.bedrock.list_enforced_guardrails_configuration().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            match page {
+                Ok(page) => {
+                    for configuration in page.guardrails_config() {
+                        if found.replace(configuration.clone()).is_some() {
+                            return unreadable("several configurations where AWS documents one at most");
+                        }
+                    }
+                }
+                // Bedrock answers so, rather than with an empty list, where nothing is configured.
+                Err(error) if is_missing(&error) => return Observation::Absent,
+                Err(error) => return Observation::Unreadable(failure(LIST, &error)),
+            }
+        }
+        match found {
+            None => Observation::Absent,
+            Some(configuration) => match seen(&configuration) {
+                Ok(seen) => Observation::Enforced(seen),
+                Err(problem) => unreadable(&problem),
+            },
+        }
+    }
+
+    /// Tries to apply the guardrail as this account: exactly what every guarded call will have to do.
+    ///
+    /// # Errors
+    /// When the call doesn't answer 200. What the guardrail did about the text doesn't matter.
+    pub async fn probe(&self, enforcement: &Enforcement) -> Result<(), Failure> {
+        const OPERATION: &str = "ApplyGuardrail";
+        let text =
+            runtime::GuardrailTextBlock::builder().text(PROBE_TEXT).build().map_err(|error| Failure {
+                category: Category::Rejected,
+                operation: OPERATION.to_owned(),
+                message: error.to_string(),
+            })?;
+        self.runtime
+            .apply_guardrail()
+            .guardrail_identifier(enforcement.guardrail.to_string())
+            .guardrail_version(enforcement.version.to_string())
+            .source(runtime::GuardrailContentSource::Input)
+            .content(runtime::GuardrailContentBlock::Text(text))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| failure(OPERATION, &error))
+    }
+}
+
+/// Every member of the answer is optional in the service model. Those that say what is enforced
+/// must be there; the others have documented defaults.
+fn seen(configuration: &aws::AccountEnforcedGuardrailOutputConfiguration) -> Result<Seen, String> {
+    let required = |member: &'static str, value: Option<&str>| {
+        value.map(str::to_owned).ok_or_else(|| format!("the answer leaves out {member}"))
+    };
+    let invalid = |error: crate::ids::InvalidId| error.to_string();
+    let enforcement = Enforcement {
+        guardrail: required("guardrailArn", configuration.guardrail_arn())?.parse().map_err(invalid)?,
+        version: required("guardrailVersion", configuration.guardrail_version())?.parse().map_err(invalid)?,
+        models: models(configuration.model_enforcement()),
+        guarding: guarding(configuration.selective_content_guarding())?,
+    };
+    Ok(Seen {
+        config_id: required("configId", configuration.config_id())?.parse().map_err(invalid)?,
+        enforcement,
+        created_by: configuration.created_by().map(str::to_owned),
+        updated_by: configuration.updated_by().map(str::to_owned),
+    })
+}
+
+fn models(enforcement: Option<&aws::ModelEnforcement>) -> Models {
+    let Some(enforcement) = enforcement else {
+        return Models::default();
+    };
+    let ids = |names: &[String]| names.iter().map(|name| ModelId::as_reported(name)).collect();
+    let included = enforcement.included_models();
+    Models {
+        include: if included.iter().any(|name| name == "ALL") {
+            Included::All
+        } else {
+            Included::Only(ids(included))
+        },
+        exclude: ids(enforcement.excluded_models()),
+    }
+}
+
+fn guarding(selective: Option<&aws::SelectiveContentGuarding>) -> Result<Guarding, String> {
+    let mode = |mode: Option<&aws::SelectiveGuardingMode>| match mode {
+        None | Some(aws::SelectiveGuardingMode::Comprehensive) => Ok(ContentGuarding::Comprehensive),
+        Some(aws::SelectiveGuardingMode::Selective) => Ok(ContentGuarding::Selective),
+        // A mode that AWS added since: what it guards isn't known, so nothing is claimed.
+        Some(other) => Err(format!("unknown selectiveContentGuarding {other}")),
+    };
+    Ok(Guarding {
+        system: mode(selective.and_then(aws::SelectiveContentGuarding::system))?,
+        messages: mode(selective.and_then(aws::SelectiveContentGuarding::messages))?,
+    })
+}
+
+fn unreadable(message: &str) -> Observation {
+    Observation::Unreadable(Failure {
+        category: Category::Rejected,
+        operation: LIST.to_owned(),
+        message: message.to_owned(),
+    })
+}

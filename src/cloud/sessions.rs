@@ -1,0 +1,139 @@
+//! Credentials in members: the member role, assumed once per account and kept while they last.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_config::SdkConfig;
+use aws_sdk_bedrock::config::retry::RetryPartition;
+use aws_sdk_bedrock::config::{Credentials, SharedCredentialsProvider};
+use tokio::sync::{Mutex, OnceCell};
+
+use super::Identity;
+use super::error::failure;
+use crate::failure::{Category, Failure};
+use crate::ids::{AccountId, Partition, Region};
+
+/// Shows in CloudTrail as who acted in the member.
+const SESSION_NAME: &str = "guardrail-keeper";
+
+/// Credentials this close to their end are not begun with.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(180);
+
+/// How many accounts' credentials are kept. A worker sees few; a sweep sees each once.
+const KEPT: usize = 512;
+
+/// What is needed to call AWS in one account.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub(super) sdk: SdkConfig,
+    /// One per account: the SDK's budget for retries is shared by everything in a partition, and
+    /// one throttled account must not eat the others' share.
+    pub(super) retries: RetryPartition,
+}
+
+/// The sessions held, and how to get more.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    sdk: SdkConfig,
+    sts: aws_sdk_sts::Client,
+    identity: Identity,
+    own_account: AccountId,
+    partition: Partition,
+    held: Mutex<HashMap<AccountId, Arc<OnceCell<Held>>>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    session: Session,
+    expires: SystemTime,
+}
+
+impl Sessions {
+    pub(super) async fn new(sdk: &SdkConfig, identity: Identity) -> Result<Sessions, Failure> {
+        // The SDK uses the Regional endpoint of STS; tokens of the global one are not valid in
+        // opt-in Regions by default.
+        let sts = aws_sdk_sts::Client::new(sdk);
+        let own_account = match &identity.function_role {
+            Some(role) => role.account.clone(),
+            None => caller_account(&sts).await?,
+        };
+        let partition = sdk
+            .region()
+            .and_then(|region| region.as_ref().parse::<Region>().ok())
+            .map_or_else(|| "aws".parse().expect("it is a partition"), |region| Partition::of(&region));
+        Ok(Sessions { sdk: sdk.clone(), sts, identity, own_account, partition, held: Mutex::default() })
+    }
+
+    pub(super) fn own_account(&self) -> &AccountId {
+        &self.own_account
+    }
+
+    pub(super) async fn get(&self, account: &AccountId) -> Result<Session, Failure> {
+        if *account == self.own_account {
+            // StackSets never reach the management account: there is no member role to assume.
+            return Ok(Session { sdk: self.sdk.clone(), retries: retry_partition(account) });
+        }
+        let cell = self.cell(account).await;
+        let held = cell.get_or_try_init(|| self.assume(account)).await?;
+        Ok(held.session.clone())
+    }
+
+    /// The account's cell: callers that come at the same time share one AssumeRole.
+    async fn cell(&self, account: &AccountId) -> Arc<OnceCell<Held>> {
+        let mut held = self.held.lock().await;
+        let fresh_until = SystemTime::now() + EXPIRY_MARGIN;
+        let expired = |cell: &Arc<OnceCell<Held>>| cell.get().is_some_and(|held| held.expires <= fresh_until);
+        if held.len() >= KEPT {
+            held.retain(|_, cell| !expired(cell) && Arc::strong_count(cell) > 1);
+        }
+        let cell = held.entry(account.clone()).or_default();
+        if expired(cell) {
+            *cell = Arc::default();
+        }
+        Arc::clone(cell)
+    }
+
+    async fn assume(&self, account: &AccountId) -> Result<Held, Failure> {
+        let role = format!("arn:{}:iam::{account}:role/{}", self.partition, self.identity.member_role);
+        let answer = self
+            .sts
+            .assume_role()
+            .role_arn(role)
+            .role_session_name(SESSION_NAME)
+            .set_external_id(self.identity.external_id.clone())
+            .send()
+            .await
+            .map_err(|error| failure("AssumeRole", &error))?;
+        let credentials = answer.credentials().ok_or_else(|| Failure {
+            category: Category::Transient,
+            operation: "AssumeRole".to_owned(),
+            message: "the answer holds no credentials".to_owned(),
+        })?;
+        let lasts = u64::try_from(credentials.expiration().secs()).unwrap_or(0);
+        let expires = SystemTime::UNIX_EPOCH + Duration::from_secs(lasts);
+        let provider = SharedCredentialsProvider::new(Credentials::new(
+            credentials.access_key_id(),
+            credentials.secret_access_key(),
+            Some(credentials.session_token().to_owned()),
+            Some(expires),
+            "AssumeRole",
+        ));
+        let sdk = self.sdk.to_builder().credentials_provider(provider).build();
+        Ok(Held { session: Session { sdk, retries: retry_partition(account) }, expires })
+    }
+}
+
+fn retry_partition(account: &AccountId) -> RetryPartition {
+    RetryPartition::new(format!("account-{account}"))
+}
+
+async fn caller_account(sts: &aws_sdk_sts::Client) -> Result<AccountId, Failure> {
+    let answer =
+        sts.get_caller_identity().send().await.map_err(|error| failure("GetCallerIdentity", &error))?;
+    answer.account().and_then(|account| account.parse().ok()).ok_or_else(|| Failure {
+        category: Category::Rejected,
+        operation: "GetCallerIdentity".to_owned(),
+        message: "the answer names no account".to_owned(),
+    })
+}

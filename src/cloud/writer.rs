@@ -1,0 +1,162 @@
+//! Writes one account's enforcement in one Region. Takes what was decided; decides nothing.
+
+use aws_sdk_bedrock::error::BuildError;
+use aws_sdk_bedrock::types as aws;
+
+use super::error::{failure, is_conflict, is_missing};
+use super::{Reader, Session};
+use crate::enforcement::{ContentGuarding, Drift, Enforcement, Guarding, Included, Models};
+use crate::failure::{Category, Failure};
+use crate::ids::{ConfigId, ModelId, Region};
+use crate::observed::{Observation, Seen};
+
+const PUT: &str = "PutEnforcedGuardrailConfiguration";
+const DELETE: &str = "DeleteEnforcedGuardrailConfiguration";
+
+/// Writes in one account and Region.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    reader: Reader,
+}
+
+impl Writer {
+    /// A writer with the session's credentials.
+    pub fn new(session: &Session, region: &Region) -> Writer {
+        Writer { reader: Reader::new(session, region) }
+    }
+
+    /// Enforces where nothing was enforced.
+    ///
+    /// # Errors
+    /// When AWS refuses, or when something else was enforced in the meantime: that is for the next
+    /// run to look at, and is not overwritten.
+    pub async fn enforce(&self, to: &Enforcement) -> Result<(), Failure> {
+        // Whether a Put without an id overwrites what is there or conflicts with it is not
+        // documented. So look once more, as close to the write as it gets.
+        match self.reader.enforcement().await {
+            Observation::Absent => self.put(None, to).await,
+            Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(()),
+            Observation::Enforced(_) => Err(changed_meanwhile(PUT)),
+            Observation::Unreadable(failure) => Err(failure),
+        }
+    }
+
+    /// Enforces in place of `from`.
+    ///
+    /// # Errors
+    /// As [`Writer::enforce`].
+    pub async fn replace(&self, from: &Seen, to: &Enforcement) -> Result<(), Failure> {
+        match self.reader.enforcement().await {
+            Observation::Enforced(seen) if seen == *from => self.put(Some(&from.config_id), to).await,
+            Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(()),
+            Observation::Absent | Observation::Enforced(_) => Err(changed_meanwhile(PUT)),
+            Observation::Unreadable(failure) => Err(failure),
+        }
+    }
+
+    /// Removes `from`. Gone already counts as done.
+    ///
+    /// # Errors
+    /// When AWS refuses, or when something else is enforced by now: there is no compare-and-delete,
+    /// so what is there is read again first.
+    pub async fn release(&self, from: &Seen) -> Result<(), Failure> {
+        match self.reader.enforcement().await {
+            Observation::Absent => return Ok(()),
+            Observation::Enforced(seen) if seen == *from => {}
+            Observation::Enforced(_) => return Err(changed_meanwhile(DELETE)),
+            Observation::Unreadable(failure) => return Err(failure),
+        }
+        let answer = self
+            .reader
+            .bedrock
+            .delete_enforced_guardrail_configuration()
+            .config_id(from.config_id.as_str())
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) if is_missing(&error) => Ok(()),
+            Err(error) => Err(failure(DELETE, &error)),
+        }
+    }
+
+    async fn put(&self, config_id: Option<&ConfigId>, to: &Enforcement) -> Result<(), Failure> {
+        let configuration = configuration(to).map_err(|error| Failure {
+            category: Category::Rejected,
+            operation: PUT.to_owned(),
+            message: error.to_string(),
+        })?;
+        let answer = self
+            .reader
+            .bedrock
+            .put_enforced_guardrail_configuration()
+            .set_config_id(config_id.map(ToString::to_string))
+            .guardrail_inference_config(configuration)
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            // Something was configured, or removed, between our look and our write. It may have been
+            // us: a first attempt whose answer was lost.
+            Err(error) if is_conflict(&error) || (config_id.is_some() && is_missing(&error)) => {
+                match self.reader.enforcement().await {
+                    Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(()),
+                    Observation::Absent | Observation::Enforced(_) | Observation::Unreadable(_) => {
+                        Err(changed_meanwhile(PUT))
+                    }
+                }
+            }
+            Err(error) => Err(failure(PUT, &error)),
+        }
+    }
+}
+
+/// What is the default is left out, so that what AWS stores doesn't depend on what its default
+/// becomes; `modelEnforcement` needs both of its lists where it is sent at all.
+fn configuration(
+    to: &Enforcement,
+) -> Result<aws::AccountEnforcedGuardrailInferenceInputConfiguration, BuildError> {
+    let Enforcement { guardrail, version, models, guarding } = to;
+    let mut configuration = aws::AccountEnforcedGuardrailInferenceInputConfiguration::builder()
+        .guardrail_identifier(guardrail.to_string())
+        .guardrail_version(version.to_string());
+    if *models != Models::default() {
+        configuration = configuration.model_enforcement(model_enforcement(models)?);
+    }
+    if *guarding != Guarding::default() {
+        let Guarding { system, messages } = *guarding;
+        configuration = configuration.selective_content_guarding(
+            aws::SelectiveContentGuarding::builder().system(mode(system)).messages(mode(messages)).build(),
+        );
+    }
+    configuration.build()
+}
+
+fn model_enforcement(models: &Models) -> Result<aws::ModelEnforcement, BuildError> {
+    let Models { include, exclude } = models;
+    let included = match include {
+        Included::All => vec!["ALL".to_owned()],
+        Included::Only(models) => models.iter().map(ModelId::to_string).collect(),
+    };
+    aws::ModelEnforcement::builder()
+        .set_included_models(Some(included))
+        .set_excluded_models(Some(exclude.iter().map(ModelId::to_string).collect()))
+        .build()
+}
+
+fn mode(guarding: ContentGuarding) -> aws::SelectiveGuardingMode {
+    match guarding {
+        ContentGuarding::Selective => aws::SelectiveGuardingMode::Selective,
+        ContentGuarding::Comprehensive => aws::SelectiveGuardingMode::Comprehensive,
+    }
+}
+
+/// Somebody wrote between our look and our write. Looking again is what helps.
+fn changed_meanwhile(operation: &'static str) -> Failure {
+    Failure {
+        category: Category::Transient,
+        operation: operation.to_owned(),
+        message: "the configuration was changed by somebody else meanwhile; nothing was overwritten"
+            .to_owned(),
+    }
+}

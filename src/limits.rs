@@ -1,0 +1,115 @@
+//! Limits: what a new baseline revision may change before somebody approves it.
+//!
+//! They guard against a slip of the pen, not against an attacker. Putting things right under a
+//! revision that is approved is never limited.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::baseline::{Limits, Revision};
+use crate::plan::{Change, HoldReason, Ownership, Plan};
+use crate::record::Records;
+
+/// How far a revision has come: what the ledger knows of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// The revision.
+    pub revision: Revision,
+    /// Whether it may change as much as it wants: somebody approved it, or the whole of it was within its limits.
+    pub approved: bool,
+    /// What was replaced and released under it before it was approved.
+    pub done: Extent,
+}
+
+impl Rollout {
+    /// A revision that nobody has seen before.
+    pub fn new(revision: Revision) -> Rollout {
+        Rollout { revision, approved: false, done: Extent::default() }
+    }
+}
+
+/// How much is replaced and released.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// Enforcements replaced by others.
+    pub replacements: u32,
+    /// Enforcements released.
+    pub releases: u32,
+}
+
+impl Extent {
+    /// What the changes of a plan amount to, drift repairs under the same revision left out.
+    pub fn of(plan: &Plan, records: &Records, revision: &Revision) -> Extent {
+        let mut extent = Extent::default();
+        for change in plan.changes() {
+            match change {
+                Change::Replace { .. } if is_repair(change, records, revision) => {}
+                Change::Replace { .. } => extent.replacements += 1,
+                Change::Release { .. } => extent.releases += 1,
+                Change::Enforce { .. }
+                | Change::EnsureCopy { .. }
+                | Change::PutResourcePolicy { .. }
+                | Change::RemoveResourcePolicy { .. } => {}
+            }
+        }
+        extent
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Extent) -> Extent {
+        Extent {
+            replacements: self.replacements.saturating_add(other.replacements),
+            releases: self.releases.saturating_add(other.releases),
+        }
+    }
+
+    /// Whether it stays within the limits.
+    pub fn is_within(self, limits: Limits) -> bool {
+        self.replacements <= limits.max_replacements && self.releases <= limits.max_releases
+    }
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Extent { replacements, releases } = self;
+        write!(f, "{replacements} replaced, {releases} released")
+    }
+}
+
+/// Whether somebody moved the target away from what this very revision put there.
+///
+/// What the record doesn't know is no repair: it counts against the limits.
+fn is_repair(change: &Change, records: &Records, revision: &Revision) -> bool {
+    match change {
+        Change::Replace { target, ownership: Ownership::Ours, .. } => records
+            .get(target)
+            .and_then(|record| record.ours.as_ref())
+            .is_some_and(|ours| ours.revision == *revision),
+        Change::Replace { ownership: Ownership::Foreign, .. }
+        | Change::Enforce { .. }
+        | Change::Release { .. }
+        | Change::EnsureCopy { .. }
+        | Change::PutResourcePolicy { .. }
+        | Change::RemoveResourcePolicy { .. } => false,
+    }
+}
+
+impl Plan {
+    /// Holds every change if, together with what the revision did already, they replace or release
+    /// more than its limits allow and nobody has approved it.
+    ///
+    /// First enforcements are held too: a revision with a slip in it is not acted on at all.
+    pub fn limit(self, rollout: &Rollout, limits: Limits, records: &Records) -> Plan {
+        let extent = rollout.done.plus(Extent::of(&self, records, &rollout.revision));
+        if rollout.approved || extent.is_within(limits) {
+            return self;
+        }
+        let revision = &rollout.revision;
+        self.hold_changes(|change| {
+            let repair = is_repair(change, records, revision);
+            (!repair).then(|| HoldReason::NotApproved { revision: revision.clone() })
+        })
+    }
+}

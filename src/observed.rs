@@ -1,0 +1,57 @@
+//! What AWS told us about each target. Not being told is a state of its own, never "nothing there".
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::enforcement::Enforcement;
+use crate::failure::Failure;
+use crate::ids::{AccountId, ConfigId, Target};
+use crate::own_roles::OwnRoles;
+
+/// The account-level enforcement of every target that was looked at.
+pub type Observed = BTreeMap<Target, Observation>;
+
+/// What was seen in one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// Nothing is enforced.
+    Absent,
+    /// This is enforced.
+    Enforced(Seen),
+    /// Nobody could tell.
+    Unreadable(Failure),
+}
+
+/// An enforced configuration as AWS reported it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The id that a replacement or a release must name.
+    pub config_id: ConfigId,
+    /// What is enforced.
+    pub enforcement: Enforcement,
+    /// The principal that made it, if AWS says.
+    pub created_by: Option<String>,
+    /// The principal that changed it last, if AWS says.
+    pub updated_by: Option<String>,
+}
+
+impl Seen {
+    /// Whether one of our roles made it or changed it last.
+    pub fn bears_our_name(&self, own_roles: &OwnRoles, account: &AccountId) -> bool {
+        let by_us = |principal: &Option<String>| {
+            principal.as_ref().is_some_and(|principal| own_roles.wrote(principal, account))
+        };
+        by_us(&self.created_by) || by_us(&self.updated_by)
+    }
+
+    /// Whether the last change was ours, so that what is there is exactly what we wrote.
+    pub fn was_last_written_by_us(&self, own_roles: &OwnRoles, account: &AccountId) -> bool {
+        self.last_writer().is_some_and(|principal| own_roles.wrote(principal, account))
+    }
+
+    /// The principal that wrote last, as far as AWS says.
+    pub fn last_writer(&self) -> Option<&str> {
+        self.updated_by.as_deref().or(self.created_by.as_deref())
+    }
+}

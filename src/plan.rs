@@ -1,0 +1,247 @@
+//! Decides. No I/O, no clock, and it cannot fail: what can't be decided is held, with its reason.
+//!
+//! | wanted ↓ / seen → | absent | equal | differs, ours | differs, foreign | unreadable |
+//! | --- | --- | --- | --- | --- | --- |
+//! | a guardrail | enforce | in sync, adopted | replace | `existing`: replace, or held | held |
+//! | nothing | in sync | – | release what we last applied, else held | left alone | held if ours |
+//! | unassigned, excluded | left alone | left alone | left alone | left alone | left alone |
+//!
+//! A guardrail that is enforced and equal but can't be used is *broken*, never in sync.
+
+mod change;
+mod decide;
+mod print;
+mod safe;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::baseline::{Mode, Revision};
+use crate::enforcement::Enforcement;
+use crate::failure::Failure;
+use crate::ids::{AccountId, Target};
+use crate::observed::{Observation, Observed, Seen};
+use crate::organization::AccountState;
+use crate::own_roles::OwnRoles;
+use crate::record::{Record, Records};
+use crate::resolved::{Resolved, Unusable};
+
+pub use change::{Change, Ownership};
+pub use decide::decide;
+pub use print::{Counts, Line, Mark};
+pub use safe::{Proof, SafePlan};
+
+/// What is to be done in every target that was looked at, and why nothing is done in the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "a plan that nobody prints or applies did nothing"]
+pub struct Plan {
+    /// One decision per target.
+    pub decisions: BTreeMap<Target, Decision>,
+    /// Accounts that were not looked at because no call can work there.
+    pub skipped: BTreeMap<AccountId, AccountState>,
+}
+
+/// The decision about one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is as the baseline wants it.
+    InSync(InSync),
+    /// The baseline does not want it touched, or has no say in it.
+    LeftAlone(LeftAlone),
+    /// This is to be written.
+    Change(Change),
+    /// Something should be done, and isn't.
+    Held(Held),
+    /// What is wanted is enforced, but its guardrail can't be used: guarded calls may be failing.
+    Broken(Broken),
+}
+
+/// A target that is as wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InSync {
+    /// What is enforced there; `None` where nothing is, on purpose.
+    pub enforced: Option<Enforcement>,
+    /// Where the record says otherwise, what it should be told.
+    pub correction: Option<Correction>,
+}
+
+/// What the record should be told of a target that is as wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Correction {
+    /// What is there is what the baseline wants: it is ours from now on.
+    Adopt,
+    /// What was ours is gone, and nothing is wanted: what comes there next isn't ours.
+    Forget,
+}
+
+/// A target that is none of our business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftAlone {
+    /// Why.
+    pub reason: LeaveReason,
+    /// What was seen there.
+    pub seen: Observation,
+}
+
+/// Why a target is none of our business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaveReason {
+    /// No assignment covers the account.
+    Unassigned,
+    /// The baseline excludes the account.
+    Excluded,
+    /// Nothing is wanted, and what is there isn't ours.
+    Foreign,
+    /// Nothing is wanted, the record knows nothing of ours, and nobody could tell what is there.
+    Unreadable,
+}
+
+/// A target in which something should be done, and isn't.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Why.
+    pub reason: HoldReason,
+    /// What would be done otherwise, where that is known.
+    pub would: Option<Change>,
+}
+
+/// Why nothing is done. Displays as a sentence that says what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum HoldReason {
+    /// Somebody else configured another enforcement, and the baseline says to keep those.
+    NotOurs {
+        /// The principal that wrote it, as far as AWS says.
+        by: Option<String>,
+    },
+    /// A foreign configuration may be replaced only where the previous one is kept durably.
+    NoDurableLedger,
+    /// The target could not be read.
+    Unreadable {
+        /// Why.
+        failure: Failure,
+    },
+    /// The guardrail can't be enforced at present.
+    Unusable {
+        /// Why.
+        unusable: Unusable,
+    },
+    /// Ours was to be released, but somebody changed it since.
+    ChangedBySomeoneElse {
+        /// The principal that wrote it, as far as AWS says.
+        by: Option<String>,
+    },
+    /// The baseline's mode doesn't allow it.
+    Mode {
+        /// The mode.
+        mode: Mode,
+    },
+    /// The member could not apply the guardrail, so enforcing it would break its Bedrock calls.
+    ProbeFailed {
+        /// What the probe was told.
+        failure: Failure,
+    },
+    /// Nobody proved that the member can apply the guardrail.
+    NotProven,
+    /// The revision changes more than its limits allow, and nobody has approved it.
+    NotApproved {
+        /// The baseline's revision.
+        revision: Revision,
+    },
+}
+
+impl HoldReason {
+    /// Whether time alone may mend it, so that looking again soon is worth it.
+    pub fn is_worth_waiting(&self) -> bool {
+        match self {
+            HoldReason::Unreadable { failure } | HoldReason::ProbeFailed { failure } => {
+                failure.category.is_worth_waiting()
+            }
+            HoldReason::Unusable { unusable } => unusable.is_worth_waiting(),
+            HoldReason::NotOurs { .. }
+            | HoldReason::NoDurableLedger
+            | HoldReason::ChangedBySomeoneElse { .. }
+            | HoldReason::Mode { .. }
+            | HoldReason::NotProven
+            | HoldReason::NotApproved { .. } => false,
+        }
+    }
+}
+
+/// An enforcement of what is wanted, whose guardrail can't be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// What is enforced.
+    pub seen: Seen,
+    /// Why it can't be used.
+    pub unusable: Unusable,
+}
+
+/// What a decision may rest on besides what is wanted and seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Grounds<'a> {
+    /// The roles whose writes are ours.
+    pub own_roles: &'a OwnRoles,
+    /// Whether a foreign configuration can be recorded so that it outlives this process.
+    pub ledger_is_durable: bool,
+}
+
+/// Decides about every target of `resolved`.
+///
+/// A target that nobody observed is held: not having looked is not the same as absent.
+pub fn plan(resolved: &Resolved, observed: &Observed, records: &Records, grounds: Grounds<'_>) -> Plan {
+    let unknown = Record::default();
+    let unseen = Observation::Unreadable(Failure::not_observed());
+    let decisions = resolved
+        .iter()
+        .map(|(target, wish)| {
+            let seen = observed.get(target).unwrap_or(&unseen);
+            let record = records.get(target).unwrap_or(&unknown);
+            (target.clone(), decide(target, wish, seen, record, grounds))
+        })
+        .collect();
+    Plan { decisions, skipped: BTreeMap::new() }
+}
+
+impl Plan {
+    /// The changes, in order of their targets.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.decisions.values().filter_map(|decision| match decision {
+            Decision::Change(change) => Some(change),
+            Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => None,
+        })
+    }
+
+    /// Keeps only the changes that the mode allows; the others are held. Adds nothing.
+    pub fn restrict(self, mode: Mode) -> Plan {
+        let allows = |change: &Change| match mode {
+            Mode::Sync => true,
+            Mode::EnforceOnly => !change.is_release(),
+            Mode::Audit => false,
+        };
+        self.hold_changes(|change| (!allows(change)).then_some(HoldReason::Mode { mode }))
+    }
+
+    /// Holds every change for which `reason` finds one.
+    pub fn hold_changes(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
+        let Plan { decisions, skipped } = self;
+        let decisions = decisions
+            .into_iter()
+            .map(|(target, decision)| match decision {
+                Decision::Change(change) => match reason(&change) {
+                    Some(reason) => (target, Decision::Held(Held { reason, would: Some(change) })),
+                    None => (target, Decision::Change(change)),
+                },
+                Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => {
+                    (target, decision)
+                }
+            })
+            .collect();
+        Plan { decisions, skipped }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! The decision about one target: one `match` over (wanted, seen, record).
+
+use super::change::{Change, Ownership};
+use super::{Broken, Correction, Decision, Grounds, Held, HoldReason, InSync, LeaveReason, LeftAlone};
+use crate::baseline::{Existing, OnUnusable};
+use crate::enforcement::{Drift, Enforcement};
+use crate::ids::{AccountId, Target};
+use crate::observed::{Observation, Seen};
+use crate::record::Record;
+use crate::resolved::{Enforce, Unusable, Wish};
+
+/// Decides about one target. The table stands at the top of [`crate::plan`].
+pub fn decide(
+    target: &Target,
+    wish: &Wish,
+    seen: &Observation,
+    record: &Record,
+    grounds: Grounds<'_>,
+) -> Decision {
+    match (wish, seen) {
+        (Wish::Enforce(wanted), Observation::Absent) => enforce(target, wanted, record),
+        (Wish::Enforce(wanted), Observation::Enforced(seen)) => {
+            compare(target, wanted, seen, record, grounds)
+        }
+        (Wish::Enforce(_), Observation::Unreadable(failure)) => {
+            held(HoldReason::Unreadable { failure: failure.clone() })
+        }
+
+        (Wish::Nothing, Observation::Absent) => {
+            in_sync(None, record.ours.is_some().then_some(Correction::Forget))
+        }
+        (Wish::Nothing, Observation::Enforced(seen)) => release(target, seen, record, grounds),
+        (Wish::Nothing, Observation::Unreadable(failure)) if record.ours.is_some() => {
+            held(HoldReason::Unreadable { failure: failure.clone() })
+        }
+        (Wish::Nothing, Observation::Unreadable(_)) => left_alone(LeaveReason::Unreadable, seen),
+
+        (Wish::Unassigned, _) => left_alone(LeaveReason::Unassigned, seen),
+        (Wish::Excluded, _) => left_alone(LeaveReason::Excluded, seen),
+    }
+}
+
+fn enforce(target: &Target, wanted: &Enforce, record: &Record) -> Decision {
+    match usable(wanted) {
+        Ok(to) => Decision::Change(Change::Enforce {
+            target: target.clone(),
+            key: wanted.key.clone(),
+            to,
+            repair: record.ours.is_some(),
+        }),
+        Err(unusable) => held(HoldReason::Unusable { unusable }),
+    }
+}
+
+fn compare(
+    target: &Target,
+    wanted: &Enforce,
+    seen: &Seen,
+    record: &Record,
+    grounds: Grounds<'_>,
+) -> Decision {
+    let drift = wanted.enforcement.as_ref().map(|to| Drift::between(&seen.enforcement, to));
+    let (to, drift) = match (usable(wanted), drift) {
+        (Ok(_), Some(None)) => {
+            return in_sync(
+                Some(seen.enforcement.clone()),
+                record.ours.is_none().then_some(Correction::Adopt),
+            );
+        }
+        (Ok(to), Some(Some(drift))) => (to, drift),
+        (Err(unusable), Some(None)) => return broken(target, wanted, seen, &unusable, record, grounds),
+        // What is wanted can't be enforced. What is there stays, unless it is known to be dead too.
+        (Err(unusable), Some(Some(_)) | None) => {
+            return match &wanted.present_unusable {
+                Some(present) => broken(target, wanted, seen, present, record, grounds),
+                None => held(HoldReason::Unusable { unusable }),
+            };
+        }
+        (Ok(to), None) => (to, Drift::Different),
+    };
+    let ownership = ownership(&target.account, seen, record, grounds);
+    let change = Change::Replace {
+        target: target.clone(),
+        key: wanted.key.clone(),
+        from: seen.clone(),
+        to,
+        drift,
+        ownership,
+    };
+    let reason = match (ownership, wanted.existing) {
+        (Ownership::Ours, _) => return Decision::Change(change),
+        (Ownership::Foreign, Existing::Replace) if grounds.ledger_is_durable => {
+            return Decision::Change(change);
+        }
+        (Ownership::Foreign, Existing::Replace) => HoldReason::NoDurableLedger,
+        (Ownership::Foreign, Existing::Keep) => {
+            HoldReason::NotOurs { by: seen.last_writer().map(str::to_owned) }
+        }
+    };
+    Decision::Held(Held { reason, would: Some(change) })
+}
+
+fn broken(
+    target: &Target,
+    wanted: &Enforce,
+    seen: &Seen,
+    unusable: &Unusable,
+    record: &Record,
+    grounds: Grounds<'_>,
+) -> Decision {
+    if !unusable.is_certain() {
+        // Not knowing whether it can be used is neither broken nor in sync.
+        return held(HoldReason::Unusable { unusable: unusable.clone() });
+    }
+    match wanted.on_unusable {
+        OnUnusable::Release if is_what_we_last_applied(&target.account, seen, record, grounds) => {
+            Decision::Change(Change::Release { target: target.clone(), from: seen.clone() })
+        }
+        OnUnusable::Release | OnUnusable::Keep => {
+            Decision::Broken(Broken { seen: seen.clone(), unusable: unusable.clone() })
+        }
+    }
+}
+
+fn release(target: &Target, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> Decision {
+    let change = Change::Release { target: target.clone(), from: seen.clone() };
+    if is_what_we_last_applied(&target.account, seen, record, grounds) {
+        return Decision::Change(change);
+    }
+    match ownership(&target.account, seen, record, grounds) {
+        Ownership::Ours => Decision::Held(Held {
+            reason: HoldReason::ChangedBySomeoneElse { by: seen.last_writer().map(str::to_owned) },
+            would: Some(change),
+        }),
+        Ownership::Foreign => left_alone(LeaveReason::Foreign, &Observation::Enforced(seen.clone())),
+    }
+}
+
+/// Ours: the record says that we applied or adopted one here and have not released it, or AWS says
+/// that one of our roles wrote it. An intent that was never confirmed proves nothing.
+fn ownership(account: &AccountId, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> Ownership {
+    if record.ours.is_some() || seen.bears_our_name(grounds.own_roles, account) {
+        Ownership::Ours
+    } else {
+        Ownership::Foreign
+    }
+}
+
+/// The proof that a release needs: what is there is what we put there, unchanged.
+fn is_what_we_last_applied(account: &AccountId, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> bool {
+    let recorded = record
+        .ours
+        .as_ref()
+        .is_some_and(|ours| Drift::between(&seen.enforcement, &ours.enforcement).is_none());
+    recorded || seen.was_last_written_by_us(grounds.own_roles, account)
+}
+
+/// The enforcement to write, or why it must not be written.
+fn usable(wanted: &Enforce) -> Result<Enforcement, Unusable> {
+    match (&wanted.enforcement, &wanted.unusable) {
+        (Some(enforcement), None) => Ok(enforcement.clone()),
+        (_, Some(unusable)) => Err(unusable.clone()),
+        (None, None) => {
+            Err(Unusable::Unreadable { failure: crate::failure::Failure::not_looked_up(&wanted.key) })
+        }
+    }
+}
+
+fn held(reason: HoldReason) -> Decision {
+    Decision::Held(Held { reason, would: None })
+}
+
+fn in_sync(enforced: Option<Enforcement>, correction: Option<Correction>) -> Decision {
+    Decision::InSync(InSync { enforced, correction })
+}
+
+fn left_alone(reason: LeaveReason, seen: &Observation) -> Decision {
+    Decision::LeftAlone(LeftAlone { reason, seen: seen.clone() })
+}

@@ -1,0 +1,339 @@
+//! How a plan reads: in the log, on the terminal, and in the tests.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use super::{Change, Decision, HoldReason, LeaveReason, Ownership, Plan};
+use crate::enforcement::Enforcement;
+use crate::observed::Observation;
+
+/// The first character of a line: what kind of decision it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// `+` something is enforced or granted.
+    Add,
+    /// `~` something is replaced.
+    Alter,
+    /// `-` something is taken away.
+    Remove,
+    /// `!` nothing is done, and something should be.
+    Hold,
+    /// `x` what is enforced can't be used.
+    Broken,
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mark::Add => "+",
+            Mark::Alter => "~",
+            Mark::Remove => "-",
+            Mark::Hold => "!",
+            Mark::Broken => "x",
+        })
+    }
+}
+
+/// One printed decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its kind.
+    pub mark: Mark,
+    /// The rest of it.
+    pub text: String,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Line { mark, text } = self;
+        write!(f, "{mark} {text}")
+    }
+}
+
+impl Plan {
+    /// One line for every target that is not as it should be, in order of the targets.
+    pub fn lines(&self) -> Vec<Line> {
+        self.decisions
+            .iter()
+            .filter_map(|(target, decision)| match decision {
+                Decision::Change(change) => Some(Line { mark: change.mark(), text: change.to_string() }),
+                Decision::Held(held) => {
+                    Some(Line { mark: Mark::Hold, text: format!("{target} held: {}", held.reason) })
+                }
+                Decision::Broken(broken) => Some(Line {
+                    mark: Mark::Broken,
+                    text: format!(
+                        "{target} broken: {} is enforced, but {}",
+                        broken.seen.enforcement, broken.unusable
+                    ),
+                }),
+                Decision::InSync(_) | Decision::LeftAlone(_) => None,
+            })
+            .collect()
+    }
+
+    /// Names what the plan would change: two plans with one hash change the same in the same way.
+    pub fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        for change in self.changes() {
+            // `Debug` shows every member, so a difference nobody prints counts as well.
+            hash.update(format!("{change:?}\n"));
+        }
+        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The plan as JSON: counts, then every target that isn't simply in sync.
+    pub fn to_json(&self) -> serde_json::Value {
+        let decisions: Vec<serde_json::Value> = self
+            .decisions
+            .iter()
+            .filter_map(|(target, decision)| {
+                let (word, reason) = match decision {
+                    Decision::Change(change) => (change.verb(), None),
+                    Decision::Held(held) => ("hold", Some(held.reason.to_string())),
+                    Decision::Broken(broken) => ("broken", Some(broken.unusable.to_string())),
+                    Decision::LeftAlone(left) => ("leave-alone", Some(left.reason.to_string())),
+                    Decision::InSync(_) => return None,
+                };
+                let (from, to) = decision.sides();
+                Some(serde_json::json!({
+                    "account": target.account,
+                    "region": target.region,
+                    "decision": word,
+                    "reason": reason,
+                    "from": from,
+                    "to": to,
+                }))
+            })
+            .collect();
+        serde_json::json!({
+            "hash": self.hash(),
+            "counts": self.counts(),
+            "decisions": decisions,
+            "skipped": self.skipped,
+        })
+    }
+
+    /// How many targets ended in which kind of decision.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts { skipped: self.skipped.len(), ..Counts::default() };
+        for decision in self.decisions.values() {
+            match decision {
+                Decision::Change(_) => counts.to_change += 1,
+                Decision::Held(_) => counts.held += 1,
+                Decision::Broken(_) => counts.broken += 1,
+                Decision::InSync(_) => counts.in_sync += 1,
+                Decision::LeftAlone(_) => counts.left_alone += 1,
+            }
+        }
+        counts
+    }
+}
+
+impl Decision {
+    /// What is there and what will be, as far as the decision knows.
+    fn sides(&self) -> (Option<&Enforcement>, Option<&Enforcement>) {
+        match self {
+            Decision::Change(change) | Decision::Held(super::Held { would: Some(change), .. }) => {
+                match change {
+                    Change::Enforce { to, .. } => (None, Some(to)),
+                    Change::Replace { from, to, .. } => (Some(&from.enforcement), Some(to)),
+                    Change::Release { from, .. } => (Some(&from.enforcement), None),
+                    Change::EnsureCopy { .. }
+                    | Change::PutResourcePolicy { .. }
+                    | Change::RemoveResourcePolicy { .. } => (None, None),
+                }
+            }
+            Decision::Broken(broken) => (Some(&broken.seen.enforcement), None),
+            Decision::LeftAlone(super::LeftAlone { seen: Observation::Enforced(seen), .. }) => {
+                (Some(&seen.enforcement), None)
+            }
+            Decision::InSync(in_sync) => (in_sync.enforced.as_ref(), in_sync.enforced.as_ref()),
+            Decision::LeftAlone(_) | Decision::Held(_) => (None, None),
+        }
+    }
+}
+
+/// How many targets there are of each kind, and how many accounts were not looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Targets to be written.
+    pub to_change: usize,
+    /// Targets in which something should be done, and isn't.
+    pub held: usize,
+    /// Targets whose enforced guardrail can't be used.
+    pub broken: usize,
+    /// Targets as wanted.
+    pub in_sync: usize,
+    /// Targets that are none of our business.
+    pub left_alone: usize,
+    /// Accounts in which no call can work.
+    pub skipped: usize,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { to_change, held, broken, in_sync, left_alone, skipped } = *self;
+        write!(f, "{to_change} to change, {held} held, {in_sync} in sync")?;
+        if broken > 0 {
+            write!(f, ", {broken} broken")?;
+        }
+        if left_alone > 0 {
+            write!(f, ", {left_alone} left alone")?;
+        }
+        if skipped > 0 {
+            write!(f, ", {skipped} {} skipped", if skipped == 1 { "account" } else { "accounts" })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in self.lines() {
+            writeln!(f, "{line}")?;
+        }
+        write!(f, "{}", self.counts())
+    }
+}
+
+impl Change {
+    /// The mark of its line.
+    pub fn mark(&self) -> Mark {
+        match self {
+            Change::Enforce { .. } => Mark::Add,
+            Change::PutResourcePolicy { from: None, .. } | Change::EnsureCopy { from: None, .. } => Mark::Add,
+            Change::Replace { .. } | Change::PutResourcePolicy { .. } | Change::EnsureCopy { .. } => {
+                Mark::Alter
+            }
+            Change::Release { .. } | Change::RemoveResourcePolicy { .. } => Mark::Remove,
+        }
+    }
+
+    /// The verb of what it does, as outcomes and logs name it.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Change::Enforce { .. } => "enforce",
+            Change::Replace { .. } => "replace",
+            Change::Release { .. } => "release",
+            Change::EnsureCopy { .. } => "ensure-copy",
+            Change::PutResourcePolicy { .. } => "put-resource-policy",
+            Change::RemoveResourcePolicy { .. } => "remove-resource-policy",
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::Enforce { target, key, to, repair } => {
+                write!(f, "{target} enforce {key}:{}", Rest(to))?;
+                if *repair { f.write_str(" (it was removed)") } else { Ok(()) }
+            }
+            Change::Replace { target, key, from, to, drift, ownership } => {
+                write!(f, "{target} ")?;
+                // The same guardrail is called by its key on both sides; another one by its id.
+                if from.enforcement.guardrail == to.guardrail {
+                    write!(f, "{key}:{}", Rest(&from.enforcement))?;
+                } else {
+                    write!(f, "{}", from.enforcement)?;
+                }
+                write!(f, " => {key}:{} ({drift}", Rest(to))?;
+                match (ownership, from.last_writer()) {
+                    (Ownership::Ours, _) => f.write_str(")"),
+                    (Ownership::Foreign, Some(by)) => write!(f, ", not ours: {by})"),
+                    (Ownership::Foreign, None) => f.write_str(", not ours)"),
+                }
+            }
+            Change::Release { target, from } => write!(f, "{target} release {}", from.enforcement),
+            Change::EnsureCopy { target, source, from: _ } => write!(f, "{target} copy {source}"),
+            Change::PutResourcePolicy { resource, from: None, to: _ } => {
+                write!(f, "{resource} attach a resource policy")
+            }
+            Change::PutResourcePolicy { resource, from: Some(_), to: _ } => {
+                write!(f, "{resource} change its resource policy")
+            }
+            Change::RemoveResourcePolicy { resource, from: _ } => {
+                write!(f, "{resource} remove its resource policy")
+            }
+        }
+    }
+}
+
+/// An enforcement without the guardrail's id, for use behind its key.
+struct Rest<'a>(&'a Enforcement);
+
+impl fmt::Display for Rest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = self.0.to_string();
+        f.write_str(whole.split_once(':').map_or(whole.as_str(), |(_, rest)| rest))
+    }
+}
+
+impl fmt::Display for HoldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HoldReason::NotOurs { by: Some(by) } => {
+                write!(
+                    f,
+                    "another configuration is there, made by {by}: `existing: replace` would replace it"
+                )
+            }
+            HoldReason::NotOurs { by: None } => f.write_str(
+                "another configuration is there, and it isn't ours: `existing: replace` would replace it",
+            ),
+            HoldReason::NoDurableLedger => f.write_str(
+                "`existing: replace` needs a ledger that lasts, to keep what was there: set KEEPER_LEDGER",
+            ),
+            HoldReason::Unreadable { failure } => write!(f, "could not be read: {failure}"),
+            HoldReason::Unusable { unusable } => unusable.fmt(f),
+            HoldReason::ChangedBySomeoneElse { by: Some(by) } => {
+                write!(
+                    f,
+                    "to be released, but changed since by {by}: release it by hand, or put it back first"
+                )
+            }
+            HoldReason::ChangedBySomeoneElse { by: None } => f.write_str(
+                "to be released, but changed by someone else since: release it by hand, or put it back first",
+            ),
+            HoldReason::Mode { mode } => write!(f, "mode {mode} doesn't write this"),
+            HoldReason::ProbeFailed { failure } => {
+                write!(
+                    f,
+                    "the account can't apply the guardrail, so enforcing it would break its calls: {failure}"
+                )
+            }
+            HoldReason::NotProven => {
+                f.write_str("nobody has proven that the account can apply the guardrail")
+            }
+            HoldReason::NotApproved { revision } => write!(
+                f,
+                "baseline {revision} replaces or releases more than its limits allow: read the plan, then approve it"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for LeaveReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LeaveReason::Unassigned => "no assignment covers the account",
+            LeaveReason::Excluded => "the account is excluded",
+            LeaveReason::Unreadable => {
+                "nothing is wanted here, nothing here is known to be ours, and it could not be read"
+            }
+            LeaveReason::Foreign => "nothing is wanted here, and what is there isn't ours",
+        })
+    }
+}
+
+impl fmt::Display for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Observation::Absent => f.write_str("nothing enforced"),
+            Observation::Enforced(seen) => seen.enforcement.fmt(f),
+            Observation::Unreadable(failure) => write!(f, "could not be read: {failure}"),
+        }
+    }
+}

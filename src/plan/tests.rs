@@ -1,0 +1,627 @@
+//! The decision table, printed; and the laws, over every small combination.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use expect_test::{Expect, expect};
+use jiff::Timestamp;
+
+use super::*;
+use crate::baseline::{Existing, GuardrailKey, Limits, OnUnusable};
+use crate::enforcement::{ContentGuarding, Guarding, Included, Models};
+use crate::failure::Category;
+use crate::ids::{GuardrailVersion, ModelId};
+use crate::limits::{Extent, Rollout};
+use crate::record::{Intent, Origin, Ours};
+use crate::resolved::{Enforce, Wish};
+
+const MEMBER_ROLE: &str = "arn:aws:sts::300000000001:assumed-role/KeeperMember/guardrail-keeper";
+const ADMIN: &str = "arn:aws:sts::300000000001:assumed-role/Admin/alice";
+const IMPOSTOR: &str = "arn:aws:sts::999999999999:assumed-role/KeeperMember/guardrail-keeper";
+
+fn target() -> Target {
+    "300000000001/eu-west-1".parse().unwrap()
+}
+
+fn enforcement(guardrail: &str, version: u32) -> Enforcement {
+    Enforcement {
+        guardrail: format!("arn:aws:bedrock:eu-west-1:222222222222:guardrail/{guardrail}").parse().unwrap(),
+        version: GuardrailVersion::new(version).unwrap(),
+        models: Models::default(),
+        guarding: Guarding::default(),
+    }
+}
+
+fn own_roles() -> OwnRoles {
+    OwnRoles {
+        function: None,
+        members: BTreeSet::from(["KeeperMember".parse().unwrap()]),
+        former: BTreeSet::new(),
+    }
+}
+
+fn wanted(unusable: Option<Unusable>, existing: Existing, on_unusable: OnUnusable) -> Wish {
+    Wish::Enforce(Enforce {
+        key: "corporate".parse::<GuardrailKey>().unwrap(),
+        enforcement: Some(enforcement("base", 2)),
+        unusable,
+        present_unusable: None,
+        existing,
+        on_unusable,
+    })
+}
+
+fn seen(enforcement: Enforcement, created_by: Option<&str>, updated_by: Option<&str>) -> Observation {
+    Observation::Enforced(Seen {
+        config_id: "cfg1".parse().unwrap(),
+        enforcement,
+        created_by: created_by.map(str::to_owned),
+        updated_by: updated_by.map(str::to_owned),
+    })
+}
+
+fn recorded(enforcement: Enforcement) -> Record {
+    let ours = Ours {
+        enforcement,
+        origin: Origin::Applied,
+        at: Timestamp::UNIX_EPOCH,
+        revision: "0123456789abcdef".parse().unwrap(),
+    };
+    Record { ours: Some(ours), ..Record::default() }
+}
+
+fn intended(enforcement: Enforcement) -> Record {
+    let intent = Intent {
+        to: Some(enforcement),
+        at: Timestamp::UNIX_EPOCH,
+        revision: "0123456789abcdef".parse().unwrap(),
+    };
+    Record { intent: Some(intent), ..Record::default() }
+}
+
+fn denied() -> Failure {
+    Failure {
+        category: Category::Denied,
+        operation: "AssumeRole".to_owned(),
+        message: "AccessDenied: not authorized".to_owned(),
+    }
+}
+
+fn wishes() -> Vec<(&'static str, Wish)> {
+    let gone = || {
+        Some(Unusable::Missing {
+            guardrail: enforcement("base", 2).guardrail,
+            version: GuardrailVersion::new(2).unwrap(),
+        })
+    };
+    let unknown = Some(Unusable::Unreadable { failure: denied() });
+    let Wish::Enforce(lost) = wanted(
+        Some(Unusable::NotFound { name: "corporate-baseline".parse().unwrap() }),
+        Existing::Keep,
+        OnUnusable::Keep,
+    ) else {
+        unreachable!("it is a wish to enforce")
+    };
+    vec![
+        ("base:2, keep", wanted(None, Existing::Keep, OnUnusable::Keep)),
+        ("base:2, replace", wanted(None, Existing::Replace, OnUnusable::Keep)),
+        ("base:2 gone", wanted(gone(), Existing::Keep, OnUnusable::Keep)),
+        ("base:2 gone, release", wanted(gone(), Existing::Keep, OnUnusable::Release)),
+        ("base:2 unreadable", wanted(unknown, Existing::Keep, OnUnusable::Release)),
+        ("name not found", Wish::Enforce(Enforce { enforcement: None, ..lost })),
+        ("nothing", Wish::Nothing),
+        ("unassigned", Wish::Unassigned),
+        ("excluded", Wish::Excluded),
+    ]
+}
+
+fn sights() -> Vec<(&'static str, Observation, Record)> {
+    let equal = || enforcement("base", 2);
+    let old = || enforcement("base", 1);
+    let other = || enforcement("other", 7);
+    vec![
+        ("absent", Observation::Absent, Record::default()),
+        ("absent, recorded", Observation::Absent, recorded(equal())),
+        ("equal, nobody's", seen(equal(), None, None), Record::default()),
+        ("equal, recorded", seen(equal(), None, Some(ADMIN)), recorded(equal())),
+        ("equal, by us", seen(equal(), Some(MEMBER_ROLE), Some(MEMBER_ROLE)), Record::default()),
+        ("old, recorded", seen(old(), None, None), recorded(old())),
+        ("old, by us", seen(old(), None, Some(MEMBER_ROLE)), Record::default()),
+        ("old, only intended", seen(old(), None, None), intended(old())),
+        ("other, recorded another", seen(other(), Some(ADMIN), Some(ADMIN)), recorded(equal())),
+        ("other, made by us, edited", seen(other(), Some(MEMBER_ROLE), Some(ADMIN)), Record::default()),
+        ("other, foreign", seen(other(), Some(ADMIN), Some(ADMIN)), Record::default()),
+        ("other, impostor", seen(other(), Some(IMPOSTOR), Some(IMPOSTOR)), Record::default()),
+        ("unreadable", Observation::Unreadable(denied()), Record::default()),
+        ("unreadable, recorded", Observation::Unreadable(denied()), recorded(equal())),
+    ]
+}
+
+fn grounds(own_roles: &OwnRoles) -> Grounds<'_> {
+    Grounds { own_roles, ledger_is_durable: true }
+}
+
+fn in_words(decision: &Decision) -> String {
+    match decision {
+        Decision::InSync(InSync { correction: Some(Correction::Adopt), .. }) => "in sync, adopt".to_owned(),
+        Decision::InSync(InSync { correction: Some(Correction::Forget), .. }) => "in sync, forget".to_owned(),
+        Decision::InSync(InSync { correction: None, .. }) => "in sync".to_owned(),
+        Decision::LeftAlone(left) => format!("left alone: {}", left.reason),
+        Decision::Change(change) => change.to_string(),
+        Decision::Held(held) => format!("held: {}", held.reason),
+        Decision::Broken(broken) => format!("broken: {}", broken.unusable),
+    }
+}
+
+#[track_caller]
+fn check_table(wish: &str, expected: Expect) {
+    let roles = own_roles();
+    let (_, wish) = wishes().into_iter().find(|(name, _)| *name == wish).expect("the wish is in the list");
+    let mut text = String::new();
+    for (name, observation, record) in sights() {
+        let decision = decide(&target(), &wish, &observation, &record, grounds(&roles));
+        let words = in_words(&decision).replace("300000000001/eu-west-1 ", "");
+        text.push_str(&format!("{name:<26}| {words}\n"));
+    }
+    expected.assert_eq(&text);
+}
+
+#[test]
+fn table_for_a_guardrail() {
+    check_table(
+        "base:2, keep",
+        expect![[r#"
+        absent                    | enforce corporate:2
+        absent, recorded          | enforce corporate:2 (it was removed)
+        equal, nobody's           | in sync, adopt
+        equal, recorded           | in sync
+        equal, by us              | in sync, adopt
+        old, recorded             | corporate:1 => corporate:2 (weaker)
+        old, by us                | corporate:1 => corporate:2 (weaker)
+        old, only intended        | held: another configuration is there, and it isn't ours: `existing: replace` would replace it
+        other, recorded another   | other:7 => corporate:2 (different)
+        other, made by us, edited | other:7 => corporate:2 (different)
+        other, foreign            | held: another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it
+        other, impostor           | held: another configuration is there, made by arn:aws:sts::999999999999:assumed-role/KeeperMember/guardrail-keeper: `existing: replace` would replace it
+        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+    "#]],
+    );
+}
+
+#[test]
+fn table_for_a_guardrail_that_may_replace() {
+    check_table(
+        "base:2, replace",
+        expect![[r#"
+        absent                    | enforce corporate:2
+        absent, recorded          | enforce corporate:2 (it was removed)
+        equal, nobody's           | in sync, adopt
+        equal, recorded           | in sync
+        equal, by us              | in sync, adopt
+        old, recorded             | corporate:1 => corporate:2 (weaker)
+        old, by us                | corporate:1 => corporate:2 (weaker)
+        old, only intended        | corporate:1 => corporate:2 (weaker, not ours)
+        other, recorded another   | other:7 => corporate:2 (different)
+        other, made by us, edited | other:7 => corporate:2 (different)
+        other, foreign            | other:7 => corporate:2 (different, not ours: arn:aws:sts::300000000001:assumed-role/Admin/alice)
+        other, impostor           | other:7 => corporate:2 (different, not ours: arn:aws:sts::999999999999:assumed-role/KeeperMember/guardrail-keeper)
+        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+    "#]],
+    );
+}
+
+#[test]
+fn table_for_a_guardrail_that_is_gone() {
+    check_table(
+        "base:2 gone",
+        expect![[r#"
+        absent                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        absent, recorded          | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        equal, nobody's           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        equal, recorded           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        equal, by us              | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        old, recorded             | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        old, by us                | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        old, only intended        | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        other, recorded another   | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        other, made by us, edited | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        other, foreign            | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        other, impostor           | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+    "#]],
+    );
+}
+
+#[test]
+fn table_for_a_guardrail_that_is_gone_and_may_be_released() {
+    check_table(
+        "base:2 gone, release",
+        expect![[r#"
+        absent                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        absent, recorded          | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        equal, nobody's           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        equal, recorded           | release base:2
+        equal, by us              | release base:2
+        old, recorded             | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        old, by us                | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        old, only intended        | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        other, recorded another   | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        other, made by us, edited | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        other, foreign            | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        other, impostor           | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+    "#]],
+    );
+}
+
+#[test]
+fn table_for_a_guardrail_that_could_not_be_read() {
+    check_table(
+        "base:2 unreadable",
+        expect![[r#"
+        absent                    | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        absent, recorded          | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        equal, nobody's           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        equal, recorded           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        equal, by us              | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        old, recorded             | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        old, by us                | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        old, only intended        | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        other, recorded another   | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        other, made by us, edited | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        other, foreign            | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        other, impostor           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+    "#]],
+    );
+}
+
+#[test]
+fn table_for_a_name_that_is_not_found() {
+    check_table(
+        "name not found",
+        expect![[r#"
+        absent                    | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+        absent, recorded          | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+        equal, nobody's           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+        equal, recorded           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+        equal, by us              | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+        old, recorded             | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+        old, by us                | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+        old, only intended        | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+        other, recorded another   | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+        other, made by us, edited | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+        other, foreign            | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+        other, impostor           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+    "#]],
+    );
+}
+
+#[test]
+fn table_for_nothing() {
+    check_table(
+        "nothing",
+        expect![[r#"
+            absent                    | in sync
+            absent, recorded          | in sync, forget
+            equal, nobody's           | left alone: nothing is wanted here, and what is there isn't ours
+            equal, recorded           | release base:2
+            equal, by us              | release base:2
+            old, recorded             | release base:1
+            old, by us                | release base:1
+            old, only intended        | left alone: nothing is wanted here, and what is there isn't ours
+            other, recorded another   | held: to be released, but changed since by arn:aws:sts::300000000001:assumed-role/Admin/alice: release it by hand, or put it back first
+            other, made by us, edited | held: to be released, but changed since by arn:aws:sts::300000000001:assumed-role/Admin/alice: release it by hand, or put it back first
+            other, foreign            | left alone: nothing is wanted here, and what is there isn't ours
+            other, impostor           | left alone: nothing is wanted here, and what is there isn't ours
+            unreadable                | left alone: nothing is wanted here, nothing here is known to be ours, and it could not be read
+            unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        "#]],
+    );
+}
+
+#[test]
+fn table_for_an_unassigned_account() {
+    check_table(
+        "unassigned",
+        expect![[r#"
+        absent                    | left alone: no assignment covers the account
+        absent, recorded          | left alone: no assignment covers the account
+        equal, nobody's           | left alone: no assignment covers the account
+        equal, recorded           | left alone: no assignment covers the account
+        equal, by us              | left alone: no assignment covers the account
+        old, recorded             | left alone: no assignment covers the account
+        old, by us                | left alone: no assignment covers the account
+        old, only intended        | left alone: no assignment covers the account
+        other, recorded another   | left alone: no assignment covers the account
+        other, made by us, edited | left alone: no assignment covers the account
+        other, foreign            | left alone: no assignment covers the account
+        other, impostor           | left alone: no assignment covers the account
+        unreadable                | left alone: no assignment covers the account
+        unreadable, recorded      | left alone: no assignment covers the account
+    "#]],
+    );
+}
+
+#[test]
+fn table_for_an_excluded_account() {
+    check_table(
+        "excluded",
+        expect![[r#"
+        absent                    | left alone: the account is excluded
+        absent, recorded          | left alone: the account is excluded
+        equal, nobody's           | left alone: the account is excluded
+        equal, recorded           | left alone: the account is excluded
+        equal, by us              | left alone: the account is excluded
+        old, recorded             | left alone: the account is excluded
+        old, by us                | left alone: the account is excluded
+        old, only intended        | left alone: the account is excluded
+        other, recorded another   | left alone: the account is excluded
+        other, made by us, edited | left alone: the account is excluded
+        other, foreign            | left alone: the account is excluded
+        other, impostor           | left alone: the account is excluded
+        unreadable                | left alone: the account is excluded
+        unreadable, recorded      | left alone: the account is excluded
+    "#]],
+    );
+}
+
+#[test]
+fn nothing_foreign_is_replaced_without_a_durable_ledger() {
+    let roles = own_roles();
+    let wish = wanted(None, Existing::Replace, OnUnusable::Keep);
+    let foreign = seen(enforcement("other", 7), None, Some(ADMIN));
+    let volatile = Grounds { ledger_is_durable: false, ..grounds(&roles) };
+    let decision = decide(&target(), &wish, &foreign, &Record::default(), volatile);
+    expect!["held: `existing: replace` needs a ledger that lasts, to keep what was there: set KEEPER_LEDGER"]
+        .assert_eq(&in_words(&decision));
+}
+
+#[test]
+fn what_is_enforced_instead_may_be_dead_too() {
+    let roles = own_roles();
+    let Wish::Enforce(mut wanted) = wanted(
+        Some(Unusable::NotFound { name: "corporate-baseline".parse().unwrap() }),
+        Existing::Keep,
+        OnUnusable::Keep,
+    ) else {
+        unreachable!("it is a wish to enforce")
+    };
+    wanted.enforcement = None;
+    wanted.present_unusable = Some(Unusable::AutomatedReasoning);
+    let old = seen(enforcement("base", 1), None, Some(MEMBER_ROLE));
+    let decision = decide(&target(), &Wish::Enforce(wanted), &old, &Record::default(), grounds(&roles));
+    assert!(matches!(decision, Decision::Broken(_)), "{decision:?}");
+}
+
+// The laws.
+
+/// What would be there after a decision was carried out, and what would be recorded.
+fn after(decision: &Decision, observation: &Observation, record: &Record) -> (Observation, Record) {
+    match decision {
+        Decision::Change(change) => match change {
+            Change::Enforce { to, .. } | Change::Replace { to, .. } => {
+                (seen(to.clone(), Some(MEMBER_ROLE), Some(MEMBER_ROLE)), recorded(to.clone()))
+            }
+            Change::Release { .. } => (Observation::Absent, Record::default()),
+            Change::EnsureCopy { .. }
+            | Change::PutResourcePolicy { .. }
+            | Change::RemoveResourcePolicy { .. } => unreachable!("no account is planned one"),
+        },
+        Decision::InSync(InSync { enforced: Some(enforced), correction: Some(_) }) => {
+            (observation.clone(), recorded(enforced.clone()))
+        }
+        _ => (observation.clone(), record.clone()),
+    }
+}
+
+#[track_caller]
+fn for_every_pair(law: impl Fn(&str, &Wish, &Observation, &Record, &Decision)) {
+    let roles = own_roles();
+    for (wish_name, wish) in wishes() {
+        for (sight_name, observation, record) in sights() {
+            let decision = decide(&target(), &wish, &observation, &record, grounds(&roles));
+            law(&format!("{wish_name} / {sight_name}"), &wish, &observation, &record, &decision);
+        }
+    }
+}
+
+#[test]
+fn law_a_second_plan_changes_nothing_more() {
+    let roles = own_roles();
+    for_every_pair(|name, wish, observation, record, decision| {
+        let (observation, record) = after(decision, observation, record);
+        let again = decide(&target(), wish, &observation, &record, grounds(&roles));
+        // Releasing what can't be used leaves nothing, and what is wanted still can't be enforced.
+        assert!(!matches!(again, Decision::Change(_)), "{name}: {again:?}");
+    });
+}
+
+#[test]
+fn law_the_unreadable_is_never_touched_nor_in_sync() {
+    for_every_pair(|name, _, observation, _, decision| {
+        if matches!(observation, Observation::Unreadable(_)) {
+            assert!(!matches!(decision, Decision::Change(_) | Decision::InSync(_)), "{name}: {decision:?}");
+        }
+    });
+}
+
+#[test]
+fn law_nothing_foreign_is_changed_unless_the_baseline_says_so() {
+    for_every_pair(|name, wish, observation, record, decision| {
+        let Observation::Enforced(seen) = observation else { return };
+        let ours = record.ours.is_some() || seen.bears_our_name(&own_roles(), &target().account);
+        let may_replace = matches!(wish, Wish::Enforce(Enforce { existing: Existing::Replace, .. }));
+        if !ours && !may_replace {
+            assert!(!matches!(decision, Decision::Change(_)), "{name}: {decision:?}");
+        }
+    });
+}
+
+#[test]
+fn law_nothing_is_released_without_proof_that_it_is_what_we_applied() {
+    for_every_pair(|name, _, observation, record, decision| {
+        let Decision::Change(Change::Release { .. }) = decision else { return };
+        let Observation::Enforced(seen) = observation else { panic!("{name}: nothing to release") };
+        let recorded = record.ours.as_ref().is_some_and(|ours| ours.enforcement == seen.enforcement);
+        let named = seen.was_last_written_by_us(&own_roles(), &target().account);
+        assert!(recorded || named, "{name}");
+    });
+}
+
+#[test]
+fn law_what_cannot_be_used_is_neither_enforced_nor_in_sync() {
+    for_every_pair(|name, wish, _, _, decision| {
+        let Wish::Enforce(Enforce { unusable: Some(_), .. }) = wish else { return };
+        match decision {
+            Decision::Change(change) => assert!(change.enforces().is_none(), "{name}: {change}"),
+            Decision::InSync(_) => panic!("{name}: in sync"),
+            Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => {}
+        }
+    });
+}
+
+fn whole_plan() -> Plan {
+    let roles = own_roles();
+    let mut resolved = Resolved::new();
+    let mut observed = Observed::new();
+    let mut records = Records::new();
+    let mut number = 0;
+    for (_, wish) in wishes() {
+        for (_, observation, record) in sights() {
+            number += 1;
+            let target: Target = format!("3000000{number:05}/eu-west-1").parse().unwrap();
+            resolved.insert(target.clone(), wish.clone());
+            observed.insert(target.clone(), observation);
+            records.insert(target, record);
+        }
+    }
+    plan(&resolved, &observed, &records, grounds(&roles))
+}
+
+#[test]
+fn law_a_mode_only_takes_changes_away() {
+    for mode in [Mode::Sync, Mode::EnforceOnly, Mode::Audit] {
+        let before = whole_plan();
+        let after = before.clone().restrict(mode);
+        for (target, decision) in &after.decisions {
+            match decision {
+                Decision::Change(change) => {
+                    assert_eq!(before.decisions.get(target), Some(decision));
+                    assert!(mode == Mode::Sync || !change.is_release(), "{mode}: {change}");
+                    assert!(mode != Mode::Audit, "{change}");
+                }
+                Decision::Held(Held { reason: HoldReason::Mode { .. }, would: Some(change) }) => {
+                    assert_eq!(before.decisions.get(target), Some(&Decision::Change(change.clone())));
+                }
+                other => assert_eq!(before.decisions.get(target), Some(other)),
+            }
+        }
+    }
+}
+
+#[test]
+fn law_only_the_proven_is_enforced() {
+    let plan = whole_plan();
+    let targets: Vec<Target> = plan.needs_proof().filter_map(|change| change.target().cloned()).collect();
+    assert!(targets.len() > 3);
+    let proofs: BTreeMap<Target, Proof> = BTreeMap::from([
+        (targets[0].clone(), Ok(())),
+        (targets[1].clone(), Err(HoldReason::ProbeFailed { failure: denied() })),
+    ]);
+    let releases = plan.changes().filter(|change| change.is_release()).count();
+    let safe = plan.prove(&proofs).into_plan();
+    assert!(matches!(safe.decisions[&targets[0]], Decision::Change(_)));
+    assert!(matches!(
+        &safe.decisions[&targets[1]],
+        Decision::Held(Held { reason: HoldReason::ProbeFailed { .. }, .. })
+    ));
+    assert!(matches!(
+        &safe.decisions[&targets[2]],
+        Decision::Held(Held { reason: HoldReason::NotProven, .. })
+    ));
+    assert_eq!(safe.changes().count(), 1 + releases);
+}
+
+#[test]
+fn law_a_target_nobody_observed_is_held() {
+    let roles = own_roles();
+    let resolved = Resolved::from([(target(), wanted(None, Existing::Replace, OnUnusable::Release))]);
+    let plan = plan(&resolved, &Observed::new(), &Records::new(), grounds(&roles));
+    assert_eq!(plan.counts().held, 1);
+    assert_eq!(plan.changes().count(), 0);
+}
+
+#[test]
+fn law_the_hash_names_the_changes() {
+    let plan = whole_plan();
+    assert_eq!(plan.hash(), plan.clone().hash());
+    let held = plan.clone().restrict(Mode::EnforceOnly);
+    assert_ne!(plan.hash(), held.hash());
+}
+
+#[test]
+fn limits_stop_all_of_an_unapproved_revision_but_no_repair() {
+    let roles = own_roles();
+    let resolved: Resolved = (1..=4)
+        .map(|number| {
+            let target: Target = format!("30000000000{number}/eu-west-1").parse().unwrap();
+            (target, wanted(None, Existing::Keep, OnUnusable::Keep))
+        })
+        .collect();
+    let targets: Vec<Target> = resolved.keys().cloned().collect();
+    let revision: Revision = "fedcba9876543210".parse().unwrap();
+    let mut same_revision = recorded(enforcement("base", 2));
+    same_revision.ours.as_mut().unwrap().revision = revision.clone();
+    // Two are to be moved on, one was tampered with under this very revision, one is new.
+    let records = Records::from([
+        (targets[0].clone(), recorded(enforcement("base", 1))),
+        (targets[1].clone(), recorded(enforcement("base", 1))),
+        (targets[2].clone(), same_revision),
+    ]);
+    let observed = Observed::from([
+        (targets[0].clone(), seen(enforcement("base", 1), None, None)),
+        (targets[1].clone(), seen(enforcement("base", 1), None, None)),
+        (targets[2].clone(), seen(enforcement("other", 7), None, Some(ADMIN))),
+        (targets[3].clone(), Observation::Absent),
+    ]);
+    let plan = plan(&resolved, &observed, &records, grounds(&roles));
+    assert_eq!(Extent::of(&plan, &records, &revision), Extent { replacements: 2, releases: 0 });
+
+    let rollout = Rollout::new(revision);
+    let within = Limits { max_replacements: 2, max_releases: 1 };
+    assert_eq!(plan.clone().limit(&rollout, within, &records), plan);
+
+    let over = Limits { max_replacements: 1, max_releases: 1 };
+    expect![[r#"
+        ! 300000000001/eu-west-1 held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000002/eu-west-1 held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
+        ~ 300000000003/eu-west-1 other:7 => corporate:2 (different)
+        ! 300000000004/eu-west-1 held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
+        1 to change, 3 held, 0 in sync"#]].assert_eq(&plan.clone().limit(&rollout, over, &records).to_string());
+
+    let approved = Rollout { approved: true, ..rollout.clone() };
+    assert_eq!(plan.clone().limit(&approved, over, &records), plan);
+
+    // What the revision did already counts as well.
+    let done = Rollout { done: Extent { replacements: 1, releases: 0 }, ..rollout };
+    assert_ne!(plan.clone().limit(&done, within, &records), plan);
+}
+
+#[test]
+fn what_is_not_the_default_is_printed() {
+    let mut to = enforcement("base", 2);
+    to.models = Models {
+        include: Included::All,
+        exclude: BTreeSet::from([ModelId::as_reported("amazon.titan-embed-text-v2:0")]),
+    };
+    to.guarding = Guarding { system: ContentGuarding::Selective, messages: ContentGuarding::Comprehensive };
+    let change = Change::Enforce { target: target(), key: "corporate".parse().unwrap(), to, repair: true };
+    expect!["300000000001/eu-west-1 enforce corporate:2 models ALL except amazon.titan-embed-text-v2:0 guarding system selective, messages comprehensive (it was removed)"].assert_eq(&change.to_string());
+}

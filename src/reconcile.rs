@@ -1,0 +1,233 @@
+//! The only place that knows the order of things.
+//!
+//! ```text
+//! baseline, organization, records ─► desired ─► observe, and look into the owner account
+//!     ─► resolve ─► plan ─► restrict to the mode ─► hold to the limits ─► prove ─► apply ─► report
+//! ```
+//!
+//! Everything up to the proofs only reads. Applying makes one attempt at each change and goes on
+//! after a failure; the next run does the rest.
+
+mod apply;
+mod survey;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::baseline::{Baseline, InvalidBaseline, Revision};
+use crate::cloud::{Access, Cloud, Identity, Patience};
+use crate::failure::Failure;
+use crate::ids::OrganizationId;
+use crate::ledger::{Ledger, LedgerError};
+use crate::limits::Rollout;
+use crate::organization::Organization;
+use crate::report::Report;
+use crate::settings::{BaselineSource, Settings};
+use crate::trigger::{Accounts, Context, Known, Scope};
+
+pub use survey::Survey;
+
+/// Why a run stopped before anything was written. Failures of single targets are in the report instead.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The baseline could not be read. Nothing is released on that account.
+    #[error("the baseline {origin} could not be read: {reason}")]
+    BaselineUnreadable {
+        /// Where it should be.
+        origin: BaselineSource,
+        /// Why not.
+        reason: String,
+    },
+    /// The baseline has problems.
+    #[error(transparent)]
+    BaselineInvalid(#[from] InvalidBaseline),
+    /// The organization could not be read.
+    #[error("the organization could not be read: {0}")]
+    OrganizationUnreadable(Failure),
+    /// The baseline is for another organization than the one we are in.
+    #[error("the baseline is for organization {baseline}, but this is {actual}: nothing is written")]
+    WrongOrganization {
+        /// The one it names.
+        baseline: OrganizationId,
+        /// The one we are in.
+        actual: OrganizationId,
+    },
+    /// Our own identity could not be found out.
+    #[error("no identity: {0}")]
+    NoIdentity(Failure),
+    /// The ledger could not be written.
+    #[error("the ledger could not be used: {0}")]
+    Ledger(#[from] LedgerError),
+}
+
+impl Stopped {
+    /// A stable name, for alarms and for Lambda's `errorType`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Stopped::BaselineUnreadable { .. } => "BaselineUnreadable",
+            Stopped::BaselineInvalid(_) => "BaselineInvalid",
+            Stopped::OrganizationUnreadable(_) => "OrganizationUnreadable",
+            Stopped::WrongOrganization { .. } => "WrongOrganization",
+            Stopped::NoIdentity(_) => "NoIdentity",
+            Stopped::Ledger(_) => "LedgerUnusable",
+        }
+    }
+}
+
+/// How far a run has come, for whoever shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// So many accounts are going to be looked at.
+    Looking {
+        /// How many.
+        accounts: usize,
+    },
+    /// One account was looked at.
+    Looked,
+    /// So many changes are going to be made.
+    Writing {
+        /// How many.
+        changes: usize,
+    },
+    /// One change was attempted.
+    Wrote,
+}
+
+/// Told of every [`Step`].
+pub type Progress<'a> = &'a (dyn Fn(Step) + Send + Sync);
+
+/// Progress that nobody watches.
+pub fn unwatched(_: Step) {}
+
+/// Everything a run needs, made once.
+#[derive(Debug)]
+pub struct Keeper {
+    cloud: Cloud,
+    ledger: Ledger,
+    settings: Settings,
+}
+
+impl Keeper {
+    /// Connects to AWS as the settings say.
+    ///
+    /// # Errors
+    /// When it can't be found out which account we are in.
+    pub async fn connect(settings: Settings, access: Access, patience: Patience) -> Result<Keeper, Stopped> {
+        let identity = Identity {
+            member_role: settings.member_role.clone(),
+            function_role: settings.own_roles.function.clone(),
+            external_id: settings.external_id.clone(),
+        };
+        let cloud = Cloud::connect(access, identity, patience).await.map_err(Stopped::NoIdentity)?;
+        let ledger = Ledger::open(&settings.ledger);
+        Ok(Keeper { cloud, ledger, settings })
+    }
+
+    /// The settings it runs with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What was recorded.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Reads the baseline.
+    ///
+    /// # Errors
+    /// When it can't be read, or has problems.
+    pub async fn baseline(&self) -> Result<Baseline, Stopped> {
+        match &self.settings.baseline {
+            origin @ BaselineSource::File(_) => Keeper::baseline_file(origin).await,
+            origin @ BaselineSource::Parameter(name) => match self.cloud.parameter(name).await {
+                Ok(text) => parse(origin, &text),
+                Err(failure) => Err(unreadable(origin, &failure)),
+            },
+        }
+    }
+
+    /// Reads a baseline from a file, for which no connection is needed.
+    ///
+    /// # Errors
+    /// When it is none, can't be read, or has problems.
+    pub async fn baseline_file(origin: &BaselineSource) -> Result<Baseline, Stopped> {
+        match origin {
+            BaselineSource::File(path) => match tokio::fs::read_to_string(path).await {
+                Ok(text) => parse(origin, &text),
+                Err(error) => Err(unreadable(origin, &error)),
+            },
+            BaselineSource::Parameter(_) => Err(unreadable(origin, &"it is not a file")),
+        }
+    }
+
+    /// The whole organization, to hold a baseline against.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn whole_organization(&self) -> Result<Organization, Stopped> {
+        self.cloud.organizations().everything().await.map_err(Stopped::OrganizationUnreadable)
+    }
+
+    /// Lets a revision replace and release as much as it wants.
+    ///
+    /// # Errors
+    /// When the ledger can't be used.
+    pub async fn approve(&self, revision: &Revision) -> Result<(), Stopped> {
+        let known = self.ledger.rollout().await?.filter(|rollout| rollout.revision == *revision);
+        let rollout = known.unwrap_or_else(|| Rollout::new(revision.clone()));
+        Ok(self.ledger.set_rollout(Rollout { approved: true, ..rollout }).await?)
+    }
+
+    /// What events are judged against. A baseline that can't be read narrows nothing.
+    pub fn context(&self, baseline: Option<&Baseline>, now: Timestamp) -> Context {
+        let Settings { baseline: origin, own_roles, max_event_age_hours, .. } = &self.settings;
+        Context {
+            own_roles: own_roles.clone(),
+            baseline_parameter: match origin {
+                BaselineSource::Parameter(name) => Some(name.clone()),
+                BaselineSource::File(_) => None,
+            },
+            hub: Some(self.cloud.own_account().clone()),
+            baseline: baseline.map(Known::of),
+            now: Some(now.as_second()),
+            max_age_seconds: max_event_age_hours.map(|hours| hours * 3600),
+        }
+    }
+
+    /// Looks, decides, writes and records: one whole run over a part of the organization.
+    ///
+    /// # Errors
+    /// When the run stopped before anything was written.
+    pub async fn reconcile(
+        &self,
+        baseline: &Baseline,
+        scope: &Scope,
+        progress: Progress<'_>,
+    ) -> Result<Report, Stopped> {
+        let survey = self.survey(baseline, scope, progress).await?;
+        Ok(self.apply(baseline, survey, progress).await)
+    }
+}
+
+fn parse(origin: &BaselineSource, text: &str) -> Result<Baseline, Stopped> {
+    Baseline::parse(text).map_err(|invalid| Stopped::BaselineInvalid(invalid.named(origin.to_string())))
+}
+
+fn unreadable(origin: &BaselineSource, reason: &dyn std::fmt::Display) -> Stopped {
+    Stopped::BaselineUnreadable { origin: origin.clone(), reason: reason.to_string() }
+}
+
+/// A scope that a person asked for at a terminal.
+pub fn everything() -> Scope {
+    Scope {
+        accounts: Accounts::All,
+        regions: crate::trigger::Regions::All,
+        guardrail: None,
+        request: None,
+        reasons: BTreeSet::new(),
+        events: BTreeSet::new(),
+        since: None,
+    }
+}

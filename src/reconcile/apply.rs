@@ -1,0 +1,268 @@
+//! Carries out a plan that was proven: one attempt at each change, each recorded before and after.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
+use tracing::{Instrument, debug, error, info, info_span, warn};
+
+use super::{Keeper, Progress, Step, Survey};
+use crate::baseline::{Baseline, Mode, Revision};
+use crate::cloud::Writer;
+use crate::enforcement::Enforcement;
+use crate::failure::{Category, Failure};
+use crate::ids::{AccountId, Target};
+use crate::limits::{Extent, Rollout};
+use crate::plan::{Change, Correction, Decision, HoldReason, InSync, Ownership, Plan, SafePlan};
+use crate::record::{Intent, Note, Origin, Ours};
+use crate::report::{Outcome, Report, TargetReport};
+
+impl Keeper {
+    /// Applies what a survey planned, and records it. Never stops early: a failure is an outcome.
+    pub async fn apply(&self, baseline: &Baseline, survey: Survey, progress: Progress<'_>) -> Report {
+        let Survey { plan, organization: _, whole, strangers, rollout, records, warnings } = survey;
+        let extent = Extent::of(plan.plan(), &records, &baseline.revision);
+        let mut report =
+            Report { strangers, warnings, ..Report::of(baseline.revision.clone(), plan.plan().clone()) };
+        progress(Step::Writing { changes: plan.plan().changes().count() });
+
+        if baseline.mode != Mode::Audit {
+            let begun = self.begin_rollout(plan.plan(), rollout, extent, whole).await;
+            report.warnings.extend(begun);
+        }
+        let accounts = by_account(plan, baseline.mode, &baseline.revision, Timestamp::now());
+        let applied: Vec<Applied> = stream::iter(accounts)
+            .map(|(account, decisions)| self.apply_account(baseline, account, decisions, progress))
+            .buffer_unordered(self.settings.concurrency)
+            .collect()
+            .await;
+        for Applied { outcomes, warnings } in applied {
+            for (target, outcome) in outcomes {
+                report.targets.insert(target, TargetReport::Attempted(outcome));
+            }
+            report.warnings.extend(warnings);
+        }
+        log(&report);
+        report
+    }
+
+    /// Records how much this revision will have replaced and released, before it does. A revision
+    /// that was seen whole and stayed within its limits is approved by that.
+    async fn begin_rollout(
+        &self,
+        plan: &Plan,
+        rollout: Rollout,
+        extent: Extent,
+        whole: bool,
+    ) -> Option<String> {
+        let stopped = plan.decisions.values().any(|decision| {
+            matches!(decision, Decision::Held(held) if matches!(held.reason, HoldReason::NotApproved { .. }))
+        });
+        let next = Rollout {
+            approved: rollout.approved || (whole && !stopped),
+            done: if rollout.approved { rollout.done } else { rollout.done.plus(extent) },
+            revision: rollout.revision.clone(),
+        };
+        let known = self.ledger.rollout().await.ok().flatten();
+        if known.as_ref() == Some(&next) {
+            return None;
+        }
+        let failed = self.ledger.set_rollout(next).await.err()?;
+        Some(format!("how far the baseline has come could not be recorded: {failed}"))
+    }
+
+    async fn apply_account(
+        &self,
+        baseline: &Baseline,
+        account: AccountId,
+        decisions: Decisions,
+        progress: Progress<'_>,
+    ) -> Applied {
+        let Decisions { changes, corrections } = decisions;
+        let mut warnings = Vec::new();
+        let revision = &baseline.revision;
+        let now = Timestamp::now();
+        let begun = changes.iter().filter_map(|change| note_of_beginning(change, revision, now)).collect();
+        let recorded = self.ledger.note(begun).await.map_err(|error| {
+            warn!(account.id = %account, error = %error, "the ledger could not be written");
+            warnings.push(format!("{account}: the ledger could not be written: {error}"));
+            Failure {
+                category: Category::Transient,
+                operation: "record".to_owned(),
+                message: error.to_string(),
+            }
+        });
+
+        let attempts = changes.into_iter().map(|change| {
+            let span = match change.target() {
+                Some(target) => info_span!("apply", account.id = %target.account, region = %target.region),
+                None => info_span!("apply"),
+            };
+            let recorded = &recorded;
+            async move {
+                let result = match recorded {
+                    // What can't be put back is not overwritten.
+                    Err(failure) if change.overwrites_foreign().is_some() => Err(failure.clone()),
+                    Ok(()) | Err(_) => self.attempt(&change).await,
+                };
+                progress(Step::Wrote);
+                Outcome { change, result }
+            }
+            .instrument(span)
+        });
+        let outcomes = join_all(attempts).await;
+
+        let mut notes = corrections;
+        notes.extend(
+            outcomes.iter().filter_map(|outcome| note_of_outcome(outcome, revision, Timestamp::now())),
+        );
+        if let Err(error) = self.ledger.note(notes).await {
+            warn!(account.id = %account, error = %error, "the ledger could not be written");
+            warnings.push(format!("{account}: what was done could not be recorded: {error}"));
+        }
+        let outcomes = outcomes
+            .into_iter()
+            .filter_map(|outcome| outcome.change.target().cloned().map(|target| (target, outcome)))
+            .collect();
+        Applied { outcomes, warnings }
+    }
+
+    async fn attempt(&self, change: &Change) -> Result<(), Failure> {
+        let Some(target) = change.target() else {
+            return Err(no_account_change(change));
+        };
+        let session = self.cloud.session(&target.account).await?;
+        let writer = Writer::new(&session, &target.region);
+        match change {
+            Change::Enforce { to, .. } => writer.enforce(to).await,
+            Change::Replace { from, to, .. } => writer.replace(from, to).await,
+            Change::Release { from, .. } => writer.release(from).await,
+            Change::EnsureCopy { .. }
+            | Change::PutResourcePolicy { .. }
+            | Change::RemoveResourcePolicy { .. } => Err(no_account_change(change)),
+        }
+    }
+}
+
+/// Nothing that is planned for an account yields these; the owner's task will.
+fn no_account_change(change: &Change) -> Failure {
+    Failure {
+        category: Category::Rejected,
+        operation: change.verb().to_owned(),
+        message: "is not a change of an account's enforcement".to_owned(),
+    }
+}
+
+struct Applied {
+    outcomes: Vec<(Target, Outcome)>,
+    warnings: Vec<String>,
+}
+
+/// What is to be done in one account.
+#[derive(Default)]
+struct Decisions {
+    changes: Vec<Change>,
+    corrections: Vec<(Target, Note)>,
+}
+
+fn by_account(
+    plan: SafePlan,
+    mode: Mode,
+    revision: &Revision,
+    at: Timestamp,
+) -> BTreeMap<AccountId, Decisions> {
+    let mut accounts: BTreeMap<AccountId, Decisions> = BTreeMap::new();
+    for (target, decision) in plan.into_plan().decisions {
+        match decision {
+            Decision::Change(change) => {
+                accounts.entry(target.account).or_default().changes.push(change);
+            }
+            // Looking on takes nothing over: what is adopted may be released later.
+            Decision::InSync(in_sync) if mode != Mode::Audit => {
+                if let Some(note) = correction(in_sync, revision, at) {
+                    accounts.entry(target.account.clone()).or_default().corrections.push((target, note));
+                }
+            }
+            Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => {}
+        }
+    }
+    accounts
+}
+
+fn correction(in_sync: InSync, revision: &Revision, at: Timestamp) -> Option<Note> {
+    let InSync { enforced, correction } = in_sync;
+    match (correction?, enforced) {
+        (Correction::Adopt, Some(enforcement)) => {
+            Some(Note::Adopted(Ours { enforcement, origin: Origin::Adopted, at, revision: revision.clone() }))
+        }
+        (Correction::Adopt, None) => None,
+        (Correction::Forget, _) => Some(Note::Released { at }),
+    }
+}
+
+fn note_of_beginning(change: &Change, revision: &Revision, at: Timestamp) -> Option<(Target, Note)> {
+    let to = change.enforces().map(|(_, to)| to.clone());
+    let intent = Intent { to, at, revision: revision.clone() };
+    let replacing = change.overwrites_foreign().cloned();
+    change.target().cloned().map(|target| (target, Note::Begun { intent, replacing }))
+}
+
+fn note_of_outcome(outcome: &Outcome, revision: &Revision, at: Timestamp) -> Option<(Target, Note)> {
+    let Outcome { change, result } = outcome;
+    if result.is_err() {
+        // The intent stays: whether the write arrived is for the next look to tell.
+        return None;
+    }
+    let ours = |enforcement: &Enforcement| Ours {
+        enforcement: enforcement.clone(),
+        origin: Origin::Applied,
+        at,
+        revision: revision.clone(),
+    };
+    match change {
+        Change::Enforce { target, to, repair, .. } => {
+            Some((target.clone(), Note::Enforced { ours: ours(to), repair: *repair }))
+        }
+        Change::Replace { target, to, ownership, .. } => {
+            Some((target.clone(), Note::Enforced { ours: ours(to), repair: *ownership == Ownership::Ours }))
+        }
+        Change::Release { target, .. } => Some((target.clone(), Note::Released { at })),
+        Change::EnsureCopy { .. }
+        | Change::PutResourcePolicy { .. }
+        | Change::RemoveResourcePolicy { .. } => None,
+    }
+}
+
+/// Logs each result once, here where it becomes one.
+fn log(report: &Report) {
+    for (target, result) in &report.targets {
+        let (account, region, state) = (&target.account, &target.region, result.state());
+        match result {
+            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
+                info!(account.id = %account, region = %region, change = change.verb(), "{change}");
+            }
+            TargetReport::Attempted(Outcome { change, result: Err(failure) }) => {
+                error!(account.id = %account, region = %region, change = change.verb(),
+                    error.category = %failure.category, "failed to {} in {target}: {failure}", change.verb());
+            }
+            TargetReport::Decided(Decision::Broken(broken)) => {
+                error!(account.id = %account, region = %region, guardrail.arn = %broken.seen.enforcement.guardrail,
+                    guardrail.version = %broken.seen.enforcement.version,
+                    "broken: {target} enforces {}, but {}", broken.seen.enforcement, broken.unusable);
+            }
+            TargetReport::Decided(Decision::Held(held)) => {
+                warn!(account.id = %account, region = %region, "held {target}: {}", held.reason);
+            }
+            TargetReport::Decided(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_)) => {
+                debug!(account.id = %account, region = %region, ?state, "{target}");
+            }
+        }
+    }
+    for (account, state) in &report.skipped {
+        info!(account.id = %account, "skipped {account}: it is {state}");
+    }
+    for account in &report.strangers {
+        warn!(account.id = %account, "{account} is no member of this organization: not looked at");
+    }
+}

@@ -1,0 +1,277 @@
+//! What a run did: every target's state afterwards, and why.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::baseline::Revision;
+use crate::failure::Failure;
+use crate::ids::{AccountId, Target};
+use crate::observed::Observation;
+use crate::organization::AccountState;
+use crate::plan::{Change, Decision, Plan};
+
+/// The result of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "an unread report is not actionable"]
+pub struct Report {
+    /// The baseline that was followed.
+    pub revision: Revision,
+    /// Every target's result, in order.
+    pub targets: BTreeMap<Target, TargetReport>,
+    /// Accounts that were not looked at because no call can work there.
+    pub skipped: BTreeMap<AccountId, AccountState>,
+    /// Accounts that an event named and that are no members of the organization.
+    pub strangers: Vec<AccountId>,
+    /// What went wrong besides: for example a ledger that could not be written.
+    pub warnings: Vec<String>,
+}
+
+/// One target's result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetReport {
+    /// A change was attempted.
+    Attempted(Outcome),
+    /// Nothing was attempted, because of this decision.
+    Decided(Decision),
+}
+
+/// A change and what became of it. One attempt; the next run tries again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The change.
+    pub change: Change,
+    /// Whether it worked.
+    pub result: Result<(), Failure>,
+}
+
+/// A target's state in one word, as JSON, metrics and `status` name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Enforced by this run where nothing was.
+    Enforced,
+    /// Replaced by this run.
+    Replaced,
+    /// Released by this run.
+    Released,
+    /// As wanted before this run.
+    InSync,
+    /// Should be changed, and wasn't.
+    Held,
+    /// Was to be changed, and the write failed.
+    Failed,
+    /// What is enforced can't be used.
+    Broken,
+    /// None of our business.
+    LeftAlone,
+}
+
+impl TargetReport {
+    /// The state it ended in.
+    pub fn state(&self) -> State {
+        match self {
+            TargetReport::Attempted(Outcome { result: Err(_), .. }) => State::Failed,
+            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => match change {
+                Change::Enforce { .. } | Change::EnsureCopy { .. } | Change::PutResourcePolicy { .. } => {
+                    State::Enforced
+                }
+                Change::Replace { .. } => State::Replaced,
+                Change::Release { .. } | Change::RemoveResourcePolicy { .. } => State::Released,
+            },
+            TargetReport::Decided(decision) => match decision {
+                Decision::InSync(_) => State::InSync,
+                Decision::LeftAlone(_) => State::LeftAlone,
+                // A change that was not attempted was only planned.
+                Decision::Change(_) | Decision::Held(_) => State::Held,
+                Decision::Broken(_) => State::Broken,
+            },
+        }
+    }
+
+    /// Whether looking again soon may end better than waiting for the next sweep.
+    pub fn is_worth_waiting(&self) -> bool {
+        match self {
+            TargetReport::Attempted(Outcome { result, .. }) => {
+                result.as_ref().is_err_and(|failure| failure.category.is_worth_waiting())
+            }
+            TargetReport::Decided(Decision::Held(held)) => held.reason.is_worth_waiting(),
+            TargetReport::Decided(
+                Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_) | Decision::Broken(_),
+            ) => false,
+        }
+    }
+
+    /// Why, in words; `None` where the state says it all.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            TargetReport::Attempted(Outcome { result, .. }) => result.as_ref().err().map(ToString::to_string),
+            TargetReport::Decided(decision) => match decision {
+                Decision::Held(held) => Some(held.reason.to_string()),
+                Decision::Broken(broken) => Some(broken.unusable.to_string()),
+                Decision::LeftAlone(left) => Some(left.reason.to_string()),
+                Decision::InSync(_) | Decision::Change(_) => None,
+            },
+        }
+    }
+
+    /// What is enforced in the target now, where that is known.
+    pub fn enforced(&self) -> Option<String> {
+        match self {
+            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
+                change.enforces().map(|(_, to)| to.to_string())
+            }
+            TargetReport::Attempted(Outcome { change, result: Err(_) }) => match change {
+                Change::Replace { from, .. } | Change::Release { from, .. } => {
+                    Some(from.enforcement.to_string())
+                }
+                Change::Enforce { .. }
+                | Change::EnsureCopy { .. }
+                | Change::PutResourcePolicy { .. }
+                | Change::RemoveResourcePolicy { .. } => None,
+            },
+            TargetReport::Decided(decision) => match decision {
+                Decision::InSync(in_sync) => in_sync.enforced.as_ref().map(ToString::to_string),
+                Decision::LeftAlone(left) => match &left.seen {
+                    Observation::Enforced(seen) => Some(seen.enforcement.to_string()),
+                    Observation::Absent | Observation::Unreadable(_) => None,
+                },
+                Decision::Broken(broken) => Some(broken.seen.enforcement.to_string()),
+                Decision::Held(_) | Decision::Change(_) => None,
+            },
+        }
+    }
+}
+
+impl Report {
+    /// A report of a plan of which nothing was attempted yet.
+    pub fn of(revision: Revision, plan: Plan) -> Report {
+        let Plan { decisions, skipped } = plan;
+        let targets = decisions
+            .into_iter()
+            .map(|(target, decision)| (target, TargetReport::Decided(decision)))
+            .collect();
+        Report { revision, targets, skipped, strangers: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Adds what another part of the same run found. Later findings win.
+    pub fn absorb(&mut self, other: Report) {
+        let Report { revision: _, targets, skipped, strangers, warnings } = other;
+        self.targets.extend(targets);
+        self.skipped.extend(skipped);
+        self.strangers.extend(strangers);
+        self.warnings.extend(warnings);
+    }
+
+    /// How many targets ended in which state.
+    pub fn counts(&self) -> BTreeMap<State, usize> {
+        let mut counts = BTreeMap::new();
+        for target in self.targets.values() {
+            *counts.entry(target.state()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The changes that were attempted.
+    pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+        self.targets.values().filter_map(|target| match target {
+            TargetReport::Attempted(outcome) => Some(outcome),
+            TargetReport::Decided(_) => None,
+        })
+    }
+
+    /// The targets that are worth another look soon.
+    pub fn unfinished(&self) -> impl Iterator<Item = &Target> {
+        self.targets.iter().filter(|(_, report)| report.is_worth_waiting()).map(|(target, _)| target)
+    }
+
+    /// Whether every target is as wanted, or on purpose none of our business.
+    pub fn is_converged(&self) -> bool {
+        self.targets.values().all(|target| match target.state() {
+            State::Enforced | State::Replaced | State::Released | State::InSync | State::LeftAlone => true,
+            State::Held | State::Failed | State::Broken => false,
+        })
+    }
+
+    /// How it ended, in one line.
+    pub fn summary(&self) -> String {
+        let counts = self.counts();
+        let count = |state: State| counts.get(&state).copied().unwrap_or(0);
+        let changed = count(State::Enforced) + count(State::Replaced) + count(State::Released);
+        let mut text =
+            format!("{changed} changed, {} held, {} in sync", count(State::Held), count(State::InSync));
+        for (state, word) in
+            [(State::Failed, "failed"), (State::Broken, "broken"), (State::LeftAlone, "left alone")]
+        {
+            if count(state) > 0 {
+                text.push_str(&format!(", {} {word}", count(state)));
+            }
+        }
+        match self.skipped.len() {
+            0 => {}
+            1 => text.push_str(", 1 account skipped"),
+            several => text.push_str(&format!(", {several} accounts skipped")),
+        }
+        text
+    }
+
+    /// The report as JSON: counts, then every target that isn't simply in sync.
+    pub fn to_json(&self) -> serde_json::Value {
+        let Report { revision, targets, skipped, strangers, warnings } = self;
+        let listed: Vec<serde_json::Value> = targets
+            .iter()
+            .filter(|(_, report)| !matches!(report.state(), State::InSync))
+            .map(|(target, report)| {
+                serde_json::json!({
+                    "account": target.account,
+                    "region": target.region,
+                    "state": report.state(),
+                    "enforced": report.enforced(),
+                    "reason": report.reason(),
+                    "worth_waiting": report.is_worth_waiting(),
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "revision": revision,
+            "converged": self.is_converged(),
+            "counts": self.counts(),
+            "targets": listed,
+            "skipped": skipped,
+            "strangers": strangers,
+            "warnings": warnings,
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    /// One line per target in which something was done or should have been, then the sums.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (target, report) in &self.targets {
+            match report {
+                TargetReport::Attempted(Outcome { change, result }) => match result {
+                    Ok(()) => writeln!(f, "{} {change}", change.mark())?,
+                    Err(failure) => writeln!(f, "! {target} failed to {}: {failure}", change.verb())?,
+                },
+                TargetReport::Decided(_) => {}
+            }
+        }
+        let mut rest = Plan { decisions: BTreeMap::new(), skipped: self.skipped.clone() };
+        for (target, report) in &self.targets {
+            if let TargetReport::Decided(decision) = report {
+                rest.decisions.insert(target.clone(), decision.clone());
+            }
+        }
+        for line in rest.lines() {
+            writeln!(f, "{line}")?;
+        }
+        for account in &self.strangers {
+            writeln!(f, "! {account} is no member of this organization: not looked at")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "! {warning}")?;
+        }
+        f.write_str(&self.summary())
+    }
+}

@@ -1,0 +1,37 @@
+//! The resource policy of a guardrail: read, judged and merged. Decides; does no I/O.
+//!
+//! A guardrail that a member account may not apply, enforced there, stops every Bedrock call that
+//! the account makes. So before anything is enforced, [`judge`] must answer [`Verdict::Granted`],
+//! and [`ensure`] makes the smallest change to the policy that gets there. What others wrote
+//! survives every change, to the form of its numbers; what can't be understood is never taken for
+//! a grant, and never overwritten.
+//!
+//! `docs/resource-policy.md` tells which policies are legal, what is refused, and what nobody knows.
+
+mod document;
+mod finding;
+mod json;
+mod judgement;
+mod merge;
+mod reach;
+mod resource;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod wildcard;
+
+pub use document::{Document, InvalidDocument};
+pub use finding::{Finding, Problem};
+pub use judgement::{Doubt, Judgement, Lack, Verdict, admits, judge};
+pub use merge::{Ensure, MAX_CHARACTERS, PolicyHold, Remove, ensure, remove};
+pub use resource::{Action, Grant, ProfileArn, ProfileId, Resource};
+
+/// What is quoted from a policy may come from anybody: it is kept short and harmless to a terminal.
+fn quote(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut shown: String = text.chars().take(LONGEST).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    format!("{shown:?}")
+}

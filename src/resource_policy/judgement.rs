@@ -1,0 +1,287 @@
+//! Whether a policy grants what is wanted, as far as can be proved from its text.
+
+use std::fmt;
+
+use crate::ids::AccountId;
+use crate::organization::OrgPath;
+
+use super::document::Document;
+use super::finding::{Finding, findings};
+use super::quote;
+use super::reach::{Answer, Audience, Element, Reach};
+use super::resource::{Action, Grant, Resource};
+use super::statement::{Effect, Statement};
+
+/// A policy held against what is wanted of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "an unread judgement protects nobody"]
+pub struct Judgement {
+    /// Whether the organization is granted the resource.
+    pub verdict: Verdict,
+    /// What somebody should know about the policy, granted or not.
+    pub findings: Vec<Finding>,
+    /// The right policy, to be printed beside what is wrong.
+    pub instead: Document,
+}
+
+impl Judgement {
+    /// The findings that open the guardrail beyond the organization.
+    pub fn openings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.problem.opens())
+    }
+}
+
+/// Whether access is granted. Only [`Verdict::Granted`] is proof; nothing may rest on the other two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is.
+    Granted,
+    /// It is not.
+    NotGranted(Lack),
+    /// The text doesn't tell.
+    Unclear(Doubt),
+}
+
+impl Verdict {
+    /// Whether access is proved.
+    pub fn is_granted(&self) -> bool {
+        *self == Verdict::Granted
+    }
+}
+
+/// Why access is not granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// No statement gives these.
+    Missing(Vec<Action>),
+    /// A statement, counted from 1, denies it to some or all.
+    Denied(usize),
+}
+
+/// Why it can't be said whether access is granted. Statements are counted from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// A member is given twice, at this path.
+    Duplicate(String),
+    /// A version of the policy language that doesn't exist.
+    UnknownVersion(String),
+    /// A statement that is no object.
+    NotAStatement(usize),
+    /// A statement may grant it.
+    MayAllow {
+        /// Which statement.
+        statement: usize,
+        /// The element that isn't understood.
+        element: &'static str,
+    },
+    /// A statement may deny it.
+    MayDeny {
+        /// Which statement.
+        statement: usize,
+        /// The element that isn't understood.
+        element: &'static str,
+    },
+}
+
+/// Judges whether the policy grants what is wanted to the whole organization.
+///
+/// `None` is no policy at all. A policy that couldn't be read is neither; it must not come here.
+pub fn judge(document: Option<&Document>, grant: &Grant) -> Judgement {
+    let question = Question {
+        audience: Audience::Organization(&grant.organization),
+        actions: grant.resource.actions(),
+        resource: &grant.resource,
+    };
+    Judgement {
+        verdict: question.answer(document),
+        findings: document.map(|document| findings(document, grant)).unwrap_or_default(),
+        instead: Document::granting(grant),
+    }
+}
+
+/// Whether the policy lets one member account, where it stands now, apply the guardrail or profile.
+///
+/// This is about `ApplyGuardrail` alone: without it the account's calls fail under an enforcement.
+/// That an identity in the account has the permission as well, no resource policy can tell.
+/// The account that owns the resource needs no policy, but a Deny hits it too.
+pub fn admits(
+    document: Option<&Document>,
+    resource: &Resource,
+    account: &AccountId,
+    path: &OrgPath,
+) -> Verdict {
+    let audience = Audience::Member { account, path };
+    Question { audience, actions: &[Action::ApplyGuardrail], resource }.answer(document)
+}
+
+struct Question<'a> {
+    audience: Audience<'a>,
+    actions: &'a [Action],
+    resource: &'a Resource,
+}
+
+impl Question<'_> {
+    fn answer(&self, document: Option<&Document>) -> Verdict {
+        let owns = match self.audience {
+            Audience::Organization(_) => false,
+            Audience::Member { account, path: _ } => account == self.resource.account(),
+        };
+        let Some(document) = document else {
+            return if owns {
+                Verdict::Granted
+            } else {
+                Verdict::NotGranted(Lack::Missing(self.actions.to_vec()))
+            };
+        };
+        if let Some(path) = document.duplicate() {
+            return Verdict::Unclear(Doubt::Duplicate(path));
+        }
+        if let Some(version) = document.unknown_version() {
+            return Verdict::Unclear(Doubt::UnknownVersion(version));
+        }
+        let mut answers: Vec<Access> = self.actions.iter().map(|_| Access::of_nobody()).collect();
+        for (position, json) in document.statements().iter().enumerate() {
+            let number = position + 1;
+            let Some(statement) = Statement::read(json) else {
+                answers.iter_mut().for_each(|access| access.doubt(Doubt::NotAStatement(number)));
+                continue;
+            };
+            for (access, action) in answers.iter_mut().zip(self.actions) {
+                access.add(number, &statement, statement.reach(self.audience, *action, self.resource));
+            }
+        }
+        if owns {
+            answers.iter_mut().for_each(|access| access.allowed = true);
+        }
+        verdict(&answers, self.actions)
+    }
+}
+
+/// What was learnt of one action.
+struct Access {
+    allowed: bool,
+    may_allow: Option<Doubt>,
+    denied: Option<usize>,
+    may_deny: Option<Doubt>,
+}
+
+impl Access {
+    fn of_nobody() -> Access {
+        Access { allowed: false, may_allow: None, denied: None, may_deny: None }
+    }
+
+    /// What can't be read at all might as well deny.
+    fn doubt(&mut self, doubt: Doubt) {
+        self.may_allow.get_or_insert(doubt.clone());
+        self.may_deny.get_or_insert(doubt);
+    }
+
+    fn add(&mut self, statement: usize, parts: &Statement<'_>, elements: [Element; 5]) {
+        let reach = elements.iter().map(|(_, reach)| *reach).fold(Reach::ALL, Reach::and);
+        match (parts.effect(), reach) {
+            (Some(Effect::Allow), Reach { all: Answer::Yes, .. }) => self.allowed = true,
+            (Some(Effect::Allow), Reach { all: Answer::Unknown, .. }) => {
+                let element = culprit(&elements, |reach| reach.all);
+                self.may_allow.get_or_insert(Doubt::MayAllow { statement, element });
+            }
+            (Some(Effect::Allow), Reach { all: Answer::No, .. }) => {}
+            (Some(Effect::Deny) | None, Reach { any: Answer::No, .. }) => {}
+            (Some(Effect::Deny), Reach { any: Answer::Yes, .. }) => {
+                self.denied.get_or_insert(statement);
+            }
+            (Some(Effect::Deny), Reach { any: Answer::Unknown, .. }) => {
+                let element = culprit(&elements, |reach| reach.any);
+                self.may_deny.get_or_insert(Doubt::MayDeny { statement, element });
+            }
+            (None, Reach { any: Answer::Unknown | Answer::Yes, .. }) => {
+                self.doubt(Doubt::MayDeny { statement, element: "Effect" });
+            }
+        }
+    }
+}
+
+/// The first element that leaves the question open.
+fn culprit(elements: &[Element], part: fn(Reach) -> Answer) -> &'static str {
+    elements
+        .iter()
+        .find(|(_, reach)| part(*reach) == Answer::Unknown)
+        .map_or("combination of elements", |(name, _)| *name)
+}
+
+fn verdict(answers: &[Access], actions: &[Action]) -> Verdict {
+    if let Some(statement) = answers.iter().find_map(|access| access.denied) {
+        return Verdict::NotGranted(Lack::Denied(statement));
+    }
+    let missing: Vec<Action> = answers
+        .iter()
+        .zip(actions)
+        .filter(|(access, _)| !access.allowed && access.may_allow.is_none())
+        .map(|(_, action)| *action)
+        .collect();
+    if !missing.is_empty() {
+        return Verdict::NotGranted(Lack::Missing(missing));
+    }
+    let doubts = answers.iter().flat_map(|access| {
+        let allow = if access.allowed { &None } else { &access.may_allow };
+        [&access.may_deny, allow].into_iter().flatten()
+    });
+    match doubts.into_iter().next() {
+        Some(doubt) => Verdict::Unclear(doubt.clone()),
+        None => Verdict::Granted,
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Granted => f.write_str("granted"),
+            Verdict::NotGranted(lack) => write!(f, "not granted: {lack}"),
+            Verdict::Unclear(doubt) => write!(f, "unclear: {doubt}"),
+        }
+    }
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lack::Missing(actions) => {
+                let actions: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
+                write!(f, "no statement gives {}", actions.join(" and "))
+            }
+            Lack::Denied(statement) => write!(f, "statement {statement} denies it"),
+        }
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::Duplicate(path) => write!(f, "{} is given twice", quote(path)),
+            Doubt::UnknownVersion(version) => {
+                write!(f, "the policy's Version {} is not known", quote(version))
+            }
+            Doubt::NotAStatement(statement) => write!(f, "statement {statement} is no JSON object"),
+            Doubt::MayAllow { statement, element } => {
+                write!(f, "statement {statement} may or may not grant it, because of its {element}")
+            }
+            Doubt::MayDeny { statement, element } => {
+                write!(f, "statement {statement} may deny it, because of its {element}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Judgement {
+    /// The verdict, the findings, and the right policy where there is something to put right.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Judgement { verdict, findings, instead } = self;
+        write!(f, "{verdict}")?;
+        for finding in findings {
+            write!(f, "\n{finding}")?;
+        }
+        if !findings.is_empty() {
+            write!(f, "\nthe right policy:\n{instead}")?;
+        }
+        Ok(())
+    }
+}

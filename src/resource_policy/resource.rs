@@ -1,0 +1,239 @@
+//! What a resource policy is attached to, and the actions it can give there.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccountId, GuardrailArn, InvalidId, OrganizationId, Partition, Region, text_id};
+
+/// What may be done with a guardrail by those whom its resource policy admits.
+///
+/// These two are all that Bedrock takes in such a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// Read the guardrail's definition.
+    GetGuardrail,
+    /// Apply the guardrail: what every call under an enforcement needs.
+    ApplyGuardrail,
+}
+
+impl Action {
+    /// The name as a policy writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::GetGuardrail => "bedrock:GetGuardrail",
+            Action::ApplyGuardrail => "bedrock:ApplyGuardrail",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+text_id!(
+    /// The id of a guardrail profile, such as `us.guardrail.v1:0`.
+    ProfileId,
+    "a guardrail profile id",
+    "a profile such as us.guardrail.v1:0",
+    |text| {
+        // `[a-z0-9-]+[.]{1}guardrail[.]{1}v[0-9:]+` in the Bedrock API reference.
+        let area = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b':');
+        text.len() <= 256 && text.split_once(".guardrail.v").is_some_and(|(front, back)| area(front) && number(back))
+    }
+);
+
+/// A guardrail profile in full: what a guardrail with cross-Region inference is applied through.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ProfileArn {
+    /// The partition.
+    pub partition: Partition,
+    /// The Region that the profile's policy is attached in.
+    pub region: Region,
+    /// The account that owns the guardrails which use it.
+    pub account: AccountId,
+    /// Its id there.
+    pub id: ProfileId,
+}
+
+impl FromStr for ProfileArn {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<ProfileArn, InvalidId> {
+        let invalid = || {
+            InvalidId::new(
+                "a guardrail profile ARN",
+                "arn:aws:bedrock:REGION:ACCOUNT:guardrail-profile/ID",
+                text,
+            )
+        };
+        // The id itself holds a colon.
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let ["arn", partition, "bedrock", region, account, resource] = parts.as_slice() else {
+            return Err(invalid());
+        };
+        let id = resource.strip_prefix("guardrail-profile/").ok_or_else(invalid)?;
+        Ok(ProfileArn {
+            partition: partition.parse().map_err(|_| invalid())?,
+            region: region.parse().map_err(|_| invalid())?,
+            account: account.parse().map_err(|_| invalid())?,
+            id: id.parse().map_err(|_| invalid())?,
+        })
+    }
+}
+
+impl TryFrom<String> for ProfileArn {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<ProfileArn, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<ProfileArn> for String {
+    fn from(arn: ProfileArn) -> String {
+        arn.to_string()
+    }
+}
+
+impl fmt::Display for ProfileArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ProfileArn { partition, region, account, id } = self;
+        write!(f, "arn:{partition}:bedrock:{region}:{account}:guardrail-profile/{id}")
+    }
+}
+
+/// What a resource policy is attached to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Resource {
+    /// A guardrail.
+    Guardrail(GuardrailArn),
+    /// The profile of a guardrail that uses cross-Region inference: it needs a policy of its own.
+    Profile(ProfileArn),
+}
+
+impl Resource {
+    /// The actions that a policy on this resource can give, in the order of AWS's own example.
+    pub fn actions(&self) -> &'static [Action] {
+        match self {
+            Resource::Guardrail(_) => &[Action::GetGuardrail, Action::ApplyGuardrail],
+            Resource::Profile(_) => &[Action::ApplyGuardrail],
+        }
+    }
+
+    /// The account that owns it, and that alone may attach a policy to it.
+    pub fn account(&self) -> &AccountId {
+        match self {
+            Resource::Guardrail(arn) => &arn.account,
+            Resource::Profile(arn) => &arn.account,
+        }
+    }
+
+    pub(super) fn partition(&self) -> &Partition {
+        match self {
+            Resource::Guardrail(arn) => &arn.partition,
+            Resource::Profile(arn) => &arn.partition,
+        }
+    }
+}
+
+impl FromStr for Resource {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Resource, InvalidId> {
+        if text.contains(":guardrail-profile/") {
+            text.parse().map(Resource::Profile)
+        } else {
+            text.parse().map(Resource::Guardrail)
+        }
+    }
+}
+
+impl TryFrom<String> for Resource {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Resource, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<Resource> for String {
+    fn from(resource: Resource) -> String {
+        resource.to_string()
+    }
+}
+
+impl From<GuardrailArn> for Resource {
+    fn from(arn: GuardrailArn) -> Resource {
+        Resource::Guardrail(arn)
+    }
+}
+
+impl From<ProfileArn> for Resource {
+    fn from(arn: ProfileArn) -> Resource {
+        Resource::Profile(arn)
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Resource::Guardrail(arn) => arn.fmt(f),
+            Resource::Profile(arn) => arn.fmt(f),
+        }
+    }
+}
+
+/// What the keeper wants a resource policy to say: every account of the organization may use the resource.
+///
+/// Always the whole organization. A grant to an OU would cut an account off the moment it moves.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Grant {
+    /// The guardrail or profile.
+    pub resource: Resource,
+    /// The organization, which the resource's own account must be in.
+    pub organization: OrganizationId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_a_guardrail_or_a_profile() {
+        for (text, actions) in [
+            ("arn:aws:bedrock:us-east-1:222222222222:guardrail/abc", 2),
+            ("arn:aws:bedrock:us-east-1:222222222222:guardrail-profile/us.guardrail.v1:0", 1),
+            ("arn:aws-us-gov:bedrock:us-gov-west-1:222222222222:guardrail-profile/us-gov.guardrail.v1:0", 1),
+        ] {
+            let resource: Resource = text.parse().unwrap();
+            assert_eq!(resource.to_string(), text);
+            assert_eq!(resource.actions().len(), actions);
+            assert_eq!(resource.account().as_str(), "222222222222");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_one_is_refused() {
+        for text in [
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/abc:1",
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/*",
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail-profile/abc",
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail-profile/us.guardrail.v1:0/x",
+            "arn:aws:bedrock:us-east-1::guardrail-profile/us.guardrail.v1:0",
+            "arn:aws:bedrock:us-east-1:222222222222:custom-model/x",
+            "",
+        ] {
+            assert!(text.parse::<Resource>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What is told about a policy, and what is to be written instead.
+
+use expect_test::{Expect, expect};
+
+use super::judging::with;
+use super::*;
+use crate::resource_policy::judge;
+
+/// The verdict and the findings.
+#[track_caller]
+fn check(grant: &Grant, document: &Document, expected: &Expect) {
+    let judgement = judge(Some(document), grant);
+    let findings = judgement.findings.iter().map(ToString::to_string);
+    let lines: Vec<String> = std::iter::once(judgement.verdict.to_string()).chain(findings).collect();
+    expected.assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn the_documented_patterns() {
+    check(
+        &grant(),
+        &policy(&[OWN_ACCOUNT]),
+        &expect!["not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail"],
+    );
+    check(&grant(), &policy(&[ORGANIZATION_WIDE]), &expect!["granted"]);
+    check(
+        &grant(),
+        &policy(&[UNIT]),
+        &expect![[r#"
+            not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            statement 1 admits only a part of the organization: an account that moves out of it is cut off at once; admit the whole organization"#]],
+    );
+
+    let profile = |pattern: &str, action: &str| {
+        let pattern = pattern
+            .replace(r#"["bedrock:ApplyGuardrail","bedrock:GetGuardrail"]"#, action)
+            .replace(r#"["bedrock:GetGuardrail","bedrock:ApplyGuardrail"]"#, action)
+            .replace("ARN", PROFILE);
+        policy(&[&pattern])
+    };
+    let apply = r#""bedrock:ApplyGuardrail""#;
+    check(&profile_grant(), &profile(ORGANIZATION_WIDE, apply), &expect!["granted"]);
+    check(
+        &profile_grant(),
+        &profile(OWN_ACCOUNT, apply),
+        &expect!["not granted: no statement gives bedrock:ApplyGuardrail"],
+    );
+    check(
+        &profile_grant(),
+        &profile(UNIT, apply),
+        &expect![[r#"
+            not granted: no statement gives bedrock:ApplyGuardrail
+            statement 1 admits only a part of the organization: an account that moves out of it is cut off at once; admit the whole organization"#]],
+    );
+    check(
+        &profile_grant(),
+        &profile(ORGANIZATION_WIDE, r#"["bedrock:GetGuardrail","bedrock:ApplyGuardrail"]"#),
+        &expect![[r#"
+            granted
+            statement 1 names the action "bedrock:GetGuardrail", which a policy on this resource can't give; only bedrock:ApplyGuardrail and, on a guardrail, bedrock:GetGuardrail exist there"#]],
+    );
+}
+
+#[test]
+fn the_wrong_example_is_told_with_the_right_policy_beside_it() {
+    let judgement = judge(Some(&policy(&[WRONG_EXAMPLE])), &grant());
+    expect![[r#"
+            not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            statement 1 names "arn:aws:iam::*:root", which is no principal: IAM takes no wildcard there, and where it is taken it means every AWS account; write Principal "*" with StringEquals aws:PrincipalOrgID
+            statement 1 names the action "bedrock:InvokeGuardrail", which a policy on this resource can't give; only bedrock:ApplyGuardrail and, on a guardrail, bedrock:GetGuardrail exist there
+            statement 1 names the action "bedrock:GetGuardrailPolicy", which a policy on this resource can't give; only bedrock:ApplyGuardrail and, on a guardrail, bedrock:GetGuardrail exist there
+            statement 1 is for "arn:aws:bedrock:us-east-1:222222222222:guardrail/my-guardrail/1", which is not the ARN that the policy is attached to; write that ARN, with the id instead of the name and without a version
+            the right policy:
+            {
+              "Version": "2012-10-17",
+              "Statement": [
+                {
+                  "Effect": "Allow",
+                  "Principal": "*",
+                  "Action": [
+                    "bedrock:GetGuardrail",
+                    "bedrock:ApplyGuardrail"
+                  ],
+                  "Resource": "arn:aws:bedrock:us-east-1:222222222222:guardrail/abc123",
+                  "Condition": {
+                    "StringEquals": {
+                      "aws:PrincipalOrgID": "o-exampleorgid"
+                    }
+                  }
+                }
+              ]
+            }"#]]
+        .assert_eq(&judgement.to_string());
+}
+
+#[test]
+fn what_opens_the_guardrail_is_found() {
+    for (element, value) in [
+        ("Condition", ""),
+        ("Condition", r#"{"StringEquals":{"aws:PrincipalOrgID":"o-anotherorgid"}}"#),
+        ("Condition", r#"{"StringEquals":{"aws:PrincipalOrgID":["ORG","o-anotherorgid"]}}"#),
+        ("Condition", r#"{"StringLike":{"aws:PrincipalOrgID":"o-*"}}"#),
+        ("Condition", r#"{"StringEqualsIfExists":{"aws:PrincipalOrgID":"ORG"}}"#),
+        ("Condition", r#"{"StringNotEquals":{"aws:PrincipalOrgID":"o-anotherorgid"}}"#),
+        ("Condition", r#"{"ForAllValues:StringLike":{"aws:PrincipalOrgPaths":"ORG/*"}}"#),
+        ("Condition", r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":["ORG/*","*"]}}"#),
+        ("Condition", r#"{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#),
+    ] {
+        let judgement = judge(Some(&policy(&[&with(element, value)])), &grant());
+        assert!(judgement.openings().next().is_some(), "{element}: {value}\n{judgement}");
+    }
+    for statement in [ORGANIZATION_WIDE, OWN_ACCOUNT, UNIT] {
+        assert_eq!(judge(Some(&policy(&[statement])), &grant()).openings().next(), None);
+    }
+}
+
+#[test]
+fn every_finding_says_what_to_do() {
+    check(
+        &grant(),
+        &policy(&[
+            &with("Condition", ""),
+            &with("Condition", r#"{"StringEquals":{"aws:PrincipalOrgID":["ORG","o-anotherorgid"]}}"#),
+            r#"{"Effect":"Allow","Principal":{"AWS":["999999999999","arn:aws:iam::222222222222:role/x"],"Service":"x.amazonaws.com"},"Action":["bedrock:*","bedrock:PutGuardrailPolicy"],"Resource":["ARN","*"],"Condition":{"Bool":{"aws:SecureTransport":"true"}}}"#,
+            r#"{"Effect":"Deny","Principal":"*","NotAction":"bedrock:ApplyGuardrail","Resource":"ARN"}"#,
+            r#"{"Effect":"Allow","NotPrincipal":{"AWS":"999999999999"},"NotAction":"s3:*","NotResource":"x","Comment":1}"#,
+            r#"{"Effect":"permit"}"#,
+            "7",
+        ]),
+        &expect![[r#"
+            unclear: statement 4 may deny it, because of its Action
+            statement 1 opens the guardrail to every AWS account: Principal is everybody and no condition names the organization; add StringEquals aws:PrincipalOrgID
+            statement 2 opens the guardrail to another organization, "o-anotherorgid"; name only your own in aws:PrincipalOrgID
+            statement 3 admits account 999999999999 by its number, whether or not it is in the organization; drop it unless it is meant to have access from outside
+            statement 3 names "x.amazonaws.com" as principal; only an account or "*" can be admitted
+            statement 3 has a condition that Bedrock doesn't take, "Bool aws:SecureTransport"; only StringEquals aws:PrincipalOrgID and, beside it, ForAnyValue:StringLike aws:PrincipalOrgPaths are taken
+            statement 3 gives actions by the wildcard "bedrock:*"; name each action
+            statement 3 names the action "bedrock:PutGuardrailPolicy", which a policy on this resource can't give; only bedrock:ApplyGuardrail and, on a guardrail, bedrock:GetGuardrail exist there
+            statement 3 is for "*", which is not the ARN that the policy is attached to; write that ARN, with the id instead of the name and without a version
+            statement 4 denies; Bedrock documents no Deny in a guardrail's policy: remove it, and deny in a service control policy instead
+            statement 5 has the unknown element "Comment"; remove it
+            statement 5 opens the guardrail to every AWS account: Principal is everybody and no condition names the organization; add StringEquals aws:PrincipalOrgID
+            statement 5 has NotPrincipal; say what is admitted, not what is not
+            statement 5 has NotAction; say what is admitted, not what is not
+            statement 5 has NotResource; say what is admitted, not what is not
+            statement 6 has no Effect that can be read; write it as shown in the AWS documentation
+            statement 6 has no Principal that can be read; write it as shown in the AWS documentation
+            statement 6 has no Action that can be read; write it as shown in the AWS documentation
+            statement 6 has no Resource that can be read; write it as shown in the AWS documentation
+            statement 7 is no JSON object; remove it"#]],
+    );
+}

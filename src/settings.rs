@@ -1,0 +1,447 @@
+//! Settings from the environment, checked all at once before anything starts.
+//!
+//! Pure: the variables are passed in. Everything wrong is reported in one error.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::ids::{InvalidId, Role, RoleName};
+use crate::own_roles::{FormerRole, OwnRoles};
+
+/// The role that the templates give to members, where nothing else is set.
+pub const DEFAULT_MEMBER_ROLE: &str = "GuardrailKeeperMember";
+
+/// Every setting, with what it means. Also the list of names that are not typing errors.
+pub const VARIABLES: &[(&str, &str)] = &[
+    ("KEEPER_BASELINE", "the baseline: a file's path, or ssm:NAME for a parameter"),
+    ("KEEPER_MEMBER_ROLE", "the name of the role to assume in member accounts"),
+    ("KEEPER_FUNCTION_ROLE", "the ARN of the role that the function runs as"),
+    ("KEEPER_FORMER_ROLES", "roles of earlier deployments, by name or ARN, separated by commas"),
+    ("KEEPER_EXTERNAL_ID", "the external id that the members' trust policies ask for"),
+    ("KEEPER_LEDGER", "where to keep what was done: memory, or file:PATH"),
+    ("KEEPER_GRACE_MINUTES", "how long after joining an account may still lack its role"),
+    ("KEEPER_MAX_EVENT_AGE_HOURS", "events older than this are left to the sweep; unset: none is too old"),
+    ("KEEPER_CONCURRENCY", "how many accounts are worked on at a time"),
+];
+
+/// What the program was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the baseline is.
+    pub baseline: BaselineSource,
+    /// Whose writes are ours, among them the role to assume in members.
+    pub own_roles: OwnRoles,
+    /// The role to assume in members.
+    pub member_role: RoleName,
+    /// The external id that the members' trust policies ask for.
+    pub external_id: Option<String>,
+    /// Where records are kept.
+    pub ledger: LedgerSource,
+    /// How long after joining an account may still lack its role, in minutes.
+    pub grace_minutes: u32,
+    /// How old an event may be, in hours.
+    pub max_event_age_hours: Option<u32>,
+    /// How many accounts are worked on at a time.
+    pub concurrency: usize,
+}
+
+/// Where the baseline is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BaselineSource {
+    /// In a file.
+    File(PathBuf),
+    /// In an SSM parameter of our own account and Region.
+    Parameter(String),
+}
+
+impl FromStr for BaselineSource {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<BaselineSource, std::convert::Infallible> {
+        Ok(match text.strip_prefix("ssm:") {
+            Some(name) => BaselineSource::Parameter(name.to_owned()),
+            None => BaselineSource::File(PathBuf::from(text)),
+        })
+    }
+}
+
+impl fmt::Display for BaselineSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BaselineSource::File(path) => path.display().fmt(f),
+            BaselineSource::Parameter(name) => write!(f, "ssm:{name}"),
+        }
+    }
+}
+
+/// Where records are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerSource {
+    /// In this process; gone with it.
+    Memory,
+    /// In a file of this machine.
+    File(PathBuf),
+}
+
+/// Who reads the settings: the function can't do without some that a terminal can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The Lambda function.
+    Function,
+    /// `guardrailctl`, which may be given the baseline by argument.
+    Terminal,
+}
+
+/// Settings that can't be used; displays every problem.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct InvalidSettings {
+    /// One sentence each.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for InvalidSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the settings can't be used:")?;
+        for problem in &self.problems {
+            write!(f, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Settings {
+    /// Reads the settings out of environment variables. `baseline` stands in for `KEEPER_BASELINE`.
+    ///
+    /// # Errors
+    /// All problems together, each naming its variable.
+    pub fn read(
+        variables: &BTreeMap<String, String>,
+        purpose: Purpose,
+        baseline: Option<BaselineSource>,
+    ) -> Result<Settings, InvalidSettings> {
+        let mut reading = Reading { variables, problems: Vec::new() };
+        let baseline = baseline.or_else(|| reading.baseline());
+        let member_role = reading.member_role(purpose);
+        let function = reading.function_role(purpose);
+        let former = reading.former_roles();
+        let ledger = reading.ledger();
+        let grace_minutes = reading.number("KEEPER_GRACE_MINUTES", 0..=7 * 24 * 60);
+        let max_event_age_hours = reading.number("KEEPER_MAX_EVENT_AGE_HOURS", 1..=14 * 24);
+        let concurrency = reading.number("KEEPER_CONCURRENCY", 1..=256);
+        let external_id = reading.get("KEEPER_EXTERNAL_ID").map(str::to_owned);
+        let Reading { variables: _, mut problems } = reading;
+        match (baseline, member_role) {
+            (Some(baseline), Some(member_role)) if problems.is_empty() => Ok(Settings {
+                baseline,
+                own_roles: OwnRoles { function, members: BTreeSet::from([member_role.clone()]), former },
+                member_role,
+                external_id,
+                ledger,
+                grace_minutes: grace_minutes.unwrap_or(60),
+                max_event_age_hours,
+                concurrency: concurrency.and_then(|number| usize::try_from(number).ok()).unwrap_or(32),
+            }),
+            _ => {
+                problems.extend(Settings::unknown(variables));
+                Err(InvalidSettings { problems })
+            }
+        }
+    }
+
+    /// Variables that look like settings and are none: typing errors, most likely.
+    pub fn unknown(variables: &BTreeMap<String, String>) -> Vec<String> {
+        variables
+            .keys()
+            .filter(|name| name.starts_with("KEEPER_"))
+            .filter(|name| !VARIABLES.iter().any(|(known, _)| known == name))
+            .map(|name| {
+                let known: Vec<&str> = VARIABLES.iter().map(|(known, _)| *known).collect();
+                format!("{name}: no such setting; there are {}", known.join(", "))
+            })
+            .collect()
+    }
+}
+
+struct Reading<'a> {
+    variables: &'a BTreeMap<String, String>,
+    problems: Vec<String>,
+}
+
+impl<'a> Reading<'a> {
+    /// An empty variable is an unset one: templates can't leave one out.
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    fn problem(&mut self, name: &str, what: impl fmt::Display) {
+        self.problems.push(format!("{name}: {what}"));
+    }
+
+    fn missing(&mut self, name: &str) {
+        let meaning = VARIABLES.iter().find(|(known, _)| *known == name).map_or("", |(_, meaning)| meaning);
+        self.problem(name, format_args!("is not set; it names {meaning}"));
+    }
+
+    fn parse<T: FromStr<Err = InvalidId>>(&mut self, name: &str, text: &str) -> Option<T> {
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.problem(name, error);
+                None
+            }
+        }
+    }
+
+    fn baseline(&mut self) -> Option<BaselineSource> {
+        const NAME: &str = "KEEPER_BASELINE";
+        match self.get(NAME) {
+            Some("ssm:") => {
+                self.problem(
+                    NAME,
+                    "ssm: needs a parameter's name, for example ssm:/guardrail-keeper/baseline",
+                );
+                None
+            }
+            Some(text) => text.parse().ok(),
+            None => {
+                self.missing(NAME);
+                None
+            }
+        }
+    }
+
+    fn member_role(&mut self, purpose: Purpose) -> Option<RoleName> {
+        const NAME: &str = "KEEPER_MEMBER_ROLE";
+        match (self.get(NAME), purpose) {
+            (Some(text), _) if text.starts_with("arn:") => {
+                self.problem(NAME, "is an ARN; give the role's name alone, it is the same in every account");
+                None
+            }
+            (Some(text), _) => self.parse(NAME, text),
+            (None, Purpose::Terminal) => self.parse(NAME, DEFAULT_MEMBER_ROLE),
+            (None, Purpose::Function) => {
+                self.missing(NAME);
+                None
+            }
+        }
+    }
+
+    fn function_role(&mut self, purpose: Purpose) -> Option<Role> {
+        const NAME: &str = "KEEPER_FUNCTION_ROLE";
+        match (self.get(NAME), purpose) {
+            (Some(text), _) => match Role::parse_arn(text) {
+                Ok(role) => Some(role),
+                Err(error) => {
+                    self.problem(NAME, error);
+                    None
+                }
+            },
+            (None, Purpose::Terminal) => None,
+            (None, Purpose::Function) => {
+                self.missing(NAME);
+                None
+            }
+        }
+    }
+
+    fn former_roles(&mut self) -> BTreeSet<FormerRole> {
+        const NAME: &str = "KEEPER_FORMER_ROLES";
+        let texts = self.get(NAME).unwrap_or_default().split(',').map(str::trim);
+        texts.filter(|text| !text.is_empty()).filter_map(|text| self.parse(NAME, text)).collect()
+    }
+
+    fn ledger(&mut self) -> LedgerSource {
+        const NAME: &str = "KEEPER_LEDGER";
+        match self.get(NAME) {
+            None | Some("memory") => LedgerSource::Memory,
+            Some(text) => match text.strip_prefix("file:") {
+                Some(path) if !path.is_empty() => LedgerSource::File(PathBuf::from(path)),
+                Some(_) | None => {
+                    self.problem(
+                        NAME,
+                        format_args!("{text:?} is not a ledger: expected memory or file:PATH"),
+                    );
+                    LedgerSource::Memory
+                }
+            },
+        }
+    }
+
+    fn number(&mut self, name: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+        let text = self.get(name)?;
+        match text.parse::<u32>() {
+            Ok(number) if range.contains(&number) => Some(number),
+            Ok(_) | Err(_) => {
+                let (low, high) = (range.start(), range.end());
+                self.problem(name, format_args!("{text:?} is not a number from {low} to {high}"));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(variables: &[(&str, &str)], purpose: Purpose, expected: Expect) {
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let text = match Settings::read(&variables, purpose, None) {
+            Ok(settings) => format!("{settings:#?}\n"),
+            Err(error) => format!("{error}\n"),
+        };
+        expected.assert_eq(&text);
+    }
+
+    #[test]
+    fn every_wrong_setting_is_named_at_once() {
+        check(
+            &[
+                ("KEEPER_BASLINE", "baseline.yaml"),
+                ("KEEPER_MEMBER_ROLE", "arn:aws:iam::111111111111:role/Member"),
+                ("KEEPER_FUNCTION_ROLE", "GuardrailKeeperFunction"),
+                ("KEEPER_FORMER_ROLES", "Old,bad name"),
+                ("KEEPER_LEDGER", "disk"),
+                ("KEEPER_GRACE_MINUTES", "soon"),
+                ("KEEPER_CONCURRENCY", "0"),
+            ],
+            Purpose::Function,
+            expect![[r#"
+                the settings can't be used:
+                  KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
+                  KEEPER_MEMBER_ROLE: is an ARN; give the role's name alone, it is the same in every account
+                  KEEPER_FUNCTION_ROLE: "GuardrailKeeperFunction" is not a role ARN: expected arn:aws:iam::ACCOUNT:role/NAME
+                  KEEPER_FORMER_ROLES: "bad name" is not a role name: expected 1 to 64 letters, digits and +=,.@_-
+                  KEEPER_LEDGER: "disk" is not a ledger: expected memory or file:PATH
+                  KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
+                  KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
+                  KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_function_needs_three() {
+        check(
+            &[("KEEPER_FUNCTION_ROLE", " ")],
+            Purpose::Function,
+            expect![[r#"
+            the settings can't be used:
+              KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
+              KEEPER_MEMBER_ROLE: is not set; it names the name of the role to assume in member accounts
+              KEEPER_FUNCTION_ROLE: is not set; it names the ARN of the role that the function runs as
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_terminal_needs_a_baseline() {
+        check(
+            &[("KEEPER_BASELINE", "baseline.yaml")],
+            Purpose::Terminal,
+            expect![[r#"
+            Settings {
+                baseline: File(
+                    "baseline.yaml",
+                ),
+                own_roles: OwnRoles {
+                    function: None,
+                    members: {
+                        RoleName(
+                            "GuardrailKeeperMember",
+                        ),
+                    },
+                    former: {},
+                },
+                member_role: RoleName(
+                    "GuardrailKeeperMember",
+                ),
+                external_id: None,
+                ledger: Memory,
+                grace_minutes: 60,
+                max_event_age_hours: None,
+                concurrency: 32,
+            }
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_function_with_everything() {
+        check(
+            &[
+                ("KEEPER_BASELINE", "ssm:/guardrail-keeper/baseline"),
+                ("KEEPER_MEMBER_ROLE", "Member"),
+                ("KEEPER_FUNCTION_ROLE", "arn:aws:iam::111111111111:role/path/Function"),
+                ("KEEPER_FORMER_ROLES", "Old, arn:aws:iam::111111111111:role/Older"),
+                ("KEEPER_LEDGER", "file:/tmp/ledger.json"),
+                ("KEEPER_EXTERNAL_ID", "secret"),
+                ("KEEPER_GRACE_MINUTES", "5"),
+                ("KEEPER_MAX_EVENT_AGE_HOURS", "48"),
+                ("KEEPER_CONCURRENCY", "8"),
+            ],
+            Purpose::Function,
+            expect![[r#"
+                Settings {
+                    baseline: Parameter(
+                        "/guardrail-keeper/baseline",
+                    ),
+                    own_roles: OwnRoles {
+                        function: Some(
+                            Role {
+                                account: AccountId(
+                                    "111111111111",
+                                ),
+                                name: RoleName(
+                                    "Function",
+                                ),
+                            },
+                        ),
+                        members: {
+                            RoleName(
+                                "Member",
+                            ),
+                        },
+                        former: {
+                            Member(
+                                RoleName(
+                                    "Old",
+                                ),
+                            ),
+                            Exact(
+                                Role {
+                                    account: AccountId(
+                                        "111111111111",
+                                    ),
+                                    name: RoleName(
+                                        "Older",
+                                    ),
+                                },
+                            ),
+                        },
+                    },
+                    member_role: RoleName(
+                        "Member",
+                    ),
+                    external_id: Some(
+                        "secret",
+                    ),
+                    ledger: File(
+                        "/tmp/ledger.json",
+                    ),
+                    grace_minutes: 5,
+                    max_event_age_hours: Some(
+                        48,
+                    ),
+                    concurrency: 8,
+                }
+            "#]],
+        );
+    }
+}

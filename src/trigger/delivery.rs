@@ -1,0 +1,111 @@
+//! The forms in which events arrive.
+//!
+//! Later forms belong here too, as variants of [`Message`]: the keeper's own messages on the same
+//! queue (a target that was put back to wait, a sweep that goes on in the next invocation) are told
+//! by their `source` before anything is taken for an event.
+
+use serde_json::{Map, Value};
+
+use super::reason::Rejected;
+use super::{Context, Trigger, decide_value};
+
+/// One invocation's payload.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delivery {
+    /// One event, sent to the function itself.
+    Event(Message),
+    /// Messages of an SQS queue, each with its own fate.
+    Batch(Vec<Record>),
+}
+
+/// One message of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// What the batch's answer calls it.
+    pub id: Option<String>,
+    /// What it says.
+    pub message: Message,
+}
+
+/// What was sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// An event; perhaps none of ours.
+    Event(Value),
+    /// Nothing that can be understood.
+    Unreadable(Rejected),
+}
+
+impl Delivery {
+    /// Reads a payload, whatever it is.
+    pub fn parse(payload: impl AsRef<[u8]>) -> Delivery {
+        match Message::parse(payload) {
+            Message::Event(Value::Object(mut root)) => match root.remove("Records") {
+                Some(Value::Array(records)) => Delivery::Batch(records.into_iter().map(Record::of).collect()),
+                Some(other) => {
+                    root.insert("Records".to_owned(), other);
+                    Delivery::Event(Message::Event(Value::Object(root)))
+                }
+                None => Delivery::Event(Message::Event(Value::Object(root))),
+            },
+            message => Delivery::Event(message),
+        }
+    }
+
+    /// What each message is for us, with the id of its record where there is one.
+    pub fn decide(&self, context: &Context) -> Vec<(Option<&str>, Trigger)> {
+        match self {
+            Delivery::Event(message) => vec![(None, message.decide(context))],
+            Delivery::Batch(records) => {
+                records.iter().map(|record| (record.id.as_deref(), record.message.decide(context))).collect()
+            }
+        }
+    }
+}
+
+impl Record {
+    fn of(record: Value) -> Record {
+        let Value::Object(mut record) = record else {
+            return Record { id: None, message: Message::Unreadable(Rejected::NotARecord) };
+        };
+        let id = take_text(&mut record, "messageId");
+        let from_sqs = record.get("eventSource").is_none_or(|source| source == "aws:sqs");
+        let message = match take_text(&mut record, "body") {
+            Some(body) if from_sqs => Message::parse(body),
+            Some(_) | None => Message::Unreadable(Rejected::NotARecord),
+        };
+        Record { id, message }
+    }
+}
+
+impl Message {
+    /// Reads one message.
+    pub fn parse(text: impl AsRef<[u8]>) -> Message {
+        match serde_json::from_slice(text.as_ref()) {
+            Ok(value @ Value::Object(_)) => Message::Event(value),
+            Ok(_) => Message::Unreadable(Rejected::NotAnObject),
+            // serde_json has no other way to tell; a test holds it to this wording.
+            Err(error) if error.to_string().starts_with("recursion limit exceeded") => {
+                Message::Unreadable(Rejected::TooDeep)
+            }
+            Err(_) => Message::Unreadable(Rejected::NotJson),
+        }
+    }
+
+    /// What the message is for us.
+    pub fn decide(&self, context: &Context) -> Trigger {
+        match self {
+            Message::Event(event) => decide_value(event, context),
+            Message::Unreadable(reason) => Trigger::Reject(reason.clone()),
+        }
+    }
+}
+
+fn take_text(object: &mut Map<String, Value>, member: &str) -> Option<String> {
+    match object.remove(member) {
+        Some(Value::String(text)) => Some(text),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) | None => {
+            None
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Several events of one batch as fewer pieces of work.
+
+use std::collections::BTreeMap;
+
+use super::Request;
+use super::scope::{Accounts, ChangedGuardrail, Regions, Scope};
+use crate::ids::AccountId;
+
+/// What makes two scopes one piece of work.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Work {
+    /// One account.
+    Account(AccountId),
+    /// One change of a guardrail, which a guardrail's own task may follow.
+    Guardrail(ChangedGuardrail, Accounts),
+    /// What one request asked for: its plan counts for all of it and for nothing else.
+    Request(Request, Accounts, Regions, Option<ChangedGuardrail>),
+    /// Everything.
+    Organization,
+}
+
+/// Merges the scopes of one batch: one for each account, one for each guardrail that changed, one
+/// for each request, one for the whole organization, sorted.
+///
+/// Every target of every scope is in the result. Accounts are not merged into the organization's
+/// scope though it covers them: what an event names shall not wait for a sweep.
+pub fn merge(scopes: impl IntoIterator<Item = Scope>) -> Vec<Scope> {
+    let mut merged: BTreeMap<Work, Scope> = BTreeMap::new();
+    for scope in scopes {
+        for (work, scope) in split(scope) {
+            match merged.get_mut(&work) {
+                Some(known) => absorb(known, scope),
+                None => {
+                    merged.insert(work, scope);
+                }
+            }
+        }
+    }
+    merged.into_values().collect()
+}
+
+fn split(scope: Scope) -> Vec<(Work, Scope)> {
+    if let Some(request) = scope.request.clone() {
+        let (accounts, regions) = (scope.accounts.clone(), scope.regions.clone());
+        let work = Work::Request(request, accounts, regions, scope.guardrail.clone());
+        return vec![(work, scope)];
+    }
+    if let Some(guardrail) = &scope.guardrail {
+        let work = Work::Guardrail(guardrail.clone(), scope.accounts.clone());
+        return vec![(work, scope)];
+    }
+    match &scope.accounts {
+        Accounts::All => vec![(Work::Organization, scope)],
+        Accounts::Only(accounts) => accounts
+            .iter()
+            .map(|account| {
+                let accounts = Accounts::one(account.clone());
+                (Work::Account(account.clone()), Scope { accounts, ..scope.clone() })
+            })
+            .collect(),
+    }
+}
+
+fn absorb(known: &mut Scope, scope: Scope) {
+    let Scope { accounts: _, regions, guardrail: _, request: _, reasons, events, since } = scope;
+    known.regions = match (std::mem::replace(&mut known.regions, Regions::All), regions) {
+        (Regions::Only(mut ours), Regions::Only(theirs)) => {
+            ours.extend(theirs);
+            Regions::Only(ours)
+        }
+        (Regions::All, _) | (_, Regions::All) => Regions::All,
+    };
+    known.reasons.extend(reasons);
+    known.events.extend(events);
+    known.since = match (known.since, since) {
+        (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+        (ours, theirs) => ours.or(theirs),
+    };
+}

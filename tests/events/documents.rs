@@ -1,0 +1,43 @@
+//! `docs/events.md` says what the code does: the same events, the same reasons.
+
+use std::collections::BTreeSet;
+
+use guardrail_keeper::trigger::{Departure, Ignored, Why, known_events};
+
+const TEXT: &str = include_str!("../../docs/events.md");
+
+/// The rows of the tables under a heading, as their cells without code marks.
+fn rows(heading: &str) -> Vec<Vec<String>> {
+    let section = TEXT.split("\n## ").find(|section| section.starts_with(heading)).expect(heading);
+    let lines = section.lines().filter(|line| line.starts_with("| `"));
+    lines
+        .map(|line| {
+            let cells = line.trim_matches('|').split(" | ");
+            cells.map(|cell| cell.trim_matches(['|', ' ']).replace('`', "")).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn the_table_of_events_is_complete() {
+    let rows = rows("Every event");
+    let documented: Vec<(&str, &str)> = rows.iter().map(|row| (row[1].as_str(), row[0].as_str())).collect();
+    assert_eq!(documented, known_events());
+    for row in &rows {
+        assert_eq!(row.len(), 6, "{row:?}");
+        assert!(row.iter().all(|cell| !cell.is_empty()), "{row:?}");
+    }
+}
+
+#[test]
+fn the_tables_of_reasons_are_complete() {
+    let documented: BTreeSet<(String, String)> =
+        rows("Every reason").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    let why = Why::ALL.iter().map(|reason| (reason.code().to_owned(), reason.to_string()));
+    let departure = Departure::ALL.iter().map(|reason| (reason.code().to_owned(), reason.to_string()));
+    let ignored = Ignored::ALL.iter().map(|reason| (reason.code().to_owned(), reason.to_string()));
+    let known: BTreeSet<(String, String)> = why.chain(departure).chain(ignored).collect();
+    let missing: Vec<_> = known.difference(&documented).collect();
+    let surplus: Vec<_> = documented.difference(&known).collect();
+    assert!(missing.is_empty() && surplus.is_empty(), "missing: {missing:#?}, surplus: {surplus:#?}");
+}
