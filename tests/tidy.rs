@@ -60,7 +60,6 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("ledger", Effects, EverythingAbove),
     ("reconcile", Effects, EverythingAbove),
     ("handler", Effects, EverythingAbove),
-    ("demo", Terminal, EverythingAbove),
     ("cli", Terminal, EverythingAbove),
 ];
 
