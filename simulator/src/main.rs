@@ -1,5 +1,7 @@
 //! `simulator`: serves a world on loopback until it is stopped.
 
+mod measure;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -23,6 +25,15 @@ enum Command {
     Serve(Serve),
     /// Prints the example world, to start one of your own from.
     World,
+    /// Measures memory and latency with a large organization, in this process and over loopback.
+    Measure {
+        /// How many accounts.
+        #[arg(long, default_value_t = 10_000)]
+        accounts: usize,
+        /// How many Regions, up to 17.
+        #[arg(long, default_value_t = 17)]
+        regions: usize,
+    },
 }
 
 #[derive(Args)]
@@ -128,6 +139,7 @@ async fn main() -> ExitCode {
             Ok(())
         }
         Command::Serve(arguments) => serve(arguments).await,
+        Command::Measure { accounts, regions } => measure::measure(accounts, regions).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -202,6 +202,9 @@ pub struct ContextualGroundingPolicy {
     /// Each with a type and a threshold.
     #[serde(rename(deserialize = "filtersConfig"))]
     pub filters: Vec<Map<String, Value>>,
+    /// CLASSIC or STANDARD.
+    #[serde(rename(deserialize = "tierConfig"), default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Map<String, Value>>,
 }
 
 /// The guardrail profile for cross-Region inference.
