@@ -21,7 +21,8 @@ pub enum Delivery {
 /// One message of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// What the batch's answer calls it.
+    /// What the batch's answer calls it. SQS always gives one; a record without can't be answered
+    /// for alone, so that its rejection has to fail the invocation.
     pub id: Option<String>,
     /// What it says.
     pub message: Message,
