@@ -8,6 +8,7 @@ mod error;
 mod guardrails;
 mod organizations;
 mod parameters;
+mod policies;
 mod reader;
 mod sessions;
 mod writer;
@@ -24,7 +25,9 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use crate::failure::Failure;
 use crate::ids::{AccountId, Region, Role, RoleName};
 
+pub use guardrails::Condition;
 pub use organizations::Organizations;
+pub use policies::PolicyWriter;
 pub use reader::Reader;
 pub use sessions::Session;
 pub use writer::Writer;

@@ -143,16 +143,15 @@ async fn run(keeper: &Keeper, baseline: &Baseline, scope: &Scope) -> Result<Repo
 
 /// Whether something is left over that another delivery may finish.
 fn incomplete(report: &Report) -> Result<(), HandlerError> {
-    let mut unfinished = report.unfinished();
-    let Some(first) = unfinished.next() else {
-        return Ok(());
-    };
-    let reason = report.targets.get(first).and_then(crate::report::TargetReport::reason).unwrap_or_default();
-    Err(HandlerError::Incomplete {
-        left: 1 + unfinished.count(),
-        looked_at: report.targets.len(),
-        first: format!("{first}: {reason}"),
-    })
+    let unfinished = report.unfinished();
+    match unfinished.first() {
+        None => Ok(()),
+        Some(first) => Err(HandlerError::Incomplete {
+            left: unfinished.len(),
+            looked_at: report.targets.len() + report.policies.len(),
+            first: first.clone(),
+        }),
+    }
 }
 
 /// Whether a merged scope holds work that this scope asked for.

@@ -47,10 +47,7 @@ impl Extent {
                 Change::Replace { .. } if is_repair(change, records, revision) => {}
                 Change::Replace { .. } => extent.replacements += 1,
                 Change::Release { .. } => extent.releases += 1,
-                Change::Enforce { .. }
-                | Change::EnsureCopy { .. }
-                | Change::PutResourcePolicy { .. }
-                | Change::RemoveResourcePolicy { .. } => {}
+                Change::Enforce { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => {}
             }
         }
         extent
@@ -91,8 +88,7 @@ fn is_repair(change: &Change, records: &Records, revision: &Revision) -> bool {
         | Change::Enforce { .. }
         | Change::Release { .. }
         | Change::EnsureCopy { .. }
-        | Change::PutResourcePolicy { .. }
-        | Change::RemoveResourcePolicy { .. } => false,
+        | Change::Policy(_) => false,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::enforcement::Enforcement;
 use crate::failure::Failure;
 use crate::ids::{AccountId, ConfigId, Target};
 use crate::own_roles::OwnRoles;
+use crate::resource_policy::{Document, InvalidDocument};
 
 /// The account-level enforcement of every target that was looked at.
 pub type Observed = BTreeMap<Target, Observation>;
@@ -19,6 +20,19 @@ pub enum Observation {
     Absent,
     /// This is enforced.
     Enforced(Seen),
+    /// Nobody could tell.
+    Unreadable(Failure),
+}
+
+/// The resource policy of a guardrail or guardrail profile, as its owner was shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicySeen {
+    /// None is attached.
+    Absent,
+    /// This is attached.
+    Attached(Document),
+    /// Something is attached that can't be understood.
+    Invalid(InvalidDocument),
     /// Nobody could tell.
     Unreadable(Failure),
 }

@@ -10,6 +10,7 @@
 
 mod change;
 mod decide;
+mod policies;
 mod print;
 mod safe;
 
@@ -26,9 +27,11 @@ use crate::organization::AccountState;
 use crate::own_roles::OwnRoles;
 use crate::record::{Record, Records};
 use crate::resolved::{Resolved, Unusable};
+use crate::resource_policy::Resource;
 
-pub use change::{Change, Ownership};
+pub use change::{Change, Ownership, PolicyChange};
 pub use decide::decide;
+pub use policies::{PolicyAction, PolicyDecision, decide_policy};
 pub use print::{Counts, Line, Mark};
 pub use safe::{Proof, SafePlan};
 
@@ -36,6 +39,8 @@ pub use safe::{Proof, SafePlan};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a plan that nobody prints or applies did nothing"]
 pub struct Plan {
+    /// One decision per resource policy of the owner's that the targets depend on.
+    pub policies: BTreeMap<Resource, PolicyDecision>,
     /// One decision per target.
     pub decisions: BTreeMap<Target, Decision>,
     /// Accounts that were not looked at because no call can work there.
@@ -143,6 +148,11 @@ pub enum HoldReason {
         /// What the probe was told.
         failure: Failure,
     },
+    /// The resource policy can't be made to grant what is needed, or may not be touched.
+    Policy {
+        /// Why, in words.
+        why: String,
+    },
     /// Nobody proved that the member can apply the guardrail.
     NotProven,
     /// The revision changes more than its limits allow, and nobody has approved it.
@@ -160,6 +170,7 @@ impl HoldReason {
                 failure.category.is_worth_waiting()
             }
             HoldReason::Unusable { unusable } => unusable.is_worth_waiting(),
+            HoldReason::Policy { .. } => false,
             HoldReason::NotOurs { .. }
             | HoldReason::NoDurableLedger
             | HoldReason::ChangedBySomeoneElse { .. }
@@ -202,15 +213,23 @@ pub fn plan(resolved: &Resolved, observed: &Observed, records: &Records, grounds
             (target.clone(), decide(target, wish, seen, record, grounds))
         })
         .collect();
-    Plan { decisions, skipped: BTreeMap::new() }
+    Plan { decisions, ..Plan::default() }
 }
 
 impl Plan {
-    /// The changes, in order of their targets.
+    /// The changes of targets, in their order.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.decisions.values().filter_map(|decision| match decision {
             Decision::Change(change) => Some(change),
             Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => None,
+        })
+    }
+
+    /// The changes of resource policies. They come before those of targets, which depend on them.
+    pub fn policy_changes(&self) -> impl Iterator<Item = &PolicyChange> {
+        self.policies.values().filter_map(|decision| match &decision.action {
+            PolicyAction::Change(change) => Some(change),
+            PolicyAction::Granted | PolicyAction::Held(_) => None,
         })
     }
 
@@ -226,7 +245,14 @@ impl Plan {
 
     /// Holds every change for which `reason` finds one.
     pub fn hold_changes(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
-        let Plan { decisions, skipped } = self;
+        let Plan { mut policies, decisions, skipped } = self;
+        for decision in policies.values_mut() {
+            if let PolicyAction::Change(change) = &decision.action
+                && let Some(reason) = reason(&Change::Policy(change.clone()))
+            {
+                decision.action = PolicyAction::Held(reason);
+            }
+        }
         let decisions = decisions
             .into_iter()
             .map(|(target, decision)| match decision {
@@ -239,7 +265,7 @@ impl Plan {
                 }
             })
             .collect();
-        Plan { decisions, skipped }
+        Plan { policies, decisions, skipped }
     }
 }
 

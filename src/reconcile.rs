@@ -75,6 +75,9 @@ impl Stopped {
     }
 }
 
+/// How often one run looks at most: once, and once more after each thing that others were waiting for.
+pub const MAX_ROUNDS: usize = 2;
+
 /// How far a run has come, for whoever shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -207,7 +210,16 @@ impl Keeper {
         progress: Progress<'_>,
     ) -> Result<Report, Stopped> {
         let survey = self.survey(baseline, scope, progress).await?;
-        Ok(self.apply(baseline, survey, progress).await)
+        let mut report = self.apply(baseline, survey, progress).await;
+        // Where a grant was put in place, the targets that were waiting for it are looked at again.
+        for _ in 1..MAX_ROUNDS {
+            if !report.calls_for_another_look() || report.is_converged() {
+                break;
+            }
+            let survey = self.survey(baseline, scope, progress).await?;
+            report.absorb(self.apply(baseline, survey, progress).await);
+        }
+        Ok(report)
     }
 }
 

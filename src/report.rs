@@ -1,7 +1,7 @@
 //! What a run did: every target's state afterwards, and why.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -10,7 +10,8 @@ use crate::failure::Failure;
 use crate::ids::{AccountId, Target};
 use crate::observed::Observation;
 use crate::organization::AccountState;
-use crate::plan::{Change, Decision, Plan};
+use crate::plan::{Change, Decision, Plan, PolicyAction, PolicyChange, PolicyDecision};
+use crate::resource_policy::Resource;
 
 /// The result of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ use crate::plan::{Change, Decision, Plan};
 pub struct Report {
     /// The baseline that was followed.
     pub revision: Revision,
+    /// Every resource policy's result, in order.
+    pub policies: BTreeMap<Resource, PolicyReport>,
     /// Every target's result, in order.
     pub targets: BTreeMap<Target, TargetReport>,
     /// Accounts that were not looked at because no call can work there.
@@ -35,6 +38,56 @@ pub enum TargetReport {
     Attempted(Outcome),
     /// Nothing was attempted, because of this decision.
     Decided(Decision),
+}
+
+/// One resource policy's result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicyReport {
+    /// A change was attempted.
+    Attempted {
+        /// The change.
+        change: PolicyChange,
+        /// Whether it worked.
+        result: Result<(), Failure>,
+    },
+    /// Nothing was attempted, because of this decision.
+    Decided(PolicyDecision),
+}
+
+impl PolicyReport {
+    /// Why it is not as wanted; `None` if it is.
+    fn trouble(&self) -> Option<String> {
+        match self {
+            PolicyReport::Attempted { result, .. } => result.as_ref().err().map(ToString::to_string),
+            PolicyReport::Decided(PolicyDecision { action: PolicyAction::Held(reason), .. }) => {
+                Some(reason.to_string())
+            }
+            PolicyReport::Decided(_) => None,
+        }
+    }
+
+    fn is_worth_waiting(&self) -> bool {
+        match self {
+            PolicyReport::Attempted { result, .. } => {
+                result.as_ref().is_err_and(|failure| failure.category.is_worth_waiting())
+            }
+            PolicyReport::Decided(PolicyDecision { action: PolicyAction::Held(reason), .. }) => {
+                reason.is_worth_waiting()
+            }
+            PolicyReport::Decided(_) => false,
+        }
+    }
+
+    fn word(&self) -> &'static str {
+        match self {
+            PolicyReport::Attempted { result: Err(_), .. } => "failed",
+            PolicyReport::Attempted { result: Ok(()), .. } => "written",
+            PolicyReport::Decided(PolicyDecision { action, .. }) => match action {
+                PolicyAction::Granted => "granted",
+                PolicyAction::Held(_) | PolicyAction::Change(_) => "held",
+            },
+        }
+    }
 }
 
 /// A change and what became of it. One attempt; the next run tries again.
@@ -74,11 +127,11 @@ impl TargetReport {
         match self {
             TargetReport::Attempted(Outcome { result: Err(_), .. }) => State::Failed,
             TargetReport::Attempted(Outcome { change, result: Ok(()) }) => match change {
-                Change::Enforce { .. } | Change::EnsureCopy { .. } | Change::PutResourcePolicy { .. } => {
-                    State::Enforced
-                }
+                Change::Enforce { .. } | Change::EnsureCopy { .. } => State::Enforced,
                 Change::Replace { .. } => State::Replaced,
-                Change::Release { .. } | Change::RemoveResourcePolicy { .. } => State::Released,
+                Change::Release { .. } => State::Released,
+                // Policies have a report of their own.
+                Change::Policy(_) => State::InSync,
             },
             TargetReport::Decided(decision) => match decision {
                 Decision::InSync(_) => State::InSync,
@@ -126,10 +179,7 @@ impl TargetReport {
                 Change::Replace { from, .. } | Change::Release { from, .. } => {
                     Some(from.enforcement.to_string())
                 }
-                Change::Enforce { .. }
-                | Change::EnsureCopy { .. }
-                | Change::PutResourcePolicy { .. }
-                | Change::RemoveResourcePolicy { .. } => None,
+                Change::Enforce { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => None,
             },
             TargetReport::Decided(decision) => match decision {
                 Decision::InSync(in_sync) => in_sync.enforced.as_ref().map(ToString::to_string),
@@ -147,20 +197,43 @@ impl TargetReport {
 impl Report {
     /// A report of a plan of which nothing was attempted yet.
     pub fn of(revision: Revision, plan: Plan) -> Report {
-        let Plan { decisions, skipped } = plan;
+        let Plan { policies, decisions, skipped } = plan;
         let targets = decisions
             .into_iter()
             .map(|(target, decision)| (target, TargetReport::Decided(decision)))
             .collect();
-        Report { revision, targets, skipped, strangers: Vec::new(), warnings: Vec::new() }
+        let policies = policies
+            .into_iter()
+            .map(|(resource, decision)| (resource, PolicyReport::Decided(decision)))
+            .collect();
+        Report { revision, policies, targets, skipped, strangers: Vec::new(), warnings: Vec::new() }
     }
 
     /// Adds what another part of the same run found. Later findings win.
     pub fn absorb(&mut self, other: Report) {
-        let Report { revision: _, targets, skipped, strangers, warnings } = other;
-        self.targets.extend(targets);
+        let Report { revision: _, policies, targets, skipped, strangers, warnings } = other;
+        for (resource, report) in policies {
+            // What was written stays in the report, though a later look finds nothing left to do.
+            let written =
+                |known: &PolicyReport| matches!(known, PolicyReport::Attempted { result: Ok(()), .. });
+            let keep = report.trouble().is_none() && self.policies.get(&resource).is_some_and(written);
+            if !keep {
+                self.policies.insert(resource, report);
+            }
+        }
+        for (target, report) in targets {
+            // Likewise a target that was changed and is now in sync.
+            let changed = |known: &TargetReport| {
+                matches!(known, TargetReport::Attempted(Outcome { result: Ok(()), .. }))
+            };
+            let keep = report.state() == State::InSync && self.targets.get(&target).is_some_and(changed);
+            if !keep {
+                self.targets.insert(target, report);
+            }
+        }
+        let known = self.strangers.clone();
         self.skipped.extend(skipped);
-        self.strangers.extend(strangers);
+        self.strangers.extend(strangers.into_iter().filter(|stranger| !known.contains(stranger)));
         self.warnings.extend(warnings);
     }
 
@@ -181,26 +254,46 @@ impl Report {
         })
     }
 
-    /// The targets that are worth another look soon.
-    pub fn unfinished(&self) -> impl Iterator<Item = &Target> {
-        self.targets.iter().filter(|(_, report)| report.is_worth_waiting()).map(|(target, _)| target)
+    /// What is worth another look soon, each with its reason.
+    pub fn unfinished(&self) -> Vec<String> {
+        let policies = self.policies.iter().filter(|(_, report)| report.is_worth_waiting());
+        let policies = policies
+            .map(|(resource, report)| format!("{resource}: {}", report.trouble().unwrap_or_default()));
+        let targets = self.targets.iter().filter(|(_, report)| report.is_worth_waiting());
+        let targets =
+            targets.map(|(target, report)| format!("{target}: {}", report.reason().unwrap_or_default()));
+        policies.chain(targets).collect()
+    }
+
+    /// Whether something was put in place that other decisions were waiting for.
+    pub fn calls_for_another_look(&self) -> bool {
+        self.policies.values().any(|report| matches!(report, PolicyReport::Attempted { result: Ok(()), .. }))
     }
 
     /// Whether every target is as wanted, or on purpose none of our business.
     pub fn is_converged(&self) -> bool {
-        self.targets.values().all(|target| match target.state() {
-            State::Enforced | State::Replaced | State::Released | State::InSync | State::LeftAlone => true,
-            State::Held | State::Failed | State::Broken => false,
-        })
+        let policies = self.policies.values().all(|report| report.trouble().is_none());
+        policies
+            && self.targets.values().all(|target| match target.state() {
+                State::Enforced | State::Replaced | State::Released | State::InSync | State::LeftAlone => {
+                    true
+                }
+                State::Held | State::Failed | State::Broken => false,
+            })
     }
 
     /// How it ended, in one line.
     pub fn summary(&self) -> String {
         let counts = self.counts();
         let count = |state: State| counts.get(&state).copied().unwrap_or(0);
-        let changed = count(State::Enforced) + count(State::Replaced) + count(State::Released);
-        let mut text =
-            format!("{changed} changed, {} held, {} in sync", count(State::Held), count(State::InSync));
+        let policies = |word: &str| self.policies.values().filter(|report| report.word() == word).count();
+        let changed =
+            count(State::Enforced) + count(State::Replaced) + count(State::Released) + policies("written");
+        let held = count(State::Held) + policies("held");
+        let mut text = format!("{changed} changed, {held} held, {} in sync", count(State::InSync));
+        if policies("failed") > 0 {
+            let _ = write!(text, ", {} resource policies failed", policies("failed"));
+        }
         for (state, word) in
             [(State::Failed, "failed"), (State::Broken, "broken"), (State::LeftAlone, "left alone")]
         {
@@ -218,7 +311,14 @@ impl Report {
 
     /// The report as JSON: counts, then every target that isn't simply in sync.
     pub fn to_json(&self) -> serde_json::Value {
-        let Report { revision, targets, skipped, strangers, warnings } = self;
+        let Report { revision, policies, targets, skipped, strangers, warnings } = self;
+        let policies: Vec<serde_json::Value> = policies
+            .iter()
+            .filter(|(_, report)| report.word() != "granted")
+            .map(|(resource, report)| {
+                serde_json::json!({ "resource": resource, "state": report.word(), "reason": report.trouble() })
+            })
+            .collect();
         let listed: Vec<serde_json::Value> = targets
             .iter()
             .filter(|(_, report)| !matches!(report.state(), State::InSync))
@@ -237,6 +337,7 @@ impl Report {
             "revision": revision,
             "converged": self.is_converged(),
             "counts": self.counts(),
+            "policies": policies,
             "targets": listed,
             "skipped": skipped,
             "strangers": strangers,
@@ -248,6 +349,15 @@ impl Report {
 impl fmt::Display for Report {
     /// One line per target in which something was done or should have been, then the sums.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for report in self.policies.values() {
+            if let PolicyReport::Attempted { change, result } = report {
+                let change = Change::Policy(change.clone());
+                match result {
+                    Ok(()) => writeln!(f, "{} {change}", change.mark())?,
+                    Err(failure) => writeln!(f, "! failed to {}: {failure}", change.verb())?,
+                }
+            }
+        }
         for (target, report) in &self.targets {
             match report {
                 TargetReport::Attempted(Outcome { change, result }) => match result {
@@ -257,7 +367,12 @@ impl fmt::Display for Report {
                 TargetReport::Decided(_) => {}
             }
         }
-        let mut rest = Plan { decisions: BTreeMap::new(), skipped: self.skipped.clone() };
+        let mut rest = Plan { skipped: self.skipped.clone(), ..Plan::default() };
+        for (resource, report) in &self.policies {
+            if let PolicyReport::Decided(decision) = report {
+                rest.policies.insert(resource.clone(), decision.clone());
+            }
+        }
         for (target, report) in &self.targets {
             if let TargetReport::Decided(decision) = report {
                 rest.decisions.insert(target.clone(), decision.clone());

@@ -12,13 +12,17 @@ use crate::baseline::{Existing, GuardrailKey, GuardrailName, OnUnusable, Placeme
 use crate::desired::{Desired, Wanted, WantedGuardrail};
 use crate::enforcement::Enforcement;
 use crate::failure::Failure;
-use crate::ids::{GuardrailArn, GuardrailVersion, Region, Target};
+use crate::ids::{GuardrailArn, GuardrailVersion, OrganizationId, Region, Target};
+use crate::observed::PolicySeen;
+use crate::resource_policy::{Ensure, Grant, ProfileArn, Resource, Verdict, ensure, judge};
 
 /// What the owner account was seen to hold, for every guardrail and Region that a run needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
     /// One entry per guardrail of the baseline and Region.
     pub entries: BTreeMap<(GuardrailKey, Region), CatalogEntry>,
+    /// The resource policies of those guardrails and of their cross-Region profiles.
+    pub policies: BTreeMap<Resource, PolicySeen>,
 }
 
 /// One guardrail in one Region, as the owner account showed it.
@@ -28,6 +32,21 @@ pub struct CatalogEntry {
     pub arn: Option<GuardrailArn>,
     /// Why the version asked for can't be enforced; `None` if it can.
     pub unusable: Option<Unusable>,
+    /// The guardrail profile that it uses for inference in other Regions, which has a resource policy of its own.
+    pub profile: Option<ProfileArn>,
+}
+
+impl CatalogEntry {
+    /// A guardrail that could not be found or looked at.
+    pub fn unusable(unusable: Unusable) -> CatalogEntry {
+        CatalogEntry { arn: None, unusable: Some(unusable), profile: None }
+    }
+
+    /// What must be granted to whoever is to apply the guardrail.
+    pub fn resources(&self) -> impl Iterator<Item = Resource> {
+        let guardrail = self.arn.clone().map(Resource::Guardrail);
+        guardrail.into_iter().chain(self.profile.clone().map(Resource::Profile))
+    }
 }
 
 /// Why a guardrail can't be enforced. Displays as what is wrong and what to do about it.
@@ -60,6 +79,15 @@ pub enum Unusable {
     },
     /// It carries an Automated Reasoning policy, which fails at run time when enforced.
     AutomatedReasoning,
+    /// Its resource policy doesn't admit the organization.
+    NotGranted {
+        /// The guardrail or profile.
+        resource: Resource,
+        /// What its policy lacks, in words.
+        why: String,
+        /// Whether the keeper is about to put that right.
+        being_mended: bool,
+    },
     /// The owner account could not be read, so nothing is known.
     Unreadable {
         /// Why.
@@ -77,9 +105,15 @@ impl Unusable {
             | Unusable::Ambiguous { .. }
             | Unusable::Missing { .. }
             | Unusable::NotReady { .. }
+            | Unusable::NotGranted { .. }
             | Unusable::AutomatedReasoning => true,
             Unusable::Unreadable { .. } | Unusable::CopyUnsupported => false,
         }
+    }
+
+    /// Whether the keeper itself is about to mend it, so that nothing is given up for it.
+    pub fn is_being_mended(&self) -> bool {
+        matches!(self, Unusable::NotGranted { being_mended: true, .. })
     }
 
     /// Whether time alone may mend it.
@@ -89,6 +123,7 @@ impl Unusable {
                 status == "CREATING" || status == "UPDATING" || status == "VERSIONING"
             }
             Unusable::Unreadable { failure } => failure.category.is_worth_waiting(),
+            Unusable::NotGranted { being_mended, .. } => *being_mended,
             Unusable::NotFound { .. }
             | Unusable::Ambiguous { .. }
             | Unusable::Missing { .. }
@@ -113,6 +148,12 @@ impl fmt::Display for Unusable {
             Unusable::NotReady { status } => write!(f, "the guardrail is {status}, not READY"),
             Unusable::AutomatedReasoning => {
                 f.write_str("it carries an Automated Reasoning policy, which fails every call when enforced: publish a version without one")
+            }
+            Unusable::NotGranted { resource, why, being_mended: true } => {
+                write!(f, "{resource} isn't granted to the organization yet: {why}")
+            }
+            Unusable::NotGranted { resource, why, being_mended: false } => {
+                write!(f, "{resource} isn't granted to the organization, and its policy can't be mended here: {why}")
             }
             Unusable::Unreadable { failure } => write!(f, "the owner account could not be read: {failure}"),
             Unusable::CopyUnsupported => f.write_str("`placement: copy` is not supported by this version: use central"),
@@ -155,13 +196,13 @@ pub struct Enforce {
 }
 
 /// Puts ARNs to wishes.
-pub fn resolve(desired: Desired, catalog: &Catalog) -> Resolved {
+pub fn resolve(desired: Desired, catalog: &Catalog, organization: &OrganizationId) -> Resolved {
     desired
         .into_iter()
         .map(|(target, wanted)| {
             let wish = match wanted {
                 Wanted::Guardrail(wanted) => {
-                    Wish::Enforce(resolve_guardrail(wanted, &target.region, catalog))
+                    Wish::Enforce(resolve_guardrail(wanted, &target, catalog, organization))
                 }
                 Wanted::Nothing => Wish::Nothing,
                 Wanted::Unassigned => Wish::Unassigned,
@@ -172,17 +213,22 @@ pub fn resolve(desired: Desired, catalog: &Catalog) -> Resolved {
         .collect()
 }
 
-fn resolve_guardrail(wanted: WantedGuardrail, region: &Region, catalog: &Catalog) -> Enforce {
+fn resolve_guardrail(
+    wanted: WantedGuardrail,
+    target: &Target,
+    catalog: &Catalog,
+    organization: &OrganizationId,
+) -> Enforce {
     let WantedGuardrail { key, source, guardrail, existing } = wanted;
     let entry = match guardrail.placement {
-        Placement::Central => catalog.entries.get(&(key.clone(), region.clone())).cloned(),
-        Placement::Copy => Some(CatalogEntry { arn: None, unusable: Some(Unusable::CopyUnsupported) }),
+        Placement::Central => catalog.entries.get(&(key.clone(), target.region.clone())).cloned(),
+        Placement::Copy => Some(CatalogEntry::unusable(Unusable::CopyUnsupported)),
     };
     // Whoever filled the catalog left this one out; that is not "usable".
-    let entry = entry.unwrap_or_else(|| CatalogEntry {
-        arn: None,
-        unusable: Some(Unusable::Unreadable { failure: Failure::not_looked_up(&key) }),
+    let entry = entry.unwrap_or_else(|| {
+        CatalogEntry::unusable(Unusable::Unreadable { failure: Failure::not_looked_up(&key) })
     });
+    let unusable = entry.unusable.clone().or_else(|| not_granted(&entry, target, catalog, organization));
     Enforce {
         enforcement: entry.arn.map(|arn| Enforcement {
             guardrail: arn,
@@ -191,9 +237,41 @@ fn resolve_guardrail(wanted: WantedGuardrail, region: &Region, catalog: &Catalog
             guarding: guardrail.guarding,
         }),
         key,
-        unusable: entry.unusable,
+        unusable,
         present_unusable: None,
         existing,
         on_unusable: guardrail.on_unusable,
     }
+}
+
+/// Why an account may not use the guardrail, as far as resource policies tell. The owner's own
+/// account needs none.
+fn not_granted(
+    entry: &CatalogEntry,
+    target: &Target,
+    catalog: &Catalog,
+    organization: &OrganizationId,
+) -> Option<Unusable> {
+    entry.resources().filter(|resource| *resource.account() != target.account).find_map(|resource| {
+        let document = match catalog.policies.get(&resource) {
+            Some(PolicySeen::Absent) => None,
+            Some(PolicySeen::Attached(document)) => Some(document),
+            Some(PolicySeen::Invalid(invalid)) => {
+                let why = invalid.to_string();
+                return Some(Unusable::NotGranted { resource, why, being_mended: false });
+            }
+            Some(PolicySeen::Unreadable(failure)) => {
+                return Some(Unusable::Unreadable { failure: failure.clone() });
+            }
+            None => return Some(Unusable::Unreadable { failure: Failure::not_looked_up(&resource) }),
+        };
+        let grant = Grant { resource: resource.clone(), organization: organization.clone() };
+        match judge(document, &grant).verdict {
+            Verdict::Granted => None,
+            verdict @ (Verdict::NotGranted(_) | Verdict::Unclear(_)) => {
+                let being_mended = matches!(ensure(document, &grant), Ensure::Put(_));
+                Some(Unusable::NotGranted { resource, why: verdict.to_string(), being_mended })
+            }
+        }
+    })
 }

@@ -49,11 +49,15 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("observed", Core, Only("ids failure enforcement own_roles resource_policy")),
     ("record", Core, Only("ids enforcement baseline observed")),
     ("desired", Core, Only("ids organization enforcement baseline trigger record")),
-    ("resolved", Core, Only("ids failure enforcement baseline desired")),
+    ("resolved", Core, Only("ids failure enforcement resource_policy baseline observed desired")),
     // The decision: it sees everything but why we woke.
     ("plan", Core, Only(SEEN_BY_THE_PLAN)),
     ("limits", Core, Only("ids organization enforcement baseline record desired resolved plan")),
-    ("report", Core, Only("ids failure organization enforcement baseline observed record plan limits")),
+    (
+        "report",
+        Core,
+        Only("ids failure organization enforcement resource_policy baseline observed record plan limits"),
+    ),
     // Reads settings through a function that is passed in.
     ("settings", Core, Only("ids own_roles limits")),
     ("cloud", Effects, EverythingAbove),

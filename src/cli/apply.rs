@@ -9,9 +9,11 @@ use serde_json::json;
 use super::output::{self, Bar, HEADING, paint};
 use super::plan::{print, to_json};
 use super::{OK, Output, Target, UNFINISHED, settings};
-use crate::baseline::Revision;
+use crate::baseline::{Baseline, Revision};
 use crate::cloud::{Access, Patience};
-use crate::reconcile::Keeper;
+use crate::reconcile::{Keeper, MAX_ROUNDS, Stopped, Survey};
+use crate::report::Report;
+use crate::trigger::Scope;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -47,46 +49,89 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         }
         keeper.approve(revision).await?;
     }
-    let scope = arguments.target.scope();
-    let bar = Bar::new();
-    let mut survey = keeper.survey(&baseline, &scope, &|step| bar.step(step)).await?;
-    drop(bar);
-    let planned = match arguments.output {
-        Output::Text => {
-            print(&baseline, &survey);
-            None
+    let session = Session { keeper: &keeper, baseline: &baseline, scope: arguments.target.scope() };
+    let mut planned = Vec::new();
+    let mut rounds = 0;
+    let mut whole: Option<Report> = None;
+    loop {
+        rounds += 1;
+        let survey = session.survey().await?;
+        let strangers = survey.strangers.len();
+        match arguments.output {
+            Output::Text => print(&baseline, &survey),
+            Output::Json => planned.push(to_json(&baseline, &survey)),
         }
-        Output::Json => Some(to_json(&baseline, &survey)),
-    };
-    let changes = survey.plan.plan().changes().count();
-    if asks && changes > 0 {
+        let changes = survey.plan.plan().counts().to_change;
+        let survey = match asks && changes > 0 {
+            true => match session.ask(survey, changes).await? {
+                Some(survey) => survey,
+                None => return Ok(UNFINISHED),
+            },
+            false => survey,
+        };
+        let report = session.apply(survey).await;
+        if arguments.output == Output::Text {
+            if changes > 0 {
+                output::print(format_args!("\n{}\n{report}", paint(HEADING, "Applied:")));
+            } else {
+                report.warnings.iter().for_each(output::warning);
+            }
+        }
+        let goes_on = report.calls_for_another_look();
+        let done = match whole.take() {
+            Some(mut before) => {
+                before.absorb(report);
+                before
+            }
+            None => report,
+        };
+        if goes_on && rounds < MAX_ROUNDS {
+            output::note(
+                "grants were put in place, so the accounts that waited for them are looked at again",
+            );
+            whole = Some(done);
+            continue;
+        }
+        if arguments.output == Output::Json {
+            output::print_json(&json!({ "planned": planned, "report": done.to_json() }));
+        }
+        return Ok(if done.is_converged() && strangers == 0 { OK } else { UNFINISHED });
+    }
+}
+
+/// One baseline applied to one scope.
+struct Session<'a> {
+    keeper: &'a Keeper,
+    baseline: &'a Baseline,
+    scope: Scope,
+}
+
+impl Session<'_> {
+    async fn survey(&self) -> Result<Survey, Stopped> {
+        let bar = Bar::new();
+        self.keeper.survey(self.baseline, &self.scope, &|step| bar.step(step)).await
+    }
+
+    async fn apply(&self, survey: Survey) -> Report {
+        let bar = Bar::new();
+        self.keeper.apply(self.baseline, survey, &|step| bar.step(step)).await
+    }
+
+    /// Asks whether to apply what was shown. The plan was read for a while, so it is made again:
+    /// what is applied must be what was read.
+    async fn ask(&self, shown: Survey, changes: usize) -> anyhow::Result<Option<Survey>> {
         if !confirmed(changes)? {
             output::note("nothing was changed");
-            return Ok(UNFINISHED);
+            return Ok(None);
         }
-        // The plan was read for a while; what is applied must be what was read.
-        let shown = survey.plan.plan().hash();
-        let bar = Bar::new();
-        survey = keeper.survey(&baseline, &scope, &|step| bar.step(step)).await?;
-        drop(bar);
-        if survey.plan.plan().hash() != shown {
-            print(&baseline, &survey);
-            output::note(
-                "this is another plan than the one you read, so nothing was changed: run apply again",
-            );
-            return Ok(UNFINISHED);
+        let survey = self.survey().await?;
+        if survey.plan.plan().hash() == shown.plan.plan().hash() {
+            return Ok(Some(survey));
         }
+        print(self.baseline, &survey);
+        output::note("this is another plan than the one you read, so nothing was changed: run apply again");
+        Ok(None)
     }
-    let strangers = survey.strangers.len();
-    let bar = Bar::new();
-    let report = keeper.apply(&baseline, survey, &|step| bar.step(step)).await;
-    drop(bar);
-    match planned {
-        Some(planned) => output::print_json(&json!({ "planned": planned, "report": report.to_json() })),
-        None if changes > 0 => output::print(format_args!("\n{}\n{report}", paint(HEADING, "Applied:"))),
-        None => report.warnings.iter().for_each(output::warning),
-    }
-    Ok(if report.is_converged() && strangers == 0 { OK } else { UNFINISHED })
 }
 
 fn confirmed(changes: usize) -> io::Result<bool> {

@@ -1,10 +1,14 @@
 //! Looks at guardrails in the account that owns them.
 
+use aws_sdk_bedrock::types::GuardrailStatus;
+
 use super::Reader;
 use super::error::{failure, is_missing};
 use crate::baseline::{GuardrailName, Selector, Source};
 use crate::ids::{GuardrailArn, GuardrailVersion};
+use crate::observed::PolicySeen;
 use crate::resolved::{CatalogEntry, Unusable};
+use crate::resource_policy::{ProfileArn, Resource};
 
 impl Reader {
     /// Finds a guardrail and says whether the version asked for can be enforced.
@@ -15,10 +19,10 @@ impl Reader {
         };
         match found {
             Ok(arn) => {
-                let unusable = self.why_unusable(&arn, source.version).await;
-                CatalogEntry { arn: Some(arn), unusable }
+                let Condition { unusable, profile } = self.condition(&arn, source.version).await;
+                CatalogEntry { arn: Some(arn), unusable, profile }
             }
-            Err(unusable) => CatalogEntry { arn: None, unusable: Some(unusable) },
+            Err(unusable) => CatalogEntry::unusable(unusable),
         }
     }
 
@@ -46,12 +50,8 @@ impl Reader {
         }
     }
 
-    /// Why a version can't be enforced, or `None` if it can, as far as its owner can tell.
-    pub async fn why_unusable(
-        &self,
-        guardrail: &GuardrailArn,
-        version: GuardrailVersion,
-    ) -> Option<Unusable> {
+    /// Whether a version can be enforced, as far as its owner can tell.
+    pub async fn condition(&self, guardrail: &GuardrailArn, version: GuardrailVersion) -> Condition {
         let answer = self
             .bedrock
             .get_guardrail()
@@ -59,16 +59,45 @@ impl Reader {
             .guardrail_version(version.to_string())
             .send()
             .await;
-        match answer {
-            Ok(answer) if answer.status() != &aws_sdk_bedrock::types::GuardrailStatus::Ready => {
+        let unusable = match &answer {
+            Ok(answer) if answer.status() != &GuardrailStatus::Ready => {
                 Some(Unusable::NotReady { status: answer.status().as_str().to_owned() })
             }
             Ok(answer) if answer.automated_reasoning_policy().is_some() => Some(Unusable::AutomatedReasoning),
             Ok(_) => None,
-            Err(error) if is_missing(&error) => {
+            Err(error) if is_missing(error) => {
                 Some(Unusable::Missing { guardrail: guardrail.clone(), version })
             }
-            Err(error) => Some(Unusable::Unreadable { failure: failure("GetGuardrail", &error) }),
+            Err(error) => Some(Unusable::Unreadable { failure: failure("GetGuardrail", error) }),
+        };
+        let profile = answer.ok().and_then(|answer| {
+            answer.cross_region_details().and_then(|details| details.guardrail_profile_arn()?.parse().ok())
+        });
+        Condition { unusable, profile }
+    }
+
+    /// The resource policy of a guardrail or guardrail profile.
+    pub async fn resource_policy(&self, resource: &Resource) -> PolicySeen {
+        let answer = self.bedrock.get_resource_policy().resource_arn(resource.to_string()).send().await;
+        match answer {
+            Ok(answer) => match answer.resource_policy() {
+                Some(text) => match text.parse() {
+                    Ok(document) => PolicySeen::Attached(document),
+                    Err(invalid) => PolicySeen::Invalid(invalid),
+                },
+                None => PolicySeen::Absent,
+            },
+            Err(error) if is_missing(&error) => PolicySeen::Absent,
+            Err(error) => PolicySeen::Unreadable(failure("GetResourcePolicy", &error)),
         }
     }
+}
+
+/// What GetGuardrail tells of one version.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// Why it can't be enforced; `None` if it can.
+    pub unusable: Option<Unusable>,
+    /// The guardrail profile that it uses for inference in other Regions.
+    pub profile: Option<ProfileArn>,
 }

@@ -4,6 +4,7 @@ use crate::baseline::GuardrailKey;
 use crate::enforcement::{Drift, Enforcement};
 use crate::ids::{GuardrailArn, Target};
 use crate::observed::Seen;
+use crate::resource_policy::{Document, Grant};
 
 /// One write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,22 +51,19 @@ pub enum Change {
         /// The copy that is there already.
         from: Option<GuardrailArn>,
     },
-    /// Attach a resource policy, or replace the one that is there.
-    PutResourcePolicy {
-        /// The guardrail or guardrail profile, by ARN.
-        resource: String,
-        /// The policy that is there.
-        from: Option<String>,
-        /// The policy that will be.
-        to: String,
-    },
-    /// Remove the resource policy.
-    RemoveResourcePolicy {
-        /// The guardrail or guardrail profile, by ARN.
-        resource: String,
-        /// The policy that is there.
-        from: String,
-    },
+    /// Change the resource policy of a guardrail.
+    Policy(PolicyChange),
+}
+
+/// A change of a guardrail's or guardrail profile's resource policy. Only the owner's side makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyChange {
+    /// What it is to grant.
+    pub grant: Grant,
+    /// The policy that is there.
+    pub from: Option<Document>,
+    /// The policy that will be; `None` where nothing is left of it.
+    pub to: Option<Document>,
 }
 
 /// Whose a configuration is.
@@ -85,18 +83,18 @@ impl Change {
             | Change::Replace { target, .. }
             | Change::Release { target, .. }
             | Change::EnsureCopy { target, .. } => Some(target),
-            Change::PutResourcePolicy { .. } | Change::RemoveResourcePolicy { .. } => None,
+            Change::Policy(_) => None,
         }
     }
 
     /// Whether it takes a protection or a grant away.
     pub fn is_release(&self) -> bool {
         match self {
-            Change::Release { .. } | Change::RemoveResourcePolicy { .. } => true,
+            Change::Release { .. } | Change::Policy(PolicyChange { to: None, .. }) => true,
             Change::Enforce { .. }
             | Change::Replace { .. }
             | Change::EnsureCopy { .. }
-            | Change::PutResourcePolicy { .. } => false,
+            | Change::Policy(_) => false,
         }
     }
 
@@ -104,10 +102,7 @@ impl Change {
     pub fn enforces(&self) -> Option<(&Target, &Enforcement)> {
         match self {
             Change::Enforce { target, to, .. } | Change::Replace { target, to, .. } => Some((target, to)),
-            Change::Release { .. }
-            | Change::EnsureCopy { .. }
-            | Change::PutResourcePolicy { .. }
-            | Change::RemoveResourcePolicy { .. } => None,
+            Change::Release { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => None,
         }
     }
 
@@ -119,8 +114,7 @@ impl Change {
             | Change::Enforce { .. }
             | Change::Release { .. }
             | Change::EnsureCopy { .. }
-            | Change::PutResourcePolicy { .. }
-            | Change::RemoveResourcePolicy { .. } => None,
+            | Change::Policy(_) => None,
         }
     }
 }

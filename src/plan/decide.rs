@@ -113,7 +113,11 @@ fn broken(
         return held(HoldReason::Unusable { unusable: unusable.clone() });
     }
     match wanted.on_unusable {
-        OnUnusable::Release if is_what_we_last_applied(&target.account, seen, record, grounds) => {
+        // A grant that is about to come back is no reason to give anything up.
+        OnUnusable::Release
+            if !unusable.is_being_mended()
+                && is_what_we_last_applied(&target.account, seen, record, grounds) =>
+        {
             Decision::Change(Change::Release { target: target.clone(), from: seen.clone() })
         }
         OnUnusable::Release | OnUnusable::Keep => {

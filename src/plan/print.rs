@@ -4,9 +4,10 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::{Change, Decision, HoldReason, LeaveReason, Ownership, Plan};
+use super::{Change, Decision, HoldReason, LeaveReason, Ownership, Plan, PolicyAction, PolicyChange};
 use crate::enforcement::Enforcement;
 use crate::observed::Observation;
+use crate::resource_policy::Grant;
 
 /// The first character of a line: what kind of decision it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +55,9 @@ impl fmt::Display for Line {
 impl Plan {
     /// One line for every target that is not as it should be, in order of the targets.
     pub fn lines(&self) -> Vec<Line> {
-        self.decisions
-            .iter()
-            .filter_map(|(target, decision)| match decision {
+        let policies = self.policies.iter().flat_map(|(resource, decision)| decision.lines(resource));
+        policies
+            .chain(self.decisions.iter().filter_map(|(target, decision)| match decision {
                 Decision::Change(change) => Some(Line { mark: change.mark(), text: change.to_string() }),
                 Decision::Held(held) => {
                     Some(Line { mark: Mark::Hold, text: format!("{target} held: {}", held.reason) })
@@ -69,7 +70,7 @@ impl Plan {
                     ),
                 }),
                 Decision::InSync(_) | Decision::LeftAlone(_) => None,
-            })
+            }))
             .collect()
     }
 
@@ -78,6 +79,9 @@ impl Plan {
         let mut hash = Sha256::new();
         for change in self.changes() {
             // `Debug` shows every member, so a difference nobody prints counts as well.
+            hash.update(format!("{change:?}\n"));
+        }
+        for change in self.policy_changes() {
             hash.update(format!("{change:?}\n"));
         }
         hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -110,6 +114,7 @@ impl Plan {
         serde_json::json!({
             "hash": self.hash(),
             "counts": self.counts(),
+            "policies": self.policies.iter().map(|(resource, decision)| decision.to_json(resource)).collect::<Vec<_>>(),
             "decisions": decisions,
             "skipped": self.skipped,
         })
@@ -118,6 +123,13 @@ impl Plan {
     /// How many targets ended in which kind of decision.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts { skipped: self.skipped.len(), ..Counts::default() };
+        for policy in self.policies.values() {
+            match &policy.action {
+                PolicyAction::Change(_) => counts.to_change += 1,
+                PolicyAction::Held(_) => counts.held += 1,
+                PolicyAction::Granted => {}
+            }
+        }
         for decision in self.decisions.values() {
             match decision {
                 Decision::Change(_) => counts.to_change += 1,
@@ -140,9 +152,7 @@ impl Decision {
                     Change::Enforce { to, .. } => (None, Some(to)),
                     Change::Replace { from, to, .. } => (Some(&from.enforcement), Some(to)),
                     Change::Release { from, .. } => (Some(&from.enforcement), None),
-                    Change::EnsureCopy { .. }
-                    | Change::PutResourcePolicy { .. }
-                    | Change::RemoveResourcePolicy { .. } => (None, None),
+                    Change::EnsureCopy { .. } | Change::Policy(_) => (None, None),
                 }
             }
             Decision::Broken(broken) => (Some(&broken.seen.enforcement), None),
@@ -158,7 +168,7 @@ impl Decision {
 /// How many targets there are of each kind, and how many accounts were not looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
-    /// Targets to be written.
+    /// Targets and resource policies to be written.
     pub to_change: usize,
     /// Targets in which something should be done, and isn't.
     pub held: usize,
@@ -203,11 +213,11 @@ impl Change {
     pub fn mark(&self) -> Mark {
         match self {
             Change::Enforce { .. } => Mark::Add,
-            Change::PutResourcePolicy { from: None, .. } | Change::EnsureCopy { from: None, .. } => Mark::Add,
-            Change::Replace { .. } | Change::PutResourcePolicy { .. } | Change::EnsureCopy { .. } => {
-                Mark::Alter
+            Change::Policy(PolicyChange { from: None, .. }) | Change::EnsureCopy { from: None, .. } => {
+                Mark::Add
             }
-            Change::Release { .. } | Change::RemoveResourcePolicy { .. } => Mark::Remove,
+            Change::Release { .. } | Change::Policy(PolicyChange { to: None, .. }) => Mark::Remove,
+            Change::Replace { .. } | Change::Policy(_) | Change::EnsureCopy { .. } => Mark::Alter,
         }
     }
 
@@ -218,8 +228,8 @@ impl Change {
             Change::Replace { .. } => "replace",
             Change::Release { .. } => "release",
             Change::EnsureCopy { .. } => "ensure-copy",
-            Change::PutResourcePolicy { .. } => "put-resource-policy",
-            Change::RemoveResourcePolicy { .. } => "remove-resource-policy",
+            Change::Policy(PolicyChange { to: Some(_), .. }) => "put-resource-policy",
+            Change::Policy(PolicyChange { to: None, .. }) => "delete-resource-policy",
         }
     }
 }
@@ -248,14 +258,13 @@ impl fmt::Display for Change {
             }
             Change::Release { target, from } => write!(f, "{target} release {}", from.enforcement),
             Change::EnsureCopy { target, source, from: _ } => write!(f, "{target} copy {source}"),
-            Change::PutResourcePolicy { resource, from: None, to: _ } => {
-                write!(f, "{resource} attach a resource policy")
-            }
-            Change::PutResourcePolicy { resource, from: Some(_), to: _ } => {
-                write!(f, "{resource} change its resource policy")
-            }
-            Change::RemoveResourcePolicy { resource, from: _ } => {
-                write!(f, "{resource} remove its resource policy")
+            Change::Policy(PolicyChange { grant: Grant { resource, organization }, from, to }) => {
+                write!(f, "{resource} ")?;
+                match (from, to) {
+                    (None, Some(_)) => write!(f, "attach a resource policy that grants it to {organization}"),
+                    (Some(_), Some(_)) => write!(f, "add {organization} to its resource policy"),
+                    (_, None) => f.write_str("delete its resource policy"),
+                }
             }
         }
     }
@@ -304,6 +313,7 @@ impl fmt::Display for HoldReason {
                     "the account can't apply the guardrail, so enforcing it would break its calls: {failure}"
                 )
             }
+            HoldReason::Policy { why } => write!(f, "its resource policy is left as it is: {why}"),
             HoldReason::NotProven => {
                 f.write_str("nobody has proven that the account can apply the guardrail")
             }

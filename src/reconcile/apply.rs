@@ -9,14 +9,17 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::{Keeper, Progress, Step, Survey};
 use crate::baseline::{Baseline, Mode, Revision};
-use crate::cloud::Writer;
+use crate::cloud::{PolicyWriter, Writer};
 use crate::enforcement::Enforcement;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::limits::{Extent, Rollout};
-use crate::plan::{Change, Correction, Decision, HoldReason, InSync, Ownership, Plan, SafePlan};
+use crate::plan::{
+    Change, Correction, Decision, HoldReason, InSync, Ownership, Plan, PolicyAction, PolicyDecision, SafePlan,
+};
 use crate::record::{Intent, Note, Origin, Ours};
-use crate::report::{Outcome, Report, TargetReport};
+use crate::report::{Outcome, PolicyReport, Report, TargetReport};
+use crate::resource_policy::Resource;
 
 impl Keeper {
     /// Applies what a survey planned, and records it. Never stops early: a failure is an outcome.
@@ -25,11 +28,15 @@ impl Keeper {
         let extent = Extent::of(plan.plan(), &records, &baseline.revision);
         let mut report =
             Report { strangers, warnings, ..Report::of(baseline.revision.clone(), plan.plan().clone()) };
-        progress(Step::Writing { changes: plan.plan().changes().count() });
+        let changes = plan.plan().changes().count() + plan.plan().policy_changes().count();
+        progress(Step::Writing { changes });
 
         if baseline.mode != Mode::Audit {
             let begun = self.begin_rollout(plan.plan(), rollout, extent, whole).await;
             report.warnings.extend(begun);
+        }
+        for (resource, written) in self.write_policies(baseline, plan.plan(), progress).await {
+            report.policies.insert(resource, written);
         }
         let accounts = by_account(plan, baseline.mode, &baseline.revision, Timestamp::now());
         let applied: Vec<Applied> = stream::iter(accounts)
@@ -70,6 +77,28 @@ impl Keeper {
         }
         let failed = self.ledger.set_rollout(next).await.err()?;
         Some(format!("how far the baseline has come could not be recorded: {failed}"))
+    }
+
+    /// Puts the grants in place that everything else rests on, one Region's after another.
+    async fn write_policies(
+        &self,
+        baseline: &Baseline,
+        plan: &Plan,
+        progress: Progress<'_>,
+    ) -> Vec<(Resource, PolicyReport)> {
+        let mut written = Vec::new();
+        for change in plan.policy_changes() {
+            let resource = change.grant.resource.clone();
+            let span = info_span!("apply", account.id = %resource.account(), region = %resource.region());
+            let attempt = async {
+                let session = self.cloud.session(&baseline.owner).await?;
+                PolicyWriter::new(&session, resource.region()).write(change).await
+            };
+            let result = attempt.instrument(span).await;
+            progress(Step::Wrote);
+            written.push((resource, PolicyReport::Attempted { change: change.clone(), result }));
+        }
+        written
     }
 
     async fn apply_account(
@@ -138,9 +167,7 @@ impl Keeper {
             Change::Enforce { to, .. } => writer.enforce(to).await,
             Change::Replace { from, to, .. } => writer.replace(from, to).await,
             Change::Release { from, .. } => writer.release(from).await,
-            Change::EnsureCopy { .. }
-            | Change::PutResourcePolicy { .. }
-            | Change::RemoveResourcePolicy { .. } => Err(no_account_change(change)),
+            Change::EnsureCopy { .. } | Change::Policy(_) => Err(no_account_change(change)),
         }
     }
 }
@@ -228,14 +255,31 @@ fn note_of_outcome(outcome: &Outcome, revision: &Revision, at: Timestamp) -> Opt
             Some((target.clone(), Note::Enforced { ours: ours(to), repair: *ownership == Ownership::Ours }))
         }
         Change::Release { target, .. } => Some((target.clone(), Note::Released { at })),
-        Change::EnsureCopy { .. }
-        | Change::PutResourcePolicy { .. }
-        | Change::RemoveResourcePolicy { .. } => None,
+        Change::EnsureCopy { .. } | Change::Policy(_) => None,
     }
 }
 
 /// Logs each result once, here where it becomes one.
 fn log(report: &Report) {
+    for (resource, result) in &report.policies {
+        match result {
+            PolicyReport::Attempted { change, result: Ok(()) } => {
+                info!(guardrail.arn = %resource, "{}", Change::Policy(change.clone()));
+            }
+            PolicyReport::Attempted { change: _, result: Err(failure) } => {
+                error!(guardrail.arn = %resource, error.category = %failure.category,
+                    "failed to write the resource policy of {resource}: {failure}");
+            }
+            PolicyReport::Decided(PolicyDecision { action, openings, instead: _ }) => {
+                if let PolicyAction::Held(reason) = action {
+                    error!(guardrail.arn = %resource, "held {resource}: {reason}");
+                }
+                for finding in openings {
+                    warn!(guardrail.arn = %resource, "{resource} is open beyond the organization: {finding}");
+                }
+            }
+        }
+    }
     for (target, result) in &report.targets {
         let (account, region, state) = (&target.account, &target.region, result.state());
         match result {

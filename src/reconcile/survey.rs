@@ -9,16 +9,17 @@ use tracing::{Instrument, debug, info_span, warn};
 
 use super::{Keeper, Progress, Step, Stopped};
 use crate::baseline::{Baseline, GuardrailKey, Placement, Source};
-use crate::cloud::{Reader, Session};
+use crate::cloud::{Condition, Reader, Session};
 use crate::desired::{Desired, Wanted, desired};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, Region, Target};
 use crate::limits::Rollout;
-use crate::observed::{Observation, Observed};
+use crate::observed::{Observation, Observed, PolicySeen};
 use crate::organization::{Account, AccountState, Organization};
-use crate::plan::{Grounds, HoldReason, Plan, Proof, SafePlan, plan};
+use crate::plan::{Grounds, HoldReason, Plan, PolicyDecision, Proof, SafePlan, decide_policy, plan};
 use crate::record::Records;
 use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish, resolve};
+use crate::resource_policy::{Grant, Resource};
 use crate::trigger::{Accounts, Scope};
 
 /// What was seen, and the plan that follows from it.
@@ -64,7 +65,7 @@ impl Keeper {
             self.catalog(baseline, &desired)
         );
 
-        let mut resolved = resolve(desired, &catalog);
+        let mut resolved = resolve(desired, &catalog, &baseline.organization);
         self.look_at_the_present(baseline, &mut resolved, &observed).await;
         let grounds = Grounds {
             own_roles: &self.settings.own_roles,
@@ -72,6 +73,7 @@ impl Keeper {
         };
         let mut plan = plan(&resolved, &observed, &records, grounds);
         plan.skipped = inactive(&organization);
+        plan.policies = policies(baseline, &catalog);
         let plan = plan.restrict(baseline.mode).limit(&rollout, baseline.limits, &records);
         let proofs = self.prove(&plan).await;
         let plan = plan.prove(&proofs);
@@ -220,14 +222,29 @@ impl Keeper {
             async move {
                 let entry = match session {
                     Ok(session) => Reader::new(&session, &region).catalog_entry(&source).await,
-                    Err(failure) => {
-                        CatalogEntry { arn: None, unusable: Some(Unusable::Unreadable { failure }) }
-                    }
+                    Err(failure) => CatalogEntry::unusable(Unusable::Unreadable { failure }),
                 };
                 ((key, region), entry)
             }
         });
-        Catalog { entries: join_all(entries).await.into_iter().collect() }
+        let entries: BTreeMap<(GuardrailKey, Region), CatalogEntry> =
+            join_all(entries).await.into_iter().collect();
+        let resources: BTreeSet<(Resource, Region)> = entries
+            .iter()
+            .flat_map(|((_, region), entry)| entry.resources().map(|resource| (resource, region.clone())))
+            .collect();
+        let policies = resources.into_iter().map(|(resource, region)| {
+            let session = session.clone();
+            async move {
+                let seen = match session {
+                    Ok(session) => Reader::new(&session, &region).resource_policy(&resource).await,
+                    Err(failure) => PolicySeen::Unreadable(failure),
+                };
+                (resource, seen)
+            }
+        });
+        let policies = join_all(policies).await.into_iter().collect();
+        Catalog { entries, policies }
     }
 
     /// Where what is wanted can't be enforced, looks whether what is there still can be used.
@@ -254,7 +271,8 @@ impl Keeper {
         let looks = wanted.into_iter().map(|(arn, version)| {
             let session = session.clone();
             async move {
-                let unusable = Reader::new(&session, &arn.region).why_unusable(&arn, version).await;
+                let Condition { unusable, .. } =
+                    Reader::new(&session, &arn.region).condition(&arn, version).await;
                 ((arn, version), unusable.filter(Unusable::is_certain))
             }
         });
@@ -284,6 +302,15 @@ impl Keeper {
             .await;
         probes.into_iter().collect()
     }
+}
+
+/// Decides about the resource policies that the guardrails of this run need.
+fn policies(baseline: &Baseline, catalog: &Catalog) -> BTreeMap<Resource, PolicyDecision> {
+    let decide = |(resource, seen): (&Resource, &PolicySeen)| {
+        let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
+        (resource.clone(), decide_policy(seen, &grant))
+    };
+    catalog.policies.iter().map(decide).collect()
 }
 
 fn inactive(organization: &Organization) -> BTreeMap<AccountId, AccountState> {

@@ -138,6 +138,14 @@ impl Resource {
         }
     }
 
+    /// The Region that holds it.
+    pub fn region(&self) -> &Region {
+        match self {
+            Resource::Guardrail(arn) => &arn.region,
+            Resource::Profile(arn) => &arn.region,
+        }
+    }
+
     pub(super) fn partition(&self) -> &Partition {
         match self {
             Resource::Guardrail(arn) => &arn.partition,

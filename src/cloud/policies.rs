@@ -1,0 +1,79 @@
+//! Writes resource policies in the account that owns the guardrails. The only writer of them.
+
+use super::error::failure;
+use super::{Reader, Session};
+use crate::failure::{Category, Failure};
+use crate::ids::Region;
+use crate::observed::PolicySeen;
+use crate::plan::PolicyChange;
+use crate::resource_policy::{Document, Ensure, ensure};
+
+const PUT: &str = "PutResourcePolicy";
+const DELETE: &str = "DeleteResourcePolicy";
+
+/// Writes the resource policies of one Region.
+#[derive(Clone, Debug)]
+pub struct PolicyWriter {
+    reader: Reader,
+}
+
+impl PolicyWriter {
+    /// A writer with the owner's credentials.
+    pub fn new(session: &Session, region: &Region) -> PolicyWriter {
+        PolicyWriter { reader: Reader::new(session, region) }
+    }
+
+    /// Makes the change, and reads it back.
+    ///
+    /// # Errors
+    /// When AWS refuses, when somebody else changed the policy since it was read (then nothing is
+    /// overwritten: there is no compare-and-set, so it is read again first), or when what was
+    /// written can't be seen yet.
+    pub async fn write(&self, change: &PolicyChange) -> Result<(), Failure> {
+        let PolicyChange { grant, from, to } = change;
+        if self.attached(PUT, change).await? != *from {
+            return Err(transient(
+                PUT,
+                "the policy was changed by somebody else meanwhile; nothing was overwritten",
+            ));
+        }
+        let resource = grant.resource.to_string();
+        match to {
+            Some(document) => {
+                let request = self.reader.bedrock.put_resource_policy().resource_arn(resource);
+                let answer = request.resource_policy(document.text()).send().await;
+                answer.map_err(|error| failure(PUT, &error))?;
+                let attached = self.attached(PUT, change).await?;
+                if ensure(attached.as_ref(), grant) != Ensure::NotNeeded {
+                    return Err(transient(PUT, "what was written can't be seen yet"));
+                }
+            }
+            None => {
+                let request = self.reader.bedrock.delete_resource_policy().resource_arn(resource);
+                request.send().await.map_err(|error| failure(DELETE, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn attached(
+        &self,
+        operation: &'static str,
+        change: &PolicyChange,
+    ) -> Result<Option<Document>, Failure> {
+        match self.reader.resource_policy(&change.grant.resource).await {
+            PolicySeen::Absent => Ok(None),
+            PolicySeen::Attached(document) => Ok(Some(document)),
+            PolicySeen::Unreadable(failure) => Err(failure),
+            PolicySeen::Invalid(invalid) => Err(Failure {
+                category: Category::Rejected,
+                operation: operation.to_owned(),
+                message: invalid.to_string(),
+            }),
+        }
+    }
+}
+
+fn transient(operation: &'static str, message: &str) -> Failure {
+    Failure { category: Category::Transient, operation: operation.to_owned(), message: message.to_owned() }
+}
