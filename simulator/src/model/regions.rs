@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::caller::Caller;
 use super::enforcement::EnforcedConfiguration;
 use super::error::ApiError;
+use super::event::Trail;
 use super::guardrail::Guardrail;
 use super::parameter::Parameter;
 use super::settling::Settling;
@@ -137,7 +139,13 @@ impl Model {
     ///
     /// # Errors
     /// `ValidationException` for a Region that can't be switched, `ConflictException` while it is being switched.
-    pub fn switch_region(&mut self, account: &str, region: &str, on: bool) -> Result<(), ApiError> {
+    pub fn switch_region(
+        &mut self,
+        caller: &Caller,
+        account: &str,
+        region: &str,
+        on: bool,
+    ) -> Result<(), ApiError> {
         let status = match self.opt_status(account, region) {
             None | Some(OptStatus::EnabledByDefault) => {
                 let message = format!("The Region {region} can't be enabled or disabled.");
@@ -158,6 +166,12 @@ impl Model {
             (OptStatus::Disabling, OptStatus::Disabled)
         };
         self.set_opt_status(account, region, during);
+        let name = if on { "EnableRegion" } else { "DisableRegion" };
+        let mut request = json!({ "regionName": region });
+        if account != caller.account() {
+            request["accountId"] = account.into();
+        }
+        self.trail(caller, Trail::account(name, request));
         self.schedule(
             due,
             super::Pending::OptIn { account: account.to_owned(), region: region.to_owned(), then },

@@ -9,6 +9,7 @@ use crate::model::caller::Caller;
 use crate::model::clock::iso8601;
 use crate::model::enforcement::{Enforce, EnforcedConfiguration};
 use crate::model::error::ApiError;
+use crate::model::event::Trail;
 use crate::model::guardrail::{Content, Edition, Guardrail, GuardrailName};
 use crate::model::organization::Tags;
 
@@ -270,12 +271,14 @@ fn tags(model: &mut Model, caller: &Caller, operation: &str, input: &Input) -> R
                     .with("resourceName", input.text("resourceARN")));
             }
             tags.extend(added);
+            tell_tags(model, caller, operation, input);
             Ok(Output::Nothing)
         }
         "UntagResource" => {
             for key in input.texts("tagKeys") {
                 tags.remove(key);
             }
+            tell_tags(model, caller, operation, input);
             Ok(Output::Nothing)
         }
         _ => {
@@ -284,6 +287,10 @@ fn tags(model: &mut Model, caller: &Caller, operation: &str, input: &Input) -> R
             Ok(Output::Json(json!({ "tags": shown })))
         }
     }
+}
+
+fn tell_tags(model: &mut Model, caller: &Caller, operation: &str, input: &Input) {
+    model.trail(caller, Trail::bedrock(operation, Value::Object(input.members.clone()), Value::Null));
 }
 
 fn read_tags(input: &Input, member: &str) -> Result<Tags, ApiError> {
