@@ -20,6 +20,7 @@ pub(crate) mod paging;
 pub(crate) mod parameter;
 mod policy_rules;
 pub(crate) mod regions;
+mod repeat;
 pub(crate) mod resource_policy;
 pub(crate) mod session;
 pub(crate) mod settling;

@@ -13,6 +13,7 @@ use super::error::ApiError;
 use super::event::Trail;
 use super::guardrail::Guardrail;
 use super::parameter::Parameter;
+use super::repeat::Made;
 use super::settling::Settling;
 use super::{Model, clock};
 
@@ -27,6 +28,9 @@ pub struct RegionState {
     pub resource_policies: BTreeMap<String, Settling<Option<Arc<str>>>>,
     /// Systems Manager parameters by name.
     pub parameters: BTreeMap<String, Parameter>,
+    /// What was made for each `clientRequestToken`.
+    #[serde(skip)]
+    pub(crate) tokens: BTreeMap<String, Made>,
 }
 
 /// A Region's opt-in status in one account, as the Account service names it.

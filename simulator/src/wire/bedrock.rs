@@ -51,7 +51,11 @@ fn guardrails(
     match operation {
         "CreateGuardrail" => {
             let tags = read_tags(input, "tags")?;
-            let made = model.create_guardrail(caller, input.parse::<Content>("")?, tags)?;
+            let id = once(model, caller, input, |model| {
+                Ok(model.create_guardrail(caller, input.parse::<Content>("")?, tags)?.id)
+            })?;
+            let name = model.name_guardrail(caller, &id)?;
+            let made = model.require_guardrail(&name)?;
             Ok(Output::Json(json!({
                 "guardrailId": made.id,
                 "guardrailArn": made.arn,
@@ -70,9 +74,11 @@ fn guardrails(
         }
         "CreateGuardrailVersion" => {
             let description = input.optional("description").map(str::to_owned);
-            let version = model.create_guardrail_version(caller, identifier, description)?;
+            let version = once(model, caller, input, |model| {
+                Ok(model.create_guardrail_version(caller, identifier, description)?.to_string())
+            })?;
             let id = model.name_guardrail(caller, identifier)?.id;
-            Ok(Output::Json(json!({ "guardrailId": id, "version": version.to_string() })))
+            Ok(Output::Json(json!({ "guardrailId": id, "version": version })))
         }
         "GetGuardrail" => {
             let version = input.optional("guardrailVersion");
@@ -85,6 +91,23 @@ fn guardrails(
             Ok(Output::Nothing)
         }
     }
+}
+
+/// Makes something, unless a request with the same `clientRequestToken` made it before.
+fn once(
+    model: &mut Model,
+    caller: &Caller,
+    input: &Input,
+    make: impl FnOnce(&mut Model) -> Result<String, ApiError>,
+) -> Result<String, ApiError> {
+    let token = input.optional("clientRequestToken");
+    let request = Value::Object(input.members.clone()).to_string();
+    if let Some(made) = model.made_before(caller, token, &request)? {
+        return Ok(made);
+    }
+    let made = make(model)?;
+    model.remember_made(caller, token, request, &made);
+    Ok(made)
 }
 
 /// Without an identifier the drafts of all guardrails, with one all editions of that guardrail.
