@@ -12,6 +12,7 @@ use super::enforcement::EnforcedConfiguration;
 use super::error::ApiError;
 use super::event::Trail;
 use super::guardrail::Guardrail;
+use super::organization::JoinedMethod;
 use super::parameter::Parameter;
 use super::repeat::Made;
 use super::settling::Settling;
@@ -105,6 +106,25 @@ impl Model {
             let message = "The security token included in the request is invalid.";
             Err(ApiError::new("UnrecognizedClientException", message))
         }
+    }
+
+    /// Whether Bedrock answers the account in the Region at all.
+    ///
+    /// AWS says that a new account "might need to wait a few minutes" (aws-facts §5); what services answer in
+    /// the meantime is their common `SubscriptionRequiredException`.
+    ///
+    /// # Errors
+    /// As [`Model::require_region`], and `SubscriptionRequiredException` for an account that is too new.
+    pub fn require_bedrock(&self, account: &str, region: &str) -> Result<(), ApiError> {
+        self.require_region(account, region)?;
+        let membership = self.account(account).and_then(|account| account.membership.as_ref());
+        let made = membership.filter(|membership| membership.method == JoinedMethod::Created);
+        let ready = made.map(|made| clock::after(made.at, self.settings.subscription_seconds));
+        if self.settings.subscription_seconds > 0 && ready.is_some_and(|ready| ready > self.now()) {
+            let message = "The AWS Access Key Id needs a subscription for the service.";
+            return Err(ApiError::new("SubscriptionRequiredException", message));
+        }
+        Ok(())
     }
 
     /// The account that a call of the Account service is about.
