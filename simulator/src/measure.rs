@@ -29,7 +29,8 @@ pub(crate) async fn measure(accounts: usize, regions: usize) -> Result<(), Strin
     let begun = Instant::now();
     let world = World::large(accounts, regions);
     let names: Vec<String> = world.regions.keys().cloned().collect();
-    let first = world.guardrails[0].clone();
+    let first = world.guardrails.iter().find(|entry| entry.region == "us-east-1").cloned();
+    let first = first.ok_or("there must be us-east-1, which is the first of the Regions")?;
     let owner = first.account.clone();
     let members: Vec<String> = world
         .accounts
@@ -170,6 +171,10 @@ async fn call(
     connection.ready().await.map_err(|error| error.to_string())?;
     let begun = Instant::now();
     let response = connection.send_request(request).await.map_err(|error| error.to_string())?;
+    let status = response.status();
+    if status.is_success() == kind.path.ends_with("/none") {
+        return Err(format!("{} was answered {status}", kind.name));
+    }
     let body = axum::body::to_bytes(Body::new(response.into_body()), usize::MAX).await;
     body.map_err(|error| error.to_string())?;
     Ok(begun.elapsed())

@@ -20,6 +20,7 @@ pub(crate) mod paging;
 pub(crate) mod parameter;
 mod policy_rules;
 pub(crate) mod regions;
+mod repeat;
 pub(crate) mod resource_policy;
 pub(crate) mod session;
 pub(crate) mod settling;
@@ -89,6 +90,8 @@ pub struct Settings {
     pub version_seconds: u64,
     /// From a Put or Delete of an enforced configuration or a resource policy to its effect on other calls.
     pub propagation_seconds: u64,
+    /// From the creation of an account to Bedrock knowing it; until then its calls are refused.
+    pub subscription_seconds: u64,
     /// From EnableRegion and DisableRegion to their effect.
     pub region_opt_seconds: u64,
     /// How many events are kept.
@@ -106,6 +109,7 @@ impl Default for Settings {
             guardrail_seconds: 0,
             version_seconds: 0,
             propagation_seconds: 0,
+            subscription_seconds: 0,
             region_opt_seconds: 0,
             keep_events: 10_000,
             account_limit: 50_000,

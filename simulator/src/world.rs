@@ -200,8 +200,8 @@ impl World {
         serde_saphyr::from_str(text).map_err(|error| InvalidWorld { problems: vec![error.to_string()] })
     }
 
-    /// An organization of many accounts, all in one unit, to measure with. The first Region's guardrail is the
-    /// example's, and every Region has one.
+    /// An organization of many accounts, all in one unit, to measure with. Every Region has
+    /// a guardrail.
     pub fn large(accounts: usize, regions: usize) -> World {
         let mut world = World::example();
         world.regions = REGIONS

@@ -1,5 +1,7 @@
 //! What a guardrail finds in a text. Words, patterns and examples are looked for; nothing is understood.
 
+use std::sync::LazyLock;
+
 use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 
@@ -78,8 +80,13 @@ impl Assessment {
 /// AWS's list is its own; these two stand for it and offend nobody.
 const PROFANITY: [&str; 2] = ["darnation", "gadzooks"];
 
-/// The kinds of personal information that are looked for here.
-const PII: [(&str, &str); 4] = [
+/// The kinds of personal information that are looked for here, compiled once.
+static PII: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
+    let compiled = |(kind, pattern)| Some((kind, Regex::new(pattern).ok()?));
+    PII_PATTERNS.into_iter().filter_map(compiled).collect()
+});
+
+const PII_PATTERNS: [(&str, &str); 4] = [
     ("EMAIL", r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}"),
     ("US_SOCIAL_SECURITY_NUMBER", r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b"),
     ("AWS_ACCESS_KEY", r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"),
@@ -122,15 +129,17 @@ pub(crate) fn assess(content: &Content, text: &str, direction: Direction) -> Ass
     if let Some(policy) = &content.sensitive_information_policy {
         for entity in &policy.pii_entities {
             let Some(kind) = text_of(entity, "type") else { continue };
-            let Some((_, pattern)) = PII.iter().find(|(known, _)| *known == kind) else { continue };
-            search(&mut assessment, entity, direction, pattern, kind, &FindingKind::Pii(kind.to_owned()));
+            let Some((_, regex)) = PII.iter().find(|(known, _)| *known == kind) else { continue };
+            search(&mut assessment, entity, direction, regex, kind, &FindingKind::Pii(kind.to_owned()));
         }
-        for regex in &policy.regexes {
-            let (Some(name), Some(pattern)) = (text_of(regex, "name"), text_of(regex, "pattern")) else {
+        for item in &policy.regexes {
+            let (Some(name), Some(pattern)) = (text_of(item, "name"), text_of(item, "pattern")) else {
                 continue;
             };
+            // CreateGuardrail refuses a pattern that doesn't compile; the world's file may still hold one.
+            let Ok(regex) = compile(pattern) else { continue };
             let kind = FindingKind::Pattern(name.to_owned(), pattern.to_owned());
-            search(&mut assessment, regex, direction, pattern, name, &kind);
+            search(&mut assessment, item, direction, &regex, name, &kind);
         }
     }
     assessment
@@ -141,12 +150,12 @@ fn search(
     assessment: &mut Assessment,
     item: &Map<String, Value>,
     direction: Direction,
-    pattern: &str,
+    regex: &Regex,
     label: &str,
     kind: &FindingKind,
 ) {
     let default = text_of(item, "action").unwrap_or("BLOCK");
-    let (Some(action), Ok(regex)) = (action(item, direction, default), compile(pattern)) else { return };
+    let Some(action) = action(item, direction, default) else { return };
     for matched in regex.find_iter(&assessment.masked).map(|found| found.as_str().to_owned()) {
         assessment.findings.push(Finding { kind: kind.clone(), matched, action });
     }
@@ -193,9 +202,29 @@ fn text_of<'a>(item: &'a Map<String, Value>, member: &str) -> Option<&'a str> {
 
 /// The first place where `wanted` stands as words of their own, whatever its case.
 fn occurrence(text: &str, wanted: &str) -> Option<String> {
-    let pattern = format!(r"(?i)(?:^|[^\p{{L}}\p{{N}}])({})(?:$|[^\p{{L}}\p{{N}}])", regex::escape(wanted));
-    let found = Regex::new(&pattern).ok()?.captures(text)?.get(1)?.as_str().to_owned();
-    Some(found)
+    let mut before = None;
+    for (start, letter) in text.char_indices() {
+        if !before.is_some_and(char::is_alphanumeric)
+            && let Some(length) = length_of(&text[start..], wanted)
+            && !text[start + length..].starts_with(char::is_alphanumeric)
+        {
+            return Some(text[start..start + length].to_owned());
+        }
+        before = Some(letter);
+    }
+    None
+}
+
+/// How many bytes of `text` are `wanted` in another case, if it begins with that.
+fn length_of(text: &str, wanted: &str) -> Option<usize> {
+    let mut seen = text.char_indices();
+    for letter in wanted.chars() {
+        let (_, other) = seen.next()?;
+        if other != letter && !other.to_lowercase().eq(letter.to_lowercase()) {
+            return None;
+        }
+    }
+    Some(seen.next().map_or(text.len(), |(end, _)| end))
 }
 
 #[cfg(test)]
@@ -216,6 +245,16 @@ mod tests {
             content(&json!({ "wordPolicyConfig": { "wordsConfig": [{ "text": "tungsten-rosebud" }] } }));
         assert!(assess(&content, "Say Tungsten-Rosebud!", Direction::Input).blocked());
         assert!(!assess(&content, "Say tungsten-rosebuds.", Direction::Input).blocked());
+        assert!(
+            assess(&content, "çtungsten-rosebud ätungsten-rosebud. TUNGSTEN-ROSEBUD", Direction::Input)
+                .blocked()
+        );
+        assert!(!assess(&content, "tungsten-rosebu", Direction::Input).blocked());
+    }
+
+    #[test]
+    fn every_kind_of_personal_information_compiles() {
+        assert_eq!(PII.len(), PII_PATTERNS.len());
     }
 
     #[test]

@@ -41,6 +41,10 @@ impl Trail {
         Trail { source: "organizations", name: name.to_owned(), request, response, error: None }
     }
 
+    pub(crate) fn account(name: &str, request: Value) -> Trail {
+        Trail { source: "account", name: name.to_owned(), request, response: Value::Null, error: None }
+    }
+
     pub(crate) fn ssm(name: &str, request: Value, response: Value) -> Trail {
         Trail { source: "ssm", name: name.to_owned(), request, response, error: None }
     }
@@ -69,7 +73,8 @@ impl Model {
     /// Emits what CloudTrail and EventBridge make of a call: on the caller's bus, in the Region of the call.
     pub(crate) fn trail(&mut self, caller: &Caller, trail: Trail) {
         let Trail { source, name, request, response, error } = trail;
-        let region = if source == "organizations" { HOME_REGION.to_owned() } else { caller.region.clone() };
+        let global = matches!(source, "organizations" | "account");
+        let region = if global { HOME_REGION.to_owned() } else { caller.region.clone() };
         let account = caller.account().to_owned();
         let mut detail = json!({
             "eventVersion": "1.11",

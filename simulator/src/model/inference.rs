@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Model;
 use super::assess::{Assessment, Direction, assess};
-use super::caller::Caller;
+use super::caller::{Caller, refusal};
 use super::enforcement::Guarding;
 use super::error::ApiError;
 use super::guardrail::{Content, GuardrailName};
+use super::resource_policy::Admission;
 
 /// A model that can be called. It says back what it is told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -205,6 +206,9 @@ impl Model {
                 Origin::AccountEnforced => ApiError::validation(message),
             }
         })?;
+        if let Some(profile) = &edition.content.cross_region_config {
+            self.authorize_profile(caller, &profile.profile_arn(&name.account, &name.region), &name.account)?;
+        }
         let enforced = origin == Origin::AccountEnforced;
         if enforced && edition.content.automated_reasoning_policy.is_some() {
             // AWS says that this "will cause runtime failures" (aws-facts §1.5).
@@ -223,6 +227,20 @@ impl Model {
             messages: if enforced { Guarding::Comprehensive } else { Guarding::Selective },
             name,
         })
+    }
+
+    /// A guardrail with cross-Region inference needs ApplyGuardrail on its profile too, which has a resource
+    /// policy of its own (aws-facts §1.6). AWS wants that in every destination Region; which those are is not in
+    /// any service model, so here the guardrail's own Region stands for all.
+    fn authorize_profile(&self, caller: &Caller, arn: &str, owner: &str) -> Result<(), ApiError> {
+        let action = "bedrock:ApplyGuardrail";
+        self.authorize(caller, action, arn)?;
+        let shared = self.resource_policy_admits(arn, caller.account(), action) != Admission::None;
+        if shared || caller.account() == owner {
+            return Ok(());
+        }
+        let why = format!("because no resource-based policy allows the {action} action");
+        Err(refusal(caller, action, arn, &why))
     }
 
     /// The model behind an id, an inference profile (`us.<id>`) or an ARN of either.

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::caller::Caller;
 use super::enforcement::EnforcedConfiguration;
 use super::error::ApiError;
+use super::event::Trail;
 use super::guardrail::Guardrail;
+use super::organization::JoinedMethod;
 use super::parameter::Parameter;
+use super::repeat::Made;
 use super::settling::Settling;
 use super::{Model, clock};
 
@@ -25,6 +29,9 @@ pub struct RegionState {
     pub resource_policies: BTreeMap<String, Settling<Option<Arc<str>>>>,
     /// Systems Manager parameters by name.
     pub parameters: BTreeMap<String, Parameter>,
+    /// What was made for each `clientRequestToken`.
+    #[serde(skip)]
+    pub(crate) tokens: BTreeMap<String, Made>,
 }
 
 /// A Region's opt-in status in one account, as the Account service names it.
@@ -101,6 +108,25 @@ impl Model {
         }
     }
 
+    /// Whether Bedrock answers the account in the Region at all.
+    ///
+    /// AWS says that a new account "might need to wait a few minutes" (aws-facts §5); what services answer in
+    /// the meantime is their common `SubscriptionRequiredException`.
+    ///
+    /// # Errors
+    /// As [`Model::require_region`], and `SubscriptionRequiredException` for an account that is too new.
+    pub fn require_bedrock(&self, account: &str, region: &str) -> Result<(), ApiError> {
+        self.require_region(account, region)?;
+        let membership = self.account(account).and_then(|account| account.membership.as_ref());
+        let made = membership.filter(|membership| membership.method == JoinedMethod::Created);
+        let ready = made.map(|made| clock::after(made.at, self.settings.subscription_seconds));
+        if self.settings.subscription_seconds > 0 && ready.is_some_and(|ready| ready > self.now()) {
+            let message = "The AWS Access Key Id needs a subscription for the service.";
+            return Err(ApiError::new("SubscriptionRequiredException", message));
+        }
+        Ok(())
+    }
+
     /// The account that a call of the Account service is about.
     ///
     /// Another account's Regions may be read and changed from the management account or a delegated
@@ -137,7 +163,13 @@ impl Model {
     ///
     /// # Errors
     /// `ValidationException` for a Region that can't be switched, `ConflictException` while it is being switched.
-    pub fn switch_region(&mut self, account: &str, region: &str, on: bool) -> Result<(), ApiError> {
+    pub fn switch_region(
+        &mut self,
+        caller: &Caller,
+        account: &str,
+        region: &str,
+        on: bool,
+    ) -> Result<(), ApiError> {
         let status = match self.opt_status(account, region) {
             None | Some(OptStatus::EnabledByDefault) => {
                 let message = format!("The Region {region} can't be enabled or disabled.");
@@ -158,6 +190,12 @@ impl Model {
             (OptStatus::Disabling, OptStatus::Disabled)
         };
         self.set_opt_status(account, region, during);
+        let name = if on { "EnableRegion" } else { "DisableRegion" };
+        let mut request = json!({ "regionName": region });
+        if account != caller.account() {
+            request["accountId"] = account.into();
+        }
+        self.trail(caller, Trail::account(name, request));
         self.schedule(
             due,
             super::Pending::OptIn { account: account.to_owned(), region: region.to_owned(), then },

@@ -24,8 +24,8 @@ pub(crate) fn carry_out(
                 .ok_or_else(|| ApiError::validation(format!("The Region {region} doesn't exist.")))?;
             Ok(Output::Json(json!({ "RegionName": region, "RegionOptStatus": status.name() })))
         }
-        "EnableRegion" => model.switch_region(&account, region, true).map(|()| Output::Nothing),
-        "DisableRegion" => model.switch_region(&account, region, false).map(|()| Output::Nothing),
+        "EnableRegion" => model.switch_region(caller, &account, region, true).map(|()| Output::Nothing),
+        "DisableRegion" => model.switch_region(caller, &account, region, false).map(|()| Output::Nothing),
         other => Err(super::not_carried_out(other)),
     }
 }

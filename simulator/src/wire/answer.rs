@@ -158,7 +158,10 @@ fn status(service: &str, code: &str) -> u16 {
         // The models of the JSON services name no status; faults of the service are 500.
         "ServiceException" | "InternalServerError" | "InternalFailure" => return 500,
         "UnknownOperationException" if protocol(service) == Protocol::RestJson => return 404,
-        "UnrecognizedClientException" | "ExpiredTokenException" | "MissingAuthenticationTokenException"
+        "UnrecognizedClientException"
+        | "ExpiredTokenException"
+        | "MissingAuthenticationTokenException"
+        | "SubscriptionRequiredException"
             if protocol(service) == Protocol::RestJson =>
         {
             return 403;

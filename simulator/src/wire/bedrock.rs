@@ -9,6 +9,7 @@ use crate::model::caller::Caller;
 use crate::model::clock::iso8601;
 use crate::model::enforcement::{Enforce, EnforcedConfiguration};
 use crate::model::error::ApiError;
+use crate::model::event::Trail;
 use crate::model::guardrail::{Content, Edition, Guardrail, GuardrailName};
 use crate::model::organization::Tags;
 
@@ -21,7 +22,7 @@ pub(crate) fn carry_out(
     operation: &str,
     input: &Input,
 ) -> Result<Output, ApiError> {
-    model.require_region(caller.account(), &caller.region)?;
+    model.require_bedrock(caller.account(), &caller.region)?;
     match operation {
         "CreateGuardrail"
         | "UpdateGuardrail"
@@ -50,7 +51,11 @@ fn guardrails(
     match operation {
         "CreateGuardrail" => {
             let tags = read_tags(input, "tags")?;
-            let made = model.create_guardrail(caller, input.parse::<Content>("")?, tags)?;
+            let id = once(model, caller, input, |model| {
+                Ok(model.create_guardrail(caller, input.parse::<Content>("")?, tags)?.id)
+            })?;
+            let name = model.name_guardrail(caller, &id)?;
+            let made = model.require_guardrail(&name)?;
             Ok(Output::Json(json!({
                 "guardrailId": made.id,
                 "guardrailArn": made.arn,
@@ -69,9 +74,11 @@ fn guardrails(
         }
         "CreateGuardrailVersion" => {
             let description = input.optional("description").map(str::to_owned);
-            let version = model.create_guardrail_version(caller, identifier, description)?;
+            let version = once(model, caller, input, |model| {
+                Ok(model.create_guardrail_version(caller, identifier, description)?.to_string())
+            })?;
             let id = model.name_guardrail(caller, identifier)?.id;
-            Ok(Output::Json(json!({ "guardrailId": id, "version": version.to_string() })))
+            Ok(Output::Json(json!({ "guardrailId": id, "version": version })))
         }
         "GetGuardrail" => {
             let version = input.optional("guardrailVersion");
@@ -84,6 +91,23 @@ fn guardrails(
             Ok(Output::Nothing)
         }
     }
+}
+
+/// Makes something, unless a request with the same `clientRequestToken` made it before.
+fn once(
+    model: &mut Model,
+    caller: &Caller,
+    input: &Input,
+    make: impl FnOnce(&mut Model) -> Result<String, ApiError>,
+) -> Result<String, ApiError> {
+    let token = input.optional("clientRequestToken");
+    let request = Value::Object(input.members.clone()).to_string();
+    if let Some(made) = model.made_before(caller, token, &request)? {
+        return Ok(made);
+    }
+    let made = make(model)?;
+    model.remember_made(caller, token, request, &made);
+    Ok(made)
 }
 
 /// Without an identifier the drafts of all guardrails, with one all editions of that guardrail.
@@ -270,12 +294,14 @@ fn tags(model: &mut Model, caller: &Caller, operation: &str, input: &Input) -> R
                     .with("resourceName", input.text("resourceARN")));
             }
             tags.extend(added);
+            tell_tags(model, caller, operation, input);
             Ok(Output::Nothing)
         }
         "UntagResource" => {
             for key in input.texts("tagKeys") {
                 tags.remove(key);
             }
+            tell_tags(model, caller, operation, input);
             Ok(Output::Nothing)
         }
         _ => {
@@ -284,6 +310,10 @@ fn tags(model: &mut Model, caller: &Caller, operation: &str, input: &Input) -> R
             Ok(Output::Json(json!({ "tags": shown })))
         }
     }
+}
+
+fn tell_tags(model: &mut Model, caller: &Caller, operation: &str, input: &Input) {
+    model.trail(caller, Trail::bedrock(operation, Value::Object(input.members.clone()), Value::Null));
 }
 
 fn read_tags(input: &Input, member: &str) -> Result<Tags, ApiError> {

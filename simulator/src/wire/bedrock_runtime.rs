@@ -17,7 +17,7 @@ pub(crate) fn carry_out(
     operation: &str,
     input: &Input,
 ) -> Result<Output, ApiError> {
-    model.require_region(caller.account(), &caller.region)?;
+    model.require_bedrock(caller.account(), &caller.region)?;
     match operation {
         "ApplyGuardrail" => apply_guardrail(model, caller, input),
         "Converse" => converse(model, caller, input),

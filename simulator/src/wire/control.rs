@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -41,6 +41,12 @@ pub(crate) fn routes() -> Router<Arc<Inner>> {
         .route("/_simulator/snapshots/{name}", post(save).put(restore))
         .route("/_simulator/accounts", post(act))
         .route("/_simulator/reset", post(reset))
+        .route("/_simulator/{*rest}", any(nothing_here))
+}
+
+async fn nothing_here() -> Response {
+    let body = json!({ "error": "there is nothing here; GET /_simulator/ lists what there is" });
+    (StatusCode::NOT_FOUND, Json(body)).into_response()
 }
 
 async fn index() -> Json<Value> {

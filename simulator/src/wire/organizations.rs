@@ -11,6 +11,7 @@ use crate::model::Model;
 use crate::model::caller::Caller;
 use crate::model::clock::epoch_seconds;
 use crate::model::error::ApiError;
+use crate::model::event::{Trail, masked};
 use crate::model::organization::{Account, AccountState, JoinedMethod, Tags};
 use crate::model::paging::Page;
 use crate::switches::Presence;
@@ -52,6 +53,7 @@ fn tags(model: &mut Model, caller: &Caller, operation: &str, input: &Input) -> R
             model.authorize_management(caller, operation)?;
             let added = read_tags(input)?;
             model.organization_tags(id)?.extend(added);
+            model.trail(caller, Trail::organizations(operation, masked(&input.members), Value::Null));
             Ok(Output::Nothing)
         }
         "UntagResource" => {
@@ -60,6 +62,7 @@ fn tags(model: &mut Model, caller: &Caller, operation: &str, input: &Input) -> R
             for key in input.texts("TagKeys") {
                 tags.remove(key);
             }
+            model.trail(caller, Trail::organizations(operation, masked(&input.members), Value::Null));
             Ok(Output::Nothing)
         }
         _ => {

@@ -28,6 +28,7 @@ COMMON_ERRORS = {
     "InvalidAction": 400,
     "InvalidClientTokenId": 403,
     "SerializationException": 400,
+    "SubscriptionRequiredException": 403,
     "UnknownOperationException": 404,
     "UnrecognizedClientException": 403,
     "ValidationError": 400,

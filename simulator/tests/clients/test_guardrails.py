@@ -166,6 +166,27 @@ def test_converse_and_invoke_show_enforcement(simulator):
         assert "This prompt is not allowed here." in json.dumps(answer[text])
 
 
+def test_who_may_not_apply_the_guardrail_is_denied_and_an_excluded_model_is_untouched(simulator):
+    member, runtime = simulator.client("bedrock", MEMBER), simulator.client("bedrock-runtime", MEMBER)
+    nova = {"modelId": MODEL, "messages": [{"role": "user", "content": [{"text": "tungsten-rosebud"}]}]}
+    other = nova | {"modelId": "anthropic.claude-3-5-sonnet-20240620-v1:0"}
+    member.put_enforced_guardrail_configuration(
+        guardrailInferenceConfig={
+            "guardrailIdentifier": GUARDRAIL,
+            "guardrailVersion": "1",
+            "modelEnforcement": {"includedModels": ["ALL"], "excludedModels": [MODEL]},
+        }
+    )
+    assert runtime.converse(**nova)["stopReason"] == "end_turn"
+    assert runtime.converse(**other)["stopReason"] == "guardrail_intervened"
+    # The member role may apply guardrails and call no model; the administrator loses the grant.
+    keeper = simulator.client("bedrock-runtime", credentials=simulator.assume(MEMBER))
+    assert code_of(keeper.converse, **other) == "AccessDeniedException"
+    simulator.client("bedrock", OWNER).delete_resource_policy(resourceArn=GUARDRAIL)
+    assert code_of(runtime.converse, **other) == "AccessDeniedException"
+    assert runtime.converse(**nova)["stopReason"] == "end_turn"
+
+
 def test_refusals_have_the_right_codes(simulator):
     owner, member = simulator.client("bedrock", OWNER), simulator.client("bedrock", MEMBER)
     runtime = simulator.client("bedrock-runtime", MEMBER)

@@ -52,6 +52,15 @@ def test_accounts_are_created_moved_closed_and_removed(simulator):
     assert code_of(hub.list_parents, ChildId=MEMBER) == "ChildNotFoundException"
 
 
+def test_a_new_account_is_not_ready_at_once(simulator):
+    simulator.control("PUT", "settings", {"subscription_seconds": 60})
+    new = simulator.control("POST", "accounts", {"do": "create", "name": "new", "parent": "r-exam"})["account"]
+    bedrock = simulator.client("bedrock", credentials=simulator.assume(new))
+    assert code_of(bedrock.list_guardrails) == "SubscriptionRequiredException"
+    simulator.control("POST", "clock", {"advance_seconds": 60})
+    assert bedrock.list_guardrails()["guardrails"] == []
+
+
 def test_an_invitation_goes_its_way(simulator):
     hub, outsider = simulator.client("organizations"), simulator.client("organizations", "400000000001")
     target = {"Id": "acquired-company@example.com", "Type": "EMAIL"}

@@ -114,6 +114,13 @@ impl Client {
         self.send("bedrock", format!("{method} {path} HTTP/1.1\r\n"), body).await
     }
 
+    /// Sends any body to Bedrock.
+    pub(crate) async fn raw(&self, method: &str, path: &str, body: &str) -> Reply {
+        self.send("bedrock", format!("{method} {path} HTTP/1.1\r\n"), body.to_owned())
+            .await
+            .expect("an answer")
+    }
+
     pub(crate) async fn account(&self, path: &str, body: Value) -> Reply {
         let head = format!("POST {path} HTTP/1.1\r\n");
         self.send("account", head, body.to_string()).await.expect("an answer")

@@ -24,6 +24,7 @@ async fn everything_can_be_seen_and_moved_over_http() {
     assert_eq!(before, "2026-11-02T09:00:00Z");
     let after = member.control("POST", "clock", json!({ "advance_seconds": 60 })).await.json()["now"].clone();
     assert_eq!(after, "2026-11-02T09:01:00Z");
+    assert_eq!(member.control("GET", "nothing", Value::Null).await.status, 404);
     member.control("PUT", "switches", json!({ "empty-list": "empty" })).await;
     member.control("POST", "reset", Value::Null).await;
     assert_eq!(

@@ -110,6 +110,23 @@ async fn a_reset_closes_the_connection_before_or_after_the_call() {
 }
 
 #[tokio::test]
+async fn a_create_that_is_sent_again_makes_nothing_twice() {
+    let simulator = start().await;
+    let owner = Client::new(&simulator, crate::client::OWNER);
+    let request = serde_json::json!({ "clientRequestToken": "token-1", "description": "once" });
+    let path = "/guardrails/usbase1a2b3c";
+    simulator.fault(
+        Fault::new(FaultKind::Reset).operation("CreateGuardrailVersion").times(1).after_carrying_out(),
+    );
+    owner.try_rest("POST", path, request.clone()).await.expect_err("the answer is lost");
+    assert_eq!(owner.rest("POST", path, request).await.json()["version"], "3");
+    let other = serde_json::json!({ "clientRequestToken": "token-1", "description": "another" });
+    assert_eq!(owner.rest("POST", path, other).await.code(), "ConflictException");
+    assert_eq!(owner.rest("POST", path, serde_json::json!({})).await.json()["version"], "4");
+    simulator.stop().await;
+}
+
+#[tokio::test]
 async fn a_stalled_body_begins_and_never_ends() {
     let simulator = start().await;
     simulator.fault(Fault::new(FaultKind::StallBody).operation("GetGuardrail"));

@@ -6,6 +6,7 @@ mod enforcement;
 mod events;
 mod faults;
 mod joining;
+mod model;
 mod refusals;
 mod sessions;
 mod sharing;

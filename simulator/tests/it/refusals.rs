@@ -48,6 +48,50 @@ async fn what_is_not_modelled_is_refused_and_recorded() {
 }
 
 #[tokio::test]
+async fn nothing_that_is_sent_takes_the_simulator_down() {
+    let simulator = start().await;
+    let member = Client::new(&simulator, MEMBER);
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    let bodies = [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\"x\"",
+        "{\"name\":{}}",
+        "{\"guardrailInferenceConfig\":[]}",
+        "\u{0}",
+        &deep,
+    ];
+    let paths = [
+        "/guardrails",
+        "/guardrails/%00%ff%fe",
+        "/guardrails/%",
+        "/guardrails?maxResults=-1&nextToken=%20",
+        "/guardrails?guardrailIdentifier=arn:aws:bedrock:::guardrail/",
+        "/enforcedGuardrailsConfiguration",
+        "/resource-policy",
+        "/resource-policy/arn%3Aaws%3Abedrock",
+        "/model/x/converse",
+        "/model/%F0%9F%8C%B9/invoke",
+        "/guardrail//version//apply",
+        "//",
+    ];
+    for body in bodies {
+        for path in paths {
+            for method in ["GET", "PUT", "POST", "DELETE"] {
+                let reply = member.raw(method, path, body).await;
+                assert!((200..=404).contains(&reply.status), "{method} {path} {body}: {reply:?}");
+            }
+        }
+        let hub = Client::new(&simulator, MANAGEMENT);
+        assert!(hub.sts(body).await.status < 500);
+    }
+    assert_eq!(member.enforced().await.code(), "ResourceNotFoundException");
+    simulator.stop().await;
+}
+
+#[tokio::test]
 async fn answers_carry_the_headers_of_their_protocol() {
     let simulator = start().await;
     let member = Client::new(&simulator, MEMBER);

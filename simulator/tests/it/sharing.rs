@@ -84,6 +84,31 @@ async fn a_member_reads_a_foreign_guardrail_only_if_it_is_shared() {
 }
 
 #[tokio::test]
+async fn a_guardrail_that_crosses_regions_needs_a_policy_on_its_profile() {
+    let simulator = start().await;
+    let (owner, member) = (Client::new(&simulator, OWNER), Client::new(&simulator, MEMBER));
+    let content = json!({
+        "name": "crossing", "blockedInputMessaging": "no", "blockedOutputsMessaging": "no",
+        "wordPolicyConfig": { "wordsConfig": [{ "text": "rosebud" }] },
+        "crossRegionConfig": { "guardrailProfileIdentifier": "us.guardrail.v1:0" },
+    });
+    let made = owner.rest("POST", "/guardrails", content).await.json();
+    let arn = made["guardrailArn"].as_str().expect("an ARN");
+    let share = |resource: &str| {
+        let text = policy(&json!({ "StringEquals": { "aws:PrincipalOrgID": "o-exampleorgid" } }));
+        text.replace(GUARDRAIL, resource)
+    };
+    simulator.with(|model| model.set_resource_policy(arn, Some(&share(arn)))).expect("a guardrail");
+    assert_eq!(owner.apply(arn, "DRAFT", "hello").await.status, 200, "the owner needs none");
+    let denied = member.apply(arn, "DRAFT", "hello").await;
+    assert!(denied.text.contains(":guardrail-profile/us.guardrail.v1:0"), "{denied:?}");
+    let profile = "arn:aws:bedrock:us-east-1:222222222222:guardrail-profile/us.guardrail.v1:0";
+    simulator.with(|model| model.set_resource_policy(profile, Some(&share(profile)))).expect("a profile");
+    assert_eq!(member.apply(arn, "DRAFT", "hello").await.status, 200);
+    simulator.stop().await;
+}
+
+#[tokio::test]
 async fn a_service_control_policy_binds_everybody_it_doesnt_spare() {
     let simulator = start().await;
     simulator.with(|model| {
