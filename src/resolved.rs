@@ -82,7 +82,7 @@ pub enum Unusable {
     /// Its resource policy doesn't admit the organization.
     NotGranted {
         /// The guardrail or profile.
-        resource: Resource,
+        resource: Box<Resource>,
         /// What its policy lacks, in words.
         why: String,
         /// Whether the keeper is about to put that right.
@@ -168,7 +168,7 @@ pub type Resolved = BTreeMap<Target, Wish>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// This enforcement.
-    Enforce(Enforce),
+    Enforce(Box<Enforce>),
     /// No enforcement.
     Nothing,
     /// Nobody said: keep what is there.
@@ -202,7 +202,7 @@ pub fn resolve(desired: Desired, catalog: &Catalog, organization: &OrganizationI
         .map(|(target, wanted)| {
             let wish = match wanted {
                 Wanted::Guardrail(wanted) => {
-                    Wish::Enforce(resolve_guardrail(wanted, &target, catalog, organization))
+                    Wish::Enforce(Box::new(resolve_guardrail(*wanted, &target, catalog, organization)))
                 }
                 Wanted::Nothing => Wish::Nothing,
                 Wanted::Unassigned => Wish::Unassigned,
@@ -219,8 +219,8 @@ fn resolve_guardrail(
     catalog: &Catalog,
     organization: &OrganizationId,
 ) -> Enforce {
-    let WantedGuardrail { key, source, guardrail, existing } = wanted;
-    let entry = match guardrail.placement {
+    let WantedGuardrail { key, source, models, guarding, placement, on_unusable, existing } = wanted;
+    let entry = match placement {
         Placement::Central => catalog.entries.get(&(key.clone(), target.region.clone())).cloned(),
         Placement::Copy => Some(CatalogEntry::unusable(Unusable::CopyUnsupported)),
     };
@@ -233,14 +233,14 @@ fn resolve_guardrail(
         enforcement: entry.arn.map(|arn| Enforcement {
             guardrail: arn,
             version: source.version,
-            models: guardrail.models,
-            guarding: guardrail.guarding,
+            models,
+            guarding,
         }),
         key,
         unusable,
         present_unusable: None,
         existing,
-        on_unusable: guardrail.on_unusable,
+        on_unusable,
     }
 }
 
@@ -258,7 +258,7 @@ fn not_granted(
             Some(PolicySeen::Attached(document)) => Some(document),
             Some(PolicySeen::Invalid(invalid)) => {
                 let why = invalid.to_string();
-                return Some(Unusable::NotGranted { resource, why, being_mended: false });
+                return Some(Unusable::NotGranted { resource: Box::new(resource), why, being_mended: false });
             }
             Some(PolicySeen::Unreadable(failure)) => {
                 return Some(Unusable::Unreadable { failure: failure.clone() });
@@ -270,7 +270,11 @@ fn not_granted(
             Verdict::Granted => None,
             verdict @ (Verdict::NotGranted(_) | Verdict::Unclear(_)) => {
                 let being_mended = matches!(ensure(document, &grant), Ensure::Put(_));
-                Some(Unusable::NotGranted { resource, why: verdict.to_string(), being_mended })
+                Some(Unusable::NotGranted {
+                    resource: Box::new(resource),
+                    why: verdict.to_string(),
+                    being_mended,
+                })
             }
         }
     })

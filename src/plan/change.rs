@@ -58,12 +58,23 @@ pub enum Change {
 /// A change of a guardrail's or guardrail profile's resource policy. Only the owner's side makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyChange {
-    /// What it is to grant.
+    /// What it is to grant, or no longer to grant.
     pub grant: Grant,
+    /// Which of the two.
+    pub purpose: Purpose,
     /// The policy that is there.
     pub from: Option<Document>,
     /// The policy that will be; `None` where nothing is left of it.
     pub to: Option<Document>,
+}
+
+/// What a change of a resource policy is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The organization is to be granted the resource.
+    Grant,
+    /// What we granted is taken back: nobody needs it any more.
+    Withdraw,
 }
 
 /// Whose a configuration is.
@@ -90,7 +101,7 @@ impl Change {
     /// Whether it takes a protection or a grant away.
     pub fn is_release(&self) -> bool {
         match self {
-            Change::Release { .. } | Change::Policy(PolicyChange { to: None, .. }) => true,
+            Change::Release { .. } | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. }) => true,
             Change::Enforce { .. }
             | Change::Replace { .. }
             | Change::EnsureCopy { .. }

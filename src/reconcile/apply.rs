@@ -15,9 +15,10 @@ use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::limits::{Extent, Rollout};
 use crate::plan::{
-    Change, Correction, Decision, HoldReason, InSync, Ownership, Plan, PolicyAction, PolicyDecision, SafePlan,
+    Change, Correction, Decision, HoldReason, InSync, Ownership, Plan, PolicyAction, PolicyDecision, Purpose,
+    SafePlan,
 };
-use crate::record::{Intent, Note, Origin, Ours};
+use crate::record::{Granted, Intent, Note, Origin, Ours};
 use crate::report::{Outcome, PolicyReport, Report, TargetReport};
 use crate::resource_policy::Resource;
 
@@ -95,6 +96,14 @@ impl Keeper {
                 PolicyWriter::new(&session, resource.region()).write(change).await
             };
             let result = attempt.instrument(span).await;
+            if result.is_ok() {
+                let granted = (change.purpose == Purpose::Grant)
+                    .then(|| Granted { at: Timestamp::now(), revision: baseline.revision.clone() });
+                if let Err(error) = self.ledger.set_grant(resource.clone(), granted).await {
+                    // Without the record the grant is never taken back: safe, and said.
+                    warn!(guardrail.arn = %resource, error = %error, "the grant could not be recorded");
+                }
+            }
             progress(Step::Wrote);
             written.push((resource, PolicyReport::Attempted { change: change.clone(), result }));
         }
@@ -231,7 +240,7 @@ fn correction(in_sync: InSync, revision: &Revision, at: Timestamp) -> Option<Not
 fn note_of_beginning(change: &Change, revision: &Revision, at: Timestamp) -> Option<(Target, Note)> {
     let to = change.enforces().map(|(_, to)| to.clone());
     let intent = Intent { to, at, revision: revision.clone() };
-    let replacing = change.overwrites_foreign().cloned();
+    let replacing = change.overwrites_foreign().cloned().map(Box::new);
     change.target().cloned().map(|target| (target, Note::Begun { intent, replacing }))
 }
 

@@ -16,11 +16,14 @@ use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, Region, Target};
 use crate::limits::Rollout;
 use crate::observed::{Observation, Observed, PolicySeen};
 use crate::organization::{Account, AccountState, Organization};
-use crate::plan::{Grounds, HoldReason, Plan, PolicyDecision, Proof, SafePlan, decide_policy, plan};
-use crate::record::Records;
+use crate::plan::{
+    Grounds, HoldReason, Plan, PolicyDecision, Proof, SafePlan, decide_policy, decide_withdrawal, plan,
+    use_of,
+};
+use crate::record::{Grants, Records};
 use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish, resolve};
 use crate::resource_policy::{Grant, Resource};
-use crate::trigger::{Accounts, Scope};
+use crate::trigger::{Accounts, Regions, Scope};
 
 /// What was seen, and the plan that follows from it.
 #[derive(Clone, Debug)]
@@ -59,10 +62,14 @@ impl Keeper {
 
         let (records, ledger_is_up) = self.records(&organization, &mut warnings).await;
         let rollout = self.rollout(baseline, &mut warnings).await;
-        let desired = desired(baseline, &organization, &records, &scope.regions);
+        let whole = scope.accounts == Accounts::All && scope.regions == Regions::All;
+        // Only a look at everything can tell that a grant isn't needed any more.
+        let grants = if whole { self.grants(&mut warnings).await } else { Grants::new() };
+        let also = grants.keys().map(|resource| resource.region().clone()).collect();
+        let desired = desired(baseline, &organization, &records, &scope.regions, &also);
         let (observed, catalog) = futures_util::join!(
             self.observe(&organization, &desired, progress),
-            self.catalog(baseline, &desired)
+            self.catalog(baseline, &desired, whole)
         );
 
         let mut resolved = resolve(desired, &catalog, &baseline.organization);
@@ -74,11 +81,11 @@ impl Keeper {
         let mut plan = plan(&resolved, &observed, &records, grounds);
         plan.skipped = inactive(&organization);
         plan.policies = policies(baseline, &catalog);
+        plan.policies.extend(self.withdrawals(baseline, &grants, &catalog, &observed, &records).await);
         let plan = plan.restrict(baseline.mode).limit(&rollout, baseline.limits, &records);
         let proofs = self.prove(&plan).await;
         let plan = plan.prove(&proofs);
 
-        let whole = scope.accounts == Accounts::All && scope.regions == crate::trigger::Regions::All;
         Ok(Survey { plan, organization, whole, strangers, rollout, records, warnings })
     }
 
@@ -129,6 +136,45 @@ impl Keeper {
             }
         }
         (records, true)
+    }
+
+    async fn grants(&self, warnings: &mut Vec<String>) -> Grants {
+        self.ledger.grants().await.unwrap_or_else(|error| {
+            warnings.push(format!("which grants are ours isn't known, so none is taken back: {error}"));
+            Grants::new()
+        })
+    }
+
+    /// Decides about the grants that we added and that the baseline has no use for any more.
+    async fn withdrawals(
+        &self,
+        baseline: &Baseline,
+        grants: &Grants,
+        catalog: &Catalog,
+        observed: &Observed,
+        records: &Records,
+    ) -> BTreeMap<Resource, PolicyDecision> {
+        let mut decisions = BTreeMap::new();
+        for resource in grants.keys().filter(|resource| !catalog.policies.contains_key(resource)) {
+            // Where a guardrail of the Region could not be found, this may be the one that is meant.
+            let unresolved = catalog
+                .entries
+                .iter()
+                .any(|((_, region), entry)| region == resource.region() && entry.arn.is_none());
+            if unresolved || *resource.account() != baseline.owner {
+                continue;
+            }
+            let seen = match self.cloud.session(&baseline.owner).await {
+                Ok(session) => Reader::new(&session, resource.region()).resource_policy(resource).await,
+                Err(failure) => PolicySeen::Unreadable(failure),
+            };
+            let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
+            let used = use_of(resource, observed, records);
+            if let Some(decision) = decide_withdrawal(&seen, &grant, &used) {
+                decisions.insert(resource.clone(), decision);
+            }
+        }
+        decisions
     }
 
     async fn rollout(&self, baseline: &Baseline, warnings: &mut Vec<String>) -> Rollout {
@@ -203,16 +249,20 @@ impl Keeper {
     }
 
     /// Looks up every guardrail that is wanted somewhere, once per Region.
-    async fn catalog(&self, baseline: &Baseline, desired: &Desired) -> Catalog {
-        let wanted: BTreeMap<(GuardrailKey, Region), Source> = desired
+    async fn catalog(&self, baseline: &Baseline, desired: &Desired, whole: bool) -> Catalog {
+        let mut wanted: BTreeMap<(GuardrailKey, Region), Source> = desired
             .iter()
             .filter_map(|(target, wanted)| match wanted {
-                Wanted::Guardrail(wanted) if wanted.guardrail.placement == Placement::Central => {
+                Wanted::Guardrail(wanted) if wanted.placement == Placement::Central => {
                     Some(((wanted.key.clone(), target.region.clone()), wanted.source.clone()))
                 }
                 Wanted::Guardrail(_) | Wanted::Nothing | Wanted::Unassigned | Wanted::Excluded => None,
             })
             .collect();
+        if whole {
+            // Those that nobody is assigned as well, so that their grants aren't taken for leftovers.
+            wanted.extend(central_guardrails(baseline));
+        }
         if wanted.is_empty() {
             return Catalog::default();
         }
@@ -311,6 +361,14 @@ fn policies(baseline: &Baseline, catalog: &Catalog) -> BTreeMap<Resource, Policy
         (resource.clone(), decide_policy(seen, &grant))
     };
     catalog.policies.iter().map(decide).collect()
+}
+
+fn central_guardrails(baseline: &Baseline) -> BTreeMap<(GuardrailKey, Region), Source> {
+    let central = baseline.guardrails.iter().filter(|(_, one)| one.placement == Placement::Central);
+    let sources = central.flat_map(|(key, one)| {
+        one.regions.iter().map(move |(region, source)| ((key.clone(), region.clone()), source.clone()))
+    });
+    sources.collect()
 }
 
 fn inactive(organization: &Organization) -> BTreeMap<AccountId, AccountState> {
