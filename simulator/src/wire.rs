@@ -6,6 +6,7 @@ pub(crate) mod bedrock;
 pub(crate) mod bedrock_runtime;
 pub(crate) mod constraint;
 pub(crate) mod control;
+mod event_stream;
 pub(crate) mod organizations;
 pub(crate) mod request;
 pub(crate) mod schema;

@@ -33,6 +33,7 @@ impl Keeper {
         progress(Step::Writing { changes });
 
         if baseline.mode != Mode::Audit {
+            let whole = whole && !plan.plan().leaves_ours_undecided(&records);
             let begun = self.begin_rollout(plan.plan(), rollout, extent, whole).await;
             report.warnings.extend(begun);
         }
