@@ -16,7 +16,7 @@ pub(crate) struct Request {
     /// The session token.
     pub(crate) token: Option<String>,
     pub(crate) user_agent: String,
-    /// The service, as far as it can be told.
+    /// The service; for one that isn't modelled, another whose protocol the client probably speaks.
     pub(crate) service: &'static str,
     /// The operation, or what stands for it in the log if there is none.
     pub(crate) operation: String,
@@ -102,6 +102,15 @@ impl Credential {
 }
 
 impl Request {
+    /// The service as the client named it, for the log.
+    pub(crate) fn named_service(&self) -> &str {
+        match &self.credential {
+            // The runtime signs as the control plane does.
+            Some(credential) if credential.service != "bedrock" => &credential.service,
+            _ => self.service,
+        }
+    }
+
     /// Reads a request. Every request can be read: what is wrong with it is in the result.
     pub(crate) fn read(parts: Parts<'_>) -> Request {
         let Parts { method, uri, headers, body } = parts;
