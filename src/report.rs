@@ -291,8 +291,12 @@ impl Report {
             count(State::Enforced) + count(State::Replaced) + count(State::Released) + policies("written");
         let held = count(State::Held) + policies("held");
         let mut text = format!("{changed} changed, {held} held, {} in sync", count(State::InSync));
-        if policies("failed") > 0 {
-            let _ = write!(text, ", {} resource policies failed", policies("failed"));
+        match policies("failed") {
+            0 => {}
+            1 => text.push_str(", 1 resource policy failed"),
+            several => {
+                let _ = write!(text, ", {several} resource policies failed");
+            }
         }
         for (state, word) in
             [(State::Failed, "failed"), (State::Broken, "broken"), (State::LeftAlone, "left alone")]
@@ -349,12 +353,14 @@ impl Report {
 impl fmt::Display for Report {
     /// One line per target in which something was done or should have been, then the sums.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for report in self.policies.values() {
+        for (resource, report) in &self.policies {
             if let PolicyReport::Attempted { change, result } = report {
                 let change = Change::Policy(change.clone());
                 match result {
                     Ok(()) => writeln!(f, "{} {change}", change.mark())?,
-                    Err(failure) => writeln!(f, "! failed to {}: {failure}", change.verb())?,
+                    Err(failure) => {
+                        writeln!(f, "! {resource} its resource policy could not be written: {failure}")?
+                    }
                 }
             }
         }

@@ -6,6 +6,7 @@ mod faults;
 mod foreign;
 mod holding_back;
 mod organization;
+mod policies;
 mod races;
 mod support;
 mod unusable;
