@@ -10,7 +10,7 @@ use tracing::{Instrument, error, info, info_span};
 use crate::baseline::Baseline;
 use crate::reconcile::{Keeper, Stopped, unwatched};
 use crate::report::Report;
-use crate::trigger::{Accounts, Delivery, Regions, Rejected, Scope, Trigger, merge};
+use crate::trigger::{Accounts, Delivery, Rejected, Scope, Trigger, is_part_of, merge};
 
 /// Why an invocation failed, so that Lambda delivers it again and at last puts it aside.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,7 @@ async fn handle_event(keeper: &Keeper, event: &Delivery) -> Result<Value, Handle
             Ok(json!({ "outcome": "reconcile", "reason": scope.reason(), "report": report.to_json() }))
         }
         Trigger::Departed { accounts, reason, event: _, at: _ } => {
-            info!("no more calls in {accounts:?}: {reason}");
+            info!("no more calls in {}: {reason}", Accounts::Only(accounts.clone()));
             Ok(json!({ "outcome": "departed", "reason": reason.to_string(), "accounts": accounts }))
         }
         Trigger::Ignore(reason) => {
@@ -97,7 +97,7 @@ async fn handle_batch(keeper: &Keeper, batch: &Delivery) -> Result<Value, Handle
         match trigger {
             Trigger::Reconcile(scope) => wanted.push((id, *scope)),
             Trigger::Departed { accounts, reason, event: _, at: _ } => {
-                info!(record, "no more calls in {accounts:?}: {reason}");
+                info!(record, "no more calls in {}: {reason}", Accounts::Only(accounts));
             }
             Trigger::Ignore(reason) => info!(record, reason = reason.code(), "ignored: {reason}"),
             Trigger::Reject(reason) => {
@@ -118,7 +118,7 @@ async fn handle_batch(keeper: &Keeper, batch: &Delivery) -> Result<Value, Handle
         };
         if let Err(problem) = result {
             error!(error.kind = problem.name(), "{problem}");
-            let concerned = wanted.iter().filter(|(_, one)| overlap(one, &scope));
+            let concerned = wanted.iter().filter(|(_, one)| is_part_of(one, &scope));
             failed.extend(concerned.map(|(id, _)| id.clone()));
         }
     }
@@ -152,17 +152,4 @@ fn incomplete(report: &Report) -> Result<(), HandlerError> {
             first: first.clone(),
         }),
     }
-}
-
-/// Whether a merged scope holds work that this scope asked for.
-fn overlap(one: &Scope, merged: &Scope) -> bool {
-    let accounts = match (&one.accounts, &merged.accounts) {
-        (Accounts::All, _) | (_, Accounts::All) => true,
-        (Accounts::Only(one), Accounts::Only(merged)) => !one.is_disjoint(merged),
-    };
-    let regions = match (&one.regions, &merged.regions) {
-        (Regions::All, _) | (_, Regions::All) => true,
-        (Regions::Only(one), Regions::Only(merged)) => !one.is_disjoint(merged),
-    };
-    accounts && regions
 }

@@ -81,7 +81,8 @@ where
         }
         SdkError::ServiceError(service) => match service.err().code() {
             Some(code) => {
-                let said = service.err().message().unwrap_or("no message");
+                // ParameterNotFound comes with an empty message, for one.
+                let said = service.err().message().filter(|said| !said.is_empty()).unwrap_or("no message");
                 (category_of(code), format!("{code}: {}", shortened(said)))
             }
             // An answer without a code comes from something between AWS and us.

@@ -39,6 +39,15 @@ pub fn merge(scopes: impl IntoIterator<Item = Scope>) -> Vec<Scope> {
     merged.into_values().collect()
 }
 
+/// Whether some of what this scope asked for was merged into `merged`.
+///
+/// An account's scope is not part of the organization's, though that one covers the account: it was
+/// worked on apart, and failed or not apart.
+pub fn is_part_of(one: &Scope, merged: &Scope) -> bool {
+    let theirs = split(merged.clone());
+    split(one.clone()).iter().any(|(work, _)| theirs.iter().any(|(other, _)| work == other))
+}
+
 fn split(scope: Scope) -> Vec<(Work, Scope)> {
     if let Some(request) = scope.request.clone() {
         let (accounts, regions) = (scope.accounts.clone(), scope.regions.clone());

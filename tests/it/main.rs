@@ -1,9 +1,11 @@
 //! The whole keeper against a simulated AWS: over HTTP, with the AWS SDK, from an event to the state
 //! that the organization ends in. And the binaries, as they are built.
 
+mod bootstrap;
 mod converging;
 mod faults;
 mod foreign;
+mod handler;
 mod holding_back;
 mod organization;
 mod policies;

@@ -2,6 +2,7 @@
 //! with the AWS SDK, as the Lambda function does.
 
 pub(crate) mod document;
+pub(crate) mod lambda;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -128,12 +129,8 @@ pub(crate) struct Run {
 }
 
 impl World {
-    /// The example organization with this baseline, or this text in its place.
+    /// The example organization with this baseline.
     pub(crate) fn of(baseline: &Document) -> Setup {
-        World::of_text(&baseline.text())
-    }
-
-    pub(crate) fn of_text(baseline: &str) -> Setup {
         let patience = Patience {
             connect: Duration::from_secs(20),
             attempt: Duration::from_secs(20),
@@ -148,7 +145,7 @@ impl World {
         ]
         .map(|(name, value)| (name.to_owned(), value));
         Setup {
-            baseline: baseline.to_owned(),
+            baseline: baseline.text(),
             world: simulator::World::example(),
             switches: Switches::default(),
             durable: false,
@@ -182,7 +179,11 @@ impl World {
 
     /// Puts another baseline in the place of the present one, as `PutParameter` does.
     pub(crate) fn publish(&self, baseline: &Document) {
-        put_parameter(&self.server, &baseline.text());
+        self.publish_text(&baseline.text());
+    }
+
+    pub(crate) fn publish_text(&self, text: &str) {
+        put_parameter(&self.server, text);
     }
 
     pub(crate) async fn baseline(&self) -> Baseline {
