@@ -41,6 +41,7 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("organization", Core, Only("ids")),
     ("enforcement", Core, Only("ids")),
     ("own_roles", Core, Only("ids")),
+    ("content", Core, Only("ids")),
     ("resource_policy", Core, Only("ids organization")),
     ("baseline", Core, Only("ids organization enforcement")),
     // An event only says where to look: the trigger sees neither what is there nor a plan.
@@ -48,6 +49,7 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("task", Core, Only("ids organization trigger")),
     ("observed", Core, Only("ids failure enforcement own_roles resource_policy")),
     ("record", Core, Only("ids enforcement resource_policy baseline observed")),
+    ("copy", Core, Only("ids failure enforcement content baseline observed")),
     ("desired", Core, Only("ids organization enforcement baseline trigger record")),
     ("resolved", Core, Only("ids failure enforcement resource_policy baseline observed desired")),
     // The decision: it sees everything but why we woke.
