@@ -107,6 +107,8 @@ pub enum State {
     Enforced,
     /// Replaced by this run.
     Replaced,
+    /// Its copy of the guardrail was written; what is enforced is still as it was.
+    Copied,
     /// Released by this run.
     Released,
     /// As wanted before this run.
@@ -127,7 +129,8 @@ impl TargetReport {
         match self {
             TargetReport::Attempted(Outcome { result: Err(_), .. }) => State::Failed,
             TargetReport::Attempted(Outcome { change, result: Ok(()) }) => match change {
-                Change::Enforce { .. } | Change::EnsureCopy { .. } => State::Enforced,
+                Change::Enforce { .. } => State::Enforced,
+                Change::EnsureCopy { .. } => State::Copied,
                 Change::Replace { .. } => State::Replaced,
                 Change::Release { .. } => State::Released,
                 // Policies have a report of their own.
@@ -267,7 +270,12 @@ impl Report {
 
     /// Whether something was put in place that other decisions were waiting for.
     pub fn calls_for_another_look(&self) -> bool {
-        self.policies.values().any(|report| matches!(report, PolicyReport::Attempted { result: Ok(()), .. }))
+        let copied = self.targets.values().any(|target| target.state() == State::Copied);
+        copied
+            || self
+                .policies
+                .values()
+                .any(|report| matches!(report, PolicyReport::Attempted { result: Ok(()), .. }))
     }
 
     /// Whether every target is as wanted, or on purpose none of our business.
@@ -278,7 +286,7 @@ impl Report {
                 State::Enforced | State::Replaced | State::Released | State::InSync | State::LeftAlone => {
                     true
                 }
-                State::Held | State::Failed | State::Broken => false,
+                State::Copied | State::Held | State::Failed | State::Broken => false,
             })
     }
 
@@ -298,9 +306,12 @@ impl Report {
                 let _ = write!(text, ", {several} resource policies failed");
             }
         }
-        for (state, word) in
-            [(State::Failed, "failed"), (State::Broken, "broken"), (State::LeftAlone, "left alone")]
-        {
+        for (state, word) in [
+            (State::Copied, "copied"),
+            (State::Failed, "failed"),
+            (State::Broken, "broken"),
+            (State::LeftAlone, "left alone"),
+        ] {
             if count(state) > 0 {
                 text.push_str(&format!(", {} {word}", count(state)));
             }

@@ -51,7 +51,11 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("record", Core, Only("ids enforcement resource_policy baseline observed")),
     ("copy", Core, Only("ids failure enforcement content baseline observed")),
     ("desired", Core, Only("ids organization enforcement baseline trigger record")),
-    ("resolved", Core, Only("ids failure enforcement resource_policy baseline observed desired")),
+    (
+        "resolved",
+        Core,
+        Only("ids failure enforcement content resource_policy baseline copy observed desired"),
+    ),
     // The decision: it sees everything but why we woke.
     ("plan", Core, Only(SEEN_BY_THE_PLAN)),
     ("limits", Core, Only("ids organization enforcement baseline record desired resolved plan")),
@@ -69,7 +73,7 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("cli", Terminal, EverythingAbove),
 ];
 
-const SEEN_BY_THE_PLAN: &str = "ids failure organization enforcement own_roles resource_policy baseline \
+const SEEN_BY_THE_PLAN: &str = "ids failure organization enforcement copy own_roles resource_policy baseline \
     observed record desired resolved";
 
 /// The crates that the core may use. None of them does I/O unasked: YAML is read from a text,

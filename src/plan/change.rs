@@ -1,9 +1,11 @@
 //! Every write there is, each with what was there and what will be.
 
 use crate::baseline::GuardrailKey;
+use crate::copy::Enforced;
 use crate::enforcement::{Drift, Enforcement};
-use crate::ids::{GuardrailArn, Target};
+use crate::ids::Target;
 use crate::observed::Seen;
+use crate::resolved::CopyWork;
 use crate::resource_policy::{Document, Grant};
 
 /// One write.
@@ -42,14 +44,16 @@ pub enum Change {
         /// What is there.
         from: Seen,
     },
-    /// Make or renew the copy of a guardrail in a member.
+    /// Make or renew the copy of a guardrail in a member. What is enforced follows when it is ready.
     EnsureCopy {
         /// The member and Region.
         target: Target,
-        /// The guardrail that is copied.
-        source: GuardrailArn,
-        /// The copy that is there already.
-        from: Option<GuardrailArn>,
+        /// What the baseline calls the guardrail.
+        key: GuardrailKey,
+        /// The version that is copied, and the next step.
+        work: CopyWork,
+        /// What the member enforces by a guardrail of its own, so that it isn't pruned.
+        enforced: Enforced,
     },
     /// Change the resource policy of a guardrail.
     Policy(PolicyChange),

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Change, Decision, HoldReason, LeaveReason, Ownership, Plan, PolicyAction, PolicyChange, Purpose,
 };
+use crate::copy::CopyStep;
 use crate::enforcement::Enforcement;
 use crate::observed::Observation;
 use crate::resource_policy::Grant;
@@ -215,8 +216,8 @@ impl Change {
     pub fn mark(&self) -> Mark {
         match self {
             Change::Enforce { .. } => Mark::Add,
-            Change::Policy(PolicyChange { from: None, purpose: Purpose::Grant, .. })
-            | Change::EnsureCopy { from: None, .. } => Mark::Add,
+            Change::Policy(PolicyChange { from: None, purpose: Purpose::Grant, .. }) => Mark::Add,
+            Change::EnsureCopy { work, .. } if work.step == CopyStep::Create => Mark::Add,
             Change::Release { .. } | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. }) => {
                 Mark::Remove
             }
@@ -260,7 +261,9 @@ impl fmt::Display for Change {
                 }
             }
             Change::Release { target, from } => write!(f, "{target} release {}", from.enforcement),
-            Change::EnsureCopy { target, source, from: _ } => write!(f, "{target} copy {source}"),
+            Change::EnsureCopy { target, key, work, enforced: _ } => {
+                write!(f, "{target} copy {key}:{} ({})", work.original.version, work.step)
+            }
             Change::Policy(PolicyChange { grant: Grant { resource, organization }, purpose, from, to }) => {
                 write!(f, "{resource} ")?;
                 match (from, to) {

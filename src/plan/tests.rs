@@ -45,6 +45,7 @@ fn wanted(unusable: Option<Unusable>, existing: Existing, on_unusable: OnUnusabl
         enforcement: Some(enforcement("base", 2)),
         unusable,
         present_unusable: None,
+        copy: None,
         existing,
         on_unusable,
     }))

@@ -7,6 +7,7 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
+use super::copies::{Originals, ensure_copy};
 use super::{Keeper, Progress, Step, Survey};
 use crate::baseline::{Baseline, Mode, Revision};
 use crate::cloud::{PolicyWriter, Writer};
@@ -25,7 +26,8 @@ use crate::resource_policy::Resource;
 impl Keeper {
     /// Applies what a survey planned, and records it. Never stops early: a failure is an outcome.
     pub async fn apply(&self, baseline: &Baseline, survey: Survey, progress: Progress<'_>) -> Report {
-        let Survey { plan, organization: _, whole, strangers, rollout, records, warnings } = survey;
+        let Survey { plan, organization: _, whole, strangers, rollout, records, warnings, originals } =
+            survey;
         let extent = Extent::of(plan.plan(), &records, &baseline.revision);
         let mut report =
             Report { strangers, warnings, ..Report::of(baseline.revision.clone(), plan.plan().clone()) };
@@ -41,8 +43,9 @@ impl Keeper {
             report.policies.insert(resource, written);
         }
         let accounts = by_account(plan, baseline.mode, &baseline.revision, Timestamp::now());
+        let run = Run { baseline, originals: &originals, progress };
         let applied: Vec<Applied> = stream::iter(accounts)
-            .map(|(account, decisions)| self.apply_account(baseline, account, decisions, progress))
+            .map(|(account, decisions)| self.apply_account(run, account, decisions))
             .buffer_unordered(self.settings.concurrency)
             .collect()
             .await;
@@ -111,13 +114,8 @@ impl Keeper {
         written
     }
 
-    async fn apply_account(
-        &self,
-        baseline: &Baseline,
-        account: AccountId,
-        decisions: Decisions,
-        progress: Progress<'_>,
-    ) -> Applied {
+    async fn apply_account(&self, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
+        let Run { baseline, originals, progress } = run;
         let Decisions { changes, corrections } = decisions;
         let mut warnings = Vec::new();
         let revision = &baseline.revision;
@@ -143,7 +141,7 @@ impl Keeper {
                 let result = match recorded {
                     // What can't be put back is not overwritten.
                     Err(failure) if change.overwrites_foreign().is_some() => Err(failure.clone()),
-                    Ok(()) | Err(_) => self.attempt(&change).await,
+                    Ok(()) | Err(_) => self.attempt(&change, originals).await,
                 };
                 progress(Step::Wrote);
                 Outcome { change, result }
@@ -167,7 +165,7 @@ impl Keeper {
         Applied { outcomes, warnings }
     }
 
-    async fn attempt(&self, change: &Change) -> Result<(), Failure> {
+    async fn attempt(&self, change: &Change, originals: &Originals) -> Result<(), Failure> {
         let Some(target) = change.target() else {
             return Err(no_account_change(change));
         };
@@ -177,7 +175,10 @@ impl Keeper {
             Change::Enforce { to, .. } => writer.enforce(to).await,
             Change::Replace { from, to, .. } => writer.replace(from, to).await,
             Change::Release { from, .. } => writer.release(from).await,
-            Change::EnsureCopy { .. } | Change::Policy(_) => Err(no_account_change(change)),
+            Change::EnsureCopy { work, enforced, .. } => {
+                ensure_copy(&session, target, work, enforced, originals).await
+            }
+            Change::Policy(_) => Err(no_account_change(change)),
         }
     }
 }
@@ -189,6 +190,14 @@ fn no_account_change(change: &Change) -> Failure {
         operation: change.verb().to_owned(),
         message: "is not a change of an account's enforcement".to_owned(),
     }
+}
+
+/// What every account's part of a run shares.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    baseline: &'a Baseline,
+    originals: &'a Originals,
+    progress: Progress<'a>,
 }
 
 struct Applied {

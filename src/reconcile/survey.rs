@@ -7,6 +7,8 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tracing::{Instrument, debug, info_span, warn};
 
+use super::copies::Originals;
+use super::owner::policies;
 use super::{Keeper, Progress, Step, Stopped};
 use crate::baseline::{Baseline, GuardrailKey, Placement, Source};
 use crate::cloud::{Condition, Reader, Session};
@@ -43,6 +45,8 @@ pub struct Survey {
     pub records: Records,
     /// What went wrong besides.
     pub warnings: Vec<String>,
+    /// The guardrails that are to be copied.
+    pub(super) originals: Originals,
 }
 
 impl Keeper {
@@ -67,11 +71,13 @@ impl Keeper {
         let grants = if whole { self.grants(&mut warnings).await } else { Grants::new() };
         let also = grants.keys().map(|resource| resource.region().clone()).collect();
         let desired = desired(baseline, &organization, &records, &scope.regions, &also);
-        let (observed, catalog) = futures_util::join!(
+        let (observed, mut catalog) = futures_util::join!(
             self.observe(&organization, &desired, progress),
             self.catalog(baseline, &desired, whole)
         );
 
+        let originals = self.originals(baseline, &mut catalog).await;
+        catalog.copies = self.look_at_copies(&desired, &catalog, &originals, &observed).await;
         let mut resolved = resolve(desired, &catalog, &baseline.organization);
         self.look_at_the_present(baseline, &mut resolved, &observed).await;
         let grounds = Grounds {
@@ -86,7 +92,7 @@ impl Keeper {
         let proofs = self.prove(&plan).await;
         let plan = plan.prove(&proofs);
 
-        Ok(Survey { plan, organization, whole, strangers, rollout, records, warnings })
+        Ok(Survey { plan, organization, whole, strangers, rollout, records, warnings, originals })
     }
 
     async fn organization(
@@ -136,45 +142,6 @@ impl Keeper {
             }
         }
         (records, true)
-    }
-
-    async fn grants(&self, warnings: &mut Vec<String>) -> Grants {
-        self.ledger.grants().await.unwrap_or_else(|error| {
-            warnings.push(format!("which grants are ours isn't known, so none is taken back: {error}"));
-            Grants::new()
-        })
-    }
-
-    /// Decides about the grants that we added and that the baseline has no use for any more.
-    async fn withdrawals(
-        &self,
-        baseline: &Baseline,
-        grants: &Grants,
-        catalog: &Catalog,
-        observed: &Observed,
-        records: &Records,
-    ) -> BTreeMap<Resource, PolicyDecision> {
-        let mut decisions = BTreeMap::new();
-        for resource in grants.keys().filter(|resource| !catalog.policies.contains_key(resource)) {
-            // Where a guardrail of the Region could not be found, this may be the one that is meant.
-            let unresolved = catalog
-                .entries
-                .iter()
-                .any(|((_, region), entry)| region == resource.region() && entry.arn.is_none());
-            if unresolved || *resource.account() != baseline.owner {
-                continue;
-            }
-            let seen = match self.cloud.session(&baseline.owner).await {
-                Ok(session) => Reader::new(&session, resource.region()).resource_policy(resource).await,
-                Err(failure) => PolicySeen::Unreadable(failure),
-            };
-            let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
-            let used = use_of(resource, observed, records);
-            if let Some(decision) = decide_withdrawal(&seen, &grant, &used) {
-                decisions.insert(resource.clone(), decision);
-            }
-        }
-        decisions
     }
 
     async fn rollout(&self, baseline: &Baseline, warnings: &mut Vec<String>) -> Rollout {
@@ -248,94 +215,6 @@ impl Keeper {
         })
     }
 
-    /// Looks up every guardrail that is wanted somewhere, once per Region.
-    async fn catalog(&self, baseline: &Baseline, desired: &Desired, whole: bool) -> Catalog {
-        let mut wanted: BTreeMap<(GuardrailKey, Region), Source> = desired
-            .iter()
-            .filter_map(|(target, wanted)| match wanted {
-                Wanted::Guardrail(wanted) if wanted.placement == Placement::Central => {
-                    Some(((wanted.key.clone(), target.region.clone()), wanted.source.clone()))
-                }
-                Wanted::Guardrail(_) | Wanted::Nothing | Wanted::Unassigned | Wanted::Excluded => None,
-            })
-            .collect();
-        if whole {
-            // Those that nobody is assigned as well, so that their grants aren't taken for leftovers.
-            wanted.extend(central_guardrails(baseline));
-        }
-        if wanted.is_empty() {
-            return Catalog::default();
-        }
-        let session = self.cloud.session(&baseline.owner).await;
-        let entries = wanted.into_iter().map(|((key, region), source)| {
-            let session = session.clone();
-            async move {
-                let entry = match session {
-                    Ok(session) => Reader::new(&session, &region).catalog_entry(&source).await,
-                    Err(failure) => CatalogEntry::unusable(Unusable::Unreadable { failure }),
-                };
-                ((key, region), entry)
-            }
-        });
-        let entries: BTreeMap<(GuardrailKey, Region), CatalogEntry> =
-            join_all(entries).await.into_iter().collect();
-        let resources: BTreeSet<(Resource, Region)> = entries
-            .iter()
-            .flat_map(|((_, region), entry)| entry.resources().map(|resource| (resource, region.clone())))
-            .collect();
-        let policies = resources.into_iter().map(|(resource, region)| {
-            let session = session.clone();
-            async move {
-                let seen = match session {
-                    Ok(session) => Reader::new(&session, &region).resource_policy(&resource).await,
-                    Err(failure) => PolicySeen::Unreadable(failure),
-                };
-                (resource, seen)
-            }
-        });
-        let policies = join_all(policies).await.into_iter().collect();
-        Catalog { entries, policies }
-    }
-
-    /// Where what is wanted can't be enforced, looks whether what is there still can be used.
-    async fn look_at_the_present(&self, baseline: &Baseline, resolved: &mut Resolved, observed: &Observed) {
-        let standing = |target: &Target, wish: &Wish| match (wish, observed.get(target)) {
-            (Wish::Enforce(wanted), Some(Observation::Enforced(seen)))
-                if wanted.unusable.is_some()
-                    && wanted.enforcement.as_ref() != Some(&seen.enforcement)
-                    && seen.enforcement.guardrail.account == baseline.owner
-                    && seen.enforcement.guardrail.region == target.region =>
-            {
-                Some((seen.enforcement.guardrail.clone(), seen.enforcement.version))
-            }
-            _ => None,
-        };
-        let wanted: BTreeSet<(GuardrailArn, GuardrailVersion)> =
-            resolved.iter().filter_map(|(target, wish)| standing(target, wish)).collect();
-        if wanted.is_empty() {
-            return;
-        }
-        let Ok(session) = self.cloud.session(&baseline.owner).await else {
-            return;
-        };
-        let looks = wanted.into_iter().map(|(arn, version)| {
-            let session = session.clone();
-            async move {
-                let Condition { unusable, .. } =
-                    Reader::new(&session, &arn.region).condition(&arn, version).await;
-                ((arn, version), unusable.filter(Unusable::is_certain))
-            }
-        });
-        let found: BTreeMap<(GuardrailArn, GuardrailVersion), Option<Unusable>> =
-            join_all(looks).await.into_iter().collect();
-        for (target, wish) in resolved.iter_mut() {
-            let present = standing(target, wish).and_then(|key| found.get(&key).cloned().flatten());
-            if let Wish::Enforce(wanted) = wish {
-                wanted.present_unusable = present;
-            }
-        }
-    }
-
     /// Tries each guardrail that is to be enforced as the member that will have to use it.
     async fn prove(&self, plan: &Plan) -> BTreeMap<Target, Proof> {
         let probes = plan.needs_proof().filter_map(|change| change.enforces());
@@ -352,23 +231,6 @@ impl Keeper {
             .await;
         probes.into_iter().collect()
     }
-}
-
-/// Decides about the resource policies that the guardrails of this run need.
-fn policies(baseline: &Baseline, catalog: &Catalog) -> BTreeMap<Resource, PolicyDecision> {
-    let decide = |(resource, seen): (&Resource, &PolicySeen)| {
-        let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
-        (resource.clone(), decide_policy(seen, &grant))
-    };
-    catalog.policies.iter().map(decide).collect()
-}
-
-fn central_guardrails(baseline: &Baseline) -> BTreeMap<(GuardrailKey, Region), Source> {
-    let central = baseline.guardrails.iter().filter(|(_, one)| one.placement == Placement::Central);
-    let sources = central.flat_map(|(key, one)| {
-        one.regions.iter().map(move |(region, source)| ((key.clone(), region.clone()), source.clone()))
-    });
-    sources.collect()
 }
 
 fn inactive(organization: &Organization) -> BTreeMap<AccountId, AccountState> {
