@@ -1,6 +1,6 @@
 //! Looks and decides. Reads only: nothing in this file can write.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
@@ -10,21 +10,17 @@ use tracing::{Instrument, debug, info_span, warn};
 use super::copies::Originals;
 use super::owner::policies;
 use super::{Keeper, Progress, Step, Stopped};
-use crate::baseline::{Baseline, GuardrailKey, Placement, Source};
-use crate::cloud::{Condition, Reader, Session};
-use crate::desired::{Desired, Wanted, desired};
+use crate::baseline::Baseline;
+use crate::cloud::{Reader, Session};
+use crate::desired::{Desired, desired};
 use crate::failure::{Category, Failure};
-use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, Region, Target};
+use crate::ids::{AccountId, Region, Target};
 use crate::limits::Rollout;
-use crate::observed::{Observation, Observed, PolicySeen};
+use crate::observed::{Observation, Observed};
 use crate::organization::{Account, AccountState, Organization};
-use crate::plan::{
-    Grounds, HoldReason, Plan, PolicyDecision, Proof, SafePlan, decide_policy, decide_withdrawal, plan,
-    use_of,
-};
+use crate::plan::{Grounds, HoldReason, Plan, Proof, SafePlan, plan};
 use crate::record::{Grants, Records};
-use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish, resolve};
-use crate::resource_policy::{Grant, Resource};
+use crate::resolved::resolve;
 use crate::trigger::{Accounts, Regions, Scope};
 
 /// What was seen, and the plan that follows from it.

@@ -3,6 +3,7 @@
 
 mod bootstrap;
 mod converging;
+mod copies;
 mod faults;
 mod foreign;
 mod handler;
