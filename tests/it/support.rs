@@ -3,6 +3,7 @@
 
 pub(crate) mod document;
 pub(crate) mod lambda;
+pub(crate) mod program;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
