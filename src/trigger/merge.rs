@@ -1,6 +1,6 @@
 //! Several events of one batch as fewer pieces of work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Request;
 use super::scope::{Accounts, ChangedGuardrail, Regions, Scope};
@@ -19,19 +19,37 @@ enum Work {
     Organization,
 }
 
+/// One piece of work, and what asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// What to look at.
+    pub scope: Scope,
+    /// The positions, among the scopes that were merged, of those that this one serves. A scope of
+    /// several accounts is served by several pieces of work.
+    pub from: BTreeSet<usize>,
+}
+
 /// Merges the scopes of one batch: one for each account, one for each guardrail that changed, one
 /// for each request, one for the whole organization, sorted.
 ///
 /// Every target of every scope is in the result. Accounts are not merged into the organization's
 /// scope though it covers them: what an event names shall not wait for a sweep.
 pub fn merge(scopes: impl IntoIterator<Item = Scope>) -> Vec<Scope> {
-    let mut merged: BTreeMap<Work, Scope> = BTreeMap::new();
-    for scope in scopes {
+    merge_traced(scopes).into_iter().map(|merged| merged.scope).collect()
+}
+
+/// As [`merge`], and tells which scopes each piece of work serves, so that its failure fails those only.
+pub fn merge_traced(scopes: impl IntoIterator<Item = Scope>) -> Vec<Merged> {
+    let mut merged: BTreeMap<Work, Merged> = BTreeMap::new();
+    for (position, scope) in scopes.into_iter().enumerate() {
         for (work, scope) in split(scope) {
             match merged.get_mut(&work) {
-                Some(known) => absorb(known, scope),
+                Some(known) => {
+                    absorb(&mut known.scope, scope);
+                    known.from.insert(position);
+                }
                 None => {
-                    merged.insert(work, scope);
+                    merged.insert(work, Merged { scope, from: BTreeSet::from([position]) });
                 }
             }
         }
