@@ -85,8 +85,10 @@ async fn handle_batch(keeper: &Keeper, records: &[Record]) -> Result<Value, Hand
     let now = Timestamp::now();
     let mut batch = Batch::default();
     let unread = keeper.context(None, now);
-    let waiting: Vec<&Record> =
-        records.iter().filter(|record| batch.take(record, record.message.decide(&unread)).is_some()).collect();
+    let waiting: Vec<&Record> = records
+        .iter()
+        .filter(|record| batch.take(record, record.message.decide(&unread)).is_some())
+        .collect();
     if !waiting.is_empty() {
         match keeper.baseline().await {
             Ok(baseline) => batch.work(keeper, &baseline, now, &waiting).await,

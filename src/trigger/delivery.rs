@@ -72,9 +72,9 @@ impl Record {
             return Record { id: None, receives: None, message: Message::Unreadable(Rejected::NotARecord) };
         };
         let id = take_text(&mut record, "messageId");
-        let receives = record.get("attributes").and_then(|attributes| {
-            attributes.get("ApproximateReceiveCount")?.as_str()?.parse().ok()
-        });
+        let receives = record
+            .get("attributes")
+            .and_then(|attributes| attributes.get("ApproximateReceiveCount")?.as_str()?.parse().ok());
         let from_sqs = record.get("eventSource").is_none_or(|source| source == "aws:sqs");
         let message = match take_text(&mut record, "body") {
             Some(body) if from_sqs => Message::parse(body),
