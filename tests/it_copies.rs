@@ -128,7 +128,8 @@ fn content(name: &str, policies: Value) -> Content {
         "name": name, "description": "What every prompt must pass.",
         "blockedInputMessaging": "Not here.", "blockedOutputsMessaging": "Nor there.",
     });
-    whole.as_object_mut().unwrap().append(&mut policies.as_object().unwrap().clone());
+    let Value::Object(mut policies) = policies else { panic!("{policies} isn't an object") };
+    whole.as_object_mut().unwrap().append(&mut policies);
     serde_json::from_value(whole).expect("a content")
 }
 
@@ -423,7 +424,7 @@ async fn waiting_is_left_to_the_caller() {
 #[tokio::test]
 async fn what_cannot_be_copied_whole_is_not_copied() {
     let stage = Stage::set().await;
-    let refused = |original: Result<Original, NoOriginal>| original.err().expect("it can't be copied");
+    let refused = |original: Result<Original, NoOriginal>| original.expect_err("it can't be copied");
 
     let mut reasoning = words(&["rosebud"]);
     reasoning["automatedReasoningPolicyConfig"] = json!({ "policies": ["arn:aws:bedrock:us-east-1:222222222222:automated-reasoning-policy/abcdefghijkl"] });
