@@ -114,14 +114,19 @@ impl Writer {
     /// Whether an account-level enforcement may refer to another account's guardrail is not
     /// documented. Where a guardrail that the account can apply is refused, that is the likely cause.
     fn refusal(&self, failure: Failure, to: &Enforcement) -> Failure {
+        // An explicit denial says itself what forbids the call.
+        let told = failure.message.contains("explicit deny");
         match failure.category {
-            Category::Rejected | Category::Denied if to.guardrail.account != self.account => Failure {
-                message: format!(
-                    "{}; the guardrail is account {}'s: if AWS refuses that, `placement: copy` gives this account its own",
-                    failure.message, to.guardrail.account
-                ),
-                ..failure
-            },
+            Category::Rejected | Category::Denied if to.guardrail.account != self.account && !told => {
+                Failure {
+                    message: format!(
+                        "{}; the guardrail is account {}'s: if AWS refuses that, `placement: copy` gives this account its own",
+                        failure.message.trim_end_matches('.'),
+                        to.guardrail.account
+                    ),
+                    ..failure
+                }
+            }
             Category::Transient
             | Category::NotReady
             | Category::Denied

@@ -91,7 +91,7 @@ async fn a_role_that_arrives_late_is_waited_for() {
     check(
         &error.to_string().replace(&account, "ACCOUNT"),
         expect![
-            "3 of 3 targets are worth another try: ACCOUNT/ap-southeast-2: could not be read: AssumeRole: AccessDenied: User: arn:aws:iam::111111111111:user/administrator is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::ACCOUNT:role/GuardrailKeeperMember (not ready)"
+            "3 of 6 targets and policies are worth another try: ACCOUNT/ap-southeast-2: could not be read: AssumeRole: AccessDenied: User: arn:aws:iam::111111111111:user/administrator is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::ACCOUNT:role/GuardrailKeeperMember (not ready)"
         ],
     );
 
@@ -259,9 +259,9 @@ async fn an_error_that_nobody_foresaw_is_rejected_and_not_repeated() {
     check(
         &world.look_at(&BOTH).await,
         expect![[r#"
-        ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: SomethingNewException: This is new. (rejected)
-        + 300000000002/eu-west-1 enforce corporate:2
-        1 changed, 0 held, 0 in sync, 1 failed"#]],
+            ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: SomethingNewException: This is new; the guardrail is account 222222222222's: if AWS refuses that, `placement: copy` gives this account its own (rejected)
+            + 300000000002/eu-west-1 enforce corporate:2
+            1 changed, 0 held, 0 in sync, 1 failed"#]],
     );
     assert_eq!(world.count(PUT), 2);
 }
@@ -279,9 +279,9 @@ async fn a_service_control_policy_that_forbids_the_write_is_a_denial() {
     check(
         &world.look_at(&BOTH).await,
         expect![[r#"
-        ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: bedrock:PutEnforcedGuardrailConfiguration on resource: * with an explicit deny in a service control policy (denied)
-        + 300000000002/eu-west-1 enforce corporate:2
-        1 changed, 0 held, 0 in sync, 1 failed"#]],
+            ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: bedrock:PutEnforcedGuardrailConfiguration on resource: * with an explicit deny in a service control policy (denied)
+            + 300000000002/eu-west-1 enforce corporate:2
+            1 changed, 0 held, 0 in sync, 1 failed"#]],
     );
     world.server.with(|model| model.organization.service_control.clear());
     assert!(world.look_at(&BOTH).await.is_converged());
@@ -407,7 +407,7 @@ async fn what_is_left_to_a_later_try_is_told_to_lambda() {
     check(
         &format!("{}: {error}", error.name()),
         expect![
-            "Incomplete: 1 of 7 targets are worth another try: 300000000001/eu-west-1: PutEnforcedGuardrailConfiguration: InternalServerException: An internal error occurred. (transient)"
+            "Incomplete: 1 of 8 targets and policies are worth another try: 300000000001/eu-west-1: PutEnforcedGuardrailConfiguration: InternalServerException: An internal error occurred. (transient)"
         ],
     );
 

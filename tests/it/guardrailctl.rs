@@ -114,77 +114,86 @@ async fn a_plan_for_programs_says_the_same() {
     check(
         &ran,
         expect![[r#"
-        {
-          "mode": "sync",
-          "plan": {
-            "counts": {
-              "broken": 0,
-              "held": 1,
-              "in_sync": 0,
-              "left_alone": 0,
-              "skipped": 0,
-              "to_change": 1
-            },
-            "decisions": [
-              {
-                "account": "300000000001",
-                "decision": "hold",
-                "from": {
-                  "guarding": {
-                    "messages": "comprehensive",
-                    "system": "comprehensive"
-                  },
-                  "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
-                  "models": {
-                    "exclude": [],
-                    "include": "all"
-                  },
-                  "version": "1"
+            {
+              "mode": "sync",
+              "plan": {
+                "counts": {
+                  "broken": 0,
+                  "held": 1,
+                  "in_sync": 0,
+                  "left_alone": 0,
+                  "skipped": 0,
+                  "to_change": 1
                 },
-                "reason": "another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it",
-                "region": "eu-west-1",
-                "to": {
-                  "guarding": {
-                    "messages": "comprehensive",
-                    "system": "comprehensive"
+                "decisions": [
+                  {
+                    "account": "300000000001",
+                    "decision": "hold",
+                    "from": {
+                      "guarding": {
+                        "messages": "comprehensive",
+                        "system": "comprehensive"
+                      },
+                      "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                      "models": {
+                        "exclude": [],
+                        "include": "all"
+                      },
+                      "version": "1"
+                    },
+                    "reason": "another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it",
+                    "region": "eu-west-1",
+                    "to": {
+                      "guarding": {
+                        "messages": "comprehensive",
+                        "system": "comprehensive"
+                      },
+                      "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                      "models": {
+                        "exclude": [],
+                        "include": "all"
+                      },
+                      "version": "2"
+                    }
                   },
-                  "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
-                  "models": {
-                    "exclude": [],
-                    "include": "all"
-                  },
-                  "version": "2"
-                }
+                  {
+                    "account": "300000000002",
+                    "decision": "enforce",
+                    "from": null,
+                    "reason": null,
+                    "region": "eu-west-1",
+                    "to": {
+                      "guarding": {
+                        "messages": "comprehensive",
+                        "system": "comprehensive"
+                      },
+                      "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                      "models": {
+                        "exclude": [],
+                        "include": "all"
+                      },
+                      "version": "2"
+                    }
+                  }
+                ],
+                "hash": "a5cc2a93c762315d",
+                "policies": [
+                  {
+                    "decision": "granted",
+                    "instead": null,
+                    "openings": [],
+                    "reason": null,
+                    "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
+                  }
+                ],
+                "skipped": {}
               },
-              {
-                "account": "300000000002",
-                "decision": "enforce",
-                "from": null,
-                "reason": null,
-                "region": "eu-west-1",
-                "to": {
-                  "guarding": {
-                    "messages": "comprehensive",
-                    "system": "comprehensive"
-                  },
-                  "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
-                  "models": {
-                    "exclude": [],
-                    "include": "all"
-                  },
-                  "version": "2"
-                }
-              }
-            ],
-            "hash": "a5cc2a93c762315d",
-            "skipped": {}
-          },
-          "revision": "4ef2b91f1df53797",
-          "strangers": [],
-          "warnings": []
-        }
-        exit 1
-    "#]],
+              "revision": "4ef2b91f1df53797",
+              "strangers": [],
+              "warnings": []
+            }
+            exit 1
+        "#]],
     );
     let ran = of(&world).run(&["plan", "--output", "json", "--account", "999999999999"]).await;
     assert_eq!(ran.code, 1, "{ran}");
@@ -264,69 +273,81 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
     check(
         &ran,
         expect![[r#"
-        {
-          "planned": {
-            "mode": "sync",
-            "plan": {
-              "counts": {
-                "broken": 0,
-                "held": 0,
-                "in_sync": 0,
-                "left_alone": 0,
-                "skipped": 0,
-                "to_change": 1
-              },
-              "decisions": [
+            {
+              "planned": [
                 {
-                  "account": "300000000001",
-                  "decision": "enforce",
-                  "from": null,
-                  "reason": null,
-                  "region": "eu-west-1",
-                  "to": {
-                    "guarding": {
-                      "messages": "comprehensive",
-                      "system": "comprehensive"
+                  "mode": "sync",
+                  "plan": {
+                    "counts": {
+                      "broken": 0,
+                      "held": 0,
+                      "in_sync": 0,
+                      "left_alone": 0,
+                      "skipped": 0,
+                      "to_change": 1
                     },
-                    "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
-                    "models": {
-                      "exclude": [],
-                      "include": "all"
-                    },
-                    "version": "2"
-                  }
+                    "decisions": [
+                      {
+                        "account": "300000000001",
+                        "decision": "enforce",
+                        "from": null,
+                        "reason": null,
+                        "region": "eu-west-1",
+                        "to": {
+                          "guarding": {
+                            "messages": "comprehensive",
+                            "system": "comprehensive"
+                          },
+                          "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                          "models": {
+                            "exclude": [],
+                            "include": "all"
+                          },
+                          "version": "2"
+                        }
+                      }
+                    ],
+                    "hash": "6e0506e5fcdd6d5f",
+                    "policies": [
+                      {
+                        "decision": "granted",
+                        "instead": null,
+                        "openings": [],
+                        "reason": null,
+                        "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
+                      }
+                    ],
+                    "skipped": {}
+                  },
+                  "revision": "4ef2b91f1df53797",
+                  "strangers": [],
+                  "warnings": []
                 }
               ],
-              "hash": "6e0506e5fcdd6d5f",
-              "skipped": {}
-            },
-            "revision": "4ef2b91f1df53797",
-            "strangers": [],
-            "warnings": []
-          },
-          "report": {
-            "converged": true,
-            "counts": {
-              "enforced": 1
-            },
-            "revision": "4ef2b91f1df53797",
-            "skipped": {},
-            "strangers": [],
-            "targets": [
-              {
-                "account": "300000000001",
-                "enforced": "eubase1a2b3c:2",
-                "reason": null,
-                "region": "eu-west-1",
-                "state": "enforced",
-                "worth_waiting": false
+              "report": {
+                "converged": true,
+                "counts": {
+                  "enforced": 1
+                },
+                "policies": [],
+                "revision": "4ef2b91f1df53797",
+                "skipped": {},
+                "strangers": [],
+                "targets": [
+                  {
+                    "account": "300000000001",
+                    "enforced": "eubase1a2b3c:2",
+                    "reason": null,
+                    "region": "eu-west-1",
+                    "state": "enforced",
+                    "worth_waiting": false
+                  }
+                ],
+                "warnings": []
               }
-            ],
-            "warnings": []
-          }
-        }
-        exit 0
-    "#]],
+            }
+            exit 0
+        "#]],
     );
 }
 
@@ -338,17 +359,17 @@ async fn what_fails_while_applying_is_told_and_ends_with_one() {
     check(
         &of(&world).run(&["apply", "--yes"]).await,
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2
-        + 300000000002/eu-west-1 enforce corporate:2
-        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan 56d076c66dfd0cd2 of baseline 4ef2b91f1df53797, mode sync
+            + 300000000001/eu-west-1 enforce corporate:2
+            + 300000000002/eu-west-1 enforce corporate:2
+            2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan 56d076c66dfd0cd2 of baseline 4ef2b91f1df53797, mode sync
 
-        Applied:
-        ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: AccessDeniedException: You are not authorized to perform: bedrock:PutEnforcedGuardrailConfiguration with an explicit deny in a service control policy (denied)
-        + 300000000002/eu-west-1 enforce corporate:2
-        1 changed, 0 held, 0 in sync, 1 failed, 5 left alone, 1 account skipped
-        exit 1
-    "#]],
+            Applied:
+            ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: AccessDeniedException: You are not authorized to perform: bedrock:PutEnforcedGuardrailConfiguration with an explicit deny in a service control policy (denied)
+            + 300000000002/eu-west-1 enforce corporate:2
+            1 changed, 0 held, 0 in sync, 1 failed, 5 left alone, 1 account skipped
+            exit 1
+        "#]],
     );
 }
 

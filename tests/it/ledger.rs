@@ -166,13 +166,14 @@ async fn a_broken_ledger_keeps_nobody_from_being_guarded_or_repaired() {
     check(
         &format!("{:#}", answer["report"]["warnings"]).replace(&path, "LEDGER"),
         expect![[r#"
-        [
-          "the ledger could not be read: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
-          "how far the baseline has come is not known: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
-          "how far the baseline has come could not be recorded: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
-          "300000000001: the ledger could not be written: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
-          "300000000001: what was done could not be recorded: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1"
-        ]"#]],
+            [
+              "the ledger could not be read: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
+              "how far the baseline has come is not known: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
+              "which grants are ours isn't known, so none is taken back: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
+              "how far the baseline has come could not be recorded: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
+              "300000000001: the ledger could not be written: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
+              "300000000001: what was done could not be recorded: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1"
+            ]"#]],
     );
     assert_eq!(world.writes(), [format!("{PUT} {PAYMENTS}/{EU}")]);
 
@@ -200,7 +201,7 @@ async fn a_ledger_that_cannot_be_written_keeps_what_is_foreign() {
             Err(error) => format!("{}: {error}", error.name()),
         },
         expect![
-            "Incomplete: 1 of 7 targets are worth another try: 300000000001/eu-west-1: record: /nowhere/at/all/ledger.json: No such file or directory (os error 2) (transient)"
+            "Incomplete: 1 of 8 targets and policies are worth another try: 300000000001/eu-west-1: record: /nowhere/at/all/ledger.json: No such file or directory (os error 2) (transient)"
         ],
     );
     assert_eq!(world.writes(), [""; 0]);

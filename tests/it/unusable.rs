@@ -250,17 +250,6 @@ async fn the_present_version_is_kept_until_the_wanted_one_can_be_used() {
 }
 
 #[tokio::test]
-async fn a_member_that_is_not_granted_the_guardrail_is_not_made_to_use_it() {
-    let spoil = |model: &mut Model| model.set_resource_policy(&guardrail(EU), None).unwrap();
-    check(
-        &held(&one_account(), spoil).await,
-        expect![[r#"
-        ! 300000000001/eu-west-1 held: the account can't apply the guardrail, so enforcing it would break its calls: ApplyGuardrail: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: bedrock:ApplyGuardrail on resource: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c because no resource-based policy allows the bedrock:ApplyGuardrail action (denied)
-        0 changed, 1 held, 0 in sync"#]],
-    );
-}
-
-#[tokio::test]
 async fn a_member_whose_role_may_not_apply_guardrails_is_told_so() {
     let world = World::of(&one_account()).start().await;
     world.server.with(|model| {
