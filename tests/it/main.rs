@@ -3,6 +3,7 @@
 
 mod bootstrap;
 mod converging;
+mod crashes;
 mod faults;
 mod foreign;
 mod guardrailctl;
