@@ -214,14 +214,26 @@ impl Plan {
         })
     }
 
-    /// Keeps only the changes that the mode allows; the others are held. Adds nothing.
+    /// Keeps only the changes that the mode allows; the others are held. Adds nothing. What would have
+    /// been released because it is broken is broken still.
     pub fn restrict(self, mode: Mode) -> Plan {
         let allows = |change: &Change| match mode {
             Mode::Sync => true,
             Mode::EnforceOnly => !change.is_release(),
             Mode::Audit => false,
         };
-        self.hold_changes(|change| (!allows(change)).then_some(HoldReason::Mode { mode }))
+        let Plan { mut decisions, skipped } =
+            self.hold_changes(|change| (!allows(change)).then_some(HoldReason::Mode { mode }));
+        for decision in decisions.values_mut() {
+            if let Decision::Held(Held {
+                reason: HoldReason::Mode { .. },
+                would: Some(Change::Release { from, broken: Some(unusable), .. }),
+            }) = decision
+            {
+                *decision = Decision::Broken(Broken { seen: from.clone(), unusable: unusable.clone() });
+            }
+        }
+        Plan { decisions, skipped }
     }
 
     /// Holds every change for which `reason` finds one.

@@ -4,6 +4,7 @@ use crate::baseline::GuardrailKey;
 use crate::enforcement::{Drift, Enforcement};
 use crate::ids::{GuardrailArn, Target};
 use crate::observed::Seen;
+use crate::resolved::Unusable;
 
 /// One write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum Change {
         target: Target,
         /// What is there.
         from: Seen,
+        /// Why it can't be used, where that is why it is released.
+        broken: Option<Unusable>,
     },
     /// Make or renew the copy of a guardrail in a member.
     EnsureCopy {

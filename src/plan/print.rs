@@ -246,7 +246,10 @@ impl fmt::Display for Change {
                     (Ownership::Foreign, None) => f.write_str(", not ours)"),
                 }
             }
-            Change::Release { target, from } => write!(f, "{target} release {}", from.enforcement),
+            Change::Release { target, from, broken } => {
+                write!(f, "{target} release {}", from.enforcement)?;
+                broken.as_ref().map_or(Ok(()), |unusable| write!(f, " (broken: {unusable})"))
+            }
             Change::EnsureCopy { target, source, from: _ } => write!(f, "{target} copy {source}"),
             Change::PutResourcePolicy { resource, from: None, to: _ } => {
                 write!(f, "{resource} attach a resource policy")

@@ -239,21 +239,21 @@ fn table_for_a_guardrail_that_is_gone_and_may_be_released() {
     check_table(
         "base:2 gone, release",
         expect![[r#"
-        absent                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        absent, recorded          | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        equal, nobody's           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        equal, recorded           | release base:2
-        equal, by us              | release base:2
-        old, recorded             | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        old, by us                | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        old, only intended        | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, recorded another   | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, made by us, edited | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, foreign            | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, impostor           | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]],
+            absent                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            absent, recorded          | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            equal, nobody's           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            equal, recorded           | release base:2 (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
+            equal, by us              | release base:2 (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
+            old, recorded             | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            old, by us                | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            old, only intended        | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            other, recorded another   | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            other, made by us, edited | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            other, foreign            | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            other, impostor           | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        "#]],
     );
 }
 
@@ -519,6 +519,18 @@ fn law_a_mode_only_takes_changes_away() {
                 }
                 Decision::Held(Held { reason: HoldReason::Mode { .. }, would: Some(change) }) => {
                     assert_eq!(before.decisions.get(target), Some(&Decision::Change(change.clone())));
+                    let hides = matches!(change, Change::Release { broken: Some(_), .. });
+                    assert!(!hides, "what is broken is told as broken: {change}");
+                }
+                Decision::Broken(Broken { seen, unusable })
+                    if before.decisions.get(target) != Some(decision) =>
+                {
+                    let release = Change::Release {
+                        target: target.clone(),
+                        from: seen.clone(),
+                        broken: Some(unusable.clone()),
+                    };
+                    assert_eq!(before.decisions.get(target), Some(&Decision::Change(release)));
                 }
                 other => assert_eq!(before.decisions.get(target), Some(other)),
             }
