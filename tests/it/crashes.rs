@@ -82,7 +82,7 @@ async fn a_run_that_breaks_off_after_any_call_is_finished_by_the_next() {
 #[tokio::test]
 async fn events_late_twice_and_in_any_order_end_in_the_same_state() {
     let world = World::guarded(World::of(&Document { regions: EU, ..Document::default() })).await;
-    world.server.with(|model| model.clear_events());
+    world.server.with(simulator::Model::clear_events);
     let account = world.let_an_account_join("research", WORKLOAD);
     world.server.with(|model| {
         model.move_account(&account, SANDBOX).unwrap();

@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use simulator::{Fault, FaultKind, OptStatus, PutOverExisting, ServiceControl};
 
 use crate::support::{
-    DELETE, Document, EU, HUB, LIST, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SEARCH, SHIPPING, World, schedule,
+    DELETE, Document, EU, HUB, LIST, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SEARCH, SHIPPING, World, check,
+    schedule,
 };
 
 /// Two accounts in one Region, so that every report is short.
@@ -20,11 +21,6 @@ fn two_accounts() -> Document {
 }
 
 const BOTH: [&str; 2] = [PAYMENTS, SHIPPING];
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
-}
 
 /// What a fault leads to, and that everything is well once it is over.
 async fn strike(world: &World, fault: Fault) -> String {

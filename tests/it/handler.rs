@@ -1,19 +1,14 @@
 //! The handler: every form of payload, every form of answer, and no loop of our own making.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use guardrail_keeper::handler::handle;
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind, UpdatedBy};
 
 use crate::support::{
     DELETE, Document, EU, HUB, LIST, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SEARCH, SHIPPING, US, WORKLOAD,
-    World, repository, schedule, version,
+    World, check, repository, schedule, version,
 };
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
-}
 
 fn sample(name: &str) -> Value {
     let text = std::fs::read_to_string(repository(&format!("events/{name}.json"))).unwrap();
@@ -320,7 +315,7 @@ async fn our_own_writes_do_not_wake_us_again() {
     for form in [UpdatedBy::Role, UpdatedBy::AssumedRole] {
         let setup = World::of(&Document::default()).switches(|switches| switches.updated_by = form);
         let world = setup.start().await;
-        world.server.with(|model| model.clear_events());
+        world.server.with(simulator::Model::clear_events);
         let account = world.let_an_account_join("research", WORKLOAD);
 
         let delivered = deliver_all(&world).await;
@@ -339,7 +334,7 @@ async fn our_own_writes_do_not_wake_us_again() {
 #[tokio::test]
 async fn a_fight_with_somebody_ends_with_our_repair() {
     let world = World::guarded(World::of(&Document::default())).await;
-    world.server.with(|model| model.clear_events());
+    world.server.with(simulator::Model::clear_events);
     world.administrator_enforces(PAYMENTS, EU, version(EU, "1"));
     world.administrator_releases(SHIPPING, US);
 

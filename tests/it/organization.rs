@@ -1,16 +1,12 @@
 //! The organization in every form in which AWS tells of it.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use simulator::{OnOff, Presence};
 
 use crate::support::{
-    Document, EU, HUB, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SANDBOX, Setup, US, WORKLOAD, World, schedule,
+    Document, EU, HUB, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SANDBOX, Setup, US, WORKLOAD, World, check,
+    schedule,
 };
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
-}
 
 /// A sweep over an organization with accounts three OUs deep, and what it ends in.
 async fn swept(setup: Setup) -> String {

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use expect_test::Expect;
 use guardrail_keeper::baseline::Baseline;
 use guardrail_keeper::cloud::{Access, Patience};
 use guardrail_keeper::handler::{HandlerError, handle};
@@ -47,6 +48,13 @@ pub(crate) const EU: &str = "eu-west-1";
 pub(crate) const PUT: &str = "PutEnforcedGuardrailConfiguration";
 pub(crate) const DELETE: &str = "DeleteEnforcedGuardrailConfiguration";
 pub(crate) const LIST: &str = "ListEnforcedGuardrailsConfiguration";
+
+/// Holds a text to what is written beside it; `UPDATE_EXPECT=1` writes it anew.
+#[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "an expectation is made where it is used")]
+pub(crate) fn check(text: &(impl ToString + ?Sized), expected: Expect) {
+    expected.assert_eq(&text.to_string());
+}
 
 /// A world that isn't there yet.
 #[must_use]
