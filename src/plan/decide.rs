@@ -147,7 +147,11 @@ fn broken(
             if !unusable.is_being_mended()
                 && is_what_we_last_applied(&target.account, seen, record, grounds) =>
         {
-            Decision::Change(Change::Release { target: target.clone(), from: seen.clone() })
+            Decision::Change(Change::Release {
+                target: target.clone(),
+                from: seen.clone(),
+                broken: Some(unusable.clone()),
+            })
         }
         OnUnusable::Release | OnUnusable::Keep => {
             Decision::Broken(Broken { seen: seen.clone(), unusable: unusable.clone() })
@@ -156,7 +160,7 @@ fn broken(
 }
 
 fn release(target: &Target, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> Decision {
-    let change = Change::Release { target: target.clone(), from: seen.clone() };
+    let change = Change::Release { target: target.clone(), from: seen.clone(), broken: None };
     if is_what_we_last_applied(&target.account, seen, record, grounds) {
         return Decision::Change(change);
     }

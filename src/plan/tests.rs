@@ -521,6 +521,18 @@ fn law_a_mode_only_takes_changes_away() {
                 }
                 Decision::Held(Held { reason: HoldReason::Mode { .. }, would: Some(change) }) => {
                     assert_eq!(before.decisions.get(target), Some(&Decision::Change(change.clone())));
+                    let hides = matches!(change, Change::Release { broken: Some(_), .. });
+                    assert!(!hides, "what is broken is told as broken: {change}");
+                }
+                Decision::Broken(Broken { seen, unusable })
+                    if before.decisions.get(target) != Some(decision) =>
+                {
+                    let release = Change::Release {
+                        target: target.clone(),
+                        from: seen.clone(),
+                        broken: Some(unusable.clone()),
+                    };
+                    assert_eq!(before.decisions.get(target), Some(&Decision::Change(release)));
                 }
                 other => assert_eq!(before.decisions.get(target), Some(other)),
             }

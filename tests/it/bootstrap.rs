@@ -3,19 +3,15 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use serde_json::Value;
 use simulator::AssumeRole;
 
 use crate::support::lambda::{Answer, Function, SECRET};
 use crate::support::{
-    Document, EU, FUNCTION_ROLE, HUB, PAYMENTS, PUT, US, WORKLOAD, World, repository, schedule, version,
+    Document, EU, FUNCTION_ROLE, HUB, PAYMENTS, PUT, US, WORKLOAD, World, check, repository, schedule,
+    version,
 };
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
-}
 
 fn sample(name: &str) -> String {
     std::fs::read_to_string(repository(&format!("events/{name}.json"))).unwrap()

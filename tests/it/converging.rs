@@ -1,7 +1,7 @@
 //! Accounts come, move and change; the baseline changes. Each ends as the baseline says, and the
 //! second run finds nothing left to write.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use guardrail_keeper::trigger::Trigger;
 use serde_json::Value;
 use simulator::{
@@ -11,13 +11,8 @@ use simulator::{
 
 use crate::support::{
     ABANDONED, DELETE, Document, EU, HUB, LIST, OWNER, PAYMENTS, PLAYGROUND, PUT, SANDBOX, SEARCH, SHIPPING,
-    US, WORKLOAD, World, schedule, version,
+    US, WORKLOAD, World, check, schedule, version,
 };
-
-#[track_caller]
-fn check(text: &str, expected: Expect) {
-    expected.assert_eq(text);
-}
 
 #[tokio::test]
 async fn an_account_that_joins_is_guarded_in_all_its_regions_and_no_other_is_touched() {

@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use expect_test::{Expect, expect};
-use simulator::{Fault, FaultKind, PutOverExisting, ServiceControl};
+use expect_test::expect;
+use simulator::{Fault, FaultKind, OptStatus, PutOverExisting, ServiceControl};
 
 use crate::support::{
-    DELETE, Document, EU, HUB, LIST, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SEARCH, SHIPPING, World, schedule,
+    DELETE, Document, EU, HUB, LIST, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SEARCH, SHIPPING, World, check,
+    schedule,
 };
 
 /// Two accounts in one Region, so that every report is short.
@@ -20,11 +21,6 @@ fn two_accounts() -> Document {
 }
 
 const BOTH: [&str; 2] = [PAYMENTS, SHIPPING];
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
-}
 
 /// What a fault leads to, and that everything is well once it is over.
 async fn strike(world: &World, fault: Fault) -> String {
@@ -245,6 +241,34 @@ async fn a_region_that_is_still_being_enabled_is_not_ready() {
         ! 300000000001/eu-west-1 held: could not be read: ListEnforcedGuardrailsConfiguration: SubscriptionRequiredException: The AWS Access Key Id needs a subscription for the service. (not ready)
         1 changed, 1 held, 0 in sync"#]],
     );
+}
+
+#[tokio::test]
+async fn a_region_that_the_account_switched_off_is_not_ready_and_the_others_converge() {
+    let world = World::of(&Document::only(PAYMENTS)).start().await;
+    let switch = |status| {
+        world.server.with(|model| {
+            let account = model.accounts.get_mut(PAYMENTS).unwrap();
+            account.opt_in.insert(EU.to_owned(), status);
+        });
+    };
+    switch(OptStatus::Disabled);
+    check(
+        &world.look_at(&[PAYMENTS]).await,
+        expect![[r#"
+        + 300000000001/ap-southeast-2 enforce corporate:2
+        + 300000000001/us-east-1 enforce corporate:2
+        ! 300000000001/eu-west-1 held: could not be read: ListEnforcedGuardrailsConfiguration: UnrecognizedClientException: The security token included in the request is invalid. (not ready)
+        2 changed, 1 held, 0 in sync"#]],
+    );
+    switch(OptStatus::Enabled);
+    check(
+        &world.look_at(&[PAYMENTS]).await,
+        expect![[r#"
+        + 300000000001/eu-west-1 enforce corporate:2
+        1 changed, 0 held, 2 in sync"#]],
+    );
+    world.quiet(&[PAYMENTS]).await;
 }
 
 #[tokio::test]

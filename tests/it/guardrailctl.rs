@@ -1,18 +1,13 @@
 //! `guardrailctl` as it is built: what it prints, what it writes, and the code it ends with.
 
-use expect_test::{Expect, expect, expect_file};
+use expect_test::{expect, expect_file};
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind};
 
 use crate::support::program::{Guardrailctl, Ran};
 use crate::support::{
-    DELETE, Document, EU, MEMBER_ROLE, PARAMETER, PAYMENTS, PUT, SHIPPING, World, repository, version,
+    DELETE, Document, EU, MEMBER_ROLE, PARAMETER, PAYMENTS, PUT, SHIPPING, World, check, repository, version,
 };
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
-}
 
 /// A world with a baseline in its folder, and none in a parameter that anybody is told of.
 async fn world(baseline: &Document) -> World {
@@ -410,21 +405,21 @@ async fn a_ledger_in_a_file_lets_one_run_know_what_another_did() {
     check(
         &ran,
         expect![[r#"
-        - 300000000001/eu-west-1 release eubase1a2b3c:2
-        + 300000000001/us-east-1 enforce corporate:2
-        - 300000000002/eu-west-1 release eubase1a2b3c:2
-        + 300000000002/us-east-1 enforce corporate:2
-        4 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan 2826f72d5a389d11 of baseline 2a5071839f8018f7, mode sync
+            - 300000000001/eu-west-1 release eubase1a2b3c:2
+            + 300000000001/us-east-1 enforce corporate:2
+            - 300000000002/eu-west-1 release eubase1a2b3c:2
+            + 300000000002/us-east-1 enforce corporate:2
+            4 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan a86b5d4ff318913e of baseline 2a5071839f8018f7, mode sync
 
-        Applied:
-        - 300000000001/eu-west-1 release eubase1a2b3c:2
-        + 300000000001/us-east-1 enforce corporate:2
-        - 300000000002/eu-west-1 release eubase1a2b3c:2
-        + 300000000002/us-east-1 enforce corporate:2
-        4 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        exit 0
-    "#]],
+            Applied:
+            - 300000000001/eu-west-1 release eubase1a2b3c:2
+            + 300000000001/us-east-1 enforce corporate:2
+            - 300000000002/eu-west-1 release eubase1a2b3c:2
+            + 300000000002/us-east-1 enforce corporate:2
+            4 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            exit 0
+        "#]],
     );
     let released: Vec<String> =
         world.writes().into_iter().filter(|write| write.starts_with(DELETE)).collect();

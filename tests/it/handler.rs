@@ -1,19 +1,14 @@
 //! The handler: every form of payload, every form of answer, and no loop of our own making.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use guardrail_keeper::handler::handle;
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind, UpdatedBy};
 
 use crate::support::{
     DELETE, Document, EU, HUB, LIST, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SEARCH, SHIPPING, US, WORKLOAD,
-    World, repository, schedule, version,
+    World, check, repository, schedule, version,
 };
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
-}
 
 fn sample(name: &str) -> Value {
     let text = std::fs::read_to_string(repository(&format!("events/{name}.json"))).unwrap();

@@ -1,17 +1,12 @@
 //! Modes and limits: what the baseline itself keeps the keeper from doing.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use simulator::{Fault, FaultKind};
 
 use crate::support::{
-    Document, EU, LIST, PAYMENTS, PLAYGROUND, PUT, SEARCH, SHIPPING, WORKLOAD, World, schedule, targets,
-    version,
+    Document, EU, LIST, PAYMENTS, PLAYGROUND, PUT, SEARCH, SHIPPING, WORKLOAD, World, check, schedule,
+    targets, version,
 };
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
-}
 
 const WORKING: [&str; 3] = [PAYMENTS, SHIPPING, SEARCH];
 
@@ -82,8 +77,8 @@ async fn enforce_only_releases_nothing() {
     check(
         &world.look_at(&[SHIPPING]).await,
         expect![[r#"
-        ! 300000000002/eu-west-1 held: mode enforce-only doesn't write this
-        0 changed, 1 held, 0 in sync"#]],
+            x 300000000002/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline
+            0 changed, 0 held, 0 in sync, 1 broken"#]],
     );
     world.quiet(&[SHIPPING]).await;
 }

@@ -2,19 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use guardrail_keeper::ids::Target;
 use guardrail_keeper::ledger::Ledger;
 use guardrail_keeper::record::{Intent, Note};
 use guardrail_keeper::settings::LedgerSource;
 
 use crate::support::program::Guardrailctl;
-use crate::support::{DELETE, Document, EU, PAYMENTS, PUT, SHIPPING, World, schedule, version};
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
-}
+use crate::support::{DELETE, Document, EU, PAYMENTS, PUT, SHIPPING, World, check, schedule, version};
 
 fn one_account() -> Document {
     Document { regions: EU, ..Document::only(PAYMENTS) }

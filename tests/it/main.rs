@@ -10,6 +10,7 @@ mod bootstrap;
 mod converging;
 mod copies;
 mod copying;
+mod crashes;
 mod faults;
 mod foreign;
 mod guardrailctl;

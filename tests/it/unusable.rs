@@ -3,22 +3,17 @@
 
 use std::sync::Arc;
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use serde_json::json;
 use simulator::{EmptyList, Fault, FaultKind, GuardrailName, Model};
 
 use crate::support::{
-    DELETE, Document, EU, MEMBER_ROLE, OWNER, PAYMENTS, SHIPPING, World, guardrail, schedule, targets,
+    DELETE, Document, EU, MEMBER_ROLE, OWNER, PAYMENTS, SHIPPING, World, check, guardrail, schedule, targets,
     version,
 };
 
 fn one_account() -> Document {
     Document { regions: EU, ..Document::only(PAYMENTS) }
-}
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
 }
 
 fn europe() -> GuardrailName {
@@ -199,8 +194,8 @@ async fn a_guardrail_deleted_under_its_enforcement_is_released_on_request() {
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-        - 300000000001/eu-west-1 release eubase1a2b3c:2
-        1 changed, 0 held, 0 in sync"#]],
+            - 300000000001/eu-west-1 release eubase1a2b3c:2 (broken: guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline)
+            1 changed, 0 held, 0 in sync"#]],
     );
     assert_eq!(world.writes(), [format!("{DELETE} {PAYMENTS}/{EU}")]);
     world.quiet(&[PAYMENTS]).await;
