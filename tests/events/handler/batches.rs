@@ -93,7 +93,7 @@ async fn every_odd_sample_has_an_answer_alone() {
         let answer = guardrail_keeper::handler::handle(&scene.keeper, &text).await;
         match (decide(&text, &settings()), answer) {
             (Trigger::Reject(reason), Err(HandlerError::Rejected(told))) => {
-                assert_eq!(reason, told, "{file}")
+                assert_eq!(reason, told, "{file}");
             }
             (Trigger::Reconcile(_), Ok(answer)) => assert_eq!(answer["outcome"], "reconcile", "{file}"),
             (Trigger::Departed { .. }, Ok(answer)) => assert_eq!(answer["outcome"], "departed", "{file}"),
