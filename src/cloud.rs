@@ -4,6 +4,8 @@
 //! Nothing here decides anything: each function makes one call, or reads one list to its end, and
 //! turns AWS's answer into our own types.
 
+mod content;
+mod copies;
 mod error;
 mod guardrails;
 mod organizations;
@@ -25,6 +27,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use crate::failure::Failure;
 use crate::ids::{AccountId, Region, Role, RoleName};
 
+pub use copies::{CopyState, CopyWriter, Ensured};
 pub use guardrails::Condition;
 pub use organizations::Organizations;
 pub use policies::PolicyWriter;

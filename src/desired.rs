@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::baseline::{Baseline, Existing, Guardrail, GuardrailKey, Source};
+use crate::baseline::{Baseline, Existing, GuardrailKey, OnUnusable, Placement, Source};
+use crate::enforcement::{Guarding, Models};
 use crate::ids::{AccountId, Region, Target};
 use crate::organization::{Account, Organization};
 use crate::record::Records;
@@ -15,7 +16,7 @@ pub type Desired = BTreeMap<Target, Wanted>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// This guardrail. Its ARN may not be known yet: that takes a look into the owner account.
-    Guardrail(WantedGuardrail),
+    Guardrail(Box<WantedGuardrail>),
     /// No enforcement: one of ours is released, others are left alone.
     Nothing,
     /// No assignment covers the account: whatever is there is kept and reported.
@@ -31,8 +32,14 @@ pub struct WantedGuardrail {
     pub key: GuardrailKey,
     /// Which guardrail of the owner account that is in the target's Region.
     pub source: Source,
-    /// Everything else that the baseline says about it.
-    pub guardrail: Guardrail,
+    /// The models it guards.
+    pub models: Models,
+    /// How much of a request it guards.
+    pub guarding: Guarding,
+    /// Whether the target uses the owner's guardrail or a copy.
+    pub placement: Placement,
+    /// What to do with an enforcement whose guardrail can't be used.
+    pub on_unusable: OnUnusable,
     /// What to do with a configuration that somebody else made.
     pub existing: Existing,
 }
@@ -40,16 +47,18 @@ pub struct WantedGuardrail {
 /// Lays the baseline over the accounts of `organization`.
 ///
 /// A Region that the baseline no longer names is still looked at where the record knows an
-/// enforcement of ours, or it would stay enforced for ever. Accounts that aren't active are left
+/// enforcement of ours, or it would stay enforced for ever; so are the Regions of `also`, for
+/// whoever needs to know that nothing is enforced there any more. Accounts that aren't active are left
 /// out: no call can work there.
 pub fn desired(
     baseline: &Baseline,
     organization: &Organization,
     records: &Records,
     regions: &Regions,
+    also: &BTreeSet<Region>,
 ) -> Desired {
     let mut desired = Desired::new();
-    let named = baseline.regions();
+    let named: BTreeSet<Region> = baseline.regions().union(also).cloned().collect();
     for account in organization.accounts.values().filter(|account| account.state.is_active()) {
         let held = regions_held(records, &account.id);
         for region in named.union(&held).filter(|region| regions.contain(region)) {
@@ -82,12 +91,15 @@ fn wanted(baseline: &Baseline, account: &Account, region: &Region) -> Wanted {
     match guardrail
         .and_then(|(key, guardrail)| guardrail.regions.get(region).map(|source| (key, guardrail, source)))
     {
-        Some((key, guardrail, source)) => Wanted::Guardrail(WantedGuardrail {
+        Some((key, guardrail, source)) => Wanted::Guardrail(Box::new(WantedGuardrail {
             key: key.clone(),
             source: source.clone(),
-            guardrail: guardrail.clone(),
+            models: guardrail.models.clone(),
+            guarding: guardrail.guarding,
+            placement: guardrail.placement,
+            on_unusable: guardrail.on_unusable,
             existing: assignment.existing,
-        }),
+        })),
         None => Wanted::Nothing,
     }
 }

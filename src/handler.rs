@@ -26,11 +26,11 @@ pub enum HandlerError {
     #[error(transparent)]
     Stopped(#[from] Stopped),
     /// Something is left that may work later.
-    #[error("{left} of {looked_at} targets are worth another try: {first}")]
+    #[error("{left} of {looked_at} targets and policies are worth another try: {first}")]
     Incomplete {
-        /// How many targets are left.
+        /// How many of them are left.
         left: usize,
-        /// How many there were.
+        /// How many targets and resource policies there were.
         looked_at: usize,
         /// The first of them, with its reason.
         first: String,

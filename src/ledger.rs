@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 use crate::ids::{AccountId, Target};
 use crate::limits::Rollout;
-use crate::record::{Note, Records};
+use crate::record::{Granted, Grants, Note, Records};
+use crate::resource_policy::Resource;
 use crate::settings::LedgerSource;
 
 /// A ledger that could not be read or written.
@@ -91,6 +92,39 @@ impl Ledger {
                 Ok(())
             }
             Ledger::File(ledger) => ledger.change(|contents| contents.note(notes)),
+        }
+    }
+
+    /// The grants that we added to resource policies.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn grants(&self) -> Result<Grants, LedgerError> {
+        match self {
+            Ledger::Memory(ledger) => Ok(ledger.grants()),
+            Ledger::File(ledger) => ledger.grants(),
+        }
+    }
+
+    /// Records that a grant was added, or with `None` that it is no longer ours to take back.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub async fn set_grant(&self, resource: Resource, granted: Option<Granted>) -> Result<(), LedgerError> {
+        let change = |contents: &mut memory::Contents| match granted {
+            Some(granted) => {
+                contents.grants.insert(resource, granted);
+            }
+            None => {
+                contents.grants.remove(&resource);
+            }
+        };
+        match self {
+            Ledger::Memory(ledger) => {
+                ledger.change(change);
+                Ok(())
+            }
+            Ledger::File(ledger) => ledger.change(change),
         }
     }
 

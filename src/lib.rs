@@ -13,6 +13,8 @@ pub mod baseline;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod cloud;
+pub mod content;
+pub mod copy;
 pub mod desired;
 pub mod enforcement;
 pub mod failure;

@@ -8,7 +8,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::{Limits, Revision};
-use crate::plan::{Change, HoldReason, Ownership, Plan};
+use crate::enforcement::Drift;
+use crate::plan::{Change, Decision, Held, HoldReason, Ownership, Plan};
 use crate::record::Records;
 
 /// How far a revision has come: what the ledger knows of it.
@@ -75,15 +76,17 @@ impl fmt::Display for Extent {
     }
 }
 
-/// Whether somebody moved the target away from what this very revision put there.
+/// Whether somebody moved the target away from what this very revision put there, or from what an
+/// earlier one put there that this one wants as well.
 ///
 /// What the record doesn't know is no repair: it counts against the limits.
 fn is_repair(change: &Change, records: &Records, revision: &Revision) -> bool {
     match change {
-        Change::Replace { target, ownership: Ownership::Ours, .. } => records
-            .get(target)
-            .and_then(|record| record.ours.as_ref())
-            .is_some_and(|ours| ours.revision == *revision),
+        Change::Replace { target, to, ownership: Ownership::Ours, .. } => {
+            records.get(target).and_then(|record| record.ours.as_ref()).is_some_and(|ours| {
+                ours.revision == *revision || Drift::between(&ours.enforcement, to).is_none()
+            })
+        }
         Change::Replace { ownership: Ownership::Foreign, .. }
         | Change::Enforce { .. }
         | Change::Release { .. }
@@ -93,6 +96,22 @@ fn is_repair(change: &Change, records: &Records, revision: &Revision) -> bool {
 }
 
 impl Plan {
+    /// Whether nobody could tell what is to be done in a target that is ours. A revision that was seen
+    /// like that wasn't seen whole: more may have to be replaced or released than was counted.
+    pub fn leaves_ours_undecided(&self, records: &Records) -> bool {
+        self.decisions.iter().any(|(target, decision)| match decision {
+            Decision::Held(Held {
+                reason: HoldReason::Unreadable { .. } | HoldReason::Unusable { .. },
+                ..
+            }) => records.get(target).is_some_and(|record| record.ours.is_some()),
+            Decision::Held(_)
+            | Decision::Change(_)
+            | Decision::InSync(_)
+            | Decision::LeftAlone(_)
+            | Decision::Broken(_) => false,
+        })
+    }
+
     /// Holds every change if, together with what the revision did already, they replace or release
     /// more than its limits allow and nobody has approved it.
     ///

@@ -29,9 +29,9 @@ use crate::record::{Record, Records};
 use crate::resolved::{Resolved, Unusable};
 use crate::resource_policy::Resource;
 
-pub use change::{Change, Ownership, PolicyChange};
+pub use change::{Change, Ownership, PolicyChange, Purpose};
 pub use decide::decide;
-pub use policies::{PolicyAction, PolicyDecision, decide_policy};
+pub use policies::{PolicyAction, PolicyDecision, Use, decide_policy, decide_withdrawal, use_of};
 pub use print::{Counts, Line, Mark};
 pub use safe::{Proof, SafePlan};
 
@@ -148,6 +148,11 @@ pub enum HoldReason {
         /// What the probe was told.
         failure: Failure,
     },
+    /// A grant is no longer needed, but somebody who could not be read may still need it.
+    MayBeEnforced {
+        /// The first target that could not be read.
+        target: Target,
+    },
     /// The resource policy can't be made to grant what is needed, or may not be touched.
     Policy {
         /// Why, in words.
@@ -170,7 +175,7 @@ impl HoldReason {
                 failure.category.is_worth_waiting()
             }
             HoldReason::Unusable { unusable } => unusable.is_worth_waiting(),
-            HoldReason::Policy { .. } => false,
+            HoldReason::Policy { .. } | HoldReason::MayBeEnforced { .. } => false,
             HoldReason::NotOurs { .. }
             | HoldReason::NoDurableLedger
             | HoldReason::ChangedBySomeoneElse { .. }

@@ -9,6 +9,8 @@
 //! after a failure; the next run does the rest.
 
 mod apply;
+mod copies;
+mod owner;
 mod survey;
 
 use std::collections::BTreeSet;

@@ -9,6 +9,7 @@ use crate::baseline::Revision;
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::observed::Seen;
+use crate::resource_policy::Resource;
 
 /// The records of every target that a run concerns. A target without one is new to us.
 pub type Records = BTreeMap<Target, Record>;
@@ -73,6 +74,18 @@ pub struct Previous {
     pub at: Timestamp,
 }
 
+/// Resource policies that we added a grant to, and when. Nothing else is ever taken out of one.
+pub type Grants = BTreeMap<Resource, Granted>;
+
+/// A grant that we added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// When.
+    pub at: Timestamp,
+    /// Under which baseline.
+    pub revision: Revision,
+}
+
 /// How long repairs are remembered.
 const REPAIRS_REMEMBERED_SECONDS: i64 = 3600;
 
@@ -84,7 +97,7 @@ pub enum Note {
         /// What is to be written.
         intent: Intent,
         /// The foreign configuration that it overwrites.
-        replacing: Option<Seen>,
+        replacing: Option<Box<Seen>>,
     },
     /// The enforcement was written, which makes it ours.
     Enforced {
@@ -108,7 +121,7 @@ impl Record {
         match note {
             Note::Begun { intent, replacing } => {
                 if let Some(seen) = replacing {
-                    self.previous = Some(Previous { seen, at: intent.at });
+                    self.previous = Some(Previous { seen: *seen, at: intent.at });
                 }
                 self.intent = Some(intent);
             }
@@ -190,7 +203,7 @@ mod tests {
             updated_by: None,
         };
         let intent = Intent { to: Some(enforcement()), at: at(1), revision: revision() };
-        record.note(Note::Begun { intent, replacing: Some(seen.clone()) });
+        record.note(Note::Begun { intent, replacing: Some(Box::new(seen.clone())) });
         record.note(enforced(2, false));
         record.note(Note::Released { at: at(3) });
         assert_eq!(record.previous.map(|previous| previous.seen), Some(seen));

@@ -1,7 +1,8 @@
 //! What a run did: every target's state afterwards, and why.
 
+mod print;
+
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -107,6 +108,8 @@ pub enum State {
     Enforced,
     /// Replaced by this run.
     Replaced,
+    /// Its copy of the guardrail was written; what is enforced is still as it was.
+    Copied,
     /// Released by this run.
     Released,
     /// As wanted before this run.
@@ -127,7 +130,8 @@ impl TargetReport {
         match self {
             TargetReport::Attempted(Outcome { result: Err(_), .. }) => State::Failed,
             TargetReport::Attempted(Outcome { change, result: Ok(()) }) => match change {
-                Change::Enforce { .. } | Change::EnsureCopy { .. } => State::Enforced,
+                Change::Enforce { .. } => State::Enforced,
+                Change::EnsureCopy { .. } => State::Copied,
                 Change::Replace { .. } => State::Replaced,
                 Change::Release { .. } => State::Released,
                 // Policies have a report of their own.
@@ -267,7 +271,12 @@ impl Report {
 
     /// Whether something was put in place that other decisions were waiting for.
     pub fn calls_for_another_look(&self) -> bool {
-        self.policies.values().any(|report| matches!(report, PolicyReport::Attempted { result: Ok(()), .. }))
+        let copied = self.targets.values().any(|target| target.state() == State::Copied);
+        copied
+            || self
+                .policies
+                .values()
+                .any(|report| matches!(report, PolicyReport::Attempted { result: Ok(()), .. }))
     }
 
     /// Whether every target is as wanted, or on purpose none of our business.
@@ -278,115 +287,7 @@ impl Report {
                 State::Enforced | State::Replaced | State::Released | State::InSync | State::LeftAlone => {
                     true
                 }
-                State::Held | State::Failed | State::Broken => false,
+                State::Copied | State::Held | State::Failed | State::Broken => false,
             })
-    }
-
-    /// How it ended, in one line.
-    pub fn summary(&self) -> String {
-        let counts = self.counts();
-        let count = |state: State| counts.get(&state).copied().unwrap_or(0);
-        let policies = |word: &str| self.policies.values().filter(|report| report.word() == word).count();
-        let changed =
-            count(State::Enforced) + count(State::Replaced) + count(State::Released) + policies("written");
-        let held = count(State::Held) + policies("held");
-        let mut text = format!("{changed} changed, {held} held, {} in sync", count(State::InSync));
-        if policies("failed") > 0 {
-            let _ = write!(text, ", {} resource policies failed", policies("failed"));
-        }
-        for (state, word) in
-            [(State::Failed, "failed"), (State::Broken, "broken"), (State::LeftAlone, "left alone")]
-        {
-            if count(state) > 0 {
-                text.push_str(&format!(", {} {word}", count(state)));
-            }
-        }
-        match self.skipped.len() {
-            0 => {}
-            1 => text.push_str(", 1 account skipped"),
-            several => text.push_str(&format!(", {several} accounts skipped")),
-        }
-        text
-    }
-
-    /// The report as JSON: counts, then every target that isn't simply in sync.
-    pub fn to_json(&self) -> serde_json::Value {
-        let Report { revision, policies, targets, skipped, strangers, warnings } = self;
-        let policies: Vec<serde_json::Value> = policies
-            .iter()
-            .filter(|(_, report)| report.word() != "granted")
-            .map(|(resource, report)| {
-                serde_json::json!({ "resource": resource, "state": report.word(), "reason": report.trouble() })
-            })
-            .collect();
-        let listed: Vec<serde_json::Value> = targets
-            .iter()
-            .filter(|(_, report)| !matches!(report.state(), State::InSync))
-            .map(|(target, report)| {
-                serde_json::json!({
-                    "account": target.account,
-                    "region": target.region,
-                    "state": report.state(),
-                    "enforced": report.enforced(),
-                    "reason": report.reason(),
-                    "worth_waiting": report.is_worth_waiting(),
-                })
-            })
-            .collect();
-        serde_json::json!({
-            "revision": revision,
-            "converged": self.is_converged(),
-            "counts": self.counts(),
-            "policies": policies,
-            "targets": listed,
-            "skipped": skipped,
-            "strangers": strangers,
-            "warnings": warnings,
-        })
-    }
-}
-
-impl fmt::Display for Report {
-    /// One line per target in which something was done or should have been, then the sums.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for report in self.policies.values() {
-            if let PolicyReport::Attempted { change, result } = report {
-                let change = Change::Policy(change.clone());
-                match result {
-                    Ok(()) => writeln!(f, "{} {change}", change.mark())?,
-                    Err(failure) => writeln!(f, "! failed to {}: {failure}", change.verb())?,
-                }
-            }
-        }
-        for (target, report) in &self.targets {
-            match report {
-                TargetReport::Attempted(Outcome { change, result }) => match result {
-                    Ok(()) => writeln!(f, "{} {change}", change.mark())?,
-                    Err(failure) => writeln!(f, "! {target} failed to {}: {failure}", change.verb())?,
-                },
-                TargetReport::Decided(_) => {}
-            }
-        }
-        let mut rest = Plan { skipped: self.skipped.clone(), ..Plan::default() };
-        for (resource, report) in &self.policies {
-            if let PolicyReport::Decided(decision) = report {
-                rest.policies.insert(resource.clone(), decision.clone());
-            }
-        }
-        for (target, report) in &self.targets {
-            if let TargetReport::Decided(decision) = report {
-                rest.decisions.insert(target.clone(), decision.clone());
-            }
-        }
-        for line in rest.lines() {
-            writeln!(f, "{line}")?;
-        }
-        for account in &self.strangers {
-            writeln!(f, "! {account} is no member of this organization: not looked at")?;
-        }
-        for warning in &self.warnings {
-            writeln!(f, "! {warning}")?;
-        }
-        f.write_str(&self.summary())
     }
 }

@@ -9,6 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::{Existing, GuardrailKey, GuardrailName, OnUnusable, Placement};
+use crate::content::CannotCopy;
+use crate::copy::{CopyHeld, CopyStep, CopyVerdict, NoOriginal, Published};
 use crate::desired::{Desired, Wanted, WantedGuardrail};
 use crate::enforcement::Enforcement;
 use crate::failure::Failure;
@@ -23,6 +25,8 @@ pub struct Catalog {
     pub entries: BTreeMap<(GuardrailKey, Region), CatalogEntry>,
     /// The resource policies of those guardrails and of their cross-Region profiles.
     pub policies: BTreeMap<Resource, PolicySeen>,
+    /// Where members get copies: what a look at each came to.
+    pub copies: BTreeMap<Target, Result<CopyVerdict, Failure>>,
 }
 
 /// One guardrail in one Region, as the owner account showed it.
@@ -82,7 +86,7 @@ pub enum Unusable {
     /// Its resource policy doesn't admit the organization.
     NotGranted {
         /// The guardrail or profile.
-        resource: Resource,
+        resource: Box<Resource>,
         /// What its policy lacks, in words.
         why: String,
         /// Whether the keeper is about to put that right.
@@ -93,8 +97,21 @@ pub enum Unusable {
         /// Why.
         failure: Failure,
     },
-    /// The baseline asks for a copy in each member.
-    CopyUnsupported,
+    /// It can't be turned into a copy.
+    CannotCopy {
+        /// Why, in words.
+        why: String,
+    },
+    /// The member's copy of it is held up.
+    CopyHeld {
+        /// Why.
+        held: CopyHeld,
+    },
+    /// The member's copy of it isn't there yet, or isn't up to date.
+    CopyNeeded {
+        /// The next step.
+        step: String,
+    },
 }
 
 impl Unusable {
@@ -107,7 +124,11 @@ impl Unusable {
             | Unusable::NotReady { .. }
             | Unusable::NotGranted { .. }
             | Unusable::AutomatedReasoning => true,
-            Unusable::Unreadable { .. } | Unusable::CopyUnsupported => false,
+            // A copy that is enforced works, whatever became of the original or of its next version.
+            Unusable::CannotCopy { .. }
+            | Unusable::CopyHeld { .. }
+            | Unusable::CopyNeeded { .. }
+            | Unusable::Unreadable { .. } => false,
         }
     }
 
@@ -127,8 +148,10 @@ impl Unusable {
             Unusable::NotFound { .. }
             | Unusable::Ambiguous { .. }
             | Unusable::Missing { .. }
-            | Unusable::AutomatedReasoning
-            | Unusable::CopyUnsupported => false,
+            | Unusable::CannotCopy { .. }
+            | Unusable::CopyHeld { .. }
+            | Unusable::CopyNeeded { .. }
+            | Unusable::AutomatedReasoning => false,
         }
     }
 }
@@ -156,7 +179,9 @@ impl fmt::Display for Unusable {
                 write!(f, "{resource} isn't granted to the organization, and its policy can't be mended here: {why}")
             }
             Unusable::Unreadable { failure } => write!(f, "the owner account could not be read: {failure}"),
-            Unusable::CopyUnsupported => f.write_str("`placement: copy` is not supported by this version: use central"),
+            Unusable::CannotCopy { why } => write!(f, "it can't be copied: {why}"),
+            Unusable::CopyHeld { held } => held.fmt(f),
+            Unusable::CopyNeeded { step } => write!(f, "the account's copy isn't up to date: {step}"),
         }
     }
 }
@@ -168,7 +193,7 @@ pub type Resolved = BTreeMap<Target, Wish>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// This enforcement.
-    Enforce(Enforce),
+    Enforce(Box<Enforce>),
     /// No enforcement.
     Nothing,
     /// Nobody said: keep what is there.
@@ -189,10 +214,21 @@ pub struct Enforce {
     /// Why what is enforced in its stead can't be used either, where that was looked up: the
     /// guardrail behind an earlier version or an earlier name may be dead, too.
     pub present_unusable: Option<Unusable>,
+    /// What is to be done about the account's copy before it can be enforced.
+    pub copy: Option<CopyWork>,
     /// What to do with a configuration that somebody else made.
     pub existing: Existing,
     /// What to do with an enforcement whose guardrail can't be used.
     pub on_unusable: OnUnusable,
+}
+
+/// Work on an account's copy of a guardrail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyWork {
+    /// The version that is copied.
+    pub original: Published,
+    /// The next step.
+    pub step: CopyStep,
 }
 
 /// Puts ARNs to wishes.
@@ -202,7 +238,7 @@ pub fn resolve(desired: Desired, catalog: &Catalog, organization: &OrganizationI
         .map(|(target, wanted)| {
             let wish = match wanted {
                 Wanted::Guardrail(wanted) => {
-                    Wish::Enforce(resolve_guardrail(wanted, &target, catalog, organization))
+                    Wish::Enforce(Box::new(resolve_guardrail(*wanted, &target, catalog, organization)))
                 }
                 Wanted::Nothing => Wish::Nothing,
                 Wanted::Unassigned => Wish::Unassigned,
@@ -219,28 +255,86 @@ fn resolve_guardrail(
     catalog: &Catalog,
     organization: &OrganizationId,
 ) -> Enforce {
-    let WantedGuardrail { key, source, guardrail, existing } = wanted;
-    let entry = match guardrail.placement {
-        Placement::Central => catalog.entries.get(&(key.clone(), target.region.clone())).cloned(),
-        Placement::Copy => Some(CatalogEntry::unusable(Unusable::CopyUnsupported)),
-    };
+    let WantedGuardrail { key, source, models, guarding, placement, on_unusable, existing } = wanted;
+    let entry = catalog.entries.get(&(key.clone(), target.region.clone())).cloned();
     // Whoever filled the catalog left this one out; that is not "usable".
     let entry = entry.unwrap_or_else(|| {
         CatalogEntry::unusable(Unusable::Unreadable { failure: Failure::not_looked_up(&key) })
     });
-    let unusable = entry.unusable.clone().or_else(|| not_granted(&entry, target, catalog, organization));
+    let Place { published, unusable, copy } = match placement {
+        Placement::Central => Place {
+            unusable: entry.unusable.clone().or_else(|| not_granted(&entry, target, catalog, organization)),
+            published: entry.arn.map(|guardrail| Published { guardrail, version: source.version }),
+            copy: None,
+        },
+        Placement::Copy => place_of_copy(entry, source.version, target, catalog),
+    };
     Enforce {
-        enforcement: entry.arn.map(|arn| Enforcement {
-            guardrail: arn,
-            version: source.version,
-            models: guardrail.models,
-            guarding: guardrail.guarding,
+        enforcement: published.map(|Published { guardrail, version }| Enforcement {
+            guardrail,
+            version,
+            models,
+            guarding,
         }),
         key,
         unusable,
         present_unusable: None,
+        copy,
         existing,
-        on_unusable: guardrail.on_unusable,
+        on_unusable,
+    }
+}
+
+/// Where the guardrail that a target should enforce lives.
+struct Place {
+    published: Option<Published>,
+    unusable: Option<Unusable>,
+    copy: Option<CopyWork>,
+}
+
+fn place_of_copy(
+    entry: CatalogEntry,
+    version: GuardrailVersion,
+    target: &Target,
+    catalog: &Catalog,
+) -> Place {
+    let unusable = |unusable| Place { published: None, unusable: Some(unusable), copy: None };
+    let CatalogEntry { arn, unusable: why, profile: _ } = entry;
+    let original = match (arn, why) {
+        (_, Some(why)) => return unusable(why),
+        (Some(guardrail), None) => Published { guardrail, version },
+        (None, None) => {
+            return unusable(Unusable::Unreadable { failure: Failure::not_looked_up(target) });
+        }
+    };
+    match catalog.copies.get(target) {
+        Some(Ok(CopyVerdict::Ready(published))) => {
+            Place { published: Some(published.clone()), unusable: None, copy: None }
+        }
+        Some(Ok(CopyVerdict::Needs(step))) => Place {
+            published: None,
+            unusable: Some(Unusable::CopyNeeded { step: step.to_string() }),
+            copy: Some(CopyWork { original, step: step.clone() }),
+        },
+        Some(Ok(CopyVerdict::NotReady(status))) => {
+            unusable(Unusable::NotReady { status: status.to_string() })
+        }
+        Some(Ok(CopyVerdict::Held(held))) => unusable(Unusable::CopyHeld { held: held.clone() }),
+        Some(Err(failure)) => unusable(Unusable::Unreadable { failure: failure.clone() }),
+        None => unusable(Unusable::Unreadable { failure: Failure::not_looked_up(target) }),
+    }
+}
+
+impl From<NoOriginal> for Unusable {
+    fn from(reason: NoOriginal) -> Unusable {
+        match reason {
+            NoOriginal::NotReady(status) => Unusable::NotReady { status: status.to_string() },
+            NoOriginal::CannotCopy(CannotCopy::AutomatedReasoning) => Unusable::AutomatedReasoning,
+            NoOriginal::Unreadable(failure) => Unusable::Unreadable { failure },
+            other @ (NoOriginal::Missing | NoOriginal::CannotCopy(_)) => {
+                Unusable::CannotCopy { why: other.to_string() }
+            }
+        }
     }
 }
 
@@ -258,7 +352,7 @@ fn not_granted(
             Some(PolicySeen::Attached(document)) => Some(document),
             Some(PolicySeen::Invalid(invalid)) => {
                 let why = invalid.to_string();
-                return Some(Unusable::NotGranted { resource, why, being_mended: false });
+                return Some(Unusable::NotGranted { resource: Box::new(resource), why, being_mended: false });
             }
             Some(PolicySeen::Unreadable(failure)) => {
                 return Some(Unusable::Unreadable { failure: failure.clone() });
@@ -270,7 +364,11 @@ fn not_granted(
             Verdict::Granted => None,
             verdict @ (Verdict::NotGranted(_) | Verdict::Unclear(_)) => {
                 let being_mended = matches!(ensure(document, &grant), Ensure::Put(_));
-                Some(Unusable::NotGranted { resource, why: verdict.to_string(), being_mended })
+                Some(Unusable::NotGranted {
+                    resource: Box::new(resource),
+                    why: verdict.to_string(),
+                    being_mended,
+                })
             }
         }
     })

@@ -289,7 +289,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(variables: &[(&str, &str)], purpose: Purpose, expected: Expect) {
+    fn check(variables: &[(&str, &str)], purpose: Purpose, expected: &Expect) {
         let variables =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let text = match Settings::read(&variables, purpose, None) {
@@ -312,7 +312,7 @@ mod tests {
                 ("KEEPER_CONCURRENCY", "0"),
             ],
             Purpose::Function,
-            expect![[r#"
+            &expect![[r#"
                 the settings can't be used:
                   KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
                   KEEPER_MEMBER_ROLE: is an ARN; give the role's name alone, it is the same in every account
@@ -331,7 +331,7 @@ mod tests {
         check(
             &[("KEEPER_FUNCTION_ROLE", " ")],
             Purpose::Function,
-            expect![[r#"
+            &expect![[r#"
             the settings can't be used:
               KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
               KEEPER_MEMBER_ROLE: is not set; it names the name of the role to assume in member accounts
@@ -345,7 +345,7 @@ mod tests {
         check(
             &[("KEEPER_BASELINE", "baseline.yaml")],
             Purpose::Terminal,
-            expect![[r#"
+            &expect![[r#"
             Settings {
                 baseline: File(
                     "baseline.yaml",
@@ -387,7 +387,7 @@ mod tests {
                 ("KEEPER_CONCURRENCY", "8"),
             ],
             Purpose::Function,
-            expect![[r#"
+            &expect![[r#"
                 Settings {
                     baseline: Parameter(
                         "/guardrail-keeper/baseline",

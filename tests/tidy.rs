@@ -41,15 +41,21 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("organization", Core, Only("ids")),
     ("enforcement", Core, Only("ids")),
     ("own_roles", Core, Only("ids")),
+    ("content", Core, Only("ids")),
     ("resource_policy", Core, Only("ids organization")),
     ("baseline", Core, Only("ids organization enforcement")),
     // An event only says where to look: the trigger sees neither what is there nor a plan.
     ("trigger", Core, Only("ids organization own_roles baseline")),
     ("task", Core, Only("ids organization trigger")),
     ("observed", Core, Only("ids failure enforcement own_roles resource_policy")),
-    ("record", Core, Only("ids enforcement baseline observed")),
+    ("record", Core, Only("ids enforcement resource_policy baseline observed")),
+    ("copy", Core, Only("ids failure enforcement content baseline observed")),
     ("desired", Core, Only("ids organization enforcement baseline trigger record")),
-    ("resolved", Core, Only("ids failure enforcement resource_policy baseline observed desired")),
+    (
+        "resolved",
+        Core,
+        Only("ids failure enforcement content resource_policy baseline copy observed desired"),
+    ),
     // The decision: it sees everything but why we woke.
     ("plan", Core, Only(SEEN_BY_THE_PLAN)),
     ("limits", Core, Only("ids organization enforcement baseline record desired resolved plan")),
@@ -67,7 +73,7 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("cli", Terminal, EverythingAbove),
 ];
 
-const SEEN_BY_THE_PLAN: &str = "ids failure organization enforcement own_roles resource_policy baseline \
+const SEEN_BY_THE_PLAN: &str = "ids failure organization enforcement copy own_roles resource_policy baseline \
     observed record desired resolved";
 
 /// The crates that the core may use. None of them does I/O unasked: YAML is read from a text,

@@ -43,12 +43,28 @@ pub(crate) async fn measure(accounts: usize, regions: usize) -> Result<(), Strin
     println!("{:<44}{:>10.1?}", "start", begun.elapsed());
     println!("{:<44}{:>7} MB", "memory at the start", resident_mb());
 
+    enforce_everywhere(&simulator, &owner, &members, &names)?;
+    let address = simulator.url().trim_start_matches("http://").to_owned();
+    time_calls(&address, &first.id, &members).await?;
+    time_throughput(&address, &first.id, &members).await?;
+    println!("{:<44}{:>7} MB", "memory at the end, with log and events", resident_mb());
+    simulator.stop().await;
+    Ok(())
+}
+
+/// Puts an enforcement into every account and Region, through the model.
+fn enforce_everywhere(
+    simulator: &Server,
+    owner: &str,
+    members: &[String],
+    names: &[String],
+) -> Result<(), String> {
     let begun = Instant::now();
     simulator.with(|model| {
-        for region in &names {
-            let arn = model.guardrail_arn(&owner, region, "corporate-baseline").map(str::to_owned);
+        for region in names {
+            let arn = model.guardrail_arn(owner, region, "corporate-baseline").map(str::to_owned);
             let arn = arn.ok_or_else(|| format!("there is no guardrail in {region}"))?;
-            for account in &members {
+            for account in members {
                 let by = format!("arn:aws:iam::{account}:role/GuardrailKeeperMember");
                 let put = model.put_enforcement_as(&by, account, region, Enforce::new(&arn, "2"));
                 put.map_err(|error| error.to_string())?;
@@ -59,25 +75,32 @@ pub(crate) async fn measure(accounts: usize, regions: usize) -> Result<(), Strin
     let label = format!("{} enforcements put", members.len() * names.len());
     println!("{label:<44}{:>10.1?}", begun.elapsed());
     println!("{:<44}{:>7} MB", "memory with all of them", resident_mb());
+    Ok(())
+}
 
+/// Times each kind of call on a connection of its own.
+async fn time_calls(address: &str, guardrail: &str, members: &[String]) -> Result<(), String> {
     println!("\n{:<44}{:>10}{:>10}{:>10}", "one connection", "median", "99 %", "slowest");
-    let address = simulator.url().trim_start_matches("http://").to_owned();
-    for kind in kinds(&first.id) {
-        let mut connection = connect(&address).await?;
+    for kind in kinds(guardrail) {
+        let mut connection = connect(address).await?;
         let mut times = Vec::with_capacity(CALLS);
         for number in 0..CALLS {
-            times.push(call(&mut connection, &address, &kind, &members[number % members.len()]).await?);
+            times.push(call(&mut connection, address, &kind, &members[number % members.len()]).await?);
         }
         times.sort_unstable();
         let at = |share: usize| times[(CALLS * share / 100).min(CALLS - 1)];
         println!("{:<44}{:>10.1?}{:>10.1?}{:>10.1?}", kind.name, at(50), at(99), times[CALLS - 1]);
     }
+    Ok(())
+}
 
+/// Counts how many calls several connections get answered.
+async fn time_throughput(address: &str, guardrail: &str, members: &[String]) -> Result<(), String> {
     let begun = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
     for worker in 0..CONNECTIONS {
-        let (address, members) = (address.clone(), members.clone());
-        let id = first.id.clone();
+        let (address, members) = (address.to_owned(), members.to_owned());
+        let id = guardrail.to_owned();
         tasks.spawn(async move {
             let list = kinds(&id).swap_remove(0);
             let mut connection = connect(&address).await?;
@@ -93,8 +116,6 @@ pub(crate) async fn measure(accounts: usize, regions: usize) -> Result<(), Strin
     }
     let rate = (CONNECTIONS * CALLS) as f64 / begun.elapsed().as_secs_f64();
     println!("\n{CONNECTIONS} connections: {rate:.0} calls a second");
-    println!("{:<44}{:>7} MB", "memory at the end, with log and events", resident_mb());
-    simulator.stop().await;
     Ok(())
 }
 

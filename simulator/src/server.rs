@@ -29,7 +29,8 @@ use crate::model::clock::Clock;
 use crate::model::event::EmittedEvent;
 use crate::state::{Effect, State, Strike};
 use crate::switches::Switches;
-use crate::wire::{control, request};
+use crate::wire::control;
+use crate::wire::request::{Parts, Request};
 use crate::world::{InvalidWorld, World};
 
 /// The largest body that is read: more than any modelled operation takes but InvokeModel with images.
@@ -333,8 +334,9 @@ async fn aws(Shared(shared): Shared<Arc<Inner>>, http: HttpRequest) -> Response<
         *response.status_mut() = axum::http::StatusCode::PAYLOAD_TOO_LARGE;
         return response;
     };
-    let read = request::Request::read(&parts.method, &parts.uri, &parts.headers, &body);
-    let effect = shared.state().perform(&read);
+    let request =
+        Request::read(Parts { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: &body });
+    let effect = shared.state().perform(&request);
     deliver(effect).await
 }
 

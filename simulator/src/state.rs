@@ -90,13 +90,13 @@ impl State {
         let error = fault.as_ref().filter(|_| strike.is_some()).map(|fault| fault.kind.name().to_owned());
         self.record(Call {
             sequence: 0,
-            service: service.to_owned(),
+            service: request.named_service().to_owned(),
             operation: operation.to_owned(),
             region,
             account,
             caller: caller.map_or_else(|_| String::new(), |caller| caller.principal.arn()),
             target,
-            write: writes(operation),
+            write: writes(service, operation),
             status: if matches!(strike, Some(Strike::Hang | Strike::Reset)) { 0 } else { answer.status },
             error: error.or_else(|| answer.error.clone()),
         });
@@ -131,13 +131,14 @@ impl State {
             return Err(ApiError::new("ThrottlingException", "Rate exceeded"));
         }
         let input = request.input.as_ref().map_err(ApiError::clone)?;
-        let stale = fault.is_some_and(|fault| fault.kind == FaultKind::StaleRead) && !writes(operation);
+        let stale =
+            fault.is_some_and(|fault| fault.kind == FaultKind::StaleRead) && !writes(service, operation);
         if let (true, Some(replica)) = (stale, &mut self.replica) {
             return carry_out(replica, caller, service, operation, input);
         }
         let outcome = carry_out(&mut self.model, caller, service, operation, input);
         if let (Err(error), true, "bedrock" | "organizations" | "ssm") =
-            (&outcome, writes(operation), service)
+            (&outcome, writes(service, operation), service)
         {
             self.model.trail(caller, Trail::refused(service, operation, masked(&input.members), error));
         }

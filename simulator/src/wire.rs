@@ -6,6 +6,7 @@ pub(crate) mod bedrock;
 pub(crate) mod bedrock_runtime;
 pub(crate) mod constraint;
 pub(crate) mod control;
+mod event_stream;
 pub(crate) mod organizations;
 pub(crate) mod request;
 pub(crate) mod schema;
@@ -17,6 +18,7 @@ use crate::model::caller::Caller;
 use crate::model::error::ApiError;
 use answer::Output;
 use request::Input;
+use schema::SCHEMA;
 
 /// Carries out one operation on the model.
 pub(crate) fn carry_out(
@@ -36,10 +38,11 @@ pub(crate) fn carry_out(
     }
 }
 
-/// Whether an operation changes anything when it succeeds.
-pub(crate) fn writes(operation: &str) -> bool {
+/// Whether an operation changes anything when it succeeds. What isn't modelled never does.
+pub(crate) fn writes(service: &str, operation: &str) -> bool {
     let reads = ["Get", "List", "Describe", "Apply", "Converse", "Invoke", "Assume"];
-    !reads.iter().any(|prefix| operation.starts_with(prefix)) || operation == "InviteAccountToOrganization"
+    let modelled = SCHEMA.services.get(service).is_some_and(|known| known.operations.contains_key(operation));
+    modelled && !reads.iter().any(|prefix| operation.starts_with(prefix))
 }
 
 /// The error for an operation that the schema knows and no file here carries out: a mistake of this program.

@@ -200,35 +200,46 @@ impl World {
         serde_saphyr::from_str(text).map_err(|error| InvalidWorld { problems: vec![error.to_string()] })
     }
 
-    /// An organization of many accounts, all in one unit, to measure with. Every Region has
-    /// a guardrail.
+    /// An organization of many accounts, to measure with: the example's management account and guardrail owner,
+    /// any number of members in one unit, and a guardrail in each of up to 17 Regions.
     pub fn large(accounts: usize, regions: usize) -> World {
         let mut world = World::example();
-        world.regions = REGIONS
-            .iter()
-            .take(regions)
-            .map(|name| ((*name).to_owned(), OptStatus::EnabledByDefault))
-            .collect();
-        let template = world.guardrails[0].clone();
-        let entry = |(number, region): (usize, &String)| GuardrailEntry {
+        let on = |name: &&str| ((*name).to_owned(), OptStatus::EnabledByDefault);
+        world.regions = REGIONS.iter().take(regions).map(on).collect();
+        let guardrail = world.guardrails[0].clone();
+        let in_region = |(number, region): (usize, &String)| GuardrailEntry {
             region: region.clone(),
             id: format!("large{number:07}"),
-            ..template.clone()
+            ..guardrail.clone()
         };
-        world.guardrails = world.regions.keys().enumerate().map(entry).collect();
-        let plain = world.accounts.iter().find(|account| account.name == "payments").cloned();
-        world.accounts.retain(|account| {
-            account.roles.len() + account.delegated.len() > 0 || account.id == "222222222222"
-        });
-        let make = |number: usize| {
-            plain.clone().map(|plain| AccountEntry {
-                id: format!("{}", 500_000_000_000_u64 + number as u64),
-                name: format!("account-{number}"),
-                ..plain
-            })
+        world.guardrails = world.regions.keys().enumerate().map(in_region).collect();
+        let management = world.organization.management_account.clone();
+        world.accounts.retain(|account| account.id == management || account.id == guardrail.account);
+        let member = |number: usize| AccountEntry {
+            id: (500_000_000_000 + number).to_string(),
+            name: format!("account-{number}"),
+            parent: Some("ou-exam-workload".to_owned()),
+            ..AccountEntry::default()
         };
-        world.accounts.extend((0..accounts).filter_map(make));
+        world.accounts.extend((0..accounts).map(member));
         world
+    }
+}
+
+impl Default for AccountEntry {
+    fn default() -> AccountEntry {
+        AccountEntry {
+            id: String::new(),
+            name: String::new(),
+            email: None,
+            parent: None,
+            state: AccountState::Active,
+            joined: JoinedMethod::Created,
+            roles: Vec::new(),
+            tags: Tags::new(),
+            delegated: Vec::new(),
+            opt_in: BTreeMap::new(),
+        }
     }
 }
 

@@ -32,7 +32,9 @@ OPERATIONS = {
         "ListGuardrails", "ListTagsForResource", "PutEnforcedGuardrailConfiguration", "PutResourcePolicy",
         "TagResource", "UntagResource", "UpdateGuardrail",
     ],
-    "bedrock-runtime": ["ApplyGuardrail", "Converse", "InvokeModel"],
+    "bedrock-runtime": [
+        "ApplyGuardrail", "Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream",
+    ],
     "account": ["DisableRegion", "EnableRegion", "GetRegionOptStatus", "ListRegions"],
     "ssm": [
         "DeleteParameter", "DescribeParameters", "GetParameter", "GetParameterHistory", "GetParameters",

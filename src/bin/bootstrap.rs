@@ -1,6 +1,7 @@
 //! The Lambda function: environment → clients → run. Nothing else belongs here.
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 
 use guardrail_keeper::cloud::{Access, Patience};
 use guardrail_keeper::handler::{HandlerError, handle};
@@ -12,12 +13,22 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     start_log();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        // Said once, and as a line of the log: what is returned from `main` would go to standard
+        // error in the form of a program's value.
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Error> {
     let variables: BTreeMap<String, String> = std::env::vars().collect();
-    let settings = Settings::read(&variables, Purpose::Function, None).inspect_err(|invalid| {
-        tracing::error!("{invalid}");
-    })?;
+    let settings = Settings::read(&variables, Purpose::Function, None)?;
     for unknown in Settings::unknown(&variables) {
         tracing::warn!("{unknown}");
     }
@@ -40,7 +51,7 @@ async fn answer(keeper: &Keeper, payload: &RawValue) -> Result<Value, Diagnostic
 /// JSON on stdout, unless Lambda's own setting asks for text.
 fn start_log() {
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").or_else(|_| std::env::var("RUST_LOG"));
-    let filter = subscriber::EnvFilter::new(level.unwrap_or_else(|_| "info".to_owned()));
+    let filter = subscriber::EnvFilter::new(directives(&level.unwrap_or_else(|_| "info".to_owned())));
     let log = subscriber::fmt().with_target(false).with_env_filter(filter);
     let as_text =
         std::env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("text"));
@@ -48,5 +59,16 @@ fn start_log() {
         log.with_ansi(false).init();
     } else {
         log.json().flatten_event(true).init();
+    }
+}
+
+/// A level is ours; others' lines come no finer than `info`. The finest ones of the SDK show requests
+/// and answers whole, the credentials of every member among them.
+fn directives(level: &str) -> String {
+    match level.to_ascii_lowercase().as_str() {
+        fine @ ("debug" | "trace") => format!("info,guardrail_keeper={fine},bootstrap={fine}"),
+        // Lambda has a level more than Rust.
+        "fatal" => "error".to_owned(),
+        _ => level.to_owned(),
     }
 }

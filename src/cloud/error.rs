@@ -5,7 +5,6 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::failure::{Category, Failure};
@@ -82,7 +81,8 @@ where
         }
         SdkError::ServiceError(service) => match service.err().code() {
             Some(code) => {
-                let said = service.err().message().unwrap_or("no message");
+                // ParameterNotFound comes with an empty message, for one.
+                let said = service.err().message().filter(|said| !said.is_empty()).unwrap_or("no message");
                 (category_of(code), format!("{code}: {}", shortened(said)))
             }
             // An answer without a code comes from something between AWS and us.
@@ -129,8 +129,19 @@ fn category_of(code: &str) -> Category {
     Category::Rejected
 }
 
-fn chain(error: &(impl std::error::Error + 'static)) -> String {
-    shortened(&DisplayErrorContext(error).to_string())
+/// What went wrong, and what that came from. The SDK's own form appends everything it knows as
+/// `Debug`, which nobody reads in a report.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let part = error.to_string();
+        if parts.last() != Some(&part) {
+            parts.push(part);
+        }
+        next = error.source();
+    }
+    shortened(&parts.join(": "))
 }
 
 /// Messages are AWS's and may quote what was sent: they are kept to one short line.

@@ -5,7 +5,7 @@ use super::{Reader, Session};
 use crate::failure::{Category, Failure};
 use crate::ids::Region;
 use crate::observed::PolicySeen;
-use crate::plan::PolicyChange;
+use crate::plan::{PolicyChange, Purpose};
 use crate::resource_policy::{Document, Ensure, ensure};
 
 const PUT: &str = "PutResourcePolicy";
@@ -30,7 +30,7 @@ impl PolicyWriter {
     /// overwritten: there is no compare-and-set, so it is read again first), or when what was
     /// written can't be seen yet.
     pub async fn write(&self, change: &PolicyChange) -> Result<(), Failure> {
-        let PolicyChange { grant, from, to } = change;
+        let PolicyChange { grant, purpose, from, to } = change;
         if self.attached(PUT, change).await? != *from {
             return Err(transient(
                 PUT,
@@ -44,7 +44,12 @@ impl PolicyWriter {
                 let answer = request.resource_policy(document.text()).send().await;
                 answer.map_err(|error| failure(PUT, &error))?;
                 let attached = self.attached(PUT, change).await?;
-                if ensure(attached.as_ref(), grant) != Ensure::NotNeeded {
+                // A grant is judged by its effect; taking one back leaves exactly what others wrote.
+                let arrived = match purpose {
+                    Purpose::Grant => ensure(attached.as_ref(), grant) == Ensure::NotNeeded,
+                    Purpose::Withdraw => attached.as_ref() == Some(document),
+                };
+                if !arrived {
                     return Err(transient(PUT, "what was written can't be seen yet"));
                 }
             }

@@ -26,7 +26,7 @@ pub struct Reader {
 impl Reader {
     /// A reader with the session's credentials.
     pub fn new(session: &Session, region: &Region) -> Reader {
-        let Session { sdk, retries } = session;
+        let Session { account: _, sdk, retries } = session;
         let bedrock = aws_sdk_bedrock::config::Builder::from(sdk)
             .region(aws_sdk_bedrock::config::Region::new(region.to_string()))
             .retry_partition(retries.clone());

@@ -26,6 +26,7 @@ const KEPT: usize = 512;
 /// What is needed to call AWS in one account.
 #[derive(Clone, Debug)]
 pub struct Session {
+    pub(super) account: AccountId,
     pub(super) sdk: SdkConfig,
     /// One per account: the SDK's budget for retries is shared by everything in a partition, and
     /// one throttled account must not eat the others' share.
@@ -72,7 +73,11 @@ impl Sessions {
     pub(super) async fn get(&self, account: &AccountId) -> Result<Session, Failure> {
         if *account == self.own_account {
             // StackSets never reach the management account: there is no member role to assume.
-            return Ok(Session { sdk: self.sdk.clone(), retries: retry_partition(account) });
+            return Ok(Session {
+                account: account.clone(),
+                sdk: self.sdk.clone(),
+                retries: retry_partition(account),
+            });
         }
         let cell = self.cell(account).await;
         let held = cell.get_or_try_init(|| self.assume(account)).await?;
@@ -120,7 +125,8 @@ impl Sessions {
             "AssumeRole",
         ));
         let sdk = self.sdk.to_builder().credentials_provider(provider).build();
-        Ok(Held { session: Session { sdk, retries: retry_partition(account) }, expires })
+        let session = Session { account: account.clone(), sdk, retries: retry_partition(account) };
+        Ok(Held { session, expires })
     }
 }
 

@@ -14,7 +14,7 @@ use super::LedgerError;
 use super::memory::Contents;
 use crate::ids::AccountId;
 use crate::limits::Rollout;
-use crate::record::Records;
+use crate::record::{Grants, Records};
 
 /// The form of the file. A later program may change it, and must then read this one, too.
 const FORMAT: u32 = 1;
@@ -40,6 +40,10 @@ impl FileLedger {
 
     pub(super) fn account(&self, account: &AccountId) -> Result<Records, LedgerError> {
         Ok(self.read()?.account(account))
+    }
+
+    pub(super) fn grants(&self) -> Result<Grants, LedgerError> {
+        Ok(self.read()?.grants)
     }
 
     pub(super) fn rollout(&self) -> Result<Option<Rollout>, LedgerError> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, Target};
 use crate::limits::Rollout;
-use crate::record::{Note, Record, Records};
+use crate::record::{Grants, Note, Record, Records};
 
 /// Everything a ledger holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,7 @@ use crate::record::{Note, Record, Records};
 pub(super) struct Contents {
     pub(super) targets: BTreeMap<Target, Record>,
     pub(super) rollout: Option<Rollout>,
+    pub(super) grants: Grants,
 }
 
 impl Contents {
@@ -46,6 +47,10 @@ impl MemoryLedger {
 
     pub(super) fn change(&self, change: impl FnOnce(&mut Contents)) {
         change(&mut self.contents());
+    }
+
+    pub(super) fn grants(&self) -> Grants {
+        self.contents().grants.clone()
     }
 
     pub(super) fn rollout(&self) -> Option<Rollout> {

@@ -1,9 +1,11 @@
 //! Every write there is, each with what was there and what will be.
 
 use crate::baseline::GuardrailKey;
+use crate::copy::Enforced;
 use crate::enforcement::{Drift, Enforcement};
-use crate::ids::{GuardrailArn, Target};
+use crate::ids::Target;
 use crate::observed::Seen;
+use crate::resolved::CopyWork;
 use crate::resource_policy::{Document, Grant};
 
 /// One write.
@@ -42,14 +44,16 @@ pub enum Change {
         /// What is there.
         from: Seen,
     },
-    /// Make or renew the copy of a guardrail in a member.
+    /// Make or renew the copy of a guardrail in a member. What is enforced follows when it is ready.
     EnsureCopy {
         /// The member and Region.
         target: Target,
-        /// The guardrail that is copied.
-        source: GuardrailArn,
-        /// The copy that is there already.
-        from: Option<GuardrailArn>,
+        /// What the baseline calls the guardrail.
+        key: GuardrailKey,
+        /// The version that is copied, and the next step.
+        work: CopyWork,
+        /// What the member enforces by a guardrail of its own, so that it isn't pruned.
+        enforced: Enforced,
     },
     /// Change the resource policy of a guardrail.
     Policy(PolicyChange),
@@ -58,12 +62,23 @@ pub enum Change {
 /// A change of a guardrail's or guardrail profile's resource policy. Only the owner's side makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyChange {
-    /// What it is to grant.
+    /// What it is to grant, or no longer to grant.
     pub grant: Grant,
+    /// Which of the two.
+    pub purpose: Purpose,
     /// The policy that is there.
     pub from: Option<Document>,
     /// The policy that will be; `None` where nothing is left of it.
     pub to: Option<Document>,
+}
+
+/// What a change of a resource policy is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The organization is to be granted the resource.
+    Grant,
+    /// What we granted is taken back: nobody needs it any more.
+    Withdraw,
 }
 
 /// Whose a configuration is.
@@ -90,7 +105,7 @@ impl Change {
     /// Whether it takes a protection or a grant away.
     pub fn is_release(&self) -> bool {
         match self {
-            Change::Release { .. } | Change::Policy(PolicyChange { to: None, .. }) => true,
+            Change::Release { .. } | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. }) => true,
             Change::Enforce { .. }
             | Change::Replace { .. }
             | Change::EnsureCopy { .. }

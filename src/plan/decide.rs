@@ -3,6 +3,7 @@
 use super::change::{Change, Ownership};
 use super::{Broken, Correction, Decision, Grounds, Held, HoldReason, InSync, LeaveReason, LeftAlone};
 use crate::baseline::{Existing, OnUnusable};
+use crate::copy::Enforced;
 use crate::enforcement::{Drift, Enforcement};
 use crate::ids::{AccountId, Target};
 use crate::observed::{Observation, Seen};
@@ -48,8 +49,21 @@ fn enforce(target: &Target, wanted: &Enforce, record: &Record) -> Decision {
             to,
             repair: record.ours.is_some(),
         }),
-        Err(unusable) => held(HoldReason::Unusable { unusable }),
+        Err(unusable) => match ensure_copy(target, wanted, &Observation::Absent) {
+            Some(change) => Decision::Change(change),
+            None => held(HoldReason::Unusable { unusable }),
+        },
     }
+}
+
+/// The work on the account's copy that has to come first, if there is some.
+fn ensure_copy(target: &Target, wanted: &Enforce, seen: &Observation) -> Option<Change> {
+    wanted.copy.as_ref().map(|work| Change::EnsureCopy {
+        target: target.clone(),
+        key: wanted.key.clone(),
+        work: work.clone(),
+        enforced: Enforced::of(seen, target),
+    })
 }
 
 fn compare(
@@ -71,6 +85,10 @@ fn compare(
         (Err(unusable), Some(None)) => return broken(target, wanted, seen, &unusable, record, grounds),
         // What is wanted can't be enforced. What is there stays, unless it is known to be dead too.
         (Err(unusable), Some(Some(_)) | None) => {
+            if let Some(change) = ensure_copy(target, wanted, &Observation::Enforced(seen.clone())) {
+                let owner = ownership(&target.account, seen, record, grounds);
+                return replacement(change, owner, wanted, seen, grounds);
+            }
             return match &wanted.present_unusable {
                 Some(present) => broken(target, wanted, seen, present, record, grounds),
                 None => held(HoldReason::Unusable { unusable }),
@@ -87,6 +105,17 @@ fn compare(
         drift,
         ownership,
     };
+    replacement(change, ownership, wanted, seen, grounds)
+}
+
+/// A change of what is there, held where that is somebody else's and the baseline keeps those.
+fn replacement(
+    change: Change,
+    ownership: Ownership,
+    wanted: &Enforce,
+    seen: &Seen,
+    grounds: Grounds<'_>,
+) -> Decision {
     let reason = match (ownership, wanted.existing) {
         (Ownership::Ours, _) => return Decision::Change(change),
         (Ownership::Foreign, Existing::Replace) if grounds.ledger_is_durable => {

@@ -4,7 +4,10 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::{Change, Decision, HoldReason, LeaveReason, Ownership, Plan, PolicyAction, PolicyChange};
+use super::{
+    Change, Decision, HoldReason, LeaveReason, Ownership, Plan, PolicyAction, PolicyChange, Purpose,
+};
+use crate::copy::CopyStep;
 use crate::enforcement::Enforcement;
 use crate::observed::Observation;
 use crate::resource_policy::Grant;
@@ -213,10 +216,11 @@ impl Change {
     pub fn mark(&self) -> Mark {
         match self {
             Change::Enforce { .. } => Mark::Add,
-            Change::Policy(PolicyChange { from: None, .. }) | Change::EnsureCopy { from: None, .. } => {
-                Mark::Add
+            Change::Policy(PolicyChange { from: None, purpose: Purpose::Grant, .. }) => Mark::Add,
+            Change::EnsureCopy { work, .. } if work.step == CopyStep::Create => Mark::Add,
+            Change::Release { .. } | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. }) => {
+                Mark::Remove
             }
-            Change::Release { .. } | Change::Policy(PolicyChange { to: None, .. }) => Mark::Remove,
             Change::Replace { .. } | Change::Policy(_) | Change::EnsureCopy { .. } => Mark::Alter,
         }
     }
@@ -257,10 +261,15 @@ impl fmt::Display for Change {
                 }
             }
             Change::Release { target, from } => write!(f, "{target} release {}", from.enforcement),
-            Change::EnsureCopy { target, source, from: _ } => write!(f, "{target} copy {source}"),
-            Change::Policy(PolicyChange { grant: Grant { resource, organization }, from, to }) => {
+            Change::EnsureCopy { target, key, work, enforced: _ } => {
+                write!(f, "{target} copy {key}:{} ({})", work.original.version, work.step)
+            }
+            Change::Policy(PolicyChange { grant: Grant { resource, organization }, purpose, from, to }) => {
                 write!(f, "{resource} ")?;
                 match (from, to) {
+                    (_, Some(_)) if *purpose == Purpose::Withdraw => {
+                        write!(f, "take {organization} out of its resource policy")
+                    }
                     (None, Some(_)) => write!(f, "attach a resource policy that grants it to {organization}"),
                     (Some(_), Some(_)) => write!(f, "add {organization} to its resource policy"),
                     (_, None) => f.write_str("delete its resource policy"),
@@ -313,6 +322,10 @@ impl fmt::Display for HoldReason {
                     "the account can't apply the guardrail, so enforcing it would break its calls: {failure}"
                 )
             }
+            HoldReason::MayBeEnforced { target } => write!(
+                f,
+                "the grant is no longer needed, but {target} can't be read and may still enforce the guardrail"
+            ),
             HoldReason::Policy { why } => write!(f, "its resource policy is left as it is: {why}"),
             HoldReason::NotProven => {
                 f.write_str("nobody has proven that the account can apply the guardrail")

@@ -7,6 +7,7 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
+use super::copies::{Originals, ensure_copy};
 use super::{Keeper, Progress, Step, Survey};
 use crate::baseline::{Baseline, Mode, Revision};
 use crate::cloud::{PolicyWriter, Writer};
@@ -15,16 +16,18 @@ use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::limits::{Extent, Rollout};
 use crate::plan::{
-    Change, Correction, Decision, HoldReason, InSync, Ownership, Plan, PolicyAction, PolicyDecision, SafePlan,
+    Change, Correction, Decision, HoldReason, InSync, Ownership, Plan, PolicyAction, PolicyDecision, Purpose,
+    SafePlan,
 };
-use crate::record::{Intent, Note, Origin, Ours};
+use crate::record::{Granted, Intent, Note, Origin, Ours};
 use crate::report::{Outcome, PolicyReport, Report, TargetReport};
 use crate::resource_policy::Resource;
 
 impl Keeper {
     /// Applies what a survey planned, and records it. Never stops early: a failure is an outcome.
     pub async fn apply(&self, baseline: &Baseline, survey: Survey, progress: Progress<'_>) -> Report {
-        let Survey { plan, organization: _, whole, strangers, rollout, records, warnings } = survey;
+        let Survey { plan, organization: _, whole, strangers, rollout, records, warnings, originals } =
+            survey;
         let extent = Extent::of(plan.plan(), &records, &baseline.revision);
         let mut report =
             Report { strangers, warnings, ..Report::of(baseline.revision.clone(), plan.plan().clone()) };
@@ -32,6 +35,7 @@ impl Keeper {
         progress(Step::Writing { changes });
 
         if baseline.mode != Mode::Audit {
+            let whole = whole && !plan.plan().leaves_ours_undecided(&records);
             let begun = self.begin_rollout(plan.plan(), rollout, extent, whole).await;
             report.warnings.extend(begun);
         }
@@ -39,8 +43,9 @@ impl Keeper {
             report.policies.insert(resource, written);
         }
         let accounts = by_account(plan, baseline.mode, &baseline.revision, Timestamp::now());
+        let run = Run { baseline, originals: &originals, progress };
         let applied: Vec<Applied> = stream::iter(accounts)
-            .map(|(account, decisions)| self.apply_account(baseline, account, decisions, progress))
+            .map(|(account, decisions)| self.apply_account(run, account, decisions))
             .buffer_unordered(self.settings.concurrency)
             .collect()
             .await;
@@ -95,19 +100,22 @@ impl Keeper {
                 PolicyWriter::new(&session, resource.region()).write(change).await
             };
             let result = attempt.instrument(span).await;
+            if result.is_ok() {
+                let granted = (change.purpose == Purpose::Grant)
+                    .then(|| Granted { at: Timestamp::now(), revision: baseline.revision.clone() });
+                if let Err(error) = self.ledger.set_grant(resource.clone(), granted).await {
+                    // Without the record the grant is never taken back: safe, and said.
+                    warn!(guardrail.arn = %resource, error = %error, "the grant could not be recorded");
+                }
+            }
             progress(Step::Wrote);
             written.push((resource, PolicyReport::Attempted { change: change.clone(), result }));
         }
         written
     }
 
-    async fn apply_account(
-        &self,
-        baseline: &Baseline,
-        account: AccountId,
-        decisions: Decisions,
-        progress: Progress<'_>,
-    ) -> Applied {
+    async fn apply_account(&self, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
+        let Run { baseline, originals, progress } = run;
         let Decisions { changes, corrections } = decisions;
         let mut warnings = Vec::new();
         let revision = &baseline.revision;
@@ -133,7 +141,7 @@ impl Keeper {
                 let result = match recorded {
                     // What can't be put back is not overwritten.
                     Err(failure) if change.overwrites_foreign().is_some() => Err(failure.clone()),
-                    Ok(()) | Err(_) => self.attempt(&change).await,
+                    Ok(()) | Err(_) => self.attempt(&change, originals).await,
                 };
                 progress(Step::Wrote);
                 Outcome { change, result }
@@ -157,7 +165,7 @@ impl Keeper {
         Applied { outcomes, warnings }
     }
 
-    async fn attempt(&self, change: &Change) -> Result<(), Failure> {
+    async fn attempt(&self, change: &Change, originals: &Originals) -> Result<(), Failure> {
         let Some(target) = change.target() else {
             return Err(no_account_change(change));
         };
@@ -167,7 +175,10 @@ impl Keeper {
             Change::Enforce { to, .. } => writer.enforce(to).await,
             Change::Replace { from, to, .. } => writer.replace(from, to).await,
             Change::Release { from, .. } => writer.release(from).await,
-            Change::EnsureCopy { .. } | Change::Policy(_) => Err(no_account_change(change)),
+            Change::EnsureCopy { work, enforced, .. } => {
+                ensure_copy(&session, target, work, enforced, originals).await
+            }
+            Change::Policy(_) => Err(no_account_change(change)),
         }
     }
 }
@@ -179,6 +190,14 @@ fn no_account_change(change: &Change) -> Failure {
         operation: change.verb().to_owned(),
         message: "is not a change of an account's enforcement".to_owned(),
     }
+}
+
+/// What every account's part of a run shares.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    baseline: &'a Baseline,
+    originals: &'a Originals,
+    progress: Progress<'a>,
 }
 
 struct Applied {
@@ -231,7 +250,7 @@ fn correction(in_sync: InSync, revision: &Revision, at: Timestamp) -> Option<Not
 fn note_of_beginning(change: &Change, revision: &Revision, at: Timestamp) -> Option<(Target, Note)> {
     let to = change.enforces().map(|(_, to)| to.clone());
     let intent = Intent { to, at, revision: revision.clone() };
-    let replacing = change.overwrites_foreign().cloned();
+    let replacing = change.overwrites_foreign().cloned().map(Box::new);
     change.target().cloned().map(|target| (target, Note::Begun { intent, replacing }))
 }
 

@@ -1,26 +1,27 @@
 //! Looks and decides. Reads only: nothing in this file can write.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tracing::{Instrument, debug, info_span, warn};
 
+use super::copies::Originals;
+use super::owner::policies;
 use super::{Keeper, Progress, Step, Stopped};
-use crate::baseline::{Baseline, GuardrailKey, Placement, Source};
-use crate::cloud::{Condition, Reader, Session};
-use crate::desired::{Desired, Wanted, desired};
+use crate::baseline::Baseline;
+use crate::cloud::{Reader, Session};
+use crate::desired::{Desired, desired};
 use crate::failure::{Category, Failure};
-use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, Region, Target};
+use crate::ids::{AccountId, Region, Target};
 use crate::limits::Rollout;
-use crate::observed::{Observation, Observed, PolicySeen};
+use crate::observed::{Observation, Observed};
 use crate::organization::{Account, AccountState, Organization};
-use crate::plan::{Grounds, HoldReason, Plan, PolicyDecision, Proof, SafePlan, decide_policy, plan};
-use crate::record::Records;
-use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish, resolve};
-use crate::resource_policy::{Grant, Resource};
-use crate::trigger::{Accounts, Scope};
+use crate::plan::{Grounds, HoldReason, Plan, Proof, SafePlan, plan};
+use crate::record::{Grants, Records};
+use crate::resolved::resolve;
+use crate::trigger::{Accounts, Regions, Scope};
 
 /// What was seen, and the plan that follows from it.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct Survey {
     pub records: Records,
     /// What went wrong besides.
     pub warnings: Vec<String>,
+    /// The guardrails that are to be copied.
+    pub(super) originals: Originals,
 }
 
 impl Keeper {
@@ -59,12 +62,18 @@ impl Keeper {
 
         let (records, ledger_is_up) = self.records(&organization, &mut warnings).await;
         let rollout = self.rollout(baseline, &mut warnings).await;
-        let desired = desired(baseline, &organization, &records, &scope.regions);
-        let (observed, catalog) = futures_util::join!(
+        let whole = scope.accounts == Accounts::All && scope.regions == Regions::All;
+        // Only a look at everything can tell that a grant isn't needed any more.
+        let grants = if whole { self.grants(&mut warnings).await } else { Grants::new() };
+        let also = grants.keys().map(|resource| resource.region().clone()).collect();
+        let desired = desired(baseline, &organization, &records, &scope.regions, &also);
+        let (observed, mut catalog) = futures_util::join!(
             self.observe(&organization, &desired, progress),
-            self.catalog(baseline, &desired)
+            self.catalog(baseline, &desired, whole)
         );
 
+        let originals = self.originals(baseline, &mut catalog).await;
+        catalog.copies = self.look_at_copies(&desired, &catalog, &originals, &observed).await;
         let mut resolved = resolve(desired, &catalog, &baseline.organization);
         self.look_at_the_present(baseline, &mut resolved, &observed).await;
         let grounds = Grounds {
@@ -74,12 +83,12 @@ impl Keeper {
         let mut plan = plan(&resolved, &observed, &records, grounds);
         plan.skipped = inactive(&organization);
         plan.policies = policies(baseline, &catalog);
+        plan.policies.extend(self.withdrawals(baseline, &grants, &catalog, &observed, &records).await);
         let plan = plan.restrict(baseline.mode).limit(&rollout, baseline.limits, &records);
         let proofs = self.prove(&plan).await;
         let plan = plan.prove(&proofs);
 
-        let whole = scope.accounts == Accounts::All && scope.regions == crate::trigger::Regions::All;
-        Ok(Survey { plan, organization, whole, strangers, rollout, records, warnings })
+        Ok(Survey { plan, organization, whole, strangers, rollout, records, warnings, originals })
     }
 
     async fn organization(
@@ -202,90 +211,6 @@ impl Keeper {
         })
     }
 
-    /// Looks up every guardrail that is wanted somewhere, once per Region.
-    async fn catalog(&self, baseline: &Baseline, desired: &Desired) -> Catalog {
-        let wanted: BTreeMap<(GuardrailKey, Region), Source> = desired
-            .iter()
-            .filter_map(|(target, wanted)| match wanted {
-                Wanted::Guardrail(wanted) if wanted.guardrail.placement == Placement::Central => {
-                    Some(((wanted.key.clone(), target.region.clone()), wanted.source.clone()))
-                }
-                Wanted::Guardrail(_) | Wanted::Nothing | Wanted::Unassigned | Wanted::Excluded => None,
-            })
-            .collect();
-        if wanted.is_empty() {
-            return Catalog::default();
-        }
-        let session = self.cloud.session(&baseline.owner).await;
-        let entries = wanted.into_iter().map(|((key, region), source)| {
-            let session = session.clone();
-            async move {
-                let entry = match session {
-                    Ok(session) => Reader::new(&session, &region).catalog_entry(&source).await,
-                    Err(failure) => CatalogEntry::unusable(Unusable::Unreadable { failure }),
-                };
-                ((key, region), entry)
-            }
-        });
-        let entries: BTreeMap<(GuardrailKey, Region), CatalogEntry> =
-            join_all(entries).await.into_iter().collect();
-        let resources: BTreeSet<(Resource, Region)> = entries
-            .iter()
-            .flat_map(|((_, region), entry)| entry.resources().map(|resource| (resource, region.clone())))
-            .collect();
-        let policies = resources.into_iter().map(|(resource, region)| {
-            let session = session.clone();
-            async move {
-                let seen = match session {
-                    Ok(session) => Reader::new(&session, &region).resource_policy(&resource).await,
-                    Err(failure) => PolicySeen::Unreadable(failure),
-                };
-                (resource, seen)
-            }
-        });
-        let policies = join_all(policies).await.into_iter().collect();
-        Catalog { entries, policies }
-    }
-
-    /// Where what is wanted can't be enforced, looks whether what is there still can be used.
-    async fn look_at_the_present(&self, baseline: &Baseline, resolved: &mut Resolved, observed: &Observed) {
-        let standing = |target: &Target, wish: &Wish| match (wish, observed.get(target)) {
-            (Wish::Enforce(wanted), Some(Observation::Enforced(seen)))
-                if wanted.unusable.is_some()
-                    && wanted.enforcement.as_ref() != Some(&seen.enforcement)
-                    && seen.enforcement.guardrail.account == baseline.owner
-                    && seen.enforcement.guardrail.region == target.region =>
-            {
-                Some((seen.enforcement.guardrail.clone(), seen.enforcement.version))
-            }
-            _ => None,
-        };
-        let wanted: BTreeSet<(GuardrailArn, GuardrailVersion)> =
-            resolved.iter().filter_map(|(target, wish)| standing(target, wish)).collect();
-        if wanted.is_empty() {
-            return;
-        }
-        let Ok(session) = self.cloud.session(&baseline.owner).await else {
-            return;
-        };
-        let looks = wanted.into_iter().map(|(arn, version)| {
-            let session = session.clone();
-            async move {
-                let Condition { unusable, .. } =
-                    Reader::new(&session, &arn.region).condition(&arn, version).await;
-                ((arn, version), unusable.filter(Unusable::is_certain))
-            }
-        });
-        let found: BTreeMap<(GuardrailArn, GuardrailVersion), Option<Unusable>> =
-            join_all(looks).await.into_iter().collect();
-        for (target, wish) in resolved.iter_mut() {
-            let present = standing(target, wish).and_then(|key| found.get(&key).cloned().flatten());
-            if let Wish::Enforce(wanted) = wish {
-                wanted.present_unusable = present;
-            }
-        }
-    }
-
     /// Tries each guardrail that is to be enforced as the member that will have to use it.
     async fn prove(&self, plan: &Plan) -> BTreeMap<Target, Proof> {
         let probes = plan.needs_proof().filter_map(|change| change.enforces());
@@ -302,15 +227,6 @@ impl Keeper {
             .await;
         probes.into_iter().collect()
     }
-}
-
-/// Decides about the resource policies that the guardrails of this run need.
-fn policies(baseline: &Baseline, catalog: &Catalog) -> BTreeMap<Resource, PolicyDecision> {
-    let decide = |(resource, seen): (&Resource, &PolicySeen)| {
-        let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
-        (resource.clone(), decide_policy(seen, &grant))
-    };
-    catalog.policies.iter().map(decide).collect()
 }
 
 fn inactive(organization: &Organization) -> BTreeMap<AccountId, AccountState> {

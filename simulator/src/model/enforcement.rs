@@ -242,6 +242,14 @@ impl Model {
 
     /// Whether the caller may enforce this guardrail version here.
     fn check_reference(&self, caller: &Caller, wanted: &Enforce) -> Result<GuardrailName, ApiError> {
+        // Over HTTP the service model's pattern says so already; callers from Rust are held to it too.
+        let number = wanted.guardrail_version.parse::<u32>();
+        if !number.is_ok_and(|number| (1..=99_999_999).contains(&number)) {
+            return Err(ApiError::validation(format!(
+                "The guardrail version {} can't be enforced: it must be a number.",
+                wanted.guardrail_version
+            )));
+        }
         // Put refusing an ARN of another Region is inferred (aws-facts §1.5), and done by `name_guardrail`.
         let name = self.name_guardrail(caller, &wanted.guardrail_identifier)?;
         if name.account != caller.account() {

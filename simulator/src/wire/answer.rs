@@ -16,8 +16,8 @@ pub(crate) enum Output {
     Nothing,
     /// The inside of the query protocol's result element.
     Xml(String),
-    /// The body is the output.
-    Raw { content_type: String, body: Vec<u8> },
+    /// The body is the output, with a content type and sometimes a header of its own.
+    Raw { content_type: &'static str, header: Option<(&'static str, &'static str)>, body: Vec<u8> },
 }
 
 /// An answer, ready to be sent.
@@ -29,6 +29,8 @@ pub(crate) struct Answer {
     /// The error code, for the `x-amzn-errortype` header and for the log.
     pub(crate) error: Option<String>,
     pub(crate) request_id: String,
+    /// A header that only this operation has.
+    header: Option<(&'static str, &'static str)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,8 +52,9 @@ impl Answer {
     pub(crate) fn success(service: &str, operation: &str, output: Output, request_id: String) -> Answer {
         let status = SCHEMA.services.get(service).and_then(|service| service.operations.get(operation));
         let status = status.map_or(200, |operation| operation.status);
+        let header = if let Output::Raw { header, .. } = &output { *header } else { None };
         let (content_type, body) = match (output, protocol(service)) {
-            (Output::Raw { content_type, body }, _) => (content_type, body),
+            (Output::Raw { content_type, body, .. }, _) => (content_type.to_owned(), body),
             (Output::Xml(inner), _) => (
                 "text/xml".to_owned(),
                 format!(
@@ -63,7 +66,7 @@ impl Answer {
             (Output::Nothing, Protocol::RestJson) => (json_type(Protocol::RestJson), b"{}".to_vec()),
             (Output::Nothing, protocol) => (json_type(protocol), Vec::new()),
         };
-        Answer { status, content_type, body, error: None, request_id }
+        Answer { status, content_type, body, error: None, request_id, header }
     }
 
     pub(crate) fn failure(service: &str, error: &ApiError, request_id: String) -> Answer {
@@ -100,12 +103,19 @@ impl Answer {
                 ("text/xml".to_owned(), body)
             }
         };
-        Answer { status, content_type, body: body.into_bytes(), error: Some(error.code.clone()), request_id }
+        Answer {
+            status,
+            content_type,
+            body: body.into_bytes(),
+            error: Some(error.code.clone()),
+            request_id,
+            header: None,
+        }
     }
 
     /// The answer as HTTP.
     pub(crate) fn into_response(self, service: &str) -> Response<Body> {
-        let Answer { status, content_type, body, error, request_id } = self;
+        let Answer { status, content_type, body, error, request_id, header } = self;
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -116,6 +126,9 @@ impl Answer {
         };
         set("content-type", &content_type);
         set("x-amzn-requestid", &request_id);
+        if let Some((name, value)) = header {
+            set(name, value);
+        }
         if let Some(code) = error.filter(|_| protocol(service) == Protocol::RestJson) {
             // AWS appends a namespace, which clients must cut off.
             set(

@@ -1,14 +1,20 @@
-//! Bedrock's runtime, in REST-JSON: ApplyGuardrail, Converse and InvokeModel.
+//! Bedrock's runtime, in REST-JSON: ApplyGuardrail, Converse and InvokeModel, at once or streamed.
 
+mod assessment;
+
+use assessment::{action_reason, coverage, shown, usage};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::answer::Output;
+use super::event_stream::{CONTENT_TYPE, frame};
 use super::request::Input;
 use crate::model::Model;
-use crate::model::assess::{Action, Assessment, Direction, FindingKind};
+use crate::model::assess::Direction;
 use crate::model::caller::Caller;
 use crate::model::error::ApiError;
-use crate::model::inference::{Applied, Invocation, ModelKind, Origin, Piece, Reply};
+use crate::model::inference::{Invocation, ModelKind, Piece, Reply};
 use crate::switches::Presence;
 
 pub(crate) fn carry_out(
@@ -21,7 +27,17 @@ pub(crate) fn carry_out(
     match operation {
         "ApplyGuardrail" => apply_guardrail(model, caller, input),
         "Converse" => converse(model, caller, input),
-        "InvokeModel" => invoke_model(model, caller, input),
+        "ConverseStream" => converse_stream(model, caller, input),
+        "InvokeModel" => {
+            let body = invoke_model(model, caller, input)?.to_string().into_bytes();
+            Ok(Output::Raw { content_type: "application/json", header: None, body })
+        }
+        "InvokeModelWithResponseStream" => {
+            let body = invoke_model(model, caller, input)?.to_string();
+            let chunk = frame("chunk", &json!({ "bytes": STANDARD.encode(body) }));
+            let header = Some(("x-amzn-bedrock-content-type", "application/json"));
+            Ok(Output::Raw { content_type: CONTENT_TYPE, header, body: chunk })
+        }
         other => Err(super::not_carried_out(other)),
     }
 }
@@ -50,7 +66,47 @@ fn apply_guardrail(model: &Model, caller: &Caller, input: &Input) -> Result<Outp
     })))
 }
 
+/// A conversation that took place: what was answered, and what it cost.
+struct Conversation {
+    reply: Reply,
+    stop_reason: &'static str,
+    usage: Value,
+    trace: Option<Value>,
+}
+
 fn converse(model: &Model, caller: &Caller, input: &Input) -> Result<Output, ApiError> {
+    let Conversation { reply, stop_reason, usage, trace } = conversation(model, caller, input)?;
+    let mut output = json!({
+        "output": { "message": { "role": "assistant", "content": [{ "text": reply.text }] } },
+        "stopReason": stop_reason,
+        "usage": usage,
+        "metrics": { "latencyMs": 1 },
+    });
+    if let Some(trace) = trace {
+        output["trace"] = trace;
+    }
+    Ok(Output::Json(output))
+}
+
+/// The same in events. A guardrail of this model looks at the whole answer before any of it is sent.
+fn converse_stream(model: &Model, caller: &Caller, input: &Input) -> Result<Output, ApiError> {
+    let Conversation { reply, stop_reason, usage, trace } = conversation(model, caller, input)?;
+    let mut metadata = json!({ "usage": usage, "metrics": { "latencyMs": 1 } });
+    if let Some(trace) = trace {
+        metadata["trace"] = trace;
+    }
+    let events = [
+        ("messageStart", json!({ "role": "assistant" })),
+        ("contentBlockDelta", json!({ "contentBlockIndex": 0, "delta": { "text": reply.text } })),
+        ("contentBlockStop", json!({ "contentBlockIndex": 0 })),
+        ("messageStop", json!({ "stopReason": stop_reason })),
+        ("metadata", metadata),
+    ];
+    let body = events.iter().flat_map(|(kind, payload)| frame(kind, payload)).collect();
+    Ok(Output::Raw { content_type: CONTENT_TYPE, header: None, body })
+}
+
+fn conversation(model: &Model, caller: &Caller, input: &Input) -> Result<Conversation, ApiError> {
     let requested = input.members.get("guardrailConfig");
     let named =
         |member: &str| requested.and_then(|config| config[member].as_str()).unwrap_or_default().to_owned();
@@ -70,18 +126,15 @@ fn converse(model: &Model, caller: &Caller, input: &Input) -> Result<Output, Api
         return Err(ApiError::validation(message));
     }
     let (prompt, answer) = tokens(&invocation, &reply);
-    let mut output = json!({
-        "output": { "message": { "role": "assistant", "content": [{ "text": reply.text }] } },
-        "stopReason": if reply.intervened { "guardrail_intervened" } else { "end_turn" },
-        "usage": { "inputTokens": prompt, "outputTokens": answer, "totalTokens": prompt + answer },
-        "metrics": { "latencyMs": 1 },
-    });
     let asked_for = matches!(named("trace").as_str(), "enabled" | "enabled_full");
     let unasked = requested.is_none() && model.switches.enforced_trace == Presence::Present;
-    if !reply.assessments.is_empty() && (asked_for || unasked) {
-        output["trace"] = json!({ "guardrail": trace(&reply) });
-    }
-    Ok(Output::Json(output))
+    let traced = !reply.assessments.is_empty() && (asked_for || unasked);
+    Ok(Conversation {
+        stop_reason: if reply.intervened { "guardrail_intervened" } else { "end_turn" },
+        usage: json!({ "inputTokens": prompt, "outputTokens": answer, "totalTokens": prompt + answer }),
+        trace: traced.then(|| json!({ "guardrail": trace(&reply) })),
+        reply,
+    })
 }
 
 fn trace(reply: &Reply) -> Value {
@@ -101,7 +154,7 @@ fn trace(reply: &Reply) -> Value {
 }
 
 /// InvokeModel: body and answer are the model's own, so both are read and written as its maker does.
-fn invoke_model(model: &Model, caller: &Caller, input: &Input) -> Result<Output, ApiError> {
+fn invoke_model(model: &Model, caller: &Caller, input: &Input) -> Result<Value, ApiError> {
     let body: Value = serde_json::from_slice(&input.payload)
         .map_err(|_| ApiError::validation("The body of the request is not valid JSON."))?;
     let guardrail = input.optional("guardrailIdentifier").filter(|identifier| !identifier.is_empty());
@@ -143,7 +196,7 @@ fn invoke_model(model: &Model, caller: &Caller, input: &Input) -> Result<Output,
         let action = if reply.intervened { "INTERVENED" } else { "NONE" };
         body["amazon-bedrock-guardrailAction"] = action.into();
     }
-    Ok(Output::Raw { content_type: "application/json".to_owned(), body: body.to_string().into_bytes() })
+    Ok(body)
 }
 
 /// The text of a content block of Converse; images, documents and tools have none that is looked at.
@@ -174,97 +227,6 @@ fn tokens(invocation: &Invocation, reply: &Reply) -> (usize, usize) {
     let words = |text: &str| text.split_whitespace().count();
     let prompt = invocation.system.iter().chain(&invocation.messages).map(|piece| words(&piece.text)).sum();
     (prompt, words(&reply.text))
-}
-
-/// A `GuardrailAssessment`.
-fn shown(applied: &Applied, assessment: &Assessment) -> Value {
-    let origins: Vec<&str> = applied
-        .origins
-        .iter()
-        .map(|origin| match origin {
-            Origin::Request => "REQUEST",
-            Origin::AccountEnforced => "ACCOUNT_ENFORCED",
-        })
-        .collect();
-    let mut shown = json!({
-        "invocationMetrics": {
-            "guardrailProcessingLatency": 1,
-            "usage": usage(assessment),
-            "guardrailCoverage": coverage(assessment),
-        },
-        "appliedGuardrailDetails": {
-            "guardrailId": applied.name.id,
-            "guardrailVersion": applied.version,
-            "guardrailArn": applied.name.arn(),
-            "guardrailOrigin": origins,
-            "guardrailOwnership": if applied.cross_account { "CROSS_ACCOUNT" } else { "SELF" },
-        },
-    });
-    for finding in &assessment.findings {
-        let action = match finding.action {
-            Action::Blocked => "BLOCKED",
-            Action::Anonymized => "ANONYMIZED",
-            Action::None => "NONE",
-        };
-        let mut row = json!({ "match": finding.matched, "action": action, "detected": true });
-        let (policy, list, other) = match &finding.kind {
-            FindingKind::Word => ("wordPolicy", "customWords", "managedWordLists"),
-            FindingKind::Profanity => {
-                row["type"] = "PROFANITY".into();
-                ("wordPolicy", "managedWordLists", "customWords")
-            }
-            FindingKind::Topic(name) => {
-                row = json!({ "name": name, "type": "DENY", "action": action, "detected": true });
-                ("topicPolicy", "topics", "topics")
-            }
-            FindingKind::Pii(kind) => {
-                row["type"] = kind.clone().into();
-                ("sensitiveInformationPolicy", "piiEntities", "regexes")
-            }
-            FindingKind::Pattern(name, pattern) => {
-                row["name"] = name.clone().into();
-                row["regex"] = pattern.clone().into();
-                ("sensitiveInformationPolicy", "regexes", "piiEntities")
-            }
-        };
-        // Both lists of a policy are required, also when nothing is in one of them.
-        for list in [list, other] {
-            if shown[policy][list].is_null() {
-                shown[policy][list] = json!([]);
-            }
-        }
-        if let Some(rows) = shown[policy][list].as_array_mut() {
-            rows.push(row);
-        }
-    }
-    shown
-}
-
-/// A unit is a thousand characters, begun.
-fn usage(assessment: &Assessment) -> Value {
-    let units = assessment.characters.div_ceil(1000);
-    json!({
-        "topicPolicyUnits": 0,
-        "contentPolicyUnits": 0,
-        "wordPolicyUnits": units,
-        "sensitiveInformationPolicyUnits": 0,
-        "sensitiveInformationPolicyFreeUnits": 0,
-        "contextualGroundingPolicyUnits": 0,
-    })
-}
-
-fn coverage(assessment: &Assessment) -> Value {
-    json!({ "textCharacters": { "guarded": assessment.characters, "total": assessment.characters } })
-}
-
-fn action_reason(assessment: &Assessment) -> &'static str {
-    if assessment.blocked() {
-        "Guardrail blocked."
-    } else if assessment.intervened() {
-        "Guardrail masked."
-    } else {
-        "No action."
-    }
 }
 
 fn list<'a>(members: &'a Map<String, Value>, name: &str) -> impl Iterator<Item = &'a Value> {

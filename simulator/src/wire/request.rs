@@ -16,12 +16,21 @@ pub(crate) struct Request {
     /// The session token.
     pub(crate) token: Option<String>,
     pub(crate) user_agent: String,
-    /// The service, as far as it can be told.
+    /// The service; for one that isn't modelled, another whose protocol the client probably speaks.
     pub(crate) service: &'static str,
     /// The operation, or what stands for it in the log if there is none.
     pub(crate) operation: String,
     /// The input, or why there is none.
     pub(crate) input: Result<Input, ApiError>,
+}
+
+/// The parts of a request that an input can be in.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a [u8],
 }
 
 /// `Credential=<access key>/<date>/<region>/<service>/aws4_request`. The signature isn't verified.
@@ -93,8 +102,18 @@ impl Credential {
 }
 
 impl Request {
+    /// The service as the client named it, for the log.
+    pub(crate) fn named_service(&self) -> &str {
+        match &self.credential {
+            // The runtime signs as the control plane does.
+            Some(credential) if credential.service != "bedrock" => &credential.service,
+            _ => self.service,
+        }
+    }
+
     /// Reads a request. Every request can be read: what is wrong with it is in the result.
-    pub(crate) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Request {
+    pub(crate) fn read(parts: Parts<'_>) -> Request {
+        let Parts { method, uri, headers, body } = parts;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let credential = Credential::parse(headers);
         let target = header("x-amz-target");
@@ -104,8 +123,8 @@ impl Request {
             ("organizations", None) => unknown("organizations", "no x-amz-target"),
             ("ssm", None) => unknown("ssm", "no x-amz-target"),
             ("sts", _) => query(body),
-            ("account", _) => rest(&["account"], method, uri, headers, body),
-            ("bedrock", _) => rest(&["bedrock", "bedrock-runtime"], method, uri, headers, body),
+            ("account", _) => rest(&["account"], parts),
+            ("bedrock", _) => rest(&["bedrock", "bedrock-runtime"], parts),
             // Nobody signed it, or for a service that isn't modelled: the form of the answer is guessed.
             (_, Some(target)) => unknown("organizations", target),
             _ => unknown("bedrock", &format!("{method} {}", uri.path())),
@@ -164,14 +183,16 @@ fn query(body: &[u8]) -> Read {
 }
 
 /// REST-JSON: the operation is the method and the path; members are in the path, the query, headers and body.
-fn rest(services: &[&str], method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Read {
+fn rest(services: &[&str], parts: Parts<'_>) -> Read {
+    let Parts { method, uri, .. } = parts;
     for (name, service) in services.iter().filter_map(|service| known(service)) {
         for (operation, route) in &service.operations {
             if route.method != method.as_str() {
                 continue;
             }
             let Some(labels) = labels(&route.uri, uri.path()) else { continue };
-            let input = rest_input(name, service, operation, route, &labels, uri, headers, body);
+            let input = rest_members(service, route, &labels, parts)
+                .and_then(|(members, payload)| validated(name, operation, members, payload));
             return (name, operation.clone(), input);
         }
     }
@@ -202,21 +223,18 @@ fn labels<'a>(template: &'a str, path: &str) -> Option<Vec<(&'a str, String)>> {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "an input is spread over every part of a request")]
-fn rest_input(
-    name: &'static str,
+/// Gathers the members of an input from everywhere, and the body where that is not made of members.
+fn rest_members(
     service: &Service,
-    operation: &str,
     route: &Operation,
     labels: &[(&str, String)],
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Input, ApiError> {
+    parts: Parts<'_>,
+) -> Result<(Map<String, Value>, Vec<u8>), ApiError> {
+    let Parts { uri, headers, body, .. } = parts;
     let Some(Shape::Structure { members: shapes, payload, .. }) =
         route.input.as_ref().and_then(|input| service.shapes.get(input))
     else {
-        return Ok(Input::default());
+        return Ok((Map::new(), Vec::new()));
     };
     let mut members = if payload.is_some() { Map::new() } else { object(body)? };
     let query = pairs(uri.query().unwrap_or_default());
@@ -242,8 +260,7 @@ fn rest_input(
             members.insert(member.clone(), number.map_or_else(|| Value::from(text), Value::from));
         }
     }
-    let payload = if payload.is_some() { body.to_vec() } else { Vec::new() };
-    validated(name, operation, members, payload)
+    Ok((members, if payload.is_some() { body.to_vec() } else { Vec::new() }))
 }
 
 /// Checks an input, and drops members that the service doesn't know, as AWS does.

@@ -15,6 +15,7 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import botocore.loaders
+from botocore.eventstream import EventStreamBuffer
 from botocore.model import ServiceModel
 
 SERVICES = ["account", "bedrock", "bedrock-runtime", "organizations", "ssm", "sts"]
@@ -118,7 +119,10 @@ class Checker:
             self._xml(shape, result, namespace, operation.name, found)
             return
         content_type = headers.get("content-type", "")
-        wanted_type = "application/json" if protocol == "rest-json" else "application/x-amz-json-1.1"
+        if operation.has_event_stream_output:
+            wanted_type = "application/vnd.amazon.eventstream"
+        else:
+            wanted_type = "application/json" if protocol == "rest-json" else "application/x-amz-json-1.1"
         if content_type != wanted_type:
             found.append(f"the content type is {content_type}")
         if shape is None:
@@ -126,6 +130,9 @@ class Checker:
                 found.append(f"there should be no output: {body[:100]!r}")
             return
         payload = shape.serialization.get("payload")
+        if operation.has_event_stream_output:
+            self._stream(operation.get_event_stream_output(), headers, body, operation.name, found, service)
+            return
         members = {} if payload else json.loads(body or b"{}")
         for member in shape.members.values():
             if member.serialization.get("location") == "header":
@@ -135,6 +142,19 @@ class Checker:
         if payload:
             members[payload] = base64.b64encode(body).decode()
         self._value(shape, members, operation.name, found, service)
+
+    def _stream(self, shape, headers, body, path, found, service):
+        """Every event of a stream; botocore's own reader checks the frames and their checksums."""
+        if path.startswith("InvokeModel") and "x-amzn-bedrock-content-type" not in headers:
+            found.append(f"{path}.contentType is missing")
+        events = EventStreamBuffer()
+        events.add_data(body)
+        for event in events:
+            kind = event.headers[":event-type"]
+            if kind not in shape.members:
+                found.append(f"{path} has no event {kind}")
+                continue
+            self._value(shape.members[kind], json.loads(event.payload), f"{path}.{kind}", found, service)
 
     def _check_error(self, service, operation, status, headers, body, found):
         protocol = service.metadata["protocol"]

@@ -166,6 +166,28 @@ def test_converse_and_invoke_show_enforcement(simulator):
         assert "This prompt is not allowed here." in json.dumps(answer[text])
 
 
+def test_streams_are_guarded_too(simulator):
+    wanted = {"guardrailIdentifier": GUARDRAIL, "guardrailVersion": "1"}
+    simulator.client("bedrock", MEMBER).put_enforced_guardrail_configuration(guardrailInferenceConfig=wanted)
+    runtime = simulator.client("bedrock-runtime", MEMBER)
+
+    def stream(text, **more):
+        messages = [{"role": "user", "content": [{"text": text}]}]
+        answer = runtime.converse_stream(modelId=MODEL, messages=messages, **more)
+        return {kind: event for each in answer["stream"] for kind, event in each.items()}
+
+    assert stream("hello")["contentBlockDelta"]["delta"]["text"] == "You said: hello"
+    blocked = stream("tungsten-rosebud", guardrailConfig=wanted | {"trace": "enabled"})
+    assert blocked["messageStop"]["stopReason"] == "guardrail_intervened"
+    assert blocked["metadata"]["trace"]["guardrail"]["inputAssessment"]
+    body = json.dumps({"messages": [{"content": "tungsten-rosebud"}]})
+    model = "anthropic.claude-3-5-sonnet-20240620-v1:0"
+    answer = runtime.invoke_model_with_response_stream(modelId=model, body=body)
+    [chunk] = [each["chunk"]["bytes"] for each in answer["body"]]
+    assert json.loads(chunk)["amazon-bedrock-guardrailAction"] == "INTERVENED"
+    assert answer["contentType"] == "application/json"
+
+
 def test_who_may_not_apply_the_guardrail_is_denied_and_an_excluded_model_is_untouched(simulator):
     member, runtime = simulator.client("bedrock", MEMBER), simulator.client("bedrock-runtime", MEMBER)
     nova = {"modelId": MODEL, "messages": [{"role": "user", "content": [{"text": "tungsten-rosebud"}]}]}

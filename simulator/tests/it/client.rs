@@ -131,6 +131,12 @@ impl Client {
         self.send("organizations", head, body.to_string()).await.expect("an answer")
     }
 
+    /// Calls any service that names its operations in a header.
+    pub(crate) async fn service(&self, service: &str, target: &str) -> Reply {
+        let head = format!("POST / HTTP/1.1\r\nx-amz-target: {target}\r\n");
+        self.send(service, head, "{}".to_owned()).await.expect("an answer")
+    }
+
     pub(crate) async fn ssm(&self, operation: &str, body: Value) -> Reply {
         let head = format!("POST / HTTP/1.1\r\nx-amz-target: AmazonSSM.{operation}\r\n");
         self.send("ssm", head, body.to_string()).await.expect("an answer")

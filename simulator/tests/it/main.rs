@@ -10,3 +10,4 @@ mod model;
 mod refusals;
 mod sessions;
 mod sharing;
+mod walk;

@@ -42,8 +42,20 @@ async fn what_is_not_modelled_is_refused_and_recorded() {
     let json = hub.organizations("ListPolicies", json!({})).await;
     assert_eq!((json.status, json.code().as_str()), (400, "UnknownOperationException"));
     assert_eq!(hub.sts("Action=GetSessionToken").await.code(), "InvalidAction");
-    let calls: Vec<String> = simulator.calls().into_iter().map(|call| call.operation).collect();
-    assert_eq!(calls, ["GET /foundation-models", "ListPolicies", "GetSessionToken"]);
+    let other = hub.service("dynamodb", "DynamoDB_20120810.GetItem").await;
+    assert_eq!(other.code(), "UnknownOperationException", "a service that isn't modelled at all");
+    assert!(simulator.calls().iter().all(|call| !call.write), "none of them could change anything");
+    let calls: Vec<_> = simulator.calls().into_iter().map(|call| (call.service, call.operation)).collect();
+    let seen = |service: &str, operation: &str| (service.to_owned(), operation.to_owned());
+    assert_eq!(
+        calls,
+        [
+            seen("bedrock", "GET /foundation-models"),
+            seen("organizations", "ListPolicies"),
+            seen("sts", "GetSessionToken"),
+            seen("dynamodb", "DynamoDB_20120810.GetItem"),
+        ]
+    );
     simulator.stop().await;
 }
 

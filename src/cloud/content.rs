@@ -1,0 +1,197 @@
+//! Reads what guardrails do: originals in the owner account, copies in members.
+
+mod body;
+mod config;
+
+use std::collections::BTreeMap;
+
+use aws_sdk_bedrock::operation::get_guardrail::GetGuardrailOutput;
+use aws_sdk_bedrock::types::GuardrailSummary;
+
+use super::Reader;
+use super::error::{failure, is_missing};
+use crate::baseline::GuardrailName;
+use crate::content::{CannotCopy, Content};
+use crate::copy::{
+    CopyVerdict, Edition, Enforced, NoOriginal, Original, Published, SOURCE_TAG, SeenCopy, Status, judge,
+};
+use crate::failure::{Category, Failure};
+use crate::ids::{GuardrailArn, GuardrailVersion, InvalidId, Target};
+use body::Body;
+pub(super) use config::Config;
+
+const GET: &str = "GetGuardrail";
+const LIST: &str = "ListGuardrails";
+const DRAFT: &str = "DRAFT";
+
+impl Reader {
+    /// The version that is to be copied, read in the owner account.
+    ///
+    /// # Errors
+    /// When it can't be read, used or copied.
+    pub async fn original(
+        &self,
+        guardrail: &GuardrailArn,
+        version: GuardrailVersion,
+    ) -> Result<Original, NoOriginal> {
+        let read = self.edition(guardrail, &version.to_string()).await.map_err(NoOriginal::Unreadable)?;
+        let Read { answer, content } = read.ok_or(NoOriginal::Missing)?;
+        match status(answer.status()) {
+            Status::Ready => {}
+            other => return Err(NoOriginal::NotReady(other)),
+        }
+        let content = content.map_err(NoOriginal::CannotCopy)?;
+        let name = answer.name().parse().map_err(|error| NoOriginal::Unreadable(odd(GET, &error)))?;
+        let (guardrail, digest) = (guardrail.clone(), content.digest());
+        let customer_key = answer.kms_key_arn().is_some();
+        Ok(Original { guardrail, version, name, content, digest, customer_key })
+    }
+
+    /// Whether the target has a copy to enforce, and what to do if not. In a target that enforces
+    /// what it should, this is one call; elsewhere the copy is looked up and read whole.
+    ///
+    /// # Errors
+    /// When something could not be read. That is never taken for a difference.
+    pub async fn copy_verdict(
+        &self,
+        target: &Target,
+        original: &Original,
+        enforced: &Enforced,
+    ) -> Result<CopyVerdict, Failure> {
+        self.look_at_copy(target, original, enforced).await.map(|(verdict, _)| verdict)
+    }
+
+    pub(super) async fn look_at_copy(
+        &self,
+        target: &Target,
+        original: &Original,
+        enforced: &Enforced,
+    ) -> Result<(CopyVerdict, Option<SeenCopy>), Failure> {
+        let Original { guardrail, version, digest, .. } = original;
+        if guardrail.region != target.region {
+            let message = format!("{guardrail} is to be copied into {target}, another Region");
+            return Err(odd("copy", &message));
+        }
+        // The owner itself needs no copy.
+        if guardrail.account == target.account {
+            let original = Published { guardrail: guardrail.clone(), version: *version };
+            return Ok((CopyVerdict::Ready(original), None));
+        }
+        // A version can't change, so what it does is all there is to ask of the enforced one: not
+        // its name, which follows the original's and may have been another, nor who made it.
+        if let Enforced::Own(own) = enforced
+            && let Some(read) = self.edition(&own.guardrail, &own.version.to_string()).await?
+            && status(read.answer.status()) == Status::Ready
+            && read.content.is_ok_and(|content| content.digest() == *digest)
+        {
+            return Ok((CopyVerdict::Ready(own.clone()), None));
+        }
+        let seen = self.seen_copy(&original.copy_name()).await?;
+        Ok((judge(digest, seen.as_ref(), enforced), seen))
+    }
+
+    /// The guardrail of this name with all its versions, if there is one.
+    ///
+    /// # Errors
+    /// When any of it could not be read.
+    pub async fn seen_copy(&self, name: &GuardrailName) -> Result<Option<SeenCopy>, Failure> {
+        let mut named = self.summaries(None).await?;
+        named.retain(|summary| summary.name() == name.as_str());
+        let guardrail: GuardrailArn = match named.as_slice() {
+            [] => return Ok(None),
+            [summary] => summary.arn().parse().map_err(|error: InvalidId| odd(LIST, &error))?,
+            several => {
+                return Err(odd(LIST, &format!("{} guardrails are named {name}", several.len())));
+            }
+        };
+
+        let mut draft = None;
+        let mut versions = BTreeMap::new();
+        for summary in self.summaries(Some(&guardrail)).await? {
+            // Deleted between the list and this: it is as if it had never been listed.
+            let Some(read) = self.edition(&guardrail, summary.version()).await? else { continue };
+            let edition = read.seen();
+            if summary.version() == DRAFT {
+                draft = Some(edition);
+            } else {
+                let version: GuardrailVersion =
+                    summary.version().parse().map_err(|error: InvalidId| odd(LIST, &error))?;
+                versions.insert(version, edition);
+            }
+        }
+        let Some(draft) = draft else { return Ok(None) };
+        let mut seen = SeenCopy { guardrail, draft, versions, tagged: false };
+        if !seen.is_ours() {
+            seen.tagged = self.is_tagged(&seen.guardrail).await?;
+        }
+        Ok(Some(seen))
+    }
+
+    /// All guardrails by their drafts, or all editions of one.
+    async fn summaries(&self, of: Option<&GuardrailArn>) -> Result<Vec<GuardrailSummary>, Failure> {
+        let mut found = Vec::new();
+        let list = self.bedrock.list_guardrails().set_guardrail_identifier(of.map(ToString::to_string));
+        let mut pages = list.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            match page {
+                Ok(page) => found.extend(page.guardrails().iter().cloned()),
+                Err(error) if of.is_some() && is_missing(&error) => return Ok(Vec::new()),
+                Err(error) => return Err(failure(LIST, &error)),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn edition(&self, guardrail: &GuardrailArn, version: &str) -> Result<Option<Read>, Failure> {
+        let body = Body::default();
+        let answer = self
+            .bedrock
+            .get_guardrail()
+            .guardrail_identifier(guardrail.to_string())
+            .guardrail_version(version)
+            .customize()
+            .interceptor(body.clone())
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => Ok(Some(Read { content: Content::of_answer(&body.take()), answer })),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(failure(GET, &error)),
+        }
+    }
+
+    async fn is_tagged(&self, guardrail: &GuardrailArn) -> Result<bool, Failure> {
+        let answer = self.bedrock.list_tags_for_resource().resource_arn(guardrail.to_string()).send().await;
+        match answer {
+            Ok(answer) => Ok(answer.tags().iter().any(|tag| tag.key() == SOURCE_TAG)),
+            Err(error) if is_missing(&error) => Ok(false),
+            Err(error) => Err(failure("ListTagsForResource", &error)),
+        }
+    }
+}
+
+/// One edition of a guardrail.
+struct Read {
+    answer: GetGuardrailOutput,
+    content: Result<Content, CannotCopy>,
+}
+
+impl Read {
+    fn seen(self) -> Edition {
+        let Read { answer, content } = self;
+        Edition {
+            status: status(answer.status()),
+            content: content.map(|content| content.digest()),
+            marker: answer.description().and_then(|description| description.parse().ok()),
+        }
+    }
+}
+
+fn status(status: &aws_sdk_bedrock::types::GuardrailStatus) -> Status {
+    Status::from(status.as_str().to_owned())
+}
+
+/// An answer, or a wish, that makes no sense.
+fn odd(operation: &str, what: &dyn std::fmt::Display) -> Failure {
+    Failure { category: Category::Rejected, operation: operation.to_owned(), message: what.to_string() }
+}

@@ -1,0 +1,230 @@
+//! Writes copies of guardrails in one account and Region, step by step as `copy::judge` says.
+
+use aws_sdk_bedrock::error::BuildError;
+use aws_sdk_bedrock::types::Tag;
+
+use super::content::Config;
+use super::error::{failure, is_conflict, is_missing};
+use super::{Reader, Session};
+use crate::copy::{
+    CopyHeld, CopyStep, CopyVerdict, Enforced, Original, Published, SOURCE_TAG, SeenCopy, Status,
+    VERSIONS_KEPT, prunable,
+};
+use crate::failure::{Category, Failure};
+use crate::ids::{GuardrailArn, Region, Target};
+
+const CREATE: &str = "CreateGuardrail";
+const UPDATE: &str = "UpdateGuardrail";
+const PUBLISH: &str = "CreateGuardrailVersion";
+const DELETE: &str = "DeleteGuardrail";
+
+/// The most there is to do at once: write the draft, make room, publish; and one in reserve.
+const STEPS_AT_MOST: usize = 4;
+
+/// What came of ensuring a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ensured {
+    /// What there is now.
+    pub state: CopyState,
+    /// What was written, in order.
+    pub wrote: Vec<CopyStep>,
+    /// Old versions that could not be deleted. That harms nobody before the quota is reached.
+    pub not_pruned: Vec<Failure>,
+}
+
+/// Whether there is a copy to enforce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyState {
+    /// This is it; it was read back equal.
+    Ready(Published),
+    /// AWS is still at it.
+    NotReady(Status),
+    /// There is none, for this reason.
+    Held(CopyHeld),
+}
+
+/// Writes copies in one account and Region.
+#[derive(Clone, Debug)]
+pub struct CopyWriter {
+    reader: Reader,
+}
+
+impl CopyWriter {
+    /// A writer with the session's credentials.
+    pub fn new(session: &Session, region: &Region) -> CopyWriter {
+        CopyWriter { reader: Reader::new(session, region) }
+    }
+
+    /// Brings the target's copy as far as it gets without waiting, and prunes its old versions.
+    ///
+    /// Each step is decided on what was just read, and no step is done twice: where one had no
+    /// effect, the next run finds out more than another attempt would.
+    ///
+    /// # Errors
+    /// When something could not be read or written.
+    pub async fn ensure(
+        &self,
+        target: &Target,
+        original: &Original,
+        enforced: &Enforced,
+    ) -> Result<Ensured, Failure> {
+        let mut wrote = Vec::new();
+        loop {
+            let (verdict, seen) = self.reader.look_at_copy(target, original, enforced).await?;
+            let (state, not_pruned) = match verdict {
+                CopyVerdict::Needs(CopyStep::UpdateDraft(guardrail))
+                    if wrote.contains(&CopyStep::UpdateDraft(guardrail.clone())) =>
+                {
+                    (CopyState::Held(CopyHeld::ReadsBackDifferent { guardrail }), Vec::new())
+                }
+                CopyVerdict::Needs(step) if wrote.contains(&step) || wrote.len() == STEPS_AT_MOST => {
+                    return Err(without_effect(&step));
+                }
+                CopyVerdict::Needs(step) => {
+                    self.perform(&step, original).await?;
+                    wrote.push(step);
+                    continue;
+                }
+                CopyVerdict::Ready(chosen) => {
+                    let not_pruned = match &seen {
+                        Some(seen) => self.prune(seen, enforced, &chosen, &mut wrote).await,
+                        None => Vec::new(),
+                    };
+                    (CopyState::Ready(chosen), not_pruned)
+                }
+                CopyVerdict::NotReady(status) => (CopyState::NotReady(status), Vec::new()),
+                CopyVerdict::Held(held) => (CopyState::Held(held), Vec::new()),
+            };
+            return Ok(Ensured { state, wrote, not_pruned });
+        }
+    }
+
+    /// Makes one write.
+    ///
+    /// # Errors
+    /// When AWS refuses it.
+    pub async fn perform(&self, step: &CopyStep, original: &Original) -> Result<(), Failure> {
+        match step {
+            CopyStep::Create => self.create(original).await,
+            CopyStep::UpdateDraft(guardrail) => self.update_draft(guardrail, original).await,
+            CopyStep::Publish(guardrail) => self.publish(guardrail, original).await,
+            CopyStep::DeleteVersion(version) => self.delete_version(version).await,
+        }
+    }
+
+    /// The SDK adds a `clientRequestToken`, one per call, so that its own retries don't create
+    /// twice. It isn't ours to choose: AWS ignores a request whose token it knows, also after what
+    /// it made was deleted, and a copy that an administrator deleted would never come back. Across
+    /// runs the name does that: AWS has one guardrail of a name.
+    async fn create(&self, original: &Original) -> Result<(), Failure> {
+        let config = Config::of(&original.content).map_err(|error| unbuildable(CREATE, &error))?;
+        let source = original.guardrail.to_string();
+        let tag = Tag::builder().key(SOURCE_TAG).value(source).build();
+        let answer = self
+            .reader
+            .bedrock
+            .create_guardrail()
+            .name(original.copy_name().as_str())
+            .description(original.marker().to_string())
+            .set_topic_policy_config(config.topics)
+            .set_content_policy_config(config.filters)
+            .set_word_policy_config(config.words)
+            .set_sensitive_information_policy_config(config.sensitive)
+            .set_contextual_grounding_policy_config(config.grounding)
+            .set_cross_region_config(config.profile)
+            .blocked_input_messaging(config.blocked_input)
+            .blocked_outputs_messaging(config.blocked_outputs)
+            .tags(tag.map_err(|error| unbuildable(CREATE, &error))?)
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            // The name is in use by now: by us, if the first attempt's answer was lost, or by
+            // somebody else. The next look tells.
+            Err(error) if is_conflict(&error) => Ok(()),
+            Err(error) => Err(failure(CREATE, &error)),
+        }
+    }
+
+    async fn update_draft(&self, guardrail: &GuardrailArn, original: &Original) -> Result<(), Failure> {
+        let config = Config::of(&original.content).map_err(|error| unbuildable(UPDATE, &error))?;
+        self.reader
+            .bedrock
+            .update_guardrail()
+            .guardrail_identifier(guardrail.to_string())
+            .name(original.copy_name().as_str())
+            .description(original.marker().to_string())
+            .set_topic_policy_config(config.topics)
+            .set_content_policy_config(config.filters)
+            .set_word_policy_config(config.words)
+            .set_sensitive_information_policy_config(config.sensitive)
+            .set_contextual_grounding_policy_config(config.grounding)
+            .set_cross_region_config(config.profile)
+            .blocked_input_messaging(config.blocked_input)
+            .blocked_outputs_messaging(config.blocked_outputs)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| failure(UPDATE, &error))
+    }
+
+    async fn publish(&self, guardrail: &GuardrailArn, original: &Original) -> Result<(), Failure> {
+        self.reader
+            .bedrock
+            .create_guardrail_version()
+            .guardrail_identifier(guardrail.to_string())
+            .description(original.marker().to_string())
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| failure(PUBLISH, &error))
+    }
+
+    /// Always with a version: without one, the call would delete the whole guardrail.
+    async fn delete_version(&self, Published { guardrail, version }: &Published) -> Result<(), Failure> {
+        let answer = self
+            .reader
+            .bedrock
+            .delete_guardrail()
+            .guardrail_identifier(guardrail.to_string())
+            .guardrail_version(version.to_string())
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) if is_missing(&error) => Ok(()),
+            Err(error) => Err(failure(DELETE, &error)),
+        }
+    }
+
+    async fn prune(
+        &self,
+        seen: &SeenCopy,
+        enforced: &Enforced,
+        chosen: &Published,
+        wrote: &mut Vec<CopyStep>,
+    ) -> Vec<Failure> {
+        let mut not_pruned = Vec::new();
+        for version in prunable(seen, enforced, Some(chosen.version), VERSIONS_KEPT) {
+            let old = Published { guardrail: seen.guardrail.clone(), version };
+            match self.delete_version(&old).await {
+                Ok(()) => wrote.push(CopyStep::DeleteVersion(old)),
+                Err(failure) => not_pruned.push(failure),
+            }
+        }
+        not_pruned
+    }
+}
+
+fn unbuildable(operation: &str, error: &BuildError) -> Failure {
+    Failure { category: Category::Rejected, operation: operation.to_owned(), message: error.to_string() }
+}
+
+/// AWS's lists may lag behind its writes, or somebody undid the step meanwhile.
+fn without_effect(step: &CopyStep) -> Failure {
+    Failure {
+        category: Category::Transient,
+        operation: "copy".to_owned(),
+        message: format!("to {step} was done and is still needed"),
+    }
+}

@@ -1,0 +1,383 @@
+//! Whether a member's copy of a guardrail is as it should be, and the next step if it isn't. Decides; does no I/O.
+//!
+//! A copy is found by its name, which follows from the original's, and judged by its content:
+//!
+//! | the copy | then |
+//! | --- | --- |
+//! | isn't there | create it |
+//! | is there, not made by us | held: nothing of it is touched |
+//! | has a ready version of equal content | use it: the enforced one, or else the newest |
+//! | has such a version, in the making | not ready |
+//! | has none; its draft is being worked on | not ready |
+//! | has none; its draft differs | write the draft |
+//! | has none; its draft is equal | publish it |
+//!
+//! A version is published only from a draft that was read back equal, and used only after it was
+//! itself read back equal. So neither an administrator who edits the draft, nor one who writes our
+//! marker on something else, nor AWS showing a content differently from how it was written ever
+//! gets a wrong version enforced, or an endless row of versions published.
+
+mod marker;
+mod prune;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::baseline::GuardrailName;
+use crate::content::{CannotCopy, Content, Digest};
+use crate::failure::Failure;
+use crate::ids::{GuardrailArn, GuardrailVersion, Target};
+use crate::observed::Observation;
+
+pub use marker::{Marker, SOURCE_TAG};
+pub use prune::prunable;
+
+/// How many versions AWS lets a guardrail have.
+pub const VERSIONS_AT_MOST: usize = 20;
+
+/// How many of a copy's newest versions are kept in any case.
+pub const VERSIONS_KEPT: usize = 3;
+
+/// What ends the name of a copy.
+const SUFFIX: &str = "-keeper";
+
+/// The version of a guardrail that is to be copied, as the owner account showed it.
+#[derive(Clone, Debug)]
+pub struct Original {
+    /// The guardrail.
+    pub guardrail: GuardrailArn,
+    /// Its version.
+    pub version: GuardrailVersion,
+    /// Its name.
+    pub name: GuardrailName,
+    /// What it does.
+    pub content: Content,
+    /// The hash of that.
+    pub digest: Digest,
+    /// Whether its owner encrypts it with a key of their own. A copy isn't: that key is no use in a
+    /// member. Words and topics are then kept there under a key of AWS's.
+    pub customer_key: bool,
+}
+
+impl Original {
+    /// The name of every copy of it.
+    ///
+    /// The original's name and `-keeper`. One that would be too long is cut, and told from others
+    /// that are cut alike by eight digits of its hash.
+    pub fn copy_name(&self) -> GuardrailName {
+        let name = self.name.as_str();
+        let whole = format!("{name}{SUFFIX}");
+        let hash: String = Sha256::digest(name).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let cut: String = name.chars().take(50 - SUFFIX.len() - hash.len() - 1).collect();
+        let fitting = whole.parse().or_else(|_| format!("{cut}-{hash}{SUFFIX}").parse());
+        fitting.expect("a name's letters and a suffix of such letters are a name")
+    }
+
+    /// What is written on a copy.
+    pub fn marker(&self) -> Marker {
+        Marker {
+            source: self.guardrail.clone(),
+            version: self.version,
+            digest: self.digest.short().to_owned(),
+        }
+    }
+}
+
+/// Why there is no original to copy. Displays as what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoOriginal {
+    /// The guardrail or the version doesn't exist.
+    Missing,
+    /// The version isn't usable yet, or never will be.
+    NotReady(Status),
+    /// It can't be copied.
+    CannotCopy(CannotCopy),
+    /// It could not be read.
+    Unreadable(Failure),
+}
+
+impl fmt::Display for NoOriginal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoOriginal::Missing => f.write_str("the guardrail has no such version in this Region"),
+            NoOriginal::NotReady(status) => write!(f, "the guardrail is {status}, not READY"),
+            NoOriginal::CannotCopy(why) => why.fmt(f),
+            NoOriginal::Unreadable(failure) => write!(f, "the guardrail could not be read: {failure}"),
+        }
+    }
+}
+
+/// A published version of a guardrail.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Published {
+    /// The guardrail.
+    pub guardrail: GuardrailArn,
+    /// Its version.
+    pub version: GuardrailVersion,
+}
+
+/// What the member enforces by a guardrail of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Enforced {
+    /// Nothing, or a guardrail of another account.
+    NothingOfItsOwn,
+    /// This version of a guardrail in the same account and Region.
+    Own(Published),
+    /// Nobody could tell. So nothing may be removed.
+    Unknown,
+}
+
+impl Enforced {
+    /// What an observation of the target says.
+    pub fn of(observation: &Observation, target: &Target) -> Enforced {
+        match observation {
+            Observation::Absent => Enforced::NothingOfItsOwn,
+            Observation::Enforced(seen) => {
+                let guardrail = &seen.enforcement.guardrail;
+                if guardrail.account == target.account && guardrail.region == target.region {
+                    let version = seen.enforcement.version;
+                    Enforced::Own(Published { guardrail: guardrail.clone(), version })
+                } else {
+                    Enforced::NothingOfItsOwn
+                }
+            }
+            Observation::Unreadable(_) => Enforced::Unknown,
+        }
+    }
+
+    /// The enforced version of this guardrail.
+    fn version_of(&self, guardrail: &GuardrailArn) -> Option<GuardrailVersion> {
+        match self {
+            Enforced::Own(own) if own.guardrail == *guardrail => Some(own.version),
+            Enforced::Own(_) | Enforced::NothingOfItsOwn | Enforced::Unknown => None,
+        }
+    }
+}
+
+/// Whether a draft or version can be used.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Status {
+    /// It can.
+    Ready,
+    /// It never will.
+    Failed,
+    /// It is being deleted.
+    Deleting,
+    /// Not now: AWS's word for what it is doing, such as `CREATING`.
+    Busy(String),
+}
+
+impl From<String> for Status {
+    fn from(word: String) -> Status {
+        match word.as_str() {
+            "READY" => Status::Ready,
+            "FAILED" => Status::Failed,
+            "DELETING" => Status::Deleting,
+            _ => Status::Busy(word),
+        }
+    }
+}
+
+impl From<Status> for String {
+    fn from(status: Status) -> String {
+        status.to_string()
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Status::Ready => "READY",
+            Status::Failed => "FAILED",
+            Status::Deleting => "DELETING",
+            Status::Busy(word) => word,
+        })
+    }
+}
+
+/// The guardrail that has a copy's name, as the member showed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenCopy {
+    /// The guardrail.
+    pub guardrail: GuardrailArn,
+    /// Its draft, which can be edited and can't be enforced.
+    pub draft: Edition,
+    /// All of its versions, which can't be edited.
+    pub versions: BTreeMap<GuardrailVersion, Edition>,
+    /// Whether it carries our tag.
+    pub tagged: bool,
+}
+
+/// The draft or one version of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edition {
+    /// Whether it can be used.
+    pub status: Status,
+    /// The hash of what it does. What can't be copied is in any case no copy.
+    pub content: Result<Digest, CannotCopy>,
+    /// What its description says. A hint: anybody can write it.
+    pub marker: Option<Marker>,
+}
+
+impl SeenCopy {
+    /// Whether we made it, as far as tag and descriptions tell. The descriptions of versions can't
+    /// be edited, so that our mark doesn't get lost by an edit of the draft.
+    ///
+    /// A member's administrator who forges a mark hands us a guardrail to write over; it is enforced
+    /// only with the right content all the same.
+    pub fn is_ours(&self) -> bool {
+        self.tagged || self.draft.marker.is_some() || self.versions.values().any(|it| it.marker.is_some())
+    }
+}
+
+/// What a look at a copy comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyVerdict {
+    /// This is the version to enforce.
+    Ready(Published),
+    /// This is to be done next.
+    Needs(CopyStep),
+    /// AWS isn't done yet; looking again later is all there is to do.
+    NotReady(Status),
+    /// Nothing is done, for this reason.
+    Held(CopyHeld),
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyStep {
+    /// Create the copy.
+    Create,
+    /// Write the original's content into the copy's draft.
+    UpdateDraft(GuardrailArn),
+    /// Publish the draft as a version.
+    Publish(GuardrailArn),
+    /// Delete a version that is in nobody's use.
+    DeleteVersion(Published),
+}
+
+impl fmt::Display for CopyStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CopyStep::Create => f.write_str("create the copy"),
+            CopyStep::UpdateDraft(guardrail) => write!(f, "update the draft of {}", guardrail.id),
+            CopyStep::Publish(guardrail) => write!(f, "publish {}", guardrail.id),
+            CopyStep::DeleteVersion(Published { guardrail, version }) => {
+                write!(f, "delete {}:{version}", guardrail.id)
+            }
+        }
+    }
+}
+
+/// Why nothing is done about a copy. Displays as what is wrong and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum CopyHeld {
+    /// The member has a guardrail of that name which isn't a copy of ours.
+    NameTaken {
+        /// The guardrail.
+        guardrail: GuardrailArn,
+    },
+    /// Every version that may be deleted is gone, and there is still no room for another.
+    VersionsFull {
+        /// The guardrail.
+        guardrail: GuardrailArn,
+        /// How many versions there are.
+        count: usize,
+    },
+    /// AWS failed to make the version, twice.
+    VersionsFailed {
+        /// The guardrail.
+        guardrail: GuardrailArn,
+    },
+    /// What was written reads back as something else.
+    ReadsBackDifferent {
+        /// The guardrail.
+        guardrail: GuardrailArn,
+    },
+}
+
+impl fmt::Display for CopyHeld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CopyHeld::NameTaken { guardrail } => write!(
+                f,
+                "a guardrail of the copy's name is there that we didn't make ({}): rename or delete it, or give it the tag {SOURCE_TAG} to hand it over",
+                guardrail.id
+            ),
+            CopyHeld::VersionsFull { guardrail, count } => write!(
+                f,
+                "the copy {} has {count} versions and none of them may be deleted by us: delete some that nobody uses",
+                guardrail.id
+            ),
+            CopyHeld::VersionsFailed { guardrail } => write!(
+                f,
+                "AWS failed twice to make a version of the copy {}: see its status reasons, then delete the failed versions",
+                guardrail.id
+            ),
+            CopyHeld::ReadsBackDifferent { guardrail } => write!(
+                f,
+                "the draft of the copy {} was written and reads back different: somebody else writes it too, or AWS shows it in another form; nothing was published",
+                guardrail.id
+            ),
+        }
+    }
+}
+
+/// Judges what has the copy's name. `wanted` is the digest of the original's content.
+pub fn judge(wanted: &Digest, seen: Option<&SeenCopy>, enforced: &Enforced) -> CopyVerdict {
+    let Some(seen) = seen else { return CopyVerdict::Needs(CopyStep::Create) };
+    let guardrail = &seen.guardrail;
+    if !seen.is_ours() {
+        return CopyVerdict::Held(CopyHeld::NameTaken { guardrail: guardrail.clone() });
+    }
+    if seen.draft.status == Status::Deleting {
+        return CopyVerdict::NotReady(Status::Deleting);
+    }
+
+    let is_equal = |edition: &Edition| edition.content.as_ref() == Ok(wanted);
+    let in_status = |wanted: fn(&Status) -> bool| {
+        let found = seen.versions.iter().filter(move |(_, it)| is_equal(it) && wanted(&it.status));
+        found.map(|(version, it)| (*version, &it.status)).collect::<Vec<_>>()
+    };
+    let ready = in_status(|status| *status == Status::Ready);
+    let enforced_one = enforced.version_of(guardrail);
+    let preferred = ready.iter().find(|(version, _)| Some(*version) == enforced_one).or(ready.last());
+    if let Some((version, _)) = preferred {
+        return CopyVerdict::Ready(Published { guardrail: guardrail.clone(), version: *version });
+    }
+    if let Some((_, busy)) = in_status(|status| matches!(status, Status::Busy(_))).last() {
+        return CopyVerdict::NotReady((*busy).clone());
+    }
+    // A second attempt may help against AWS's bad luck; more would fill the copy with wrecks.
+    if in_status(|status| *status == Status::Failed).len() >= 2 {
+        return CopyVerdict::Held(CopyHeld::VersionsFailed { guardrail: guardrail.clone() });
+    }
+
+    match &seen.draft.status {
+        busy @ (Status::Busy(_) | Status::Deleting) => CopyVerdict::NotReady(busy.clone()),
+        Status::Ready if is_equal(&seen.draft) => publish(seen, enforced),
+        Status::Ready | Status::Failed => CopyVerdict::Needs(CopyStep::UpdateDraft(guardrail.clone())),
+    }
+}
+
+fn publish(seen: &SeenCopy, enforced: &Enforced) -> CopyVerdict {
+    let guardrail = seen.guardrail.clone();
+    let count = seen.versions.len();
+    if count < VERSIONS_AT_MOST {
+        return CopyVerdict::Needs(CopyStep::Publish(guardrail));
+    }
+    match prunable(seen, enforced, None, VERSIONS_KEPT).first() {
+        Some(version) => {
+            CopyVerdict::Needs(CopyStep::DeleteVersion(Published { guardrail, version: *version }))
+        }
+        None => CopyVerdict::Held(CopyHeld::VersionsFull { guardrail, count }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

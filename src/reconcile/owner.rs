@@ -1,0 +1,173 @@
+//! Looks at the owner's side: the guardrails, whether they can be enforced, and who may use them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+
+use super::Keeper;
+use crate::baseline::{Baseline, GuardrailKey, Placement, Source};
+use crate::cloud::{Condition, Reader};
+use crate::desired::{Desired, Wanted};
+use crate::ids::{GuardrailArn, GuardrailVersion, Region, Target};
+use crate::observed::{Observation, Observed, PolicySeen};
+use crate::plan::{PolicyDecision, decide_policy, decide_withdrawal, use_of};
+use crate::record::{Grants, Records};
+use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish};
+use crate::resource_policy::{Grant, Resource};
+
+impl Keeper {
+    /// Looks up every guardrail that is wanted somewhere, once per Region.
+    pub(super) async fn catalog(&self, baseline: &Baseline, desired: &Desired, whole: bool) -> Catalog {
+        let mut wanted: BTreeMap<(GuardrailKey, Region), Source> = desired
+            .iter()
+            .filter_map(|(target, wanted)| match wanted {
+                Wanted::Guardrail(wanted) => {
+                    Some(((wanted.key.clone(), target.region.clone()), wanted.source.clone()))
+                }
+                Wanted::Nothing | Wanted::Unassigned | Wanted::Excluded => None,
+            })
+            .collect();
+        if whole {
+            // Those that nobody is assigned as well, so that their grants aren't taken for leftovers.
+            wanted.extend(central_guardrails(baseline));
+        }
+        if wanted.is_empty() {
+            return Catalog::default();
+        }
+        let session = self.cloud.session(&baseline.owner).await;
+        let entries = wanted.into_iter().map(|((key, region), source)| {
+            let session = session.clone();
+            async move {
+                let entry = match session {
+                    Ok(session) => Reader::new(&session, &region).catalog_entry(&source).await,
+                    Err(failure) => CatalogEntry::unusable(Unusable::Unreadable { failure }),
+                };
+                ((key, region), entry)
+            }
+        });
+        let entries: BTreeMap<(GuardrailKey, Region), CatalogEntry> =
+            join_all(entries).await.into_iter().collect();
+        let resources: BTreeSet<(Resource, Region)> = entries
+            .iter()
+            // Whoever has a copy needs no grant.
+            .filter(|((key, _), _)| is_central(baseline, key))
+            .flat_map(|((_, region), entry)| entry.resources().map(|resource| (resource, region.clone())))
+            .collect();
+        let policies = resources.into_iter().map(|(resource, region)| {
+            let session = session.clone();
+            async move {
+                let seen = match session {
+                    Ok(session) => Reader::new(&session, &region).resource_policy(&resource).await,
+                    Err(failure) => PolicySeen::Unreadable(failure),
+                };
+                (resource, seen)
+            }
+        });
+        let policies = join_all(policies).await.into_iter().collect();
+        Catalog { entries, policies, copies: BTreeMap::new() }
+    }
+
+    /// Where what is wanted can't be enforced, looks whether what is there still can be used.
+    pub(super) async fn look_at_the_present(
+        &self,
+        baseline: &Baseline,
+        resolved: &mut Resolved,
+        observed: &Observed,
+    ) {
+        let standing = |target: &Target, wish: &Wish| match (wish, observed.get(target)) {
+            (Wish::Enforce(wanted), Some(Observation::Enforced(seen)))
+                if wanted.unusable.is_some()
+                    && wanted.enforcement.as_ref() != Some(&seen.enforcement)
+                    && seen.enforcement.guardrail.account == baseline.owner
+                    && seen.enforcement.guardrail.region == target.region =>
+            {
+                Some((seen.enforcement.guardrail.clone(), seen.enforcement.version))
+            }
+            _ => None,
+        };
+        let wanted: BTreeSet<(GuardrailArn, GuardrailVersion)> =
+            resolved.iter().filter_map(|(target, wish)| standing(target, wish)).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let Ok(session) = self.cloud.session(&baseline.owner).await else {
+            return;
+        };
+        let looks = wanted.into_iter().map(|(arn, version)| {
+            let session = session.clone();
+            async move {
+                let Condition { unusable, .. } =
+                    Reader::new(&session, &arn.region).condition(&arn, version).await;
+                ((arn, version), unusable.filter(Unusable::is_certain))
+            }
+        });
+        let found: BTreeMap<(GuardrailArn, GuardrailVersion), Option<Unusable>> =
+            join_all(looks).await.into_iter().collect();
+        for (target, wish) in resolved.iter_mut() {
+            let present = standing(target, wish).and_then(|key| found.get(&key).cloned().flatten());
+            if let Wish::Enforce(wanted) = wish {
+                wanted.present_unusable = present;
+            }
+        }
+    }
+
+    pub(super) async fn grants(&self, warnings: &mut Vec<String>) -> Grants {
+        self.ledger.grants().await.unwrap_or_else(|error| {
+            warnings.push(format!("which grants are ours isn't known, so none is taken back: {error}"));
+            Grants::new()
+        })
+    }
+
+    /// Decides about the grants that we added and that the baseline has no use for any more.
+    pub(super) async fn withdrawals(
+        &self,
+        baseline: &Baseline,
+        grants: &Grants,
+        catalog: &Catalog,
+        observed: &Observed,
+        records: &Records,
+    ) -> BTreeMap<Resource, PolicyDecision> {
+        let mut decisions = BTreeMap::new();
+        for resource in grants.keys().filter(|resource| !catalog.policies.contains_key(resource)) {
+            // Where a guardrail of the Region could not be found, this may be the one that is meant.
+            let unresolved = catalog
+                .entries
+                .iter()
+                .any(|((_, region), entry)| region == resource.region() && entry.arn.is_none());
+            if unresolved || *resource.account() != baseline.owner {
+                continue;
+            }
+            let seen = match self.cloud.session(&baseline.owner).await {
+                Ok(session) => Reader::new(&session, resource.region()).resource_policy(resource).await,
+                Err(failure) => PolicySeen::Unreadable(failure),
+            };
+            let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
+            let used = use_of(resource, observed, records);
+            if let Some(decision) = decide_withdrawal(&seen, &grant, &used) {
+                decisions.insert(resource.clone(), decision);
+            }
+        }
+        decisions
+    }
+}
+
+/// Decides about the resource policies that the guardrails of this run need.
+pub(super) fn policies(baseline: &Baseline, catalog: &Catalog) -> BTreeMap<Resource, PolicyDecision> {
+    let decide = |(resource, seen): (&Resource, &PolicySeen)| {
+        let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
+        (resource.clone(), decide_policy(seen, &grant))
+    };
+    catalog.policies.iter().map(decide).collect()
+}
+
+fn is_central(baseline: &Baseline, key: &GuardrailKey) -> bool {
+    baseline.guardrails.get(key).is_some_and(|guardrail| guardrail.placement == Placement::Central)
+}
+
+fn central_guardrails(baseline: &Baseline) -> BTreeMap<(GuardrailKey, Region), Source> {
+    let central = baseline.guardrails.iter().filter(|(_, one)| one.placement == Placement::Central);
+    let sources = central.flat_map(|(key, one)| {
+        one.regions.iter().map(move |(region, source)| ((key.clone(), region.clone()), source.clone()))
+    });
+    sources.collect()
+}

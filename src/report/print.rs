@@ -1,0 +1,125 @@
+//! How a report reads: for people, and as JSON for programs.
+
+use std::fmt::{self, Write as _};
+
+use super::{Outcome, PolicyReport, Report, State, TargetReport};
+use crate::plan::{Change, Plan};
+
+impl Report {
+    /// How it ended, in one line.
+    pub fn summary(&self) -> String {
+        let counts = self.counts();
+        let count = |state: State| counts.get(&state).copied().unwrap_or(0);
+        let policies = |word: &str| self.policies.values().filter(|report| report.word() == word).count();
+        let changed =
+            count(State::Enforced) + count(State::Replaced) + count(State::Released) + policies("written");
+        let held = count(State::Held) + policies("held");
+        let mut text = format!("{changed} changed, {held} held, {} in sync", count(State::InSync));
+        match policies("failed") {
+            0 => {}
+            1 => text.push_str(", 1 resource policy failed"),
+            several => {
+                let _ = write!(text, ", {several} resource policies failed");
+            }
+        }
+        for (state, word) in [
+            (State::Copied, "copied"),
+            (State::Failed, "failed"),
+            (State::Broken, "broken"),
+            (State::LeftAlone, "left alone"),
+        ] {
+            if count(state) > 0 {
+                text.push_str(&format!(", {} {word}", count(state)));
+            }
+        }
+        match self.skipped.len() {
+            0 => {}
+            1 => text.push_str(", 1 account skipped"),
+            several => text.push_str(&format!(", {several} accounts skipped")),
+        }
+        text
+    }
+
+    /// The report as JSON: counts, then every target that isn't simply in sync.
+    pub fn to_json(&self) -> serde_json::Value {
+        let Report { revision, policies, targets, skipped, strangers, warnings } = self;
+        let policies: Vec<serde_json::Value> = policies
+            .iter()
+            .filter(|(_, report)| report.word() != "granted")
+            .map(|(resource, report)| {
+                serde_json::json!({ "resource": resource, "state": report.word(), "reason": report.trouble() })
+            })
+            .collect();
+        let listed: Vec<serde_json::Value> = targets
+            .iter()
+            .filter(|(_, report)| !matches!(report.state(), State::InSync))
+            .map(|(target, report)| {
+                serde_json::json!({
+                    "account": target.account,
+                    "region": target.region,
+                    "state": report.state(),
+                    "enforced": report.enforced(),
+                    "reason": report.reason(),
+                    "worth_waiting": report.is_worth_waiting(),
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "revision": revision,
+            "converged": self.is_converged(),
+            "counts": self.counts(),
+            "policies": policies,
+            "targets": listed,
+            "skipped": skipped,
+            "strangers": strangers,
+            "warnings": warnings,
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    /// One line per target in which something was done or should have been, then the sums.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (resource, report) in &self.policies {
+            if let PolicyReport::Attempted { change, result } = report {
+                let change = Change::Policy(change.clone());
+                match result {
+                    Ok(()) => writeln!(f, "{} {change}", change.mark())?,
+                    Err(failure) => {
+                        writeln!(f, "! {resource} its resource policy could not be written: {failure}")?;
+                    }
+                }
+            }
+        }
+        for (target, report) in &self.targets {
+            match report {
+                TargetReport::Attempted(Outcome { change, result }) => match result {
+                    Ok(()) => writeln!(f, "{} {change}", change.mark())?,
+                    Err(failure) => writeln!(f, "! {target} failed to {}: {failure}", change.verb())?,
+                },
+                TargetReport::Decided(_) => {}
+            }
+        }
+        let mut rest = Plan { skipped: self.skipped.clone(), ..Plan::default() };
+        for (resource, report) in &self.policies {
+            if let PolicyReport::Decided(decision) = report {
+                rest.policies.insert(resource.clone(), decision.clone());
+            }
+        }
+        for (target, report) in &self.targets {
+            if let TargetReport::Decided(decision) = report {
+                rest.decisions.insert(target.clone(), decision.clone());
+            }
+        }
+        for line in rest.lines() {
+            writeln!(f, "{line}")?;
+        }
+        for account in &self.strangers {
+            writeln!(f, "! {account} is no member of this organization: not looked at")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "! {warning}")?;
+        }
+        f.write_str(&self.summary())
+    }
+}

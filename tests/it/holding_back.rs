@@ -1,0 +1,251 @@
+//! Modes and limits: what the baseline itself keeps the keeper from doing.
+
+use expect_test::{Expect, expect};
+use simulator::{Fault, FaultKind};
+
+use crate::support::{
+    Document, EU, LIST, PAYMENTS, PLAYGROUND, PUT, SEARCH, SHIPPING, WORKLOAD, World, schedule, targets,
+    version,
+};
+
+#[track_caller]
+fn check(text: &impl ToString, expected: Expect) {
+    expected.assert_eq(&text.to_string());
+}
+
+const WORKING: [&str; 3] = [PAYMENTS, SHIPPING, SEARCH];
+
+fn limited(version: u32, limits: &'static str) -> Document {
+    Document {
+        version,
+        regions: EU,
+        assignments: WORKING.iter().map(|account| (*account, "corporate")).collect(),
+        rest: vec![limits],
+        ..Document::default()
+    }
+}
+
+#[tokio::test]
+async fn audit_looks_and_writes_nothing_neither_to_aws_nor_to_the_ledger() {
+    let audit = Document { regions: EU, mode: "audit", ..Document::default() };
+    let world = World::of(&audit).durable().start().await;
+    world.administrator_enforces(PAYMENTS, EU, version(EU, "2"));
+    world.administrator_enforces(PLAYGROUND, EU, version(EU, "1"));
+
+    let run = world.converge(&schedule()).await;
+
+    check(
+        &run.text(),
+        expect![[r#"
+        the schedule looks at everything
+        111111111111/eu-west-1 held: mode audit doesn't write this
+        222222222222/eu-west-1 held: mode audit doesn't write this
+        300000000002/eu-west-1 held: mode audit doesn't write this
+        300000000003/eu-west-1 held: mode audit doesn't write this
+        300000000004/eu-west-1 held: mode audit doesn't write this
+        300000000005/eu-west-1 left_alone eubase1a2b3c:1: nothing is wanted here, and what is there isn't ours
+        0 writes
+    "#]],
+    );
+    assert!(!world.ledger_file().exists(), "what was looked at was not adopted");
+}
+
+#[tokio::test]
+async fn enforce_only_releases_nothing() {
+    let world = World::guarded(World::of(&Document { regions: EU, ..Document::only(PAYMENTS) })).await;
+    world.publish(&Document {
+        regions: EU,
+        mode: "enforce-only",
+        assignments: vec![(PAYMENTS, "none"), (SHIPPING, "corporate")],
+        ..Document::default()
+    });
+
+    check(
+        &world.converge(&schedule()).await.text(),
+        expect![[r#"
+        the schedule looks at everything
+        300000000001/eu-west-1 held: mode enforce-only doesn't write this
+        300000000002/eu-west-1 enforced eubase1a2b3c:2
+        1 write
+    "#]],
+    );
+
+    // Nor does it release what is broken.
+    let baseline = Document {
+        regions: EU,
+        mode: "enforce-only",
+        guardrail: vec!["on_unusable: release"],
+        ..Document::only(SHIPPING)
+    };
+    world.publish(&baseline);
+    world.server.with(|model| model.delete_guardrail(&crate::support::guardrail(EU))).unwrap();
+    check(
+        &world.look_at(&[SHIPPING]).await,
+        expect![[r#"
+        ! 300000000002/eu-west-1 held: mode enforce-only doesn't write this
+        0 changed, 1 held, 0 in sync"#]],
+    );
+    world.quiet(&[SHIPPING]).await;
+}
+
+#[tokio::test]
+async fn a_revision_that_replaces_more_than_its_limit_is_not_acted_on_until_it_is_approved() {
+    let world = World::guarded(World::of(&limited(1, "limits: { max_replacements: 2 }"))).await;
+    world.publish(&limited(2, "limits: { max_replacements: 2 }"));
+
+    let run = world.converge(&schedule()).await;
+    check(
+        &run.text(),
+        expect![[r#"
+        the schedule looks at everything
+        300000000001/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
+        300000000002/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
+        300000000003/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
+        0 writes
+    "#]],
+    );
+
+    world.keeper.approve(&world.baseline().await.revision).await.unwrap();
+    check(
+        &world.converge(&schedule()).await.text(),
+        expect![[r#"
+        the schedule looks at everything
+        300000000001/eu-west-1 replaced eubase1a2b3c:2
+        300000000002/eu-west-1 replaced eubase1a2b3c:2
+        300000000003/eu-west-1 replaced eubase1a2b3c:2
+        3 writes
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn a_revision_that_releases_more_than_its_limit_is_not_acted_on_at_all() {
+    let world = World::guarded(World::of(&limited(2, ""))).await;
+    let slip = Document {
+        regions: EU,
+        // PLAYGROUND would be enforced for the first time; the slip holds that, too.
+        assignments: vec![(WORKLOAD, "none"), (PLAYGROUND, "corporate")],
+        rest: vec!["limits: { max_releases: 2 }"],
+        ..Document::default()
+    };
+    world.publish(&slip);
+
+    check(
+        &world.converge(&schedule()).await.text(),
+        expect![[r#"
+        the schedule looks at everything
+        300000000001/eu-west-1 held: baseline d9910faa0235434f replaces or releases more than its limits allow: read the plan, then approve it
+        300000000002/eu-west-1 held: baseline d9910faa0235434f replaces or releases more than its limits allow: read the plan, then approve it
+        300000000003/eu-west-1 held: baseline d9910faa0235434f replaces or releases more than its limits allow: read the plan, then approve it
+        300000000005/eu-west-1 held: baseline d9910faa0235434f replaces or releases more than its limits allow: read the plan, then approve it
+        0 writes
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn limits_count_what_single_events_did_before() {
+    let world = World::guarded(World::of(&limited(1, "limits: { max_replacements: 2 }"))).await;
+    world.publish(&limited(2, "limits: { max_replacements: 2 }"));
+
+    let mut ends = String::new();
+    for account in WORKING {
+        ends.push_str(&format!("{}\n", world.look_at(&[account]).await));
+    }
+    check(
+        &ends,
+        expect![[r#"
+        ~ 300000000001/eu-west-1 corporate:1 => corporate:2 (weaker)
+        1 changed, 0 held, 0 in sync
+        ~ 300000000002/eu-west-1 corporate:1 => corporate:2 (weaker)
+        1 changed, 0 held, 0 in sync
+        ! 300000000003/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
+        0 changed, 1 held, 0 in sync
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn repairing_towards_an_approved_revision_is_never_limited() {
+    let world = World::guarded(World::of(&limited(2, "limits: { max_replacements: 1 }"))).await;
+    for account in WORKING {
+        world.administrator_enforces(account, EU, version(EU, "1"));
+    }
+    let run = world.converge(&schedule()).await;
+    assert_eq!(run.writes, WORKING.map(|account| format!("{PUT} {account}/{EU}")));
+}
+
+#[tokio::test]
+async fn what_the_record_does_not_know_counts_as_a_change() {
+    let world = World::guarded(World::of(&limited(1, ""))).await;
+    world.publish(&limited(2, "limits: { max_replacements: 2 }"));
+    // Nobody remembers: three replacements of what bears our name.
+    let forgetful = world.another_keeper().await;
+    let answer = guardrail_keeper::handler::handle(&forgetful, &schedule().to_string()).await.unwrap();
+    check(
+        &targets(&answer),
+        expect![[r#"
+        300000000001/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
+        300000000002/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
+        300000000003/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn an_approval_is_for_one_revision_only() {
+    let world = World::guarded(World::of(&limited(1, ""))).await;
+    world.publish(&limited(2, "limits: { max_replacements: 2 }"));
+    world.keeper.approve(&world.baseline().await.revision).await.unwrap();
+    world.publish(&limited(2, "limits: { max_replacements: 1 }"));
+    let run = world.converge(&schedule()).await;
+    assert_eq!(run.writes, [""; 0], "{}", run.text());
+}
+
+#[tokio::test]
+async fn a_revision_is_not_approved_by_a_sweep_that_could_not_see_what_it_would_change() {
+    let slip = limited(1, "limits: { max_replacements: 2 }");
+    let mut ends = String::new();
+    for fault in [
+        Fault::new(FaultKind::Throttle).operation(LIST),
+        Fault::new(FaultKind::Throttle).operation("GetGuardrail"),
+        Fault::new(FaultKind::Throttle).operation("AssumeRole"),
+    ] {
+        let setup = World::of(&limited(2, ""));
+        let world = World::guarded(setup).await;
+        world.publish(&slip);
+        world.server.fault(fault);
+        let blind = world.sweep().await.summary();
+        world.server.clear_faults();
+        world.server.clear_calls();
+        let report = world.sweep().await;
+        ends.push_str(&format!("{blind}, then {}\n", report.summary()));
+        assert_eq!(world.writes(), [""; 0]);
+    }
+    check(
+        &ends,
+        expect![[r#"
+        0 changed, 3 held, 0 in sync, 4 left alone, 1 account skipped, then 0 changed, 3 held, 0 in sync, 4 left alone, 1 account skipped
+        0 changed, 3 held, 0 in sync, 4 left alone, 1 account skipped, then 0 changed, 3 held, 0 in sync, 4 left alone, 1 account skipped
+        0 changed, 3 held, 0 in sync, 4 left alone, 1 account skipped, then 0 changed, 3 held, 0 in sync, 4 left alone, 1 account skipped
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn repairs_are_not_limited_by_an_account_that_cannot_be_read() {
+    let world =
+        World::guarded(World::of(&limited(2, "limits: { max_replacements: 1 }")).long_established()).await;
+    let another_revision =
+        Document { guardrail: vec!["on_unusable: keep"], ..limited(2, "limits: { max_replacements: 1 }") };
+    world.publish(&another_revision);
+    world.server.fault(Fault::new(FaultKind::Throttle).account("300000000003").operation(LIST));
+    for account in [PAYMENTS, SHIPPING] {
+        world.administrator_enforces(account, EU, version(EU, "1"));
+    }
+    check(
+        &world.sweep().await.summary(),
+        expect!["2 changed, 1 held, 0 in sync, 4 left alone, 1 account skipped"],
+    );
+    assert_eq!(world.writes(), [PAYMENTS, SHIPPING].map(|account| format!("{PUT} {account}/{EU}")));
+}

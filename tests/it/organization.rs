@@ -1,0 +1,132 @@
+//! The organization in every form in which AWS tells of it.
+
+use expect_test::{Expect, expect};
+use simulator::{OnOff, Presence};
+
+use crate::support::{Document, EU, PAYMENTS, PUT, SANDBOX, Setup, US, WORKLOAD, World, schedule};
+
+#[track_caller]
+fn check(text: &impl ToString, expected: Expect) {
+    expected.assert_eq(&text.to_string());
+}
+
+/// A sweep over an organization with accounts three OUs deep, and what it ends in.
+async fn swept(setup: Setup) -> String {
+    let world = setup.start().await;
+    world.server.with(|model| {
+        let management = model.caller("arn:aws:iam::111111111111:root", US).unwrap();
+        let below = model.create_unit(&management, WORKLOAD, "Below", Default::default()).unwrap();
+        let bottom = model.create_unit(&management, &below.id, "Bottom", Default::default()).unwrap();
+        model.move_account(PAYMENTS, &bottom.id).unwrap();
+        let cellar = model.create_unit(&management, SANDBOX, "Cellar", Default::default()).unwrap();
+        model.move_account("300000000002", &cellar.id).unwrap();
+    });
+    let run = world.converge(&schedule()).await;
+    let calls: Vec<String> = ["ListAccounts", "ListParents"]
+        .map(|operation| {
+            format!("{operation}: {}", if world.count(operation) > 0 { "called" } else { "not called" })
+        })
+        .into();
+    format!("{}{}{}\n", run.text(), world.enforced(), calls.join(", "))
+}
+
+#[tokio::test]
+async fn accounts_are_placed_by_their_paths() {
+    let setup = World::of(&Document { regions: EU, ..Document::default() });
+    check(
+        &swept(setup).await,
+        expect![[r#"
+        the schedule looks at everything
+        111111111111/eu-west-1 enforced eubase1a2b3c:2
+        222222222222/eu-west-1 enforced eubase1a2b3c:2
+        300000000001/eu-west-1 enforced eubase1a2b3c:2
+        300000000003/eu-west-1 enforced eubase1a2b3c:2
+        300000000004/eu-west-1 enforced eubase1a2b3c:2
+        5 writes
+                      ap-southeast-2   eu-west-1        us-east-1
+        111111111111  -                eubase1a2b3c:2   -
+        222222222222  -                eubase1a2b3c:2   -
+        300000000001  -                eubase1a2b3c:2   -
+        300000000002  -                -                -
+        300000000003  -                eubase1a2b3c:2   -
+        300000000004  -                eubase1a2b3c:2   -
+        300000000005  -                -                -
+        ListAccounts: called, ListParents: not called
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn accounts_without_paths_are_placed_by_walking_up_from_them() {
+    let setup = World::of(&Document { regions: EU, ..Document::default() })
+        .switches(|switches| switches.paths = Presence::Absent);
+    check(
+        &swept(setup).await,
+        expect![[r#"
+        the schedule looks at everything
+        111111111111/eu-west-1 enforced eubase1a2b3c:2
+        222222222222/eu-west-1 enforced eubase1a2b3c:2
+        300000000001/eu-west-1 enforced eubase1a2b3c:2
+        300000000003/eu-west-1 enforced eubase1a2b3c:2
+        300000000004/eu-west-1 enforced eubase1a2b3c:2
+        5 writes
+                      ap-southeast-2   eu-west-1        us-east-1
+        111111111111  -                eubase1a2b3c:2   -
+        222222222222  -                eubase1a2b3c:2   -
+        300000000001  -                eubase1a2b3c:2   -
+        300000000002  -                -                -
+        300000000003  -                eubase1a2b3c:2   -
+        300000000004  -                eubase1a2b3c:2   -
+        300000000005  -                -                -
+        ListAccounts: called, ListParents: called
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn an_account_of_an_event_is_placed_without_its_path_too() {
+    let world = World::of(&Document { regions: EU, ..Document::default() })
+        .switches(|switches| switches.paths = Presence::Absent)
+        .start()
+        .await;
+    let account = world.let_an_account_join("research", WORKLOAD);
+    let run = world.converge(&world.event("CreateAccountResult")).await;
+    assert_eq!(run.writes, [format!("{PUT} {account}/{EU}")]);
+}
+
+#[tokio::test]
+async fn an_empty_page_is_not_the_last_one() {
+    let setup = || World::of(&Document { regions: EU, ..Document::default() });
+    let plain = swept(setup()).await;
+    let paths_absent = |switches: &mut simulator::Switches| {
+        switches.empty_pages = OnOff::On;
+        switches.paths = Presence::Absent;
+    };
+    let with_paths = swept(setup().switches(|switches| switches.empty_pages = OnOff::On)).await;
+    assert_eq!(with_paths, plain);
+    let walked = swept(setup().switches(paths_absent)).await;
+    assert_eq!(walked, plain.replace("ListParents: not called", "ListParents: called"));
+}
+
+#[tokio::test]
+async fn an_organization_of_several_pages_is_read_to_the_end() {
+    let mut world = simulator::World::large(45, 1);
+    world.settings.account_limit = 100;
+    let baseline =
+        Document { regions: US, assignments: vec![("r-exam", "corporate")], ..Document::default() };
+    let world = World::of(&baseline).world(|example| *example = world).start().await;
+    let run = world.converge(&schedule()).await;
+    assert!(world.count("ListAccounts") > 2, "{} pages", world.count("ListAccounts"));
+    assert_eq!(run.writes.len(), 47, "45 members, the owner and the management account");
+    assert_eq!(run.answer["report"]["counts"]["enforced"], 47);
+}
+
+#[tokio::test]
+async fn published_rates_are_kept_by_waiting() {
+    let world = World::of(&Document { regions: EU, ..Document::default() })
+        .switches(|switches| switches.throttling = OnOff::On)
+        .start()
+        .await;
+    let run = world.converge(&schedule()).await;
+    assert_eq!(run.writes.len(), 6);
+}

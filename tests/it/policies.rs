@@ -1,0 +1,378 @@
+//! The owner's side: the grant comes first, what others wrote survives, and what nobody needs any
+//! more is taken back last.
+
+use std::collections::BTreeSet;
+
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+use simulator::{Answer, Fault, FaultKind, Model, Switches};
+
+use crate::support::{
+    ABANDONED, Document, EU, OWNER, PAYMENTS, Setup, US, World, guardrail, schedule, targets,
+};
+
+const PUT_POLICY: &str = "PutResourcePolicy";
+
+#[track_caller]
+fn check(text: &impl ToString, expected: Expect) {
+    expected.assert_eq(&text.to_string());
+}
+
+fn europe_only() -> Document {
+    Document { regions: EU, ..Document::only(PAYMENTS) }
+}
+
+fn several(switches: &mut Switches) {
+    switches.several_statements = Answer::Accepted;
+    switches.sid = Answer::Accepted;
+}
+
+fn policy(world: &World, region: &str) -> Option<Value> {
+    let text = world.server.with(|model| model.resource_policy(&guardrail(region)));
+    text.map(|text| serde_json::from_str(&text).expect("a policy is JSON"))
+}
+
+fn attach(world: &World, region: &str, policy: Option<&Value>) {
+    let text = policy.map(ToString::to_string);
+    world.server.with(|model| model.set_resource_policy(&guardrail(region), text.as_deref())).unwrap();
+}
+
+/// What somebody else shares the guardrail by: with its own account.
+fn foreign() -> Value {
+    json!({
+        "Sid": "SecurityTooling",
+        "Effect": "Allow",
+        "Principal": { "AWS": format!("arn:aws:iam::{OWNER}:root") },
+        "Action": ["bedrock:ApplyGuardrail", "bedrock:GetGuardrail"],
+        "Resource": guardrail(EU),
+    })
+}
+
+fn denying() -> Value {
+    json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Deny", "Principal": "*", "Action": "bedrock:ApplyGuardrail", "Resource": guardrail(EU),
+    }] })
+}
+
+fn statements(policy: &Option<Value>) -> Vec<Value> {
+    policy.as_ref().and_then(|policy| policy["Statement"].as_array().cloned()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_missing_grant_is_put_in_place_before_anything_is_enforced() {
+    let world = World::of(&europe_only()).start().await;
+    attach(&world, EU, None);
+    let report = world.look_at(&[PAYMENTS]).await;
+    check(
+        &report,
+        expect![[r#"
+        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+        + 300000000001/eu-west-1 enforce corporate:2
+        2 changed, 0 held, 0 in sync"#]],
+    );
+    let order: Vec<String> =
+        world.server.calls().iter().filter(|call| call.write).map(|call| call.operation.clone()).collect();
+    assert_eq!(order, [PUT_POLICY, "PutEnforcedGuardrailConfiguration"]);
+    world.quiet(&[PAYMENTS]).await;
+}
+
+#[tokio::test]
+async fn a_lost_grant_comes_back_and_nothing_is_given_up_for_it() {
+    let document = Document { guardrail: vec!["on_unusable: release"], ..europe_only() };
+    let world = World::guarded(World::of(&document)).await;
+    attach(&world, EU, None);
+    let report = world.sweep().await;
+    assert!(report.is_converged(), "{report}");
+    assert_eq!(world.writes(), [format!("{PUT_POLICY} {OWNER}/{EU}")]);
+    world.quiet(&[PAYMENTS]).await;
+}
+
+#[tokio::test]
+async fn the_event_of_a_deleted_policy_brings_it_back() {
+    let world = World::guarded(World::of(&Document::default())).await;
+    let arn = guardrail(US);
+    world.server.with(|model| {
+        let owner = model.caller(&format!("arn:aws:iam::{OWNER}:root"), US).unwrap();
+        model.delete_resource_policy(&owner, &arn).unwrap();
+    });
+    let run = world.converge(&world.event("DeleteResourcePolicy")).await;
+    assert_eq!(run.writes, [format!("{PUT_POLICY} {OWNER}/{US}")]);
+    assert!(policy(&world, US).is_some());
+}
+
+#[tokio::test]
+async fn what_others_wrote_survives_to_the_letter() {
+    let world = World::of(&europe_only()).switches(several).start().await;
+    attach(&world, EU, Some(&json!({ "Version": "2012-10-17", "Id": "theirs", "Statement": [foreign()] })));
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert!(report.is_converged(), "{report}");
+    let after = policy(&world, EU);
+    assert_eq!(statements(&after).len(), 2);
+    assert_eq!(statements(&after)[0], foreign());
+    assert_eq!(after.unwrap()["Id"], "theirs");
+    world.quiet(&[PAYMENTS]).await;
+}
+
+#[tokio::test]
+async fn where_bedrock_takes_one_statement_only_nothing_is_overwritten() {
+    let world = World::of(&europe_only())
+        .switches(|switches| {
+            switches.several_statements = Answer::Refused;
+            switches.sid = Answer::Accepted;
+        })
+        .start()
+        .await;
+    let theirs = json!({ "Version": "2012-10-17", "Statement": [foreign()] });
+    attach(&world, EU, Some(&theirs));
+    let report = world.look_at(&[PAYMENTS]).await;
+    check(
+        &report,
+        expect![[r#"
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: ValidationException: The provided resource policy is invalid: it has more than one Statement. (rejected)
+            ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            0 changed, 1 held, 0 in sync, 1 resource policy failed"#]],
+    );
+    assert_eq!(policy(&world, EU), Some(theirs));
+    assert_eq!(world.enforced_in(PAYMENTS).trim(), "-                -                -");
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_mended_is_left_and_told() {
+    let world = World::of(&europe_only()).start().await;
+    attach(&world, EU, Some(&denying()));
+    let report = world.look_at(&[PAYMENTS]).await;
+    check(
+        &report,
+        expect![[r#"
+        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
+        ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization, and its policy can't be mended here: not granted: statement 1 denies it
+        0 changed, 2 held, 0 in sync"#]],
+    );
+    assert_eq!(world.writes(), [""; 0]);
+    assert_eq!(policy(&world, EU), Some(denying()));
+}
+
+#[tokio::test]
+async fn a_grant_lost_for_good_under_a_live_enforcement_is_broken() {
+    for (on_unusable, expected) in [
+        (
+            "on_unusable: keep",
+            expect![[r#"
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
+            x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization, and its policy can't be mended here: not granted: statement 1 denies it
+            0 changed, 1 held, 0 in sync, 1 broken"#]],
+        ),
+        (
+            "on_unusable: release",
+            expect![[r#"
+            - 300000000001/eu-west-1 release eubase1a2b3c:2
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
+            1 changed, 1 held, 0 in sync"#]],
+        ),
+    ] {
+        let document = Document { guardrail: vec![on_unusable], ..europe_only() };
+        let world = World::guarded(World::of(&document)).await;
+        attach(&world, EU, Some(&denying()));
+        let report = world.look_at(&[PAYMENTS]).await;
+        assert!(!report.is_converged(), "{report}");
+        check(&report, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_opens_the_guardrail_to_strangers_is_reported() {
+    let world = World::of(&europe_only()).start().await;
+    let open = json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::*:root" },
+        "Action": ["bedrock:ApplyGuardrail", "bedrock:GetGuardrail"],
+        "Resource": format!("{}/1", guardrail(EU)),
+    }] });
+    attach(&world, EU, Some(&open));
+    let report = world.look_at(&[PAYMENTS]).await;
+    check(
+        &report,
+        expect![[r#"
+        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 names "arn:aws:iam::*:root", which is no principal: IAM takes no wildcard there, and where it is taken it means every AWS account; write Principal "*" with StringEquals aws:PrincipalOrgID; nothing is written while the policy holds what Bedrock doesn't support
+        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c is open: statement 1 names "arn:aws:iam::*:root", which is no principal: IAM takes no wildcard there, and where it is taken it means every AWS account; write Principal "*" with StringEquals aws:PrincipalOrgID
+        ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization, and its policy can't be mended here: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+        0 changed, 2 held, 0 in sync"#]],
+    );
+    assert_eq!(policy(&world, EU), Some(open));
+}
+
+#[tokio::test]
+async fn a_policy_put_by_somebody_else_meanwhile_is_not_overwritten() {
+    let world = World::of(&europe_only()).switches(several).start().await;
+    let theirs = json!({ "Version": "2012-10-17", "Statement": [foreign()] });
+    attach(&world, EU, None);
+    let baseline = world.baseline().await;
+    let scope = crate::support::scope(&[PAYMENTS]);
+    let unwatched = guardrail_keeper::reconcile::unwatched;
+    let survey = world.keeper.survey(&baseline, &scope, &unwatched).await.unwrap();
+    attach(&world, EU, Some(&theirs));
+    world.server.clear_calls();
+    let report = world.keeper.apply(&baseline, survey, &unwatched).await;
+    check(
+        &report,
+        expect![[r#"
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: the policy was changed by somebody else meanwhile; nothing was overwritten (transient)
+            ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            0 changed, 1 held, 0 in sync, 1 resource policy failed"#]],
+    );
+    assert_eq!(world.writes(), [""; 0]);
+    assert_eq!(policy(&world, EU), Some(theirs));
+    // The next run merges.
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert!(report.is_converged(), "{report}");
+    assert_eq!(statements(&policy(&world, EU))[0], foreign());
+}
+
+#[tokio::test]
+async fn a_policy_that_may_not_be_written_is_held_and_the_others_converge() {
+    let document = Document { regions: "us-east-1, eu-west-1", ..Document::only(PAYMENTS) };
+    let world = World::of(&document).start().await;
+    attach(&world, EU, None);
+    let denied = FaultKind::denied_by_service_control_policy("bedrock:PutResourcePolicy");
+    world.server.fault(Fault::new(denied).operation(PUT_POLICY));
+    let report = world.look_at(&[PAYMENTS]).await;
+    check(
+        &report,
+        expect![[r#"
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: AccessDeniedException: You are not authorized to perform: bedrock:PutResourcePolicy with an explicit deny in a service control policy (denied)
+            + 300000000001/us-east-1 enforce corporate:2
+            ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            1 changed, 1 held, 0 in sync, 1 resource policy failed"#]],
+    );
+}
+
+#[tokio::test]
+async fn auditing_writes_no_policy() {
+    let world = World::of(&Document { mode: "audit", ..europe_only() }).start().await;
+    attach(&world, EU, None);
+    let report = world.look_at(&[PAYMENTS]).await;
+    check(
+        &report,
+        expect![[r#"
+        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: mode audit doesn't write this
+        ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+        0 changed, 2 held, 0 in sync"#]],
+    );
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+// The way out.
+
+/// The whole organization guarded in two Regions, with a grant in Europe that we put there.
+async fn granted_by_us(setup: Setup) -> World {
+    let world = setup.start().await;
+    attach(&world, EU, None);
+    let report = world.sweep().await;
+    assert!(report.is_converged(), "{report}");
+    world.server.clear_calls();
+    world
+}
+
+fn two_regions() -> Document {
+    Document {
+        regions: "us-east-1, eu-west-1",
+        rest: vec!["limits: { max_releases: 100 }"],
+        ..Document::default()
+    }
+}
+
+fn america_only() -> Document {
+    Document { regions: US, ..two_regions() }
+}
+
+#[tokio::test]
+async fn our_grant_is_taken_back_after_the_last_release_and_not_before() {
+    let world = granted_by_us(World::of(&two_regions()).durable()).await;
+    world.publish(&america_only());
+    let first = world.sweep().await;
+    assert!(first.is_converged(), "{first}");
+    let operations: BTreeSet<String> = world.writes().iter().map(|write| write[..6].to_owned()).collect();
+    assert_eq!(operations, BTreeSet::from(["Delete".to_owned()]));
+    assert!(policy(&world, EU).is_some(), "the grant outlives the releases of the same run");
+    world.server.clear_calls();
+
+    let second = world.sweep().await;
+    check(
+        &second,
+        expect![[r#"
+        - arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c delete its resource policy
+        1 changed, 0 held, 14 in sync, 1 account skipped"#]],
+    );
+    assert_eq!(world.writes(), [format!("DeleteResourcePolicy {OWNER}/{EU}")]);
+    world.server.clear_calls();
+    let third = world.sweep().await;
+    assert!(third.is_converged(), "{third}");
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_grant_that_somebody_else_made_is_never_taken_back() {
+    let world = World::guarded(World::of(&two_regions()).durable()).await;
+    let theirs = policy(&world, EU);
+    world.publish(&america_only());
+    drop(world.sweep().await);
+    drop(world.sweep().await);
+    assert_eq!(policy(&world, EU), theirs);
+}
+
+#[tokio::test]
+async fn a_grant_stays_while_anybody_may_still_need_it() {
+    // Somebody else enforces it where nothing is assigned.
+    let world = granted_by_us(World::of(&two_regions()).durable()).await;
+    world.administrator_enforces("300000000005", EU, crate::support::version(EU, "1"));
+    world.publish(&america_only());
+    drop(world.sweep().await);
+    let report = world.sweep().await;
+    assert!(report.is_converged(), "{report}");
+    assert!(policy(&world, EU).is_some());
+
+    // It can't be told any more whether they do.
+    world.administrator_releases("300000000005", EU);
+    world.server.fault(
+        Fault::new(FaultKind::denied_by_service_control_policy("bedrock:List"))
+            .account("300000000005")
+            .region(EU),
+    );
+    let report = world.sweep().await;
+    check(
+        &report,
+        expect![[r#"
+        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: the grant is no longer needed, but 300000000005/eu-west-1 can't be read and may still enforce the guardrail
+        0 changed, 1 held, 13 in sync, 1 left alone, 1 account skipped"#]],
+    );
+    assert!(policy(&world, EU).is_some());
+
+    world.server.clear_faults();
+    drop(world.sweep().await);
+    assert_eq!(policy(&world, EU), None);
+}
+
+#[tokio::test]
+async fn the_record_speaks_for_a_suspended_account() {
+    let world = granted_by_us(World::of(&two_regions()).durable()).await;
+    world.server.with(|model: &mut Model| model.suspend(PAYMENTS));
+    world.publish(&america_only());
+    drop(world.sweep().await);
+    drop(world.sweep().await);
+    assert!(policy(&world, EU).is_some(), "{PAYMENTS} still enforces it");
+    world.server.with(|model: &mut Model| model.reinstate(PAYMENTS));
+    drop(world.sweep().await);
+    drop(world.sweep().await);
+    assert_eq!(policy(&world, EU), None);
+    assert_eq!(world.enforced_in(ABANDONED).trim(), "-                -                -");
+}
+
+#[tokio::test]
+async fn a_grant_is_not_taken_back_for_a_guardrail_that_could_not_be_found() {
+    let world = granted_by_us(World::of(&two_regions()).durable()).await;
+    // The same guardrail under a name that isn't there: it may have been renamed.
+    world.publish(&Document { name: "renamed", ..two_regions() });
+    drop(world.sweep().await);
+    assert!(policy(&world, EU).is_some());
+    let answer = world.deliver(&schedule()).await.unwrap();
+    assert!(targets(&answer).contains("no guardrail named renamed"), "{answer}");
+}

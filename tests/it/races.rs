@@ -1,0 +1,191 @@
+//! Somebody else writes between our look and our write. There is no compare-and-set, so what was
+//! seen is looked at again as late as possible, and what changed is not overwritten.
+
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use guardrail_keeper::report::Report;
+use simulator::{Enforce, PutOverExisting};
+
+use crate::support::{DELETE, Document, EU, LIST, PAYMENTS, PUT, World, version};
+
+/// How long an answer is held back while somebody else writes.
+const WINDOW: Duration = Duration::from_millis(400);
+
+fn one_account() -> Document {
+    Document { regions: EU, ..Document::only(PAYMENTS) }
+}
+
+#[track_caller]
+fn check(text: &impl ToString, expected: Expect) {
+    expected.assert_eq(&text.to_string());
+}
+
+/// One run, and what somebody does while the answer to our look number `look` is on its way.
+async fn meanwhile(world: &World, look: usize, somebody: impl FnOnce(&World)) -> Report {
+    world.server.clear_calls();
+    world.server.latency("bedrock:ListEnforcedGuardrailsConfiguration", WINDOW);
+    let run = world.look_at(&[PAYMENTS]);
+    let other = async {
+        while world.count(LIST) < look {
+            tokio::task::yield_now().await;
+        }
+        somebody(world);
+    };
+    let (report, ()) = tokio::join!(run, other);
+    world.server.latency("bedrock:ListEnforcedGuardrailsConfiguration", Duration::ZERO);
+    report
+}
+
+fn theirs() -> Enforce {
+    version(EU, "1")
+}
+
+#[tokio::test]
+async fn what_somebody_enforces_after_our_first_look_is_not_overwritten() {
+    let world = World::of(&one_account()).start().await;
+    let report = meanwhile(&world, 1, |world| world.administrator_enforces(PAYMENTS, EU, theirs())).await;
+    check(
+        &report,
+        expect![[r#"
+        ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: the configuration was changed by somebody else meanwhile; nothing was overwritten (transient)
+        0 changed, 0 held, 0 in sync, 1 failed"#]],
+    );
+    assert_eq!(world.count(PUT), 0);
+    check(
+        &world.look_at(&[PAYMENTS]).await,
+        expect![[r#"
+        ! 300000000001/eu-west-1 held: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+        0 changed, 1 held, 0 in sync"#]],
+    );
+    world.quiet(&[PAYMENTS]).await;
+}
+
+#[tokio::test]
+async fn what_somebody_enforces_after_our_last_look_is_kept_where_put_conflicts() {
+    let world = World::of(&one_account()).start().await;
+    let report = meanwhile(&world, 2, |world| world.administrator_enforces(PAYMENTS, EU, theirs())).await;
+    check(
+        &report,
+        expect![[r#"
+        ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: the configuration was changed by somebody else meanwhile; nothing was overwritten (transient)
+        0 changed, 0 held, 0 in sync, 1 failed"#]],
+    );
+    assert_eq!(world.writes(), [format!("{PUT} {PAYMENTS}/{EU} ConflictException")]);
+    check(
+        &world.look_at(&[PAYMENTS]).await,
+        expect![[r#"
+        ! 300000000001/eu-west-1 held: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+        0 changed, 1 held, 0 in sync"#]],
+    );
+    world.quiet(&[PAYMENTS]).await;
+}
+
+#[tokio::test]
+async fn what_somebody_enforces_after_our_last_look_is_lost_only_where_put_overwrites() {
+    let setup = World::of(&one_account())
+        .switches(|switches| switches.put_over_existing = PutOverExisting::Overwrites);
+    let world = setup.start().await;
+    let report = meanwhile(&world, 2, |world| world.administrator_enforces(PAYMENTS, EU, theirs())).await;
+    check(
+        &report,
+        expect![[r#"
+        + 300000000001/eu-west-1 enforce corporate:2
+        1 changed, 0 held, 0 in sync"#]],
+    );
+    check(&world.enforced_in(PAYMENTS), expect!["-                eubase1a2b3c:2   -"]);
+    world.quiet(&[PAYMENTS]).await;
+}
+
+#[tokio::test]
+async fn the_same_enforced_by_somebody_else_meanwhile_is_as_good_as_ours() {
+    let world = World::of(&one_account()).start().await;
+    let same = version(EU, "2");
+    let report = meanwhile(&world, 2, |world| world.administrator_enforces(PAYMENTS, EU, same)).await;
+    check(
+        &report,
+        expect![[r#"
+        + 300000000001/eu-west-1 enforce corporate:2
+        1 changed, 0 held, 0 in sync"#]],
+    );
+    world.quiet(&[PAYMENTS]).await;
+}
+
+#[tokio::test]
+async fn ours_is_not_replaced_while_somebody_edits_it() {
+    let world = World::guarded(World::of(&one_account())).await;
+    world.publish(&Document { version: 1, ..one_account() });
+    let edit = Enforce { model_enforcement: None, ..version(EU, "2") };
+    let report = meanwhile(&world, 1, |world| world.administrator_enforces(PAYMENTS, EU, edit)).await;
+    check(
+        &report,
+        expect![[r#"
+        ! 300000000001/eu-west-1 failed to replace: PutEnforcedGuardrailConfiguration: the configuration was changed by somebody else meanwhile; nothing was overwritten (transient)
+        0 changed, 0 held, 0 in sync, 1 failed"#]],
+    );
+    assert_eq!(world.count(PUT), 0);
+    // The next run sees the edit and decides about that.
+    check(
+        &world.look_at(&[PAYMENTS]).await,
+        expect![[r#"
+        ~ 300000000001/eu-west-1 corporate:2 => corporate:1 (different)
+        1 changed, 0 held, 0 in sync"#]],
+    );
+    world.quiet(&[PAYMENTS]).await;
+}
+
+#[tokio::test]
+async fn what_somebody_removes_before_we_replace_it_is_put_back_by_the_next_run() {
+    let world = World::guarded(World::of(&one_account())).await;
+    world.publish(&Document { version: 1, ..one_account() });
+    let report = meanwhile(&world, 2, |world| world.administrator_releases(PAYMENTS, EU)).await;
+    check(
+        &report,
+        expect![[r#"
+        ! 300000000001/eu-west-1 failed to replace: PutEnforcedGuardrailConfiguration: the configuration was changed by somebody else meanwhile; nothing was overwritten (transient)
+        0 changed, 0 held, 0 in sync, 1 failed"#]],
+    );
+    assert_eq!(world.writes(), [format!("{PUT} {PAYMENTS}/{EU} ResourceNotFoundException")]);
+    check(
+        &world.look_at(&[PAYMENTS]).await,
+        expect![[r#"
+        + 300000000001/eu-west-1 enforce corporate:1 (it was removed)
+        1 changed, 0 held, 0 in sync"#]],
+    );
+    world.quiet(&[PAYMENTS]).await;
+}
+
+#[tokio::test]
+async fn ours_is_not_released_while_somebody_changes_it() {
+    let world = World::guarded(World::of(&one_account())).await;
+    world.publish(&Document { assignments: vec![(PAYMENTS, "none")], ..one_account() });
+    let report = meanwhile(&world, 1, |world| world.administrator_enforces(PAYMENTS, EU, theirs())).await;
+    check(
+        &report,
+        expect![[r#"
+        ! 300000000001/eu-west-1 failed to release: DeleteEnforcedGuardrailConfiguration: the configuration was changed by somebody else meanwhile; nothing was overwritten (transient)
+        0 changed, 0 held, 0 in sync, 1 failed"#]],
+    );
+    assert_eq!(world.count(DELETE), 0);
+    check(
+        &world.look_at(&[PAYMENTS]).await,
+        expect![[r#"
+        ! 300000000001/eu-west-1 held: to be released, but changed since by arn:aws:iam::300000000001:user/administrator: release it by hand, or put it back first
+        0 changed, 1 held, 0 in sync"#]],
+    );
+    world.quiet(&[PAYMENTS]).await;
+}
+
+#[tokio::test]
+async fn what_somebody_removes_before_we_release_it_is_released() {
+    let world = World::guarded(World::of(&one_account())).await;
+    world.publish(&Document { assignments: vec![(PAYMENTS, "none")], ..one_account() });
+    let report = meanwhile(&world, 2, |world| world.administrator_releases(PAYMENTS, EU)).await;
+    check(
+        &report,
+        expect![[r#"
+        - 300000000001/eu-west-1 release eubase1a2b3c:2
+        1 changed, 0 held, 0 in sync"#]],
+    );
+    world.quiet(&[PAYMENTS]).await;
+}

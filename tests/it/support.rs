@@ -1,0 +1,430 @@
+//! An organization to act in: a simulator, a baseline in it, and a keeper that reaches it over HTTP
+//! with the AWS SDK, as the Lambda function does.
+
+pub(crate) mod document;
+pub(crate) mod lambda;
+pub(crate) mod program;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use guardrail_keeper::baseline::Baseline;
+use guardrail_keeper::cloud::{Access, Patience};
+use guardrail_keeper::handler::{HandlerError, handle};
+use guardrail_keeper::reconcile::{Keeper, Stopped, everything, unwatched};
+use guardrail_keeper::report::Report;
+use guardrail_keeper::settings::{Purpose, Settings};
+use guardrail_keeper::trigger::{Accounts, Scope};
+use serde_json::{Value, json};
+use simulator::{Enforce, Model, Options, PutParameter, Server, Switches};
+use tempfile::TempDir;
+
+pub(crate) use document::Document;
+
+/// The management account, in which the keeper runs.
+pub(crate) const HUB: &str = "111111111111";
+/// The account that owns the guardrails.
+pub(crate) const OWNER: &str = "222222222222";
+/// Members in the workload OU.
+pub(crate) const PAYMENTS: &str = "300000000001";
+pub(crate) const SHIPPING: &str = "300000000002";
+pub(crate) const SEARCH: &str = "300000000003";
+/// A member in the sandbox OU, and a suspended one.
+pub(crate) const PLAYGROUND: &str = "300000000005";
+pub(crate) const ABANDONED: &str = "300000000006";
+
+pub(crate) const WORKLOAD: &str = "ou-exam-workload";
+pub(crate) const SANDBOX: &str = "ou-exam-sandbox1";
+pub(crate) const MEMBER_ROLE: &str = "GuardrailKeeperMember";
+pub(crate) const FUNCTION_ROLE: &str = "arn:aws:iam::111111111111:role/GuardrailKeeperFunction";
+pub(crate) const PARAMETER: &str = "/guardrail-keeper/baseline";
+pub(crate) const REGIONS: [&str; 3] = ["ap-southeast-2", "eu-west-1", "us-east-1"];
+pub(crate) const US: &str = "us-east-1";
+pub(crate) const EU: &str = "eu-west-1";
+
+pub(crate) const PUT: &str = "PutEnforcedGuardrailConfiguration";
+pub(crate) const DELETE: &str = "DeleteEnforcedGuardrailConfiguration";
+pub(crate) const LIST: &str = "ListEnforcedGuardrailsConfiguration";
+
+/// A world that isn't there yet.
+#[must_use]
+pub(crate) struct Setup {
+    baseline: String,
+    world: simulator::World,
+    switches: Switches,
+    durable: bool,
+    patience: Patience,
+    variables: BTreeMap<String, String>,
+}
+
+impl Setup {
+    /// With a ledger in a file.
+    pub(crate) fn durable(self) -> Setup {
+        Setup { durable: true, ..self }
+    }
+
+    /// With a keeper that waits a moment only: for calls that will never be answered.
+    pub(crate) fn hurried(self) -> Setup {
+        let patience = Patience {
+            connect: Duration::from_millis(500),
+            attempt: Duration::from_millis(700),
+            operation: Duration::from_millis(2500),
+            ..self.patience
+        };
+        Setup { patience, ..self }
+    }
+
+    /// With a setting as Lambda would have it in its environment.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Setup {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With all accounts so old that none may lack its role.
+    pub(crate) fn long_established(self) -> Setup {
+        self.variable("KEEPER_GRACE_MINUTES", "0")
+    }
+
+    /// With another answer to what nobody knows of AWS.
+    pub(crate) fn switches(mut self, change: impl FnOnce(&mut Switches)) -> Setup {
+        change(&mut self.switches);
+        self
+    }
+
+    /// With something else at the start.
+    pub(crate) fn world(mut self, change: impl FnOnce(&mut simulator::World)) -> Setup {
+        change(&mut self.world);
+        self
+    }
+
+    pub(crate) async fn start(self) -> World {
+        let Setup { baseline, world, switches, durable, patience, mut variables } = self;
+        let options = Options { real_time: true, switches, ..Options::default() };
+        let server = Server::start(world, options).await.expect("the simulator starts");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        if durable {
+            let path = folder.path().join("ledger.json");
+            variables.insert("KEEPER_LEDGER".to_owned(), format!("file:{}", path.display()));
+        }
+        put_parameter(&server, &baseline);
+        let keeper = connect(&server, &variables, patience).await;
+        World { server, keeper, folder, variables, patience }
+    }
+}
+
+/// A simulated organization with a keeper in it.
+pub(crate) struct World {
+    pub(crate) server: Server,
+    pub(crate) keeper: Keeper,
+    folder: TempDir,
+    variables: BTreeMap<String, String>,
+    patience: Patience,
+}
+
+/// What an event led to.
+pub(crate) struct Run {
+    pub(crate) answer: Value,
+    pub(crate) writes: Vec<String>,
+}
+
+impl World {
+    /// The example organization with this baseline.
+    pub(crate) fn of(baseline: &Document) -> Setup {
+        let patience = Patience {
+            connect: Duration::from_secs(20),
+            attempt: Duration::from_secs(20),
+            operation: Duration::from_secs(60),
+            attempts: 3,
+            backoff: Duration::from_millis(10),
+        };
+        let variables = [
+            ("KEEPER_BASELINE", format!("ssm:{PARAMETER}")),
+            ("KEEPER_MEMBER_ROLE", MEMBER_ROLE.to_owned()),
+            ("KEEPER_FUNCTION_ROLE", FUNCTION_ROLE.to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value));
+        Setup {
+            baseline: baseline.text(),
+            world: simulator::World::example(),
+            switches: Switches::default(),
+            durable: false,
+            patience,
+            variables: variables.into(),
+        }
+    }
+
+    /// The example organization, everybody guarded as the baseline says and the calls forgotten.
+    pub(crate) async fn guarded(setup: Setup) -> World {
+        let world = setup.start().await;
+        let report = world.sweep().await;
+        assert!(report.is_converged(), "{report}");
+        world.server.clear_calls();
+        world
+    }
+
+    /// A keeper as a new process would have it: with this world's settings, and no memory of its own.
+    pub(crate) async fn another_keeper(&self) -> Keeper {
+        connect(&self.server, &self.variables, self.patience).await
+    }
+
+    /// The folder of this world, gone with it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn ledger_file(&self) -> PathBuf {
+        self.folder().join("ledger.json")
+    }
+
+    /// Puts another baseline in the place of the present one, as `PutParameter` does.
+    pub(crate) fn publish(&self, baseline: &Document) {
+        self.publish_text(&baseline.text());
+    }
+
+    pub(crate) fn publish_text(&self, text: &str) {
+        put_parameter(&self.server, text);
+    }
+
+    pub(crate) async fn baseline(&self) -> Baseline {
+        self.keeper.baseline().await.unwrap_or_else(|stopped| panic!("{stopped}"))
+    }
+
+    /// Hands an event to the handler, as Lambda does.
+    pub(crate) async fn deliver(&self, event: &Value) -> Result<Value, HandlerError> {
+        handle(&self.keeper, &event.to_string()).await
+    }
+
+    /// Delivers an event twice and insists that the second time writes nothing.
+    #[track_caller]
+    pub(crate) fn converge(&self, event: &Value) -> impl Future<Output = Run> {
+        let place = std::panic::Location::caller();
+        async move {
+            self.server.clear_calls();
+            let answer = match self.deliver(event).await {
+                Ok(answer) => answer,
+                Err(error) => panic!("{place}: {}: {error}", error.name()),
+            };
+            let writes = self.writes();
+            self.server.clear_calls();
+            let again = self.deliver(event).await;
+            assert_eq!(self.writes(), [""; 0], "{place}: the second run wrote: {again:?}");
+            Run { answer, writes }
+        }
+    }
+
+    /// One whole run over everything, and its report.
+    pub(crate) async fn sweep(&self) -> Report {
+        self.reconcile(&everything()).await.unwrap_or_else(|stopped| panic!("{stopped}"))
+    }
+
+    /// One run over some accounts, and its report.
+    pub(crate) async fn look_at(&self, accounts: &[&str]) -> Report {
+        self.reconcile(&scope(accounts)).await.unwrap_or_else(|stopped| panic!("{stopped}"))
+    }
+
+    pub(crate) async fn reconcile(&self, scope: &Scope) -> Result<Report, Stopped> {
+        let baseline = self.keeper.baseline().await?;
+        self.keeper.reconcile(&baseline, scope, &unwatched).await
+    }
+
+    /// Looks at some accounts again and insists that nothing is left to be written.
+    #[track_caller]
+    pub(crate) fn quiet(&self, accounts: &[&str]) -> impl Future<Output = ()> {
+        let place = std::panic::Location::caller();
+        async move {
+            self.server.clear_calls();
+            let report = self.look_at(accounts).await;
+            assert_eq!(self.writes(), [""; 0], "{place}: another run wrote:\n{report}");
+        }
+    }
+
+    /// The writes since the calls were last forgotten, sorted, each with its error if it had one.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let calls = self.server.calls().into_iter().filter(|call| call.write);
+        let mut writes: Vec<String> = calls
+            .map(|call| {
+                let error = call.error.map_or_else(String::new, |error| format!(" {error}"));
+                format!("{} {}/{}{error}", call.operation, call.account, call.region)
+            })
+            .collect();
+        writes.sort();
+        writes
+    }
+
+    /// How often an operation was called since the calls were last forgotten.
+    pub(crate) fn count(&self, operation: &str) -> usize {
+        self.server.calls().iter().filter(|call| call.operation == operation).count()
+    }
+
+    /// The accounts in which, or about which, a call was made.
+    pub(crate) fn accounts_called(&self) -> BTreeSet<String> {
+        let twelve_digits = |text: &&str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+        let calls = self.server.calls();
+        calls
+            .iter()
+            .flat_map(|call| {
+                call.target.as_deref().unwrap_or_default().split(':').chain([call.account.as_str()])
+            })
+            .filter(twelve_digits)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// What is enforced where, a line for each active account of the organization.
+    pub(crate) fn enforced(&self) -> String {
+        self.server.with(|model| {
+            let active = model.members().filter(|account| account.state == simulator::AccountState::Active);
+            let accounts: Vec<String> = active.map(|account| account.id.clone()).collect();
+            let mut table = format!("{:14}{:17}{:17}{}\n", "", REGIONS[0], REGIONS[1], REGIONS[2]);
+            for account in accounts {
+                let _ = writeln!(table, "{account}  {}", row(model, &account));
+            }
+            table
+        })
+    }
+
+    /// What is enforced in one account: Asia, Europe, America.
+    pub(crate) fn enforced_in(&self, account: &str) -> String {
+        self.server.with(|model| row(model, account))
+    }
+
+    /// Enforces something as the account's own administrator would.
+    #[track_caller]
+    pub(crate) fn administrator_enforces(&self, account: &str, region: &str, wanted: Enforce) {
+        let administrator = format!("arn:aws:iam::{account}:root");
+        self.server
+            .with(|model| model.put_enforcement_as(&administrator, account, region, wanted))
+            .unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
+    /// Removes what is enforced as the account's own administrator would.
+    #[track_caller]
+    pub(crate) fn administrator_releases(&self, account: &str, region: &str) {
+        let administrator = format!("arn:aws:iam::{account}:root");
+        self.server
+            .with(|model| model.delete_enforcement_as(&administrator, account, region))
+            .unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
+    /// Creates an account in an OU, as Organizations does.
+    pub(crate) fn let_an_account_join(&self, name: &str, parent: &str) -> String {
+        self.server.with(|model| {
+            let account = model.create_account(name, parent).unwrap_or_else(|error| panic!("{error:?}"));
+            model.finish_account_creation(&account);
+            account
+        })
+    }
+
+    /// The latest event of that name that the simulator emitted.
+    #[track_caller]
+    pub(crate) fn event(&self, name: &str) -> Value {
+        let latest = self.server.with(|model| {
+            let named = |event: &&Value| event["detail"]["eventName"] == name || event["detail-type"] == name;
+            model.events().iter().rev().map(|emitted| &emitted.event).find(named).cloned()
+        });
+        latest.unwrap_or_else(|| panic!("the simulator emitted no {name}"))
+    }
+}
+
+impl Run {
+    /// Why we woke, every target that wasn't simply in sync, and how much was written.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("{}\n", self.answer["reason"].as_str().unwrap_or_default());
+        text.push_str(&targets(&self.answer));
+        let writes = self.writes.len();
+        text.push_str(&format!("{writes} {}\n", if writes == 1 { "write" } else { "writes" }));
+        text
+    }
+}
+
+/// Every target of an answer that wasn't simply in sync, a line each; those that are left alone only
+/// where something is enforced.
+pub(crate) fn targets(answer: &Value) -> String {
+    let targets = answer["report"]["targets"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let targets =
+        targets.iter().filter(|target| target["state"] != "left_alone" || !target["enforced"].is_null());
+    let word = |value: &Value| value.as_str().map_or_else(String::new, |word| format!(" {word}"));
+    let lines = targets.map(|target| {
+        let account = target["account"].as_str().unwrap_or_default();
+        let region = target["region"].as_str().unwrap_or_default();
+        let (state, enforced) = (word(&target["state"]), word(&target["enforced"]));
+        let reason = target["reason"].as_str().map_or_else(String::new, |reason| format!(": {reason}"));
+        format!("{account}/{region}{state}{enforced}{reason}\n")
+    });
+    lines.collect()
+}
+
+/// Some accounts in all Regions.
+pub(crate) fn scope(accounts: &[&str]) -> Scope {
+    let accounts = accounts.iter().map(|account| account.parse().expect("an account id")).collect();
+    Scope { accounts: Accounts::Only(accounts), ..everything() }
+}
+
+/// What the schedule sends.
+pub(crate) fn schedule() -> Value {
+    json!({
+        "version": "0",
+        "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": HUB,
+        "time": "2026-11-02T10:00:00Z",
+        "region": US,
+        "resources": ["arn:aws:events:us-east-1:111111111111:rule/guardrail-keeper-sweep"],
+        "detail": {},
+    })
+}
+
+/// The owner's guardrail in a Region.
+pub(crate) fn guardrail(region: &str) -> String {
+    let id = format!("{}base1a2b3c", &region[..2]);
+    format!("arn:aws:bedrock:{region}:{OWNER}:guardrail/{id}")
+}
+
+/// What somebody else might enforce: an earlier version.
+pub(crate) fn version(region: &str, version: &str) -> Enforce {
+    Enforce::new(&guardrail(region), version)
+}
+
+/// A folder's or file's path from the root of the repository.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn row(model: &Model, account: &str) -> String {
+    let cells = REGIONS.map(|region| match model.enforcement(account, region) {
+        Some(enforced) => format!("{}:{}", enforced.guardrail_id, enforced.guardrail_version),
+        None => "-".to_owned(),
+    });
+    format!("{:17}{:17}{}", cells[0], cells[1], cells[2])
+}
+
+async fn connect(server: &Server, variables: &BTreeMap<String, String>, patience: Patience) -> Keeper {
+    let settings =
+        Settings::read(variables, Purpose::Function, None).unwrap_or_else(|invalid| panic!("{invalid}"));
+    let access = Access::Explicit {
+        endpoint: server.url().to_owned(),
+        region: US.parse().expect("a Region"),
+        access_key_id: format!("SIM{HUB}"),
+        secret_access_key: "simulator".to_owned(),
+    };
+    Keeper::connect(settings, access, patience).await.unwrap_or_else(|stopped| panic!("{stopped}"))
+}
+
+fn put_parameter(server: &Server, text: &str) {
+    let parameter = PutParameter {
+        name: PARAMETER.to_owned(),
+        value: text.to_owned(),
+        kind: Some("String".to_owned()),
+        tier: Some("Advanced".to_owned()),
+        overwrite: true,
+        ..PutParameter::default()
+    };
+    let put = server.with(|model| {
+        let caller = model.caller("arn:aws:iam::111111111111:root", US)?;
+        model.put_parameter(&caller, parameter)
+    });
+    put.unwrap_or_else(|error| panic!("{error:?}"));
+}

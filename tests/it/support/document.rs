@@ -1,0 +1,60 @@
+//! A baseline to be edited in small ways: a test writes down only what it is about.
+
+/// A baseline. By default the example's: everybody is guarded by version 2 in three Regions, and the
+/// sandbox by nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Document {
+    pub(crate) organization: &'static str,
+    pub(crate) mode: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) version: u32,
+    pub(crate) regions: &'static str,
+    /// More lines of the guardrail, as in `models: { include: [ALL], exclude: [] }`.
+    pub(crate) guardrail: Vec<&'static str>,
+    /// Who gets what: a target, and a guardrail with whatever follows it.
+    pub(crate) assignments: Vec<(&'static str, &'static str)>,
+    /// More lines of the document.
+    pub(crate) rest: Vec<&'static str>,
+}
+
+impl Default for Document {
+    fn default() -> Document {
+        Document {
+            organization: "o-exampleorgid",
+            mode: "sync",
+            name: "corporate-baseline",
+            version: 2,
+            regions: "us-east-1, eu-west-1, ap-southeast-2",
+            guardrail: Vec::new(),
+            assignments: vec![("r-exam", "corporate"), ("ou-exam-sandbox1", "none")],
+            rest: Vec::new(),
+        }
+    }
+}
+
+impl Document {
+    /// Only one account is guarded; all others are unassigned.
+    pub(crate) fn only(account: &'static str) -> Document {
+        Document { assignments: vec![(account, "corporate")], ..Document::default() }
+    }
+
+    /// As it would be written in a file.
+    pub(crate) fn text(&self) -> String {
+        let Document { organization, mode, name, version, regions, guardrail, assignments, rest } = self;
+        let mut text = format!(
+            "version: 1\norganization: {organization}\nowner: \"222222222222\"\nmode: {mode}\nguardrails:\n  \
+             corporate:\n    name: {name}\n    version: {version}\n    regions: [{regions}]\n"
+        );
+        for line in guardrail {
+            text.push_str(&format!("    {line}\n"));
+        }
+        text.push_str("assignments:\n");
+        for (target, guardrail) in assignments {
+            text.push_str(&format!("  - {{ targets: [\"{target}\"], guardrail: {guardrail} }}\n"));
+        }
+        for line in rest {
+            text.push_str(&format!("{line}\n"));
+        }
+        text
+    }
+}
