@@ -113,6 +113,8 @@ fn wrapped(root: &Map<String, Value>) -> Option<Rejected> {
         Some(Rejected::SnsNotification)
     } else if has("requestPayload") && has("requestContext") {
         Some(Rejected::FailedInvocation)
+    } else if root.get("Records").is_some_and(Value::is_array) {
+        Some(Rejected::NestedBatch)
     } else {
         None
     }

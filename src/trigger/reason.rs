@@ -125,6 +125,8 @@ pub enum Rejected {
     SnsNotification,
     /// What Lambda keeps of an invocation that failed, with the event inside.
     FailedInvocation,
+    /// A batch of SQS, where one message of it was expected.
+    NestedBatch,
     /// An event of a service we listen to that says nothing else.
     NoDetail,
     /// A record of a batch that did not come from SQS, or has no body.
@@ -143,6 +145,7 @@ impl Rejected {
             Rejected::NoSource => "no_source",
             Rejected::SnsNotification => "sns_notification",
             Rejected::FailedInvocation => "failed_invocation",
+            Rejected::NestedBatch => "nested_batch",
             Rejected::NoDetail => "no_detail",
             Rejected::NotARecord => "not_a_record",
             Rejected::Request(_) => "malformed_request",
@@ -163,6 +166,7 @@ impl fmt::Display for Rejected {
             Rejected::FailedInvocation => f.write_str(
                 "the message is Lambda's record of a failed invocation; its event is in `requestPayload`",
             ),
+            Rejected::NestedBatch => f.write_str("the message is a batch of SQS, not an event"),
             Rejected::NoDetail => f.write_str("the event has no detail"),
             Rejected::NotARecord => f.write_str("the record is not an SQS message with a body"),
             Rejected::Request(problems) => {

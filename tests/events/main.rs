@@ -6,6 +6,7 @@ mod harness;
 
 mod batches;
 mod documents;
+mod handler;
 mod pattern;
 mod printed;
 mod rules;
