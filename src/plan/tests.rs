@@ -240,21 +240,21 @@ fn table_for_a_guardrail_that_is_gone_and_may_be_released() {
     check_table(
         "base:2 gone, release",
         &expect![[r#"
-        absent                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        absent, recorded          | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        equal, nobody's           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        equal, recorded           | release base:2
-        equal, by us              | release base:2
-        old, recorded             | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        old, by us                | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        old, only intended        | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, recorded another   | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, made by us, edited | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, foreign            | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, impostor           | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]],
+            absent                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            absent, recorded          | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            equal, nobody's           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            equal, recorded           | release base:2 (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
+            equal, by us              | release base:2 (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
+            old, recorded             | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            old, by us                | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            old, only intended        | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            other, recorded another   | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            other, made by us, edited | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            other, foreign            | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            other, impostor           | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        "#]],
     );
 }
 

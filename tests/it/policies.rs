@@ -165,9 +165,9 @@ async fn a_grant_lost_for_good_under_a_live_enforcement_is_broken() {
         (
             "on_unusable: release",
             expect![[r#"
-            - 300000000001/eu-west-1 release eubase1a2b3c:2
-            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
-            1 changed, 1 held, 0 in sync"#]],
+                - 300000000001/eu-west-1 release eubase1a2b3c:2 (broken: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization, and its policy can't be mended here: not granted: statement 1 denies it)
+                ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
+                1 changed, 1 held, 0 in sync"#]],
         ),
     ] {
         let document = Document { guardrail: vec![on_unusable], ..europe_only() };
