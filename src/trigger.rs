@@ -52,7 +52,7 @@ const SCHEDULED_EVENT: &str = "Scheduled Event";
 pub enum Trigger {
     /// Look at this.
     Reconcile(Box<Scope>),
-    /// These accounts get no more calls, and their records are closed.
+    /// These accounts get no more calls.
     Departed {
         /// The accounts.
         accounts: BTreeSet<AccountId>,
