@@ -150,8 +150,12 @@ impl TargetReport {
     /// Whether looking again soon may end better than waiting for the next sweep.
     pub fn is_worth_waiting(&self) -> bool {
         match self {
-            TargetReport::Attempted(Outcome { result, .. }) => {
-                result.as_ref().is_err_and(|failure| failure.category.is_worth_waiting())
+            TargetReport::Attempted(Outcome { result: Err(failure), .. }) => {
+                failure.category.is_worth_waiting()
+            }
+            // A copy that was written is still to be enforced.
+            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
+                matches!(change, Change::EnsureCopy { .. })
             }
             TargetReport::Decided(Decision::Held(held)) => held.reason.is_worth_waiting(),
             TargetReport::Decided(

@@ -16,7 +16,7 @@ use crate::enforcement::Enforcement;
 use crate::failure::Failure;
 use crate::ids::{GuardrailArn, GuardrailVersion, OrganizationId, Region, Target};
 use crate::observed::PolicySeen;
-use crate::resource_policy::{Ensure, Grant, ProfileArn, Resource, Verdict, ensure, judge};
+use crate::resource_policy::{Action, Ensure, Grant, Lack, ProfileArn, Resource, Verdict, ensure, judge};
 
 /// What the owner account was seen to hold, for every guardrail and Region that a run needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,6 +91,8 @@ pub enum Unusable {
         why: String,
         /// Whether the keeper is about to put that right.
         being_mended: bool,
+        /// Whether members are known to be unable to apply it, or only not known to be able.
+        certain: bool,
     },
     /// The owner account could not be read, so nothing is known.
     Unreadable {
@@ -107,6 +109,11 @@ pub enum Unusable {
         /// Why.
         held: CopyHeld,
     },
+    /// The member's copy of it could not be read.
+    CopyUnreadable {
+        /// Why.
+        failure: Failure,
+    },
     /// The member's copy of it isn't there yet, or isn't up to date.
     CopyNeeded {
         /// The next step.
@@ -121,13 +128,15 @@ impl Unusable {
             Unusable::NotFound { .. }
             | Unusable::Ambiguous { .. }
             | Unusable::Missing { .. }
-            | Unusable::NotReady { .. }
-            | Unusable::NotGranted { .. }
             | Unusable::AutomatedReasoning => true,
+            Unusable::NotGranted { certain, .. } => *certain,
+            // CREATING, UPDATING and VERSIONING pass, and a state that AWS adds tells nothing.
+            Unusable::NotReady { status } => status == "FAILED" || status == "DELETING",
             // A copy that is enforced works, whatever became of the original or of its next version.
             Unusable::CannotCopy { .. }
             | Unusable::CopyHeld { .. }
             | Unusable::CopyNeeded { .. }
+            | Unusable::CopyUnreadable { .. }
             | Unusable::Unreadable { .. } => false,
         }
     }
@@ -143,7 +152,9 @@ impl Unusable {
             Unusable::NotReady { status } => {
                 status == "CREATING" || status == "UPDATING" || status == "VERSIONING"
             }
-            Unusable::Unreadable { failure } => failure.category.is_worth_waiting(),
+            Unusable::Unreadable { failure } | Unusable::CopyUnreadable { failure } => {
+                failure.category.is_worth_waiting()
+            }
             Unusable::NotGranted { being_mended, .. } => *being_mended,
             Unusable::NotFound { .. }
             | Unusable::Ambiguous { .. }
@@ -172,15 +183,18 @@ impl fmt::Display for Unusable {
             Unusable::AutomatedReasoning => {
                 f.write_str("it carries an Automated Reasoning policy, which fails every call when enforced: publish a version without one")
             }
-            Unusable::NotGranted { resource, why, being_mended: true } => {
+            Unusable::NotGranted { resource, why, being_mended: true, .. } => {
                 write!(f, "{resource} isn't granted to the organization yet: {why}")
             }
-            Unusable::NotGranted { resource, why, being_mended: false } => {
+            Unusable::NotGranted { resource, why, being_mended: false, .. } => {
                 write!(f, "{resource} isn't granted to the organization, and its policy can't be mended here: {why}")
             }
             Unusable::Unreadable { failure } => write!(f, "the owner account could not be read: {failure}"),
             Unusable::CannotCopy { why } => write!(f, "it can't be copied: {why}"),
             Unusable::CopyHeld { held } => held.fmt(f),
+            Unusable::CopyUnreadable { failure } => {
+                write!(f, "the account's copy could not be read: {failure}")
+            }
             Unusable::CopyNeeded { step } => write!(f, "the account's copy isn't up to date: {step}"),
         }
     }
@@ -320,8 +334,8 @@ fn place_of_copy(
             unusable(Unusable::NotReady { status: status.to_string() })
         }
         Some(Ok(CopyVerdict::Held(held))) => unusable(Unusable::CopyHeld { held: held.clone() }),
-        Some(Err(failure)) => unusable(Unusable::Unreadable { failure: failure.clone() }),
-        None => unusable(Unusable::Unreadable { failure: Failure::not_looked_up(target) }),
+        Some(Err(failure)) => unusable(Unusable::CopyUnreadable { failure: failure.clone() }),
+        None => unusable(Unusable::CopyUnreadable { failure: Failure::not_looked_up(target) }),
     }
 }
 
@@ -346,13 +360,19 @@ fn not_granted(
     catalog: &Catalog,
     organization: &OrganizationId,
 ) -> Option<Unusable> {
-    entry.resources().filter(|resource| *resource.account() != target.account).find_map(|resource| {
+    entry.resources().find_map(|resource| {
         let document = match catalog.policies.get(&resource) {
             Some(PolicySeen::Absent) => None,
             Some(PolicySeen::Attached(document)) => Some(document),
+            // Not understood is not the same as not granted.
             Some(PolicySeen::Invalid(invalid)) => {
                 let why = invalid.to_string();
-                return Some(Unusable::NotGranted { resource: Box::new(resource), why, being_mended: false });
+                return Some(Unusable::NotGranted {
+                    resource: Box::new(resource),
+                    why,
+                    being_mended: false,
+                    certain: false,
+                });
             }
             Some(PolicySeen::Unreadable(failure)) => {
                 return Some(Unusable::Unreadable { failure: failure.clone() });
@@ -360,16 +380,24 @@ fn not_granted(
             None => return Some(Unusable::Unreadable { failure: Failure::not_looked_up(&resource) }),
         };
         let grant = Grant { resource: resource.clone(), organization: organization.clone() };
-        match judge(document, &grant).verdict {
-            Verdict::Granted => None,
-            verdict @ (Verdict::NotGranted(_) | Verdict::Unclear(_)) => {
-                let being_mended = matches!(ensure(document, &grant), Ensure::Put(_));
-                Some(Unusable::NotGranted {
-                    resource: Box::new(resource),
-                    why: verdict.to_string(),
-                    being_mended,
-                })
-            }
+        let verdict = judge(document, &grant).verdict;
+        let certain = match &verdict {
+            Verdict::Granted => return None,
+            // Whether GetGuardrail is needed to be guarded isn't documented; ApplyGuardrail is.
+            Verdict::NotGranted(Lack::Missing(actions)) => actions.contains(&Action::ApplyGuardrail),
+            Verdict::NotGranted(Lack::Denied(_)) => true,
+            Verdict::Unclear(_) => false,
+        };
+        let denied = matches!(verdict, Verdict::NotGranted(Lack::Denied(_)));
+        if *resource.account() == target.account && !denied {
+            // The owner's own account needs no grant; a denial hits it like everybody else.
+            return None;
         }
+        Some(Unusable::NotGranted {
+            being_mended: matches!(ensure(document, &grant), Ensure::Put(_)),
+            resource: Box::new(resource),
+            why: verdict.to_string(),
+            certain,
+        })
     })
 }

@@ -102,9 +102,12 @@ impl Writer {
             Err(error) if is_conflict(&error) || (config_id.is_some() && is_missing(&error)) => {
                 match self.reader.enforcement().await {
                     Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(()),
-                    Observation::Absent | Observation::Enforced(_) | Observation::Unreadable(_) => {
-                        Err(changed_meanwhile(PUT))
+                    // Nothing changed, so it was not somebody else: AWS means the guardrail.
+                    Observation::Enforced(seen) if Some(&seen.config_id) == config_id => {
+                        Err(self.refusal(failure(PUT, &error), to))
                     }
+                    Observation::Absent | Observation::Enforced(_) => Err(changed_meanwhile(PUT)),
+                    Observation::Unreadable(failure) => Err(failure),
                 }
             }
             Err(error) => Err(self.refusal(failure(PUT, &error), to)),

@@ -7,7 +7,7 @@ use crate::copy::Enforced;
 use crate::enforcement::{Drift, Enforcement};
 use crate::ids::{AccountId, Target};
 use crate::observed::{Observation, Seen};
-use crate::record::Record;
+use crate::record::{Ours, Record};
 use crate::resolved::{Enforce, Unusable, Wish};
 
 /// Decides about one target. The table stands at the top of [`crate::plan`].
@@ -78,7 +78,7 @@ fn compare(
         (Ok(_), Some(None)) => {
             return in_sync(
                 Some(seen.enforcement.clone()),
-                record.ours.is_none().then_some(Correction::Adopt),
+                (!knows(record, &seen.enforcement)).then_some(Correction::Adopt),
             );
         }
         (Ok(to), Some(Some(drift))) => (to, drift),
@@ -190,6 +190,12 @@ fn is_what_we_last_applied(account: &AccountId, seen: &Seen, record: &Record, gr
         .as_ref()
         .is_some_and(|ours| Drift::between(&seen.enforcement, &ours.enforcement).is_none());
     recorded || seen.was_last_written_by_us(grounds.own_roles, account)
+}
+
+/// Whether the record says that this is what is ours, with no write begun and not ended.
+fn knows(record: &Record, enforcement: &Enforcement) -> bool {
+    let equal = |ours: &Ours| Drift::between(&ours.enforcement, enforcement).is_none();
+    record.intent.is_none() && record.ours.as_ref().is_some_and(equal)
 }
 
 /// The enforcement to write, or why it must not be written.

@@ -137,7 +137,7 @@ async fn a_broken_ledger_makes_us_careful_and_is_left_as_it_is() {
         assert!(!warnings.is_empty(), "{broken:?}");
         let told = warnings[0].as_str().unwrap();
         assert!(
-            told.starts_with("the ledger could not be read: ")
+            told.starts_with("the ledger could not be read; going on without it, carefully: ")
                 && told.contains("is not a ledger of this program"),
             "{told}"
         );
@@ -162,7 +162,7 @@ async fn a_broken_ledger_keeps_nobody_from_being_guarded_or_repaired() {
         &format!("{:#}", answer["report"]["warnings"]).replace(&path, "LEDGER"),
         expect![[r#"
             [
-              "the ledger could not be read: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
+              "the ledger could not be read; going on without it, carefully: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
               "how far the baseline has come is not known: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
               "which grants are ours isn't known, so none is taken back: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
               "how far the baseline has come could not be recorded: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
