@@ -244,3 +244,24 @@ async fn repairs_are_not_limited_by_an_account_that_cannot_be_read() {
     );
     assert_eq!(world.writes(), [PAYMENTS, SHIPPING].map(|account| format!("{PUT} {account}/{EU}")));
 }
+
+#[tokio::test]
+async fn without_a_ledger_that_remembers_a_blind_sweep_approves_no_slip() {
+    let world = World::guarded(World::of(&limited(2, "limits: { max_releases: 1 }"))).await;
+    let mut slip = limited(2, "limits: { max_releases: 1 }");
+    slip.assignments = vec![("r-exam", "none")];
+    world.publish(&slip);
+    // A new process, which remembers nothing, sees one account only.
+    let forgetful = world.another_keeper().await;
+    for account in &WORKING[1..] {
+        let denied = simulator::FaultKind::Throttle;
+        world.server.fault(
+            simulator::Fault::new(denied).account(account).operation("ListEnforcedGuardrailsConfiguration"),
+        );
+    }
+    drop(guardrail_keeper::handler::handle(&forgetful, &schedule().to_string()).await);
+    world.server.clear_faults();
+    world.server.clear_calls();
+    let answer = guardrail_keeper::handler::handle(&forgetful, &schedule().to_string()).await.unwrap();
+    assert_eq!(world.writes(), [""; 0], "{answer:#}");
+}

@@ -376,3 +376,54 @@ async fn a_grant_is_not_taken_back_for_a_guardrail_that_could_not_be_found() {
     let answer = world.deliver(&schedule()).await.unwrap();
     assert!(targets(&answer).contains("no guardrail named renamed"), "{answer}");
 }
+
+#[tokio::test]
+async fn a_grant_that_somebody_makes_after_ours_was_gone_is_theirs() {
+    let world = granted_by_us(World::of(&two_regions()).durable()).await;
+    let grant = policy(&world, EU);
+    world.publish(&america_only());
+    drop(world.sweep().await);
+    // An administrator deletes the policy before we take ours back, and later shares the guardrail again.
+    attach(&world, EU, None);
+    drop(world.sweep().await);
+    attach(&world, EU, grant.as_ref());
+    for _ in 0..2 {
+        let report = world.sweep().await;
+        assert!(report.is_converged(), "{report}");
+    }
+    assert_eq!(policy(&world, EU), grant);
+}
+
+#[tokio::test]
+async fn a_statement_of_theirs_that_we_completed_stays_when_ours_would_go() {
+    let world = World::of(&two_regions()).durable().start().await;
+    let theirs = json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": "*", "Action": "bedrock:ApplyGuardrail", "Resource": guardrail(EU),
+        "Condition": { "StringEquals": { "aws:PrincipalOrgID": "o-exampleorgid" } },
+    }] });
+    attach(&world, EU, Some(&theirs));
+    let report = world.sweep().await;
+    assert!(report.is_converged(), "{report}");
+    let completed = policy(&world, EU);
+    assert_ne!(completed, Some(theirs));
+    world.publish(&america_only());
+    for _ in 0..3 {
+        drop(world.sweep().await);
+    }
+    assert_eq!(policy(&world, EU), completed);
+}
+
+#[tokio::test]
+async fn a_grant_that_is_on_its_way_is_waited_for() {
+    let setup = World::of(&europe_only()).long_established();
+    let world = setup.world(|world| world.settings.propagation_seconds = 120).start().await;
+    attach(&world, EU, None);
+    world.server.with(|model| model.clock.advance(std::time::Duration::from_secs(300)));
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert!(!report.is_converged() && !report.unfinished().is_empty(), "{report}");
+    assert_eq!(world.enforced_in(PAYMENTS).trim(), "-                -                -");
+    world.server.with(|model| model.clock.advance(std::time::Duration::from_secs(300)));
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert!(report.is_converged(), "{report}");
+    world.quiet(&[PAYMENTS]).await;
+}
