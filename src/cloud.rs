@@ -22,7 +22,11 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::tls;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use crate::failure::Failure;
 use crate::ids::{AccountId, Region, Role, RoleName};
@@ -175,8 +179,32 @@ async fn sdk_config(access: Access, patience: Patience) -> SdkConfig {
     }
 }
 
+/// One pool of connections and one TLS connector for everything.
+///
+/// The SDK's own client makes a connector each time a service client is made, only to throw it away:
+/// so that the root certificates are read then and not with the first call. Here a service client is
+/// made per account and Region, and reading them each time was a quarter of a run's work.
+#[derive(Debug)]
+struct MadeOnce(SharedHttpClient);
+
+impl HttpClient for MadeOnce {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.0.connector_metadata()
+    }
+}
+
 fn shared_http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-        .build_https()
+    SharedHttpClient::new(MadeOnce(
+        aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+            .build_https(),
+    ))
 }
