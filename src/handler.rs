@@ -13,7 +13,7 @@ use crate::ids::AccountId;
 use crate::reconcile::{Keeper, Stopped, unwatched};
 use crate::report::Report;
 use crate::trigger::{
-    Delivery, Departure, Ignored, Merged, Message, Record, Rejected, Scope, Trigger, merge_traced,
+    Accounts, Delivery, Departure, Ignored, Merged, Message, Record, Rejected, Scope, Trigger, merge_traced,
 };
 
 /// Why an invocation failed, so that Lambda delivers it again and at last puts it aside.
@@ -74,7 +74,7 @@ async fn handle_event(keeper: &Keeper, event: &Message) -> Result<Value, Handler
         Ok(scope) => {
             info!("reconciling {scope}: {}", scope.reason());
             let report = run(keeper, &baseline, &scope).await?;
-            incomplete(&report)?;
+            incomplete(&report, &scope)?;
             Ok(json!({ "outcome": "reconcile", "reason": scope.reason(), "report": report.to_json() }))
         }
         Err(settled) => settled.answer(),
@@ -135,7 +135,7 @@ impl<'a> Batch<'a> {
             let served: Vec<&Record> = from.iter().map(|position| concerned[*position]).collect();
             info!(records = %Ids(&served), "reconciling {scope}: {}", scope.reason());
             let result = match run(keeper, baseline, &scope).await {
-                Ok(report) => incomplete(&report),
+                Ok(report) => incomplete(&report, &scope),
                 Err(stopped) => Err(stopped.into()),
             };
             if let Err(problem) = result {
@@ -245,8 +245,11 @@ async fn run(keeper: &Keeper, baseline: &Baseline, scope: &Scope) -> Result<Repo
 }
 
 /// Whether something is left over that another delivery may finish.
-fn incomplete(report: &Report) -> Result<(), HandlerError> {
-    let unfinished = report.unfinished();
+fn incomplete(report: &Report, scope: &Scope) -> Result<(), HandlerError> {
+    let unfinished = match scope.accounts {
+        Accounts::All => report.unfinished_in_a_sweep(),
+        Accounts::Only(_) => report.unfinished(),
+    };
     match unfinished.first() {
         None => Ok(()),
         Some(first) => Err(HandlerError::Incomplete {

@@ -22,7 +22,7 @@ use crate::plan::{
 };
 use crate::record::{Granted, Intent, Note, Origin, Ours, Records};
 use crate::report::{Outcome, PolicyReport, Report, TargetReport};
-use crate::resource_policy::{Document, Resource};
+use crate::resource_policy::{Document, PolicyHold, Resource};
 
 impl Keeper {
     /// Applies what a survey planned, and records it. Never stops early: a failure is an outcome.
@@ -119,7 +119,7 @@ impl Keeper {
                 let granted = Granted { at: Timestamp::now(), revision: baseline.revision.clone() };
                 self.record_grant(&resource, Some(granted)).await;
             }
-            let result = attempt.instrument(span).await;
+            let result = attempt.instrument(span).await.map_err(|failure| in_words(failure, change));
             if result.is_ok() && change.purpose == Purpose::Withdraw {
                 self.record_grant(&resource, None).await;
             }
@@ -200,6 +200,18 @@ impl Keeper {
             }
             Change::Policy(_) => Err(no_account_change(change)),
         }
+    }
+}
+
+/// A policy that Bedrock refuses, told with what may be the cause.
+fn in_words(failure: Failure, change: &PolicyChange) -> Failure {
+    match (failure.category, &change.to) {
+        (Category::Rejected, Some(document)) => {
+            let statements = document.statement_count();
+            let hold = PolicyHold::RefusedByBedrock { statements, message: failure.message };
+            Failure { message: hold.to_string(), ..failure }
+        }
+        (_, Some(_) | None) => failure,
     }
 }
 

@@ -128,7 +128,7 @@ async fn where_bedrock_takes_one_statement_only_nothing_is_overwritten() {
     check(
         &report,
         expect![[r#"
-            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: ValidationException: The provided resource policy is invalid: it has more than one Statement. (rejected)
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: Bedrock refused the policy: "ValidationException: The provided resource policy is invalid: it has more than one Statement."; it has 2 statements, and Bedrock may take only one: remove the others if they are not needed, the keeper never overwrites them (rejected)
             ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
             0 changed, 1 held, 0 in sync, 1 resource policy failed"#]],
     );
