@@ -211,7 +211,10 @@ assignments:
 
     #[test]
     fn every_active_account_is_wanted_something_in_every_region_that_matters() {
-        check(&Regions::All, &[], &expect![[r#"
+        check(
+            &Regions::All,
+            &[],
+            &expect![[r#"
             300000000001/ap-southeast-2 nothing
             300000000001/eu-west-1 corporate:2 existing Keep
             300000000001/us-east-1 corporate:2 existing Keep
@@ -223,19 +226,24 @@ assignments:
             300000000004/us-east-1 nothing
             300000000006/eu-west-1 unassigned
             300000000006/us-east-1 unassigned
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn an_event_narrows_the_regions() {
         let only = Regions::Only(BTreeSet::from(["us-east-1".parse().unwrap()]));
-        check(&only, &[], &expect![[r#"
+        check(
+            &only,
+            &[],
+            &expect![[r#"
             300000000001/us-east-1 corporate:2 existing Keep
             300000000002/us-east-1 nothing
             300000000003/us-east-1 excluded
             300000000004/us-east-1 nothing
             300000000006/us-east-1 unassigned
-        "#]]);
+        "#]],
+        );
         // A Region that nobody knows matters to nobody.
         let unknown = Regions::Only(BTreeSet::from(["xx-new-9".parse().unwrap()]));
         check(&unknown, &[], &expect![""]);
@@ -244,13 +252,17 @@ assignments:
     #[test]
     fn a_region_may_be_looked_at_for_another_reason() {
         let only = Regions::Only(BTreeSet::from(["ca-west-1".parse().unwrap()]));
-        check(&only, &["ca-west-1"], &expect![[r#"
+        check(
+            &only,
+            &["ca-west-1"],
+            &expect![[r#"
             300000000001/ca-west-1 nothing
             300000000002/ca-west-1 nothing
             300000000003/ca-west-1 excluded
             300000000004/ca-west-1 nothing
             300000000006/ca-west-1 unassigned
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
