@@ -390,11 +390,6 @@ impl Wants {
             Edit::Region { number } => {
                 let number = number % self.regions.len();
                 self.regions[number] = !self.regions[number];
-                // A baseline names one Region at least.
-                if !self.regions.contains(&true) {
-                    let other = (number + 1) % self.regions.len();
-                    self.regions[other] = true;
-                }
             }
             Edit::Placement => {
                 self.placement = match self.placement {

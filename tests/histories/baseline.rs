@@ -3,7 +3,7 @@
 
 use simulator::{EnforcedConfiguration, Guarding, Model};
 
-use crate::model::{Place, ROOT, SANDBOX, WORKLOAD, behaviour};
+use crate::model::{ORGANIZATION, Place, ROOT, SANDBOX, WORKLOAD, behaviour};
 use crate::setting::Setting;
 
 /// The name of the guardrail that is enforced.
@@ -74,8 +74,8 @@ impl Wants {
             placement: setting.placement,
             version: 2,
             regions: setting.regions().iter().map(|_| true).collect(),
-            replace_existing: false,
-            release_unusable: false,
+            replace_existing: setting.replace_existing,
+            release_unusable: setting.release_unusable,
             selective_system: false,
             without_embedding: false,
             root: Given::Unsaid,
@@ -99,13 +99,50 @@ impl Wants {
         let named = setting.regions().iter().zip(&self.regions).filter(|(_, on)| **on);
         let regions: Vec<&str> = named.map(|(region, _)| *region).collect();
         let name = if self.misnamed { "renamed" } else { GUARDRAIL };
-        let version = if self.invalid { "DRAFT".to_owned() } else { self.version.to_string() };
+        let version = self.version;
+        let mode = if self.invalid { "whatever" } else { mode };
         let mut text = format!(
-            "version: 1\norganization: o-exampleorgid\nowner: \"{}\"\nmode: {mode}\nguardrails:\n  corporate:\n    \
-             name: {name}\n    version: {version}\n    regions: [{}]\n",
-            setting.owner(),
-            regions.join(", ")
+            "version: 1\norganization: {ORGANIZATION}\nowner: \"{}\"\nmode: {mode}\nguardrails:",
+            setting.owner()
         );
+        if regions.is_empty() {
+            text.push_str(" {}\n");
+        } else {
+            text.push_str(&format!(
+                "\n  corporate:\n    name: {name}\n    version: {version}\n    regions: [{}]\n",
+                regions.join(", ")
+            ));
+            text.push_str(&self.details());
+        }
+        text.push_str("assignments:\n");
+        let member = setting.member(0);
+        for (target, given) in [
+            (ROOT, self.root),
+            (WORKLOAD, self.workload),
+            (SANDBOX, self.sandbox),
+            (member.as_str(), self.first_member),
+        ] {
+            let existing = if self.replace_existing { ", existing: replace" } else { "" };
+            match given {
+                Given::Guardrail if !regions.is_empty() => text.push_str(&format!(
+                    "  - {{ targets: [\"{target}\"], guardrail: corporate{existing} }}\n"
+                )),
+                Given::Guardrail | Given::None => text.push_str(&format!("  - {{ targets: [\"{target}\"], guardrail: none }}\n")),
+                Given::Unsaid => {}
+            }
+        }
+        text.push_str(&format!("exclude: [\"{}\"", setting.hub()));
+        if self.excludes {
+            text.push_str(&format!(", \"{}\"", setting.member(1)));
+        }
+        let most = if self.tight { 1 } else { 1000 };
+        text.push_str(&format!("]\nlimits: {{ max_replacements: {most}, max_releases: {most} }}\n"));
+        text
+    }
+
+    /// The lines of the guardrail that say something else than the default.
+    fn details(&self) -> String {
+        let mut text = String::new();
         if self.placement == Placement::Copy {
             text.push_str("    placement: copy\n");
         }
@@ -118,29 +155,6 @@ impl Wants {
         if self.without_embedding {
             text.push_str(&format!("    models: {{ include: [ALL], exclude: [\"{EMBEDDING}\"] }}\n"));
         }
-        text.push_str("assignments:\n");
-        let member = setting.member(0);
-        for (target, given) in [
-            (ROOT, self.root),
-            (WORKLOAD, self.workload),
-            (SANDBOX, self.sandbox),
-            (member.as_str(), self.first_member),
-        ] {
-            let existing = if self.replace_existing { ", existing: replace" } else { "" };
-            match given {
-                Given::Guardrail => text.push_str(&format!(
-                    "  - {{ targets: [\"{target}\"], guardrail: corporate{existing} }}\n"
-                )),
-                Given::None => text.push_str(&format!("  - {{ targets: [\"{target}\"], guardrail: none }}\n")),
-                Given::Unsaid => {}
-            }
-        }
-        text.push_str(&format!("exclude: [\"{}\"", setting.hub()));
-        if self.excludes {
-            text.push_str(&format!(", \"{}\"", setting.member(1)));
-        }
-        let most = if self.tight { 1 } else { 1000 };
-        text.push_str(&format!("]\nlimits: {{ max_replacements: {most}, max_releases: {most} }}\n"));
         text
     }
 

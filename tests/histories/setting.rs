@@ -33,6 +33,10 @@ pub(crate) struct Setting {
     pub(crate) durable: bool,
     /// How the baseline begins.
     pub(crate) placement: Placement,
+    pub(crate) replace_existing: bool,
+    pub(crate) release_unusable: bool,
+    /// Whether the guardrails are granted to the organization before the keeper comes.
+    pub(crate) shared: bool,
     /// Until policies and enforcements have effect.
     pub(crate) propagation_seconds: u64,
     /// Until guardrails and their versions are ready.
@@ -64,7 +68,7 @@ impl Setting {
         };
         Setting {
             seed,
-            members: if dice.chance(75) { 2 } else { 3 },
+            members: if dice.chance(85) { 2 } else { 3 },
             region_count: if dice.chance(75) { 1 } else { 2 },
             switches,
             durable: dice.chance(60),
@@ -73,6 +77,9 @@ impl Setting {
             } else {
                 Placement::Central
             },
+            replace_existing: dice.chance(40),
+            release_unusable: dice.chance(30),
+            shared: dice.chance(40),
             propagation_seconds: if dice.chance(30) { 20 } else { 0 },
             making_seconds: if dice.chance(20) { 10 } else { 0 },
             attempts: if dice.chance(70) { 1 } else { 2 },
@@ -145,6 +152,7 @@ impl Setting {
         world.guardrails.retain(|guardrail| self.regions().contains(&guardrail.region.as_str()));
         for guardrail in &mut world.guardrails {
             guardrail.account = self.owner();
+            guardrail.share_with_organization = self.shared;
         }
         world.settings.propagation_seconds = self.propagation_seconds;
         world.settings.guardrail_seconds = self.making_seconds;

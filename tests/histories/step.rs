@@ -180,25 +180,25 @@ pub(crate) const PUT: &str = "PutEnforcedGuardrailConfiguration";
 pub(crate) const DELETE: &str = "DeleteEnforcedGuardrailConfiguration";
 pub(crate) const LIST: &str = "ListEnforcedGuardrailsConfiguration";
 
-/// What members and the owner are asked for, and which of it writes.
-const OPERATIONS: [(&str, bool); 17] = [
-    ("AssumeRole", false),
-    ("DescribeOrganization", false),
-    ("ListAccounts", false),
-    ("DescribeAccount", false),
-    (LIST, false),
-    (PUT, true),
-    (DELETE, true),
-    ("ApplyGuardrail", false),
-    ("ListGuardrails", false),
-    ("GetGuardrail", false),
-    ("GetResourcePolicy", false),
-    ("PutResourcePolicy", true),
-    ("DeleteResourcePolicy", true),
-    ("CreateGuardrail", true),
-    ("UpdateGuardrail", true),
-    ("CreateGuardrailVersion", true),
-    ("DeleteGuardrail", true),
+/// What the keeper calls, how often it is struck, and whether it writes.
+const OPERATIONS: [(usize, &str, bool); 17] = [
+    (20, PUT, true),
+    (12, LIST, false),
+    (10, "ApplyGuardrail", false),
+    (8, "GetGuardrail", false),
+    (8, "GetResourcePolicy", false),
+    (8, "PutResourcePolicy", true),
+    (7, DELETE, true),
+    (6, "AssumeRole", false),
+    (5, "DescribeOrganization", false),
+    (4, "ListGuardrails", false),
+    (4, "CreateGuardrail", true),
+    (4, "CreateGuardrailVersion", true),
+    (4, "DeleteResourcePolicy", true),
+    (3, "ListAccounts", false),
+    (3, "DescribeAccount", false),
+    (3, "UpdateGuardrail", true),
+    (1, "DeleteGuardrail", true),
 ];
 
 /// What may be answered from an old copy. Not ApplyGuardrail: a probe that lies can't be noticed.
@@ -238,17 +238,16 @@ impl Wrong {
             (2, WrongKind::Conflict),
             (4, WrongKind::StaleRead),
         ]);
-        let writes: Vec<&str> =
-            OPERATIONS.iter().filter(|(_, writes)| *writes).map(|(operation, _)| *operation).collect();
-        let operation = match kind {
-            WrongKind::StaleRead => *dice.pick(&STALE),
-            // What is enforced matters most.
-            WrongKind::AnswerLost | WrongKind::Conflict if dice.chance(50) => PUT,
-            WrongKind::AnswerLost | WrongKind::Conflict => *dice.pick(&writes),
-            _ if dice.chance(15) => PUT,
-            _ if dice.chance(15) => LIST,
-            _ => dice.pick(&OPERATIONS).0,
-        };
+        let only_writes = matches!(kind, WrongKind::AnswerLost | WrongKind::Conflict);
+        let among: Vec<(usize, &str)> = OPERATIONS
+            .iter()
+            .filter(|(_, operation, writes)| match kind {
+                WrongKind::StaleRead => STALE.contains(operation),
+                _ => *writes || !only_writes,
+            })
+            .map(|(weight, operation, _)| (*weight, *operation))
+            .collect();
+        let operation = *dice.weighted(&among);
         let hub_calls = ["DescribeOrganization", "ListAccounts", "DescribeAccount"].contains(&operation);
         Wrong {
             kind,
@@ -258,7 +257,7 @@ impl Wrong {
             after: if kind == WrongKind::StaleRead || dice.chance(70) { 0 } else { 1 + small(dice) },
             times: match kind {
                 WrongKind::StaleRead => Some(1),
-                _ if dice.chance(35) => None,
+                _ if dice.chance(25) => None,
                 _ => Some(1 + small(dice)),
             },
         }
@@ -353,26 +352,26 @@ impl Edit {
         let given = *dice.weighted(&[(4, Given::Guardrail), (3, Given::None), (2, Given::Unsaid)]);
         *dice.weighted(&[
             (5, Edit::NextVersion),
-            (2, Edit::EarlierVersion),
+            (3, Edit::EarlierVersion),
             (5, Edit::Region { number: 0 }),
             (2, Edit::Region { number: 1 }),
-            (3, Edit::Placement),
+            (5, Edit::Placement),
             (4, Edit::Existing),
             (2, Edit::OnUnusable),
             (1, Edit::Guarding),
             (1, Edit::Models),
             (4, Edit::Mode(Mode::Sync)),
             (1, Edit::Mode(Mode::EnforceOnly)),
-            (2, Edit::Mode(Mode::Audit)),
+            (1, Edit::Mode(Mode::Audit)),
             (2, Edit::Root(given)),
-            (4, Edit::Workload(given)),
+            (5, Edit::Workload(given)),
             (2, Edit::Sandbox(given)),
             (2, Edit::FirstMember(given)),
             (1, Edit::Exclude),
             (1, Edit::Name),
             (1, Edit::Limits),
-            (2, Edit::Invalid),
-            (4, Edit::Start),
+            (1, Edit::Invalid),
+            (9, Edit::Start),
         ])
     }
 }
@@ -380,21 +379,28 @@ impl Edit {
 /// As many steps as asked for. Roughly one in four lets the keeper work: what it costs is calls.
 pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> Vec<Step> {
     let copies = setting.placement == crate::baseline::Placement::Copy;
+    // What members had before the keeper came.
+    let earlier = if dice.chance(40) { 1 + dice.below(2) } else { 0 };
     let one = |number: usize, dice: &mut Dice| match *dice.weighted(&[
-        (7, 's'),
-        (13, 'l'),
-        (6, 'i'),
+        (6, 's'),
+        (9, 'l'),
+        (5, 'i'),
         (3, 'r'),
         (2, 'a'),
-        (31, 'm'),
+        (34, 'm'),
         (14, 'b'),
-        (13, 'f'),
-        (7, 'e'),
+        (14, 'f'),
+        (4, 'e'),
         (5, 'w'),
         (1, 'k'),
     ]) {
-        // There is something to disturb first of all.
-        _ if number == 0 => Step::Sweep,
+        _ if number < earlier => Step::Meddle(Meddling::Enforce {
+            account: 1 + dice.below(3),
+            region: dice.below(2),
+            what: *dice.pick(&[Enforced::Equal, Enforced::Earlier, Enforced::Own]),
+        }),
+        // Then there is something to disturb.
+        _ if number == earlier => Step::Sweep,
         's' => Step::Sweep,
         'l' => Step::LookAt { account: dice.below(4) },
         'i' => Step::Interrupted { meddling: Meddling::random(dice, copies) },

@@ -319,6 +319,10 @@ impl Tale<'_> {
         self.log.push("the end: no faults, everything restored, the baseline approved".to_owned());
         self.clear_faults();
         self.set_ledger(true);
+        // Half of the histories end with what they have come to want, half with what they began with.
+        if self.setting.seed.is_multiple_of(2) {
+            self.wants = Wants { version: self.wants.version, ..Wants::start(self.setting) };
+        }
         self.wants.put_right();
         self.write_baseline();
         let (setting, wants, made) = (self.setting, &self.wants, &mut self.made);
