@@ -8,6 +8,7 @@ use guardrail_keeper::ids::{AccountId, Region, Role};
 use guardrail_keeper::own_roles::OwnRoles;
 use guardrail_keeper::trigger::{
     Accounts, Context, Delivery, Guardrails, Known, Regions, Scope, Trigger, decide, line, merge,
+    merge_traced,
 };
 
 /// The settings that the samples in `events/` are judged by.
@@ -52,6 +53,11 @@ pub(crate) fn check(bytes: &[u8]) {
         let alone = decide(bytes, &context);
         check_line(&alone);
         assert_eq!(decide(bytes, &context), alone, "the same bytes, the same answer");
+        // The handler goes by this: what needs no look without a baseline needs none with any.
+        let unread = decide(bytes, &Context { baseline: None, ..context.clone() });
+        if !matches!(unread, Trigger::Reconcile(_)) {
+            assert_eq!(unread, alone, "a baseline only narrows");
+        }
 
         let mut scopes = Vec::new();
         for (_, trigger) in Delivery::parse(bytes).decide(&context) {
@@ -122,7 +128,24 @@ pub(crate) fn check_merge(scopes: &[Scope]) {
     };
     assert_eq!(gather(&merged), gather(scopes));
     assert_eq!(merge(scopes.iter().rev().cloned()), merged, "order doesn't matter");
+    check_origins(scopes);
     assert_eq!(merge(merged.clone()), merged, "merging again changes nothing");
+}
+
+/// Each scope is served by work that covers all of it and tells its events.
+fn check_origins(scopes: &[Scope]) {
+    let merged = merge_traced(scopes.iter().cloned());
+    for (position, scope) in scopes.iter().enumerate() {
+        let serving: Vec<&Scope> =
+            merged.iter().filter(|work| work.from.contains(&position)).map(|work| &work.scope).collect();
+        assert!(!serving.is_empty(), "nobody serves {scope}");
+        assert!(serving.iter().all(|work| work.events.is_superset(&scope.events)));
+        for (account, region) in targets(std::slice::from_ref(scope)) {
+            let covers = |work: &&Scope| work.accounts.contain(&account) && work.regions.contain(&region);
+            assert!(serving.iter().any(covers), "{account}/{region} is not served for {scope}");
+        }
+    }
+    assert!(merged.iter().all(|work| work.from.iter().all(|position| *position < scopes.len())));
 }
 
 /// Every account with every Region that any scope names, as far as some scope covers the pair.

@@ -117,7 +117,8 @@ impl Content {
     /// # Errors
     /// When not everything in it can be copied.
     pub fn of_answer(body: &[u8]) -> Result<Content, CannotCopy> {
-        let answer = serde_json::from_slice(body).map_err(|error| CannotCopy::Unknown(error.to_string()))?;
+        let answer = serde_json::from_slice(body)
+            .map_err(|_| CannotCopy::Unknown("an answer that is not JSON".to_owned()))?;
         let Some(Value::Object(mut answer)) = telling(answer) else {
             return Err(CannotCopy::Unknown("an answer that says nothing".to_owned()));
         };
@@ -184,10 +185,13 @@ fn profile(details: CrossRegionDetails) -> Result<ProfileId, CannotCopy> {
     id.parse().map_err(|error| unknown("crossRegionDetails", &error))
 }
 
-/// The serde error says which member or value, and lists those that would have been known.
+/// The serde error says which member it is, and lists those that would have been known. One about a
+/// value quotes the value, which may be a denied topic or a word: that is nothing for a log.
 fn unknown(part: &str, error: &dyn fmt::Display) -> CannotCopy {
-    let what: String = format!("{part}: {error}").chars().take(200).collect();
-    CannotCopy::Unknown(what)
+    let error = error.to_string();
+    let names_members_only = error.starts_with("unknown field") || error.starts_with("missing field");
+    let what = if names_members_only { error.as_str() } else { "a value of another kind than documented" };
+    CannotCopy::Unknown(format!("{part}: {what}").chars().take(200).collect())
 }
 
 #[cfg(test)]

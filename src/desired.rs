@@ -103,3 +103,186 @@ fn wanted(baseline: &Baseline, account: &Account, region: &Region) -> Wanted {
         None => Wanted::Nothing,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::enforcement::Enforcement;
+    use crate::organization::AccountState;
+    use crate::record::{Origin, Ours, Record};
+
+    const HEAD: &str = "\
+version: 1
+organization: o-exampleorgid
+owner: \"222222222222\"
+exclude: [\"300000000003\"]
+guardrails:
+  corporate: { name: corporate-baseline, version: 2, regions: [us-east-1, eu-west-1] }
+  lenient: { name: lenient, version: 1, regions: [eu-west-1] }
+assignments:
+";
+    const ASSIGNMENTS: [&str; 3] = [
+        "  - { targets: [ou-exam-workload], guardrail: corporate }\n",
+        "  - { targets: [ou-exam-sandbox1], guardrail: none }\n",
+        "  - { targets: [\"300000000002\"], guardrail: lenient, existing: replace }\n",
+    ];
+
+    fn baseline(assignments: &[&str]) -> Baseline {
+        Baseline::parse(&format!("{HEAD}{}", assignments.concat()))
+            .unwrap_or_else(|invalid| panic!("{invalid}"))
+    }
+
+    fn organization(order: &[usize]) -> Organization {
+        let accounts = [
+            ("300000000001", "ou-exam-workload", AccountState::Active),
+            ("300000000002", "ou-exam-workload", AccountState::Active),
+            ("300000000003", "ou-exam-workload", AccountState::Active),
+            ("300000000004", "ou-exam-sandbox1", AccountState::Active),
+            ("300000000005", "ou-exam-workload", AccountState::Suspended),
+            ("300000000006", "ou-exam-elsewhere", AccountState::Active),
+        ];
+        let accounts = order.iter().map(|position| {
+            let (id, parent, state) = accounts[*position].clone();
+            let account = Account {
+                id: id.parse().unwrap(),
+                name: id.to_owned(),
+                state,
+                path: format!("o-exampleorgid/r-exam/{parent}/").parse().unwrap(),
+                joined: None,
+            };
+            (account.id.clone(), account)
+        });
+        Organization {
+            id: "o-exampleorgid".parse().unwrap(),
+            management: "111111111111".parse().unwrap(),
+            accounts: accounts.collect(),
+            complete: true,
+        }
+    }
+
+    fn records() -> Records {
+        // A Region that the baseline names nowhere: ours in one account, forgotten in another.
+        let enforcement = Enforcement {
+            guardrail: "arn:aws:bedrock:ap-southeast-2:222222222222:guardrail/old".parse().unwrap(),
+            version: crate::ids::GuardrailVersion::new(1).unwrap(),
+            models: Models::default(),
+            guarding: Guarding::default(),
+        };
+        let ours = Ours {
+            enforcement,
+            origin: Origin::Applied,
+            at: Timestamp::UNIX_EPOCH,
+            revision: "0123456789abcdef".parse().unwrap(),
+        };
+        Records::from([
+            (
+                "300000000001/ap-southeast-2".parse().unwrap(),
+                Record { ours: Some(ours), ..Record::default() },
+            ),
+            ("300000000002/ap-southeast-2".parse().unwrap(), Record::default()),
+        ])
+    }
+
+    fn in_words(desired: &Desired) -> String {
+        let lines = desired.iter().map(|(target, wanted)| {
+            let wanted = match wanted {
+                Wanted::Guardrail(wanted) => {
+                    format!("{}:{} existing {:?}", wanted.key, wanted.source.version, wanted.existing)
+                }
+                Wanted::Nothing => "nothing".to_owned(),
+                Wanted::Unassigned => "unassigned".to_owned(),
+                Wanted::Excluded => "excluded".to_owned(),
+            };
+            format!("{target} {wanted}\n")
+        });
+        lines.collect()
+    }
+
+    #[track_caller]
+    fn check(regions: &Regions, also: &[&str], expected: &Expect) {
+        let also = also.iter().map(|region| region.parse().unwrap()).collect();
+        let desired =
+            desired(&baseline(&ASSIGNMENTS), &organization(&[0, 1, 2, 3, 4, 5]), &records(), regions, &also);
+        expected.assert_eq(&in_words(&desired));
+    }
+
+    #[test]
+    fn every_active_account_is_wanted_something_in_every_region_that_matters() {
+        check(
+            &Regions::All,
+            &[],
+            &expect![[r#"
+            300000000001/ap-southeast-2 nothing
+            300000000001/eu-west-1 corporate:2 existing Keep
+            300000000001/us-east-1 corporate:2 existing Keep
+            300000000002/eu-west-1 lenient:1 existing Replace
+            300000000002/us-east-1 nothing
+            300000000003/eu-west-1 excluded
+            300000000003/us-east-1 excluded
+            300000000004/eu-west-1 nothing
+            300000000004/us-east-1 nothing
+            300000000006/eu-west-1 unassigned
+            300000000006/us-east-1 unassigned
+        "#]],
+        );
+    }
+
+    #[test]
+    fn an_event_narrows_the_regions() {
+        let only = Regions::Only(BTreeSet::from(["us-east-1".parse().unwrap()]));
+        check(
+            &only,
+            &[],
+            &expect![[r#"
+            300000000001/us-east-1 corporate:2 existing Keep
+            300000000002/us-east-1 nothing
+            300000000003/us-east-1 excluded
+            300000000004/us-east-1 nothing
+            300000000006/us-east-1 unassigned
+        "#]],
+        );
+        // A Region that nobody knows matters to nobody.
+        let unknown = Regions::Only(BTreeSet::from(["xx-new-9".parse().unwrap()]));
+        check(&unknown, &[], &expect![""]);
+    }
+
+    #[test]
+    fn a_region_may_be_looked_at_for_another_reason() {
+        let only = Regions::Only(BTreeSet::from(["ca-west-1".parse().unwrap()]));
+        check(
+            &only,
+            &["ca-west-1"],
+            &expect![[r#"
+            300000000001/ca-west-1 nothing
+            300000000002/ca-west-1 nothing
+            300000000003/ca-west-1 excluded
+            300000000004/ca-west-1 nothing
+            300000000006/ca-west-1 unassigned
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_order_of_accounts_and_assignments_changes_nothing() {
+        let first = desired(
+            &baseline(&ASSIGNMENTS),
+            &organization(&[0, 1, 2, 3, 4, 5]),
+            &records(),
+            &Regions::All,
+            &BTreeSet::new(),
+        );
+        for (accounts, assignments) in [
+            ([5, 4, 3, 2, 1, 0], [2, 1, 0]),
+            ([3, 0, 5, 1, 4, 2], [1, 2, 0]),
+            ([1, 2, 0, 5, 3, 4], [0, 2, 1]),
+        ] {
+            let baseline = baseline(&assignments.map(|position| ASSIGNMENTS[position]));
+            let again =
+                desired(&baseline, &organization(&accounts), &records(), &Regions::All, &BTreeSet::new());
+            assert_eq!(again, first);
+        }
+    }
+}

@@ -1,16 +1,20 @@
 //! One invocation: from a payload to an answer. What Lambda runs, the demo and the tests run too.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use aws_lambda_events::sqs::SqsBatchResponse;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tracing::{Instrument, error, info, info_span};
+use tracing::{Instrument, debug, error, info, info_span};
 
 use crate::baseline::Baseline;
+use crate::ids::AccountId;
 use crate::reconcile::{Keeper, Stopped, unwatched};
 use crate::report::Report;
-use crate::trigger::{Accounts, Delivery, Rejected, Scope, Trigger, is_part_of, merge};
+use crate::trigger::{
+    Accounts, Delivery, Departure, Ignored, Merged, Message, Record, Rejected, Scope, Trigger, merge_traced,
+};
 
 /// Why an invocation failed, so that Lambda delivers it again and at last puts it aside.
 #[derive(Debug, thiserror::Error)]
@@ -22,11 +26,11 @@ pub enum HandlerError {
     #[error(transparent)]
     Stopped(#[from] Stopped),
     /// Something is left that may work later.
-    #[error("{left} of {looked_at} targets are worth another try: {first}")]
+    #[error("{left} of {looked_at} targets and policies are worth another try: {first}")]
     Incomplete {
-        /// How many targets are left.
+        /// How many of them are left.
         left: usize,
-        /// How many there were.
+        /// How many targets and resource policies there were.
         looked_at: usize,
         /// The first of them, with its reason.
         first: String,
@@ -55,84 +59,183 @@ impl HandlerError {
 /// answer instead, and only a failure that can't be told apart fails the whole of it.
 pub async fn handle(keeper: &Keeper, payload: &str) -> Result<Value, HandlerError> {
     match Delivery::parse(payload) {
-        event @ Delivery::Event(_) => handle_event(keeper, &event).await,
-        batch @ Delivery::Batch(_) => handle_batch(keeper, &batch).await,
+        Delivery::Event(event) => handle_event(keeper, &event).await,
+        Delivery::Batch(records) => handle_batch(keeper, &records).await,
     }
 }
 
-async fn handle_event(keeper: &Keeper, event: &Delivery) -> Result<Value, HandlerError> {
-    let baseline = keeper.baseline().await;
-    let context = keeper.context(baseline.as_ref().ok(), Timestamp::now());
-    let trigger = event.decide(&context).into_iter().next().map(|(_, trigger)| trigger);
-    match trigger.unwrap_or(Trigger::Reject(Rejected::NotAnObject)) {
-        Trigger::Reconcile(scope) => {
-            let baseline = baseline?;
+async fn handle_event(keeper: &Keeper, event: &Message) -> Result<Value, HandlerError> {
+    let now = Timestamp::now();
+    if let Err(settled) = scope_of(event.decide(&keeper.context(None, now))) {
+        return settled.answer();
+    }
+    let baseline = keeper.baseline().await?;
+    match scope_of(event.decide(&keeper.context(Some(&baseline), now))) {
+        Ok(scope) => {
+            info!("reconciling {scope}: {}", scope.reason());
             let report = run(keeper, &baseline, &scope).await?;
-            incomplete(&report)?;
+            incomplete(&report, &scope)?;
             Ok(json!({ "outcome": "reconcile", "reason": scope.reason(), "report": report.to_json() }))
         }
-        Trigger::Departed { accounts, reason, event: _, at: _ } => {
-            info!("no more calls in {}: {reason}", Accounts::Only(accounts.clone()));
-            Ok(json!({ "outcome": "departed", "reason": reason.to_string(), "accounts": accounts }))
+        Err(settled) => settled.answer(),
+    }
+}
+
+async fn handle_batch(keeper: &Keeper, records: &[Record]) -> Result<Value, HandlerError> {
+    let now = Timestamp::now();
+    let mut batch = Batch::default();
+    let unread = keeper.context(None, now);
+    let waiting: Vec<&Record> = records
+        .iter()
+        .filter(|record| batch.take(record, record.message.decide(&unread)).is_some())
+        .collect();
+    if !waiting.is_empty() {
+        match keeper.baseline().await {
+            Ok(baseline) => batch.work(keeper, &baseline, now, &waiting).await,
+            Err(stopped) => batch.fail(&waiting, &stopped.into()),
         }
-        Trigger::Ignore(reason) => {
-            info!(reason = reason.code(), "ignored: {reason}");
-            Ok(json!({ "outcome": "ignore", "reason": reason.to_string() }))
+    }
+    batch.answer()
+}
+
+/// What becomes of the records of one batch.
+#[derive(Default)]
+struct Batch<'a> {
+    /// The ids of those that SQS shall keep. `None` stands for any without an id.
+    failed: BTreeSet<Option<&'a str>>,
+}
+
+impl<'a> Batch<'a> {
+    /// Settles a record, or answers what has to be looked at for it.
+    fn take(&mut self, record: &'a Record, trigger: Trigger) -> Option<Scope> {
+        match scope_of(trigger) {
+            Ok(scope) => Some(scope),
+            Err(settled) => {
+                settled.log(record);
+                if let Settled::Rejected(_) = settled {
+                    self.failed.insert(record.id.as_deref());
+                }
+                None
+            }
         }
-        Trigger::Reject(reason) => {
-            error!("rejected: {reason}");
-            Err(HandlerError::Rejected(reason))
+    }
+
+    /// Does what the records ask for, each piece of work once.
+    async fn work(&mut self, keeper: &Keeper, baseline: &Baseline, now: Timestamp, records: &[&'a Record]) {
+        let context = keeper.context(Some(baseline), now);
+        let mut concerned: Vec<&Record> = Vec::new();
+        let mut scopes: Vec<Scope> = Vec::new();
+        for record in records {
+            if let Some(scope) = self.take(record, record.message.decide(&context)) {
+                concerned.push(record);
+                scopes.push(scope);
+            }
+        }
+        for Merged { scope, from } in merge_traced(scopes) {
+            let served: Vec<&Record> = from.iter().map(|position| concerned[*position]).collect();
+            info!(records = %Ids(&served), "reconciling {scope}: {}", scope.reason());
+            let result = match run(keeper, baseline, &scope).await {
+                Ok(report) => incomplete(&report, &scope),
+                Err(stopped) => Err(stopped.into()),
+            };
+            if let Err(problem) = result {
+                self.fail(&served, &problem);
+            }
+        }
+    }
+
+    fn fail(&mut self, records: &[&'a Record], problem: &HandlerError) {
+        error!(error.kind = problem.name(), records = %Ids(records), "{problem}");
+        self.failed.extend(records.iter().map(|record| record.id.as_deref()));
+    }
+
+    fn answer(self) -> Result<Value, HandlerError> {
+        let mut answer = SqsBatchResponse::default();
+        for id in self.failed {
+            answer.add_failure(id.ok_or(HandlerError::NamelessRecord)?);
+        }
+        Ok(json!(answer))
+    }
+}
+
+/// What becomes of an event for which nothing is looked at.
+enum Settled {
+    Departed(BTreeSet<AccountId>, Departure),
+    Ignored(Ignored),
+    Rejected(Rejected),
+}
+
+/// What has to be looked at for an event, if anything has to.
+///
+/// Asked without a baseline first: that only narrows, so what needs no look then needs none at all,
+/// and no call is made for it.
+fn scope_of(trigger: Trigger) -> Result<Scope, Settled> {
+    match trigger {
+        Trigger::Reconcile(scope) => Ok(*scope),
+        Trigger::Departed { accounts, reason, event: _, at: _ } => Err(Settled::Departed(accounts, reason)),
+        Trigger::Ignore(reason) => Err(Settled::Ignored(reason)),
+        Trigger::Reject(reason) => Err(Settled::Rejected(reason)),
+    }
+}
+
+impl Settled {
+    /// The answer to an event that came alone.
+    fn answer(self) -> Result<Value, HandlerError> {
+        match self {
+            Settled::Departed(accounts, reason) => {
+                info!(reason = reason.code(), "no more calls in {}: {reason}", listed(&accounts));
+                Ok(json!({ "outcome": "departed", "reason": reason.to_string(), "accounts": accounts }))
+            }
+            Settled::Ignored(reason) => {
+                info!(reason = reason.code(), "ignored: {reason}");
+                Ok(json!({ "outcome": "ignore", "reason": reason.to_string() }))
+            }
+            // Not logged here: the runtime logs what an invocation fails with, and Lambda doesn't
+            // tell the first of its three attempts from the others.
+            Settled::Rejected(reason) => Err(HandlerError::Rejected(reason)),
+        }
+    }
+
+    /// Tells of a record of a batch.
+    fn log(&self, record: &Record) {
+        let id = record.id.as_deref().unwrap_or(NAMELESS);
+        match self {
+            Settled::Departed(accounts, reason) => {
+                info!(record = id, reason = reason.code(), "no more calls in {}: {reason}", listed(accounts));
+            }
+            Settled::Ignored(reason) => info!(record = id, reason = reason.code(), "ignored: {reason}"),
+            // SQS hands it out again until the queue puts it aside, and its reason stays the same.
+            Settled::Rejected(reason) if record.is_repeated() => {
+                debug!(record = id, reason = reason.code(), "rejected again: {reason}");
+            }
+            Settled::Rejected(reason) => error!(record = id, reason = reason.code(), "rejected: {reason}"),
         }
     }
 }
 
-async fn handle_batch(keeper: &Keeper, batch: &Delivery) -> Result<Value, HandlerError> {
-    let baseline = keeper.baseline().await;
-    let context = keeper.context(baseline.as_ref().ok(), Timestamp::now());
-    let mut failed: BTreeSet<Option<String>> = BTreeSet::new();
-    let mut wanted: Vec<(Option<String>, Scope)> = Vec::new();
-    for (id, trigger) in batch.decide(&context) {
-        let id = id.map(str::to_owned);
-        let record = id.as_deref().unwrap_or("without an id");
-        match trigger {
-            Trigger::Reconcile(scope) => wanted.push((id, *scope)),
-            Trigger::Departed { accounts, reason, event: _, at: _ } => {
-                info!(record, "no more calls in {}: {reason}", Accounts::Only(accounts));
-            }
-            Trigger::Ignore(reason) => info!(record, reason = reason.code(), "ignored: {reason}"),
-            Trigger::Reject(reason) => {
-                error!(record, "rejected: {reason}");
-                failed.insert(id);
-            }
+/// What a record without an id is called in the log.
+const NAMELESS: &str = "without an id";
+
+/// The ids of records, for the log.
+struct Ids<'a>(&'a [&'a Record]);
+
+impl fmt::Display for Ids<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, record) in self.0.iter().enumerate() {
+            let space = if position > 0 { " " } else { "" };
+            write!(f, "{space}{}", record.id.as_deref().unwrap_or(NAMELESS))?;
         }
+        Ok(())
     }
-    for scope in merge(wanted.iter().map(|(_, scope)| scope.clone())) {
-        let result = match &baseline {
-            Ok(baseline) => match run(keeper, baseline, &scope).await {
-                Ok(report) => incomplete(&report),
-                Err(stopped) => Err(stopped.into()),
-            },
-            Err(stopped) => {
-                Err(HandlerError::Incomplete { left: 0, looked_at: 0, first: stopped.to_string() })
-            }
-        };
-        if let Err(problem) = result {
-            error!(error.kind = problem.name(), "{problem}");
-            let concerned = wanted.iter().filter(|(_, one)| is_part_of(one, &scope));
-            failed.extend(concerned.map(|(id, _)| id.clone()));
-        }
-    }
-    let mut answer = SqsBatchResponse::default();
-    for id in failed {
-        answer.add_failure(id.ok_or(HandlerError::NamelessRecord)?);
-    }
-    Ok(json!(answer))
+}
+
+fn listed(accounts: &BTreeSet<AccountId>) -> String {
+    accounts.iter().map(AccountId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 async fn run(keeper: &Keeper, baseline: &Baseline, scope: &Scope) -> Result<Report, Stopped> {
     let span = info_span!("reconcile", scope = %scope, baseline.revision = %baseline.revision);
     async {
-        info!("reconciling {scope}: {}", scope.reason());
         let report = keeper.reconcile(baseline, scope, &unwatched).await?;
         info!(counts = %json!(report.counts()), "{}", report.summary());
         Ok(report)
@@ -142,8 +245,11 @@ async fn run(keeper: &Keeper, baseline: &Baseline, scope: &Scope) -> Result<Repo
 }
 
 /// Whether something is left over that another delivery may finish.
-fn incomplete(report: &Report) -> Result<(), HandlerError> {
-    let unfinished = report.unfinished();
+fn incomplete(report: &Report, scope: &Scope) -> Result<(), HandlerError> {
+    let unfinished = match scope.accounts {
+        Accounts::All => report.unfinished_in_a_sweep(),
+        Accounts::Only(_) => report.unfinished(),
+    };
     match unfinished.first() {
         None => Ok(()),
         Some(first) => Err(HandlerError::Incomplete {

@@ -9,8 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::baseline::{Limits, Revision};
 use crate::enforcement::Drift;
-use crate::plan::{Change, Decision, Held, HoldReason, Ownership, Plan};
+use crate::ids::Target;
+use crate::plan::{
+    Change, Decision, Held, HoldReason, LeaveReason, LeftAlone, Ownership, Plan, PolicyChange, Purpose,
+};
 use crate::record::Records;
+use crate::resource_policy::Resource;
 
 /// How far a revision has come: what the ledger knows of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,23 +91,49 @@ fn is_repair(change: &Change, records: &Records, revision: &Revision) -> bool {
                 ours.revision == *revision || Drift::between(&ours.enforcement, to).is_none()
             })
         }
+        // Somebody removed what this revision, or an earlier one that wanted the same, had put there.
+        Change::Enforce { target, to, repair: true, .. } => {
+            records.get(target).and_then(|record| record.ours.as_ref()).is_some_and(|ours| {
+                ours.revision == *revision || Drift::between(&ours.enforcement, to).is_none()
+            })
+        }
+        // A grant that live enforcements of ours rest on.
+        Change::Policy(PolicyChange { grant, purpose: Purpose::Grant, .. }) => {
+            records.values().filter_map(|record| record.ours.as_ref()).any(|ours| {
+                let guardrail = &ours.enforcement.guardrail;
+                match &grant.resource {
+                    Resource::Guardrail(arn) => guardrail == arn,
+                    Resource::Profile(arn) => {
+                        guardrail.account == arn.account && guardrail.region == arn.region
+                    }
+                }
+            })
+        }
         Change::Replace { ownership: Ownership::Foreign, .. }
-        | Change::Enforce { .. }
+        | Change::Enforce { repair: false, .. }
         | Change::Release { .. }
         | Change::EnsureCopy { .. }
-        | Change::Policy(_) => false,
+        | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. }) => false,
     }
 }
 
 impl Plan {
     /// Whether nobody could tell what is to be done in a target that is ours. A revision that was seen
     /// like that wasn't seen whole: more may have to be replaced or released than was counted.
-    pub fn leaves_ours_undecided(&self, records: &Records) -> bool {
+    ///
+    /// Where the ledger doesn't remember, any target may be ours.
+    pub fn leaves_ours_undecided(&self, records: &Records, ledger_remembers: bool) -> bool {
+        let may_be_ours = |target: &Target| {
+            !ledger_remembers
+                || records.is_empty()
+                || records.get(target).is_some_and(|record| record.ours.is_some())
+        };
         self.decisions.iter().any(|(target, decision)| match decision {
             Decision::Held(Held {
                 reason: HoldReason::Unreadable { .. } | HoldReason::Unusable { .. },
                 ..
-            }) => records.get(target).is_some_and(|record| record.ours.is_some()),
+            })
+            | Decision::LeftAlone(LeftAlone { reason: LeaveReason::Unreadable, .. }) => may_be_ours(target),
             Decision::Held(_)
             | Decision::Change(_)
             | Decision::InSync(_)

@@ -238,14 +238,25 @@ impl Plan {
         })
     }
 
-    /// Keeps only the changes that the mode allows; the others are held. Adds nothing.
+    /// Keeps only the changes that the mode allows; the others are held. Adds nothing. What would have
+    /// been released because it is broken is broken still.
     pub fn restrict(self, mode: Mode) -> Plan {
         let allows = |change: &Change| match mode {
             Mode::Sync => true,
             Mode::EnforceOnly => !change.is_release(),
             Mode::Audit => false,
         };
-        self.hold_changes(|change| (!allows(change)).then_some(HoldReason::Mode { mode }))
+        let mut plan = self.hold_changes(|change| (!allows(change)).then_some(HoldReason::Mode { mode }));
+        for decision in plan.decisions.values_mut() {
+            if let Decision::Held(Held {
+                reason: HoldReason::Mode { .. },
+                would: Some(Change::Release { from, broken: Some(unusable), .. }),
+            }) = decision
+            {
+                *decision = Decision::Broken(Broken { seen: from.clone(), unusable: unusable.clone() });
+            }
+        }
+        plan
     }
 
     /// Holds every change for which `reason` finds one.

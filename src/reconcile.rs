@@ -25,10 +25,10 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::limits::Rollout;
 use crate::organization::Organization;
 use crate::report::Report;
-use crate::settings::{BaselineSource, Settings};
+use crate::settings::{BaselineSource, Purpose, Settings};
 use crate::trigger::{Accounts, Context, Known, Scope};
 
-pub use survey::Survey;
+pub use survey::{Manner, Survey};
 
 /// Why a run stopped before anything was written. Failures of single targets are in the report instead.
 #[derive(Debug, thiserror::Error)]
@@ -77,8 +77,9 @@ impl Stopped {
     }
 }
 
-/// How often one run looks at most: once, and once more after each thing that others were waiting for.
-pub const MAX_ROUNDS: usize = 2;
+/// How often one run looks at most: once, and once more after each thing that others were waiting for:
+/// a grant, then a copy.
+pub const MAX_ROUNDS: usize = 3;
 
 /// How far a run has come, for whoever shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +122,12 @@ impl Keeper {
     pub async fn connect(settings: Settings, access: Access, patience: Patience) -> Result<Keeper, Stopped> {
         let identity = Identity {
             member_role: settings.member_role.clone(),
-            function_role: settings.own_roles.function.clone(),
+            // A terminal may have the function's settings and somebody else's credentials: there, whose
+            // they are is asked.
+            function_role: match settings.purpose {
+                Purpose::Function => settings.own_roles.function.clone(),
+                Purpose::Terminal => None,
+            },
             external_id: settings.external_id.clone(),
         };
         let cloud = Cloud::connect(access, identity, patience).await.map_err(Stopped::NoIdentity)?;
@@ -218,8 +224,17 @@ impl Keeper {
             if !report.calls_for_another_look() || report.is_converged() {
                 break;
             }
-            let survey = self.survey(baseline, scope, progress).await?;
-            report.absorb(self.apply(baseline, survey, progress).await);
+            let manner = Manner { again: true, ..Manner::default() };
+            match self.survey_as(baseline, scope, manner, progress).await {
+                Ok(survey) => report.absorb(self.apply(baseline, survey, progress).await),
+                // What was written stays reported; what waited for it is left to the next run.
+                Err(stopped) => {
+                    let warning = format!("the look after what was put in place stopped: {stopped}");
+                    tracing::warn!("{warning}");
+                    report.warnings.push(warning);
+                    break;
+                }
+            }
         }
         Ok(report)
     }

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::baseline::Revision;
-use crate::failure::Failure;
+use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::observed::Observation;
 use crate::organization::AccountState;
-use crate::plan::{Change, Decision, Plan, PolicyAction, PolicyChange, PolicyDecision};
+use crate::plan::{Change, Decision, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision};
 use crate::resource_policy::Resource;
 
 /// The result of one run.
@@ -150,14 +150,32 @@ impl TargetReport {
     /// Whether looking again soon may end better than waiting for the next sweep.
     pub fn is_worth_waiting(&self) -> bool {
         match self {
-            TargetReport::Attempted(Outcome { result, .. }) => {
-                result.as_ref().is_err_and(|failure| failure.category.is_worth_waiting())
+            TargetReport::Attempted(Outcome { result: Err(failure), .. }) => {
+                failure.category.is_worth_waiting()
+            }
+            // A copy that was written is still to be enforced.
+            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
+                matches!(change, Change::EnsureCopy { .. })
             }
             TargetReport::Decided(Decision::Held(held)) => held.reason.is_worth_waiting(),
             TargetReport::Decided(
                 Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_) | Decision::Broken(_),
             ) => false,
         }
+    }
+
+    /// Whether it waits for the account or Region to be set up. That may take hours, or never come: a
+    /// Region that nobody enables.
+    pub fn waits_for_set_up(&self) -> bool {
+        let failure = match self {
+            TargetReport::Attempted(Outcome { result, .. }) => result.as_ref().err(),
+            TargetReport::Decided(Decision::Held(held)) => match &held.reason {
+                HoldReason::Unreadable { failure } | HoldReason::ProbeFailed { failure } => Some(failure),
+                _ => None,
+            },
+            TargetReport::Decided(_) => None,
+        };
+        failure.is_some_and(|failure| failure.category == Category::NotReady)
     }
 
     /// Why, in words; `None` where the state says it all.
@@ -258,12 +276,22 @@ impl Report {
         })
     }
 
+    /// What is left of a run over everything that is worth another look before the next one: not what
+    /// waits for its set-up, or one Region that nobody enables would fail every sweep.
+    pub fn unfinished_in_a_sweep(&self) -> Vec<String> {
+        self.unfinished_where(|report| !report.waits_for_set_up())
+    }
+
     /// What is worth another look soon, each with its reason.
     pub fn unfinished(&self) -> Vec<String> {
+        self.unfinished_where(|_| true)
+    }
+
+    fn unfinished_where(&self, counts: impl Fn(&TargetReport) -> bool) -> Vec<String> {
         let policies = self.policies.iter().filter(|(_, report)| report.is_worth_waiting());
         let policies = policies
             .map(|(resource, report)| format!("{resource}: {}", report.trouble().unwrap_or_default()));
-        let targets = self.targets.iter().filter(|(_, report)| report.is_worth_waiting());
+        let targets = self.targets.iter().filter(|(_, report)| report.is_worth_waiting() && counts(report));
         let targets =
             targets.map(|(target, report)| format!("{target}: {}", report.reason().unwrap_or_default()));
         policies.chain(targets).collect()

@@ -3,20 +3,20 @@
 //! Separate from `Desired` because the same wish ends in different ARNs: each Region has its own
 //! guardrail, and with copies each account has too.
 
+mod unusable;
+
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
-use crate::baseline::{Existing, GuardrailKey, GuardrailName, OnUnusable, Placement};
-use crate::content::CannotCopy;
-use crate::copy::{CopyHeld, CopyStep, CopyVerdict, NoOriginal, Published};
+use crate::baseline::{Existing, GuardrailKey, OnUnusable, Placement};
+use crate::copy::{CopyStep, CopyVerdict, Published};
 use crate::desired::{Desired, Wanted, WantedGuardrail};
 use crate::enforcement::Enforcement;
 use crate::failure::Failure;
 use crate::ids::{GuardrailArn, GuardrailVersion, OrganizationId, Region, Target};
 use crate::observed::PolicySeen;
-use crate::resource_policy::{Ensure, Grant, ProfileArn, Resource, Verdict, ensure, judge};
+use crate::resource_policy::{Action, Ensure, Grant, Lack, ProfileArn, Resource, Verdict, ensure, judge};
+
+pub use unusable::Unusable;
 
 /// What the owner account was seen to hold, for every guardrail and Region that a run needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,139 +50,6 @@ impl CatalogEntry {
     pub fn resources(&self) -> impl Iterator<Item = Resource> {
         let guardrail = self.arn.clone().map(Resource::Guardrail);
         guardrail.into_iter().chain(self.profile.clone().map(Resource::Profile))
-    }
-}
-
-/// Why a guardrail can't be enforced. Displays as what is wrong and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Unusable {
-    /// No guardrail of that name in the Region.
-    NotFound {
-        /// The name that was looked for.
-        name: GuardrailName,
-    },
-    /// Several guardrails of that name in the Region.
-    Ambiguous {
-        /// The name that was looked for.
-        name: GuardrailName,
-        /// How many there are.
-        count: usize,
-    },
-    /// The guardrail, or this version of it, is gone or was never made.
-    Missing {
-        /// The guardrail.
-        guardrail: GuardrailArn,
-        /// The version.
-        version: GuardrailVersion,
-    },
-    /// The version exists but isn't ready.
-    NotReady {
-        /// Bedrock's word for its state, for example `CREATING` or `FAILED`.
-        status: String,
-    },
-    /// It carries an Automated Reasoning policy, which fails at run time when enforced.
-    AutomatedReasoning,
-    /// Its resource policy doesn't admit the organization.
-    NotGranted {
-        /// The guardrail or profile.
-        resource: Box<Resource>,
-        /// What its policy lacks, in words.
-        why: String,
-        /// Whether the keeper is about to put that right.
-        being_mended: bool,
-    },
-    /// The owner account could not be read, so nothing is known.
-    Unreadable {
-        /// Why.
-        failure: Failure,
-    },
-    /// It can't be turned into a copy.
-    CannotCopy {
-        /// Why, in words.
-        why: String,
-    },
-    /// The member's copy of it is held up.
-    CopyHeld {
-        /// Why.
-        held: CopyHeld,
-    },
-    /// The member's copy of it isn't there yet, or isn't up to date.
-    CopyNeeded {
-        /// The next step.
-        step: String,
-    },
-}
-
-impl Unusable {
-    /// Whether it is known to be unusable, or only not known to be usable.
-    pub fn is_certain(&self) -> bool {
-        match self {
-            Unusable::NotFound { .. }
-            | Unusable::Ambiguous { .. }
-            | Unusable::Missing { .. }
-            | Unusable::NotReady { .. }
-            | Unusable::NotGranted { .. }
-            | Unusable::AutomatedReasoning => true,
-            // A copy that is enforced works, whatever became of the original or of its next version.
-            Unusable::CannotCopy { .. }
-            | Unusable::CopyHeld { .. }
-            | Unusable::CopyNeeded { .. }
-            | Unusable::Unreadable { .. } => false,
-        }
-    }
-
-    /// Whether the keeper itself is about to mend it, so that nothing is given up for it.
-    pub fn is_being_mended(&self) -> bool {
-        matches!(self, Unusable::NotGranted { being_mended: true, .. })
-    }
-
-    /// Whether time alone may mend it.
-    pub fn is_worth_waiting(&self) -> bool {
-        match self {
-            Unusable::NotReady { status } => {
-                status == "CREATING" || status == "UPDATING" || status == "VERSIONING"
-            }
-            Unusable::Unreadable { failure } => failure.category.is_worth_waiting(),
-            Unusable::NotGranted { being_mended, .. } => *being_mended,
-            Unusable::NotFound { .. }
-            | Unusable::Ambiguous { .. }
-            | Unusable::Missing { .. }
-            | Unusable::CannotCopy { .. }
-            | Unusable::CopyHeld { .. }
-            | Unusable::CopyNeeded { .. }
-            | Unusable::AutomatedReasoning => false,
-        }
-    }
-}
-
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Unusable::NotFound { name } => {
-                write!(f, "no guardrail named {name} in this Region of the owner account: create it there, or take the Region out of the baseline")
-            }
-            Unusable::Ambiguous { name, count } => {
-                write!(f, "{count} guardrails are named {name} in this Region: give its ARN in the baseline")
-            }
-            Unusable::Missing { guardrail, version } => {
-                write!(f, "guardrail {} has no version {version} in this Region: publish it, or correct the baseline", guardrail.id)
-            }
-            Unusable::NotReady { status } => write!(f, "the guardrail is {status}, not READY"),
-            Unusable::AutomatedReasoning => {
-                f.write_str("it carries an Automated Reasoning policy, which fails every call when enforced: publish a version without one")
-            }
-            Unusable::NotGranted { resource, why, being_mended: true } => {
-                write!(f, "{resource} isn't granted to the organization yet: {why}")
-            }
-            Unusable::NotGranted { resource, why, being_mended: false } => {
-                write!(f, "{resource} isn't granted to the organization, and its policy can't be mended here: {why}")
-            }
-            Unusable::Unreadable { failure } => write!(f, "the owner account could not be read: {failure}"),
-            Unusable::CannotCopy { why } => write!(f, "it can't be copied: {why}"),
-            Unusable::CopyHeld { held } => held.fmt(f),
-            Unusable::CopyNeeded { step } => write!(f, "the account's copy isn't up to date: {step}"),
-        }
     }
 }
 
@@ -320,21 +187,8 @@ fn place_of_copy(
             unusable(Unusable::NotReady { status: status.to_string() })
         }
         Some(Ok(CopyVerdict::Held(held))) => unusable(Unusable::CopyHeld { held: held.clone() }),
-        Some(Err(failure)) => unusable(Unusable::Unreadable { failure: failure.clone() }),
-        None => unusable(Unusable::Unreadable { failure: Failure::not_looked_up(target) }),
-    }
-}
-
-impl From<NoOriginal> for Unusable {
-    fn from(reason: NoOriginal) -> Unusable {
-        match reason {
-            NoOriginal::NotReady(status) => Unusable::NotReady { status: status.to_string() },
-            NoOriginal::CannotCopy(CannotCopy::AutomatedReasoning) => Unusable::AutomatedReasoning,
-            NoOriginal::Unreadable(failure) => Unusable::Unreadable { failure },
-            other @ (NoOriginal::Missing | NoOriginal::CannotCopy(_)) => {
-                Unusable::CannotCopy { why: other.to_string() }
-            }
-        }
+        Some(Err(failure)) => unusable(Unusable::CopyUnreadable { failure: failure.clone() }),
+        None => unusable(Unusable::CopyUnreadable { failure: Failure::not_looked_up(target) }),
     }
 }
 
@@ -346,13 +200,19 @@ fn not_granted(
     catalog: &Catalog,
     organization: &OrganizationId,
 ) -> Option<Unusable> {
-    entry.resources().filter(|resource| *resource.account() != target.account).find_map(|resource| {
+    entry.resources().find_map(|resource| {
         let document = match catalog.policies.get(&resource) {
             Some(PolicySeen::Absent) => None,
             Some(PolicySeen::Attached(document)) => Some(document),
+            // Not understood is not the same as not granted.
             Some(PolicySeen::Invalid(invalid)) => {
                 let why = invalid.to_string();
-                return Some(Unusable::NotGranted { resource: Box::new(resource), why, being_mended: false });
+                return Some(Unusable::NotGranted {
+                    resource: Box::new(resource),
+                    why,
+                    being_mended: false,
+                    certain: false,
+                });
             }
             Some(PolicySeen::Unreadable(failure)) => {
                 return Some(Unusable::Unreadable { failure: failure.clone() });
@@ -360,16 +220,24 @@ fn not_granted(
             None => return Some(Unusable::Unreadable { failure: Failure::not_looked_up(&resource) }),
         };
         let grant = Grant { resource: resource.clone(), organization: organization.clone() };
-        match judge(document, &grant).verdict {
-            Verdict::Granted => None,
-            verdict @ (Verdict::NotGranted(_) | Verdict::Unclear(_)) => {
-                let being_mended = matches!(ensure(document, &grant), Ensure::Put(_));
-                Some(Unusable::NotGranted {
-                    resource: Box::new(resource),
-                    why: verdict.to_string(),
-                    being_mended,
-                })
-            }
+        let verdict = judge(document, &grant).verdict;
+        let certain = match &verdict {
+            Verdict::Granted => return None,
+            // Whether GetGuardrail is needed to be guarded isn't documented; ApplyGuardrail is.
+            Verdict::NotGranted(Lack::Missing(actions)) => actions.contains(&Action::ApplyGuardrail),
+            Verdict::NotGranted(Lack::Denied(_)) => true,
+            Verdict::Unclear(_) => false,
+        };
+        let denied = matches!(verdict, Verdict::NotGranted(Lack::Denied(_)));
+        if *resource.account() == target.account && !denied {
+            // The owner's own account needs no grant; a denial hits it like everybody else.
+            return None;
         }
+        Some(Unusable::NotGranted {
+            being_mended: matches!(ensure(document, &grant), Ensure::Put(_)),
+            resource: Box::new(resource),
+            why: verdict.to_string(),
+            certain,
+        })
     })
 }

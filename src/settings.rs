@@ -29,6 +29,8 @@ pub const VARIABLES: &[(&str, &str)] = &[
 /// What the program was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// Who reads them.
+    pub purpose: Purpose,
     /// Where the baseline is.
     pub baseline: BaselineSource,
     /// Whose writes are ours, among them the role to assume in members.
@@ -134,6 +136,7 @@ impl Settings {
         let Reading { variables: _, mut problems } = reading;
         match (baseline, member_role) {
             (Some(baseline), Some(member_role)) if problems.is_empty() => Ok(Settings {
+                purpose,
                 baseline,
                 own_roles: OwnRoles { function, members: BTreeSet::from([member_role.clone()]), former },
                 member_role,
@@ -346,29 +349,30 @@ mod tests {
             &[("KEEPER_BASELINE", "baseline.yaml")],
             Purpose::Terminal,
             &expect![[r#"
-            Settings {
-                baseline: File(
-                    "baseline.yaml",
-                ),
-                own_roles: OwnRoles {
-                    function: None,
-                    members: {
-                        RoleName(
-                            "GuardrailKeeperMember",
-                        ),
+                Settings {
+                    purpose: Terminal,
+                    baseline: File(
+                        "baseline.yaml",
+                    ),
+                    own_roles: OwnRoles {
+                        function: None,
+                        members: {
+                            RoleName(
+                                "GuardrailKeeperMember",
+                            ),
+                        },
+                        former: {},
                     },
-                    former: {},
-                },
-                member_role: RoleName(
-                    "GuardrailKeeperMember",
-                ),
-                external_id: None,
-                ledger: Memory,
-                grace_minutes: 60,
-                max_event_age_hours: None,
-                concurrency: 32,
-            }
-        "#]],
+                    member_role: RoleName(
+                        "GuardrailKeeperMember",
+                    ),
+                    external_id: None,
+                    ledger: Memory,
+                    grace_minutes: 60,
+                    max_event_age_hours: None,
+                    concurrency: 32,
+                }
+            "#]],
         );
     }
 
@@ -389,6 +393,7 @@ mod tests {
             Purpose::Function,
             &expect![[r#"
                 Settings {
+                    purpose: Function,
                     baseline: Parameter(
                         "/guardrail-keeper/baseline",
                     ),

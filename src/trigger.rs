@@ -26,7 +26,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::ids::AccountId;
 use envelope::Envelope;
@@ -34,7 +34,7 @@ use envelope::Envelope;
 pub use context::{Context, Guardrails, Known};
 pub use delivery::{Delivery, Message, Record};
 pub use line::{Line, line};
-pub use merge::{is_part_of, merge};
+pub use merge::{Merged, merge, merge_traced};
 pub use reason::{Departure, Ignored, Rejected, Why};
 pub use request::{PlanHash, REQUEST_DETAIL_TYPE, REQUEST_SOURCE, Request, RequestProblem};
 pub use scope::{Accounts, ChangedGuardrail, Regions, Scope};
@@ -52,7 +52,7 @@ const SCHEDULED_EVENT: &str = "Scheduled Event";
 pub enum Trigger {
     /// Look at this.
     Reconcile(Box<Scope>),
-    /// These accounts get no more calls, and their records are closed.
+    /// These accounts get no more calls.
     Departed {
         /// The accounts.
         accounts: BTreeSet<AccountId>,
@@ -83,7 +83,7 @@ pub fn decide_value(event: &Value, context: &Context) -> Trigger {
     let source = event.outer("source");
     let event_source = event.event_source();
     match (source.as_deref(), event_source.as_deref()) {
-        (None, None) => Trigger::Reject(Rejected::NoSource),
+        (None, None) => Trigger::Reject(wrapped(root).unwrap_or(Rejected::NoSource)),
         (Some(OUTCOME_SOURCE), _) if !is_request(&event) => Trigger::Ignore(Ignored::OwnOutcome),
         (Some(SCHEDULE_SOURCE), _) => scheduled(&event, context),
         (Some("aws.events" | "aws.scheduler"), None) => match event.outer("detail-type") {
@@ -102,6 +102,21 @@ pub fn decide_value(event: &Value, context: &Context) -> Trigger {
             (None, _) => Trigger::Ignore(Ignored::OtherSource),
         },
         (None, Some(service)) => of_service(service, &event, context),
+    }
+}
+
+/// What an object without a source is, where it is known to hold an event inside. It isn't unpacked:
+/// whoever delivers in such a form delivers past the rules, and should be told.
+fn wrapped(root: &Map<String, Value>) -> Option<Rejected> {
+    let has = |member: &str| root.contains_key(member);
+    if has("TopicArn") && has("Message") {
+        Some(Rejected::SnsNotification)
+    } else if has("requestPayload") && has("requestContext") {
+        Some(Rejected::FailedInvocation)
+    } else if root.get("Records").is_some_and(Value::is_array) {
+        Some(Rejected::NestedBatch)
+    } else {
+        None
     }
 }
 

@@ -58,7 +58,11 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ),
     // The decision: it sees everything but why we woke.
     ("plan", Core, Only(SEEN_BY_THE_PLAN)),
-    ("limits", Core, Only("ids organization enforcement baseline record desired resolved plan")),
+    (
+        "limits",
+        Core,
+        Only("ids organization enforcement resource_policy baseline record desired resolved plan"),
+    ),
     (
         "report",
         Core,

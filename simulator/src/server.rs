@@ -4,16 +4,13 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request as HttpRequest, State as Shared};
 use axum::http::Response;
-use hyper::body::{Frame, SizeHint};
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -21,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::broken::{DropConnection, StalledBody};
 use crate::call::Call;
 use crate::fault::Fault;
 use crate::forward::Destination;
@@ -360,42 +358,5 @@ async fn deliver(effect: Effect) -> Response<Body> {
             *response.body_mut() = Body::new(StalledBody { begun: Some(begun), whole: whole as u64 });
             response
         }
-    }
-}
-
-/// Marks a response that stands for a closed connection.
-#[derive(Clone, Copy, Debug)]
-struct DropConnection;
-
-impl fmt::Display for DropConnection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection is dropped on purpose")
-    }
-}
-
-impl std::error::Error for DropConnection {}
-
-/// A body that begins and never ends.
-struct StalledBody {
-    begun: Option<Bytes>,
-    whole: u64,
-}
-
-impl hyper::body::Body for StalledBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match self.begun.take() {
-            Some(begun) => Poll::Ready(Some(Ok(Frame::data(begun)))),
-            None => Poll::Pending,
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.whole)
     }
 }

@@ -11,7 +11,7 @@ use super::plan::{print, to_json};
 use super::{OK, Output, Target, UNFINISHED, settings};
 use crate::baseline::{Baseline, Revision};
 use crate::cloud::{Access, Patience};
-use crate::reconcile::{Keeper, MAX_ROUNDS, Stopped, Survey};
+use crate::reconcile::{Keeper, MAX_ROUNDS, Manner, Stopped, Survey};
 use crate::report::Report;
 use crate::trigger::Scope;
 
@@ -43,19 +43,23 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     )
     .await?;
     let baseline = keeper.baseline().await?;
-    if let Some(revision) = &arguments.approve {
-        if *revision != baseline.revision {
-            bail!("the baseline's revision is {}, not {revision}: read its plan first", baseline.revision);
-        }
-        keeper.approve(revision).await?;
+    if let Some(revision) = &arguments.approve
+        && *revision != baseline.revision
+    {
+        bail!("the baseline's revision is {}, not {revision}: read its plan first", baseline.revision);
     }
-    let session = Session { keeper: &keeper, baseline: &baseline, scope: arguments.target.scope() };
+    let session = Session {
+        keeper: &keeper,
+        baseline: &baseline,
+        scope: arguments.target.scope(),
+        approved: arguments.approve.is_some(),
+    };
     let mut planned = Vec::new();
     let mut rounds = 0;
     let mut whole: Option<Report> = None;
     loop {
         rounds += 1;
-        let survey = session.survey().await?;
+        let survey = session.survey(rounds > 1).await?;
         let strangers = survey.strangers.len();
         match arguments.output {
             Output::Text => print(&baseline, &survey),
@@ -63,7 +67,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         }
         let changes = survey.plan.plan().counts().to_change;
         let survey = match asks && changes > 0 {
-            true => match session.ask(survey, changes).await? {
+            true => match session.ask(survey, changes, rounds > 1).await? {
                 Some(survey) => survey,
                 None => return Ok(UNFINISHED),
             },
@@ -86,9 +90,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             None => report,
         };
         if goes_on && rounds < MAX_ROUNDS {
-            output::note(
-                "grants were put in place, so the accounts that waited for them are looked at again",
-            );
+            output::note("what others were waiting for was put in place, so they are looked at again");
             whole = Some(done);
             continue;
         }
@@ -104,12 +106,15 @@ struct Session<'a> {
     keeper: &'a Keeper,
     baseline: &'a Baseline,
     scope: Scope,
+    /// Whether the revision is approved by what is applied: recorded only once that was agreed to.
+    approved: bool,
 }
 
 impl Session<'_> {
-    async fn survey(&self) -> Result<Survey, Stopped> {
+    async fn survey(&self, again: bool) -> Result<Survey, Stopped> {
         let bar = Bar::new();
-        self.keeper.survey(self.baseline, &self.scope, &|step| bar.step(step)).await
+        let manner = Manner { approved: self.approved, again };
+        self.keeper.survey_as(self.baseline, &self.scope, manner, &|step| bar.step(step)).await
     }
 
     async fn apply(&self, survey: Survey) -> Report {
@@ -119,12 +124,12 @@ impl Session<'_> {
 
     /// Asks whether to apply what was shown. The plan was read for a while, so it is made again:
     /// what is applied must be what was read.
-    async fn ask(&self, shown: Survey, changes: usize) -> anyhow::Result<Option<Survey>> {
+    async fn ask(&self, shown: Survey, changes: usize, again: bool) -> anyhow::Result<Option<Survey>> {
         if !confirmed(changes)? {
             output::note("nothing was changed");
             return Ok(None);
         }
-        let survey = self.survey().await?;
+        let survey = self.survey(again).await?;
         if survey.plan.plan().hash() == shown.plan.plan().hash() {
             return Ok(Some(survey));
         }

@@ -102,9 +102,12 @@ impl Writer {
             Err(error) if is_conflict(&error) || (config_id.is_some() && is_missing(&error)) => {
                 match self.reader.enforcement().await {
                     Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(()),
-                    Observation::Absent | Observation::Enforced(_) | Observation::Unreadable(_) => {
-                        Err(changed_meanwhile(PUT))
+                    // Nothing changed, so it was not somebody else: AWS means the guardrail.
+                    Observation::Enforced(seen) if Some(&seen.config_id) == config_id => {
+                        Err(self.refusal(failure(PUT, &error), to))
                     }
+                    Observation::Absent | Observation::Enforced(_) => Err(changed_meanwhile(PUT)),
+                    Observation::Unreadable(failure) => Err(failure),
                 }
             }
             Err(error) => Err(self.refusal(failure(PUT, &error), to)),
@@ -114,14 +117,19 @@ impl Writer {
     /// Whether an account-level enforcement may refer to another account's guardrail is not
     /// documented. Where a guardrail that the account can apply is refused, that is the likely cause.
     fn refusal(&self, failure: Failure, to: &Enforcement) -> Failure {
+        // An explicit denial says itself what forbids the call.
+        let told = failure.message.contains("explicit deny");
         match failure.category {
-            Category::Rejected | Category::Denied if to.guardrail.account != self.account => Failure {
-                message: format!(
-                    "{}; the guardrail is account {}'s: if AWS refuses that, `placement: copy` gives this account its own",
-                    failure.message, to.guardrail.account
-                ),
-                ..failure
-            },
+            Category::Rejected | Category::Denied if to.guardrail.account != self.account && !told => {
+                Failure {
+                    message: format!(
+                        "{}; the guardrail is account {}'s: if AWS refuses that, `placement: copy` gives this account its own",
+                        failure.message.trim_end_matches('.'),
+                        to.guardrail.account
+                    ),
+                    ..failure
+                }
+            }
             Category::Transient
             | Category::NotReady
             | Category::Denied

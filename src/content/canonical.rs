@@ -33,7 +33,7 @@ impl Content {
     }
 
     /// With what absent members mean in their place, and without policies that hold nothing.
-    fn filled(&self) -> Content {
+    pub(super) fn filled(&self) -> Content {
         let mut content = self.clone();
         let Content {
             topic_policy,

@@ -5,7 +5,7 @@ use crate::copy::Enforced;
 use crate::enforcement::{Drift, Enforcement};
 use crate::ids::Target;
 use crate::observed::Seen;
-use crate::resolved::CopyWork;
+use crate::resolved::{CopyWork, Unusable};
 use crate::resource_policy::{Document, Grant};
 
 /// One write.
@@ -43,6 +43,8 @@ pub enum Change {
         target: Target,
         /// What is there.
         from: Seen,
+        /// Why it can't be used, where that is why it is released.
+        broken: Option<Unusable>,
     },
     /// Make or renew the copy of a guardrail in a member. What is enforced follows when it is ready.
     EnsureCopy {

@@ -7,7 +7,7 @@ use crate::copy::Enforced;
 use crate::enforcement::{Drift, Enforcement};
 use crate::ids::{AccountId, Target};
 use crate::observed::{Observation, Seen};
-use crate::record::Record;
+use crate::record::{Ours, Record};
 use crate::resolved::{Enforce, Unusable, Wish};
 
 /// Decides about one target. The table stands at the top of [`crate::plan`].
@@ -78,7 +78,7 @@ fn compare(
         (Ok(_), Some(None)) => {
             return in_sync(
                 Some(seen.enforcement.clone()),
-                record.ours.is_none().then_some(Correction::Adopt),
+                (!knows(record, &seen.enforcement)).then_some(Correction::Adopt),
             );
         }
         (Ok(to), Some(Some(drift))) => (to, drift),
@@ -147,7 +147,11 @@ fn broken(
             if !unusable.is_being_mended()
                 && is_what_we_last_applied(&target.account, seen, record, grounds) =>
         {
-            Decision::Change(Change::Release { target: target.clone(), from: seen.clone() })
+            Decision::Change(Change::Release {
+                target: target.clone(),
+                from: seen.clone(),
+                broken: Some(unusable.clone()),
+            })
         }
         OnUnusable::Release | OnUnusable::Keep => {
             Decision::Broken(Broken { seen: seen.clone(), unusable: unusable.clone() })
@@ -156,7 +160,7 @@ fn broken(
 }
 
 fn release(target: &Target, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> Decision {
-    let change = Change::Release { target: target.clone(), from: seen.clone() };
+    let change = Change::Release { target: target.clone(), from: seen.clone(), broken: None };
     if is_what_we_last_applied(&target.account, seen, record, grounds) {
         return Decision::Change(change);
     }
@@ -186,6 +190,12 @@ fn is_what_we_last_applied(account: &AccountId, seen: &Seen, record: &Record, gr
         .as_ref()
         .is_some_and(|ours| Drift::between(&seen.enforcement, &ours.enforcement).is_none());
     recorded || seen.was_last_written_by_us(grounds.own_roles, account)
+}
+
+/// Whether the record says that this is what is ours, with no write begun and not ended.
+fn knows(record: &Record, enforcement: &Enforcement) -> bool {
+    let equal = |ours: &Ours| Drift::between(&ours.enforcement, enforcement).is_none();
+    record.intent.is_none() && record.ours.as_ref().is_some_and(equal)
 }
 
 /// The enforcement to write, or why it must not be written.

@@ -260,7 +260,10 @@ impl fmt::Display for Change {
                     (Ownership::Foreign, None) => f.write_str(", not ours)"),
                 }
             }
-            Change::Release { target, from } => write!(f, "{target} release {}", from.enforcement),
+            Change::Release { target, from, broken } => {
+                write!(f, "{target} release {}", from.enforcement)?;
+                broken.as_ref().map_or(Ok(()), |unusable| write!(f, " (broken: {unusable})"))
+            }
             Change::EnsureCopy { target, key, work, enforced: _ } => {
                 write!(f, "{target} copy {key}:{} ({})", work.original.version, work.step)
             }

@@ -240,21 +240,21 @@ fn table_for_a_guardrail_that_is_gone_and_may_be_released() {
     check_table(
         "base:2 gone, release",
         &expect![[r#"
-        absent                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        absent, recorded          | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        equal, nobody's           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        equal, recorded           | release base:2
-        equal, by us              | release base:2
-        old, recorded             | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        old, by us                | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        old, only intended        | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, recorded another   | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, made by us, edited | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, foreign            | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, impostor           | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]],
+            absent                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            absent, recorded          | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            equal, nobody's           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            equal, recorded           | release base:2 (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
+            equal, by us              | release base:2 (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
+            old, recorded             | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            old, by us                | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            old, only intended        | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            other, recorded another   | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            other, made by us, edited | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            other, foreign            | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            other, impostor           | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        "#]],
     );
 }
 
@@ -401,6 +401,68 @@ fn what_is_enforced_instead_may_be_dead_too() {
     assert!(matches!(decision, Decision::Broken(_)), "{decision:?}");
 }
 
+#[test]
+fn what_passes_or_is_not_understood_releases_nothing() {
+    let roles = own_roles();
+    let resource = || Box::new(crate::resource_policy::Resource::Guardrail(enforcement("base", 2).guardrail));
+    let not_granted = |being_mended, certain| Unusable::NotGranted {
+        resource: resource(),
+        why: "statement 1 may deny it".to_owned(),
+        being_mended,
+        certain,
+    };
+    for (unusable, word) in [
+        (Unusable::NotReady { status: "VERSIONING".to_owned() }, "held"),
+        (Unusable::NotReady { status: "UPDATING".to_owned() }, "held"),
+        (Unusable::NotReady { status: "SOMETHING_NEW".to_owned() }, "held"),
+        (not_granted(false, false), "held"),
+        (not_granted(true, true), "broken"),
+        (not_granted(false, true), "release"),
+        (Unusable::NotReady { status: "FAILED".to_owned() }, "release"),
+    ] {
+        let wish = wanted(Some(unusable.clone()), Existing::Keep, OnUnusable::Release);
+        let ours = seen(enforcement("base", 2), None, Some(MEMBER_ROLE));
+        let decision = decide(&target(), &wish, &ours, &Record::default(), grounds(&roles));
+        let words = in_words(&decision).replace("300000000001/eu-west-1 ", "");
+        assert!(words.starts_with(word), "{unusable:?}: {words}");
+    }
+}
+
+#[test]
+fn limits_hold_neither_the_repair_of_what_was_removed_nor_the_grant_it_rests_on() {
+    let roles = own_roles();
+    let target = |number: u32| -> Target { format!("30000000000{number}/eu-west-1").parse().unwrap() };
+    let resolved: Resolved =
+        (1..=2).map(|number| (target(number), wanted(None, Existing::Keep, OnUnusable::Keep))).collect();
+    // The first was removed, and both revisions want it; the second is to be moved on.
+    let records = Records::from([
+        (target(1), recorded(enforcement("base", 2))),
+        (target(2), recorded(enforcement("base", 1))),
+    ]);
+    let observed = Observed::from([
+        (target(1), Observation::Absent),
+        (target(2), seen(enforcement("base", 1), None, None)),
+    ]);
+    let mut plan = plan(&resolved, &observed, &records, grounds(&roles));
+    let grant = |guardrail: &str| crate::resource_policy::Grant {
+        resource: crate::resource_policy::Resource::Guardrail(enforcement(guardrail, 1).guardrail),
+        organization: "o-exampleorgid".parse().unwrap(),
+    };
+    for guardrail in ["base", "unused"] {
+        let grant = grant(guardrail);
+        plan.policies
+            .insert(grant.resource.clone(), decide_policy(&crate::observed::PolicySeen::Absent, &grant));
+    }
+    let rollout = Rollout::new("fedcba9876543210".parse().unwrap());
+    let none = Limits { max_replacements: 0, max_releases: 0 };
+    expect![[r#"
+        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/base attach a resource policy that grants it to o-exampleorgid
+        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/unused held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
+        + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
+        ! 300000000002/eu-west-1 held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
+        2 to change, 2 held, 0 in sync"#]].assert_eq(&plan.limit(&rollout, none, &records).to_string());
+}
+
 // The laws.
 
 /// What would be there after a decision was carried out, and what would be recorded.
@@ -521,6 +583,18 @@ fn law_a_mode_only_takes_changes_away() {
                 }
                 Decision::Held(Held { reason: HoldReason::Mode { .. }, would: Some(change) }) => {
                     assert_eq!(before.decisions.get(target), Some(&Decision::Change(change.clone())));
+                    let hides = matches!(change, Change::Release { broken: Some(_), .. });
+                    assert!(!hides, "what is broken is told as broken: {change}");
+                }
+                Decision::Broken(Broken { seen, unusable })
+                    if before.decisions.get(target) != Some(decision) =>
+                {
+                    let release = Change::Release {
+                        target: target.clone(),
+                        from: seen.clone(),
+                        broken: Some(unusable.clone()),
+                    };
+                    assert_eq!(before.decisions.get(target), Some(&Decision::Change(release)));
                 }
                 other => assert_eq!(before.decisions.get(target), Some(other)),
             }

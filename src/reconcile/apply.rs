@@ -15,19 +15,30 @@ use crate::enforcement::Enforcement;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::limits::{Extent, Rollout};
+use crate::observed::Observation;
 use crate::plan::{
-    Change, Correction, Decision, HoldReason, InSync, Ownership, Plan, PolicyAction, PolicyDecision, Purpose,
-    SafePlan,
+    Change, Correction, Decision, HoldReason, InSync, LeftAlone, Ownership, Plan, PolicyAction, PolicyChange,
+    PolicyDecision, Purpose, SafePlan,
 };
-use crate::record::{Granted, Intent, Note, Origin, Ours};
+use crate::record::{Granted, Intent, Note, Origin, Ours, Records};
 use crate::report::{Outcome, PolicyReport, Report, TargetReport};
-use crate::resource_policy::Resource;
+use crate::resource_policy::{Document, PolicyHold, Resource};
 
 impl Keeper {
     /// Applies what a survey planned, and records it. Never stops early: a failure is an outcome.
     pub async fn apply(&self, baseline: &Baseline, survey: Survey, progress: Progress<'_>) -> Report {
-        let Survey { plan, organization: _, whole, strangers, rollout, records, warnings, originals } =
-            survey;
+        let Survey {
+            plan,
+            organization: _,
+            whole,
+            strangers,
+            ledger_remembers,
+            lost_grants,
+            rollout,
+            records,
+            warnings,
+            originals,
+        } = survey;
         let extent = Extent::of(plan.plan(), &records, &baseline.revision);
         let mut report =
             Report { strangers, warnings, ..Report::of(baseline.revision.clone(), plan.plan().clone()) };
@@ -35,14 +46,17 @@ impl Keeper {
         progress(Step::Writing { changes });
 
         if baseline.mode != Mode::Audit {
-            let whole = whole && !plan.plan().leaves_ours_undecided(&records);
+            for resource in &lost_grants {
+                self.record_grant(resource, None).await;
+            }
+            let whole = whole && !plan.plan().leaves_ours_undecided(&records, ledger_remembers);
             let begun = self.begin_rollout(plan.plan(), rollout, extent, whole).await;
             report.warnings.extend(begun);
         }
         for (resource, written) in self.write_policies(baseline, plan.plan(), progress).await {
             report.policies.insert(resource, written);
         }
-        let accounts = by_account(plan, baseline.mode, &baseline.revision, Timestamp::now());
+        let accounts = by_account(plan, &records, baseline, Timestamp::now());
         let run = Run { baseline, originals: &originals, progress };
         let applied: Vec<Applied> = stream::iter(accounts)
             .map(|(account, decisions)| self.apply_account(run, account, decisions))
@@ -99,19 +113,27 @@ impl Keeper {
                 let session = self.cloud.session(&baseline.owner).await?;
                 PolicyWriter::new(&session, resource.region()).write(change).await
             };
-            let result = attempt.instrument(span).await;
-            if result.is_ok() {
-                let granted = (change.purpose == Purpose::Grant)
-                    .then(|| Granted { at: Timestamp::now(), revision: baseline.revision.clone() });
-                if let Err(error) = self.ledger.set_grant(resource.clone(), granted).await {
-                    // Without the record the grant is never taken back: safe, and said.
-                    warn!(guardrail.arn = %resource, error = %error, "the grant could not be recorded");
-                }
+            // Recorded before it is written: a Put whose answer is lost is ours all the same, and a
+            // record of what never arrived is forgotten at the next look.
+            if is_all_ours(change) {
+                let granted = Granted { at: Timestamp::now(), revision: baseline.revision.clone() };
+                self.record_grant(&resource, Some(granted)).await;
+            }
+            let result = attempt.instrument(span).await.map_err(|failure| in_words(failure, change));
+            if result.is_ok() && change.purpose == Purpose::Withdraw {
+                self.record_grant(&resource, None).await;
             }
             progress(Step::Wrote);
             written.push((resource, PolicyReport::Attempted { change: change.clone(), result }));
         }
         written
+    }
+
+    async fn record_grant(&self, resource: &Resource, granted: Option<Granted>) {
+        if let Err(error) = self.ledger.set_grant(resource.clone(), granted).await {
+            // Without the record the grant is never taken back: safe, and said.
+            warn!(guardrail.arn = %resource, error = %error, "the grant could not be recorded");
+        }
     }
 
     async fn apply_account(&self, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
@@ -122,7 +144,6 @@ impl Keeper {
         let now = Timestamp::now();
         let begun = changes.iter().filter_map(|change| note_of_beginning(change, revision, now)).collect();
         let recorded = self.ledger.note(begun).await.map_err(|error| {
-            warn!(account.id = %account, error = %error, "the ledger could not be written");
             warnings.push(format!("{account}: the ledger could not be written: {error}"));
             Failure {
                 category: Category::Transient,
@@ -155,7 +176,6 @@ impl Keeper {
             outcomes.iter().filter_map(|outcome| note_of_outcome(outcome, revision, Timestamp::now())),
         );
         if let Err(error) = self.ledger.note(notes).await {
-            warn!(account.id = %account, error = %error, "the ledger could not be written");
             warnings.push(format!("{account}: what was done could not be recorded: {error}"));
         }
         let outcomes = outcomes
@@ -181,6 +201,25 @@ impl Keeper {
             Change::Policy(_) => Err(no_account_change(change)),
         }
     }
+}
+
+/// A policy that Bedrock refuses, told with what may be the cause.
+fn in_words(failure: Failure, change: &PolicyChange) -> Failure {
+    match (failure.category, &change.to) {
+        (Category::Rejected, Some(document)) => {
+            let statements = document.statement_count();
+            let hold = PolicyHold::RefusedByBedrock { statements, message: failure.message };
+            Failure { message: hold.to_string(), ..failure }
+        }
+        (_, Some(_) | None) => failure,
+    }
+}
+
+/// Whether a change adds a statement of ours. One that completes somebody else's leaves it theirs: it
+/// isn't to be taken back whole later.
+fn is_all_ours(change: &PolicyChange) -> bool {
+    let statements = |document: &Option<Document>| document.as_ref().map_or(0, Document::statement_count);
+    change.purpose == Purpose::Grant && statements(&change.to) > statements(&change.from)
 }
 
 /// Nothing that is planned for an account yields these; the owner's task will.
@@ -214,23 +253,30 @@ struct Decisions {
 
 fn by_account(
     plan: SafePlan,
-    mode: Mode,
-    revision: &Revision,
+    records: &Records,
+    baseline: &Baseline,
     at: Timestamp,
 ) -> BTreeMap<AccountId, Decisions> {
+    let Baseline { mode, revision, .. } = baseline;
     let mut accounts: BTreeMap<AccountId, Decisions> = BTreeMap::new();
     for (target, decision) in plan.into_plan().decisions {
-        match decision {
+        let note = match decision {
             Decision::Change(change) => {
                 accounts.entry(target.account).or_default().changes.push(change);
+                continue;
             }
             // Looking on takes nothing over: what is adopted may be released later.
-            Decision::InSync(in_sync) if mode != Mode::Audit => {
-                if let Some(note) = correction(in_sync, revision, at) {
-                    accounts.entry(target.account.clone()).or_default().corrections.push((target, note));
-                }
+            Decision::InSync(_) | Decision::LeftAlone(_) if *mode == Mode::Audit => continue,
+            Decision::InSync(in_sync) => correction(in_sync, revision, at),
+            // What was ours is gone: what somebody puts there next isn't.
+            Decision::LeftAlone(LeftAlone { seen: Observation::Absent, .. }) => {
+                let ours = records.get(&target).is_some_and(|record| record.ours.is_some());
+                ours.then_some(Note::Released { at })
             }
-            Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => {}
+            Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => None,
+        };
+        if let Some(note) = note {
+            accounts.entry(target.account.clone()).or_default().corrections.push((target, note));
         }
     }
     accounts
@@ -321,6 +367,9 @@ fn log(report: &Report) {
                 debug!(account.id = %account, region = %region, ?state, "{target}");
             }
         }
+    }
+    for warning in &report.warnings {
+        warn!("{warning}");
     }
     for (account, state) in &report.skipped {
         info!(account.id = %account, "skipped {account}: it is {state}");

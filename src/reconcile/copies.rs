@@ -33,6 +33,9 @@ impl Keeper {
             };
             match original {
                 Ok(original) => {
+                    if original.customer_key {
+                        tracing::warn!(guardrail.arn = %arn, "{arn} is encrypted with a key of its owner's; its copies are encrypted with AWS's");
+                    }
                     let published = Published { guardrail: arn.clone(), version: source.version };
                     originals.insert(published, original);
                 }

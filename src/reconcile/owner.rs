@@ -13,7 +13,7 @@ use crate::observed::{Observation, Observed, PolicySeen};
 use crate::plan::{PolicyDecision, decide_policy, decide_withdrawal, use_of};
 use crate::record::{Grants, Records};
 use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish};
-use crate::resource_policy::{Grant, Resource};
+use crate::resource_policy::{Grant, Remove, Resource, remove};
 
 impl Keeper {
     /// Looks up every guardrail that is wanted somewhere, once per Region.
@@ -118,7 +118,8 @@ impl Keeper {
         })
     }
 
-    /// Decides about the grants that we added and that the baseline has no use for any more.
+    /// Decides about the grants that we added and that the baseline has no use for any more. `None`
+    /// where ours isn't there: what somebody may add later isn't to be taken for it.
     pub(super) async fn withdrawals(
         &self,
         baseline: &Baseline,
@@ -126,14 +127,15 @@ impl Keeper {
         catalog: &Catalog,
         observed: &Observed,
         records: &Records,
-    ) -> BTreeMap<Resource, PolicyDecision> {
+    ) -> BTreeMap<Resource, Option<PolicyDecision>> {
         let mut decisions = BTreeMap::new();
         for resource in grants.keys().filter(|resource| !catalog.policies.contains_key(resource)) {
             // Where a guardrail of the Region could not be found, this may be the one that is meant.
-            let unresolved = catalog
-                .entries
-                .iter()
-                .any(|((_, region), entry)| region == resource.region() && entry.arn.is_none());
+            // The same goes for a profile where a guardrail could not be read.
+            let unresolved = catalog.entries.iter().any(|((_, region), entry)| {
+                let unread = matches!(entry.unusable, Some(Unusable::Unreadable { .. }));
+                region == resource.region() && (entry.arn.is_none() || unread)
+            });
             if unresolved || *resource.account() != baseline.owner {
                 continue;
             }
@@ -143,9 +145,7 @@ impl Keeper {
             };
             let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
             let used = use_of(resource, observed, records);
-            if let Some(decision) = decide_withdrawal(&seen, &grant, &used) {
-                decisions.insert(resource.clone(), decision);
-            }
+            decisions.insert(resource.clone(), decide_withdrawal(&seen, &grant, &used));
         }
         decisions
     }
@@ -158,6 +158,19 @@ pub(super) fn policies(baseline: &Baseline, catalog: &Catalog) -> BTreeMap<Resou
         (resource.clone(), decide_policy(seen, &grant))
     };
     catalog.policies.iter().map(decide).collect()
+}
+
+/// Grants that are needed and there, but by somebody else's statement: ours is gone.
+pub(super) fn lost_grants(baseline: &Baseline, grants: &Grants, catalog: &Catalog) -> Vec<Resource> {
+    let is_lost = |resource: &&Resource| match catalog.policies.get(*resource) {
+        Some(PolicySeen::Absent) => true,
+        Some(PolicySeen::Attached(document)) => {
+            let grant = Grant { resource: (*resource).clone(), organization: baseline.organization.clone() };
+            remove(Some(document), &grant) == Remove::NotNeeded
+        }
+        Some(PolicySeen::Invalid(_) | PolicySeen::Unreadable(_)) | None => false,
+    };
+    grants.keys().filter(is_lost).cloned().collect()
 }
 
 fn is_central(baseline: &Baseline, key: &GuardrailKey) -> bool {

@@ -5,22 +5,23 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{Instrument, debug, info_span};
 
 use super::copies::Originals;
-use super::owner::policies;
+use super::owner::{lost_grants, policies};
 use super::{Keeper, Progress, Step, Stopped};
 use crate::baseline::Baseline;
-use crate::cloud::{Reader, Session};
+use crate::cloud::Reader;
 use crate::desired::{Desired, desired};
 use crate::failure::{Category, Failure};
-use crate::ids::{AccountId, Region, Target};
+use crate::ids::{AccountId, GuardrailArn, Region, Target};
 use crate::limits::Rollout;
 use crate::observed::{Observation, Observed};
 use crate::organization::{Account, AccountState, Organization};
 use crate::plan::{Grounds, HoldReason, Plan, Proof, SafePlan, plan};
 use crate::record::{Grants, Records};
 use crate::resolved::resolve;
+use crate::resource_policy::Resource;
 use crate::trigger::{Accounts, Regions, Scope};
 
 /// What was seen, and the plan that follows from it.
@@ -39,6 +40,10 @@ pub struct Survey {
     pub rollout: Rollout,
     /// What the ledger knew.
     pub records: Records,
+    /// Whether the ledger was there and outlives this process, so that what it doesn't know is new.
+    pub(super) ledger_remembers: bool,
+    /// Grants that the ledger has for ours and that aren't there any more.
+    pub(super) lost_grants: Vec<Resource>,
     /// What went wrong besides.
     pub warnings: Vec<String>,
     /// The guardrails that are to be copied.
@@ -56,16 +61,33 @@ impl Keeper {
         scope: &Scope,
         progress: Progress<'_>,
     ) -> Result<Survey, Stopped> {
+        self.survey_as(baseline, scope, Manner::default(), progress).await
+    }
+
+    /// As [`Keeper::survey`], in a special manner.
+    ///
+    /// # Errors
+    /// As [`Keeper::survey`].
+    pub async fn survey_as(
+        &self,
+        baseline: &Baseline,
+        scope: &Scope,
+        manner: Manner,
+        progress: Progress<'_>,
+    ) -> Result<Survey, Stopped> {
         let mut warnings = Vec::new();
         let (organization, strangers) = self.organization(baseline, scope).await?;
         progress(Step::Looking { accounts: organization.accounts.len() });
 
         let (records, ledger_is_up) = self.records(&organization, &mut warnings).await;
-        let rollout = self.rollout(baseline, &mut warnings).await;
+        let mut rollout = self.rollout(baseline, &mut warnings).await;
+        rollout.approved |= manner.approved;
         let whole = scope.accounts == Accounts::All && scope.regions == Regions::All;
         // Only a look at everything can tell that a grant isn't needed any more.
-        let grants = if whole { self.grants(&mut warnings).await } else { Grants::new() };
-        let also = grants.keys().map(|resource| resource.region().clone()).collect();
+        let grants = self.grants(&mut warnings).await;
+        // What this very run released may have effect for a while yet: the next sweep takes back.
+        let leftovers = if whole && !manner.again { grants.clone() } else { Grants::new() };
+        let also = leftovers.keys().map(|resource| resource.region().clone()).collect();
         let desired = desired(baseline, &organization, &records, &scope.regions, &also);
         let (observed, mut catalog) = futures_util::join!(
             self.observe(&organization, &desired, progress),
@@ -76,19 +98,37 @@ impl Keeper {
         catalog.copies = self.look_at_copies(&desired, &catalog, &originals, &observed).await;
         let mut resolved = resolve(desired, &catalog, &baseline.organization);
         self.look_at_the_present(baseline, &mut resolved, &observed).await;
-        let grounds = Grounds {
-            own_roles: &self.settings.own_roles,
-            ledger_is_durable: ledger_is_up && self.ledger.is_durable(),
-        };
+        let ledger_remembers = ledger_is_up && self.ledger.is_durable();
+        let grounds = Grounds { own_roles: &self.settings.own_roles, ledger_is_durable: ledger_remembers };
         let mut plan = plan(&resolved, &observed, &records, grounds);
         plan.skipped = inactive(&organization);
         plan.policies = policies(baseline, &catalog);
-        plan.policies.extend(self.withdrawals(baseline, &grants, &catalog, &observed, &records).await);
+        let mut lost_grants = lost_grants(baseline, &grants, &catalog);
+        let withdrawals = self.withdrawals(baseline, &leftovers, &catalog, &observed, &records).await;
+        for (resource, decision) in withdrawals {
+            match decision {
+                Some(decision) => {
+                    plan.policies.insert(resource, decision);
+                }
+                None => lost_grants.push(resource),
+            }
+        }
         let plan = plan.restrict(baseline.mode).limit(&rollout, baseline.limits, &records);
-        let proofs = self.prove(&plan).await;
+        let proofs = self.prove(&plan, &organization, &grants).await;
         let plan = plan.prove(&proofs);
 
-        Ok(Survey { plan, organization, whole, strangers, rollout, records, warnings, originals })
+        Ok(Survey {
+            plan,
+            organization,
+            whole,
+            strangers,
+            rollout,
+            records,
+            ledger_remembers,
+            lost_grants,
+            warnings,
+            originals,
+        })
     }
 
     async fn organization(
@@ -131,8 +171,9 @@ impl Keeper {
             match self.ledger.account(account).await {
                 Ok(known) => records.extend(known),
                 Err(error) => {
-                    warn!(error = %error, "the ledger could not be read; going on without it, carefully");
-                    warnings.push(format!("the ledger could not be read: {error}"));
+                    warnings.push(format!(
+                        "the ledger could not be read; going on without it, carefully: {error}"
+                    ));
                     return (Records::new(), false);
                 }
             }
@@ -179,7 +220,7 @@ impl Keeper {
 
     /// One account's Regions, side by side: one that hangs delays none of the others.
     async fn observe_account(&self, account: &Account, regions: &[&Region]) -> Vec<(Target, Observation)> {
-        let session = self.member_session(account).await;
+        let session = self.cloud.session(&account.id).await;
         let observations = regions.iter().map(|region| {
             let target = Target { account: account.id.clone(), region: (*region).clone() };
             let span = info_span!("observe", account.id = %account.id, region = %region);
@@ -189,6 +230,12 @@ impl Keeper {
                     Ok(session) => Reader::new(&session, region).enforcement().await,
                     Err(failure) => Observation::Unreadable(failure),
                 };
+                let observation = match observation {
+                    Observation::Unreadable(failure) => {
+                        Observation::Unreadable(self.in_grace(account, failure))
+                    }
+                    observation @ (Observation::Absent | Observation::Enforced(_)) => observation,
+                };
                 debug!("{target}: {observation}");
                 (target, observation)
             }
@@ -197,22 +244,20 @@ impl Keeper {
         join_all(observations).await
     }
 
-    /// A session in a member. Shortly after an account joined, its role may still be on the way, and
-    /// STS says the same then as when it is missing for good.
-    async fn member_session(&self, account: &Account) -> Result<Session, Failure> {
-        self.cloud.session(&account.id).await.map_err(|failure| {
-            let grace = i64::from(self.settings.grace_minutes) * 60;
-            let age = account.joined.map(|joined| Timestamp::now().as_second() - joined.as_second());
-            if failure.category == Category::Denied && age.is_some_and(|age| age < grace) {
-                Failure { category: Category::NotReady, ..failure }
-            } else {
-                failure
-            }
-        })
+    /// What a denial in a member means. Shortly after an account joined, its role and the role's
+    /// permissions may still be on the way, and AWS says the same then as when they are missing for good.
+    fn in_grace(&self, account: &Account, failure: Failure) -> Failure {
+        let grace = i64::from(self.settings.grace_minutes) * 60;
+        excused(failure, account.joined, grace)
     }
 
     /// Tries each guardrail that is to be enforced as the member that will have to use it.
-    async fn prove(&self, plan: &Plan) -> BTreeMap<Target, Proof> {
+    async fn prove(
+        &self,
+        plan: &Plan,
+        organization: &Organization,
+        grants: &Grants,
+    ) -> BTreeMap<Target, Proof> {
         let probes = plan.needs_proof().filter_map(|change| change.enforces());
         let probes: Vec<(Target, Proof)> = stream::iter(probes)
             .map(|(target, enforcement)| async move {
@@ -220,12 +265,50 @@ impl Keeper {
                     Ok(session) => Reader::new(&session, &target.region).probe(enforcement).await,
                     Err(failure) => Err(failure),
                 };
-                (target.clone(), answer.map_err(|failure| HoldReason::ProbeFailed { failure }))
+                let answer = answer.map_err(|failure| {
+                    let failure = match organization.accounts.get(&target.account) {
+                        Some(account) => self.in_grace(account, failure),
+                        None => failure,
+                    };
+                    let failure = while_granting(&enforcement.guardrail, grants, failure);
+                    HoldReason::ProbeFailed { failure }
+                });
+                (target.clone(), answer)
             })
             .buffer_unordered(self.settings.concurrency)
             .collect()
             .await;
         probes.into_iter().collect()
+    }
+}
+
+/// How a survey differs from an ordinary one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Somebody approves the revision, if what follows is applied.
+    pub approved: bool,
+    /// It follows on what the same run just wrote.
+    pub again: bool,
+}
+
+/// How long a grant may take until every probe sees it.
+const GRANT_SETTLES_SECONDS: i64 = 600;
+
+/// What a denied probe means shortly after we granted the guardrail: the grant may be on its way.
+fn while_granting(guardrail: &GuardrailArn, grants: &Grants, failure: Failure) -> Failure {
+    let granted = grants.get(&Resource::Guardrail(guardrail.clone()));
+    excused(failure, granted.map(|granted| granted.at), GRANT_SETTLES_SECONDS)
+}
+
+/// Takes a denial for a matter of time within `seconds` of what it may be waiting for. An explicit
+/// denial waits for nothing.
+fn excused(failure: Failure, since: Option<Timestamp>, seconds: i64) -> Failure {
+    let age = since.map(|since| Timestamp::now().as_second() - since.as_second());
+    let explicit = failure.message.contains("explicit deny");
+    if failure.category == Category::Denied && !explicit && age.is_some_and(|age| age < seconds) {
+        Failure { category: Category::NotReady, ..failure }
+    } else {
+        failure
     }
 }
 

@@ -86,7 +86,7 @@ impl fmt::Display for Report {
                 match result {
                     Ok(()) => writeln!(f, "{} {change}", change.mark())?,
                     Err(failure) => {
-                        writeln!(f, "! {resource} its resource policy could not be written: {failure}")?
+                        writeln!(f, "! {resource} its resource policy could not be written: {failure}")?;
                     }
                 }
             }

@@ -24,6 +24,8 @@ pub struct Record {
     /// What the batch's answer calls it. SQS always gives one; a record without can't be answered
     /// for alone, so that its rejection has to fail the invocation.
     pub id: Option<String>,
+    /// How often SQS has handed it out, this time included; roughly, as SQS says itself.
+    pub receives: Option<u32>,
     /// What it says.
     pub message: Message,
 }
@@ -67,15 +69,24 @@ impl Delivery {
 impl Record {
     fn of(record: Value) -> Record {
         let Value::Object(mut record) = record else {
-            return Record { id: None, message: Message::Unreadable(Rejected::NotARecord) };
+            return Record { id: None, receives: None, message: Message::Unreadable(Rejected::NotARecord) };
         };
         let id = take_text(&mut record, "messageId");
+        let receives = record
+            .get("attributes")
+            .and_then(|attributes| attributes.get("ApproximateReceiveCount")?.as_str()?.parse().ok());
         let from_sqs = record.get("eventSource").is_none_or(|source| source == "aws:sqs");
         let message = match take_text(&mut record, "body") {
             Some(body) if from_sqs => Message::parse(body),
             Some(_) | None => Message::Unreadable(Rejected::NotARecord),
         };
-        Record { id, message }
+        Record { id, receives, message }
+    }
+
+    /// Whether SQS hands it out again. Without a count it is taken for new: a reason that is logged
+    /// twice is better than none.
+    pub fn is_repeated(&self) -> bool {
+        self.receives.is_some_and(|count| count > 1)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Several events of one batch as fewer pieces of work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Request;
 use super::scope::{Accounts, ChangedGuardrail, Regions, Scope};
@@ -19,33 +19,42 @@ enum Work {
     Organization,
 }
 
+/// One piece of work, and what asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// What to look at.
+    pub scope: Scope,
+    /// The positions, among the scopes that were merged, of those that this one serves. A scope of
+    /// several accounts is served by several pieces of work.
+    pub from: BTreeSet<usize>,
+}
+
 /// Merges the scopes of one batch: one for each account, one for each guardrail that changed, one
 /// for each request, one for the whole organization, sorted.
 ///
 /// Every target of every scope is in the result. Accounts are not merged into the organization's
 /// scope though it covers them: what an event names shall not wait for a sweep.
 pub fn merge(scopes: impl IntoIterator<Item = Scope>) -> Vec<Scope> {
-    let mut merged: BTreeMap<Work, Scope> = BTreeMap::new();
-    for scope in scopes {
+    merge_traced(scopes).into_iter().map(|merged| merged.scope).collect()
+}
+
+/// As [`merge`], and tells which scopes each piece of work serves, so that its failure fails those only.
+pub fn merge_traced(scopes: impl IntoIterator<Item = Scope>) -> Vec<Merged> {
+    let mut merged: BTreeMap<Work, Merged> = BTreeMap::new();
+    for (position, scope) in scopes.into_iter().enumerate() {
         for (work, scope) in split(scope) {
             match merged.get_mut(&work) {
-                Some(known) => absorb(known, scope),
+                Some(known) => {
+                    absorb(&mut known.scope, scope);
+                    known.from.insert(position);
+                }
                 None => {
-                    merged.insert(work, scope);
+                    merged.insert(work, Merged { scope, from: BTreeSet::from([position]) });
                 }
             }
         }
     }
     merged.into_values().collect()
-}
-
-/// Whether some of what this scope asked for was merged into `merged`.
-///
-/// An account's scope is not part of the organization's, though that one covers the account: it was
-/// worked on apart, and failed or not apart.
-pub fn is_part_of(one: &Scope, merged: &Scope) -> bool {
-    let theirs = split(merged.clone());
-    split(one.clone()).iter().any(|(work, _)| theirs.iter().any(|(other, _)| work == other))
 }
 
 fn split(scope: Scope) -> Vec<(Work, Scope)> {

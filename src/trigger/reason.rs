@@ -121,6 +121,12 @@ pub enum Rejected {
     NotAnObject,
     /// Nothing says where the event comes from.
     NoSource,
+    /// A notification of SNS, with what may be an event as text inside.
+    SnsNotification,
+    /// What Lambda keeps of an invocation that failed, with the event inside.
+    FailedInvocation,
+    /// A batch of SQS, where one message of it was expected.
+    NestedBatch,
     /// An event of a service we listen to that says nothing else.
     NoDetail,
     /// A record of a batch that did not come from SQS, or has no body.
@@ -137,6 +143,9 @@ impl Rejected {
             Rejected::TooDeep => "too_deep",
             Rejected::NotAnObject => "not_an_object",
             Rejected::NoSource => "no_source",
+            Rejected::SnsNotification => "sns_notification",
+            Rejected::FailedInvocation => "failed_invocation",
+            Rejected::NestedBatch => "nested_batch",
             Rejected::NoDetail => "no_detail",
             Rejected::NotARecord => "not_a_record",
             Rejected::Request(_) => "malformed_request",
@@ -151,6 +160,13 @@ impl fmt::Display for Rejected {
             Rejected::TooDeep => f.write_str("the message is nested deeper than any event"),
             Rejected::NotAnObject => f.write_str("the message is not a JSON object"),
             Rejected::NoSource => f.write_str("the message has no source, so it is no event"),
+            Rejected::SnsNotification => f.write_str(
+                "the message is a notification of SNS; turn on raw message delivery for the subscription",
+            ),
+            Rejected::FailedInvocation => f.write_str(
+                "the message is Lambda's record of a failed invocation; its event is in `requestPayload`",
+            ),
+            Rejected::NestedBatch => f.write_str("the message is a batch of SQS, not an event"),
             Rejected::NoDetail => f.write_str("the event has no detail"),
             Rejected::NotARecord => f.write_str("the record is not an SQS message with a body"),
             Rejected::Request(problems) => {

@@ -25,7 +25,7 @@ const PROBLEM_LIMIT: usize = 20;
 const REASON_LIMIT: usize = 500;
 
 text_id!(
-    /// Names a plan that somebody reviewed: only that plan is carried out.
+    /// Names a plan that somebody reviewed.
     PlanHash,
     "a plan's hash",
     "8 to 128 hexadecimal digits",

@@ -6,8 +6,13 @@ mod harness;
 
 mod batches;
 mod documents;
+mod handler;
+mod pattern;
+mod printed;
+mod rules;
 mod samples;
 mod strange;
+mod template;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,19 +3,15 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use serde_json::Value;
 use simulator::AssumeRole;
 
 use crate::support::lambda::{Answer, Function, SECRET};
 use crate::support::{
-    Document, EU, FUNCTION_ROLE, HUB, PAYMENTS, PUT, US, WORKLOAD, World, repository, schedule, version,
+    Document, EU, FUNCTION_ROLE, HUB, PAYMENTS, PUT, US, WORKLOAD, World, check, repository, schedule,
+    version,
 };
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
-}
 
 fn sample(name: &str) -> String {
     std::fs::read_to_string(repository(&format!("events/{name}.json"))).unwrap()
@@ -204,13 +200,12 @@ async fn the_log_says_what_was_done_where_and_why() {
     check(
         &shown,
         expect![[r#"
-            INFO "reconciling 300000000007 in all Regions: the account was created" scope=300000000007 in all Regions
+            INFO "reconciling 300000000007 in all Regions: the account was created"
             WARN "held 300000000007/eu-west-1: another configuration is there, made by arn:aws:iam::300000000007:user/administrator: `existing: replace` would replace it" account.id=300000000007 region=eu-west-1 scope=300000000007 in all Regions
             INFO "300000000007/us-east-1 enforce corporate:2" account.id=300000000007 region=us-east-1 change=enforce scope=300000000007 in all Regions
             INFO "1 changed, 1 held, 0 in sync" scope=300000000007 in all Regions
             INFO "ignored: tags have no part in the baseline" reason=tags
-            INFO "no more calls in 300000000001: the account was closed"
-            ERROR "rejected: the message has no source, so it is no event"
+            INFO "no more calls in 300000000001: the account was closed" reason=closed
             ERROR "Diagnostic { error_type: \"EventRejected\", error_message: \"not an event: the message has no source, so it is no event\" }"
         "#]],
     );

@@ -1,7 +1,7 @@
 //! Accounts come, move and change; the baseline changes. Each ends as the baseline says, and the
 //! second run finds nothing left to write.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use guardrail_keeper::trigger::Trigger;
 use serde_json::Value;
 use simulator::{
@@ -11,13 +11,8 @@ use simulator::{
 
 use crate::support::{
     ABANDONED, DELETE, Document, EU, HUB, LIST, OWNER, PAYMENTS, PLAYGROUND, PUT, SANDBOX, SEARCH, SHIPPING,
-    US, WORKLOAD, World, schedule, version,
+    US, WORKLOAD, World, check, schedule, version,
 };
-
-#[track_caller]
-fn check(text: &str, expected: Expect) {
-    expected.assert_eq(text);
-}
 
 #[tokio::test]
 async fn an_account_that_joins_is_guarded_in_all_its_regions_and_no_other_is_touched() {
@@ -522,10 +517,10 @@ async fn a_cross_account_reference_that_aws_refuses_is_told_and_not_tried_again_
     check(
         &crate::support::targets(&answer),
         expect![[r#"
-        300000000001/ap-southeast-2 failed: PutEnforcedGuardrailConfiguration: ValidationException: The guardrail arn:aws:bedrock:ap-southeast-2:222222222222:guardrail/apbase1a2b3c doesn't belong to account 300000000001. (rejected)
-        300000000001/eu-west-1 failed: PutEnforcedGuardrailConfiguration: ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001. (rejected)
-        300000000001/us-east-1 failed: PutEnforcedGuardrailConfiguration: ValidationException: The guardrail arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c doesn't belong to account 300000000001. (rejected)
-    "#]],
+            300000000001/ap-southeast-2 failed: PutEnforcedGuardrailConfiguration: ValidationException: The guardrail arn:aws:bedrock:ap-southeast-2:222222222222:guardrail/apbase1a2b3c doesn't belong to account 300000000001; the guardrail is account 222222222222's: if AWS refuses that, `placement: copy` gives this account its own (rejected)
+            300000000001/eu-west-1 failed: PutEnforcedGuardrailConfiguration: ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001; the guardrail is account 222222222222's: if AWS refuses that, `placement: copy` gives this account its own (rejected)
+            300000000001/us-east-1 failed: PutEnforcedGuardrailConfiguration: ValidationException: The guardrail arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c doesn't belong to account 300000000001; the guardrail is account 222222222222's: if AWS refuses that, `placement: copy` gives this account its own (rejected)
+        "#]],
     );
     assert_eq!(world.count(PUT), 3, "one attempt in each Region");
 }

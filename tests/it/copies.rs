@@ -49,10 +49,8 @@ fn operations(run: &Run) -> Vec<String> {
 #[tokio::test]
 async fn everybody_is_guarded_whichever_way_aws_has_it() {
     for (answer, document) in [(Answer::Accepted, Document::default()), (Answer::Refused, copied())] {
-        let world = World::of(&document)
-            .switches(|switches| switches.cross_account_reference = answer.clone())
-            .start()
-            .await;
+        let world =
+            World::of(&document).switches(|switches| switches.cross_account_reference = answer).start().await;
         let run = world.converge(&schedule()).await;
         assert_eq!(run.answer["report"]["converged"], true, "{}", run.answer);
         for account in [OWNER, PAYMENTS, SHIPPING] {
@@ -71,8 +69,8 @@ async fn a_refused_central_reference_says_to_use_copies() {
     check(
         &report,
         expect![[r#"
-        ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.; the guardrail is account 222222222222's: if AWS refuses that, `placement: copy` gives this account its own (rejected)
-        0 changed, 0 held, 0 in sync, 1 failed"#]],
+            ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001; the guardrail is account 222222222222's: if AWS refuses that, `placement: copy` gives this account its own (rejected)
+            0 changed, 0 held, 0 in sync, 1 failed"#]],
     );
     assert!(!is_guarded(&world, PAYMENTS, EU));
 }

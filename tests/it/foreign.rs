@@ -1,19 +1,16 @@
 //! What isn't ours: kept, replaced only where the baseline says so and the ledger remembers, adopted
 //! where it is what is wanted.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use guardrail_keeper::handler::handle;
 use serde_json::Value;
 use simulator::UpdatedBy;
 
-use crate::support::{Document, EU, PAYMENTS, SHIPPING, US, World, guardrail, schedule, targets, version};
+use crate::support::{
+    Document, EU, PAYMENTS, SHIPPING, US, World, check, guardrail, schedule, targets, version,
+};
 
 const REPLACE: (&str, &str) = (PAYMENTS, "corporate, existing: replace");
-
-#[track_caller]
-fn check(text: &str, expected: Expect) {
-    expected.assert_eq(text);
-}
 
 fn ledger(world: &World) -> Value {
     serde_json::from_slice(&std::fs::read(world.ledger_file()).unwrap()).unwrap()

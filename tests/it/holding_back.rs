@@ -1,17 +1,12 @@
 //! Modes and limits: what the baseline itself keeps the keeper from doing.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use simulator::{Fault, FaultKind};
 
 use crate::support::{
-    Document, EU, LIST, PAYMENTS, PLAYGROUND, PUT, SEARCH, SHIPPING, WORKLOAD, World, schedule, targets,
-    version,
+    Document, EU, LIST, PAYMENTS, PLAYGROUND, PUT, SEARCH, SHIPPING, WORKLOAD, World, check, schedule,
+    targets, version,
 };
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
-}
 
 const WORKING: [&str; 3] = [PAYMENTS, SHIPPING, SEARCH];
 
@@ -82,8 +77,8 @@ async fn enforce_only_releases_nothing() {
     check(
         &world.look_at(&[SHIPPING]).await,
         expect![[r#"
-        ! 300000000002/eu-west-1 held: mode enforce-only doesn't write this
-        0 changed, 1 held, 0 in sync"#]],
+            x 300000000002/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline
+            0 changed, 0 held, 0 in sync, 1 broken"#]],
     );
     world.quiet(&[SHIPPING]).await;
 }
@@ -248,4 +243,25 @@ async fn repairs_are_not_limited_by_an_account_that_cannot_be_read() {
         expect!["2 changed, 1 held, 0 in sync, 4 left alone, 1 account skipped"],
     );
     assert_eq!(world.writes(), [PAYMENTS, SHIPPING].map(|account| format!("{PUT} {account}/{EU}")));
+}
+
+#[tokio::test]
+async fn without_a_ledger_that_remembers_a_blind_sweep_approves_no_slip() {
+    let world = World::guarded(World::of(&limited(2, "limits: { max_releases: 1 }"))).await;
+    let mut slip = limited(2, "limits: { max_releases: 1 }");
+    slip.assignments = vec![("r-exam", "none")];
+    world.publish(&slip);
+    // A new process, which remembers nothing, sees one account only.
+    let forgetful = world.another_keeper().await;
+    for account in &WORKING[1..] {
+        let denied = simulator::FaultKind::Throttle;
+        world.server.fault(
+            simulator::Fault::new(denied).account(account).operation("ListEnforcedGuardrailsConfiguration"),
+        );
+    }
+    drop(guardrail_keeper::handler::handle(&forgetful, &schedule().to_string()).await);
+    world.server.clear_faults();
+    world.server.clear_calls();
+    let answer = guardrail_keeper::handler::handle(&forgetful, &schedule().to_string()).await.unwrap();
+    assert_eq!(world.writes(), [""; 0], "{answer:#}");
 }

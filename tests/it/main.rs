@@ -1,13 +1,22 @@
 //! The whole keeper against a simulated AWS: over HTTP, with the AWS SDK, from an event to the state
 //! that the organization ends in. And the binaries, as they are built.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "`expect!` is handed over where it is written, as its authors do"
+)]
+
 mod bootstrap;
 mod converging;
 mod copies;
+mod copying;
+mod crashes;
 mod faults;
 mod foreign;
+mod guardrailctl;
 mod handler;
 mod holding_back;
+mod ledger;
 mod organization;
 mod policies;
 mod races;

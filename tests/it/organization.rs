@@ -1,14 +1,12 @@
 //! The organization in every form in which AWS tells of it.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use simulator::{OnOff, Presence};
 
-use crate::support::{Document, EU, PAYMENTS, PUT, SANDBOX, Setup, US, WORKLOAD, World, schedule};
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
-}
+use crate::support::{
+    Document, EU, HUB, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SANDBOX, Setup, US, WORKLOAD, World, check,
+    schedule,
+};
 
 /// A sweep over an organization with accounts three OUs deep, and what it ends in.
 async fn swept(setup: Setup) -> String {
@@ -129,4 +127,63 @@ async fn published_rates_are_kept_by_waiting() {
         .await;
     let run = world.converge(&schedule()).await;
     assert_eq!(run.writes.len(), 6);
+}
+
+/// A keeper in a delegated administrator's account, whom the members trust.
+fn delegated() -> Setup {
+    World::of(&Document { regions: EU, ..Document::default() }).hub(OWNER).long_established().world(|world| {
+        let hub = world.accounts.iter_mut().find(|account| account.id == OWNER).expect("the owner");
+        hub.delegated.push("bedrock.amazonaws.com".to_owned());
+        world.stack_set_roles[0].trust.principals = vec![format!("arn:aws:iam::{OWNER}:root")];
+    })
+}
+
+#[tokio::test]
+async fn a_delegated_administrator_guards_everybody_who_trusts_it() {
+    let world = delegated().start().await;
+    let mut schedule = schedule();
+    schedule["account"] = OWNER.into();
+
+    let run = world.converge(&schedule).await;
+    // StackSets don't reach the management account, so nobody put the role there.
+    check(
+        &run.text(),
+        expect![[r#"
+            the schedule looks at everything
+            111111111111/eu-west-1 held: could not be read: AssumeRole: AccessDenied: User: arn:aws:iam::222222222222:user/administrator is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111111111111:role/GuardrailKeeperMember (denied)
+            222222222222/eu-west-1 enforced eubase1a2b3c:2
+            300000000001/eu-west-1 enforced eubase1a2b3c:2
+            300000000002/eu-west-1 enforced eubase1a2b3c:2
+            300000000003/eu-west-1 enforced eubase1a2b3c:2
+            300000000004/eu-west-1 enforced eubase1a2b3c:2
+            5 writes
+        "#]],
+    );
+
+    let role = world.server.with(|model| model.role(PAYMENTS, MEMBER_ROLE).cloned()).unwrap();
+    world.server.with(|model| model.put_role(HUB, role));
+    check(
+        &world.converge(&schedule).await.text(),
+        expect![[r#"
+            the schedule looks at everything
+            111111111111/eu-west-1 enforced eubase1a2b3c:2
+            1 write
+        "#]],
+    );
+}
+
+#[tokio::test]
+async fn an_external_id_is_sent_where_the_members_ask_for_it() {
+    let setup = |id: &'static str| {
+        World::of(&Document { regions: EU, ..Document::only(PAYMENTS) })
+            .long_established()
+            .variable("KEEPER_EXTERNAL_ID", id)
+            .world(|world| world.stack_set_roles[0].trust.external_id = Some("the-right-one".to_owned()))
+    };
+    let world = setup("the-right-one").start().await;
+    assert_eq!(world.converge(&schedule()).await.writes, [format!("{PUT} {PAYMENTS}/{EU}")]);
+    let world = setup("a-wrong-one").start().await;
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert_eq!(world.writes(), [""; 0], "{report}");
+    assert!(!report.is_converged());
 }

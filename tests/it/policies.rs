@@ -128,7 +128,7 @@ async fn where_bedrock_takes_one_statement_only_nothing_is_overwritten() {
     check(
         &report,
         expect![[r#"
-            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: ValidationException: The provided resource policy is invalid: it has more than one Statement. (rejected)
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: Bedrock refused the policy: "ValidationException: The provided resource policy is invalid: it has more than one Statement."; it has 2 statements, and Bedrock may take only one: remove the others if they are not needed, the keeper never overwrites them (rejected)
             ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
             0 changed, 1 held, 0 in sync, 1 resource policy failed"#]],
     );
@@ -165,9 +165,9 @@ async fn a_grant_lost_for_good_under_a_live_enforcement_is_broken() {
         (
             "on_unusable: release",
             expect![[r#"
-            - 300000000001/eu-west-1 release eubase1a2b3c:2
-            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
-            1 changed, 1 held, 0 in sync"#]],
+                - 300000000001/eu-west-1 release eubase1a2b3c:2 (broken: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization, and its policy can't be mended here: not granted: statement 1 denies it)
+                ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
+                1 changed, 1 held, 0 in sync"#]],
         ),
     ] {
         let document = Document { guardrail: vec![on_unusable], ..europe_only() };
@@ -375,4 +375,55 @@ async fn a_grant_is_not_taken_back_for_a_guardrail_that_could_not_be_found() {
     assert!(policy(&world, EU).is_some());
     let answer = world.deliver(&schedule()).await.unwrap();
     assert!(targets(&answer).contains("no guardrail named renamed"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_grant_that_somebody_makes_after_ours_was_gone_is_theirs() {
+    let world = granted_by_us(World::of(&two_regions()).durable()).await;
+    let grant = policy(&world, EU);
+    world.publish(&america_only());
+    drop(world.sweep().await);
+    // An administrator deletes the policy before we take ours back, and later shares the guardrail again.
+    attach(&world, EU, None);
+    drop(world.sweep().await);
+    attach(&world, EU, grant.as_ref());
+    for _ in 0..2 {
+        let report = world.sweep().await;
+        assert!(report.is_converged(), "{report}");
+    }
+    assert_eq!(policy(&world, EU), grant);
+}
+
+#[tokio::test]
+async fn a_statement_of_theirs_that_we_completed_stays_when_ours_would_go() {
+    let world = World::of(&two_regions()).durable().start().await;
+    let theirs = json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": "*", "Action": "bedrock:ApplyGuardrail", "Resource": guardrail(EU),
+        "Condition": { "StringEquals": { "aws:PrincipalOrgID": "o-exampleorgid" } },
+    }] });
+    attach(&world, EU, Some(&theirs));
+    let report = world.sweep().await;
+    assert!(report.is_converged(), "{report}");
+    let completed = policy(&world, EU);
+    assert_ne!(completed, Some(theirs));
+    world.publish(&america_only());
+    for _ in 0..3 {
+        drop(world.sweep().await);
+    }
+    assert_eq!(policy(&world, EU), completed);
+}
+
+#[tokio::test]
+async fn a_grant_that_is_on_its_way_is_waited_for() {
+    let setup = World::of(&europe_only()).long_established();
+    let world = setup.world(|world| world.settings.propagation_seconds = 120).start().await;
+    attach(&world, EU, None);
+    world.server.with(|model| model.clock.advance(std::time::Duration::from_secs(300)));
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert!(!report.is_converged() && !report.unfinished().is_empty(), "{report}");
+    assert_eq!(world.enforced_in(PAYMENTS).trim(), "-                -                -");
+    world.server.with(|model| model.clock.advance(std::time::Duration::from_secs(300)));
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert!(report.is_converged(), "{report}");
+    world.quiet(&[PAYMENTS]).await;
 }

@@ -3,22 +3,17 @@
 
 use std::time::Duration;
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use guardrail_keeper::report::Report;
 use simulator::{Enforce, PutOverExisting};
 
-use crate::support::{DELETE, Document, EU, LIST, PAYMENTS, PUT, World, version};
+use crate::support::{DELETE, Document, EU, LIST, PAYMENTS, PUT, World, check, version};
 
 /// How long an answer is held back while somebody else writes.
 const WINDOW: Duration = Duration::from_millis(400);
 
 fn one_account() -> Document {
     Document { regions: EU, ..Document::only(PAYMENTS) }
-}
-
-#[track_caller]
-fn check(text: &impl ToString, expected: Expect) {
-    expected.assert_eq(&text.to_string());
 }
 
 /// One run, and what somebody does while the answer to our look number `look` is on its way.

@@ -3,12 +3,14 @@
 
 pub(crate) mod document;
 pub(crate) mod lambda;
+pub(crate) mod program;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use expect_test::Expect;
 use guardrail_keeper::baseline::Baseline;
 use guardrail_keeper::cloud::{Access, Patience};
 use guardrail_keeper::handler::{HandlerError, handle};
@@ -47,6 +49,13 @@ pub(crate) const PUT: &str = "PutEnforcedGuardrailConfiguration";
 pub(crate) const DELETE: &str = "DeleteEnforcedGuardrailConfiguration";
 pub(crate) const LIST: &str = "ListEnforcedGuardrailsConfiguration";
 
+/// Holds a text to what is written beside it; `UPDATE_EXPECT=1` writes it anew.
+#[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "an expectation is made where it is used")]
+pub(crate) fn check(text: &(impl ToString + ?Sized), expected: Expect) {
+    expected.assert_eq(&text.to_string());
+}
+
 /// A world that isn't there yet.
 #[must_use]
 pub(crate) struct Setup {
@@ -56,6 +65,7 @@ pub(crate) struct Setup {
     durable: bool,
     patience: Patience,
     variables: BTreeMap<String, String>,
+    hub: &'static str,
 }
 
 impl Setup {
@@ -73,6 +83,11 @@ impl Setup {
             ..self.patience
         };
         Setup { patience, ..self }
+    }
+
+    /// With a keeper that tries nothing twice.
+    pub(crate) fn once(self) -> Setup {
+        Setup { patience: Patience { attempts: 1, ..self.patience }, ..self }
     }
 
     /// With a setting as Lambda would have it in its environment.
@@ -98,8 +113,14 @@ impl Setup {
         self
     }
 
+    /// With the keeper in another account than the management account.
+    pub(crate) fn hub(self, account: &'static str) -> Setup {
+        let role = format!("arn:aws:iam::{account}:role/GuardrailKeeperFunction");
+        Setup { hub: account, ..self.variable("KEEPER_FUNCTION_ROLE", &role) }
+    }
+
     pub(crate) async fn start(self) -> World {
-        let Setup { baseline, world, switches, durable, patience, mut variables } = self;
+        let Setup { baseline, world, switches, durable, patience, mut variables, hub } = self;
         let options = Options { real_time: true, switches, ..Options::default() };
         let server = Server::start(world, options).await.expect("the simulator starts");
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -107,9 +128,9 @@ impl Setup {
             let path = folder.path().join("ledger.json");
             variables.insert("KEEPER_LEDGER".to_owned(), format!("file:{}", path.display()));
         }
-        put_parameter(&server, &baseline);
-        let keeper = connect(&server, &variables, patience).await;
-        World { server, keeper, folder, variables, patience }
+        put_parameter(&server, hub, &baseline);
+        let keeper = connect(&server, hub, &variables, patience).await;
+        World { server, keeper, folder, variables, patience, hub }
     }
 }
 
@@ -120,6 +141,7 @@ pub(crate) struct World {
     folder: TempDir,
     variables: BTreeMap<String, String>,
     patience: Patience,
+    hub: &'static str,
 }
 
 /// What an event led to.
@@ -151,6 +173,7 @@ impl World {
             durable: false,
             patience,
             variables: variables.into(),
+            hub: HUB,
         }
     }
 
@@ -165,7 +188,7 @@ impl World {
 
     /// A keeper as a new process would have it: with this world's settings, and no memory of its own.
     pub(crate) async fn another_keeper(&self) -> Keeper {
-        connect(&self.server, &self.variables, self.patience).await
+        connect(&self.server, self.hub, &self.variables, self.patience).await
     }
 
     /// The folder of this world, gone with it.
@@ -183,7 +206,7 @@ impl World {
     }
 
     pub(crate) fn publish_text(&self, text: &str) {
-        put_parameter(&self.server, text);
+        put_parameter(&self.server, self.hub, text);
     }
 
     pub(crate) async fn baseline(&self) -> Baseline {
@@ -400,19 +423,24 @@ fn row(model: &Model, account: &str) -> String {
     format!("{:17}{:17}{}", cells[0], cells[1], cells[2])
 }
 
-async fn connect(server: &Server, variables: &BTreeMap<String, String>, patience: Patience) -> Keeper {
+async fn connect(
+    server: &Server,
+    hub: &str,
+    variables: &BTreeMap<String, String>,
+    patience: Patience,
+) -> Keeper {
     let settings =
         Settings::read(variables, Purpose::Function, None).unwrap_or_else(|invalid| panic!("{invalid}"));
     let access = Access::Explicit {
         endpoint: server.url().to_owned(),
         region: US.parse().expect("a Region"),
-        access_key_id: format!("SIM{HUB}"),
+        access_key_id: format!("SIM{hub}"),
         secret_access_key: "simulator".to_owned(),
     };
     Keeper::connect(settings, access, patience).await.unwrap_or_else(|stopped| panic!("{stopped}"))
 }
 
-fn put_parameter(server: &Server, text: &str) {
+fn put_parameter(server: &Server, hub: &str, text: &str) {
     let parameter = PutParameter {
         name: PARAMETER.to_owned(),
         value: text.to_owned(),
@@ -422,7 +450,7 @@ fn put_parameter(server: &Server, text: &str) {
         ..PutParameter::default()
     };
     let put = server.with(|model| {
-        let caller = model.caller("arn:aws:iam::111111111111:root", US)?;
+        let caller = model.caller(&format!("arn:aws:iam::{hub}:root"), US)?;
         model.put_parameter(&caller, parameter)
     });
     put.unwrap_or_else(|error| panic!("{error:?}"));

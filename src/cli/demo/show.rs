@@ -47,14 +47,17 @@ pub(super) fn account(world: &World, account: &str) -> String {
 }
 
 fn cells(model: &Model, account: &str) -> String {
-    let cells = REGIONS.map(|region| match model.enforcement(account, region) {
-        Some(enforced) => {
-            let cell = format!("{}:{}", enforced.guardrail_id, enforced.guardrail_version);
-            paint(ADDED, format_args!("{cell:<16}"))
-        }
-        None => paint(QUIET, format_args!("{:<16}", "-")),
-    });
-    cells.concat().trim_end().to_owned()
+    let mut cells = String::new();
+    for (position, region) in REGIONS.iter().enumerate() {
+        let (style, cell) = match model.enforcement(account, region) {
+            Some(enforced) => (ADDED, format!("{}:{}", enforced.guardrail_id, enforced.guardrail_version)),
+            None => (QUIET, "-".to_owned()),
+        };
+        // Nothing follows the last one, so nothing is padded there.
+        let width = if position + 1 < REGIONS.len() { 16_usize.saturating_sub(cell.len()) } else { 0 };
+        let _ = write!(cells, "{}{:width$}", paint(style, cell), "");
+    }
+    cells
 }
 
 /// The baseline, in a line for each assignment.

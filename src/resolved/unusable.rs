@@ -1,0 +1,172 @@
+//! Why a guardrail can't be enforced.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::baseline::GuardrailName;
+use crate::content::CannotCopy;
+use crate::copy::{CopyHeld, NoOriginal};
+use crate::failure::Failure;
+use crate::ids::{GuardrailArn, GuardrailVersion};
+use crate::resource_policy::Resource;
+
+/// Why a guardrail can't be enforced. Displays as what is wrong and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Unusable {
+    /// No guardrail of that name in the Region.
+    NotFound {
+        /// The name that was looked for.
+        name: GuardrailName,
+    },
+    /// Several guardrails of that name in the Region.
+    Ambiguous {
+        /// The name that was looked for.
+        name: GuardrailName,
+        /// How many there are.
+        count: usize,
+    },
+    /// The guardrail, or this version of it, is gone or was never made.
+    Missing {
+        /// The guardrail.
+        guardrail: GuardrailArn,
+        /// The version.
+        version: GuardrailVersion,
+    },
+    /// The version exists but isn't ready.
+    NotReady {
+        /// Bedrock's word for its state, for example `CREATING` or `FAILED`.
+        status: String,
+    },
+    /// It carries an Automated Reasoning policy, which fails at run time when enforced.
+    AutomatedReasoning,
+    /// Its resource policy doesn't admit the organization.
+    NotGranted {
+        /// The guardrail or profile.
+        resource: Box<Resource>,
+        /// What its policy lacks, in words.
+        why: String,
+        /// Whether the keeper is about to put that right.
+        being_mended: bool,
+        /// Whether members are known to be unable to apply it, or only not known to be able.
+        certain: bool,
+    },
+    /// The owner account could not be read, so nothing is known.
+    Unreadable {
+        /// Why.
+        failure: Failure,
+    },
+    /// It can't be turned into a copy.
+    CannotCopy {
+        /// Why, in words.
+        why: String,
+    },
+    /// The member's copy of it is held up.
+    CopyHeld {
+        /// Why.
+        held: CopyHeld,
+    },
+    /// The member's copy of it could not be read.
+    CopyUnreadable {
+        /// Why.
+        failure: Failure,
+    },
+    /// The member's copy of it isn't there yet, or isn't up to date.
+    CopyNeeded {
+        /// The next step.
+        step: String,
+    },
+}
+
+impl Unusable {
+    /// Whether it is known to be unusable, or only not known to be usable.
+    pub fn is_certain(&self) -> bool {
+        match self {
+            Unusable::NotFound { .. }
+            | Unusable::Ambiguous { .. }
+            | Unusable::Missing { .. }
+            | Unusable::AutomatedReasoning => true,
+            Unusable::NotGranted { certain, .. } => *certain,
+            // CREATING, UPDATING and VERSIONING pass, and a state that AWS adds tells nothing.
+            Unusable::NotReady { status } => status == "FAILED" || status == "DELETING",
+            // A copy that is enforced works, whatever became of the original or of its next version.
+            Unusable::CannotCopy { .. }
+            | Unusable::CopyHeld { .. }
+            | Unusable::CopyNeeded { .. }
+            | Unusable::CopyUnreadable { .. }
+            | Unusable::Unreadable { .. } => false,
+        }
+    }
+
+    /// Whether the keeper itself is about to mend it, so that nothing is given up for it.
+    pub fn is_being_mended(&self) -> bool {
+        matches!(self, Unusable::NotGranted { being_mended: true, .. })
+    }
+
+    /// Whether time alone may mend it.
+    pub fn is_worth_waiting(&self) -> bool {
+        match self {
+            Unusable::NotReady { status } => {
+                status == "CREATING" || status == "UPDATING" || status == "VERSIONING"
+            }
+            Unusable::Unreadable { failure } | Unusable::CopyUnreadable { failure } => {
+                failure.category.is_worth_waiting()
+            }
+            Unusable::NotGranted { being_mended, .. } => *being_mended,
+            Unusable::NotFound { .. }
+            | Unusable::Ambiguous { .. }
+            | Unusable::Missing { .. }
+            | Unusable::CannotCopy { .. }
+            | Unusable::CopyHeld { .. }
+            | Unusable::CopyNeeded { .. }
+            | Unusable::AutomatedReasoning => false,
+        }
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unusable::NotFound { name } => {
+                write!(f, "no guardrail named {name} in this Region of the owner account: create it there, or take the Region out of the baseline")
+            }
+            Unusable::Ambiguous { name, count } => {
+                write!(f, "{count} guardrails are named {name} in this Region: give its ARN in the baseline")
+            }
+            Unusable::Missing { guardrail, version } => {
+                write!(f, "guardrail {} has no version {version} in this Region: publish it, or correct the baseline", guardrail.id)
+            }
+            Unusable::NotReady { status } => write!(f, "the guardrail is {status}, not READY"),
+            Unusable::AutomatedReasoning => {
+                f.write_str("it carries an Automated Reasoning policy, which fails every call when enforced: publish a version without one")
+            }
+            Unusable::NotGranted { resource, why, being_mended: true, .. } => {
+                write!(f, "{resource} isn't granted to the organization yet: {why}")
+            }
+            Unusable::NotGranted { resource, why, being_mended: false, .. } => {
+                write!(f, "{resource} isn't granted to the organization, and its policy can't be mended here: {why}")
+            }
+            Unusable::Unreadable { failure } => write!(f, "the owner account could not be read: {failure}"),
+            Unusable::CannotCopy { why } => write!(f, "it can't be copied: {why}"),
+            Unusable::CopyHeld { held } => held.fmt(f),
+            Unusable::CopyUnreadable { failure } => {
+                write!(f, "the account's copy could not be read: {failure}")
+            }
+            Unusable::CopyNeeded { step } => write!(f, "the account's copy isn't up to date: {step}"),
+        }
+    }
+}
+
+impl From<NoOriginal> for Unusable {
+    fn from(reason: NoOriginal) -> Unusable {
+        match reason {
+            NoOriginal::NotReady(status) => Unusable::NotReady { status: status.to_string() },
+            NoOriginal::CannotCopy(CannotCopy::AutomatedReasoning) => Unusable::AutomatedReasoning,
+            NoOriginal::Unreadable(failure) => Unusable::Unreadable { failure },
+            other @ (NoOriginal::Missing | NoOriginal::CannotCopy(_)) => {
+                Unusable::CannotCopy { why: other.to_string() }
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What the handler writes into the log while a test runs.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use lambda_runtime::tracing::subscriber::fmt::MakeWriter;
+use lambda_runtime::tracing::subscriber::{self, EnvFilter};
+use serde_json::Value;
+
+/// Collects the log of this thread, which is the whole of a test with a runtime of one thread.
+#[derive(Clone, Default)]
+pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Runs this with its log collected, as JSON in the form that the function writes.
+    pub(super) async fn of<T>(work: impl Future<Output = T>) -> (T, Vec<Value>) {
+        let log = Log::default();
+        let subscriber = subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_env_filter(EnvFilter::new("guardrail_keeper=debug"))
+            .with_writer(log.clone())
+            .finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        let result = work.await;
+        drop(guard);
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        (result, text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Log;
+
+    fn make_writer(&'a self) -> Log {
+        self.clone()
+    }
+}
+
+/// The records that a line of the log settles: rejected, ignored, departed or worked on.
+pub(super) fn settles(line: &Value) -> Vec<&str> {
+    match (line["record"].as_str(), line["records"].as_str(), line["level"].as_str()) {
+        (Some(id), None, _) => vec![id],
+        // A failure is told after the work that it ends.
+        (None, Some(ids), Some("INFO")) => ids.split(' ').collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,305 @@
+//! The rules of the templates, held against every sample and every event that the simulator emits.
+//!
+//! A rule that misses an event is silent: the change stays until the next sweep. So what the
+//! trigger acts on has to get through the rules on the bus where it appears, to the hub's function.
+
+mod life;
+mod samples;
+mod wiring;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use guardrail_keeper::trigger::{Ignored, Rejected, Trigger};
+use serde_json::{Value, json};
+
+use crate::pattern::Pattern;
+use crate::template;
+
+const MANAGEMENT: &str = "111111111111";
+const PARAMETER: &str = "/guardrail-keeper/baseline";
+
+/// What rules let through and the trigger then ignores, and why the rule doesn't know better.
+const LET_THROUGH: &[(Ignored, &str)] = &[
+    (
+        Ignored::OwnWrite,
+        "a pattern that trusted one description of the caller would hide tampering under its name",
+    ),
+    (Ignored::NotCreated, "the state lies in the detail, and one that isn't told is taken for success"),
+    (Ignored::NotClosed, "as above"),
+    (Ignored::NotEnrolled, "as above"),
+    (Ignored::JoinFollows, "a pattern can't tell that no account is named anywhere"),
+    (Ignored::NotOwner, "who owns the guardrails says the baseline, and copies may be in any account"),
+    (Ignored::NotAGuardrail, "policies of other resources are rare"),
+    (Ignored::GuardrailElsewhere, "a pattern can't compare two members"),
+    (Ignored::NoAccount, "a pattern can't tell that no account is named anywhere"),
+    (Ignored::InvalidAccount, "AWS writes 12 digits"),
+    (Ignored::AccountsDisagree, "a pattern can't compare two members"),
+    (Ignored::SourcesDisagree, "AWS doesn't write such an event"),
+    (Ignored::ReadOnly, "AWS doesn't mark a write as reading"),
+];
+
+/// An event, where it appears, and what the trigger makes of it.
+#[derive(Clone, Debug)]
+struct Case {
+    /// What it is called in a failure.
+    label: String,
+    /// The account and Region of the bus.
+    place: (String, String),
+    event: Value,
+    trigger: Trigger,
+    /// Where it is acted on and no rule has to let it through: why not.
+    excuse: Option<&'static str>,
+}
+
+/// Where the hub is.
+#[derive(Clone, Debug)]
+struct Hub {
+    account: String,
+    region: String,
+}
+
+/// A template's rules.
+#[derive(Clone, Debug)]
+struct Rules(BTreeMap<String, Value>);
+
+/// The rules of everything that is deployed.
+#[derive(Clone, Debug)]
+struct Deployed {
+    /// `template.yaml`, on the hub's bus.
+    hub: Rules,
+    /// `deploy/management.yaml`, on the management account's bus.
+    management: Rules,
+    /// `deploy/member-rules.yaml`, on every account's bus.
+    members: Rules,
+}
+
+impl Rules {
+    fn of(path: &str, hub: &str) -> Rules {
+        let template = template::read(path);
+        let given = BTreeMap::from([("AWS::AccountId", hub), ("BaselineParameterName", PARAMETER)]);
+        let resources = template["Resources"].as_object().unwrap().iter();
+        let rules = resources.filter(|(_, resource)| resource["Type"] == "AWS::Events::Rule");
+        let patterns = rules.filter_map(|(name, rule)| {
+            let pattern = rule["Properties"].get("EventPattern")?;
+            Some((name.clone(), template::resolved(pattern, &template, &given)))
+        });
+        Rules(patterns.collect())
+    }
+
+    /// The names of those that let an event through.
+    fn through(&self, event: &Value) -> BTreeSet<&str> {
+        let lets_through = |pattern: &Value| {
+            Pattern::parse(pattern).unwrap_or_else(|problem| panic!("{pattern}: {problem}")).matches(event)
+        };
+        self.0.iter().filter(|(_, pattern)| lets_through(pattern)).map(|(name, _)| name.as_str()).collect()
+    }
+}
+
+impl Deployed {
+    fn read(hub: &str) -> Deployed {
+        Deployed {
+            hub: Rules::of("template.yaml", hub),
+            management: Rules::of("deploy/management.yaml", hub),
+            members: Rules::of("deploy/member-rules.yaml", hub),
+        }
+    }
+
+    fn templates(&mut self) -> [(&'static str, &mut Rules); 3] {
+        [
+            ("template.yaml", &mut self.hub),
+            ("deploy/management.yaml", &mut self.management),
+            ("deploy/member-rules.yaml", &mut self.members),
+        ]
+    }
+
+    /// The rules that send an event on from where it appears.
+    fn sent_on_by(&self, account: &str, event: &Value) -> BTreeSet<&str> {
+        let mut through = self.members.through(event);
+        if account == MANAGEMENT {
+            through.extend(self.management.through(event));
+        }
+        through
+    }
+
+    /// Whether an event reaches the function, and whether a rule lets it through anywhere at all.
+    fn delivers(&self, hub: &Hub, case: &Case) -> bool {
+        let (account, region) = &case.place;
+        let at_the_hub = (account, region) == (&hub.account, &hub.region);
+        let arrives = at_the_hub || !self.sent_on_by(account, &case.event).is_empty();
+        arrives && !self.hub.through(&case.event).is_empty()
+    }
+
+    /// What is wrong, one line each.
+    fn problems(&self, hub: &Hub, cases: &[Case]) -> Vec<String> {
+        let mut problems = Vec::new();
+        for case in cases {
+            let delivered = self.delivers(hub, case);
+            let Case { label, place: (account, region), event: _, trigger, excuse } = case;
+            let place = format!("{label} on the bus of {account} in {region}");
+            let sent_on = self.sent_on_by(account, &case.event);
+            if !sent_on.is_empty() && self.hub.through(&case.event).is_empty() {
+                problems.push(format!("sent on by {sent_on:?} and then let through by none: {place}"));
+            }
+            let wanted = match trigger {
+                // Who sent a malformed request is told by the dead letters.
+                Trigger::Reconcile(_) | Trigger::Departed { .. } | Trigger::Reject(Rejected::Request(_)) => {
+                    true
+                }
+                Trigger::Ignore(_) | Trigger::Reject(_) => false,
+            };
+            let listed = match trigger {
+                Trigger::Ignore(reason) => LET_THROUGH.iter().any(|(listed, _)| listed == reason),
+                Trigger::Reconcile(_) | Trigger::Departed { .. } | Trigger::Reject(_) => false,
+            };
+            match (wanted, delivered, excuse) {
+                (true, true, None) | (true, false, Some(_)) | (false, false, None) => {}
+                (true, false, None) => problems.push(format!("missed: {place} ({trigger})")),
+                (false, true, None) if listed => {}
+                (false, true, None) => problems.push(format!("let through for nothing: {place} ({trigger})")),
+                (_, _, Some(excuse)) => problems.push(format!("needs no excuse ({excuse}): {place}")),
+            }
+        }
+        problems
+    }
+}
+
+/// Everything that is held against the rules: each hub with what happens around it.
+fn everything() -> Vec<(Hub, Vec<Case>)> {
+    let hub = |account: &str, region: &str| Hub { account: account.to_owned(), region: region.to_owned() };
+    let mut all: Vec<(Hub, Vec<Case>)> =
+        [hub(MANAGEMENT, "us-east-1"), hub(MANAGEMENT, "eu-west-1"), hub("222222222222", "eu-west-1")]
+            .into_iter()
+            .map(|hub| {
+                let cases = life::cases(&hub);
+                (hub, cases)
+            })
+            .collect();
+    all.extend(samples::cases());
+    all
+}
+
+fn all_problems(deployed: &dyn Fn(&str) -> Deployed) -> Vec<String> {
+    let everything = everything();
+    everything.iter().flat_map(|(hub, cases)| deployed(&hub.account).problems(hub, cases)).collect()
+}
+
+#[test]
+fn what_the_keeper_acts_on_gets_through_and_nothing_else_does() {
+    let problems = all_problems(&Deployed::read);
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn nothing_is_listed_that_is_not_let_through() {
+    let mut seen = BTreeSet::new();
+    for (hub, cases) in everything() {
+        let deployed = Deployed::read(&hub.account);
+        for case in cases {
+            if let (Trigger::Ignore(reason), true) = (&case.trigger, deployed.delivers(&hub, &case)) {
+                seen.insert(reason.code());
+            }
+        }
+    }
+    let listed: BTreeSet<&str> = LET_THROUGH.iter().map(|(reason, _)| reason.code()).collect();
+    assert_eq!(listed, seen);
+    assert!(LET_THROUGH.iter().all(|(_, why)| !why.is_empty()));
+}
+
+/// The places of all values in a pattern's lists, with the members on the way.
+fn places(pattern: &Value) -> Vec<(String, usize)> {
+    fn walk(value: &Value, path: &str, found: &mut Vec<(String, usize)>) {
+        match value {
+            Value::Object(members) => {
+                members.iter().for_each(|(name, value)| walk(value, &format!("{path}/{name}"), found));
+            }
+            Value::Array(items) => found.extend((0..items.len()).map(|index| (path.to_owned(), index))),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(pattern, "", &mut found);
+    found
+}
+
+/// Breaks every template in every place where a pattern names a value, one at a time: each such
+/// break has to be noticed, or the tests above prove nothing about that value.
+#[test]
+fn a_pattern_without_any_one_of_its_values_is_noticed() {
+    let everything = everything();
+    let hubs: BTreeSet<&str> = everything.iter().map(|(hub, _)| hub.account.as_str()).collect();
+    let known: BTreeMap<&str, Deployed> = hubs.into_iter().map(|hub| (hub, Deployed::read(hub))).collect();
+    let whole = Deployed::read(MANAGEMENT);
+    let clean = |(hub, cases): &(Hub, Vec<Case>)| known[hub.account.as_str()].problems(hub, cases).is_empty();
+    assert!(everything.iter().all(clean), "a break could not be told from what is broken already");
+    let mut broken = 0;
+    for template in 0..3 {
+        let rules = whole.clone().templates()[template].1.0.clone();
+        for (rule, pattern) in &rules {
+            for (place, index) in places(pattern) {
+                let (mut removed, mut path) = (Value::Null, "");
+                let noticed = everything.iter().any(|(hub, cases)| {
+                    let mut deployed = known[hub.account.as_str()].clone();
+                    let templates = deployed.templates();
+                    path = templates[template].0;
+                    let pattern = templates[template].1.0.get_mut(rule).unwrap();
+                    let values = pattern.pointer_mut(&place).unwrap().as_array_mut().unwrap();
+                    removed = values.remove(index);
+                    if values.is_empty() {
+                        // An operator alone in its list goes with its member; a name, with its rule.
+                        if removed.is_object() {
+                            let (parent, member) = place.rsplit_once('/').unwrap();
+                            let parent = pattern.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+                            parent.remove(member);
+                        } else {
+                            templates[template].1.0.remove(rule);
+                        }
+                    }
+                    !deployed.problems(hub, cases).is_empty()
+                });
+                assert!(noticed, "{path}: {rule} could do without {removed} in {place}");
+                broken += 1;
+            }
+        }
+    }
+    assert!(broken > 50, "{broken}");
+}
+
+/// The name that peers are known to misspell.
+#[test]
+fn a_misspelt_name_is_noticed() {
+    let problems = all_problems(&|hub| {
+        let mut deployed = Deployed::read(hub);
+        for (_, rules) in deployed.templates() {
+            let text = json!(rules.0).to_string().replace("CreateAccountResult", "CreateAccountResults");
+            rules.0 = serde_json::from_str(&text).unwrap();
+        }
+        deployed
+    });
+    let missed: Vec<&String> = problems.iter().filter(|problem| problem.starts_with("missed: ")).collect();
+    assert!(
+        missed.len() > 4 && missed.iter().all(|problem| problem.contains("the account was created")),
+        "{problems:#?}"
+    );
+}
+
+/// The rules that let some sample of an event through: in `template.yaml`, and in `deploy`.
+pub(crate) fn of_event(source: &str, name: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let deployed = Deployed::read(MANAGEMENT);
+    let (mut hub, mut deploy) = (BTreeSet::new(), BTreeSet::new());
+    for (file, text) in crate::samples() {
+        if file.matches('/').count() > 1 {
+            continue;
+        }
+        let event: Value = serde_json::from_str(&text).unwrap();
+        let own = event["detail"]["eventName"].as_str().or(event["detail-type"].as_str());
+        if event["source"] == source && (name == "any" || own == Some(name)) {
+            let named = |names: BTreeSet<&str>, file: &str| -> Vec<String> {
+                names.into_iter().map(|name| format!("{file}{name}")).collect()
+            };
+            hub.extend(named(deployed.hub.through(&event), ""));
+            deploy.extend(named(deployed.management.through(&event), "management.yaml: "));
+            deploy.extend(named(deployed.members.through(&event), "member-rules.yaml: "));
+        }
+    }
+    (hub, deploy)
+}

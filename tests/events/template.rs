@@ -1,0 +1,132 @@
+//! CloudFormation templates, with their short forms spelt out: `!Ref Name` reads as `{"Ref": "Name"}`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
+use serde_json::{Map, Value, json};
+
+/// Reads a template by its path from the repository's root.
+pub(crate) fn read(path: &str) -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    parse(&fs::read_to_string(file).unwrap()).unwrap_or_else(|problem| panic!("{path}: {problem}"))
+}
+
+fn parse(text: &str) -> Result<Value, String> {
+    let mut events = Vec::new();
+    for event in Parser::new_from_str(text) {
+        match event.map_err(|error| error.to_string())?.0 {
+            Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
+            Event::DocumentStart(_) | Event::DocumentEnd => {}
+            event => events.push(event),
+        }
+    }
+    let mut events = events.into_iter();
+    let first = events.next().ok_or("nothing is in it")?;
+    node(first, &mut events)
+}
+
+fn node<'a>(event: Event<'a>, rest: &mut impl Iterator<Item = Event<'a>>) -> Result<Value, String> {
+    let (value, tag) = match event {
+        Event::Scalar(text, style, 0, tag) => {
+            let plain = style == ScalarStyle::Plain && tag.is_none();
+            (if plain { scalar(&text) } else { Value::from(text.into_owned()) }, tag)
+        }
+        Event::SequenceStart(0, tag) => {
+            let mut items = Vec::new();
+            loop {
+                match rest.next() {
+                    Some(Event::SequenceEnd) => break,
+                    Some(event) => items.push(node(event, rest)?),
+                    None => return Err("a list has no end".to_owned()),
+                }
+            }
+            (Value::Array(items), tag)
+        }
+        Event::MappingStart(0, tag) => {
+            let mut members = Map::new();
+            loop {
+                let key = match rest.next() {
+                    Some(Event::MappingEnd) => break,
+                    Some(Event::Scalar(key, ..)) => key.into_owned(),
+                    other => return Err(format!("not a key: {other:?}")),
+                };
+                let value = rest.next().ok_or("a key has no value")?;
+                let value = node(value, rest)?;
+                if members.insert(key.clone(), value).is_some() {
+                    return Err(format!("{key} is there twice"));
+                }
+            }
+            (Value::Object(members), tag)
+        }
+        other => return Err(format!("anchors and aliases are not read: {other:?}")),
+    };
+    Ok(match tag.as_deref() {
+        None => value,
+        Some(Tag { suffix, .. }) if suffix == "Ref" => json!({ "Ref": value }),
+        Some(Tag { suffix, .. }) => json!({ format!("Fn::{suffix}"): value }),
+    })
+}
+
+/// A scalar without quotes, as YAML 1.2 reads it.
+fn scalar(text: &str) -> Value {
+    match text {
+        "" | "~" | "null" => Value::Null,
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        _ => text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
+    }
+}
+
+/// Puts values for references: those given, else the defaults of the template's parameters.
+///
+/// # Panics
+/// Where there is no value, or a function would have to be worked out.
+pub(crate) fn resolved(value: &Value, template: &Value, given: &BTreeMap<&str, &str>) -> Value {
+    match value {
+        Value::Object(members) => match (members.len(), members.get("Ref").and_then(Value::as_str)) {
+            (1, Some(name)) => match given.get(name) {
+                Some(value) => Value::from(*value),
+                None => match &template["Parameters"][name]["Default"] {
+                    Value::Null => panic!("there is no value for {name}"),
+                    default => default.clone(),
+                },
+            },
+            _ => {
+                let function = members.keys().find(|name| name.starts_with("Fn::"));
+                assert!(function.is_none(), "{function:?} is not worked out here");
+                let each = members.iter();
+                each.map(|(name, value)| (name.clone(), resolved(value, template, given))).collect()
+            }
+        },
+        Value::Array(items) => items.iter().map(|item| resolved(item, template, given)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+#[test]
+fn short_forms_are_spelt_out() {
+    let text = "A: !Ref B\nC: [!GetAtt D.Arn, 3, true, '3', !Sub \"${E}\"]\nF: !If [G, { H: 1 }, ~]\n";
+    assert_eq!(
+        parse(text),
+        Ok(json!({
+            "A": { "Ref": "B" },
+            "C": [{ "Fn::GetAtt": "D.Arn" }, 3, true, "3", { "Fn::Sub": "${E}" }],
+            "F": { "Fn::If": ["G", { "H": 1 }, null] },
+        }))
+    );
+    assert_eq!(parse("A: 1\nA: 2\n"), Err("A is there twice".to_owned()));
+    assert!(parse("A: [").is_err() && parse("").is_err() && parse("A: &x 1\nB: *x\n").is_err());
+}
+
+#[test]
+fn references_get_values() {
+    let template = json!({ "Parameters": { "Name": { "Default": "default" }, "Bare": {} } });
+    let pattern = json!({ "name": [{ "Ref": "Name" }], "account": [{ "Ref": "AWS::AccountId" }] });
+    let given = BTreeMap::from([("AWS::AccountId", "111111111111")]);
+    assert_eq!(
+        resolved(&pattern, &template, &given),
+        json!({ "name": ["default"], "account": ["111111111111"] })
+    );
+}

@@ -1,0 +1,749 @@
+//! `guardrailctl` as it is built: what it prints, what it writes, and the code it ends with.
+
+use expect_test::{expect, expect_file};
+use serde_json::{Value, json};
+use simulator::{Fault, FaultKind};
+
+use crate::support::program::{Guardrailctl, Ran};
+use crate::support::{
+    DELETE, Document, EU, MEMBER_ROLE, PARAMETER, PAYMENTS, PUT, SHIPPING, World, check, repository, version,
+};
+
+/// A world with a baseline in its folder, and none in a parameter that anybody is told of.
+async fn world(baseline: &Document) -> World {
+    let world = World::of(baseline).long_established().start().await;
+    write(&world, baseline);
+    world
+}
+
+fn write(world: &World, baseline: &Document) {
+    std::fs::write(world.folder().join("baseline.yaml"), baseline.text()).unwrap();
+}
+
+fn two_accounts(version: u32) -> Document {
+    Document {
+        version,
+        regions: EU,
+        assignments: vec![(PAYMENTS, "corporate"), (SHIPPING, "corporate")],
+        ..Document::default()
+    }
+}
+
+fn of(world: &World) -> Guardrailctl {
+    Guardrailctl::of(world).variable("KEEPER_BASELINE", "baseline.yaml")
+}
+
+fn object(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error} in {ran}"))
+}
+
+/// The text with the number before each `unit` blotted out.
+fn without_number(text: &str, unit: &str) -> String {
+    let mut parts = text.split(unit).peekable();
+    let mut kept = String::new();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_some() {
+            let number = |c: char| c.is_ascii_digit() || c == '.';
+            kept.push_str(part.trim_end_matches(number));
+            kept.push('N');
+            kept.push_str(unit);
+        } else {
+            kept.push_str(part);
+        }
+    }
+    kept
+}
+
+#[tokio::test]
+async fn the_demo_shows_the_main_job_from_start_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = Guardrailctl::alone(folder.path()).run(&["demo"]).await;
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran}");
+    let text = without_number(&without_number(&ran.out, " ms)"), " s, start to end");
+    let joined = text.split("Account ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let text = text.replace(&joined, "THE-NEWCOMER");
+    let port = text.split("127.0.0.1:").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let text = text.replace(&format!("127.0.0.1:{port}"), "127.0.0.1:PORT");
+    assert!(text.lines().all(|line| line.trim_end() == line), "no line ends in blanks: {text:?}");
+    expect_file!["golden/demo.txt"].assert_eq(&text);
+}
+
+#[tokio::test]
+async fn a_plan_says_what_would_be_done_and_writes_nothing() {
+    let world = world(&two_accounts(2)).await;
+    world.administrator_enforces(PAYMENTS, EU, version(EU, "1"));
+
+    let ran = of(&world).run(&["plan"]).await;
+    check(
+        &ran,
+        expect![[r#"
+        ! 300000000001/eu-west-1 held: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+        + 300000000002/eu-west-1 enforce corporate:2
+        1 to change, 1 held, 0 in sync, 5 left alone, 1 account skipped
+        plan a5cc2a93c762315d of baseline 4ef2b91f1df53797, mode sync
+        exit 1
+    "#]],
+    );
+    // One foreign configuration is held; without it there is only something to do.
+    let ran = of(&world).run(&["plan", "--account", SHIPPING, "--region", EU]).await;
+    check(
+        &ran,
+        expect![[r#"
+        + 300000000002/eu-west-1 enforce corporate:2
+        1 to change, 0 held, 0 in sync
+        plan a5cc2a93c762315d of baseline 4ef2b91f1df53797, mode sync
+        exit 0
+    "#]],
+    );
+    let ran = of(&world).run(&["plan", "--account", SHIPPING, "--detailed-exit-code"]).await;
+    assert_eq!(ran.code, 4, "{ran}");
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_plan_for_programs_says_the_same() {
+    let world = world(&two_accounts(2)).await;
+    world.administrator_enforces(PAYMENTS, EU, version(EU, "1"));
+    let ran =
+        of(&world).run(&["plan", "--output", "json", "--account", PAYMENTS, "--account", SHIPPING]).await;
+    check(
+        &ran,
+        expect![[r#"
+            {
+              "mode": "sync",
+              "plan": {
+                "counts": {
+                  "broken": 0,
+                  "held": 1,
+                  "in_sync": 0,
+                  "left_alone": 0,
+                  "skipped": 0,
+                  "to_change": 1
+                },
+                "decisions": [
+                  {
+                    "account": "300000000001",
+                    "decision": "hold",
+                    "from": {
+                      "guarding": {
+                        "messages": "comprehensive",
+                        "system": "comprehensive"
+                      },
+                      "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                      "models": {
+                        "exclude": [],
+                        "include": "all"
+                      },
+                      "version": "1"
+                    },
+                    "reason": "another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it",
+                    "region": "eu-west-1",
+                    "to": {
+                      "guarding": {
+                        "messages": "comprehensive",
+                        "system": "comprehensive"
+                      },
+                      "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                      "models": {
+                        "exclude": [],
+                        "include": "all"
+                      },
+                      "version": "2"
+                    }
+                  },
+                  {
+                    "account": "300000000002",
+                    "decision": "enforce",
+                    "from": null,
+                    "reason": null,
+                    "region": "eu-west-1",
+                    "to": {
+                      "guarding": {
+                        "messages": "comprehensive",
+                        "system": "comprehensive"
+                      },
+                      "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                      "models": {
+                        "exclude": [],
+                        "include": "all"
+                      },
+                      "version": "2"
+                    }
+                  }
+                ],
+                "hash": "a5cc2a93c762315d",
+                "policies": [
+                  {
+                    "decision": "granted",
+                    "instead": null,
+                    "openings": [],
+                    "reason": null,
+                    "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
+                  }
+                ],
+                "skipped": {}
+              },
+              "revision": "4ef2b91f1df53797",
+              "strangers": [],
+              "warnings": []
+            }
+            exit 1
+        "#]],
+    );
+    let ran = of(&world).run(&["plan", "--output", "json", "--account", "999999999999"]).await;
+    assert_eq!(ran.code, 1, "{ran}");
+    assert_eq!(object(&ran)["strangers"], json!(["999999999999"]));
+}
+
+#[tokio::test]
+async fn a_plan_of_nothing_ends_with_nought_either_way() {
+    let world = World::guarded(World::of(&two_accounts(2))).await;
+    write(&world, &two_accounts(2));
+    for arguments in [["plan", "--output=text"], ["plan", "--detailed-exit-code"]] {
+        let ran = of(&world).run(&arguments).await;
+        assert_eq!(ran.code, 0, "{ran}");
+    }
+    let ran = of(&world).run(&["apply", "--yes"]).await;
+    check(
+        &ran,
+        expect![[r#"
+        0 to change, 0 held, 2 in sync, 5 left alone, 1 account skipped
+        plan e3b0c44298fc1c14 of baseline 4ef2b91f1df53797, mode sync
+        exit 0
+    "#]],
+    );
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn apply_does_nothing_where_nobody_can_be_asked() {
+    let world = world(&two_accounts(2)).await;
+    for arguments in [&["apply"] as &[&str], &["apply", "--output", "json"]] {
+        let ran = of(&world).input("y\n").run(arguments).await;
+        let told = "stderr: nobody can be asked here: give --yes to apply without a question\nexit 2\n";
+        assert_eq!(ran.to_string(), told);
+    }
+    assert_eq!(world.server.calls(), []);
+}
+
+#[tokio::test]
+async fn apply_shows_the_plan_does_it_and_says_what_came_of_it() {
+    let world = world(&two_accounts(2)).await;
+
+    let ran = of(&world).run(&["apply", "--yes"]).await;
+    check(
+        &ran,
+        expect![[r#"
+        + 300000000001/eu-west-1 enforce corporate:2
+        + 300000000002/eu-west-1 enforce corporate:2
+        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+        plan 56d076c66dfd0cd2 of baseline 4ef2b91f1df53797, mode sync
+
+        Applied:
+        + 300000000001/eu-west-1 enforce corporate:2
+        + 300000000002/eu-west-1 enforce corporate:2
+        2 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped
+        exit 0
+    "#]],
+    );
+    assert_eq!(world.writes(), [PAYMENTS, SHIPPING].map(|account| format!("{PUT} {account}/{EU}")));
+
+    world.server.clear_calls();
+    let again = of(&world).run(&["apply", "--yes"]).await;
+    check(
+        &again,
+        expect![[r#"
+        0 to change, 0 held, 2 in sync, 5 left alone, 1 account skipped
+        plan e3b0c44298fc1c14 of baseline 4ef2b91f1df53797, mode sync
+        exit 0
+    "#]],
+    );
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn apply_for_programs_holds_the_plan_and_the_report() {
+    let world = world(&two_accounts(2)).await;
+    let ran = of(&world).run(&["apply", "--yes", "--output", "json", "--account", PAYMENTS]).await;
+    check(
+        &ran,
+        expect![[r#"
+            {
+              "planned": [
+                {
+                  "mode": "sync",
+                  "plan": {
+                    "counts": {
+                      "broken": 0,
+                      "held": 0,
+                      "in_sync": 0,
+                      "left_alone": 0,
+                      "skipped": 0,
+                      "to_change": 1
+                    },
+                    "decisions": [
+                      {
+                        "account": "300000000001",
+                        "decision": "enforce",
+                        "from": null,
+                        "reason": null,
+                        "region": "eu-west-1",
+                        "to": {
+                          "guarding": {
+                            "messages": "comprehensive",
+                            "system": "comprehensive"
+                          },
+                          "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                          "models": {
+                            "exclude": [],
+                            "include": "all"
+                          },
+                          "version": "2"
+                        }
+                      }
+                    ],
+                    "hash": "6e0506e5fcdd6d5f",
+                    "policies": [
+                      {
+                        "decision": "granted",
+                        "instead": null,
+                        "openings": [],
+                        "reason": null,
+                        "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
+                      }
+                    ],
+                    "skipped": {}
+                  },
+                  "revision": "4ef2b91f1df53797",
+                  "strangers": [],
+                  "warnings": []
+                }
+              ],
+              "report": {
+                "converged": true,
+                "counts": {
+                  "enforced": 1
+                },
+                "policies": [],
+                "revision": "4ef2b91f1df53797",
+                "skipped": {},
+                "strangers": [],
+                "targets": [
+                  {
+                    "account": "300000000001",
+                    "enforced": "eubase1a2b3c:2",
+                    "reason": null,
+                    "region": "eu-west-1",
+                    "state": "enforced",
+                    "worth_waiting": false
+                  }
+                ],
+                "warnings": []
+              }
+            }
+            exit 0
+        "#]],
+    );
+}
+
+#[tokio::test]
+async fn what_fails_while_applying_is_told_and_ends_with_one() {
+    let world = world(&two_accounts(2)).await;
+    let denied = FaultKind::denied_by_service_control_policy("bedrock:PutEnforcedGuardrailConfiguration");
+    world.server.fault(Fault::new(denied).operation(PUT).account(PAYMENTS));
+    check(
+        &of(&world).run(&["apply", "--yes"]).await,
+        expect![[r#"
+            + 300000000001/eu-west-1 enforce corporate:2
+            + 300000000002/eu-west-1 enforce corporate:2
+            2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan 56d076c66dfd0cd2 of baseline 4ef2b91f1df53797, mode sync
+
+            Applied:
+            ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: AccessDeniedException: You are not authorized to perform: bedrock:PutEnforcedGuardrailConfiguration with an explicit deny in a service control policy (denied)
+            + 300000000002/eu-west-1 enforce corporate:2
+            1 changed, 0 held, 0 in sync, 1 failed, 5 left alone, 1 account skipped
+            exit 1
+        "#]],
+    );
+}
+
+#[tokio::test]
+async fn a_ledger_in_a_file_lets_one_run_know_what_another_did() {
+    let world = world(&two_accounts(2)).await;
+    let ctl = || of(&world).variable("KEEPER_LEDGER", "file:ledger.json");
+    assert_eq!(ctl().run(&["apply", "--yes"]).await.code, 0);
+    // A Region is dropped; only the ledger knows where ours is.
+    write(
+        &world,
+        &Document { regions: "us-east-1", rest: vec!["limits: { max_releases: 1 }"], ..two_accounts(2) },
+    );
+
+    let ran = ctl().run(&["apply", "--yes"]).await;
+    check(
+        &ran,
+        expect![[r#"
+        ! 300000000001/eu-west-1 held: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000001/us-east-1 held: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000002/eu-west-1 held: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000002/us-east-1 held: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+        0 to change, 4 held, 0 in sync, 5 left alone, 1 account skipped
+        plan e3b0c44298fc1c14 of baseline 2a5071839f8018f7, mode sync
+        exit 1
+    "#]],
+    );
+    assert_eq!(ran.code, 1);
+
+    let wrong = ctl().run(&["apply", "--yes", "--approve", "0123456789abcdef"]).await;
+    assert_eq!(wrong.code, 3, "{wrong}");
+    assert!(wrong.err.contains("not 0123456789abcdef: read its plan first"), "{wrong}");
+    world.server.clear_calls();
+
+    let revision =
+        object(&ctl().run(&["plan", "--output", "json"]).await)["revision"].as_str().unwrap().to_owned();
+    let ran = ctl().run(&["apply", "--yes", "--approve", &revision]).await;
+    check(
+        &ran,
+        expect![[r#"
+            - 300000000001/eu-west-1 release eubase1a2b3c:2
+            + 300000000001/us-east-1 enforce corporate:2
+            - 300000000002/eu-west-1 release eubase1a2b3c:2
+            + 300000000002/us-east-1 enforce corporate:2
+            4 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan a86b5d4ff318913e of baseline 2a5071839f8018f7, mode sync
+
+            Applied:
+            - 300000000001/eu-west-1 release eubase1a2b3c:2
+            + 300000000001/us-east-1 enforce corporate:2
+            - 300000000002/eu-west-1 release eubase1a2b3c:2
+            + 300000000002/us-east-1 enforce corporate:2
+            4 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            exit 0
+        "#]],
+    );
+    let released: Vec<String> =
+        world.writes().into_iter().filter(|write| write.starts_with(DELETE)).collect();
+    assert_eq!(released, [PAYMENTS, SHIPPING].map(|account| format!("{DELETE} {account}/{EU}")));
+}
+
+#[tokio::test]
+async fn what_stops_a_run_before_it_begins_ends_with_three() {
+    let world = world(&two_accounts(2)).await;
+    let mut ends = String::new();
+    for (baseline, arguments) in [
+        ("nowhere.yaml", &["plan"] as &[&str]),
+        ("ssm:/nowhere", &["plan"]),
+        ("nowhere.yaml", &["check"]),
+        ("ssm:/nowhere", &["check"]),
+        ("nowhere.yaml", &["apply", "--yes"]),
+    ] {
+        let ran = Guardrailctl::of(&world).variable("KEEPER_BASELINE", baseline).run(arguments).await;
+        ends.push_str(&format!("{baseline}, {}\n{ran}", arguments[0]));
+    }
+    write(&world, &Document { organization: "o-anotherorgid", ..two_accounts(2) });
+    ends.push_str(&of(&world).run(&["plan"]).await.to_string());
+    world.server.fault(Fault::new(FaultKind::Denied { message: "No.".to_owned() }).service("organizations"));
+    write(&world, &two_accounts(2));
+    ends.push_str(&of(&world).run(&["apply", "--yes"]).await.to_string());
+    check(
+        &ends,
+        expect![[r#"
+        nowhere.yaml, plan
+        stderr: error: the baseline nowhere.yaml could not be read: No such file or directory (os error 2)
+        exit 3
+        ssm:/nowhere, plan
+        stderr: error: the baseline ssm:/nowhere could not be read: GetParameter: ParameterNotFound: no message (rejected)
+        exit 3
+        nowhere.yaml, check
+        stderr: error: the baseline nowhere.yaml could not be read: No such file or directory (os error 2)
+        exit 3
+        ssm:/nowhere, check
+        stderr: error: the baseline ssm:/nowhere could not be read: GetParameter: ParameterNotFound: no message (rejected)
+        exit 3
+        nowhere.yaml, apply
+        stderr: error: the baseline nowhere.yaml could not be read: No such file or directory (os error 2)
+        exit 3
+        stderr: error: the baseline is for organization o-anotherorgid, but this is o-exampleorgid: nothing is written
+        exit 3
+        stderr: error: the organization could not be read: DescribeOrganization: AccessDeniedException: No. (denied)
+        exit 3
+    "#]],
+    );
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn wrong_arguments_and_settings_end_with_two() {
+    let world = world(&two_accounts(2)).await;
+    let mut ends = String::new();
+    let bare = Guardrailctl::of(&world);
+    ends.push_str(&bare.run(&["plan"]).await.to_string());
+    let wrong = of(&world)
+        .variable("KEEPER_MEMBER_ROLE", "not a name")
+        .variable("KEEPER_LEDGER", "disk")
+        .variable("KEEPER_BASLINE", "x");
+    ends.push_str(&wrong.run(&["plan"]).await.to_string());
+    check(
+        &ends,
+        expect![[r#"
+        stderr: error: the settings can't be used:
+        stderr:   KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
+        exit 2
+        stderr: error: the settings can't be used:
+        stderr:   KEEPER_MEMBER_ROLE: "not a name" is not a role name: expected 1 to 64 letters, digits and +=,.@_-
+        stderr:   KEEPER_LEDGER: "disk" is not a ledger: expected memory or file:PATH
+        stderr:   KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY
+        exit 2
+    "#]],
+    );
+    for arguments in [
+        &["plan", "--account", "12"] as &[&str],
+        &["plan", "--region", "Europe"],
+        &["plan", "--colour"],
+        &["apply", "--approve", "this"],
+        &["trigger"],
+        &["status"],
+        &[],
+    ] {
+        let ran = of(&world).run(arguments).await;
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}: {ran}");
+        assert!(!ran.err.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(world.server.calls(), []);
+}
+
+#[tokio::test]
+async fn a_setting_that_looks_misspelt_is_warned_of() {
+    let world = world(&two_accounts(2)).await;
+    let ran = of(&world).variable("KEEPER_GRACE", "5").run(&["plan", "--account", PAYMENTS]).await;
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(ran.err.starts_with("warning: KEEPER_GRACE: no such setting; "), "{ran}");
+}
+
+#[tokio::test]
+async fn check_tells_every_problem_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let ctl = Guardrailctl::alone(folder.path());
+    let baselines = repository("tests/baselines");
+    std::fs::copy(baselines.join("many-problems.yaml"), folder.path().join("many-problems.yaml")).unwrap();
+    std::fs::copy(baselines.join("full.yaml"), folder.path().join("full.yaml")).unwrap();
+
+    let ran = ctl.run(&["check", "--baseline", "many-problems.yaml"]).await;
+    assert_eq!(ran.code, 1, "{ran}");
+    assert_eq!(ran.err, "error: many-problems.yaml can't be used\n");
+    let problems = std::fs::read_to_string(baselines.join("many-problems.txt")).unwrap();
+    assert_eq!(ran.out.trim_end(), problems.trim_end());
+
+    let ran = ctl.run(&["check", "--baseline", "many-problems.yaml", "--output", "json"]).await;
+    let answer = object(&ran);
+    assert_eq!((ran.code, &answer["valid"]), (1, &json!(false)));
+    assert_eq!(answer["problems"].as_array().unwrap().len(), problems.lines().count() - 1, "{ran}");
+    check(
+        &format!("{:#}", answer["problems"][0]),
+        expect![[r#"
+        {
+          "column": 10,
+          "instead": "write version: 1",
+          "line": 2,
+          "message": "\"2\" is not a format known here",
+          "path": "version",
+          "severity": "error"
+        }"#]],
+    );
+
+    check(
+        &ctl.run(&["check", "--baseline", "full.yaml"]).await,
+        expect![[r#"
+        ok: full.yaml is valid, revision 00d631e386184add
+        exit 0
+    "#]],
+    );
+    check(
+        &ctl.run(&["check", "--baseline", "full.yaml", "--output", "json"]).await,
+        expect![[r#"
+        {
+          "baseline": "full.yaml",
+          "problems": [],
+          "revision": "00d631e386184add",
+          "valid": true
+        }
+        exit 0
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn check_looks_into_the_organization_on_request() {
+    let baseline = Document {
+        assignments: vec![
+            ("ou-exam-nowhere1", "corporate"),
+            ("ou-else-workload", "none"),
+            ("999999999999", "none"),
+        ],
+        ..Document::default()
+    };
+    let world = world(&baseline).await;
+    assert_eq!(of(&world).run(&["check"]).await.code, 0);
+    assert_eq!(world.server.calls(), []);
+    check(
+        &of(&world).run(&["check", "--organization"]).await,
+        expect![[r#"
+        baseline.yaml:11:17: warning: assignments[0].targets[0]: no account stands in ou-exam-nowhere1: it is empty, or doesn't exist; check the id where you expect accounts in it
+        baseline.yaml:12:17: assignments[1].targets[0]: ou-else-workload is not under the organization's root, r-exam; write an OU of this organization, or its root
+        baseline.yaml:13:17: warning: assignments[2].targets[0]: 999999999999 is no account of o-exampleorgid; remove it, unless it is about to join
+        stderr: error: baseline.yaml can't be used
+        exit 1
+    "#]],
+    );
+
+    // The same baseline where the function has it.
+    let parameter = Guardrailctl::of(&world).variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"));
+    check(
+        &parameter.run(&["check"]).await,
+        expect![[r#"
+        ok: ssm:/guardrail-keeper/baseline is valid, revision e8638bae77599fdb
+        exit 0
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn trigger_says_of_every_sample_what_is_written_beside_it() {
+    let mut files: Vec<String> = Vec::new();
+    let expected = std::fs::read_to_string(repository("events/expected.jsonl")).unwrap();
+    for folder in ["events", "events/batches", "events/odd", "events/rejected"] {
+        let mut names: Vec<String> = std::fs::read_dir(repository(folder))
+            .unwrap()
+            .map(|entry| format!("{folder}/{}", entry.unwrap().file_name().into_string().unwrap()))
+            .filter(|name| name.ends_with(".json"))
+            .collect();
+        names.sort();
+        files.extend(names);
+    }
+    let ctl = Guardrailctl::alone(&repository(""))
+        .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
+        .variable("KEEPER_MEMBER_ROLE", MEMBER_ROLE)
+        .variable("KEEPER_FUNCTION_ROLE", "arn:aws:iam::111111111111:role/GuardrailKeeperFunction")
+        .variable("KEEPER_FORMER_ROLES", "FormerKeeper");
+    let mut arguments = vec!["trigger", "--baseline", "examples/baseline.yaml", "--output", "json"];
+    arguments.extend(files.iter().map(String::as_str));
+
+    let ran = ctl.run(&arguments).await;
+
+    assert_eq!(ran.out, expected);
+    assert_eq!((ran.code, ran.err.as_str()), (1, ""), "some are rejected");
+}
+
+#[tokio::test]
+async fn trigger_says_it_in_words_and_reads_standard_input() {
+    let ctl = || Guardrailctl::alone(&repository("events"));
+    let mut ends = String::new();
+    let ran = ctl()
+        .run(&["trigger", "account-created.json", "account-closed.json", "guardrail-version-created.json"])
+        .await;
+    ends.push_str(&ran.to_string());
+    ends.push_str(&ctl().run(&["trigger", "batches/well-formed.json"]).await.to_string());
+    ends.push_str(&ctl().run(&["trigger", "batches/some-malformed.json"]).await.to_string());
+    let event = std::fs::read_to_string(repository("events/account-moved.json")).unwrap();
+    ends.push_str(&ctl().input(&event).run(&["trigger", "-"]).await.to_string());
+    ends.push_str(&ctl().input("garbage").run(&["trigger", "-", "--output", "json"]).await.to_string());
+    ends.push_str(&ctl().run(&["trigger", "nowhere.json"]).await.to_string());
+    ends.push_str(&ctl().run(&["trigger", "batches/empty.json"]).await.to_string());
+    check(
+        &ends,
+        expect![[r#"
+        account-created.json: reconcile 300000000007 in all Regions: the account was created
+        account-closed.json: departed 300000000001: the account was closed
+        guardrail-version-created.json: reconcile all accounts in us-east-1 for guardrail base1234abcd: a guardrail version was created, which may be one that was missing
+        exit 0
+        batches/well-formed.json#672a726a-1241-4b70-82af-acb2541b1071: reconcile 300000000007 in all Regions: the account was created
+        batches/well-formed.json#3c925cb2-8d97-466a-89b7-a4046ee83c1b: reconcile 300000000007 in all Regions: the account joined the organization
+        batches/well-formed.json#b16271c7-10fb-463f-8adb-a37c78bb6d0a: reconcile all accounts in us-east-1 for guardrail base1234abcd: a guardrail version was created, which may be one that was missing
+        batches/well-formed.json#39d8d5c4-ea7a-4f57-8303-a628575af1d2: reconcile 300000000001 in us-east-1: somebody changed the account's enforcement
+        batches/well-formed.json#46d30997-0466-4ea8-8938-adc11332e9d9: ignore: the keeper wrote this itself
+        batches/well-formed.json#3f6dd467-aab7-45fd-84a9-a517a869b44d: departed 300000000001: the account left the organization
+        exit 0
+        batches/some-malformed.json#512aa24b-3d2d-41d0-8bc2-a4bd2e5c7e22: reconcile 300000000001 in all Regions: the account moved in the organization
+        batches/some-malformed.json#c9721021-59fa-4794-8a68-a1d527e7f11b: reject: the message is not JSON
+        batches/some-malformed.json#0dcf9741-3bbb-4c70-8f97-aad86f08717f: reject: the message is not a JSON object
+        batches/some-malformed.json#ba1257c8-7873-4ddf-8c14-ab4e78304b2e: reject: the message has no source, so it is no event
+        batches/some-malformed.json#f1522270-0b66-45a9-82dd-a55dd197484a: reject: the message is not JSON
+        batches/some-malformed.json#85a18e44-8adf-480f-8074-a082d8da4522: reject: the record is not an SQS message with a body
+        batches/some-malformed.json#e2aa3ae2-d858-40c5-84a5-a8d763e5bb65: reject: the record is not an SQS message with a body
+        batches/some-malformed.json#de5c27a7-5647-44c5-8dcc-ad9579b296a0: reconcile all accounts in all Regions: the schedule looks at everything
+        batches/some-malformed.json: reject: the record is not an SQS message with a body
+        exit 1
+        -: reconcile 300000000001 in all Regions: the account moved in the organization
+        exit 0
+        {"file":"-","outcome":"reject","accounts":[],"regions":[],"reason":"the message is not JSON"}
+        exit 1
+        stderr: error: nowhere.json could not be read: No such file or directory (os error 2)
+        exit 3
+        exit 0
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn trigger_narrows_by_the_baseline_it_is_given_and_says_what_it_does_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(
+        repository("events/guardrail-version-created-in-member.json"),
+        folder.path().join("event.json"),
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("baseline.yaml"), Document::default().text()).unwrap();
+    std::fs::write(folder.path().join("broken.yaml"), "version: 1\n").unwrap();
+    let ctl = |baseline: &str| Guardrailctl::alone(folder.path()).variable("KEEPER_BASELINE", baseline);
+    let mut ends = String::new();
+    for (baseline, arguments) in [
+        ("", &["trigger", "event.json"] as &[&str]),
+        ("baseline.yaml", &["trigger", "event.json"]),
+        ("broken.yaml", &["trigger", "event.json"]),
+        ("ssm:/guardrail-keeper/baseline", &["trigger", "event.json"]),
+        ("ssm:/guardrail-keeper/baseline", &["trigger", "--baseline", "baseline.yaml", "event.json"]),
+        ("baseline.yaml", &["trigger", "--baseline", "broken.yaml", "event.json"]),
+    ] {
+        let ran = ctl(baseline).run(arguments).await;
+        ends.push_str(&format!("KEEPER_BASELINE={baseline} guardrailctl {}\n{ran}\n", arguments.join(" ")));
+    }
+    check(
+        &ends,
+        expect![[r#"
+        KEEPER_BASELINE= guardrailctl trigger event.json
+        event.json: reconcile all accounts in us-east-1 for guardrail local5678efgh: a guardrail version was created, which may be one that was missing
+        exit 0
+
+        KEEPER_BASELINE=baseline.yaml guardrailctl trigger event.json
+        event.json: ignore: the account doesn't own the baseline's guardrails
+        exit 0
+
+        KEEPER_BASELINE=broken.yaml guardrailctl trigger event.json
+        event.json: reconcile all accounts in us-east-1 for guardrail local5678efgh: a guardrail version was created, which may be one that was missing
+        stderr: warning: nothing is narrowed by the baseline: broken.yaml:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
+        stderr: broken.yaml:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
+        stderr: broken.yaml:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+        stderr: broken.yaml:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+        stderr: 4 problems in broken.yaml
+        exit 0
+
+        KEEPER_BASELINE=ssm:/guardrail-keeper/baseline guardrailctl trigger event.json
+        event.json: reconcile all accounts in us-east-1 for guardrail local5678efgh: a guardrail version was created, which may be one that was missing
+        stderr: /guardrail-keeper/baseline isn't read here; give --baseline FILE to narrow by its text
+        exit 0
+
+        KEEPER_BASELINE=ssm:/guardrail-keeper/baseline guardrailctl trigger --baseline baseline.yaml event.json
+        event.json: ignore: the account doesn't own the baseline's guardrails
+        exit 0
+
+        KEEPER_BASELINE=baseline.yaml guardrailctl trigger --baseline broken.yaml event.json
+        stderr: error: broken.yaml:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
+        stderr: broken.yaml:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
+        stderr: broken.yaml:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+        stderr: broken.yaml:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+        stderr: 4 problems in broken.yaml
+        exit 3
+
+    "#]],
+    );
+}

@@ -1,0 +1,203 @@
+//! The ledger in a file: it survives, several may write at once, and a broken one is never overwritten.
+
+use std::path::{Path, PathBuf};
+
+use expect_test::expect;
+use guardrail_keeper::ids::Target;
+use guardrail_keeper::ledger::Ledger;
+use guardrail_keeper::record::{Intent, Note};
+use guardrail_keeper::settings::LedgerSource;
+
+use crate::support::program::Guardrailctl;
+use crate::support::{DELETE, Document, EU, PAYMENTS, PUT, SHIPPING, World, check, schedule, version};
+
+fn one_account() -> Document {
+    Document { regions: EU, ..Document::only(PAYMENTS) }
+}
+
+fn open(path: &Path) -> Ledger {
+    Ledger::open(&LedgerSource::File(path.to_owned()))
+}
+
+fn note(number: usize) -> (Target, Note) {
+    let target = Target {
+        account: format!("{:012}", 500_000_000_000_usize + number).parse().unwrap(),
+        region: EU.parse().unwrap(),
+    };
+    let at = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+    let intent = Intent { to: None, at, revision: "0123456789abcdef".parse().unwrap() };
+    (target, Note::Begun { intent, replacing: None })
+}
+
+/// Makes what was written look foreign, so that only a ledger can tell that it is ours.
+fn hide_our_name(world: &World, account: &str) {
+    world.administrator_releases(account, EU);
+    world.administrator_enforces(account, EU, version(EU, "2"));
+}
+
+#[tokio::test]
+async fn what_was_recorded_outlives_the_process() {
+    let world = World::guarded(World::of(&one_account()).durable()).await;
+    hide_our_name(&world, PAYMENTS);
+    world.publish(&Document { assignments: vec![(PAYMENTS, "none")], ..one_account() });
+
+    let next = world.another_keeper().await;
+    let answer = guardrail_keeper::handler::handle(&next, &schedule().to_string()).await.unwrap();
+
+    check(
+        &crate::support::targets(&answer),
+        expect![[r#"
+        300000000001/eu-west-1 released
+    "#]],
+    );
+    let records = next.ledger().account(&PAYMENTS.parse().unwrap()).await.unwrap();
+    let record = records.values().next().unwrap();
+    assert!(record.ours.is_none() && record.released_at.is_some(), "{record:?}");
+}
+
+#[tokio::test]
+async fn without_it_the_same_is_left_alone() {
+    let world = World::guarded(World::of(&one_account())).await;
+    hide_our_name(&world, PAYMENTS);
+    world.publish(&Document { assignments: vec![(PAYMENTS, "none")], ..one_account() });
+    let next = world.another_keeper().await;
+    let answer = guardrail_keeper::handler::handle(&next, &schedule().to_string()).await.unwrap();
+    check(
+        &crate::support::targets(&answer),
+        expect![[r#"
+        300000000001/eu-west-1 left_alone eubase1a2b3c:2: nothing is wanted here, and what is there isn't ours
+    "#]],
+    );
+}
+
+#[test]
+fn many_that_write_at_once_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("ledger.json");
+    let (writers, each) = (8, 12);
+    std::thread::scope(|scope| {
+        for writer in 0..writers {
+            let path = &path;
+            scope.spawn(move || {
+                // Each opens it anew, as another process would: only the lock on the file is shared.
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                for number in 0..each {
+                    let ledger = open(path);
+                    runtime.block_on(ledger.note(vec![note(writer * each + number)])).unwrap();
+                }
+            });
+        }
+    });
+    let text = std::fs::read_to_string(&path).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["contents"]["targets"].as_object().unwrap().len(), writers * each);
+}
+
+#[tokio::test]
+async fn processes_that_apply_at_once_lose_nothing() {
+    let world = World::of(&Document::default()).start().await;
+    let baseline =
+        Document { regions: EU, assignments: vec![("r-exam", "corporate")], ..Document::default() };
+    std::fs::write(world.folder().join("baseline.yaml"), baseline.text()).unwrap();
+    let ctl = Guardrailctl::of(&world)
+        .variable("KEEPER_BASELINE", "baseline.yaml")
+        .variable("KEEPER_LEDGER", "file:ledger.json");
+    let apply = |account: &'static str| {
+        let ctl = &ctl;
+        async move { ctl.run(&["apply", "--yes", "--account", account]).await }
+    };
+    let (first, second, third) = tokio::join!(apply(PAYMENTS), apply(SHIPPING), apply("300000000003"));
+    for ran in [&first, &second, &third] {
+        assert_eq!(ran.code, 0, "{ran}");
+    }
+    let ledger = std::fs::read_to_string(world.ledger_file()).unwrap();
+    let ledger: serde_json::Value = serde_json::from_str(&ledger).unwrap();
+    let targets = ledger["contents"]["targets"].as_object().unwrap();
+    assert!(targets.len() == 3 && targets.values().all(|record| record["ours"].is_object()), "{ledger:#}");
+}
+
+#[tokio::test]
+async fn a_broken_ledger_makes_us_careful_and_is_left_as_it_is() {
+    for broken in
+        ["", "{", "[]", r#"{"format": 2, "contents": {}}"#, r#"{"format": 1, "contents": {"targets": 5}}"#]
+    {
+        let setup = World::of(&Document {
+            assignments: vec![(PAYMENTS, "corporate, existing: replace"), (SHIPPING, "none")],
+            ..one_account()
+        });
+        let world = setup.durable().start().await;
+        world.administrator_enforces(PAYMENTS, EU, version(EU, "1"));
+        world.administrator_enforces(SHIPPING, EU, version(EU, "2"));
+        std::fs::write(world.ledger_file(), broken).unwrap();
+
+        let answer = world.deliver(&schedule()).await.unwrap();
+
+        assert_eq!(world.writes(), [""; 0], "{broken:?}: {answer:#}");
+        let warnings = answer["report"]["warnings"].as_array().unwrap();
+        assert!(!warnings.is_empty(), "{broken:?}");
+        let told = warnings[0].as_str().unwrap();
+        assert!(
+            told.starts_with("the ledger could not be read; going on without it, carefully: ")
+                && told.contains("is not a ledger of this program"),
+            "{told}"
+        );
+        assert_eq!(std::fs::read_to_string(world.ledger_file()).unwrap(), broken);
+    }
+}
+
+#[tokio::test]
+async fn a_broken_ledger_keeps_nobody_from_being_guarded_or_repaired() {
+    let world = World::guarded(World::of(&one_account()).durable()).await;
+    std::fs::write(world.ledger_file(), "{").unwrap();
+    world.administrator_releases(PAYMENTS, EU);
+    let answer = world.deliver(&schedule()).await.unwrap();
+    let path = world.ledger_file().display().to_string();
+    check(
+        &crate::support::targets(&answer),
+        expect![[r#"
+        300000000001/eu-west-1 enforced eubase1a2b3c:2
+    "#]],
+    );
+    check(
+        &format!("{:#}", answer["report"]["warnings"]).replace(&path, "LEDGER"),
+        expect![[r#"
+            [
+              "the ledger could not be read; going on without it, carefully: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
+              "how far the baseline has come is not known: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
+              "which grants are ours isn't known, so none is taken back: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
+              "how far the baseline has come could not be recorded: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
+              "300000000001: the ledger could not be written: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
+              "300000000001: what was done could not be recorded: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1"
+            ]"#]],
+    );
+    assert_eq!(world.writes(), [format!("{PUT} {PAYMENTS}/{EU}")]);
+
+    // What still bears our name is released though nothing is remembered.
+    world.server.clear_calls();
+    world.publish(&Document { assignments: vec![(PAYMENTS, "none")], ..one_account() });
+    world.deliver(&schedule()).await.unwrap();
+    assert_eq!(world.writes(), [format!("{DELETE} {PAYMENTS}/{EU}")]);
+}
+
+#[tokio::test]
+async fn a_ledger_that_cannot_be_written_keeps_what_is_foreign() {
+    let world = World::of(&Document {
+        assignments: vec![(PAYMENTS, "corporate, existing: replace")],
+        ..one_account()
+    })
+    .variable("KEEPER_LEDGER", "file:/nowhere/at/all/ledger.json")
+    .start()
+    .await;
+    world.administrator_enforces(PAYMENTS, EU, version(EU, "1"));
+    let answer = world.deliver(&schedule()).await;
+    check(
+        &match answer {
+            Ok(answer) => format!("{}{:#}", crate::support::targets(&answer), answer["report"]["warnings"]),
+            Err(error) => format!("{}: {error}", error.name()),
+        },
+        expect![
+            "Incomplete: 1 of 8 targets and policies are worth another try: 300000000001/eu-west-1: record: /nowhere/at/all/ledger.json: No such file or directory (os error 2) (transient)"
+        ],
+    );
+    assert_eq!(world.writes(), [""; 0]);
+}
