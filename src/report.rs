@@ -147,6 +147,11 @@ impl TargetReport {
         }
     }
 
+    /// Whether something was released though it is wanted, because it can't be used.
+    fn gave_up(&self) -> bool {
+        matches!(self, TargetReport::Attempted(Outcome { change: Change::Release { broken: Some(_), .. }, .. }))
+    }
+
     /// Whether looking again soon may end better than waiting for the next sweep.
     pub fn is_worth_waiting(&self) -> bool {
         match self {
@@ -312,9 +317,9 @@ impl Report {
         let policies = self.policies.values().all(|report| report.trouble().is_none());
         policies
             && self.targets.values().all(|target| match target.state() {
-                State::Enforced | State::Replaced | State::Released | State::InSync | State::LeftAlone => {
-                    true
-                }
+                // What was given up because it can't be used is still wanted.
+                State::Released => !target.gave_up(),
+                State::Enforced | State::Replaced | State::InSync | State::LeftAlone => true,
                 State::Copied | State::Held | State::Failed | State::Broken => false,
             })
     }

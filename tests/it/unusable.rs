@@ -191,8 +191,11 @@ async fn a_guardrail_deleted_under_its_enforcement_is_released_on_request() {
             .await;
     world.administrator_enforces(SHIPPING, EU, version(EU, "2"));
     world.server.with(|model| model.delete_guardrail(&guardrail(EU))).unwrap();
+    let report = world.look_at(&[PAYMENTS]).await;
+    // It is wanted guarded, and isn't.
+    assert!(!report.is_converged(), "{report}");
     check(
-        &world.look_at(&[PAYMENTS]).await,
+        &report,
         expect![[r#"
             - 300000000001/eu-west-1 release eubase1a2b3c:2 (broken: guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline)
             1 changed, 0 held, 0 in sync"#]],
