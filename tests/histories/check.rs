@@ -615,7 +615,8 @@ impl Run<'_> {
         })
     }
 
-    /// No target that should be guarded is left out of the report.
+    /// No target that should be guarded is left out of the report, and none is forgotten where it
+    /// says that everything is as wanted.
     fn check_complete(&self, model: &Model, report: &Report) -> Result<(), Violation> {
         let accounts = match &self.scope {
             Some(account) => vec![account.clone()],
@@ -631,8 +632,20 @@ impl Run<'_> {
                 let told = report.targets.keys().any(|target| {
                     target.account.as_str() == account && target.region.as_str() == *region
                 });
-                if self.wants.of(self.setting, model, &place) == Wanted::Guardrail && !told {
+                if self.wants.of(self.setting, model, &place) != Wanted::Guardrail {
+                    continue;
+                }
+                if !told {
                     return broken(Invariant::ReportedWrongly, format!("{place} is missing from the report"));
+                }
+                let stale = self.owner_was_stale() || self.account_was_stale(&account);
+                let seen = self.after.enforced.get(&place);
+                let met = seen.is_some_and(|seen| self.wants.is_met(self.setting, model, &place, seen));
+                if report.is_converged() && !met && !stale {
+                    return broken(
+                        Invariant::ReportedWrongly,
+                        format!("it is said to have converged, and {place} isn't as wanted"),
+                    );
                 }
             }
         }
