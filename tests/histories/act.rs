@@ -7,14 +7,12 @@ use simulator::{
     Content, Enforce, GuardrailName, Model, ModelEnforcement, Permissions, Role, Statement, Tags, Trust,
 };
 
-use crate::baseline::{GUARDRAIL, Given, Mode, Placement, Wants};
-use crate::model::{ORGANIZATION, ROOT, SANDBOX, TAG, WORKLOAD, administrator, statements};
+use crate::baseline::{COPY, GUARDRAIL, Given, Mode, Placement, Wants};
+use crate::model::{ORGANIZATION, ROOT, SANDBOX, TAG, WORKLOAD, administrator, is_keepers, statements};
 use crate::setting::{MEMBER_ROLE, Setting};
 use crate::step::{
     CopyEdit, Edit, Enforced, GuardrailEdit, Meddling, PolicyEdit, RoleEdit, Unit, account_of, region_of,
 };
-
-const COPY: &str = "corporate-baseline-keeper";
 
 /// The world that steps act on.
 pub(crate) struct Stage<'a> {
@@ -340,11 +338,15 @@ impl Stage<'_> {
             let several = self.setting.switches.several_statements == simulator::Answer::Accepted;
             let policy = self.model.resource_policy(&arn).and_then(|text| serde_json::from_str(&text).ok());
             let all: Vec<Value> = policy.iter().flat_map(statements).collect();
-            let legal = |statement: &Value| {
-                let sid = self.setting.switches.sid == simulator::Answer::Accepted;
-                statement["Effect"] == "Allow" && (sid || statement.get("Sid").is_none())
-            };
-            let kept: Vec<Value> = all.into_iter().filter(|it| several && legal(it)).collect();
+            let sid = self.setting.switches.sid == simulator::Answer::Accepted;
+            let kept: Vec<Value> = all
+                .into_iter()
+                .filter(|statement| {
+                    let legal = statement["Effect"] == "Allow" && (sid || statement.get("Sid").is_none());
+                    legal && (several || is_keepers(statement, &arn))
+                })
+                .take(if several { usize::MAX } else { 1 })
+                .collect();
             let text = json!({ "Version": "2012-10-17", "Statement": kept }).to_string();
             let text = (!kept.is_empty()).then_some(text);
             drop(self.model.set_resource_policy(&arn, text.as_deref()));

@@ -8,6 +8,8 @@ use crate::setting::Setting;
 
 /// The name of the guardrail that is enforced.
 pub(crate) const GUARDRAIL: &str = "corporate-baseline";
+/// The name that its copies have.
+pub(crate) const COPY: &str = "corporate-baseline-keeper";
 const EMBEDDING: &str = "amazon.titan-embed-text-v2:0";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,10 +200,13 @@ impl Wants {
             return false;
         }
         let version = self.version.to_string();
-        let reference = match self.placement {
+        // The owner has no use for a copy of its own guardrail.
+        let placement = if place.account == owner { Placement::Central } else { self.placement };
+        let reference = match placement {
             Placement::Central => seen.guardrail_arn == original && seen.guardrail_version == version,
             Placement::Copy => {
-                let own = seen.guardrail().is_some_and(|name| name.account == place.account);
+                let copy = model.guardrail_arn(&place.account, &place.region, COPY);
+                let own = copy.is_some_and(|copy| copy == seen.guardrail_arn);
                 let wanted = behaviour(model, original, &version);
                 own && wanted.is_some()
                     && wanted == behaviour(model, &seen.guardrail_arn, &seen.guardrail_version)

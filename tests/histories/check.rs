@@ -474,8 +474,10 @@ impl Run<'_> {
         for arn in new {
             deeds.copies += 1;
             let Some(GuardrailName { account, region, id: _ }) = GuardrailName::from_arn(arn) else { continue };
-            let wanted = self.wants.of(self.setting, model, &Place { account, region });
-            let copying = self.wants.placement == Placement::Copy && wanted == Wanted::Guardrail;
+            let place = Place { account, region };
+            let wanted = self.wants.of(self.setting, model, &place);
+            let member = place.account != self.setting.owner();
+            let copying = member && self.wants.placement == Placement::Copy && wanted == Wanted::Guardrail;
             if !copying && !self.meddled || self.wants.mode == Mode::Audit {
                 return broken(Invariant::GuardrailTouched, format!("{arn} was made, and nobody wanted it"));
             }

@@ -32,7 +32,65 @@ pub(crate) struct Figures {
     pub(crate) excuses: BTreeMap<&'static str, usize>,
 }
 
+/// What the test command's histories must have had at least. A test that meets nothing finds nothing.
+pub(crate) struct Least {
+    pub(crate) steps: usize,
+    pub(crate) runs: usize,
+    pub(crate) calls: usize,
+    pub(crate) writes: usize,
+    /// Of each kind of fault, as often as this was set.
+    pub(crate) faults_of_each_kind: usize,
+    /// Calls that went wrong.
+    pub(crate) errors: usize,
+    pub(crate) meddlings: usize,
+    pub(crate) edits: usize,
+    pub(crate) restarts: usize,
+    pub(crate) invalid_baselines: usize,
+    pub(crate) enforced: usize,
+    pub(crate) foreign_replaced: usize,
+    pub(crate) released: usize,
+    pub(crate) granted: usize,
+    pub(crate) narrowed: usize,
+    pub(crate) merged: usize,
+    pub(crate) copies: usize,
+    /// Targets that were wanted guarded, and were at the end.
+    pub(crate) guarded: usize,
+}
+
 impl Figures {
+    /// Every figure that is too small.
+    pub(crate) fn too_few(&self, least: &Least) -> Vec<String> {
+        let deeds = &self.deeds;
+        // That nothing is enforced is no error.
+        let missing = self.errors.get("ResourceNotFoundException").copied().unwrap_or(0);
+        let errors = self.errors.values().sum::<usize>() - missing;
+        let mut figures = vec![
+            ("steps", self.steps, least.steps),
+            ("runs", self.runs, least.runs),
+            ("calls", self.calls, least.calls),
+            ("writes", self.writes, least.writes),
+            ("errors", errors, least.errors),
+            ("meddlings", self.meddlings, least.meddlings),
+            ("edits", self.edits, least.edits),
+            ("restarts", self.restarts, least.restarts),
+            ("invalid baselines", self.invalid_baselines, least.invalid_baselines),
+            ("enforced", deeds.enforced, least.enforced),
+            ("foreign replaced", deeds.foreign_replaced, least.foreign_replaced),
+            ("released", deeds.released, least.released),
+            ("granted", deeds.granted, least.granted),
+            ("narrowed", deeds.narrowed, least.narrowed),
+            ("foreign statements kept", deeds.merged, least.merged),
+            ("guardrails copied", deeds.copies, least.copies),
+            ("guarded", self.guarded, least.guarded),
+        ];
+        for (_, kind) in crate::step::FAULT_MIX {
+            let set = self.faults.get(&kind).copied().unwrap_or(0);
+            figures.push((kind.name(), set, least.faults_of_each_kind));
+        }
+        let few = figures.into_iter().filter(|(_, number, least)| number < least);
+        few.map(|(name, number, least)| format!("{name}: {number}, of {least} at least")).collect()
+    }
+
     pub(crate) fn count_calls(&mut self, calls: &[Call]) {
         self.calls += calls.len();
         self.writes += calls.iter().filter(|call| call.write).count();

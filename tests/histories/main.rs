@@ -30,7 +30,7 @@ use std::time::Instant;
 
 use check::{Invariant, Violation};
 use dice::Dice;
-use figures::Figures;
+use figures::{Figures, Least};
 use planted::Plant;
 use setting::Setting;
 use step::{Step, random_steps};
@@ -39,6 +39,28 @@ use tale::{Failed, tell};
 /// How many histories the test command tells, and how many steps each has before its end.
 const HISTORIES: u64 = 1000;
 const STEPS: usize = 50;
+
+/// What those histories must come to at least: about two thirds of what they do.
+const LEAST: Least = Least {
+    steps: 50_000,
+    runs: 10_000,
+    calls: 150_000,
+    writes: 7_000,
+    faults_of_each_kind: 400,
+    errors: 4_000,
+    meddlings: 14_000,
+    edits: 5_000,
+    restarts: 1_000,
+    invalid_baselines: 150,
+    enforced: 2_500,
+    foreign_replaced: 50,
+    released: 350,
+    granted: 900,
+    narrowed: 30,
+    merged: 180,
+    copies: 1_200,
+    guarded: 1_000,
+};
 
 /// How often a failing history is told again to find a shorter one.
 const SHRINKING_TRIES: usize = 200;
@@ -157,4 +179,23 @@ fn random_histories_break_no_promise() {
     let count = seeds.unwrap_or(HISTORIES);
     let figures = tell_all(from, count).unwrap_or_else(|failure| panic!("{failure}"));
     println!("{figures}\nseeds {from} to {}, in {:.0?}", from + count - 1, began.elapsed());
+    if seeds.is_none() {
+        let few = figures.too_few(&LEAST);
+        assert!(few.is_empty(), "these histories are too harmless: {}", few.join("; "));
+    }
+}
+
+#[test]
+fn every_planted_bug_is_noticed() {
+    for (plant, expected) in Plant::ALL {
+        let found = (0..SEEDS_PER_PLANT).find_map(|seed| {
+            let failed = History::of_seed(seed).tell(Some(plant)).err()?;
+            Some((seed, failed.violation))
+        });
+        let Some((seed, violation)) = found else {
+            panic!("{plant:?}: no history of {SEEDS_PER_PLANT} noticed it");
+        };
+        println!("{plant:?}: seed {seed}: {violation}");
+        assert_eq!(violation.invariant, expected, "{plant:?}, seed {seed}");
+    }
 }

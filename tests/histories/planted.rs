@@ -5,10 +5,11 @@ use guardrail_keeper::report::{Report, State, TargetReport};
 use serde_json::json;
 use simulator::{Answer, Call, Enforce, EnforcedConfiguration, Model};
 
-use crate::baseline::{GUARDRAIL, Mode, Wanted, Wants};
+use crate::baseline::{COPY, GUARDRAIL, Mode, Wanted, Wants};
 use crate::check::{Book, Invariant, Rest};
 use crate::model::{Place, can_apply, is_keepers, statements};
 use crate::setting::{MEMBER_ROLE, Setting};
+use crate::step::PUT;
 
 /// A bug that is played after each run of the keeper, as the keeper, wherever there is a chance for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,18 +19,24 @@ pub(crate) enum Plant {
     DropsForeignStatements,
     ReplacesForeign,
     ReleasesForeign,
+    EnforcesAnotherVersion,
+    EntersTheExcluded,
+    DeletesTheEnforcedVersion,
     WritesAgain,
     WritesInAudit,
     ClaimsToBeInSync,
 }
 
 impl Plant {
-    pub(crate) const ALL: [(Plant, Invariant); 8] = [
+    pub(crate) const ALL: [(Plant, Invariant); 11] = [
         (Plant::SkipsTheProbe, Invariant::EnforcedUnusable),
         (Plant::WithdrawsTooEarly, Invariant::NarrowedUnderEnforcement),
         (Plant::DropsForeignStatements, Invariant::ForeignStatementLost),
         (Plant::ReplacesForeign, Invariant::ForeignReplaced),
         (Plant::ReleasesForeign, Invariant::ReleasedNotOurs),
+        (Plant::EnforcesAnotherVersion, Invariant::EnforcedUnwanted),
+        (Plant::EntersTheExcluded, Invariant::HandsOn),
+        (Plant::DeletesTheEnforcedVersion, Invariant::GuardrailTouched),
         (Plant::WritesAgain, Invariant::WroteAgain),
         (Plant::WritesInAudit, Invariant::WroteAgainstMode),
         (Plant::ClaimsToBeInSync, Invariant::ReportedWrongly),
@@ -46,16 +53,18 @@ impl Plant {
     ) {
         let mut play = Play { setting, wants, book, model };
         match self {
-            Plant::SkipsTheProbe => play.enforce_where(|play, place, wanted, _| {
+            Plant::SkipsTheProbe => play.enforce_where(wants.version, |play, place, wanted, _| {
                 let Some(arn) = play.original(&place.region) else { return false };
                 let version = play.wants.version.to_string();
                 wants.mode != Mode::Audit
                     && wanted == Wanted::Guardrail
                     && !can_apply(play.model, setting, place, &arn, &version)
             }),
+            // Had something just been enforced, that would be what is noticed.
+            Plant::WithdrawsTooEarly if calls.iter().any(|call| call.operation == PUT) => {}
             Plant::WithdrawsTooEarly => play.withdraw(),
             Plant::DropsForeignStatements => play.drop_foreign(),
-            Plant::ReplacesForeign => play.enforce_where(|play, place, wanted, seen| {
+            Plant::ReplacesForeign => play.enforce_where(wants.version, |play, place, wanted, seen| {
                 let Some(arn) = play.original(&place.region) else { return false };
                 let version = play.wants.version.to_string();
                 let foreign = seen.is_some_and(|seen| {
@@ -69,14 +78,31 @@ impl Plant {
                     && can_apply(play.model, setting, place, &arn, &version)
             }),
             Plant::ReleasesForeign => play.release_foreign(),
+            Plant::EnforcesAnotherVersion => play.enforce_where(1, |play, place, wanted, seen| {
+                let Some(arn) = play.original(&place.region) else { return false };
+                wants.mode == Mode::Sync
+                    && wants.version != 1
+                    && wanted == Wanted::Guardrail
+                    && seen.is_some_and(|seen| !play.book.is_foreign(place, seen))
+                    && can_apply(play.model, setting, place, &arn, "1")
+            }),
+            Plant::EntersTheExcluded => play.enforce_where(wants.version, |play, place, wanted, seen| {
+                let Some(arn) = play.original(&place.region) else { return false };
+                let version = play.wants.version.to_string();
+                wants.mode == Mode::Sync
+                    && wanted == Wanted::HandsOff
+                    && seen.is_none()
+                    && can_apply(play.model, setting, place, &arn, &version)
+            }),
+            Plant::DeletesTheEnforcedVersion => play.delete_enforced_version(),
             Plant::WritesAgain => {
                 if book.rest == Rest::Quiet
                     && let Some(call) = calls.last().cloned()
                 {
-                    calls.push(Call { operation: "PutEnforcedGuardrailConfiguration".to_owned(), write: true, ..call });
+                    calls.push(Call { operation: PUT.to_owned(), write: true, ..call });
                 }
             }
-            Plant::WritesInAudit => play.enforce_where(|_, _, wanted, _| {
+            Plant::WritesInAudit => play.enforce_where(wants.version, |_, _, wanted, _| {
                 wants.mode == Mode::Audit && wanted == Wanted::Guardrail
             }),
             Plant::ClaimsToBeInSync => {
@@ -116,6 +142,7 @@ impl Play<'_> {
 
     fn enforce_where(
         &mut self,
+        version: u32,
         wrong: impl Fn(&mut Play<'_>, &Place, Wanted, Option<&EnforcedConfiguration>) -> bool,
     ) {
         for place in self.places() {
@@ -123,7 +150,7 @@ impl Play<'_> {
             let seen = self.model.enforcement(&place.account, &place.region).cloned();
             let Some(arn) = self.original(&place.region) else { continue };
             if wrong(self, &place, wanted, seen.as_ref()) {
-                let enforce = Enforce::new(&arn, &self.wants.version.to_string());
+                let enforce = Enforce::new(&arn, &version.to_string());
                 let role = Play::role(&place.account);
                 drop(self.model.put_enforcement_as(&role, &place.account, &place.region, enforce));
             }
@@ -150,6 +177,18 @@ impl Play<'_> {
             if !kept.is_empty() && kept.len() < all.len() && self.setting.switches.sid == Answer::Accepted {
                 let text = json!({ "Version": "2012-10-17", "Statement": kept }).to_string();
                 drop(self.model.set_resource_policy(&arn, Some(&text)));
+            }
+        }
+    }
+
+    fn delete_enforced_version(&mut self) {
+        for place in self.places() {
+            let Some(seen) = self.model.enforcement(&place.account, &place.region).cloned() else { continue };
+            let copy = self.model.guardrail_arn(&place.account, &place.region, COPY);
+            let is_copy = copy.is_some_and(|copy| copy == seen.guardrail_arn);
+            let Some(name) = seen.guardrail().filter(|_| is_copy) else { continue };
+            if self.wants.mode == Mode::Sync {
+                drop(self.model.remove_guardrail(&name, Some(&seen.guardrail_version)));
             }
         }
     }

@@ -204,6 +204,20 @@ const OPERATIONS: [(usize, &str, bool); 17] = [
 /// What may be answered from an old copy. Not ApplyGuardrail: a probe that lies can't be noticed.
 const STALE: [&str; 4] = [LIST, "ListGuardrails", "GetGuardrail", "GetResourcePolicy"];
 
+impl WrongKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            WrongKind::Throttle => "throttle",
+            WrongKind::ServerError => "server error",
+            WrongKind::Reset => "reset",
+            WrongKind::AnswerLost => "answer lost",
+            WrongKind::Denied => "denied",
+            WrongKind::Conflict => "conflict",
+            WrongKind::StaleRead => "stale read",
+        }
+    }
+}
+
 impl Wrong {
     pub(crate) fn fault(&self, setting: &Setting) -> Fault {
         let kind = match self.kind {
@@ -229,15 +243,7 @@ impl Wrong {
     }
 
     fn random(dice: &mut Dice) -> Wrong {
-        let kind = *dice.weighted(&[
-            (3, WrongKind::Throttle),
-            (3, WrongKind::ServerError),
-            (2, WrongKind::Reset),
-            (5, WrongKind::AnswerLost),
-            (4, WrongKind::Denied),
-            (2, WrongKind::Conflict),
-            (4, WrongKind::StaleRead),
-        ]);
+        let kind = *dice.weighted(&FAULT_MIX);
         let only_writes = matches!(kind, WrongKind::AnswerLost | WrongKind::Conflict);
         let among: Vec<(usize, &str)> = OPERATIONS
             .iter()
@@ -278,14 +284,34 @@ pub(crate) fn region_of(setting: &Setting, number: usize) -> &'static str {
     setting.regions()[number % setting.regions().len()]
 }
 
+/// What somebody meddles with.
+#[derive(Clone, Copy, Debug)]
+enum Matter {
+    Policy,
+    Remove,
+    Enforce,
+    Role,
+    Guardrail,
+    Copy,
+    Account,
+}
+
 impl Meddling {
     fn random(dice: &mut Dice, copies: bool) -> Meddling {
         // Administrators of members, mostly; the owner's account is the first of the list.
         let (account, region) = (if dice.chance(85) { 1 + dice.below(3) } else { 0 }, dice.below(2));
         let copy = if copies { 22 } else { 4 };
-        let kind = *dice.weighted(&[(26, 'p'), (10, 'r'), (16, 'e'), (11, 'a'), (12, 'g'), (copy, 'c'), (8, 'm')]);
+        let kind = *dice.weighted(&[
+            (26, Matter::Policy),
+            (10, Matter::Remove),
+            (16, Matter::Enforce),
+            (11, Matter::Role),
+            (12, Matter::Guardrail),
+            (copy, Matter::Copy),
+            (8, Matter::Account),
+        ]);
         match kind {
-            'p' => Meddling::Policy {
+            Matter::Policy => Meddling::Policy {
                 region,
                 to: *dice.weighted(&[
                     (4, PolicyEdit::Delete),
@@ -298,13 +324,13 @@ impl Meddling {
                     (2, PolicyEdit::Theirs),
                 ]),
             },
-            'r' => Meddling::Remove { account, region },
-            'e' => Meddling::Enforce {
+            Matter::Remove => Meddling::Remove { account, region },
+            Matter::Enforce => Meddling::Enforce {
                 account,
                 region,
                 what: *dice.pick(&[Enforced::Equal, Enforced::Earlier, Enforced::Own, Enforced::Weaker]),
             },
-            'a' => Meddling::Role {
+            Matter::Role => Meddling::Role {
                 account,
                 to: *dice.weighted(&[
                     (2, RoleEdit::Revoked),
@@ -312,7 +338,7 @@ impl Meddling {
                     (2, RoleEdit::WithoutApply),
                 ]),
             },
-            'g' => Meddling::Guardrail {
+            Matter::Guardrail => Meddling::Guardrail {
                 region,
                 to: *dice.weighted(&[
                     (4, GuardrailEdit::Publish { changed: true }),
@@ -325,7 +351,7 @@ impl Meddling {
                     (5, GuardrailEdit::Repair),
                 ]),
             },
-            'c' => Meddling::Copy {
+            Matter::Copy => Meddling::Copy {
                 account,
                 region,
                 to: *dice.weighted(&[
@@ -338,7 +364,7 @@ impl Meddling {
                     (1, CopyEdit::Squat { forged: false }),
                 ]),
             },
-            _ => match dice.below(6) {
+            Matter::Account => match dice.below(6) {
                 0 => Meddling::Suspend { account },
                 1 | 2 => Meddling::Reinstate { account },
                 _ => Meddling::Move { account, to: *dice.pick(&[Unit::Root, Unit::Workload, Unit::Sandbox]) },
@@ -353,8 +379,8 @@ impl Edit {
         *dice.weighted(&[
             (5, Edit::NextVersion),
             (3, Edit::EarlierVersion),
-            (5, Edit::Region { number: 0 }),
-            (2, Edit::Region { number: 1 }),
+            (7, Edit::Region { number: 0 }),
+            (3, Edit::Region { number: 1 }),
             (5, Edit::Placement),
             (4, Edit::Existing),
             (2, Edit::OnUnusable),
@@ -376,24 +402,55 @@ impl Edit {
     }
 }
 
-/// As many steps as asked for. Roughly one in four lets the keeper work: what it costs is calls.
+/// The kinds of step there are.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Sweep,
+    LookAt,
+    Interrupted,
+    Restart,
+    Approve,
+    Meddle,
+    Edit,
+    Fault,
+    FaultsEnd,
+    Wait,
+    Ledger,
+}
+
+/// How often each kind of step comes. One in five lets the keeper work: that is what costs time.
+const STEP_MIX: [(usize, Kind); 11] = [
+    (6, Kind::Sweep),
+    (9, Kind::LookAt),
+    (5, Kind::Interrupted),
+    (34, Kind::Meddle),
+    (14, Kind::Edit),
+    (14, Kind::Fault),
+    (4, Kind::FaultsEnd),
+    (5, Kind::Wait),
+    (3, Kind::Restart),
+    (2, Kind::Approve),
+    (1, Kind::Ledger),
+];
+
+/// How often each kind of fault is set. Each strikes one operation, in three of five cases in one
+/// account only, mostly the next one to three calls, in one of four cases all until the faults end.
+pub(crate) const FAULT_MIX: [(usize, WrongKind); 7] = [
+    (3, WrongKind::Throttle),
+    (3, WrongKind::ServerError),
+    (2, WrongKind::Reset),
+    (5, WrongKind::AnswerLost),
+    (4, WrongKind::Denied),
+    (2, WrongKind::Conflict),
+    (4, WrongKind::StaleRead),
+];
+
+/// As many steps as asked for.
 pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> Vec<Step> {
     let copies = setting.placement == crate::baseline::Placement::Copy;
     // What members had before the keeper came.
     let earlier = if dice.chance(40) { 1 + dice.below(2) } else { 0 };
-    let one = |number: usize, dice: &mut Dice| match *dice.weighted(&[
-        (6, 's'),
-        (9, 'l'),
-        (5, 'i'),
-        (3, 'r'),
-        (2, 'a'),
-        (34, 'm'),
-        (14, 'b'),
-        (14, 'f'),
-        (4, 'e'),
-        (5, 'w'),
-        (1, 'k'),
-    ]) {
+    let one = |number: usize, dice: &mut Dice| match *dice.weighted(&STEP_MIX) {
         _ if number < earlier => Step::Meddle(Meddling::Enforce {
             account: 1 + dice.below(3),
             region: dice.below(2),
@@ -401,17 +458,17 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
         }),
         // Then there is something to disturb.
         _ if number == earlier => Step::Sweep,
-        's' => Step::Sweep,
-        'l' => Step::LookAt { account: dice.below(4) },
-        'i' => Step::Interrupted { meddling: Meddling::random(dice, copies) },
-        'r' => Step::Restart { forgets: dice.chance(30) },
-        'a' => Step::Approve,
-        'm' => Step::Meddle(Meddling::random(dice, copies)),
-        'b' => Step::Edit(Edit::random(dice)),
-        'f' => Step::Fault(Wrong::random(dice)),
-        'e' => Step::FaultsEnd,
-        'w' => Step::Wait { seconds: [5, 15, 30][dice.below(3)] },
-        _ => Step::Ledger { writable: dice.chance(60) },
+        Kind::Sweep => Step::Sweep,
+        Kind::LookAt => Step::LookAt { account: dice.below(4) },
+        Kind::Interrupted => Step::Interrupted { meddling: Meddling::random(dice, copies) },
+        Kind::Restart => Step::Restart { forgets: dice.chance(30) },
+        Kind::Approve => Step::Approve,
+        Kind::Meddle => Step::Meddle(Meddling::random(dice, copies)),
+        Kind::Edit => Step::Edit(Edit::random(dice)),
+        Kind::Fault => Step::Fault(Wrong::random(dice)),
+        Kind::FaultsEnd => Step::FaultsEnd,
+        Kind::Wait => Step::Wait { seconds: *dice.pick(&[5, 15, 30]) },
+        Kind::Ledger => Step::Ledger { writable: dice.chance(60) },
     };
     (0..count).map(|number| one(number, dice)).collect()
 }
