@@ -1,0 +1,656 @@
+//! What must hold after every run of the keeper, whatever happened around it: judged by the model's
+//! state before and after, by the calls that were made, and never by what the keeper says of itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use guardrail_keeper::enforcement::{ContentGuarding, Enforcement, Included};
+use guardrail_keeper::record::{Record, Records};
+use guardrail_keeper::report::{Report, State};
+use serde_json::Value;
+use simulator::{AccountState, Answer, Call, EnforcedConfiguration, Guarding, GuardrailName, Model};
+
+use crate::baseline::{Mode, Placement, Wanted, Wants};
+use crate::model::{
+    Place, Prompt, Snapshot, blocked_prompt, can_apply, is_keepers, is_usable, statements,
+};
+use crate::setting::{MEMBER_ROLE, Setting};
+use crate::step::{LIST, PUT, Wrong, WrongKind, account_of};
+
+/// What must never happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Invariant {
+    /// 1. Nothing is enforced that the member can't apply at that moment.
+    EnforcedUnusable,
+    /// 1. Nothing is enforced but what the baseline wants there.
+    EnforcedUnwanted,
+    /// 2. No policy is narrowed while somebody enforces the guardrail.
+    NarrowedUnderEnforcement,
+    /// 3. No statement of somebody else's is lost or altered.
+    ForeignStatementLost,
+    /// 4. Nothing of somebody else's is replaced unless the baseline says so, and it is recorded.
+    ForeignReplaced,
+    /// 4. Nothing is released that the keeper didn't apply or adopt, or that is still wanted.
+    ReleasedNotOurs,
+    /// 4. Nothing is taken for the keeper's that isn't.
+    AdoptedUnwanted,
+    /// 4. No guardrail of somebody else's is written, and no enforced version deleted.
+    GuardrailTouched,
+    /// 5. A run with nothing to do writes nothing.
+    WroteAgain,
+    /// 6. Audit writes nothing, enforce-only releases nothing, a survey writes nothing.
+    WroteAgainstMode,
+    /// 6. Without a valid baseline nothing is called at all.
+    ActedWithoutBaseline,
+    /// 6. Whoever is excluded or unassigned is never written.
+    HandsOn,
+    /// 7. What is reported as done, is.
+    ReportedWrongly,
+    /// A run that reports nothing wrote nothing.
+    StoppedAfterWriting,
+    /// The keeper panicked.
+    Panicked,
+    /// At the end, everybody is guarded.
+    Unguarded,
+    /// At the end, nothing is left to be written.
+    Restless,
+}
+
+/// An invariant that didn't hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Violation {
+    pub(crate) invariant: Invariant,
+    pub(crate) what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.invariant, self.what)
+    }
+}
+
+pub(crate) fn broken<T>(invariant: Invariant, what: impl Into<String>) -> Result<T, Violation> {
+    Err(Violation { invariant, what: what.into() })
+}
+
+/// What an enforcement says, in one form.
+pub(crate) type Signature = (String, String, [bool; 2], Vec<String>, Vec<String>);
+
+fn signature(seen: &EnforcedConfiguration) -> Signature {
+    let (mut include, mut exclude) = match &seen.model_enforcement {
+        None => (vec!["ALL".to_owned()], Vec::new()),
+        Some(models) => (models.included_models.clone(), models.excluded_models.clone()),
+    };
+    include.sort();
+    exclude.sort();
+    let selective = [seen.system(), seen.messages()].map(|guarding| guarding == Guarding::Selective);
+    (seen.guardrail_arn.clone(), seen.guardrail_version.clone(), selective, include, exclude)
+}
+
+fn recorded_signature(recorded: &Enforcement) -> Signature {
+    let Enforcement { guardrail, version, models, guarding } = recorded;
+    let include = match &models.include {
+        Included::All => vec!["ALL".to_owned()],
+        Included::Only(models) => models.iter().map(ToString::to_string).collect(),
+    };
+    let exclude = models.exclude.iter().map(ToString::to_string).collect();
+    let selective = [guarding.system, guarding.messages].map(|it| it == ContentGuarding::Selective);
+    (guardrail.to_string(), version.to_string(), selective, include, exclude)
+}
+
+/// Whether the keeper's role in the account made it or changed it last.
+fn bears_keepers_name(account: &str, seen: &EnforcedConfiguration) -> bool {
+    wrote(account, &seen.created_by) || wrote(account, &seen.updated_by)
+}
+
+fn wrote(account: &str, principal: &str) -> bool {
+    principal == format!("arn:aws:iam::{account}:role/{MEMBER_ROLE}")
+        || principal.starts_with(&format!("arn:aws:sts::{account}:assumed-role/{MEMBER_ROLE}/"))
+}
+
+/// What the checker remembers between runs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Book {
+    /// What the keeper applied or adopted and its ledger knows of.
+    pub(crate) ours: BTreeMap<Place, Signature>,
+    /// Whether the last run ended with everything as wanted, and nothing happened since.
+    pub(crate) rest: Rest,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Rest {
+    #[default]
+    No,
+    /// It is as wanted, after the last run wrote something. Only a grant that nobody needs any more
+    /// may be left to be taken back.
+    Settled,
+    /// The last run found nothing to do.
+    Quiet,
+}
+
+impl Book {
+    pub(crate) fn is_foreign(&self, place: &Place, seen: &EnforcedConfiguration) -> bool {
+        !self.ours.contains_key(place) && !bears_keepers_name(&place.account, seen)
+    }
+
+    /// Whether what is there is what the keeper put there, unchanged.
+    pub(crate) fn is_as_applied(&self, place: &Place, seen: &EnforcedConfiguration) -> bool {
+        self.ours.get(place) == Some(&signature(seen)) || wrote(&place.account, &seen.updated_by)
+    }
+}
+
+/// One run of the keeper, from outside.
+pub(crate) struct Run<'a> {
+    pub(crate) setting: &'a Setting,
+    pub(crate) wants: &'a Wants,
+    pub(crate) faults: &'a [Wrong],
+    /// Before the keeper looked.
+    pub(crate) before: Snapshot,
+    /// Before it wrote; the same unless somebody meddled between.
+    pub(crate) middle: Snapshot,
+    pub(crate) after: Snapshot,
+    pub(crate) meddled: bool,
+    /// What was proven before somebody meddled.
+    pub(crate) proven: BTreeSet<(Place, String, String)>,
+    /// Accounts that were looked at; `None` for all.
+    pub(crate) scope: Option<String>,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) records: Records,
+    /// What the keeper reports; nothing if it stopped.
+    pub(crate) report: Option<Report>,
+}
+
+/// What a run did, for the figures.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Deeds {
+    pub(crate) enforced: usize,
+    pub(crate) foreign_replaced: usize,
+    pub(crate) released: usize,
+    pub(crate) granted: usize,
+    pub(crate) narrowed: usize,
+    pub(crate) copies: usize,
+    pub(crate) merged: usize,
+}
+
+impl Run<'_> {
+    /// Whether answers about this account and Region may have been old in this run.
+    fn may_be_stale(&self, account: &str, operations: &[&str]) -> bool {
+        self.faults.iter().any(|fault| {
+            let about = fault.account.is_none_or(|number| account_of(self.setting, number) == account);
+            fault.kind == WrongKind::StaleRead && about && operations.contains(&fault.operation)
+        })
+    }
+
+    fn account_was_stale(&self, account: &str) -> bool {
+        self.may_be_stale(account, &[LIST])
+    }
+
+    fn owner_was_stale(&self) -> bool {
+        self.may_be_stale(&self.setting.owner(), &["ListGuardrails", "GetGuardrail", "GetResourcePolicy"])
+    }
+
+    fn writes(&self) -> impl Iterator<Item = &Call> {
+        self.calls.iter().filter(|call| call.write)
+    }
+
+    fn listed_writes(&self) -> String {
+        let line = |call: &Call| {
+            let error = call.error.as_deref().unwrap_or("ok");
+            format!("{} {}/{} {error}", call.operation, call.account, call.region)
+        };
+        self.writes().map(line).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Every check. What was done comes back, for the figures.
+    pub(crate) fn check(&self, model: &mut Model, book: &mut Book) -> Result<Deeds, Violation> {
+        let mut deeds = Deeds::default();
+        self.check_mode()?;
+        self.check_enforcements(model, book, &mut deeds)?;
+        self.check_policies(model, book, &mut deeds)?;
+        self.check_guardrails(model, &mut deeds)?;
+        self.check_refusals()?;
+        self.check_records(model, book)?;
+        self.check_rest(book)?;
+        match &self.report {
+            Some(report) => self.check_report(model, report)?,
+            None => {
+                if self.writes().any(|call| call.status == 200 || call.status == 201 || call.status == 202) {
+                    let writes = self.listed_writes();
+                    return broken(Invariant::StoppedAfterWriting, format!("it stopped, after {writes}"));
+                }
+            }
+        }
+        Ok(deeds)
+    }
+
+    fn check_mode(&self) -> Result<(), Violation> {
+        let releases = |call: &&Call| {
+            ["DeleteEnforcedGuardrailConfiguration", "DeleteResourcePolicy"].contains(&call.operation.as_str())
+        };
+        let wrong = match self.wants.mode {
+            Mode::Sync => None,
+            Mode::EnforceOnly => self.writes().find(releases),
+            Mode::Audit => self.writes().next(),
+        };
+        match wrong {
+            Some(_) => broken(
+                Invariant::WroteAgainstMode,
+                format!("mode {:?}, and it wrote: {}", self.wants.mode, self.listed_writes()),
+            ),
+            None => Ok(()),
+        }
+    }
+
+    fn places(&self) -> BTreeSet<&Place> {
+        self.middle.enforced.keys().chain(self.after.enforced.keys()).collect()
+    }
+
+    fn check_enforcements(
+        &self,
+        model: &mut Model,
+        book: &Book,
+        deeds: &mut Deeds,
+    ) -> Result<(), Violation> {
+        for place in self.places() {
+            let (before, after) = (self.middle.enforced.get(place), self.after.enforced.get(place));
+            if before == after {
+                continue;
+            }
+            let wanted = self.wants.of(self.setting, model, place);
+            if wanted == Wanted::HandsOff && !self.meddled {
+                return broken(Invariant::HandsOn, format!("{place} was written"));
+            }
+            if self.wants.mode == Mode::Audit {
+                return broken(Invariant::WroteAgainstMode, format!("{place} changed under audit"));
+            }
+            match (before, after) {
+                (before, Some(after)) => {
+                    deeds.enforced += 1;
+                    self.check_enforced(model, place, after, wanted)?;
+                    if let Some(before) = before
+                        && book.is_foreign(place, before)
+                    {
+                        deeds.foreign_replaced += 1;
+                        self.check_replaced(place, before)?;
+                    }
+                }
+                (Some(before), None) => {
+                    deeds.released += 1;
+                    self.check_released(model, book, place, before, wanted)?;
+                }
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_enforced(
+        &self,
+        model: &mut Model,
+        place: &Place,
+        after: &EnforcedConfiguration,
+        wanted: Wanted,
+    ) -> Result<(), Violation> {
+        let (arn, version) = (&after.guardrail_arn, &after.guardrail_version);
+        // Between look and write somebody may take away what was proven: nothing can prevent that.
+        let proven = self.proven.contains(&(place.clone(), arn.clone(), version.clone()));
+        if !proven && !can_apply(model, self.setting, place, arn, version) {
+            return broken(
+                Invariant::EnforcedUnusable,
+                format!("{place} enforces {arn} version {version}, and can't apply it"),
+            );
+        }
+        let met = wanted == Wanted::Guardrail && self.wants.is_met(self.setting, model, place, after);
+        if !met && !self.meddled && !self.owner_was_stale() {
+            return broken(
+                Invariant::EnforcedUnwanted,
+                format!("{place} enforces {arn} version {version}, and that isn't wanted"),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_replaced(&self, place: &Place, before: &EnforcedConfiguration) -> Result<(), Violation> {
+        let by = &before.updated_by;
+        if !self.wants.replace_existing {
+            return broken(Invariant::ForeignReplaced, format!("{place} had something of {by}"));
+        }
+        let record = self.record(place);
+        let kept = record.and_then(|record| record.previous.as_ref()).is_some_and(|previous| {
+            previous.seen.config_id.as_str() == before.config_id
+                && recorded_signature(&previous.seen.enforcement) == signature(before)
+        });
+        if !self.setting.durable || !kept {
+            return broken(
+                Invariant::ForeignReplaced,
+                format!("{place} had something of {by}, of which there is no lasting record"),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_released(
+        &self,
+        model: &mut Model,
+        book: &Book,
+        place: &Place,
+        before: &EnforcedConfiguration,
+        wanted: Wanted,
+    ) -> Result<(), Violation> {
+        if !book.is_as_applied(place, before) {
+            let by = &before.updated_by;
+            return broken(Invariant::ReleasedNotOurs, format!("{place} had something of {by}"));
+        }
+        if self.wants.mode == Mode::EnforceOnly {
+            return broken(Invariant::WroteAgainstMode, format!("{place} was released under enforce-only"));
+        }
+        let usable = is_usable(model, place, &before.guardrail_arn, &before.guardrail_version);
+        let given_up = self.wants.release_unusable && (!usable || self.owner_was_stale() || self.meddled);
+        if wanted != Wanted::Nothing && !given_up && !self.meddled {
+            return broken(Invariant::ReleasedNotOurs, format!("{place} is wanted guarded"));
+        }
+        Ok(())
+    }
+
+    fn check_policies(&self, model: &Model, book: &Book, deeds: &mut Deeds) -> Result<(), Violation> {
+        for arn in self.middle.policies.keys().chain(self.after.policies.keys()).collect::<BTreeSet<_>>() {
+            let (before, after) = (self.middle.policies.get(arn), self.after.policies.get(arn));
+            if before == after {
+                continue;
+            }
+            if self.wants.mode == Mode::Audit {
+                return broken(Invariant::WroteAgainstMode, format!("the policy of {arn} changed under audit"));
+            }
+            self.check_statements(arn, before, after, deeds)?;
+            let none = Vec::new();
+            let admitted = |snapshot: &Snapshot| snapshot.admitted.get(arn).unwrap_or(&none).clone();
+            let still = admitted(&self.after);
+            let lost: Vec<String> =
+                admitted(&self.middle).into_iter().filter(|account| !still.contains(account)).collect();
+            if lost.is_empty() {
+                deeds.granted += 1;
+                continue;
+            }
+            deeds.narrowed += 1;
+            for account in lost {
+                self.check_narrowed(model, book, arn, &account)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_statements(
+        &self,
+        arn: &str,
+        before: Option<&Value>,
+        after: Option<&Value>,
+        deeds: &mut Deeds,
+    ) -> Result<(), Violation> {
+        let all = |policy: Option<&Value>| policy.map(statements).unwrap_or_default();
+        let mut left = all(after);
+        for statement in all(before).into_iter().filter(|statement| !is_keepers(statement, arn)) {
+            match left.iter().position(|other| *other == statement) {
+                Some(at) => {
+                    left.remove(at);
+                    deeds.merged += 1;
+                }
+                None => {
+                    return broken(
+                        Invariant::ForeignStatementLost,
+                        format!("the policy of {arn} lost {statement}"),
+                    );
+                }
+            }
+        }
+        if let Some(statement) = left.iter().find(|statement| !is_keepers(statement, arn)) {
+            return broken(Invariant::ForeignStatementLost, format!("{arn}: {statement} is new"));
+        }
+        let around = |policy: &Value| {
+            let mut policy = policy.clone();
+            policy.as_object_mut().map(|members| members.remove("Statement"));
+            policy
+        };
+        match (before, after) {
+            (Some(before), Some(after)) if around(before) != around(after) => {
+                broken(Invariant::ForeignStatementLost, format!("{arn}: {before} became {after}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_narrowed(&self, model: &Model, book: &Book, arn: &str, account: &str) -> Result<(), Violation> {
+        let Some(name) = GuardrailName::from_arn(arn) else { return Ok(()) };
+        let place = Place { account: account.to_owned(), region: name.region };
+        let enforced_in = |snapshot: &Snapshot| {
+            snapshot.enforced.get(&place).is_some_and(|enforced| enforced.guardrail_arn == arn)
+        };
+        // A suspended account can't be read, and calls nothing. What the ledger knows of it counts.
+        let suspended = model.account(account).is_some_and(|it| it.state != AccountState::Active);
+        let known = book.ours.contains_key(&place);
+        // Nobody can know of what was enforced after the look.
+        let meanwhile = self.meddled && !enforced_in(&self.before);
+        if enforced_in(&self.after)
+            && (!suspended || known)
+            && !meanwhile
+            && !self.account_was_stale(account)
+            && *account != self.setting.owner()
+        {
+            return broken(
+                Invariant::NarrowedUnderEnforcement,
+                format!("{arn} isn't granted to {account} any more, which enforces it"),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_guardrails(&self, model: &Model, deeds: &mut Deeds) -> Result<(), Violation> {
+        for (arn, before) in &self.middle.guardrails {
+            let after = self.after.guardrails.get(arn);
+            if after == Some(before) {
+                continue;
+            }
+            deeds.copies += 1;
+            let Some(after) = after else {
+                return broken(Invariant::GuardrailTouched, format!("{arn} was deleted"));
+            };
+            if !before.is_marked() {
+                return broken(Invariant::GuardrailTouched, format!("{arn} is somebody else's"));
+            }
+            for version in before.versions.keys().filter(|version| !after.versions.contains_key(version)) {
+                let number = version.to_string();
+                let mut users = self.middle.enforced.iter().chain(&self.after.enforced);
+                let user = users.find(|(_, enforced)| {
+                    enforced.guardrail_arn == *arn && enforced.guardrail_version == number
+                });
+                if let Some((place, _)) = user {
+                    return broken(
+                        Invariant::GuardrailTouched,
+                        format!("version {version} of {arn} was deleted, and {place} enforces it"),
+                    );
+                }
+            }
+        }
+        let new = self.after.guardrails.keys().filter(|arn| !self.middle.guardrails.contains_key(*arn));
+        for arn in new {
+            deeds.copies += 1;
+            let Some(GuardrailName { account, region, id: _ }) = GuardrailName::from_arn(arn) else { continue };
+            let place = Place { account, region };
+            let wanted = self.wants.of(self.setting, model, &place);
+            let member = place.account != self.setting.owner();
+            let copying = member && self.wants.placement == Placement::Copy && wanted == Wanted::Guardrail;
+            if !copying && !self.meddled || self.wants.mode == Mode::Audit {
+                return broken(Invariant::GuardrailTouched, format!("{arn} was made, and nobody wanted it"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where Put looks at the grant, a Put without one is refused: it should never have been tried.
+    fn check_refusals(&self) -> Result<(), Violation> {
+        let denied_on_purpose =
+            self.faults.iter().any(|fault| fault.kind == WrongKind::Denied && fault.operation == PUT);
+        if self.setting.switches.put_without_grant == Answer::Accepted || self.meddled || denied_on_purpose {
+            return Ok(());
+        }
+        let refused = self
+            .writes()
+            .find(|call| call.operation == PUT && call.error.as_deref() == Some("AccessDeniedException"));
+        match refused {
+            Some(call) => broken(
+                Invariant::EnforcedUnusable,
+                format!("{}/{} was to enforce what it isn't granted", call.account, call.region),
+            ),
+            None => Ok(()),
+        }
+    }
+
+    fn record(&self, place: &Place) -> Option<&Record> {
+        let same = |target: &&guardrail_keeper::ids::Target| {
+            target.account.as_str() == place.account && target.region.as_str() == place.region
+        };
+        let target = self.records.keys().find(same)?;
+        self.records.get(target)
+    }
+
+    /// What the ledger takes for the keeper's has been written by it, or was found as wanted.
+    fn check_records(&self, model: &Model, book: &mut Book) -> Result<(), Violation> {
+        let mut ours = BTreeMap::new();
+        for (target, record) in &self.records {
+            let Some(recorded) = &record.ours else { continue };
+            let place = Place { account: target.account.to_string(), region: target.region.to_string() };
+            let signature_now = recorded_signature(&recorded.enforcement);
+            let news = book.ours.get(&place) != Some(&signature_now);
+            let moments = [&self.before, &self.middle, &self.after];
+            let found = moments.iter().any(|snapshot| {
+                snapshot.enforced.get(&place).is_some_and(|seen| signature(seen) == signature_now)
+            });
+            if news && !found && !self.account_was_stale(&place.account) {
+                return broken(
+                    Invariant::AdoptedUnwanted,
+                    format!("{place}: the ledger has {signature_now:?}, which never was there"),
+                );
+            }
+            let wanted = self.wants.of(self.setting, model, &place) == Wanted::Guardrail;
+            if news && !self.meddled && (!wanted || self.wants.mode == Mode::Audit) {
+                return broken(
+                    Invariant::AdoptedUnwanted,
+                    format!("{place}: {signature_now:?} was taken over, and nobody asked for it"),
+                );
+            }
+            ours.insert(place, signature_now);
+        }
+        book.ours = ours;
+        Ok(())
+    }
+
+    fn check_rest(&self, book: &mut Book) -> Result<(), Violation> {
+        let calm = self.faults.is_empty() && !self.meddled;
+        let withdraws = |call: &Call| call.operation.ends_with("ResourcePolicy");
+        let again = match book.rest {
+            Rest::No => None,
+            Rest::Settled => self.writes().find(|call| !withdraws(call)),
+            Rest::Quiet => self.writes().next(),
+        };
+        if again.is_some() && calm {
+            return broken(
+                Invariant::WroteAgain,
+                format!("everything was as wanted, and it wrote: {}", self.listed_writes()),
+            );
+        }
+        let converged = calm && self.report.as_ref().is_some_and(Report::is_converged);
+        book.rest = match (converged, self.writes().next(), &self.scope) {
+            (false, _, _) => Rest::No,
+            (true, Some(_), None) => Rest::Settled,
+            (true, None, None) => Rest::Quiet,
+            // A look at one account says nothing of the others.
+            (true, _, Some(_)) => book.rest,
+        };
+        Ok(())
+    }
+
+    fn check_report(&self, model: &mut Model, report: &Report) -> Result<(), Violation> {
+        for (target, result) in &report.targets {
+            let place = Place { account: target.account.to_string(), region: target.region.to_string() };
+            let state = result.state();
+            let said = format!("{place} is said to be {state:?}");
+            if matches!(state, State::InSync | State::Enforced | State::Replaced) && !self.was_read(&place) {
+                return broken(Invariant::ReportedWrongly, format!("{said}, and it could not be read"));
+            }
+            if self.meddled || self.owner_was_stale() || self.account_was_stale(&place.account) {
+                continue;
+            }
+            let wanted = self.wants.of(self.setting, model, &place);
+            let seen = self.after.enforced.get(&place);
+            match (state, wanted) {
+                (State::InSync | State::Enforced | State::Replaced, Wanted::Guardrail) => {
+                    let met = seen.is_some_and(|seen| self.wants.is_met(self.setting, model, &place, seen));
+                    let prompt = blocked_prompt(model, &place);
+                    if !met || prompt != Prompt::Stopped {
+                        return broken(
+                            Invariant::ReportedWrongly,
+                            format!("{said}, as wanted: {met}, and a blocked prompt there: {prompt:?}"),
+                        );
+                    }
+                }
+                (State::InSync | State::Released, Wanted::Nothing) if seen.is_none() => {}
+                // Given up, because it could not be used.
+                (State::Released, Wanted::Guardrail) if seen.is_none() && self.wants.release_unusable => {}
+                (State::LeftAlone, Wanted::HandsOff | Wanted::Nothing)
+                | (State::Held | State::Failed | State::Broken | State::Copied, _) => {}
+                (_, wanted) => {
+                    return broken(
+                        Invariant::ReportedWrongly,
+                        format!("{said}, wanted is {wanted:?}, enforced {seen:?}"),
+                    );
+                }
+            }
+        }
+        self.check_complete(model, report)
+    }
+
+    /// Whether at least one look at the target was answered.
+    fn was_read(&self, place: &Place) -> bool {
+        self.calls.iter().any(|call| {
+            let there = call.account == place.account && call.region == place.region;
+            let answered = call.status == 200 || call.error.as_deref() == Some("ResourceNotFoundException");
+            call.operation == LIST && there && answered
+        })
+    }
+
+    /// No target that should be guarded is left out of the report, and none is forgotten where it
+    /// says that everything is as wanted.
+    fn check_complete(&self, model: &Model, report: &Report) -> Result<(), Violation> {
+        let accounts = match &self.scope {
+            Some(account) => vec![account.clone()],
+            None => self.setting.assignable(),
+        };
+        for account in accounts {
+            let active = model.account(&account).is_some_and(|it| it.state == AccountState::Active);
+            if !active || self.meddled {
+                continue;
+            }
+            for region in self.setting.regions() {
+                let place = Place { account: account.clone(), region: (*region).to_owned() };
+                let told = report.targets.keys().any(|target| {
+                    target.account.as_str() == account && target.region.as_str() == *region
+                });
+                if self.wants.of(self.setting, model, &place) != Wanted::Guardrail {
+                    continue;
+                }
+                if !told {
+                    return broken(Invariant::ReportedWrongly, format!("{place} is missing from the report"));
+                }
+                let stale = self.owner_was_stale() || self.account_was_stale(&account);
+                let seen = self.after.enforced.get(&place);
+                let met = seen.is_some_and(|seen| self.wants.is_met(self.setting, model, &place, seen));
+                if report.is_converged() && !met && !stale {
+                    return broken(
+                        Invariant::ReportedWrongly,
+                        format!("it is said to have converged, and {place} isn't as wanted"),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,227 @@
+//! What a history happens in: who there is, how AWS answers what nobody knows of it, how long things take.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use guardrail_keeper::cloud::{Access, Patience};
+use guardrail_keeper::reconcile::Keeper;
+use guardrail_keeper::settings::{Purpose, Settings};
+use jiff::Timestamp;
+use simulator::{
+    AccountEntry, Answer, Defaults, EmptyList, OnOff, Options, OptStatus, Presence, PutOverExisting, Server,
+    Switches, UpdatedBy, World,
+};
+
+use crate::baseline::Placement;
+use crate::dice::Dice;
+use crate::model::{ROOT, SANDBOX, WORKLOAD};
+
+pub(crate) const MEMBER_ROLE: &str = "GuardrailKeeperMember";
+const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
+
+/// The fixed part of a history. Everything follows from it and from the steps.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    pub(crate) seed: u64,
+    pub(crate) members: usize,
+    pub(crate) region_count: usize,
+    pub(crate) switches: Switches,
+    /// Whether the ledger is a file, which outlives the keeper.
+    pub(crate) durable: bool,
+    /// How the baseline begins.
+    pub(crate) placement: Placement,
+    pub(crate) replace_existing: bool,
+    pub(crate) release_unusable: bool,
+    /// Whether the guardrails are granted to the organization before the keeper comes.
+    pub(crate) shared: bool,
+    /// Until policies and enforcements have effect.
+    pub(crate) propagation_seconds: u64,
+    /// Until guardrails and their versions are ready.
+    pub(crate) making_seconds: u64,
+    /// How often the SDK tries a call.
+    pub(crate) attempts: u32,
+}
+
+impl Setting {
+    pub(crate) fn random(seed: u64, dice: &mut Dice) -> Setting {
+        let answer = |dice: &mut Dice, accepted: usize| {
+            if dice.chance(accepted) { Answer::Accepted } else { Answer::Refused }
+        };
+        let cross_account_reference = answer(dice, 75);
+        let refused = cross_account_reference == Answer::Refused;
+        let switches = Switches {
+            cross_account_reference,
+            put_without_grant: answer(dice, 50),
+            put_over_existing: *dice.pick(&[PutOverExisting::Overwrites, PutOverExisting::Conflicts]),
+            list_defaults: *dice.pick(&[Defaults::Echoed, Defaults::Omitted]),
+            several_statements: answer(dice, 65),
+            sid: answer(dice, 50),
+            updated_by: *dice.pick(&[UpdatedBy::Role, UpdatedBy::AssumedRole]),
+            paths: if dice.chance(90) { Presence::Present } else { Presence::Absent },
+            empty_list: *dice.pick(&[EmptyList::NotFound, EmptyList::Empty]),
+            delete_enforced_elsewhere: answer(dice, 50),
+            empty_pages: if dice.chance(10) { OnOff::On } else { OnOff::Off },
+            ..Switches::default()
+        };
+        Setting {
+            seed,
+            members: if dice.chance(85) { 2 } else { 3 },
+            region_count: if dice.chance(75) { 1 } else { 2 },
+            switches,
+            durable: dice.chance(60),
+            placement: if dice.chance(if refused { 80 } else { 25 }) {
+                Placement::Copy
+            } else {
+                Placement::Central
+            },
+            replace_existing: dice.chance(40),
+            release_unusable: dice.chance(30),
+            shared: dice.chance(40),
+            propagation_seconds: if dice.chance(30) { 20 } else { 0 },
+            making_seconds: if dice.chance(20) { 10 } else { 0 },
+            attempts: if dice.chance(70) { 1 } else { 2 },
+        }
+    }
+
+    pub(crate) fn regions(&self) -> &'static [&'static str] {
+        &REGIONS[..self.region_count]
+    }
+
+    // The SDK's budget for retries is kept per account for the whole process. Accounts that no other
+    // history has keep histories from having to do with each other.
+
+    pub(crate) fn hub(&self) -> String {
+        format!("1{:011}", self.seed % 100_000_000_000)
+    }
+
+    pub(crate) fn owner(&self) -> String {
+        format!("2{:011}", self.seed % 100_000_000_000)
+    }
+
+    pub(crate) fn member(&self, number: usize) -> String {
+        format!("{}{:011}", 3 + number % self.members, self.seed % 100_000_000_000)
+    }
+
+    pub(crate) fn accounts(&self) -> Vec<String> {
+        [self.hub(), self.owner()].into_iter().chain((0..self.members).map(|number| self.member(number))).collect()
+    }
+
+    /// The two kinds of account that a baseline is about, the owner's among them.
+    pub(crate) fn assignable(&self) -> Vec<String> {
+        self.accounts().into_iter().skip(1).collect()
+    }
+
+    /// How often the keeper has to look until everything is as wanted, once nothing goes wrong any
+    /// more: to write, and to take back what nobody needs. What is on its way, or being made, each
+    /// takes another look.
+    pub(crate) fn runs_to_settle(&self) -> usize {
+        2 + usize::from(self.propagation_seconds > 0) + 2 * usize::from(self.making_seconds > 0)
+    }
+
+    pub(crate) async fn start(&self) -> Server {
+        let options =
+            Options { seed: self.seed, switches: self.switches, real_time: false, ..Options::default() };
+        Server::start(self.world(), options).await.expect("the simulator starts")
+    }
+
+    fn world(&self) -> World {
+        static EXAMPLE: OnceLock<World> = OnceLock::new();
+        let mut world = EXAMPLE.get_or_init(World::example).clone();
+        // Sessions end by the keeper's clock as well, which is the machine's.
+        world.start = Timestamp::from_second(Timestamp::now().as_second()).expect("now is a time");
+        world.organization.management_account = self.hub();
+        world.regions =
+            self.regions().iter().map(|region| ((*region).to_owned(), OptStatus::EnabledByDefault)).collect();
+        for role in &mut world.stack_set_roles {
+            role.trust.principals = vec![format!("arn:aws:iam::{}:root", self.hub())];
+        }
+        let account = |id: String, name: &str, parent: &str| AccountEntry {
+            id,
+            name: name.to_owned(),
+            parent: Some(parent.to_owned()),
+            ..AccountEntry::default()
+        };
+        world.accounts = vec![account(self.hub(), "hub", ROOT), account(self.owner(), "owner", ROOT)];
+        for number in 0..self.members {
+            let parent = if number == 2 { SANDBOX } else { WORKLOAD };
+            world.accounts.push(account(self.member(number), &format!("member {number}"), parent));
+        }
+        world.guardrails.retain(|guardrail| self.regions().contains(&guardrail.region.as_str()));
+        for guardrail in &mut world.guardrails {
+            guardrail.account = self.owner();
+            guardrail.share_with_organization = self.shared;
+        }
+        world.settings.propagation_seconds = self.propagation_seconds;
+        world.settings.guardrail_seconds = self.making_seconds;
+        world.settings.version_seconds = self.making_seconds;
+        world.settings.keep_events = 1;
+        world
+    }
+
+    /// A keeper as a new process would have it.
+    pub(crate) async fn keeper(&self, server: &Server, folder: &Path) -> Keeper {
+        let ledger = if self.durable {
+            format!("file:{}", ledger_file(folder).display())
+        } else {
+            "memory".to_owned()
+        };
+        let variables: BTreeMap<String, String> = [
+            ("KEEPER_BASELINE", baseline_file(folder).display().to_string()),
+            ("KEEPER_MEMBER_ROLE", MEMBER_ROLE.to_owned()),
+            ("KEEPER_FUNCTION_ROLE", format!("arn:aws:iam::{}:role/GuardrailKeeperFunction", self.hub())),
+            ("KEEPER_GRACE_MINUTES", "0".to_owned()),
+            ("KEEPER_LEDGER", ledger),
+            // One account after the other, so that the same history makes the same calls.
+            ("KEEPER_CONCURRENCY", "1".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        let settings = Settings::read(&variables, Purpose::Function, None)
+            .unwrap_or_else(|invalid| panic!("the settings are not valid: {invalid}"));
+        let access = Access::Explicit {
+            endpoint: server.url().to_owned(),
+            region: REGIONS[0].parse().expect("a Region"),
+            access_key_id: format!("SIM{}", self.hub()),
+            secret_access_key: "simulator".to_owned(),
+        };
+        let patience = Patience {
+            connect: Duration::from_secs(20),
+            attempt: Duration::from_secs(20),
+            operation: Duration::from_secs(60),
+            attempts: self.attempts,
+            backoff: Duration::from_millis(1),
+        };
+        Keeper::connect(settings, access, patience).await.unwrap_or_else(|stopped| panic!("{stopped}"))
+    }
+}
+
+pub(crate) fn ledger_file(folder: &Path) -> std::path::PathBuf {
+    folder.join("ledger.json")
+}
+
+pub(crate) fn baseline_file(folder: &Path) -> std::path::PathBuf {
+    folder.join("baseline.yaml")
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Setting { seed, members, durable, propagation_seconds, making_seconds, attempts, .. } = self;
+        writeln!(
+            f,
+            "seed {seed}: {members} members ({}…), owner {}, hub {}, Regions {}",
+            self.member(0),
+            self.owner(),
+            self.hub(),
+            self.regions().join(" and ")
+        )?;
+        writeln!(
+            f,
+            "  ledger {}, changes take effect after {propagation_seconds} s, guardrails are made in {making_seconds} s, {attempts} attempts",
+            if *durable { "in a file" } else { "in memory" }
+        )?;
+        write!(f, "  {:?}", self.switches)
+    }
+}

@@ -1,0 +1,408 @@
+//! One history, from its first step to its end, with everything checked after each.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use guardrail_keeper::ids::AccountId;
+use guardrail_keeper::reconcile::{Keeper, Stopped, everything, unwatched};
+use guardrail_keeper::record::Records;
+use guardrail_keeper::report::Report;
+use guardrail_keeper::trigger::{Accounts, Scope};
+use simulator::{Answer, Server};
+use tempfile::TempDir;
+
+use crate::act::Stage;
+use crate::baseline::{Placement, Wanted, Wants};
+use crate::check::{Book, Invariant, Rest, Run, Violation, broken};
+use crate::figures::Figures;
+use crate::model::{Place, Prompt, Snapshot, blocked_prompt, can_apply};
+use crate::planted::Plant;
+use crate::setting::{Setting, baseline_file, ledger_file};
+use crate::step::{Meddling, Step, Wrong, account_of};
+
+/// A failure, and how far the history had come.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    pub(crate) violation: Violation,
+    /// What was done, a line each.
+    pub(crate) log: Vec<String>,
+}
+
+/// Tells a history to its end.
+pub(crate) async fn tell(
+    setting: &Setting,
+    steps: &[Step],
+    plant: Option<Plant>,
+) -> Result<Figures, Box<Failed>> {
+    let mut tale = Tale::begin(setting, plant).await;
+    let told = tale.all(steps).await;
+    let Tale { server, log, figures, .. } = tale;
+    server.stop().await;
+    match told {
+        Ok(()) => Ok(figures),
+        Err(violation) => Err(Box::new(Failed { violation, log })),
+    }
+}
+
+struct Tale<'a> {
+    setting: &'a Setting,
+    server: Server,
+    folder: TempDir,
+    keeper: Keeper,
+    wants: Wants,
+    book: Book,
+    /// The faults that are set.
+    faults: Vec<Wrong>,
+    made: u32,
+    plant: Option<Plant>,
+    figures: Figures,
+    log: Vec<String>,
+}
+
+impl Tale<'_> {
+    async fn begin(setting: &Setting, plant: Option<Plant>) -> Tale<'_> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let server = setting.start().await;
+        let keeper = setting.keeper(&server, folder.path()).await;
+        let wants = Wants::start(setting);
+        let tale = Tale {
+            setting,
+            server,
+            folder,
+            keeper,
+            wants,
+            book: Book::default(),
+            faults: Vec::new(),
+            made: 0,
+            plant,
+            figures: Figures::default(),
+            log: Vec::new(),
+        };
+        tale.write_baseline();
+        tale
+    }
+
+    async fn all(&mut self, steps: &[Step]) -> Result<(), Violation> {
+        for (number, step) in steps.iter().enumerate() {
+            self.log.push(format!("{number:3}  {step}"));
+            self.step(step).await?;
+            self.figures.steps += 1;
+        }
+        self.end().await?;
+        self.figures.histories += 1;
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), Violation> {
+        match step {
+            Step::Sweep => return self.run(None, None).await,
+            Step::LookAt { account } => return self.run(Some(account_of(self.setting, *account)), None).await,
+            Step::Interrupted { meddling } => {
+                self.book.rest = Rest::No;
+                self.figures.meddlings += 1;
+                return self.run(None, Some(*meddling)).await;
+            }
+            Step::Restart { forgets } => {
+                self.restart(*forgets).await;
+                return Ok(());
+            }
+            Step::Approve => {
+                if let Ok(baseline) = self.keeper.baseline().await {
+                    drop(self.keeper.approve(&baseline.revision).await);
+                }
+            }
+            Step::Meddle(meddling) => {
+                self.meddle(*meddling);
+                self.figures.meddlings += 1;
+            }
+            Step::Edit(edit) => {
+                self.wants.edit(self.setting, *edit);
+                self.write_baseline();
+                self.figures.edits += 1;
+            }
+            Step::Fault(wrong) => {
+                self.server.fault(wrong.fault(self.setting));
+                self.faults.push(wrong.clone());
+                *self.figures.faults.entry(wrong.kind).or_default() += 1;
+            }
+            Step::FaultsEnd => self.clear_faults(),
+            Step::Wait { seconds } => self.wait(*seconds),
+            Step::Ledger { writable } => {
+                self.set_ledger(*writable);
+                self.figures.unwritable_ledgers += usize::from(!writable && self.setting.durable);
+            }
+        }
+        self.book.rest = Rest::No;
+        Ok(())
+    }
+
+    fn write_baseline(&self) {
+        let text = self.wants.text(self.setting);
+        fs::write(baseline_file(self.folder.path()), text).expect("the folder is ours");
+    }
+
+    fn meddle(&mut self, meddling: Meddling) {
+        let (setting, wants, made) = (self.setting, &self.wants, &mut self.made);
+        self.server.with(|model| Stage { setting, wants, model, made }.meddle(meddling));
+    }
+
+    fn clear_faults(&mut self) {
+        self.server.clear_faults();
+        self.faults.clear();
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.server.with(|model| model.clock.advance(std::time::Duration::from_secs(seconds)));
+    }
+
+    /// Its lock is a file. Where a folder has that name, nothing can be written.
+    fn set_ledger(&mut self, writable: bool) {
+        let lock = self.folder.path().join("ledger.json.lock");
+        if writable {
+            drop(fs::remove_dir(&lock));
+        } else {
+            drop(fs::remove_file(&lock));
+            drop(fs::create_dir(&lock));
+        }
+    }
+
+    async fn restart(&mut self, forgets: bool) {
+        self.figures.restarts += 1;
+        if forgets {
+            drop(fs::remove_file(ledger_file(self.folder.path())));
+        }
+        if forgets || !self.setting.durable {
+            self.book.ours.clear();
+        }
+        self.keeper = self.setting.keeper(&self.server, self.folder.path()).await;
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.server.with(|model| Snapshot::of(model, self.setting))
+    }
+
+    /// One run of the keeper, and every check.
+    async fn run(&mut self, scope: Option<String>, meddling: Option<Meddling>) -> Result<(), Violation> {
+        self.server.clear_calls();
+        self.figures.runs += 1;
+        let baseline = match self.keeper.baseline().await {
+            Ok(baseline) => baseline,
+            Err(Stopped::BaselineInvalid(_)) if self.wants.invalid => {
+                self.figures.invalid_baselines += 1;
+                if let Some(meddling) = meddling {
+                    self.meddle(meddling);
+                }
+                return self.expect_silence();
+            }
+            Err(stopped) => panic!("the baseline should be valid: {stopped}\n{}", self.wants.text(self.setting)),
+        };
+        let asked = match &scope {
+            None => everything(),
+            Some(account) => {
+                let account: AccountId = account.parse().expect("an account id");
+                Scope { accounts: Accounts::Only([account].into()), ..everything() }
+            }
+        };
+        let before = self.snapshot();
+        let (mut middle, mut proven) = (before.clone(), BTreeSet::new());
+        let meddled = meddling.is_some();
+        let told = match meddling {
+            None => self.keeper.reconcile(&baseline, &asked, &unwatched).await,
+            Some(meddling) => match self.keeper.survey(&baseline, &asked, &unwatched).await {
+                Err(stopped) => {
+                    self.meddle(meddling);
+                    middle = self.snapshot();
+                    Err(stopped)
+                }
+                Ok(survey) => {
+                    self.expect_no_write("a survey")?;
+                    proven = self.proofs(&survey.plan)?;
+                    self.meddle(meddling);
+                    middle = self.snapshot();
+                    Ok(self.keeper.apply(&baseline, survey, &unwatched).await)
+                }
+            },
+        };
+        let mut report = match told {
+            Ok(report) => {
+                self.note_report(&report);
+                Some(report)
+            }
+            Err(stopped) => {
+                self.figures.stopped += 1;
+                self.log.push(format!("       stopped: {stopped}"));
+                None
+            }
+        };
+        let mut calls = self.server.calls();
+        if let Some(plant) = self.plant {
+            let (setting, wants, book, server) = (self.setting, &self.wants, &self.book, &self.server);
+            server.with(|model| plant.act(setting, wants, book, model, &mut calls, &mut report));
+        }
+        let records = self.records().await;
+        self.figures.count_calls(&calls);
+        let run = Run {
+            setting: self.setting,
+            wants: &self.wants,
+            faults: &self.faults,
+            before,
+            middle,
+            after: self.snapshot(),
+            meddled,
+            proven,
+            scope,
+            calls,
+            records,
+            report,
+        };
+        let (server, book) = (&self.server, &mut self.book);
+        let deeds = server.with(|model| run.check(model, book))?;
+        self.figures.count_deeds(deeds);
+        Ok(())
+    }
+
+    /// What the plan is about to enforce: each of it can be applied at this moment.
+    fn proofs(
+        &self,
+        plan: &guardrail_keeper::plan::SafePlan,
+    ) -> Result<BTreeSet<(Place, String, String)>, Violation> {
+        let mut proven = BTreeSet::new();
+        for (target, to) in plan.plan().changes().filter_map(|change| change.enforces()) {
+            let place = Place { account: target.account.to_string(), region: target.region.to_string() };
+            let (arn, version) = (to.guardrail.to_string(), to.version.to_string());
+            let good = self.server.with(|model| can_apply(model, self.setting, &place, &arn, &version));
+            if !good {
+                return broken(
+                    Invariant::EnforcedUnusable,
+                    format!("{place} is to enforce {arn} version {version}, and can't apply it"),
+                );
+            }
+            proven.insert((place, arn, version));
+        }
+        Ok(proven)
+    }
+
+    fn note_report(&mut self, report: &Report) {
+        self.figures.converged += usize::from(report.is_converged());
+        let lines = report.to_string();
+        self.log.extend(lines.lines().map(|line| format!("       {line}")));
+    }
+
+    fn expect_no_write(&self, what: &str) -> Result<(), Violation> {
+        match self.server.calls().iter().find(|call| call.write) {
+            Some(call) => broken(Invariant::WroteAgainstMode, format!("{what} called {}", call.operation)),
+            None => Ok(()),
+        }
+    }
+
+    fn expect_silence(&self) -> Result<(), Violation> {
+        match self.server.calls().first() {
+            Some(call) => broken(Invariant::ActedWithoutBaseline, format!("it called {}", call.operation)),
+            None => Ok(()),
+        }
+    }
+
+    async fn records(&self) -> Records {
+        let mut records = Records::new();
+        for account in self.setting.accounts() {
+            let account: AccountId = account.parse().expect("an account id");
+            let known = self.keeper.ledger().account(&account).await.expect("the ledger can be read");
+            records.extend(known);
+        }
+        records
+    }
+
+    /// The faults stop, what was broken for good is put right, the revision is approved, and the
+    /// keeper runs [`Setting::runs_to_settle`] times over everything. Then everybody who should be
+    /// guarded is, and another run writes nothing.
+    async fn end(&mut self) -> Result<(), Violation> {
+        self.log.push("the end: no faults, everything restored, the baseline approved".to_owned());
+        self.clear_faults();
+        self.set_ledger(true);
+        // Half of the histories end with what they have come to want, half with what they began with.
+        if self.setting.seed.is_multiple_of(2) {
+            self.wants = Wants { version: self.wants.version, ..Wants::start(self.setting) };
+        }
+        self.wants.put_right();
+        self.write_baseline();
+        let (setting, wants, made) = (self.setting, &self.wants, &mut self.made);
+        self.server.with(|model| Stage { setting, wants, model, made }.restore());
+        let baseline = self.keeper.baseline().await.unwrap_or_else(|stopped| panic!("{stopped}"));
+        self.keeper.approve(&baseline.revision).await.unwrap_or_else(|stopped| panic!("{stopped}"));
+        self.book.rest = Rest::No;
+        for _ in 0..self.setting.runs_to_settle() {
+            self.wait(60);
+            self.log.push("     run over everything".to_owned());
+            self.run(None, None).await?;
+        }
+        self.wait(60);
+        let excused = self.check_guarded()?;
+        self.log.push("     run over everything, for the last time".to_owned());
+        let converged = self.figures.converged;
+        self.run(None, None).await?;
+        // What AWS refuses is tried again each time, where that is an excuse.
+        if let Some(call) = self.server.calls().iter().find(|call| call.write && call.error.is_none()) {
+            return broken(Invariant::Restless, format!("the last run called {}", call.operation));
+        }
+        if excused == 0 && self.figures.converged == converged {
+            return broken(Invariant::Unguarded, "everybody is guarded, and the report doesn't say so");
+        }
+        Ok(())
+    }
+
+    fn check_guarded(&mut self) -> Result<usize, Violation> {
+        let (setting, wants, book) = (self.setting, &self.wants, &self.book);
+        let mut excused = 0;
+        for account in setting.assignable() {
+            for region in setting.regions() {
+                let place = Place { account: account.clone(), region: (*region).to_owned() };
+                let outcome = self.server.with(|model| {
+                    let wanted = wants.of(setting, model, &place);
+                    let enforced = model.enforcement(&place.account, &place.region).cloned();
+                    if wanted != Wanted::Guardrail {
+                        let left = enforced.filter(|_| wanted == Wanted::Nothing)?;
+                        // Nothing of the keeper's may be left where it isn't wanted. In a Region that
+                        // the baseline doesn't name, only the ledger knows of it.
+                        let looked_at = wants.names(setting, &place.region) || book.ours.contains_key(&place);
+                        let left_behind = looked_at && book.is_as_applied(&place, &left);
+                        return Some((false, (!left_behind).then_some(CHANGED)));
+                    }
+                    let foreign = enforced.as_ref().is_some_and(|seen| book.is_foreign(&place, seen));
+                    let met = enforced.is_some_and(|seen| wants.is_met(setting, model, &place, &seen));
+                    let guarded = met && blocked_prompt(model, &place) == Prompt::Stopped;
+                    Some((guarded, excuse(setting, wants, &place, foreign)))
+                });
+                match outcome {
+                    None => {}
+                    Some((true, _)) => self.figures.guarded += 1,
+                    Some((false, Some(reason))) => {
+                        excused += 1;
+                        *self.figures.excuses.entry(reason).or_default() += 1;
+                    }
+                    Some((false, None)) => {
+                        return broken(Invariant::Unguarded, format!("{place} isn't as wanted"));
+                    }
+                }
+            }
+        }
+        Ok(excused)
+    }
+}
+
+/// Why something may still be enforced where nothing is wanted.
+const CHANGED: &str = "nothing is wanted, and what is there isn't what the keeper put there";
+
+/// Why a target may be left unguarded, or guarded by something else, when everything that can be
+/// restored is. There are no other reasons.
+fn excuse(setting: &Setting, wants: &Wants, place: &Place, foreign: bool) -> Option<&'static str> {
+    let refused = setting.switches.cross_account_reference == Answer::Refused;
+    if foreign && !wants.replace_existing {
+        Some("somebody else's, and the baseline keeps those")
+    } else if foreign && !setting.durable {
+        Some("somebody else's, and the ledger doesn't last")
+    } else if refused && wants.placement == Placement::Central && place.account != setting.owner() {
+        Some("AWS refuses another account's guardrail, and the baseline wants no copies")
+    } else {
+        None
+    }
+}
