@@ -149,7 +149,10 @@ impl TargetReport {
 
     /// Whether something was released though it is wanted, because it can't be used.
     fn gave_up(&self) -> bool {
-        matches!(self, TargetReport::Attempted(Outcome { change: Change::Release { broken: Some(_), .. }, .. }))
+        matches!(
+            self,
+            TargetReport::Attempted(Outcome { change: Change::Release { broken: Some(_), .. }, .. })
+        )
     }
 
     /// Whether looking again soon may end better than waiting for the next sweep.

@@ -289,13 +289,15 @@ impl Stage<'_> {
         let (account, region) = self.place(account, region);
         *self.made += 1;
         let word = format!("word-{}", self.made);
-        let name =
-            self.model.guardrail_arn(&account, region, COPY).and_then(GuardrailName::from_arn);
+        let name = self.model.guardrail_arn(&account, region, COPY).and_then(GuardrailName::from_arn);
         if let CopyEdit::Squat { forged } = to {
             if name.is_none() {
                 let mut tags = Tags::new();
                 if forged {
-                    tags.insert(TAG.to_owned(), "arn:aws:bedrock:us-east-1:299999999999:guardrail/x".to_owned());
+                    tags.insert(
+                        TAG.to_owned(),
+                        "arn:aws:bedrock:us-east-1:299999999999:guardrail/x".to_owned(),
+                    );
                 }
                 self.add(&account, region, content(COPY, &word), tags, 1);
             }

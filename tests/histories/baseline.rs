@@ -129,7 +129,9 @@ impl Wants {
                 Given::Guardrail if !regions.is_empty() => text.push_str(&format!(
                     "  - {{ targets: [\"{target}\"], guardrail: corporate{existing} }}\n"
                 )),
-                Given::Guardrail | Given::None => text.push_str(&format!("  - {{ targets: [\"{target}\"], guardrail: none }}\n")),
+                Given::Guardrail | Given::None => {
+                    text.push_str(&format!("  - {{ targets: [\"{target}\"], guardrail: none }}\n"))
+                }
                 Given::Unsaid => {}
             }
         }
@@ -213,7 +215,10 @@ impl Wants {
             }
         };
         let system = if self.selective_system { Guarding::Selective } else { Guarding::Comprehensive };
-        reference && seen.system() == system && seen.messages() == Guarding::Comprehensive && self.guards(seen)
+        reference
+            && seen.system() == system
+            && seen.messages() == Guarding::Comprehensive
+            && self.guards(seen)
     }
 
     fn guards(&self, seen: &EnforcedConfiguration) -> bool {

@@ -11,9 +11,7 @@ use serde_json::Value;
 use simulator::{AccountState, Answer, Call, EnforcedConfiguration, Guarding, GuardrailName, Model};
 
 use crate::baseline::{Mode, Placement, Wanted, Wants};
-use crate::model::{
-    Place, Prompt, Snapshot, blocked_prompt, can_apply, is_keepers, is_usable, statements,
-};
+use crate::model::{Place, Prompt, Snapshot, blocked_prompt, can_apply, is_keepers, is_usable, statements};
 use crate::setting::{MEMBER_ROLE, Setting};
 use crate::step::{LIST, PUT, Wrong, WrongKind, account_of};
 
@@ -225,7 +223,8 @@ impl Run<'_> {
 
     fn check_mode(&self) -> Result<(), Violation> {
         let releases = |call: &&Call| {
-            ["DeleteEnforcedGuardrailConfiguration", "DeleteResourcePolicy"].contains(&call.operation.as_str())
+            ["DeleteEnforcedGuardrailConfiguration", "DeleteResourcePolicy"]
+                .contains(&call.operation.as_str())
         };
         let wrong = match self.wants.mode {
             Mode::Sync => None,
@@ -245,12 +244,7 @@ impl Run<'_> {
         self.middle.enforced.keys().chain(self.after.enforced.keys()).collect()
     }
 
-    fn check_enforcements(
-        &self,
-        model: &mut Model,
-        book: &Book,
-        deeds: &mut Deeds,
-    ) -> Result<(), Violation> {
+    fn check_enforcements(&self, model: &mut Model, book: &Book, deeds: &mut Deeds) -> Result<(), Violation> {
         for place in self.places() {
             let (before, after) = (self.middle.enforced.get(place), self.after.enforced.get(place));
             if before == after {
@@ -359,7 +353,10 @@ impl Run<'_> {
                 continue;
             }
             if self.wants.mode == Mode::Audit {
-                return broken(Invariant::WroteAgainstMode, format!("the policy of {arn} changed under audit"));
+                return broken(
+                    Invariant::WroteAgainstMode,
+                    format!("the policy of {arn} changed under audit"),
+                );
             }
             self.check_statements(arn, before, after, deeds)?;
             let none = Vec::new();
@@ -473,7 +470,9 @@ impl Run<'_> {
         let new = self.after.guardrails.keys().filter(|arn| !self.middle.guardrails.contains_key(*arn));
         for arn in new {
             deeds.copies += 1;
-            let Some(GuardrailName { account, region, id: _ }) = GuardrailName::from_arn(arn) else { continue };
+            let Some(GuardrailName { account, region, id: _ }) = GuardrailName::from_arn(arn) else {
+                continue;
+            };
             let place = Place { account, region };
             let wanted = self.wants.of(self.setting, model, &place);
             let member = place.account != self.setting.owner();
@@ -631,9 +630,10 @@ impl Run<'_> {
             }
             for region in self.setting.regions() {
                 let place = Place { account: account.clone(), region: (*region).to_owned() };
-                let told = report.targets.keys().any(|target| {
-                    target.account.as_str() == account && target.region.as_str() == *region
-                });
+                let told = report
+                    .targets
+                    .keys()
+                    .any(|target| target.account.as_str() == account && target.region.as_str() == *region);
                 if self.wants.of(self.setting, model, &place) != Wanted::Guardrail {
                     continue;
                 }

@@ -44,16 +44,23 @@ pub(crate) fn behaviour(model: &Model, arn: &str, version: &str) -> Option<Value
 
 /// Whether a version is there, ready, and free of what fails when it is enforced.
 pub(crate) fn is_sound(model: &Model, arn: &str, version: &str) -> bool {
-    let edition = GuardrailName::from_arn(arn)
-        .and_then(|name| model.guardrail(&name)?.edition(Some(version)).cloned());
+    let edition =
+        GuardrailName::from_arn(arn).and_then(|name| model.guardrail(&name)?.edition(Some(version)).cloned());
     edition.is_some_and(|edition| {
-        edition.status(model.clock.now()) == Status::Ready && edition.content.automated_reasoning_policy.is_none()
+        edition.status(model.clock.now()) == Status::Ready
+            && edition.content.automated_reasoning_policy.is_none()
     })
 }
 
 /// Whether the keeper's role in the account could apply the guardrail at this moment, with the
 /// policies that have effect.
-pub(crate) fn can_apply(model: &mut Model, setting: &Setting, place: &Place, arn: &str, version: &str) -> bool {
+pub(crate) fn can_apply(
+    model: &mut Model,
+    setting: &Setting,
+    place: &Place,
+    arn: &str,
+    version: &str,
+) -> bool {
     let Place { account, region } = place;
     let who = if *account == setting.hub() {
         administrator(account)
@@ -88,7 +95,8 @@ pub(crate) enum Prompt {
 
 pub(crate) fn blocked_prompt(model: &mut Model, place: &Place) -> Prompt {
     let Place { account, region } = place;
-    let reply = settled(model, |model| model.converse(&administrator(account), account, region, MODEL, BLOCKED));
+    let reply =
+        settled(model, |model| model.converse(&administrator(account), account, region, MODEL, BLOCKED));
     match reply {
         Ok(reply) if reply.intervened => Prompt::Stopped,
         Ok(_) => Prompt::LetThrough,
@@ -161,7 +169,8 @@ impl Snapshot {
                     }
                 }
                 for guardrail in state.guardrails.values() {
-                    let marked = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains(MARK));
+                    let marked =
+                        |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains(MARK));
                     let editions = guardrail.versions.iter();
                     let seen = SeenGuardrail {
                         draft: Arc::clone(&guardrail.draft.content),

@@ -67,9 +67,8 @@ impl Plant {
             Plant::ReplacesForeign => play.enforce_where(wants.version, |play, place, wanted, seen| {
                 let Some(arn) = play.original(&place.region) else { return false };
                 let version = play.wants.version.to_string();
-                let foreign = seen.is_some_and(|seen| {
-                    play.book.is_foreign(place, seen) && seen.guardrail_arn != arn
-                });
+                let foreign =
+                    seen.is_some_and(|seen| play.book.is_foreign(place, seen) && seen.guardrail_arn != arn);
                 wants.mode != Mode::Audit
                     && !wants.replace_existing
                     && wants.placement == crate::baseline::Placement::Central
@@ -108,7 +107,8 @@ impl Plant {
             Plant::ClaimsToBeInSync => {
                 let targets = report.iter_mut().flat_map(|report| report.targets.values_mut());
                 for target in targets.filter(|target| matches!(target.state(), State::Held | State::Broken)) {
-                    *target = TargetReport::Decided(Decision::InSync(InSync { enforced: None, correction: None }));
+                    *target =
+                        TargetReport::Decided(Decision::InSync(InSync { enforced: None, correction: None }));
                 }
             }
         }

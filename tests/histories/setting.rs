@@ -11,7 +11,7 @@ use guardrail_keeper::reconcile::Keeper;
 use guardrail_keeper::settings::{Purpose, Settings};
 use jiff::Timestamp;
 use simulator::{
-    AccountEntry, Answer, Defaults, EmptyList, OnOff, Options, OptStatus, Presence, PutOverExisting, Server,
+    AccountEntry, Answer, Defaults, EmptyList, OnOff, OptStatus, Options, Presence, PutOverExisting, Server,
     Switches, UpdatedBy, World,
 };
 
@@ -106,7 +106,10 @@ impl Setting {
     }
 
     pub(crate) fn accounts(&self) -> Vec<String> {
-        [self.hub(), self.owner()].into_iter().chain((0..self.members).map(|number| self.member(number))).collect()
+        [self.hub(), self.owner()]
+            .into_iter()
+            .chain((0..self.members).map(|number| self.member(number)))
+            .collect()
     }
 
     /// The two kinds of account that a baseline is about, the owner's among them.

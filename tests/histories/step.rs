@@ -39,17 +39,44 @@ pub(crate) enum Step {
 /// What somebody else does. Accounts and Regions are numbers into [`Setting`]'s lists, and wrap around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meddling {
-    Policy { region: usize, to: PolicyEdit },
+    Policy {
+        region: usize,
+        to: PolicyEdit,
+    },
     /// A member's administrator removes what is enforced.
-    Remove { account: usize, region: usize },
+    Remove {
+        account: usize,
+        region: usize,
+    },
     /// A member's administrator enforces something.
-    Enforce { account: usize, region: usize, what: Enforced },
-    Role { account: usize, to: RoleEdit },
-    Guardrail { region: usize, to: GuardrailEdit },
-    Copy { account: usize, region: usize, to: CopyEdit },
-    Move { account: usize, to: Unit },
-    Suspend { account: usize },
-    Reinstate { account: usize },
+    Enforce {
+        account: usize,
+        region: usize,
+        what: Enforced,
+    },
+    Role {
+        account: usize,
+        to: RoleEdit,
+    },
+    Guardrail {
+        region: usize,
+        to: GuardrailEdit,
+    },
+    Copy {
+        account: usize,
+        region: usize,
+        to: CopyEdit,
+    },
+    Move {
+        account: usize,
+        to: Unit,
+    },
+    Suspend {
+        account: usize,
+    },
+    Reinstate {
+        account: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +147,9 @@ pub(crate) enum CopyEdit {
     /// The tag is taken away.
     Untag,
     /// A guardrail of the copy's name is made, with other content and, if forged, with our marks.
-    Squat { forged: bool },
+    Squat {
+        forged: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +164,9 @@ pub(crate) enum Unit {
 pub(crate) enum Edit {
     NextVersion,
     EarlierVersion,
-    Region { number: usize },
+    Region {
+        number: usize,
+    },
     Placement,
     Existing,
     OnUnusable,
@@ -478,7 +509,9 @@ impl fmt::Display for Step {
         match self {
             Step::Sweep => f.write_str("run over everything"),
             Step::LookAt { account } => write!(f, "run over {}", Account(*account)),
-            Step::Interrupted { meddling } => write!(f, "run over everything, and between look and write: {meddling}"),
+            Step::Interrupted { meddling } => {
+                write!(f, "run over everything, and between look and write: {meddling}")
+            }
             Step::Restart { forgets: true } => f.write_str("restart, with an empty ledger"),
             Step::Restart { forgets: false } => f.write_str("restart"),
             Step::Approve => f.write_str("approve the revision"),

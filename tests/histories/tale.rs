@@ -96,7 +96,9 @@ impl Tale<'_> {
     async fn step(&mut self, step: &Step) -> Result<(), Violation> {
         match step {
             Step::Sweep => return self.run(None, None).await,
-            Step::LookAt { account } => return self.run(Some(account_of(self.setting, *account)), None).await,
+            Step::LookAt { account } => {
+                return self.run(Some(account_of(self.setting, *account)), None).await;
+            }
             Step::Interrupted { meddling } => {
                 self.book.rest = Rest::No;
                 self.figures.meddlings += 1;
@@ -194,7 +196,9 @@ impl Tale<'_> {
                 }
                 return self.expect_silence();
             }
-            Err(stopped) => panic!("the baseline should be valid: {stopped}\n{}", self.wants.text(self.setting)),
+            Err(stopped) => {
+                panic!("the baseline should be valid: {stopped}\n{}", self.wants.text(self.setting))
+            }
         };
         let asked = match &scope {
             None => everything(),
