@@ -36,7 +36,7 @@ use setting::Setting;
 use step::{Step, random_steps};
 use tale::{Failed, tell};
 
-/// How many histories the test command tells, and how many steps each has before its end.
+/// How many histories are told unless something else is asked for, and how many steps each has before its end.
 const HISTORIES: u64 = 1000;
 const STEPS: usize = 50;
 
