@@ -141,7 +141,8 @@ fn tell_all(from: u64, count: u64) -> Result<Figures, String> {
     let next = AtomicU64::new(from);
     let over = AtomicBool::new(false);
     let all: Mutex<(Figures, Vec<String>)> = Mutex::default();
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+    // Now and then a thread waits for the disk that the ledger is on.
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8) + 1;
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {

@@ -69,7 +69,7 @@ impl Setting {
         Setting {
             seed,
             members: if dice.chance(85) { 2 } else { 3 },
-            region_count: if dice.chance(75) { 1 } else { 2 },
+            region_count: if dice.chance(80) { 1 } else { 2 },
             switches,
             durable: dice.chance(60),
             placement: if dice.chance(if refused { 80 } else { 25 }) {
@@ -80,8 +80,8 @@ impl Setting {
             replace_existing: dice.chance(40),
             release_unusable: dice.chance(30),
             shared: dice.chance(40),
-            propagation_seconds: if dice.chance(30) { 20 } else { 0 },
-            making_seconds: if dice.chance(20) { 10 } else { 0 },
+            propagation_seconds: if dice.chance(20) { 20 } else { 0 },
+            making_seconds: if dice.chance(15) { 10 } else { 0 },
             attempts: if dice.chance(70) { 1 } else { 2 },
         }
     }

@@ -449,17 +449,17 @@ enum Kind {
     Ledger,
 }
 
-/// How often each kind of step comes. One in five lets the keeper work: that is what costs time.
+/// How often each kind of step comes. One in seven lets the keeper work: that is what costs time.
 const STEP_MIX: [(usize, Kind); 11] = [
-    (6, Kind::Sweep),
-    (9, Kind::LookAt),
-    (5, Kind::Interrupted),
+    (4, Kind::Sweep),
+    (5, Kind::LookAt),
+    (4, Kind::Interrupted),
     (34, Kind::Meddle),
     (14, Kind::Edit),
     (14, Kind::Fault),
     (4, Kind::FaultsEnd),
     (5, Kind::Wait),
-    (3, Kind::Restart),
+    (2, Kind::Restart),
     (2, Kind::Approve),
     (1, Kind::Ledger),
 ];
