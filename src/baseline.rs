@@ -171,7 +171,7 @@ pub struct Guardrail {
 }
 
 /// Which guardrail of the owner account, in one Region.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// How it is found.
     pub selector: Selector,
@@ -180,7 +180,8 @@ pub struct Source {
 }
 
 /// How a guardrail is found in one Region of the owner account.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Selector {
     /// Looked up by name.
     Name(GuardrailName),

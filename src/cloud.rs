@@ -33,7 +33,7 @@ use crate::ids::{AccountId, Region, Role, RoleName};
 
 pub use copies::{CopyState, CopyWriter, Ensured};
 pub use guardrails::Condition;
-pub use organizations::Organizations;
+pub use organizations::{Head, Organizations};
 pub use policies::PolicyWriter;
 pub use reader::Reader;
 pub use sessions::Session;

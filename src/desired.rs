@@ -176,6 +176,7 @@ assignments:
             origin: Origin::Applied,
             at: Timestamp::UNIX_EPOCH,
             revision: "0123456789abcdef".parse().unwrap(),
+            path: None,
         };
         Records::from([
             (

@@ -6,14 +6,23 @@
 
 mod file;
 mod memory;
+mod store;
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-use crate::ids::{AccountId, Target};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::failure::Failure;
+use crate::ids::{AccountId, Region};
 use crate::limits::Rollout;
-use crate::record::{Granted, Grants, Note, Records};
+use crate::record::{AccountRecord, Granted, Grants, Note, Sequence, Superseded};
+use crate::resolved::Readiness;
 use crate::resource_policy::Resource;
 use crate::settings::LedgerSource;
+use store::{Item, Put, Store};
 
 /// A ledger that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -34,65 +43,167 @@ pub enum LedgerError {
         /// Why.
         source: serde_json::Error,
     },
+    /// One document of it can't be understood. It is left as it is.
+    #[error("the ledger's document {key} can't be understood: {source}")]
+    Document {
+        /// Its key.
+        key: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The table could not be reached, or refused.
+    #[error("{0}")]
+    Table(Failure),
+    /// Others changed the same document again and again.
+    #[error("the ledger's document {key} is being changed by others all the time")]
+    Busy {
+        /// Its key.
+        key: String,
+    },
+    /// A later run over the same account wrote before. This one is to write nothing any more.
+    #[error(transparent)]
+    Superseded(#[from] Superseded),
 }
+
+impl LedgerError {
+    /// Whether the ledger itself is in order, and this run came too late.
+    pub fn is_superseded(&self) -> bool {
+        matches!(self, LedgerError::Superseded(_))
+    }
+}
+
+/// The baseline that was valid last, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct LastGood {
+    /// The baseline's text.
+    pub text: String,
+    /// When it was first read.
+    pub at: jiff::Timestamp,
+}
+
+/// How often a change is tried again when others change the same document.
+const MAX_CONFLICTS: usize = 16;
+
+/// How many documents are remembered between reading and changing them.
+const REMEMBERED: usize = 256;
+
+/// The longest that a record of an account that is gone is kept, in seconds: the 90 days for which
+/// AWS itself still lists a closed account, and a margin.
+const CLOSED_KEPT_SECONDS: i64 = 120 * 24 * 3600;
+
+const ACCOUNT: &str = "account#";
+const READINESS: &str = "readiness#";
+const GRANTS: &str = "grants";
+const ROLLOUT: &str = "rollout";
+const BASELINE: &str = "baseline";
 
 /// A place for records.
 #[derive(Debug)]
-pub enum Ledger {
-    /// In this process.
-    Memory(memory::MemoryLedger),
-    /// In a file.
-    File(file::FileLedger),
+pub struct Ledger {
+    store: Store,
+    /// Documents as they were read, so that a change doesn't read them once more. That somebody
+    /// changed one meanwhile shows when it is put.
+    read: Mutex<HashMap<String, Option<Item>>>,
 }
 
 impl Ledger {
     /// A ledger that forgets with the process.
     pub fn in_memory() -> Ledger {
-        Ledger::Memory(memory::MemoryLedger::default())
+        Ledger::over(Store::Memory(memory::MemoryStore::default()))
     }
 
     /// Opens the ledger that the settings name. A file that isn't there yet is an empty one.
     pub fn open(source: &LedgerSource) -> Ledger {
-        match source {
-            LedgerSource::Memory => Ledger::in_memory(),
-            LedgerSource::File(path) => Ledger::File(file::FileLedger::new(path.clone())),
-        }
+        Ledger::over(match source {
+            LedgerSource::Memory => Store::Memory(memory::MemoryStore::default()),
+            LedgerSource::File(path) => Store::File(file::FileStore::new(path.clone())),
+        })
+    }
+
+    fn over(store: Store) -> Ledger {
+        Ledger { store, read: Mutex::default() }
     }
 
     /// Whether what is recorded outlives this process.
     pub fn is_durable(&self) -> bool {
-        match self {
-            Ledger::Memory(_) => false,
-            Ledger::File(_) => true,
-        }
+        self.store.is_durable()
     }
 
-    /// The records of one account.
+    /// What is known about one account; of an unknown one, nothing.
     ///
     /// # Errors
     /// When the store can't be read.
-    pub async fn account(&self, account: &AccountId) -> Result<Records, LedgerError> {
-        match self {
-            Ledger::Memory(ledger) => Ok(ledger.account(account)),
-            Ledger::File(ledger) => ledger.account(account),
-        }
+    pub async fn account(&self, account: &AccountId) -> Result<AccountRecord, LedgerError> {
+        Ok(self.get(&account_key(account)).await?.unwrap_or_default())
     }
 
-    /// Takes note of what happened, all of it as one step.
+    /// What is known about several accounts.
     ///
     /// # Errors
-    /// When the store can't be read or written; then nothing is changed.
-    pub async fn note(&self, notes: Vec<(Target, Note)>) -> Result<(), LedgerError> {
-        if notes.is_empty() {
-            return Ok(());
+    /// When the store can't be read.
+    pub async fn accounts(
+        &self,
+        accounts: impl IntoIterator<Item = &AccountId>,
+    ) -> Result<BTreeMap<AccountId, AccountRecord>, LedgerError> {
+        let keys: BTreeMap<String, AccountId> =
+            accounts.into_iter().map(|account| (account_key(account), account.clone())).collect();
+        let wanted: Vec<String> = keys.keys().cloned().collect();
+        let mut items = self.store.get_many(&wanted).await?;
+        let mut records = BTreeMap::new();
+        for (key, account) in keys {
+            let item = items.remove(&key);
+            let record = item.as_ref().map(|item| parsed(&key, item)).transpose()?;
+            self.remember(&key, item);
+            records.insert(account, record.unwrap_or_default());
         }
-        match self {
-            Ledger::Memory(ledger) => {
-                ledger.change(|contents| contents.note(notes));
-                Ok(())
+        Ok(records)
+    }
+
+    /// A part of all accounts that are known, and where the next part begins.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn known_accounts(
+        &self,
+        from: Option<String>,
+    ) -> Result<(BTreeMap<AccountId, AccountRecord>, Option<String>), LedgerError> {
+        let (items, next) = self.store.scan(ACCOUNT, from).await?;
+        let mut records = BTreeMap::new();
+        for (key, item) in items {
+            if let Ok(account) = key[ACCOUNT.len()..].parse() {
+                records.insert(account, parsed(&key, &item)?);
             }
-            Ledger::File(ledger) => ledger.change(|contents| contents.note(notes)),
         }
+        Ok((records, next))
+    }
+
+    /// Takes note of what a run did in one account, all of it as one step.
+    ///
+    /// # Errors
+    /// When the store can't be read or written, or a later run wrote before; then nothing is changed.
+    pub async fn note(
+        &self,
+        account: &AccountId,
+        sequence: Option<Sequence>,
+        notes: Vec<(Region, Note)>,
+    ) -> Result<(), LedgerError> {
+        self.change_account(account, |record| Ok(record.note(sequence, notes.clone())?)).await
+    }
+
+    /// Changes what is known about one account. `change` may be called several times, each time
+    /// with the record as it is then.
+    ///
+    /// # Errors
+    /// Those of `change`, and when the store can't be read or written; then nothing is changed.
+    pub async fn change_account(
+        &self,
+        account: &AccountId,
+        mut change: impl FnMut(&mut AccountRecord) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
+        let expires = |record: &AccountRecord| {
+            record.closed.as_ref().map(|closed| closed.at.as_second() + CLOSED_KEPT_SECONDS)
+        };
+        self.change(&account_key(account), expires, |record| change(record)).await
     }
 
     /// The grants that we added to resource policies.
@@ -100,10 +211,9 @@ impl Ledger {
     /// # Errors
     /// When the store can't be read.
     pub async fn grants(&self) -> Result<Grants, LedgerError> {
-        match self {
-            Ledger::Memory(ledger) => Ok(ledger.grants()),
-            Ledger::File(ledger) => ledger.grants(),
-        }
+        // A list of pairs: JSON has only texts for keys.
+        let grants: Option<Vec<(Resource, Granted)>> = self.get(GRANTS).await?;
+        Ok(grants.unwrap_or_default().into_iter().collect())
     }
 
     /// Records that a grant was added, or with `None` that it is no longer ours to take back.
@@ -111,21 +221,14 @@ impl Ledger {
     /// # Errors
     /// When the store can't be written.
     pub async fn set_grant(&self, resource: Resource, granted: Option<Granted>) -> Result<(), LedgerError> {
-        let change = |contents: &mut memory::Contents| match granted {
-            Some(granted) => {
-                contents.grants.insert(resource, granted);
-            }
-            None => {
-                contents.grants.remove(&resource);
-            }
-        };
-        match self {
-            Ledger::Memory(ledger) => {
-                ledger.change(change);
-                Ok(())
-            }
-            Ledger::File(ledger) => ledger.change(change),
-        }
+        let never = |_: &Vec<(Resource, Granted)>| None;
+        self.change(GRANTS, never, |grants: &mut Vec<(Resource, Granted)>| {
+            grants.retain(|(known, _)| *known != resource);
+            grants.extend(granted.clone().map(|granted| (resource.clone(), granted)));
+            grants.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Ok(())
+        })
+        .await
     }
 
     /// How far the last revision has come that was acted on; `None` before the first.
@@ -133,23 +236,134 @@ impl Ledger {
     /// # Errors
     /// When the store can't be read.
     pub async fn rollout(&self) -> Result<Option<Rollout>, LedgerError> {
-        match self {
-            Ledger::Memory(ledger) => Ok(ledger.rollout()),
-            Ledger::File(ledger) => ledger.rollout(),
-        }
+        Ok(self.get::<Option<Rollout>>(ROLLOUT).await?.flatten())
     }
 
-    /// Records how far a revision has come.
+    /// Changes how far a revision has come. `change` may be called several times, each time with
+    /// what is known then.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub async fn change_rollout(
+        &self,
+        mut change: impl FnMut(&mut Option<Rollout>),
+    ) -> Result<(), LedgerError> {
+        let never = |_: &Option<Rollout>| None;
+        self.change(ROLLOUT, never, |rollout| {
+            change(rollout);
+            Ok(())
+        })
+        .await
+    }
+
+    /// What the owner's side was last seen to hold in one Region.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn readiness(&self, region: &Region) -> Result<Option<Readiness>, LedgerError> {
+        self.get(&format!("{READINESS}{region}")).await
+    }
+
+    /// Records what the owner's side was seen to hold in one Region, unless a later look is recorded.
     ///
     /// # Errors
     /// When the store can't be written.
-    pub async fn set_rollout(&self, rollout: Rollout) -> Result<(), LedgerError> {
-        match self {
-            Ledger::Memory(ledger) => {
-                ledger.change(|contents| contents.rollout = Some(rollout));
-                Ok(())
+    pub async fn set_readiness(&self, region: &Region, readiness: Readiness) -> Result<(), LedgerError> {
+        let never = |_: &Option<Readiness>| None;
+        self.change(&format!("{READINESS}{region}"), never, |known: &mut Option<Readiness>| {
+            if known.as_ref().is_none_or(|known| known.at <= readiness.at) {
+                *known = Some(readiness.clone());
             }
-            Ledger::File(ledger) => ledger.change(|contents| contents.rollout = Some(rollout)),
-        }
+            Ok(())
+        })
+        .await
     }
+
+    /// The baseline that was valid last.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn last_good(&self) -> Result<Option<LastGood>, LedgerError> {
+        Ok(self.get::<Option<LastGood>>(BASELINE).await?.flatten())
+    }
+
+    /// Keeps a valid baseline, for the time when there is none.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub async fn keep_baseline(&self, baseline: LastGood) -> Result<(), LedgerError> {
+        let never = |_: &Option<LastGood>| None;
+        self.change(BASELINE, never, |known: &mut Option<LastGood>| {
+            if known.as_ref().is_none_or(|known| known.text != baseline.text) {
+                *known = Some(baseline.clone());
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, LedgerError> {
+        let item = self.store.get(key).await?;
+        let value = item.as_ref().map(|item| parsed(key, item)).transpose()?;
+        self.remember(key, item);
+        Ok(value)
+    }
+
+    /// Reads, changes, and puts if nobody else did meanwhile; otherwise once more. What a change
+    /// leaves as it was isn't written.
+    async fn change<T: Default + Serialize + DeserializeOwned>(
+        &self,
+        key: &str,
+        expires: impl Fn(&T) -> Option<i64>,
+        mut change: impl FnMut(&mut T) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
+        for _ in 0..MAX_CONFLICTS {
+            let item = match self.recall(key) {
+                Some(item) => item,
+                None => self.store.get(key).await?,
+            };
+            let mut value: T = match &item {
+                Some(item) => parsed(key, item)?,
+                None => T::default(),
+            };
+            change(&mut value)?;
+            let document = serde_json::to_string(&value)
+                .map_err(|source| LedgerError::Document { key: key.to_owned(), source })?;
+            if item.as_ref().is_some_and(|item| item.document == document) {
+                self.remember(key, item);
+                return Ok(());
+            }
+            let (expected, expires) = (item.map(|item| item.version), expires(&value));
+            match self.store.put(key, document.clone(), expected, expires).await? {
+                Put::Stored(version) => {
+                    self.remember(key, Some(Item { version, document, expires }));
+                    return Ok(());
+                }
+                Put::Conflict => {}
+            }
+        }
+        Err(LedgerError::Busy { key: key.to_owned() })
+    }
+
+    fn remember(&self, key: &str, item: Option<Item>) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if read.len() >= REMEMBERED {
+            read.clear();
+        }
+        read.insert(key.to_owned(), item);
+    }
+
+    /// What was read last, once: after a conflict it is read afresh.
+    fn recall(&self, key: &str) -> Option<Option<Item>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
+    }
+}
+
+fn account_key(account: &AccountId) -> String {
+    format!("{ACCOUNT}{account}")
+}
+
+fn parsed<T: DeserializeOwned>(key: &str, item: &Item) -> Result<T, LedgerError> {
+    serde_json::from_str(&item.document)
+        .map_err(|source| LedgerError::Document { key: key.to_owned(), source })
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::baseline::{Limits, Revision};
 use crate::enforcement::Drift;
 use crate::ids::Target;
+use crate::organization::OrgPath;
 use crate::plan::{
     Change, Decision, Held, HoldReason, LeaveReason, LeftAlone, Ownership, Plan, PolicyChange, Purpose,
 };
@@ -25,12 +26,69 @@ pub struct Rollout {
     pub approved: bool,
     /// What was replaced and released under it before it was approved.
     pub done: Extent,
+    /// What the whole of it would replace and release, counted from the record before anything was
+    /// queued. `None` where nobody has counted yet.
+    #[serde(default)]
+    pub counted: Option<Extent>,
+    /// What accounts that moved in the tree had replaced and released under it, once it was approved.
+    #[serde(default)]
+    pub moved: Moved,
 }
+
+/// How much moves of accounts have changed lately. A mistake in the tree is limited like one in the
+/// baseline: both take the guardrail away from many accounts at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Moved {
+    /// Since when, in seconds since 1970.
+    pub since: i64,
+    /// How much.
+    pub extent: Extent,
+}
+
+/// How long moves are counted together, in seconds: a day.
+const MOVES_COUNTED_SECONDS: i64 = 24 * 3600;
 
 impl Rollout {
     /// A revision that nobody has seen before.
     pub fn new(revision: Revision) -> Rollout {
-        Rollout { revision, approved: false, done: Extent::default() }
+        Rollout {
+            revision,
+            approved: false,
+            done: Extent::default(),
+            counted: None,
+            moved: Moved::default(),
+        }
+    }
+
+    /// Takes note of what the whole revision would change. Within the limits it is approved by that.
+    #[must_use]
+    pub fn count(self, extent: Extent, limits: Limits) -> Rollout {
+        let approved = self.approved || extent.is_within(limits);
+        Rollout { approved, counted: Some(extent), ..self }
+    }
+
+    /// Sets aside what moved accounts are about to have changed. `false` where that, with what other
+    /// moves of the same day changed, is more than the limits allow; then nothing is set aside.
+    pub fn admit_moves(&mut self, extent: Extent, limits: Limits, now: i64) -> bool {
+        if extent == Extent::default() {
+            return true;
+        }
+        if now - self.moved.since >= MOVES_COUNTED_SECONDS {
+            self.moved = Moved { since: now, extent: Extent::default() };
+        }
+        let sum = self.moved.extent.plus(extent);
+        let admitted = sum.is_within(limits);
+        if admitted {
+            self.moved.extent = sum;
+        }
+        admitted
+    }
+
+    /// Lets the revision change as much as it wants, and moves begin to count anew.
+    #[must_use]
+    pub fn approve(self) -> Rollout {
+        Rollout { approved: true, moved: Moved::default(), ..self }
     }
 }
 
@@ -84,7 +142,7 @@ impl fmt::Display for Extent {
 /// earlier one put there that this one wants as well.
 ///
 /// What the record doesn't know is no repair: it counts against the limits.
-fn is_repair(change: &Change, records: &Records, revision: &Revision) -> bool {
+pub fn is_repair(change: &Change, records: &Records, revision: &Revision) -> bool {
     match change {
         Change::Replace { target, to, ownership: Ownership::Ours, .. } => {
             records.get(target).and_then(|record| record.ours.as_ref()).is_some_and(|ours| {
@@ -117,6 +175,28 @@ fn is_repair(change: &Change, records: &Records, revision: &Revision) -> bool {
     }
 }
 
+fn is_a_move(
+    change: &Change,
+    records: &Records,
+    has_moved: impl Fn(&OrgPath, &Target) -> bool,
+) -> bool {
+    let Some(target) = change.target() else { return false };
+    let stood = records
+        .get(target)
+        .and_then(|record| record.ours.as_ref())
+        .and_then(|ours| ours.path.as_ref());
+    match change {
+        Change::Replace { ownership: Ownership::Ours, .. } | Change::Release { broken: None, .. } => {
+            stood.is_some_and(|path| has_moved(path, target))
+        }
+        Change::Replace { .. }
+        | Change::Release { .. }
+        | Change::Enforce { .. }
+        | Change::EnsureCopy { .. }
+        | Change::Policy(_) => false,
+    }
+}
+
 impl Plan {
     /// Whether nobody could tell what is to be done in a target that is ours. A revision that was seen
     /// like that wasn't seen whole: more may have to be replaced or released than was counted.
@@ -139,6 +219,49 @@ impl Plan {
             | Decision::InSync(_)
             | Decision::LeftAlone(_)
             | Decision::Broken(_) => false,
+        })
+    }
+
+    /// What is replaced and released because the account stands elsewhere than when ours was put
+    /// there, so that another assignment covers it.
+    pub fn extent_of_moves(&self, records: &Records, has_moved: impl Fn(&OrgPath, &Target) -> bool) -> Extent {
+        let mut extent = Extent::default();
+        for change in self.changes().filter(|change| is_a_move(change, records, &has_moved)) {
+            match change {
+                Change::Replace { .. } => extent.replacements += 1,
+                Change::Release { .. } => extent.releases += 1,
+                Change::Enforce { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => {}
+            }
+        }
+        extent
+    }
+
+    /// Holds what is replaced and released because accounts moved.
+    pub fn hold_moves(
+        self,
+        revision: &Revision,
+        records: &Records,
+        has_moved: impl Fn(&OrgPath, &Target) -> bool,
+    ) -> Plan {
+        self.hold_changes(|change| {
+            is_a_move(change, records, &has_moved)
+                .then(|| HoldReason::TooManyMoves { revision: revision.clone() })
+        })
+    }
+
+    /// As [`Plan::limit`], for a part of the organization: whether the whole stays within the limits
+    /// was counted before.
+    pub fn limit_part(self, rollout: &Rollout, records: &Records) -> Plan {
+        if rollout.approved {
+            return self;
+        }
+        let revision = &rollout.revision;
+        self.hold_changes(|change| {
+            let reason = match rollout.counted {
+                Some(_) => HoldReason::NotApproved { revision: revision.clone() },
+                None => HoldReason::NotCounted { revision: revision.clone() },
+            };
+            (!is_repair(change, records, revision)).then_some(reason)
         })
     }
 

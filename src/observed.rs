@@ -50,6 +50,22 @@ pub struct Seen {
     pub updated_by: Option<String>,
 }
 
+impl Observation {
+    /// What was there by the record: `None` for nothing. Good for counting, never for writing: the
+    /// configuration's id isn't recorded.
+    pub fn recorded(enforcement: Option<Enforcement>, by: Option<String>) -> Observation {
+        match enforcement {
+            None => Observation::Absent,
+            Some(enforcement) => Observation::Enforced(Seen {
+                config_id: ConfigId::of_record(),
+                enforcement,
+                created_by: None,
+                updated_by: by,
+            }),
+        }
+    }
+}
+
 impl Seen {
     /// Whether one of our roles made it or changed it last.
     pub fn bears_our_name(&self, own_roles: &OwnRoles, account: &AccountId) -> bool {

@@ -23,7 +23,7 @@ pub struct Organization {
 }
 
 /// One account of the organization.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Its id.
     pub id: AccountId,
@@ -35,6 +35,15 @@ pub struct Account {
     pub path: OrgPath,
     /// When it joined, where AWS says so.
     pub joined: Option<Timestamp>,
+}
+
+/// An account as Organizations told it, and when that was so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// The account.
+    pub account: Account,
+    /// When Organizations was asked.
+    pub placed_at: Timestamp,
 }
 
 /// An account's life, as Organizations tells it. Only an active account can be worked on.

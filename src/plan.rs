@@ -16,6 +16,7 @@ mod safe;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::{Mode, Revision};
@@ -165,6 +166,21 @@ pub enum HoldReason {
         /// The baseline's revision.
         revision: Revision,
     },
+    /// How much the revision changes isn't counted yet.
+    NotCounted {
+        /// The baseline's revision.
+        revision: Revision,
+    },
+    /// More accounts were moved lately than the limits let lose or change their guardrail.
+    TooManyMoves {
+        /// The baseline's revision.
+        revision: Revision,
+    },
+    /// Somebody undoes each repair; the next one is made in a while.
+    Contested {
+        /// The other principal, as far as AWS says.
+        by: Option<String>,
+    },
 }
 
 impl HoldReason {
@@ -175,8 +191,10 @@ impl HoldReason {
                 failure.category.is_worth_waiting()
             }
             HoldReason::Unusable { unusable } => unusable.is_worth_waiting(),
+            HoldReason::NotCounted { .. } | HoldReason::Contested { .. } => true,
             HoldReason::Policy { .. } | HoldReason::MayBeEnforced { .. } => false,
-            HoldReason::NotOurs { .. }
+            HoldReason::TooManyMoves { .. }
+            | HoldReason::NotOurs { .. }
             | HoldReason::NoDurableLedger
             | HoldReason::ChangedBySomeoneElse { .. }
             | HoldReason::Mode { .. }
@@ -202,6 +220,8 @@ pub struct Grounds<'a> {
     pub own_roles: &'a OwnRoles,
     /// Whether a foreign configuration can be recorded so that it outlives this process.
     pub ledger_is_durable: bool,
+    /// What time it is: repairs that somebody undoes again and again are paced.
+    pub now: Timestamp,
 }
 
 /// Decides about every target of `resolved`.
@@ -215,10 +235,26 @@ pub fn plan(resolved: &Resolved, observed: &Observed, records: &Records, grounds
         .map(|(target, wish)| {
             let seen = observed.get(target).unwrap_or(&unseen);
             let record = records.get(target).unwrap_or(&unknown);
-            (target.clone(), decide(target, wish, seen, record, grounds))
+            let decision = decide(target, wish, seen, record, grounds);
+            (target.clone(), paced(decision, seen, record, grounds.now))
         })
         .collect();
     Plan { decisions, ..Plan::default() }
+}
+
+/// A repair that somebody undid several times within the hour waits a while: we keep at it, but
+/// two automatons fighting must not eat each other's API limits.
+fn paced(decision: Decision, seen: &Observation, record: &Record, now: Timestamp) -> Decision {
+    match decision {
+        Decision::Change(change) if change.repairs() && record.must_wait(now) => {
+            let by = match seen {
+                Observation::Enforced(seen) => seen.last_writer().map(str::to_owned),
+                Observation::Absent | Observation::Unreadable(_) => None,
+            };
+            Decision::Held(Held { reason: HoldReason::Contested { by }, would: Some(change) })
+        }
+        decision => decision,
+    }
 }
 
 impl Plan {

@@ -10,15 +10,20 @@
 
 mod apply;
 mod copies;
+mod kept;
+mod manner;
+mod notes;
 mod owner;
 mod survey;
+mod swept;
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 
 use crate::baseline::{Baseline, InvalidBaseline, Revision};
-use crate::cloud::{Access, Cloud, Identity, Patience};
+use crate::cloud::{Access, Cloud, Head, Identity, Patience};
 use crate::failure::Failure;
 use crate::ids::OrganizationId;
 use crate::ledger::{Ledger, LedgerError};
@@ -28,7 +33,9 @@ use crate::report::Report;
 use crate::settings::{BaselineSource, Purpose, Settings};
 use crate::trigger::{Accounts, Context, Known, Scope};
 
-pub use survey::{Manner, Survey};
+use kept::Kept;
+pub use manner::{Manner, Part};
+pub use survey::Survey;
 
 /// Why a run stopped before anything was written. Failures of single targets are in the report instead.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +119,8 @@ pub struct Keeper {
     cloud: Cloud,
     ledger: Ledger,
     settings: Settings,
+    head: OnceCell<Head>,
+    kept: Kept,
 }
 
 impl Keeper {
@@ -132,7 +141,7 @@ impl Keeper {
         };
         let cloud = Cloud::connect(access, identity, patience).await.map_err(Stopped::NoIdentity)?;
         let ledger = Ledger::open(&settings.ledger);
-        Ok(Keeper { cloud, ledger, settings })
+        Ok(Keeper { cloud, ledger, settings, head: OnceCell::new(), kept: Kept::default() })
     }
 
     /// The settings it runs with.
@@ -178,7 +187,15 @@ impl Keeper {
     /// # Errors
     /// When it can't be read.
     pub async fn whole_organization(&self) -> Result<Organization, Stopped> {
-        self.cloud.organizations().everything().await.map_err(Stopped::OrganizationUnreadable)
+        let head = self.head().await?;
+        self.cloud.organizations().everything(head).await.map_err(Stopped::OrganizationUnreadable)
+    }
+
+    /// The organization's id and management account, which don't change while we live.
+    async fn head(&self) -> Result<Head, Stopped> {
+        let ask = || async { self.cloud.organizations().head().await };
+        let head = self.head.get_or_try_init(ask).await.map_err(Stopped::OrganizationUnreadable)?;
+        Ok(head.clone())
     }
 
     /// Lets a revision replace and release as much as it wants.
@@ -186,9 +203,11 @@ impl Keeper {
     /// # Errors
     /// When the ledger can't be used.
     pub async fn approve(&self, revision: &Revision) -> Result<(), Stopped> {
-        let known = self.ledger.rollout().await?.filter(|rollout| rollout.revision == *revision);
-        let rollout = known.unwrap_or_else(|| Rollout::new(revision.clone()));
-        Ok(self.ledger.set_rollout(Rollout { approved: true, ..rollout }).await?)
+        let approve = |known: &mut Option<Rollout>| {
+            let rollout = known.take().filter(|rollout| rollout.revision == *revision);
+            *known = Some(rollout.unwrap_or_else(|| Rollout::new(revision.clone())).approve());
+        };
+        Ok(self.ledger.change_rollout(approve).await?)
     }
 
     /// What events are judged against. A baseline that can't be read narrows nothing.
@@ -217,15 +236,29 @@ impl Keeper {
         scope: &Scope,
         progress: Progress<'_>,
     ) -> Result<Report, Stopped> {
-        let survey = self.survey(baseline, scope, progress).await?;
+        self.reconcile_as(baseline, scope, &Manner::default(), progress).await
+    }
+
+    /// As [`Keeper::reconcile`], in a special manner.
+    ///
+    /// # Errors
+    /// When the run stopped before anything was written.
+    pub async fn reconcile_as(
+        &self,
+        baseline: &Baseline,
+        scope: &Scope,
+        manner: &Manner,
+        progress: Progress<'_>,
+    ) -> Result<Report, Stopped> {
+        let survey = self.survey_as(baseline, scope, manner, progress).await?;
         let mut report = self.apply(baseline, survey, progress).await;
         // Where a grant was put in place, the targets that were waiting for it are looked at again.
         for _ in 1..MAX_ROUNDS {
             if !report.calls_for_another_look() || report.is_converged() {
                 break;
             }
-            let manner = Manner { again: true, ..Manner::default() };
-            match self.survey_as(baseline, scope, manner, progress).await {
+            let manner = Manner { again: true, ..manner.clone() };
+            match self.survey_as(baseline, scope, &manner, progress).await {
                 Ok(survey) => report.absorb(self.apply(baseline, survey, progress).await),
                 // What was written stays reported; what waited for it is left to the next run.
                 Err(stopped) => {

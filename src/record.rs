@@ -1,5 +1,8 @@
 //! What the ledger knows about a target: what we did there, and what was there before.
 
+mod account;
+mod state;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -9,7 +12,11 @@ use crate::baseline::Revision;
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::observed::Seen;
+use crate::organization::OrgPath;
 use crate::resource_policy::Resource;
+
+pub use account::{AccountRecord, Closed, Sequence, Superseded};
+pub use state::State;
 
 /// The records of every target that a run concerns. A target without one is new to us.
 pub type Records = BTreeMap<Target, Record>;
@@ -29,6 +36,55 @@ pub struct Record {
     pub released_at: Option<Timestamp>,
     /// When each recent repair of ours was made; several within an hour mean that somebody fights us.
     pub repairs: Vec<Timestamp>,
+    /// What the last look came to.
+    pub checked: Option<Checked>,
+    /// What was there when it could be read last.
+    pub seen: Option<LastSeen>,
+    /// How it changed from look to look, the newest last: for whoever asks why.
+    pub history: Vec<Entry>,
+}
+
+/// What a look at a target came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// When.
+    pub at: Timestamp,
+    /// Under which baseline.
+    pub revision: Revision,
+    /// How the target was left.
+    pub state: State,
+    /// Why, where the state doesn't say it all.
+    pub reason: Option<String>,
+    /// What was there instead of what is wanted: how the two differ.
+    pub drift: Option<String>,
+    /// The id of the event that caused the look, where one did.
+    pub event: Option<String>,
+    /// Where the account stood.
+    pub path: Option<OrgPath>,
+}
+
+/// What was there when a target could be read last, or was written since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastSeen {
+    /// When.
+    pub at: Timestamp,
+    /// What was enforced; `None` for nothing.
+    pub enforcement: Option<Enforcement>,
+    /// Who wrote it last, as far as AWS says.
+    pub by: Option<String>,
+}
+
+/// One line of a target's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When it was first so.
+    pub at: Timestamp,
+    /// How the target was left.
+    pub state: State,
+    /// In words.
+    pub text: String,
+    /// The event that led to it.
+    pub event: Option<String>,
 }
 
 /// A configuration that is ours.
@@ -42,6 +98,9 @@ pub struct Ours {
     pub at: Timestamp,
     /// Under which baseline.
     pub revision: Revision,
+    /// Where the account stood then.
+    #[serde(default)]
+    pub path: Option<OrgPath>,
 }
 
 /// How a configuration became ours.
@@ -89,6 +148,19 @@ pub struct Granted {
 /// How long repairs are remembered.
 const REPAIRS_REMEMBERED_SECONDS: i64 = 3600;
 
+/// How many repairs of one target within an hour mean that somebody fights them.
+pub const CONTESTED_REPAIRS: usize = 4;
+
+/// How long the next repair of a contested target waits: at most six an hour.
+const CONTESTED_PAUSE_SECONDS: i64 = 600;
+
+/// How many lines of a target's history are kept. An account's record has to stay far below the
+/// 400 KB of one DynamoDB item, with thirty Regions and more.
+const HISTORY_KEPT: usize = 12;
+
+/// Longer sentences are cut: a reason is there to be read, and an answer of AWS has no bound.
+const TEXT_KEPT: usize = 500;
+
 /// Something that happened to a target, as the ledger is told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
@@ -112,6 +184,15 @@ pub enum Note {
     Released {
         /// When.
         at: Timestamp,
+    },
+    /// It was looked at, with this result.
+    Checked {
+        /// The result.
+        checked: Checked,
+        /// What is there now, where that is known.
+        seen: Option<LastSeen>,
+        /// The result in words, for the history.
+        text: String,
     },
 }
 
@@ -141,7 +222,37 @@ impl Record {
                 self.ours = None;
                 self.released_at = Some(at);
             }
+            Note::Checked { checked, seen, text } => self.check(checked, seen, &text),
         }
+    }
+
+    fn check(&mut self, checked: Checked, seen: Option<LastSeen>, text: &str) {
+        let news = self.checked.as_ref().is_none_or(|last| {
+            last.state != checked.state
+                || last.reason.is_some() != checked.reason.is_some()
+                || checked.state.is_a_write()
+        });
+        if news {
+            let Checked { at, state, event, .. } = &checked;
+            let entry = Entry { at: *at, state: *state, text: cut(text), event: event.clone() };
+            self.history.push(entry);
+            let surplus = self.history.len().saturating_sub(HISTORY_KEPT);
+            self.history.drain(..surplus);
+        }
+        self.seen = seen.or_else(|| self.seen.take());
+        self.checked = Some(Checked { reason: checked.reason.as_deref().map(cut), ..checked });
+    }
+
+    /// Whether somebody undoes our repairs: so many within an hour are no accident.
+    pub fn is_contested(&self, now: Timestamp) -> bool {
+        let lately = |repair: &&Timestamp| now.as_second() - repair.as_second() < REPAIRS_REMEMBERED_SECONDS;
+        self.repairs.iter().filter(lately).count() >= CONTESTED_REPAIRS
+    }
+
+    /// Whether the next repair has to wait, because the last ones didn't hold.
+    pub fn must_wait(&self, now: Timestamp) -> bool {
+        let waits = |last: &Timestamp| now.as_second() - last.as_second() < CONTESTED_PAUSE_SECONDS;
+        self.is_contested(now) && self.repairs.last().is_some_and(waits)
     }
 
     fn count_repair(&mut self, at: Timestamp) {
@@ -150,11 +261,64 @@ impl Record {
     }
 }
 
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(TEXT_KEPT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::enforcement::{Guarding, Models};
     use crate::ids::GuardrailVersion;
+
+    fn looked(second: i64, state: State, reason: Option<&str>) -> Note {
+        Note::Checked {
+            checked: Checked {
+                at: at(second),
+                revision: revision(),
+                state,
+                reason: reason.map(str::to_owned),
+                drift: None,
+                event: None,
+                path: None,
+            },
+            seen: None,
+            text: format!("{state} at {second}"),
+        }
+    }
+
+    #[test]
+    fn the_history_tells_changes_and_not_every_look() {
+        let mut record = Record::default();
+        for note in [
+            looked(1, State::Enforced, None),
+            looked(2, State::InSync, None),
+            looked(3, State::InSync, None),
+            looked(4, State::Held, Some("throttled")),
+            looked(5, State::Replaced, None),
+            looked(6, State::Replaced, None),
+        ] {
+            record.note(note);
+        }
+        let told: Vec<i64> = record.history.iter().map(|entry| entry.at.as_second()).collect();
+        assert_eq!(told, [1, 2, 4, 5, 6]);
+        assert_eq!(record.checked.map(|checked| checked.at), Some(at(6)));
+    }
+
+    #[test]
+    fn history_and_reasons_are_bounded() {
+        let mut record = Record::default();
+        let endless = "ü".repeat(10 * TEXT_KEPT);
+        for second in 0..100 {
+            record.note(looked(second, State::Replaced, Some(&endless)));
+        }
+        assert_eq!(record.history.len(), HISTORY_KEPT);
+        let reason = record.checked.and_then(|checked| checked.reason).unwrap();
+        assert_eq!(reason.chars().count(), TEXT_KEPT + 1);
+    }
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -179,6 +343,7 @@ mod tests {
             origin: Origin::Applied,
             at: at(second),
             revision: revision(),
+            path: None,
         };
         Note::Enforced { ours, repair }
     }
@@ -208,6 +373,19 @@ mod tests {
         record.note(Note::Released { at: at(3) });
         assert_eq!(record.previous.map(|previous| previous.seen), Some(seen));
         assert_eq!(record.ours, None);
+    }
+
+    #[test]
+    fn a_fourth_repair_within_the_hour_is_a_contest_and_paces_the_next() {
+        let mut record = Record::default();
+        for second in [0, 300, 600] {
+            record.note(enforced(second, true));
+        }
+        assert!(!record.is_contested(at(601)));
+        record.note(enforced(900, true));
+        assert!(record.is_contested(at(901)) && record.must_wait(at(1499)));
+        assert!(record.is_contested(at(1500)) && !record.must_wait(at(1500)));
+        assert!(!record.is_contested(at(900 + 3600)));
     }
 
     #[test]

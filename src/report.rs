@@ -4,8 +4,6 @@ mod print;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use crate::baseline::Revision;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
@@ -13,6 +11,8 @@ use crate::observed::Observation;
 use crate::organization::AccountState;
 use crate::plan::{Change, Decision, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision};
 use crate::resource_policy::Resource;
+
+pub use crate::record::State;
 
 /// The result of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,30 +98,6 @@ pub struct Outcome {
     pub change: Change,
     /// Whether it worked.
     pub result: Result<(), Failure>,
-}
-
-/// A target's state in one word, as JSON, metrics and `status` name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Enforced by this run where nothing was.
-    Enforced,
-    /// Replaced by this run.
-    Replaced,
-    /// Its copy of the guardrail was written; what is enforced is still as it was.
-    Copied,
-    /// Released by this run.
-    Released,
-    /// As wanted before this run.
-    InSync,
-    /// Should be changed, and wasn't.
-    Held,
-    /// Was to be changed, and the write failed.
-    Failed,
-    /// What is enforced can't be used.
-    Broken,
-    /// None of our business.
-    LeftAlone,
 }
 
 impl TargetReport {

@@ -3,6 +3,7 @@
 //! Separate from `Desired` because the same wish ends in different ARNs: each Region has its own
 //! guardrail, and with copies each account has too.
 
+mod readiness;
 mod unusable;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::ids::{GuardrailArn, GuardrailVersion, OrganizationId, Region, Target}
 use crate::observed::PolicySeen;
 use crate::resource_policy::{Action, Ensure, Grant, Lack, ProfileArn, Resource, Verdict, ensure, judge};
 
+pub use readiness::Readiness;
 pub use unusable::Unusable;
 
 /// What the owner account was seen to hold, for every guardrail and Region that a run needs.

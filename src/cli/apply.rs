@@ -113,8 +113,8 @@ struct Session<'a> {
 impl Session<'_> {
     async fn survey(&self, again: bool) -> Result<Survey, Stopped> {
         let bar = Bar::new();
-        let manner = Manner { approved: self.approved, again };
-        self.keeper.survey_as(self.baseline, &self.scope, manner, &|step| bar.step(step)).await
+        let manner = Manner { approved: self.approved, again, ..Manner::default() };
+        self.keeper.survey_as(self.baseline, &self.scope, &manner, &|step| bar.step(step)).await
     }
 
     async fn apply(&self, survey: Survey) -> Report {

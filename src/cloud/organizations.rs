@@ -68,9 +68,8 @@ impl Organizations {
     ///
     /// # Errors
     /// When a page can't be read: half an organization is not one.
-    pub async fn everything(&self) -> Result<Organization, Failure> {
+    pub async fn everything(&self, head: Head) -> Result<Organization, Failure> {
         const OPERATION: &str = "ListAccounts";
-        let head = self.head().await?;
         let mut accounts = BTreeMap::new();
         let mut pages = self.client.list_accounts().into_paginator().send();
         while let Some(page) = pages.next().await {
@@ -83,6 +82,25 @@ impl Organizations {
         }
         let Head { id, management } = head;
         Ok(Organization { id, management, accounts, complete: true })
+    }
+
+    /// One page of all accounts, and where the next begins. A page may be empty and still not the last.
+    ///
+    /// # Errors
+    /// When the page can't be read.
+    pub async fn page(
+        &self,
+        head: &Head,
+        from: Option<String>,
+    ) -> Result<(Vec<Account>, Option<String>), Failure> {
+        const OPERATION: &str = "ListAccounts";
+        let answer = self.client.list_accounts().set_next_token(from).send().await;
+        let answer = answer.map_err(|error| failure(OPERATION, &error))?;
+        let mut accounts = Vec::new();
+        for account in answer.accounts() {
+            accounts.push(self.account_from(OPERATION, head, account).await?);
+        }
+        Ok((accounts, answer.next_token().map(str::to_owned)))
     }
 
     async fn account_from(

@@ -104,6 +104,15 @@ impl Change {
         }
     }
 
+    /// Whether it puts back what was ours and somebody removed or changed.
+    pub fn repairs(&self) -> bool {
+        match self {
+            Change::Enforce { repair, .. } => *repair,
+            Change::Replace { ownership, .. } => *ownership == Ownership::Ours,
+            Change::Release { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => false,
+        }
+    }
+
     /// Whether it takes a protection or a grant away.
     pub fn is_release(&self) -> bool {
         match self {

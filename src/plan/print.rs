@@ -333,6 +333,19 @@ impl fmt::Display for HoldReason {
             HoldReason::NotProven => {
                 f.write_str("nobody has proven that the account can apply the guardrail")
             }
+            HoldReason::NotCounted { revision } => {
+                write!(f, "how much baseline {revision} replaces and releases is still being counted")
+            }
+            HoldReason::TooManyMoves { revision } => write!(
+                f,
+                "more accounts were moved within a day than the limits let lose or change their guardrail: look at the tree, then approve {revision}"
+            ),
+            HoldReason::Contested { by: Some(by) } => {
+                write!(f, "{by} undoes each repair: stop it, or change the baseline; the next repair waits")
+            }
+            HoldReason::Contested { by: None } => f.write_str(
+                "somebody undoes each repair: find out who in CloudTrail; the next repair waits",
+            ),
             HoldReason::NotApproved { revision } => write!(
                 f,
                 "baseline {revision} replaces or releases more than its limits allow: read the plan, then approve it"

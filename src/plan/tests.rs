@@ -66,6 +66,7 @@ fn recorded(enforcement: Enforcement) -> Record {
         origin: Origin::Applied,
         at: Timestamp::UNIX_EPOCH,
         revision: "0123456789abcdef".parse().unwrap(),
+        path: None,
     };
     Record { ours: Some(ours), ..Record::default() }
 }
@@ -138,7 +139,7 @@ fn sights() -> Vec<(&'static str, Observation, Record)> {
 }
 
 fn grounds(own_roles: &OwnRoles) -> Grounds<'_> {
-    Grounds { own_roles, ledger_is_durable: true }
+    Grounds { own_roles, ledger_is_durable: true, now: at(1_000_000) }
 }
 
 fn in_words(decision: &Decision) -> String {

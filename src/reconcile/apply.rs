@@ -1,26 +1,24 @@
 //! Carries out a plan that was proven: one attempt at each change, each recorded before and after.
 
-use std::collections::BTreeMap;
-
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::copies::{Originals, ensure_copy};
-use super::{Keeper, Progress, Step, Survey};
-use crate::baseline::{Baseline, Mode, Revision};
+use super::notes::{Decisions, Notebook, by_account};
+use super::{Keeper, Manner, Part, Progress, Step, Survey};
+use crate::baseline::{Baseline, Mode};
 use crate::cloud::{PolicyWriter, Writer};
-use crate::enforcement::Enforcement;
 use crate::failure::{Category, Failure};
-use crate::ids::{AccountId, Target};
+use crate::ids::{AccountId, Region, Target};
+use crate::ledger::LedgerError;
 use crate::limits::{Extent, Rollout};
-use crate::observed::Observation;
+use crate::organization::{Organization, Placement};
 use crate::plan::{
-    Change, Correction, Decision, HoldReason, InSync, LeftAlone, Ownership, Plan, PolicyAction, PolicyChange,
-    PolicyDecision, Purpose, SafePlan,
+    Change, Decision, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision, Purpose,
 };
-use crate::record::{Granted, Intent, Note, Origin, Ours, Records};
+use crate::record::{Granted, Note};
 use crate::report::{Outcome, PolicyReport, Report, TargetReport};
 use crate::resource_policy::{Document, PolicyHold, Resource};
 
@@ -29,7 +27,9 @@ impl Keeper {
     pub async fn apply(&self, baseline: &Baseline, survey: Survey, progress: Progress<'_>) -> Report {
         let Survey {
             plan,
-            organization: _,
+            organization,
+            observed,
+            manner,
             whole,
             strangers,
             ledger_remembers,
@@ -38,6 +38,7 @@ impl Keeper {
             records,
             warnings,
             originals,
+            catalog: _,
         } = survey;
         let extent = Extent::of(plan.plan(), &records, &baseline.revision);
         let mut report =
@@ -49,16 +50,29 @@ impl Keeper {
             for resource in &lost_grants {
                 self.record_grant(resource, None).await;
             }
-            let whole = whole && !plan.plan().leaves_ours_undecided(&records, ledger_remembers);
-            let begun = self.begin_rollout(plan.plan(), rollout, extent, whole).await;
-            report.warnings.extend(begun);
+            if manner.part == Part::Everything {
+                let whole = whole && !plan.plan().leaves_ours_undecided(&records, ledger_remembers);
+                let begun = self.begin_rollout(plan.plan(), rollout, extent, whole).await;
+                report.warnings.extend(begun);
+            }
         }
         for (resource, written) in self.write_policies(baseline, plan.plan(), progress).await {
             report.policies.insert(resource, written);
         }
-        let accounts = by_account(plan, &records, baseline, Timestamp::now());
-        let run = Run { baseline, originals: &originals, progress };
-        let applied: Vec<Applied> = stream::iter(accounts)
+        let run = Run {
+            organization: &organization,
+            manner: &manner,
+            originals: &originals,
+            progress,
+            notebook: Notebook {
+                baseline,
+                records: &records,
+                observed: &observed,
+                event: manner.event.as_deref(),
+                path: None,
+            },
+        };
+        let applied: Vec<Applied> = stream::iter(by_account(plan))
             .map(|(account, decisions)| self.apply_account(run, account, decisions))
             .buffer_unordered(self.settings.concurrency)
             .collect()
@@ -85,16 +99,21 @@ impl Keeper {
         let stopped = plan.decisions.values().any(|decision| {
             matches!(decision, Decision::Held(held) if matches!(held.reason, HoldReason::NotApproved { .. }))
         });
-        let next = Rollout {
-            approved: rollout.approved || (whole && !stopped),
-            done: if rollout.approved { rollout.done } else { rollout.done.plus(extent) },
-            revision: rollout.revision.clone(),
-        };
-        let known = self.ledger.rollout().await.ok().flatten();
-        if known.as_ref() == Some(&next) {
-            return None;
-        }
-        let failed = self.ledger.set_rollout(next).await.err()?;
+        let approves = rollout.approved || (whole && !stopped);
+        let failed = self
+            .ledger
+            .change_rollout(|known| {
+                // Somebody else may have got further with the same revision since it was read.
+                let known_now = known.take().filter(|known| known.revision == rollout.revision);
+                let mut next = known_now.unwrap_or_else(|| rollout.clone());
+                if !rollout.approved {
+                    next.done = next.done.plus(extent);
+                }
+                next.approved |= approves;
+                *known = Some(next);
+            })
+            .await
+            .err()?;
         Some(format!("how far the baseline has come could not be recorded: {failed}"))
     }
 
@@ -137,32 +156,39 @@ impl Keeper {
     }
 
     async fn apply_account(&self, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
-        let Run { baseline, originals, progress } = run;
-        let Decisions { changes, corrections } = decisions;
+        let Run { organization, manner, originals, progress, notebook } = run;
+        let Decisions { changes, decided } = decisions;
+        let path = organization.accounts.get(&account).map(|account| &account.path);
+        let notebook = Notebook { path, ..notebook };
         let mut warnings = Vec::new();
-        let revision = &baseline.revision;
         let now = Timestamp::now();
-        let begun = changes.iter().filter_map(|change| note_of_beginning(change, revision, now)).collect();
-        let recorded = self.ledger.note(begun).await.map_err(|error| {
+        let begun: Vec<_> = changes.iter().filter_map(|change| notebook.beginning(change, now)).collect();
+        let recorded = match begun.is_empty() {
+            true => Ok(()),
+            false => self.ledger.note(&account, manner.sequence, begun).await,
+        };
+        if let Err(error) = &recorded {
             warnings.push(format!("{account}: the ledger could not be written: {error}"));
-            Failure {
-                category: Category::Transient,
-                operation: "record".to_owned(),
-                message: error.to_string(),
-            }
-        });
+        }
+        let mut moved = None;
+        if changes.iter().any(Change::is_release) {
+            moved = self.has_moved(organization, manner, &account).await;
+        }
 
         let attempts = changes.into_iter().map(|change| {
             let span = match change.target() {
                 Some(target) => info_span!("apply", account.id = %target.account, region = %target.region),
                 None => info_span!("apply"),
             };
-            let recorded = &recorded;
+            let (recorded, moved) = (&recorded, &moved);
             async move {
-                let result = match recorded {
+                let result = match (recorded, moved) {
+                    // Whoever came later in the queue knows better, and may have written already.
+                    (Err(error), _) if error.is_superseded() => Err(not_recorded(error)),
                     // What can't be put back is not overwritten.
-                    Err(failure) if change.overwrites_foreign().is_some() => Err(failure.clone()),
-                    Ok(()) | Err(_) => self.attempt(&change, originals).await,
+                    (Err(error), _) if change.overwrites_foreign().is_some() => Err(not_recorded(error)),
+                    (_, Some(failure)) if change.is_release() => Err(failure.clone()),
+                    (Ok(()) | Err(_), _) => self.attempt(&change, originals).await,
                 };
                 progress(Step::Wrote);
                 Outcome { change, result }
@@ -171,18 +197,45 @@ impl Keeper {
         });
         let outcomes = join_all(attempts).await;
 
-        let mut notes = corrections;
-        notes.extend(
-            outcomes.iter().filter_map(|outcome| note_of_outcome(outcome, revision, Timestamp::now())),
-        );
-        if let Err(error) = self.ledger.note(notes).await {
-            warnings.push(format!("{account}: what was done could not be recorded: {error}"));
+        let now = Timestamp::now();
+        let mut notes: Vec<(Region, Note)> =
+            decided.iter().flat_map(|(target, decision)| notebook.decision(target, decision, now)).collect();
+        notes.extend(outcomes.iter().flat_map(|outcome| notebook.outcome(outcome, now)));
+        match self.ledger.note(&account, manner.sequence, notes).await {
+            Ok(()) => {}
+            Err(error) if error.is_superseded() => debug!("{account}: {error}"),
+            Err(error) => warnings.push(format!("{account}: what was done could not be recorded: {error}")),
         }
         let outcomes = outcomes
             .into_iter()
             .filter_map(|outcome| outcome.change.target().cloned().map(|target| (target, outcome)))
             .collect();
         Applied { outcomes, warnings }
+    }
+
+    /// Whether an account stands elsewhere than it did when its work was queued. What was to be
+    /// released then may have to stay now.
+    async fn has_moved(
+        &self,
+        organization: &Organization,
+        manner: &Manner,
+        account: &AccountId,
+    ) -> Option<Failure> {
+        let stood = organization.accounts.get(account)?;
+        let placed = manner.placement.as_ref().filter(|placement| placement.account.id == *account)?;
+        let wait = |message: String| Failure {
+            category: Category::NotReady,
+            operation: "DescribeAccount".to_owned(),
+            message,
+        };
+        match self.place(account).await {
+            Ok(Some(placement)) if placement.account.path == stood.path => None,
+            Ok(Some(Placement { account: now, .. })) => {
+                Some(wait(format!("it moved from {} to {} since {}", stood.path, now.path, placed.placed_at)))
+            }
+            Ok(None) => Some(wait("it is no member of the organization any more".to_owned())),
+            Err(failure) => Some(failure),
+        }
     }
 
     async fn attempt(&self, change: &Change, originals: &Originals) -> Result<(), Failure> {
@@ -231,97 +284,23 @@ fn no_account_change(change: &Change) -> Failure {
     }
 }
 
+fn not_recorded(error: &LedgerError) -> Failure {
+    Failure { category: Category::Transient, operation: "record".to_owned(), message: error.to_string() }
+}
+
 /// What every account's part of a run shares.
 #[derive(Clone, Copy)]
 struct Run<'a> {
-    baseline: &'a Baseline,
+    organization: &'a Organization,
+    manner: &'a Manner,
     originals: &'a Originals,
     progress: Progress<'a>,
+    notebook: Notebook<'a>,
 }
 
 struct Applied {
     outcomes: Vec<(Target, Outcome)>,
     warnings: Vec<String>,
-}
-
-/// What is to be done in one account.
-#[derive(Default)]
-struct Decisions {
-    changes: Vec<Change>,
-    corrections: Vec<(Target, Note)>,
-}
-
-fn by_account(
-    plan: SafePlan,
-    records: &Records,
-    baseline: &Baseline,
-    at: Timestamp,
-) -> BTreeMap<AccountId, Decisions> {
-    let Baseline { mode, revision, .. } = baseline;
-    let mut accounts: BTreeMap<AccountId, Decisions> = BTreeMap::new();
-    for (target, decision) in plan.into_plan().decisions {
-        let note = match decision {
-            Decision::Change(change) => {
-                accounts.entry(target.account).or_default().changes.push(change);
-                continue;
-            }
-            // Looking on takes nothing over: what is adopted may be released later.
-            Decision::InSync(_) | Decision::LeftAlone(_) if *mode == Mode::Audit => continue,
-            Decision::InSync(in_sync) => correction(in_sync, revision, at),
-            // What was ours is gone: what somebody puts there next isn't.
-            Decision::LeftAlone(LeftAlone { seen: Observation::Absent, .. }) => {
-                let ours = records.get(&target).is_some_and(|record| record.ours.is_some());
-                ours.then_some(Note::Released { at })
-            }
-            Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => None,
-        };
-        if let Some(note) = note {
-            accounts.entry(target.account.clone()).or_default().corrections.push((target, note));
-        }
-    }
-    accounts
-}
-
-fn correction(in_sync: InSync, revision: &Revision, at: Timestamp) -> Option<Note> {
-    let InSync { enforced, correction } = in_sync;
-    match (correction?, enforced) {
-        (Correction::Adopt, Some(enforcement)) => {
-            Some(Note::Adopted(Ours { enforcement, origin: Origin::Adopted, at, revision: revision.clone() }))
-        }
-        (Correction::Adopt, None) => None,
-        (Correction::Forget, _) => Some(Note::Released { at }),
-    }
-}
-
-fn note_of_beginning(change: &Change, revision: &Revision, at: Timestamp) -> Option<(Target, Note)> {
-    let to = change.enforces().map(|(_, to)| to.clone());
-    let intent = Intent { to, at, revision: revision.clone() };
-    let replacing = change.overwrites_foreign().cloned().map(Box::new);
-    change.target().cloned().map(|target| (target, Note::Begun { intent, replacing }))
-}
-
-fn note_of_outcome(outcome: &Outcome, revision: &Revision, at: Timestamp) -> Option<(Target, Note)> {
-    let Outcome { change, result } = outcome;
-    if result.is_err() {
-        // The intent stays: whether the write arrived is for the next look to tell.
-        return None;
-    }
-    let ours = |enforcement: &Enforcement| Ours {
-        enforcement: enforcement.clone(),
-        origin: Origin::Applied,
-        at,
-        revision: revision.clone(),
-    };
-    match change {
-        Change::Enforce { target, to, repair, .. } => {
-            Some((target.clone(), Note::Enforced { ours: ours(to), repair: *repair }))
-        }
-        Change::Replace { target, to, ownership, .. } => {
-            Some((target.clone(), Note::Enforced { ours: ours(to), repair: *ownership == Ownership::Ours }))
-        }
-        Change::Release { target, .. } => Some((target.clone(), Note::Released { at })),
-        Change::EnsureCopy { .. } | Change::Policy(_) => None,
-    }
 }
 
 /// Logs each result once, here where it becomes one.

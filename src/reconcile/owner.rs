@@ -14,11 +14,28 @@ use crate::plan::{PolicyDecision, decide_policy, decide_withdrawal, use_of};
 use crate::record::{Grants, Records};
 use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish};
 use crate::resource_policy::{Grant, Remove, Resource, remove};
+use crate::trigger::Regions;
+
+/// Guardrails of the baseline, by what it calls them and by Region.
+pub(super) type Sources = BTreeMap<(GuardrailKey, Region), Source>;
+
+/// Which guardrails a run needs to know about, and how well.
+#[derive(Clone, Copy)]
+pub(super) enum Needs<'a> {
+    /// All that there are, so that what is left over can be told.
+    Whole,
+    /// Those that are wanted somewhere.
+    Wanted,
+    /// Those that are wanted somewhere; what the owner's side recorded lately will do.
+    WantedAsRecorded,
+    /// All of some Regions, wanted or not.
+    AllOf(&'a Regions),
+}
 
 impl Keeper {
-    /// Looks up every guardrail that is wanted somewhere, once per Region.
-    pub(super) async fn catalog(&self, baseline: &Baseline, desired: &Desired, whole: bool) -> Catalog {
-        let mut wanted: BTreeMap<(GuardrailKey, Region), Source> = desired
+    /// Looks up the guardrails that a run needs, once per Region.
+    pub(super) async fn catalog(&self, baseline: &Baseline, desired: &Desired, needs: Needs<'_>) -> Catalog {
+        let mut wanted: Sources = desired
             .iter()
             .filter_map(|(target, wanted)| match wanted {
                 Wanted::Guardrail(wanted) => {
@@ -27,10 +44,45 @@ impl Keeper {
                 Wanted::Nothing | Wanted::Unassigned | Wanted::Excluded => None,
             })
             .collect();
-        if whole {
+        let mut recorded = Catalog::default();
+        match needs {
             // Those that nobody is assigned as well, so that their grants aren't taken for leftovers.
-            wanted.extend(central_guardrails(baseline));
+            Needs::Whole => wanted.extend(central_guardrails(baseline)),
+            Needs::AllOf(regions) => wanted = sources(baseline, regions),
+            Needs::WantedAsRecorded => recorded = self.recorded(baseline, &mut wanted).await,
+            Needs::Wanted => {}
         }
+        let Catalog { entries, policies, copies: _ } = self.look_up(baseline, wanted).await;
+        recorded.entries.extend(entries);
+        recorded.policies.extend(policies);
+        recorded
+    }
+
+    /// What was recorded of the guardrails that are wanted, where that isn't old. They are taken out
+    /// of what is left to look up.
+    async fn recorded(&self, baseline: &Baseline, wanted: &mut Sources) -> Catalog {
+        let mut catalog = Catalog::default();
+        let regions: BTreeSet<Region> = wanted.keys().map(|(_, region)| region.clone()).collect();
+        for region in regions {
+            let Some(readiness) = self.readiness(&region).await else { continue };
+            wanted.retain(|(key, there), source| {
+                if *there != region {
+                    return true;
+                }
+                match readiness.look_up(key, source, is_central(baseline, key)) {
+                    Some((entry, policies)) => {
+                        catalog.entries.insert((key.clone(), there.clone()), entry);
+                        catalog.policies.extend(policies);
+                        false
+                    }
+                    None => true,
+                }
+            });
+        }
+        catalog
+    }
+
+    async fn look_up(&self, baseline: &Baseline, wanted: Sources) -> Catalog {
         if wanted.is_empty() {
             return Catalog::default();
         }
@@ -177,10 +229,16 @@ fn is_central(baseline: &Baseline, key: &GuardrailKey) -> bool {
     baseline.guardrails.get(key).is_some_and(|guardrail| guardrail.placement == Placement::Central)
 }
 
-fn central_guardrails(baseline: &Baseline) -> BTreeMap<(GuardrailKey, Region), Source> {
-    let central = baseline.guardrails.iter().filter(|(_, one)| one.placement == Placement::Central);
-    let sources = central.flat_map(|(key, one)| {
+fn central_guardrails(baseline: &Baseline) -> Sources {
+    let mut all = sources(baseline, &Regions::All);
+    all.retain(|(key, _), _| is_central(baseline, key));
+    all
+}
+
+/// Every guardrail of the baseline in these Regions.
+pub(super) fn sources(baseline: &Baseline, regions: &Regions) -> Sources {
+    let sources = baseline.guardrails.iter().flat_map(|(key, one)| {
         one.regions.iter().map(move |(region, source)| ((key.clone(), region.clone()), source.clone()))
     });
-    sources.collect()
+    sources.filter(|((_, region), _)| regions.contain(region)).collect()
 }

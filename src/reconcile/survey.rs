@@ -1,6 +1,6 @@
 //! Looks and decides. Reads only: nothing in this file can write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
@@ -8,19 +8,19 @@ use jiff::Timestamp;
 use tracing::{Instrument, debug, info_span};
 
 use super::copies::Originals;
-use super::owner::{lost_grants, policies};
-use super::{Keeper, Progress, Step, Stopped};
+use super::owner::{Needs, lost_grants, policies};
+use super::{Keeper, Manner, Part, Progress, Step, Stopped};
 use crate::baseline::Baseline;
-use crate::cloud::Reader;
-use crate::desired::{Desired, desired};
+use crate::cloud::{Head, Reader};
+use crate::desired::{Desired, Wanted, desired};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, GuardrailArn, Region, Target};
-use crate::limits::Rollout;
+use crate::limits::{Extent, Rollout};
 use crate::observed::{Observation, Observed};
-use crate::organization::{Account, AccountState, Organization};
+use crate::organization::{Account, AccountState, OrgPath, Organization, Placement};
 use crate::plan::{Grounds, HoldReason, Plan, Proof, SafePlan, plan};
 use crate::record::{Grants, Records};
-use crate::resolved::resolve;
+use crate::resolved::{Catalog, resolve};
 use crate::resource_policy::Resource;
 use crate::trigger::{Accounts, Regions, Scope};
 
@@ -32,6 +32,8 @@ pub struct Survey {
     pub plan: SafePlan,
     /// The accounts that were looked at.
     pub organization: Organization,
+    /// What was seen in each target.
+    pub observed: Observed,
     /// Whether the whole organization was looked at in every Region, so that the plan is all there is to do.
     pub whole: bool,
     /// Accounts that the scope names and that are no members of the organization.
@@ -40,6 +42,8 @@ pub struct Survey {
     pub rollout: Rollout,
     /// What the ledger knew.
     pub records: Records,
+    /// How the run differs from an ordinary one.
+    pub manner: Manner,
     /// Whether the ledger was there and outlives this process, so that what it doesn't know is new.
     pub(super) ledger_remembers: bool,
     /// Grants that the ledger has for ours and that aren't there any more.
@@ -48,6 +52,8 @@ pub struct Survey {
     pub warnings: Vec<String>,
     /// The guardrails that are to be copied.
     pub(super) originals: Originals,
+    /// What the owner account was seen to hold.
+    pub(super) catalog: Catalog,
 }
 
 impl Keeper {
@@ -61,7 +67,7 @@ impl Keeper {
         scope: &Scope,
         progress: Progress<'_>,
     ) -> Result<Survey, Stopped> {
-        self.survey_as(baseline, scope, Manner::default(), progress).await
+        self.survey_as(baseline, scope, &Manner::default(), progress).await
     }
 
     /// As [`Keeper::survey`], in a special manner.
@@ -72,62 +78,103 @@ impl Keeper {
         &self,
         baseline: &Baseline,
         scope: &Scope,
-        manner: Manner,
+        manner: &Manner,
         progress: Progress<'_>,
     ) -> Result<Survey, Stopped> {
         let mut warnings = Vec::new();
-        let (organization, strangers) = self.organization(baseline, scope).await?;
+        let (organization, strangers) = self.organization(baseline, scope, manner).await?;
         progress(Step::Looking { accounts: organization.accounts.len() });
 
-        let (records, ledger_is_up) = self.records(&organization, &mut warnings).await;
+        let Remembered { records, offboarding, is_up } = self.remembered(&organization, &mut warnings).await;
         let mut rollout = self.rollout(baseline, &mut warnings).await;
         rollout.approved |= manner.approved;
         let whole = scope.accounts == Accounts::All && scope.regions == Regions::All;
         // Only a look at everything can tell that a grant isn't needed any more.
         let grants = self.grants(&mut warnings).await;
         // What this very run released may have effect for a while yet: the next sweep takes back.
-        let leftovers = if whole && !manner.again { grants.clone() } else { Grants::new() };
+        let leftovers = match manner.part {
+            Part::Everything if whole && !manner.again => grants.clone(),
+            Part::Owner { swept_since: Some(_) } => {
+                let here = |resource: &Resource| scope.regions.contain(resource.region());
+                grants.clone().into_iter().filter(|(resource, _)| here(resource)).collect()
+            }
+            Part::Everything | Part::Account | Part::Owner { swept_since: None } => Grants::new(),
+        };
         let also = leftovers.keys().map(|resource| resource.region().clone()).collect();
-        let desired = desired(baseline, &organization, &records, &scope.regions, &also);
+        let mut desired = desired(baseline, &organization, &records, &scope.regions, &also);
+        release_those_that_leave(&mut desired, &offboarding);
+        let needs = match manner.part {
+            Part::Everything if whole => Needs::Whole,
+            Part::Everything => Needs::Wanted,
+            Part::Account => Needs::WantedAsRecorded,
+            Part::Owner { .. } => Needs::AllOf(&scope.regions),
+        };
         let (observed, mut catalog) = futures_util::join!(
             self.observe(&organization, &desired, progress),
-            self.catalog(baseline, &desired, whole)
+            self.catalog(baseline, &desired, needs)
         );
 
-        let originals = self.originals(baseline, &mut catalog).await;
+        let originals = match manner.part {
+            Part::Everything | Part::Account => self.originals(baseline, &mut catalog).await,
+            Part::Owner { .. } => Originals::default(),
+        };
         catalog.copies = self.look_at_copies(&desired, &catalog, &originals, &observed).await;
         let mut resolved = resolve(desired, &catalog, &baseline.organization);
         self.look_at_the_present(baseline, &mut resolved, &observed).await;
-        let ledger_remembers = ledger_is_up && self.ledger.is_durable();
-        let grounds = Grounds { own_roles: &self.settings.own_roles, ledger_is_durable: ledger_remembers };
+        let ledger_remembers = is_up && self.ledger.is_durable();
+        let grounds = Grounds {
+            own_roles: &self.settings.own_roles,
+            ledger_is_durable: ledger_remembers,
+            now: Timestamp::now(),
+        };
         let mut plan = plan(&resolved, &observed, &records, grounds);
         plan.skipped = inactive(&organization);
-        plan.policies = policies(baseline, &catalog);
-        let mut lost_grants = lost_grants(baseline, &grants, &catalog);
-        let withdrawals = self.withdrawals(baseline, &leftovers, &catalog, &observed, &records).await;
+        let mut lost = Vec::new();
+        if manner.part != Part::Account {
+            plan.policies = policies(baseline, &catalog);
+            lost = lost_grants(baseline, &grants, &catalog);
+        }
+        let (observed_by_all, records_of_all) = match manner.part {
+            Part::Owner { swept_since: Some(since) } if !leftovers.is_empty() => {
+                self.seen_by_the_sweep(since, &scope.regions, &mut warnings).await
+            }
+            Part::Everything | Part::Account | Part::Owner { .. } => (observed.clone(), records.clone()),
+        };
+        let withdrawals =
+            self.withdrawals(baseline, &leftovers, &catalog, &observed_by_all, &records_of_all).await;
         for (resource, decision) in withdrawals {
             match decision {
                 Some(decision) => {
                     plan.policies.insert(resource, decision);
                 }
-                None => lost_grants.push(resource),
+                None => lost.push(resource),
             }
         }
-        let plan = plan.restrict(baseline.mode).limit(&rollout, baseline.limits, &records);
+        let plan = plan.restrict(baseline.mode);
+        let plan = match manner.part {
+            Part::Everything => plan.limit(&rollout, baseline.limits, &records),
+            Part::Account => self.admit_moves(baseline, plan, &organization, &records, &mut warnings).await,
+            // Grants take nothing from anybody, and are taken back only where nobody uses them.
+            Part::Owner { .. } => plan,
+        };
+        let plan = if manner.part == Part::Account { plan.limit_part(&rollout, &records) } else { plan };
         let proofs = self.prove(&plan, &organization, &grants).await;
         let plan = plan.prove(&proofs);
 
         Ok(Survey {
             plan,
             organization,
+            observed,
             whole,
             strangers,
             rollout,
             records,
+            manner: manner.clone(),
             ledger_remembers,
-            lost_grants,
+            lost_grants: lost,
             warnings,
             originals,
+            catalog,
         })
     }
 
@@ -135,24 +182,33 @@ impl Keeper {
         &self,
         baseline: &Baseline,
         scope: &Scope,
+        manner: &Manner,
     ) -> Result<(Organization, Vec<AccountId>), Stopped> {
-        let organizations = self.cloud.organizations();
         let mut strangers = Vec::new();
-        let organization = match &scope.accounts {
-            Accounts::All => organizations.everything().await.map_err(Stopped::OrganizationUnreadable)?,
-            Accounts::Only(ids) => {
-                let head = organizations.head().await.map_err(Stopped::OrganizationUnreadable)?;
+        let organization = match (&scope.accounts, manner) {
+            (_, Manner { part: Part::Owner { .. }, .. }) => {
+                let Head { id, management } = self.head().await?;
+                Organization { id, management, accounts: BTreeMap::new(), complete: false }
+            }
+            (_, Manner { placement: Some(Placement { account, placed_at: _ }), .. }) => {
+                let Head { id, management } = self.head().await?;
+                let accounts = BTreeMap::from([(account.id.clone(), account.clone())]);
+                Organization { id, management, accounts, complete: false }
+            }
+            (Accounts::All, _) => self.whole_organization().await?,
+            (Accounts::Only(ids), _) => {
+                let Head { id, management } = self.head().await?;
                 let mut accounts = BTreeMap::new();
                 for id in ids {
                     // An event may name any account. Only one that the organization knows is entered.
-                    match organizations.account(&head, id).await.map_err(Stopped::OrganizationUnreadable)? {
-                        Some(account) => {
+                    match self.place(id).await.map_err(Stopped::OrganizationUnreadable)? {
+                        Some(Placement { account, placed_at: _ }) => {
                             accounts.insert(account.id.clone(), account);
                         }
                         None => strangers.push(id.clone()),
                     }
                 }
-                Organization { id: head.id, management: head.management, accounts, complete: false }
+                Organization { id, management, accounts, complete: false }
             }
         };
         if organization.id == baseline.organization {
@@ -163,22 +219,40 @@ impl Keeper {
         }
     }
 
-    /// The records of every account, and whether the ledger could be read. Without it, nothing is
-    /// known to be ours but what bears our name.
-    async fn records(&self, organization: &Organization, warnings: &mut Vec<String>) -> (Records, bool) {
-        let mut records = Records::new();
-        for account in organization.accounts.keys() {
-            match self.ledger.account(account).await {
-                Ok(known) => records.extend(known),
-                Err(error) => {
-                    warnings.push(format!(
-                        "the ledger could not be read; going on without it, carefully: {error}"
-                    ));
-                    return (Records::new(), false);
-                }
+    /// Where an account stands now; `None` where the organization doesn't know it.
+    pub(super) async fn place(&self, account: &AccountId) -> Result<Option<Placement>, Failure> {
+        let head = self.head().await.map_err(|stopped| match stopped {
+            Stopped::OrganizationUnreadable(failure) => failure,
+            other => Failure {
+                category: Category::Transient,
+                operation: "DescribeOrganization".to_owned(),
+                message: other.to_string(),
+            },
+        })?;
+        let placed_at = Timestamp::now();
+        let account = self.cloud.organizations().account(&head, account).await?;
+        Ok(account.map(|account| Placement { account, placed_at }))
+    }
+
+    /// What the ledger knows of every account. Without it, nothing is known to be ours but what bears
+    /// our name.
+    async fn remembered(&self, organization: &Organization, warnings: &mut Vec<String>) -> Remembered {
+        match self.ledger.accounts(organization.accounts.keys()).await {
+            Ok(known) => Remembered {
+                records: known.iter().flat_map(|(account, record)| record.records(account)).collect(),
+                offboarding: known
+                    .into_iter()
+                    .filter(|(_, record)| record.offboarding.is_some())
+                    .map(|(account, _)| account)
+                    .collect(),
+                is_up: true,
+            },
+            Err(error) => {
+                warnings
+                    .push(format!("the ledger could not be read; going on without it, carefully: {error}"));
+                Remembered::default()
             }
         }
-        (records, true)
     }
 
     async fn rollout(&self, baseline: &Baseline, warnings: &mut Vec<String>) -> Rollout {
@@ -189,6 +263,43 @@ impl Keeper {
                 warnings.push(format!("how far the baseline has come is not known: {error}"));
                 Rollout::new(baseline.revision.clone())
             }
+        }
+    }
+
+    /// Holds what accounts would lose or change because they were moved, where that is more than the
+    /// limits allow within a day: a slip in the tree is like one in the baseline.
+    async fn admit_moves(
+        &self,
+        baseline: &Baseline,
+        plan: Plan,
+        organization: &Organization,
+        records: &Records,
+        warnings: &mut Vec<String>,
+    ) -> Plan {
+        let has_moved = |stood: &OrgPath, target: &Target| {
+            let Some(account) = organization.accounts.get(&target.account) else { return false };
+            baseline.assignment(&account.id, stood) != baseline.assignment(&account.id, &account.path)
+        };
+        let extent = plan.extent_of_moves(records, has_moved);
+        if extent == Extent::default() {
+            return plan;
+        }
+        let mut admitted = false;
+        let now = Timestamp::now().as_second();
+        let reserved = self
+            .ledger
+            .change_rollout(|known| {
+                let rollout = known.get_or_insert_with(|| Rollout::new(baseline.revision.clone()));
+                admitted = rollout.admit_moves(extent, baseline.limits, now);
+            })
+            .await;
+        if let Err(error) = reserved {
+            warnings.push(format!("how much moves of accounts have changed is not known: {error}"));
+            admitted = false;
+        }
+        match admitted {
+            true => plan,
+            false => plan.hold_moves(&baseline.revision, records, has_moved),
         }
     }
 
@@ -282,13 +393,25 @@ impl Keeper {
     }
 }
 
-/// How a survey differs from an ordinary one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Manner {
-    /// Somebody approves the revision, if what follows is applied.
-    pub approved: bool,
-    /// It follows on what the same run just wrote.
-    pub again: bool,
+/// What the ledger knew.
+#[derive(Default)]
+struct Remembered {
+    records: Records,
+    /// Accounts that are being prepared to leave.
+    offboarding: BTreeSet<AccountId>,
+    is_up: bool,
+}
+
+/// Where an account is about to leave, nothing is wanted any more, whatever the baseline says.
+fn release_those_that_leave(desired: &mut Desired, offboarding: &BTreeSet<AccountId>) {
+    for (target, wanted) in desired.iter_mut() {
+        match wanted {
+            Wanted::Guardrail(_) | Wanted::Unassigned if offboarding.contains(&target.account) => {
+                *wanted = Wanted::Nothing;
+            }
+            Wanted::Guardrail(_) | Wanted::Unassigned | Wanted::Nothing | Wanted::Excluded => {}
+        }
+    }
 }
 
 /// How long a grant may take until every probe sees it.

@@ -1,0 +1,121 @@
+//! Where documents are kept: texts under keys, each with a version, changed by compare-and-set.
+//!
+//! What a document says is not known here. Every store does the same four things, so that what is
+//! tested over one holds for the others.
+
+use std::collections::BTreeMap;
+
+use super::LedgerError;
+use super::file::FileStore;
+use super::memory::MemoryStore;
+
+/// One document, as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    /// Counts its changes, from 1.
+    pub(super) version: u64,
+    /// What it says: JSON.
+    pub(super) document: String,
+    /// When it may be forgotten, in seconds since 1970; `None` for never.
+    pub(super) expires: Option<i64>,
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    /// It is stored, under this version.
+    Stored(u64),
+    /// Somebody else changed the document meanwhile. Nothing was stored.
+    Conflict,
+}
+
+/// A part of all documents, and where the next part begins.
+pub(super) type Page = (Vec<(String, Item)>, Option<String>);
+
+/// A place for documents.
+#[derive(Debug)]
+pub(super) enum Store {
+    Memory(MemoryStore),
+    File(FileStore),
+}
+
+impl Store {
+    pub(super) fn is_durable(&self) -> bool {
+        match self {
+            Store::Memory(_) => false,
+            Store::File(_) => true,
+        }
+    }
+
+    pub(super) async fn get(&self, key: &str) -> Result<Option<Item>, LedgerError> {
+        match self {
+            Store::Memory(store) => Ok(store.get(key)),
+            Store::File(store) => store.get(key),
+        }
+    }
+
+    /// Those of the documents that there are.
+    pub(super) async fn get_many(&self, keys: &[String]) -> Result<BTreeMap<String, Item>, LedgerError> {
+        match self {
+            Store::Memory(store) => Ok(store.get_many(keys)),
+            Store::File(store) => store.get_many(keys),
+        }
+    }
+
+    /// Stores a document if it still has the version that is expected; `None` if there must be none.
+    pub(super) async fn put(
+        &self,
+        key: &str,
+        document: String,
+        expected: Option<u64>,
+        expires: Option<i64>,
+    ) -> Result<Put, LedgerError> {
+        match self {
+            Store::Memory(store) => Ok(store.put(key, document, expected, expires)),
+            Store::File(store) => store.put(key, document, expected, expires),
+        }
+    }
+
+    /// The documents whose keys begin like this, a part at a time.
+    pub(super) async fn scan(&self, prefix: &str, from: Option<String>) -> Result<Page, LedgerError> {
+        match self {
+            Store::Memory(store) => Ok((store.scan(prefix), None)),
+            Store::File(store) => {
+                let _ = from;
+                Ok((store.scan(prefix)?, None))
+            }
+        }
+    }
+}
+
+/// Documents in order of their keys: what the stores of this process share.
+pub(super) type Documents = BTreeMap<String, Item>;
+
+/// Compare-and-set on documents in memory.
+pub(super) fn put(
+    documents: &mut Documents,
+    key: &str,
+    document: String,
+    expected: Option<u64>,
+    expires: Option<i64>,
+) -> Put {
+    let version = documents.get(key).map(|item| item.version);
+    if version != expected {
+        return Put::Conflict;
+    }
+    let version = version.unwrap_or(0) + 1;
+    documents.insert(key.to_owned(), Item { version, document, expires });
+    Put::Stored(version)
+}
+
+pub(super) fn with_prefix(documents: &Documents, prefix: &str) -> Vec<(String, Item)> {
+    documents
+        .range(prefix.to_owned()..)
+        .take_while(|(key, _)| key.starts_with(prefix))
+        .map(|(key, item)| (key.clone(), item.clone()))
+        .collect()
+}
+
+pub(super) fn those_of(documents: &Documents, keys: &[String]) -> BTreeMap<String, Item> {
+    keys.iter().filter_map(|key| documents.get(key).map(|item| (key.clone(), item.clone()))).collect()
+}

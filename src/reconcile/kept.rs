@@ -1,0 +1,78 @@
+//! What is read once and used by several runs of one process, each with its age.
+//!
+//! A worker sees one account after another: the baseline and the owner's side are the same for all of
+//! them, and SSM answers 40 reads a second for a whole account and Region.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tracing::debug;
+
+use super::Keeper;
+use crate::baseline::Revision;
+use crate::ids::Region;
+use crate::resolved::Readiness;
+
+/// How long a baseline that was read is believed to be the present one. A task that was queued under
+/// another revision has it read again at once.
+const BASELINE_KEPT: Duration = Duration::from_secs(15);
+
+/// How long what the ledger says of the owner's side is not asked for again.
+const READINESS_KEPT: Duration = Duration::from_secs(20);
+
+/// How old what the owner's side recorded may be for an account's run, in seconds. What is older is
+/// read again; the member's own probe comes before every write all the same.
+const READINESS_SECONDS: i64 = 900;
+
+/// What was read, and when.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    readiness: Mutex<HashMap<Region, (Instant, Option<Readiness>)>>,
+    baseline: Mutex<Option<(Instant, String)>>,
+}
+
+impl Kept {
+    pub(super) fn forget_readiness(&self, region: &Region) {
+        locked(&self.readiness).remove(region);
+    }
+
+    /// The baseline's text, unless it is old or another revision is asked for.
+    pub(super) fn baseline(&self, expected: &Revision) -> Option<String> {
+        let kept = locked(&self.baseline);
+        let (read, text) = kept.as_ref()?;
+        (read.elapsed() < BASELINE_KEPT && Revision::of(text) == *expected).then(|| text.clone())
+    }
+
+    pub(super) fn keep_baseline(&self, text: &str) {
+        *locked(&self.baseline) = Some((Instant::now(), text.to_owned()));
+    }
+}
+
+impl Keeper {
+    /// What the owner's side recorded of a Region lately.
+    pub(super) async fn readiness(&self, region: &Region) -> Option<Readiness> {
+        let fresh = |readiness: &Readiness| readiness.is_fresh(Timestamp::now(), READINESS_SECONDS);
+        let known = locked(&self.kept.readiness).get(region).cloned();
+        if let Some((read, readiness)) = known
+            && read.elapsed() < READINESS_KEPT
+        {
+            return readiness.filter(fresh);
+        }
+        let readiness = match self.ledger.readiness(region).await {
+            Ok(readiness) => readiness,
+            Err(error) => {
+                // Then every account reads for itself.
+                debug!("what the owner's side recorded of {region} can't be read: {error}");
+                return None;
+            }
+        };
+        locked(&self.kept.readiness).insert(region.clone(), (Instant::now(), readiness.clone()));
+        readiness.filter(fresh)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,41 @@
+//! How a run differs from an ordinary one.
+
+use jiff::Timestamp;
+
+use crate::organization::Placement;
+use crate::record::Sequence;
+
+/// How a run differs from an ordinary one, which looks at everything in its scope by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Somebody approves the revision, if what follows is applied.
+    pub approved: bool,
+    /// It follows on what the same run just wrote.
+    pub again: bool,
+    /// Which side of the work it does.
+    pub part: Part,
+    /// Its place in the queue, where it came out of one.
+    pub sequence: Option<Sequence>,
+    /// The event that caused it.
+    pub event: Option<String>,
+    /// Where the account stands, as Organizations told whoever queued the work. It is asked again
+    /// before anything is released.
+    pub placement: Option<Placement>,
+}
+
+/// Which side of the work a run does. One that comes out of the queue does only its own: so there
+/// is one writer per account, and one per guardrail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// Both sides.
+    #[default]
+    Everything,
+    /// One account's: guardrails' resource policies are read, and left to the owner's side.
+    Account,
+    /// The owner's, in some Regions: resource policies, and what members may rely on.
+    Owner {
+        /// Since when a sweep has looked at every account, so that grants nobody needs any more can
+        /// be told from the record.
+        swept_since: Option<Timestamp>,
+    },
+}

@@ -1,0 +1,219 @@
+//! What the record says of the whole organization: what a revision would change, how far a sweep has
+//! come, and who may still use a guardrail.
+//!
+//! Counting asks the record, not AWS: a look at fifty thousand accounts before each change of the
+//! baseline would be a sweep of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::owner::Needs;
+use super::{Keeper, Stopped};
+use crate::baseline::Baseline;
+use crate::desired::{Desired, Wanted, desired};
+use crate::failure::Failure;
+use crate::ids::{AccountId, Region, Target};
+use crate::ledger::LedgerError;
+use crate::limits::Extent;
+use crate::observed::{Observation, Observed, PolicySeen};
+use crate::organization::{Account, Organization};
+use crate::plan::{Decision, Grounds, Held, HoldReason, plan};
+use crate::record::{AccountRecord, Records, State};
+use crate::resolved::{Catalog, CatalogEntry, resolve};
+use crate::resource_policy::{Document, Grant, Resource};
+use crate::trigger::Regions;
+
+/// How many targets of the record are in which state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Targets by their last state, where they were looked at since.
+    pub states: BTreeMap<State, usize>,
+    /// Targets that nobody has looked at since, and that should have been.
+    pub unseen: usize,
+    /// Accounts that were looked at.
+    pub accounts: usize,
+    /// Accounts in which no calls are made.
+    pub closed: usize,
+    /// The first of those that are not as they should be, for people.
+    pub examples: Vec<String>,
+}
+
+/// How many examples are named.
+const EXAMPLES: usize = 10;
+
+impl Keeper {
+    /// What the record says of the last look at everything since `since`, account by account. Needs
+    /// no call to AWS but those to the ledger.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn tally(&self, since: Timestamp) -> Result<Tally, LedgerError> {
+        let mut tally = Tally::default();
+        let mut from = None;
+        loop {
+            let (accounts, next) = self.ledger.known_accounts(from).await?;
+            for (account, record) in &accounts {
+                tally.add(account, record, since);
+            }
+            from = next;
+            if from.is_none() {
+                return Ok(tally);
+            }
+        }
+    }
+
+    /// What a part of the organization would have replaced and released by this baseline, by the
+    /// record. What the record doesn't know counts as a replacement.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn count(
+        &self,
+        baseline: &Baseline,
+        catalog: &Catalog,
+        accounts: Vec<Account>,
+    ) -> Result<Extent, Stopped> {
+        let known = self.ledger.accounts(accounts.iter().map(|account| &account.id)).await?;
+        let records: Records = known.iter().flat_map(|(account, record)| record.records(account)).collect();
+        let head = self.head().await?;
+        let organization = Organization {
+            id: head.id,
+            management: head.management,
+            accounts: accounts.into_iter().map(|account| (account.id.clone(), account)).collect(),
+            complete: false,
+        };
+        let mut desired = desired(baseline, &organization, &records, &Regions::All, &BTreeSet::new());
+        let (observed, unknown) = recorded(&desired, &records);
+        desired.retain(|target, _| !unknown.contains(target));
+        let resolved = resolve(desired, catalog, &baseline.organization);
+        let grounds =
+            Grounds { own_roles: &self.settings.own_roles, ledger_is_durable: true, now: Timestamp::now() };
+        let plan = plan(&resolved, &observed, &records, grounds).restrict(baseline.mode);
+        let counted = Extent::of(&plan, &records, &baseline.revision);
+        // Where something is enforced and nobody can tell yet what will be, it may be replaced.
+        let undecided = plan.decisions.iter().filter(|(target, decision)| {
+            matches!(decision, Decision::Held(Held { reason: HoldReason::Unusable { .. }, .. }))
+                && matches!(observed.get(*target), Some(Observation::Enforced(_)))
+        });
+        let unknown = u32::try_from(unknown.len() + undecided.count()).unwrap_or(u32::MAX);
+        Ok(counted.plus(Extent { replacements: unknown, releases: 0 }))
+    }
+
+    /// The guardrails of the baseline as a count needs them: all, whoever is assigned them. The grants
+    /// are about to be put in place, so policies are left out: nothing is held for want of one.
+    pub async fn catalog_for_counting(&self, baseline: &Baseline) -> Catalog {
+        let mut catalog = self.catalog(baseline, &Desired::new(), Needs::AllOf(&Regions::All)).await;
+        catalog.policies.clear();
+        for entry in catalog.entries.values_mut() {
+            // What can't be enforced today may be tomorrow; then it replaces what is there.
+            entry.unusable = None;
+        }
+        let resources: Vec<Resource> = catalog.entries.values().flat_map(CatalogEntry::resources).collect();
+        for resource in resources {
+            let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
+            catalog.policies.insert(resource, PolicySeen::Attached(Document::granting(&grant)));
+        }
+        catalog
+    }
+
+    /// What a sweep that began at `since` saw of everybody, for whoever wants to take a grant back. An
+    /// account that the sweep didn't see may use anything.
+    pub(super) async fn seen_by_the_sweep(
+        &self,
+        since: Timestamp,
+        regions: &Regions,
+        warnings: &mut Vec<String>,
+    ) -> (Observed, Records) {
+        let nobody_knows = |message: String| {
+            let target = Target {
+                account: self.cloud.own_account().clone(),
+                region: first_of(regions),
+            };
+            let failure = Failure::transient("tally", message);
+            (Observed::from([(target, Observation::Unreadable(failure))]), Records::new())
+        };
+        let organization = match self.whole_organization().await {
+            Ok(organization) => organization,
+            Err(stopped) => return nobody_knows(stopped.to_string()),
+        };
+        let known = match self.ledger.accounts(organization.accounts.keys()).await {
+            Ok(known) => known,
+            Err(error) => {
+                warnings.push(format!("no grant is taken back, because the ledger can't be read: {error}"));
+                return nobody_knows(error.to_string());
+            }
+        };
+        let Regions::Only(regions) = regions else {
+            return nobody_knows("it isn't known which Regions".to_owned());
+        };
+        let mut observed = Observed::new();
+        for account in organization.accounts.values().filter(|account| account.state.is_active()) {
+            for region in regions {
+                let record = known.get(&account.id).and_then(|record| record.regions.get(region));
+                let seen = record.and_then(|record| record.seen.as_ref()).filter(|seen| seen.at >= since);
+                let observation = match seen {
+                    Some(seen) => Observation::recorded(seen.enforcement.clone(), seen.by.clone()),
+                    None => Observation::Unreadable(Failure::not_observed()),
+                };
+                observed.insert(Target { account: account.id.clone(), region: region.clone() }, observation);
+            }
+        }
+        let records = known.iter().flat_map(|(account, record)| record.records(account)).collect();
+        (observed, records)
+    }
+}
+
+/// What was there by the record, and the targets of which it knows nothing.
+fn recorded(desired: &Desired, records: &Records) -> (Observed, BTreeSet<Target>) {
+    let mut observed = Observed::new();
+    let mut unknown = BTreeSet::new();
+    for (target, wanted) in desired {
+        let record = records.get(target);
+        match (record.and_then(|record| record.seen.as_ref()), wanted) {
+            (Some(seen), _) => {
+                let seen = Observation::recorded(seen.enforcement.clone(), seen.by.clone());
+                observed.insert(target.clone(), seen);
+            }
+            (None, Wanted::Guardrail(_)) => {
+                unknown.insert(target.clone());
+            }
+            // Nothing of ours is known there, so nothing is released.
+            (None, Wanted::Nothing | Wanted::Unassigned | Wanted::Excluded) => {
+                observed.insert(target.clone(), Observation::Absent);
+            }
+        }
+    }
+    (observed, unknown)
+}
+
+fn first_of(regions: &Regions) -> Region {
+    match regions {
+        Regions::Only(regions) => regions.first().cloned(),
+        Regions::All => None,
+    }
+    .unwrap_or_else(|| "us-east-1".parse().expect("it is a Region"))
+}
+
+impl Tally {
+    fn add(&mut self, account: &AccountId, record: &AccountRecord, since: Timestamp) {
+        if record.closed.is_some() {
+            self.closed += 1;
+            return;
+        }
+        self.accounts += 1;
+        for (region, record) in &record.regions {
+            let Some(checked) = &record.checked else { continue };
+            if checked.at < since {
+                // A Region that the baseline dropped isn't looked at any more once nothing of ours is there.
+                self.unseen += usize::from(record.ours.is_some());
+                continue;
+            }
+            *self.states.entry(checked.state).or_default() += 1;
+            if !checked.state.is_good() && self.examples.len() < EXAMPLES {
+                let reason = checked.reason.as_deref().unwrap_or_default();
+                self.examples.push(format!("{account}/{region} {}: {reason}", checked.state));
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A target's state in one word.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A target's state in one word, as JSON, metrics and `status` name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Enforced by this run where nothing was.
+    Enforced,
+    /// Replaced by this run.
+    Replaced,
+    /// Its copy of the guardrail was written; what is enforced is still as it was.
+    Copied,
+    /// Released by this run.
+    Released,
+    /// As wanted before this run.
+    InSync,
+    /// Should be changed, and wasn't.
+    Held,
+    /// Was to be changed, and the write failed.
+    Failed,
+    /// What is enforced can't be used.
+    Broken,
+    /// None of our business.
+    LeftAlone,
+}
+
+impl State {
+    /// Every state, in the order in which they are listed.
+    pub const ALL: [State; 9] = [
+        State::Enforced,
+        State::Replaced,
+        State::Copied,
+        State::Released,
+        State::InSync,
+        State::Held,
+        State::Failed,
+        State::Broken,
+        State::LeftAlone,
+    ];
+
+    /// The word for it: in JSON, metrics and dimensions.
+    pub fn code(self) -> &'static str {
+        match self {
+            State::Enforced => "enforced",
+            State::Replaced => "replaced",
+            State::Copied => "copied",
+            State::Released => "released",
+            State::InSync => "in_sync",
+            State::Held => "held",
+            State::Failed => "failed",
+            State::Broken => "broken",
+            State::LeftAlone => "left_alone",
+        }
+    }
+
+    /// Whether a run got there by writing.
+    pub fn is_a_write(self) -> bool {
+        matches!(self, State::Enforced | State::Replaced | State::Copied | State::Released)
+    }
+
+    /// Whether the target is as the baseline wants it.
+    pub fn is_good(self) -> bool {
+        match self {
+            State::Enforced | State::Replaced | State::Released | State::InSync | State::LeftAlone => true,
+            State::Copied | State::Held | State::Failed | State::Broken => false,
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.code().replace('_', " "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_what_json_says() {
+        for state in State::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.code());
+        }
+    }
+}

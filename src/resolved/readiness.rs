@@ -1,0 +1,191 @@
+//! What the owner's side was seen to hold in one Region, with its age: so that a thousand accounts
+//! don't each read the same guardrail again.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Catalog, CatalogEntry, Unusable};
+use crate::baseline::{GuardrailKey, Source};
+use crate::ids::{GuardrailArn, Region};
+use crate::observed::PolicySeen;
+use crate::resource_policy::{ProfileArn, Resource};
+
+/// What the owner's side was seen to hold in one Region. Only what could be read is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// When it was looked at.
+    pub at: Timestamp,
+    guardrails: Vec<Guardrail>,
+    policies: Vec<Policy>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Guardrail {
+    key: GuardrailKey,
+    source: Source,
+    arn: Option<GuardrailArn>,
+    unusable: Option<Unusable>,
+    profile: Option<ProfileArn>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Policy {
+    resource: Resource,
+    /// `None` where none is attached.
+    document: Option<String>,
+}
+
+impl Readiness {
+    /// What a look at the owner's side showed of one Region. What could not be read is left out:
+    /// whoever needs it reads for itself.
+    pub fn of(
+        region: &Region,
+        wanted: &BTreeMap<(GuardrailKey, Region), Source>,
+        catalog: &Catalog,
+        at: Timestamp,
+    ) -> Readiness {
+        let here = wanted.iter().filter(|((_, there), _)| there == region);
+        let guardrails = here.filter_map(|((key, region), source)| {
+            let CatalogEntry { arn, unusable, profile } = catalog.entries.get(&(key.clone(), region.clone()))?;
+            if matches!(unusable, Some(Unusable::Unreadable { .. })) {
+                return None;
+            }
+            Some(Guardrail {
+                key: key.clone(),
+                source: source.clone(),
+                arn: arn.clone(),
+                unusable: unusable.clone(),
+                profile: profile.clone(),
+            })
+        });
+        let policies = catalog.policies.iter().filter(|(resource, _)| resource.region() == region);
+        let policies = policies.filter_map(|(resource, seen)| {
+            let document = match seen {
+                PolicySeen::Absent => None,
+                PolicySeen::Attached(document) => Some(document.text()),
+                PolicySeen::Invalid(_) | PolicySeen::Unreadable(_) => return None,
+            };
+            Some(Policy { resource: resource.clone(), document })
+        });
+        Readiness { at, guardrails: guardrails.collect(), policies: policies.collect() }
+    }
+
+    /// Whether it is younger than so many seconds.
+    pub fn is_fresh(&self, now: Timestamp, seconds: i64) -> bool {
+        now.as_second() - self.at.as_second() < seconds
+    }
+
+    /// What it says of one guardrail, if it says all there is to know: the policies as well, where
+    /// `shared` says that members refer to it.
+    pub fn look_up(
+        &self,
+        key: &GuardrailKey,
+        source: &Source,
+        shared: bool,
+    ) -> Option<(CatalogEntry, BTreeMap<Resource, PolicySeen>)> {
+        let known = self.guardrails.iter().find(|one| one.key == *key && one.source == *source)?;
+        let Guardrail { key: _, source: _, arn, unusable, profile } = known.clone();
+        let entry = CatalogEntry { arn, unusable, profile };
+        let mut policies = BTreeMap::new();
+        for resource in entry.resources().filter(|_| shared) {
+            let policy = self.policies.iter().find(|policy| policy.resource == resource)?;
+            let seen = match &policy.document {
+                None => PolicySeen::Absent,
+                Some(text) => PolicySeen::Attached(text.parse().ok()?),
+            };
+            policies.insert(resource, seen);
+        }
+        Some((entry, policies))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::Baseline;
+    use crate::failure::Failure;
+    use crate::resource_policy::{Document, Grant};
+
+    const BASELINE: &str = "\
+version: 1
+organization: o-exampleorgid
+owner: \"222222222222\"
+guardrails:
+  corporate: { name: corporate-baseline, version: 2, regions: [us-east-1] }
+  lenient: { name: lenient, version: 1, regions: [us-east-1] }
+assignments: [{ targets: [r-exam], guardrail: corporate }]
+";
+
+    fn wanted() -> BTreeMap<(GuardrailKey, Region), Source> {
+        let baseline = Baseline::parse(BASELINE).unwrap_or_else(|invalid| panic!("{invalid}"));
+        let guardrails = baseline.guardrails.iter();
+        guardrails
+            .flat_map(|(key, one)| {
+                one.regions.iter().map(move |(region, source)| ((key.clone(), region.clone()), source.clone()))
+            })
+            .collect()
+    }
+
+    fn catalog() -> Catalog {
+        let arn: GuardrailArn = "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".parse().unwrap();
+        let resource = Resource::Guardrail(arn.clone());
+        let grant = Grant { resource: resource.clone(), organization: "o-exampleorgid".parse().unwrap() };
+        let mut catalog = Catalog::default();
+        for key in wanted().into_keys() {
+            let entry = match key.0.as_str() {
+                "corporate" => CatalogEntry { arn: Some(arn.clone()), unusable: None, profile: None },
+                _ => CatalogEntry::unusable(Unusable::Unreadable { failure: Failure::not_observed() }),
+            };
+            catalog.entries.insert(key, entry);
+        }
+        catalog.policies.insert(resource, PolicySeen::Attached(Document::granting(&grant)));
+        catalog
+    }
+
+    fn stored() -> Readiness {
+        let region: Region = "us-east-1".parse().unwrap();
+        let at = Timestamp::from_second(1000).unwrap();
+        let text = serde_json::to_string(&Readiness::of(&region, &wanted(), &catalog(), at)).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn what_was_read_is_known_after_it_was_stored_and_nothing_else() {
+        for ((key, region), source) in wanted() {
+            let found = stored().look_up(&key, &source, true);
+            match key.as_str() {
+                "corporate" => {
+                    let (entry, policies) = found.expect("it was read");
+                    assert_eq!(Some(&entry), catalog().entries.get(&(key, region)));
+                    assert_eq!(policies, catalog().policies);
+                }
+                _ => assert_eq!(found, None),
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_is_not_known() {
+        let ((key, _), source) = wanted().into_iter().next().unwrap();
+        let other = Source { version: crate::ids::GuardrailVersion::new(9).unwrap(), ..source };
+        assert_eq!(stored().look_up(&key, &other, true), None);
+    }
+
+    #[test]
+    fn a_policy_that_was_not_read_is_not_taken_for_none() {
+        let mut readiness = stored();
+        readiness.policies.clear();
+        let ((key, _), source) = wanted().into_iter().next().unwrap();
+        assert_eq!(readiness.look_up(&key, &source, true), None);
+        assert!(readiness.look_up(&key, &source, false).is_some());
+    }
+
+    #[test]
+    fn it_has_an_age() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert!(stored().is_fresh(at(1059), 60));
+        assert!(!stored().is_fresh(at(1060), 60));
+    }
+}
