@@ -6,6 +6,7 @@
 
 mod file;
 mod memory;
+mod table;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,8 @@ use crate::limits::Rollout;
 use crate::record::{Granted, Grants, Note, Records};
 use crate::resource_policy::Resource;
 use crate::settings::LedgerSource;
+
+pub use table::{Item, Put, Table};
 
 /// A ledger that could not be read or written.
 #[derive(Debug, thiserror::Error)]
