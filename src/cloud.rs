@@ -4,17 +4,21 @@
 //! Nothing here decides anything: each function makes one call, or reads one list to its end, and
 //! turns AWS's answer into our own types.
 
+mod batches;
+mod bus;
 mod content;
 mod copies;
-mod error;
+pub(crate) mod error;
 mod guardrails;
 mod organizations;
 mod parameters;
 mod policies;
+mod queues;
 mod reader;
 mod sessions;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -28,13 +32,15 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
-use crate::failure::Failure;
+use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Region, Role, RoleName};
 
+pub use bus::{Bus, OutcomeEvent, SOURCE};
 pub use copies::{CopyState, CopyWriter, Ensured};
 pub use guardrails::Condition;
 pub use organizations::{Head, Organizations};
 pub use policies::PolicyWriter;
+pub use queues::{DelayedMessage, FifoMessage, LONGEST_DELAY, Queues};
 pub use reader::Reader;
 pub use sessions::Session;
 pub use writer::Writer;
@@ -88,6 +94,9 @@ pub enum Access {
     Explicit {
         /// The endpoint of every service.
         endpoint: String,
+        /// Services that are elsewhere: by the name that AWS's variables have for them
+        /// (`AWS_ENDPOINT_URL_…`), in lower case. `dynamodb`, `eventbridge` and `sqs` can be.
+        elsewhere: BTreeMap<String, String>,
         /// Our own Region.
         region: Region,
         /// An access key.
@@ -101,18 +110,40 @@ pub enum Access {
 #[derive(Debug)]
 pub struct Cloud {
     sdk: SdkConfig,
+    elsewhere: BTreeMap<Service, String>,
     sessions: sessions::Sessions,
+}
+
+/// A service that can have an endpoint of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Service {
+    DynamoDb,
+    EventBridge,
+    Sqs,
+}
+
+impl Service {
+    fn named(name: &str) -> Option<Service> {
+        match name {
+            "dynamodb" => Some(Service::DynamoDb),
+            "eventbridge" => Some(Service::EventBridge),
+            "sqs" => Some(Service::Sqs),
+            _ => None,
+        }
+    }
 }
 
 impl Cloud {
     /// Makes the clients.
     ///
     /// # Errors
-    /// When the caller's own account isn't known and STS doesn't tell it.
+    /// When the caller's own account isn't known and STS doesn't tell it, or when a service is said
+    /// to be elsewhere that can't be.
     pub async fn connect(access: Access, identity: Identity, patience: Patience) -> Result<Cloud, Failure> {
+        let elsewhere = elsewhere(&access)?;
         let sdk = sdk_config(access, patience).await;
         let sessions = sessions::Sessions::new(&sdk, identity).await?;
-        Ok(Cloud { sdk, sessions })
+        Ok(Cloud { sdk, elsewhere, sessions })
     }
 
     /// The account whose credentials we run with.
@@ -133,6 +164,24 @@ impl Cloud {
         Organizations::new(&self.sdk)
     }
 
+    /// The way to queues in our own account and Region.
+    pub fn queues(&self) -> Queues {
+        Queues::new(&self.sdk(Service::Sqs))
+    }
+
+    /// The way to event buses in our own account and Region.
+    pub fn bus(&self) -> Bus {
+        Bus::new(&self.sdk(Service::EventBridge))
+    }
+
+    /// What a client of that service is made from.
+    pub(crate) fn sdk(&self, service: Service) -> SdkConfig {
+        match self.elsewhere.get(&service) {
+            Some(url) => self.sdk.to_builder().endpoint_url(url).build(),
+            None => self.sdk.clone(),
+        }
+    }
+
     /// The text of an SSM parameter in our own account and Region.
     ///
     /// # Errors
@@ -140,6 +189,26 @@ impl Cloud {
     pub async fn parameter(&self, name: &str) -> Result<String, Failure> {
         parameters::read(&self.sdk, name).await
     }
+}
+
+/// The pause before what is left of a batch is sent, or asked for, again: as long as the SDK's own
+/// first one before a whole call is.
+pub(crate) fn first_pause(sdk: &SdkConfig) -> Duration {
+    sdk.retry_config().map_or(Patience::default().backoff, RetryConfig::initial_backoff)
+}
+
+/// Where single services are. In the environment's case, the SDK looks for itself.
+fn elsewhere(access: &Access) -> Result<BTreeMap<Service, String>, Failure> {
+    let Access::Explicit { elsewhere, .. } = access else { return Ok(BTreeMap::new()) };
+    let places = elsewhere.iter().map(|(name, url)| match Service::named(name) {
+        Some(service) => Ok((service, url.clone())),
+        None => Err(Failure {
+            category: Category::Rejected,
+            operation: "connect".to_owned(),
+            message: format!("`{name}` isn't a service that can be elsewhere"),
+        }),
+    });
+    places.collect()
 }
 
 async fn sdk_config(access: Access, patience: Patience) -> SdkConfig {
@@ -161,21 +230,23 @@ async fn sdk_config(access: Access, patience: Patience) -> SdkConfig {
                 .load()
                 .await
         }
-        Access::Explicit { endpoint, region, access_key_id, secret_access_key } => SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(http)
-            .timeout_config(timeouts)
-            .retry_config(retries)
-            .endpoint_url(endpoint)
-            .region(aws_config::Region::new(region.to_string()))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                access_key_id,
-                secret_access_key,
-                None,
-                None,
-                "explicit",
-            )))
-            .build(),
+        Access::Explicit { endpoint, elsewhere: _, region, access_key_id, secret_access_key } => {
+            SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .http_client(http)
+                .timeout_config(timeouts)
+                .retry_config(retries)
+                .endpoint_url(endpoint)
+                .region(aws_config::Region::new(region.to_string()))
+                .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                    access_key_id,
+                    secret_access_key,
+                    None,
+                    None,
+                    "explicit",
+                )))
+                .build()
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 mod file;
 mod memory;
 mod store;
+mod table;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::cloud::Cloud;
 use crate::failure::Failure;
 use crate::ids::{AccountId, Region};
 use crate::limits::Rollout;
@@ -22,7 +24,9 @@ use crate::record::{AccountRecord, Granted, Grants, Note, Sequence, Superseded};
 use crate::resolved::Readiness;
 use crate::resource_policy::Resource;
 use crate::settings::LedgerSource;
-use store::{Item, Put, Store};
+use store::Store;
+
+pub use table::{Item, Put, Table};
 
 /// A ledger that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -112,12 +116,18 @@ impl Ledger {
         Ledger::over(Store::Memory(memory::MemoryStore::default()))
     }
 
+    /// A ledger in a file. One that isn't there yet is empty.
+    pub fn in_file(path: PathBuf) -> Ledger {
+        Ledger::over(Store::File(file::FileStore::new(path)))
+    }
+
     /// Opens the ledger that the settings name. A file that isn't there yet is an empty one.
-    pub fn open(source: &LedgerSource) -> Ledger {
-        Ledger::over(match source {
-            LedgerSource::Memory => Store::Memory(memory::MemoryStore::default()),
-            LedgerSource::File(path) => Store::File(file::FileStore::new(path.clone())),
-        })
+    pub fn open(source: &LedgerSource, cloud: &Cloud) -> Ledger {
+        match source {
+            LedgerSource::Memory => Ledger::in_memory(),
+            LedgerSource::File(path) => Ledger::in_file(path.clone()),
+            LedgerSource::Table(name) => Ledger::over(Store::Table(cloud.table(name.clone()))),
+        }
     }
 
     fn over(store: Store) -> Ledger {
@@ -311,7 +321,7 @@ impl Ledger {
 
     /// Reads, changes, and puts if nobody else did meanwhile; otherwise once more. What a change
     /// leaves as it was isn't written.
-    async fn change<T: Default + Serialize + DeserializeOwned>(
+    async fn change<T: Clone + Default + PartialEq + Serialize + DeserializeOwned>(
         &self,
         key: &str,
         expires: impl Fn(&T) -> Option<i64>,
@@ -326,13 +336,14 @@ impl Ledger {
                 Some(item) => parsed(key, item)?,
                 None => T::default(),
             };
+            let before = value.clone();
             change(&mut value)?;
-            let document = serde_json::to_string(&value)
-                .map_err(|source| LedgerError::Document { key: key.to_owned(), source })?;
-            if item.as_ref().is_some_and(|item| item.document == document) {
+            if value == before {
                 self.remember(key, item);
                 return Ok(());
             }
+            let document = serde_json::to_string(&value)
+                .map_err(|source| LedgerError::Document { key: key.to_owned(), source })?;
             let (expected, expires) = (item.map(|item| item.version), expires(&value));
             match self.store.put(key, document.clone(), expected, expires).await? {
                 Put::Stored(version) => {

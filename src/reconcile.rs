@@ -140,7 +140,7 @@ impl Keeper {
             external_id: settings.external_id.clone(),
         };
         let cloud = Cloud::connect(access, identity, patience).await.map_err(Stopped::NoIdentity)?;
-        let ledger = Ledger::open(&settings.ledger);
+        let ledger = Ledger::open(&settings.ledger, &cloud);
         Ok(Keeper { cloud, ledger, settings, head: OnceCell::new(), kept: Kept::default() })
     }
 

@@ -20,7 +20,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("KEEPER_FUNCTION_ROLE", "the ARN of the role that the function runs as"),
     ("KEEPER_FORMER_ROLES", "roles of earlier deployments, by name or ARN, separated by commas"),
     ("KEEPER_EXTERNAL_ID", "the external id that the members' trust policies ask for"),
-    ("KEEPER_LEDGER", "where to keep what was done: memory, or file:PATH"),
+    ("KEEPER_LEDGER", "where to keep what was done: memory, file:PATH, or table:NAME"),
     ("KEEPER_GRACE_MINUTES", "how long after joining an account may still lack its role"),
     ("KEEPER_MAX_EVENT_AGE_HOURS", "events older than this are left to the sweep; unset: none is too old"),
     ("KEEPER_CONCURRENCY", "how many accounts are worked on at a time"),
@@ -85,6 +85,8 @@ pub enum LedgerSource {
     Memory,
     /// In a file of this machine.
     File(PathBuf),
+    /// In a DynamoDB table of our own account and Region.
+    Table(String),
 }
 
 /// Who reads the settings: the function can't do without some that a terminal can.
@@ -259,12 +261,13 @@ impl<'a> Reading<'a> {
         const NAME: &str = "KEEPER_LEDGER";
         match self.get(NAME) {
             None | Some("memory") => LedgerSource::Memory,
-            Some(text) => match text.strip_prefix("file:") {
-                Some(path) if !path.is_empty() => LedgerSource::File(PathBuf::from(path)),
+            Some(text) => match text.split_once(':') {
+                Some(("file", path)) if !path.is_empty() => LedgerSource::File(PathBuf::from(path)),
+                Some(("table", name)) if !name.is_empty() => LedgerSource::Table(name.to_owned()),
                 Some(_) | None => {
                     self.problem(
                         NAME,
-                        format_args!("{text:?} is not a ledger: expected memory or file:PATH"),
+                        format_args!("{text:?} is not a ledger: expected memory, file:PATH or table:NAME"),
                     );
                     LedgerSource::Memory
                 }

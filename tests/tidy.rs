@@ -48,7 +48,7 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("trigger", Core, Only("ids organization own_roles baseline")),
     ("task", Core, Only("ids organization trigger")),
     ("observed", Core, Only("ids failure enforcement own_roles resource_policy")),
-    ("record", Core, Only("ids enforcement resource_policy baseline observed")),
+    ("record", Core, Only("ids organization enforcement resource_policy baseline observed")),
     ("copy", Core, Only("ids failure enforcement content baseline observed")),
     ("desired", Core, Only("ids organization enforcement baseline trigger record")),
     (

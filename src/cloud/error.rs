@@ -16,13 +16,19 @@ const TRANSIENT: &[&str] = &[
     "ExpiredToken",
     "ExpiredTokenException",
     "IDPCommunicationError",
+    "InternalError",
+    "InternalException",
     "InternalFailure",
     "InternalServerError",
     "InternalServerException",
+    "KMS.ThrottlingException",
+    "KmsThrottled",
     "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException",
     "RequestExpired",
+    "ReplicatedWriteConflictException",
     "RequestLimitExceeded",
+    "RequestThrottled",
     "RequestTimeout",
     "RequestTimeoutException",
     "ServiceException",
@@ -44,8 +50,17 @@ const NOT_READY: &[&str] = &[
 ];
 
 /// The caller may not.
-const DENIED: &[&str] =
-    &["AccessDenied", "AccessDeniedException", "AuthFailure", "NotAuthorized", "UnauthorizedOperation"];
+const DENIED: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "KMS.AccessDeniedException",
+    "KmsAccessDenied",
+    "NotAuthorized",
+    "NotAuthorizedForDetailTypeException",
+    "NotAuthorizedForSourceException",
+    "UnauthorizedOperation",
+];
 
 /// The account isn't there to be worked on.
 const GONE: &[&str] = &["AccountNotFoundException", "AWSOrganizationsNotInUseException"];
@@ -57,7 +72,7 @@ const MISSING: &[&str] = &["ParameterNotFound", "ResourceNotFoundException"];
 const CONFLICT: &[&str] = &["ConflictException"];
 
 /// What an error of one operation means.
-pub(super) fn failure<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Failure
+pub(crate) fn failure<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -81,9 +96,7 @@ where
         }
         SdkError::ServiceError(service) => match service.err().code() {
             Some(code) => {
-                // ParameterNotFound comes with an empty message, for one.
-                let said = service.err().message().filter(|said| !said.is_empty()).unwrap_or("no message");
-                (category_of(code), format!("{code}: {}", shortened(said)))
+                return entry_failure(operation, code, service.err().message());
             }
             // An answer without a code comes from something between AWS and us.
             None => {
@@ -95,6 +108,17 @@ where
     Failure { category, operation: operation.to_owned(), message }
 }
 
+/// What an error means that comes with one entry of a batch, in an answer that is none itself.
+pub(super) fn entry_failure(operation: &'static str, code: &str, message: Option<&str>) -> Failure {
+    // ParameterNotFound comes with an empty message, for one.
+    let said = message.filter(|said| !said.is_empty()).unwrap_or("no message");
+    Failure {
+        category: category_of(code),
+        operation: operation.to_owned(),
+        message: format!("{code}: {}", shortened(said)),
+    }
+}
+
 /// Whether AWS says that there is no such thing.
 pub(super) fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     has_code(error, MISSING)
@@ -103,6 +127,11 @@ pub(super) fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpRespon
 /// Whether AWS says that something else was there first.
 pub(super) fn is_conflict<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     has_code(error, CONFLICT)
+}
+
+/// Whether DynamoDB says that an item isn't as the condition of a write asks for.
+pub(crate) fn is_unmet_condition<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    has_code(error, &["ConditionalCheckFailedException"])
 }
 
 /// Whether AWS says that the account is unknown to the organization.

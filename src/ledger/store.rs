@@ -8,26 +8,8 @@ use std::collections::BTreeMap;
 use super::LedgerError;
 use super::file::FileStore;
 use super::memory::MemoryStore;
-
-/// One document, as it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Item {
-    /// Counts its changes, from 1.
-    pub(super) version: u64,
-    /// What it says: JSON.
-    pub(super) document: String,
-    /// When it may be forgotten, in seconds since 1970; `None` for never.
-    pub(super) expires: Option<i64>,
-}
-
-/// What became of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Put {
-    /// It is stored, under this version.
-    Stored(u64),
-    /// Somebody else changed the document meanwhile. Nothing was stored.
-    Conflict,
-}
+pub(super) use super::table::{Item, Put};
+use super::table::Table;
 
 /// A part of all documents, and where the next part begins.
 pub(super) type Page = (Vec<(String, Item)>, Option<String>);
@@ -37,13 +19,17 @@ pub(super) type Page = (Vec<(String, Item)>, Option<String>);
 pub(super) enum Store {
     Memory(MemoryStore),
     File(FileStore),
+    Table(Table),
 }
+
+/// How many items a part of a table holds at most: with a megabyte DynamoDB ends it anyway.
+const PART: u32 = 500;
 
 impl Store {
     pub(super) fn is_durable(&self) -> bool {
         match self {
             Store::Memory(_) => false,
-            Store::File(_) => true,
+            Store::File(_) | Store::Table(_) => true,
         }
     }
 
@@ -51,6 +37,7 @@ impl Store {
         match self {
             Store::Memory(store) => Ok(store.get(key)),
             Store::File(store) => store.get(key),
+            Store::Table(table) => table.get(key).await.map_err(LedgerError::Table),
         }
     }
 
@@ -59,6 +46,7 @@ impl Store {
         match self {
             Store::Memory(store) => Ok(store.get_many(keys)),
             Store::File(store) => store.get_many(keys),
+            Store::Table(table) => table.get_many(keys).await.map_err(LedgerError::Table),
         }
     }
 
@@ -73,6 +61,9 @@ impl Store {
         match self {
             Store::Memory(store) => Ok(store.put(key, document, expected, expires)),
             Store::File(store) => store.put(key, document, expected, expires),
+            Store::Table(table) => {
+                table.put(key, &document, expected, expires).await.map_err(LedgerError::Table)
+            }
         }
     }
 
@@ -80,10 +71,8 @@ impl Store {
     pub(super) async fn scan(&self, prefix: &str, from: Option<String>) -> Result<Page, LedgerError> {
         match self {
             Store::Memory(store) => Ok((store.scan(prefix), None)),
-            Store::File(store) => {
-                let _ = from;
-                Ok((store.scan(prefix)?, None))
-            }
+            Store::File(store) => Ok((store.scan(prefix)?, None)),
+            Store::Table(table) => table.scan(prefix, from, PART).await.map_err(LedgerError::Table),
         }
     }
 }

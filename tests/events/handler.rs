@@ -47,6 +47,7 @@ impl Scene {
         let settings = Settings::read(&variables, Purpose::Function, None).unwrap();
         let access = Access::Explicit {
             endpoint: server.url().to_owned(),
+            elsewhere: BTreeMap::new(),
             region: "us-east-1".parse().unwrap(),
             access_key_id: format!("SIM{HUB}"),
             secret_access_key: "simulator".to_owned(),

@@ -186,6 +186,7 @@ impl Setting {
             .unwrap_or_else(|invalid| panic!("the settings are not valid: {invalid}"));
         let access = Access::Explicit {
             endpoint: server.url().to_owned(),
+            elsewhere: BTreeMap::new(),
             region: REGIONS[0].parse().expect("a Region"),
             access_key_id: format!("SIM{}", self.hub()),
             secret_access_key: "simulator".to_owned(),

@@ -311,7 +311,7 @@ impl Tale<'_> {
         for account in self.setting.accounts() {
             let account: AccountId = account.parse().expect("an account id");
             let known = self.keeper.ledger().account(&account).await.expect("the ledger can be read");
-            records.extend(known);
+            records.extend(known.records(&account));
         }
         records
     }

@@ -1,5 +1,6 @@
 //! Copies of guardrails, made and kept by the real SDK in the simulator.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use guardrail_keeper::cloud::{Access, Cloud, CopyState, CopyWriter, Ensured, Identity, Patience, Reader};
@@ -36,6 +37,7 @@ impl Stage {
         let server = Server::start(world, Options::default()).await.expect("the world is possible");
         let access = Access::Explicit {
             endpoint: server.url().to_owned(),
+            elsewhere: BTreeMap::new(),
             region: region(),
             access_key_id: "SIM111111111111".to_owned(),
             secret_access_key: "any".to_owned(),

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use expect_test::expect;
-use guardrail_keeper::ids::Target;
+use guardrail_keeper::ids::{AccountId, Region};
 use guardrail_keeper::ledger::Ledger;
 use guardrail_keeper::record::{Intent, Note};
-use guardrail_keeper::settings::LedgerSource;
 
 use crate::support::program::Guardrailctl;
 use crate::support::{DELETE, Document, EU, PAYMENTS, PUT, SHIPPING, World, check, schedule, version};
@@ -16,17 +15,17 @@ fn one_account() -> Document {
 }
 
 fn open(path: &Path) -> Ledger {
-    Ledger::open(&LedgerSource::File(path.to_owned()))
+    Ledger::in_file(path.to_owned())
 }
 
-fn note(number: usize) -> (Target, Note) {
-    let target = Target {
-        account: format!("{:012}", 500_000_000_000_usize + number).parse().unwrap(),
-        region: EU.parse().unwrap(),
-    };
+fn account(number: usize) -> AccountId {
+    format!("{:012}", 500_000_000_000_usize + number).parse().unwrap()
+}
+
+fn note() -> (Region, Note) {
     let at = jiff::Timestamp::from_second(1_800_000_000).unwrap();
     let intent = Intent { to: None, at, revision: "0123456789abcdef".parse().unwrap() };
-    (target, Note::Begun { intent, replacing: None })
+    (EU.parse().unwrap(), Note::Begun { intent, replacing: None })
 }
 
 /// Makes what was written look foreign, so that only a ledger can tell that it is ours.
@@ -51,7 +50,7 @@ async fn what_was_recorded_outlives_the_process() {
     "#]],
     );
     let records = next.ledger().account(&PAYMENTS.parse().unwrap()).await.unwrap();
-    let record = records.values().next().unwrap();
+    let record = records.regions.values().next().unwrap();
     assert!(record.ours.is_none() && record.released_at.is_some(), "{record:?}");
 }
 
@@ -83,14 +82,15 @@ fn many_that_write_at_once_lose_nothing() {
                 let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
                 for number in 0..each {
                     let ledger = open(path);
-                    runtime.block_on(ledger.note(vec![note(writer * each + number)])).unwrap();
+                    let account = account(writer * each + number);
+                    runtime.block_on(ledger.note(&account, None, vec![note()])).unwrap();
                 }
             });
         }
     });
     let text = std::fs::read_to_string(&path).unwrap();
     let document: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(document["contents"]["targets"].as_object().unwrap().len(), writers * each);
+    assert_eq!(document["documents"].as_object().unwrap().len(), writers * each);
 }
 
 #[tokio::test]
@@ -112,14 +112,16 @@ async fn processes_that_apply_at_once_lose_nothing() {
     }
     let ledger = std::fs::read_to_string(world.ledger_file()).unwrap();
     let ledger: serde_json::Value = serde_json::from_str(&ledger).unwrap();
-    let targets = ledger["contents"]["targets"].as_object().unwrap();
-    assert!(targets.len() == 3 && targets.values().all(|record| record["ours"].is_object()), "{ledger:#}");
+    let documents = ledger["documents"].as_object().unwrap();
+    let accounts: Vec<_> = documents.iter().filter(|(key, _)| key.starts_with("account#")).collect();
+    let is_ours = |item: &serde_json::Value| item["document"]["regions"][EU]["ours"].is_object();
+    assert!(accounts.len() == 3 && accounts.iter().all(|(_, item)| is_ours(item)), "{ledger:#}");
 }
 
 #[tokio::test]
 async fn a_broken_ledger_makes_us_careful_and_is_left_as_it_is() {
     for broken in
-        ["", "{", "[]", r#"{"format": 2, "contents": {}}"#, r#"{"format": 1, "contents": {"targets": 5}}"#]
+        ["", "{", "[]", r#"{"format": 1, "documents": {}}"#, r#"{"format": 2, "documents": {"rollout": 5}}"#]
     {
         let setup = World::of(&Document {
             assignments: vec![(PAYMENTS, "corporate, existing: replace"), (SHIPPING, "none")],

@@ -433,6 +433,7 @@ async fn connect(
         Settings::read(variables, Purpose::Function, None).unwrap_or_else(|invalid| panic!("{invalid}"));
     let access = Access::Explicit {
         endpoint: server.url().to_owned(),
+        elsewhere: BTreeMap::new(),
         region: US.parse().expect("a Region"),
         access_key_id: format!("SIM{hub}"),
         secret_access_key: "simulator".to_owned(),

@@ -177,6 +177,7 @@ impl World {
 fn access(server: &Server, account: &str, region: &str) -> anyhow::Result<Access> {
     Ok(Access::Explicit {
         endpoint: server.url().to_owned(),
+        elsewhere: BTreeMap::new(),
         region: region.parse()?,
         access_key_id: format!("SIM{account}"),
         secret_access_key: "simulator".to_owned(),
