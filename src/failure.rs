@@ -58,11 +58,7 @@ pub struct Failure {
 impl Failure {
     /// A failure that may pass.
     pub fn transient(operation: &str, message: impl Into<String>) -> Failure {
-        Failure {
-            category: Category::Transient,
-            operation: operation.to_owned(),
-            message: message.into(),
-        }
+        Failure { category: Category::Transient, operation: operation.to_owned(), message: message.into() }
     }
 
     /// The failure of an observation that was never made.

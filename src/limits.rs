@@ -52,13 +52,7 @@ const MOVES_COUNTED_SECONDS: i64 = 24 * 3600;
 impl Rollout {
     /// A revision that nobody has seen before.
     pub fn new(revision: Revision) -> Rollout {
-        Rollout {
-            revision,
-            approved: false,
-            done: Extent::default(),
-            counted: None,
-            moved: Moved::default(),
-        }
+        Rollout { revision, approved: false, done: Extent::default(), counted: None, moved: Moved::default() }
     }
 
     /// Takes note of what the whole revision would change. Within the limits it is approved by that.
@@ -175,16 +169,10 @@ pub fn is_repair(change: &Change, records: &Records, revision: &Revision) -> boo
     }
 }
 
-fn is_a_move(
-    change: &Change,
-    records: &Records,
-    has_moved: impl Fn(&OrgPath, &Target) -> bool,
-) -> bool {
+fn is_a_move(change: &Change, records: &Records, has_moved: impl Fn(&OrgPath, &Target) -> bool) -> bool {
     let Some(target) = change.target() else { return false };
-    let stood = records
-        .get(target)
-        .and_then(|record| record.ours.as_ref())
-        .and_then(|ours| ours.path.as_ref());
+    let stood =
+        records.get(target).and_then(|record| record.ours.as_ref()).and_then(|ours| ours.path.as_ref());
     match change {
         Change::Replace { ownership: Ownership::Ours, .. } | Change::Release { broken: None, .. } => {
             stood.is_some_and(|path| has_moved(path, target))
@@ -224,7 +212,11 @@ impl Plan {
 
     /// What is replaced and released because the account stands elsewhere than when ours was put
     /// there, so that another assignment covers it.
-    pub fn extent_of_moves(&self, records: &Records, has_moved: impl Fn(&OrgPath, &Target) -> bool) -> Extent {
+    pub fn extent_of_moves(
+        &self,
+        records: &Records,
+        has_moved: impl Fn(&OrgPath, &Target) -> bool,
+    ) -> Extent {
         let mut extent = Extent::default();
         for change in self.changes().filter(|change| is_a_move(change, records, &has_moved)) {
             match change {

@@ -95,7 +95,8 @@ impl FileStore {
             let message = format!("format {format}, expected {FORMAT}");
             return Err(self.unusable(serde::de::Error::custom(message)));
         }
-        let item = |Stored { version, expires, document }| Item { version, document: document.to_string(), expires };
+        let item =
+            |Stored { version, expires, document }| Item { version, document: document.to_string(), expires };
         Ok(documents.into_iter().map(|(key, stored)| (key, item(stored))).collect())
     }
 

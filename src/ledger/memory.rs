@@ -20,7 +20,13 @@ impl MemoryStore {
         those_of(&self.documents(), keys)
     }
 
-    pub(super) fn put(&self, key: &str, document: String, expected: Option<u64>, expires: Option<i64>) -> Put {
+    pub(super) fn put(
+        &self,
+        key: &str,
+        document: String,
+        expected: Option<u64>,
+        expires: Option<i64>,
+    ) -> Put {
         put(&mut self.documents(), key, document, expected, expires)
     }
 

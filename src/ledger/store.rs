@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use super::LedgerError;
 use super::file::FileStore;
 use super::memory::MemoryStore;
-pub(super) use super::table::{Item, Put};
 use super::table::Table;
+pub(super) use super::table::{Item, Put};
 
 /// A part of all documents, and where the next part begins.
 pub(super) type Page = (Vec<(String, Item)>, Option<String>);

@@ -343,9 +343,9 @@ impl fmt::Display for HoldReason {
             HoldReason::Contested { by: Some(by) } => {
                 write!(f, "{by} undoes each repair: stop it, or change the baseline; the next repair waits")
             }
-            HoldReason::Contested { by: None } => f.write_str(
-                "somebody undoes each repair: find out who in CloudTrail; the next repair waits",
-            ),
+            HoldReason::Contested { by: None } => {
+                f.write_str("somebody undoes each repair: find out who in CloudTrail; the next repair waits")
+            }
             HoldReason::NotApproved { revision } => write!(
                 f,
                 "baseline {revision} replaces or releases more than its limits allow: read the plan, then approve it"

@@ -15,9 +15,7 @@ use crate::ids::{AccountId, Region, Target};
 use crate::ledger::LedgerError;
 use crate::limits::{Extent, Rollout};
 use crate::organization::{Organization, Placement};
-use crate::plan::{
-    Change, Decision, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision, Purpose,
-};
+use crate::plan::{Change, Decision, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision, Purpose};
 use crate::record::{Granted, Note};
 use crate::report::{Outcome, PolicyReport, Report, TargetReport};
 use crate::resource_policy::{Document, PolicyHold, Resource};

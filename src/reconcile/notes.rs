@@ -146,7 +146,9 @@ impl Notebook<'_> {
                 (Change::Enforce { to, .. } | Change::Replace { to, .. }, Ok(())) => {
                     return Some(LastSeen { at, enforcement: Some(to.clone()), by: None });
                 }
-                (Change::Release { .. }, Ok(())) => return Some(LastSeen { at, enforcement: None, by: None }),
+                (Change::Release { .. }, Ok(())) => {
+                    return Some(LastSeen { at, enforcement: None, by: None });
+                }
                 // Whether it arrived isn't known.
                 (Change::Enforce { .. } | Change::Replace { .. } | Change::Release { .. }, Err(_)) => {
                     return None;
@@ -175,6 +177,8 @@ fn drift(report: &TargetReport) -> Option<String> {
     match change {
         Change::Enforce { repair: true, .. } => Some("removed".to_owned()),
         Change::Replace { drift, .. } => Some(drift.to_string()),
-        Change::Enforce { .. } | Change::Release { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => None,
+        Change::Enforce { .. } | Change::Release { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => {
+            None
+        }
     }
 }

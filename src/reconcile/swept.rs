@@ -126,10 +126,7 @@ impl Keeper {
         warnings: &mut Vec<String>,
     ) -> (Observed, Records) {
         let nobody_knows = |message: String| {
-            let target = Target {
-                account: self.cloud.own_account().clone(),
-                region: first_of(regions),
-            };
+            let target = Target { account: self.cloud.own_account().clone(), region: first_of(regions) };
             let failure = Failure::transient("tally", message);
             (Observed::from([(target, Observation::Unreadable(failure))]), Records::new())
         };

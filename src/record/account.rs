@@ -177,14 +177,18 @@ mod tests {
     #[test]
     fn an_older_placement_never_overwrites_a_newer_one() {
         let mut record = AccountRecord::default();
-        let (old, new) = (placement("o-exampleorgid/r-exam/", 1), placement("o-exampleorgid/r-exam/ou-exam-sandbox1/", 2));
+        let (old, new) =
+            (placement("o-exampleorgid/r-exam/", 1), placement("o-exampleorgid/r-exam/ou-exam-sandbox1/", 2));
         assert_eq!(record.place(new.clone()), &new);
         assert_eq!(record.place(old), &new);
     }
 
     #[test]
     fn what_is_stored_is_read_back() {
-        let mut record = AccountRecord { sequence: sequence("340282366920938463463374607431768211455"), ..AccountRecord::default() };
+        let mut record = AccountRecord {
+            sequence: sequence("340282366920938463463374607431768211455"),
+            ..AccountRecord::default()
+        };
         record.place(placement("o-exampleorgid/r-exam/", 1));
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<AccountRecord>(&text).unwrap(), record, "{text}");

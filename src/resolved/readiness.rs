@@ -48,7 +48,8 @@ impl Readiness {
     ) -> Readiness {
         let here = wanted.iter().filter(|((_, there), _)| there == region);
         let guardrails = here.filter_map(|((key, region), source)| {
-            let CatalogEntry { arn, unusable, profile } = catalog.entries.get(&(key.clone(), region.clone()))?;
+            let CatalogEntry { arn, unusable, profile } =
+                catalog.entries.get(&(key.clone(), region.clone()))?;
             if matches!(unusable, Some(Unusable::Unreadable { .. })) {
                 return None;
             }
@@ -123,7 +124,9 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
         let guardrails = baseline.guardrails.iter();
         guardrails
             .flat_map(|(key, one)| {
-                one.regions.iter().map(move |(region, source)| ((key.clone(), region.clone()), source.clone()))
+                one.regions
+                    .iter()
+                    .map(move |(region, source)| ((key.clone(), region.clone()), source.clone()))
             })
             .collect()
     }

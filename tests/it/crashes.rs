@@ -58,7 +58,8 @@ async fn break_off_everywhere(fault: impl Fn() -> Fault) {
         assert_eq!(world.enforced(), end, "after call {call}: {next}");
         let record = world.ledger_file();
         let record: serde_json::Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
-        let previous = &record["contents"]["targets"][format!("{FOREIGN}/{EU}")]["previous"]["seen"];
+        let previous =
+            &record["documents"][format!("account#{FOREIGN}")]["document"]["regions"][EU]["previous"]["seen"];
         assert_eq!(previous["enforcement"]["version"], "1", "after call {call}: {record:#}");
 
         world.server.clear_calls();

@@ -58,7 +58,7 @@ async fn a_foreign_configuration_is_replaced_on_request_and_the_previous_one_is_
     "#]],
     );
     let ledger = ledger(&world);
-    let record = &ledger["contents"]["targets"][format!("{PAYMENTS}/{EU}")];
+    let record = &ledger["documents"][format!("account#{PAYMENTS}")]["document"]["regions"][EU];
     let previous = &record["previous"]["seen"];
     assert_eq!(previous["enforcement"]["guardrail"], guardrail(EU), "{ledger:#}");
     assert_eq!(previous["enforcement"]["version"], "1", "{ledger:#}");

@@ -21,7 +21,7 @@ fn limited(version: u32, limits: &'static str) -> Document {
 }
 
 #[tokio::test]
-async fn audit_looks_and_writes_nothing_neither_to_aws_nor_to_the_ledger() {
+async fn audit_writes_nothing_to_aws_and_takes_nothing_over() {
     let audit = Document { regions: EU, mode: "audit", ..Document::default() };
     let world = World::of(&audit).durable().start().await;
     world.administrator_enforces(PAYMENTS, EU, version(EU, "2"));
@@ -42,7 +42,15 @@ async fn audit_looks_and_writes_nothing_neither_to_aws_nor_to_the_ledger() {
         0 writes
     "#]],
     );
-    assert!(!world.ledger_file().exists(), "what was looked at was not adopted");
+    // What was seen is recorded, so that the first revision that writes can be counted beforehand.
+    for (account, state, version) in [(PAYMENTS, "in_sync", "2"), (PLAYGROUND, "left_alone", "1")] {
+        let known = world.keeper.ledger().account(&account.parse().unwrap()).await.unwrap();
+        let record = &known.regions[&EU.parse().unwrap()];
+        assert_eq!(record.ours, None, "what was looked at was not adopted");
+        assert_eq!(record.checked.as_ref().map(|checked| checked.state.code()), Some(state));
+        let seen = record.seen.as_ref().and_then(|seen| seen.enforcement.as_ref()).unwrap();
+        assert_eq!(seen.version.to_string(), version);
+    }
 }
 
 #[tokio::test]
