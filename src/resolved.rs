@@ -16,7 +16,7 @@ use crate::ids::{GuardrailArn, GuardrailVersion, OrganizationId, Region, Target}
 use crate::observed::PolicySeen;
 use crate::resource_policy::{Action, Ensure, Grant, Lack, ProfileArn, Resource, Verdict, ensure, judge};
 
-pub use unusable::Unusable;
+pub use unusable::{DRAFT, Unusable};
 
 /// What the owner account was seen to hold, for every guardrail and Region that a run needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use aws_sdk_bedrock::types::GuardrailStatus;
 
 use super::Reader;
+use super::content::Read;
 use super::error::{failure, is_missing};
 use crate::baseline::{GuardrailName, Selector, Source};
 use crate::ids::{GuardrailArn, GuardrailVersion};
@@ -52,28 +53,30 @@ impl Reader {
 
     /// Whether a version can be enforced, as far as its owner can tell.
     pub async fn condition(&self, guardrail: &GuardrailArn, version: GuardrailVersion) -> Condition {
-        let answer = self
-            .bedrock
-            .get_guardrail()
-            .guardrail_identifier(guardrail.to_string())
-            .guardrail_version(version.to_string())
-            .send()
-            .await;
-        let unusable = match &answer {
-            Ok(answer) if answer.status() != &GuardrailStatus::Ready => {
-                Some(Unusable::NotReady { status: answer.status().as_str().to_owned() })
-            }
-            Ok(answer) if answer.automated_reasoning_policy().is_some() => Some(Unusable::AutomatedReasoning),
-            Ok(_) => None,
-            Err(error) if is_missing(error) => {
-                Some(Unusable::Missing { guardrail: guardrail.clone(), version })
-            }
-            Err(error) => Some(Unusable::Unreadable { failure: failure("GetGuardrail", error) }),
+        let Read { answer, content: _ } = match self.edition(guardrail, &version.to_string()).await {
+            Ok(Some(read)) => read,
+            Ok(None) => return Condition::unusable(self.without(guardrail, version).await),
+            Err(failure) => return Condition::unusable(Unusable::Unreadable { failure }),
         };
-        let profile = answer.ok().and_then(|answer| {
-            answer.cross_region_details().and_then(|details| details.guardrail_profile_arn()?.parse().ok())
-        });
+        let unusable = if answer.status() != &GuardrailStatus::Ready {
+            Some(Unusable::NotReady { status: answer.status().as_str().to_owned() })
+        } else if answer.automated_reasoning_policy().is_some() {
+            Some(Unusable::AutomatedReasoning)
+        } else {
+            None
+        };
+        let profile =
+            answer.cross_region_details().and_then(|details| details.guardrail_profile_arn()?.parse().ok());
         Condition { unusable, profile }
+    }
+
+    /// Why a version isn't there: one more call, made only then. Where that fails, the version is
+    /// missing all the same.
+    async fn without(&self, guardrail: &GuardrailArn, version: GuardrailVersion) -> Unusable {
+        let editions = self.summaries(Some(guardrail)).await.ok();
+        let editions: Option<Vec<String>> =
+            editions.map(|editions| editions.iter().map(|it| it.version().to_owned()).collect());
+        Unusable::without(guardrail, version, editions.as_deref())
     }
 
     /// The resource policy of a guardrail or guardrail profile.
@@ -100,4 +103,10 @@ pub struct Condition {
     pub unusable: Option<Unusable>,
     /// The guardrail profile that it uses for inference in other Regions.
     pub profile: Option<ProfileArn>,
+}
+
+impl Condition {
+    fn unusable(unusable: Unusable) -> Condition {
+        Condition { unusable: Some(unusable), profile: None }
+    }
 }

@@ -51,6 +51,58 @@ async fn a_version_that_is_not_there_is_not_enforced() {
 }
 
 #[tokio::test]
+async fn a_guardrail_that_was_never_published_is_not_enforced() {
+    let spoil = |model: &mut Model| {
+        for version in ["1", "2"] {
+            model.remove_guardrail(&europe(), Some(version)).unwrap();
+        }
+    };
+    let expected = expect![[r#"
+        ! 300000000001/eu-west-1 held: guardrail eubase1a2b3c has only a draft, which can't be enforced: publish a version, and give its number in the baseline
+        0 changed, 1 held, 0 in sync"#]];
+    for placement in ["placement: central", "placement: copy"] {
+        let baseline = Document { guardrail: vec![placement], ..one_account() };
+        expected.assert_eq(&held(&baseline, spoil).await);
+    }
+}
+
+#[tokio::test]
+async fn what_versions_there_are_is_asked_only_where_the_one_wanted_is_missing() {
+    let world = World::of(&one_account()).world(|world| world.guardrails[1].versions = 0).start().await;
+    let listed = |world: &World| {
+        let calls = world.server.calls().into_iter();
+        calls.filter(|call| call.operation == "ListGuardrails" && call.account == OWNER).count()
+    };
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert_eq!(listed(&world), 2, "by its name, then its versions: {report}");
+
+    // A look that fails proves no draft.
+    let throttled = Fault::new(FaultKind::Throttle).operation("ListGuardrails").account(OWNER);
+    let by_arn = Document { regions: "", ..one_account() };
+    let text = by_arn
+        .text()
+        .replace("regions: []", &format!("regions: {{ {EU}: {{ arn: \"{}\" }} }}", guardrail(EU)))
+        .replace("    name: corporate-baseline\n", "");
+    world.publish_text(&text);
+    world.server.fault(throttled);
+    check(
+        &world.look_at(&[PAYMENTS]).await,
+        expect![[r#"
+        ! 300000000001/eu-west-1 held: guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline
+        0 changed, 1 held, 0 in sync"#]],
+    );
+    world.server.clear_faults();
+
+    // Published: the name is looked up, and that is all.
+    world.server.with(|model| model.add_guardrail_version(&europe(), None)).unwrap();
+    world.publish(&Document { version: 1, ..one_account() });
+    world.server.clear_calls();
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert!(report.is_converged(), "{report}");
+    assert_eq!(listed(&world), 1, "by its name, and no more: {report}");
+}
+
+#[tokio::test]
 async fn a_version_that_is_still_being_made_is_waited_for() {
     let world = World::of(&Document { version: 3, ..one_account() }).start().await;
     world.server.with(|model| {
