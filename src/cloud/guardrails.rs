@@ -6,6 +6,7 @@ use super::Reader;
 use super::content::Read;
 use super::error::{failure, is_missing};
 use crate::baseline::{GuardrailName, Selector, Source};
+use crate::content::Digest;
 use crate::ids::{GuardrailArn, GuardrailVersion};
 use crate::observed::PolicySeen;
 use crate::resolved::{CatalogEntry, Unusable};
@@ -20,8 +21,8 @@ impl Reader {
         };
         match found {
             Ok(arn) => {
-                let Condition { unusable, profile } = self.condition(&arn, source.version).await;
-                CatalogEntry { arn: Some(arn), unusable, profile }
+                let Condition { unusable, profile, content } = self.condition(&arn, source.version).await;
+                CatalogEntry { arn: Some(arn), unusable, profile, content }
             }
             Err(unusable) => CatalogEntry::unusable(unusable),
         }
@@ -53,7 +54,7 @@ impl Reader {
 
     /// Whether a version can be enforced, as far as its owner can tell.
     pub async fn condition(&self, guardrail: &GuardrailArn, version: GuardrailVersion) -> Condition {
-        let Read { answer, content: _ } = match self.edition(guardrail, &version.to_string()).await {
+        let Read { answer, content } = match self.edition(guardrail, &version.to_string()).await {
             Ok(Some(read)) => read,
             Ok(None) => return Condition::unusable(self.without(guardrail, version).await),
             Err(failure) => return Condition::unusable(Unusable::Unreadable { failure }),
@@ -67,7 +68,8 @@ impl Reader {
         };
         let profile =
             answer.cross_region_details().and_then(|details| details.guardrail_profile_arn()?.parse().ok());
-        Condition { unusable, profile }
+        let content = content.ok().map(|content| content.digest_across_regions());
+        Condition { unusable, profile, content }
     }
 
     /// Why a version isn't there: one more call, made only then. Where that fails, the version is
@@ -103,10 +105,12 @@ pub struct Condition {
     pub unusable: Option<Unusable>,
     /// The guardrail profile that it uses for inference in other Regions.
     pub profile: Option<ProfileArn>,
+    /// What it does, comparable between Regions.
+    pub content: Option<Digest>,
 }
 
 impl Condition {
     fn unusable(unusable: Unusable) -> Condition {
-        Condition { unusable: Some(unusable), profile: None }
+        Condition { unusable: Some(unusable), profile: None, content: None }
     }
 }

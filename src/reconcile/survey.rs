@@ -20,7 +20,7 @@ use crate::observed::{Observation, Observed};
 use crate::organization::{Account, AccountState, Organization};
 use crate::plan::{Grounds, HoldReason, Plan, Proof, SafePlan, plan};
 use crate::record::{Grants, Records};
-use crate::resolved::resolve;
+use crate::resolved::{differing, resolve};
 use crate::resource_policy::Resource;
 use crate::trigger::{Accounts, Regions, Scope};
 
@@ -94,6 +94,9 @@ impl Keeper {
             self.catalog(baseline, &desired, whole)
         );
 
+        if whole && !manner.again {
+            warnings.extend(differing(baseline, &catalog).iter().map(ToString::to_string));
+        }
         let originals = self.originals(baseline, &mut catalog).await;
         catalog.copies = self.look_at_copies(&desired, &catalog, &originals, &observed).await;
         let mut resolved = resolve(desired, &catalog, &baseline.organization);
