@@ -7,9 +7,10 @@ use expect_test::expect;
 use serde_json::json;
 use simulator::{EmptyList, Fault, FaultKind, GuardrailName, Model};
 
+use crate::support::log::Log;
 use crate::support::{
-    DELETE, Document, EU, MEMBER_ROLE, OWNER, PAYMENTS, SHIPPING, World, check, guardrail, schedule, targets,
-    version,
+    DELETE, Document, EU, MEMBER_ROLE, OWNER, PAYMENTS, SHIPPING, US, World, check, guardrail, schedule,
+    targets, version,
 };
 
 fn one_account() -> Document {
@@ -234,6 +235,46 @@ async fn a_guardrail_deleted_under_its_enforcement_is_broken_and_kept() {
     );
     check(&world.enforced_in(PAYMENTS), expect!["-                eubase1a2b3c:2   -"]);
     world.quiet(&[PAYMENTS]).await;
+}
+
+#[tokio::test]
+async fn a_broken_guardrail_is_one_alarm_however_many_enforce_it() {
+    let world = World::guarded(World::of(&Document::default())).await;
+    world.server.with(|model| model.delete_guardrail(&guardrail(EU))).unwrap();
+    world
+        .server
+        .with(|model| {
+            model.fail_guardrail(&GuardrailName::from_arn(&guardrail(US)).unwrap(), Some(2), "It broke.")
+        })
+        .unwrap();
+    let (report, log) = Log::of(world.sweep()).await;
+    check(
+        &report,
+        expect![[r#"
+        x 111111111111/eu-west-1, 222222222222/eu-west-1, 300000000001/eu-west-1, 300000000002/eu-west-1, 300000000003/eu-west-1, 300000000004/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline
+        x 111111111111/us-east-1, 222222222222/us-east-1, 300000000001/us-east-1, 300000000002/us-east-1, 300000000003/us-east-1, 300000000004/us-east-1 broken: usbase1a2b3c:2 is enforced, but the guardrail is FAILED, not READY
+        0 changed, 0 held, 9 in sync, 12 broken, 1 account skipped"#]],
+    );
+
+    let alarms: Vec<String> = log
+        .iter()
+        .filter(|line| line["level"] == "ERROR")
+        .map(|line| format!("{} {} {}", line["guardrail.arn"], line["guardrail.version"], line["targets"]))
+        .collect();
+    check(
+        &alarms.join("\n"),
+        expect![[r#"
+        "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c" "2" 6
+        "arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c" "2" 6"#]],
+    );
+    let told = log.iter().filter(|line| line["level"] == "DEBUG" && line["guardrail.arn"].is_string());
+    assert_eq!(told.count(), 12, "every target can be told at debug");
+
+    // For programs, each target stands for itself.
+    let json = report.to_json();
+    let targets = json["targets"].as_array().unwrap().iter();
+    let broken = targets.filter(|target| target["state"] == "broken" && target["reason"].is_string());
+    assert_eq!(broken.count(), 12, "{json:#}");
 }
 
 #[tokio::test]
