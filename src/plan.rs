@@ -8,6 +8,7 @@
 //!
 //! A guardrail that is enforced and equal but can't be used is *broken*, never in sync.
 
+mod broken;
 mod change;
 mod decide;
 mod policies;
@@ -30,6 +31,7 @@ use crate::record::{Record, Records};
 use crate::resolved::{Resolved, Unusable};
 use crate::resource_policy::Resource;
 
+pub use broken::{BrokenGuardrail, broken_guardrails};
 pub use change::{Change, Ownership, PolicyChange, Purpose};
 pub use decide::decide;
 pub use policies::{PolicyAction, PolicyDecision, Use, decide_policy, decide_withdrawal, use_of};

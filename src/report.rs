@@ -9,7 +9,10 @@ use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::observed::Observation;
 use crate::organization::AccountState;
-use crate::plan::{Change, Decision, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision};
+use crate::plan::{
+    BrokenGuardrail, Change, Decision, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision,
+    broken_guardrails,
+};
 use crate::resource_policy::Resource;
 
 pub use crate::record::State;
@@ -241,6 +244,14 @@ impl Report {
         self.skipped.extend(skipped);
         self.strangers.extend(strangers.into_iter().filter(|stranger| !known.contains(stranger)));
         self.warnings.extend(warnings);
+    }
+
+    /// The guardrails that are enforced somewhere and can't be used, each once.
+    pub fn broken(&self) -> Vec<BrokenGuardrail> {
+        broken_guardrails(self.targets.iter().filter_map(|(target, report)| match report {
+            TargetReport::Decided(Decision::Broken(broken)) => Some((target, broken)),
+            TargetReport::Decided(_) | TargetReport::Attempted(_) => None,
+        }))
     }
 
     /// How many targets ended in which state.

@@ -3,12 +3,14 @@
 //! Separate from `Desired` because the same wish ends in different ARNs: each Region has its own
 //! guardrail, and with copies each account has too.
 
+mod differing;
 mod readiness;
 mod unusable;
 
 use std::collections::BTreeMap;
 
 use crate::baseline::{Existing, GuardrailKey, OnUnusable, Placement};
+use crate::content::Digest;
 use crate::copy::{CopyStep, CopyVerdict, Published};
 use crate::desired::{Desired, Wanted, WantedGuardrail};
 use crate::enforcement::Enforcement;
@@ -17,8 +19,9 @@ use crate::ids::{GuardrailArn, GuardrailVersion, OrganizationId, Region, Target}
 use crate::observed::PolicySeen;
 use crate::resource_policy::{Action, Ensure, Grant, Lack, ProfileArn, Resource, Verdict, ensure, judge};
 
+pub use differing::{Differing, differing};
 pub use readiness::Readiness;
-pub use unusable::Unusable;
+pub use unusable::{DRAFT, Unusable};
 
 /// What the owner account was seen to hold, for every guardrail and Region that a run needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,12 +43,14 @@ pub struct CatalogEntry {
     pub unusable: Option<Unusable>,
     /// The guardrail profile that it uses for inference in other Regions, which has a resource policy of its own.
     pub profile: Option<ProfileArn>,
+    /// What the version does, comparable between Regions; `None` where that isn't known.
+    pub content: Option<Digest>,
 }
 
 impl CatalogEntry {
     /// A guardrail that could not be found or looked at.
     pub fn unusable(unusable: Unusable) -> CatalogEntry {
-        CatalogEntry { arn: None, unusable: Some(unusable), profile: None }
+        CatalogEntry { arn: None, unusable: Some(unusable), profile: None, content: None }
     }
 
     /// What must be granted to whoever is to apply the guardrail.
@@ -168,7 +173,7 @@ fn place_of_copy(
     catalog: &Catalog,
 ) -> Place {
     let unusable = |unusable| Place { published: None, unusable: Some(unusable), copy: None };
-    let CatalogEntry { arn, unusable: why, profile: _ } = entry;
+    let CatalogEntry { arn, unusable: why, profile: _, content: _ } = entry;
     let original = match (arn, why) {
         (_, Some(why)) => return unusable(why),
         (Some(guardrail), None) => Published { guardrail, version },

@@ -17,12 +17,12 @@ use crate::copy::{
 };
 use crate::failure::{Category, Failure};
 use crate::ids::{GuardrailArn, GuardrailVersion, InvalidId, Target};
+use crate::resolved::DRAFT;
 use body::Body;
 pub(super) use config::Config;
 
 const GET: &str = "GetGuardrail";
 const LIST: &str = "ListGuardrails";
-const DRAFT: &str = "DRAFT";
 
 impl Reader {
     /// The version that is to be copied, read in the owner account.
@@ -128,7 +128,10 @@ impl Reader {
     }
 
     /// All guardrails by their drafts, or all editions of one.
-    async fn summaries(&self, of: Option<&GuardrailArn>) -> Result<Vec<GuardrailSummary>, Failure> {
+    pub(super) async fn summaries(
+        &self,
+        of: Option<&GuardrailArn>,
+    ) -> Result<Vec<GuardrailSummary>, Failure> {
         let mut found = Vec::new();
         let list = self.bedrock.list_guardrails().set_guardrail_identifier(of.map(ToString::to_string));
         let mut pages = list.into_paginator().send();
@@ -142,7 +145,11 @@ impl Reader {
         Ok(found)
     }
 
-    async fn edition(&self, guardrail: &GuardrailArn, version: &str) -> Result<Option<Read>, Failure> {
+    pub(super) async fn edition(
+        &self,
+        guardrail: &GuardrailArn,
+        version: &str,
+    ) -> Result<Option<Read>, Failure> {
         let body = Body::default();
         let answer = self
             .bedrock
@@ -171,9 +178,9 @@ impl Reader {
 }
 
 /// One edition of a guardrail.
-struct Read {
-    answer: GetGuardrailOutput,
-    content: Result<Content, CannotCopy>,
+pub(super) struct Read {
+    pub(super) answer: GetGuardrailOutput,
+    pub(super) content: Result<Content, CannotCopy>,
 }
 
 impl Read {

@@ -3,8 +3,10 @@
 use aws_sdk_bedrock::types::GuardrailStatus;
 
 use super::Reader;
+use super::content::Read;
 use super::error::{failure, is_missing};
 use crate::baseline::{GuardrailName, Selector, Source};
+use crate::content::Digest;
 use crate::ids::{GuardrailArn, GuardrailVersion};
 use crate::observed::PolicySeen;
 use crate::resolved::{CatalogEntry, Unusable};
@@ -19,8 +21,8 @@ impl Reader {
         };
         match found {
             Ok(arn) => {
-                let Condition { unusable, profile } = self.condition(&arn, source.version).await;
-                CatalogEntry { arn: Some(arn), unusable, profile }
+                let Condition { unusable, profile, content } = self.condition(&arn, source.version).await;
+                CatalogEntry { arn: Some(arn), unusable, profile, content }
             }
             Err(unusable) => CatalogEntry::unusable(unusable),
         }
@@ -52,28 +54,31 @@ impl Reader {
 
     /// Whether a version can be enforced, as far as its owner can tell.
     pub async fn condition(&self, guardrail: &GuardrailArn, version: GuardrailVersion) -> Condition {
-        let answer = self
-            .bedrock
-            .get_guardrail()
-            .guardrail_identifier(guardrail.to_string())
-            .guardrail_version(version.to_string())
-            .send()
-            .await;
-        let unusable = match &answer {
-            Ok(answer) if answer.status() != &GuardrailStatus::Ready => {
-                Some(Unusable::NotReady { status: answer.status().as_str().to_owned() })
-            }
-            Ok(answer) if answer.automated_reasoning_policy().is_some() => Some(Unusable::AutomatedReasoning),
-            Ok(_) => None,
-            Err(error) if is_missing(error) => {
-                Some(Unusable::Missing { guardrail: guardrail.clone(), version })
-            }
-            Err(error) => Some(Unusable::Unreadable { failure: failure("GetGuardrail", error) }),
+        let Read { answer, content } = match self.edition(guardrail, &version.to_string()).await {
+            Ok(Some(read)) => read,
+            Ok(None) => return Condition::unusable(self.without(guardrail, version).await),
+            Err(failure) => return Condition::unusable(Unusable::Unreadable { failure }),
         };
-        let profile = answer.ok().and_then(|answer| {
-            answer.cross_region_details().and_then(|details| details.guardrail_profile_arn()?.parse().ok())
-        });
-        Condition { unusable, profile }
+        let unusable = if answer.status() != &GuardrailStatus::Ready {
+            Some(Unusable::NotReady { status: answer.status().as_str().to_owned() })
+        } else if answer.automated_reasoning_policy().is_some() {
+            Some(Unusable::AutomatedReasoning)
+        } else {
+            None
+        };
+        let profile =
+            answer.cross_region_details().and_then(|details| details.guardrail_profile_arn()?.parse().ok());
+        let content = content.ok().map(|content| content.digest_across_regions());
+        Condition { unusable, profile, content }
+    }
+
+    /// Why a version isn't there: one more call, made only then. Where that fails, the version is
+    /// missing all the same.
+    async fn without(&self, guardrail: &GuardrailArn, version: GuardrailVersion) -> Unusable {
+        let editions = self.summaries(Some(guardrail)).await.ok();
+        let editions: Option<Vec<String>> =
+            editions.map(|editions| editions.iter().map(|it| it.version().to_owned()).collect());
+        Unusable::without(guardrail, version, editions.as_deref())
     }
 
     /// The resource policy of a guardrail or guardrail profile.
@@ -100,4 +105,12 @@ pub struct Condition {
     pub unusable: Option<Unusable>,
     /// The guardrail profile that it uses for inference in other Regions.
     pub profile: Option<ProfileArn>,
+    /// What it does, comparable between Regions.
+    pub content: Option<Digest>,
+}
+
+impl Condition {
+    fn unusable(unusable: Unusable) -> Condition {
+        Condition { unusable: Some(unusable), profile: None, content: None }
+    }
 }

@@ -32,6 +32,12 @@ impl Content {
         digits.parse().expect("a SHA-256 has 64 hexadecimal digits")
     }
 
+    /// The same for two contents in different Regions exactly when they do the same. A profile for
+    /// cross-Region inference belongs to a part of the world, so it says where, not what.
+    pub fn digest_across_regions(&self) -> Digest {
+        Content { profile: None, ..self.clone() }.digest()
+    }
+
     /// With what absent members mean in their place, and without policies that hold nothing.
     pub(super) fn filled(&self) -> Content {
         let mut content = self.clone();

@@ -186,6 +186,21 @@ fn the_profile_is_compared_by_its_id() {
 }
 
 #[test]
+fn the_profile_says_where_and_not_what() {
+    let of = |profile: &str| {
+        let mut answer = full();
+        answer["crossRegionDetails"] = json!({ "guardrailProfileId": profile });
+        content(&answer).unwrap()
+    };
+    let (us, eu) = (of("us.guardrail.v1:0"), of("eu.guardrail.v1:0"));
+    assert_ne!(us.digest(), eu.digest());
+    assert_eq!(us.digest_across_regions(), eu.digest_across_regions());
+    let mut other = full();
+    other["blockedInputMessaging"] = json!("another");
+    assert_ne!(content(&other).unwrap().digest_across_regions(), us.digest_across_regions());
+}
+
+#[test]
 fn absent_means_its_default_and_empty_means_absent() {
     let bare = json!({
         "topicPolicy": { "topics": [{ "name": "Law", "definition": "Legal advice." }] },

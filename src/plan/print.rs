@@ -1,14 +1,17 @@
 //! How a plan reads: in the log, on the terminal, and in the tests.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
 use super::{
-    Change, Decision, HoldReason, LeaveReason, Ownership, Plan, PolicyAction, PolicyChange, Purpose,
+    BrokenGuardrail, Change, Decision, HoldReason, LeaveReason, Ownership, Plan, PolicyAction, PolicyChange,
+    Purpose, broken_guardrails,
 };
 use crate::copy::CopyStep;
 use crate::enforcement::Enforcement;
+use crate::ids::Target;
 use crate::observed::Observation;
 use crate::resource_policy::Grant;
 
@@ -56,23 +59,30 @@ impl fmt::Display for Line {
 }
 
 impl Plan {
-    /// One line for every target that is not as it should be, in order of the targets.
+    /// One line for every target that is not as it should be, in order of the targets; but one for
+    /// each broken guardrail, at the first of its targets.
     pub fn lines(&self) -> Vec<Line> {
+        let broken = self.decisions.iter().filter_map(|(target, decision)| match decision {
+            Decision::Broken(broken) => Some((target, broken)),
+            _ => None,
+        });
+        let broken: BTreeMap<Target, BrokenGuardrail> = broken_guardrails(broken)
+            .into_iter()
+            .filter_map(|guardrail| Some((guardrail.targets.first()?.clone(), guardrail)))
+            .collect();
         let policies = self.policies.iter().flat_map(|(resource, decision)| decision.lines(resource));
         policies
-            .chain(self.decisions.iter().filter_map(|(target, decision)| match decision {
-                Decision::Change(change) => Some(Line { mark: change.mark(), text: change.to_string() }),
-                Decision::Held(held) => {
-                    Some(Line { mark: Mark::Hold, text: format!("{target} held: {}", held.reason) })
+            .chain(self.decisions.iter().filter_map(|(target, decision)| {
+                match decision {
+                    Decision::Change(change) => Some(Line { mark: change.mark(), text: change.to_string() }),
+                    Decision::Held(held) => {
+                        Some(Line { mark: Mark::Hold, text: format!("{target} held: {}", held.reason) })
+                    }
+                    Decision::Broken(_) => broken
+                        .get(target)
+                        .map(|guardrail| Line { mark: Mark::Broken, text: guardrail.to_string() }),
+                    Decision::InSync(_) | Decision::LeftAlone(_) => None,
                 }
-                Decision::Broken(broken) => Some(Line {
-                    mark: Mark::Broken,
-                    text: format!(
-                        "{target} broken: {} is enforced, but {}",
-                        broken.seen.enforcement, broken.unusable
-                    ),
-                }),
-                Decision::InSync(_) | Decision::LeftAlone(_) => None,
             }))
             .collect()
     }

@@ -333,7 +333,8 @@ fn log(report: &Report) {
                     error.category = %failure.category, "failed to {} in {target}: {failure}", change.verb());
             }
             TargetReport::Decided(Decision::Broken(broken)) => {
-                error!(account.id = %account, region = %region, guardrail.arn = %broken.seen.enforcement.guardrail,
+                // Thousands may enforce it: the alarm is one for each guardrail, below.
+                debug!(account.id = %account, region = %region, guardrail.arn = %broken.seen.enforcement.guardrail,
                     guardrail.version = %broken.seen.enforcement.version,
                     "broken: {target} enforces {}, but {}", broken.seen.enforcement, broken.unusable);
             }
@@ -344,6 +345,10 @@ fn log(report: &Report) {
                 debug!(account.id = %account, region = %region, ?state, "{target}");
             }
         }
+    }
+    for broken in report.broken() {
+        error!(guardrail.arn = %broken.guardrail, guardrail.version = %broken.version,
+            targets = broken.targets.len(), "{broken}");
     }
     for warning in &report.warnings {
         warn!("{warning}");

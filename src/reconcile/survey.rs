@@ -20,7 +20,7 @@ use crate::observed::{Observation, Observed};
 use crate::organization::{Account, AccountState, OrgPath, Organization, Placement};
 use crate::plan::{Grounds, HoldReason, Plan, Proof, SafePlan, plan};
 use crate::record::{Grants, Records};
-use crate::resolved::{Catalog, resolve};
+use crate::resolved::{Catalog, differing, resolve};
 use crate::resource_policy::Resource;
 use crate::trigger::{Accounts, Regions, Scope};
 
@@ -114,6 +114,9 @@ impl Keeper {
             self.catalog(baseline, &desired, needs)
         );
 
+        if whole && !manner.again {
+            warnings.extend(differing(baseline, &catalog).iter().map(ToString::to_string));
+        }
         let originals = match manner.part {
             Part::Everything | Part::Account => self.originals(baseline, &mut catalog).await,
             Part::Owner { .. } => Originals::default(),

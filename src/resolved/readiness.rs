@@ -88,7 +88,7 @@ impl Readiness {
     ) -> Option<(CatalogEntry, BTreeMap<Resource, PolicySeen>)> {
         let known = self.guardrails.iter().find(|one| one.key == *key && one.source == *source)?;
         let Guardrail { key: _, source: _, arn, unusable, profile } = known.clone();
-        let entry = CatalogEntry { arn, unusable, profile };
+        let entry = CatalogEntry { arn, unusable, profile, content: None };
         let mut policies = BTreeMap::new();
         for resource in entry.resources().filter(|_| shared) {
             let policy = self.policies.iter().find(|policy| policy.resource == resource)?;
@@ -138,7 +138,9 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
         let mut catalog = Catalog::default();
         for key in wanted().into_keys() {
             let entry = match key.0.as_str() {
-                "corporate" => CatalogEntry { arn: Some(arn.clone()), unusable: None, profile: None },
+                "corporate" => {
+                    CatalogEntry { arn: Some(arn.clone()), unusable: None, profile: None, content: None }
+                }
                 _ => CatalogEntry::unusable(Unusable::Unreadable { failure: Failure::not_observed() }),
             };
             catalog.entries.insert(key, entry);

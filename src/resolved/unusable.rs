@@ -11,6 +11,9 @@ use crate::failure::Failure;
 use crate::ids::{GuardrailArn, GuardrailVersion};
 use crate::resource_policy::Resource;
 
+/// What AWS calls the edition that can be edited.
+pub const DRAFT: &str = "DRAFT";
+
 /// Why a guardrail can't be enforced. Displays as what is wrong and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -33,6 +36,11 @@ pub enum Unusable {
         guardrail: GuardrailArn,
         /// The version.
         version: GuardrailVersion,
+    },
+    /// The guardrail has a draft and no published version at all.
+    OnlyDraft {
+        /// The guardrail.
+        guardrail: GuardrailArn,
     },
     /// The version exists but isn't ready.
     NotReady {
@@ -80,12 +88,27 @@ pub enum Unusable {
 }
 
 impl Unusable {
+    /// Why a version isn't there, by the editions that its guardrail has. Not to know them is not to
+    /// have none.
+    pub fn without(
+        guardrail: &GuardrailArn,
+        version: GuardrailVersion,
+        editions: Option<&[String]>,
+    ) -> Unusable {
+        let guardrail = guardrail.clone();
+        match editions {
+            Some([draft]) if draft == DRAFT => Unusable::OnlyDraft { guardrail },
+            Some(_) | None => Unusable::Missing { guardrail, version },
+        }
+    }
+
     /// Whether it is known to be unusable, or only not known to be usable.
     pub fn is_certain(&self) -> bool {
         match self {
             Unusable::NotFound { .. }
             | Unusable::Ambiguous { .. }
             | Unusable::Missing { .. }
+            | Unusable::OnlyDraft { .. }
             | Unusable::AutomatedReasoning => true,
             Unusable::NotGranted { certain, .. } => *certain,
             // CREATING, UPDATING and VERSIONING pass, and a state that AWS adds tells nothing.
@@ -117,6 +140,7 @@ impl Unusable {
             Unusable::NotFound { .. }
             | Unusable::Ambiguous { .. }
             | Unusable::Missing { .. }
+            | Unusable::OnlyDraft { .. }
             | Unusable::CannotCopy { .. }
             | Unusable::CopyHeld { .. }
             | Unusable::CopyNeeded { .. }
@@ -136,6 +160,9 @@ impl fmt::Display for Unusable {
             }
             Unusable::Missing { guardrail, version } => {
                 write!(f, "guardrail {} has no version {version} in this Region: publish it, or correct the baseline", guardrail.id)
+            }
+            Unusable::OnlyDraft { guardrail } => {
+                write!(f, "guardrail {} has only a draft, which can't be enforced: publish a version, and give its number in the baseline", guardrail.id)
             }
             Unusable::NotReady { status } => write!(f, "the guardrail is {status}, not READY"),
             Unusable::AutomatedReasoning => {
@@ -167,6 +194,33 @@ impl From<NoOriginal> for Unusable {
             other @ (NoOriginal::Missing | NoOriginal::CannotCopy(_)) => {
                 Unusable::CannotCopy { why: other.to_string() }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draft_alone_is_told_from_a_version_that_is_missing() {
+        let guardrail: GuardrailArn =
+            "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base".parse().unwrap();
+        let version = GuardrailVersion::new(2).unwrap();
+        let cases: [(Option<&[&str]>, &str); 5] = [
+            (Some(&["DRAFT"]), "guardrail base has only a draft"),
+            (Some(&["DRAFT", "1"]), "guardrail base has no version 2"),
+            (Some(&["1"]), "guardrail base has no version 2"),
+            // The guardrail itself is gone, or nobody could tell.
+            (Some(&[]), "guardrail base has no version 2"),
+            (None, "guardrail base has no version 2"),
+        ];
+        for (editions, expected) in cases {
+            let editions: Option<Vec<String>> =
+                editions.map(|editions| editions.iter().map(|it| (*it).to_owned()).collect());
+            let unusable = Unusable::without(&guardrail, version, editions.as_deref());
+            assert!(unusable.to_string().starts_with(expected), "{editions:?}: {unusable}");
+            assert!(unusable.is_certain() && !unusable.is_worth_waiting());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Placement `copy`: where AWS refuses another account's guardrail, each member gets its own.
 
+use aws_sdk_bedrockruntime as runtime;
 use expect_test::{Expect, expect};
 use simulator::{Answer, GuardrailName, Switches};
 
@@ -25,11 +26,26 @@ fn one_copy() -> Document {
     Document { regions: EU, guardrail: vec!["placement: copy"], ..Document::only(PAYMENTS) }
 }
 
-/// What becomes of a blocked text said as a member's administrator: whether a guardrail stepped in.
-fn is_guarded(world: &World, account: &str, region: &str) -> bool {
-    let administrator = format!("arn:aws:iam::{account}:root");
-    let reply = world.server.with(|model| model.converse(&administrator, account, region, MODEL, BLOCKED));
-    reply.expect("the member may call the model").intervened
+/// What becomes of a blocked text said as a member's administrator, over HTTP and with nothing said
+/// of guardrails, as any application would: whether a guardrail stepped in.
+async fn is_guarded(world: &World, account: &str, region: &str) -> bool {
+    let credentials =
+        runtime::config::Credentials::new(format!("SIM{account}"), "simulator", None, None, "test");
+    let config = runtime::Config::builder()
+        .behavior_version(runtime::config::BehaviorVersion::latest())
+        .endpoint_url(world.server.url())
+        .region(runtime::config::Region::new(region.to_owned()))
+        .credentials_provider(credentials)
+        .build();
+    let message = runtime::types::Message::builder()
+        .role(runtime::types::ConversationRole::User)
+        .content(runtime::types::ContentBlock::Text(BLOCKED.to_owned()))
+        .build()
+        .expect("a message");
+    let client = runtime::Client::from_conf(config);
+    let answer = client.converse().model_id(MODEL).messages(message).send().await;
+    let answer = answer.unwrap_or_else(|error| panic!("{account} may call the model: {error:?}"));
+    answer.stop_reason() == &runtime::types::StopReason::GuardrailIntervened
 }
 
 /// The members' own guardrails in Europe: their versions.
@@ -55,7 +71,7 @@ async fn everybody_is_guarded_whichever_way_aws_has_it() {
         assert_eq!(run.answer["report"]["converged"], true, "{}", run.answer);
         for account in [OWNER, PAYMENTS, SHIPPING] {
             for region in crate::support::REGIONS {
-                assert!(is_guarded(&world, account, region), "{account}/{region} with {answer:?}");
+                assert!(is_guarded(&world, account, region).await, "{account}/{region} with {answer:?}");
             }
         }
     }
@@ -72,7 +88,7 @@ async fn a_refused_central_reference_says_to_use_copies() {
             ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001; the guardrail is account 222222222222's: if AWS refuses that, `placement: copy` gives this account its own (rejected)
             0 changed, 0 held, 0 in sync, 1 failed"#]],
     );
-    assert!(!is_guarded(&world, PAYMENTS, EU));
+    assert!(!is_guarded(&world, PAYMENTS, EU).await);
 }
 
 #[tokio::test]
@@ -117,7 +133,7 @@ async fn a_deleted_copy_comes_back() {
     world.server.with(|model| model.delete_guardrail(&copy.arn())).unwrap();
     let run = world.converge(&schedule()).await;
     assert_eq!(run.answer["report"]["converged"], true, "{}", run.answer);
-    assert!(is_guarded(&world, PAYMENTS, EU));
+    assert!(is_guarded(&world, PAYMENTS, EU).await);
     assert_ne!(own(&world, PAYMENTS).unwrap().arn(), copy.arn());
 }
 
@@ -144,7 +160,7 @@ async fn moving_from_central_to_copies_leaves_nobody_unguarded_meanwhile() {
     assert_eq!(run.answer["report"]["converged"], true, "{}", run.answer);
     assert!(!operations(&run).contains(&"DeleteEnforcedGuardrailConfiguration".to_owned()));
     assert!(world.enforced_in(PAYMENTS).contains(&own(&world, PAYMENTS).unwrap().id));
-    assert!(is_guarded(&world, PAYMENTS, EU));
+    assert!(is_guarded(&world, PAYMENTS, EU).await);
 }
 
 #[tokio::test]

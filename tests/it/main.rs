@@ -20,5 +20,6 @@ mod ledger;
 mod organization;
 mod policies;
 mod races;
+mod regions;
 mod support;
 mod unusable;

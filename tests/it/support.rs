@@ -3,6 +3,7 @@
 
 pub(crate) mod document;
 pub(crate) mod lambda;
+pub(crate) mod log;
 pub(crate) mod program;
 
 use std::collections::{BTreeMap, BTreeSet};

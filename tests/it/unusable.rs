@@ -7,9 +7,10 @@ use expect_test::expect;
 use serde_json::json;
 use simulator::{EmptyList, Fault, FaultKind, GuardrailName, Model};
 
+use crate::support::log::Log;
 use crate::support::{
-    DELETE, Document, EU, MEMBER_ROLE, OWNER, PAYMENTS, SHIPPING, World, check, guardrail, schedule, targets,
-    version,
+    DELETE, Document, EU, MEMBER_ROLE, OWNER, PAYMENTS, SHIPPING, US, World, check, guardrail, schedule,
+    targets, version,
 };
 
 fn one_account() -> Document {
@@ -48,6 +49,58 @@ async fn a_version_that_is_not_there_is_not_enforced() {
         ! 300000000001/eu-west-1 held: guardrail eubase1a2b3c has no version 7 in this Region: publish it, or correct the baseline
         0 changed, 1 held, 0 in sync"#]],
     );
+}
+
+#[tokio::test]
+async fn a_guardrail_that_was_never_published_is_not_enforced() {
+    let spoil = |model: &mut Model| {
+        for version in ["1", "2"] {
+            model.remove_guardrail(&europe(), Some(version)).unwrap();
+        }
+    };
+    let expected = expect![[r#"
+        ! 300000000001/eu-west-1 held: guardrail eubase1a2b3c has only a draft, which can't be enforced: publish a version, and give its number in the baseline
+        0 changed, 1 held, 0 in sync"#]];
+    for placement in ["placement: central", "placement: copy"] {
+        let baseline = Document { guardrail: vec![placement], ..one_account() };
+        expected.assert_eq(&held(&baseline, spoil).await);
+    }
+}
+
+#[tokio::test]
+async fn what_versions_there_are_is_asked_only_where_the_one_wanted_is_missing() {
+    let world = World::of(&one_account()).world(|world| world.guardrails[1].versions = 0).start().await;
+    let listed = |world: &World| {
+        let calls = world.server.calls().into_iter();
+        calls.filter(|call| call.operation == "ListGuardrails" && call.account == OWNER).count()
+    };
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert_eq!(listed(&world), 2, "by its name, then its versions: {report}");
+
+    // A look that fails proves no draft.
+    let throttled = Fault::new(FaultKind::Throttle).operation("ListGuardrails").account(OWNER);
+    let by_arn = Document { regions: "", ..one_account() };
+    let text = by_arn
+        .text()
+        .replace("regions: []", &format!("regions: {{ {EU}: {{ arn: \"{}\" }} }}", guardrail(EU)))
+        .replace("    name: corporate-baseline\n", "");
+    world.publish_text(&text);
+    world.server.fault(throttled);
+    check(
+        &world.look_at(&[PAYMENTS]).await,
+        expect![[r#"
+        ! 300000000001/eu-west-1 held: guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline
+        0 changed, 1 held, 0 in sync"#]],
+    );
+    world.server.clear_faults();
+
+    // Published: the name is looked up, and that is all.
+    world.server.with(|model| model.add_guardrail_version(&europe(), None)).unwrap();
+    world.publish(&Document { version: 1, ..one_account() });
+    world.server.clear_calls();
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert!(report.is_converged(), "{report}");
+    assert_eq!(listed(&world), 1, "by its name, and no more: {report}");
 }
 
 #[tokio::test]
@@ -182,6 +235,46 @@ async fn a_guardrail_deleted_under_its_enforcement_is_broken_and_kept() {
     );
     check(&world.enforced_in(PAYMENTS), expect!["-                eubase1a2b3c:2   -"]);
     world.quiet(&[PAYMENTS]).await;
+}
+
+#[tokio::test]
+async fn a_broken_guardrail_is_one_alarm_however_many_enforce_it() {
+    let world = World::guarded(World::of(&Document::default())).await;
+    world.server.with(|model| model.delete_guardrail(&guardrail(EU))).unwrap();
+    world
+        .server
+        .with(|model| {
+            model.fail_guardrail(&GuardrailName::from_arn(&guardrail(US)).unwrap(), Some(2), "It broke.")
+        })
+        .unwrap();
+    let (report, log) = Log::of(world.sweep()).await;
+    check(
+        &report,
+        expect![[r#"
+        x 111111111111/eu-west-1, 222222222222/eu-west-1, 300000000001/eu-west-1, 300000000002/eu-west-1, 300000000003/eu-west-1, 300000000004/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline
+        x 111111111111/us-east-1, 222222222222/us-east-1, 300000000001/us-east-1, 300000000002/us-east-1, 300000000003/us-east-1, 300000000004/us-east-1 broken: usbase1a2b3c:2 is enforced, but the guardrail is FAILED, not READY
+        0 changed, 0 held, 9 in sync, 12 broken, 1 account skipped"#]],
+    );
+
+    let alarms: Vec<String> = log
+        .iter()
+        .filter(|line| line["level"] == "ERROR")
+        .map(|line| format!("{} {} {}", line["guardrail.arn"], line["guardrail.version"], line["targets"]))
+        .collect();
+    check(
+        &alarms.join("\n"),
+        expect![[r#"
+        "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c" "2" 6
+        "arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c" "2" 6"#]],
+    );
+    let told = log.iter().filter(|line| line["level"] == "DEBUG" && line["guardrail.arn"].is_string());
+    assert_eq!(told.count(), 12, "every target can be told at debug");
+
+    // For programs, each target stands for itself.
+    let json = report.to_json();
+    let targets = json["targets"].as_array().unwrap().iter();
+    let broken = targets.filter(|target| target["state"] == "broken" && target["reason"].is_string());
+    assert_eq!(broken.count(), 12, "{json:#}");
 }
 
 #[tokio::test]

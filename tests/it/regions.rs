@@ -1,0 +1,97 @@
+//! One name, several Regions: whether the guardrails behind it do the same.
+
+use expect_test::expect;
+use guardrail_keeper::report::Report;
+use serde_json::json;
+use simulator::{CrossRegion, GuardrailName};
+
+use crate::support::{Document, EU, OWNER, PAYMENTS, Setup, World, check, guardrail, schedule};
+
+/// The example organization, with another word denied in Europe.
+fn other_in_europe(baseline: &Document) -> Setup {
+    World::of(baseline).world(|world| {
+        let words = json!({ "wordsConfig": [{ "text": "zinc-rosebud" }] });
+        world.guardrails[1].content.word_policy = serde_json::from_value(words).unwrap();
+    })
+}
+
+fn warnings(report: &Report) -> String {
+    report.warnings.join("\n")
+}
+
+#[tokio::test]
+async fn one_name_with_two_contents_is_warned_of_and_enforced() {
+    let expected = expect![[
+        "guardrail corporate: corporate-baseline doesn't do the same in all Regions (ap-southeast-2 version 2, us-east-1 version 2 | eu-west-1 version 2): publish one content in all of them, unless that is meant"
+    ]];
+    for placement in ["placement: central", "placement: copy"] {
+        let baseline = Document { guardrail: vec![placement], ..Document::default() };
+        let world = other_in_europe(&baseline).start().await;
+        let report = world.sweep().await;
+        assert!(report.is_converged(), "{report}");
+        expected.assert_eq(&warnings(&report));
+        assert_eq!(report.to_json()["warnings"].as_array().unwrap().len(), 1);
+
+        // The plan tells it as well.
+        let baseline = world.baseline().await;
+        let everything = guardrail_keeper::reconcile::everything();
+        let survey = world.keeper.survey(&baseline, &everything, &|_| ()).await.unwrap();
+        assert_eq!(survey.warnings.len(), 1, "{:?}", survey.warnings);
+
+        // A look at a part of the organization doesn't.
+        assert_eq!(warnings(&world.look_at(&[PAYMENTS]).await), "");
+    }
+}
+
+#[tokio::test]
+async fn what_the_condition_was_told_is_compared_without_another_call() {
+    let world = World::guarded(other_in_europe(&Document::default())).await;
+    let report = world.sweep().await;
+    assert_eq!(report.warnings.len(), 1, "{report}");
+    let looks = world.server.calls().into_iter();
+    let looks = looks.filter(|call| call.operation == "GetGuardrail" && call.account == OWNER);
+    assert_eq!(looks.count(), 3, "one in each Region");
+}
+
+#[tokio::test]
+async fn the_profile_of_a_part_of_the_world_is_no_difference() {
+    let world = World::of(&Document::default())
+        .world(|world| {
+            for (guardrail, part) in world.guardrails.iter_mut().zip(["us", "eu", "apac"]) {
+                let profile = format!("{part}.guardrail.v1:0");
+                guardrail.content.cross_region_config =
+                    Some(CrossRegion { guardrail_profile_identifier: profile });
+            }
+        })
+        .start()
+        .await;
+    let report = world.sweep().await;
+    assert_eq!(warnings(&report), "", "{report}");
+}
+
+#[tokio::test]
+async fn the_same_content_under_other_numbers_is_no_difference() {
+    let regions = "{ us-east-1: { version: 1 }, eu-west-1: , ap-southeast-2: }";
+    let text = Document::default().text().replace("[us-east-1, eu-west-1, ap-southeast-2]", regions);
+    let world = World::of(&Document::default()).start().await;
+    world.publish_text(&text);
+    assert_eq!(warnings(&world.sweep().await), "");
+
+    // Version 3 does something else, and Europe gets it first.
+    world.server.with(|model| {
+        let name = GuardrailName::from_arn(&guardrail(EU)).unwrap();
+        let caller = model.caller(&format!("arn:aws:iam::{OWNER}:root"), EU).unwrap();
+        let mut content = simulator::Content::clone(&model.guardrail(&name).unwrap().draft.content);
+        content.blocked_input_messaging = "Not here.".to_owned();
+        model.update_guardrail(&caller, &name.id, content).unwrap();
+        model.create_guardrail_version(&caller, &name.id, None).unwrap();
+    });
+    world.publish_text(&text.replace("eu-west-1: ,", "eu-west-1: { version: 3 },"));
+    let run = world.converge(&schedule()).await;
+    check(
+        &run.answer["report"]["warnings"],
+        expect![[
+            r#"["guardrail corporate: corporate-baseline doesn't do the same in all Regions (ap-southeast-2 version 2, us-east-1 version 1 | eu-west-1 version 3): publish one content in all of them, unless that is meant"]"#
+        ]],
+    );
+}
