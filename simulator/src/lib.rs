@@ -28,6 +28,7 @@ pub use call::Call;
 pub use fault::{Fault, FaultKind};
 pub use forward::Destination;
 pub use model::assess::{Action, Assessment, Direction, Finding, FindingKind};
+pub use model::bus::PutEvent;
 pub use model::caller::{Caller, Principal, Session};
 pub use model::clock::Clock;
 pub use model::enforcement::{
@@ -43,11 +44,15 @@ pub use model::handshake::{Handshake, HandshakeState, TargetKind};
 pub use model::iam::{Permissions, Role, Statement, Trust};
 pub use model::inference::{Applied, FoundationModel, Invocation, ModelKind, Origin, Piece, Reply};
 pub use model::lifecycle::{CreateAccount, Creation};
+pub use model::message::{Message, SendMessage, Sent};
 pub use model::organization::{
     Account, AccountState, ChildKind, JoinedMethod, Membership, Organization, ServiceControl, Tags, Unit,
 };
 pub use model::paging::{InvalidToken, Page};
 pub use model::parameter::{Parameter, ParameterVersion, PutParameter};
+pub use model::queue::{MessageState, Queue, Received};
+pub use model::queue_attributes::{QueueAttributes, Redrive};
+pub use model::queues::QueueName;
 pub use model::regions::{OptStatus, RegionState};
 pub use model::resource_policy::Admission;
 pub use model::session::AssumeRole;

@@ -2,6 +2,7 @@
 
 pub(crate) mod assess;
 mod build;
+pub(crate) mod bus;
 pub(crate) mod caller;
 pub(crate) mod clock;
 pub(crate) mod delegation;
@@ -15,10 +16,15 @@ pub(crate) mod iam;
 pub(crate) mod ids;
 pub(crate) mod inference;
 pub(crate) mod lifecycle;
+pub(crate) mod message;
 pub(crate) mod organization;
 pub(crate) mod paging;
 pub(crate) mod parameter;
 mod policy_rules;
+pub(crate) mod queue;
+pub(crate) mod queue_attributes;
+mod queue_index;
+pub(crate) mod queues;
 pub(crate) mod regions;
 mod repeat;
 pub(crate) mod resource_policy;
@@ -34,6 +40,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::switches::Switches;
+use bus::PutEvent;
 use caller::Session;
 use clock::Clock;
 use event::EmittedEvent;
@@ -71,6 +78,8 @@ pub struct Model {
     pub(crate) pending: Vec<(Timestamp, Pending)>,
     pub(crate) events: Vec<EmittedEvent>,
     pub(crate) emitted: u64,
+    pub(crate) put_events: Vec<PutEvent>,
+    pub(crate) put: u64,
     pub(crate) ids: Ids,
 }
 

@@ -222,7 +222,7 @@ impl State {
 
 /// What a call is about, as far as its input names it.
 fn target(input: &Input) -> Option<String> {
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 14] = [
         "RoleArn",
         "AccountId",
         "guardrailIdentifier",
@@ -235,6 +235,8 @@ fn target(input: &Input) -> Option<String> {
         "HandshakeId",
         "modelId",
         "Name",
+        "QueueUrl",
+        "QueueName",
     ];
     if let Some(named) = NAMES.iter().find_map(|name| input.optional(name)) {
         return Some(named.to_owned());

@@ -7,9 +7,11 @@ pub(crate) mod bedrock_runtime;
 pub(crate) mod constraint;
 pub(crate) mod control;
 mod event_stream;
+pub(crate) mod events;
 pub(crate) mod organizations;
 pub(crate) mod request;
 pub(crate) mod schema;
+pub(crate) mod sqs;
 pub(crate) mod ssm;
 pub(crate) mod sts;
 
@@ -33,6 +35,8 @@ pub(crate) fn carry_out(
         "organizations" => organizations::carry_out(model, caller, operation, input),
         "account" => account::carry_out(model, caller, operation, input),
         "ssm" => ssm::carry_out(model, caller, operation, input),
+        "sqs" => sqs::carry_out(model, caller, operation, input),
+        "events" => events::carry_out(model, caller, operation, input),
         "bedrock-runtime" => bedrock_runtime::carry_out(model, caller, operation, input),
         _ => bedrock::carry_out(model, caller, operation, input),
     }

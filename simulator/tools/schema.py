@@ -40,6 +40,11 @@ OPERATIONS = {
         "DeleteParameter", "DescribeParameters", "GetParameter", "GetParameterHistory", "GetParameters",
         "PutParameter",
     ],
+    "sqs": [
+        "ChangeMessageVisibility", "CreateQueue", "DeleteMessage", "DeleteMessageBatch", "GetQueueAttributes",
+        "GetQueueUrl", "PurgeQueue", "ReceiveMessage", "SendMessage", "SendMessageBatch",
+    ],
+    "events": ["PutEvents"],
 }
 
 # A pattern that every string satisfies says nothing.

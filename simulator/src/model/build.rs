@@ -41,6 +41,8 @@ impl Model {
             pending: Vec::new(),
             events: Vec::new(),
             emitted: 0,
+            put_events: Vec::new(),
+            put: 0,
             ids: Ids::seeded(seed),
         };
         for account in &world.accounts {

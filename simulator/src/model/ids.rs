@@ -28,6 +28,11 @@ impl Ids {
         (0..length).map(|_| char::from(alphabet[(self.next() % alphabet.len() as u64) as usize])).collect()
     }
 
+    /// A number below `limit`; 0 where there is none.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.next().checked_rem(limit).unwrap_or_default()
+    }
+
     /// Lower-case letters and digits: guardrail ids, `configId`s, what follows `car-` and `h-`.
     pub(crate) fn lower(&mut self, length: usize) -> String {
         self.text(LOWER, length)

@@ -14,6 +14,7 @@ use super::event::Trail;
 use super::guardrail::Guardrail;
 use super::organization::JoinedMethod;
 use super::parameter::Parameter;
+use super::queue::Queue;
 use super::repeat::Made;
 use super::settling::Settling;
 use super::{Model, clock};
@@ -29,6 +30,8 @@ pub struct RegionState {
     pub resource_policies: BTreeMap<String, Settling<Option<Arc<str>>>>,
     /// Systems Manager parameters by name.
     pub parameters: BTreeMap<String, Parameter>,
+    /// Queues of SQS by name.
+    pub queues: BTreeMap<String, Queue>,
     /// What was made for each `clientRequestToken`.
     #[serde(skip)]
     pub(crate) tokens: BTreeMap<String, Made>,

@@ -36,6 +36,8 @@ pub(crate) struct Answer {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Protocol {
     RestJson,
+    /// JSON 1.0, with the error codes of the query protocol that it took the place of.
+    Json10,
     Json,
     Query,
 }
@@ -43,7 +45,8 @@ enum Protocol {
 fn protocol(service: &str) -> Protocol {
     match service {
         "sts" => Protocol::Query,
-        "organizations" | "ssm" => Protocol::Json,
+        "organizations" | "ssm" | "events" => Protocol::Json,
+        "sqs" => Protocol::Json10,
         _ => Protocol::RestJson,
     }
 }
@@ -94,6 +97,15 @@ impl Answer {
                 members.insert(name.to_owned(), error.message.clone().into());
                 (json_type(Protocol::Json), Value::Object(members).to_string())
             }
+            Protocol::Json10 => {
+                // Errors that the service doesn't model come from the framework that AWS's services are made with.
+                let modelled =
+                    SCHEMA.services.get(service).is_some_and(|s| s.errors.contains_key(&error.code));
+                let namespace = if modelled { "com.amazonaws.sqs" } else { "com.amazon.coral.service" };
+                members.insert("__type".to_owned(), format!("{namespace}#{}", error.code).into());
+                members.insert("message".to_owned(), error.message.clone().into());
+                (json_type(Protocol::Json10), Value::Object(members).to_string())
+            }
             Protocol::Query => {
                 let fault = if status >= 500 { "Receiver" } else { "Sender" };
                 let (code, message) = (escape(&error.code), escape(&error.message));
@@ -129,12 +141,17 @@ impl Answer {
         if let Some((name, value)) = header {
             set(name, value);
         }
-        if let Some(code) = error.filter(|_| protocol(service) == Protocol::RestJson) {
+        match (error, protocol(service)) {
             // AWS appends a namespace, which clients must cut off.
-            set(
+            (Some(code), Protocol::RestJson) => set(
                 "x-amzn-errortype",
                 &format!("{code}:http://internal.amazon.com/coral/com.amazon.{service}/"),
-            );
+            ),
+            (Some(code), Protocol::Json10) => {
+                let fault = if status >= 500 { "Receiver" } else { "Sender" };
+                set("x-amzn-query-error", &format!("{};{fault}", super::sqs::query_code(&code)));
+            }
+            _ => {}
         }
         response
     }
@@ -143,7 +160,12 @@ impl Answer {
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 fn json_type(protocol: Protocol) -> String {
-    if protocol == Protocol::Json { "application/x-amz-json-1.1" } else { "application/json" }.to_owned()
+    match protocol {
+        Protocol::Json => "application/x-amz-json-1.1",
+        Protocol::Json10 => "application/x-amz-json-1.0",
+        Protocol::RestJson | Protocol::Query => "application/json",
+    }
+    .to_owned()
 }
 
 /// The same refusal in the words of a service: some codes differ from one protocol to another.
@@ -160,6 +182,9 @@ fn spoken(service: &str, error: &ApiError) -> ApiError {
         ("organizations", "InternalServerException") => "ServiceException",
         ("organizations", "ValidationException") => "InvalidInputException",
         ("ssm", "InternalServerException") => "InternalServerError",
+        ("sqs", "InternalServerException") => "InternalFailure",
+        ("sqs", "ThrottlingException") => "RequestThrottled",
+        ("events", "InternalServerException") => "InternalException",
         (_, code) => code,
     };
     ApiError { code: code.to_owned(), message: error.message.clone(), members: error.members.clone() }
@@ -169,13 +194,24 @@ fn spoken(service: &str, error: &ApiError) -> ApiError {
 fn status(service: &str, code: &str) -> u16 {
     match code {
         // The models of the JSON services name no status; faults of the service are 500.
-        "ServiceException" | "InternalServerError" | "InternalFailure" => return 500,
+        "ServiceException" | "InternalServerError" | "InternalFailure" | "InternalException" => return 500,
         "UnknownOperationException" if protocol(service) == Protocol::RestJson => return 404,
         "UnrecognizedClientException"
         | "ExpiredTokenException"
         | "MissingAuthenticationTokenException"
         | "SubscriptionRequiredException"
             if protocol(service) == Protocol::RestJson =>
+        {
+            return 403;
+        }
+        // SQS kept the statuses of the query protocol that it spoke before.
+        "ReceiptHandleIsInvalid" => return 404,
+        "PurgeQueueInProgress" | "RequestThrottled" => return 403,
+        "AccessDeniedException"
+        | "UnrecognizedClientException"
+        | "ExpiredTokenException"
+        | "MissingAuthenticationTokenException"
+            if protocol(service) == Protocol::Json10 =>
         {
             return 403;
         }

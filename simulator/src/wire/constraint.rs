@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::schema::{Pattern, Range, Service, Shape};
 use crate::model::error::ApiError;
+use crate::model::message::{missing, parameter};
 
 /// One thing that is wrong with an input.
 struct Violation {
@@ -12,6 +13,28 @@ struct Violation {
     constraint: String,
     /// Organizations' `Reason` for it.
     reason: &'static str,
+}
+
+impl Violation {
+    /// SQS has codes of its own, and looks for a queue before anything else.
+    fn in_sqs(&self) -> ApiError {
+        let name = self.path[..1].to_ascii_uppercase() + &self.path[1..];
+        match (name.as_str(), self.reason) {
+            ("QueueUrl", _) => ApiError::new("QueueDoesNotExist", "The specified queue does not exist."),
+            ("QueueName", "INPUT_REQUIRED") => {
+                parameter("Value for parameter QueueName is invalid. Reason: Must specify a queue name.")
+            }
+            (_, "INPUT_REQUIRED") => missing(name.rsplit('.').next().unwrap_or(&name)),
+            (_, "INVALID_ENUM") => ApiError::new(
+                "InvalidAttributeName",
+                format!("Unknown Attribute {}.", self.value.trim_matches('\'')),
+            ),
+            _ => parameter(&format!(
+                "Value {} for parameter {name} is invalid. Reason: {}.",
+                self.value, self.constraint
+            )),
+        }
+    }
 }
 
 /// Checks the members of an input.
@@ -35,6 +58,9 @@ pub(crate) fn check(
         let message =
             format!("You provided a value that violates a constraint: {} {}", first.path, first.constraint);
         return Err(ApiError::because("InvalidInputException", first.reason, message));
+    }
+    if service_name == "sqs" {
+        return Err(first.in_sqs());
     }
     let count = check.violations.len();
     let each: Vec<String> = check

@@ -18,6 +18,8 @@ use crate::fault::Fault;
 use crate::forward::Destination;
 use crate::model::error::ApiError;
 use crate::model::event::EmittedEvent;
+use crate::model::queue::Queue;
+use crate::model::queues::QueueName;
 use crate::model::{Model, Settings};
 use crate::server::Inner;
 use crate::switches::Switches;
@@ -32,6 +34,8 @@ pub(crate) fn routes() -> Router<Arc<Inner>> {
         .route("/_simulator/state", get(state))
         .route("/_simulator/calls", get(calls).delete(clear_calls))
         .route("/_simulator/events", get(events).delete(clear_events))
+        .route("/_simulator/put-events", get(put_events).delete(clear_put_events))
+        .route("/_simulator/queues", get(queues))
         .route("/_simulator/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/_simulator/latency", get(latency).put(set_latency).delete(clear_latency))
         .route("/_simulator/switches", get(switches).put(set_switches))
@@ -55,6 +59,8 @@ async fn index() -> Json<Value> {
         "GET /_simulator/state": "everything there is",
         "GET|DELETE /_simulator/calls?since=N": "the calls that were seen",
         "GET|DELETE /_simulator/events?since=N": "the events that AWS would deliver",
+        "GET|DELETE /_simulator/put-events?since=N": "the events that programs put on buses",
+        "GET /_simulator/queues": "every queue, with its attributes and messages",
         "GET|POST|DELETE /_simulator/faults": "what goes wrong on purpose",
         "GET|PUT|DELETE /_simulator/latency": "milliseconds by \"service:operation\", \"service\" or \"*\"",
         "POST /_simulator/events/send": "sends events to {\"url\": ...} or {\"queue_url\": ...}",
@@ -112,6 +118,31 @@ async fn events(Shared(shared): Simulator, Query(Since { since }): Query<Since>)
 
 async fn clear_events(Shared(shared): Simulator) {
     shared.state().model.clear_events();
+}
+
+async fn put_events(Shared(shared): Simulator, Query(Since { since }): Query<Since>) -> Json<Value> {
+    let state = shared.state();
+    let events: Vec<_> = state.model.put_events().iter().filter(|event| event.sequence > since).collect();
+    Json(json!({ "events": events }))
+}
+
+async fn clear_put_events(Shared(shared): Simulator) {
+    shared.state().model.clear_put_events();
+}
+
+async fn queues(Shared(shared): Simulator) -> Json<Value> {
+    let mut state = shared.state();
+    let names = state.model.queue_names();
+    let shown = |name: &QueueName, queue: &Queue| {
+        let messages = queue.messages().map(|(message, state)| json!({ "message": message, "state": state }));
+        json!({
+            "queue": name,
+            "attributes": super::sqs::attributes(queue, name),
+            "messages": messages.collect::<Vec<_>>(),
+        })
+    };
+    let queues = names.iter().filter_map(|name| state.model.queue(name).map(|queue| shown(name, queue)));
+    Json(json!({ "queues": queues.collect::<Vec<_>>() }))
 }
 
 async fn faults(Shared(shared): Simulator) -> Json<Value> {

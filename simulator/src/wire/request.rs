@@ -47,6 +47,8 @@ pub(crate) struct Input {
     pub(crate) members: Map<String, Value>,
     /// The body where it isn't made of members, as for InvokeModel.
     pub(crate) payload: Vec<u8>,
+    /// Where the client found this simulator, e.g. `http://127.0.0.1:4510`.
+    pub(crate) endpoint: String,
 }
 
 impl Input {
@@ -80,10 +82,14 @@ impl Input {
             "" => Value::Object(self.members.clone()),
             name => self.members.get(name).cloned().unwrap_or_default(),
         };
-        // Validation passed, so this can only be a misfit between the schema and the model's types.
-        serde_json::from_value(value)
-            .map_err(|error| ApiError::new("SerializationException", error.to_string()))
+        parsed(value)
     }
+}
+
+/// A member as a type of the model.
+pub(crate) fn parsed<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
+    // Validation passed, so this can only be a misfit between the schema and the model's types.
+    serde_json::from_value(value).map_err(|error| ApiError::new("SerializationException", error.to_string()))
 }
 
 impl Credential {
@@ -118,10 +124,12 @@ impl Request {
         let credential = Credential::parse(headers);
         let target = header("x-amz-target");
         let scope = credential.as_ref().map_or("", |credential| credential.service.as_str());
-        let (service, operation, input) = match (scope, target.as_deref()) {
-            ("organizations" | "ssm", Some(target)) => json(scope, target, body),
+        let (service, operation, mut input) = match (scope, target.as_deref()) {
+            ("organizations" | "ssm" | "sqs" | "events", Some(target)) => json(scope, target, body),
             ("organizations", None) => unknown("organizations", "no x-amz-target"),
             ("ssm", None) => unknown("ssm", "no x-amz-target"),
+            ("sqs", None) => unknown("sqs", "no x-amz-target"),
+            ("events", None) => unknown("events", "no x-amz-target"),
             ("sts", _) => query(body),
             ("account", _) => rest(&["account"], parts),
             ("bedrock", _) => rest(&["bedrock", "bedrock-runtime"], parts),
@@ -129,6 +137,9 @@ impl Request {
             (_, Some(target)) => unknown("organizations", target),
             _ => unknown("bedrock", &format!("{method} {}", uri.path())),
         };
+        if let Ok(input) = &mut input {
+            input.endpoint = format!("http://{}", header("host").unwrap_or_default());
+        }
         Request {
             credential,
             token: header("x-amz-security-token"),
@@ -152,7 +163,7 @@ fn known(name: &str) -> Option<(&'static str, &'static Service)> {
     SCHEMA.services.get_key_value(name).map(|(name, service)| (name.as_str(), service))
 }
 
-/// JSON 1.1: the operation is named by `x-amz-target`, the body is the input.
+/// JSON 1.0 and 1.1: the operation is named by `x-amz-target`, the body is the input.
 fn json(scope: &str, target: &str, body: &[u8]) -> Read {
     let Some((name, service)) = known(scope) else { return unknown("organizations", target) };
     let operation = target.rsplit('.').next().unwrap_or(target);
@@ -275,7 +286,7 @@ fn validated(
     if let Shape::Structure { members: known, .. } = shape {
         members.retain(|name, value| known.contains_key(name) && !value.is_null());
     }
-    Ok(Input { members, payload })
+    Ok(Input { members, payload, ..Input::default() })
 }
 
 /// A body of JSON; no body at all is an empty object.

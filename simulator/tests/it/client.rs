@@ -40,7 +40,12 @@ impl Reply {
             return code.split(':').next().unwrap_or_default().to_owned();
         }
         match serde_json::from_str::<Value>(&self.text) {
-            Ok(body) => body["__type"].as_str().unwrap_or_default().to_owned(),
+            // SQS puts a namespace before the code.
+            Ok(body) => body["__type"]
+                .as_str()
+                .and_then(|code| code.rsplit('#').next())
+                .unwrap_or_default()
+                .to_owned(),
             Err(_) => tag(&self.text, "Code").to_owned(),
         }
     }
@@ -140,6 +145,16 @@ impl Client {
     pub(crate) async fn ssm(&self, operation: &str, body: Value) -> Reply {
         let head = format!("POST / HTTP/1.1\r\nx-amz-target: AmazonSSM.{operation}\r\n");
         self.send("ssm", head, body.to_string()).await.expect("an answer")
+    }
+
+    pub(crate) async fn sqs(&self, operation: &str, body: Value) -> Reply {
+        let head = format!("POST / HTTP/1.1\r\nx-amz-target: AmazonSQS.{operation}\r\n");
+        self.send("sqs", head, body.to_string()).await.expect("an answer")
+    }
+
+    pub(crate) async fn put_events(&self, entries: Value) -> Reply {
+        let head = "POST / HTTP/1.1\r\nx-amz-target: AWSEvents.PutEvents\r\n".to_owned();
+        self.send("events", head, json!({ "Entries": entries }).to_string()).await.expect("an answer")
     }
 
     pub(crate) async fn sts(&self, form: &str) -> Reply {

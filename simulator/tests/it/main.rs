@@ -7,6 +7,8 @@ mod events;
 mod faults;
 mod joining;
 mod model;
+mod put_events;
+mod queues;
 mod refusals;
 mod sessions;
 mod sharing;
