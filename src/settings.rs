@@ -324,7 +324,7 @@ mod tests {
                   KEEPER_MEMBER_ROLE: is an ARN; give the role's name alone, it is the same in every account
                   KEEPER_FUNCTION_ROLE: "GuardrailKeeperFunction" is not a role ARN: expected arn:aws:iam::ACCOUNT:role/NAME
                   KEEPER_FORMER_ROLES: "bad name" is not a role name: expected 1 to 64 letters, digits and +=,.@_-
-                  KEEPER_LEDGER: "disk" is not a ledger: expected memory or file:PATH
+                  KEEPER_LEDGER: "disk" is not a ledger: expected memory, file:PATH or table:NAME
                   KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
                   KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
                   KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY

@@ -48,7 +48,7 @@ impl Readiness {
     ) -> Readiness {
         let here = wanted.iter().filter(|((_, there), _)| there == region);
         let guardrails = here.filter_map(|((key, region), source)| {
-            let CatalogEntry { arn, unusable, profile } =
+            let CatalogEntry { arn, unusable, profile, content: _ } =
                 catalog.entries.get(&(key.clone(), region.clone()))?;
             if matches!(unusable, Some(Unusable::Unreadable { .. })) {
                 return None;

@@ -262,13 +262,13 @@ async fn settings_that_cannot_be_used_end_the_function_and_are_named_all_at_once
     check(
         &json(&ended.log[0])["message"].as_str().unwrap(),
         expect![[r#"
-        the settings can't be used:
-          KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
-          KEEPER_MEMBER_ROLE: is an ARN; give the role's name alone, it is the same in every account
-          KEEPER_FUNCTION_ROLE: "GuardrailKeeperFunction" is not a role ARN: expected arn:aws:iam::ACCOUNT:role/NAME
-          KEEPER_LEDGER: "disk" is not a ledger: expected memory or file:PATH
-          KEEPER_CONCURRENCY: "many" is not a number from 1 to 256
-          KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY"#]],
+            the settings can't be used:
+              KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
+              KEEPER_MEMBER_ROLE: is an ARN; give the role's name alone, it is the same in every account
+              KEEPER_FUNCTION_ROLE: "GuardrailKeeperFunction" is not a role ARN: expected arn:aws:iam::ACCOUNT:role/NAME
+              KEEPER_LEDGER: "disk" is not a ledger: expected memory, file:PATH or table:NAME
+              KEEPER_CONCURRENCY: "many" is not a number from 1 to 256
+              KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY"#]],
     );
     assert_eq!(world.server.calls(), []);
 }
