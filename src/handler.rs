@@ -1,7 +1,15 @@
 //! One invocation: from a payload to an answer. What Lambda runs, the demo and the tests run too.
+//!
+//! Where there are queues, events only become tasks, and tasks are worked on one at a time for each
+//! account. Where there are none, an event is worked on as it comes.
+
+mod planner;
+mod telling;
+mod worker;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsBatchResponse;
 use jiff::Timestamp;
@@ -10,11 +18,12 @@ use tracing::{Instrument, debug, error, info, info_span};
 
 use crate::baseline::Baseline;
 use crate::ids::AccountId;
-use crate::reconcile::{Keeper, Stopped, unwatched};
+use crate::reconcile::{Keeper, Standing, Stopped, unwatched};
 use crate::report::Report;
 use crate::trigger::{
     Accounts, Delivery, Departure, Ignored, Merged, Message, Record, Rejected, Scope, Trigger, merge_traced,
 };
+use planner::{Failed, Incoming, Planner};
 
 /// Why an invocation failed, so that Lambda delivers it again and at last puts it aside.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +44,15 @@ pub enum HandlerError {
         /// The first of them, with its reason.
         first: String,
     },
+    /// There is no baseline to go by, neither a present one nor an earlier one.
+    #[error("{0}")]
+    NoBaseline(String),
+    /// Work could not be put into a queue.
+    #[error("not queued: {0}")]
+    NotQueued(String),
+    /// A message has the form of our own and can't be understood: another version wrote it.
+    #[error("not a message of this version: {0}")]
+    ForeignErrand(String),
     /// A record of a batch failed that has no id to name it by.
     #[error("a record without a messageId failed, so the whole batch counts as failed")]
     NamelessRecord,
@@ -47,21 +65,95 @@ impl HandlerError {
             HandlerError::Rejected(_) => "EventRejected",
             HandlerError::Stopped(stopped) => stopped.name(),
             HandlerError::Incomplete { .. } => "Incomplete",
+            HandlerError::NoBaseline(_) => "NoBaseline",
+            HandlerError::NotQueued(_) => "NotQueued",
+            HandlerError::ForeignErrand(_) => "ForeignErrand",
             HandlerError::NamelessRecord => "NamelessRecord",
         }
     }
 }
 
-/// Answers one payload: an EventBridge event, or a batch of them from SQS.
+/// Until when an invocation has to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Option<tokio::time::Instant>);
+
+impl Deadline {
+    /// There is none.
+    pub const NONE: Deadline = Deadline(None);
+
+    /// So long from now.
+    pub fn after(left: Duration) -> Deadline {
+        Deadline(tokio::time::Instant::now().checked_add(left))
+    }
+
+    /// Whether at least so much time is left.
+    fn leaves(self, seconds: u64) -> bool {
+        self.0.is_none_or(|end| {
+            end.saturating_duration_since(tokio::time::Instant::now()) >= Duration::from_secs(seconds)
+        })
+    }
+}
+
+/// Answers one payload: an EventBridge event, or a batch of messages from SQS.
 ///
 /// # Errors
 /// Where Lambda should deliver the payload again. For a batch, failed records are named in the
 /// answer instead, and only a failure that can't be told apart fails the whole of it.
 pub async fn handle(keeper: &Keeper, payload: &str) -> Result<Value, HandlerError> {
-    match Delivery::parse(payload) {
-        Delivery::Event(event) => handle_event(keeper, &event).await,
-        Delivery::Batch(records) => handle_batch(keeper, &records).await,
+    handle_until(keeper, payload, Deadline::NONE).await
+}
+
+/// As [`handle`], with an end to the time there is. Long work goes on in another invocation.
+///
+/// # Errors
+/// As [`handle`].
+pub async fn handle_until(keeper: &Keeper, payload: &str, deadline: Deadline) -> Result<Value, HandlerError> {
+    match (Delivery::parse(payload), worker::planner(keeper, deadline)) {
+        (Delivery::Event(event), None) => handle_event(keeper, &event).await,
+        (Delivery::Batch(records), None) => handle_batch(keeper, &records).await,
+        (Delivery::Event(event), Some(planner)) => queue_event(planner, &event).await,
+        (Delivery::Batch(records), Some(planner)) => queue_batch(planner, &records).await,
     }
+}
+
+/// An event that came straight to the function: planned and queued like any other.
+async fn queue_event(planner: Planner<'_>, event: &Message) -> Result<Value, HandlerError> {
+    let incoming = Incoming { id: None, repeated: false, from_queue: false, message: event };
+    match planner.plan(&[incoming]).await.into_iter().next() {
+        Some(Failed { problem, .. }) => Err(problem),
+        None => Ok(json!({ "outcome": "queued" })),
+    }
+}
+
+/// A batch of either queue. Records of both never come together; if they did, each has its own fate.
+async fn queue_batch(planner: Planner<'_>, records: &[Record]) -> Result<Value, HandlerError> {
+    let mut batch = Batch::default();
+    let (tasks, events): (Vec<&Record>, Vec<&Record>) =
+        records.iter().partition(|record| worker::lay_in(record, &planner.queues.tasks));
+    let incoming: Vec<Incoming<'_>> = events
+        .iter()
+        .map(|record| Incoming {
+            id: record.id.as_deref(),
+            repeated: record.is_repeated(),
+            from_queue: worker::lay_in(record, &planner.queues.events),
+            message: &record.message,
+        })
+        .collect();
+    for Failed { position, problem } in planner.plan(&incoming).await {
+        match problem {
+            // Told already, with its reason.
+            HandlerError::Rejected(_) => {
+                batch.failed.insert(events[position].id.as_deref());
+            }
+            problem => batch.fail(&[events[position]], &problem),
+        }
+    }
+    for record in tasks {
+        if let Err(problem) = planner.work(record).await {
+            batch.fail(&[record], &problem);
+        }
+    }
+    batch.answer()
 }
 
 async fn handle_event(keeper: &Keeper, event: &Message) -> Result<Value, HandlerError> {
@@ -69,11 +161,12 @@ async fn handle_event(keeper: &Keeper, event: &Message) -> Result<Value, Handler
     if let Err(settled) = scope_of(event.decide(&keeper.context(None, now))) {
         return settled.answer();
     }
-    let baseline = keeper.baseline().await?;
+    let Standing { baseline, instead_of } = keeper.standing().await?;
     match scope_of(event.decide(&keeper.context(Some(&baseline), now))) {
         Ok(scope) => {
             info!("reconciling {scope}: {}", scope.reason());
-            let report = run(keeper, &baseline, &scope).await?;
+            let mut report = run(keeper, &baseline, &scope).await?;
+            report.warnings.extend(instead_of);
             incomplete(&report, &scope)?;
             Ok(json!({ "outcome": "reconcile", "reason": scope.reason(), "report": report.to_json() }))
         }
@@ -90,8 +183,8 @@ async fn handle_batch(keeper: &Keeper, records: &[Record]) -> Result<Value, Hand
         .filter(|record| batch.take(record, record.message.decide(&unread)).is_some())
         .collect();
     if !waiting.is_empty() {
-        match keeper.baseline().await {
-            Ok(baseline) => batch.work(keeper, &baseline, now, &waiting).await,
+        match keeper.standing().await {
+            Ok(Standing { baseline, .. }) => batch.work(keeper, &baseline, now, &waiting).await,
             Err(stopped) => batch.fail(&waiting, &stopped.into()),
         }
     }
@@ -111,7 +204,7 @@ impl<'a> Batch<'a> {
         match scope_of(trigger) {
             Ok(scope) => Some(scope),
             Err(settled) => {
-                settled.log(record);
+                settled.log(record.id.as_deref().unwrap_or(NAMELESS), record.is_repeated());
                 if let Settled::Rejected(_) = settled {
                     self.failed.insert(record.id.as_deref());
                 }
@@ -196,16 +289,15 @@ impl Settled {
         }
     }
 
-    /// Tells of a record of a batch.
-    fn log(&self, record: &Record) {
-        let id = record.id.as_deref().unwrap_or(NAMELESS);
+    /// Tells of a message of a batch. `repeated` ones were told of before.
+    fn log(&self, id: &str, repeated: bool) {
         match self {
             Settled::Departed(accounts, reason) => {
                 info!(record = id, reason = reason.code(), "no more calls in {}: {reason}", listed(accounts));
             }
             Settled::Ignored(reason) => info!(record = id, reason = reason.code(), "ignored: {reason}"),
             // SQS hands it out again until the queue puts it aside, and its reason stays the same.
-            Settled::Rejected(reason) if record.is_repeated() => {
+            Settled::Rejected(reason) if repeated => {
                 debug!(record = id, reason = reason.code(), "rejected again: {reason}");
             }
             Settled::Rejected(reason) => error!(record = id, reason = reason.code(), "rejected: {reason}"),

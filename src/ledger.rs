@@ -20,6 +20,7 @@ use crate::cloud::Cloud;
 use crate::failure::Failure;
 use crate::ids::{AccountId, Region};
 use crate::limits::Rollout;
+use crate::organization::Placement;
 use crate::record::{AccountRecord, Granted, Grants, Note, Sequence, Superseded};
 use crate::resolved::Readiness;
 use crate::resource_policy::Resource;
@@ -83,6 +84,15 @@ pub struct LastGood {
     pub text: String,
     /// When it was first read.
     pub at: jiff::Timestamp,
+}
+
+/// What is known of the run that takes a note.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Visit<'a> {
+    /// Its place in the queue.
+    pub sequence: Option<Sequence>,
+    /// Where the account stands.
+    pub placement: Option<&'a Placement>,
 }
 
 /// How often a change is tried again when others change the same document.
@@ -194,10 +204,20 @@ impl Ledger {
     pub async fn note(
         &self,
         account: &AccountId,
-        sequence: Option<Sequence>,
+        visit: Visit<'_>,
         notes: Vec<(Region, Note)>,
     ) -> Result<(), LedgerError> {
-        self.change_account(account, |record| Ok(record.note(sequence, notes.clone())?)).await
+        let Visit { sequence, placement } = visit;
+        self.change_account(account, |record| {
+            record.note(sequence, notes.clone())?;
+            if let Some(placement) = placement {
+                record.place(placement.clone());
+                // It is a member, and calls were made there.
+                record.closed = None;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Changes what is known about one account. `change` may be called several times, each time

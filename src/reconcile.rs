@@ -14,8 +14,10 @@ mod kept;
 mod manner;
 mod notes;
 mod owner;
+mod standing;
 mod survey;
 mod swept;
+mod work;
 
 use std::collections::BTreeSet;
 
@@ -23,7 +25,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::baseline::{Baseline, InvalidBaseline, Revision};
-use crate::cloud::{Access, Cloud, Head, Identity, Patience};
+use crate::cloud::{Access, Bus, Cloud, Head, Identity, Patience, Queues};
 use crate::failure::Failure;
 use crate::ids::OrganizationId;
 use crate::ledger::{Ledger, LedgerError};
@@ -35,7 +37,10 @@ use crate::trigger::{Accounts, Context, Known, Scope};
 
 use kept::Kept;
 pub use manner::{Manner, Part};
+pub use standing::Standing;
 pub use survey::Survey;
+pub use swept::Tally;
+pub use work::{Departed, Worked, regions_for_the_owner};
 
 /// Why a run stopped before anything was written. Failures of single targets are in the report instead.
 #[derive(Debug, thiserror::Error)]
@@ -149,6 +154,16 @@ impl Keeper {
         &self.settings
     }
 
+    /// The queues.
+    pub fn queues(&self) -> Queues {
+        self.cloud.queues()
+    }
+
+    /// The event bus.
+    pub fn bus(&self) -> Bus {
+        self.cloud.bus()
+    }
+
     /// What was recorded.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -159,13 +174,7 @@ impl Keeper {
     /// # Errors
     /// When it can't be read, or has problems.
     pub async fn baseline(&self) -> Result<Baseline, Stopped> {
-        match &self.settings.baseline {
-            origin @ BaselineSource::File(_) => Keeper::baseline_file(origin).await,
-            origin @ BaselineSource::Parameter(name) => match self.cloud.parameter(name).await {
-                Ok(text) => parse(origin, &text),
-                Err(failure) => Err(unreadable(origin, &failure)),
-            },
-        }
+        parse(&self.settings.baseline, &self.baseline_text().await?)
     }
 
     /// Reads a baseline from a file, for which no connection is needed.

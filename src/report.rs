@@ -2,7 +2,7 @@
 
 mod print;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::baseline::Revision;
 use crate::failure::{Category, Failure};
@@ -275,6 +275,14 @@ impl Report {
     /// waits for its set-up, or one Region that nobody enables would fail every sweep.
     pub fn unfinished_in_a_sweep(&self) -> Vec<String> {
         self.unfinished_where(|report| !report.waits_for_set_up())
+    }
+
+    /// The targets that are worth another look soon. After a look at everything, those that wait for
+    /// their set-up are left to the next.
+    pub fn waiting(&self, in_a_sweep: bool) -> BTreeSet<Target> {
+        let counts = |report: &TargetReport| !in_a_sweep || !report.waits_for_set_up();
+        let waiting = self.targets.iter().filter(|(_, report)| report.is_worth_waiting() && counts(report));
+        waiting.map(|(target, _)| target.clone()).collect()
     }
 
     /// What is worth another look soon, each with its reason.

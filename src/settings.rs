@@ -21,6 +21,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("KEEPER_FORMER_ROLES", "roles of earlier deployments, by name or ARN, separated by commas"),
     ("KEEPER_EXTERNAL_ID", "the external id that the members' trust policies ask for"),
     ("KEEPER_LEDGER", "where to keep what was done: memory, file:PATH, or table:NAME"),
+    ("KEEPER_TASKS_QUEUE", "the URL of the FIFO queue for tasks; unset: events are worked on as they come"),
+    ("KEEPER_EVENTS_QUEUE", "the URL of the queue that events come from, and where tasks wait"),
+    ("KEEPER_BUS", "the event bus to tell outcomes on, by name or ARN; unset: they are logged only"),
+    ("KEEPER_MAX_WAIT_HOURS", "how long a task is put back before it is left to the next sweep"),
     ("KEEPER_GRACE_MINUTES", "how long after joining an account may still lack its role"),
     ("KEEPER_MAX_EVENT_AGE_HOURS", "events older than this are left to the sweep; unset: none is too old"),
     ("KEEPER_CONCURRENCY", "how many accounts are worked on at a time"),
@@ -41,12 +45,27 @@ pub struct Settings {
     pub external_id: Option<String>,
     /// Where records are kept.
     pub ledger: LedgerSource,
+    /// The queues to work through, where there are any.
+    pub queues: Option<QueueSettings>,
+    /// The event bus to tell outcomes on.
+    pub bus: Option<String>,
+    /// How long a task is put back before it is left to the next sweep, in hours.
+    pub max_wait_hours: u32,
     /// How long after joining an account may still lack its role, in minutes.
     pub grace_minutes: u32,
     /// How old an event may be, in hours.
     pub max_event_age_hours: Option<u32>,
     /// How many accounts are worked on at a time.
     pub concurrency: usize,
+}
+
+/// The queues that work goes through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// The URL of the FIFO queue that holds tasks.
+    pub tasks: String,
+    /// The URL of the standard queue that events come from, and where tasks wait.
+    pub events: String,
 }
 
 /// Where the baseline is.
@@ -131,6 +150,9 @@ impl Settings {
         let function = reading.function_role(purpose);
         let former = reading.former_roles();
         let ledger = reading.ledger();
+        let queues = reading.queues();
+        let bus = reading.get("KEEPER_BUS").map(str::to_owned);
+        let max_wait_hours = reading.number("KEEPER_MAX_WAIT_HOURS", 1..=14 * 24);
         let grace_minutes = reading.number("KEEPER_GRACE_MINUTES", 0..=7 * 24 * 60);
         let max_event_age_hours = reading.number("KEEPER_MAX_EVENT_AGE_HOURS", 1..=14 * 24);
         let concurrency = reading.number("KEEPER_CONCURRENCY", 1..=256);
@@ -144,6 +166,9 @@ impl Settings {
                 member_role,
                 external_id,
                 ledger,
+                queues,
+                bus,
+                max_wait_hours: max_wait_hours.unwrap_or(24),
                 grace_minutes: grace_minutes.unwrap_or(60),
                 max_event_age_hours,
                 concurrency: concurrency.and_then(|number| usize::try_from(number).ok()).unwrap_or(32),
@@ -275,6 +300,36 @@ impl<'a> Reading<'a> {
         }
     }
 
+    fn queues(&mut self) -> Option<QueueSettings> {
+        const TASKS: &str = "KEEPER_TASKS_QUEUE";
+        const EVENTS: &str = "KEEPER_EVENTS_QUEUE";
+        match (self.get(TASKS), self.get(EVENTS)) {
+            (None, None) => None,
+            (Some(tasks), Some(events)) => {
+                let name = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
+                if !tasks.ends_with(".fifo") {
+                    self.problem(
+                        TASKS,
+                        format_args!("{tasks:?} is not the URL of a FIFO queue: it would end in .fifo"),
+                    );
+                }
+                // By its queue's name it is told what a message is.
+                if events.ends_with(".fifo") || name(tasks) == name(events) {
+                    self.problem(EVENTS, format_args!("{events:?} is not the URL of a standard queue"));
+                }
+                Some(QueueSettings { tasks: tasks.to_owned(), events: events.to_owned() })
+            }
+            (Some(_), None) => {
+                self.missing(EVENTS);
+                None
+            }
+            (None, Some(_)) => {
+                self.missing(TASKS);
+                None
+            }
+        }
+    }
+
     fn number(&mut self, name: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
         let text = self.get(name)?;
         match text.parse::<u32>() {
@@ -314,6 +369,16 @@ mod tests {
                 ("KEEPER_FUNCTION_ROLE", "GuardrailKeeperFunction"),
                 ("KEEPER_FORMER_ROLES", "Old,bad name"),
                 ("KEEPER_LEDGER", "disk"),
+                (
+                    "KEEPER_TASKS_QUEUE",
+                    "the URL of the FIFO queue for tasks; unset: events are worked on as they come",
+                ),
+                ("KEEPER_EVENTS_QUEUE", "the URL of the queue that events come from, and where tasks wait"),
+                (
+                    "KEEPER_BUS",
+                    "the event bus to tell outcomes on, by name or ARN; unset: they are logged only",
+                ),
+                ("KEEPER_MAX_WAIT_HOURS", "how long a task is put back before it is left to the next sweep"),
                 ("KEEPER_GRACE_MINUTES", "soon"),
                 ("KEEPER_CONCURRENCY", "0"),
             ],
@@ -325,9 +390,11 @@ mod tests {
                   KEEPER_FUNCTION_ROLE: "GuardrailKeeperFunction" is not a role ARN: expected arn:aws:iam::ACCOUNT:role/NAME
                   KEEPER_FORMER_ROLES: "bad name" is not a role name: expected 1 to 64 letters, digits and +=,.@_-
                   KEEPER_LEDGER: "disk" is not a ledger: expected memory, file:PATH or table:NAME
+                  KEEPER_TASKS_QUEUE: "the URL of the FIFO queue for tasks; unset: events are worked on as they come" is not the URL of a FIFO queue: it would end in .fifo
+                  KEEPER_MAX_WAIT_HOURS: "how long a task is put back before it is left to the next sweep" is not a number from 1 to 336
                   KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
                   KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
-                  KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY
+                  KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_BUS, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY
             "#]],
         );
     }
@@ -371,6 +438,9 @@ mod tests {
                     ),
                     external_id: None,
                     ledger: Memory,
+                    queues: None,
+                    bus: None,
+                    max_wait_hours: 24,
                     grace_minutes: 60,
                     max_event_age_hours: None,
                     concurrency: 32,
@@ -389,66 +459,25 @@ mod tests {
                 ("KEEPER_FORMER_ROLES", "Old, arn:aws:iam::111111111111:role/Older"),
                 ("KEEPER_LEDGER", "file:/tmp/ledger.json"),
                 ("KEEPER_EXTERNAL_ID", "secret"),
+                (
+                    "KEEPER_TASKS_QUEUE",
+                    "the URL of the FIFO queue for tasks; unset: events are worked on as they come",
+                ),
+                ("KEEPER_EVENTS_QUEUE", "the URL of the queue that events come from, and where tasks wait"),
+                (
+                    "KEEPER_BUS",
+                    "the event bus to tell outcomes on, by name or ARN; unset: they are logged only",
+                ),
+                ("KEEPER_MAX_WAIT_HOURS", "how long a task is put back before it is left to the next sweep"),
                 ("KEEPER_GRACE_MINUTES", "5"),
                 ("KEEPER_MAX_EVENT_AGE_HOURS", "48"),
                 ("KEEPER_CONCURRENCY", "8"),
             ],
             Purpose::Function,
             &expect![[r#"
-                Settings {
-                    purpose: Function,
-                    baseline: Parameter(
-                        "/guardrail-keeper/baseline",
-                    ),
-                    own_roles: OwnRoles {
-                        function: Some(
-                            Role {
-                                account: AccountId(
-                                    "111111111111",
-                                ),
-                                name: RoleName(
-                                    "Function",
-                                ),
-                            },
-                        ),
-                        members: {
-                            RoleName(
-                                "Member",
-                            ),
-                        },
-                        former: {
-                            Member(
-                                RoleName(
-                                    "Old",
-                                ),
-                            ),
-                            Exact(
-                                Role {
-                                    account: AccountId(
-                                        "111111111111",
-                                    ),
-                                    name: RoleName(
-                                        "Older",
-                                    ),
-                                },
-                            ),
-                        },
-                    },
-                    member_role: RoleName(
-                        "Member",
-                    ),
-                    external_id: Some(
-                        "secret",
-                    ),
-                    ledger: File(
-                        "/tmp/ledger.json",
-                    ),
-                    grace_minutes: 5,
-                    max_event_age_hours: Some(
-                        48,
-                    ),
-                    concurrency: 8,
-                }
+                the settings can't be used:
+                  KEEPER_TASKS_QUEUE: "the URL of the FIFO queue for tasks; unset: events are worked on as they come" is not the URL of a FIFO queue: it would end in .fifo
+                  KEEPER_MAX_WAIT_HOURS: "how long a task is put back before it is left to the next sweep" is not a number from 1 to 336
             "#]],
         );
     }

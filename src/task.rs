@@ -1,4 +1,11 @@
 //! Units of work. At most one run per group at a time: that is what makes one writer each.
+//!
+//! Two ways lead through the queues. A [`Task`] lies in the FIFO queue, one at a time for each account
+//! and for each Region of the owner's. An [`Errand`] lies in the standard queue, where events come in,
+//! too: it may wait there without keeping anybody from anything.
+
+mod errand;
+mod planned;
 
 use std::collections::BTreeSet;
 
@@ -6,8 +13,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::baseline::Revision;
 use crate::ids::{AccountId, GuardrailArn, Region};
-use crate::organization::OrgPath;
+use crate::organization::Placement;
+use crate::trigger::Regions;
+
+pub use errand::{Count, Errand, Settle, Sweep};
+pub use planned::{Planned, departed, planned};
 
 /// One unit of work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +27,8 @@ use crate::organization::OrgPath;
 pub enum Task {
     /// Make one account agree with the baseline. Only this kind writes in the account.
     Account(AccountTask),
-    /// Make one guardrail usable by the organization. Only this kind writes its resource policy.
+    /// Make the guardrails of one Region usable by the organization. Only this kind writes their
+    /// resource policies.
     Owner(OwnerTask),
 }
 
@@ -24,68 +37,135 @@ pub enum Task {
 pub struct AccountTask {
     /// The account.
     pub account: AccountId,
-    /// Where it stood when the task was made. A worker drops it for a newer one.
+    /// Where it stood when the task was made; `None` where nobody has asked yet. A worker drops it for
+    /// a newer one.
     pub placement: Option<Placement>,
-    /// The Regions to look at; `None` is every Region that matters.
-    pub regions: Option<BTreeSet<Region>>,
+    /// The Regions to look at.
+    pub regions: Regions,
     /// Why.
     pub cause: Cause,
 }
 
-/// Where an account stands, and when that was so.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Placement {
-    /// Its path.
-    pub path: OrgPath,
-    /// When Organizations said so.
-    pub placed_at: Timestamp,
-}
-
-/// Work on one guardrail of the owner account.
+/// Work on the owner account's guardrails in one Region.
+///
+/// By Region and not by ARN: a guardrail that is looked up by name has no ARN before somebody looks,
+/// and one that was deleted and made anew has another. One Region's run includes each of its guardrails.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerTask {
-    /// The guardrail.
-    pub guardrail: GuardrailArn,
+    /// The Region.
+    pub region: Region,
+    /// Whose users are to be looked at afterwards.
+    pub then: Then,
+    /// Since when a sweep has looked at every account, where that is why: what nobody uses any more
+    /// is taken back.
+    pub swept_since: Option<Timestamp>,
     /// Why.
     pub cause: Cause,
+}
+
+/// What follows the work on the owner's side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// Nothing: the accounts have tasks of their own.
+    Nothing,
+    /// The accounts that should enforce this guardrail are looked at; `None` stands for any of the Region's.
+    LookAtUsersOf(Option<GuardrailArn>),
 }
 
 /// What a task goes back to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
-    /// The id of the event that began it.
+    /// The id of the event that began it, or of several that were merged.
     pub event: String,
+    /// Why, in words.
+    pub reason: String,
     /// When that event was first seen; waiting ends at a bounded age.
     pub first_seen: Timestamp,
     /// How often it was put back: 0 at first.
     pub attempt: u32,
+    /// Whether a look at everything is behind it. The next one comes by itself, so that not all is
+    /// worth waiting for.
+    pub sweep: bool,
+    /// The baseline that whoever queued it went by.
+    pub revision: Option<Revision>,
+}
+
+impl Cause {
+    /// The cause of the next try.
+    #[must_use]
+    pub fn again(&self) -> Cause {
+        Cause { attempt: self.attempt.saturating_add(1), ..self.clone() }
+    }
+
+    /// How old it is, in seconds.
+    pub fn age_seconds(&self, now: Timestamp) -> i64 {
+        now.as_second() - self.first_seen.as_second()
+    }
+
+    /// How long to wait before the next try, in seconds: longer each time, a quarter of an hour at most,
+    /// which is the longest that SQS delays a message.
+    pub fn delay_seconds(&self) -> u16 {
+        const FIRST: u16 = 15;
+        const LONGEST: u16 = 900;
+        FIRST.saturating_mul(2_u16.saturating_pow(self.attempt.min(15))).min(LONGEST)
+    }
 }
 
 impl Task {
-    /// The FIFO message group: the account, or the guardrail's ARN.
+    /// The FIFO message group: the account, or the owner's Region.
     pub fn group(&self) -> String {
         match self {
             Task::Account(task) => task.account.to_string(),
-            Task::Owner(task) => task.guardrail.to_string(),
+            Task::Owner(task) => format!("owner.{}", task.region),
         }
     }
 
-    /// The FIFO deduplication id: of the group, the event and the attempt.
+    /// The FIFO deduplication id: of the group, the event, the attempt, and what is to be done.
     ///
     /// Never of the group alone, or a second tampering within SQS's five minutes would be taken
     /// for the first and swallowed.
     pub fn deduplication_id(&self) -> String {
-        let cause = match self {
-            Task::Account(task) => &task.cause,
-            Task::Owner(task) => &task.cause,
+        let Cause { event, attempt, .. } = self.cause();
+        let what = match self {
+            Task::Account(AccountTask { regions, .. }) => regions.to_string(),
+            Task::Owner(OwnerTask { then, swept_since, .. }) => format!("{then:?} {swept_since:?}"),
         };
         let mut hash = Sha256::new();
         // A length before each part keeps ("ab", "c") and ("a", "bc") apart.
-        for part in [self.group(), cause.event.clone(), cause.attempt.to_string()] {
+        for part in [self.group(), event.clone(), attempt.to_string(), what] {
             hash.update(part.len().to_be_bytes());
             hash.update(part.as_bytes());
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What it goes back to.
+    pub fn cause(&self) -> &Cause {
+        match self {
+            Task::Account(task) => &task.cause,
+            Task::Owner(task) => &task.cause,
+        }
+    }
+
+    /// The same work once more, later.
+    #[must_use]
+    pub fn again(self) -> Task {
+        match self {
+            Task::Account(task) => Task::Account(AccountTask { cause: task.cause.again(), ..task }),
+            Task::Owner(task) => Task::Owner(OwnerTask { cause: task.cause.again(), ..task }),
+        }
+    }
+
+    /// The same work in some Regions of it only. The owner's is in one Region anyway.
+    #[must_use]
+    pub fn narrowed(self, regions: BTreeSet<Region>) -> Task {
+        match self {
+            Task::Account(task) if !regions.is_empty() => {
+                Task::Account(AccountTask { regions: Regions::Only(regions), ..task })
+            }
+            task => task,
+        }
     }
 }
 
@@ -93,12 +173,23 @@ impl Task {
 mod tests {
     use super::*;
 
+    fn cause(event: &str, attempt: u32) -> Cause {
+        Cause {
+            event: event.to_owned(),
+            reason: "somebody asked for it".to_owned(),
+            first_seen: Timestamp::UNIX_EPOCH,
+            attempt,
+            sweep: false,
+            revision: None,
+        }
+    }
+
     fn task(account: &str, event: &str, attempt: u32) -> Task {
         Task::Account(AccountTask {
             account: account.parse().unwrap(),
             placement: None,
-            regions: None,
-            cause: Cause { event: event.to_owned(), first_seen: Timestamp::UNIX_EPOCH, attempt },
+            regions: Regions::All,
+            cause: cause(event, attempt),
         })
     }
 
@@ -107,25 +198,39 @@ mod tests {
         let first = task("300000000001", "event-1", 0);
         let again = task("300000000001", "event-1", 0);
         let tampered = task("300000000001", "event-2", 0);
-        let put_back = task("300000000001", "event-1", 1);
+        let put_back = task("300000000001", "event-1", 0).again();
         assert_eq!(first.group(), tampered.group());
         assert_eq!(first.deduplication_id(), again.deduplication_id());
         assert_ne!(first.deduplication_id(), tampered.deduplication_id());
         assert_ne!(first.deduplication_id(), put_back.deduplication_id());
         assert_ne!(first.deduplication_id(), task("300000000002", "event-1", 0).deduplication_id());
-        // SQS takes at most 128 characters.
+        let narrowed = first.clone().narrowed(BTreeSet::from(["eu-west-1".parse().unwrap()]));
+        assert_ne!(first.deduplication_id(), narrowed.deduplication_id());
+        // SQS takes at most 128 characters, for a group as well.
         assert_eq!(first.deduplication_id().len(), 64);
     }
 
     #[test]
     fn a_task_survives_the_queue() {
         let owner = Task::Owner(OwnerTask {
-            guardrail: "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".parse().unwrap(),
-            cause: Cause { event: "e".to_owned(), first_seen: Timestamp::UNIX_EPOCH, attempt: 3 },
+            region: "us-east-1".parse().unwrap(),
+            then: Then::LookAtUsersOf(Some(
+                "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".parse().unwrap(),
+            )),
+            swept_since: Some(Timestamp::UNIX_EPOCH),
+            cause: cause("e", 3),
         });
-        for task in [owner, task("300000000001", "event-1", 0)] {
+        let narrowed = task("300000000001", "e", 0).narrowed(BTreeSet::from(["eu-west-1".parse().unwrap()]));
+        for task in [owner, task("300000000001", "event-1", 0), narrowed] {
             let text = serde_json::to_string(&task).unwrap();
             assert_eq!(serde_json::from_str::<Task>(&text).unwrap(), task, "{text}");
         }
+    }
+
+    #[test]
+    fn waiting_grows_to_a_quarter_of_an_hour() {
+        let delays: Vec<u16> = (0..9).map(|attempt| cause("e", attempt).delay_seconds()).collect();
+        assert_eq!(delays, [15, 30, 60, 120, 240, 480, 900, 900, 900]);
+        assert_eq!(cause("e", u32::MAX).delay_seconds(), 900);
     }
 }

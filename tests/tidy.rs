@@ -46,7 +46,6 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("baseline", Core, Only("ids organization enforcement")),
     // An event only says where to look: the trigger sees neither what is there nor a plan.
     ("trigger", Core, Only("ids organization own_roles baseline")),
-    ("task", Core, Only("ids organization trigger")),
     ("observed", Core, Only("ids failure enforcement own_roles resource_policy")),
     ("record", Core, Only("ids organization enforcement resource_policy baseline observed")),
     ("copy", Core, Only("ids failure enforcement content baseline observed")),
@@ -63,6 +62,7 @@ const MODULES: &[(&str, Kind, Uses)] = &[
         Core,
         Only("ids organization enforcement resource_policy baseline record desired resolved plan"),
     ),
+    ("task", Core, Only("ids organization baseline trigger limits")),
     (
         "report",
         Core,

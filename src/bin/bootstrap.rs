@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use guardrail_keeper::cloud::{Access, Patience};
-use guardrail_keeper::handler::{HandlerError, handle};
+use guardrail_keeper::handler::{Deadline, HandlerError, handle_until};
 use guardrail_keeper::reconcile::Keeper;
 use guardrail_keeper::settings::{Purpose, Settings};
 use lambda_runtime::tracing::{self, subscriber};
@@ -35,14 +36,15 @@ async fn serve() -> Result<(), Error> {
     let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
     let keeper = &keeper;
     // The payload is taken as raw text: no form of it may fail before the handler has seen it.
-    run(service_fn(
-        move |event: LambdaEvent<Box<RawValue>>| async move { answer(keeper, &event.payload).await },
-    ))
+    run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
+        let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        answer(keeper, &event.payload, Deadline::after(left)).await
+    }))
     .await
 }
 
-async fn answer(keeper: &Keeper, payload: &RawValue) -> Result<Value, Diagnostic> {
-    handle(keeper, payload.get()).await.map_err(|error: HandlerError| Diagnostic {
+async fn answer(keeper: &Keeper, payload: &RawValue, deadline: Deadline) -> Result<Value, Diagnostic> {
+    handle_until(keeper, payload.get(), deadline).await.map_err(|error: HandlerError| Diagnostic {
         error_type: error.name().to_owned(),
         error_message: error.to_string(),
     })

@@ -12,7 +12,7 @@ use crate::baseline::{Baseline, Mode};
 use crate::cloud::{PolicyWriter, Writer};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Region, Target};
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Visit};
 use crate::limits::{Extent, Rollout};
 use crate::organization::{Organization, Placement};
 use crate::plan::{Change, Decision, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision, Purpose};
@@ -158,12 +158,16 @@ impl Keeper {
         let Decisions { changes, decided } = decisions;
         let path = organization.accounts.get(&account).map(|account| &account.path);
         let notebook = Notebook { path, ..notebook };
+        let visit = Visit {
+            sequence: manner.sequence,
+            placement: manner.placement.as_ref().filter(|placement| placement.account.id == account),
+        };
         let mut warnings = Vec::new();
         let now = Timestamp::now();
         let begun: Vec<_> = changes.iter().filter_map(|change| notebook.beginning(change, now)).collect();
         let recorded = match begun.is_empty() {
             true => Ok(()),
-            false => self.ledger.note(&account, manner.sequence, begun).await,
+            false => self.ledger.note(&account, visit, begun).await,
         };
         if let Err(error) = &recorded {
             warnings.push(format!("{account}: the ledger could not be written: {error}"));
@@ -199,9 +203,10 @@ impl Keeper {
         let mut notes: Vec<(Region, Note)> =
             decided.iter().flat_map(|(target, decision)| notebook.decision(target, decision, now)).collect();
         notes.extend(outcomes.iter().flat_map(|outcome| notebook.outcome(outcome, now)));
-        match self.ledger.note(&account, manner.sequence, notes).await {
+        match self.ledger.note(&account, visit, notes).await {
             Ok(()) => {}
-            Err(error) if error.is_superseded() => debug!("{account}: {error}"),
+            // A look that left everything as it was is lost with little harm, and said once already.
+            Err(error) if error.is_superseded() || outcomes.is_empty() => debug!("{account}: {error}"),
             Err(error) => warnings.push(format!("{account}: what was done could not be recorded: {error}")),
         }
         let outcomes = outcomes

@@ -1,7 +1,7 @@
 //! What is read once and used by several runs of one process, each with its age.
 //!
 //! A worker sees one account after another: the baseline and the owner's side are the same for all of
-//! them, and SSM answers 40 reads a second for a whole account and Region.
+//! them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,13 +11,8 @@ use jiff::Timestamp;
 use tracing::debug;
 
 use super::Keeper;
-use crate::baseline::Revision;
 use crate::ids::Region;
 use crate::resolved::Readiness;
-
-/// How long a baseline that was read is believed to be the present one. A task that was queued under
-/// another revision has it read again at once.
-const BASELINE_KEPT: Duration = Duration::from_secs(15);
 
 /// How long what the ledger says of the owner's side is not asked for again.
 const READINESS_KEPT: Duration = Duration::from_secs(20);
@@ -38,15 +33,19 @@ impl Kept {
         locked(&self.readiness).remove(region);
     }
 
-    /// The baseline's text, unless it is old or another revision is asked for.
-    pub(super) fn baseline(&self, expected: &Revision) -> Option<String> {
+    /// The text of the last good baseline that was read, unless that is longer ago.
+    pub(super) fn baseline(&self, longest: Duration) -> Option<String> {
         let kept = locked(&self.baseline);
         let (read, text) = kept.as_ref()?;
-        (read.elapsed() < BASELINE_KEPT && Revision::of(text) == *expected).then(|| text.clone())
+        (read.elapsed() < longest).then(|| text.clone())
     }
 
-    pub(super) fn keep_baseline(&self, text: &str) {
-        *locked(&self.baseline) = Some((Instant::now(), text.to_owned()));
+    /// Keeps the text of a good baseline. Answers whether it is another than before.
+    pub(super) fn keep_baseline(&self, text: &str) -> bool {
+        let mut kept = locked(&self.baseline);
+        let news = kept.as_ref().is_none_or(|(_, known)| known != text);
+        *kept = Some((Instant::now(), text.to_owned()));
+        news
     }
 }
 

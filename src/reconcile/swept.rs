@@ -29,13 +29,13 @@ use crate::trigger::Regions;
 pub struct Tally {
     /// Targets by their last state, where they were looked at since.
     pub states: BTreeMap<State, usize>,
-    /// Targets that nobody has looked at since, and that should have been.
-    pub unseen: usize,
-    /// Accounts that were looked at.
-    pub accounts: usize,
+    /// Accounts that were looked at since, in whatever Region.
+    pub looked_at: usize,
+    /// Accounts with something of ours that nobody has looked at since.
+    pub not_looked_at: BTreeSet<AccountId>,
     /// Accounts in which no calls are made.
     pub closed: usize,
-    /// The first of those that are not as they should be, for people.
+    /// The first of the targets that are not as they should be, for people.
     pub examples: Vec<String>,
 }
 
@@ -198,19 +198,23 @@ impl Tally {
             self.closed += 1;
             return;
         }
-        self.accounts += 1;
-        for (region, record) in &record.regions {
-            let Some(checked) = &record.checked else { continue };
-            if checked.at < since {
-                // A Region that the baseline dropped isn't looked at any more once nothing of ours is there.
-                self.unseen += usize::from(record.ours.is_some());
-                continue;
-            }
+        let looks = record.regions.iter().filter_map(|(region, record)| {
+            let checked = record.checked.as_ref()?;
+            (checked.at >= since).then_some((region, checked))
+        });
+        let mut looked_at = false;
+        for (region, checked) in looks {
+            looked_at = true;
             *self.states.entry(checked.state).or_default() += 1;
             if !checked.state.is_good() && self.examples.len() < EXAMPLES {
                 let reason = checked.reason.as_deref().unwrap_or_default();
                 self.examples.push(format!("{account}/{region} {}: {reason}", checked.state));
             }
+        }
+        if looked_at {
+            self.looked_at += 1;
+        } else if record.regions_of_ours().next().is_some() {
+            self.not_looked_at.insert(account.clone());
         }
     }
 }

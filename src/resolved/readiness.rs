@@ -1,7 +1,7 @@
 //! What the owner's side was seen to hold in one Region, with its age: so that a thousand accounts
 //! don't each read the same guardrail again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,12 @@ impl Readiness {
     /// Whether it is younger than so many seconds.
     pub fn is_fresh(&self, now: Timestamp, seconds: i64) -> bool {
         now.as_second() - self.at.as_second() < seconds
+    }
+
+    /// What the baseline calls a guardrail.
+    pub fn keys_of(&self, guardrail: &GuardrailArn) -> BTreeSet<GuardrailKey> {
+        let of = self.guardrails.iter().filter(|one| one.arn.as_ref() == Some(guardrail));
+        of.map(|one| one.key.clone()).collect()
     }
 
     /// What it says of one guardrail, if it says all there is to know: the policies as well, where

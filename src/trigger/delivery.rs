@@ -1,8 +1,4 @@
 //! The forms in which events arrive.
-//!
-//! Later forms belong here too, as variants of [`Message`]: the keeper's own messages on the same
-//! queue (a target that was put back to wait, a sweep that goes on in the next invocation) are told
-//! by their `source` before anything is taken for an event.
 
 use serde_json::{Map, Value};
 
@@ -26,6 +22,10 @@ pub struct Record {
     pub id: Option<String>,
     /// How often SQS has handed it out, this time included; roughly, as SQS says itself.
     pub receives: Option<u32>,
+    /// The name of the queue that it lay in.
+    pub queue: Option<String>,
+    /// Its place in a FIFO queue, as SQS numbers it.
+    pub sequence: Option<String>,
     /// What it says.
     pub message: Message,
 }
@@ -69,18 +69,21 @@ impl Delivery {
 impl Record {
     fn of(record: Value) -> Record {
         let Value::Object(mut record) = record else {
-            return Record { id: None, receives: None, message: Message::Unreadable(Rejected::NotARecord) };
+            let message = Message::Unreadable(Rejected::NotARecord);
+            return Record { id: None, receives: None, queue: None, sequence: None, message };
         };
         let id = take_text(&mut record, "messageId");
-        let receives = record
-            .get("attributes")
-            .and_then(|attributes| attributes.get("ApproximateReceiveCount")?.as_str()?.parse().ok());
+        let attribute = |name: &str| record.get("attributes")?.get(name)?.as_str();
+        let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+        let sequence = attribute("SequenceNumber").map(str::to_owned);
+        let arn = record.get("eventSourceARN").and_then(Value::as_str);
+        let queue = arn.and_then(|arn| arn.rsplit(':').next()).map(str::to_owned);
         let from_sqs = record.get("eventSource").is_none_or(|source| source == "aws:sqs");
         let message = match take_text(&mut record, "body") {
             Some(body) if from_sqs => Message::parse(body),
             Some(_) | None => Message::Unreadable(Rejected::NotARecord),
         };
-        Record { id, receives, message }
+        Record { id, receives, queue, sequence, message }
     }
 
     /// Whether SQS hands it out again. Without a count it is taken for new: a reason that is logged

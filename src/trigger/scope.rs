@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::reason::Why;
 use super::request::Request;
 use crate::ids::{AccountId, GuardrailArn, GuardrailRef, Region};
@@ -38,7 +40,8 @@ pub enum Accounts {
 }
 
 /// Which Regions.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Regions {
     /// All that the baseline or the record knows.
     All,

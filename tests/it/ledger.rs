@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect;
 use guardrail_keeper::ids::{AccountId, Region};
-use guardrail_keeper::ledger::Ledger;
+use guardrail_keeper::ledger::{Ledger, Visit};
 use guardrail_keeper::record::{Intent, Note};
 
 use crate::support::program::Guardrailctl;
@@ -83,7 +83,7 @@ fn many_that_write_at_once_lose_nothing() {
                 for number in 0..each {
                     let ledger = open(path);
                     let account = account(writer * each + number);
-                    runtime.block_on(ledger.note(&account, None, vec![note()])).unwrap();
+                    runtime.block_on(ledger.note(&account, Visit::default(), vec![note()])).unwrap();
                 }
             });
         }

@@ -1,0 +1,152 @@
+//! Tasks out of the FIFO queue, one after another. Whatever has to wait is put back before the task is
+//! acknowledged, so that its group is free for what comes next.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use tracing::{Instrument, error, info, info_span, warn};
+
+use super::planner::Planner;
+use super::{HandlerError, telling};
+use crate::ids::Region;
+use crate::reconcile::{Keeper, Standing, Stopped, Worked, regions_for_the_owner};
+use crate::record::Sequence;
+use crate::task::{Cause, Errand, OwnerTask, Sweep, Task, Then};
+use crate::trigger::{Message, Record, Regions};
+
+/// A task of a sweep isn't put back for longer than this, in seconds: the next sweep brings another.
+const SWEEP_WAITS_SECONDS: i64 = 3600;
+
+impl Planner<'_> {
+    /// Does the task that a message holds.
+    pub(super) async fn work(self, record: &Record) -> Result<(), HandlerError> {
+        let task = match &record.message {
+            Message::Event(value) => serde_json::from_value::<Task>(value.clone())
+                .map_err(|error| HandlerError::ForeignErrand(error.to_string()))?,
+            Message::Unreadable(reason) => return Err(HandlerError::Rejected(reason.clone())),
+        };
+        let sequence: Option<Sequence> = record.sequence.as_deref().and_then(|text| text.parse().ok());
+        let span = info_span!("task", group = %task.group(), event.id = %task.cause().event, attempt = task.cause().attempt);
+        self.work_on(task, sequence).instrument(span).await
+    }
+
+    async fn work_on(self, task: Task, sequence: Option<Sequence>) -> Result<(), HandlerError> {
+        info!("working on {}: {}", task.group(), task.cause().reason);
+        let standing = match self.keeper.standing_for(task.cause().revision.as_ref()).await {
+            Ok(standing) => standing,
+            Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
+        };
+        match task {
+            Task::Account(_) => self.work_on_account(task, &standing, sequence).await,
+            Task::Owner(_) => self.work_for_owner(task, &standing).await,
+        }
+    }
+
+    async fn work_on_account(
+        self,
+        task: Task,
+        Standing { baseline, .. }: &Standing,
+        sequence: Option<Sequence>,
+    ) -> Result<(), HandlerError> {
+        let Task::Account(work) = &task else { return Ok(()) };
+        let report = match self.keeper.work_on_account(baseline, work, sequence).await {
+            Ok(Worked::Done(report)) => report,
+            Ok(Worked::Departed(departed)) => {
+                telling::departed(self.keeper, &departed, &work.cause).await;
+                return Ok(());
+            }
+            Ok(Worked::Pending(state)) => {
+                return self.wait_for(task, BTreeSet::new(), &format!("the account is {state}")).await;
+            }
+            Err(Stopped::WrongOrganization { .. }) => {
+                return Err(HandlerError::NotQueued("the baseline is for another organization".to_owned()));
+            }
+            Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
+        };
+        telling::report(self.keeper, &report, &work.cause).await;
+        // The owner's side is asked first: it may be done by the time the account is looked at again.
+        let owner = regions_for_the_owner(&report).into_iter().map(|region| {
+            let cause = Cause { sweep: false, ..work.cause.clone() };
+            Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, cause })
+        });
+        self.send(owner.collect()).await?;
+        let waiting = report.waiting(work.cause.sweep);
+        let Some(first) = waiting.first() else { return Ok(()) };
+        let why = report.targets.get(first).and_then(|target| target.reason()).unwrap_or_default();
+        let why = format!("{first}: {why}");
+        let regions = waiting.into_iter().map(|target| target.region).collect();
+        self.wait_for(task, regions, &why).await
+    }
+
+    async fn work_for_owner(
+        self,
+        task: Task,
+        Standing { baseline, .. }: &Standing,
+    ) -> Result<(), HandlerError> {
+        let Task::Owner(work) = &task else { return Ok(()) };
+        let report = match self.keeper.work_for_owner(baseline, work).await {
+            Ok(report) => report,
+            Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
+        };
+        telling::report(self.keeper, &report, &work.cause).await;
+        if let Then::LookAtUsersOf(guardrail) = &work.then {
+            let guardrails = match guardrail {
+                Some(guardrail) => self.keeper.keys_of(&work.region, guardrail).await,
+                None => None,
+            };
+            let now = Timestamp::now();
+            let sweep = Sweep {
+                regions: Regions::Only(BTreeSet::from([work.region.clone()])),
+                guardrails,
+                page: None,
+                began: now,
+                accounts: 0,
+                cause: work.cause.clone(),
+            };
+            // By way of the queue, so that this task's group is free.
+            self.later(&Errand::Sweep(sweep), 0).await?;
+        }
+        match report.unfinished().first() {
+            None => Ok(()),
+            Some(first) => {
+                let first = first.clone();
+                // Whoever uses the guardrail has been told of; what is left is the policy itself.
+                let task = match task {
+                    Task::Owner(work) => Task::Owner(OwnerTask { then: Then::Nothing, ..work }),
+                    task => task,
+                };
+                self.wait_for(task, BTreeSet::new(), &first).await
+            }
+        }
+    }
+
+    /// Puts a task back for a while, or gives it up to the next sweep once it has waited long enough.
+    async fn wait_for(self, task: Task, regions: BTreeSet<Region>, why: &str) -> Result<(), HandlerError> {
+        let now = Timestamp::now();
+        let longest = i64::from(self.keeper.settings().max_wait_hours) * 3600;
+        let longest = if task.cause().sweep { longest.min(SWEEP_WAITS_SECONDS) } else { longest };
+        let (age, delay) = (task.cause().age_seconds(now), task.cause().delay_seconds());
+        if age + i64::from(delay) > longest {
+            error!(
+                error.kind = "GivenUp",
+                age_seconds = age,
+                "{} has waited long enough and is left to the next sweep: {why}",
+                task.group()
+            );
+            return Ok(());
+        }
+        warn!(delay_seconds = delay, "{} waits: {why}", task.group());
+        self.later(&Errand::Again(task.again().narrowed(regions)), delay).await
+    }
+}
+
+/// Whether a message lay in the queue of this URL.
+pub(super) fn lay_in(record: &Record, queue_url: &str) -> bool {
+    record.queue.as_deref().is_some_and(|name| queue_url.rsplit('/').next() == Some(name))
+}
+
+/// Whether the keeper takes tasks from a queue at all.
+pub(super) fn planner<'a>(keeper: &'a Keeper, deadline: super::Deadline) -> Option<Planner<'a>> {
+    let queues = keeper.settings().queues.as_ref()?;
+    Some(Planner { keeper, queues, deadline })
+}

@@ -1,0 +1,102 @@
+//! The baseline to go by: the present one, or the last good one while that is broken.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tracing::{error, warn};
+
+use super::{Keeper, Stopped, parse, unreadable};
+use crate::baseline::{Baseline, Mode, Revision};
+use crate::ledger::LastGood;
+use crate::settings::BaselineSource;
+
+/// How long a baseline that was read is believed to be the present one, where many runs of one
+/// process follow each other: SSM answers 40 reads a second for a whole account and Region.
+const KEPT: Duration = Duration::from_secs(15);
+
+/// The baseline to go by.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The baseline. Where it stands in for a broken one, nothing is released by it.
+    pub baseline: Baseline,
+    /// What is wrong with the present one, where this is the last good one in its place.
+    pub instead_of: Option<String>,
+}
+
+impl Keeper {
+    /// Reads the baseline, and falls back on the last one that was valid: then repair goes on, and
+    /// nothing is released.
+    ///
+    /// # Errors
+    /// When neither can be had.
+    pub async fn standing(&self) -> Result<Standing, Stopped> {
+        let origin = &self.settings.baseline;
+        match self.baseline_text().await.and_then(|text| Ok((parse(origin, &text)?, text))) {
+            Ok((baseline, text)) => {
+                self.keep_good(&text).await;
+                Ok(Standing { baseline, instead_of: None })
+            }
+            Err(stopped) => self.last_good(stopped).await,
+        }
+    }
+
+    /// As [`Keeper::standing`], without reading the same baseline again and again. Whoever expects
+    /// another revision than the one that was read has it read anew.
+    ///
+    /// # Errors
+    /// As [`Keeper::standing`].
+    pub async fn standing_for(&self, expected: Option<&Revision>) -> Result<Standing, Stopped> {
+        if let Some(text) = self.kept.baseline(KEPT)
+            && expected.is_none_or(|expected| *expected == Revision::of(&text))
+            && let Ok(baseline) = Baseline::parse(&text)
+        {
+            return Ok(Standing { baseline, instead_of: None });
+        }
+        self.standing().await
+    }
+
+    pub(super) async fn baseline_text(&self) -> Result<String, Stopped> {
+        match &self.settings.baseline {
+            origin @ BaselineSource::File(path) => {
+                tokio::fs::read_to_string(path).await.map_err(|error| unreadable(origin, &error))
+            }
+            origin @ BaselineSource::Parameter(name) => {
+                self.cloud.parameter(name).await.map_err(|failure| unreadable(origin, &failure))
+            }
+        }
+    }
+
+    async fn keep_good(&self, text: &str) {
+        if !self.kept.keep_baseline(text) {
+            return;
+        }
+        let good = LastGood { text: text.to_owned(), at: Timestamp::now() };
+        if let Err(failed) = self.ledger.keep_baseline(good).await {
+            warn!("the baseline could not be kept for the time when it is broken: {failed}");
+        }
+    }
+
+    async fn last_good(&self, stopped: Stopped) -> Result<Standing, Stopped> {
+        let good = match self.ledger.last_good().await {
+            Ok(Some(good)) => good,
+            Ok(None) => return Err(stopped),
+            Err(failed) => {
+                warn!("whether there was a good baseline before isn't known: {failed}");
+                return Err(stopped);
+            }
+        };
+        let Ok(mut baseline) = Baseline::parse(&good.text) else {
+            return Err(stopped);
+        };
+        baseline.mode = match baseline.mode {
+            Mode::Sync | Mode::EnforceOnly => Mode::EnforceOnly,
+            Mode::Audit => Mode::Audit,
+        };
+        let instead_of = format!(
+            "{stopped}\nrepairs go on by the last good baseline, revision {} of {}; nothing is released",
+            baseline.revision, good.at
+        );
+        error!(error.kind = stopped.name(), baseline.revision = %baseline.revision, "{instead_of}");
+        Ok(Standing { baseline, instead_of: Some(instead_of) })
+    }
+}

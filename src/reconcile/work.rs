@@ -1,0 +1,242 @@
+//! One task from the queue, done in one go: an account's, or the owner's in one Region.
+//!
+//! A task never waits: what isn't ready is told to the caller, who puts it back.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use super::owner::sources;
+use super::{Keeper, MAX_ROUNDS, Manner, Part, Stopped, unwatched};
+use crate::baseline::{Baseline, GuardrailKey};
+use crate::ids::{AccountId, GuardrailArn, Region};
+use crate::ledger::LedgerError;
+use crate::organization::{Account, AccountState, Placement};
+use crate::plan::{Decision, HoldReason};
+use crate::record::{Closed, Sequence};
+use crate::report::{Report, TargetReport};
+use crate::resolved::{Readiness, Unusable};
+use crate::task::{AccountTask, OwnerTask};
+use crate::trigger::{Accounts, Regions, Scope};
+
+/// What became of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "what is left of a task has to be put back"]
+pub enum Worked {
+    /// It was done, as the report says.
+    Done(Box<Report>),
+    /// The account gets no calls any more.
+    Departed(Departed),
+    /// The account is still being made.
+    Pending(AccountState),
+}
+
+/// An account that gets no calls any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departed {
+    /// The account.
+    pub account: AccountId,
+    /// Why, in words.
+    pub reason: String,
+    /// The Regions in which an enforcement of ours was left behind, as far as the record knows. Out
+    /// of the organization it may not apply the guardrail any more, so that its calls fail there.
+    pub left_behind: BTreeSet<Region>,
+    /// Whether it was known before as one that gets no calls.
+    pub known: bool,
+}
+
+impl Keeper {
+    /// Makes one account agree with the baseline.
+    ///
+    /// # Errors
+    /// When it stopped before anything was written.
+    pub async fn work_on_account(
+        &self,
+        baseline: &Baseline,
+        task: &AccountTask,
+        sequence: Option<Sequence>,
+    ) -> Result<Worked, Stopped> {
+        let placement = match self.newest_placement(task).await? {
+            Some(placement) => placement,
+            None => {
+                let reason = "it is no member of the organization".to_owned();
+                return Ok(Worked::Departed(self.close(&task.account, reason, sequence).await?));
+            }
+        };
+        match &placement.account.state {
+            AccountState::Active => {}
+            AccountState::PendingActivation => {
+                return Ok(Worked::Pending(placement.account.state));
+            }
+            AccountState::Suspended
+            | AccountState::PendingClosure
+            | AccountState::Closed
+            | AccountState::Other(_) => {
+                let reason = format!("it is {}", placement.account.state);
+                return Ok(Worked::Departed(self.close(&task.account, reason, sequence).await?));
+            }
+        }
+        let scope = Scope {
+            accounts: Accounts::one(task.account.clone()),
+            regions: task.regions.clone(),
+            ..super::everything()
+        };
+        let manner = Manner {
+            part: Part::Account,
+            sequence,
+            event: Some(task.cause.event.clone()),
+            placement: Some(placement),
+            ..Manner::default()
+        };
+        let report = self.reconcile_as(baseline, &scope, &manner, &unwatched).await?;
+        Ok(Worked::Done(Box::new(report)))
+    }
+
+    /// Where the account stands: by the task, or by what was recorded since, or as Organizations says now.
+    async fn newest_placement(&self, task: &AccountTask) -> Result<Option<Placement>, Stopped> {
+        let Some(placement) = &task.placement else {
+            return self.place(&task.account).await.map_err(Stopped::OrganizationUnreadable);
+        };
+        match self.ledger.account(&task.account).await {
+            Ok(known) => {
+                let newer = known.placement.filter(|known| known.placed_at > placement.placed_at);
+                Ok(Some(newer.unwrap_or_else(|| placement.clone())))
+            }
+            // Which is the newer one isn't known, so it is asked for.
+            Err(error) => {
+                warn!(account.id = %task.account, "the ledger could not be read, so the account is looked up: {error}");
+                self.place(&task.account).await.map_err(Stopped::OrganizationUnreadable)
+            }
+        }
+    }
+
+    /// Takes note that an account gets no calls any more.
+    ///
+    /// # Errors
+    /// When the ledger can't be used.
+    pub async fn close(
+        &self,
+        account: &AccountId,
+        reason: String,
+        sequence: Option<Sequence>,
+    ) -> Result<Departed, Stopped> {
+        let at = Timestamp::now();
+        let known = self.ledger.account(account).await?;
+        let departed = Departed {
+            account: account.clone(),
+            left_behind: known.regions_of_ours().cloned().collect(),
+            known: known.closed.is_some(),
+            reason: reason.clone(),
+        };
+        // Nothing is made for an account that was never ours to look at: anybody can name one.
+        if !known.regions.is_empty() && !departed.known {
+            let closed = self
+                .ledger
+                .change_account(account, |record| {
+                    record.advance(sequence)?;
+                    record.closed.get_or_insert_with(|| Closed { at, reason: reason.clone() });
+                    Ok(())
+                })
+                .await;
+            match closed {
+                Ok(()) | Err(LedgerError::Superseded(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        info!(account.id = %account, "no calls are made in {account}: {reason}");
+        if !departed.left_behind.is_empty() && !departed.known {
+            warn!(account.id = %account, "{departed}");
+        }
+        Ok(departed)
+    }
+
+    /// Makes the guardrails of one Region usable by the organization, and records what accounts may
+    /// rely on.
+    ///
+    /// # Errors
+    /// When it stopped before anything was written.
+    pub async fn work_for_owner(&self, baseline: &Baseline, task: &OwnerTask) -> Result<Report, Stopped> {
+        let regions = Regions::Only(BTreeSet::from([task.region.clone()]));
+        let scope = Scope { regions: regions.clone(), ..super::everything() };
+        let mut manner = Manner {
+            part: Part::Owner { swept_since: task.swept_since },
+            event: Some(task.cause.event.clone()),
+            ..Manner::default()
+        };
+        let mut whole: Option<Report> = None;
+        for _ in 0..MAX_ROUNDS {
+            let at = Timestamp::now();
+            let survey = self.survey_as(baseline, &scope, &manner, &unwatched).await?;
+            let readiness = Readiness::of(&task.region, &sources(baseline, &regions), &survey.catalog, at);
+            let report = self.apply(baseline, survey, &unwatched).await;
+            let goes_on = report.calls_for_another_look();
+            match &mut whole {
+                Some(whole) => whole.absorb(report),
+                None => whole = Some(report),
+            }
+            if goes_on {
+                // What was written is read back before anybody relies on it.
+                manner.again = true;
+                manner.part = Part::Owner { swept_since: None };
+                continue;
+            }
+            if let Err(error) = self.ledger.set_readiness(&task.region, readiness).await {
+                // Then each account reads for itself.
+                warn!(region = %task.region, "what the owner's side holds could not be recorded: {error}");
+            }
+            self.kept.forget_readiness(&task.region);
+            break;
+        }
+        Ok(whole.expect("there is at least one round"))
+    }
+
+    /// What the baseline calls a guardrail, by what was recorded of its Region. `None` where that
+    /// isn't known, so that it may be any.
+    pub async fn keys_of(&self, region: &Region, guardrail: &GuardrailArn) -> Option<BTreeSet<GuardrailKey>> {
+        let keys = self.readiness(region).await?.keys_of(guardrail);
+        (!keys.is_empty()).then_some(keys)
+    }
+
+    /// A page of the organization's accounts, and where the next begins.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn page_of_accounts(
+        &self,
+        from: Option<String>,
+    ) -> Result<(Vec<Account>, Option<String>), Stopped> {
+        let head = self.head().await?;
+        let page = self.cloud.organizations().page(&head, from).await;
+        page.map_err(Stopped::OrganizationUnreadable)
+    }
+}
+
+/// The Regions in which the owner's side has something to do before the account can go on.
+pub fn regions_for_the_owner(report: &Report) -> BTreeSet<Region> {
+    let lacks_grant = |report: &&TargetReport| match report {
+        TargetReport::Decided(Decision::Held(held)) => matches!(
+            &held.reason,
+            HoldReason::Unusable { unusable: Unusable::NotGranted { being_mended: true, .. } }
+        ),
+        TargetReport::Decided(Decision::Broken(broken)) => broken.unusable.is_being_mended(),
+        TargetReport::Decided(_) | TargetReport::Attempted(_) => false,
+    };
+    let lacking = report.targets.iter().filter(|(_, report)| lacks_grant(report));
+    lacking.map(|(target, _)| target.region.clone()).collect()
+}
+
+impl std::fmt::Display for Departed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Departed { account, reason, left_behind, known: _ } = self;
+        write!(f, "{account} gets no calls any more: {reason}")?;
+        if left_behind.is_empty() {
+            return Ok(());
+        }
+        write!(f, "; it still enforces a guardrail that it may no longer be able to apply, in")?;
+        for region in left_behind {
+            write!(f, " {region}")?;
+        }
+        f.write_str(": its Bedrock calls there may fail until its own administrator removes the enforcement")
+    }
+}

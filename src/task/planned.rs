@@ -1,0 +1,196 @@
+//! From a scope to units of work. Decides; makes no call.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{AccountTask, Cause, Errand, OwnerTask, Sweep, Task, Then};
+use crate::baseline::Revision;
+use crate::ids::{AccountId, Region};
+use crate::trigger::{Accounts, Departure, Regions, Scope};
+
+/// The work that a scope comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// To be queued as they are.
+    pub tasks: Vec<Task>,
+    /// A look at many accounts, which have to be listed first.
+    pub sweep: Option<Sweep>,
+}
+
+impl Planned {
+    /// The errands that go with it.
+    pub fn errands(&self) -> Vec<Errand> {
+        self.sweep.clone().map(Errand::Sweep).into_iter().collect()
+    }
+}
+
+/// Units of work for a scope.
+///
+/// `fallback` names the work where no event does: the id of the message it came in. `named` are the
+/// Regions of the baseline, for what concerns the owner's side everywhere.
+pub fn planned(
+    scope: &Scope,
+    named: &BTreeSet<Region>,
+    revision: Option<&Revision>,
+    fallback: &str,
+    now: Timestamp,
+) -> Planned {
+    let cause = cause_of(scope, revision, fallback, now);
+    match (&scope.accounts, &scope.guardrail) {
+        // The owner's side first, and then whoever uses it.
+        (Accounts::All, Some(changed)) => {
+            let regions = match &scope.regions {
+                Regions::All => named.clone(),
+                Regions::Only(regions) => regions.clone(),
+            };
+            let then = Then::LookAtUsersOf(changed.arn.clone());
+            let task = |region| {
+                Task::Owner(OwnerTask { region, then: then.clone(), swept_since: None, cause: cause.clone() })
+            };
+            Planned { tasks: regions.into_iter().map(task).collect(), sweep: None }
+        }
+        (Accounts::All, None) => Planned {
+            tasks: Vec::new(),
+            sweep: Some(Sweep {
+                regions: scope.regions.clone(),
+                guardrails: None,
+                page: None,
+                began: now,
+                accounts: 0,
+                cause: Cause { sweep: true, ..cause },
+            }),
+        },
+        (Accounts::Only(accounts), _) => {
+            let tasks = accounts.iter().map(|account| {
+                Task::Account(AccountTask {
+                    account: account.clone(),
+                    placement: None,
+                    regions: scope.regions.clone(),
+                    cause: cause.clone(),
+                })
+            });
+            Planned { tasks: tasks.collect(), sweep: None }
+        }
+    }
+}
+
+/// Units of work for accounts that are said to have departed. An event is only a hint: the worker asks
+/// Organizations, and enters no account that isn't a member.
+pub fn departed(
+    accounts: &BTreeSet<AccountId>,
+    reason: Departure,
+    event: Option<&str>,
+    fallback: &str,
+    now: Timestamp,
+) -> Vec<Task> {
+    let task = |account: &AccountId| {
+        Task::Account(AccountTask {
+            account: account.clone(),
+            placement: None,
+            regions: Regions::All,
+            cause: Cause {
+                event: event.unwrap_or(fallback).to_owned(),
+                reason: reason.to_string(),
+                first_seen: now,
+                attempt: 0,
+                sweep: false,
+                revision: None,
+            },
+        })
+    };
+    accounts.iter().map(task).collect()
+}
+
+fn cause_of(scope: &Scope, revision: Option<&Revision>, fallback: &str, now: Timestamp) -> Cause {
+    let events: Vec<&str> = scope.events.iter().map(String::as_str).collect();
+    Cause {
+        event: if events.is_empty() { fallback.to_owned() } else { events.join(" ") },
+        reason: scope.reason(),
+        first_seen: now,
+        attempt: 0,
+        sweep: false,
+        revision: revision.cloned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::trigger::{Context, Trigger, decide};
+
+    #[track_caller]
+    fn check(sample: &str, expected: &Expect) {
+        let path = format!("{}/events/{sample}.json", env!("CARGO_MANIFEST_DIR"));
+        let event = std::fs::read_to_string(path).unwrap();
+        let named = BTreeSet::from(["eu-west-1".parse().unwrap(), "us-east-1".parse().unwrap()]);
+        let context = Context {
+            baseline_parameter: Some("/guardrail-keeper/baseline".to_owned()),
+            ..Context::default()
+        };
+        let planned = match decide(&event, &context) {
+            Trigger::Reconcile(scope) => planned(&scope, &named, None, "message", Timestamp::UNIX_EPOCH),
+            Trigger::Departed { accounts, reason, event, at: _ } => Planned {
+                tasks: departed(&accounts, reason, event.as_deref(), "message", Timestamp::UNIX_EPOCH),
+                sweep: None,
+            },
+            other => panic!("{other}"),
+        };
+        let mut text = String::new();
+        for task in &planned.tasks {
+            let regions = match task {
+                Task::Account(task) => task.regions.to_string(),
+                Task::Owner(OwnerTask { then: Then::LookAtUsersOf(Some(arn)), .. }) => arn.to_string(),
+                Task::Owner(task) => format!("{:?}", task.then),
+            };
+            text.push_str(&format!("{} ({regions}): {}\n", task.group(), task.cause().reason));
+        }
+        if let Some(sweep) = planned.sweep {
+            text.push_str(&format!("sweep {}: {}\n", sweep.regions, sweep.cause.reason));
+        }
+        expected.assert_eq(&text);
+    }
+
+    #[test]
+    fn each_kind_of_event_comes_to_its_work() {
+        check(
+            "account-created",
+            &expect![[r#"
+            300000000007 (all Regions): the account was created
+        "#]],
+        );
+        check(
+            "enforcement-deleted-by-somebody",
+            &expect![[r#"
+            300000000001 (us-east-1): somebody removed the account's enforcement
+        "#]],
+        );
+        check(
+            "guardrail-policy-deleted",
+            &expect![[r#"
+                owner.us-east-1 (arn:aws:bedrock:us-east-1:222222222222:guardrail/base1234abcd): the resource policy of a guardrail was deleted
+            "#]],
+        );
+        check(
+            "guardrail-deleted",
+            &expect![[r#"
+                owner.us-east-1 (arn:aws:bedrock:us-east-1:222222222222:guardrail/base1234abcd): a guardrail was deleted
+            "#]],
+        );
+        check("baseline-updated", &expect![[r#"
+            sweep all Regions: the baseline was changed
+        "#]]);
+        check("schedule-scheduler", &expect![[r#"
+            sweep all Regions: the schedule looks at everything
+        "#]]);
+        check("account-left", &expect![[r#"
+            300000000001 (all Regions): the account left the organization
+        "#]]);
+        check("request-accounts", &expect![[r#"
+            300000000001 (eu-west-1, us-east-1): somebody asked for it: role repaired
+            300000000002 (eu-west-1, us-east-1): somebody asked for it: role repaired
+        "#]]);
+    }
+}
