@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::process::Command;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -10,7 +11,8 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
-use guardrail_keeper::cloud::{Access, Cloud, Identity, Patience};
+use guardrail_keeper::cloud::{Access, Cloud, DelayedMessage, Identity, OutcomeEvent, Patience};
+use guardrail_keeper::failure::Category;
 use guardrail_keeper::ids::Role;
 use guardrail_keeper::ledger::Table;
 
@@ -105,14 +107,17 @@ async fn keeper(between: &Between) -> Cloud {
         access_key_id: ACCOUNT.to_owned(),
         secret_access_key: "emulated".to_owned(),
     };
-    let identity = Identity {
+    let patience = Patience { attempts: ATTEMPTS, backoff: Duration::from_millis(1), ..Patience::default() };
+    Cloud::connect(access, identity(), patience).await.unwrap()
+}
+
+fn identity() -> Identity {
+    Identity {
         member_role: "keeper-member".parse().unwrap(),
         // Known, so that STS isn't asked.
         function_role: Role::of_principal(&format!("arn:aws:iam::{ACCOUNT}:role/keeper")),
         external_id: None,
-    };
-    let patience = Patience { attempts: ATTEMPTS, backoff: Duration::from_millis(1), ..Patience::default() };
-    Cloud::connect(access, identity, patience).await.unwrap()
+    }
 }
 
 fn direct(emulator: &str) -> SdkConfig {
@@ -135,8 +140,51 @@ async fn only_services_that_can_be_elsewhere_are() {
         access_key_id: ACCOUNT.to_owned(),
         secret_access_key: "emulated".to_owned(),
     };
-    let identity =
-        Identity { member_role: "keeper-member".parse().unwrap(), function_role: None, external_id: None };
-    let failure = Cloud::connect(access, identity, Patience::default()).await.unwrap_err();
+    let failure = Cloud::connect(access, identity(), Patience::default()).await.unwrap_err();
     assert_eq!(failure.to_string(), "connect: `dynamo` isn't a service that can be elsewhere (rejected)");
+}
+
+/// Runs itself, with an environment of its own.
+#[tokio::test]
+async fn the_environment_says_where_services_are() {
+    const DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+    let emulator = env::var("KEEPER_EMULATOR").expect("tests/emulated/run sets it");
+    if env::var(DYNAMODB).is_err() {
+        let mut itself = Command::new(env::current_exe().unwrap());
+        itself.args(["--exact", "place::the_environment_says_where_services_are", "--nocapture"]);
+        for (name, value) in [
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+            (DYNAMODB, &emulator),
+            ("AWS_ENDPOINT_URL_SQS", &emulator),
+            ("AWS_ENDPOINT_URL_EVENTBRIDGE", &emulator),
+            ("AWS_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", ACCOUNT),
+            ("AWS_SECRET_ACCESS_KEY", "emulated"),
+            ("AWS_CONFIG_FILE", "none"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "none"),
+        ] {
+            itself.env(name, value);
+        }
+        let output = itself.output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&text));
+        return;
+    }
+    let patience = Patience { attempts: 1, ..Patience::default() };
+    let cloud = Cloud::connect(Access::Environment, identity(), patience).await.unwrap();
+    // An emulator knows neither; of nowhere, nothing is known at all.
+    let failure = cloud.table("from-the-environment").get("a#1").await.unwrap_err();
+    assert_eq!(failure.category, Category::Rejected, "{failure}");
+    let message = DelayedMessage { body: "a".to_owned(), delay_seconds: 0 };
+    let queue = format!("{emulator}/{ACCOUNT}/from-the-environment");
+    let failure = cloud.queues().send_events(&queue, &[message]).await.unwrap_err();
+    assert_eq!(failure.category, Category::Rejected, "{failure}");
+    let event = OutcomeEvent {
+        detail_type: "Test".to_owned(),
+        detail: serde_json::json!({}),
+        time: "2026-11-05T06:07:08Z".parse().unwrap(),
+    };
+    cloud.bus().put("default", &[event]).await.unwrap();
+    let failure = cloud.organizations().head().await.unwrap_err();
+    assert_eq!(failure.category, Category::Transient, "{failure}");
 }
