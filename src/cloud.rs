@@ -11,6 +11,7 @@ mod copies;
 pub(crate) mod error;
 mod guardrails;
 mod organizations;
+mod pace;
 mod parameters;
 mod policies;
 mod queues;
@@ -19,6 +20,7 @@ mod sessions;
 mod writer;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -39,13 +41,14 @@ pub use bus::{Bus, OutcomeEvent, SOURCE};
 pub use copies::{CopyState, CopyWriter, Ensured};
 pub use guardrails::Condition;
 pub use organizations::{Head, Organizations};
+pub use pace::{Rate, Rates};
 pub use policies::PolicyWriter;
 pub use queues::{DelayedMessage, FifoMessage, LONGEST_DELAY, Queues};
 pub use reader::Reader;
 pub use sessions::Session;
 pub use writer::Writer;
 
-/// How long a call may take and how often it is tried. The SDK itself has no read timeout at all.
+/// How long a call may take, how often it is tried, and how fast calls follow each other. The SDK itself has no read timeout at all.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// For a connection to stand.
@@ -58,6 +61,8 @@ pub struct Patience {
     pub attempts: u32,
     /// The longest first pause between two attempts; it doubles with each.
     pub backoff: Duration,
+    /// How fast Organizations is called: it is far slower than the others.
+    pub rates: Rates,
 }
 
 impl Default for Patience {
@@ -70,6 +75,7 @@ impl Default for Patience {
             operation: Duration::from_secs(25),
             attempts: 4,
             backoff: Duration::from_millis(250),
+            rates: Rates::default(),
         }
     }
 }
@@ -112,6 +118,7 @@ pub struct Cloud {
     sdk: SdkConfig,
     elsewhere: BTreeMap<Service, String>,
     sessions: sessions::Sessions,
+    paces: Arc<pace::Paces>,
 }
 
 /// A service that can have an endpoint of its own.
@@ -143,7 +150,8 @@ impl Cloud {
         let elsewhere = elsewhere(&access)?;
         let sdk = sdk_config(access, patience).await;
         let sessions = sessions::Sessions::new(&sdk, identity).await?;
-        Ok(Cloud { sdk, elsewhere, sessions })
+        let paces = Arc::new(pace::Paces::new(patience.rates));
+        Ok(Cloud { sdk, elsewhere, sessions, paces })
     }
 
     /// The account whose credentials we run with.
@@ -161,7 +169,7 @@ impl Cloud {
 
     /// The organization's tree.
     pub fn organizations(&self) -> Organizations {
-        Organizations::new(&self.sdk)
+        Organizations::new(&self.sdk, Arc::clone(&self.paces))
     }
 
     /// The way to queues in our own account and Region.

@@ -1,12 +1,14 @@
 //! The organization's tree, with as few calls as its low limits ask for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use aws_sdk_organizations::types as aws;
 use jiff::Timestamp;
 
 use super::error::{failure, is_unknown_account};
+use super::pace::Paces;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, OrganizationId, ParentId};
 use crate::organization::{Account, AccountState, OrgPath, Organization};
@@ -18,6 +20,7 @@ const MAX_DEPTH: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Organizations {
     client: aws_sdk_organizations::Client,
+    paces: Arc<Paces>,
 }
 
 /// The organization's id and who pays for it.
@@ -30,8 +33,8 @@ pub struct Head {
 }
 
 impl Organizations {
-    pub(super) fn new(sdk: &SdkConfig) -> Organizations {
-        Organizations { client: aws_sdk_organizations::Client::new(sdk) }
+    pub(super) fn new(sdk: &SdkConfig, paces: Arc<Paces>) -> Organizations {
+        Organizations { client: aws_sdk_organizations::Client::new(sdk), paces }
     }
 
     /// The organization's id and management account.
@@ -40,6 +43,7 @@ impl Organizations {
     /// When Organizations doesn't tell.
     pub async fn head(&self) -> Result<Head, Failure> {
         const OPERATION: &str = "DescribeOrganization";
+        self.paces.describe_organization.turn().await;
         let answer =
             self.client.describe_organization().send().await.map_err(|error| failure(OPERATION, &error))?;
         let organization = answer.organization().ok_or_else(|| incomplete(OPERATION, "organization"))?;
@@ -55,6 +59,7 @@ impl Organizations {
     /// When Organizations doesn't tell.
     pub async fn account(&self, head: &Head, id: &AccountId) -> Result<Option<Account>, Failure> {
         const OPERATION: &str = "DescribeAccount";
+        self.paces.describe_account.turn().await;
         let answer = match self.client.describe_account().account_id(id.as_str()).send().await {
             Ok(answer) => answer,
             Err(error) if is_unknown_account(&error) => return Ok(None),
@@ -69,19 +74,20 @@ impl Organizations {
     /// # Errors
     /// When a page can't be read: half an organization is not one.
     pub async fn everything(&self, head: Head) -> Result<Organization, Failure> {
-        const OPERATION: &str = "ListAccounts";
         let mut accounts = BTreeMap::new();
-        let mut pages = self.client.list_accounts().into_paginator().send();
-        while let Some(page) = pages.next().await {
-            // A page may be empty and still name a next one; the paginator goes on.
-            let page = page.map_err(|error| failure(OPERATION, &error))?;
-            for account in page.accounts() {
-                let account = self.account_from(OPERATION, &head, account).await?;
-                accounts.insert(account.id.clone(), account);
+        let mut from = None;
+        loop {
+            let (page, next) = self.page(&head, from.clone()).await?;
+            accounts.extend(page.into_iter().map(|account| (account.id.clone(), account)));
+            if next.is_none() {
+                let Head { id, management } = head;
+                return Ok(Organization { id, management, accounts, complete: true });
             }
+            if next == from {
+                return Err(incomplete("ListAccounts", "a page other than the one it is on"));
+            }
+            from = next;
         }
-        let Head { id, management } = head;
-        Ok(Organization { id, management, accounts, complete: true })
     }
 
     /// One page of all accounts, and where the next begins. A page may be empty and still not the last.
@@ -94,6 +100,7 @@ impl Organizations {
         from: Option<String>,
     ) -> Result<(Vec<Account>, Option<String>), Failure> {
         const OPERATION: &str = "ListAccounts";
+        self.paces.list_accounts.turn().await;
         let answer = self.client.list_accounts().set_next_token(from).send().await;
         let answer = answer.map_err(|error| failure(OPERATION, &error))?;
         let mut accounts = Vec::new();
@@ -134,14 +141,7 @@ impl Organizations {
             if parents.len() > MAX_DEPTH {
                 return Err(incomplete(OPERATION, "a root within the depth of a tree"));
             }
-            let mut pages = self.client.list_parents().child_id(&child).into_paginator().send();
-            let mut parent = None;
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|error| failure(OPERATION, &error))?;
-                parent = parent
-                    .or_else(|| page.parents().first().and_then(|parent| parent.id().map(str::to_owned)));
-            }
-            let parent: ParentId = parsed(OPERATION, "Id", parent.as_deref())?;
+            let parent: ParentId = parsed(OPERATION, "Id", self.parent(&child).await?.as_deref())?;
             child = parent.as_str().to_owned();
             parents.push(parent);
         }
@@ -151,6 +151,25 @@ impl Organizations {
             operation: OPERATION.to_owned(),
             message: error.to_string(),
         })
+    }
+
+    /// The one parent that a child has. A page may be empty and still not the last.
+    async fn parent(&self, child: &str) -> Result<Option<String>, Failure> {
+        const OPERATION: &str = "ListParents";
+        let mut from = None;
+        loop {
+            self.paces.list_parents.turn().await;
+            let request = self.client.list_parents().child_id(child).set_next_token(from.clone());
+            let answer = request.send().await.map_err(|error| failure(OPERATION, &error))?;
+            if let Some(parent) = answer.parents().first() {
+                return Ok(parent.id().map(str::to_owned));
+            }
+            let next = answer.next_token().map(str::to_owned);
+            if next.is_none() || next == from {
+                return Ok(None);
+            }
+            from = next;
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 //! what the documents say.
 //!
 //! One item per key, in attributes that a person can read in the console: `key` (the partition key;
-//! there is no sort key), `version`, `kind` (the key's part before `#`), `document` (JSON text), and
-//! `expires` (seconds since 1970; the table's time to live, absent where the item stays for ever).
+//! there is no sort key), `version`, `kind` (the key's part before `#`), `document` (JSON text),
+//! `expires` (seconds since 1970; the table's time to live, absent where the item stays for ever), and
+//! `put` (which put it was that wrote the item).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -21,6 +23,7 @@ const VERSION: &str = "version";
 const KIND: &str = "kind";
 const DOCUMENT: &str = "document";
 const EXPIRES: &str = "expires";
+const PUT_ID: &str = "put";
 
 const GET: &str = "GetItem";
 const GET_MANY: &str = "BatchGetItem";
@@ -28,10 +31,12 @@ const PUT: &str = "PutItem";
 const DELETE: &str = "DeleteItem";
 const SCAN: &str = "Scan";
 
-/// What an item may hold, names of attributes included (DynamoDB's quota).
-const LARGEST_ITEM: usize = 400 * 1024;
+/// What an item may hold, names of attributes included: DynamoDB's 400 KB, whichever way counted.
+const LARGEST_ITEM: usize = 400_000;
 /// A number takes no more than this (DynamoDB's rule for sizes).
 const LARGEST_NUMBER: usize = 21;
+/// As many letters as [`put_id`] has.
+const PUT_ID_LENGTH: usize = 16;
 
 /// How many items one BatchGetItem asks for (DynamoDB's quota).
 const BATCH: usize = 100;
@@ -93,9 +98,13 @@ impl Table {
     /// # Errors
     /// When the table can't be read, or holds something else than this program writes.
     pub async fn get(&self, key: &str) -> Result<Option<Item>, Failure> {
+        let found = self.attributes(key).await?;
+        found.map(|attributes| Ok(parsed(GET, &attributes)?.1)).transpose()
+    }
+
+    async fn attributes(&self, key: &str) -> Result<Option<HashMap<String, AttributeValue>>, Failure> {
         let request = self.client.get_item().table_name(&self.name).key(KEY, text(key)).consistent_read(true);
-        let answer = request.send().await.map_err(|error| failure(GET, &error))?;
-        answer.item().map(|item| Ok(parsed(GET, item)?.1)).transpose()
+        Ok(request.send().await.map_err(|error| failure(GET, &error))?.item)
     }
 
     /// What is stored under each of many keys, as of now. A key that isn't in the answer isn't there.
@@ -147,7 +156,8 @@ impl Table {
     /// Stores a document: as a new item, where `expected` is `None`; else over the version named.
     ///
     /// A put that arrived and whose answer was lost is tried again by the SDK, and then meets its
-    /// own work. That is told from a conflict by what is stored.
+    /// own work. That is told from a conflict by the id stored with it, and not by the document: two
+    /// may write the same text at the same time, and only one of them came first.
     ///
     /// An item that was removed and made anew begins again at version 1: whoever holds on to an old
     /// version over a removal isn't noticed.
@@ -168,6 +178,7 @@ impl Table {
             return Err(rejected(PUT, message));
         }
         let version = expected.unwrap_or(0) + 1;
+        let id = put_id();
         let mut request = self
             .client
             .put_item()
@@ -175,7 +186,8 @@ impl Table {
             .item(KEY, text(key))
             .item(VERSION, number(version))
             .item(KIND, text(kind(key)))
-            .item(DOCUMENT, text(document));
+            .item(DOCUMENT, text(document))
+            .item(PUT_ID, text(&id));
         if let Some(expires) = expires {
             request = request.item(EXPIRES, number(expires));
         }
@@ -191,9 +203,9 @@ impl Table {
         match request.send().await {
             Ok(_) => Ok(Put::Stored(version)),
             Err(error) if is_unmet_condition(&error) => {
-                let ours = Item { version, document: document.to_owned(), expires };
-                let stored = self.get(key).await?;
-                Ok(if stored == Some(ours) { Put::Stored(version) } else { Put::Conflict })
+                let found = self.attributes(key).await?;
+                let ours = found.is_some_and(|found| found.get(PUT_ID) == Some(&text(&id)));
+                Ok(if ours { Put::Stored(version) } else { Put::Conflict })
             }
             Err(error) => Err(failure(PUT, &error)),
         }
@@ -267,10 +279,16 @@ fn kind(key: &str) -> &str {
     key.split_once('#').map_or(key, |(kind, _)| kind)
 }
 
+/// Tells one put from every other of the same version. The standard library's hasher begins at
+/// random, which is enough where it is between a handful.
+fn put_id() -> String {
+    format!("{:0PUT_ID_LENGTH$x}", RandomState::new().hash_one(PUT_ID))
+}
+
 /// What DynamoDB counts for an item, and no less.
 fn size(key: &str, document: &str) -> usize {
-    let names = [KEY, VERSION, KIND, DOCUMENT, EXPIRES].map(str::len).iter().sum::<usize>();
-    names + key.len() + kind(key).len() + document.len() + 2 * LARGEST_NUMBER
+    let names = [KEY, VERSION, KIND, DOCUMENT, EXPIRES, PUT_ID].map(str::len).iter().sum::<usize>();
+    names + key.len() + kind(key).len() + document.len() + 2 * LARGEST_NUMBER + PUT_ID_LENGTH
 }
 
 fn parsed(
@@ -323,8 +341,15 @@ mod tests {
     #[test]
     fn a_size_counts_bytes_of_everything() {
         assert_eq!(size("a#b", "é") - size("a#b", ""), 2);
-        // The names, "k#1", "k" and two numbers.
-        assert_eq!(size("k#1", ""), 3 + 7 + 4 + 8 + 7 + 3 + 1 + 42);
+        // The names, "k#1", "k", two numbers and an id.
+        assert_eq!(size("k#1", ""), 3 + 7 + 4 + 8 + 7 + 3 + 3 + 1 + 42 + 16);
+    }
+
+    #[test]
+    fn each_put_has_an_id_of_its_own() {
+        let ids: BTreeSet<String> = (0..1_000).map(|_| put_id()).collect();
+        assert_eq!(ids.len(), 1_000);
+        assert!(ids.iter().all(|id| id.len() == PUT_ID_LENGTH));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use guardrail_keeper::cloud::{Access, Patience};
+use guardrail_keeper::cloud::{Access, Patience, Rates};
 use guardrail_keeper::reconcile::Keeper;
 use guardrail_keeper::settings::{Purpose, Settings};
 use jiff::Timestamp;
@@ -197,6 +197,7 @@ impl Setting {
             operation: Duration::from_secs(60),
             attempts: self.attempts,
             backoff: Duration::from_millis(1),
+            rates: Rates::unlimited(),
         };
         Keeper::connect(settings, access, patience).await.unwrap_or_else(|stopped| panic!("{stopped}"))
     }

@@ -1,7 +1,11 @@
 //! The organization in every form in which AWS tells of it.
 
+use std::collections::BTreeMap;
+
 use expect_test::expect;
-use simulator::{OnOff, Presence};
+use guardrail_keeper::cloud::{Access, Cloud, Identity, Patience, Rates};
+use guardrail_keeper::failure::Category;
+use simulator::{OnOff, Options, Presence, Server, Switches};
 
 use crate::support::{
     Document, EU, HUB, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SANDBOX, Setup, US, WORKLOAD, World, check,
@@ -186,4 +190,39 @@ async fn an_external_id_is_sent_where_the_members_ask_for_it() {
     let report = world.look_at(&[PAYMENTS]).await;
     assert_eq!(world.writes(), [""; 0], "{report}");
     assert!(!report.is_converged());
+}
+
+#[tokio::test]
+async fn organizations_is_called_no_faster_than_it_allows() {
+    // Twenty accounts to a page, and after the first twelve pages eight a second: no more than that.
+    const ACCOUNTS: usize = 16 * 20;
+    let mut world = simulator::World::example();
+    let account = world.accounts.iter().find(|account| account.id == PAYMENTS).unwrap().clone();
+    world.accounts.extend((0..ACCOUNTS).map(|n| {
+        let id = format!("5{n:011}");
+        simulator::AccountEntry { name: id.clone(), id, ..account.clone() }
+    }));
+    let switches = Switches { throttling: OnOff::On, ..Switches::default() };
+    let server =
+        Server::start(world, Options { real_time: true, switches, ..Options::default() }).await.unwrap();
+    let mut ends = Vec::new();
+    for rates in [Rates::default(), Rates::unlimited()] {
+        let access = Access::Explicit {
+            endpoint: server.url().to_owned(),
+            elsewhere: BTreeMap::new(),
+            region: US.parse().unwrap(),
+            access_key_id: format!("SIM{HUB}"),
+            secret_access_key: "simulator".to_owned(),
+        };
+        let identity =
+            Identity { member_role: MEMBER_ROLE.parse().unwrap(), function_role: None, external_id: None };
+        // A call that is refused isn't tried again.
+        let patience = Patience { attempts: 1, rates, ..Patience::default() };
+        let cloud = Cloud::connect(access, identity, patience).await.unwrap();
+        let head = cloud.organizations().head().await.unwrap();
+        ends.push(cloud.organizations().everything(head).await);
+    }
+    assert!(ends[0].as_ref().unwrap().accounts.len() > ACCOUNTS);
+    // The simulator does mind.
+    assert_eq!(ends[1].as_ref().unwrap_err().category, Category::Transient);
 }

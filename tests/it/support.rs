@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use expect_test::Expect;
 use guardrail_keeper::baseline::Baseline;
-use guardrail_keeper::cloud::{Access, Patience};
+use guardrail_keeper::cloud::{Access, Patience, Rates};
 use guardrail_keeper::handler::{HandlerError, handle};
 use guardrail_keeper::reconcile::{Keeper, Stopped, everything, unwatched};
 use guardrail_keeper::report::Report;
@@ -160,6 +160,7 @@ impl World {
             operation: Duration::from_secs(60),
             attempts: 3,
             backoff: Duration::from_millis(10),
+            rates: Rates::unlimited(),
         };
         let variables = [
             ("KEEPER_BASELINE", format!("ssm:{PARAMETER}")),
