@@ -412,8 +412,12 @@ async fn a_queue_belongs_to_its_account_and_region() {
     assert_eq!(denied.header("x-amzn-query-error"), Some("AccessDenied;Sender"));
     let role = "arn:aws:iam::111111111111:role/GuardrailKeeperFunction";
     let function = Queue { client: queue.client.assume(role).await, url: queue.url.clone() };
-    let denied = function.call("SendMessage", json!({ "MessageBody": "x" })).await;
-    assert!(denied.text.contains("no identity-based policy allows the sqs:sendmessage action"), "{denied:?}");
+    assert_eq!(function.call("SendMessage", json!({ "MessageBody": "x" })).await.status, 200);
+    let denied = function.call("ReceiveMessage", json!({})).await;
+    assert!(
+        denied.text.contains("no identity-based policy allows the sqs:receivemessage action"),
+        "{denied:?}"
+    );
     simulator.stop().await;
 }
 
