@@ -18,6 +18,7 @@ mod fault;
 mod forward;
 mod mapping;
 mod model;
+mod partial;
 mod rule;
 mod server;
 mod state;
