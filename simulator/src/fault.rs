@@ -29,6 +29,10 @@ pub struct Fault {
     /// Only this Region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// Only calls about this: what the call log shows as the target, or the last part of its path, such as
+    /// the name of a queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
     /// How many matching calls go through first.
     #[serde(default)]
     pub after: u32,
@@ -61,6 +65,12 @@ pub enum FaultKind {
     },
     /// The answer is what it was when the fault was set: a replica that stopped following.
     StaleRead,
+    /// Of a batch (SendMessageBatch, DeleteMessageBatch, PutEvents) the first entry and every other one after
+    /// it fails; the rest is carried out. What is no batch goes through.
+    PartOfBatch {
+        /// The code of each failure, e.g. `InternalError`.
+        code: String,
+    },
     /// Any error.
     Error {
         /// Its code.
@@ -82,6 +92,11 @@ impl FaultKind {
         }
     }
 
+    /// Whether it is made of what the model answers.
+    pub(crate) fn needs_the_model(&self) -> bool {
+        matches!(self, FaultKind::StaleRead | FaultKind::PartOfBatch { .. })
+    }
+
     /// The name in the call log.
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -92,6 +107,7 @@ impl FaultKind {
             FaultKind::StallBody => "stall-body",
             FaultKind::Denied { .. } => "denied",
             FaultKind::StaleRead => "stale-read",
+            FaultKind::PartOfBatch { .. } => "part-of-batch",
             FaultKind::Error { .. } => "error",
         }
     }
@@ -106,6 +122,7 @@ impl Fault {
             operation: None,
             account: None,
             region: None,
+            about: None,
             after: 0,
             times: None,
             carried_out: false,
@@ -140,6 +157,13 @@ impl Fault {
         self
     }
 
+    /// Only calls about this, e.g. the queue of this name.
+    #[must_use]
+    pub fn about(mut self, target: &str) -> Fault {
+        self.about = Some(target.to_owned());
+        self
+    }
+
     /// Only the nth matching call from now on, counted from 1.
     #[must_use]
     pub fn nth(mut self, number: u32) -> Fault {
@@ -169,7 +193,12 @@ impl Fault {
             wanted == call.account
                 || call.target.is_some_and(|target| target.split(':').any(|part| part == wanted))
         });
-        only(&self.service, call.service)
+        let about = self.about.as_deref().is_none_or(|wanted| {
+            let named = |target: &str| target == wanted || target.rsplit('/').next() == Some(wanted);
+            call.target.is_some_and(named)
+        });
+        about
+            && only(&self.service, call.service)
             && only(&self.operation, call.operation)
             && only(&self.region, call.region)
             && account

@@ -25,6 +25,7 @@ use crate::forward::Destination;
 use crate::model::Model;
 use crate::model::clock::Clock;
 use crate::model::event::EmittedEvent;
+use crate::model::queues::QueueName;
 use crate::state::{Effect, State, Strike};
 use crate::switches::Switches;
 use crate::wire::control;
@@ -157,6 +158,11 @@ impl Server {
     /// Where it listens, e.g. `http://127.0.0.1:41234`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where clients find a queue.
+    pub fn queue_url(&self, queue: &QueueName) -> String {
+        queue.url(&self.url)
     }
 
     /// The calls that were seen, oldest first.

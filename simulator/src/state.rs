@@ -11,6 +11,7 @@ use crate::model::caller::Caller;
 use crate::model::error::ApiError;
 use crate::model::event::{Trail, masked};
 use crate::model::ids::Ids;
+use crate::partial::every_other;
 use crate::switches::OnOff;
 use crate::throttle::Throttle;
 use crate::wire::answer::{Answer, Output};
@@ -83,7 +84,7 @@ impl State {
         let latency = self.latency(service, operation);
         let fault = self.faults.strike(&subject);
         let outcome = match &fault {
-            Some(fault) if !fault.carried_out && fault.kind != FaultKind::StaleRead => None,
+            Some(fault) if !fault.carried_out && !fault.kind.needs_the_model() => None,
             _ => Some(self.outcome(request, caller.as_ref(), fault.as_ref())),
         };
         let (answer, strike) = self.answer(service, operation, fault.as_ref(), outcome, &request_id);
@@ -136,6 +137,10 @@ impl State {
         if let (true, Some(replica)) = (stale, &mut self.replica) {
             return carry_out(replica, caller, service, operation, input);
         }
+        if let Some(FaultKind::PartOfBatch { code }) = fault.map(|fault| &fault.kind) {
+            let whole = |input: &Input| carry_out(&mut self.model, caller, service, operation, input);
+            return every_other(service, input, code, whole);
+        }
         let outcome = carry_out(&mut self.model, caller, service, operation, input);
         if let (Err(error), true, "bedrock" | "organizations" | "ssm") =
             (&outcome, writes(service, operation), service)
@@ -171,7 +176,7 @@ impl State {
                 let error = ApiError::new(code, message.clone());
                 (Answer::failure_with_status(service, &error, *status, request_id.to_owned()), None)
             }
-            FaultKind::StaleRead => (carried_out(outcome), None),
+            FaultKind::StaleRead | FaultKind::PartOfBatch { .. } => (carried_out(outcome), None),
             FaultKind::Hang => (carried_out(outcome), Some(Strike::Hang)),
             FaultKind::Reset => (carried_out(outcome), Some(Strike::Reset)),
             FaultKind::StallBody => (carried_out(outcome), Some(Strike::Stall)),

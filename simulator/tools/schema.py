@@ -47,6 +47,10 @@ OPERATIONS = {
     "events": ["PutEvents"],
 }
 
+# Where AWS takes something else than its model says: the older name for a message's system attributes is of the
+# type of a queue's attributes there, and its own documents list SentTimestamp and the like.
+CORRECTIONS = {("ReceiveMessageRequest", "AttributeNames"): "MessageSystemAttributeList"}
+
 # A pattern that every string satisfies says nothing.
 TRIVIAL_PATTERNS = {r"[\s\S]*", r".*"}
 KEPT = ("min", "max", "enum")
@@ -62,7 +66,8 @@ def shape(model, name):
     if raw["type"] == "structure":
         kept["members"] = {}
         for member, reference in raw["members"].items():
-            kept["members"][member] = {"shape": reference["shape"]}
+            corrected = CORRECTIONS.get((name, member), reference["shape"])
+            kept["members"][member] = {"shape": corrected}
             if "location" in reference:
                 kept["members"][member]["location"] = reference["location"]
                 kept["members"][member]["name"] = reference["locationName"]

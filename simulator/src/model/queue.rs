@@ -135,6 +135,14 @@ impl Queue {
         first(&self.index.delayed).into_iter().chain(first(&self.index.in_flight)).min()
     }
 
+    /// The same, messages with these ids left aside.
+    pub(crate) fn next_change_besides(&self, ids: &BTreeSet<&str>) -> Option<Timestamp> {
+        let free = |number: &u64| !ids.contains(self.messages[number].message.id.as_str());
+        let in_flight = self.index.in_flight.iter().find(|(_, number)| free(number));
+        let delayed = self.index.delayed.first();
+        in_flight.into_iter().chain(delayed).map(|(at, _)| *at).min()
+    }
+
     /// Lets everything happen whose time has come.
     pub(crate) fn wake(&mut self, now: Timestamp) {
         let due = |set: &BTreeSet<(Timestamp, u64)>| {

@@ -18,7 +18,7 @@ import botocore.loaders
 from botocore.eventstream import EventStreamBuffer
 from botocore.model import ServiceModel
 
-SERVICES = ["account", "bedrock", "bedrock-runtime", "organizations", "ssm", "sts"]
+SERVICES = ["account", "bedrock", "bedrock-runtime", "events", "organizations", "sqs", "ssm", "sts"]
 
 # Errors that belong to every service and so to no service's model.
 COMMON_ERRORS = {
@@ -38,6 +38,29 @@ COMMON_ERRORS = {
 # JSON 1.1 sends them all with 400.
 JSON_STATUS = 400
 
+# Errors of SQS that its model doesn't have: their code in the header for older clients, and their status.
+SQS_ERRORS = {
+    "AccessDeniedException": ("AccessDenied", 403),
+    "InternalFailure": ("InternalFailure", 500),
+    "InvalidParameterValueException": ("InvalidParameterValue", 400),
+    "MissingRequiredParameterException": ("MissingParameter", 400),
+    "UnknownOperationException": ("InvalidAction", 400),
+    "UnrecognizedClientException": ("InvalidClientTokenId", 403),
+}
+# Those of its model whose code there isn't the name of the shape, or whose status isn't 400.
+SQS_CODES = {
+    "QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue",
+    "QueueNameExists": "QueueAlreadyExists",
+    **{
+        code: f"AWS.SimpleQueueService.{code}"
+        for code in (
+            "BatchEntryIdsNotDistinct", "BatchRequestTooLong", "EmptyBatchRequest", "InvalidBatchEntryId",
+            "MessageNotInflight", "PurgeQueueInProgress", "TooManyEntriesInBatchRequest", "UnsupportedOperation",
+        )
+    },
+}
+SQS_STATUS = {"PurgeQueueInProgress": 403, "ReceiptHandleIsInvalid": 404, "RequestThrottled": 403}
+
 ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
@@ -56,8 +79,11 @@ class Models:
         """The service and operation model; the operation is None for a request that no model knows."""
         target = headers.get("x-amz-target", "")
         if target:
-            name = "ssm" if target.startswith("AmazonSSM.") else "organizations"
-            return self.services[name], self._named(name, target.split(".")[-1])
+            prefix, _, operation = target.partition(".")
+            [name] = [
+                name for name, service in self.services.items() if service.metadata.get("targetPrefix") == prefix
+            ]
+            return self.services[name], self._named(name, operation)
         scope = re.search(r"Credential=[^/]*/[^/]*/[^/]*/([^/]*)/", headers.get("authorization", ""))
         scope = scope.group(1) if scope else ""
         if scope == "sts":
@@ -122,7 +148,8 @@ class Checker:
         if operation.has_event_stream_output:
             wanted_type = "application/vnd.amazon.eventstream"
         else:
-            wanted_type = "application/json" if protocol == "rest-json" else "application/x-amz-json-1.1"
+            version = service.metadata.get("jsonVersion")
+            wanted_type = "application/json" if protocol == "rest-json" else f"application/x-amz-json-{version}"
         if content_type != wanted_type:
             found.append(f"the content type is {content_type}")
         if shape is None:
@@ -171,6 +198,9 @@ class Checker:
         else:
             members = json.loads(body)
             code = members.pop("__type", "")
+        if service.service_name == "sqs":
+            self._check_sqs_error(operation, code, members, status, headers, found, service)
+            return
         shapes = operation.error_shapes if operation else []
         modelled = [shape for shape in shapes if shape.error_code == code]
         if not modelled:
@@ -188,6 +218,29 @@ class Checker:
         if status != wanted:
             found.append(f"the status of {code} should be {wanted}")
 
+    def _check_sqs_error(self, operation, code, members, status, headers, found, service):
+        """SQS says the code twice: with a namespace in the body, and as the query protocol did in a header."""
+        namespace, _, code = code.rpartition("#")
+        shapes = [shape for shape in (operation.error_shapes if operation else []) if shape.name == code]
+        if shapes:
+            wanted_namespace = "com.amazonaws.sqs"
+            wanted = (SQS_CODES.get(code, code), SQS_STATUS.get(code, 400))
+            self._value(shapes[0], members, code, found, service, lenient_case=True)
+        else:
+            wanted_namespace = "com.amazon.coral.service"
+            wanted = SQS_ERRORS.get(code)
+        if wanted is None:
+            found.append(f"{code!r} is no error of this operation")
+            return
+        if namespace != wanted_namespace:
+            found.append(f"{code} is of {wanted_namespace}, not of {namespace}")
+        fault = "Receiver" if status >= 500 else "Sender"
+        header = headers.get("x-amzn-query-error")
+        if header != f"{wanted[0]};{fault}":
+            found.append(f"x-amzn-query-error of {code} is {header}")
+        if status != wanted[1]:
+            found.append(f"the status of {code} should be {wanted[1]}")
+
     def _value(self, shape, value, path, found, service, lenient_case=False):
         """A value of JSON, on the wire."""
         kind = shape.type_name
@@ -198,7 +251,8 @@ class Checker:
                 found.append(f"{path} is not an object: {value!r}")
                 return
             known = {member.serialization.get("name", name): member for name, member in shape.members.items()}
-            lower = {name.lower() for name in known}
+            # Some models leave the message of an error out, which is there all the same.
+            lower = {name.lower() for name in known} | {"message"}
             for name, inner in value.items():
                 if name not in known:
                     # An error's message is written either way, and every client reads both.

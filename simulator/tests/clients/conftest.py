@@ -65,6 +65,9 @@ class Simulator:
             "AWS_MAX_ATTEMPTS": "1",
         }
         command = ["aws", *arguments, "--output", "json"]
+        if arguments[0] == "sqs":
+            # Version 1 has an endpoint of its own for SQS, which only this overrules.
+            command += ["--endpoint-url", self.proxy.url]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(done.stderr.strip())

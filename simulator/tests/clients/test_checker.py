@@ -64,3 +64,43 @@ def test_a_spoiled_error_is_noticed(simulator, spoil, problem):
         simulator.client("bedrock", MEMBER).list_enforced_guardrails_configuration()
     noticed, checker.problems = checker.problems, []
     assert any(problem in each for each in noticed), noticed
+
+
+def header(name, value):
+    return lambda status, headers, body: (status, headers | {name: value}, body)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (header("x-amzn-query-error", "QueueDoesNotExist;Sender"), "x-amzn-query-error of QueueDoesNotExist is"),
+        (change(__type="QueueDoesNotExist"), "is of com.amazonaws.sqs"),
+        (change(__type="com.amazonaws.sqs#MessageNotInflight"), "is no error of this operation"),
+        (lambda status, headers, body: (404, headers, body), "the status of QueueDoesNotExist should be 400"),
+    ],
+)
+def test_a_spoiled_error_of_a_queue_is_noticed(simulator, spoil, problem):
+    checker = simulator.proxy.checker
+    checker.spoil = spoil
+    with pytest.raises(Exception):  # noqa: B017, PT011
+        simulator.client("sqs").get_queue_url(QueueName="none")
+    noticed, checker.problems = checker.problems, []
+    assert any(problem in each for each in noticed), noticed
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (change(MD5OfMessageBody=1), "is not a string"),
+        (change(Id="x"), "is not a member of"),
+        (header("content-type", "application/x-amz-json-1.1"), "content type"),
+    ],
+)
+def test_a_spoiled_answer_of_a_queue_is_noticed(simulator, spoil, problem):
+    checker = simulator.proxy.checker
+    sqs = simulator.client("sqs")
+    url = sqs.create_queue(QueueName="events")["QueueUrl"]
+    checker.spoil = spoil
+    sqs.send_message(QueueUrl=url, MessageBody="hello")
+    noticed, checker.problems = checker.problems, []
+    assert any(problem in each for each in noticed), noticed

@@ -6,6 +6,7 @@ mod enforcement;
 mod events;
 mod faults;
 mod joining;
+mod mapping;
 mod model;
 mod put_events;
 mod queues;

@@ -412,8 +412,12 @@ async fn a_queue_belongs_to_its_account_and_region() {
     assert_eq!(denied.header("x-amzn-query-error"), Some("AccessDenied;Sender"));
     let role = "arn:aws:iam::111111111111:role/GuardrailKeeperFunction";
     let function = Queue { client: queue.client.assume(role).await, url: queue.url.clone() };
-    let denied = function.call("SendMessage", json!({ "MessageBody": "x" })).await;
-    assert!(denied.text.contains("no identity-based policy allows the sqs:sendmessage action"), "{denied:?}");
+    assert_eq!(function.call("SendMessage", json!({ "MessageBody": "x" })).await.status, 200);
+    let denied = function.call("ReceiveMessage", json!({})).await;
+    assert!(
+        denied.text.contains("no identity-based policy allows the sqs:receivemessage action"),
+        "{denied:?}"
+    );
     simulator.stop().await;
 }
 
@@ -437,6 +441,39 @@ async fn messages_are_kept_for_a_while_and_purged_once_a_minute() {
 }
 
 #[tokio::test]
+async fn entries_of_a_batch_fail_though_nothing_is_wrong_with_them() {
+    let simulator = start().await;
+    let queue = Queue::new(&simulator, "events", json!({})).await;
+    let part = Fault::new(FaultKind::PartOfBatch { code: "InternalError".to_owned() });
+    simulator.fault(part.clone().about("events"));
+    let entry = |id: &str| json!({ "Id": id, "MessageBody": id });
+    let entries = json!([entry("a"), entry("b"), entry("c"), entry("d")]);
+    let sent = queue.call("SendMessageBatch", json!({ "Entries": entries })).await.json();
+    let ids =
+        |list: &Value| json!(list.as_array().expect("a list").iter().map(|e| &e["Id"]).collect::<Vec<_>>());
+    assert_eq!(ids(&sent["Successful"]), json!(["b", "d"]));
+    assert_eq!(ids(&sent["Failed"]), json!(["a", "c"]));
+    assert_eq!(sent["Failed"][0]["Code"], "InternalError");
+    assert_eq!(sent["Failed"][0]["SenderFault"], false);
+    let received = queue.receive(10).await;
+    assert_eq!(bodies(&received), ["b", "d"]);
+    let one = json!([{ "Id": "x", "ReceiptHandle": received[0]["ReceiptHandle"] }]);
+    let deleted = queue.call("DeleteMessageBatch", json!({ "Entries": one })).await.json();
+    assert_eq!((ids(&deleted["Failed"]), ids(&deleted["Successful"])), (json!(["x"]), json!([])));
+    assert_eq!(queue.counts().await, ["0", "2", "0"]);
+    simulator.clear_faults();
+    simulator.fault(part);
+    let event = json!({ "Source": "s", "DetailType": "d", "Detail": "{}" });
+    let put = queue.client.put_events(json!([event, event, event])).await.json();
+    assert_eq!(put["FailedEntryCount"], 2);
+    let codes: Vec<_> = put["Entries"].as_array().expect("a list").iter().map(|e| &e["ErrorCode"]).collect();
+    assert_eq!(json!(codes), json!(["InternalError", null, "InternalError"]));
+    assert_eq!(simulator.with(|model| model.put_events().len()), 1);
+    assert_eq!(queue.send("alone").await["MD5OfMessageBody"].as_str().map(str::len), Some(32), "no batch");
+    simulator.stop().await;
+}
+
+#[tokio::test]
 async fn queues_fail_on_purpose_like_everything_else() {
     let simulator = start().await;
     let queue = Queue::new(&simulator, "events", json!({})).await;
@@ -449,6 +486,12 @@ async fn queues_fail_on_purpose_like_everything_else() {
         assert_eq!((failed.status, failed.code().as_str()), (status, code));
         assert_eq!(failed.header("x-amzn-query-error"), Some(header));
     }
+    simulator.fault(Fault::new(FaultKind::Throttle).service("sqs").about("tasks"));
+    let tasks = Queue::new(&simulator, "other", json!({})).await;
+    let made = queue.client.sqs("CreateQueue", json!({ "QueueName": "tasks" })).await;
+    assert_eq!(made.code(), "RequestThrottled", "about the queue of that name");
+    tasks.send("passes").await;
+    simulator.clear_faults();
     assert_eq!(queue.call("ListQueues", json!({})).await.code(), "UnknownOperationException");
     let call = simulator.calls().pop().expect("the call was seen");
     assert_eq!((call.service.as_str(), call.operation.as_str()), ("sqs", "ListQueues"));
@@ -456,6 +499,7 @@ async fn queues_fail_on_purpose_like_everything_else() {
     queue.send("hello").await;
     let shown = queue.client.control("GET", "queues", Value::Null).await.json();
     assert_eq!(shown["queues"][0]["queue"]["name"], "events");
+    assert_eq!(shown["queues"][1]["queue"]["name"], "other");
     assert_eq!(shown["queues"][0]["messages"][0]["message"]["body"], "hello");
     assert_eq!(shown["queues"][0]["messages"][0]["state"], "visible");
     simulator.stop().await;
