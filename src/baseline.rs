@@ -21,7 +21,9 @@ use sha2::{Digest, Sha256};
 pub use self::problem::{InvalidBaseline, Problem, Severity};
 use self::problem::{Place, Problems};
 use crate::enforcement::{Guarding, Models};
-use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, OrganizationId, ParentId, Region, text_id};
+use crate::ids::{
+    AccountId, GuardrailArn, GuardrailVersion, KmsKeyArn, OrganizationId, ParentId, Region, text_id,
+};
 use crate::organization::OrgPath;
 
 /// A checked baseline. [`Baseline::parse`] is the only way to one.
@@ -166,6 +168,8 @@ pub struct Guardrail {
     pub guarding: Guarding,
     /// Whether members use the owner's guardrail or get a copy.
     pub placement: Placement,
+    /// The keys that members' copies are encrypted with, where it isn't one of AWS's.
+    pub copy_keys: BTreeMap<Region, KmsKeyArn>,
     /// What to do with an enforcement whose guardrail can't be used any more.
     pub on_unusable: OnUnusable,
 }

@@ -17,8 +17,11 @@
 //! marker on something else, nor AWS showing a content differently from how it was written ever
 //! gets a wrong version enforced, or an endless row of versions published.
 
+mod held;
 mod marker;
 mod prune;
+mod tags;
+mod wanted;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,11 +32,14 @@ use sha2::{Digest as _, Sha256};
 use crate::baseline::GuardrailName;
 use crate::content::{CannotCopy, Content, Digest};
 use crate::failure::Failure;
-use crate::ids::{GuardrailArn, GuardrailVersion, Target};
+use crate::ids::{GuardrailArn, GuardrailVersion, KmsKeyArn, Target};
 use crate::observed::Observation;
 
+pub use held::CopyHeld;
 pub use marker::{Marker, SOURCE_TAG};
-pub use prune::prunable;
+pub use prune::{Listed, prunable, prunable_among};
+pub use tags::{Tags, carried, to_write};
+pub use wanted::Wanted;
 
 /// How many versions AWS lets a guardrail have.
 pub const VERSIONS_AT_MOST: usize = 20;
@@ -57,9 +63,13 @@ pub struct Original {
     pub content: Content,
     /// The hash of that.
     pub digest: Digest,
-    /// Whether its owner encrypts it with a key of their own. A copy isn't: that key is no use in a
-    /// member. Words and topics are then kept there under a key of AWS's.
+    /// Whether its owner encrypts it with a key of their own. A copy is encrypted with that only if
+    /// the baseline gives it as the copies' key as well.
     pub customer_key: bool,
+    /// The key that copies are to be encrypted with, where the baseline gives one.
+    pub copy_key: Option<KmsKeyArn>,
+    /// Its tags that copies are to carry, where they were looked up.
+    pub tags: Option<Tags>,
 }
 
 impl Original {
@@ -78,11 +88,12 @@ impl Original {
 
     /// What is written on a copy.
     pub fn marker(&self) -> Marker {
-        Marker {
-            source: self.guardrail.clone(),
-            version: self.version,
-            digest: self.digest.short().to_owned(),
-        }
+        Marker { source: self.guardrail.clone(), version: self.version, digest: self.wanted().mark() }
+    }
+
+    /// What a copy of it must be.
+    pub fn wanted(&self) -> Wanted {
+        Wanted { content: self.digest.clone(), key: self.copy_key.clone() }
     }
 }
 
@@ -219,6 +230,8 @@ pub struct Edition {
     pub status: Status,
     /// The hash of what it does. What can't be copied is in any case no copy.
     pub content: Result<Digest, CannotCopy>,
+    /// The ARN of the key that it is encrypted with, where that isn't one of AWS's.
+    pub key: Option<String>,
     /// What its description says. A hint: anybody can write it.
     pub marker: Option<Marker>,
 }
@@ -247,6 +260,13 @@ pub enum CopyVerdict {
     Held(CopyHeld),
 }
 
+impl CopyVerdict {
+    /// Whether the copy's draft is about to be written.
+    pub fn is_written(&self) -> bool {
+        matches!(self, CopyVerdict::Needs(CopyStep::Create | CopyStep::UpdateDraft(_)))
+    }
+}
+
 /// One write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CopyStep {
@@ -273,63 +293,8 @@ impl fmt::Display for CopyStep {
     }
 }
 
-/// Why nothing is done about a copy. Displays as what is wrong and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum CopyHeld {
-    /// The member has a guardrail of that name which isn't a copy of ours.
-    NameTaken {
-        /// The guardrail.
-        guardrail: GuardrailArn,
-    },
-    /// Every version that may be deleted is gone, and there is still no room for another.
-    VersionsFull {
-        /// The guardrail.
-        guardrail: GuardrailArn,
-        /// How many versions there are.
-        count: usize,
-    },
-    /// AWS failed to make the version, twice.
-    VersionsFailed {
-        /// The guardrail.
-        guardrail: GuardrailArn,
-    },
-    /// What was written reads back as something else.
-    ReadsBackDifferent {
-        /// The guardrail.
-        guardrail: GuardrailArn,
-    },
-}
-
-impl fmt::Display for CopyHeld {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CopyHeld::NameTaken { guardrail } => write!(
-                f,
-                "a guardrail of the copy's name is there that we didn't make ({}): rename or delete it, or give it the tag {SOURCE_TAG} to hand it over",
-                guardrail.id
-            ),
-            CopyHeld::VersionsFull { guardrail, count } => write!(
-                f,
-                "the copy {} has {count} versions and none of them may be deleted by us: delete some that nobody uses",
-                guardrail.id
-            ),
-            CopyHeld::VersionsFailed { guardrail } => write!(
-                f,
-                "AWS failed twice to make a version of the copy {}: see its status reasons, then delete the failed versions",
-                guardrail.id
-            ),
-            CopyHeld::ReadsBackDifferent { guardrail } => write!(
-                f,
-                "the draft of the copy {} was written and reads back different: somebody else writes it too, or AWS shows it in another form; nothing was published",
-                guardrail.id
-            ),
-        }
-    }
-}
-
-/// Judges what has the copy's name. `wanted` is the digest of the original's content.
-pub fn judge(wanted: &Digest, seen: Option<&SeenCopy>, enforced: &Enforced) -> CopyVerdict {
+/// Judges what has the copy's name.
+pub fn judge(wanted: &Wanted, seen: Option<&SeenCopy>, enforced: &Enforced) -> CopyVerdict {
     let Some(seen) = seen else { return CopyVerdict::Needs(CopyStep::Create) };
     let guardrail = &seen.guardrail;
     if !seen.is_ours() {
@@ -339,7 +304,7 @@ pub fn judge(wanted: &Digest, seen: Option<&SeenCopy>, enforced: &Enforced) -> C
         return CopyVerdict::NotReady(Status::Deleting);
     }
 
-    let is_equal = |edition: &Edition| edition.content.as_ref() == Ok(wanted);
+    let is_equal = |edition: &Edition| wanted.is_met_by(edition);
     let in_status = |wanted: fn(&Status) -> bool| {
         let found = seen.versions.iter().filter(move |(_, it)| is_equal(it) && wanted(&it.status));
         found.map(|(version, it)| (*version, &it.status)).collect::<Vec<_>>()
@@ -356,6 +321,14 @@ pub fn judge(wanted: &Digest, seen: Option<&SeenCopy>, enforced: &Enforced) -> C
     // A second attempt may help against AWS's bad luck; more would fill the copy with wrecks.
     if in_status(|status| *status == Status::Failed).len() >= 2 {
         return CopyVerdict::Held(CopyHeld::VersionsFailed { guardrail: guardrail.clone() });
+    }
+    // Published from a draft that was equal, and not equal: another one won't be either.
+    let claims = |edition: &&Edition| {
+        edition.status == Status::Ready
+            && edition.marker.as_ref().is_some_and(|marker| marker.digest == wanted.mark())
+    };
+    if seen.versions.values().filter(claims).count() >= 2 {
+        return CopyVerdict::Held(CopyHeld::VersionsReadBackDifferent { guardrail: guardrail.clone() });
     }
 
     match &seen.draft.status {

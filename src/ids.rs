@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use arn::{GuardrailArn, GuardrailRef, Partition};
+pub use arn::{GuardrailArn, GuardrailRef, KmsKeyArn, Partition};
 pub use role::{Role, RoleName};
 
 /// A text that is not the id it should be.

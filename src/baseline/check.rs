@@ -5,6 +5,7 @@
 
 mod arn;
 mod assignments;
+mod copy;
 mod guardrail;
 mod models;
 mod regions;

@@ -8,10 +8,11 @@ use crate::enforcement::ContentGuarding;
 pub(super) const BASELINE: &[&str] =
     &["version", "organization", "owner", "mode", "guardrails", "assignments", "exclude", "limits"];
 pub(super) const GUARDRAIL: &[&str] =
-    &["name", "version", "regions", "models", "guarding", "placement", "on_unusable"];
+    &["name", "version", "regions", "models", "guarding", "placement", "copy", "on_unusable"];
 pub(super) const REGION: &[&str] = &["arn", "name", "version"];
 pub(super) const MODELS: &[&str] = &["include", "exclude"];
 pub(super) const GUARDING: &[&str] = &["system", "messages"];
+pub(super) const COPY: &[&str] = &["kms_keys"];
 pub(super) const ASSIGNMENT: &[&str] = &["targets", "guardrail", "existing"];
 pub(super) const LIMITS: &[&str] = &["max_replacements", "max_releases"];
 

@@ -2,6 +2,7 @@
 
 mod arns;
 mod assignments;
+mod copies;
 mod documents;
 mod guardrails;
 mod hostile;
@@ -105,6 +106,7 @@ fn what_is_left_out_has_a_default() {
                 messages: Comprehensive,
             },
             placement: Central,
+            copy_keys: {},
             on_unusable: Keep,
         }
     "#]]
@@ -192,6 +194,7 @@ fn every_key_is_read() {
                     messages: Selective,
                 },
                 placement: Central,
+                copy_keys: {},
                 on_unusable: Keep,
             },
         }

@@ -13,7 +13,8 @@ use super::error::{failure, is_missing};
 use crate::baseline::GuardrailName;
 use crate::content::{CannotCopy, Content};
 use crate::copy::{
-    CopyVerdict, Edition, Enforced, NoOriginal, Original, Published, SOURCE_TAG, SeenCopy, Status, judge,
+    CopyVerdict, Edition, Enforced, Listed, Marker, NoOriginal, Original, Published, SOURCE_TAG, SeenCopy,
+    Status, Tags, VERSIONS_KEPT, judge, prunable_among,
 };
 use crate::failure::{Category, Failure};
 use crate::ids::{GuardrailArn, GuardrailVersion, InvalidId, Target};
@@ -44,7 +45,9 @@ impl Reader {
         let name = answer.name().parse().map_err(|error| NoOriginal::Unreadable(odd(GET, &error)))?;
         let (guardrail, digest) = (guardrail.clone(), content.digest());
         let customer_key = answer.kms_key_arn().is_some();
-        Ok(Original { guardrail, version, name, content, digest, customer_key })
+        // What copies are to have besides is for the baseline to say.
+        let (copy_key, tags) = (None, None);
+        Ok(Original { guardrail, version, name, content, digest, customer_key, copy_key, tags })
     }
 
     /// Whether the target has a copy to enforce, and what to do if not. In a target that enforces
@@ -67,7 +70,8 @@ impl Reader {
         original: &Original,
         enforced: &Enforced,
     ) -> Result<(CopyVerdict, Option<SeenCopy>), Failure> {
-        let Original { guardrail, version, digest, .. } = original;
+        let Original { guardrail, version, .. } = original;
+        let wanted = original.wanted();
         if guardrail.region != target.region {
             let message = format!("{guardrail} is to be copied into {target}, another Region");
             return Err(odd("copy", &message));
@@ -81,13 +85,14 @@ impl Reader {
         // its name, which follows the original's and may have been another, nor who made it.
         if let Enforced::Own(own) = enforced
             && let Some(read) = self.edition(&own.guardrail, &own.version.to_string()).await?
-            && status(read.answer.status()) == Status::Ready
-            && read.content.is_ok_and(|content| content.digest() == *digest)
+            && let edition = read.seen()
+            && edition.status == Status::Ready
+            && wanted.is_met_by(&edition)
         {
             return Ok((CopyVerdict::Ready(own.clone()), None));
         }
         let seen = self.seen_copy(&original.copy_name()).await?;
-        Ok((judge(digest, seen.as_ref(), enforced), seen))
+        Ok((judge(&wanted, seen.as_ref(), enforced), seen))
     }
 
     /// The guardrail of this name with all its versions, if there is one.
@@ -122,7 +127,7 @@ impl Reader {
         let Some(draft) = draft else { return Ok(None) };
         let mut seen = SeenCopy { guardrail, draft, versions, tagged: false };
         if !seen.is_ours() {
-            seen.tagged = self.is_tagged(&seen.guardrail).await?;
+            seen.tagged = self.tags(&seen.guardrail).await?.contains_key(SOURCE_TAG);
         }
         Ok(Some(seen))
     }
@@ -167,13 +172,41 @@ impl Reader {
         }
     }
 
-    async fn is_tagged(&self, guardrail: &GuardrailArn) -> Result<bool, Failure> {
+    /// The tags of a guardrail; none where it is gone.
+    ///
+    /// # Errors
+    /// When they could not be read.
+    pub async fn tags(&self, guardrail: &GuardrailArn) -> Result<Tags, Failure> {
         let answer = self.bedrock.list_tags_for_resource().resource_arn(guardrail.to_string()).send().await;
         match answer {
-            Ok(answer) => Ok(answer.tags().iter().any(|tag| tag.key() == SOURCE_TAG)),
-            Err(error) if is_missing(&error) => Ok(false),
+            Ok(answer) => {
+                Ok(answer.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+            }
+            Err(error) if is_missing(&error) => Ok(Tags::new()),
             Err(error) => Err(failure("ListTagsForResource", &error)),
         }
+    }
+
+    /// The versions of a guardrail that is enforced here and that may be deleted: one call, and none
+    /// where it has had no more versions than are kept in any case.
+    ///
+    /// # Errors
+    /// When they could not be listed.
+    pub async fn old_versions(&self, enforced: &Published) -> Result<Vec<Published>, Failure> {
+        let Published { guardrail, version } = enforced;
+        if version.number() as usize <= VERSIONS_KEPT {
+            return Ok(Vec::new());
+        }
+        let mut versions = BTreeMap::new();
+        for summary in self.summaries(Some(guardrail)).await? {
+            let is_marked = summary.description().is_some_and(|text| text.parse::<Marker>().is_ok());
+            if let Ok(version) = summary.version().parse() {
+                versions.insert(version, Listed { status: status(summary.status()), is_marked });
+            }
+        }
+        let in_use = Enforced::Own(enforced.clone());
+        let old = prunable_among(guardrail, &versions, &in_use, None, VERSIONS_KEPT).into_iter();
+        Ok(old.map(|version| Published { guardrail: guardrail.clone(), version }).collect())
     }
 }
 
@@ -189,6 +222,7 @@ impl Read {
         Edition {
             status: status(answer.status()),
             content: content.map(|content| content.digest()),
+            key: answer.kms_key_arn().map(str::to_owned),
             marker: answer.description().and_then(|description| description.parse().ok()),
         }
     }

@@ -7,8 +7,8 @@ use super::content::Config;
 use super::error::{failure, is_conflict, is_missing};
 use super::{Reader, Session};
 use crate::copy::{
-    CopyHeld, CopyStep, CopyVerdict, Enforced, Original, Published, SOURCE_TAG, SeenCopy, Status,
-    VERSIONS_KEPT, prunable,
+    CopyHeld, CopyStep, CopyVerdict, Enforced, Original, Published, SOURCE_TAG, SeenCopy, Status, Tags,
+    VERSIONS_KEPT, prunable, to_write,
 };
 use crate::failure::{Category, Failure};
 use crate::ids::{GuardrailArn, Region, Target};
@@ -17,6 +17,7 @@ const CREATE: &str = "CreateGuardrail";
 const UPDATE: &str = "UpdateGuardrail";
 const PUBLISH: &str = "CreateGuardrailVersion";
 const DELETE: &str = "DeleteGuardrail";
+const TAG: &str = "TagResource";
 
 /// The most there is to do at once: write the draft, make room, publish; and one in reserve.
 const STEPS_AT_MOST: usize = 4;
@@ -30,6 +31,8 @@ pub struct Ensured {
     pub wrote: Vec<CopyStep>,
     /// Old versions that could not be deleted. That harms nobody before the quota is reached.
     pub not_pruned: Vec<Failure>,
+    /// Why the original's tags could not be written. That keeps no copy from being enforced.
+    pub not_tagged: Option<Failure>,
 }
 
 /// Whether there is a copy to enforce.
@@ -69,6 +72,7 @@ impl CopyWriter {
         enforced: &Enforced,
     ) -> Result<Ensured, Failure> {
         let mut wrote = Vec::new();
+        let mut not_tagged = None;
         loop {
             let (verdict, seen) = self.reader.look_at_copy(target, original, enforced).await?;
             let (state, not_pruned) = match verdict {
@@ -82,6 +86,9 @@ impl CopyWriter {
                 }
                 CopyVerdict::Needs(step) => {
                     self.perform(&step, original).await?;
+                    if let CopyStep::UpdateDraft(guardrail) = &step {
+                        not_tagged = self.tag(guardrail, original).await.err();
+                    }
                     wrote.push(step);
                     continue;
                 }
@@ -95,7 +102,7 @@ impl CopyWriter {
                 CopyVerdict::NotReady(status) => (CopyState::NotReady(status), Vec::new()),
                 CopyVerdict::Held(held) => (CopyState::Held(held), Vec::new()),
             };
-            return Ok(Ensured { state, wrote, not_pruned });
+            return Ok(Ensured { state, wrote, not_pruned, not_tagged });
         }
     }
 
@@ -118,8 +125,8 @@ impl CopyWriter {
     /// runs the name does that: AWS has one guardrail of a name.
     async fn create(&self, original: &Original) -> Result<(), Failure> {
         let config = Config::of(&original.content).map_err(|error| unbuildable(CREATE, &error))?;
-        let source = original.guardrail.to_string();
-        let tag = Tag::builder().key(SOURCE_TAG).value(source).build();
+        let source = Tags::from([(SOURCE_TAG.to_owned(), original.guardrail.to_string())]);
+        let carried = original.tags.as_ref().map(|tags| to_write(tags, &source)).unwrap_or_default();
         let answer = self
             .reader
             .bedrock
@@ -134,7 +141,8 @@ impl CopyWriter {
             .set_cross_region_config(config.profile)
             .blocked_input_messaging(config.blocked_input)
             .blocked_outputs_messaging(config.blocked_outputs)
-            .tags(tag.map_err(|error| unbuildable(CREATE, &error))?)
+            .set_kms_key_id(original.copy_key.as_ref().map(ToString::to_string))
+            .set_tags(Some(tags(source.into_iter().chain(carried), CREATE)?))
             .send()
             .await;
         match answer {
@@ -162,10 +170,29 @@ impl CopyWriter {
             .set_cross_region_config(config.profile)
             .blocked_input_messaging(config.blocked_input)
             .blocked_outputs_messaging(config.blocked_outputs)
+            .set_kms_key_id(original.copy_key.as_ref().map(ToString::to_string))
             .send()
             .await
             .map(|_| ())
             .map_err(|error| failure(UPDATE, &error))
+    }
+
+    /// Gives a copy the original's tags that it lacks.
+    async fn tag(&self, guardrail: &GuardrailArn, original: &Original) -> Result<(), Failure> {
+        let Some(carried) = original.tags.as_ref().filter(|tags| !tags.is_empty()) else { return Ok(()) };
+        let lacking = to_write(carried, &self.reader.tags(guardrail).await?);
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        self.reader
+            .bedrock
+            .tag_resource()
+            .resource_arn(guardrail.to_string())
+            .set_tags(Some(tags(lacking, TAG)?))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| failure(TAG, &error))
     }
 
     async fn publish(&self, guardrail: &GuardrailArn, original: &Original) -> Result<(), Failure> {
@@ -214,6 +241,11 @@ impl CopyWriter {
         }
         not_pruned
     }
+}
+
+fn tags(tags: impl IntoIterator<Item = (String, String)>, operation: &str) -> Result<Vec<Tag>, Failure> {
+    let built = tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+    built.collect::<Result<_, _>>().map_err(|error| unbuildable(operation, &error))
 }
 
 fn unbuildable(operation: &str, error: &BuildError) -> Failure {

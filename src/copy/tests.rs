@@ -17,15 +17,23 @@ fn version(number: u32) -> GuardrailVersion {
     GuardrailVersion::new(number).unwrap()
 }
 
+fn wanted() -> Wanted {
+    Wanted { content: digest('a'), key: None }
+}
+
 fn digest(letter: char) -> Digest {
     letter.to_string().repeat(64).parse().unwrap()
 }
 
-fn marker() -> Option<Marker> {
-    Some(Marker { source: arn("222222222222"), version: version(3), digest: digest('a').short().into() })
+fn marker(letter: char) -> Option<Marker> {
+    let digest = if letter == '?' { digest('0') } else { digest(letter) };
+    Some(Marker { source: arn("222222222222"), version: version(3), digest: digest.short().into() })
 }
 
-/// `a` is the wanted content; `+` ready, `-` failed, `~` busy; `m` with our marker.
+const KEY: &str = "arn:aws:kms:us-east-1:222222222222:key/11111111-2222-4333-8444-555555555555";
+
+/// `a` is the wanted content; `+` ready, `-` failed, `~` busy; `k` encrypted with [`KEY`]; `m` with our
+/// marker, `M` with one that claims to be `a`.
 fn edition(text: &str) -> Edition {
     let letter = text.chars().next().unwrap();
     let status = match text.chars().nth(1).unwrap() {
@@ -35,7 +43,13 @@ fn edition(text: &str) -> Edition {
         _ => Status::Busy("VERSIONING".into()),
     };
     let content = if letter == '?' { Err(CannotCopy::AutomatedReasoning) } else { Ok(digest(letter)) };
-    Edition { status, content, marker: text.contains('m').then(marker).flatten() }
+    let key = text.contains('k').then(|| KEY.to_owned());
+    let marker = match text {
+        _ if text.contains('m') => marker(letter),
+        _ if text.contains('M') => marker('a'),
+        _ => None,
+    };
+    Edition { status, content, key, marker }
 }
 
 /// A copy as its draft, `|`, and its versions by number.
@@ -66,14 +80,14 @@ fn said(verdict: &CopyVerdict) -> String {
 fn check(cases: &[(&str, Option<u32>, &str)]) {
     for (text, enforced_version, expected) in cases {
         let enforced = enforced_version.map_or(Enforced::NothingOfItsOwn, enforced);
-        let verdict = said(&judge(&digest('a'), Some(&seen(text)), &enforced));
+        let verdict = said(&judge(&wanted(), Some(&seen(text)), &enforced));
         assert!(verdict.starts_with(expected), "{text}: {verdict}");
     }
 }
 
 #[test]
 fn the_table() {
-    assert_eq!(said(&judge(&digest('a'), None, &Enforced::NothingOfItsOwn)), "create the copy");
+    assert_eq!(said(&judge(&wanted(), None, &Enforced::NothingOfItsOwn)), "create the copy");
     check(&[
         ("a+m |", None, "publish abc123"),
         ("b+m |", None, "update the draft of abc123"),
@@ -101,14 +115,93 @@ fn the_table() {
 fn a_mark_is_no_proof() {
     check(&[
         // The draft edited, its description kept.
-        ("b+m | b+m", Some(1), "update the draft of abc123"),
+        ("b+M | b+m", Some(1), "update the draft of abc123"),
         // The draft edited and published with our marker on it.
-        ("a+m | a+m b+m", Some(2), "ready abc123:1"),
+        ("a+m | a+m b+M", Some(2), "ready abc123:1"),
         // The draft's description edited away: versions can't be.
         ("b+ | a+m", None, "ready abc123:1"),
         // A version that somebody else published from the right draft does as well as ours.
         ("b+m | a+", None, "ready abc123:1"),
     ]);
+}
+
+#[test]
+fn a_copy_has_the_key_that_is_given_and_any_where_none_is() {
+    let verdict = |text: &str, key: Option<&str>| {
+        let wanted = Wanted { content: digest('a'), key: key.map(|key| key.parse().unwrap()) };
+        said(&judge(&wanted, Some(&seen(text)), &Enforced::NothingOfItsOwn))
+    };
+    let other = KEY.replace("key/1", "key/2");
+    for (text, key, expected) in [
+        ("a+km | a+k", None, "ready abc123:1"),
+        ("a+m | a+", Some(KEY), "update the draft of abc123"),
+        ("a+km | a+m", Some(KEY), "publish abc123"),
+        ("a+km | a+m a+km", Some(KEY), "ready abc123:2"),
+        ("a+km | a+km", Some(other.as_str()), "update the draft of abc123"),
+        ("b+km | b+km", Some(KEY), "update the draft of abc123"),
+    ] {
+        assert_eq!(verdict(text, key), expected, "{text} {key:?}");
+    }
+}
+
+#[test]
+fn versions_that_never_read_back_equal_are_not_published_for_ever() {
+    // As if AWS showed no key on versions.
+    let wanted = Wanted { content: digest('a'), key: Some(KEY.parse().unwrap()) };
+    let marked = |text: &str| {
+        let mut seen = seen(text);
+        for edition in seen.versions.values_mut() {
+            edition.marker.as_mut().unwrap().digest = wanted.mark();
+        }
+        said(&judge(&wanted, Some(&seen), &Enforced::NothingOfItsOwn))
+    };
+    assert_eq!(marked("a+km | a+m"), "publish abc123");
+    let held = marked("a+km | a+m a+m");
+    assert!(held.starts_with("held: two versions of the copy abc123"), "{held}");
+    assert_eq!(marked("a+km | a+m a+m a+km"), "ready abc123:3");
+    // Under the mark of another key, they are just older versions.
+    assert_eq!(
+        said(&judge(&wanted, Some(&seen("a+km | a+m a+m")), &Enforced::NothingOfItsOwn)),
+        "publish abc123"
+    );
+    assert_ne!(wanted.mark(), Wanted { key: None, ..wanted.clone() }.mark());
+    assert_eq!(wanted.mark().len(), 16);
+}
+
+#[test]
+fn tags_are_carried_over_but_for_aws_and_our_own() {
+    let tags = |text: &str| -> Tags {
+        let pairs = text.split_whitespace().map(|pair| pair.split_once('=').unwrap());
+        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    };
+    for (original, expected) in [
+        ("", ""),
+        ("team=risk env=prod", "team=risk env=prod"),
+        ("aws:cloudformation:stack-name=x AWS:other=y awsome=z", "awsome=z"),
+        ("guardrail-keeper:source=x guardrail-keeper:other=y guardrail-keepers=z", "guardrail-keepers=z"),
+        ("ö=ä", "ö=ä"),
+    ] {
+        assert_eq!(carried(tags(original)), tags(expected), "{original}");
+    }
+    for (carried, present, expected) in [
+        ("team=risk env=prod", "", "team=risk env=prod"),
+        ("team=risk env=prod", "team=risk own=1", "env=prod"),
+        ("team=risk", "team=other", "team=risk"),
+        ("team=risk", "team=risk", ""),
+    ] {
+        assert_eq!(to_write(&tags(carried), &tags(present)), tags(expected), "{carried} on {present}");
+    }
+
+    // AWS takes 50, one of which is ours.
+    let many = |count: usize, name: &str| -> Tags {
+        (0..count).map(|number| (format!("{name}{number:02}"), "x".to_owned())).collect()
+    };
+    assert_eq!(to_write(&many(60, "a"), &Tags::new()).len(), 49);
+    let mut full = many(49, "b");
+    full.insert(SOURCE_TAG.to_owned(), "x".to_owned());
+    assert_eq!(to_write(&many(60, "a"), &full), Tags::new());
+    full.insert("b00".to_owned(), "other".to_owned());
+    assert_eq!(to_write(&many(2, "b"), &full).len(), 1);
 }
 
 #[test]
@@ -120,7 +213,7 @@ fn what_we_did_not_make_is_not_touched() {
     ]);
     let tagged = SeenCopy { tagged: true, ..seen("b+ |") };
     assert_eq!(
-        said(&judge(&digest('a'), Some(&tagged), &Enforced::NothingOfItsOwn)),
+        said(&judge(&wanted(), Some(&tagged), &Enforced::NothingOfItsOwn)),
         "update the draft of abc123"
     );
 }
@@ -129,7 +222,7 @@ fn what_we_did_not_make_is_not_touched() {
 fn where_there_is_no_room_the_oldest_goes_that_may() {
     let full = |versions: &str| seen(&format!("a+m | {versions}"));
     let ours = full(&"b+m ".repeat(20));
-    let verdict = |seen: &SeenCopy, enforced: &Enforced| said(&judge(&digest('a'), Some(seen), enforced));
+    let verdict = |seen: &SeenCopy, enforced: &Enforced| said(&judge(&wanted(), Some(seen), enforced));
     assert_eq!(verdict(&ours, &Enforced::NothingOfItsOwn), "delete abc123:1");
     assert_eq!(verdict(&ours, &enforced(1)), "delete abc123:2");
     assert_eq!(verdict(&ours, &enforced(2)), "delete abc123:3");
@@ -205,6 +298,8 @@ fn every_name_has_a_copys_name() {
             content,
             digest,
             customer_key: false,
+            copy_key: None,
+            tags: None,
         };
         original.copy_name().to_string()
     };
@@ -254,8 +349,8 @@ proptest! {
 
     #[test]
     fn law_only_a_ready_version_of_equal_content_is_used(seen in copies(), enforced in enforcements()) {
-        let wanted = digest('a');
-        let is_good = |edition: &Edition| edition.status == Status::Ready && edition.content == Ok(wanted.clone());
+        let wanted = wanted();
+        let is_good = |edition: &Edition| edition.status == Status::Ready && wanted.is_met_by(edition);
         match judge(&wanted, Some(&seen), &enforced) {
             CopyVerdict::Ready(chosen) => {
                 prop_assert_eq!(&chosen.guardrail, &seen.guardrail);

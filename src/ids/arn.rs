@@ -97,6 +97,63 @@ fn invalid(text: &str) -> InvalidId {
     InvalidId::new("a guardrail ARN", "arn:aws:bedrock:REGION:ACCOUNT:guardrail/ID, without a version", text)
 }
 
+/// A KMS key, in full. An alias isn't one: what is behind it can change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KmsKeyArn {
+    /// The partition.
+    pub partition: Partition,
+    /// The Region that holds the key.
+    pub region: Region,
+    /// The account that owns the key.
+    pub account: AccountId,
+    id: String,
+}
+
+impl FromStr for KmsKeyArn {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<KmsKeyArn, InvalidId> {
+        let invalid = || InvalidId::new("a KMS key's ARN", "arn:aws:kms:REGION:ACCOUNT:key/ID", text);
+        let parts: Vec<&str> = text.split(':').collect();
+        let ["arn", partition, "kms", region, account, resource] = parts.as_slice() else {
+            return Err(invalid());
+        };
+        let id = resource.strip_prefix("key/").ok_or_else(invalid)?;
+        // 36 characters in the Bedrock service model: a UUID, or `mrk-` and 32 digits.
+        if id.len() != 36 || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(invalid());
+        }
+        Ok(KmsKeyArn {
+            partition: partition.parse().map_err(|_| invalid())?,
+            region: region.parse().map_err(|_| invalid())?,
+            account: account.parse().map_err(|_| invalid())?,
+            id: id.to_owned(),
+        })
+    }
+}
+
+impl TryFrom<String> for KmsKeyArn {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<KmsKeyArn, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<KmsKeyArn> for String {
+    fn from(arn: KmsKeyArn) -> String {
+        arn.to_string()
+    }
+}
+
+impl fmt::Display for KmsKeyArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let KmsKeyArn { partition, region, account, id } = self;
+        write!(f, "arn:{partition}:kms:{region}:{account}:key/{id}")
+    }
+}
+
 /// A guardrail as an event names it: by ARN, or by an id that means something only in the event's account and Region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -181,6 +238,26 @@ mod tests {
             "hu1dlsv9wy1d",
         ] {
             assert!(text.parse::<GuardrailArn>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_told_from_an_alias_and_from_an_id() {
+        for text in [
+            "arn:aws:kms:us-east-1:222222222222:key/11111111-2222-4333-8444-555555555555",
+            "arn:aws-us-gov:kms:us-gov-west-1:222222222222:key/mrk-0123456789abcdef0123456789abcdef",
+        ] {
+            assert_eq!(text.parse::<KmsKeyArn>().unwrap().to_string(), text);
+        }
+        for text in [
+            "arn:aws:kms:us-east-1:222222222222:alias/guardrails",
+            "arn:aws:kms:us-east-1:222222222222:key/1111",
+            "arn:aws:kms:us-east-1:222222222222:key/11111111-2222-4333-8444-55555555555*",
+            "arn:aws:bedrock:us-east-1:222222222222:key/11111111-2222-4333-8444-555555555555",
+            "11111111-2222-4333-8444-555555555555",
+            "alias/guardrails",
+        ] {
+            assert!(text.parse::<KmsKeyArn>().is_err(), "{text}");
         }
     }
 

@@ -251,8 +251,8 @@ impl Keeper {
             Change::Enforce { to, .. } => writer.enforce(to).await,
             Change::Replace { from, to, .. } => writer.replace(from, to).await,
             Change::Release { from, .. } => writer.release(from).await,
-            Change::EnsureCopy { work, enforced, .. } => {
-                ensure_copy(&session, target, work, enforced, originals).await
+            Change::EnsureCopy { key, enforced, .. } => {
+                ensure_copy(&session, target, key, enforced, originals).await
             }
             Change::Policy(_) => Err(no_account_change(change)),
         }

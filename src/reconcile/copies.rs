@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use futures_util::stream::{self, StreamExt};
 
 use super::Keeper;
-use crate::baseline::{Baseline, Placement};
+use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::cloud::{CopyState, CopyWriter, Reader, Session};
-use crate::copy::{CopyVerdict, Enforced, Original, Published};
+use crate::copy::{CopyVerdict, Enforced, Original, Tags, carried};
 use crate::desired::{Desired, Wanted};
 use crate::failure::{Category, Failure};
-use crate::ids::Target;
+use crate::ids::{Region, Target};
 use crate::observed::{Observation, Observed};
-use crate::resolved::{Catalog, CopyWork};
+use crate::resolved::Catalog;
 
-/// The guardrail versions that members get copies of, by what they are.
-pub(super) type Originals = BTreeMap<Published, Original>;
+/// The guardrail versions that members get copies of. By what the baseline calls them: two of its
+/// guardrails may be one in the owner account, with another key for their copies.
+pub(super) type Originals = BTreeMap<(GuardrailKey, Region), Original>;
 
 impl Keeper {
     /// Reads the guardrails that are to be copied, whole. What can't be copied is told in the catalog.
@@ -27,17 +28,17 @@ impl Keeper {
             let (Some(source), Some(arn), None) = (source, &entry.arn, &entry.unusable) else {
                 continue;
             };
+            let copy_key = guardrail.and_then(|guardrail| guardrail.copy_keys.get(region)).cloned();
             let original = match self.cloud.session(&baseline.owner).await {
                 Ok(session) => Reader::new(&session, region).original(arn, source.version).await,
                 Err(failure) => Err(crate::copy::NoOriginal::Unreadable(failure)),
             };
             match original {
                 Ok(original) => {
-                    if original.customer_key {
+                    if original.customer_key && copy_key.is_none() {
                         tracing::warn!(guardrail.arn = %arn, "{arn} is encrypted with a key of its owner's; its copies are encrypted with AWS's");
                     }
-                    let published = Published { guardrail: arn.clone(), version: source.version };
-                    originals.insert(published, original);
+                    originals.insert((key.clone(), region.clone()), Original { copy_key, ..original });
                 }
                 Err(reason) => entry.unusable = Some(reason.into()),
             }
@@ -49,22 +50,60 @@ impl Keeper {
     pub(super) async fn look_at_copies(
         &self,
         desired: &Desired,
-        catalog: &Catalog,
-        originals: &Originals,
+        originals: &mut Originals,
         observed: &Observed,
     ) -> BTreeMap<Target, Result<CopyVerdict, Failure>> {
+        let looks = self.verdicts(desired, originals, observed).await;
+        // Tags are asked for only where a copy is about to be written.
+        for ((key, region), original) in originals.iter_mut() {
+            let is_written = looks.iter().any(|(target, looked, verdict)| {
+                let written = CopyVerdict::is_written;
+                target.region == *region && looked == key && verdict.as_ref().is_ok_and(written)
+            });
+            if is_written {
+                original.tags = self.tags_to_carry(original).await;
+            }
+        }
+        looks.into_iter().map(|(target, _, verdict)| (target, verdict)).collect()
+    }
+
+    /// The original's tags for its copies. Where they can't be read, copies are made without.
+    async fn tags_to_carry(&self, original: &Original) -> Option<Tags> {
+        let guardrail = &original.guardrail;
+        let tags = match self.cloud.session(&guardrail.account).await {
+            Ok(session) => Reader::new(&session, &guardrail.region).tags(guardrail).await,
+            Err(failure) => Err(failure),
+        };
+        match tags {
+            Ok(tags) => Some(carried(tags)),
+            Err(failure) => {
+                tracing::warn!(guardrail.arn = %guardrail, "the tags of {guardrail} could not be read, so copies don't get them: {failure}");
+                None
+            }
+        }
+    }
+
+    async fn verdicts(
+        &self,
+        desired: &Desired,
+        originals: &Originals,
+        observed: &Observed,
+    ) -> Vec<(Target, GuardrailKey, Result<CopyVerdict, Failure>)> {
         let targets = desired.iter().filter_map(|(target, wanted)| {
             let Wanted::Guardrail(wanted) = wanted else { return None };
-            let entry = catalog.entries.get(&(wanted.key.clone(), target.region.clone()))?;
-            let guardrail = entry.arn.clone().filter(|_| wanted.placement == Placement::Copy)?;
-            let original = originals.get(&Published { guardrail, version: wanted.source.version })?;
+            if wanted.placement != Placement::Copy {
+                return None;
+            }
+            let original = originals.get(&(wanted.key.clone(), target.region.clone()))?;
             match observed.get(target)? {
                 Observation::Unreadable(_) => None,
-                seen @ (Observation::Absent | Observation::Enforced(_)) => Some((target, original, seen)),
+                seen @ (Observation::Absent | Observation::Enforced(_)) => {
+                    Some((target, &wanted.key, original, seen))
+                }
             }
         });
-        let looks: Vec<(Target, Result<CopyVerdict, Failure>)> = stream::iter(targets)
-            .map(|(target, original, seen)| async move {
+        stream::iter(targets)
+            .map(|(target, key, original, seen)| async move {
                 let verdict = match self.cloud.session(&target.account).await {
                     Ok(session) => {
                         let reader = Reader::new(&session, &target.region);
@@ -72,12 +111,11 @@ impl Keeper {
                     }
                     Err(failure) => Err(failure),
                 };
-                (target.clone(), verdict)
+                (target.clone(), key.clone(), verdict)
             })
             .buffer_unordered(self.settings.concurrency)
             .collect()
-            .await;
-        looks.into_iter().collect()
+            .await
     }
 }
 
@@ -86,18 +124,21 @@ impl Keeper {
 pub(super) async fn ensure_copy(
     session: &Session,
     target: &Target,
-    work: &CopyWork,
+    key: &GuardrailKey,
     enforced: &Enforced,
     originals: &Originals,
 ) -> Result<(), Failure> {
     let rejected =
         |message: String| Failure { category: Category::Rejected, operation: "copy".to_owned(), message };
     let original = originals
-        .get(&work.original)
+        .get(&(key.clone(), target.region.clone()))
         .ok_or_else(|| rejected("the original was not read in this run".to_owned()))?;
     let ensured = CopyWriter::new(session, &target.region).ensure(target, original, enforced).await?;
     for failure in &ensured.not_pruned {
         tracing::warn!("an old version of the copy in {target} could not be deleted: {failure}");
+    }
+    if let Some(failure) = &ensured.not_tagged {
+        tracing::warn!("the copy in {target} could not be given its original's tags: {failure}");
     }
     match ensured.state {
         CopyState::Ready(_) | CopyState::NotReady(_) => Ok(()),

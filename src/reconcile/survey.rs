@@ -117,11 +117,11 @@ impl Keeper {
         if whole && !manner.again {
             warnings.extend(differing(baseline, &catalog).iter().map(ToString::to_string));
         }
-        let originals = match manner.part {
+        let mut originals = match manner.part {
             Part::Everything | Part::Account => self.originals(baseline, &mut catalog).await,
             Part::Owner { .. } => Originals::default(),
         };
-        catalog.copies = self.look_at_copies(&desired, &catalog, &originals, &observed).await;
+        catalog.copies = self.look_at_copies(&desired, &mut originals, &observed).await;
         let mut resolved = resolve(desired, &catalog, &baseline.organization);
         self.look_at_the_present(baseline, &mut resolved, &observed).await;
         let ledger_remembers = is_up && self.ledger.is_durable();

@@ -2,7 +2,7 @@
 
 use aws_sdk_bedrockruntime as runtime;
 use expect_test::{Expect, expect};
-use simulator::{Answer, GuardrailName, Switches};
+use simulator::{Answer, Fault, FaultKind, Guardrail, GuardrailName, Switches};
 
 use crate::support::{Document, EU, OWNER, PAYMENTS, Run, SHIPPING, World, guardrail, schedule, targets};
 
@@ -174,4 +174,138 @@ async fn auditing_makes_no_copy() {
         0 changed, 1 held, 0 in sync"#]],
     );
     assert_eq!(world.writes(), [""; 0]);
+}
+
+const KEY: &str = "arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555";
+
+fn with_key(key: &'static str) -> Document {
+    Document { guardrail: vec!["placement: copy", key], ..one_copy() }
+}
+
+/// The copy in Europe: the key of each of its versions, and its tags.
+fn copy_of(world: &World, account: &str) -> Guardrail {
+    let name = own(world, account).expect("a copy");
+    world.server.with(|model| model.guardrail(&name).cloned()).expect("it is there")
+}
+
+fn keys(world: &World) -> Vec<(u32, Option<String>)> {
+    let versions = copy_of(world, PAYMENTS).versions.into_iter();
+    versions.map(|(number, edition)| (number, edition.content.kms_key_id.clone())).collect()
+}
+
+#[tokio::test]
+async fn a_copy_is_encrypted_with_the_key_that_is_given() {
+    let line = "copy: { kms_keys: { eu-west-1: \"arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555\" } }";
+    let setup = World::of(&with_key(line)).switches(refused);
+    let world = World::guarded(setup).await;
+    assert_eq!(keys(&world), [(1, Some(KEY.to_owned()))]);
+
+    // Another key: published anew, then enforced.
+    let other = "copy: { kms_keys: { eu-west-1: \"arn:aws:kms:eu-west-1:222222222222:key/21111111-2222-4333-8444-555555555555\" } }";
+    world.publish(&with_key(other));
+    let run = world.converge(&schedule()).await;
+    assert_eq!(run.answer["report"]["converged"], true, "{}", run.answer);
+    assert_eq!(keys(&world), [(1, Some(KEY.to_owned())), (2, Some(KEY.replace("key/1", "key/2")))]);
+    assert!(world.enforced_in(PAYMENTS).contains(":2"), "{}", world.enforced_in(PAYMENTS));
+
+    // None given any more: what is there will do.
+    world.publish(&one_copy());
+    let run = world.converge(&schedule()).await;
+    assert_eq!(run.writes, [""; 0], "{}", targets(&run.answer));
+}
+
+#[tokio::test]
+async fn a_key_that_comes_later_moves_the_copy_to_it() {
+    let world = World::guarded(World::of(&one_copy()).switches(refused)).await;
+    assert_eq!(keys(&world), [(1, None)]);
+    let line = "copy: { kms_keys: { eu-west-1: \"arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555\" } }";
+    world.publish(&with_key(line));
+    let run = world.converge(&schedule()).await;
+    assert_eq!(
+        operations(&run),
+        ["CreateGuardrailVersion", "PutEnforcedGuardrailConfiguration", "UpdateGuardrail"]
+    );
+    assert_eq!(keys(&world), [(1, None), (2, Some(KEY.to_owned()))]);
+}
+
+fn tagged(world: &mut simulator::World, tags: &[(&str, &str)]) {
+    let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    world.guardrails[1].tags = tags.collect();
+}
+
+fn tags(world: &World) -> String {
+    let tags = copy_of(world, PAYMENTS).tags;
+    tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+/// The owner changes the European guardrail and publishes it.
+fn publish_other_words(world: &World) {
+    let source = GuardrailName::from_arn(&guardrail(EU)).unwrap();
+    world.server.with(|model| {
+        let caller = model.caller(&format!("arn:aws:iam::{OWNER}:root"), EU).unwrap();
+        let mut content = simulator::Content::clone(&model.guardrail(&source).unwrap().draft.content);
+        let another = content.blocked_input_messaging.clone() + "!";
+        content.blocked_input_messaging = another;
+        model.update_guardrail(&caller, &source.id, content).unwrap();
+        model.create_guardrail_version(&caller, &source.id, None).unwrap();
+    });
+}
+
+#[tokio::test]
+async fn the_originals_tags_go_with_its_copies() {
+    let setup = World::of(&one_copy()).switches(refused).world(|world| {
+        let all = [
+            ("team", "risk"),
+            ("env", "prod"),
+            ("aws:cloudformation:stack-name", "owner"),
+            ("guardrail-keeper:source", "not theirs"),
+        ];
+        tagged(world, &all);
+    });
+    let world = World::guarded(setup).await;
+    let source = guardrail(EU);
+    assert_eq!(tags(&world), format!("env=prod guardrail-keeper:source={source} team=risk"));
+
+    // Nothing is asked about tags where no copy is written.
+    let report = world.sweep().await;
+    assert_eq!(world.count("ListTagsForResource"), 0, "{report}");
+
+    // When it is written again, it gets those that it lacks and keeps its own.
+    let retag = |arn: &str, account: &str, changes: &[(&str, &str)]| {
+        world.server.with(|model| {
+            let caller = model.caller(&format!("arn:aws:iam::{account}:root"), EU).unwrap();
+            let tags = model.guardrail_tags(&caller, "TagResource", arn).unwrap();
+            tags.extend(changes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        });
+    };
+    retag(&source, OWNER, &[("team", "trust"), ("cost", "12")]);
+    retag(&copy_of(&world, PAYMENTS).arn, PAYMENTS, &[("theirs", "1")]);
+    publish_other_words(&world);
+    world.publish(&Document { version: 3, ..one_copy() });
+    let run = world.converge(&schedule()).await;
+    assert_eq!(run.answer["report"]["converged"], true, "{}", run.answer);
+    assert_eq!(
+        tags(&world),
+        format!("cost=12 env=prod guardrail-keeper:source={source} team=trust theirs=1")
+    );
+}
+
+#[tokio::test]
+async fn tags_that_cannot_be_read_or_written_keep_no_copy_from_being_enforced() {
+    let denied = || FaultKind::Denied { message: "not today".to_owned() };
+    let setup = World::of(&one_copy()).switches(refused).world(|world| tagged(world, &[("team", "risk")]));
+    let world = setup.start().await;
+    world.server.fault(Fault::new(denied()).operation("ListTagsForResource").account(OWNER));
+    let report = world.sweep().await;
+    assert!(report.is_converged(), "{report}");
+    assert_eq!(tags(&world), format!("guardrail-keeper:source={}", guardrail(EU)));
+
+    world.server.clear_faults();
+    world.server.fault(Fault::new(denied()).operation("TagResource").account(PAYMENTS));
+    publish_other_words(&world);
+    world.publish(&Document { version: 3, ..one_copy() });
+    let report = world.sweep().await;
+    assert!(report.is_converged(), "{report}");
+    assert_eq!(tags(&world), format!("guardrail-keeper:source={}", guardrail(EU)));
+    assert!(is_guarded(&world, PAYMENTS, EU).await);
 }

@@ -7,6 +7,7 @@ use super::super::part::{Fields, Member, Part};
 use super::super::problem::{Place, Problems, lines, quoted};
 use super::super::{Guardrail, GuardrailName, OnUnusable, Placement, Selector, Source, keys};
 use super::arn::guardrail_arn;
+use super::copy;
 use super::models::models;
 use super::regions::{Seen, region};
 use crate::enforcement::{ContentGuarding, Guarding, Models};
@@ -33,6 +34,7 @@ pub(super) fn guardrail(
     let fields = part.fields(keys::GUARDRAIL, keys::GUARDRAIL_MISTAKES, problems)?;
     let name = fields.member("name", |part| name(part, problems));
     let version = fields.member("version", |part| version(part, problems));
+    let earlier = seen.count();
     let regions = regions(&fields, &Common { owner, name, version }, seen, problems);
     let models = fields.optional("models").map_or(Some(Models::default()), |part| models(part, problems));
     let guarding =
@@ -40,6 +42,10 @@ pub(super) fn guardrail(
     let placement = fields
         .optional("placement")
         .map_or(Some(Placement::Central), |part| part.choice(keys::PLACEMENTS, problems));
+    let copy_keys = match fields.optional("copy") {
+        Some(part) => copy::keys(part, placement, &seen.since(earlier), problems),
+        None => Some(BTreeMap::new()),
+    };
     let on_unusable = fields
         .optional("on_unusable")
         .map_or(Some(OnUnusable::Keep), |part| part.choice(keys::ON_UNUSABLE, problems));
@@ -48,6 +54,7 @@ pub(super) fn guardrail(
         models: models?,
         guarding: guarding?,
         placement: placement?,
+        copy_keys: copy_keys?,
         on_unusable: on_unusable?,
     })
 }

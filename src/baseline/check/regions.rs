@@ -32,6 +32,16 @@ impl Seen {
         self.0.push((region, place));
     }
 
+    /// How many there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Those that came after the first `count`.
+    pub(super) fn since(&self, count: usize) -> Vec<&Region> {
+        self.0.iter().skip(count).map(|(region, _)| region).collect()
+    }
+
     /// Credentials end at a partition's border, so one keeper can't serve two.
     pub(super) fn refuse_two_partitions(&self, problems: &mut Problems) {
         let Some((first, first_place)) = self.0.first() else { return };

@@ -304,7 +304,7 @@ fn guardrails_have_names_of_their_own() {
     check(
         &edited(&format!("  corporate:\n{NAMED}"), "  corporate:\n"),
         expect![[r#"
-            5:12: guardrails.corporate: empty, where a mapping belongs; write a mapping of the keys name, version, regions, models, guarding, placement and on_unusable
+            5:12: guardrails.corporate: empty, where a mapping belongs; write a mapping of the keys name, version, regions, models, guarding, placement, copy and on_unusable
         "#]],
     );
     check(

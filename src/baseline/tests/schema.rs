@@ -43,6 +43,7 @@ fn the_schema_has_the_same_keys() {
     check_keys("/$defs/region", keys::REGION, &[]);
     check_keys("/$defs/models", keys::MODELS, &["include"]);
     check_keys("/$defs/guarding", keys::GUARDING, &[]);
+    check_keys("/$defs/copy", keys::COPY, &[]);
     check_keys("/$defs/assignment", keys::ASSIGNMENT, &["targets", "guardrail"]);
     check_keys("/$defs/limits", keys::LIMITS, &[]);
 }
@@ -66,6 +67,7 @@ fn the_reference_tells_every_key_and_word() {
         keys::REGION,
         keys::MODELS,
         keys::GUARDING,
+        keys::COPY,
         keys::ASSIGNMENT,
         keys::LIMITS,
     ] {

@@ -1,0 +1,73 @@
+//! Why nothing is done about a copy.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::SOURCE_TAG;
+use crate::ids::GuardrailArn;
+
+/// Why nothing is done about a copy. Displays as what is wrong and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum CopyHeld {
+    /// The member has a guardrail of that name which isn't a copy of ours.
+    NameTaken {
+        /// The guardrail.
+        guardrail: GuardrailArn,
+    },
+    /// Every version that may be deleted is gone, and there is still no room for another.
+    VersionsFull {
+        /// The guardrail.
+        guardrail: GuardrailArn,
+        /// How many versions there are.
+        count: usize,
+    },
+    /// AWS failed to make the version, twice.
+    VersionsFailed {
+        /// The guardrail.
+        guardrail: GuardrailArn,
+    },
+    /// Two versions that we published read back as something else than the draft they came from.
+    VersionsReadBackDifferent {
+        /// The guardrail.
+        guardrail: GuardrailArn,
+    },
+    /// What was written reads back as something else.
+    ReadsBackDifferent {
+        /// The guardrail.
+        guardrail: GuardrailArn,
+    },
+}
+
+impl fmt::Display for CopyHeld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CopyHeld::NameTaken { guardrail } => write!(
+                f,
+                "a guardrail of the copy's name is there that we didn't make ({}): rename or delete it, or give it the tag {SOURCE_TAG} to hand it over",
+                guardrail.id
+            ),
+            CopyHeld::VersionsFull { guardrail, count } => write!(
+                f,
+                "the copy {} has {count} versions and none of them may be deleted by us: delete some that nobody uses",
+                guardrail.id
+            ),
+            CopyHeld::VersionsFailed { guardrail } => write!(
+                f,
+                "AWS failed twice to make a version of the copy {}: see its status reasons, then delete the failed versions",
+                guardrail.id
+            ),
+            CopyHeld::VersionsReadBackDifferent { guardrail } => write!(
+                f,
+                "two versions of the copy {} were published and read back different from their draft: AWS shows them in another form, or somebody else publishes under our mark; no more are published until those are deleted",
+                guardrail.id
+            ),
+            CopyHeld::ReadsBackDifferent { guardrail } => write!(
+                f,
+                "the draft of the copy {} was written and reads back different: somebody else writes it too, or AWS shows it in another form; nothing was published",
+                guardrail.id
+            ),
+        }
+    }
+}
