@@ -167,6 +167,11 @@ impl Cloud {
         self.sessions.get(account).await
     }
 
+    /// Forgets the credentials in an account, which AWS said have expired.
+    pub async fn forget_session(&self, account: &AccountId) {
+        self.sessions.forget(account).await;
+    }
+
     /// The organization's tree.
     pub fn organizations(&self) -> Organizations {
         Organizations::new(&self.sdk, Arc::clone(&self.paces))

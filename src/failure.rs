@@ -56,6 +56,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Whether AWS refused the credentials as expired: new ones will do.
+    pub fn says_expired(&self) -> bool {
+        self.message.contains("ExpiredToken")
+    }
+
     /// A failure that may pass.
     pub fn transient(operation: &str, message: impl Into<String>) -> Failure {
         Failure { category: Category::Transient, operation: operation.to_owned(), message: message.into() }

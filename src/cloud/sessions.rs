@@ -84,6 +84,11 @@ impl Sessions {
         Ok(held.session.clone())
     }
 
+    /// Forgets an account's credentials: AWS said that they have expired, whatever the clock says here.
+    pub(super) async fn forget(&self, account: &AccountId) {
+        self.held.lock().await.remove(account);
+    }
+
     /// The account's cell: callers that come at the same time share one AssumeRole.
     async fn cell(&self, account: &AccountId) -> Arc<OnceCell<Held>> {
         let mut held = self.held.lock().await;

@@ -116,6 +116,10 @@ impl Keeper {
             }
         });
         let policies = join_all(policies).await.into_iter().collect();
+        let expired = |entry: &CatalogEntry| matches!(&entry.unusable, Some(Unusable::Unreadable { failure }) if failure.says_expired());
+        if entries.values().any(expired) {
+            self.cloud.forget_session(&baseline.owner).await;
+        }
         Catalog { entries, policies, copies: BTreeMap::new() }
     }
 

@@ -346,6 +346,9 @@ impl Keeper {
                 };
                 let observation = match observation {
                     Observation::Unreadable(failure) => {
+                        if failure.says_expired() {
+                            self.cloud.forget_session(&account.id).await;
+                        }
                         Observation::Unreadable(self.in_grace(account, failure))
                     }
                     observation @ (Observation::Absent | Observation::Enforced(_)) => observation,

@@ -19,6 +19,7 @@ mod holding_back;
 mod ledger;
 mod organization;
 mod policies;
+mod queued;
 mod races;
 mod regions;
 mod support;

@@ -5,6 +5,7 @@ pub(crate) mod document;
 pub(crate) mod lambda;
 pub(crate) mod log;
 pub(crate) mod program;
+pub(crate) mod stack;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -64,6 +65,7 @@ pub(crate) struct Setup {
     world: simulator::World,
     switches: Switches,
     durable: bool,
+    queued: bool,
     patience: Patience,
     variables: BTreeMap<String, String>,
     hub: &'static str,
@@ -73,6 +75,11 @@ impl Setup {
     /// With a ledger in a file.
     pub(crate) fn durable(self) -> Setup {
         Setup { durable: true, ..self }
+    }
+
+    /// With queues between events and the work.
+    pub(crate) fn queued(self) -> Setup {
+        Setup { queued: true, ..self }
     }
 
     /// With a keeper that waits a moment only: for calls that will never be answered.
@@ -121,13 +128,16 @@ impl Setup {
     }
 
     pub(crate) async fn start(self) -> World {
-        let Setup { baseline, world, switches, durable, patience, mut variables, hub } = self;
+        let Setup { baseline, world, switches, durable, queued, patience, mut variables, hub } = self;
         let options = Options { real_time: true, switches, ..Options::default() };
         let server = Server::start(world, options).await.expect("the simulator starts");
         let folder = tempfile::tempdir().expect("a temporary folder");
         if durable {
             let path = folder.path().join("ledger.json");
             variables.insert("KEEPER_LEDGER".to_owned(), format!("file:{}", path.display()));
+        }
+        if queued {
+            variables.extend(stack::make_queues(&server));
         }
         put_parameter(&server, hub, &baseline);
         let keeper = connect(&server, hub, &variables, patience).await;
@@ -173,6 +183,7 @@ impl World {
             world: simulator::World::example(),
             switches: Switches::default(),
             durable: false,
+            queued: false,
             patience,
             variables: variables.into(),
             hub: HUB,

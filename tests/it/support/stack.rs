@@ -1,0 +1,181 @@
+//! A world with queues, and what Lambda does between them and the function: one step at a time, so that
+//! a test decides what comes when.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use guardrail_keeper::handler::{Deadline, handle_until};
+use guardrail_keeper::reconcile::Keeper;
+use serde_json::Value;
+use simulator::{Ended, EventSourceMapping, Next, QueueAttributes, QueueName, Redrive, SendMessage};
+
+use super::{HUB, Setup, US, World};
+
+/// What of a deployed stack stands between an event and the work.
+pub(crate) struct Stack {
+    pub(crate) world: World,
+    pub(crate) events: EventSourceMapping,
+    pub(crate) tasks: EventSourceMapping,
+    /// How much time an invocation has left for long work.
+    pub(crate) deadline: Deadline,
+    /// How often the function was invoked.
+    pub(crate) invocations: Cell<usize>,
+}
+
+pub(crate) fn events_queue() -> QueueName {
+    QueueName::new(HUB, US, "events")
+}
+
+pub(crate) fn tasks_queue() -> QueueName {
+    QueueName::new(HUB, US, "tasks.fifo")
+}
+
+fn dead(name: &str) -> QueueName {
+    QueueName::new(HUB, US, name)
+}
+
+/// The most invocations that any of these tests needs; more are a loop.
+const TOO_MANY: usize = 2_000;
+
+impl Stack {
+    /// Starts a world whose keeper works through queues.
+    pub(crate) async fn start(setup: Setup) -> Stack {
+        let world = setup.queued().start().await;
+        Stack {
+            world,
+            events: EventSourceMapping::new(&events_queue()),
+            tasks: EventSourceMapping::new(&tasks_queue()).batch_size(1),
+            deadline: Deadline::NONE,
+            invocations: Cell::new(0),
+        }
+    }
+
+    /// A stack in which everybody is guarded and nothing is left in a queue.
+    pub(crate) async fn guarded(setup: Setup) -> Stack {
+        let mut stack = Stack::start(setup).await;
+        stack.deliver(&stack.schedule()).await;
+        stack.world.server.clear_calls();
+        stack
+    }
+
+    /// A scheduled event with an id of its own: SQS would take a second of the same id for the first.
+    pub(crate) fn schedule(&self) -> Value {
+        let mut event = super::schedule();
+        let count = self.invocations.get();
+        event["id"] = format!("00000000-0000-4000-8000-{count:012}").into();
+        event
+    }
+
+    /// Puts an event on the queue, as the bus does.
+    pub(crate) fn send(&self, event: &Value) {
+        self.send_text(&event.to_string());
+    }
+
+    pub(crate) fn send_text(&self, body: &str) {
+        let message = SendMessage { body: body.to_owned(), ..SendMessage::default() };
+        self.world.server.with(|model| {
+            model.send_message(&events_queue(), HUB, message).expect("the queue takes it");
+        });
+    }
+
+    /// Sends an event and lets everything that follows from it happen.
+    pub(crate) async fn deliver(&mut self, event: &Value) {
+        self.send(event);
+        self.settle().await;
+    }
+
+    /// Works until both queues are empty. The clock goes on where all there is waits.
+    #[track_caller]
+    pub(crate) fn settle(&mut self) -> impl Future<Output = ()> {
+        let place = std::panic::Location::caller();
+        async move {
+            for _ in 0..TOO_MANY {
+                if !self.step().await && !self.wait() {
+                    return;
+                }
+            }
+            panic!("{place}: it goes on for ever: {}", self.left());
+        }
+    }
+
+    /// Works until nothing is there that needs no waiting.
+    pub(crate) async fn work(&mut self) {
+        while self.step().await {}
+    }
+
+    /// One invocation, if there is anything to hand out now. Tasks come first: an event that waits
+    /// behind them loses nothing.
+    pub(crate) async fn step(&mut self) -> bool {
+        let keeper = &self.world.keeper;
+        for mapping in [&mut self.tasks, &mut self.events] {
+            if let Next::Batch { invocation, event } = mapping.next(&self.world.server).expect("it exists") {
+                self.invocations.set(self.invocations.get() + 1);
+                let ended = answer(keeper, &event, self.deadline).await;
+                mapping.finish(&self.world.server, invocation, &ended).expect("it exists");
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Goes on with the clock to when something becomes visible.
+    pub(crate) fn wait(&mut self) -> bool {
+        let next = |mapping: &mut EventSourceMapping| match mapping.next(&self.world.server) {
+            Ok(Next::Later(until)) => Some(until),
+            Ok(Next::Idle | Next::Busy) => None,
+            Ok(Next::Batch { .. }) => panic!("something was visible"),
+            Err(error) => panic!("{error:?}"),
+        };
+        let Some(until) = [next(&mut self.events), next(&mut self.tasks)].into_iter().flatten().min() else {
+            return false;
+        };
+        self.world.server.with(|model| model.clock.set(until));
+        true
+    }
+
+    /// What is left in the queues, by name.
+    pub(crate) fn left(&self) -> String {
+        let queues = [events_queue(), tasks_queue(), dead("dead-events"), dead("dead-tasks.fifo")];
+        let count = |queue: &QueueName| {
+            self.world.server.with(|model| model.queue(queue).map_or(0, |queue| queue.messages().count()))
+        };
+        let left: Vec<String> =
+            queues.iter().map(|queue| format!("{} {}", count(queue), queue.name)).collect();
+        left.join(", ")
+    }
+}
+
+/// Calls the function as Lambda would.
+pub(crate) async fn answer(keeper: &Keeper, event: &Value, deadline: Deadline) -> Ended {
+    match handle_until(keeper, &event.to_string(), deadline).await {
+        Ok(answer) => Ended::Answered(answer),
+        Err(_) => Ended::Failed,
+    }
+}
+
+/// So little time that one page of a list is all that fits.
+pub(crate) fn no_time() -> Deadline {
+    Deadline::after(Duration::ZERO)
+}
+
+/// Makes the queues, as the template does, and answers the settings that name them.
+pub(super) fn make_queues(server: &simulator::Server) -> BTreeMap<String, String> {
+    let attributes = |fifo: bool, dead_letters: &str| QueueAttributes {
+        fifo,
+        visibility_timeout: 720,
+        redrive: Some(Redrive { dead_letter_queue: dead(dead_letters), max_receive_count: 5 }),
+        ..QueueAttributes::default()
+    };
+    server.with(|model| {
+        let plain = |fifo| QueueAttributes { fifo, ..QueueAttributes::default() };
+        model.create_queue(&dead("dead-events"), plain(false)).expect("it is new");
+        model.create_queue(&dead("dead-tasks.fifo"), plain(true)).expect("it is new");
+        model.create_queue(&events_queue(), attributes(false, "dead-events")).expect("it is new");
+        model.create_queue(&tasks_queue(), attributes(true, "dead-tasks.fifo")).expect("it is new");
+    });
+    BTreeMap::from([
+        ("KEEPER_EVENTS_QUEUE".to_owned(), server.queue_url(&events_queue())),
+        ("KEEPER_TASKS_QUEUE".to_owned(), server.queue_url(&tasks_queue())),
+    ])
+}
