@@ -222,6 +222,16 @@ impl World {
         put_parameter(&self.server, self.hub, text);
     }
 
+    /// Deletes the baseline, as somebody in the hub would.
+    pub(crate) fn delete_baseline(&self) {
+        self.server
+            .with(|model| {
+                let caller = model.caller(&format!("arn:aws:iam::{}:root", self.hub), US)?;
+                model.delete_parameter(&caller, PARAMETER)
+            })
+            .unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
     pub(crate) async fn baseline(&self) -> Baseline {
         self.keeper.baseline().await.unwrap_or_else(|stopped| panic!("{stopped}"))
     }
@@ -277,7 +287,10 @@ impl World {
 
     /// The writes since the calls were last forgotten, sorted, each with its error if it had one.
     pub(crate) fn writes(&self) -> Vec<String> {
-        let calls = self.server.calls().into_iter().filter(|call| call.write);
+        // What the keeper sends to itself is no change of anything.
+        let of_its_own = ["SendMessageBatch", "PutEvents"];
+        let calls = self.server.calls().into_iter();
+        let calls = calls.filter(|call| call.write && !of_its_own.contains(&call.operation.as_str()));
         let mut writes: Vec<String> = calls
             .map(|call| {
                 let error = call.error.map_or_else(String::new, |error| format!(" {error}"));
