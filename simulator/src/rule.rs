@@ -129,9 +129,9 @@ impl EventRule {
             for ((own, put), body) in new {
                 model.send_message(&self.queue, SENDER, SendMessage::new(body))?;
                 if put == 0 {
-                    self.seen = own
+                    self.seen = own;
                 } else {
-                    self.seen_put = put
+                    self.seen_put = put;
                 }
                 sent += 1;
             }

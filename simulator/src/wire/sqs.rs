@@ -190,10 +190,13 @@ fn delete_batch(model: &mut Model, queue: &QueueName, input: &Input) -> Result<O
     Ok(batch(results))
 }
 
+/// An entry of a batch with its id.
+type Entry<'a> = (&'a str, &'a Map<String, Value>);
+
 /// The entries of a batch by their ids; what makes a batch wrong as a whole.
-fn entries(input: &Input) -> Result<Vec<(&str, &Map<String, Value>)>, ApiError> {
+fn entries(input: &Input) -> Result<Vec<Entry<'_>>, ApiError> {
     let list = input.members.get("Entries").and_then(Value::as_array);
-    let entries: Vec<(&str, &Map<String, Value>)> = list
+    let entries: Vec<Entry<'_>> = list
         .into_iter()
         .flatten()
         .filter_map(|entry| Some((entry["Id"].as_str()?, entry.as_object()?)))
