@@ -11,6 +11,7 @@
 mod apply;
 mod copies;
 mod kept;
+mod leftovers;
 mod manner;
 mod notes;
 mod owner;

@@ -153,6 +153,10 @@ impl Keeper {
                 None => lost.push(resource),
             }
         }
+        if !manner.again && !matches!(manner.part, Part::Owner { .. }) {
+            let leftovers = self.leftovers(baseline, &plan, &catalog, &records).await;
+            plan = plan.tidy(leftovers);
+        }
         let plan = plan.restrict(baseline.mode);
         let plan = match manner.part {
             Part::Everything => plan.limit(&rollout, baseline.limits, &records),
