@@ -10,6 +10,7 @@
 
 mod apply;
 mod copies;
+mod destinations;
 mod kept;
 mod leftovers;
 mod manner;

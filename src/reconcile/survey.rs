@@ -116,6 +116,7 @@ impl Keeper {
 
         if whole && !manner.again {
             warnings.extend(differing(baseline, &catalog).iter().map(ToString::to_string));
+            warnings.extend(self.destinations(baseline, &catalog).await);
         }
         let mut originals = match manner.part {
             Part::Everything | Part::Account => self.originals(baseline, &mut catalog).await,
