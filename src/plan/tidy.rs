@@ -9,7 +9,6 @@ use crate::ids::Target;
 impl Plan {
     /// Plans to tidy up what was found left over. Only in targets that are as wanted, and where the
     /// record says so, too: what is to be done about the enforcement itself comes first.
-    #[must_use]
     pub fn tidy(mut self, leftovers: BTreeMap<Target, Leftover>) -> Plan {
         for (target, leftover) in leftovers {
             if let Some(decision) = self.decisions.get_mut(&target)
