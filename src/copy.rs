@@ -18,6 +18,7 @@
 //! gets a wrong version enforced, or an endless row of versions published.
 
 mod held;
+mod leftover;
 mod marker;
 mod prune;
 mod tags;
@@ -36,6 +37,7 @@ use crate::ids::{GuardrailArn, GuardrailVersion, KmsKeyArn, Target};
 use crate::observed::Observation;
 
 pub use held::CopyHeld;
+pub use leftover::{Doubt, Leftover};
 pub use marker::{Marker, SOURCE_TAG};
 pub use prune::{Listed, prunable, prunable_among};
 pub use tags::{Tags, carried, to_write};

@@ -72,7 +72,11 @@ pub fn desired(
 fn regions_held(records: &Records, account: &AccountId) -> BTreeSet<Region> {
     records
         .iter()
-        .filter(|(target, record)| target.account == *account && record.ours.is_some())
+        .filter(|(target, record)| {
+            // Where a copy may be left over, it is looked for.
+            let holds = record.ours.is_some() || record.former_here(target).is_some();
+            target.account == *account && holds
+        })
         .map(|(target, _)| target.region.clone())
         .collect()
 }

@@ -104,7 +104,10 @@ impl Extent {
                 Change::Replace { .. } if is_repair(change, records, revision) => {}
                 Change::Replace { .. } => extent.replacements += 1,
                 Change::Release { .. } => extent.releases += 1,
-                Change::Enforce { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => {}
+                Change::Enforce { .. }
+                | Change::EnsureCopy { .. }
+                | Change::Tidy { .. }
+                | Change::Policy(_) => {}
             }
         }
         extent
@@ -165,6 +168,7 @@ pub fn is_repair(change: &Change, records: &Records, revision: &Revision) -> boo
         | Change::Enforce { repair: false, .. }
         | Change::Release { .. }
         | Change::EnsureCopy { .. }
+        | Change::Tidy { .. }
         | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. }) => false,
     }
 }
@@ -181,6 +185,7 @@ fn is_a_move(change: &Change, records: &Records, has_moved: impl Fn(&OrgPath, &T
         | Change::Release { .. }
         | Change::Enforce { .. }
         | Change::EnsureCopy { .. }
+        | Change::Tidy { .. }
         | Change::Policy(_) => false,
     }
 }
@@ -222,7 +227,10 @@ impl Plan {
             match change {
                 Change::Replace { .. } => extent.replacements += 1,
                 Change::Release { .. } => extent.releases += 1,
-                Change::Enforce { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => {}
+                Change::Enforce { .. }
+                | Change::EnsureCopy { .. }
+                | Change::Tidy { .. }
+                | Change::Policy(_) => {}
             }
         }
         extent

@@ -14,6 +14,7 @@ mod decide;
 mod policies;
 mod print;
 mod safe;
+mod tidy;
 
 use std::collections::BTreeMap;
 
@@ -311,6 +312,11 @@ impl Plan {
             .into_iter()
             .map(|(target, decision)| match decision {
                 Decision::Change(change) => match reason(&change) {
+                    // Tidying that has to wait leaves nothing to be wished for.
+                    Some(_) if matches!(change, Change::Tidy { .. }) => match change {
+                        Change::Tidy { stands, .. } => (target, Decision::InSync(stands)),
+                        change => (target, Decision::Change(change)),
+                    },
                     Some(reason) => (target, Decision::Held(Held { reason, would: Some(change) })),
                     None => (target, Decision::Change(change)),
                 },

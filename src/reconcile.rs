@@ -10,7 +10,9 @@
 
 mod apply;
 mod copies;
+mod destinations;
 mod kept;
+mod leftovers;
 mod manner;
 mod notes;
 mod owner;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::baseline::Revision;
 use crate::enforcement::Enforcement;
-use crate::ids::Target;
+use crate::ids::{GuardrailArn, Target};
 use crate::observed::Seen;
 use crate::organization::OrgPath;
 use crate::resource_policy::Resource;
@@ -27,6 +27,9 @@ pub type Records = BTreeMap<Target, Record>;
 pub struct Record {
     /// What we applied or adopted and have not released: the proof that a configuration is ours.
     pub ours: Option<Ours>,
+    /// The guardrail of what was ours here last, once another or none is enforced: it may be a copy
+    /// that nobody needs any more.
+    pub former: Option<GuardrailArn>,
     /// A write that was begun. Until it is confirmed it proves nothing: the write may have failed,
     /// and what is there may be somebody else's.
     pub intent: Option<Intent>,
@@ -185,6 +188,8 @@ pub enum Note {
         /// When.
         at: Timestamp,
     },
+    /// What was left of an earlier copy is settled.
+    Tidied,
     /// It was looked at, with this result.
     Checked {
         /// The result.
@@ -197,6 +202,25 @@ pub enum Note {
 }
 
 impl Record {
+    fn set_ours(&mut self, ours: Option<Ours>) {
+        let guardrail = |ours: &Option<Ours>| ours.as_ref().map(|ours| ours.enforcement.guardrail.clone());
+        let (before, now) = (guardrail(&self.ours), guardrail(&ours));
+        if before.is_some() && before != now {
+            self.former = before;
+        }
+        if self.former == now {
+            self.former = None;
+        }
+        self.ours = ours;
+    }
+
+    /// The guardrail of what was ours here last, where it is the account's own, as copies are.
+    pub fn former_here(&self, target: &Target) -> Option<&GuardrailArn> {
+        self.former
+            .as_ref()
+            .filter(|former| former.account == target.account && former.region == target.region)
+    }
+
     /// Takes note of what happened.
     pub fn note(&mut self, note: Note) {
         match note {
@@ -211,17 +235,18 @@ impl Record {
                     self.count_repair(ours.at);
                 }
                 self.intent = None;
-                self.ours = Some(ours);
+                self.set_ours(Some(ours));
             }
             Note::Adopted(ours) => {
                 self.intent = None;
-                self.ours = Some(ours);
+                self.set_ours(Some(ours));
             }
             Note::Released { at } => {
                 self.intent = None;
-                self.ours = None;
+                self.set_ours(None);
                 self.released_at = Some(at);
             }
+            Note::Tidied => self.former = None,
             Note::Checked { checked, seen, text } => self.check(checked, seen, &text),
         }
     }
@@ -346,6 +371,44 @@ mod tests {
             path: None,
         };
         Note::Enforced { ours, repair }
+    }
+
+    #[test]
+    fn the_guardrail_of_what_was_ours_last_is_remembered() {
+        let target: Target = "300000000001/us-east-1".parse().unwrap();
+        let with = |id: &str, account: &str| {
+            let guardrail = format!("arn:aws:bedrock:us-east-1:{account}:guardrail/{id}").parse().unwrap();
+            let Note::Enforced { ours, repair } = enforced(1, false) else { unreachable!("as it is made") };
+            Note::Enforced {
+                ours: Ours { enforcement: Enforcement { guardrail, ..enforcement() }, ..ours },
+                repair,
+            }
+        };
+        let released = || Note::Released { at: at(2) };
+        let copy = |id: &str| with(id, "300000000001");
+        let central = || with("base", "222222222222");
+        for (notes, expected) in [
+            (vec![], None),
+            (vec![copy("a")], None),
+            (vec![copy("a"), copy("a")], None),
+            (vec![copy("a"), released()], Some("a")),
+            (vec![copy("a"), released(), released()], Some("a")),
+            (vec![copy("a"), central()], Some("a")),
+            (vec![copy("a"), copy("b")], Some("a")),
+            (vec![copy("a"), copy("b"), copy("a")], Some("b")),
+            (vec![copy("a"), released(), copy("a")], None),
+            (vec![copy("a"), released(), Note::Tidied], None),
+            // The owner's guardrail, and one in another Region, are no copies here.
+            (vec![central(), released()], None),
+            (vec![central(), copy("a")], None),
+        ] {
+            let mut record = Record::default();
+            let told = format!("{notes:?}");
+            notes.into_iter().for_each(|note| record.note(note));
+            let former = record.former_here(&target).map(|former| former.id.as_str());
+            assert_eq!(former, expected, "{told}");
+            assert_eq!(record.former_here(&"300000000001/eu-west-1".parse().unwrap()), None);
+        }
     }
 
     #[test]

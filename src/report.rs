@@ -107,6 +107,8 @@ impl TargetReport {
     /// The state it ended in.
     pub fn state(&self) -> State {
         match self {
+            // Whether or not it could be tidied up, what is enforced is as wanted.
+            TargetReport::Attempted(Outcome { change: Change::Tidy { .. }, .. }) => State::InSync,
             TargetReport::Attempted(Outcome { result: Err(_), .. }) => State::Failed,
             TargetReport::Attempted(Outcome { change, result: Ok(()) }) => match change {
                 Change::Enforce { .. } => State::Enforced,
@@ -114,7 +116,7 @@ impl TargetReport {
                 Change::Replace { .. } => State::Replaced,
                 Change::Release { .. } => State::Released,
                 // Policies have a report of their own.
-                Change::Policy(_) => State::InSync,
+                Change::Tidy { .. } | Change::Policy(_) => State::InSync,
             },
             TargetReport::Decided(decision) => match decision {
                 Decision::InSync(_) => State::InSync,
@@ -137,6 +139,7 @@ impl TargetReport {
     /// Whether looking again soon may end better than waiting for the next sweep.
     pub fn is_worth_waiting(&self) -> bool {
         match self {
+            TargetReport::Attempted(Outcome { change: Change::Tidy { .. }, .. }) => false,
             TargetReport::Attempted(Outcome { result: Err(failure), .. }) => {
                 failure.category.is_worth_waiting()
             }
@@ -181,6 +184,9 @@ impl TargetReport {
     /// What is enforced in the target now, where that is known.
     pub fn enforced(&self) -> Option<String> {
         match self {
+            TargetReport::Attempted(Outcome { change: Change::Tidy { stands, .. }, .. }) => {
+                stands.enforced.as_ref().map(ToString::to_string)
+            }
             TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
                 change.enforces().map(|(_, to)| to.to_string())
             }
@@ -188,7 +194,10 @@ impl TargetReport {
                 Change::Replace { from, .. } | Change::Release { from, .. } => {
                     Some(from.enforcement.to_string())
                 }
-                Change::Enforce { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => None,
+                Change::Enforce { .. }
+                | Change::EnsureCopy { .. }
+                | Change::Tidy { .. }
+                | Change::Policy(_) => None,
             },
             TargetReport::Decided(decision) => match decision {
                 Decision::InSync(in_sync) => in_sync.enforced.as_ref().map(ToString::to_string),

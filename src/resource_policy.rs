@@ -8,6 +8,7 @@
 //!
 //! `docs/resource-policy.md` tells which policies are legal, what is refused, and what nobody knows.
 
+mod destinations;
 mod document;
 mod finding;
 mod json;

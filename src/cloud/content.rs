@@ -110,11 +110,19 @@ impl Reader {
             }
         };
 
+        self.seen_guardrail(&guardrail).await
+    }
+
+    /// A guardrail with all its versions, if it is there.
+    ///
+    /// # Errors
+    /// When any of it could not be read.
+    pub async fn seen_guardrail(&self, guardrail: &GuardrailArn) -> Result<Option<SeenCopy>, Failure> {
         let mut draft = None;
         let mut versions = BTreeMap::new();
-        for summary in self.summaries(Some(&guardrail)).await? {
+        for summary in self.summaries(Some(guardrail)).await? {
             // Deleted between the list and this: it is as if it had never been listed.
-            let Some(read) = self.edition(&guardrail, summary.version()).await? else { continue };
+            let Some(read) = self.edition(guardrail, summary.version()).await? else { continue };
             let edition = read.seen();
             if summary.version() == DRAFT {
                 draft = Some(edition);
@@ -125,7 +133,7 @@ impl Reader {
             }
         }
         let Some(draft) = draft else { return Ok(None) };
-        let mut seen = SeenCopy { guardrail, draft, versions, tagged: false };
+        let mut seen = SeenCopy { guardrail: guardrail.clone(), draft, versions, tagged: false };
         if !seen.is_ours() {
             seen.tagged = self.tags(&seen.guardrail).await?.contains_key(SOURCE_TAG);
         }

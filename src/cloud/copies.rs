@@ -7,8 +7,8 @@ use super::content::Config;
 use super::error::{failure, is_conflict, is_missing};
 use super::{Reader, Session};
 use crate::copy::{
-    CopyHeld, CopyStep, CopyVerdict, Enforced, Original, Published, SOURCE_TAG, SeenCopy, Status, Tags,
-    VERSIONS_KEPT, prunable, to_write,
+    CopyHeld, CopyStep, CopyVerdict, Enforced, Leftover, Original, Published, SOURCE_TAG, SeenCopy, Status,
+    Tags, VERSIONS_KEPT, prunable, to_write,
 };
 use crate::failure::{Category, Failure};
 use crate::ids::{GuardrailArn, Region, Target};
@@ -217,6 +217,51 @@ impl CopyWriter {
             .guardrail_version(version.to_string())
             .send()
             .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) if is_missing(&error) => Ok(()),
+            Err(error) => Err(failure(DELETE, &error)),
+        }
+    }
+
+    /// Deletes what is left over of earlier copies, after a last look at what is enforced.
+    ///
+    /// # Errors
+    /// When it is in use after all, or AWS refuses.
+    pub async fn tidy(&self, target: &Target, leftover: &Leftover) -> Result<(), Failure> {
+        if matches!(leftover, Leftover::Gone(_) | Leftover::Unproven(..)) {
+            return Ok(());
+        }
+        let enforced = Enforced::of(&self.reader.enforcement().await, target);
+        let is_in_use = match (leftover, &enforced) {
+            (_, Enforced::Unknown) => true,
+            (Leftover::Copy(guardrail), Enforced::Own(own)) => own.guardrail == *guardrail,
+            (Leftover::Versions(old), Enforced::Own(own)) => old.contains(own),
+            (Leftover::Gone(_) | Leftover::Unproven(..), _) | (_, Enforced::NothingOfItsOwn) => false,
+        };
+        if is_in_use {
+            return Err(Failure {
+                category: Category::Transient,
+                operation: DELETE.to_owned(),
+                message: "it may be enforced by now, so it was left".to_owned(),
+            });
+        }
+        match leftover {
+            Leftover::Versions(old) => {
+                for version in old {
+                    self.delete_version(version).await?;
+                }
+                Ok(())
+            }
+            Leftover::Copy(guardrail) => self.delete_copy(guardrail).await,
+            Leftover::Gone(_) | Leftover::Unproven(..) => Ok(()),
+        }
+    }
+
+    /// All of it. AWS refuses that while an enforcement refers to it.
+    async fn delete_copy(&self, guardrail: &GuardrailArn) -> Result<(), Failure> {
+        let answer =
+            self.reader.bedrock.delete_guardrail().guardrail_identifier(guardrail.to_string()).send().await;
         match answer {
             Ok(_) => Ok(()),
             Err(error) if is_missing(&error) => Ok(()),

@@ -205,6 +205,37 @@ fn tags_are_carried_over_but_for_aws_and_our_own() {
 }
 
 #[test]
+fn a_copy_is_deleted_only_where_all_of_it_is_ours() {
+    let tagged = |text: &str| SeenCopy { tagged: true, ..seen(text) };
+    for (found, expected) in [
+        (Some(seen("a+m | a+m b+m c-m")), "delete the copy abc123"),
+        (Some(seen("a+m |")), "delete the copy abc123"),
+        (Some(seen("b+ | a+m")), "delete the copy abc123"),
+        (Some(tagged("a+ |")), "delete the copy abc123"),
+        (None, "forget the copy abc123"),
+        // The account's own guardrail, which was equal and so was enforced as it is.
+        (
+            Some(seen("a+ | a+")),
+            "leave the guardrail abc123, which we enforced once: that it is our copy isn't proven (neither",
+        ),
+        (Some(seen("a+ |")), "leave the guardrail abc123"),
+        (
+            Some(tagged("a+ | a+")),
+            "leave the guardrail abc123, which we enforced once: that it is our copy isn't proven (somebody else",
+        ),
+        (Some(seen("a+m | a+m b+")), "leave the guardrail abc123"),
+        // Not now.
+        (Some(seen("a~m | a+m")), ""),
+        (Some(seen("ax | a+m")), ""),
+        (Some(seen("a+m | a~m")), ""),
+    ] {
+        let leftover = Leftover::of(&copy(), found.as_ref());
+        let text = leftover.as_ref().map_or_else(String::new, ToString::to_string);
+        assert!(text.starts_with(expected) && text.is_empty() == expected.is_empty(), "{found:?}: {text}");
+    }
+}
+
+#[test]
 fn what_we_did_not_make_is_not_touched() {
     check(&[
         ("b+ |", None, "held: a guardrail of the copy's name is there that we didn't make (abc123)"),

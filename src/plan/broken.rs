@@ -80,6 +80,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an `expect!` at every call reads better than a `&expect!`"
+    )]
     #[track_caller]
     fn check(broken: &BTreeMap<Target, Broken>, expected: Expect) {
         let lines: Vec<String> = broken_guardrails(broken).iter().map(ToString::to_string).collect();

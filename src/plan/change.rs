@@ -1,7 +1,8 @@
 //! Every write there is, each with what was there and what will be.
 
+use super::InSync;
 use crate::baseline::GuardrailKey;
-use crate::copy::Enforced;
+use crate::copy::{Enforced, Leftover};
 use crate::enforcement::{Drift, Enforcement};
 use crate::ids::Target;
 use crate::observed::Seen;
@@ -57,6 +58,15 @@ pub enum Change {
         /// What the member enforces by a guardrail of its own, so that it isn't pruned.
         enforced: Enforced,
     },
+    /// Tidy up what earlier copies left behind, where everything else is as wanted.
+    Tidy {
+        /// The member and Region.
+        target: Target,
+        /// What is left over, and what becomes of it.
+        leftover: Leftover,
+        /// What stands there, and isn't touched.
+        stands: InSync,
+    },
     /// Change the resource policy of a guardrail.
     Policy(PolicyChange),
 }
@@ -99,7 +109,8 @@ impl Change {
             Change::Enforce { target, .. }
             | Change::Replace { target, .. }
             | Change::Release { target, .. }
-            | Change::EnsureCopy { target, .. } => Some(target),
+            | Change::EnsureCopy { target, .. }
+            | Change::Tidy { target, .. } => Some(target),
             Change::Policy(_) => None,
         }
     }
@@ -109,17 +120,22 @@ impl Change {
         match self {
             Change::Enforce { repair, .. } => *repair,
             Change::Replace { ownership, .. } => *ownership == Ownership::Ours,
-            Change::Release { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => false,
+            Change::Release { .. } | Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_) => {
+                false
+            }
         }
     }
 
-    /// Whether it takes a protection or a grant away.
+    /// Whether it takes a protection, a grant or a whole guardrail away.
     pub fn is_release(&self) -> bool {
         match self {
-            Change::Release { .. } | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. }) => true,
+            Change::Release { .. }
+            | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. })
+            | Change::Tidy { leftover: Leftover::Copy(_), .. } => true,
             Change::Enforce { .. }
             | Change::Replace { .. }
             | Change::EnsureCopy { .. }
+            | Change::Tidy { .. }
             | Change::Policy(_) => false,
         }
     }
@@ -128,7 +144,9 @@ impl Change {
     pub fn enforces(&self) -> Option<(&Target, &Enforcement)> {
         match self {
             Change::Enforce { target, to, .. } | Change::Replace { target, to, .. } => Some((target, to)),
-            Change::Release { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => None,
+            Change::Release { .. } | Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_) => {
+                None
+            }
         }
     }
 
@@ -140,6 +158,7 @@ impl Change {
             | Change::Enforce { .. }
             | Change::Release { .. }
             | Change::EnsureCopy { .. }
+            | Change::Tidy { .. }
             | Change::Policy(_) => None,
         }
     }

@@ -9,7 +9,7 @@ use super::{
     BrokenGuardrail, Change, Decision, HoldReason, LeaveReason, Ownership, Plan, PolicyAction, PolicyChange,
     Purpose, broken_guardrails,
 };
-use crate::copy::CopyStep;
+use crate::copy::{CopyStep, Leftover};
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::observed::Observation;
@@ -165,6 +165,7 @@ impl Decision {
                     Change::Enforce { to, .. } => (None, Some(to)),
                     Change::Replace { from, to, .. } => (Some(&from.enforcement), Some(to)),
                     Change::Release { from, .. } => (Some(&from.enforcement), None),
+                    Change::Tidy { stands, .. } => (stands.enforced.as_ref(), stands.enforced.as_ref()),
                     Change::EnsureCopy { .. } | Change::Policy(_) => (None, None),
                 }
             }
@@ -228,9 +229,10 @@ impl Change {
             Change::Enforce { .. } => Mark::Add,
             Change::Policy(PolicyChange { from: None, purpose: Purpose::Grant, .. }) => Mark::Add,
             Change::EnsureCopy { work, .. } if work.step == CopyStep::Create => Mark::Add,
-            Change::Release { .. } | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. }) => {
-                Mark::Remove
-            }
+            Change::Tidy { leftover: Leftover::Unproven(..), .. } => Mark::Hold,
+            Change::Release { .. }
+            | Change::Tidy { .. }
+            | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. }) => Mark::Remove,
             Change::Replace { .. } | Change::Policy(_) | Change::EnsureCopy { .. } => Mark::Alter,
         }
     }
@@ -242,6 +244,7 @@ impl Change {
             Change::Replace { .. } => "replace",
             Change::Release { .. } => "release",
             Change::EnsureCopy { .. } => "ensure-copy",
+            Change::Tidy { .. } => "tidy",
             Change::Policy(PolicyChange { to: Some(_), .. }) => "put-resource-policy",
             Change::Policy(PolicyChange { to: None, .. }) => "delete-resource-policy",
         }
@@ -274,6 +277,7 @@ impl fmt::Display for Change {
                 write!(f, "{target} release {}", from.enforcement)?;
                 broken.as_ref().map_or(Ok(()), |unusable| write!(f, " (broken: {unusable})"))
             }
+            Change::Tidy { target, leftover, stands: _ } => write!(f, "{target} {leftover}"),
             Change::EnsureCopy { target, key, work, enforced: _ } => {
                 write!(f, "{target} copy {key}:{} ({})", work.original.version, work.step)
             }

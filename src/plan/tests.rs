@@ -474,7 +474,9 @@ fn after(decision: &Decision, observation: &Observation, record: &Record) -> (Ob
                 (seen(to.clone(), Some(MEMBER_ROLE), Some(MEMBER_ROLE)), recorded(to.clone()))
             }
             Change::Release { .. } => (Observation::Absent, Record::default()),
-            Change::EnsureCopy { .. } | Change::Policy(_) => unreachable!("no account is planned one"),
+            Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_) => {
+                unreachable!("no account is planned one")
+            }
         },
         Decision::InSync(InSync { enforced: Some(enforced), correction: Some(_) }) => {
             (observation.clone(), recorded(enforced.clone()))

@@ -9,7 +9,7 @@ use super::copies::{Originals, ensure_copy};
 use super::notes::{Decisions, Notebook, by_account};
 use super::{Keeper, Manner, Part, Progress, Step, Survey};
 use crate::baseline::{Baseline, Mode};
-use crate::cloud::{PolicyWriter, Writer};
+use crate::cloud::{CopyWriter, PolicyWriter, Writer};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Region, Target};
 use crate::ledger::{LedgerError, Visit};
@@ -253,6 +253,9 @@ impl Keeper {
             Change::Release { from, .. } => writer.release(from).await,
             Change::EnsureCopy { key, enforced, .. } => {
                 ensure_copy(&session, target, key, enforced, originals).await
+            }
+            Change::Tidy { leftover, .. } => {
+                CopyWriter::new(&session, &target.region).tidy(target, leftover).await
             }
             Change::Policy(_) => Err(no_account_change(change)),
         }

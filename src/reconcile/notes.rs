@@ -53,6 +53,10 @@ impl Notebook<'_> {
 
     /// That a write begins. Without it a crash right after the write would leave no trace.
     pub(super) fn beginning(self, change: &Change, at: Timestamp) -> Option<(Region, Note)> {
+        // The enforcement isn't touched, so nothing has to be told apart after a crash.
+        if matches!(change, Change::Tidy { .. }) {
+            return None;
+        }
         let to = change.enforces().map(|(_, to)| to.clone());
         let intent = Intent { to, at, revision: self.revision() };
         let replacing = change.overwrites_foreign().cloned().map(Box::new);
@@ -78,6 +82,7 @@ impl Notebook<'_> {
                 Some(Note::Enforced { ours: self.ours(to, Origin::Applied, at), repair })
             }
             Change::Release { .. } => Some(Note::Released { at }),
+            Change::Tidy { leftover, .. } => leftover.settles_the_past().then_some(Note::Tidied),
             Change::EnsureCopy { .. } | Change::Policy(_) => None,
         }
     }
@@ -153,7 +158,7 @@ impl Notebook<'_> {
                 (Change::Enforce { .. } | Change::Replace { .. } | Change::Release { .. }, Err(_)) => {
                     return None;
                 }
-                (Change::EnsureCopy { .. } | Change::Policy(_), _) => {}
+                (Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_), _) => {}
             }
         }
         match self.observed.get(target)? {
@@ -177,8 +182,10 @@ fn drift(report: &TargetReport) -> Option<String> {
     match change {
         Change::Enforce { repair: true, .. } => Some("removed".to_owned()),
         Change::Replace { drift, .. } => Some(drift.to_string()),
-        Change::Enforce { .. } | Change::Release { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => {
-            None
-        }
+        Change::Enforce { .. }
+        | Change::Release { .. }
+        | Change::EnsureCopy { .. }
+        | Change::Tidy { .. }
+        | Change::Policy(_) => None,
     }
 }

@@ -116,6 +116,7 @@ impl Keeper {
 
         if whole && !manner.again {
             warnings.extend(differing(baseline, &catalog).iter().map(ToString::to_string));
+            warnings.extend(self.destinations(baseline, &catalog).await);
         }
         let mut originals = match manner.part {
             Part::Everything | Part::Account => self.originals(baseline, &mut catalog).await,
@@ -152,6 +153,10 @@ impl Keeper {
                 }
                 None => lost.push(resource),
             }
+        }
+        if !manner.again && !matches!(manner.part, Part::Owner { .. }) {
+            let leftovers = self.leftovers(baseline, &plan, &catalog, &records).await;
+            plan = plan.tidy(leftovers);
         }
         let plan = plan.restrict(baseline.mode);
         let plan = match manner.part {

@@ -52,7 +52,10 @@ impl Report {
             .collect();
         let listed: Vec<serde_json::Value> = targets
             .iter()
-            .filter(|(_, report)| !matches!(report.state(), State::InSync))
+            // What was tidied up is in sync, and was written all the same.
+            .filter(|(_, report)| {
+                !matches!(report.state(), State::InSync) || matches!(report, TargetReport::Attempted(_))
+            })
             .map(|(target, report)| {
                 serde_json::json!({
                     "account": target.account,

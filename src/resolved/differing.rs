@@ -88,6 +88,10 @@ assignments: []
 ";
 
     /// Each guardrail and Region with a letter for what it does; `?` is not known.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an `expect!` at every call reads better than a `&expect!`"
+    )]
     #[track_caller]
     fn check(contents: &[(&str, &str, char)], expected: Expect) {
         let baseline = Baseline::parse(BASELINE).unwrap_or_else(|invalid| panic!("{invalid}"));

@@ -309,3 +309,159 @@ async fn tags_that_cannot_be_read_or_written_keep_no_copy_from_being_enforced() 
     assert_eq!(tags(&world), format!("guardrail-keeper:source={}", guardrail(EU)));
     assert!(is_guarded(&world, PAYMENTS, EU).await);
 }
+
+fn unguarded() -> Document {
+    Document { assignments: vec![(PAYMENTS, "none")], ..one_copy() }
+}
+
+#[tokio::test]
+async fn a_copy_that_is_no_longer_used_is_deleted_after_its_enforcement() {
+    let central = Document { guardrail: Vec::new(), ..one_copy() };
+    for (afterwards, setup) in
+        [(unguarded(), World::of(&one_copy()).switches(refused)), (central, World::of(&one_copy()))]
+    {
+        let world = World::guarded(setup.durable()).await;
+        let copy = own(&world, PAYMENTS).unwrap();
+        world.publish(&afterwards);
+        let report = world.sweep().await;
+        assert!(
+            report.is_converged() && own(&world, PAYMENTS).is_some(),
+            "not before it was verified: {report}"
+        );
+
+        let report = world.look_at(&[PAYMENTS]).await;
+        let text = report.to_string();
+        let expected = format!("- {PAYMENTS}/{EU} delete the copy {}, which isn't used any more\n", copy.id);
+        assert!(text.starts_with(&expected) && report.is_converged(), "{text}");
+        assert_eq!(own(&world, PAYMENTS), None);
+        world.quiet(&[PAYMENTS]).await;
+        assert_eq!(is_guarded(&world, PAYMENTS, EU).await, afterwards.assignments[0].1 != "none");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_is_deleted_also_where_the_baseline_knows_its_region_no_more() {
+    let everywhere = Document { guardrail: vec!["placement: copy"], ..Document::only(PAYMENTS) };
+    let world = World::guarded(World::of(&everywhere).switches(refused).durable()).await;
+    world.publish(&Document { regions: "us-east-1", ..everywhere });
+    let report = world.sweep().await;
+    assert!(report.is_converged() && own(&world, PAYMENTS).is_some(), "{report}");
+    let report = world.sweep().await;
+    assert!(report.is_converged(), "{report}");
+    assert_eq!(own(&world, PAYMENTS), None, "{report}");
+    let run = world.converge(&schedule()).await;
+    assert_eq!(run.writes, [""; 0], "{}", run.answer);
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_that_is_not_provably_an_unused_copy_of_ours() {
+    // Released, and then: somebody publishes a version of their own in it.
+    let released = || async {
+        let world = World::guarded(World::of(&one_copy()).switches(refused).durable()).await;
+        world.publish(&unguarded());
+        let report = world.sweep().await;
+        assert!(report.is_converged(), "{report}");
+        world.server.clear_calls();
+        world
+    };
+    let world = released().await;
+    let copy = own(&world, PAYMENTS).unwrap();
+    world.server.with(|model| model.add_guardrail_version(&copy, None)).unwrap();
+    let report = world.look_at(&[PAYMENTS]).await.to_string();
+    let expected = format!("! {PAYMENTS}/{EU} leave the guardrail {}, which we enforced once", copy.id);
+    assert!(report.starts_with(&expected), "{report}");
+    let report = world.look_at(&[PAYMENTS]).await.to_string();
+    assert!(!report.contains("leave the guardrail"), "it is told once: {report}");
+
+    // Without a ledger that remembers, nothing is known of it.
+    let world = released().await;
+    std::fs::remove_file(world.ledger_file()).unwrap();
+    let forgetful = world.another_keeper().await;
+    let everything = guardrail_keeper::reconcile::everything();
+    let report = forgetful.reconcile(&world.baseline().await, &everything, &|_| ()).await.unwrap();
+    assert!(report.is_converged() && own(&world, PAYMENTS).is_some(), "{report}");
+
+    // Not to be read, or not to be seen enforced or not: it stays, and goes later.
+    for operation in ["ListGuardrails", "GetGuardrail", "ListEnforcedGuardrailsConfiguration"] {
+        let world = released().await;
+        let denied = FaultKind::Denied { message: "not today".to_owned() };
+        world.server.fault(Fault::new(denied).operation(operation).account(PAYMENTS));
+        let _ = world.look_at(&[PAYMENTS]).await;
+        assert_eq!(world.writes(), [""; 0], "{operation}");
+        assert!(own(&world, PAYMENTS).is_some(), "{operation}");
+        world.server.clear_faults();
+        let report = world.look_at(&[PAYMENTS]).await;
+        assert_eq!(own(&world, PAYMENTS), None, "{operation}: {report}");
+    }
+
+    // Only looking on, or never taking away.
+    for mode in ["audit", "enforce-only"] {
+        let world = released().await;
+        world.publish(&Document { mode, ..unguarded() });
+        let report = world.look_at(&[PAYMENTS]).await;
+        assert!(report.is_converged() && own(&world, PAYMENTS).is_some(), "{report}");
+        assert_eq!(world.writes(), [""; 0]);
+    }
+
+    // Deleted by somebody else: forgotten, once.
+    let world = released().await;
+    let copy = own(&world, PAYMENTS).unwrap();
+    world.server.with(|model| model.delete_guardrail(&copy.arn())).unwrap();
+    let report = world.look_at(&[PAYMENTS]).await.to_string();
+    assert!(report.contains(&format!("forget the copy {}", copy.id)), "{report}");
+    let report = world.look_at(&[PAYMENTS]).await.to_string();
+    assert!(!report.contains("forget"), "{report}");
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_copy_that_is_enforced_again_meanwhile_is_not_deleted() {
+    let world = World::guarded(World::of(&one_copy()).switches(refused).durable()).await;
+    let copy = own(&world, PAYMENTS).unwrap();
+    world.publish(&unguarded());
+    let report = world.sweep().await;
+    assert!(report.is_converged(), "{report}");
+    let baseline = world.baseline().await;
+    let everything = guardrail_keeper::reconcile::everything();
+    let survey = world.keeper.survey(&baseline, &everything, &|_| ()).await.unwrap();
+    assert_eq!(survey.plan.plan().changes().count(), 1, "{}", survey.plan.plan());
+    world.administrator_enforces(PAYMENTS, EU, simulator::Enforce::new(&copy.arn(), "1"));
+    let report = world.keeper.apply(&baseline, survey, &|_| ()).await.to_string();
+    assert!(report.contains("failed to tidy: DeleteGuardrail: it may be enforced by now"), "{report}");
+    assert!(is_guarded(&world, PAYMENTS, EU).await);
+}
+
+#[tokio::test]
+async fn old_versions_go_also_where_nothing_was_published() {
+    let world = World::guarded(World::of(&one_copy()).switches(refused)).await;
+    let copy = own(&world, PAYMENTS).unwrap();
+    // Deleting is refused for a while, so that versions pile up.
+    let refusal =
+        FaultKind::Error { code: "ResourceInUseException".into(), message: "in use".into(), status: 400 };
+    world.server.fault(Fault::new(refusal).operation("DeleteGuardrail"));
+    for version in 3..8 {
+        publish_other_words(&world);
+        world.publish(&Document { version, ..one_copy() });
+        let report = world.sweep().await;
+        assert!(report.is_converged(), "{report}");
+    }
+    let versions = |world: &World| copy_of(world, PAYMENTS).versions.into_keys().collect::<Vec<u32>>();
+    assert_eq!(versions(&world), [1, 2, 3, 4, 5, 6]);
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert!(report.is_converged(), "it is no worse for that: {report}");
+    assert!(report.to_string().contains("failed to tidy: DeleteGuardrail"), "{report}");
+
+    // Somebody publishes one of their own there: it stays.
+    world.server.clear_faults();
+    world.server.with(|model| model.add_guardrail_version(&copy, None)).unwrap();
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert!(report.is_converged(), "{report}");
+    let expected = format!(
+        "- {PAYMENTS}/{EU} delete old versions of the copy {}: 1, 2, 3, 4\n0 changed, 0 held, 1 in sync",
+        copy.id
+    );
+    assert_eq!(report.to_string(), expected);
+    assert_eq!(versions(&world), [5, 6, 7]);
+    world.quiet(&[PAYMENTS]).await;
+    assert!(is_guarded(&world, PAYMENTS, EU).await);
+}

@@ -5,7 +5,7 @@ use guardrail_keeper::report::Report;
 use serde_json::json;
 use simulator::{CrossRegion, GuardrailName};
 
-use crate::support::{Document, EU, OWNER, PAYMENTS, Setup, World, check, guardrail, schedule};
+use crate::support::{Document, EU, OWNER, PAYMENTS, Setup, US, World, check, guardrail, schedule};
 
 /// The example organization, with another word denied in Europe.
 fn other_in_europe(baseline: &Document) -> Setup {
@@ -66,7 +66,7 @@ async fn the_profile_of_a_part_of_the_world_is_no_difference() {
         .start()
         .await;
     let report = world.sweep().await;
-    assert_eq!(warnings(&report), "", "{report}");
+    assert!(!warnings(&report).contains("doesn't do the same"), "{report}");
 }
 
 #[tokio::test]
@@ -94,4 +94,54 @@ async fn the_same_content_under_other_numbers_is_no_difference() {
             r#"["guardrail corporate: corporate-baseline doesn't do the same in all Regions (ap-southeast-2 version 2, us-east-1 version 1 | eu-west-1 version 3): publish one content in all of them, unless that is meant"]"#
         ]],
     );
+}
+
+/// America's guardrail with inference in other Regions, and these policies for its profile there.
+async fn with_a_profile(document: &Document, granted: &[&str]) -> World {
+    let setup = World::of(document).world(|world| {
+        for region in ["us-east-2", "us-west-2"] {
+            world.regions.insert(region.to_owned(), world.regions[US]);
+        }
+        let profile = CrossRegion { guardrail_profile_identifier: "us.guardrail.v1:0".to_owned() };
+        world.guardrails[0].content.cross_region_config = Some(profile);
+    });
+    let world = setup.start().await;
+    for region in granted {
+        let arn = format!("arn:aws:bedrock:{region}:{OWNER}:guardrail-profile/us.guardrail.v1:0");
+        let policy = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": "*", "Action": ["bedrock:ApplyGuardrail"], "Resource": arn,
+            "Condition": { "StringEquals": { "aws:PrincipalOrgID": "o-exampleorgid" } } }] });
+        world.server.with(|model| {
+            let caller = model.caller(&format!("arn:aws:iam::{OWNER}:root"), region).unwrap();
+            model.put_resource_policy(&caller, &arn, &policy.to_string()).unwrap();
+        });
+    }
+    world
+}
+
+#[tokio::test]
+async fn a_profile_that_leads_where_it_is_not_granted_is_warned_of() {
+    let america = Document { regions: US, ..Document::default() };
+    let world = with_a_profile(&america, &["us-west-2"]).await;
+    let report = world.sweep().await;
+    assert!(report.is_converged(), "{report}");
+    check(
+        &warnings(&report),
+        expect![[
+            r#"guardrail corporate: us.guardrail.v1:0 may lead from us-east-1 to us-east-2, where the owner's profile isn't known to be granted to the organization, so that guarded calls may fail: attach to it there, with its Region in it: {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["bedrock:ApplyGuardrail"],"Resource":"arn:aws:bedrock:us-east-2:222222222222:guardrail-profile/us.guardrail.v1:0","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}}]}"#
+        ]],
+    );
+    let written = world.writes().into_iter().filter(|write| write.starts_with("PutResourcePolicy"));
+    assert_eq!(
+        written.collect::<Vec<_>>(),
+        [format!("PutResourcePolicy {OWNER}/{US}")],
+        "in its own Region alone"
+    );
+
+    // Not told of a part, of copies, nor where all is granted.
+    assert_eq!(warnings(&world.look_at(&[PAYMENTS]).await), "");
+    let world = with_a_profile(&america, &["us-east-2", "us-west-2"]).await;
+    assert_eq!(warnings(&world.sweep().await), "");
+    let copied = Document { guardrail: vec!["placement: copy"], ..america };
+    assert_eq!(warnings(&with_a_profile(&copied, &[]).await.sweep().await), "");
 }
