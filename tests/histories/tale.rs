@@ -13,9 +13,9 @@ use tempfile::TempDir;
 
 use crate::act::Stage;
 use crate::baseline::{Placement, Wanted, Wants};
-use crate::check::{Book, Invariant, Rest, Run, Violation, broken};
+use crate::check::{Book, Invariant, Rest, Run, Violation, broken, versions_were_stale};
 use crate::figures::Figures;
-use crate::model::{Place, Prompt, Snapshot, blocked_prompt, can_apply};
+use crate::model::{Place, Prompt, Snapshot, blocked_prompt, can_apply, is_admitted};
 use crate::planted::Plant;
 use crate::setting::{Setting, baseline_file, ledger_file};
 use crate::step::{Meddling, Step, Wrong, account_of};
@@ -274,7 +274,9 @@ impl Tale<'_> {
         for (target, to) in plan.plan().changes().filter_map(|change| change.enforces()) {
             let place = Place { account: target.account.to_string(), region: target.region.to_string() };
             let (arn, version) = (to.guardrail.to_string(), to.version.to_string());
-            let good = self.server.with(|model| can_apply(model, self.setting, &place, &arn, &version));
+            let good =
+                if versions_were_stale(self.setting, &self.faults, &arn) { is_admitted } else { can_apply };
+            let good = self.server.with(|model| good(model, self.setting, &place, &arn, &version));
             if !good {
                 return broken(
                     Invariant::EnforcedUnusable,
