@@ -344,7 +344,11 @@ impl Stage<'_> {
             let kept: Vec<Value> = all
                 .into_iter()
                 .filter(|statement| {
-                    let legal = statement["Effect"] == "Allow" && (sid || statement.get("Sid").is_none());
+                    let by_name = administrator(&self.setting.owner());
+                    let principal = &statement["Principal"];
+                    let legal = statement["Effect"] == "Allow"
+                        && (*principal == "*" || principal["AWS"] == by_name.as_str())
+                        && (sid || statement.get("Sid").is_none());
                     legal && (several || is_keepers(statement, &arn))
                 })
                 .take(if several { usize::MAX } else { 1 })

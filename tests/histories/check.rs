@@ -11,7 +11,9 @@ use serde_json::Value;
 use simulator::{AccountState, Answer, Call, EnforcedConfiguration, Guarding, GuardrailName, Model};
 
 use crate::baseline::{Mode, Placement, Wanted, Wants};
-use crate::model::{Place, Prompt, Snapshot, blocked_prompt, can_apply, is_keepers, is_usable, statements};
+use crate::model::{
+    Place, Prompt, Snapshot, blocked_prompt, can_apply, is_admitted, is_keepers, is_usable, statements,
+};
 use crate::setting::{MEMBER_ROLE, Setting};
 use crate::step::{LIST, PUT, Wrong, WrongKind, account_of};
 
@@ -170,13 +172,25 @@ pub(crate) struct Deeds {
     pub(crate) merged: usize,
 }
 
+/// Whether a guardrail's versions may have been shown as they once were. That one isn't ready, or
+/// carries an Automated Reasoning policy, is told by nothing but that look: a probe doesn't mind either.
+/// Whether it can be applied is told by the probe, and no old look excuses that.
+pub(crate) fn versions_were_stale(setting: &Setting, faults: &[Wrong], arn: &str) -> bool {
+    let Some(GuardrailName { account, .. }) = GuardrailName::from_arn(arn) else { return false };
+    is_stale(setting, faults, &account, &["GetGuardrail"])
+}
+
+/// Whether answers about this account may have been old in this run.
+fn is_stale(setting: &Setting, faults: &[Wrong], account: &str, operations: &[&str]) -> bool {
+    faults.iter().any(|fault| {
+        let about = fault.account.is_none_or(|number| account_of(setting, number) == account);
+        fault.kind == WrongKind::StaleRead && about && operations.contains(&fault.operation)
+    })
+}
+
 impl Run<'_> {
-    /// Whether answers about this account and Region may have been old in this run.
     fn may_be_stale(&self, account: &str, operations: &[&str]) -> bool {
-        self.faults.iter().any(|fault| {
-            let about = fault.account.is_none_or(|number| account_of(self.setting, number) == account);
-            fault.kind == WrongKind::StaleRead && about && operations.contains(&fault.operation)
-        })
+        is_stale(self.setting, self.faults, account, operations)
     }
 
     fn account_was_stale(&self, account: &str) -> bool {
@@ -288,7 +302,8 @@ impl Run<'_> {
         let (arn, version) = (&after.guardrail_arn, &after.guardrail_version);
         // Between look and write somebody may take away what was proven: nothing can prevent that.
         let proven = self.proven.contains(&(place.clone(), arn.clone(), version.clone()));
-        if !proven && !can_apply(model, self.setting, place, arn, version) {
+        let good = if versions_were_stale(self.setting, self.faults, arn) { is_admitted } else { can_apply };
+        if !proven && !good(model, self.setting, place, arn, version) {
             return broken(
                 Invariant::EnforcedUnusable,
                 format!("{place} enforces {arn} version {version}, and can't apply it"),

@@ -53,8 +53,19 @@ pub(crate) fn is_sound(model: &Model, arn: &str, version: &str) -> bool {
 }
 
 /// Whether the keeper's role in the account could apply the guardrail at this moment, with the
-/// policies that have effect.
+/// policies that have effect, and nothing about the version speaks against enforcing it.
 pub(crate) fn can_apply(
+    model: &mut Model,
+    setting: &Setting,
+    place: &Place,
+    arn: &str,
+    version: &str,
+) -> bool {
+    is_sound(model, arn, version) && is_admitted(model, setting, place, arn, version)
+}
+
+/// Whether the keeper's role in the account could apply the guardrail at this moment.
+pub(crate) fn is_admitted(
     model: &mut Model,
     setting: &Setting,
     place: &Place,
@@ -67,7 +78,7 @@ pub(crate) fn can_apply(
     } else {
         format!("arn:aws:iam::{account}:role/{MEMBER_ROLE}")
     };
-    is_sound(model, arn, version) && applies(model, &who, region, arn, version)
+    applies(model, &who, region, arn, version)
 }
 
 fn applies(model: &mut Model, who: &str, region: &str, arn: &str, version: &str) -> bool {

@@ -61,7 +61,8 @@ impl Plant {
                     && !can_apply(play.model, setting, place, &arn, &version)
             }),
             // Had something just been enforced, that would be what is noticed.
-            Plant::WithdrawsTooEarly if calls.iter().any(|call| call.operation == PUT) => {}
+            Plant::WithdrawsTooEarly | Plant::DeletesTheEnforcedVersion
+                if calls.iter().any(|call| call.operation == PUT) => {}
             Plant::WithdrawsTooEarly => play.withdraw(),
             Plant::DropsForeignStatements => play.drop_foreign(),
             Plant::ReplacesForeign => play.enforce_where(wants.version, |play, place, wanted, seen| {

@@ -3,19 +3,20 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use guardrail_keeper::ids::AccountId;
+use guardrail_keeper::ids::{AccountId, Target};
 use guardrail_keeper::reconcile::{Keeper, Stopped, everything, unwatched};
 use guardrail_keeper::record::Records;
 use guardrail_keeper::report::Report;
 use guardrail_keeper::trigger::{Accounts, Scope};
+use jiff::Timestamp;
 use simulator::{Answer, Server};
 use tempfile::TempDir;
 
 use crate::act::Stage;
 use crate::baseline::{Placement, Wanted, Wants};
-use crate::check::{Book, Invariant, Rest, Run, Violation, broken};
+use crate::check::{Book, Invariant, Rest, Run, Violation, broken, versions_were_stale};
 use crate::figures::Figures;
-use crate::model::{Place, Prompt, Snapshot, blocked_prompt, can_apply};
+use crate::model::{Place, Prompt, Snapshot, blocked_prompt, can_apply, is_admitted};
 use crate::planted::Plant;
 use crate::setting::{Setting, baseline_file, ledger_file};
 use crate::step::{Meddling, Step, Wrong, account_of};
@@ -274,7 +275,9 @@ impl Tale<'_> {
         for (target, to) in plan.plan().changes().filter_map(|change| change.enforces()) {
             let place = Place { account: target.account.to_string(), region: target.region.to_string() };
             let (arn, version) = (to.guardrail.to_string(), to.version.to_string());
-            let good = self.server.with(|model| can_apply(model, self.setting, &place, &arn, &version));
+            let good =
+                if versions_were_stale(self.setting, &self.faults, &arn) { is_admitted } else { can_apply };
+            let good = self.server.with(|model| good(model, self.setting, &place, &arn, &version));
             if !good {
                 return broken(
                     Invariant::EnforcedUnusable,
@@ -340,7 +343,8 @@ impl Tale<'_> {
             self.run(None, None).await?;
         }
         self.wait(60);
-        let excused = self.check_guarded()?;
+        let contested = self.contested().await;
+        let excused = self.check_guarded(&contested)?;
         self.log.push("     run over everything, for the last time".to_owned());
         let converged = self.figures.converged;
         self.run(None, None).await?;
@@ -354,7 +358,20 @@ impl Tale<'_> {
         Ok(())
     }
 
-    fn check_guarded(&mut self) -> Result<usize, Violation> {
+    /// Where repairs were undone so often that the next one waits. The keeper's clock is the machine's,
+    /// by which a history takes a moment.
+    async fn contested(&self) -> BTreeSet<Place> {
+        let now = Timestamp::now();
+        let records = self.records().await;
+        let contested = records.iter().filter(|(_, record)| record.is_contested(now));
+        let place = |target: &Target| Place {
+            account: target.account.to_string(),
+            region: target.region.to_string(),
+        };
+        contested.map(|(target, _)| place(target)).collect()
+    }
+
+    fn check_guarded(&mut self, contested: &BTreeSet<Place>) -> Result<usize, Violation> {
         let (setting, wants, book) = (self.setting, &self.wants, &self.book);
         let mut excused = 0;
         for account in setting.assignable() {
@@ -374,7 +391,8 @@ impl Tale<'_> {
                     let foreign = enforced.as_ref().is_some_and(|seen| book.is_foreign(&place, seen));
                     let met = enforced.is_some_and(|seen| wants.is_met(setting, model, &place, &seen));
                     let guarded = met && blocked_prompt(model, &place) == Prompt::Stopped;
-                    Some((guarded, excuse(setting, wants, &place, foreign)))
+                    let excuse = excuse(setting, wants, &place, foreign);
+                    Some((guarded, excuse.or(contested.contains(&place).then_some(CONTESTED))))
                 });
                 match outcome {
                     None => {}
@@ -395,6 +413,9 @@ impl Tale<'_> {
 
 /// Why something may still be enforced where nothing is wanted.
 const CHANGED: &str = "nothing is wanted, and what is there isn't what the keeper put there";
+
+/// Why a repair may still wait.
+const CONTESTED: &str = "repaired and undone again and again, so that the next repair waits";
 
 /// Why a target may be left unguarded, or guarded by something else, when everything that can be
 /// restored is. There are no other reasons.
