@@ -4,6 +4,7 @@
 //! account. Where there are none, an event is worked on as it comes.
 
 mod planner;
+mod sweeping;
 mod telling;
 mod worker;
 

@@ -14,6 +14,7 @@ mod destinations;
 mod kept;
 mod leftovers;
 mod manner;
+mod members;
 mod notes;
 mod owner;
 mod standing;

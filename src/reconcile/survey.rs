@@ -2,23 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::join_all;
-use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use tracing::{Instrument, debug, info_span};
 
 use super::copies::Originals;
 use super::owner::{Needs, lost_grants, policies};
 use super::{Keeper, Manner, Part, Progress, Step, Stopped};
 use crate::baseline::Baseline;
-use crate::cloud::{Head, Reader};
+use crate::cloud::Head;
 use crate::desired::{Desired, Wanted, desired};
 use crate::failure::{Category, Failure};
-use crate::ids::{AccountId, GuardrailArn, Region, Target};
+use crate::ids::{AccountId, Target};
 use crate::limits::{Extent, Rollout};
-use crate::observed::{Observation, Observed};
-use crate::organization::{Account, AccountState, OrgPath, Organization, Placement};
-use crate::plan::{Grounds, HoldReason, Plan, Proof, SafePlan, plan};
+use crate::observed::Observed;
+use crate::organization::{AccountState, OrgPath, Organization, Placement};
+use crate::plan::{Grounds, Plan, SafePlan, plan};
 use crate::record::{Grants, Records};
 use crate::resolved::{Catalog, differing, resolve};
 use crate::resource_policy::Resource;
@@ -310,98 +307,6 @@ impl Keeper {
             false => plan.hold_moves(&baseline.revision, records, has_moved),
         }
     }
-
-    async fn observe(
-        &self,
-        organization: &Organization,
-        desired: &Desired,
-        progress: Progress<'_>,
-    ) -> Observed {
-        let mut regions: BTreeMap<&AccountId, Vec<&Region>> = BTreeMap::new();
-        for target in desired.keys() {
-            regions.entry(&target.account).or_default().push(&target.region);
-        }
-        let accounts = organization
-            .accounts
-            .values()
-            .filter_map(|account| regions.get(&account.id).map(|regions| (account, regions.as_slice())));
-        let observations: Vec<Vec<(Target, Observation)>> = stream::iter(accounts)
-            .map(|(account, regions)| async move {
-                let observed = self.observe_account(account, regions).await;
-                progress(Step::Looked);
-                observed
-            })
-            .buffer_unordered(self.settings.concurrency)
-            .collect()
-            .await;
-        observations.into_iter().flatten().collect()
-    }
-
-    /// One account's Regions, side by side: one that hangs delays none of the others.
-    async fn observe_account(&self, account: &Account, regions: &[&Region]) -> Vec<(Target, Observation)> {
-        let session = self.cloud.session(&account.id).await;
-        let observations = regions.iter().map(|region| {
-            let target = Target { account: account.id.clone(), region: (*region).clone() };
-            let span = info_span!("observe", account.id = %account.id, region = %region);
-            let session = session.clone();
-            async move {
-                let observation = match session {
-                    Ok(session) => Reader::new(&session, region).enforcement().await,
-                    Err(failure) => Observation::Unreadable(failure),
-                };
-                let observation = match observation {
-                    Observation::Unreadable(failure) => {
-                        if failure.says_expired() {
-                            self.cloud.forget_session(&account.id).await;
-                        }
-                        Observation::Unreadable(self.in_grace(account, failure))
-                    }
-                    observation @ (Observation::Absent | Observation::Enforced(_)) => observation,
-                };
-                debug!("{target}: {observation}");
-                (target, observation)
-            }
-            .instrument(span)
-        });
-        join_all(observations).await
-    }
-
-    /// What a denial in a member means. Shortly after an account joined, its role and the role's
-    /// permissions may still be on the way, and AWS says the same then as when they are missing for good.
-    fn in_grace(&self, account: &Account, failure: Failure) -> Failure {
-        let grace = i64::from(self.settings.grace_minutes) * 60;
-        excused(failure, account.joined, grace)
-    }
-
-    /// Tries each guardrail that is to be enforced as the member that will have to use it.
-    async fn prove(
-        &self,
-        plan: &Plan,
-        organization: &Organization,
-        grants: &Grants,
-    ) -> BTreeMap<Target, Proof> {
-        let probes = plan.needs_proof().filter_map(|change| change.enforces());
-        let probes: Vec<(Target, Proof)> = stream::iter(probes)
-            .map(|(target, enforcement)| async move {
-                let answer = match self.cloud.session(&target.account).await {
-                    Ok(session) => Reader::new(&session, &target.region).probe(enforcement).await,
-                    Err(failure) => Err(failure),
-                };
-                let answer = answer.map_err(|failure| {
-                    let failure = match organization.accounts.get(&target.account) {
-                        Some(account) => self.in_grace(account, failure),
-                        None => failure,
-                    };
-                    let failure = while_granting(&enforcement.guardrail, grants, failure);
-                    HoldReason::ProbeFailed { failure }
-                });
-                (target.clone(), answer)
-            })
-            .buffer_unordered(self.settings.concurrency)
-            .collect()
-            .await;
-        probes.into_iter().collect()
-    }
 }
 
 /// What the ledger knew.
@@ -422,27 +327,6 @@ fn release_those_that_leave(desired: &mut Desired, offboarding: &BTreeSet<Accoun
             }
             Wanted::Guardrail(_) | Wanted::Unassigned | Wanted::Nothing | Wanted::Excluded => {}
         }
-    }
-}
-
-/// How long a grant may take until every probe sees it.
-const GRANT_SETTLES_SECONDS: i64 = 600;
-
-/// What a denied probe means shortly after we granted the guardrail: the grant may be on its way.
-fn while_granting(guardrail: &GuardrailArn, grants: &Grants, failure: Failure) -> Failure {
-    let granted = grants.get(&Resource::Guardrail(guardrail.clone()));
-    excused(failure, granted.map(|granted| granted.at), GRANT_SETTLES_SECONDS)
-}
-
-/// Takes a denial for a matter of time within `seconds` of what it may be waiting for. An explicit
-/// denial waits for nothing.
-fn excused(failure: Failure, since: Option<Timestamp>, seconds: i64) -> Failure {
-    let age = since.map(|since| Timestamp::now().as_second() - since.as_second());
-    let explicit = failure.message.contains("explicit deny");
-    if failure.category == Category::Denied && !explicit && age.is_some_and(|age| age < seconds) {
-        Failure { category: Category::NotReady, ..failure }
-    } else {
-        failure
     }
 }
 

@@ -179,18 +179,30 @@ mod tests {
                 owner.us-east-1 (arn:aws:bedrock:us-east-1:222222222222:guardrail/base1234abcd): a guardrail was deleted
             "#]],
         );
-        check("baseline-updated", &expect![[r#"
+        check(
+            "baseline-updated",
+            &expect![[r#"
             sweep all Regions: the baseline was changed
-        "#]]);
-        check("schedule-scheduler", &expect![[r#"
+        "#]],
+        );
+        check(
+            "schedule-scheduler",
+            &expect![[r#"
             sweep all Regions: the schedule looks at everything
-        "#]]);
-        check("account-left", &expect![[r#"
+        "#]],
+        );
+        check(
+            "account-left",
+            &expect![[r#"
             300000000001 (all Regions): the account left the organization
-        "#]]);
-        check("request-accounts", &expect![[r#"
+        "#]],
+        );
+        check(
+            "request-accounts",
+            &expect![[r#"
             300000000001 (eu-west-1, us-east-1): somebody asked for it: role repaired
             300000000002 (eu-west-1, us-east-1): somebody asked for it: role repaired
-        "#]]);
+        "#]],
+        );
     }
 }

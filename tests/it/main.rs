@@ -20,6 +20,7 @@ mod ledger;
 mod organization;
 mod policies;
 mod queued;
+mod queued_faults;
 mod races;
 mod regions;
 mod support;

@@ -1,0 +1,211 @@
+//! Long work over the whole organization, a page of accounts at a time: counting what a revision would
+//! change, queueing a look at everybody, and seeing when that has come to its end.
+//!
+//! Each page is done before it is asked whether there is time for another; what is left is sent on.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use tracing::{debug, error, info};
+
+use super::HandlerError;
+use super::planner::Planner;
+use crate::baseline::{Baseline, GuardrailKey};
+use crate::failure::Category;
+use crate::limits::{Extent, Rollout};
+use crate::organization::{Account, Placement};
+use crate::reconcile::{Standing, Stopped};
+use crate::task::{AccountTask, Cause, Count, Errand, OwnerTask, Settle, Sweep, Task, Then};
+use crate::trigger::Regions;
+
+/// How much time has to be left for another page of accounts: one call to Organizations with all its
+/// attempts, and the messages of its accounts.
+const PAGE_SECONDS: u64 = 40;
+
+/// How often a sweep's end is looked for before it is told as it is.
+const LOOKS_FOR_AN_END: u32 = 10;
+
+impl Planner<'_> {
+    pub(super) async fn count(self, mut count: Count) -> Result<(), HandlerError> {
+        let Standing { baseline, instead_of } = self.keeper.standing().await?;
+        if baseline.revision != count.revision || instead_of.is_some() {
+            // The baseline changed meanwhile, and that change has an event of its own.
+            info!(baseline.revision = %count.revision, "not counted further: the baseline is another one now");
+            return Ok(());
+        }
+        let catalog = self.keeper.catalog_for_counting(&baseline).await;
+        loop {
+            let (accounts, next) = match self.page(count.page.clone()).await? {
+                Page::Read(accounts, next) => (accounts, next),
+                Page::TokenRefused => {
+                    let Count { revision, cause, .. } = count;
+                    let extent = Extent::default();
+                    let count = Count { revision, page: None, extent, cause: cause.again() };
+                    let delay = count.cause.delay_seconds();
+                    return self.later(&Errand::Count(count), delay).await;
+                }
+            };
+            let extent = self.keeper.count(&baseline, &catalog, accounts).await?;
+            count.extent = count.extent.plus(extent);
+            count.page = next;
+            if count.page.is_none() {
+                break;
+            }
+            if !self.deadline.leaves(PAGE_SECONDS) {
+                return self.later(&Errand::Count(count), 0).await;
+            }
+        }
+        let Count { revision, extent, cause, page: _ } = count;
+        let mut approved = false;
+        let counted = self
+            .keeper
+            .ledger()
+            .change_rollout(|known| {
+                let rollout = known.take().filter(|known| known.revision == revision);
+                let rollout = rollout.unwrap_or_else(|| Rollout::new(revision.clone()));
+                let rollout = rollout.count(extent, baseline.limits);
+                approved = rollout.approved;
+                *known = Some(rollout);
+            })
+            .await;
+        counted.map_err(Stopped::Ledger)?;
+        if approved {
+            info!(baseline.revision = %revision, "baseline {revision} is within its limits: {extent}");
+        } else {
+            error!(
+                error.kind = "LimitsExceeded",
+                baseline.revision = %revision,
+                "baseline {revision} is not acted on, because it changes more than its limits allow ({extent}): read its plan, then guardrailctl approve {revision}"
+            );
+        }
+        // Repairs and looks go on either way.
+        let now = Timestamp::now();
+        let sweep =
+            Sweep { regions: Regions::All, guardrails: None, page: None, began: now, accounts: 0, cause };
+        self.sweep(sweep).await
+    }
+
+    pub(super) async fn sweep(self, mut sweep: Sweep) -> Result<(), HandlerError> {
+        let Standing { baseline, .. } = self.keeper.standing_for(sweep.cause.revision.as_ref()).await?;
+        if sweep.page.is_none() && sweep.guardrails.is_none() {
+            // The owner's side first: accounts find what it recorded, and wait where it has work to do.
+            let here = baseline.regions().into_iter().filter(|region| sweep.regions.contain(region));
+            let owner = here.map(|region| {
+                let cause = sweep.cause.clone();
+                Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, cause })
+            });
+            self.send(owner.collect()).await?;
+        }
+        loop {
+            let (accounts, next) = match self.page(sweep.page.clone()).await? {
+                Page::Read(accounts, next) => (accounts, next),
+                Page::TokenRefused => {
+                    let cause = sweep.cause.again();
+                    let delay = cause.delay_seconds();
+                    let sweep = Sweep { page: None, accounts: 0, cause, ..sweep };
+                    return self.later(&Errand::Sweep(sweep), delay).await;
+                }
+            };
+            let placed_at = Timestamp::now();
+            let tasks: Vec<Task> = accounts
+                .into_iter()
+                .filter(|account| account.state.is_active())
+                .filter(|account| should_enforce(&baseline, account, sweep.guardrails.as_ref()))
+                .map(|account| {
+                    Task::Account(AccountTask {
+                        account: account.id.clone(),
+                        placement: Some(Placement { account, placed_at }),
+                        regions: sweep.regions.clone(),
+                        cause: sweep.cause.clone(),
+                    })
+                })
+                .collect();
+            sweep.accounts += tasks.len();
+            self.send(tasks).await?;
+            sweep.page = next;
+            if sweep.page.is_none() {
+                break;
+            }
+            if !self.deadline.leaves(PAGE_SECONDS) {
+                return self.later(&Errand::Sweep(sweep), 0).await;
+            }
+        }
+        info!(accounts = sweep.accounts, "queued {} accounts: {}", sweep.accounts, sweep.cause.reason);
+        if !sweep.is_whole() {
+            return Ok(());
+        }
+        let Sweep { began, accounts, cause, .. } = sweep;
+        let cause = Cause { attempt: 0, ..cause };
+        let delay = cause.delay_seconds();
+        self.later(&Errand::Settle(Settle { began, accounts, cause }), delay).await
+    }
+
+    /// Sees whether every account that a sweep queued was looked at, and ends it if so.
+    pub(super) async fn settle(self, settle: Settle) -> Result<(), HandlerError> {
+        let Settle { began, accounts, cause } = settle;
+        let tally = self.keeper.tally(began).await.map_err(Stopped::Ledger)?;
+        let missing = accounts.saturating_sub(tally.looked_at);
+        if missing > 0 && cause.attempt < LOOKS_FOR_AN_END {
+            debug!(missing, "the sweep is still under way");
+            let cause = cause.again();
+            let delay = cause.delay_seconds();
+            return self.later(&Errand::Settle(Settle { began, accounts, cause }), delay).await;
+        }
+        // Accounts that the record knows and that no list names any more: they may be gone.
+        let lost: Vec<Task> = tally
+            .not_looked_at
+            .iter()
+            .map(|account| {
+                Task::Account(AccountTask {
+                    account: account.clone(),
+                    placement: None,
+                    regions: Regions::All,
+                    cause: cause.clone(),
+                })
+            })
+            .collect();
+        self.send(lost).await?;
+        // What nobody uses any more is taken back, now that everybody was seen.
+        let grants = self.keeper.ledger().grants().await.map_err(Stopped::Ledger)?;
+        let regions: BTreeSet<_> = grants.keys().map(|resource| resource.region().clone()).collect();
+        let owner = regions.into_iter().map(|region| {
+            let (then, cause) = (Then::Nothing, cause.clone());
+            Task::Owner(OwnerTask { region, then, swept_since: Some(began), cause })
+        });
+        self.send(owner.collect()).await?;
+        super::telling::sweep_completed(self.keeper, &tally, accounts, began, &cause).await;
+        Ok(())
+    }
+
+    async fn page(self, from: Option<String>) -> Result<Page, HandlerError> {
+        let goes_on = from.is_some();
+        match self.keeper.page_of_accounts(from).await {
+            Ok((accounts, next)) => Ok(Page::Read(accounts, next)),
+            // How long a token lasts is not documented. Nothing is lost by beginning again.
+            Err(Stopped::OrganizationUnreadable(failure))
+                if goes_on && failure.category == Category::Rejected =>
+            {
+                info!("the list of accounts is begun again: {failure}");
+                Ok(Page::TokenRefused)
+            }
+            Err(stopped) => Err(stopped.into()),
+        }
+    }
+}
+
+enum Page {
+    Read(Vec<Account>, Option<String>),
+    TokenRefused,
+}
+
+/// Whether an account should enforce one of these guardrails. Where that isn't asked, every account counts.
+fn should_enforce(
+    baseline: &Baseline,
+    account: &Account,
+    guardrails: Option<&BTreeSet<GuardrailKey>>,
+) -> bool {
+    guardrails.is_none_or(|guardrails| {
+        let assignment = baseline.assignment(&account.id, &account.path);
+        assignment.and_then(|it| it.guardrail.as_ref()).is_some_and(|key| guardrails.contains(key))
+    })
+}

@@ -1,0 +1,219 @@
+//! Through the queues while things break: a worker that dies anywhere, a ledger that is gone or old, and
+//! more events than anybody asked for.
+
+use std::collections::BTreeSet;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use guardrail_keeper::handler::Deadline;
+use serde_json::Value;
+use simulator::{Ended, EventSourceMapping, Next};
+
+use crate::support::stack::{Stack, answer, events_queue, tasks_queue};
+use crate::support::{Document, EU, OWNER, PAYMENTS, PUT, SANDBOX, SHIPPING, WORKLOAD, World, version};
+
+const EMPTY: &str = "0 events, 0 tasks.fifo, 0 dead-events, 0 dead-tasks.fifo";
+
+fn document() -> Document {
+    Document { regions: EU, ..Document::default() }
+}
+
+/// Somebody tampers, an account moves to where nothing is wanted, and the guardrail loses its policy.
+fn mischief(stack: &Stack) {
+    stack.world.administrator_releases(PAYMENTS, EU);
+    stack.send(&stack.world.event("DeleteEnforcedGuardrailConfiguration"));
+    stack.world.server.with(|model| model.move_account(SHIPPING, SANDBOX)).unwrap();
+    stack.send(&stack.world.event("MoveAccount"));
+    let arn = crate::support::guardrail(EU);
+    stack.world.server.with(|model| {
+        let owner = model.caller(&format!("arn:aws:iam::{OWNER}:root"), EU).unwrap();
+        model.delete_resource_policy(&owner, &arn).unwrap();
+    });
+    stack.send(&stack.world.event("DeleteResourcePolicy"));
+}
+
+/// One invocation that dies as soon as AWS has received so many calls in all; whether its last one was
+/// carried out, nobody there will know.
+async fn step_until(stack: &mut Stack, calls: usize) -> bool {
+    let Stack { world, events, tasks, .. } = stack;
+    for mapping in [tasks, events] {
+        let Next::Batch { invocation, event } = mapping.next(&world.server).unwrap() else { continue };
+        let server = &world.server;
+        let dies = async {
+            while server.calls().len() < calls {
+                tokio::task::yield_now().await;
+            }
+        };
+        let ended = tokio::select! {
+            biased;
+            () = dies => Ended::Crashed,
+            ended = answer(&world.keeper, &event, Deadline::NONE) => ended,
+        };
+        let died = ended == Ended::Crashed;
+        mapping.finish(server, invocation, &ended).unwrap();
+        return !died;
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_after_any_call_loses_nothing() {
+    let mut stack = Stack::guarded(World::of(&document()).durable()).await;
+    mischief(&stack);
+    stack.world.server.clear_calls();
+    stack.world.server.snapshot("before");
+    let ledger = std::fs::read(stack.world.ledger_file()).unwrap();
+    stack.settle().await;
+    let (end, calls) = (stack.world.enforced(), stack.world.server.calls().len());
+    assert!(calls > 30, "{calls} calls");
+    assert_eq!(stack.left(), EMPTY);
+
+    for call in 1..=calls {
+        assert!(stack.world.server.restore("before"));
+        std::fs::write(stack.world.ledger_file(), &ledger).unwrap();
+        stack.world.server.clear_calls();
+        stack.events = EventSourceMapping::new(&events_queue());
+        stack.tasks = EventSourceMapping::new(&tasks_queue()).batch_size(1);
+        stack.world.keeper = stack.world.another_keeper().await;
+        while step_until(&mut stack, call).await {}
+        // Another process goes on: with what is in the queues and in the ledger, and nothing else.
+        stack.world.keeper = stack.world.another_keeper().await;
+        stack.settle().await;
+        assert_eq!(stack.world.enforced(), end, "after call {call}");
+        assert_eq!(stack.left(), EMPTY, "after call {call}");
+        stack.world.server.clear_calls();
+        stack.deliver(&stack.schedule()).await;
+        assert_eq!(stack.world.writes(), [""; 0], "after call {call}");
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_events_twice_and_in_any_order_are_one_run_at_a_time_for_each_account() {
+    const SEED: u64 = 2611;
+    const ACCOUNTS: usize = 400;
+    const EACH: usize = 25;
+    let everybody = Document { rest: vec!["limits: { max_replacements: 1000 }"], ..document() };
+    let mut stack = Stack::start(World::of(&everybody)).await;
+    let accounts: Vec<String> = stack.world.server.with(|model| {
+        let create = |number: usize| {
+            let account = model.create_account(&format!("member-{number}"), WORKLOAD).unwrap();
+            model.finish_account_creation(&account);
+            account
+        };
+        (0..ACCOUNTS).map(create).collect()
+    });
+    stack.deliver(&stack.schedule()).await;
+
+    stack.world.administrator_enforces(&accounts[0], EU, version(EU, "1"));
+    let event = stack.world.event("PutEnforcedGuardrailConfiguration").to_string();
+    let id = serde_json::from_str::<Value>(&event).unwrap()["id"].as_str().unwrap().to_owned();
+    for number in 0..ACCOUNTS * EACH {
+        let account = &accounts[number % ACCOUNTS];
+        let event = event.replace(&accounts[0], account).replace(&id, &format!("event-{number}"));
+        stack.send_text(&event);
+    }
+    for account in &accounts {
+        stack.world.administrator_releases(account, EU);
+    }
+
+    println!("seed {SEED}");
+    let mut events =
+        EventSourceMapping::new(&events_queue()).shuffled(SEED).duplicating(5).maximum_concurrency(2);
+    let mut tasks =
+        EventSourceMapping::new(&tasks_queue()).batch_size(1).shuffled(SEED).maximum_concurrency(12);
+    let (server, keeper) = (&stack.world.server, &stack.world.keeper);
+    let mut running = FuturesUnordered::new();
+    let mut busy: BTreeSet<String> = BTreeSet::new();
+    let mut worked = 0;
+    loop {
+        let mut waits = Vec::new();
+        for (is_task, mapping) in [(true, &mut tasks), (false, &mut events)] {
+            loop {
+                match mapping.next(server).unwrap() {
+                    Next::Batch { invocation, event } => {
+                        let record = &event["Records"][0];
+                        let group = record["attributes"]["MessageGroupId"].as_str().map(str::to_owned);
+                        if let Some(group) = &group {
+                            worked += 1;
+                            assert!(busy.insert(group.clone()), "two runs over {group} at once");
+                            let body: Value = serde_json::from_str(record["body"].as_str().unwrap()).unwrap();
+                            let about = body["account"].as_str().map(str::to_owned);
+                            assert!(about.is_none_or(|account| account == *group), "{body}");
+                        }
+                        running.push(async move {
+                            let ended = answer(keeper, &event, Deadline::NONE).await;
+                            (is_task, invocation, group, ended)
+                        });
+                    }
+                    Next::Later(until) => {
+                        waits.push(until);
+                        break;
+                    }
+                    Next::Busy | Next::Idle => break,
+                }
+            }
+        }
+        match running.next().await {
+            Some((is_task, invocation, group, ended)) => {
+                if let Some(group) = group {
+                    busy.remove(&group);
+                }
+                let mapping = if is_task { &mut tasks } else { &mut events };
+                mapping.finish(server, invocation, &ended).unwrap();
+            }
+            None => match waits.into_iter().min() {
+                Some(until) => server.with(|model| model.clock.set(until)),
+                None => break,
+            },
+        }
+    }
+    drop(running);
+    // Only what came together in one batch is worked on together.
+    assert!(worked > ACCOUNTS * EACH / 2, "{worked} tasks");
+    println!("{worked} tasks out of {} events", ACCOUNTS * EACH);
+    for account in &accounts {
+        assert_eq!(stack.world.enforced_in(account).matches("eubase1a2b3c:2").count(), 1, "{account}");
+    }
+    assert_eq!(stack.left(), EMPTY);
+}
+
+#[tokio::test]
+async fn without_the_ledger_nothing_is_lost_and_nothing_is_guessed() {
+    let mut stack = Stack::guarded(World::of(&document()).durable()).await;
+    let ledger = std::fs::read(stack.world.ledger_file()).unwrap();
+    std::fs::write(stack.world.ledger_file(), "{").unwrap();
+    stack.world.keeper = stack.world.another_keeper().await;
+    stack.world.administrator_releases(PAYMENTS, EU);
+    stack.send(&stack.world.event("DeleteEnforcedGuardrailConfiguration"));
+    stack.work().await;
+    // Whether that is a repair can't be told, so it waits.
+    assert!(!stack.world.writes().iter().any(|write| write.starts_with(PUT)), "{:?}", stack.world.writes());
+    assert!(stack.left().starts_with("1 events"), "{}", stack.left());
+
+    std::fs::write(stack.world.ledger_file(), ledger).unwrap();
+    stack.settle().await;
+    assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:2").count(), 1);
+    assert_eq!(stack.left(), EMPTY);
+}
+
+#[tokio::test]
+async fn an_empty_ledger_is_filled_by_the_next_sweep_and_an_old_one_is_put_right() {
+    let mut stack = Stack::guarded(World::of(&document()).durable()).await;
+    let old = std::fs::read(stack.world.ledger_file()).unwrap();
+    stack.world.publish(&Document { version: 1, ..document() });
+    stack.deliver(&stack.world.event("Parameter Store Change")).await;
+    assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:1").count(), 1);
+
+    for ledger in [Some(old), None] {
+        match ledger {
+            Some(old) => std::fs::write(stack.world.ledger_file(), old).unwrap(),
+            None => std::fs::remove_file(stack.world.ledger_file()).unwrap(),
+        }
+        stack.world.keeper = stack.world.another_keeper().await;
+        stack.world.server.clear_calls();
+        stack.deliver(&stack.schedule()).await;
+        assert_eq!(stack.world.writes(), [""; 0]);
+        let known = stack.world.keeper.ledger().account(&PAYMENTS.parse().unwrap()).await.unwrap();
+        let ours = known.regions[&EU.parse().unwrap()].ours.clone().expect("what is as wanted is adopted");
+        assert_eq!(ours.enforcement.version.to_string(), "1");
+    }
+}
