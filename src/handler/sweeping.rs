@@ -86,7 +86,8 @@ impl Planner<'_> {
     }
 
     pub(super) async fn sweep(self, mut sweep: Sweep) -> Result<(), HandlerError> {
-        let Standing { baseline, .. } = self.keeper.standing_for(sweep.cause.revision.as_ref()).await?;
+        let Standing { baseline, .. } =
+            self.keeper.standing_for(sweep.cause.revision.as_ref(), sweep.cause.first_seen).await?;
         if sweep.page.is_none() && sweep.guardrails.is_none() {
             // The owner's side first: accounts find what it recorded, and wait where it has work to do.
             let here = baseline.regions().into_iter().filter(|region| sweep.regions.contain(region));

@@ -32,10 +32,11 @@ impl Planner<'_> {
 
     async fn work_on(self, task: Task, sequence: Option<Sequence>) -> Result<(), HandlerError> {
         info!("working on {}: {}", task.group(), task.cause().reason);
-        let standing = match self.keeper.standing_for(task.cause().revision.as_ref()).await {
-            Ok(standing) => standing,
-            Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
-        };
+        let standing =
+            match self.keeper.standing_for(task.cause().revision.as_ref(), task.cause().first_seen).await {
+                Ok(standing) => standing,
+                Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
+            };
         match task {
             Task::Account(_) => self.work_on_account(task, &standing, sequence).await,
             Task::Owner(_) => self.work_for_owner(task, &standing).await,

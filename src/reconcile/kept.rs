@@ -25,7 +25,7 @@ const READINESS_SECONDS: i64 = 900;
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     readiness: Mutex<HashMap<Region, (Instant, Option<Readiness>)>>,
-    baseline: Mutex<Option<(Instant, String)>>,
+    baseline: Mutex<Option<(Instant, Timestamp, String)>>,
 }
 
 impl Kept {
@@ -33,18 +33,18 @@ impl Kept {
         locked(&self.readiness).remove(region);
     }
 
-    /// The text of the last good baseline that was read, unless that is longer ago.
-    pub(super) fn baseline(&self, longest: Duration) -> Option<String> {
+    /// The text of the last good baseline that was read, and when, unless that is longer ago.
+    pub(super) fn baseline(&self, longest: Duration) -> Option<(Timestamp, String)> {
         let kept = locked(&self.baseline);
-        let (read, text) = kept.as_ref()?;
-        (read.elapsed() < longest).then(|| text.clone())
+        let (read, at, text) = kept.as_ref()?;
+        (read.elapsed() < longest).then(|| (*at, text.clone()))
     }
 
     /// Keeps the text of a good baseline. Answers whether it is another than before.
     pub(super) fn keep_baseline(&self, text: &str) -> bool {
         let mut kept = locked(&self.baseline);
-        let news = kept.as_ref().is_none_or(|(_, known)| known != text);
-        *kept = Some((Instant::now(), text.to_owned()));
+        let news = kept.as_ref().is_none_or(|(_, _, known)| known != text);
+        *kept = Some((Instant::now(), Timestamp::now(), text.to_owned()));
         news
     }
 }

@@ -40,14 +40,18 @@ impl Keeper {
         }
     }
 
-    /// As [`Keeper::standing`], without reading the same baseline again and again. Whoever expects
-    /// another revision than the one that was read has it read anew.
+    /// As [`Keeper::standing`], without reading the same baseline again and again. One that was read
+    /// before the work was asked for counts only if it is the revision that whoever asked went by.
     ///
     /// # Errors
     /// As [`Keeper::standing`].
-    pub async fn standing_for(&self, expected: Option<&Revision>) -> Result<Standing, Stopped> {
-        if let Some(text) = self.kept.baseline(KEPT)
-            && expected.is_none_or(|expected| *expected == Revision::of(&text))
+    pub async fn standing_for(
+        &self,
+        expected: Option<&Revision>,
+        asked_at: Timestamp,
+    ) -> Result<Standing, Stopped> {
+        if let Some((read_at, text)) = self.kept.baseline(KEPT)
+            && (read_at >= asked_at || expected.is_some_and(|expected| *expected == Revision::of(&text)))
             && let Ok(baseline) = Baseline::parse(&text)
         {
             return Ok(Standing { baseline, instead_of: None });

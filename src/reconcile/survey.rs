@@ -158,11 +158,13 @@ impl Keeper {
         let plan = plan.restrict(baseline.mode);
         let plan = match manner.part {
             Part::Everything => plan.limit(&rollout, baseline.limits, &records),
-            Part::Account => self.admit_moves(baseline, plan, &organization, &records, &mut warnings).await,
+            Part::Account => {
+                let plan = plan.limit_part(&rollout, &records);
+                self.admit_moves(baseline, plan, &organization, &records, &mut warnings).await
+            }
             // Grants take nothing from anybody, and are taken back only where nobody uses them.
             Part::Owner { .. } => plan,
         };
-        let plan = if manner.part == Part::Account { plan.limit_part(&rollout, &records) } else { plan };
         let proofs = self.prove(&plan, &organization, &grants).await;
         let plan = plan.prove(&proofs);
 

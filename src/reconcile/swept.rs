@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::owner::Needs;
 use super::{Keeper, Stopped};
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, Mode};
 use crate::desired::{Desired, Wanted, desired};
 use crate::failure::Failure;
 use crate::ids::{AccountId, Region, Target};
@@ -90,6 +90,10 @@ impl Keeper {
         let grounds =
             Grounds { own_roles: &self.settings.own_roles, ledger_is_durable: true, now: Timestamp::now() };
         let plan = plan(&resolved, &observed, &records, grounds).restrict(baseline.mode);
+        if baseline.mode == Mode::Audit {
+            // It writes nothing; what it sees makes the next revision's count exact.
+            return Ok(Extent::default());
+        }
         let counted = Extent::of(&plan, &records, &baseline.revision);
         // Where something is enforced and nobody can tell yet what will be, it may be replaced.
         let undecided = plan.decisions.iter().filter(|(target, decision)| {
