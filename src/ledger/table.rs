@@ -184,12 +184,12 @@ impl Table {
             .put_item()
             .table_name(&self.name)
             .item(KEY, text(key))
-            .item(VERSION, number(version))
+            .item(VERSION, number(&version))
             .item(KIND, text(kind(key)))
             .item(DOCUMENT, text(document))
             .item(PUT_ID, text(&id));
         if let Some(expires) = expires {
-            request = request.item(EXPIRES, number(expires));
+            request = request.item(EXPIRES, number(&expires));
         }
         request = match expected {
             None => request
@@ -198,7 +198,7 @@ impl Table {
             Some(expected) => request
                 .condition_expression("#version = :expected")
                 .expression_attribute_names("#version", VERSION)
-                .expression_attribute_values(":expected", number(expected)),
+                .expression_attribute_values(":expected", number(&expected)),
         };
         match request.send().await {
             Ok(_) => Ok(Put::Stored(version)),
@@ -223,7 +223,7 @@ impl Table {
             .key(KEY, text(key))
             .condition_expression("#version = :expected")
             .expression_attribute_names("#version", VERSION)
-            .expression_attribute_values(":expected", number(expected));
+            .expression_attribute_values(":expected", number(&expected));
         match request.send().await {
             Ok(_) => Ok(Put::Stored(expected)),
             Err(error) if is_unmet_condition(&error) => {
@@ -271,7 +271,7 @@ fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-fn number(number: impl ToString) -> AttributeValue {
+fn number(number: &impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
@@ -356,17 +356,17 @@ mod tests {
     fn an_item_of_somebody_else_is_named_and_not_guessed_at() {
         let good = HashMap::from([
             (KEY.to_owned(), text("a#1")),
-            (VERSION.to_owned(), number(7)),
+            (VERSION.to_owned(), number(&7)),
             (DOCUMENT.to_owned(), text("{}")),
-            (EXPIRES.to_owned(), number(1_900_000_000_i64)),
+            (EXPIRES.to_owned(), number(&1_900_000_000_i64)),
         ]);
         let item = Item { version: 7, document: "{}".to_owned(), expires: Some(1_900_000_000) };
         assert_eq!(parsed(GET, &good), Ok(("a#1".to_owned(), item)));
         for (name, value) in [
-            (KEY, number(1)),
-            (VERSION, number(-1)),
+            (KEY, number(&1)),
+            (VERSION, number(&-1)),
             (VERSION, text("7")),
-            (DOCUMENT, number(1)),
+            (DOCUMENT, number(&1)),
             (EXPIRES, text("never")),
             (EXPIRES, AttributeValue::N("1.5".to_owned())),
         ] {

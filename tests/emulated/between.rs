@@ -25,7 +25,15 @@ pub(crate) enum Fault {
     Between(Box<Meddle>),
 }
 
-pub(crate) type Meddle = dyn FnOnce(Value, &dyn Fn(&Value) -> Value) -> Option<Value> + Send;
+impl Fault {
+    pub(crate) fn between(
+        meddle: impl FnOnce(&Value, &dyn Fn(&Value) -> Value) -> Option<Value> + Send + 'static,
+    ) -> Fault {
+        Fault::Between(Box::new(meddle))
+    }
+}
+
+pub(crate) type Meddle = dyn FnOnce(&Value, &dyn Fn(&Value) -> Value) -> Option<Value> + Send;
 
 /// A listener on loopback, with the emulator behind it.
 pub(crate) struct Between {
@@ -72,15 +80,6 @@ impl Between {
     /// The next call of that operation meets this fault; several are met in the order given.
     pub(crate) fn next(&self, operation: &'static str, fault: Fault) {
         self.shared.faults.lock().unwrap().push_back((operation, fault));
-    }
-
-    /// As [`Fault::Between`].
-    pub(crate) fn meddle(
-        &self,
-        operation: &'static str,
-        meddle: impl FnOnce(Value, &dyn Fn(&Value) -> Value) -> Option<Value> + Send + 'static,
-    ) {
-        self.next(operation, Fault::Between(Box::new(meddle)));
     }
 
     /// The operations called since the last time, each attempt of them; every fault was met.
@@ -142,13 +141,13 @@ impl Shared {
                 Some(response(400, body.to_string().as_bytes(), &query))
             }
             Some(Fault::Between(meddle)) => {
-                let body = serde_json::from_slice(&request.body).expect("a request is JSON");
+                let body: Value = serde_json::from_slice(&request.body).expect("a request is JSON");
                 let pass_on = |body: &Value| {
                     let (status, answer) = self.pass_on(request, body.to_string().as_bytes());
                     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
                     serde_json::from_slice(&answer).expect("an answer is JSON")
                 };
-                meddle(body, &pass_on).map(|answer| response(200, answer.to_string().as_bytes(), ""))
+                meddle(&body, &pass_on).map(|answer| response(200, answer.to_string().as_bytes(), ""))
             }
         }
     }

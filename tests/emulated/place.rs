@@ -107,7 +107,14 @@ async fn keeper(between: &Between) -> Cloud {
         access_key_id: ACCOUNT.to_owned(),
         secret_access_key: "emulated".to_owned(),
     };
-    let patience = Patience { attempts: ATTEMPTS, backoff: Duration::from_millis(1), ..Patience::default() };
+    // An emulator on a busy machine is slow, and what is sent twice for that would be counted.
+    let patience = Patience {
+        attempt: Duration::from_secs(60),
+        operation: Duration::from_secs(180),
+        attempts: ATTEMPTS,
+        backoff: Duration::from_millis(1),
+        ..Patience::default()
+    };
     Cloud::connect(access, identity(), patience).await.unwrap()
 }
 

@@ -1,6 +1,7 @@
 //! The queues.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use guardrail_keeper::cloud::{DelayedMessage, FifoMessage};
@@ -35,12 +36,9 @@ async fn by_group(place: &Place, queue: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 /// Refuses the entries whose bodies contain `which`, and passes the others on.
-fn refuse(
-    which: &'static str,
-    code: &'static str,
-    sender_fault: bool,
-) -> impl FnOnce(Value, &dyn Fn(&Value) -> Value) -> Option<Value> + Send + 'static {
-    move |mut request, pass_on| {
+fn refuse(which: &'static str, code: &'static str, sender_fault: bool) -> Fault {
+    Fault::between(move |request, pass_on| {
+        let mut request = request.clone();
         let entries = request["Entries"].as_array().unwrap().clone();
         let (bad, good): (Vec<Value>, Vec<Value>) =
             entries.into_iter().partition(|entry| entry["MessageBody"].as_str().unwrap().contains(which));
@@ -52,7 +50,7 @@ fn refuse(
         });
         answer["Failed"] = bad.collect();
         Some(answer)
-    }
+    })
 }
 
 #[tokio::test]
@@ -110,8 +108,8 @@ async fn a_message_that_is_refused_for_a_while_holds_up_its_group_alone() {
     let messages: Vec<FifoMessage> =
         (0..3).flat_map(|n| [task("111111111111", n), task("222222222222", n)]).collect();
     let first = r#""111111111111","n":0"#;
-    place.between.meddle(SEND, refuse(first, "InternalError", false));
-    place.between.meddle(SEND, refuse(first, "RequestThrottled", true));
+    place.between.next(SEND, refuse(first, "InternalError", false));
+    place.between.next(SEND, refuse(first, "RequestThrottled", true));
     place.cloud.queues().send_tasks(&queue, &messages).await.unwrap();
     assert_eq!(place.between.calls(), [SEND; 5]);
     let received = by_group(&place, &queue).await;
@@ -129,7 +127,7 @@ async fn a_message_that_is_never_taken_is_counted_with_what_stays_behind_it() {
         (0..3).flat_map(|n| [task("111111111111", n), task("222222222222", n)]).collect();
     // The sender's fault: once is enough.
     place.between.next(SEND, Fault::Pass);
-    place.between.meddle(SEND, refuse(r#""111111111111","n":1"#, "InvalidMessageContents", true));
+    place.between.next(SEND, refuse(r#""111111111111","n":1"#, "InvalidMessageContents", true));
     let failure = queues.send_tasks(&queue, &messages).await.unwrap_err();
     assert_eq!(
         failure.to_string(),
@@ -142,7 +140,7 @@ async fn a_message_that_is_never_taken_is_counted_with_what_stays_behind_it() {
 
     // Not the sender's fault: several times, and then no more.
     for _ in 0..5 {
-        place.between.meddle(SEND, refuse("333333333333", "InternalError", false));
+        place.between.next(SEND, refuse("333333333333", "InternalError", false));
     }
     let messages = [task("333333333333", 0), task("444444444444", 0)];
     let failure = queues.send_tasks(&queue, &messages).await.unwrap_err();
@@ -157,7 +155,7 @@ async fn a_message_that_is_never_taken_is_counted_with_what_stays_behind_it() {
 async fn an_entry_that_the_answer_leaves_out_was_not_sent() {
     let place = Place::open().await;
     let queue = place.queue("left-out").await;
-    place.between.meddle(SEND, |_, _| Some(json!({ "Successful": [], "Failed": [] })));
+    place.between.next(SEND, Fault::between(|_, _| Some(json!({ "Successful": [], "Failed": [] }))));
     place.cloud.queues().send_events(&queue, &[event("a", 0)]).await.unwrap();
     assert_eq!(place.between.calls(), [SEND; 2]);
     assert_eq!(place.received(&queue).await.len(), 1);
@@ -197,7 +195,7 @@ async fn a_batch_stays_within_its_bytes_and_so_does_a_message() {
     assert_eq!(place.received(&queue).await.len(), 9);
 
     let largest = event(&"x".repeat(256 * 1024), 0);
-    queues.send_events(&queue, &[largest.clone()]).await.unwrap();
+    queues.send_events(&queue, slice::from_ref(&largest)).await.unwrap();
     assert_eq!(place.received(&queue).await.len(), 1);
     place.between.calls();
 

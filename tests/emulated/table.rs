@@ -110,12 +110,16 @@ async fn a_put_whose_answer_was_lost_is_no_conflict() {
 async fn a_put_that_another_came_before_is_a_conflict_even_if_it_was_tried_twice() {
     let place = Place::open().await;
     let table = place.table("overtaken").await;
-    place.between.meddle(PUT, |mut request, pass_on| {
-        request["Item"]["document"] = json!({ "S": r#"{"by":"another"}"# });
-        request["Item"]["put"] = json!({ "S": "another" });
-        pass_on(&request);
-        None
-    });
+    place.between.next(
+        PUT,
+        Fault::between(|request, pass_on| {
+            let mut request = request.clone();
+            request["Item"]["document"] = json!({ "S": r#"{"by":"another"}"# });
+            request["Item"]["put"] = json!({ "S": "another" });
+            pass_on(&request);
+            None
+        }),
+    );
     assert_eq!(table.put("a#1", "{}", None, None).await.unwrap(), Put::Conflict);
     assert_eq!(place.between.calls(), [PUT, PUT, GET]);
     assert_eq!(table.get("a#1").await.unwrap(), item(1, r#"{"by":"another"}"#));
@@ -240,21 +244,21 @@ async fn many_are_read_in_few_calls() {
 }
 
 /// Answers one key of those asked for, and leaves the others for another time.
-fn answer_one(mut request: Value, pass_on: &dyn Fn(&Value) -> Value) -> Option<Value> {
-    let left = request.clone();
+fn answer_one(asked: &Value, pass_on: &dyn Fn(&Value) -> Value) -> Option<Value> {
+    let mut request = asked.clone();
     let tables = request["RequestItems"].as_object_mut().unwrap();
     let (name, wanted) = tables.iter_mut().next().unwrap();
     let name = name.clone();
     wanted["Keys"].as_array_mut().unwrap().truncate(1);
     let mut answer = pass_on(&request);
-    let mut left = left["RequestItems"].clone();
+    let mut left = asked["RequestItems"].clone();
     left[&name]["Keys"].as_array_mut().unwrap().remove(0);
     answer["UnprocessedKeys"] = left;
     Some(answer)
 }
 
 /// Answers nothing.
-fn answer_none(request: Value, _: &dyn Fn(&Value) -> Value) -> Option<Value> {
+fn answer_none(request: &Value, _: &dyn Fn(&Value) -> Value) -> Option<Value> {
     Some(json!({ "Responses": {}, "UnprocessedKeys": request["RequestItems"] }))
 }
 
@@ -265,14 +269,14 @@ async fn what_an_answer_leaves_out_is_asked_for_again_or_it_all_fails() {
     let keys: Vec<String> = fill(&table, "a#", 8, 10).await.into_iter().collect();
     place.between.calls();
     for _ in 0..3 {
-        place.between.meddle("BatchGetItem", answer_one);
-        place.between.meddle("BatchGetItem", answer_none);
+        place.between.next("BatchGetItem", Fault::between(answer_one));
+        place.between.next("BatchGetItem", Fault::between(answer_none));
     }
     assert_eq!(table.get_many(&keys).await.unwrap().len(), 8);
     assert_eq!(place.between.calls(), ["BatchGetItem"; 7]);
 
     for _ in 0..5 {
-        place.between.meddle("BatchGetItem", answer_none);
+        place.between.next("BatchGetItem", Fault::between(answer_none));
     }
     let failure = table.get_many(&keys).await.unwrap_err();
     assert_eq!(failure.to_string(), "BatchGetItem: 8 items were left out of every answer (transient)");
