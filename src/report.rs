@@ -241,7 +241,15 @@ impl Report {
             .into_iter()
             .map(|(resource, decision)| (resource, PolicyReport::Decided(decision)))
             .collect();
-        Report { revision, policies, targets, skipped, strangers: Vec::new(), warnings: Vec::new(), before: Records::new() }
+        Report {
+            revision,
+            policies,
+            targets,
+            skipped,
+            strangers: Vec::new(),
+            warnings: Vec::new(),
+            before: Records::new(),
+        }
     }
 
     /// Adds what another part of the same run found. Later findings win.
