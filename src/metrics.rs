@@ -281,21 +281,26 @@ mod tests {
         metrics.report(&report, &cause(false), at());
         metrics.calls(Calls { made: 17, throttled: 2 });
         metrics.untold(3);
-        check(metrics, expect![[r#"
+        check(
+            metrics,
+            expect![[r#"
             {"AwsCalls":17,"AwsCallsThrottled":2,"DriftFound":2,"OutcomeEventsNotSent":3,"_aws":{"CloudWatchMetrics":[{"Dimensions":[[]],"Metrics":[{"Name":"AwsCalls","Unit":"Count"},{"Name":"AwsCallsThrottled","Unit":"Count"},{"Name":"DriftFound","Unit":"Count"},{"Name":"OutcomeEventsNotSent","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
             {"Reason":"probe_failed.transient","TargetsHeld":2,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["Reason"]],"Metrics":[{"Name":"TargetsHeld","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
             {"State":"held","TargetsLookedAt":2,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"TargetsLookedAt","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
             {"State":"in_sync","TargetsLookedAt":2,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"TargetsLookedAt","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
             {"State":"replaced","TargetsLookedAt":1,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"TargetsLookedAt","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
             {"TimeToEnforced":[3000],"_aws":{"CloudWatchMetrics":[{"Dimensions":[[]],"Metrics":[{"Name":"TimeToEnforced","Unit":"Milliseconds"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_sweep_in_lines() {
         let mut metrics = Metrics::default();
         metrics.sweep(&BTreeMap::from([(State::InSync, 9_990), (State::Broken, 10)]), 4);
-        check(metrics, expect![[r#"
+        check(
+            metrics,
+            expect![[r#"
             {"AccountsNotLookedAt":4,"_aws":{"CloudWatchMetrics":[{"Dimensions":[[]],"Metrics":[{"Name":"AccountsNotLookedAt","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
             {"State":"broken","Targets":10,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
             {"State":"copied","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
@@ -306,7 +311,8 @@ mod tests {
             {"State":"left_alone","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
             {"State":"released","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
             {"State":"replaced","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -315,10 +321,13 @@ mod tests {
         metrics.calls(Calls::default());
         check(metrics.clone(), expect![[""]]);
         metrics.report(&report([in_sync()]), &cause(true), at());
-        check(metrics, expect![[r#"
+        check(
+            metrics,
+            expect![[r#"
             {"DriftFound":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[[]],"Metrics":[{"Name":"DriftFound","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
             {"State":"in_sync","TargetsLookedAt":1,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"TargetsLookedAt","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

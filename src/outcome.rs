@@ -254,8 +254,8 @@ impl<'a> Telling<'a> {
                 detail.reason(code, &change.to_string());
                 return vec![self.event(Kind::Released, &detail)];
             }
-            // What is enforced follows, and is told then.
-            Change::EnsureCopy { .. } | Change::Policy(_) => return Vec::new(),
+            // What is enforced follows, and is told then; tidying up changes nothing of it.
+            Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_) => return Vec::new(),
         };
         detail.reason(code, &change.to_string());
         detail.since_event_ms = since_event(self.circumstances.cause, self.now);
@@ -307,7 +307,7 @@ impl<'a> Telling<'a> {
                 detail.present(from);
             }
             Some(Change::Release { from, .. }) => detail.present(from),
-            Some(Change::EnsureCopy { .. } | Change::Policy(_)) | None => {}
+            Some(Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_)) | None => {}
         }
         Some(self.event(Kind::Held, &detail))
     }

@@ -195,7 +195,9 @@ fn told(report: &Report) -> Vec<Event> {
 
 #[test]
 fn a_first_enforcement() {
-    check(&told(&one(done(enforce(false)), None)), expect![[r#"
+    check(
+        &told(&one(done(enforce(false)), None)),
+        expect![[r#"
         Enforcement Applied {
           "account": "300000000001",
           "cause": {
@@ -220,12 +222,15 @@ fn a_first_enforcement() {
           "since_event_ms": 2500,
           "version": 1
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_repair_names_who_made_it_necessary() {
-    check(&told(&one(done(replace(Ownership::Ours)), Some(ours(1)))), expect![[r#"
+    check(
+        &told(&one(done(replace(Ownership::Ours)), Some(ours(1)))),
+        expect![[r#"
         Enforcement Repaired {
           "account": "300000000001",
           "cause": {
@@ -265,7 +270,8 @@ fn a_repair_names_who_made_it_necessary() {
           "since_event_ms": 2500,
           "version": 1
         }
-    "#]]);
+    "#]],
+    );
     assert_eq!(names(&told(&one(done(enforce(true)), Some(ours(0))))), ["Enforcement Repaired removed"],);
 }
 
@@ -291,7 +297,9 @@ fn a_contest_is_told_when_it_begins() {
     let waits = held(HoldReason::Contested { by: None }, Some(replace(Ownership::Ours)));
     assert_eq!(names(&told(&one(waits, Some(ours(4))))), [""; 0]);
     let events = told(&one(done(replace(Ownership::Ours)), Some(ours(3))));
-    check(&events[1..], expect![[r#"
+    check(
+        &events[1..],
+        expect![[r#"
         Enforcement Contested {
           "account": "300000000001",
           "cause": {
@@ -330,13 +338,16 @@ fn a_contest_is_told_when_it_begins() {
           "revision": "0123456789abcdef",
           "version": 1
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_is_held_is_told_with_what_stays() {
     let reason = HoldReason::NotOurs { by: Some(ADMIN.to_owned()) };
-    check(&told(&one(held(reason, Some(replace(Ownership::Foreign))), None)), expect![[r#"
+    check(
+        &told(&one(held(reason, Some(replace(Ownership::Foreign))), None)),
+        expect![[r#"
         Enforcement Held {
           "account": "300000000001",
           "cause": {
@@ -375,7 +386,8 @@ fn what_is_held_is_told_with_what_stays() {
           "tried_again": false,
           "version": 1
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -412,7 +424,9 @@ fn what_passes_by_itself_is_not_told() {
 
 #[test]
 fn a_release() {
-    check(&told(&one(done(release(None)), Some(ours(0)))), expect![[r#"
+    check(
+        &told(&one(done(release(None)), Some(ours(0)))),
+        expect![[r#"
         Enforcement Released {
           "account": "300000000001",
           "cause": {
@@ -448,7 +462,8 @@ fn a_release() {
           "revision": "0123456789abcdef",
           "version": 1
         }
-    "#]]);
+    "#]],
+    );
     let unusable = Unusable::NotReady { status: "FAILED".to_owned() };
     assert_eq!(names(&told(&one(done(release(Some(unusable))), None))), ["Enforcement Released not_ready"]);
 }
@@ -459,7 +474,9 @@ fn what_is_broken_is_told_once_for_all_accounts() {
         ["300000000002", "300000000001", "300000000003"]
             .map(|account| (target(&format!("{account}/eu-west-1")), broken("FAILED"), None))
     };
-    check(&told(&report(accounts())), expect![[r#"
+    check(
+        &told(&report(accounts())),
+        expect![[r#"
         Enforcement Broken {
           "accounts": [
             "300000000001",
@@ -493,7 +510,8 @@ fn what_is_broken_is_told_once_for_all_accounts() {
           "version": 1,
           "whole_organization": false
         }
-    "#]]);
+    "#]],
+    );
     // Another reason is another event.
     let deleting = [(target("300000000009/eu-west-1"), broken("DELETING"), None)];
     assert_eq!(told(&report(accounts().into_iter().chain(deleting))).len(), 1, "both are `not_ready`");
@@ -532,7 +550,9 @@ fn a_departure_says_what_was_left_behind() {
     let left = BTreeSet::from(["eu-west-1".parse().unwrap(), "us-east-1".parse().unwrap()]);
     let account = "300000000001".parse().unwrap();
     let reason = "it is no member of the organization";
-    check(&[of_departure(&account, reason, &left, &cause(), now())], expect![[r#"
+    check(
+        &[of_departure(&account, reason, &left, &cause(), now())],
+        expect![[r#"
         Account Departed {
           "account": "300000000001",
           "cause": {
@@ -554,7 +574,8 @@ fn a_departure_says_what_was_left_behind() {
           },
           "version": 1
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -571,7 +592,9 @@ fn the_end_of_a_sweep() {
         ["Enforcement Applied absent", "Enforcement Broken not_ready", "Sweep Completed "]
     );
     assert_eq!(events[0].detail.get("since_event_ms"), None, "nobody knows since when it lacked it");
-    check(&events[2..], expect![[r#"
+    check(
+        &events[2..],
+        expect![[r#"
         Sweep Completed {
           "accounts": {
             "closed": 1,
@@ -607,7 +630,8 @@ fn the_end_of_a_sweep() {
           },
           "version": 1
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -633,7 +657,8 @@ fn the_schema_names_every_kind_and_describes_every_member() {
     for (branch, kind) in schema["allOf"].as_array().unwrap().iter().zip(kinds) {
         assert_eq!(branch["if"]["properties"]["detail-type"]["const"], kind);
         assert!(document.contains(&format!("| `{kind}` |")), "docs/outcomes.md has no row for {kind}");
-        let name = branch["then"]["properties"]["detail"]["$ref"].as_str().unwrap().trim_start_matches("#/$defs/");
+        let name =
+            branch["then"]["properties"]["detail"]["$ref"].as_str().unwrap().trim_start_matches("#/$defs/");
         let definition = &schema["$defs"][name];
         assert_eq!(definition["additionalProperties"], false, "{name}");
         for (member, property) in definition["properties"].as_object().unwrap() {
