@@ -198,7 +198,17 @@ async fn what_is_broken_is_told_with_all_accounts() {
         all.push_str(&told(&world));
         all.push('\n');
     }
-    check(&all, expect![[""]]);
+    check(&all, expect![[r#"
+        Enforcement Broken 300000000001 300000000002 eu-west-1 missing
+
+
+        Enforcement Broken 300000000001 300000000002 eu-west-1 missing
+        Sweep Completed
+
+        Enforcement Broken 300000000001 300000000002 eu-west-1 missing
+        Sweep Completed
+
+    "#]]);
 }
 
 #[tokio::test]
@@ -286,7 +296,21 @@ async fn through_queues_the_same_is_told() {
     let deleted = told(&stack.world);
     stack.deliver(&stack.schedule()).await;
     let swept = told(&stack.world);
-    check(&[first, second, tampered, deleted, swept].join("\n"), expect![[""]]);
+    check(&[first, second, tampered, deleted, swept].join("\n"), expect![[r#"
+        Enforcement Applied 300000000001 eu-west-1 absent
+        Enforcement Applied 300000000002 eu-west-1 absent
+        Sweep Completed
+
+        Sweep Completed
+
+        Enforcement Repaired 300000000001 eu-west-1 changed.weaker arn:aws:iam::300000000001:user/administrator
+
+        Enforcement Broken 300000000001 eu-west-1 missing
+        Enforcement Broken 300000000002 eu-west-1 missing
+
+        Enforcement Broken 300000000001 300000000002 eu-west-1 missing
+        Sweep Completed
+    "#]]);
 }
 
 #[tokio::test]
