@@ -8,6 +8,7 @@ mod batches;
 mod bus;
 mod content;
 mod copies;
+mod counted;
 pub(crate) mod error;
 mod guardrails;
 mod organizations;
@@ -36,6 +37,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Region, Role, RoleName};
+use crate::metrics::Calls;
 
 pub use bus::{Bus, OutcomeEvent, SOURCE};
 pub use copies::{CopyState, CopyWriter, Ensured};
@@ -119,6 +121,7 @@ pub struct Cloud {
     elsewhere: BTreeMap<Service, String>,
     sessions: sessions::Sessions,
     paces: Arc<pace::Paces>,
+    counter: counted::Counter,
 }
 
 /// A service that can have an endpoint of its own.
@@ -148,10 +151,16 @@ impl Cloud {
     /// to be elsewhere that can't be.
     pub async fn connect(access: Access, identity: Identity, patience: Patience) -> Result<Cloud, Failure> {
         let elsewhere = elsewhere(&access)?;
-        let sdk = sdk_config(access, patience).await;
+        let counter = counted::Counter::default();
+        let sdk = sdk_config(access, patience, &counter).await;
         let sessions = sessions::Sessions::new(&sdk, identity).await?;
         let paces = Arc::new(pace::Paces::new(patience.rates));
-        Ok(Cloud { sdk, elsewhere, sessions, paces })
+        Ok(Cloud { sdk, elsewhere, sessions, paces, counter })
+    }
+
+    /// The requests that were sent since it was made.
+    pub fn calls(&self) -> Calls {
+        self.counter.calls()
     }
 
     /// The account whose credentials we run with.
@@ -224,9 +233,9 @@ fn elsewhere(access: &Access) -> Result<BTreeMap<Service, String>, Failure> {
     places.collect()
 }
 
-async fn sdk_config(access: Access, patience: Patience) -> SdkConfig {
+async fn sdk_config(access: Access, patience: Patience, counter: &counted::Counter) -> SdkConfig {
     // Left unset, every service client would make a pool and a TLS connector of its own.
-    let http = shared_http_client();
+    let http = shared_http_client(counter.clone());
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(patience.connect)
         .operation_attempt_timeout(patience.attempt)
@@ -269,7 +278,10 @@ async fn sdk_config(access: Access, patience: Patience) -> SdkConfig {
 /// so that the root certificates are read then and not with the first call. Here a service client is
 /// made per account and Region, and reading them each time was a quarter of a run's work.
 #[derive(Debug)]
-struct MadeOnce(SharedHttpClient);
+struct MadeOnce {
+    client: SharedHttpClient,
+    counter: counted::Counter,
+}
 
 impl HttpClient for MadeOnce {
     fn http_connector(
@@ -277,18 +289,17 @@ impl HttpClient for MadeOnce {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        self.0.http_connector(settings, components)
+        self.counter.around(self.client.http_connector(settings, components))
     }
 
     fn connector_metadata(&self) -> Option<ConnectorMetadata> {
-        self.0.connector_metadata()
+        self.client.connector_metadata()
     }
 }
 
-fn shared_http_client() -> SharedHttpClient {
-    SharedHttpClient::new(MadeOnce(
-        aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-            .build_https(),
-    ))
+fn shared_http_client(counter: counted::Counter) -> SharedHttpClient {
+    let client = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+        .build_https();
+    SharedHttpClient::new(MadeOnce { client, counter })
 }

@@ -23,6 +23,17 @@ pub enum Category {
 }
 
 impl Category {
+    /// A short stable name, as it is stored.
+    pub fn code(self) -> &'static str {
+        match self {
+            Category::Transient => "transient",
+            Category::NotReady => "not_ready",
+            Category::Denied => "denied",
+            Category::Rejected => "rejected",
+            Category::Gone => "gone",
+        }
+    }
+
     /// Whether trying again soon may help.
     pub fn is_worth_waiting(self) -> bool {
         match self {
@@ -34,13 +45,7 @@ impl Category {
 
 impl fmt::Display for Category {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Category::Transient => "transient",
-            Category::NotReady => "not ready",
-            Category::Denied => "denied",
-            Category::Rejected => "rejected",
-            Category::Gone => "gone",
-        })
+        f.write_str(&self.code().replace('_', " "))
     }
 }
 

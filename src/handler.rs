@@ -25,6 +25,7 @@ use crate::trigger::{
     Accounts, Delivery, Departure, Ignored, Merged, Message, Record, Rejected, Scope, Trigger, merge_traced,
 };
 use planner::{Failed, Incoming, Planner};
+use telling::Telling;
 
 /// Why an invocation failed, so that Lambda delivers it again and at last puts it aside.
 #[derive(Debug, thiserror::Error)]
@@ -159,7 +160,9 @@ async fn queue_batch(planner: Planner<'_>, records: &[Record]) -> Result<Value, 
 
 async fn handle_event(keeper: &Keeper, event: &Message) -> Result<Value, HandlerError> {
     let now = Timestamp::now();
-    if let Err(settled) = scope_of(event.decide(&keeper.context(None, now))) {
+    let trigger = event.decide(&keeper.context(None, now));
+    if let Err(settled) = scope_of(trigger.clone()) {
+        telling::settled(keeper, &settled, &trigger).await;
         return settled.answer();
     }
     let Standing { baseline, instead_of } = keeper.standing().await?;
@@ -179,10 +182,16 @@ async fn handle_batch(keeper: &Keeper, records: &[Record]) -> Result<Value, Hand
     let now = Timestamp::now();
     let mut batch = Batch::default();
     let unread = keeper.context(None, now);
-    let waiting: Vec<&Record> = records
-        .iter()
-        .filter(|record| batch.take(record, record.message.decide(&unread)).is_some())
-        .collect();
+    let mut waiting: Vec<&Record> = Vec::new();
+    for record in records {
+        let trigger = record.message.decide(&unread);
+        if let Err(settled) = scope_of(trigger.clone()) {
+            telling::settled(keeper, &settled, &trigger).await;
+        }
+        if batch.take(record, trigger).is_some() {
+            waiting.push(record);
+        }
+    }
     if !waiting.is_empty() {
         match keeper.standing().await {
             Ok(Standing { baseline, .. }) => batch.work(keeper, &baseline, now, &waiting).await,
@@ -329,8 +338,9 @@ fn listed(accounts: &BTreeSet<AccountId>) -> String {
 async fn run(keeper: &Keeper, baseline: &Baseline, scope: &Scope) -> Result<Report, Stopped> {
     let span = info_span!("reconcile", scope = %scope, baseline.revision = %baseline.revision);
     async {
+        let telling = Telling::begin(keeper);
         let report = keeper.reconcile(baseline, scope, &unwatched).await?;
-        info!(counts = %json!(report.counts()), "{}", report.summary());
+        telling.run(&report, scope, baseline).await;
         Ok(report)
     }
     .instrument(span)

@@ -10,6 +10,7 @@
 
 mod broken;
 mod change;
+mod code;
 mod decide;
 mod policies;
 mod print;

@@ -11,6 +11,7 @@
 mod apply;
 mod copies;
 mod destinations;
+mod figures;
 mod kept;
 mod leftovers;
 mod manner;
@@ -38,6 +39,7 @@ use crate::report::Report;
 use crate::settings::{BaselineSource, Purpose, Settings};
 use crate::trigger::{Accounts, Context, Known, Scope};
 
+use figures::Figures;
 use kept::Kept;
 pub use manner::{Manner, Part};
 pub use standing::Standing;
@@ -129,6 +131,7 @@ pub struct Keeper {
     settings: Settings,
     head: OnceCell<Head>,
     kept: Kept,
+    figures: Figures,
 }
 
 impl Keeper {
@@ -149,7 +152,14 @@ impl Keeper {
         };
         let cloud = Cloud::connect(access, identity, patience).await.map_err(Stopped::NoIdentity)?;
         let ledger = Ledger::open(&settings.ledger, &cloud);
-        Ok(Keeper { cloud, ledger, settings, head: OnceCell::new(), kept: Kept::default() })
+        Ok(Keeper {
+            cloud,
+            ledger,
+            settings,
+            head: OnceCell::new(),
+            kept: Kept::default(),
+            figures: Figures::default(),
+        })
     }
 
     /// The settings it runs with.

@@ -58,6 +58,9 @@ pub struct Checked {
     pub state: State,
     /// Why, where the state doesn't say it all.
     pub reason: Option<String>,
+    /// The reason's kind: a short stable name, by which two looks are compared.
+    #[serde(default)]
+    pub code: Option<String>,
     /// What was there instead of what is wanted: how the two differ.
     pub drift: Option<String>,
     /// The id of the event that caused the look, where one did.
@@ -270,8 +273,13 @@ impl Record {
 
     /// Whether somebody undoes our repairs: so many within an hour are no accident.
     pub fn is_contested(&self, now: Timestamp) -> bool {
+        self.repairs_lately(now) >= CONTESTED_REPAIRS
+    }
+
+    /// How many repairs within the last hour are remembered.
+    pub fn repairs_lately(&self, now: Timestamp) -> usize {
         let lately = |repair: &&Timestamp| now.as_second() - repair.as_second() < REPAIRS_REMEMBERED_SECONDS;
-        self.repairs.iter().filter(lately).count() >= CONTESTED_REPAIRS
+        self.repairs.iter().filter(lately).count()
     }
 
     /// Whether the next repair has to wait, because the last ones didn't hold.
@@ -306,6 +314,7 @@ mod tests {
                 revision: revision(),
                 state,
                 reason: reason.map(str::to_owned),
+                code: None,
                 drift: None,
                 event: None,
                 path: None,

@@ -13,6 +13,7 @@ use crate::plan::{
     BrokenGuardrail, Change, Decision, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision,
     broken_guardrails,
 };
+use crate::record::Records;
 use crate::resource_policy::Resource;
 
 pub use crate::record::State;
@@ -33,6 +34,8 @@ pub struct Report {
     pub strangers: Vec<AccountId>,
     /// What went wrong besides: for example a ledger that could not be written.
     pub warnings: Vec<String>,
+    /// What the ledger knew of the targets before the run: by it, what is new can be told.
+    pub before: Records,
 }
 
 /// One target's result.
@@ -181,6 +184,20 @@ impl TargetReport {
         }
     }
 
+    /// The kind of the reason: a short stable name; `None` where the state says it all.
+    pub fn code(&self) -> Option<String> {
+        match self {
+            TargetReport::Attempted(Outcome { result, .. }) => {
+                result.as_ref().err().map(|failure| format!("failed.{}", failure.category.code()))
+            }
+            TargetReport::Decided(decision) => match decision {
+                Decision::Held(held) => Some(held.reason.code()),
+                Decision::Broken(broken) => Some(broken.unusable.code()),
+                Decision::LeftAlone(_) | Decision::InSync(_) | Decision::Change(_) => None,
+            },
+        }
+    }
+
     /// What is enforced in the target now, where that is known.
     pub fn enforced(&self) -> Option<String> {
         match self {
@@ -224,12 +241,26 @@ impl Report {
             .into_iter()
             .map(|(resource, decision)| (resource, PolicyReport::Decided(decision)))
             .collect();
-        Report { revision, policies, targets, skipped, strangers: Vec::new(), warnings: Vec::new() }
+        Report {
+            revision,
+            policies,
+            targets,
+            skipped,
+            strangers: Vec::new(),
+            warnings: Vec::new(),
+            before: Records::new(),
+        }
     }
 
     /// Adds what another part of the same run found. Later findings win.
     pub fn absorb(&mut self, other: Report) {
-        let Report { revision: _, policies, targets, skipped, strangers, warnings } = other;
+        let Report { revision: _, policies, targets, skipped, strangers, warnings, before } = other;
+        // Before the first look counts. What this very run recorded of a target is no news from before.
+        for (target, record) in before {
+            if !self.targets.contains_key(&target) {
+                self.before.entry(target).or_insert(record);
+            }
+        }
         for (resource, report) in policies {
             // What was written stays in the report, though a later look finds nothing left to do.
             let written =

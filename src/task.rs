@@ -19,7 +19,7 @@ use crate::organization::Placement;
 use crate::trigger::Regions;
 
 pub use errand::{Count, Errand, Settle, Sweep};
-pub use planned::{Planned, departed, planned};
+pub use planned::{Planned, cause_of, departed, planned};
 
 /// One unit of work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,9 @@ pub struct Cause {
     pub reason: String,
     /// When that event was first seen; waiting ends at a bounded age.
     pub first_seen: Timestamp,
+    /// When the first of the events happened, where they say so.
+    #[serde(default)]
+    pub happened: Option<Timestamp>,
     /// How often it was put back: 0 at first.
     pub attempt: u32,
     /// Whether a look at everything is behind it. The next one comes by itself, so that not all is
@@ -178,6 +181,7 @@ mod tests {
             event: event.to_owned(),
             reason: "somebody asked for it".to_owned(),
             first_seen: Timestamp::UNIX_EPOCH,
+            happened: None,
             attempt,
             sweep: false,
             revision: None,

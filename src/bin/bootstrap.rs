@@ -1,6 +1,7 @@
 //! The Lambda function: environment → clients → run. Nothing else belongs here.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -38,9 +39,19 @@ async fn serve() -> Result<(), Error> {
     // The payload is taken as raw text: no form of it may fail before the handler has seen it.
     run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
         let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-        answer(keeper, &event.payload, Deadline::after(left)).await
+        let answer = answer(keeper, &event.payload, Deadline::after(left)).await;
+        write_metrics(&keeper.metrics());
+        answer
     }))
     .await
+}
+
+/// Into the log, where CloudWatch finds them by their form. In one piece: no other line gets between.
+fn write_metrics(lines: &[String]) {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    if let Err(error) = std::io::stdout().lock().write_all(text.as_bytes()) {
+        tracing::warn!("metrics could not be written: {error}");
+    }
 }
 
 async fn answer(keeper: &Keeper, payload: &RawValue, deadline: Deadline) -> Result<Value, Diagnostic> {

@@ -65,6 +65,19 @@ const DENIED: &[&str] = &[
 /// The account isn't there to be worked on.
 const GONE: &[&str] = &["AccountNotFoundException", "AWSOrganizationsNotInUseException"];
 
+/// Too many calls: among those that may work later, the ones that say that we are too fast.
+const THROTTLED: &[&str] = &[
+    "KMS.ThrottlingException",
+    "KmsThrottled",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+];
+
 /// There is no such thing.
 const MISSING: &[&str] = &["ParameterNotFound", "ResourceNotFoundException"];
 
@@ -139,6 +152,31 @@ pub(super) fn is_unknown_account<E: ProvideErrorMetadata>(error: &SdkError<E, Ht
     has_code(error, &["AccountNotFoundException"])
 }
 
+/// Whether an answer that is an error refuses the call as one of too many. Services tell the code in a
+/// header, or in a body of JSON or XML.
+pub(super) fn says_throttled(answer: &HttpResponse, body: &[u8]) -> bool {
+    const TOO_MANY_REQUESTS: u16 = 429;
+    if answer.status().as_u16() == TOO_MANY_REQUESTS {
+        return true;
+    }
+    let of_header = answer.headers().get("x-amzn-errortype").map(str::to_owned);
+    let Some(code) = of_header.or_else(|| code_in(body)) else { return false };
+    // `com.amazonaws.organizations#TooManyRequestsException`, or `ThrottlingException:http://…`.
+    let code = code.split(':').next().unwrap_or_default();
+    let code = code.rsplit('#').next().unwrap_or_default();
+    THROTTLED.contains(&code)
+}
+
+fn code_in(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    if let Ok(value) = serde_json::from_str::<serde_json::Value>(text) {
+        let code = ["__type", "code"].iter().find_map(|member| value.get(member)?.as_str());
+        return code.map(str::to_owned);
+    }
+    let (_, rest) = text.split_once("<Code>")?;
+    rest.split_once("</Code>").map(|(code, _)| code.to_owned())
+}
+
 fn has_code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, codes: &[&str]) -> bool {
     error.as_service_error().and_then(ProvideErrorMetadata::code).is_some_and(|code| codes.contains(&code))
 }
@@ -188,6 +226,31 @@ mod tests {
         for code in [TRANSIENT, NOT_READY, DENIED, GONE].concat() {
             assert!(seen.insert(code), "{code} is listed twice");
         }
+    }
+
+    #[test]
+    fn what_is_throttled_may_work_later() {
+        assert!(THROTTLED.iter().all(|code| TRANSIENT.contains(code)));
+    }
+
+    #[test]
+    fn a_throttle_is_told_in_a_status_a_header_or_a_body() {
+        let check = |status: u16, header: Option<&'static str>, body: &str| {
+            let mut answer =
+                HttpResponse::new(status.try_into().unwrap(), aws_smithy_types::body::SdkBody::empty());
+            if let Some(header) = header {
+                answer.headers_mut().insert("x-amzn-errortype", header);
+            }
+            says_throttled(&answer, body.as_bytes())
+        };
+        assert!(check(429, None, ""));
+        assert!(check(400, Some("ThrottlingException:http://internal.amazon.com/x"), "{}"));
+        assert!(check(400, None, r#"{"__type":"com.amazonaws.organizations#TooManyRequestsException"}"#));
+        assert!(check(400, None, r#"{"code":"RequestThrottled"}"#));
+        assert!(check(400, None, "<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>"));
+        assert!(!check(400, None, r#"{"__type":"ValidationException","message":"Throttling"}"#));
+        assert!(!check(500, None, "\u{0}not text"));
+        assert!(!check(503, Some("ServiceUnavailableException"), "Throttling"));
     }
 
     #[test]

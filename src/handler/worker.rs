@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use tracing::{Instrument, error, info, info_span, warn};
 
+use super::HandlerError;
 use super::planner::Planner;
-use super::{HandlerError, telling};
+use super::telling::{self, Telling};
 use crate::ids::Region;
 use crate::reconcile::{Keeper, Standing, Stopped, Worked, regions_for_the_owner};
 use crate::record::Sequence;
@@ -50,6 +51,7 @@ impl Planner<'_> {
         sequence: Option<Sequence>,
     ) -> Result<(), HandlerError> {
         let Task::Account(work) = &task else { return Ok(()) };
+        let telling = Telling::begin(self.keeper);
         let report = match self.keeper.work_on_account(baseline, work, sequence).await {
             Ok(Worked::Done(report)) => report,
             Ok(Worked::Departed(departed)) => {
@@ -64,7 +66,7 @@ impl Planner<'_> {
             }
             Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
         };
-        telling::report(self.keeper, &report, &work.cause).await;
+        telling.task(&report, &work.cause).await;
         // The owner's side is asked first: it may be done by the time the account is looked at again.
         let owner = regions_for_the_owner(&report).into_iter().map(|region| {
             let cause = Cause { sweep: false, ..work.cause.clone() };
@@ -85,11 +87,12 @@ impl Planner<'_> {
         Standing { baseline, .. }: &Standing,
     ) -> Result<(), HandlerError> {
         let Task::Owner(work) = &task else { return Ok(()) };
+        let telling = Telling::begin(self.keeper);
         let report = match self.keeper.work_for_owner(baseline, work).await {
             Ok(report) => report,
             Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
         };
-        telling::report(self.keeper, &report, &work.cause).await;
+        telling.task(&report, &work.cause).await;
         if let Then::LookAtUsersOf(guardrail) = &work.then {
             let guardrails = match guardrail {
                 Some(guardrail) => self.keeper.keys_of(&work.region, guardrail).await,

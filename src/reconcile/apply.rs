@@ -81,6 +81,7 @@ impl Keeper {
             }
             report.warnings.extend(warnings);
         }
+        report.before = records;
         log(&report);
         report
     }

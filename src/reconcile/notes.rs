@@ -137,6 +137,7 @@ impl Notebook<'_> {
             revision: self.revision(),
             state,
             reason,
+            code: report.code(),
             drift: drift(report),
             event: self.event.map(str::to_owned),
             path: self.path.cloned(),

@@ -18,6 +18,7 @@ use crate::ledger::LedgerError;
 use crate::limits::Extent;
 use crate::observed::{Observation, Observed, PolicySeen};
 use crate::organization::{Account, Organization};
+use crate::outcome::BrokenVersions;
 use crate::plan::{Decision, Grounds, Held, HoldReason, plan};
 use crate::record::{AccountRecord, Records, State};
 use crate::resolved::{Catalog, CatalogEntry, resolve};
@@ -35,6 +36,8 @@ pub struct Tally {
     pub not_looked_at: BTreeSet<AccountId>,
     /// Accounts in which no calls are made.
     pub closed: usize,
+    /// What is enforced and can't be used.
+    pub broken: BrokenVersions,
     /// The first of the targets that are not as they should be, for people.
     pub examples: Vec<String>,
 }
@@ -204,12 +207,18 @@ impl Tally {
         }
         let looks = record.regions.iter().filter_map(|(region, record)| {
             let checked = record.checked.as_ref()?;
-            (checked.at >= since).then_some((region, checked))
+            (checked.at >= since).then_some((region, checked, record.seen.as_ref()))
         });
         let mut looked_at = false;
-        for (region, checked) in looks {
+        for (region, checked, seen) in looks {
             looked_at = true;
             *self.states.entry(checked.state).or_default() += 1;
+            if checked.state == State::Broken
+                && let Some(enforcement) = seen.and_then(|seen| seen.enforcement.as_ref())
+            {
+                let code = checked.code.clone().unwrap_or_default();
+                self.broken.add(account, enforcement, code, checked.reason.clone().unwrap_or_default());
+            }
             if !checked.state.is_good() && self.examples.len() < EXAMPLES {
                 let reason = checked.reason.as_deref().unwrap_or_default();
                 self.examples.push(format!("{account}/{region} {}: {reason}", checked.state));

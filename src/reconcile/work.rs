@@ -44,6 +44,8 @@ pub struct Departed {
     pub left_behind: BTreeSet<Region>,
     /// Whether it was known before as one that gets no calls.
     pub known: bool,
+    /// Whether the record knows any Region of it.
+    pub recorded: bool,
 }
 
 impl Keeper {
@@ -127,6 +129,7 @@ impl Keeper {
             account: account.clone(),
             left_behind: known.regions_of_ours().cloned().collect(),
             known: known.closed.is_some(),
+            recorded: !known.regions.is_empty(),
             reason: reason.clone(),
         };
         // Nothing is made for an account that was never ours to look at: anybody can name one.
@@ -228,7 +231,7 @@ pub fn regions_for_the_owner(report: &Report) -> BTreeSet<Region> {
 
 impl std::fmt::Display for Departed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Departed { account, reason, left_behind, known: _ } = self;
+        let Departed { account, reason, left_behind, known: _, recorded: _ } = self;
         write!(f, "{account} gets no calls any more: {reason}")?;
         if left_behind.is_empty() {
             return Ok(());

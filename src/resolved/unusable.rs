@@ -102,6 +102,29 @@ impl Unusable {
         }
     }
 
+    /// A short stable name, for metrics and events.
+    pub fn code(&self) -> String {
+        let code = match self {
+            Unusable::NotFound { .. } => "not_found",
+            Unusable::Ambiguous { .. } => "ambiguous",
+            Unusable::Missing { .. } => "missing",
+            Unusable::OnlyDraft { .. } => "only_draft",
+            Unusable::NotReady { .. } => "not_ready",
+            Unusable::AutomatedReasoning => "automated_reasoning",
+            Unusable::NotGranted { .. } => "not_granted",
+            Unusable::Unreadable { failure } => {
+                return format!("owner_unreadable.{}", failure.category.code());
+            }
+            Unusable::CannotCopy { .. } => "cannot_copy",
+            Unusable::CopyHeld { .. } => "copy_held",
+            Unusable::CopyUnreadable { failure } => {
+                return format!("copy_unreadable.{}", failure.category.code());
+            }
+            Unusable::CopyNeeded { .. } => "copy_needed",
+        };
+        code.to_owned()
+    }
+
     /// Whether it is known to be unusable, or only not known to be usable.
     pub fn is_certain(&self) -> bool {
         match self {

@@ -119,6 +119,7 @@ mod tests {
                 event: "e".to_owned(),
                 reason: "the schedule looks at everything".to_owned(),
                 first_seen: Timestamp::UNIX_EPOCH,
+                happened: None,
                 attempt: 0,
                 sweep: true,
                 revision: None,

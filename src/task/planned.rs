@@ -93,6 +93,7 @@ pub fn departed(
                 event: event.unwrap_or(fallback).to_owned(),
                 reason: reason.to_string(),
                 first_seen: now,
+                happened: None,
                 attempt: 0,
                 sweep: false,
                 revision: None,
@@ -102,12 +103,14 @@ pub fn departed(
     accounts.iter().map(task).collect()
 }
 
-fn cause_of(scope: &Scope, revision: Option<&Revision>, fallback: &str, now: Timestamp) -> Cause {
+/// What work for a scope goes back to.
+pub fn cause_of(scope: &Scope, revision: Option<&Revision>, fallback: &str, now: Timestamp) -> Cause {
     let events: Vec<&str> = scope.events.iter().map(String::as_str).collect();
     Cause {
         event: if events.is_empty() { fallback.to_owned() } else { events.join(" ") },
         reason: scope.reason(),
         first_seen: now,
+        happened: scope.since.and_then(|second| Timestamp::from_second(second).ok()),
         attempt: 0,
         sweep: false,
         revision: revision.cloned(),

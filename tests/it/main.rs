@@ -18,6 +18,7 @@ mod handler;
 mod holding_back;
 mod ledger;
 mod organization;
+mod outcomes;
 mod policies;
 mod queued;
 mod queued_faults;

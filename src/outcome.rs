@@ -1,0 +1,314 @@
+//! What others are told came of a run: events for the bus. Decides which; sends nothing.
+//!
+//! An event tells a change, not a state: what is held is told when it is first held for that kind of
+//! reason, and not by each look. `docs/outcomes.md` says so to whoever listens.
+
+mod broken;
+mod detail;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::ids::{AccountId, Region, Target};
+use crate::limits::is_repair;
+use crate::plan::{Change, Decision, HoldReason};
+use crate::record::{CONTESTED_REPAIRS, Record, State};
+use crate::report::{Outcome, Report, TargetReport};
+use crate::task::Cause;
+
+pub use broken::BrokenVersions;
+use detail::{Circumstances, Detail, SweepDetail};
+
+/// The version of every event's detail. Members may be added under the same one.
+pub const FORMAT: u32 = 1;
+
+/// What kind of thing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A guardrail is enforced where it wasn't, as the baseline asks for.
+    Applied,
+    /// Somebody had removed or changed ours, and it is back.
+    Repaired,
+    /// Something should be written, and isn't.
+    Held,
+    /// An enforcement was removed.
+    Released,
+    /// What is enforced can't be used: guarded calls may be failing.
+    Broken,
+    /// Somebody undoes our repairs again and again.
+    Contested,
+    /// An account gets no calls any more.
+    Departed,
+    /// Everything was looked at.
+    SweepCompleted,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 8] = [
+        Kind::Applied,
+        Kind::Repaired,
+        Kind::Held,
+        Kind::Released,
+        Kind::Broken,
+        Kind::Contested,
+        Kind::Departed,
+        Kind::SweepCompleted,
+    ];
+
+    /// The event's `detail-type`.
+    pub fn detail_type(self) -> &'static str {
+        match self {
+            Kind::Applied => "Enforcement Applied",
+            Kind::Repaired => "Enforcement Repaired",
+            Kind::Held => "Enforcement Held",
+            Kind::Released => "Enforcement Released",
+            Kind::Broken => "Enforcement Broken",
+            Kind::Contested => "Enforcement Contested",
+            Kind::Departed => "Account Departed",
+            Kind::SweepCompleted => "Sweep Completed",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.detail_type())
+    }
+}
+
+/// Something that others are told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// What kind of thing happened.
+    pub kind: Kind,
+    /// The particulars: an object, as the schema describes it.
+    pub detail: Value,
+    /// When.
+    pub time: Timestamp,
+}
+
+/// How much the run looked at: what is broken is told for all accounts together, where they are seen
+/// together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// A part of the organization.
+    Part,
+    /// One task of a look at everything, the end of which is told by itself.
+    OfSweep,
+    /// Everything.
+    Whole,
+}
+
+/// A look at everything that came to its end.
+#[derive(Clone, Debug)]
+pub struct Sweep<'a> {
+    /// When it began.
+    pub began: Timestamp,
+    /// How many accounts it was to look at.
+    pub accounts: usize,
+    /// How many accounts were looked at since.
+    pub looked_at: usize,
+    /// How many accounts with something of ours nobody has looked at since.
+    pub not_looked_at: usize,
+    /// How many accounts get no calls.
+    pub closed: usize,
+    /// How many targets were left in which state.
+    pub states: &'a BTreeMap<State, usize>,
+    /// The first of the targets that are not as they should be, in words.
+    pub examples: &'a [String],
+}
+
+/// How many examples of a sweep are told.
+const EXAMPLES: usize = 10;
+
+/// What is told of a run.
+pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> Vec<Event> {
+    let told = Telling { report, circumstances: Circumstances { cause, now }, now };
+    let mut events = Vec::new();
+    let mut broken = BrokenVersions::default();
+    for (target, result) in &report.targets {
+        let before = report.before.get(target);
+        match result {
+            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
+                events.extend(told.change(target, change, before));
+            }
+            TargetReport::Attempted(Outcome { result: Err(_), .. })
+            | TargetReport::Decided(Decision::Held(_)) => {
+                events.extend(told.held(target, result, before));
+            }
+            TargetReport::Decided(Decision::Broken(it)) => {
+                if look == Look::Whole || (look == Look::Part && is_news(result, before)) {
+                    let enforcement = &it.seen.enforcement;
+                    broken.add(&target.account, enforcement, it.unusable.code(), it.unusable.to_string());
+                }
+            }
+            TargetReport::Decided(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_)) => {}
+        }
+    }
+    events.extend(broken.events(cause, Some(&report.revision), look == Look::Whole, now));
+    if look == Look::Whole {
+        let accounts: BTreeSet<&AccountId> = report.targets.keys().map(|target| &target.account).collect();
+        let sweep = Sweep {
+            began: cause.first_seen,
+            accounts: accounts.len(),
+            looked_at: accounts.len(),
+            not_looked_at: 0,
+            closed: report.skipped.len(),
+            states: &report.counts(),
+            examples: &examples(report),
+        };
+        events.push(of_sweep(&sweep, cause, now));
+    }
+    events
+}
+
+/// What is told of an account that gets no calls any more. `left_behind` are the Regions in which it
+/// still enforces what we put there.
+pub fn of_departure(
+    account: &AccountId,
+    reason: &str,
+    left_behind: &BTreeSet<Region>,
+    cause: &Cause,
+    now: Timestamp,
+) -> Event {
+    let mut detail = Detail::of_account(account, Circumstances { cause, now });
+    detail.reason("departed".to_owned(), reason);
+    detail.left_behind = Some(left_behind);
+    Event { kind: Kind::Departed, detail: detail.to_json(), time: now }
+}
+
+/// What is told of the end of a sweep.
+pub fn of_sweep(sweep: &Sweep<'_>, cause: &Cause, now: Timestamp) -> Event {
+    let detail = SweepDetail::of(sweep, Circumstances { cause, now });
+    Event { kind: Kind::SweepCompleted, detail: detail.to_json(), time: now }
+}
+
+/// How long after the event a target was enforced, in milliseconds. A sweep has none: nobody knows since
+/// when what it found was so.
+pub fn since_event(cause: &Cause, now: Timestamp) -> Option<i64> {
+    let since = cause.happened.unwrap_or(cause.first_seen);
+    (!cause.sweep).then(|| (now.as_millisecond() - since.as_millisecond()).max(0))
+}
+
+/// Whether a look found a target in another state, or so for another kind of reason, than the last one.
+fn is_news(result: &TargetReport, before: Option<&Record>) -> bool {
+    before
+        .and_then(|record| record.checked.as_ref())
+        .is_none_or(|last| last.state != result.state() || last.code != result.code())
+}
+
+fn examples(report: &Report) -> Vec<String> {
+    let not_good = report.targets.iter().filter(|(_, result)| !result.state().is_good());
+    let words = not_good.map(|(target, result)| {
+        format!("{target} {}: {}", result.state(), result.reason().unwrap_or_default())
+    });
+    words.take(EXAMPLES).collect()
+}
+
+/// What all events of one run rest on.
+#[derive(Clone, Copy)]
+struct Telling<'a> {
+    report: &'a Report,
+    circumstances: Circumstances<'a>,
+    now: Timestamp,
+}
+
+impl<'a> Telling<'a> {
+    fn detail(self, target: &'a Target) -> Detail<'a> {
+        let mut detail = Detail::of_account(&target.account, self.circumstances);
+        detail.region = Some(&target.region);
+        detail.revision = Some(&self.report.revision);
+        detail
+    }
+
+    fn event(self, kind: Kind, detail: &Detail<'_>) -> Event {
+        Event { kind, detail: detail.to_json(), time: self.now }
+    }
+
+    /// What is told of a write that worked.
+    fn change(self, target: &'a Target, change: &'a Change, before: Option<&Record>) -> Vec<Event> {
+        let mut detail = self.detail(target);
+        let (code, repair) = match change {
+            Change::Enforce { to, .. } => {
+                detail.guardrail(to);
+                let repair = is_repair(change, &self.report.before, &self.report.revision);
+                (if repair { "removed".to_owned() } else { "absent".to_owned() }, repair)
+            }
+            Change::Replace { from, to, drift, .. } => {
+                detail.guardrail(to);
+                detail.previous(from);
+                let repair = is_repair(change, &self.report.before, &self.report.revision);
+                (if repair { format!("changed.{drift}") } else { "another".to_owned() }, repair)
+            }
+            Change::Release { from, broken, .. } => {
+                detail.guardrail(&from.enforcement);
+                detail.previous(from);
+                let code =
+                    broken.as_ref().map_or_else(|| "not_wanted".to_owned(), |unusable| unusable.code());
+                detail.reason(code, &change.to_string());
+                return vec![self.event(Kind::Released, &detail)];
+            }
+            // What is enforced follows, and is told then; tidying up changes nothing of it.
+            Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_) => return Vec::new(),
+        };
+        detail.reason(code, &change.to_string());
+        detail.since_event_ms = since_event(self.circumstances.cause, self.now);
+        if !repair {
+            return vec![self.event(Kind::Applied, &detail)];
+        }
+        detail.principal = match change {
+            Change::Replace { from, .. } => from.last_writer(),
+            _ => None,
+        };
+        let lately = before.map_or(0, |record| record.repairs_lately(self.now)) + 1;
+        detail.repairs_within_the_hour = Some(lately);
+        let mut events = vec![self.event(Kind::Repaired, &detail)];
+        // Told when it begins. As long as it goes on, each repair is told anyhow.
+        if lately == CONTESTED_REPAIRS {
+            let words = format!("{lately} repairs within an hour: somebody undoes each");
+            detail.reason("contested".to_owned(), &words);
+            detail.since_event_ms = None;
+            events.push(self.event(Kind::Contested, &detail));
+        }
+        events
+    }
+
+    /// What is told of a target in which something should be written, and wasn't.
+    fn held(self, target: &'a Target, result: &'a TargetReport, before: Option<&Record>) -> Option<Event> {
+        let (would, principal) = match result {
+            TargetReport::Decided(Decision::Held(held)) => match &held.reason {
+                // Passes by itself; and told when it began.
+                HoldReason::NotCounted { .. } | HoldReason::Contested { .. } => return None,
+                HoldReason::NotOurs { by } | HoldReason::ChangedBySomeoneElse { by } => {
+                    (held.would.as_ref(), by.as_deref())
+                }
+                _ => (held.would.as_ref(), None),
+            },
+            TargetReport::Attempted(Outcome { change, .. }) => (Some(change), None),
+            TargetReport::Decided(_) => return None,
+        };
+        if !is_news(result, before) {
+            return None;
+        }
+        let mut detail = self.detail(target);
+        detail.reason(result.code().unwrap_or_default(), &result.reason().unwrap_or_default());
+        detail.principal = principal;
+        detail.tried_again = Some(result.is_worth_waiting());
+        match would {
+            Some(Change::Enforce { to, .. }) => detail.guardrail(to),
+            Some(Change::Replace { from, to, .. }) => {
+                detail.guardrail(to);
+                detail.present(from);
+            }
+            Some(Change::Release { from, .. }) => detail.present(from),
+            Some(Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_)) | None => {}
+        }
+        Some(self.event(Kind::Held, &detail))
+    }
+}

@@ -1,0 +1,92 @@
+//! What is broken, told once for each guardrail version with the accounts that enforce it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use super::detail::{CauseDetail, Guardrail, Reason};
+use super::{Event, FORMAT, Kind};
+use crate::baseline::Revision;
+use crate::enforcement::Enforcement;
+use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, Region};
+use crate::task::Cause;
+
+/// How many accounts one event names. At fifteen bytes each they stay far below the 256 KB that
+/// EventBridge takes.
+const ACCOUNTS_NAMED: usize = 10_000;
+
+/// Guardrail versions that are enforced and can't be used, each with the kind of reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BrokenVersions(BTreeMap<(GuardrailArn, GuardrailVersion, String), Enforcers>);
+
+/// Who enforces one of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Enforcers {
+    /// Why it can't be used, in words: of the first account.
+    words: String,
+    accounts: BTreeSet<AccountId>,
+}
+
+#[derive(Serialize)]
+struct BrokenDetail<'a> {
+    version: u32,
+    guardrail: Guardrail<'a>,
+    region: &'a Region,
+    reason: Reason,
+    accounts: Vec<&'a AccountId>,
+    accounts_in_all: usize,
+    part: Part,
+    whole_organization: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<&'a Revision>,
+    cause: CauseDetail<'a>,
+}
+
+#[derive(Serialize)]
+struct Part {
+    number: usize,
+    of: usize,
+}
+
+impl BrokenVersions {
+    /// Adds an account that enforces one. A guardrail is enforced only in its own Region.
+    pub fn add(&mut self, account: &AccountId, enforcement: &Enforcement, code: String, words: String) {
+        let key = (enforcement.guardrail.clone(), enforcement.version, code);
+        let enforcers = self.0.entry(key).or_insert_with(|| Enforcers { words, accounts: BTreeSet::new() });
+        enforcers.accounts.insert(account.clone());
+    }
+
+    /// What is told of them. `whole` says that every account of the organization was looked at.
+    pub fn events(
+        &self,
+        cause: &Cause,
+        revision: Option<&Revision>,
+        whole: bool,
+        now: Timestamp,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        for ((guardrail, version, code), Enforcers { words, accounts }) in &self.0 {
+            let all: Vec<&AccountId> = accounts.iter().collect();
+            let parts = all.chunks(ACCOUNTS_NAMED);
+            let of = parts.len();
+            for (number, accounts) in (1..).zip(parts) {
+                let detail = BrokenDetail {
+                    version: FORMAT,
+                    guardrail: Guardrail { arn: guardrail, version: *version },
+                    region: &guardrail.region,
+                    reason: Reason::new(code.clone(), words),
+                    accounts: accounts.to_vec(),
+                    accounts_in_all: all.len(),
+                    part: Part { number, of },
+                    whole_organization: whole,
+                    revision,
+                    cause: CauseDetail::of(cause),
+                };
+                events.push(Event { kind: Kind::Broken, detail: json!(detail), time: now });
+            }
+        }
+        events
+    }
+}

@@ -1,0 +1,208 @@
+//! The particulars of an event, as they are sent. A member that has nothing to say is left out, so that
+//! a pattern can ask whether it exists.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{FORMAT, Sweep};
+use crate::baseline::Revision;
+use crate::enforcement::Enforcement;
+use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, Region};
+use crate::observed::Seen;
+use crate::record::State;
+use crate::task::Cause;
+
+/// Longer sentences are cut: they may quote AWS or a request, which have no bound.
+const TEXT_KEPT: usize = 500;
+
+/// How many causing events are named. A batch merges ten at most.
+const EVENTS_NAMED: usize = 20;
+
+/// Why a run was made, and what time it is.
+#[derive(Clone, Copy)]
+pub(super) struct Circumstances<'a> {
+    pub(super) cause: &'a Cause,
+    pub(super) now: Timestamp,
+}
+
+/// What is told of one account.
+#[derive(Serialize)]
+pub(super) struct Detail<'a> {
+    version: u32,
+    account: &'a AccountId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) region: Option<&'a Region>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guardrail: Option<Guardrail<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) principal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<Configuration<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    present: Option<Configuration<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) since_event_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) repairs_within_the_hour: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tried_again: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) left_behind: Option<&'a BTreeSet<Region>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) revision: Option<&'a Revision>,
+    cause: CauseDetail<'a>,
+}
+
+/// A guardrail and the version of it.
+#[derive(Serialize)]
+pub(super) struct Guardrail<'a> {
+    pub(super) arn: &'a GuardrailArn,
+    pub(super) version: GuardrailVersion,
+}
+
+/// Why, for programs and for people.
+#[derive(Serialize)]
+pub(super) struct Reason {
+    code: String,
+    text: String,
+}
+
+/// A configuration that is or was there, whole, so that it can be put back.
+#[derive(Serialize)]
+struct Configuration<'a> {
+    #[serde(flatten)]
+    enforcement: &'a Enforcement,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
+}
+
+/// What led to it.
+#[derive(Serialize)]
+pub(super) struct CauseDetail<'a> {
+    events: Vec<&'a str>,
+    text: String,
+    attempt: u32,
+    sweep: bool,
+}
+
+impl<'a> Detail<'a> {
+    pub(super) fn of_account(account: &'a AccountId, circumstances: Circumstances<'a>) -> Detail<'a> {
+        Detail {
+            version: FORMAT,
+            account,
+            region: None,
+            guardrail: None,
+            reason: None,
+            principal: None,
+            previous: None,
+            present: None,
+            since_event_ms: None,
+            repairs_within_the_hour: None,
+            tried_again: None,
+            left_behind: None,
+            revision: None,
+            cause: CauseDetail::of(circumstances.cause),
+        }
+    }
+
+    pub(super) fn guardrail(&mut self, enforcement: &'a Enforcement) {
+        self.guardrail = Some(Guardrail { arn: &enforcement.guardrail, version: enforcement.version });
+    }
+
+    pub(super) fn reason(&mut self, code: String, text: &str) {
+        self.reason = Some(Reason::new(code, text));
+    }
+
+    pub(super) fn previous(&mut self, seen: &'a Seen) {
+        self.previous = Some(Configuration::of(seen));
+    }
+
+    pub(super) fn present(&mut self, seen: &'a Seen) {
+        self.present = Some(Configuration::of(seen));
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!(self)
+    }
+}
+
+impl Reason {
+    pub(super) fn new(code: String, text: &str) -> Reason {
+        Reason { code, text: cut(text) }
+    }
+}
+
+impl<'a> Configuration<'a> {
+    fn of(seen: &'a Seen) -> Configuration<'a> {
+        Configuration { enforcement: &seen.enforcement, by: seen.last_writer() }
+    }
+}
+
+impl<'a> CauseDetail<'a> {
+    pub(super) fn of(cause: &'a Cause) -> CauseDetail<'a> {
+        let Cause { event, reason, attempt, sweep, first_seen: _, happened: _, revision: _ } = cause;
+        let events = event.split_whitespace().take(EVENTS_NAMED).collect();
+        CauseDetail { events, text: cut(reason), attempt: *attempt, sweep: *sweep }
+    }
+}
+
+/// What is told of the end of a sweep.
+#[derive(Serialize)]
+pub(super) struct SweepDetail<'a> {
+    version: u32,
+    began: Timestamp,
+    seconds: i64,
+    accounts: AccountCounts,
+    targets: BTreeMap<State, usize>,
+    examples: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<&'a Revision>,
+    cause: CauseDetail<'a>,
+}
+
+#[derive(Serialize)]
+struct AccountCounts {
+    in_scope: usize,
+    looked_at: usize,
+    not_looked_at: usize,
+    closed: usize,
+}
+
+impl<'a> SweepDetail<'a> {
+    pub(super) fn of(sweep: &Sweep<'_>, circumstances: Circumstances<'a>) -> SweepDetail<'a> {
+        let Circumstances { cause, now } = circumstances;
+        let Sweep { began, accounts, looked_at, not_looked_at, closed, states, examples } = sweep;
+        SweepDetail {
+            version: FORMAT,
+            began: *began,
+            seconds: (now.as_second() - began.as_second()).max(0),
+            accounts: AccountCounts {
+                in_scope: *accounts,
+                looked_at: *looked_at,
+                not_looked_at: *not_looked_at,
+                closed: *closed,
+            },
+            // A state that nobody is in is told too: a pattern on a number finds nothing in what is left out.
+            targets: State::ALL.iter().map(|at| (*at, states.get(at).copied().unwrap_or(0))).collect(),
+            examples: examples.iter().map(|example| cut(example)).collect(),
+            revision: cause.revision.as_ref(),
+            cause: CauseDetail::of(cause),
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!(self)
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(TEXT_KEPT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

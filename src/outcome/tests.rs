@@ -1,0 +1,671 @@
+//! What is told of a run, event by event; each held against the schema that listeners are given.
+
+use std::fmt::Write as _;
+
+use expect_test::{Expect, expect};
+use serde_json::json;
+
+use super::*;
+use crate::enforcement::{Drift, Enforcement, Guarding, Models};
+use crate::failure::{Category, Failure};
+use crate::ids::GuardrailVersion;
+use crate::observed::Seen;
+use crate::plan::{Broken, Held, InSync, Ownership};
+use crate::record::{Checked, Origin, Ours};
+use crate::resolved::Unusable;
+use crate::trigger::{Context, Ignored, Trigger, decide_value};
+
+const ADMIN: &str = "arn:aws:sts::300000000001:assumed-role/Admin/alice";
+const REVISION: &str = "0123456789abcdef";
+
+fn now() -> Timestamp {
+    "2026-11-02T10:00:00Z".parse().unwrap()
+}
+
+fn cause() -> Cause {
+    Cause {
+        event: "event-1 event-2".to_owned(),
+        reason: "the account joined the organization".to_owned(),
+        first_seen: "2026-11-02T09:59:58Z".parse().unwrap(),
+        happened: Some("2026-11-02T09:59:57.5Z".parse().unwrap()),
+        attempt: 1,
+        sweep: false,
+        revision: Some(REVISION.parse().unwrap()),
+    }
+}
+
+fn target(text: &str) -> Target {
+    text.parse().unwrap()
+}
+
+fn here() -> Target {
+    target("300000000001/eu-west-1")
+}
+
+fn enforcement(version: u32) -> Enforcement {
+    Enforcement {
+        guardrail: "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base".parse().unwrap(),
+        version: GuardrailVersion::new(version).unwrap(),
+        models: Models::default(),
+        guarding: Guarding::default(),
+    }
+}
+
+fn seen(version: u32, by: Option<&str>) -> Seen {
+    Seen {
+        config_id: "cfg1".parse().unwrap(),
+        enforcement: enforcement(version),
+        created_by: None,
+        updated_by: by.map(str::to_owned),
+    }
+}
+
+fn enforce(repair: bool) -> Change {
+    Change::Enforce { target: here(), key: "corporate".parse().unwrap(), to: enforcement(2), repair }
+}
+
+fn replace(ownership: Ownership) -> Change {
+    Change::Replace {
+        target: here(),
+        key: "corporate".parse().unwrap(),
+        from: seen(1, Some(ADMIN)),
+        to: enforcement(2),
+        drift: Drift::Weaker,
+        ownership,
+    }
+}
+
+fn release(broken: Option<Unusable>) -> Change {
+    Change::Release { target: here(), from: seen(2, None), broken }
+}
+
+fn done(change: Change) -> TargetReport {
+    TargetReport::Attempted(Outcome { change, result: Ok(()) })
+}
+
+fn failed(change: Change) -> TargetReport {
+    TargetReport::Attempted(Outcome { change, result: Err(refused(Category::Transient)) })
+}
+
+fn held(reason: HoldReason, would: Option<Change>) -> TargetReport {
+    TargetReport::Decided(Decision::Held(Held { reason, would }))
+}
+
+fn broken(status: &str) -> TargetReport {
+    let unusable = Unusable::NotReady { status: status.to_owned() };
+    TargetReport::Decided(Decision::Broken(Broken { seen: seen(2, None), unusable }))
+}
+
+fn refused(category: Category) -> Failure {
+    let (operation, message) = ("ApplyGuardrail".to_owned(), "AccessDeniedException: no".to_owned());
+    Failure { category, operation, message }
+}
+
+/// A record of ours, with so many repairs lately.
+fn ours(repairs: usize) -> Record {
+    let ours = Ours {
+        enforcement: enforcement(2),
+        origin: Origin::Applied,
+        at: Timestamp::UNIX_EPOCH,
+        revision: REVISION.parse().unwrap(),
+        path: None,
+    };
+    let at = "2026-11-02T09:30:00Z".parse().unwrap();
+    Record { ours: Some(ours), repairs: vec![at; repairs], ..Record::default() }
+}
+
+/// A record of a look that came to this.
+fn looked(result: &TargetReport) -> Record {
+    let checked = Checked {
+        at: Timestamp::UNIX_EPOCH,
+        revision: REVISION.parse().unwrap(),
+        state: result.state(),
+        // Words may differ from look to look.
+        reason: Some("something of the same kind".to_owned()),
+        code: result.code(),
+        drift: None,
+        event: None,
+        path: None,
+    };
+    Record { checked: Some(checked), ..Record::default() }
+}
+
+fn report(results: impl IntoIterator<Item = (Target, TargetReport, Option<Record>)>) -> Report {
+    let mut report = Report::of(REVISION.parse().unwrap(), crate::plan::Plan::default());
+    for (target, result, before) in results {
+        report.before.extend(before.map(|record| (target.clone(), record)));
+        report.targets.insert(target, result);
+    }
+    report
+}
+
+fn one(result: TargetReport, before: Option<Record>) -> Report {
+    report([(here(), result, before)])
+}
+
+/// The events as EventBridge delivers them, each of which the schema admits and the keeper ignores.
+fn delivered(events: &[Event]) -> Vec<Value> {
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    let schema = serde_json::from_str(include_str!("../../docs/outcomes.schema.json")).unwrap();
+    compiler.enable_format_assertions();
+    compiler.add_resource("outcomes.json", schema).unwrap();
+    let schema = compiler.compile("outcomes.json", &mut schemas).unwrap_or_else(|error| panic!("{error:#}"));
+    let deliver = |event: &Event| {
+        let value = json!({
+            "version": "0",
+            "id": "7bf73129-1428-4cd3-a780-95db273d1602",
+            "detail-type": event.kind.detail_type(),
+            "source": "guardrail-keeper",
+            "account": "111111111111",
+            "time": event.time,
+            "region": "us-east-1",
+            "resources": [],
+            "detail": event.detail,
+        });
+        schemas.validate(&value, schema).unwrap_or_else(|error| panic!("{value:#}\n{error:#}"));
+        assert_eq!(decide_value(&value, &Context::default()), Trigger::Ignore(Ignored::OwnOutcome));
+        value
+    };
+    events.iter().map(deliver).collect()
+}
+
+#[track_caller]
+fn check(events: &[Event], expected: Expect) {
+    let mut text = String::new();
+    for event in delivered(events) {
+        let name = event["detail-type"].as_str().unwrap();
+        writeln!(text, "{name} {:#}", event["detail"]).unwrap();
+    }
+    expected.assert_eq(&text);
+}
+
+/// The names of the events, and of each its reason.
+fn names(events: &[Event]) -> Vec<String> {
+    let name = |event: Value| {
+        let code = event["detail"]["reason"]["code"].as_str().unwrap_or_default();
+        format!("{} {code}", event["detail-type"].as_str().unwrap())
+    };
+    delivered(events).into_iter().map(name).collect()
+}
+
+fn told(report: &Report) -> Vec<Event> {
+    of_report(report, &cause(), Look::Part, now())
+}
+
+#[test]
+fn a_first_enforcement() {
+    check(
+        &told(&one(done(enforce(false)), None)),
+        expect![[r#"
+        Enforcement Applied {
+          "account": "300000000001",
+          "cause": {
+            "attempt": 1,
+            "events": [
+              "event-1",
+              "event-2"
+            ],
+            "sweep": false,
+            "text": "the account joined the organization"
+          },
+          "guardrail": {
+            "arn": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
+            "version": "2"
+          },
+          "reason": {
+            "code": "absent",
+            "text": "300000000001/eu-west-1 enforce corporate:2"
+          },
+          "region": "eu-west-1",
+          "revision": "0123456789abcdef",
+          "since_event_ms": 2500,
+          "version": 1
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn a_repair_names_who_made_it_necessary() {
+    check(
+        &told(&one(done(replace(Ownership::Ours)), Some(ours(1)))),
+        expect![[r#"
+        Enforcement Repaired {
+          "account": "300000000001",
+          "cause": {
+            "attempt": 1,
+            "events": [
+              "event-1",
+              "event-2"
+            ],
+            "sweep": false,
+            "text": "the account joined the organization"
+          },
+          "guardrail": {
+            "arn": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
+            "version": "2"
+          },
+          "previous": {
+            "by": "arn:aws:sts::300000000001:assumed-role/Admin/alice",
+            "guarding": {
+              "messages": "comprehensive",
+              "system": "comprehensive"
+            },
+            "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
+            "models": {
+              "exclude": [],
+              "include": "all"
+            },
+            "version": "1"
+          },
+          "principal": "arn:aws:sts::300000000001:assumed-role/Admin/alice",
+          "reason": {
+            "code": "changed.weaker",
+            "text": "300000000001/eu-west-1 corporate:1 => corporate:2 (weaker)"
+          },
+          "region": "eu-west-1",
+          "repairs_within_the_hour": 2,
+          "revision": "0123456789abcdef",
+          "since_event_ms": 2500,
+          "version": 1
+        }
+    "#]],
+    );
+    assert_eq!(names(&told(&one(done(enforce(true)), Some(ours(0))))), ["Enforcement Repaired removed"],);
+}
+
+#[test]
+fn another_revision_repairs_nothing() {
+    let mut record = ours(0);
+    let known = record.ours.as_mut().unwrap();
+    known.revision = "ffffffffffffffff".parse().unwrap();
+    known.enforcement = enforcement(1);
+    for change in [enforce(true), replace(Ownership::Ours), replace(Ownership::Foreign)] {
+        let events = told(&one(done(change), Some(record.clone())));
+        assert_eq!(events[0].kind, Kind::Applied, "{events:?}");
+        assert_eq!(events.len(), 1);
+    }
+}
+
+#[test]
+fn a_contest_is_told_when_it_begins() {
+    let repaired = |repairs: usize| names(&told(&one(done(replace(Ownership::Ours)), Some(ours(repairs)))));
+    assert_eq!(repaired(2), ["Enforcement Repaired changed.weaker"]);
+    assert_eq!(repaired(3), ["Enforcement Repaired changed.weaker", "Enforcement Contested contested"]);
+    assert_eq!(repaired(4), ["Enforcement Repaired changed.weaker"]);
+    let waits = held(HoldReason::Contested { by: None }, Some(replace(Ownership::Ours)));
+    assert_eq!(names(&told(&one(waits, Some(ours(4))))), [""; 0]);
+    let events = told(&one(done(replace(Ownership::Ours)), Some(ours(3))));
+    check(
+        &events[1..],
+        expect![[r#"
+        Enforcement Contested {
+          "account": "300000000001",
+          "cause": {
+            "attempt": 1,
+            "events": [
+              "event-1",
+              "event-2"
+            ],
+            "sweep": false,
+            "text": "the account joined the organization"
+          },
+          "guardrail": {
+            "arn": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
+            "version": "2"
+          },
+          "previous": {
+            "by": "arn:aws:sts::300000000001:assumed-role/Admin/alice",
+            "guarding": {
+              "messages": "comprehensive",
+              "system": "comprehensive"
+            },
+            "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
+            "models": {
+              "exclude": [],
+              "include": "all"
+            },
+            "version": "1"
+          },
+          "principal": "arn:aws:sts::300000000001:assumed-role/Admin/alice",
+          "reason": {
+            "code": "contested",
+            "text": "4 repairs within an hour: somebody undoes each"
+          },
+          "region": "eu-west-1",
+          "repairs_within_the_hour": 4,
+          "revision": "0123456789abcdef",
+          "version": 1
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_held_is_told_with_what_stays() {
+    let reason = HoldReason::NotOurs { by: Some(ADMIN.to_owned()) };
+    check(
+        &told(&one(held(reason, Some(replace(Ownership::Foreign))), None)),
+        expect![[r#"
+        Enforcement Held {
+          "account": "300000000001",
+          "cause": {
+            "attempt": 1,
+            "events": [
+              "event-1",
+              "event-2"
+            ],
+            "sweep": false,
+            "text": "the account joined the organization"
+          },
+          "guardrail": {
+            "arn": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
+            "version": "2"
+          },
+          "present": {
+            "by": "arn:aws:sts::300000000001:assumed-role/Admin/alice",
+            "guarding": {
+              "messages": "comprehensive",
+              "system": "comprehensive"
+            },
+            "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
+            "models": {
+              "exclude": [],
+              "include": "all"
+            },
+            "version": "1"
+          },
+          "principal": "arn:aws:sts::300000000001:assumed-role/Admin/alice",
+          "reason": {
+            "code": "not_ours",
+            "text": "another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it"
+          },
+          "region": "eu-west-1",
+          "revision": "0123456789abcdef",
+          "tried_again": false,
+          "version": 1
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_held_is_told_once_for_each_kind_of_reason() {
+    let probe = |category| held(HoldReason::ProbeFailed { failure: refused(category) }, Some(enforce(false)));
+    let now_denied = || probe(Category::Denied);
+    let after = |before: Option<&TargetReport>| names(&told(&one(now_denied(), before.map(looked))));
+    let told = ["Enforcement Held probe_failed.denied"];
+    assert_eq!(after(None), told);
+    assert_eq!(after(Some(&now_denied())), [""; 0]);
+    // Another kind of reason, another state.
+    assert_eq!(after(Some(&probe(Category::NotReady))), told);
+    assert_eq!(after(Some(&failed(enforce(false)))), told);
+    assert_eq!(after(Some(&done(enforce(false)))), told);
+}
+
+#[test]
+fn a_write_that_failed_is_held() {
+    let events = told(&one(failed(release(None)), None));
+    assert_eq!(names(&events), ["Enforcement Held failed.transient"]);
+    assert_eq!(events[0].detail["tried_again"], true);
+    assert_eq!(events[0].detail["present"]["version"], "2");
+    assert_eq!(names(&told(&one(failed(enforce(false)), Some(looked(&failed(enforce(false))))))), [""; 0]);
+}
+
+#[test]
+fn what_passes_by_itself_is_not_told() {
+    let reason = HoldReason::NotCounted { revision: REVISION.parse().unwrap() };
+    let in_sync = TargetReport::Decided(Decision::InSync(InSync { enforced: None, correction: None }));
+    for result in [held(reason, Some(enforce(false))), in_sync] {
+        assert_eq!(names(&told(&one(result, None))), [""; 0]);
+    }
+}
+
+#[test]
+fn a_release() {
+    check(
+        &told(&one(done(release(None)), Some(ours(0)))),
+        expect![[r#"
+        Enforcement Released {
+          "account": "300000000001",
+          "cause": {
+            "attempt": 1,
+            "events": [
+              "event-1",
+              "event-2"
+            ],
+            "sweep": false,
+            "text": "the account joined the organization"
+          },
+          "guardrail": {
+            "arn": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
+            "version": "2"
+          },
+          "previous": {
+            "guarding": {
+              "messages": "comprehensive",
+              "system": "comprehensive"
+            },
+            "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
+            "models": {
+              "exclude": [],
+              "include": "all"
+            },
+            "version": "2"
+          },
+          "reason": {
+            "code": "not_wanted",
+            "text": "300000000001/eu-west-1 release base:2"
+          },
+          "region": "eu-west-1",
+          "revision": "0123456789abcdef",
+          "version": 1
+        }
+    "#]],
+    );
+    let unusable = Unusable::NotReady { status: "FAILED".to_owned() };
+    assert_eq!(names(&told(&one(done(release(Some(unusable))), None))), ["Enforcement Released not_ready"]);
+}
+
+#[test]
+fn what_is_broken_is_told_once_for_all_accounts() {
+    let accounts = || {
+        ["300000000002", "300000000001", "300000000003"]
+            .map(|account| (target(&format!("{account}/eu-west-1")), broken("FAILED"), None))
+    };
+    check(
+        &told(&report(accounts())),
+        expect![[r#"
+        Enforcement Broken {
+          "accounts": [
+            "300000000001",
+            "300000000002",
+            "300000000003"
+          ],
+          "accounts_in_all": 3,
+          "cause": {
+            "attempt": 1,
+            "events": [
+              "event-1",
+              "event-2"
+            ],
+            "sweep": false,
+            "text": "the account joined the organization"
+          },
+          "guardrail": {
+            "arn": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
+            "version": "2"
+          },
+          "part": {
+            "number": 1,
+            "of": 1
+          },
+          "reason": {
+            "code": "not_ready",
+            "text": "the guardrail is FAILED, not READY"
+          },
+          "region": "eu-west-1",
+          "revision": "0123456789abcdef",
+          "version": 1,
+          "whole_organization": false
+        }
+    "#]],
+    );
+    // Another reason is another event.
+    let deleting = [(target("300000000009/eu-west-1"), broken("DELETING"), None)];
+    assert_eq!(told(&report(accounts().into_iter().chain(deleting))).len(), 1, "both are `not_ready`");
+
+    let known = accounts().map(|(at, result, _)| (at, result, Some(looked(&broken("FAILED")))));
+    let known = report(known);
+    assert_eq!(told(&known), []);
+    assert_eq!(of_report(&known, &cause(), Look::OfSweep, now()), []);
+    let whole = of_report(&known, &cause(), Look::Whole, now());
+    assert_eq!(names(&whole), ["Enforcement Broken not_ready", "Sweep Completed "]);
+    assert_eq!(whole[0].detail["whole_organization"], true);
+}
+
+#[test]
+fn a_long_list_of_accounts_is_sent_in_parts_that_eventbridge_takes() {
+    let mut versions = BrokenVersions::default();
+    let account = |number: u64| format!("{:012}", 300_000_000_000 + number).parse::<AccountId>().unwrap();
+    let words = "ü".repeat(2000);
+    for number in 0..50_000 {
+        versions.add(&account(number), &enforcement(2), "missing".to_owned(), words.clone());
+    }
+    let events = versions.events(&cause(), None, true, now());
+    let delivered = delivered(&events);
+    let mut all = Vec::new();
+    for (number, event) in (1..).zip(&delivered) {
+        assert!(event["detail"].to_string().len() < 256 * 1024 - 1024);
+        assert_eq!(event["detail"]["part"], json!({ "number": number, "of": 5 }));
+        assert_eq!(event["detail"]["accounts_in_all"], 50_000);
+        all.extend(event["detail"]["accounts"].as_array().unwrap().iter().cloned());
+    }
+    assert_eq!(all, (0..50_000).map(|number| json!(account(number))).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_departure_says_what_was_left_behind() {
+    let left = BTreeSet::from(["eu-west-1".parse().unwrap(), "us-east-1".parse().unwrap()]);
+    let account = "300000000001".parse().unwrap();
+    let reason = "it is no member of the organization";
+    check(
+        &[of_departure(&account, reason, &left, &cause(), now())],
+        expect![[r#"
+        Account Departed {
+          "account": "300000000001",
+          "cause": {
+            "attempt": 1,
+            "events": [
+              "event-1",
+              "event-2"
+            ],
+            "sweep": false,
+            "text": "the account joined the organization"
+          },
+          "left_behind": [
+            "eu-west-1",
+            "us-east-1"
+          ],
+          "reason": {
+            "code": "departed",
+            "text": "it is no member of the organization"
+          },
+          "version": 1
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn the_end_of_a_sweep() {
+    let mut report = report([
+        (here(), done(enforce(false)), None),
+        (target("300000000002/eu-west-1"), broken("FAILED"), None),
+    ]);
+    report.skipped.insert("300000000006".parse().unwrap(), crate::organization::AccountState::Suspended);
+    let cause = Cause { sweep: true, ..cause() };
+    let events = of_report(&report, &cause, Look::Whole, now());
+    assert_eq!(
+        names(&events),
+        ["Enforcement Applied absent", "Enforcement Broken not_ready", "Sweep Completed "]
+    );
+    assert_eq!(events[0].detail.get("since_event_ms"), None, "nobody knows since when it lacked it");
+    check(
+        &events[2..],
+        expect![[r#"
+        Sweep Completed {
+          "accounts": {
+            "closed": 1,
+            "in_scope": 2,
+            "looked_at": 2,
+            "not_looked_at": 0
+          },
+          "began": "2026-11-02T09:59:58Z",
+          "cause": {
+            "attempt": 1,
+            "events": [
+              "event-1",
+              "event-2"
+            ],
+            "sweep": true,
+            "text": "the account joined the organization"
+          },
+          "examples": [
+            "300000000002/eu-west-1 broken: the guardrail is FAILED, not READY"
+          ],
+          "revision": "0123456789abcdef",
+          "seconds": 2,
+          "targets": {
+            "broken": 1,
+            "copied": 0,
+            "enforced": 1,
+            "failed": 0,
+            "held": 0,
+            "in_sync": 0,
+            "left_alone": 0,
+            "released": 0,
+            "replaced": 0
+          },
+          "version": 1
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn texts_and_lists_are_bounded() {
+    let endless = Cause {
+        event: (0..100).map(|number| format!("event-{number} ")).collect(),
+        reason: "ü".repeat(5000),
+        ..cause()
+    };
+    let failure = Failure { message: "ü".repeat(5000), ..refused(Category::Rejected) };
+    let result = held(HoldReason::ProbeFailed { failure }, None);
+    let events = of_report(&one(result, None), &endless, Look::Part, now());
+    let detail = &delivered(&events)[0]["detail"];
+    assert!(detail.to_string().len() < 4096, "{}", detail.to_string().len());
+}
+
+#[test]
+fn the_schema_names_every_kind_and_describes_every_member() {
+    let schema: Value = serde_json::from_str(include_str!("../../docs/outcomes.schema.json")).unwrap();
+    let kinds = Kind::ALL.map(Kind::detail_type);
+    assert_eq!(schema["properties"]["detail-type"]["enum"], json!(kinds));
+    let document = include_str!("../../docs/outcomes.md");
+    for (branch, kind) in schema["allOf"].as_array().unwrap().iter().zip(kinds) {
+        assert_eq!(branch["if"]["properties"]["detail-type"]["const"], kind);
+        assert!(document.contains(&format!("| `{kind}` |")), "docs/outcomes.md has no row for {kind}");
+        let name =
+            branch["then"]["properties"]["detail"]["$ref"].as_str().unwrap().trim_start_matches("#/$defs/");
+        let definition = &schema["$defs"][name];
+        assert_eq!(definition["additionalProperties"], false, "{name}");
+        for (member, property) in definition["properties"].as_object().unwrap() {
+            let described = property.get("description").or_else(|| property.get("$ref"));
+            assert!(described.is_some(), "{name}.{member} has no description");
+        }
+    }
+    let states: Vec<&str> = State::ALL.iter().map(|state| state.code()).collect();
+    assert_eq!(schema["$defs"]["state"]["enum"], json!(states));
+}

@@ -1,0 +1,26 @@
+//! Short stable names for why something is held: for metrics, events, and whatever compares two looks.
+
+use super::HoldReason;
+
+impl HoldReason {
+    /// A short stable name. What a call was refused for is a part of it: a role that isn't there yet and
+    /// one that is refused are two things to whoever has to act.
+    pub fn code(&self) -> String {
+        match self {
+            HoldReason::NotOurs { .. } => "not_ours".to_owned(),
+            HoldReason::NoDurableLedger => "no_durable_ledger".to_owned(),
+            HoldReason::Unreadable { failure } => format!("unreadable.{}", failure.category.code()),
+            HoldReason::Unusable { unusable } => unusable.code(),
+            HoldReason::ChangedBySomeoneElse { .. } => "changed_by_someone_else".to_owned(),
+            HoldReason::Mode { .. } => "mode".to_owned(),
+            HoldReason::ProbeFailed { failure } => format!("probe_failed.{}", failure.category.code()),
+            HoldReason::MayBeEnforced { .. } => "may_be_enforced".to_owned(),
+            HoldReason::Policy { .. } => "policy".to_owned(),
+            HoldReason::NotProven => "not_proven".to_owned(),
+            HoldReason::NotApproved { .. } => "not_approved".to_owned(),
+            HoldReason::NotCounted { .. } => "not_counted".to_owned(),
+            HoldReason::TooManyMoves { .. } => "too_many_moves".to_owned(),
+            HoldReason::Contested { .. } => "contested".to_owned(),
+        }
+    }
+}
