@@ -327,7 +327,7 @@ impl Stage<'_> {
     }
 
     /// Puts right whatever would keep the keeper from its work for good, as somebody does who reads
-    /// its alarms. What this doesn't do, [`crate::end::excuse`] names.
+    /// its alarms. What this doesn't do, [`crate::tale::excuse`] names.
     pub(crate) fn restore(&mut self) {
         for number in 0..self.setting.assignable().len() {
             self.model.reinstate(&account_of(self.setting, number));
