@@ -7,7 +7,7 @@ use simulator::{
     Content, Enforce, GuardrailName, Model, ModelEnforcement, Permissions, Role, Statement, Tags, Trust,
 };
 
-use crate::baseline::{COPY, GUARDRAIL, Given, Mode, Placement, Wants};
+use crate::baseline::{COPY, GUARDRAIL, Given, Mode, OWN, Placement, Wants};
 use crate::model::{ORGANIZATION, ROOT, SANDBOX, TAG, WORKLOAD, administrator, is_keepers, statements};
 use crate::setting::{MEMBER_ROLE, Setting};
 use crate::step::{
@@ -155,11 +155,10 @@ impl Stage<'_> {
 
     /// A guardrail that a member has of its own, with one version.
     fn own_guardrail(&mut self, account: &str, region: &str) -> Option<String> {
-        const NAME: &str = "of-our-own";
-        if let Some(known) = self.model.guardrail_arn(account, region, NAME) {
+        if let Some(known) = self.model.guardrail_arn(account, region, OWN) {
             return Some(known.to_owned());
         }
-        let content = content(NAME, "their-secret");
+        let content = content(OWN, "their-secret");
         self.add(account, region, content, Tags::new(), 1)
     }
 
