@@ -7,7 +7,7 @@ use simulator::{
     Content, Enforce, GuardrailName, Model, ModelEnforcement, Permissions, Role, Statement, Tags, Trust,
 };
 
-use crate::baseline::{COPY, GUARDRAIL, Given, Mode, Placement, Wants};
+use crate::baseline::{COPY, GUARDRAIL, Given, Mode, OWN, Placement, Wants};
 use crate::model::{ORGANIZATION, ROOT, SANDBOX, TAG, WORKLOAD, administrator, is_keepers, statements};
 use crate::setting::{MEMBER_ROLE, Setting};
 use crate::step::{
@@ -155,11 +155,10 @@ impl Stage<'_> {
 
     /// A guardrail that a member has of its own, with one version.
     fn own_guardrail(&mut self, account: &str, region: &str) -> Option<String> {
-        const NAME: &str = "of-our-own";
-        if let Some(known) = self.model.guardrail_arn(account, region, NAME) {
+        if let Some(known) = self.model.guardrail_arn(account, region, OWN) {
             return Some(known.to_owned());
         }
-        let content = content(NAME, "their-secret");
+        let content = content(OWN, "their-secret");
         self.add(account, region, content, Tags::new(), 1)
     }
 
@@ -327,7 +326,7 @@ impl Stage<'_> {
     }
 
     /// Puts right whatever would keep the keeper from its work for good, as somebody does who reads
-    /// its alarms. What this doesn't do, [`crate::end::excuse`] names.
+    /// its alarms. What this doesn't do, [`crate::tale::excuse`] names.
     pub(crate) fn restore(&mut self) {
         for number in 0..self.setting.assignable().len() {
             self.model.reinstate(&account_of(self.setting, number));

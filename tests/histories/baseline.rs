@@ -10,6 +10,8 @@ use crate::setting::Setting;
 pub(crate) const GUARDRAIL: &str = "corporate-baseline";
 /// The name that its copies have.
 pub(crate) const COPY: &str = "corporate-baseline-keeper";
+/// The name of what members have of their own.
+pub(crate) const OWN: &str = "of-our-own";
 const EMBEDDING: &str = "amazon.titan-embed-text-v2:0";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -113,6 +113,10 @@ fn wrote(account: &str, principal: &str) -> bool {
 pub(crate) struct Book {
     /// What the keeper applied or adopted and its ledger knows of.
     pub(crate) ours: BTreeMap<Place, Signature>,
+    /// The guardrails of all that was ever in there, as long as the ledger lasts.
+    pub(crate) once_ours: BTreeSet<(Place, String)>,
+    /// Whether the last run changed what is in there.
+    pub(crate) noted: bool,
     /// Whether the last run ended with everything as wanted, and nothing happened since.
     pub(crate) rest: Rest,
 }
@@ -121,14 +125,20 @@ pub(crate) struct Book {
 pub(crate) enum Rest {
     #[default]
     No,
-    /// It is as wanted, after the last run wrote something. Only a grant that nobody needs any more
-    /// may be left to be taken back.
+    /// It is as wanted, after the last run wrote something, if only to the ledger. Only a grant or a copy that nobody needs
+    /// any more may be left to be taken back.
     Settled,
     /// The last run found nothing to do.
     Quiet,
 }
 
 impl Book {
+    /// As a keeper with an empty ledger begins.
+    pub(crate) fn forget(&mut self) {
+        self.ours.clear();
+        self.once_ours.clear();
+    }
+
     pub(crate) fn is_foreign(&self, place: &Place, seen: &EnforcedConfiguration) -> bool {
         !self.ours.contains_key(place) && !bears_keepers_name(&place.account, seen)
     }
@@ -170,6 +180,7 @@ pub(crate) struct Deeds {
     pub(crate) narrowed: usize,
     pub(crate) copies: usize,
     pub(crate) merged: usize,
+    pub(crate) tidied: usize,
 }
 
 /// Whether a guardrail's versions may have been shown as they once were. That one isn't ready, or
@@ -219,7 +230,7 @@ impl Run<'_> {
         self.check_mode()?;
         self.check_enforcements(model, book, &mut deeds)?;
         self.check_policies(model, book, &mut deeds)?;
-        self.check_guardrails(model, &mut deeds)?;
+        self.check_guardrails(model, book, &mut deeds)?;
         self.check_refusals()?;
         self.check_records(model, book)?;
         self.check_rest(book)?;
@@ -239,6 +250,7 @@ impl Run<'_> {
         let releases = |call: &&Call| {
             ["DeleteEnforcedGuardrailConfiguration", "DeleteResourcePolicy"]
                 .contains(&call.operation.as_str())
+                || self.deletes_a_guardrail(call)
         };
         let wrong = match self.wants.mode {
             Mode::Sync => None,
@@ -252,6 +264,17 @@ impl Run<'_> {
             ),
             None => Ok(()),
         }
+    }
+
+    /// Whether a whole guardrail was deleted in the call's place, and not only versions.
+    fn deletes_a_guardrail(&self, call: &Call) -> bool {
+        let there = |arn: &&String| {
+            GuardrailName::from_arn(arn)
+                .is_some_and(|name| name.account == call.account && name.region == call.region)
+        };
+        let gone = |arn: &&String| !self.after.guardrails.contains_key(*arn);
+        call.operation == "DeleteGuardrail"
+            && self.middle.guardrails.keys().filter(there).any(|arn| gone(&arn))
     }
 
     fn places(&self) -> BTreeSet<&Place> {
@@ -455,7 +478,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn check_guardrails(&self, model: &Model, deeds: &mut Deeds) -> Result<(), Violation> {
+    fn check_guardrails(&self, model: &Model, book: &Book, deeds: &mut Deeds) -> Result<(), Violation> {
         for (arn, before) in &self.middle.guardrails {
             let after = self.after.guardrails.get(arn);
             if after == Some(before) {
@@ -463,7 +486,9 @@ impl Run<'_> {
             }
             deeds.copies += 1;
             let Some(after) = after else {
-                return broken(Invariant::GuardrailTouched, format!("{arn} was deleted"));
+                deeds.tidied += 1;
+                self.check_tidied(model, book, arn)?;
+                continue;
             };
             if !before.is_marked() {
                 return broken(Invariant::GuardrailTouched, format!("{arn} is somebody else's"));
@@ -495,6 +520,34 @@ impl Run<'_> {
             if !copying && !self.meddled || self.wants.mode == Mode::Audit {
                 return broken(Invariant::GuardrailTouched, format!("{arn} was made, and nobody wanted it"));
             }
+        }
+        Ok(())
+    }
+
+    /// A guardrail may be deleted only if it is a copy of the keeper's that the ledger knows was
+    /// enforced, that nobody enforces or wants any more, and of which nobody else published a version.
+    fn check_tidied(&self, model: &Model, book: &Book, arn: &str) -> Result<(), Violation> {
+        let touched =
+            |why: &str| broken(Invariant::GuardrailTouched, format!("{arn} was deleted, and {why}"));
+        let Some(GuardrailName { account, region, id: _ }) = GuardrailName::from_arn(arn) else {
+            return touched("it has no place");
+        };
+        let place = Place { account, region };
+        // Who marks or publishes between look and write can't be noticed.
+        let Some(seen) = self.before.guardrails.get(arn) else { return touched("it had just been made") };
+        if !seen.is_copy() {
+            return touched("it isn't provably a copy");
+        }
+        if !book.once_ours.contains(&(place.clone(), arn.to_owned())) {
+            return touched("the ledger knows nothing of it");
+        }
+        if self.middle.enforced.values().chain(self.after.enforced.values()).any(|it| it.guardrail_arn == arn)
+        {
+            return touched("it is enforced");
+        }
+        let copying = self.wants.placement == Placement::Copy && place.account != self.setting.owner();
+        if copying && !self.meddled && self.wants.of(self.setting, model, &place) == Wanted::Guardrail {
+            return touched("a copy is wanted there");
         }
         Ok(())
     }
@@ -553,13 +606,16 @@ impl Run<'_> {
             }
             ours.insert(place, signature_now);
         }
+        book.once_ours.extend(ours.iter().map(|(place, (arn, ..))| (place.clone(), arn.clone())));
+        book.noted = book.ours != ours;
         book.ours = ours;
         Ok(())
     }
 
     fn check_rest(&self, book: &mut Book) -> Result<(), Violation> {
         let calm = self.faults.is_empty() && !self.meddled;
-        let withdraws = |call: &Call| call.operation.ends_with("ResourcePolicy");
+        let withdraws =
+            |call: &Call| call.operation.ends_with("ResourcePolicy") || call.operation == "DeleteGuardrail";
         let again = match book.rest {
             Rest::No => None,
             Rest::Settled => self.writes().find(|call| !withdraws(call)),
@@ -571,11 +627,13 @@ impl Run<'_> {
                 format!("everything was as wanted, and it wrote: {}", self.listed_writes()),
             );
         }
+        // What wasn't recorded when it was done is recorded by the next look, and tidied up after that.
+        let idle = self.writes().next().is_none() && !book.noted;
         let converged = calm && self.report.as_ref().is_some_and(Report::is_converged);
-        book.rest = match (converged, self.writes().next(), &self.scope) {
+        book.rest = match (converged, idle, &self.scope) {
             (false, _, _) => Rest::No,
-            (true, Some(_), None) => Rest::Settled,
-            (true, None, None) => Rest::Quiet,
+            (true, false, None) => Rest::Settled,
+            (true, true, None) => Rest::Quiet,
             // A look at one account says nothing of the others.
             (true, _, Some(_)) => book.rest,
         };

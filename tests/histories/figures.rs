@@ -53,6 +53,7 @@ pub(crate) struct Least {
     pub(crate) narrowed: usize,
     pub(crate) merged: usize,
     pub(crate) copies: usize,
+    pub(crate) tidied: usize,
     /// Targets that were wanted guarded, and were at the end.
     pub(crate) guarded: usize,
 }
@@ -81,6 +82,7 @@ impl Figures {
             ("narrowed", deeds.narrowed, least.narrowed),
             ("foreign statements kept", deeds.merged, least.merged),
             ("guardrails copied", deeds.copies, least.copies),
+            ("copies deleted", deeds.tidied, least.tidied),
             ("guarded", self.guarded, least.guarded),
         ];
         for (_, kind) in crate::step::FAULT_MIX {
@@ -100,7 +102,7 @@ impl Figures {
     }
 
     pub(crate) fn count_deeds(&mut self, other: Deeds) {
-        let Deeds { enforced, foreign_replaced, released, granted, narrowed, copies, merged } = other;
+        let Deeds { enforced, foreign_replaced, released, granted, narrowed, copies, merged, tidied } = other;
         self.deeds.enforced += enforced;
         self.deeds.foreign_replaced += foreign_replaced;
         self.deeds.released += released;
@@ -108,6 +110,7 @@ impl Figures {
         self.deeds.narrowed += narrowed;
         self.deeds.copies += copies;
         self.deeds.merged += merged;
+        self.deeds.tidied += tidied;
     }
 
     pub(crate) fn add(&mut self, other: Figures) {

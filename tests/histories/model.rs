@@ -140,12 +140,19 @@ pub(crate) struct SeenGuardrail {
     pub(crate) versions: BTreeMap<u32, Arc<Content>>,
     pub(crate) tagged: bool,
     pub(crate) described: bool,
+    /// Whether all of its versions say so: nobody else published one.
+    pub(crate) wholly_described: bool,
 }
 
 impl SeenGuardrail {
     /// Whether it says of itself that it is a copy of the keeper's.
     pub(crate) fn is_marked(&self) -> bool {
         self.tagged || self.described
+    }
+
+    /// Whether it is one, and nobody else's as well.
+    pub(crate) fn is_copy(&self) -> bool {
+        self.is_marked() && self.wholly_described
     }
 }
 
@@ -189,6 +196,10 @@ impl Snapshot {
                         tagged: guardrail.tags.contains_key(TAG),
                         described: marked(&guardrail.draft.description)
                             || guardrail.versions.values().any(|edition| marked(&edition.description)),
+                        wholly_described: guardrail
+                            .versions
+                            .values()
+                            .all(|edition| marked(&edition.description)),
                     };
                     snapshot.guardrails.insert(guardrail.arn.clone(), seen);
                 }

@@ -3,9 +3,9 @@
 use guardrail_keeper::plan::{Decision, InSync};
 use guardrail_keeper::report::{Report, State, TargetReport};
 use serde_json::json;
-use simulator::{Answer, Call, Enforce, EnforcedConfiguration, Model};
+use simulator::{Answer, Call, Enforce, EnforcedConfiguration, GuardrailName, Model};
 
-use crate::baseline::{COPY, GUARDRAIL, Mode, Wanted, Wants};
+use crate::baseline::{COPY, GUARDRAIL, Mode, OWN, Wanted, Wants};
 use crate::check::{Book, Invariant, Rest};
 use crate::model::{Place, can_apply, is_keepers, statements};
 use crate::setting::{MEMBER_ROLE, Setting};
@@ -22,13 +22,14 @@ pub(crate) enum Plant {
     EnforcesAnotherVersion,
     EntersTheExcluded,
     DeletesTheEnforcedVersion,
+    DeletesGuardrailsOfMembers,
     WritesAgain,
     WritesInAudit,
     ClaimsToBeInSync,
 }
 
 impl Plant {
-    pub(crate) const ALL: [(Plant, Invariant); 11] = [
+    pub(crate) const ALL: [(Plant, Invariant); 12] = [
         (Plant::SkipsTheProbe, Invariant::EnforcedUnusable),
         (Plant::WithdrawsTooEarly, Invariant::NarrowedUnderEnforcement),
         (Plant::DropsForeignStatements, Invariant::ForeignStatementLost),
@@ -37,6 +38,7 @@ impl Plant {
         (Plant::EnforcesAnotherVersion, Invariant::EnforcedUnwanted),
         (Plant::EntersTheExcluded, Invariant::HandsOn),
         (Plant::DeletesTheEnforcedVersion, Invariant::GuardrailTouched),
+        (Plant::DeletesGuardrailsOfMembers, Invariant::GuardrailTouched),
         (Plant::WritesAgain, Invariant::WroteAgain),
         (Plant::WritesInAudit, Invariant::WroteAgainstMode),
         (Plant::ClaimsToBeInSync, Invariant::ReportedWrongly),
@@ -95,6 +97,7 @@ impl Plant {
                     && can_apply(play.model, setting, place, &arn, &version)
             }),
             Plant::DeletesTheEnforcedVersion => play.delete_enforced_version(),
+            Plant::DeletesGuardrailsOfMembers => play.delete_guardrails_of_members(),
             Plant::WritesAgain => {
                 if book.rest == Rest::Quiet
                     && let Some(call) = calls.last().cloned()
@@ -190,6 +193,21 @@ impl Play<'_> {
             let Some(name) = seen.guardrail().filter(|_| is_copy) else { continue };
             if self.wants.mode == Mode::Sync {
                 drop(self.model.remove_guardrail(&name, Some(&seen.guardrail_version)));
+            }
+        }
+    }
+
+    /// What members made for themselves and don't enforce.
+    fn delete_guardrails_of_members(&mut self) {
+        for place in self.places() {
+            let own = self.model.guardrail_arn(&place.account, &place.region, OWN).map(str::to_owned);
+            let enforced = self.model.enforcement(&place.account, &place.region);
+            let used = enforced.is_some_and(|seen| own.as_ref() == Some(&seen.guardrail_arn));
+            let Some(name) = own.filter(|_| !used).and_then(|arn| GuardrailName::from_arn(&arn)) else {
+                continue;
+            };
+            if self.wants.mode == Mode::Sync {
+                drop(self.model.remove_guardrail(&name, None));
             }
         }
     }

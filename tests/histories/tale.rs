@@ -175,7 +175,7 @@ impl Tale<'_> {
             drop(fs::remove_file(ledger_file(self.folder.path())));
         }
         if forgets || !self.setting.durable {
-            self.book.ours.clear();
+            self.book.forget();
         }
         self.keeper = self.setting.keeper(&self.server, self.folder.path()).await;
     }
