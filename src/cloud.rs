@@ -21,7 +21,7 @@ mod sessions;
 mod writer;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -122,6 +122,10 @@ pub struct Cloud {
     sessions: sessions::Sessions,
     paces: Arc<pace::Paces>,
     counter: counted::Counter,
+    // Made once, when they are first asked for: a service client costs more than a call.
+    organizations: OnceLock<Organizations>,
+    queues: OnceLock<Queues>,
+    bus: OnceLock<Bus>,
 }
 
 /// A service that can have an endpoint of its own.
@@ -155,7 +159,16 @@ impl Cloud {
         let sdk = sdk_config(access, patience, &counter).await;
         let sessions = sessions::Sessions::new(&sdk, identity).await?;
         let paces = Arc::new(pace::Paces::new(patience.rates));
-        Ok(Cloud { sdk, elsewhere, sessions, paces, counter })
+        Ok(Cloud {
+            sdk,
+            elsewhere,
+            sessions,
+            paces,
+            counter,
+            organizations: OnceLock::new(),
+            queues: OnceLock::new(),
+            bus: OnceLock::new(),
+        })
     }
 
     /// The requests that were sent since it was made.
@@ -183,17 +196,18 @@ impl Cloud {
 
     /// The organization's tree.
     pub fn organizations(&self) -> Organizations {
-        Organizations::new(&self.sdk, Arc::clone(&self.paces))
+        let make = || Organizations::new(&self.sdk, Arc::clone(&self.paces));
+        self.organizations.get_or_init(make).clone()
     }
 
     /// The way to queues in our own account and Region.
     pub fn queues(&self) -> Queues {
-        Queues::new(&self.sdk(Service::Sqs))
+        self.queues.get_or_init(|| Queues::new(&self.sdk(Service::Sqs))).clone()
     }
 
     /// The way to event buses in our own account and Region.
     pub fn bus(&self) -> Bus {
-        Bus::new(&self.sdk(Service::EventBridge))
+        self.bus.get_or_init(|| Bus::new(&self.sdk(Service::EventBridge))).clone()
     }
 
     /// What a client of that service is made from.
