@@ -198,7 +198,9 @@ async fn what_is_broken_is_told_with_all_accounts() {
         all.push_str(&told(&world));
         all.push('\n');
     }
-    check(&all, expect![[r#"
+    check(
+        &all,
+        expect![[r#"
         Enforcement Broken 300000000001 300000000002 eu-west-1 missing
 
 
@@ -208,7 +210,8 @@ async fn what_is_broken_is_told_with_all_accounts() {
         Enforcement Broken 300000000001 300000000002 eu-west-1 missing
         Sweep Completed
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -296,7 +299,9 @@ async fn through_queues_the_same_is_told() {
     let deleted = told(&stack.world);
     stack.deliver(&stack.schedule()).await;
     let swept = told(&stack.world);
-    check(&[first, second, tampered, deleted, swept].join("\n"), expect![[r#"
+    check(
+        &[first, second, tampered, deleted, swept].join("\n"),
+        expect![[r#"
         Enforcement Applied 300000000001 eu-west-1 absent
         Enforcement Applied 300000000002 eu-west-1 absent
         Sweep Completed
@@ -310,7 +315,8 @@ async fn through_queues_the_same_is_told() {
 
         Enforcement Broken 300000000001 300000000002 eu-west-1 missing
         Sweep Completed
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]
