@@ -248,6 +248,7 @@ mod tests {
         report
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "an expectation is made where it is used")]
     #[track_caller]
     fn check(metrics: Metrics, expected: Expect) {
         let mut text = String::new();

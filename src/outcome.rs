@@ -19,6 +19,7 @@ use crate::limits::is_repair;
 use crate::plan::{Change, Decision, HoldReason};
 use crate::record::{CONTESTED_REPAIRS, Record, State};
 use crate::report::{Outcome, Report, TargetReport};
+use crate::resolved::Unusable;
 use crate::task::Cause;
 
 pub use broken::BrokenVersions;
@@ -249,8 +250,7 @@ impl<'a> Telling<'a> {
             Change::Release { from, broken, .. } => {
                 detail.guardrail(&from.enforcement);
                 detail.previous(from);
-                let code =
-                    broken.as_ref().map_or_else(|| "not_wanted".to_owned(), |unusable| unusable.code());
+                let code = broken.as_ref().map_or_else(|| "not_wanted".to_owned(), Unusable::code);
                 detail.reason(code, &change.to_string());
                 return vec![self.event(Kind::Released, &detail)];
             }

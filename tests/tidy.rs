@@ -69,7 +69,7 @@ const MODULES: &[(&str, Kind, Uses)] = &[
         Only("ids failure organization enforcement resource_policy baseline observed record plan limits"),
     ),
     // What others are told came of a run.
-    ("outcome", Core, Only("ids enforcement baseline observed record plan limits task report")),
+    ("outcome", Core, Only("ids enforcement baseline observed record resolved plan limits task report")),
     ("metrics", Core, Only("record plan limits task report outcome")),
     // Reads settings through a function that is passed in.
     ("settings", Core, Only("ids own_roles limits")),

@@ -12,7 +12,7 @@ use crate::ids::GuardrailVersion;
 use crate::observed::Seen;
 use crate::plan::{Broken, Held, InSync, Ownership};
 use crate::record::{Checked, Origin, Ours};
-use crate::resolved::Unusable;
+
 use crate::trigger::{Context, Ignored, Trigger, decide_value};
 
 const ADMIN: &str = "arn:aws:sts::300000000001:assumed-role/Admin/alice";
@@ -170,6 +170,7 @@ fn delivered(events: &[Event]) -> Vec<Value> {
     events.iter().map(deliver).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "an expectation is made where it is used")]
 #[track_caller]
 fn check(events: &[Event], expected: Expect) {
     let mut text = String::new();
