@@ -3,10 +3,13 @@
 //! Results go to stdout, everything else to stderr. Colour and progress bars appear on terminals only.
 
 mod apply;
+mod asking;
 mod check;
 mod demo;
+mod deployed;
 mod output;
 mod plan;
+mod time;
 mod trigger;
 
 use std::collections::BTreeMap;
@@ -113,7 +116,7 @@ pub async fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             output::error(&error);
-            ExitCode::from(if error.is::<InvalidSettings>() { USAGE } else { STOPPED })
+            ExitCode::from(if error.is::<InvalidSettings>() || error.is::<Unfit>() { USAGE } else { STOPPED })
         }
     }
 }
@@ -127,6 +130,11 @@ fn settings(baseline: Option<BaselineSource>) -> Result<Settings, InvalidSetting
     }
     Ok(settings)
 }
+
+/// Settings that are right in themselves, and not for this command.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unfit(String);
 
 fn files(paths: &[PathBuf]) -> impl Iterator<Item = (String, &PathBuf)> {
     paths.iter().map(|path| (path.display().to_string(), path))
