@@ -7,8 +7,10 @@ mod asking;
 mod check;
 mod demo;
 mod deployed;
+mod explain;
 mod output;
 mod plan;
+mod status;
 mod time;
 mod trigger;
 
@@ -20,7 +22,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ids::{AccountId, Region};
 use crate::reconcile::everything;
-use crate::settings::{BaselineSource, InvalidSettings, Purpose, Settings};
+use crate::settings::{BaselineSource, InvalidSettings, LedgerSource, Purpose, Settings};
 use crate::trigger::{Accounts, Regions, Scope};
 
 /// Everything was done, and everything is as wanted.
@@ -62,6 +64,10 @@ enum Command {
     Plan(plan::Arguments),
     /// Show what would be done, ask, and do it
     Apply(apply::Arguments),
+    /// Say what the record knows of every target, and how old that is
+    Status(status::Arguments),
+    /// Say why one target is as it is: what is wanted there and why, seen, recorded and decided
+    Explain(explain::Arguments),
     /// Say what an event would make the keeper look at, and why
     Trigger(trigger::Arguments),
 }
@@ -110,6 +116,8 @@ pub async fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Plan(arguments) => plan::run(&arguments).await,
         Command::Apply(arguments) => apply::run(&arguments).await,
+        Command::Status(arguments) => status::run(&arguments).await,
+        Command::Explain(arguments) => explain::run(&arguments).await,
         Command::Trigger(arguments) => trigger::run(&arguments).await,
     };
     match result {
@@ -135,6 +143,21 @@ fn settings(baseline: Option<BaselineSource>) -> Result<Settings, InvalidSetting
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Unfit(String);
+
+/// Holds a command that reads or changes what others recorded to a ledger in which they do.
+fn durable_ledger(settings: &Settings, command: &str) -> anyhow::Result<()> {
+    match &settings.ledger {
+        LedgerSource::Memory => Err(Unfit(format!(
+            "{command} goes by what was recorded, and KEEPER_LEDGER names no ledger that lasts: \
+             set it to file:PATH or table:NAME"
+        ))
+        .into()),
+        LedgerSource::File(path) if !path.exists() => {
+            anyhow::bail!("{}: there is no such ledger: nothing was recorded yet", path.display())
+        }
+        LedgerSource::File(_) | LedgerSource::Table(_) => Ok(()),
+    }
+}
 
 fn files(paths: &[PathBuf]) -> impl Iterator<Item = (String, &PathBuf)> {
     paths.iter().map(|path| (path.display().to_string(), path))

@@ -23,5 +23,6 @@ mod queued;
 mod queued_faults;
 mod races;
 mod regions;
+mod status;
 mod support;
 mod unusable;
