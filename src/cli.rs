@@ -3,6 +3,7 @@
 //! Results go to stdout, everything else to stderr. Colour and progress bars appear on terminals only.
 
 mod apply;
+mod approve;
 mod asking;
 mod check;
 mod demo;
@@ -10,6 +11,7 @@ mod deployed;
 mod explain;
 mod output;
 mod plan;
+mod push;
 mod status;
 mod time;
 mod trigger;
@@ -64,6 +66,10 @@ enum Command {
     Plan(plan::Arguments),
     /// Show what would be done, ask, and do it
     Apply(apply::Arguments),
+    /// Put a baseline where the deployed keeper finds it: checked, planned, and after a question
+    Push(push::Arguments),
+    /// Let the present baseline change more than its limits allow
+    Approve(approve::Arguments),
     /// Say what the record knows of every target, and how old that is
     Status(status::Arguments),
     /// Say why one target is as it is: what is wanted there and why, seen, recorded and decided
@@ -116,6 +122,8 @@ pub async fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Plan(arguments) => plan::run(&arguments).await,
         Command::Apply(arguments) => apply::run(&arguments).await,
+        Command::Push(arguments) => push::run(&arguments).await,
+        Command::Approve(arguments) => approve::run(&arguments).await,
         Command::Status(arguments) => status::run(&arguments).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
         Command::Trigger(arguments) => trigger::run(&arguments).await,

@@ -19,6 +19,7 @@ mod holding_back;
 mod ledger;
 mod organization;
 mod policies;
+mod pushing;
 mod queued;
 mod queued_faults;
 mod races;
