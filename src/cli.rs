@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod deployed;
 mod explain;
+mod offboard;
 mod output;
 mod plan;
 mod push;
@@ -74,6 +75,8 @@ enum Command {
     Status(status::Arguments),
     /// Say why one target is as it is: what is wanted there and why, seen, recorded and decided
     Explain(explain::Arguments),
+    /// Release what is ours in an account before it leaves, and keep it so
+    Offboard(offboard::Arguments),
     /// Say what an event would make the keeper look at, and why
     Trigger(trigger::Arguments),
 }
@@ -126,6 +129,7 @@ pub async fn main() -> ExitCode {
         Command::Approve(arguments) => approve::run(&arguments).await,
         Command::Status(arguments) => status::run(&arguments).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
+        Command::Offboard(arguments) => offboard::run(&arguments).await,
         Command::Trigger(arguments) => trigger::run(&arguments).await,
     };
     match result {

@@ -153,6 +153,12 @@ impl Session<'_> {
         if let Some(revision) = approve {
             self.keeper.approve(revision).await?;
         }
+        if !is_counted(&survey) && self.scope.accounts != Accounts::All {
+            output::warning(
+                "nobody has counted yet what the whole of this baseline changes, so it may be held: \
+                 apply without --account counts it",
+            );
+        }
         let request = self.request(&survey, targets.keys().map(|target| target.account.clone()).collect());
         let following = match no_wait {
             true => None,
@@ -188,8 +194,7 @@ impl Session<'_> {
     /// that was looked at.
     fn request(&self, survey: &Survey, planned: BTreeSet<crate::ids::AccountId>) -> Ask {
         // Only a look at everything counts a new revision, and goes to the owner's side first.
-        let is_counted = survey.rollout.approved || survey.rollout.counted.is_some();
-        let is_narrow = is_counted
+        let is_narrow = is_counted(survey)
             && survey.plan.plan().policy_changes().next().is_none()
             && !planned.is_empty()
             && planned.len() <= MOST_NAMED;
@@ -237,4 +242,9 @@ impl Session<'_> {
         output::note("this is another plan than the one you read, so nothing was changed: run apply again");
         Ok(None)
     }
+}
+
+/// Whether somebody has counted what the whole revision changes, or approved it.
+fn is_counted(survey: &Survey) -> bool {
+    survey.rollout.approved || survey.rollout.counted.is_some()
 }

@@ -11,6 +11,7 @@ mod converging;
 mod copies;
 mod copying;
 mod crashes;
+mod deployed;
 mod faults;
 mod foreign;
 mod guardrailctl;
