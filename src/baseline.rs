@@ -83,10 +83,26 @@ impl Baseline {
     ///
     /// Says nothing of `exclude`: what an excluded account should have is reported all the same.
     pub fn assignment(&self, account: &AccountId, path: &OrgPath) -> Option<&Assignment> {
-        let of = |target| self.assignments.iter().find(|assignment| assignment.targets.contains(&target));
-        of(AssignmentTarget::Account(account.clone())).or_else(|| {
-            path.parents().iter().rev().find_map(|parent| of(AssignmentTarget::Parent(parent.clone())))
+        self.covering(account, path).next().map(|(_, assignment)| assignment)
+    }
+
+    /// The assignments that cover the account that stands at `path`, each with its target that does:
+    /// the one that wins, and then those that would without it.
+    pub fn covering(
+        &self,
+        account: &AccountId,
+        path: &OrgPath,
+    ) -> impl Iterator<Item = (AssignmentTarget, &Assignment)> {
+        let parents = path.parents().iter().rev().cloned().map(AssignmentTarget::Parent);
+        std::iter::once(AssignmentTarget::Account(account.clone())).chain(parents).filter_map(|target| {
+            let found = self.assignments.iter().find(|assignment| assignment.targets.contains(&target));
+            found.map(|assignment| (target, assignment))
         })
+    }
+
+    /// The line of the text in which a target of an assignment stands.
+    pub fn line_of(&self, target: &AssignmentTarget) -> Option<usize> {
+        self.places.targets.get(target).map(|place| place.position.line)
     }
 
     /// The guardrail that an assignment names.

@@ -3,10 +3,18 @@
 //! Results go to stdout, everything else to stderr. Colour and progress bars appear on terminals only.
 
 mod apply;
+mod approve;
+mod asking;
 mod check;
 mod demo;
+mod deployed;
+mod explain;
+mod offboard;
 mod output;
 mod plan;
+mod push;
+mod status;
+mod time;
 mod trigger;
 
 use std::collections::BTreeMap;
@@ -17,7 +25,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ids::{AccountId, Region};
 use crate::reconcile::everything;
-use crate::settings::{BaselineSource, InvalidSettings, Purpose, Settings};
+use crate::settings::{BaselineSource, InvalidSettings, LedgerSource, Purpose, Settings};
 use crate::trigger::{Accounts, Regions, Scope};
 
 /// Everything was done, and everything is as wanted.
@@ -59,6 +67,16 @@ enum Command {
     Plan(plan::Arguments),
     /// Show what would be done, ask, and do it
     Apply(apply::Arguments),
+    /// Put a baseline where the deployed keeper finds it: checked, planned, and after a question
+    Push(push::Arguments),
+    /// Let the present baseline change more than its limits allow
+    Approve(approve::Arguments),
+    /// Say what the record knows of every target, and how old that is
+    Status(status::Arguments),
+    /// Say why one target is as it is: what is wanted there and why, seen, recorded and decided
+    Explain(explain::Arguments),
+    /// Release what is ours in an account before it leaves, and keep it so
+    Offboard(offboard::Arguments),
     /// Say what an event would make the keeper look at, and why
     Trigger(trigger::Arguments),
 }
@@ -107,13 +125,18 @@ pub async fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Plan(arguments) => plan::run(&arguments).await,
         Command::Apply(arguments) => apply::run(&arguments).await,
+        Command::Push(arguments) => push::run(&arguments).await,
+        Command::Approve(arguments) => approve::run(&arguments).await,
+        Command::Status(arguments) => status::run(&arguments).await,
+        Command::Explain(arguments) => explain::run(&arguments).await,
+        Command::Offboard(arguments) => offboard::run(&arguments).await,
         Command::Trigger(arguments) => trigger::run(&arguments).await,
     };
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             output::error(&error);
-            ExitCode::from(if error.is::<InvalidSettings>() { USAGE } else { STOPPED })
+            ExitCode::from(if error.is::<InvalidSettings>() || error.is::<Unfit>() { USAGE } else { STOPPED })
         }
     }
 }
@@ -126,6 +149,26 @@ fn settings(baseline: Option<BaselineSource>) -> Result<Settings, InvalidSetting
         output::warning(&unknown);
     }
     Ok(settings)
+}
+
+/// Settings that are right in themselves, and not for this command.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unfit(String);
+
+/// Holds a command that reads or changes what others recorded to a ledger in which they do.
+fn durable_ledger(settings: &Settings, command: &str) -> anyhow::Result<()> {
+    match &settings.ledger {
+        LedgerSource::Memory => Err(Unfit(format!(
+            "{command} goes by what was recorded, and KEEPER_LEDGER names no ledger that lasts: \
+             set it to file:PATH or table:NAME"
+        ))
+        .into()),
+        LedgerSource::File(path) if !path.exists() => {
+            anyhow::bail!("{}: there is no such ledger: nothing was recorded yet", path.display())
+        }
+        LedgerSource::File(_) | LedgerSource::Table(_) => Ok(()),
+    }
 }
 
 fn files(paths: &[PathBuf]) -> impl Iterator<Item = (String, &PathBuf)> {

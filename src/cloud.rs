@@ -44,6 +44,7 @@ pub use copies::{CopyState, CopyWriter, Ensured};
 pub use guardrails::Condition;
 pub use organizations::{Head, Organizations};
 pub use pace::{Rate, Rates};
+pub use parameters::{Parameter, ParameterWriter, STANDARD_BYTES};
 pub use policies::PolicyWriter;
 pub use queues::{DelayedMessage, FifoMessage, LONGEST_DELAY, Queues};
 pub use reader::Reader;
@@ -224,6 +225,19 @@ impl Cloud {
     /// When it isn't there or can't be read.
     pub async fn parameter(&self, name: &str) -> Result<String, Failure> {
         parameters::read(&self.sdk, name).await
+    }
+
+    /// An SSM parameter with its version, as [`Cloud::parameter`]; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn find_parameter(&self, name: &str) -> Result<Option<Parameter>, Failure> {
+        parameters::find(&self.sdk, name).await
+    }
+
+    /// What puts SSM parameters in our own account and Region.
+    pub fn parameter_writer(&self) -> ParameterWriter {
+        ParameterWriter::new(&self.sdk)
     }
 }
 

@@ -9,6 +9,7 @@
 //! after a failure; the next run does the rest.
 
 mod apply;
+mod asked;
 mod copies;
 mod destinations;
 mod figures;
@@ -18,6 +19,7 @@ mod manner;
 mod members;
 mod notes;
 mod owner;
+mod rounds;
 mod standing;
 mod survey;
 mod swept;
@@ -39,9 +41,11 @@ use crate::report::Report;
 use crate::settings::{BaselineSource, Purpose, Settings};
 use crate::trigger::{Accounts, Context, Known, Scope};
 
+pub use asked::{Ask, Asked};
 use figures::Figures;
 use kept::Kept;
 pub use manner::{Manner, Part};
+pub use rounds::Rounds;
 pub use standing::Standing;
 pub use survey::Survey;
 pub use swept::Tally;
@@ -96,7 +100,7 @@ impl Stopped {
 
 /// How often one run looks at most: once, and once more after each thing that others were waiting for:
 /// a grant, then a copy.
-pub const MAX_ROUNDS: usize = 3;
+const MAX_ROUNDS: usize = 3;
 
 /// How far a run has come, for whoever shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,25 +276,28 @@ impl Keeper {
         manner: &Manner,
         progress: Progress<'_>,
     ) -> Result<Report, Stopped> {
-        let survey = self.survey_as(baseline, scope, manner, progress).await?;
-        let mut report = self.apply(baseline, survey, progress).await;
-        // Where a grant was put in place, the targets that were waiting for it are looked at again.
-        for _ in 1..MAX_ROUNDS {
-            if !report.calls_for_another_look() || report.is_converged() {
-                break;
-            }
-            let manner = Manner { again: true, ..manner.clone() };
+        let mut rounds = Rounds::default();
+        let mut warning = None;
+        loop {
+            let manner = Manner { again: rounds.again() || manner.again, ..manner.clone() };
             match self.survey_as(baseline, scope, &manner, progress).await {
-                Ok(survey) => report.absorb(self.apply(baseline, survey, progress).await),
+                Ok(survey) => {
+                    if !rounds.add(self.apply(baseline, survey, progress).await) {
+                        break;
+                    }
+                }
                 // What was written stays reported; what waited for it is left to the next run.
-                Err(stopped) => {
-                    let warning = format!("the look after what was put in place stopped: {stopped}");
-                    tracing::warn!("{warning}");
-                    report.warnings.push(warning);
+                Err(stopped) if rounds.again() => {
+                    let text = format!("the look after what was put in place stopped: {stopped}");
+                    tracing::warn!("{text}");
+                    warning = Some(text);
                     break;
                 }
+                Err(stopped) => return Err(stopped),
             }
         }
+        let mut report = rounds.report().expect("there was at least one round");
+        report.warnings.extend(warning);
         Ok(report)
     }
 }

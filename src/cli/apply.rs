@@ -1,21 +1,36 @@
-//! `guardrailctl apply`: show, ask, do.
+//! `guardrailctl apply`: show, ask, do; or have the deployed keeper do it.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::collections::BTreeSet;
 
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 
+use super::asking::Asking;
+use super::deployed::{self, Following, Until};
 use super::output::{self, Bar, HEADING, paint};
 use super::plan::{print, to_json};
-use super::{OK, Output, Target, UNFINISHED, settings};
+use super::time::Length;
+use super::{OK, Output, Target, UNFINISHED, Unfit, settings};
 use crate::baseline::{Baseline, Revision};
 use crate::cloud::{Access, Patience};
-use crate::reconcile::{Keeper, MAX_ROUNDS, Manner, Stopped, Survey};
+use crate::plan::Counts;
+use crate::reconcile::{Ask, Keeper, Manner, Rounds, Stopped, Survey};
 use crate::report::Report;
-use crate::trigger::Scope;
+use crate::trigger::{Accounts, Scope};
+
+const LONG_ABOUT: &str = "\
+Show what would be done, ask, and do it
+
+Where a keeper is deployed (KEEPER_TASKS_QUEUE or KEEPER_BUS is set), it is asked to do the work, and \
+the ledger is followed until every target of the plan was looked at: two that write at once would get in \
+each other's way.";
+
+/// The most accounts that a request names; more are asked for as all.
+const MOST_NAMED: usize = 500;
 
 #[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
     #[command(flatten)]
     target: Target,
@@ -25,79 +40,43 @@ pub(super) struct Arguments {
     /// Let this revision of the baseline replace and release more than its limits allow
     #[arg(long, value_name = "REVISION")]
     approve: Option<Revision>,
+    /// Write from here, though there is a bus; refused where there is a queue of tasks
+    #[arg(long)]
+    direct: bool,
+    /// Don't follow what the deployed keeper does
+    #[arg(long, conflicts_with = "direct")]
+    no_wait: bool,
+    /// How long the deployed keeper is followed
+    #[arg(long, value_name = "TIME", default_value = "15m")]
+    wait: Length,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let asks = !arguments.yes;
-    if asks && (!io::stdin().is_terminal() || arguments.output == Output::Json) {
-        output::note("nobody can be asked here: give --yes to apply without a question");
+    let Some(asking) = Asking::new(arguments.yes, arguments.output, "apply") else {
         return Ok(super::USAGE);
+    };
+    let settings = settings(arguments.target.baseline.clone())?;
+    if arguments.direct && settings.queues.is_some() {
+        let message = "--direct would write beside the deployed keeper: there is a queue of tasks (KEEPER_TASKS_QUEUE), \
+                       and whoever takes from it is the only one to write in an account";
+        return Err(Unfit(message.to_owned()).into());
     }
-    let keeper = Keeper::connect(
-        settings(arguments.target.baseline.clone())?,
-        Access::Environment,
-        Patience::default(),
-    )
-    .await?;
+    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
     let baseline = keeper.baseline().await?;
     if let Some(revision) = &arguments.approve
         && *revision != baseline.revision
     {
         bail!("the baseline's revision is {}, not {revision}: read its plan first", baseline.revision);
     }
-    let session = Session {
-        keeper: &keeper,
-        baseline: &baseline,
-        scope: arguments.target.scope(),
-        approved: arguments.approve.is_some(),
-    };
-    let mut planned = Vec::new();
-    let mut rounds = 0;
-    let mut whole: Option<Report> = None;
-    loop {
-        rounds += 1;
-        let survey = session.survey(rounds > 1).await?;
-        let strangers = survey.strangers.len();
-        match arguments.output {
-            Output::Text => print(&baseline, &survey),
-            Output::Json => planned.push(to_json(&baseline, &survey)),
-        }
-        let changes = survey.plan.plan().counts().to_change;
-        let survey = match asks && changes > 0 {
-            true => match session.ask(survey, changes, rounds > 1).await? {
-                Some(survey) => survey,
-                None => return Ok(UNFINISHED),
-            },
-            false => survey,
-        };
-        let report = session.apply(survey).await;
-        if arguments.output == Output::Text {
-            if changes > 0 {
-                output::print(format_args!("\n{}\n{report}", paint(HEADING, "Applied:")));
-            } else {
-                report.warnings.iter().for_each(output::warning);
-            }
-        }
-        let goes_on = report.calls_for_another_look();
-        let done = match whole.take() {
-            Some(mut before) => {
-                before.absorb(report);
-                before
-            }
-            None => report,
-        };
-        if goes_on && rounds < MAX_ROUNDS {
-            output::note("what others were waiting for was put in place, so they are looked at again");
-            whole = Some(done);
-            continue;
-        }
-        if arguments.output == Output::Json {
-            output::print_json(&json!({ "planned": planned, "report": done.to_json() }));
-        }
-        return Ok(if done.is_converged() && strangers == 0 { OK } else { UNFINISHED });
+    let session =
+        Session { keeper: &keeper, baseline: &baseline, scope: arguments.target.scope(), asking, arguments };
+    if keeper.is_deployed() && !arguments.direct {
+        session.have_it_done().await
+    } else {
+        session.do_it().await
     }
 }
 
@@ -106,14 +85,137 @@ struct Session<'a> {
     keeper: &'a Keeper,
     baseline: &'a Baseline,
     scope: Scope,
-    /// Whether the revision is approved by what is applied: recorded only once that was agreed to.
-    approved: bool,
+    asking: Asking,
+    arguments: &'a Arguments,
 }
 
 impl Session<'_> {
+    /// Writes from here.
+    async fn do_it(&self) -> anyhow::Result<u8> {
+        let output = self.arguments.output;
+        let mut planned = Vec::new();
+        let mut rounds = Rounds::default();
+        let mut strangers;
+        loop {
+            let again = rounds.again();
+            let survey = self.survey(again).await?;
+            strangers = survey.strangers.len();
+            match output {
+                Output::Text => print(self.baseline, &survey),
+                Output::Json => planned.push(to_json(self.baseline, &survey)),
+            }
+            let changes = survey.plan.plan().counts().to_change;
+            let Some(survey) = self.ask(survey, changes, again).await? else { return Ok(UNFINISHED) };
+            let report = self.apply(survey).await;
+            if output == Output::Text {
+                if changes > 0 {
+                    output::print(format_args!("\n{}\n{report}", paint(HEADING, "Applied:")));
+                } else {
+                    report.warnings.iter().for_each(output::warning);
+                }
+            }
+            if !rounds.add(report) {
+                break;
+            }
+            output::note("what others were waiting for was put in place, so they are looked at again");
+        }
+        let done = rounds.report().expect("there was at least one round");
+        if output == Output::Json {
+            output::print_json(&json!({ "planned": planned, "report": done.to_json() }));
+        }
+        Ok(if done.is_converged() && strangers == 0 { OK } else { UNFINISHED })
+    }
+
+    /// Asks the deployed keeper, and follows what it does.
+    async fn have_it_done(&self) -> anyhow::Result<u8> {
+        let Arguments { output, approve, no_wait, wait, .. } = self.arguments;
+        let survey = self.survey(false).await?;
+        let planned = to_json(self.baseline, &survey);
+        if *output == Output::Text {
+            print(self.baseline, &survey);
+        }
+        let Counts { to_change, held, broken, .. } = survey.plan.plan().counts();
+        let targets = deployed::of_plan(survey.plan.plan());
+        let good = held + broken == 0 && survey.strangers.is_empty();
+        if to_change == 0 && targets.is_empty() {
+            if let Some(revision) = approve {
+                self.keeper.approve(revision).await?;
+            }
+            if *output == Output::Json {
+                output::print_json(&json!({ "planned": [planned], "requested": null, "followed": null }));
+            }
+            return Ok(if good { OK } else { UNFINISHED });
+        }
+        let Some(survey) = self.ask(survey, to_change, false).await? else { return Ok(UNFINISHED) };
+        // What is held now, and for good, no look of the keeper's will change.
+        let waiting = targets.values().filter(|until| **until == Until::Good).count();
+        let good = good || (held + broken <= waiting && survey.strangers.is_empty());
+        if let Some(revision) = approve {
+            self.keeper.approve(revision).await?;
+        }
+        if !is_counted(&survey) && self.scope.accounts != Accounts::All {
+            output::warning(
+                "nobody has counted yet what the whole of this baseline changes, so it may be held: \
+                 apply without --account counts it",
+            );
+        }
+        let request = self.request(&survey, targets.keys().map(|target| target.account.clone()).collect());
+        let following = match no_wait {
+            true => None,
+            false => {
+                let owner = survey.plan.plan().policy_changes();
+                let owner = owner.map(|change| change.grant.resource.region().clone()).collect();
+                Some(Following::begin(self.keeper, targets).await?.and_the_owner(owner).await?)
+            }
+        };
+        let asked = deployed::ask(self.keeper, &request).await?;
+        output::note(deployed::in_words(&asked));
+        let followed = match following {
+            Some(following) => Some(following.wait(*wait).await?),
+            None => None,
+        };
+        match (output, &followed) {
+            (Output::Json, _) => output::print_json(&json!({
+                "planned": [planned],
+                "requested": deployed::in_json(&asked),
+                "followed": followed.as_ref().map(deployed::Followed::to_json),
+            })),
+            (Output::Text, Some(followed)) => {
+                output::print(format_args!("\n{}", paint(HEADING, "Done by the deployed keeper:")));
+                followed.print();
+            }
+            (Output::Text, None) => output::note("not followed: guardrailctl status tells what came of it"),
+        }
+        let good = good && followed.is_none_or(|followed| followed.is_good());
+        Ok(if good { OK } else { UNFINISHED })
+    }
+
+    /// What the deployed keeper is asked for: the accounts of the plan, or where more hangs on it all
+    /// that was looked at.
+    fn request(&self, survey: &Survey, planned: BTreeSet<crate::ids::AccountId>) -> Ask {
+        // Only a look at everything counts a new revision, and goes to the owner's side first.
+        let is_narrow = is_counted(survey)
+            && survey.plan.plan().policy_changes().next().is_none()
+            && !planned.is_empty()
+            && planned.len() <= MOST_NAMED;
+        let accounts = match &self.scope.accounts {
+            Accounts::All if is_narrow => Accounts::Only(planned),
+            accounts => accounts.clone(),
+        };
+        let hash = survey.plan.plan().hash();
+        Ask {
+            accounts,
+            regions: self.scope.regions.clone(),
+            reason: format!("plan {hash} of baseline {} was reviewed", self.baseline.revision),
+            plan: Some(hash),
+        }
+    }
+
     async fn survey(&self, again: bool) -> Result<Survey, Stopped> {
         let bar = Bar::new();
-        let manner = Manner { approved: self.approved, again, ..Manner::default() };
+        // Recorded only once that was agreed to.
+        let approved = self.arguments.approve.is_some();
+        let manner = Manner { approved, again, ..Manner::default() };
         self.keeper.survey_as(self.baseline, &self.scope, &manner, &|step| bar.step(step)).await
     }
 
@@ -125,8 +227,11 @@ impl Session<'_> {
     /// Asks whether to apply what was shown. The plan was read for a while, so it is made again:
     /// what is applied must be what was read.
     async fn ask(&self, shown: Survey, changes: usize, again: bool) -> anyhow::Result<Option<Survey>> {
-        if !confirmed(changes)? {
-            output::note("nothing was changed");
+        if !self.asking.asks() || changes == 0 {
+            return Ok(Some(shown));
+        }
+        let what = if changes == 1 { "this change".to_owned() } else { format!("these {changes} changes") };
+        if !self.asking.confirmed(&format!("Apply {what}?"))? {
             return Ok(None);
         }
         let survey = self.survey(again).await?;
@@ -139,10 +244,7 @@ impl Session<'_> {
     }
 }
 
-fn confirmed(changes: usize) -> io::Result<bool> {
-    let what = if changes == 1 { "this change".to_owned() } else { format!("these {changes} changes") };
-    anstream::eprint!("Apply {what}? [y/N] ");
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+/// Whether somebody has counted what the whole revision changes, or approved it.
+fn is_counted(survey: &Survey) -> bool {
+    survey.rollout.approved || survey.rollout.counted.is_some()
 }

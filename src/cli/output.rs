@@ -47,7 +47,14 @@ pub(super) fn warning(text: impl fmt::Display) {
 
 /// Why the program ends.
 pub(super) fn error(error: &anyhow::Error) {
-    note(format_args!("{} {error:#}", paint(BROKEN, "error:")));
+    let mut text = error.to_string();
+    // Some errors say what caused them, and some leave that to whoever prints them.
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(&format!(": {cause}"));
+        }
+    }
+    note(format_args!("{} {text}", paint(BROKEN, "error:")));
 }
 
 /// A line of a plan or report, its mark coloured.
@@ -95,6 +102,33 @@ impl Bar {
 }
 
 impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A count on stderr, where that is a terminal, of work whose length nobody knows.
+#[derive(Debug)]
+pub(super) struct Spinner(ProgressBar);
+
+impl Spinner {
+    pub(super) fn new(what: &'static str) -> Spinner {
+        let bar =
+            if std::io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} {msg}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Spinner(bar)
+    }
+
+    pub(super) fn step(&self) {
+        self.0.inc(1);
+    }
+}
+
+impl Drop for Spinner {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

@@ -48,10 +48,18 @@ impl Bus {
     /// # Errors
     /// When not all of them were put, with how many.
     pub async fn put(&self, bus: &str, events: &[OutcomeEvent]) -> Result<(), Failure> {
+        self.put_from(SOURCE, bus, events).await
+    }
+
+    /// As [`Bus::put`], from another source than the keeper itself: it doesn't listen to its own words.
+    ///
+    /// # Errors
+    /// As [`Bus::put`].
+    pub async fn put_from(&self, source: &str, bus: &str, events: &[OutcomeEvent]) -> Result<(), Failure> {
         let details: Vec<String> = events.iter().map(|event| event.detail.to_string()).collect();
         let mut sizes = Vec::with_capacity(events.len());
         for (OutcomeEvent { detail_type, .. }, detail) in events.iter().zip(&details) {
-            let size = SIZE_OF_TIME + SOURCE.len() + detail_type.len() + detail.len();
+            let size = SIZE_OF_TIME + source.len() + detail_type.len() + detail.len();
             if size > BYTES {
                 let message =
                     format!("`{detail_type}`: an event of {size} bytes; EventBridge takes {BYTES} at most");
@@ -63,7 +71,7 @@ impl Bus {
             let OutcomeEvent { detail_type, detail: _, time } = &events[index];
             // Events carry whole seconds.
             let time = DateTime::from_secs(time.as_second());
-            let entry = Entry::builder().event_bus_name(bus).source(SOURCE).time(time);
+            let entry = Entry::builder().event_bus_name(bus).source(source).time(time);
             entry.detail_type(detail_type).detail(&details[index]).build()
         };
         let batches = cut(sizes.into_iter().enumerate());

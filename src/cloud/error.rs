@@ -38,6 +38,7 @@ const TRANSIENT: &[&str] = &[
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
+    "TooManyUpdates",
 ];
 
 /// The account or the Region in it is still being set up.

@@ -1,0 +1,114 @@
+//! `guardrailctl approve`: lets the present baseline change more than its limits allow.
+
+use anyhow::bail;
+use clap::Args;
+use serde_json::json;
+
+use super::asking::Asking;
+use super::output::{self, ADDED, paint};
+use super::{OK, Output, USAGE, deployed, durable_ledger, settings};
+use crate::baseline::{Limits, Revision};
+use crate::cloud::{Access, Patience};
+use crate::limits::Rollout;
+use crate::reconcile::{Ask, Keeper, Stopped};
+use crate::settings::BaselineSource;
+use crate::trigger::{Accounts, Regions};
+
+/// Puts the approval into the ledger, and asks the deployed keeper to act on it at once. Moves of
+/// accounts that were held because there were too many within a day are let go as well.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The revision: that of the present baseline
+    revision: Revision,
+    /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<BaselineSource>,
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let Arguments { revision, baseline, yes, output } = arguments;
+    let Some(asking) = Asking::new(*yes, *output, "approve") else { return Ok(USAGE) };
+    let settings = settings(baseline.clone())?;
+    durable_ledger(&settings, "approve")?;
+    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+    let baseline = keeper.baseline().await?;
+    if baseline.revision != *revision {
+        bail!("the baseline's revision is {}, not {revision}: read its plan first", baseline.revision);
+    }
+    let known = keeper.ledger().rollout().await.map_err(Stopped::Ledger)?;
+    let rollout = known.filter(|known| known.revision == *revision);
+    let rollout = rollout.unwrap_or_else(|| Rollout::new(revision.clone()));
+    if *output == Output::Text {
+        print(&rollout, baseline.limits);
+    }
+    if !asking.confirmed(&format!("Approve baseline {revision}?"))? {
+        return Ok(super::UNFINISHED);
+    }
+    keeper.approve(revision).await?;
+    let asked = match keeper.is_deployed() {
+        true => {
+            let ask = Ask {
+                accounts: Accounts::All,
+                regions: Regions::All,
+                reason: format!("baseline {revision} was approved"),
+                plan: None,
+            };
+            Some(deployed::ask(&keeper, &ask).await?)
+        }
+        false => None,
+    };
+    match output {
+        Output::Json => output::print_json(&json!({
+            "revision": revision,
+            "was_approved": rollout.approved,
+            "counted": rollout.counted,
+            "done": rollout.done,
+            "limits": in_json(baseline.limits),
+            "requested": asked.as_ref().map(deployed::in_json),
+        })),
+        Output::Text => {
+            output::print(format_args!("{} baseline {revision} is approved", paint(ADDED, "ok:")));
+            match &asked {
+                Some(asked) => output::note(deployed::in_words(asked)),
+                None => output::note("it is acted on by the next sweep, or by guardrailctl apply"),
+            }
+        }
+    }
+    Ok(OK)
+}
+
+fn print(rollout: &Rollout, limits: Limits) {
+    let Rollout { revision, approved, done, counted, moved } = rollout;
+    let counted = counted.map_or_else(
+        || "nobody has counted yet what it would change".to_owned(),
+        |counted| format!("all of it: {counted}"),
+    );
+    output::print(format_args!("baseline {revision}"));
+    output::print(format_args!("  {counted}"));
+    output::print(format_args!("  done without approval: {done}"));
+    if *moved != crate::limits::Moved::default() {
+        output::print(format_args!("  for accounts that were moved lately: {}", moved.extent));
+    }
+    output::print(format_args!("  its limits: {}", in_words(limits)));
+    if *approved {
+        output::print("  it is approved already");
+    }
+}
+
+/// Limits as people read them.
+pub(super) fn in_words(limits: Limits) -> String {
+    let Limits { max_replacements, max_releases } = limits;
+    format!("{max_replacements} replaced, {max_releases} released")
+}
+
+/// Limits as the baseline writes them.
+pub(super) fn in_json(limits: Limits) -> serde_json::Value {
+    let Limits { max_replacements, max_releases } = limits;
+    json!({ "max_replacements": max_replacements, "max_releases": max_releases })
+}

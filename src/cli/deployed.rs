@@ -1,0 +1,215 @@
+//! Asks the deployed keeper for work, and follows in the ledger what becomes of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::output::{self, Bar};
+use super::time::Length;
+use crate::ids::{AccountId, Region, Target};
+use crate::plan::{Decision, Held, HoldReason, Plan};
+use crate::reconcile::{Ask, Asked, Keeper, Step, Stopped};
+use crate::record::{Checked, State};
+use crate::resolved::Unusable;
+
+/// How long it takes until the ledger is looked at again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Asks for a look.
+pub(super) async fn ask(keeper: &Keeper, ask: &Ask) -> anyhow::Result<Asked> {
+    keeper.ask(ask).await.map_err(|failure| anyhow!("the deployed keeper could not be asked: {failure}"))
+}
+
+/// Where a request was put, for people.
+pub(super) fn in_words(asked: &Asked) -> String {
+    match asked {
+        Asked::OnBus(bus) => format!("asked the deployed keeper, on bus {bus}"),
+        Asked::InQueue => "asked the deployed keeper, by the queue of its events".to_owned(),
+    }
+}
+
+/// Where a request was put, for programs.
+pub(super) fn in_json(asked: &Asked) -> Value {
+    match asked {
+        Asked::OnBus(bus) => json!({ "bus": bus }),
+        Asked::InQueue => json!({ "queue": "events" }),
+    }
+}
+
+/// What is waited for in one target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// That somebody looked at it.
+    Looked,
+    /// That it is good: it waits for something else first.
+    Good,
+}
+
+/// The targets of a plan that something is to be done in, now or once a grant is in place.
+pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Target, Until> {
+    let until = |decision: &Decision| match decision {
+        Decision::Change(_) => Some(Until::Looked),
+        Decision::Held(Held { reason: HoldReason::Unusable { unusable }, .. }) if mends(unusable) => {
+            Some(Until::Good)
+        }
+        Decision::Broken(broken) if mends(&broken.unusable) => Some(Until::Good),
+        Decision::Held(_) | Decision::Broken(_) | Decision::InSync(_) | Decision::LeftAlone(_) => None,
+    };
+    let targets = plan.decisions.iter();
+    targets.filter_map(|(target, decision)| Some((target.clone(), until(decision)?))).collect()
+}
+
+fn mends(unusable: &Unusable) -> bool {
+    unusable.is_being_mended()
+}
+
+/// Targets that are followed, each with its last look before anybody was asked. Whether somebody
+/// looked since is told by that, and not by two machines' clocks.
+pub(super) struct Following<'a> {
+    keeper: &'a Keeper,
+    left: BTreeMap<Target, (Until, Option<Timestamp>)>,
+    looks: BTreeMap<Target, Checked>,
+    /// Regions in which the owner's side has something to do.
+    owner: BTreeMap<Region, Option<Timestamp>>,
+}
+
+/// What became of followed targets.
+pub(super) struct Followed {
+    /// The looks that were waited for.
+    pub(super) looks: BTreeMap<Target, Checked>,
+    /// Targets at which nobody has looked in time, or that still wait.
+    pub(super) left: BTreeSet<Target>,
+    /// Regions in which nobody has looked at the owner's side in time.
+    owner: BTreeSet<Region>,
+}
+
+impl<'a> Following<'a> {
+    pub(super) async fn begin(
+        keeper: &'a Keeper,
+        targets: BTreeMap<Target, Until>,
+    ) -> Result<Following<'a>, Stopped> {
+        let mut following =
+            Following { keeper, left: BTreeMap::new(), looks: BTreeMap::new(), owner: BTreeMap::new() };
+        let known = following.checked(targets.keys()).await?;
+        following.left = targets
+            .into_iter()
+            .map(|(target, until)| {
+                let before = known.get(&target).map(|checked| checked.at);
+                (target, (until, before))
+            })
+            .collect();
+        Ok(following)
+    }
+
+    /// Follows the owner's side in these Regions as well, where tasks of its own do that work.
+    pub(super) async fn and_the_owner(mut self, regions: BTreeSet<Region>) -> Result<Following<'a>, Stopped> {
+        if self.keeper.settings().queues.is_some() {
+            for region in regions {
+                let at = self.looked_at(&region).await?;
+                self.owner.insert(region, at);
+            }
+        }
+        Ok(self)
+    }
+
+    /// When the owner's side was looked at last.
+    async fn looked_at(&self, region: &Region) -> Result<Option<Timestamp>, Stopped> {
+        let readiness = self.keeper.ledger().readiness(region).await?;
+        Ok(readiness.map(|readiness| readiness.at))
+    }
+
+    async fn checked(
+        &self,
+        targets: impl Iterator<Item = &Target> + Clone,
+    ) -> Result<BTreeMap<Target, Checked>, Stopped> {
+        let accounts: BTreeSet<&AccountId> = targets.clone().map(|target| &target.account).collect();
+        let known = self.keeper.ledger().accounts(accounts).await?;
+        let look = |target: &Target| known.get(&target.account)?.regions.get(&target.region)?.checked.clone();
+        Ok(targets.filter_map(|target| Some((target.clone(), look(target)?))).collect())
+    }
+
+    /// Waits until all were looked at, or for so long.
+    pub(super) async fn wait(mut self, longest: Length) -> Result<Followed, Stopped> {
+        let began = Instant::now();
+        let longest = Duration::from_secs(u64::try_from(longest.seconds).unwrap_or_default());
+        let bar = Bar::new();
+        bar.step(Step::Writing { changes: self.left.len() + self.owner.len() });
+        loop {
+            for (region, before) in self.owner.clone() {
+                if self.looked_at(&region).await? != before {
+                    self.owner.remove(&region);
+                    bar.step(Step::Wrote);
+                }
+            }
+            for (target, checked) in self.checked(self.left.keys()).await? {
+                let Some((until, before)) = self.left.get(&target) else { continue };
+                let news = *before != Some(checked.at);
+                let enough = match until {
+                    Until::Looked => checked.state != State::Copied,
+                    Until::Good => checked.state.is_good(),
+                };
+                if news {
+                    self.looks.insert(target.clone(), checked);
+                }
+                if news && enough {
+                    self.left.remove(&target);
+                    bar.step(Step::Wrote);
+                }
+            }
+            if self.left.is_empty() && self.owner.is_empty() || began.elapsed() >= longest {
+                let left = self.left.into_keys().collect();
+                let owner = self.owner.into_keys().collect();
+                return Ok(Followed { looks: self.looks, left, owner });
+            }
+            // Reading thousands of records each second would cost more than it tells.
+            let thousands = u32::try_from(self.left.len() / 1000).unwrap_or(u32::MAX);
+            tokio::time::sleep(PAUSE.saturating_mul(thousands.saturating_add(1)).min(longest)).await;
+        }
+    }
+}
+
+impl Followed {
+    /// Whether everything was looked at and is good.
+    pub(super) fn is_good(&self) -> bool {
+        self.left.is_empty()
+            && self.owner.is_empty()
+            && self.looks.values().all(|checked| checked.state.is_good())
+    }
+
+    pub(super) fn print(&self) {
+        for (target, Checked { state, reason, .. }) in &self.looks {
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            output::print(format_args!("{target} {state}{reason}"));
+        }
+        let unseen = self.left.iter().filter(|target| !self.looks.contains_key(*target));
+        for target in unseen {
+            output::print(format_args!("{target} not looked at yet"));
+        }
+        for region in &self.owner {
+            output::print(format_args!("the owner's side in {region} not looked at yet"));
+        }
+        if !self.left.is_empty() {
+            output::note(format_args!(
+                "{} of {} aren't done yet: guardrailctl status tells later",
+                self.left.len(),
+                self.left.union(&self.looks.keys().cloned().collect()).count()
+            ));
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let looks = self.looks.iter().map(|(target, checked)| {
+            json!({
+                "account": target.account,
+                "region": target.region,
+                "state": checked.state,
+                "reason": checked.reason,
+                "checked_at": checked.at,
+            })
+        });
+        json!({ "targets": looks.collect::<Vec<_>>(), "left": self.left, "owner_left": self.owner })
+    }
+}

@@ -1,0 +1,292 @@
+//! `guardrailctl explain`: why is this target as it is?
+
+use anyhow::Context as _;
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::output::{self, Bar, HEADING, QUIET, paint};
+use super::time::Age;
+use super::{OK, Output, UNFINISHED, settings};
+use crate::baseline::{AssignmentTarget, Baseline};
+use crate::cloud::{Access, Patience};
+use crate::ids::{AccountId, Region, Target};
+use crate::observed::Observation;
+use crate::organization::OrgPath;
+use crate::plan::{Decision, Plan};
+use crate::reconcile::{Keeper, Stopped, Survey, everything};
+use crate::record::{AccountRecord, Origin, Record};
+use crate::settings::BaselineSource;
+use crate::trigger::{Accounts, Regions, Scope};
+
+/// Looks at the target as it is now, and writes nothing.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The account
+    account: AccountId,
+    /// The Region
+    region: Region,
+    /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<BaselineSource>,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let Arguments { account, region, baseline, output } = arguments;
+    let settings = settings(baseline.clone())?;
+    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+    let baseline = keeper.baseline().await?;
+    let record = keeper.ledger().account(account).await.map_err(Stopped::Ledger);
+    let record = record.context("what was recorded can't be told")?;
+    let scope = Scope {
+        accounts: Accounts::one(account.clone()),
+        regions: Regions::one_or_all(Some(region.clone())),
+        ..everything()
+    };
+    let bar = Bar::new();
+    let survey = keeper.survey(&baseline, &scope, &|step| bar.step(step)).await?;
+    drop(bar);
+    let target = Target { account: account.clone(), region: region.clone() };
+    let plan = survey.plan.plan().clone();
+    // A worker acts on a revision only once the whole of it was counted.
+    let plan = match keeper.is_deployed() {
+        true => plan.limit_part(&survey.rollout, &survey.records),
+        false => plan,
+    };
+    let explained = Explained { baseline: &baseline, account: &record, target, survey: &survey, plan };
+    match output {
+        Output::Json => output::print_json(&explained.to_json()),
+        Output::Text => explained.print(),
+    }
+    survey.warnings.iter().for_each(output::warning);
+    Ok(match explained.decision() {
+        Some(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_)) => OK,
+        Some(Decision::Held(_) | Decision::Broken(_)) | None => UNFINISHED,
+    })
+}
+
+struct Explained<'a> {
+    baseline: &'a Baseline,
+    account: &'a AccountRecord,
+    target: Target,
+    survey: &'a Survey,
+    plan: Plan,
+}
+
+impl Explained<'_> {
+    fn decision(&self) -> Option<&Decision> {
+        self.plan.decisions.get(&self.target)
+    }
+
+    fn record(&self) -> Record {
+        self.account.regions.get(&self.target.region).cloned().unwrap_or_default()
+    }
+
+    fn path(&self) -> Option<&OrgPath> {
+        self.survey.organization.accounts.get(&self.target.account).map(|account| &account.path)
+    }
+
+    /// What is wanted, and which assignment says so.
+    fn wanted(&self) -> String {
+        let Target { account, region } = &self.target;
+        let Some(path) = self.path() else {
+            return "nothing is known: it is no member of this organization".to_owned();
+        };
+        let named: Vec<String> = self.baseline.regions().iter().map(ToString::to_string).collect();
+        let why = match self.baseline.covering(account, path).next() {
+            None => "nothing: no assignment covers the account, so what is there stays".to_owned(),
+            Some((by, assignment)) => {
+                let by = self.place(&by);
+                let guardrail = assignment.guardrail.as_ref();
+                match guardrail.and_then(|key| Some((key, self.baseline.guardrail(key)?))) {
+                    None => format!("nothing, on purpose, by {by}"),
+                    Some((key, guardrail)) => match guardrail.regions.get(region) {
+                        Some(source) => format!("{key}:{}, by {by}", source.version),
+                        None => format!(
+                            "nothing: {key}, by {by}, is not enforced in {region}; the baseline names {}",
+                            named.join(", ")
+                        ),
+                    },
+                }
+            }
+        };
+        if let Some(since) = self.account.offboarding {
+            return format!("nothing: the account is about to leave, since {since}; else {why}");
+        }
+        if self.baseline.exclude.contains(account) {
+            return format!("nothing is written: the account is excluded; else {why}");
+        }
+        why
+    }
+
+    fn place(&self, by: &AssignmentTarget) -> String {
+        match self.baseline.line_of(by) {
+            Some(line) => format!("the assignment of {by} (line {line})"),
+            None => format!("the assignment of {by}"),
+        }
+    }
+
+    /// The assignments that would count if the one that does weren't there.
+    fn overruled(&self) -> Vec<String> {
+        let Some(path) = self.path() else { return Vec::new() };
+        let covering = self.baseline.covering(&self.target.account, path).skip(1);
+        covering
+            .map(|(by, assignment)| {
+                let guardrail = assignment.guardrail.as_ref().map_or("none", |key| key.as_str());
+                format!("{guardrail}, by {}", self.place(&by))
+            })
+            .collect()
+    }
+
+    fn seen(&self) -> String {
+        match self.survey.observed.get(&self.target) {
+            None => "not looked at".to_owned(),
+            Some(Observation::Enforced(seen)) => match seen.last_writer() {
+                Some(by) => format!("{}, written last by {by}", seen.enforcement),
+                None => seen.enforcement.to_string(),
+            },
+            Some(observation @ (Observation::Absent | Observation::Unreadable(_))) => observation.to_string(),
+        }
+    }
+
+    /// The decision that a run would come to now: a word, and what it says.
+    fn decided(&self) -> (&'static str, String) {
+        match self.decision() {
+            Some(Decision::Change(change)) => (change.verb(), format!("{} {change}", change.mark())),
+            Some(Decision::Held(held)) => {
+                let would = held.would.as_ref().map(|change| format!(" (it would be: {change})"));
+                ("hold", format!("held: {}{}", held.reason, would.unwrap_or_default()))
+            }
+            Some(Decision::Broken(broken)) => ("broken", format!("broken: {}", broken.unusable)),
+            Some(Decision::InSync(in_sync)) => match &in_sync.enforced {
+                Some(_) => ("in-sync", "in sync".to_owned()),
+                None => ("in-sync", "in sync: nothing is wanted, and nothing is there".to_owned()),
+            },
+            Some(Decision::LeftAlone(left)) => ("leave-alone", format!("left alone: {}", left.reason)),
+            None => match self.survey.organization.accounts.get(&self.target.account) {
+                Some(account) if !account.state.is_active() => {
+                    ("none", format!("no calls are made: the account is {}", account.state))
+                }
+                Some(_) => ("none", "none: neither the baseline nor the record knows this Region".to_owned()),
+                None => ("none", "no calls are made: it is no member of this organization".to_owned()),
+            },
+        }
+    }
+
+    fn print(&self) {
+        let now = Timestamp::now();
+        let Target { account, region } = &self.target;
+        let known = self.survey.organization.accounts.get(account);
+        let place = known.map(|account| format!("  {}, {}", account.name, account.path)).unwrap_or_default();
+        output::print(format_args!("{}{place}", paint(HEADING, format_args!("{account}/{region}"))));
+        row("wanted", &self.wanted());
+        for overruled in self.overruled() {
+            row("", &format!("instead of {overruled}"));
+        }
+        row("seen", &self.seen());
+        for (name, text) in told(&self.record(), self.account, now) {
+            row(name, &text);
+        }
+        row("decision", &self.decided().1);
+        let history = self.record().history;
+        for (index, entry) in history.iter().rev().enumerate() {
+            let event = entry.event.as_ref().map(|event| format!(", by event {event}")).unwrap_or_default();
+            let text = format!("{}: {}{event}", Age::of(entry.at, now), entry.text);
+            row(if index == 0 { "history" } else { "" }, &text);
+        }
+        let Baseline { revision, mode, .. } = self.baseline;
+        output::print(paint(QUIET, format_args!("baseline {revision}, mode {mode}")));
+    }
+
+    fn to_json(&self) -> Value {
+        let Target { account, region } = &self.target;
+        let (decision, text) = self.decided();
+        let covering = self.path().and_then(|path| self.baseline.covering(account, path).next());
+        let seen = match self.survey.observed.get(&self.target) {
+            None => Value::Null,
+            Some(Observation::Absent) => json!({ "enforced": null }),
+            Some(Observation::Enforced(seen)) => json!({ "enforced": seen }),
+            Some(Observation::Unreadable(failure)) => json!({ "unreadable": failure }),
+        };
+        json!({
+            "account": account,
+            "region": region,
+            "path": self.path(),
+            "baseline": self.baseline.revision,
+            "mode": self.baseline.mode,
+            "wanted": {
+                "text": self.wanted(),
+                "assignment": covering.as_ref().map(|(by, _)| json!({
+                    "target": by.to_string(),
+                    "line": self.baseline.line_of(by),
+                    "guardrail": covering.as_ref().and_then(|(_, it)| it.guardrail.as_ref()),
+                })),
+                "instead_of": self.overruled(),
+            },
+            "seen": seen,
+            "record": self.record(),
+            "closed": self.account.closed,
+            "leaving_since": self.account.offboarding,
+            "decision": { "kind": decision, "text": text },
+        })
+    }
+}
+
+fn row(name: &str, text: &str) {
+    output::print(format_args!("{name:<9} {text}"));
+}
+
+/// What was recorded, a line each.
+fn told(record: &Record, account: &AccountRecord, now: Timestamp) -> Vec<(&'static str, String)> {
+    let Record { ours, former: _, intent, previous, released_at, repairs, checked, seen: _, history: _ } =
+        record;
+    let mut lines = Vec::new();
+    match ours {
+        Some(ours) => {
+            let origin = match ours.origin {
+                Origin::Applied => "applied",
+                Origin::Adopted => "adopted",
+            };
+            let age = Age::of(ours.at, now);
+            lines.push((
+                "ours",
+                format!("{}, {origin} {age} by baseline {}", ours.enforcement, ours.revision),
+            ));
+        }
+        None => lines.push(("ours", "nothing is recorded".to_owned())),
+    }
+    if let Some(intent) = intent {
+        let what = intent.to.as_ref().map_or_else(|| "a release".to_owned(), ToString::to_string);
+        lines.push(("begun", format!("{what}, {}, and not confirmed since", Age::of(intent.at, now))));
+    }
+    if let Some(previous) = previous {
+        let by = previous.seen.last_writer().unwrap_or("somebody");
+        let age = Age::of(previous.at, now);
+        lines.push(("before", format!("{} of {by}, replaced {age}", previous.seen.enforcement)));
+    }
+    if let Some(at) = released_at {
+        lines.push(("released", Age::of(*at, now).to_string()));
+    }
+    if !repairs.is_empty() {
+        let contested = if record.is_contested(now) { ": somebody undoes them" } else { "" };
+        lines.push(("repairs", format!("{} within an hour{contested}", repairs.len())));
+    }
+    if let Some(closed) = &account.closed {
+        lines.push(("closed", format!("{}: {}", Age::of(closed.at, now), closed.reason)));
+    }
+    match checked {
+        Some(checked) => {
+            let reason = checked.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            let age = Age::of(checked.at, now);
+            lines.push((
+                "last",
+                format!("{}{reason}, {age}, by baseline {}", checked.state, checked.revision),
+            ));
+        }
+        None => lines.push(("last", "no look is recorded".to_owned())),
+    }
+    lines
+}

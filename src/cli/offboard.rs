@@ -1,0 +1,332 @@
+//! `guardrailctl offboard`: releases what is ours in an account before it leaves, and keeps it so.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::asking::Asking;
+use super::deployed::{self, Following, Until};
+use super::output::{self, ADDED, Bar, paint};
+use super::time::Length;
+use super::{OK, Output, UNFINISHED, USAGE, durable_ledger, settings};
+use crate::baseline::{Baseline, Mode};
+use crate::cloud::{Access, Patience};
+use crate::enforcement::Enforcement;
+use crate::failure::Failure;
+use crate::ids::{AccountId, Region, Target};
+use crate::observed::Observation;
+use crate::reconcile::{Ask, Keeper, Stopped, everything};
+use crate::record::AccountRecord;
+use crate::settings::BaselineSource;
+use crate::trigger::{Accounts, Regions, Scope};
+
+const LONG_ABOUT: &str = "\
+Release what is ours in an account before it leaves, and keep it so
+
+Out of the organization an account may not apply the guardrail any more, and its Bedrock calls fail where \
+it is still enforced. The account is marked in the ledger: from then on nothing is wanted there, whatever \
+the baseline says, until --cancel takes the mark away. What others enforce there is left alone.";
+
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
+pub(super) struct Arguments {
+    /// The account
+    account: AccountId,
+    /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<BaselineSource>,
+    /// Take the mark away: the account stays, and the baseline counts there again
+    #[arg(long)]
+    cancel: bool,
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+    /// How long a deployed keeper is followed
+    #[arg(long, value_name = "TIME", default_value = "15m")]
+    wait: Length,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let Arguments { account, baseline, cancel, yes, output, .. } = arguments;
+    let Some(asking) = Asking::new(*yes, *output, "offboard") else { return Ok(USAGE) };
+    let settings = settings(baseline.clone())?;
+    durable_ledger(&settings, "offboard")?;
+    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+    let baseline = keeper.baseline().await?;
+    let record = keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
+    let offboarding = Offboarding { keeper: &keeper, baseline: &baseline, arguments, record: &record };
+    if *cancel { offboarding.cancel(asking).await } else { offboarding.begin(asking).await }
+}
+
+struct Offboarding<'a> {
+    keeper: &'a Keeper,
+    baseline: &'a Baseline,
+    arguments: &'a Arguments,
+    record: &'a AccountRecord,
+}
+
+/// What became of one Region.
+struct Released {
+    done: bool,
+    text: String,
+}
+
+/// What is there after a release.
+enum After {
+    Nothing,
+    NotOurs(Enforcement),
+    Ours(Enforcement),
+    Unreadable(Failure),
+}
+
+impl Offboarding<'_> {
+    async fn begin(&self, asking: Asking) -> anyhow::Result<u8> {
+        let account = &self.arguments.account;
+        match self.keeper.placement(account).await? {
+            Some(placement) if placement.account.state.is_active() => {}
+            Some(placement) => {
+                output::note(format_args!(
+                    "{account} is {}: no call can work there, so nothing can be released",
+                    placement.account.state
+                ));
+                return Ok(self.too_late());
+            }
+            None => {
+                output::note(format_args!(
+                    "{account} is no member of this organization: nothing can be released there"
+                ));
+                return Ok(self.too_late());
+            }
+        }
+        if self.baseline.exclude.contains(account) {
+            output::warning(format_args!("{account} is excluded by the baseline: nothing is released there"));
+        }
+        if self.baseline.mode != Mode::Sync {
+            output::warning(format_args!(
+                "the baseline's mode is {}: nothing is released",
+                self.baseline.mode
+            ));
+        }
+        if self.arguments.output == Output::Text {
+            self.print();
+        }
+        let question = format!("Release what is ours in {account}, and leave it unguarded until it is gone?");
+        if !asking.confirmed(&question)? {
+            return Ok(UNFINISHED);
+        }
+        self.keeper.offboard(account, Some(Timestamp::now())).await?;
+        let regions = match self.keeper.is_deployed() {
+            true => self.ask_and_follow().await?,
+            false => self.release().await?,
+        };
+        let done = regions.values().all(|region| region.done);
+        match self.arguments.output {
+            Output::Json => output::print_json(&json!({
+                "account": account,
+                "leaving": true,
+                "released": done,
+                "regions": in_json(&regions),
+            })),
+            Output::Text => {
+                for (region, Released { text, .. }) in &regions {
+                    output::print(format_args!("{account}/{region} {text}"));
+                }
+                if done {
+                    output::print(format_args!(
+                        "{} nothing of ours is enforced in {account}",
+                        paint(ADDED, "ok:")
+                    ));
+                }
+            }
+        }
+        for (region, Released { text, .. }) in regions.iter().filter(|(_, region)| !region.done) {
+            output::warning(format_args!(
+                "{account}/{region}: once the account is gone, its Bedrock calls there may fail: {text}"
+            ));
+        }
+        Ok(if done { OK } else { UNFINISHED })
+    }
+
+    /// An account in which no call works any more: what may be left there is told.
+    fn too_late(&self) -> u8 {
+        let account = &self.arguments.account;
+        let left: Vec<&Region> = self.record.regions_of_ours().collect();
+        for region in &left {
+            output::warning(format_args!(
+                "{account}/{region} still enforces a guardrail of ours by the record: its own administrator has to remove it"
+            ));
+        }
+        if self.arguments.output == Output::Json {
+            let left: Vec<(Region, Released)> = left
+                .into_iter()
+                .map(|region| {
+                    (region.clone(), Released { done: false, text: "no call works there".to_owned() })
+                })
+                .collect();
+            let regions = in_json(&left.into_iter().collect());
+            let told = json!({ "account": account, "leaving": false, "released": false, "regions": regions });
+            output::print_json(&told);
+        }
+        UNFINISHED
+    }
+
+    fn print(&self) {
+        let account = &self.arguments.account;
+        if let Some(since) = self.record.offboarding {
+            output::print(format_args!("{account} is about to leave since {since}"));
+        }
+        for (region, record) in &self.record.regions {
+            if let Some(ours) = &record.ours {
+                output::print(format_args!("{account}/{region} release {}", ours.enforcement));
+            }
+        }
+        if self.record.regions_of_ours().next().is_none() {
+            output::print(format_args!(
+                "nothing in {account} is recorded as ours; what bears our name is released"
+            ));
+        }
+    }
+
+    /// What to look at: the account, in every Region that the baseline or the record knows.
+    fn scope(&self) -> Scope {
+        Scope { accounts: Accounts::one(self.arguments.account.clone()), ..everything() }
+    }
+
+    /// Releases, and looks again: what is told is what is there afterwards.
+    async fn release(&self) -> Result<BTreeMap<Region, Released>, Stopped> {
+        let bar = Bar::new();
+        let report = self.keeper.reconcile(self.baseline, &self.scope(), &|step| bar.step(step)).await?;
+        drop(bar);
+        report.warnings.iter().for_each(output::warning);
+        let told = self.look_again().await?.into_iter().map(|(region, seen)| {
+            let target = Target { account: self.arguments.account.clone(), region };
+            let reported = report.targets.get(&target);
+            let reason = reported.and_then(|report| report.reason()).map(|reason| format!(": {reason}"));
+            let reason = reason.unwrap_or_default();
+            let released = match seen {
+                After::Nothing => Released { done: true, text: "nothing is enforced".to_owned() },
+                After::NotOurs(what) => {
+                    Released { done: true, text: format!("left alone: {what} isn't ours") }
+                }
+                After::Ours(what) => Released { done: false, text: format!("not released: {what}{reason}") },
+                After::Unreadable(why) => {
+                    Released { done: false, text: format!("not known to be released: {why}") }
+                }
+            };
+            (target.region, released)
+        });
+        Ok(told.collect())
+    }
+
+    /// What is there afterwards.
+    async fn look_again(&self) -> Result<BTreeMap<Region, After>, Stopped> {
+        let bar = Bar::new();
+        let survey = self.keeper.survey(self.baseline, &self.scope(), &|step| bar.step(step)).await?;
+        let own_roles = &self.keeper.settings().own_roles;
+        let account = &self.arguments.account;
+        let told = survey.observed.into_iter().map(|(Target { region, .. }, seen)| {
+            let was_ours = self.record.regions.get(&region).is_some_and(|record| record.ours.is_some());
+            let after = match seen {
+                Observation::Absent => After::Nothing,
+                Observation::Enforced(seen) if was_ours || seen.bears_our_name(own_roles, account) => {
+                    After::Ours(seen.enforcement)
+                }
+                Observation::Enforced(seen) => After::NotOurs(seen.enforcement),
+                Observation::Unreadable(failure) => After::Unreadable(failure),
+            };
+            (region, after)
+        });
+        Ok(told.collect())
+    }
+
+    /// Has the deployed keeper release, and tells what it recorded; and what is there, where that may be
+    /// read from here.
+    async fn ask_and_follow(&self) -> anyhow::Result<BTreeMap<Region, Released>> {
+        let account = &self.arguments.account;
+        let mut regions = self.baseline.regions();
+        regions.extend(self.record.regions_of_ours().cloned());
+        let target = |region| Target { account: account.clone(), region };
+        let targets = regions.into_iter().map(|region| (target(region), Until::Looked)).collect();
+        let following = Following::begin(self.keeper, targets).await?;
+        let ask = self.ask("it is about to leave the organization");
+        output::note(deployed::in_words(&deployed::ask(self.keeper, &ask).await?));
+        let followed = following.wait(self.arguments.wait).await?;
+        let now = self.keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
+        let mut told = BTreeMap::new();
+        for (target, checked) in followed.looks {
+            let is_ours = now.regions.get(&target.region).is_some_and(|record| record.ours.is_some());
+            let reason = checked.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            let text = format!("{}{reason}", checked.state);
+            told.insert(target.region, Released { done: checked.state.is_good() && !is_ours, text });
+        }
+        // The record says what the keeper did. Where the account may be read from here, it is looked at too.
+        match self.look_again().await {
+            Ok(seen) => told.extend(seen.into_iter().filter_map(|(region, after)| match after {
+                After::Ours(what) => {
+                    let text = format!("not released: {what} is there still");
+                    Some((region, Released { done: false, text }))
+                }
+                After::Nothing | After::NotOurs(_) | After::Unreadable(_) => None,
+            })),
+            Err(stopped) => output::warning(format_args!("what is there can't be read from here: {stopped}")),
+        }
+        for target in followed.left {
+            let text = "nobody has looked at it yet".to_owned();
+            told.entry(target.region).or_insert(Released { done: false, text });
+        }
+        Ok(told)
+    }
+
+    fn ask(&self, reason: &str) -> Ask {
+        let Scope { accounts, .. } = self.scope();
+        Ask { accounts, regions: Regions::All, reason: reason.to_owned(), plan: None }
+    }
+
+    async fn cancel(&self, asking: Asking) -> anyhow::Result<u8> {
+        let account = &self.arguments.account;
+        if self.record.offboarding.is_none() {
+            output::note(format_args!("{account} isn't marked as about to leave"));
+            if self.arguments.output == Output::Json {
+                output::print_json(&json!({ "account": account, "leaving": false, "requested": null }));
+            }
+            return Ok(OK);
+        }
+        if !asking.confirmed(&format!("Have {account} guarded again as the baseline says?"))? {
+            return Ok(UNFINISHED);
+        }
+        self.keeper.offboard(account, None).await?;
+        let asked = match self.keeper.is_deployed() {
+            true => Some(deployed::ask(self.keeper, &self.ask("it stays in the organization")).await?),
+            false => None,
+        };
+        match self.arguments.output {
+            Output::Json => output::print_json(&json!({
+                "account": account,
+                "leaving": false,
+                "requested": asked.as_ref().map(deployed::in_json),
+            })),
+            Output::Text => {
+                output::print(format_args!("{} the baseline counts in {account} again", paint(ADDED, "ok:")));
+                match &asked {
+                    Some(asked) => output::note(deployed::in_words(asked)),
+                    None => output::note(format_args!(
+                        "it is guarded by the next sweep, or by guardrailctl apply --account {account}"
+                    )),
+                }
+            }
+        }
+        Ok(OK)
+    }
+}
+
+fn in_json(regions: &BTreeMap<Region, Released>) -> Value {
+    let told = regions
+        .iter()
+        .map(|(region, Released { done, text })| json!({ "region": region, "released": done, "text": text }));
+    told.collect()
+}

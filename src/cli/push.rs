@@ -1,0 +1,238 @@
+//! `guardrailctl push`: puts a baseline where the deployed keeper finds it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::approve;
+use super::asking::Asking;
+use super::output::{self, ADDED, Bar, HEADING, Spinner, paint};
+use super::plan::{print, to_json};
+use super::{OK, Output, UNFINISHED, USAGE, Unfit, settings};
+use crate::baseline::{Baseline, Problem, Revision, Severity};
+use crate::cloud::{Access, Parameter, Patience, STANDARD_BYTES};
+use crate::limits::Extent;
+use crate::reconcile::{Keeper, Manner, Stopped, Survey, everything};
+use crate::settings::{BaselineSource, LedgerSource};
+
+const LONG_ABOUT: &str = "\
+Put a baseline where the deployed keeper finds it: checked, planned, and after a question
+
+The destination is the SSM parameter of KEEPER_BASELINE (or --baseline ssm:NAME). The deployed keeper \
+hears of the change by itself, counts what it would replace and release, and acts on it where that is \
+within the limits, or once it is approved. Going back is pushing an earlier file.";
+
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
+pub(super) struct Arguments {
+    /// The file of the new baseline
+    file: PathBuf,
+    /// The parameter: ssm:NAME [env: KEEPER_BASELINE]
+    #[arg(long, value_name = "PARAMETER")]
+    baseline: Option<BaselineSource>,
+    /// Don't look into the accounts: what would be replaced and released is counted from the record
+    #[arg(long)]
+    no_plan: bool,
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let Arguments { file, baseline, no_plan, yes, output } = arguments;
+    let Some(asking) = Asking::new(*yes, *output, "push") else { return Ok(USAGE) };
+    let settings = settings(baseline.clone())?;
+    let BaselineSource::Parameter(name) = settings.baseline.clone() else {
+        let message =
+            "push puts a baseline into a parameter, and KEEPER_BASELINE names a file: set it to ssm:NAME";
+        return Err(Unfit(message.to_owned()).into());
+    };
+    let origin = BaselineSource::File(file.clone());
+    let text = std::fs::read_to_string(file).with_context(|| format!("{origin} could not be read"))?;
+    let new = match Baseline::parse(&text) {
+        Ok(new) => new,
+        Err(invalid) => return Ok(refuse(&origin, invalid.problems(), *output)),
+    };
+    let remembers = settings.ledger != LedgerSource::Memory;
+    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+    let present = find(&keeper, &name).await?;
+    if present.as_ref().is_some_and(|present| present.text == text) {
+        return Ok(same(&name, &new.revision, *output));
+    }
+
+    let mut problems = new.check_organization(&keeper.whole_organization().await?);
+    problems.extend(new.warnings());
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Ok(refuse(&origin, &problems, *output));
+    }
+    let survey = match no_plan {
+        true => None,
+        false => Some(survey(&keeper, &new).await?),
+    };
+    let extent = match &survey {
+        Some(survey) if !(keeper.is_deployed() && remembers) => {
+            Extent::of(survey.plan.plan(), &survey.records, &new.revision)
+        }
+        // As the planner will count it.
+        Some(_) | None => counted(&keeper, &new).await?,
+    };
+    let push = Push { file: &origin, name: &name, new: &new, present: &present, bytes: text.len(), extent };
+    if *output == Output::Text {
+        problems.iter().for_each(|problem| output::note(format_args!("{origin}:{problem}")));
+        push.print(survey.as_ref());
+    }
+    if !asking.confirmed(&format!("Put it into {name}?"))? {
+        return Ok(UNFINISHED);
+    }
+    let version = put(&keeper, &name, &text, present.as_ref()).await?;
+    match output {
+        Output::Json => output::print_json(&push.to_json(survey.as_ref(), &problems, version)),
+        Output::Text => {
+            let revision = &new.revision;
+            output::print(format_args!(
+                "{} {name} holds baseline {revision}, as version {version}",
+                paint(ADDED, "ok:")
+            ));
+            if !push.is_within() {
+                output::note(format_args!("it is not acted on before: guardrailctl approve {revision}"));
+            }
+        }
+    }
+    Ok(if push.is_within() { OK } else { UNFINISHED })
+}
+
+async fn find(keeper: &Keeper, name: &str) -> anyhow::Result<Option<Parameter>> {
+    let found = keeper.parameter(name).await;
+    found.map_err(|failure| anyhow::anyhow!("{name} could not be read: {failure}"))
+}
+
+/// What would be done under the new baseline, its limits left aside: they are judged apart.
+async fn survey(keeper: &Keeper, new: &Baseline) -> Result<Survey, Stopped> {
+    let bar = Bar::new();
+    let manner = Manner { approved: true, ..Manner::default() };
+    keeper.survey_as(new, &everything(), &manner, &|step| bar.step(step)).await
+}
+
+/// What the new baseline would replace and release by the record.
+async fn counted(keeper: &Keeper, new: &Baseline) -> Result<Extent, Stopped> {
+    let spinner = Spinner::new("accounts counted");
+    let catalog = keeper.catalog_for_counting(new).await;
+    let mut extent = Extent::default();
+    let mut from = None;
+    loop {
+        let (accounts, next) = keeper.page_of_accounts(from).await?;
+        accounts.iter().for_each(|_| spinner.step());
+        extent = extent.plus(keeper.count(new, &catalog, accounts).await?);
+        from = next;
+        if from.is_none() {
+            return Ok(extent);
+        }
+    }
+}
+
+/// Puts the text in the place of what was read. SSM has no compare-and-set: what is there is read
+/// again right before, and the number that SSM gives tells whether somebody came between.
+async fn put(keeper: &Keeper, name: &str, text: &str, read: Option<&Parameter>) -> anyhow::Result<i64> {
+    let now = find(keeper, name).await?;
+    if now.as_ref() != read {
+        let now = now
+            .map_or_else(|| "it is gone".to_owned(), |now| format!("it is at version {} now", now.version));
+        bail!(
+            "{name} was changed since it was read, and is left as it is: {now}; push again to see what that means"
+        );
+    }
+    let put = keeper.parameter_writer().put(name, text, read.is_none()).await;
+    let version = put.map_err(|failure| anyhow::anyhow!("{name} could not be put: {failure}"))?;
+    let expected = read.map_or(1, |read| read.version + 1);
+    if version != expected {
+        output::warning(format_args!(
+            "somebody put {name} at the same moment: version {} of it is hidden by this one, {version}; look at it",
+            version - 1
+        ));
+    }
+    Ok(version)
+}
+
+fn refuse(origin: &BaselineSource, problems: &[Problem], output: Output) -> u8 {
+    match output {
+        Output::Json => output::print_json(&json!({
+            "file": origin.to_string(),
+            "pushed": false,
+            "problems": problems,
+        })),
+        Output::Text => {
+            problems.iter().for_each(|problem| output::print(format_args!("{origin}:{problem}")));
+            output::note(format_args!("{origin} can't be used: nothing was changed"));
+        }
+    }
+    UNFINISHED
+}
+
+fn same(name: &str, revision: &Revision, output: Output) -> u8 {
+    match output {
+        Output::Json => output::print_json(&json!({ "revision": revision, "pushed": false, "problems": [] })),
+        Output::Text => {
+            output::print(format_args!("{name} holds baseline {revision} already: nothing was changed"))
+        }
+    }
+    OK
+}
+
+struct Push<'a> {
+    file: &'a BaselineSource,
+    name: &'a str,
+    new: &'a Baseline,
+    present: &'a Option<Parameter>,
+    bytes: usize,
+    extent: Extent,
+}
+
+impl Push<'_> {
+    fn is_within(&self) -> bool {
+        self.extent.is_within(self.new.limits)
+    }
+
+    fn print(&self, survey: Option<&Survey>) {
+        let Push { file, name, new, present, bytes, extent } = self;
+        let instead = match present {
+            Some(Parameter { text, version }) => {
+                format!("in the place of baseline {}, version {version}", Revision::of(text))
+            }
+            None => "which isn't there yet".to_owned(),
+        };
+        let heading = format!("Baseline {} of {file}, for {name}, {instead}:", new.revision);
+        output::print(paint(HEADING, heading));
+        if let Some(survey) = survey {
+            print(new, survey);
+        }
+        let tier = if *bytes > STANDARD_BYTES { "advanced" } else { "standard" };
+        output::print(format_args!("{bytes} bytes: a parameter of the {tier} tier holds it"));
+        let verdict = if self.is_within() { "within its limits" } else { "more than its limits allow" };
+        output::print(format_args!("{extent}: {verdict} ({})", approve::in_words(new.limits)));
+    }
+
+    fn to_json(&self, survey: Option<&Survey>, problems: &[Problem], version: i64) -> Value {
+        json!({
+            "file": self.file.to_string(),
+            "parameter": self.name,
+            "pushed": true,
+            "revision": self.new.revision,
+            "version": version,
+            "instead_of": self.present.as_ref().map(|present| json!({
+                "revision": Revision::of(&present.text),
+                "version": present.version,
+            })),
+            "bytes": self.bytes,
+            "extent": self.extent,
+            "limits": approve::in_json(self.new.limits),
+            "within_limits": self.is_within(),
+            "planned": survey.map(|survey| to_json(self.new, survey)),
+            "problems": problems,
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! `guardrailctl status`: what does the record say, and how old is that?
+//!
+//! Asks the ledger, and Organizations for who there is; no member account.
+
+mod read;
+mod summary;
+mod target;
+
+use std::collections::BTreeMap;
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+
+use super::output::{self, Spinner};
+use super::time::{Length, Moment};
+use super::{OK, UNFINISHED, durable_ledger, settings};
+use crate::baseline::Baseline;
+use crate::cloud::{Access, Patience};
+use crate::ids::{AccountId, ParentId, Region};
+use crate::reconcile::{Keeper, Stopped};
+use crate::settings::BaselineSource;
+use read::Reading;
+use summary::Summary;
+use target::{Ground, Standing, Told};
+
+const LONG_ABOUT: &str = "\
+Say what the record knows of every target, and how old that is
+
+A target of the baseline that the record doesn't know is `unknown`; what was good and was looked at \
+longer ago than --stale-after, or under another baseline, is `stale`. Ends with 0 only where \
+everything is known, good and fresh. What was left behind in accounts that are gone is told, and \
+doesn't count.
+
+Accounts, OUs and Regions narrow what is judged; states and times only what is listed. The ledger \
+is read part by part: besides one part, the list of the organization's accounts is held (some \
+15 MB for 50,000), and of what isn't good as much as is listed.";
+
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
+pub(super) struct Arguments {
+    /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<BaselineSource>,
+    /// Only this account; may be given several times
+    #[arg(long, value_name = "ID")]
+    account: Vec<AccountId>,
+    /// Only accounts under this OU or root; may be given several times
+    #[arg(long, value_name = "ID")]
+    ou: Vec<ParentId>,
+    /// Only this Region; may be given several times
+    #[arg(long, value_name = "CODE")]
+    region: Vec<Region>,
+    /// List only targets in this state; may be given several times
+    #[arg(long, value_name = "STATE", hide_possible_values = true)]
+    state: Vec<Standing>,
+    /// List only what was looked at since: 15m, 2h, 3d, or a time
+    #[arg(long, value_name = "WHEN")]
+    since: Option<Moment>,
+    /// List only what was looked at before: 15m, 2h, 3d, or a time; or never
+    #[arg(long, value_name = "WHEN")]
+    older_than: Option<Moment>,
+    /// How old a look may be: two sweeps of an hour
+    #[arg(long, value_name = "TIME", default_value = "2h")]
+    stale_after: Length,
+    /// Count by account, OU or Region as well
+    #[arg(long, value_enum, value_name = "WHAT")]
+    by: Option<By>,
+    /// Go by what was recorded of the organization, without asking it: who was never looked at isn't missed
+    #[arg(long)]
+    recorded: bool,
+    /// How many targets the text lists, worst first
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    limit: usize,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    output: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people: counts, then what isn't good
+    Text,
+    /// For programs: every target, a line each within one document
+    Json,
+    /// For spreadsheets: every target
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum By {
+    Account,
+    Ou,
+    Region,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let settings = settings(arguments.baseline.clone())?;
+    durable_ledger(&settings, "status")?;
+    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+    let (baseline, is_present) = baseline(&keeper).await?;
+    let now = Timestamp::now();
+    let ground = Ground {
+        now,
+        stale_after: arguments.stale_after.seconds,
+        revision: is_present.then_some(&baseline.revision),
+    };
+    let limits = match arguments.output {
+        Form::Text => arguments.limit,
+        Form::Json | Form::Csv => 0,
+    };
+    let mut summary = Summary::new(limits, arguments.by);
+    let mut lines = Lines::begin(arguments.output);
+    let spinner = Spinner::new("accounts");
+    let reading = Reading { keeper: &keeper, baseline: &baseline, arguments, ground: &ground };
+    let read = reading
+        .read(
+            &mut |told| {
+                let listed = arguments.lists(&told, now);
+                if listed {
+                    lines.add(&told, now);
+                }
+                summary.add(told, listed);
+            },
+            &|| spinner.step(),
+        )
+        .await?;
+    drop(spinner);
+    let rollout = keeper.ledger().rollout().await.map_err(Stopped::Ledger)?;
+    let rollout = rollout.filter(|rollout| rollout.revision == baseline.revision);
+    let waits = rollout.as_ref().is_some_and(|rollout| rollout.counted.is_some() && !rollout.approved);
+    let done = summary.end(&read);
+    let good = done.is_good() && is_present && read.problems.is_empty() && !waits;
+    match arguments.output {
+        Form::Text => done.print(&ground, &baseline, arguments),
+        Form::Json => lines.end(&done.to_json(&ground, &baseline, rollout.as_ref(), &read, good)),
+        Form::Csv => {}
+    }
+    for problem in &read.problems {
+        output::warning(problem);
+    }
+    if waits {
+        output::warning(format_args!(
+            "baseline {revision} is not acted on, because it changes more than its limits allow: \
+             read its plan, then guardrailctl approve {revision}",
+            revision = baseline.revision
+        ));
+    }
+    Ok(if good { OK } else { UNFINISHED })
+}
+
+impl Arguments {
+    /// Whether a target is listed, or only counted.
+    fn lists(&self, told: &Told, now: Timestamp) -> bool {
+        let checked = told.checked_at().map(Timestamp::as_second);
+        (self.state.is_empty() || self.state.contains(&told.standing))
+            && self.since.is_none_or(|since| checked.is_some_and(|checked| checked >= since.second(now)))
+            && self.older_than.is_none_or(|before| checked.is_none_or(|checked| checked < before.second(now)))
+    }
+
+    /// Whether what is good is listed as well: somebody asked for particular targets.
+    fn asks_for_particulars(&self) -> bool {
+        !self.state.is_empty() || self.since.is_some() || self.older_than.is_some()
+    }
+}
+
+/// The present baseline; or the last good one, with which nothing can be said to be as it should be.
+async fn baseline(keeper: &Keeper) -> anyhow::Result<(Baseline, bool)> {
+    let stopped = match keeper.baseline().await {
+        Ok(baseline) => return Ok((baseline, true)),
+        Err(stopped) => stopped,
+    };
+    let good = keeper.ledger().last_good().await.map_err(Stopped::Ledger)?;
+    match good.map(|good| Baseline::parse(&good.text)) {
+        Some(Ok(baseline)) => {
+            output::warning(format_args!(
+                "{stopped}\njudged by the last good baseline, {}",
+                baseline.revision
+            ));
+            Ok((baseline, false))
+        }
+        Some(Err(_)) | None => bail!(stopped),
+    }
+}
+
+/// Targets as they are written out, one by one.
+struct Lines {
+    form: Form,
+    first: bool,
+}
+
+impl Lines {
+    fn begin(form: Form) -> Lines {
+        match form {
+            Form::Text => {}
+            Form::Json => output::print("{\"targets\": ["),
+            Form::Csv => output::print(Told::CSV_HEAD),
+        }
+        Lines { form, first: true }
+    }
+
+    fn add(&mut self, told: &Told, now: Timestamp) {
+        match self.form {
+            Form::Text => {}
+            Form::Json => {
+                // Where reading stops half way, the document stays open: nobody takes it for whole.
+                output::print(format_args!("{}{}", if self.first { "" } else { "," }, told.to_json(now)));
+            }
+            Form::Csv => output::print(told.to_csv(now)),
+        }
+        self.first = false;
+    }
+
+    fn end(&self, summary: &serde_json::Value) {
+        output::print(format_args!("], \"summary\": {summary:#}}}"));
+    }
+}
+
+/// Counts of targets by their state.
+type Counts = BTreeMap<Standing, usize>;

@@ -1,0 +1,243 @@
+//! Puts the record and the organization side by side, a part of the ledger at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Arguments;
+use super::target::{Ground, Told};
+use crate::baseline::Baseline;
+use crate::desired::{Desired, desired};
+use crate::ids::{AccountId, Region, Target};
+use crate::organization::{Account, AccountState, OrgPath, Organization};
+use crate::reconcile::{Keeper, Stopped};
+use crate::record::AccountRecord;
+use crate::trigger::Regions;
+
+/// Reads what the arguments ask for.
+pub(super) struct Reading<'a> {
+    pub(super) keeper: &'a Keeper,
+    pub(super) baseline: &'a Baseline,
+    pub(super) arguments: &'a Arguments,
+    pub(super) ground: &'a Ground<'a>,
+}
+
+/// What became of a reading besides the targets.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    /// Accounts in which no call can work, by their state.
+    pub(super) skipped: BTreeMap<String, usize>,
+    /// Accounts that are being prepared to leave.
+    pub(super) leaving: BTreeSet<AccountId>,
+    /// Why the whole can't be said to be good, whatever the targets are.
+    pub(super) problems: Vec<String>,
+}
+
+/// Whether an account is in the organization, as far as anybody knows.
+enum Membership {
+    Member(Account),
+    /// The organization was asked, and doesn't know it.
+    Gone,
+    /// The organization wasn't asked, and nothing was recorded of where the account stands.
+    Unknown,
+}
+
+impl Reading<'_> {
+    /// Tells every target that the arguments select, and `step` of every account.
+    pub(super) async fn read(&self, tell: &mut dyn FnMut(Told), step: &dyn Fn()) -> Result<Read, Stopped> {
+        let mut read = Read::default();
+        let mut told = 0_usize;
+        let mut counting = |one: Told| {
+            told += 1;
+            tell(one);
+        };
+        if self.arguments.account.is_empty() {
+            self.everybody(&mut read, &mut counting, step).await?;
+        } else {
+            self.named(&mut read, &mut counting).await?;
+        }
+        if told == 0 && read.problems.is_empty() {
+            read.problems.push("there is no such target: nothing can be said".to_owned());
+        }
+        Ok(read)
+    }
+
+    async fn named(&self, read: &mut Read, tell: &mut dyn FnMut(Told)) -> Result<(), Stopped> {
+        let known = self.keeper.ledger().accounts(&self.arguments.account).await?;
+        for (id, record) in &known {
+            let membership = match self.arguments.recorded {
+                true => recorded(id, record),
+                false => match self.keeper.placement(id).await {
+                    Ok(Some(placement)) => Membership::Member(placement.account),
+                    Ok(None) => Membership::Gone,
+                    Err(stopped) => {
+                        read.problems.push(format!("where {id} stands isn't known: {stopped}"));
+                        recorded(id, record)
+                    }
+                },
+            };
+            let is_known = !record.regions.is_empty();
+            match membership {
+                Membership::Gone if !is_known => {
+                    read.problems
+                        .push(format!("{id} is no member of this organization, and not in the record"));
+                }
+                Membership::Unknown if !is_known => {
+                    read.problems.push(format!("{id} is not in the record"));
+                }
+                membership => self.account(id, &membership, record, read, tell),
+            }
+        }
+        Ok(())
+    }
+
+    async fn everybody(
+        &self,
+        read: &mut Read,
+        tell: &mut dyn FnMut(Told),
+        step: &dyn Fn(),
+    ) -> Result<(), Stopped> {
+        let mut members = None;
+        if !self.arguments.recorded {
+            match self.keeper.whole_organization().await {
+                Ok(organization) => {
+                    self.look_for_ous(&organization, read);
+                    members = Some(organization.accounts);
+                }
+                Err(stopped) => {
+                    let message = format!("{stopped}: accounts that were never looked at are missing here");
+                    read.problems.push(message);
+                }
+            }
+        }
+        let mut from = None;
+        loop {
+            let (accounts, next) = self.keeper.ledger().known_accounts(from).await?;
+            for (id, record) in &accounts {
+                let membership = match &mut members {
+                    Some(members) => members.remove(id).map_or(Membership::Gone, Membership::Member),
+                    None => recorded(id, record),
+                };
+                self.account(id, &membership, record, read, tell);
+                step();
+            }
+            from = next;
+            if from.is_none() {
+                break;
+            }
+        }
+        let nothing = AccountRecord::default();
+        for (id, account) in members.unwrap_or_default() {
+            self.account(&id, &Membership::Member(account), &nothing, read, tell);
+            step();
+        }
+        Ok(())
+    }
+
+    fn look_for_ous(&self, organization: &Organization, read: &mut Read) {
+        let parents: BTreeSet<_> =
+            organization.accounts.values().flat_map(|account| account.path.parents()).collect();
+        for ou in self.arguments.ou.iter().filter(|ou| !parents.contains(ou)) {
+            read.problems.push(format!("no account stands under {ou}"));
+        }
+    }
+
+    fn account(
+        &self,
+        id: &AccountId,
+        membership: &Membership,
+        record: &AccountRecord,
+        read: &mut Read,
+        tell: &mut dyn FnMut(Told),
+    ) {
+        let path = match membership {
+            Membership::Member(account) => Some(account.path.clone()),
+            Membership::Gone | Membership::Unknown => path_of(record).cloned(),
+        };
+        let under = |ou| path.as_ref().is_some_and(|path| path.parents().contains(ou));
+        if !self.arguments.ou.is_empty() && !self.arguments.ou.iter().any(under) {
+            return;
+        }
+        if record.offboarding.is_some() {
+            read.leaving.insert(id.clone());
+        }
+        let mut tell = |mut told: Told| {
+            if let Membership::Member(account) = membership {
+                told.name = Some(account.name.clone());
+            }
+            told.path.clone_from(&path);
+            tell(told);
+        };
+        let selects =
+            |region: &&Region| self.arguments.region.is_empty() || self.arguments.region.contains(region);
+        let target = |region: &Region| Target { account: id.clone(), region: region.clone() };
+        let behind = |why: &str, tell: &mut dyn FnMut(Told)| {
+            for region in record.regions_of_ours().filter(selects) {
+                tell(Told::left_behind(target(region), record, why, self.ground));
+            }
+        };
+        match membership {
+            Membership::Gone => {
+                let closed = record.closed.as_ref().map(|closed| closed.reason.as_str());
+                behind(closed.unwrap_or("it is no member of the organization any more"), &mut tell);
+            }
+            Membership::Unknown => match &record.closed {
+                Some(closed) => behind(&closed.reason, &mut tell),
+                None => {
+                    for region in record.regions.keys().filter(selects) {
+                        tell(Told::judge(target(region), None, record, self.ground));
+                    }
+                }
+            },
+            Membership::Member(account) if account.state.is_active() => {
+                for (target, wanted) in self.desired(account, record) {
+                    if selects(&&target.region) {
+                        tell(Told::judge(target, Some(&wanted), record, self.ground));
+                    }
+                }
+            }
+            Membership::Member(account) => {
+                *read.skipped.entry(account.state.to_string()).or_default() += 1;
+                behind(&format!("the account is {}", account.state), &mut tell);
+            }
+        }
+    }
+
+    /// What is wanted in an account, in every Region that matters there.
+    fn desired(&self, account: &Account, record: &AccountRecord) -> Desired {
+        let organization = Organization {
+            id: self.baseline.organization.clone(),
+            management: self.baseline.owner.clone(),
+            accounts: BTreeMap::from([(account.id.clone(), account.clone())]),
+            complete: false,
+        };
+        let records = record.records(&account.id);
+        desired(self.baseline, &organization, &records, &Regions::All, &BTreeSet::new())
+    }
+}
+
+/// Where an account stood when it was looked at last.
+fn path_of(record: &AccountRecord) -> Option<&OrgPath> {
+    let placed = record.placement.as_ref().map(|placement| (placement.placed_at, &placement.account.path));
+    let looks = record.regions.values().filter_map(|region| region.checked.as_ref());
+    let looked = looks.filter_map(|checked| Some((checked.at, checked.path.as_ref()?)));
+    looked.chain(placed).max_by_key(|(at, _)| *at).map(|(_, path)| path)
+}
+
+/// Who an account is by the record alone.
+fn recorded(id: &AccountId, record: &AccountRecord) -> Membership {
+    if record.closed.is_some() {
+        return Membership::Gone;
+    }
+    match path_of(record) {
+        Some(path) => {
+            let placed = record.placement.as_ref().map(|placement| &placement.account);
+            Membership::Member(Account {
+                id: id.clone(),
+                name: placed.map_or_else(|| id.to_string(), |account| account.name.clone()),
+                state: AccountState::Active,
+                path: path.clone(),
+                joined: None,
+            })
+        }
+        None => Membership::Unknown,
+    }
+}

@@ -1,0 +1,202 @@
+//! What all targets come to: counts, the oldest look, and the worst of them.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::read::Read;
+use super::target::{Ground, Standing, Told};
+use super::{Arguments, By, Counts};
+use crate::baseline::Baseline;
+use crate::cli::output::{self, ADDED, ALTERED, BROKEN, HEADING, HELD, QUIET, paint};
+use crate::cli::time::Age;
+use crate::ids::Target;
+use crate::limits::Rollout;
+
+/// What was told so far. Of the targets, only so many of the worst are held as are listed.
+pub(super) struct Summary {
+    limit: usize,
+    by: Option<By>,
+    counts: Counts,
+    groups: BTreeMap<String, Counts>,
+    oldest: Option<(Timestamp, Target)>,
+    /// The best of them on top, to be dropped first.
+    listed: BinaryHeap<Listed>,
+    selected: usize,
+    unlisted: usize,
+    accounts: BTreeMap<String, usize>,
+    leaving: usize,
+}
+
+type Listed = (Standing, Target, Reverse<Option<Timestamp>>, Option<String>);
+
+impl Summary {
+    pub(super) fn new(limit: usize, by: Option<By>) -> Summary {
+        Summary {
+            limit,
+            by,
+            counts: Counts::new(),
+            groups: BTreeMap::new(),
+            oldest: None,
+            listed: BinaryHeap::new(),
+            selected: 0,
+            unlisted: 0,
+            accounts: BTreeMap::new(),
+            leaving: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, told: Told, listed: bool) {
+        *self.counts.entry(told.standing).or_default() += 1;
+        let group = self.by.map(|by| match by {
+            By::Account => told.target.account.to_string(),
+            By::Ou => {
+                let parent = told.path.as_ref().and_then(|path| path.parents().last());
+                parent.map_or_else(|| "unknown".to_owned(), ToString::to_string)
+            }
+            By::Region => told.target.region.to_string(),
+        });
+        if let Some(group) = group {
+            *self.groups.entry(group).or_default().entry(told.standing).or_default() += 1;
+        }
+        let checked = told.checked_at();
+        if let Some(at) = checked
+            && told.standing != Standing::LeftBehind
+            && self.oldest.as_ref().is_none_or(|(oldest, _)| at < *oldest)
+        {
+            self.oldest = Some((at, told.target.clone()));
+        }
+        if listed {
+            self.selected += 1;
+            self.listed.push((told.standing, told.target, Reverse(checked), told.reason));
+            if self.listed.len() > self.limit {
+                self.listed.pop();
+                self.unlisted += 1;
+            }
+        }
+    }
+
+    /// Adds what concerns whole accounts.
+    pub(super) fn end(mut self, read: &Read) -> Summary {
+        self.accounts.clone_from(&read.skipped);
+        self.leaving = read.leaving.len();
+        self
+    }
+
+    /// Whether there are targets, and each of them is known, good and fresh.
+    pub(super) fn is_good(&self) -> bool {
+        !self.counts.is_empty() && !self.counts.keys().any(|standing| standing.spoils())
+    }
+
+    pub(super) fn print(self, ground: &Ground<'_>, baseline: &Baseline, arguments: &Arguments) {
+        let total: usize = self.counts.values().sum();
+        output::print(paint(HEADING, plural(total, "target")));
+        for (standing, count) in &self.counts {
+            output::print(format_args!("{count:>7} {}", painted(*standing, standing)));
+        }
+        if let Some((at, target)) = &self.oldest {
+            output::print(format_args!("oldest look: {}, {target}", Age::of(*at, ground.now)));
+        }
+        for (state, count) in &self.accounts {
+            output::print(format_args!("{} not looked at: {state}", plural(*count, "account")));
+        }
+        if self.leaving > 0 {
+            output::print(format_args!(
+                "{} about to leave: nothing is enforced there",
+                plural(self.leaving, "account")
+            ));
+        }
+        if !self.groups.is_empty() {
+            output::print("");
+        }
+        for (group, counts) in &self.groups {
+            let counts: Vec<String> = counts
+                .iter()
+                .map(|(standing, count)| painted(*standing, &format!("{count} {standing}")))
+                .collect();
+            output::print(format_args!("{group}  {}", counts.join(", ")));
+        }
+        let particular = arguments.asks_for_particulars();
+        let mut good = 0;
+        let mut first = true;
+        for (standing, target, Reverse(checked), reason) in self.listed.into_sorted_vec() {
+            if standing.is_good() && !particular {
+                good += 1;
+                continue;
+            }
+            if first {
+                output::print("");
+                first = false;
+            }
+            let age = checked.map(|at| format!("{}: ", Age::of(at, ground.now))).unwrap_or_default();
+            let reason = reason.unwrap_or_default();
+            let rest = format!("{age}{reason}");
+            let rest = rest.trim_end_matches(": ");
+            output::print(format_args!("{} {target}  {rest}", painted(standing, &format!("{standing:<11}"))));
+        }
+        // What was dropped is no worse than what is listed.
+        let unlisted = match particular {
+            true => self.unlisted,
+            false => {
+                let bad: usize =
+                    self.counts.iter().filter(|(it, _)| !it.is_good()).map(|(_, count)| count).sum();
+                bad.saturating_sub(self.selected - self.unlisted - good)
+            }
+        };
+        if unlisted > 0 {
+            output::print(format_args!("and {unlisted} more: --limit lists more of them"));
+        }
+        let identity = format!("baseline {}, mode {}", baseline.revision, baseline.mode);
+        output::print(paint(QUIET, identity));
+    }
+
+    pub(super) fn to_json(
+        &self,
+        ground: &Ground<'_>,
+        baseline: &Baseline,
+        rollout: Option<&Rollout>,
+        read: &Read,
+        good: bool,
+    ) -> Value {
+        let in_json = |counts: &Counts| -> Value {
+            counts.iter().map(|(standing, count)| (standing.code().to_owned(), json!(count))).collect()
+        };
+        json!({
+            "at": ground.now,
+            "good": good,
+            "targets": self.counts.values().sum::<usize>(),
+            "states": in_json(&self.counts),
+            "groups": self.groups.iter().map(|(group, counts)| (group.clone(), in_json(counts))).collect::<Value>(),
+            "oldest": self.oldest.as_ref().map(|(at, target)| json!({
+                "account": target.account,
+                "region": target.region,
+                "checked_at": at,
+                "checked_age_seconds": Age::of(*at, ground.now).seconds(),
+            })),
+            "skipped_accounts": read.skipped,
+            "leaving_accounts": read.leaving,
+            "baseline": baseline.revision,
+            "baseline_is_present": ground.revision.is_some(),
+            "mode": baseline.mode,
+            "rollout": rollout,
+            "problems": read.problems,
+        })
+    }
+}
+
+fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn painted(standing: Standing, text: &(impl std::fmt::Display + ?Sized)) -> String {
+    let style = match standing {
+        Standing::Broken | Standing::Failed | Standing::Unknown => BROKEN,
+        Standing::Held | Standing::Contested => HELD,
+        Standing::Stale | Standing::Copied | Standing::LeftBehind => ALTERED,
+        Standing::LeftAlone => QUIET,
+        Standing::Enforced | Standing::Replaced | Standing::Released | Standing::InSync => ADDED,
+    };
+    paint(style, text)
+}

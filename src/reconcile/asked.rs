@@ -1,0 +1,142 @@
+//! What a person at a terminal asks of a keeper that is deployed: to look, and to let an account go.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Keeper, Stopped};
+use crate::cloud::{DelayedMessage, OutcomeEvent, Parameter, ParameterWriter};
+use crate::failure::{Category, Failure};
+use crate::ids::AccountId;
+use crate::organization::Placement;
+use crate::trigger::{Accounts, REQUEST_DETAIL_TYPE, REQUEST_SOURCE, Regions};
+
+/// A look that somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The accounts to look at.
+    pub accounts: Accounts,
+    /// The Regions to look at.
+    pub regions: Regions,
+    /// Why, in words.
+    pub reason: String,
+    /// The hash of the plan that was reviewed.
+    pub plan: Option<String>,
+}
+
+/// Where a request was put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// On this event bus.
+    OnBus(String),
+    /// Into the queue that events come from.
+    InQueue,
+}
+
+impl Ask {
+    fn detail(&self) -> Value {
+        fn listed<'a, T: serde::Serialize + 'a>(ids: Option<&'a BTreeSet<T>>) -> Value {
+            ids.map_or_else(|| json!("all"), |ids| json!(ids))
+        }
+        let accounts = match &self.accounts {
+            Accounts::All => None,
+            Accounts::Only(accounts) => Some(accounts),
+        };
+        let regions = match &self.regions {
+            Regions::All => None,
+            Regions::Only(regions) => Some(regions),
+        };
+        let mut detail = json!({
+            "accounts": listed(accounts),
+            "regions": listed(regions),
+            "reason": self.reason,
+        });
+        if let Some(plan) = &self.plan {
+            detail["plan"] = json!(plan);
+        }
+        detail
+    }
+}
+
+impl Keeper {
+    /// Whether a deployed function does the work, and is to be asked for it.
+    pub fn is_deployed(&self) -> bool {
+        self.settings.queues.is_some() || self.settings.bus.is_some()
+    }
+
+    /// Asks the deployed function for a look: on its bus, or where it has none in the queue that its
+    /// events come from.
+    ///
+    /// # Errors
+    /// When the request can't be put there, or there is no such place.
+    pub async fn ask(&self, ask: &Ask) -> Result<Asked, Failure> {
+        let time = Timestamp::now();
+        match (&self.settings.bus, &self.settings.queues) {
+            (Some(bus), _) => {
+                let detail_type = REQUEST_DETAIL_TYPE.to_owned();
+                let event = OutcomeEvent { detail_type, detail: ask.detail(), time };
+                self.bus().put_from(REQUEST_SOURCE, bus, &[event]).await?;
+                Ok(Asked::OnBus(bus.clone()))
+            }
+            (None, Some(queues)) => {
+                // Without an id: the message has one.
+                let event = json!({
+                    "version": "0",
+                    "detail-type": REQUEST_DETAIL_TYPE,
+                    "source": REQUEST_SOURCE,
+                    "account": self.cloud.own_account(),
+                    "time": format!("{time:.0}"),
+                    "detail": ask.detail(),
+                });
+                let message = DelayedMessage { body: event.to_string(), delay_seconds: 0 };
+                self.queues().send_events(&queues.events, &[message]).await?;
+                Ok(Asked::InQueue)
+            }
+            (None, None) => Err(Failure {
+                category: Category::Rejected,
+                operation: "PutEvents".to_owned(),
+                message: "there is neither a bus nor a queue: set KEEPER_BUS or KEEPER_TASKS_QUEUE"
+                    .to_owned(),
+            }),
+        }
+    }
+
+    /// Where an account stands now; `None` where the organization doesn't know it.
+    ///
+    /// # Errors
+    /// When Organizations doesn't tell.
+    pub async fn placement(&self, account: &AccountId) -> Result<Option<Placement>, Stopped> {
+        self.place(account).await.map_err(Stopped::OrganizationUnreadable)
+    }
+
+    /// Takes note that an account is about to leave, so that nothing is enforced there any more; or
+    /// with `None` that it stays.
+    ///
+    /// # Errors
+    /// When the ledger can't be used.
+    pub async fn offboard(&self, account: &AccountId, since: Option<Timestamp>) -> Result<(), Stopped> {
+        let noted = self.ledger.change_account(account, |record| {
+            record.offboarding = match since {
+                // It was on its way already: since when stays as it was.
+                Some(since) => record.offboarding.or(Some(since)),
+                None => None,
+            };
+            Ok(())
+        });
+        Ok(noted.await?)
+    }
+
+    /// A parameter of our own account and Region; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn parameter(&self, name: &str) -> Result<Option<Parameter>, Failure> {
+        self.cloud.find_parameter(name).await
+    }
+
+    /// What puts parameters.
+    pub fn parameter_writer(&self) -> ParameterWriter {
+        self.cloud.parameter_writer()
+    }
+}
