@@ -1,10 +1,11 @@
-//! `docs/events.md` says what the code does: the same events, the same reasons.
+//! The documents say what the code does: `docs/events.md` the same events and reasons, and
+//! `docs/runbook.md` every alarm and all that is held.
 
 use std::collections::BTreeSet;
 
 use guardrail_keeper::trigger::{Departure, Ignored, Why, known_events};
 
-use crate::rules;
+use crate::{rules, template};
 
 const TEXT: &str = include_str!("../../docs/events.md");
 
@@ -58,4 +59,61 @@ fn the_tables_of_reasons_are_complete() {
     let missing: Vec<_> = known.difference(&documented).collect();
     let surplus: Vec<_> = documented.difference(&known).collect();
     assert!(missing.is_empty() && surplus.is_empty(), "missing: {missing:#?}, surplus: {surplus:#?}");
+}
+
+const RUNBOOK: &str = include_str!("../../docs/runbook.md");
+
+#[test]
+fn every_alarm_is_in_the_runbook() {
+    let template = template::read("template.yaml");
+    let resources = template["Resources"].as_object().unwrap().iter();
+    let alarms = resources.filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm");
+    let mut known = BTreeSet::new();
+    for (name, alarm) in alarms {
+        known.insert(name.as_str());
+        let alarm = &alarm["Properties"];
+        assert!(alarm["AlarmDescription"].as_str().unwrap().contains("docs/runbook.md"), "{name}");
+        let topic = serde_json::json!([{ "Ref": "AlarmTopic" }]);
+        assert!(alarm["AlarmActions"] == topic && alarm["OKActions"] == topic, "{name} tells nobody");
+        let dashboard = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str();
+        assert!(dashboard.unwrap().contains(&format!("${{{name}.Arn}}")), "{name} is not on the dashboard");
+    }
+    let headings = RUNBOOK.lines().filter_map(|line| line.strip_prefix("### "));
+    let described: BTreeSet<&str> = headings.filter(|heading| heading.ends_with("Alarm")).collect();
+    assert_eq!(described, known);
+}
+
+/// The variants of an enum, as its source names them.
+fn variants(source: &str, name: &str) -> Vec<String> {
+    let body = source.split_once(&format!("pub enum {name} {{\n")).unwrap().1.split_once("\n}\n").unwrap().0;
+    let lines = body.lines().filter(|line| line.starts_with("    ") && !line.starts_with("     "));
+    let variants =
+        lines.map(str::trim).filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+    variants.map(|line| line.split(|end: char| !end.is_alphanumeric()).next().unwrap().to_owned()).collect()
+}
+
+fn in_small_letters(variant: &str) -> String {
+    let parts = variant.char_indices().map(|(at, letter)| {
+        let underscore = if at > 0 && letter.is_ascii_uppercase() { "_" } else { "" };
+        format!("{underscore}{}", letter.to_ascii_lowercase())
+    });
+    parts.collect()
+}
+
+#[test]
+fn every_reason_for_which_something_is_held_is_in_the_runbook() {
+    let held = variants(include_str!("../../src/plan.rs"), "HoldReason");
+    let unusable = variants(include_str!("../../src/resolved/unusable.rs"), "Unusable");
+    assert!(held.len() > 10 && unusable.len() > 10, "{held:?} {unusable:?}");
+    // What can't be used is told by its own reason; and two kinds of unreadable are told apart.
+    let held = held.iter().filter(|variant| *variant != "Unusable").map(|variant| in_small_letters(variant));
+    let unusable = unusable.iter().map(|variant| in_small_letters(variant));
+    let unusable =
+        unusable.map(|code| if code == "unreadable" { "owner_unreadable".to_owned() } else { code });
+    let known: BTreeSet<String> = held.chain(unusable).collect();
+    let section =
+        RUNBOOK.split("\n## ").find(|section| section.starts_with("Why something is held")).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let codes = rows.map(|row| row.split('`').nth(1).unwrap().trim_end_matches(".…").to_owned());
+    assert_eq!(codes.collect::<BTreeSet<String>>(), known);
 }

@@ -4,10 +4,12 @@
 #[path = "../../fuzz/harness.rs"]
 mod harness;
 
+mod admitted;
 mod batches;
 mod documents;
 mod handler;
 mod pattern;
+mod policy;
 mod printed;
 mod rules;
 mod samples;

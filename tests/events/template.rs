@@ -81,28 +81,68 @@ fn scalar(text: &str) -> Value {
 
 /// Puts values for references: those given, else the defaults of the template's parameters.
 ///
+/// Given are parameters, pseudo parameters and resources by their names, their attributes as `Name.Arn`,
+/// and conditions, which hold where they are `true`. What is replaced by `AWS::NoValue` is left out.
+///
 /// # Panics
-/// Where there is no value, or a function would have to be worked out.
+/// Where there is no value, or a function isn't known here.
 pub(crate) fn resolved(value: &Value, template: &Value, given: &BTreeMap<&str, &str>) -> Value {
-    match value {
-        Value::Object(members) => match (members.len(), members.get("Ref").and_then(Value::as_str)) {
-            (1, Some(name)) => match given.get(name) {
-                Some(value) => Value::from(*value),
-                None => match &template["Parameters"][name]["Default"] {
-                    Value::Null => panic!("there is no value for {name}"),
-                    default => default.clone(),
-                },
-            },
-            _ => {
-                let function = members.keys().find(|name| name.starts_with("Fn::"));
-                assert!(function.is_none(), "{function:?} is not worked out here");
-                let each = members.iter();
-                each.map(|(name, value)| (name.clone(), resolved(value, template, given))).collect()
-            }
+    maybe_resolved(value, template, given).expect("a value that isn't left out")
+}
+
+fn maybe_resolved(value: &Value, template: &Value, given: &BTreeMap<&str, &str>) -> Option<Value> {
+    let look_up = |name: &str| match given.get(name) {
+        Some(value) => Value::from(*value),
+        None => match &template["Parameters"][name]["Default"] {
+            Value::Null => panic!("there is no value for {name}"),
+            default => default.clone(),
         },
-        Value::Array(items) => items.iter().map(|item| resolved(item, template, given)).collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    };
+    match value {
+        Value::Object(members) => {
+            let alone = (members.len() == 1).then(|| members.iter().next()).flatten();
+            match alone.map(|(name, argument)| (name.as_str(), argument)) {
+                Some(("Ref", Value::String(name))) if name == "AWS::NoValue" => None,
+                Some(("Ref" | "Fn::GetAtt", Value::String(name))) => Some(look_up(name)),
+                Some(("Fn::Sub", Value::String(text))) => Some(substituted(text, &look_up).into()),
+                Some(("Fn::If", Value::Array(parts))) => {
+                    let [Value::String(condition), then, otherwise] = parts.as_slice() else {
+                        panic!("{parts:?} is not a choice")
+                    };
+                    let holds = given.get(condition.as_str()) == Some(&"true");
+                    maybe_resolved(if holds { then } else { otherwise }, template, given)
+                }
+                _ => {
+                    let function = members.keys().find(|name| name.starts_with("Fn::"));
+                    assert!(function.is_none(), "{function:?} is not worked out here");
+                    let each = members.iter();
+                    let each = each.filter_map(|(name, value)| {
+                        Some((name.clone(), maybe_resolved(value, template, given)?))
+                    });
+                    Some(each.collect())
+                }
+            }
+        }
+        Value::Array(items) => {
+            Some(items.iter().filter_map(|item| maybe_resolved(item, template, given)).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(value.clone()),
     }
+}
+
+/// A text with values for its `${Name}`s.
+fn substituted(text: &str, look_up: &dyn Fn(&str) -> Value) -> String {
+    let mut parts = text.split("${");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once('}').unwrap_or_else(|| panic!("{text}: a name has no end"));
+        match look_up(name) {
+            Value::String(value) => whole.push_str(&value),
+            value => whole.push_str(&value.to_string()),
+        }
+        whole.push_str(rest);
+    }
+    whole
 }
 
 #[test]
@@ -129,4 +169,8 @@ fn references_get_values() {
         resolved(&pattern, &template, &given),
         json!({ "name": ["default"], "account": ["111111111111"] })
     );
+    let choice = |name: &str| json!({ "Fn::If": [name, { "Fn::Sub": "${Name}/${It.Arn}" }, { "Ref": "AWS::NoValue" }] });
+    let given = BTreeMap::from([("Yes", "true"), ("It.Arn", "arn")]);
+    assert_eq!(resolved(&json!([choice("Yes"), choice("No")]), &template, &given), json!(["default/arn"]));
+    assert_eq!(resolved(&json!({ "a": choice("No"), "b": 1 }), &template, &given), json!({ "b": 1 }));
 }

@@ -291,6 +291,7 @@ mod tests {
             revision: "0123456789abcdef".parse().unwrap(),
             state,
             reason: None,
+            code: None,
             drift: None,
             event: None,
             path: None,

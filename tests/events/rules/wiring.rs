@@ -13,32 +13,124 @@ fn resources<'a>(template: &'a Value, kind: &str) -> BTreeMap<&'a str, &'a Value
 }
 
 #[test]
-fn every_rule_of_the_hub_may_invoke_the_function_and_keep_what_it_could_not() {
+fn every_rule_of_the_hub_fills_the_queue_and_keeps_what_it_could_not_deliver() {
     let template = template::read("template.yaml");
     let rules = resources(&template, "AWS::Events::Rule");
-    assert!(rules.len() > 5, "{rules:?}");
-    let arn = |name: &&str| json!({ "Fn::GetAtt": format!("{name}.Arn") });
-    let permissions = resources(&template, "AWS::Lambda::Permission");
-    let queue = &resources(&template, "AWS::SQS::QueuePolicy")["DeadLettersPolicy"]["PolicyDocument"];
-    let may_send = queue["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"].as_array().unwrap();
-    for (name, rule) in &rules {
-        assert!(rule["State"].is_null() && rule["EventBusName"].is_null(), "{name}");
-        let [target] = rule["Targets"].as_array().unwrap().as_slice() else { panic!("{name}: one target") };
-        assert_eq!(target["Arn"], json!({ "Fn::GetAtt": "KeeperFunction.Arn" }), "{name}");
-        assert_eq!(target["DeadLetterConfig"]["Arn"], json!({ "Fn::GetAtt": "DeadLetters.Arn" }), "{name}");
-        assert!(target["Input"].is_null() && target["InputTransformer"].is_null(), "{name}");
-        assert!(
-            permissions.values().any(|permission| permission["SourceArn"] == arn(name)),
-            "{name} may not"
-        );
-        assert!(may_send.contains(&arn(name)), "{name}");
+    let arn = |name: &str| json!({ "Fn::GetAtt": format!("{name}.Arn") });
+    // Each may send to both queues, and no other rule may.
+    let policies = resources(&template, "AWS::SQS::QueuePolicy");
+    let senders = |policy: &str| {
+        let allows = &policies[policy]["PolicyDocument"]["Statement"][0];
+        allows["Condition"]["ArnEquals"]["aws:SourceArn"].as_array().unwrap().clone()
+    };
+    let filling: Vec<Value> = rules.keys().filter(|name| **name != ALARMING).map(|name| arn(name)).collect();
+    for policy in ["EventsPolicy", "EventsDeadLettersPolicy"] {
+        let senders = senders(policy);
+        assert!(filling.iter().all(|rule| senders.contains(rule)), "{policy}: a rule may not send");
+        assert_eq!(senders.len(), filling.len(), "{policy}: a sender that is gone");
     }
-    assert_eq!(permissions.len(), rules.len(), "a permission for a rule that is gone");
-    assert_eq!(may_send.len(), rules.len(), "a sender that is gone");
+    for (name, rule) in &rules {
+        assert!(rule["State"].is_null() && rule["Name"].is_null(), "{name}");
+        let [target] = rule["Targets"].as_array().unwrap().as_slice() else { panic!("{name}: one target") };
+        assert!(target["Input"].is_null() && target["InputTransformer"].is_null(), "{name}");
+        if *name == ALARMING {
+            assert_eq!(target["Arn"], json!({ "Ref": "AlarmTopic" }));
+            continue;
+        }
+        assert_eq!(target["Arn"], arn("Events"), "{name}");
+        assert_eq!(target["DeadLetterConfig"]["Arn"], arn("EventsDeadLetters"), "{name}");
+    }
     assert!(
         template["Resources"]["KeeperFunction"]["Properties"]["Events"].is_null(),
         "SAM's own rules aren't read here"
     );
+}
+
+/// The one rule that tells people, and wakes nobody.
+const ALARMING: &str = "OutcomeNeedsAttention";
+
+/// What members send on is filtered again, by the same patterns as the hub's own events.
+#[test]
+fn both_buses_of_the_hub_match_alike() {
+    let template = template::read("template.yaml");
+    let rules = resources(&template, "AWS::Events::Rule");
+    let mut pairs = 0;
+    for (name, rule) in &rules {
+        if let Some(own) = name.strip_prefix("Forwarded") {
+            assert_eq!(rule["EventPattern"], rules[own]["EventPattern"], "{name}");
+            assert!(rules[own]["EventBusName"].is_null() && !rule["EventBusName"].is_null(), "{name}");
+            pairs += 1;
+        }
+    }
+    assert_eq!(pairs, 4);
+}
+
+/// One account is never worked on twice at a time, and nothing is lost between the queues and the
+/// function.
+#[test]
+fn the_queues_hand_out_their_messages_as_the_function_needs() {
+    let template = template::read("template.yaml");
+    let queues = resources(&template, "AWS::SQS::Queue");
+    let mappings = resources(&template, "AWS::Lambda::EventSourceMapping");
+    let function = &template["Resources"]["KeeperFunction"]["Properties"];
+    for (mapping, queue, size) in [("EventsMapping", "Events", 10), ("TasksMapping", "Tasks", 1)] {
+        let mapping = mappings[mapping];
+        assert_eq!(mapping["EventSourceArn"], json!({ "Fn::GetAtt": format!("{queue}.Arn") }));
+        assert_eq!(mapping["BatchSize"], size, "{queue}");
+        assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{queue}");
+        let visible_again = queues[queue]["VisibilityTimeout"].as_i64().unwrap();
+        assert_eq!(visible_again, 6 * function["Timeout"].as_i64().unwrap(), "{queue}");
+        let dead = format!("{queue}DeadLetters");
+        let redrive = &queues[queue]["RedrivePolicy"];
+        assert_eq!(redrive["deadLetterTargetArn"], json!({ "Fn::GetAtt": format!("{dead}.Arn") }));
+        assert!(
+            redrive["maxReceiveCount"].as_i64().unwrap() >= 5,
+            "{queue}: what was throttled isn't broken"
+        );
+        let kept = |name: &str| queues[name]["MessageRetentionPeriod"].as_i64().unwrap();
+        assert!(kept(&dead) > kept(queue), "{queue}: a dead letter has the age of its message");
+        // Either both of a pair are FIFO, by their names too, or none is.
+        let named = |name: &str| queues[name]["QueueName"]["Fn::Sub"].as_str().unwrap().to_owned();
+        for name in [queue, dead.as_str()] {
+            assert_eq!(queues[name]["FifoQueue"] == true, queue == "Tasks", "{name}");
+            assert_eq!(named(name).ends_with(".fifo"), queue == "Tasks", "{name}");
+        }
+        let allowed = &queues[dead.as_str()]["RedriveAllowPolicy"]["sourceQueueArns"];
+        let [Value::Object(source)] = allowed.as_array().unwrap().as_slice() else { panic!("{dead}") };
+        assert!(source["Fn::Sub"].as_str().unwrap().ends_with(&format!(":{}", named(queue))), "{dead}");
+    }
+    assert_eq!((queues.len(), mappings.len()), (4, 2));
+}
+
+/// What the template sets is what the program reads, and nothing that it would complain about.
+#[test]
+fn the_settings_are_settings() {
+    use guardrail_keeper::settings::{LedgerSource, Purpose, Settings};
+
+    let template = template::read("template.yaml");
+    let variables = template["Resources"]["KeeperFunction"]["Properties"]["Environment"]["Variables"].clone();
+    let mut variables = variables.as_object().unwrap().clone();
+    // A text with names of its own: what it comes to.
+    variables.insert("KEEPER_LEDGER".to_owned(), "table:Ledger".into());
+    let given = BTreeMap::from([
+        ("FunctionRole.Arn", "arn:aws:iam::222222222222:role/GuardrailKeeper"),
+        ("Tasks", "https://sqs.us-east-1.amazonaws.com/222222222222/guardrail-keeper-tasks.fifo"),
+        ("Events", "https://sqs.us-east-1.amazonaws.com/222222222222/guardrail-keeper-events"),
+        ("Bus", "guardrail-keeper"),
+    ]);
+    let resolved = template::resolved(&Value::Object(variables), &template, &given);
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let resolved = resolved.as_object().unwrap().iter();
+    let variables: BTreeMap<String, String> =
+        resolved.map(|(name, value)| (name.clone(), text(value))).collect();
+    assert_eq!(Settings::unknown(&variables), Vec::<String>::new());
+    let settings = Settings::read(&variables, Purpose::Function, None).unwrap();
+    assert!(settings.queues.is_some() && settings.bus.as_deref() == Some("guardrail-keeper"));
+    assert_eq!(settings.ledger, LedgerSource::Table("Ledger".to_owned()));
+    // The template's defaults are the program's.
+    let mut bare = variables.clone();
+    bare.retain(|name, _| !["KEEPER_GRACE_MINUTES", "KEEPER_MAX_WAIT_HOURS"].contains(&name.as_str()));
+    assert_eq!(Settings::read(&bare, Purpose::Function, None).unwrap(), settings);
 }
 
 /// Both templates may be deployed in one account and Region, and the forwarder's trust and the
