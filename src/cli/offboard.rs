@@ -19,6 +19,7 @@ use crate::ids::{AccountId, Region, Target};
 use crate::observed::Observation;
 use crate::reconcile::{Ask, Keeper, Stopped, everything};
 use crate::record::AccountRecord;
+use crate::report::TargetReport;
 use crate::settings::BaselineSource;
 use crate::trigger::{Accounts, Regions, Scope};
 
@@ -206,7 +207,7 @@ impl Offboarding<'_> {
         let told = self.look_again().await?.into_iter().map(|(region, seen)| {
             let target = Target { account: self.arguments.account.clone(), region };
             let reported = report.targets.get(&target);
-            let reason = reported.and_then(|report| report.reason()).map(|reason| format!(": {reason}"));
+            let reason = reported.and_then(TargetReport::reason).map(|reason| format!(": {reason}"));
             let reason = reason.unwrap_or_default();
             let released = match seen {
                 After::Nothing => Released { done: true, text: "nothing is enforced".to_owned() },

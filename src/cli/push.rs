@@ -177,7 +177,7 @@ fn same(name: &str, revision: &Revision, output: Output) -> u8 {
     match output {
         Output::Json => output::print_json(&json!({ "revision": revision, "pushed": false, "problems": [] })),
         Output::Text => {
-            output::print(format_args!("{name} holds baseline {revision} already: nothing was changed"))
+            output::print(format_args!("{name} holds baseline {revision} already: nothing was changed"));
         }
     }
     OK

@@ -83,6 +83,17 @@ impl Guardrailctl {
     }
 }
 
+impl Ran {
+    /// What it printed, less the hash of its plan. The ids of configurations are in the hash of a plan
+    /// that replaces or releases them, and two that are written side by side get theirs in any order.
+    pub(crate) fn without_hash(&self) -> String {
+        let text = self.to_string();
+        let Some(start) = text.find("\nplan ").map(|start| start + "\nplan ".len()) else { return text };
+        let end = text[start..].find(' ').map_or(text.len(), |end| start + end);
+        format!("{}HASH{}", &text[..start], &text[end..])
+    }
+}
+
 impl fmt::Display for Ran {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ran { code, out, err } = self;
