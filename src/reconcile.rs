@@ -49,7 +49,7 @@ pub use rounds::Rounds;
 pub use standing::Standing;
 pub use survey::Survey;
 pub use swept::Tally;
-pub use work::{Departed, Worked, regions_for_the_owner};
+pub use work::{Departed, Gone, Worked, regions_for_the_owner};
 
 /// Why a run stopped before anything was written. Failures of single targets are in the report instead.
 #[derive(Debug, thiserror::Error)]

@@ -12,6 +12,7 @@ use super::telling::{self, Telling};
 use crate::ids::Region;
 use crate::reconcile::{Keeper, Standing, Stopped, Worked, regions_for_the_owner};
 use crate::record::Sequence;
+use crate::report::TargetReport;
 use crate::task::{Cause, Errand, OwnerTask, Sweep, Task, Then};
 use crate::trigger::{Message, Record, Regions};
 
@@ -75,7 +76,7 @@ impl Planner<'_> {
         self.send(owner.collect()).await?;
         let waiting = report.waiting(work.cause.sweep);
         let Some(first) = waiting.first() else { return Ok(()) };
-        let why = report.targets.get(first).and_then(|target| target.reason()).unwrap_or_default();
+        let why = report.targets.get(first).and_then(TargetReport::reason).unwrap_or_default();
         let why = format!("{first}: {why}");
         let regions = waiting.into_iter().map(|target| target.region).collect();
         self.wait_for(task, regions, &why).await
@@ -117,7 +118,7 @@ impl Planner<'_> {
                 // Whoever uses the guardrail has been told of; what is left is the policy itself.
                 let task = match task {
                     Task::Owner(work) => Task::Owner(OwnerTask { then: Then::Nothing, ..work }),
-                    task => task,
+                    task @ Task::Account(_) => task,
                 };
                 self.wait_for(task, BTreeSet::new(), &first).await
             }

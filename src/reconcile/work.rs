@@ -32,6 +32,24 @@ pub enum Worked {
     Pending(AccountState),
 }
 
+/// Why an account gets no calls any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// It is no member of the organization, or never was.
+    Left,
+    /// It is a member, and no call can work there.
+    Inactive(AccountState),
+}
+
+impl std::fmt::Display for Gone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Gone::Left => f.write_str("it is no member of the organization"),
+            Gone::Inactive(state) => write!(f, "it is {state}"),
+        }
+    }
+}
+
 /// An account that gets no calls any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Departed {
@@ -59,12 +77,8 @@ impl Keeper {
         task: &AccountTask,
         sequence: Option<Sequence>,
     ) -> Result<Worked, Stopped> {
-        let placement = match self.newest_placement(task).await? {
-            Some(placement) => placement,
-            None => {
-                let reason = "it is no member of the organization".to_owned();
-                return Ok(Worked::Departed(self.close(&task.account, reason, sequence).await?));
-            }
+        let Some(placement) = self.newest_placement(task).await? else {
+            return Ok(Worked::Departed(self.close(&task.account, &Gone::Left, sequence).await?));
         };
         match &placement.account.state {
             AccountState::Active => {}
@@ -75,8 +89,8 @@ impl Keeper {
             | AccountState::PendingClosure
             | AccountState::Closed
             | AccountState::Other(_) => {
-                let reason = format!("it is {}", placement.account.state);
-                return Ok(Worked::Departed(self.close(&task.account, reason, sequence).await?));
+                let gone = Gone::Inactive(placement.account.state);
+                return Ok(Worked::Departed(self.close(&task.account, &gone, sequence).await?));
             }
         }
         let scope = Scope {
@@ -120,9 +134,10 @@ impl Keeper {
     pub async fn close(
         &self,
         account: &AccountId,
-        reason: String,
+        gone: &Gone,
         sequence: Option<Sequence>,
     ) -> Result<Departed, Stopped> {
+        let reason = gone.to_string();
         let at = Timestamp::now();
         let known = self.ledger.account(account).await?;
         let departed = Departed {
@@ -138,6 +153,10 @@ impl Keeper {
                 .ledger
                 .change_account(account, |record| {
                     record.advance(sequence)?;
+                    if *gone == Gone::Left {
+                        // What was to happen before it left is over: should it come back, it is guarded.
+                        record.offboarding = None;
+                    }
                     record.closed.get_or_insert_with(|| Closed { at, reason: reason.clone() });
                     Ok(())
                 })

@@ -132,7 +132,7 @@ impl Wants {
                     "  - {{ targets: [\"{target}\"], guardrail: corporate{existing} }}\n"
                 )),
                 Given::Guardrail | Given::None => {
-                    text.push_str(&format!("  - {{ targets: [\"{target}\"], guardrail: none }}\n"))
+                    text.push_str(&format!("  - {{ targets: [\"{target}\"], guardrail: none }}\n"));
                 }
                 Given::Unsaid => {}
             }
