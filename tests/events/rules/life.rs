@@ -80,10 +80,13 @@ fn life(hub: &Hub) -> Vec<EmittedEvent> {
         model.put_enforcement_as(principal, MEMBER, REGION, Enforce::new(&central, "1")).unwrap();
         model.delete_enforcement_as(principal, MEMBER, REGION).unwrap();
     }
-    // The hub's own account, in a Region that isn't the hub's.
-    let elsewhere = model.guardrail_arn(OWNER, "ap-southeast-2", "corporate-baseline").unwrap().to_owned();
-    let enforce = Enforce::new(&elsewhere, "1");
-    model.put_enforcement_as(&administrator(&hub.account), &hub.account, "ap-southeast-2", enforce).unwrap();
+    // The hub's own account, in a Region that isn't the hub's and in the one that is.
+    for region in ["ap-southeast-2", &hub.region] {
+        let arn = model.guardrail_arn(OWNER, region, "corporate-baseline").unwrap().to_owned();
+        let (account, enforce) = (&hub.account, Enforce::new(&arn, "1"));
+        model.put_enforcement_as(&administrator(account), account, region, enforce).unwrap();
+        model.delete_enforcement_as(&administrator(account), account, region).unwrap();
+    }
 
     // The baseline, and another parameter.
     let at_the_hub = model.caller(&administrator(&hub.account), &hub.region).unwrap();
