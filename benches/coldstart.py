@@ -2,7 +2,6 @@
 the smallest function there is. Done as Lambda does it: over the Runtime API."""
 
 import json
-import os
 import queue
 import socket
 import subprocess
@@ -11,7 +10,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from harness import Simulator, baseline, environment, middle, run
+from harness import Simulator, baseline, environment, middle, peak_mb, run
 from newcomer import created, newcomer
 
 
@@ -69,15 +68,14 @@ def start(program, env, event):
         process.kill()
         raise SystemExit(f"{program} failed, or did not answer: {runtime.failure}") from None
     process.terminate()
-    _, _, usage = os.wait4(process.pid, 0)
-    process.returncode = 0
+    process.wait()
     listener.close()
     return {
         "init": runtime.asked[0] - began,
         "init cpu": runtime.init_cpu,
         "first": runtime.answered[0] - runtime.given[0],
         "second": runtime.answered[1] - runtime.given[1],
-        "peak MB": usage.ru_maxrss / 1024,
+        "peak MB": runtime.peak_mb,
     }
 
 
@@ -85,7 +83,8 @@ class Runtime:
     """Lambda's side of the Runtime API, for one function, which asks for one thing at a time."""
 
     def __init__(self, listener, event):
-        self.event, self.init_cpu, self.failure = event, None, None
+        self.event, self.failure = event, None
+        self.process, self.init_cpu, self.peak_mb = None, None, None
         # When it asked for work, was given it, and answered.
         self.asked, self.given, self.answered = [], [], []
         self.pid, self.ended = queue.SimpleQueue(), queue.SimpleQueue()
@@ -117,8 +116,10 @@ class Runtime:
             if path.endswith("/invocation/next"):
                 self.asked.append(now)
                 if len(self.asked) == 1:
-                    self.init_cpu = cpu_of(self.pid.get())
+                    self.process = self.pid.get()
+                    self.init_cpu = cpu_of(self.process)
                 if len(self.asked) == 3:
+                    self.peak_mb = peak_mb(self.process)
                     self.ended.put(None)
                     return
                 self.given.append(time.monotonic())

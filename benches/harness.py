@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,10 +71,10 @@ class Simulator:
         return calls
 
     def keep(self, name):
-        self.control("POST", f"snapshots/{name}")
+        self.control("POST", f"snapshots/{urllib.parse.quote(name)}")
 
     def back_to(self, name):
-        self.control("PUT", f"snapshots/{name}")
+        self.control("PUT", f"snapshots/{urllib.parse.quote(name)}")
         self.control("DELETE", "calls")
         self.control("DELETE", "events")
 
@@ -130,25 +131,25 @@ def run(command, env):
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as log:
         began = time.monotonic()
         process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=log)
-        shared = Shares(process.pid)
+        memory = Memory(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - began
         process.returncode = os.waitstatus_to_exitcode(status)
-        peak = shared.stop()
+        peak = memory.stop()
         out.seek(0)
         log.seek(0)
         text = out.read().decode()
         if process.returncode != 0:
             raise SystemExit(f"{command} failed:\n{text}\n{log.read().decode()[-4000:]}")
     answer = json.loads(text.splitlines()[-1])
-    # One process is told exactly by the kernel. Of several, each one's share of what they have in
-    # common is added up, as far as it was seen.
-    exact = usage.ru_maxrss / 1024
-    return Used(answer, usage.ru_utime + usage.ru_stime, wall, max(exact, peak))
+    return Used(answer, usage.ru_utime + usage.ru_stime, wall, peak)
 
 
-class Shares:
-    """Watches a process and its children, and remembers the most memory they had together."""
+class Memory:
+    """Watches a process, and remembers the most memory it had: of one alone as the kernel remembers it,
+    of several each one's share of what they have in common, added up."""
+
+    # What wait4 tells is no use: it counts the memory of whoever started the process as well.
 
     def __init__(self, pid):
         self.pid, self.peak = pid, 0.0
@@ -157,9 +158,12 @@ class Shares:
         self.thread.start()
 
     def watch(self):
-        while not self.stopped.wait(0.25):
-            children = self.children()
-            if children:
+        turn = 0
+        while not self.stopped.wait(0.02):
+            turn += 1
+            self.peak = max(self.peak, peak_mb(self.pid))
+            # This takes longer to tell.
+            if turn % 10 == 0 and (children := self.children()):
                 self.peak = max(self.peak, sum(map(proportional_mb, [self.pid, *children])))
 
     def children(self):
@@ -173,6 +177,15 @@ class Shares:
         self.stopped.set()
         self.thread.join()
         return self.peak
+
+
+def peak_mb(pid):
+    """The most memory that a process has had since it was started."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def proportional_mb(pid):

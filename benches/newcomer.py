@@ -33,7 +33,7 @@ NEEDS = {
 
 
 def measure(programs, folder, quick):
-    times = 2 if quick else 7
+    times = 3 if quick else 9
     figures = {"delay": DELAY_MS, "times": times}
     for form in ["queued", "direct, warm", "direct, cold"]:
         runs = [once(programs, folder, form) for _ in range(times)]

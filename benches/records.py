@@ -18,7 +18,7 @@ TABLE = "ledger"
 
 
 def measure(programs, folder, quick):
-    accounts = 40 if quick else 200
+    accounts = 20 if quick else 100
     with Simulator(programs["simulator"], accounts) as simulator, Emulator(programs["moto"]) as emulator:
         document = folder / "records.yaml"
         document.write_text(baseline(simulator.regions))

@@ -1,6 +1,6 @@
 """The same sweep as a careful script: boto3, every core, nothing made twice.
 
-    sweep.py REGION… [--processes N] [--threads N] [--clients shared|each]
+    sweep.py REGION… [--processes N] [--threads N] [--clients shared|each] [--first N]
 
 It lists the organization's accounts, looks once per Region whether the guardrail is ready and granted
 to the organization, and then, in every account and Region, lists what is enforced. Where that isn't
@@ -165,6 +165,7 @@ def main():
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--clients", choices=["shared", "each"], default="shared")
+    parser.add_argument("--first", type=int, metavar="N", help="only the first N accounts")
     arguments = parser.parse_args()
 
     began = time.monotonic()
@@ -173,6 +174,7 @@ def main():
     own = organization["MasterAccountId"]
     pages = organizations.get_paginator("list_accounts").paginate()
     accounts = [it["Id"] for page in pages for it in page["Accounts"] if it["State"] == "ACTIVE"]
+    accounts = accounts[: arguments.first]
 
     # Forked while there is one thread only, so that what was imported is shared.
     context = multiprocessing.get_context("fork")

@@ -12,7 +12,7 @@ use std::io::{BufRead, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, TryStreamExt};
 use guardrail_keeper::baseline::Baseline;
 use guardrail_keeper::cloud::{Access, Patience, Rates};
 use guardrail_keeper::handler::{Deadline, handle_until};
@@ -33,7 +33,8 @@ const TOGETHER: usize = 4;
 /// What goes wrong here ends the measurement.
 type Done<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-#[tokio::main]
+// One thread, as the function has.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     // As the function has it: that something is logged at all has its price.
     subscriber::fmt()
@@ -88,6 +89,8 @@ async fn direct(keeper: &Keeper) -> Done<()> {
 async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
     let began = Instant::now();
     let baseline = keeper.standing().await?.baseline;
+    // A worker acts on no revision before what it changes was counted.
+    keeper.approve(&baseline.revision).await?;
     for region in baseline.regions() {
         let task = OwnerTask { region, then: Then::Nothing, swept_since: None, cause: cause(&baseline) };
         let report = keeper.work_for_owner(&baseline, &task).await?;
