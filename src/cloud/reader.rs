@@ -20,7 +20,8 @@ const PROBE_TEXT: &str = "Hello.";
 #[derive(Clone, Debug)]
 pub struct Reader {
     pub(super) bedrock: aws_sdk_bedrock::Client,
-    runtime: aws_sdk_bedrockruntime::Client,
+    session: Session,
+    region: Region,
 }
 
 impl Reader {
@@ -30,13 +31,21 @@ impl Reader {
         let bedrock = aws_sdk_bedrock::config::Builder::from(sdk)
             .region(aws_sdk_bedrock::config::Region::new(region.to_string()))
             .retry_partition(retries.clone());
-        let runtime = aws_sdk_bedrockruntime::config::Builder::from(sdk)
-            .region(aws_sdk_bedrockruntime::config::Region::new(region.to_string()))
-            .retry_partition(retries.clone());
         Reader {
             bedrock: aws_sdk_bedrock::Client::from_conf(bedrock.build()),
-            runtime: aws_sdk_bedrockruntime::Client::from_conf(runtime.build()),
+            session: session.clone(),
+            region: region.clone(),
         }
+    }
+
+    /// Made where it is needed: to make a client costs about as much as to call with it, and what is in
+    /// sync is never probed.
+    fn runtime(&self) -> aws_sdk_bedrockruntime::Client {
+        let Session { account: _, sdk, retries } = &self.session;
+        let runtime = aws_sdk_bedrockruntime::config::Builder::from(sdk)
+            .region(aws_sdk_bedrockruntime::config::Region::new(self.region.to_string()))
+            .retry_partition(retries.clone());
+        aws_sdk_bedrockruntime::Client::from_conf(runtime.build())
     }
 
     /// What is enforced. Whatever can't be told is [`Observation::Unreadable`], never absent.
@@ -78,7 +87,7 @@ impl Reader {
                 operation: OPERATION.to_owned(),
                 message: error.to_string(),
             })?;
-        self.runtime
+        self.runtime()
             .apply_guardrail()
             .guardrail_identifier(enforcement.guardrail.to_string())
             .guardrail_version(enforcement.version.to_string())
