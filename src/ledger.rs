@@ -348,7 +348,9 @@ impl Ledger {
         mut change: impl FnMut(&mut T) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
         for _ in 0..MAX_CONFLICTS {
-            let item = match self.recall(key) {
+            let recalled = self.recall(key);
+            let was_recalled = recalled.is_some();
+            let item = match recalled {
                 Some(item) => item,
                 None => self.store.get(key).await?,
             };
@@ -359,6 +361,10 @@ impl Ledger {
             let before = value.clone();
             change(&mut value)?;
             if value == before {
+                if was_recalled {
+                    // Nothing is put, so nothing would show that somebody changed it meanwhile.
+                    continue;
+                }
                 self.remember(key, item);
                 return Ok(());
             }

@@ -146,12 +146,11 @@ pub fn is_repair(change: &Change, records: &Records, revision: &Revision) -> boo
                 ours.revision == *revision || Drift::between(&ours.enforcement, to).is_none()
             })
         }
-        // Somebody removed what this revision, or an earlier one that wanted the same, had put there.
-        Change::Enforce { target, to, repair: true, .. } => {
-            records.get(target).and_then(|record| record.ours.as_ref()).is_some_and(|ours| {
-                ours.revision == *revision || Drift::between(&ours.enforcement, to).is_none()
-            })
-        }
+        // Somebody removed what was ours. Nothing is there that an unapproved revision could replace,
+        // and unguarded is worse than guarded by what waits for its approval.
+        Change::Enforce { repair: true, .. } => true,
+        // It breaks calls as it is, and the baseline that was approved already said to give it up.
+        Change::Release { broken: Some(_), .. } => true,
         // A grant that live enforcements of ours rest on.
         Change::Policy(PolicyChange { grant, purpose: Purpose::Grant, .. }) => {
             records.values().filter_map(|record| record.ours.as_ref()).any(|ours| {
@@ -166,7 +165,7 @@ pub fn is_repair(change: &Change, records: &Records, revision: &Revision) -> boo
         }
         Change::Replace { ownership: Ownership::Foreign, .. }
         | Change::Enforce { repair: false, .. }
-        | Change::Release { .. }
+        | Change::Release { broken: None, .. }
         | Change::EnsureCopy { .. }
         | Change::Tidy { .. }
         | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. }) => false,

@@ -61,6 +61,8 @@ pub enum Stopped {
         origin: BaselineSource,
         /// Why not.
         reason: String,
+        /// Whether trying again may help.
+        passes: bool,
     },
     /// The baseline has problems.
     #[error(transparent)]
@@ -202,9 +204,9 @@ impl Keeper {
         match origin {
             BaselineSource::File(path) => match tokio::fs::read_to_string(path).await {
                 Ok(text) => parse(origin, &text),
-                Err(error) => Err(unreadable(origin, &error)),
+                Err(error) => Err(unreadable(origin, &error, false)),
             },
-            BaselineSource::Parameter(_) => Err(unreadable(origin, &"it is not a file")),
+            BaselineSource::Parameter(_) => Err(unreadable(origin, &"it is not a file", false)),
         }
     }
 
@@ -306,8 +308,8 @@ fn parse(origin: &BaselineSource, text: &str) -> Result<Baseline, Stopped> {
     Baseline::parse(text).map_err(|invalid| Stopped::BaselineInvalid(invalid.named(origin.to_string())))
 }
 
-fn unreadable(origin: &BaselineSource, reason: &dyn std::fmt::Display) -> Stopped {
-    Stopped::BaselineUnreadable { origin: origin.clone(), reason: reason.to_string() }
+fn unreadable(origin: &BaselineSource, reason: &dyn std::fmt::Display, passes: bool) -> Stopped {
+    Stopped::BaselineUnreadable { origin: origin.clone(), reason: reason.to_string(), passes }
 }
 
 /// A scope that a person asked for at a terminal.

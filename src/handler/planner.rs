@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tracing::{error, info};
+use tracing::info;
 
 use super::{Deadline, HandlerError, Settled, scope_of};
 use crate::baseline::Baseline;
 use crate::cloud::{DelayedMessage, FifoMessage};
 use crate::limits::Extent;
-use crate::reconcile::{Keeper, Standing};
+use crate::reconcile::{Keeper, Standing, Stopped};
 use crate::settings::QueueSettings;
 use crate::task::{Count, Errand, Sweep, Task, departed, planned};
 use crate::trigger::{Message, Scope, Trigger, Why, merge_traced};
@@ -47,17 +47,20 @@ impl Planner<'_> {
         let mut failed = Vec::new();
         let mut scopes: Vec<(usize, Scope)> = Vec::new();
         let mut tasks: Vec<(BTreeSet<usize>, Vec<Task>)> = Vec::new();
+        let mut errands: Vec<(usize, Errand)> = Vec::new();
         let unread = self.keeper.context(None, now);
         for (position, Incoming { id, repeated, from_queue, message }) in incoming.iter().enumerate() {
             if *from_queue
                 && let Message::Event(value) = message
                 && let Some(errand) = Errand::of_message(value)
             {
-                let done = match errand {
-                    Ok(errand) => self.run(errand).await,
-                    Err(error) => Err(HandlerError::ForeignErrand(error.to_string())),
-                };
-                failed.extend(done.err().map(|problem| Failed { position, problem }));
+                match errand {
+                    Ok(errand) => errands.push((position, errand)),
+                    Err(error) => {
+                        let problem = HandlerError::ForeignErrand(error.to_string());
+                        failed.push(Failed { position, problem });
+                    }
+                }
                 continue;
             }
             match scope_of(message.decide(&unread)) {
@@ -117,6 +120,7 @@ impl Planner<'_> {
                 );
             }
         }
+        let sweeps_begun: BTreeSet<usize> = sweeps.iter().flat_map(|(served, ..)| served.clone()).collect();
         for (served, sweep, standing) in sweeps {
             if let Err(problem) = self.begin(sweep, standing).await {
                 let problem = problem.to_string();
@@ -127,6 +131,17 @@ impl Planner<'_> {
                     }),
                 );
             }
+        }
+        // Long work comes last: what events say is queued by now. A second piece of it is left to another
+        // invocation where this one has no time for both.
+        let mut worked = !sweeps_begun.is_empty();
+        for (position, errand) in errands {
+            let done = match worked && !self.deadline.leaves(2 * super::sweeping::PAGE_SECONDS) {
+                true => self.later(&errand, 0).await,
+                false => self.run(errand).await,
+            };
+            worked = true;
+            failed.extend(done.err().map(|problem| Failed { position, problem }));
         }
         failed
     }
@@ -170,12 +185,13 @@ impl Planner<'_> {
                 rollout.revision != *revision || (rollout.counted.is_none() && !rollout.approved)
             }
             Ok(None) => true,
-            Err(failed) => {
-                // Then nothing new is acted on; what is to be repaired is.
-                error!("how far the baseline has come is not known: {failed}");
-                false
-            }
+            // Begun without it, the look would be over before the revision is counted.
+            Err(failed) => return Err(Stopped::Ledger(failed).into()),
         };
+        if standing.unread {
+            // What the present baseline says isn't known, and its change may be what this is about.
+            return Err(HandlerError::NoBaseline(standing.instead_of.unwrap_or_default()));
+        }
         if !counts || !sweep.is_whole() || standing.instead_of.is_some() {
             return self.sweep(sweep).await;
         }

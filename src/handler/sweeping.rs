@@ -20,14 +20,18 @@ use crate::trigger::Regions;
 
 /// How much time has to be left for another page of accounts: one call to Organizations with all its
 /// attempts, and the messages of its accounts.
-const PAGE_SECONDS: u64 = 40;
+pub(super) const PAGE_SECONDS: u64 = 40;
 
 /// How often a sweep's end is looked for before it is told as it is.
 const LOOKS_FOR_AN_END: u32 = 10;
 
 impl Planner<'_> {
     pub(super) async fn count(self, mut count: Count) -> Result<(), HandlerError> {
-        let Standing { baseline, instead_of } = self.keeper.standing().await?;
+        let Standing { baseline, instead_of, unread } = self.keeper.standing().await?;
+        if unread {
+            return Err(HandlerError::NoBaseline(instead_of.unwrap_or_default()));
+        }
+        let before = self.keeper.ledger().rollout().await.map_err(Stopped::Ledger)?;
         if baseline.revision != count.revision || instead_of.is_some() {
             // The baseline changed meanwhile, and that change has an event of its own.
             info!(baseline.revision = %count.revision, "not counted further: the baseline is another one now");
@@ -37,6 +41,7 @@ impl Planner<'_> {
         loop {
             let (accounts, next) = match self.page(count.page.clone()).await? {
                 Page::Read(accounts, next) => (accounts, next),
+                Page::TokenRefused if is_too_old(&count.cause) => return Ok(()),
                 Page::TokenRefused => {
                     let Count { revision, cause, .. } = count;
                     let extent = Extent::default();
@@ -61,6 +66,14 @@ impl Planner<'_> {
             .keeper
             .ledger()
             .change_rollout(|known| {
+                // A later revision's, which somebody may have approved while this one was counted.
+                let is_later = |known: &Rollout| {
+                    known.revision != revision
+                        && before.as_ref().is_none_or(|before| before.revision != known.revision)
+                };
+                if known.as_ref().is_some_and(is_later) {
+                    return;
+                }
                 let rollout = known.take().filter(|known| known.revision == revision);
                 let rollout = rollout.unwrap_or_else(|| Rollout::new(revision.clone()));
                 let rollout = rollout.count(extent, baseline.limits);
@@ -100,6 +113,7 @@ impl Planner<'_> {
         loop {
             let (accounts, next) = match self.page(sweep.page.clone()).await? {
                 Page::Read(accounts, next) => (accounts, next),
+                Page::TokenRefused if is_too_old(&sweep.cause) => return Ok(()),
                 Page::TokenRefused => {
                     let cause = sweep.cause.again();
                     let delay = cause.delay_seconds();
@@ -192,6 +206,21 @@ impl Planner<'_> {
             Err(stopped) => Err(stopped.into()),
         }
     }
+}
+
+/// How long a list that can't be read to its end is begun again, in seconds.
+const LISTING_SECONDS: i64 = 3 * 3600;
+
+/// Whether a list of accounts was begun again for long enough.
+fn is_too_old(cause: &Cause) -> bool {
+    let old = cause.age_seconds(Timestamp::now()) > LISTING_SECONDS;
+    if old {
+        error!(
+            error.kind = "GivenUp",
+            "the accounts can't be listed to the end, so this is left to the next sweep: {}", cause.reason
+        );
+    }
+    old
 }
 
 enum Page {

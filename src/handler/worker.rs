@@ -16,6 +16,9 @@ use crate::report::TargetReport;
 use crate::task::{Cause, Errand, OwnerTask, Sweep, Task, Then};
 use crate::trigger::{Message, Record, Regions};
 
+/// How often an account that Organizations doesn't know, nor the record, is asked about again.
+const UNKNOWN_TRIES: u32 = 3;
+
 /// A task of a sweep isn't put back for longer than this, in seconds: the next sweep brings another.
 const SWEEP_WAITS_SECONDS: i64 = 3600;
 
@@ -55,6 +58,10 @@ impl Planner<'_> {
         let telling = Telling::begin(self.keeper);
         let report = match self.keeper.work_on_account(baseline, work, sequence).await {
             Ok(Worked::Done(report)) => report,
+            // Right after it was created or joined, Organizations may not know it everywhere yet.
+            Ok(Worked::Departed(departed)) if !departed.recorded && work.cause.attempt < UNKNOWN_TRIES => {
+                return self.wait_for(task, BTreeSet::new(), &departed.to_string()).await;
+            }
             Ok(Worked::Departed(departed)) => {
                 telling::departed(self.keeper, &departed, &work.cause).await;
                 return Ok(());

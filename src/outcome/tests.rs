@@ -277,12 +277,14 @@ fn a_repair_names_who_made_it_necessary() {
 }
 
 #[test]
-fn another_revision_repairs_nothing() {
+fn what_another_revision_replaces_is_no_repair_and_what_was_removed_is() {
     let mut record = ours(0);
     let known = record.ours.as_mut().unwrap();
     known.revision = "ffffffffffffffff".parse().unwrap();
     known.enforcement = enforcement(1);
-    for change in [enforce(true), replace(Ownership::Ours), replace(Ownership::Foreign)] {
+    let events = told(&one(done(enforce(true)), Some(record.clone())));
+    assert_eq!(events[0].kind, Kind::Repaired, "{events:?}");
+    for change in [enforce(false), replace(Ownership::Ours), replace(Ownership::Foreign)] {
         let events = told(&one(done(change), Some(record.clone())));
         assert_eq!(events[0].kind, Kind::Applied, "{events:?}");
         assert_eq!(events.len(), 1);

@@ -40,22 +40,23 @@ impl Kept {
         (read.elapsed() < longest).then(|| (*at, text.clone()))
     }
 
-    /// Keeps the text of a good baseline. Answers whether it is another than before.
-    pub(super) fn keep_baseline(&self, text: &str) -> bool {
-        let mut kept = locked(&self.baseline);
-        let news = kept.as_ref().is_none_or(|(_, _, known)| known != text);
-        *kept = Some((Instant::now(), Timestamp::now(), text.to_owned()));
-        news
+    /// Keeps the text of a good baseline.
+    pub(super) fn keep_baseline(&self, text: &str) {
+        *locked(&self.baseline) = Some((Instant::now(), Timestamp::now(), text.to_owned()));
     }
 }
 
 impl Keeper {
-    /// What the owner's side recorded of a Region lately.
-    pub(super) async fn readiness(&self, region: &Region) -> Option<Readiness> {
-        let fresh = |readiness: &Readiness| readiness.is_fresh(Timestamp::now(), READINESS_SECONDS);
+    /// What the owner's side recorded of a Region lately, and not before `since`.
+    pub(super) async fn readiness(&self, region: &Region, since: Option<Timestamp>) -> Option<Readiness> {
+        let fresh = |readiness: &Readiness| {
+            readiness.is_fresh(Timestamp::now(), READINESS_SECONDS)
+                && since.is_none_or(|since| readiness.at >= since)
+        };
         let known = locked(&self.kept.readiness).get(region).cloned();
         if let Some((read, readiness)) = known
             && read.elapsed() < READINESS_KEPT
+            && (since.is_none() || readiness.as_ref().is_some_and(fresh))
         {
             return readiness.filter(fresh);
         }

@@ -18,6 +18,8 @@ pub struct Manner {
     pub sequence: Option<Sequence>,
     /// The event that caused it.
     pub event: Option<String>,
+    /// Since when the owner's side must have been looked at, for what was recorded of it to count.
+    pub owner_seen_since: Option<Timestamp>,
     /// Where the account stands, as Organizations told whoever queued the work. It is asked again
     /// before anything is released.
     pub placement: Option<Placement>,

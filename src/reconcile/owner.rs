@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 
 use super::Keeper;
 use crate::baseline::{Baseline, GuardrailKey, Placement, Source};
@@ -26,8 +27,9 @@ pub(super) enum Needs<'a> {
     Whole,
     /// Those that are wanted somewhere.
     Wanted,
-    /// Those that are wanted somewhere; what the owner's side recorded lately will do.
-    WantedAsRecorded,
+    /// Those that are wanted somewhere; what the owner's side recorded lately will do, if that was
+    /// not before `since`.
+    WantedAsRecorded { since: Option<Timestamp> },
     /// All of some Regions, wanted or not.
     AllOf(&'a Regions),
 }
@@ -49,7 +51,9 @@ impl Keeper {
             // Those that nobody is assigned as well, so that their grants aren't taken for leftovers.
             Needs::Whole => wanted.extend(central_guardrails(baseline)),
             Needs::AllOf(regions) => wanted = sources(baseline, regions),
-            Needs::WantedAsRecorded => recorded = self.recorded(baseline, &mut wanted).await,
+            Needs::WantedAsRecorded { since } => {
+                recorded = self.recorded(baseline, &mut wanted, since).await;
+            }
             Needs::Wanted => {}
         }
         let Catalog { entries, policies, copies: _ } = self.look_up(baseline, wanted).await;
@@ -60,11 +64,11 @@ impl Keeper {
 
     /// What was recorded of the guardrails that are wanted, where that isn't old. They are taken out
     /// of what is left to look up.
-    async fn recorded(&self, baseline: &Baseline, wanted: &mut Sources) -> Catalog {
+    async fn recorded(&self, baseline: &Baseline, wanted: &mut Sources, since: Option<Timestamp>) -> Catalog {
         let mut catalog = Catalog::default();
         let regions: BTreeSet<Region> = wanted.keys().map(|(_, region)| region.clone()).collect();
         for region in regions {
-            let Some(readiness) = self.readiness(&region).await else { continue };
+            let Some(readiness) = self.readiness(&region, since).await else { continue };
             wanted.retain(|(key, there), source| {
                 if *there != region {
                     return true;

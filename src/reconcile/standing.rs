@@ -21,6 +21,8 @@ pub struct Standing {
     pub baseline: Baseline,
     /// What is wrong with the present one, where this is the last good one in its place.
     pub instead_of: Option<String>,
+    /// Whether the present one could only not be read: that may pass, and says nothing about it.
+    pub unread: bool,
 }
 
 impl Keeper {
@@ -34,7 +36,7 @@ impl Keeper {
         match self.baseline_text().await.and_then(|text| Ok((parse(origin, &text)?, text))) {
             Ok((baseline, text)) => {
                 self.keep_good(&text).await;
-                Ok(Standing { baseline, instead_of: None })
+                Ok(Standing { baseline, instead_of: None, unread: false })
             }
             Err(stopped) => self.last_good(stopped).await,
         }
@@ -54,7 +56,7 @@ impl Keeper {
             && (read_at >= asked_at || expected.is_some_and(|expected| *expected == Revision::of(&text)))
             && let Ok(baseline) = Baseline::parse(&text)
         {
-            return Ok(Standing { baseline, instead_of: None });
+            return Ok(Standing { baseline, instead_of: None, unread: false });
         }
         self.standing().await
     }
@@ -62,18 +64,19 @@ impl Keeper {
     pub(super) async fn baseline_text(&self) -> Result<String, Stopped> {
         match &self.settings.baseline {
             origin @ BaselineSource::File(path) => {
-                tokio::fs::read_to_string(path).await.map_err(|error| unreadable(origin, &error))
+                tokio::fs::read_to_string(path).await.map_err(|error| unreadable(origin, &error, false))
             }
-            origin @ BaselineSource::Parameter(name) => {
-                self.cloud.parameter(name).await.map_err(|failure| unreadable(origin, &failure))
-            }
+            origin @ BaselineSource::Parameter(name) => self
+                .cloud
+                .parameter(name)
+                .await
+                .map_err(|failure| unreadable(origin, &failure, failure.category.is_worth_waiting())),
         }
     }
 
     async fn keep_good(&self, text: &str) {
-        if !self.kept.keep_baseline(text) {
-            return;
-        }
+        // Another process may have kept another one since: the ledger knows.
+        self.kept.keep_baseline(text);
         let good = LastGood { text: text.to_owned(), at: Timestamp::now() };
         if let Err(failed) = self.ledger.keep_baseline(good).await {
             warn!("the baseline could not be kept for the time when it is broken: {failed}");
@@ -101,6 +104,7 @@ impl Keeper {
             baseline.revision, good.at
         );
         error!(error.kind = stopped.name(), baseline.revision = %baseline.revision, "{instead_of}");
-        Ok(Standing { baseline, instead_of: Some(instead_of) })
+        let unread = matches!(&stopped, Stopped::BaselineUnreadable { passes: true, .. });
+        Ok(Standing { baseline, instead_of: Some(instead_of), unread })
     }
 }

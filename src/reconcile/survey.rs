@@ -103,7 +103,7 @@ impl Keeper {
         let needs = match manner.part {
             Part::Everything if whole => Needs::Whole,
             Part::Everything => Needs::Wanted,
-            Part::Account => Needs::WantedAsRecorded,
+            Part::Account => Needs::WantedAsRecorded { since: manner.owner_seen_since },
             Part::Owner { .. } => Needs::AllOf(&scope.regions),
         };
         let (observed, mut catalog) = futures_util::join!(

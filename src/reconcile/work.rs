@@ -102,6 +102,9 @@ impl Keeper {
             part: Part::Account,
             sequence,
             event: Some(task.cause.event.clone()),
+            // Where many are looked at, the owner's side was to be looked at first: what was recorded
+            // before that may be what the look is about.
+            owner_seen_since: task.placement.is_some().then_some(task.cause.first_seen),
             placement: Some(placement),
             ..Manner::default()
         };
@@ -216,7 +219,7 @@ impl Keeper {
     /// What the baseline calls a guardrail, by what was recorded of its Region. `None` where that
     /// isn't known, so that it may be any.
     pub async fn keys_of(&self, region: &Region, guardrail: &GuardrailArn) -> Option<BTreeSet<GuardrailKey>> {
-        let keys = self.readiness(region).await?.keys_of(guardrail);
+        let keys = self.readiness(region, None).await?.keys_of(guardrail);
         (!keys.is_empty()).then_some(keys)
     }
 

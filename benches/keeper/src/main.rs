@@ -91,8 +91,10 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
     let baseline = keeper.standing().await?.baseline;
     // A worker acts on no revision before what it changes was counted.
     keeper.approve(&baseline.revision).await?;
+    // As in a sweep: what the owner's side records after it began is what accounts may rely on.
+    let cause = cause(&baseline);
     for region in baseline.regions() {
-        let task = OwnerTask { region, then: Then::Nothing, swept_since: None, cause: cause(&baseline) };
+        let task = OwnerTask { region, then: Then::Nothing, swept_since: None, cause: cause.clone() };
         let report = keeper.work_for_owner(&baseline, &task).await?;
         if !report.is_converged() {
             return Err(format!("the owner's side: {report}").into());
@@ -108,7 +110,7 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
     });
     let tally = pages
         .try_flatten()
-        .map_ok(|placement| work(keeper, &baseline, placement))
+        .map_ok(|placement| work(keeper, &baseline, &cause, placement))
         .try_buffer_unordered(together)
         .try_fold(Tally::default(), |tally, task| async move { Ok(tally.plus(task)) })
         .await?;
@@ -125,18 +127,20 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
     }))
 }
 
-async fn work(keeper: &Keeper, baseline: &Baseline, placement: Placement) -> Done<Tally> {
+async fn work(keeper: &Keeper, baseline: &Baseline, cause: &Cause, placement: Placement) -> Done<Tally> {
     let began = Instant::now();
     let Account { id, .. } = &placement.account;
     let task = AccountTask {
         account: id.clone(),
         regions: Regions::All,
-        cause: cause(baseline),
+        cause: cause.clone(),
         placement: Some(placement),
     };
     match keeper.work_on_account(baseline, &task, None).await? {
         Worked::Done(report) => Ok(Tally::of(&report, began.elapsed())),
-        other @ (Worked::Departed(_) | Worked::Pending(_)) => Err(format!("{}: {other:?}", task.account).into()),
+        other @ (Worked::Departed(_) | Worked::Pending(_)) => {
+            Err(format!("{}: {other:?}", task.account).into())
+        }
     }
 }
 
