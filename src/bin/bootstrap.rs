@@ -14,8 +14,7 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-// At the function's memory it has a fraction of a core: threads would only wake each other, for a
-// quarter of its work.
+// At the function's memory it has a fraction of a core: several threads would mostly wake each other.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     start_log();

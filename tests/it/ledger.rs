@@ -167,6 +167,7 @@ async fn a_broken_ledger_keeps_nobody_from_being_guarded_or_repaired() {
               "the ledger could not be read; going on without it, carefully: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
               "how far the baseline has come is not known: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
               "which grants are ours isn't known, so none is taken back: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
+              "how far the baseline has come could not be recorded: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
               "300000000001: the ledger could not be written: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1",
               "300000000001: what was done could not be recorded: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1"
             ]"#]],
