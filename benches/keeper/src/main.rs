@@ -183,6 +183,7 @@ fn cause(baseline: &Baseline) -> Cause {
         event: "00000000-0000-4000-8000-000000000000".to_owned(),
         reason: "scheduled".to_owned(),
         first_seen: Timestamp::now(),
+        happened: None,
         attempt: 0,
         sweep: true,
         revision: Some(baseline.revision.clone()),
