@@ -4,6 +4,7 @@
 //! One interface over several stores. Losing the ledger never makes the keeper reckless: what it
 //! can't prove to be ours it leaves alone.
 
+mod error;
 mod file;
 mod memory;
 mod store;
@@ -17,65 +18,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cloud::Cloud;
-use crate::failure::Failure;
 use crate::ids::{AccountId, Region};
 use crate::limits::Rollout;
 use crate::organization::Placement;
-use crate::record::{AccountRecord, Granted, Grants, Note, Sequence, Superseded};
+use crate::record::{AccountRecord, Granted, Grants, Note, Sequence};
 use crate::resolved::Readiness;
 use crate::resource_policy::Resource;
 use crate::settings::LedgerSource;
 use store::Store;
 
+pub use error::LedgerError;
 pub use table::{Item, Put, Table};
-
-/// A ledger that could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
-    /// The file can't be used.
-    #[error("{path}: {source}", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file holds something else than a ledger. It is left as it is.
-    #[error("{path} is not a ledger of this program: {source}", path = path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// One document of it can't be understood. It is left as it is.
-    #[error("the ledger's document {key} can't be understood: {source}")]
-    Document {
-        /// Its key.
-        key: String,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// The table could not be reached, or refused.
-    #[error("{0}")]
-    Table(Failure),
-    /// Others changed the same document again and again.
-    #[error("the ledger's document {key} is being changed by others all the time")]
-    Busy {
-        /// Its key.
-        key: String,
-    },
-    /// A later run over the same account wrote before. This one is to write nothing any more.
-    #[error(transparent)]
-    Superseded(#[from] Superseded),
-}
-
-impl LedgerError {
-    /// Whether the ledger itself is in order, and this run came too late.
-    pub fn is_superseded(&self) -> bool {
-        matches!(self, LedgerError::Superseded(_))
-    }
-}
 
 /// The baseline that was valid last, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
