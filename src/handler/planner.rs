@@ -27,8 +27,8 @@ pub(super) struct Incoming<'a> {
     pub(super) id: Option<&'a str>,
     /// Whether it was handed out before, so that what is wrong with it has been told.
     pub(super) repeated: bool,
-    /// Whether it lay in our own queue. Only there an errand is one: whoever may invoke the function
-    /// directly may send it events, no more.
+    /// Whether it lay in our own queue, by what the batch says of itself: no event from a bus can be
+    /// an errand. It is no guard against whoever may invoke the function and writes a batch by hand.
     pub(super) from_queue: bool,
     pub(super) message: &'a Message,
 }
