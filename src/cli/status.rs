@@ -33,8 +33,8 @@ everything is known, good and fresh. What was left behind in accounts that are g
 doesn't count.
 
 Accounts, OUs and Regions narrow what is judged; states and times only what is listed. The ledger \
-is read part by part: besides one part, the list of the organization's accounts is held (some \
-15 MB for 50,000), and of what isn't good as much as is listed.";
+is read part by part: besides one part, the list of the organization's accounts is held, and of \
+what isn't good as much as is listed.";
 
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
