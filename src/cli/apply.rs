@@ -146,9 +146,16 @@ impl Session<'_> {
             }
             return Ok(if good { OK } else { UNFINISHED });
         }
-        let Some(survey) = self.ask(survey, to_change, false).await? else { return Ok(UNFINISHED) };
+        let unseen = targets.values().filter(|until| **until == Until::Seen).count();
+        if unseen > 0 {
+            output::note(format_args!(
+                "{unseen} targets can't be looked into from here, as a rule because the member role trusts the \
+                 function alone: the keeper is asked to look, and does there what the baseline says"
+            ));
+        }
+        let Some(survey) = self.ask(survey, to_change + unseen, false).await? else { return Ok(UNFINISHED) };
         // What is held now, and for good, no look of the keeper's will change.
-        let waiting = targets.values().filter(|until| **until == Until::Good).count();
+        let waiting = targets.values().filter(|until| **until != Until::Looked).count();
         let good = good || (held + broken <= waiting && survey.strangers.is_empty());
         if let Some(revision) = approve {
             self.keeper.approve(revision).await?;
@@ -230,7 +237,15 @@ impl Session<'_> {
         if !self.asking.asks() || changes == 0 {
             return Ok(Some(shown));
         }
-        let what = if changes == 1 { "this change".to_owned() } else { format!("these {changes} changes") };
+        let unseen =
+            deployed::of_plan(shown.plan.plan()).values().filter(|until| **until == Until::Seen).count();
+        let what = match changes {
+            _ if unseen > 0 && self.keeper.is_deployed() => {
+                format!("the baseline to these {changes} targets")
+            }
+            1 => "this change".to_owned(),
+            changes => format!("these {changes} changes"),
+        };
         if !self.asking.confirmed(&format!("Apply {what}?"))? {
             return Ok(None);
         }

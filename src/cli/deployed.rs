@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::output::{self, Bar};
 use super::time::Length;
+use crate::failure::Category;
 use crate::ids::{AccountId, Region, Target};
 use crate::plan::{Decision, Held, HoldReason, Plan};
 use crate::reconcile::{Ask, Asked, Keeper, Step, Stopped};
@@ -46,14 +47,23 @@ pub(super) enum Until {
     Looked,
     /// That it is good: it waits for something else first.
     Good,
+    /// That the keeper looked at it, since this terminal can't: the member role trusts the function
+    /// alone.
+    Seen,
 }
 
-/// The targets of a plan that something is to be done in, now or once a grant is in place.
+/// The targets of a plan that something is to be done in, now or once a grant is in place, and those
+/// that only the keeper can look into.
 pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Target, Until> {
     let until = |decision: &Decision| match decision {
         Decision::Change(_) => Some(Until::Looked),
         Decision::Held(Held { reason: HoldReason::Unusable { unusable }, .. }) if mends(unusable) => {
             Some(Until::Good)
+        }
+        Decision::Held(Held { reason: HoldReason::Unreadable { failure }, .. })
+            if failure.operation == "AssumeRole" && failure.category != Category::Gone =>
+        {
+            Some(Until::Seen)
         }
         Decision::Broken(broken) if mends(&broken.unusable) => Some(Until::Good),
         Decision::Held(_) | Decision::Broken(_) | Decision::InSync(_) | Decision::LeftAlone(_) => None,
@@ -148,7 +158,7 @@ impl<'a> Following<'a> {
                 let Some((until, before)) = self.left.get(&target) else { continue };
                 let news = *before != Some(checked.at);
                 let enough = match until {
-                    Until::Looked => checked.state != State::Copied,
+                    Until::Looked | Until::Seen => checked.state != State::Copied,
                     Until::Good => checked.state.is_good(),
                 };
                 if news {

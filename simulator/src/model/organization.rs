@@ -238,13 +238,17 @@ impl Model {
     /// # Errors
     /// `AWSOrganizationsNotInUseException` outside of the organization, `AccessDeniedException` without permission.
     pub fn authorize_member(&self, caller: &Caller, action: &str) -> Result<(), ApiError> {
+        self.authorize_member_on(caller, action, "*")
+    }
+
+    fn authorize_member_on(&self, caller: &Caller, action: &str, resource: &str) -> Result<(), ApiError> {
         if self.member(caller.account()).is_none() {
             return Err(ApiError::new(
                 "AWSOrganizationsNotInUseException",
                 "Your account is not a member of an organization.",
             ));
         }
-        self.authorize(caller, &format!("organizations:{action}"), "*")
+        self.authorize(caller, &format!("organizations:{action}"), resource)
     }
 
     /// What only the management account may read, or a delegated administrator of any service.
@@ -252,7 +256,16 @@ impl Model {
     /// # Errors
     /// As [`Model::authorize_member`], and `AccessDeniedException` for every other member account.
     pub fn authorize_reader(&self, caller: &Caller, action: &str) -> Result<(), ApiError> {
-        self.authorize_member(caller, action)?;
+        self.authorize_reader_of(caller, action, "*")
+    }
+
+    /// As [`Model::authorize_reader`], about one account, organizational unit or root, which policies
+    /// may name.
+    ///
+    /// # Errors
+    /// As [`Model::authorize_reader`].
+    pub fn authorize_reader_of(&self, caller: &Caller, action: &str, resource: &str) -> Result<(), ApiError> {
+        self.authorize_member_on(caller, action, resource)?;
         let delegated = self.account(caller.account()).is_some_and(|account| !account.delegated.is_empty());
         if delegated || caller.account() == self.organization.management_account {
             Ok(())

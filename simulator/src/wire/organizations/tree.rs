@@ -29,10 +29,30 @@ pub(super) fn carry_out(
             Ok(Output::Nothing)
         }
         _ => {
-            model.authorize_reader(caller, operation)?;
+            model.authorize_reader_of(caller, operation, &read_resource(model, operation, input))?;
             read(model, operation, input)
         }
     }
+}
+
+/// What a reading call is about, as AWS's service authorization reference says.
+fn read_resource(model: &Model, operation: &str, input: &Input) -> String {
+    let id = match operation {
+        "DescribeAccount" => input.text("AccountId"),
+        "DescribeOrganizationalUnit" => input.text("OrganizationalUnitId"),
+        "ListParents" => input.text("ChildId"),
+        "ListAccountsForParent" | "ListOrganizationalUnitsForParent" | "ListChildren" => {
+            input.text("ParentId")
+        }
+        // ListAccounts and ListRoots have no resource type.
+        _ => return "*".to_owned(),
+    };
+    let kind = match id.split_once('-') {
+        Some(("r", _)) => "root",
+        Some(("ou", _)) => "ou",
+        _ => "account",
+    };
+    model.organization.arn(kind, id)
 }
 
 fn read(model: &Model, operation: &str, input: &Input) -> Result<Output, ApiError> {

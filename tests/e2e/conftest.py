@@ -1,0 +1,38 @@
+"""One organization and one deployed keeper for all tests, which run in the order they are written:
+each begins where the one before it ended, with everybody guarded and empty queues."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from place import ROOT, Place  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory):
+    binaries = Path(os.environ["KEEPER_BINARIES"])
+    package = os.environ.get("KEEPER_PACKAGE")
+    here = Place(tmp_path_factory.mktemp("place"), binaries, Path(package).read_bytes() if package else None)
+    here.start()
+    yield here
+    here.stop()
+
+
+@pytest.fixture
+def quiet(place):
+    """The keeper, with nothing under way before the test and nothing dead after it."""
+    place.quiet()
+    place.pass_on(lose=lambda event: True)
+    place.forget_calls()
+    yield place
+    place.quiet()
+    assert place.dead_letters() == 0
+
+
+@pytest.fixture(scope="session")
+def baseline():
+    return (ROOT / "tests/e2e/baseline.yaml").read_text(encoding="utf-8")

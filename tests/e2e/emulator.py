@@ -1,0 +1,115 @@
+"""Starts ministack with what this suite needs beyond it, each a thing that AWS does and it doesn't:
+
+- Events of AWS's own services. They are put with their whole envelope (EventId, Account, Region,
+  Time), since nobody but AWS decides those.
+- Rules whose target is a bus of another account.
+- A function's credentials are those of its role, made by the simulator; ministack would give it the
+  account's, with which its calls to the simulator would be an administrator's. They are read when a
+  process of the function starts, from the file that E2E_ROLE_CREDENTIALS names.
+- The execution id and the time that Scheduler writes into a schedule's input.
+- Conditions of a template that compare the account, the Region, or a list.
+
+Whatever else the stack does, ministack does by itself.
+"""
+
+import json
+import os
+from datetime import datetime, timezone
+
+from ministack import app
+from ministack.core import lambda_runtime, responses
+from ministack.services import eventbridge, lambda_svc, scheduler
+from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
+
+put_events = eventbridge._put_events
+dispatch_to_event_bus = eventbridge._dispatch_to_event_bus
+invoke_target = eventbridge._invoke_target
+resolve_conditions = engine._evaluate_conditions
+
+
+def put_events_of_services(data, allow_aws_source=False):
+    """PutEvents, where an entry that says from whom it is was put by AWS."""
+    entries = data.get("Entries", [])
+    if not any("Account" in entry for entry in entries):
+        return put_events(data, allow_aws_source)
+    for entry in entries:
+        # No record goes into the log of events: what asserts on it asserts on the targets.
+        eventbridge._dispatch_event({**entry, "EventBusName": entry.get("EventBusName", "default")})
+    return responses.json_response({"FailedEntryCount": 0, "Entries": [{"EventId": e["EventId"]} for e in entries]})
+
+
+def dispatch_to_any_event_bus(spec, event, rule, event_path, target_input_payload=None):
+    """As ministack does it within an account, with the event's own account and Region left as they are."""
+    if spec.account_id == responses.get_account_id() and spec.region == responses.get_region():
+        return dispatch_to_event_bus(spec, event, rule, event_path, target_input_payload)
+    # EventBridge doesn't pass an event on twice.
+    if event.get("_PassedOn"):
+        return None
+    with in_account(spec.account_id, spec.region):
+        bus = spec.resource.removeprefix("event-bus/")
+        if bus not in eventbridge._event_buses:
+            raise ValueError(f"there is no bus {spec}")
+        eventbridge._dispatch_event({**event, "EventBusName": bus, "_PassedOn": True})
+
+
+class in_account:
+    """What is done inside is done in that account and Region."""
+
+    def __init__(self, account, region):
+        self.account, self.region = account, region
+
+    def __enter__(self):
+        self.tokens = (
+            responses._request_account_id.set(self.account),
+            responses._request_region.set(self.region),
+        )
+
+    def __exit__(self, *_):
+        responses._request_account_id.reset(self.tokens[0])
+        responses._request_region.reset(self.tokens[1])
+
+
+def invoke_scheduled_target(target, event, rule, view=None):
+    if event.get("Source") == "aws.scheduler" and "Input" in target:
+        time = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        given = target["Input"].replace("<aws.scheduler.execution-id>", event["EventId"])
+        target = {**target, "Input": given.replace("<aws.scheduler.scheduled-time>", time)}
+    return invoke_target(target, event, rule, view)
+
+
+def evaluate_conditions(template, params):
+    known = {
+        "AWS::AccountId": {"Value": responses.get_account_id()},
+        "AWS::Region": {"Value": responses.get_region()},
+        **params,
+    }
+
+    def joined(value):
+        if isinstance(value, list):
+            return [joined(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        if "Fn::Join" not in value:
+            return {key: joined(one) for key, one in value.items()}
+        separator, parts = value["Fn::Join"]
+        text = known[parts["Ref"]]["Value"]
+        return text if isinstance(text, str) else separator.join(text)
+
+    return resolve_conditions({**template, "Conditions": joined(template.get("Conditions", {}))}, known)
+
+
+def role_credentials(_config):
+    with open(os.environ["E2E_ROLE_CREDENTIALS"], encoding="utf-8") as file:
+        return json.load(file)
+
+
+eventbridge._put_events = put_events_of_services
+eventbridge._dispatch_to_event_bus = dispatch_to_any_event_bus
+eventbridge._invoke_target = invoke_scheduled_target
+lambda_svc.execution_credentials = lambda_runtime.execution_credentials = role_credentials
+for module in (engine, changesets, handlers, provisioners, stacks):
+    if hasattr(module, "_evaluate_conditions"):
+        module._evaluate_conditions = evaluate_conditions
+assert scheduler._tick_schedules, "the schedules' targets are invoked by name"
+
+app.main()
