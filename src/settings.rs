@@ -23,6 +23,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("KEEPER_LEDGER", "where to keep what was done: memory, file:PATH, or table:NAME"),
     ("KEEPER_TASKS_QUEUE", "the URL of the FIFO queue for tasks; unset: events are worked on as they come"),
     ("KEEPER_EVENTS_QUEUE", "the URL of the queue that events come from, and where tasks wait"),
+    ("KEEPER_DEPLOYMENT", "what tells these queues from earlier ones of the same names, such as a stack's id"),
     ("KEEPER_BUS", "the event bus to tell outcomes on, by name or ARN; unset: they are logged only"),
     ("KEEPER_MAX_WAIT_HOURS", "how long a task is put back before it is left to the next sweep"),
     ("KEEPER_GRACE_MINUTES", "how long after joining an account may still lack its role"),
@@ -66,6 +67,8 @@ pub struct QueueSettings {
     pub tasks: String,
     /// The URL of the standard queue that events come from, and where tasks wait.
     pub events: String,
+    /// What tells these queues from others of the same names, before or after them.
+    pub deployment: Option<String>,
 }
 
 /// Where the baseline is.
@@ -317,7 +320,8 @@ impl<'a> Reading<'a> {
                 if events.ends_with(".fifo") || name(tasks) == name(events) {
                     self.problem(EVENTS, format_args!("{events:?} is not the URL of a standard queue"));
                 }
-                Some(QueueSettings { tasks: tasks.to_owned(), events: events.to_owned() })
+                let deployment = self.get("KEEPER_DEPLOYMENT").map(str::to_owned);
+                Some(QueueSettings { tasks: tasks.to_owned(), events: events.to_owned(), deployment })
             }
             (Some(_), None) => {
                 self.missing(EVENTS);
@@ -394,7 +398,7 @@ mod tests {
                   KEEPER_MAX_WAIT_HOURS: "how long a task is put back before it is left to the next sweep" is not a number from 1 to 336
                   KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
                   KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
-                  KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_BUS, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY
+                  KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY
             "#]],
         );
     }

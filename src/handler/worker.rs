@@ -30,9 +30,17 @@ impl Planner<'_> {
                 .map_err(|error| HandlerError::ForeignErrand(error.to_string()))?,
             Message::Unreadable(reason) => return Err(HandlerError::Rejected(reason.clone())),
         };
-        let sequence: Option<Sequence> = record.sequence.as_deref().and_then(|text| text.parse().ok());
+        let sequence = self.sequence(record);
         let span = info_span!("task", group = %task.group(), event.id = %task.cause().event, attempt = task.cause().attempt);
         self.work_on(task, sequence).instrument(span).await
+    }
+
+    /// The task's place in its queue, if SQS numbered it.
+    fn sequence(&self, record: &Record) -> Option<Sequence> {
+        let queues = self.keeper.settings().queues.as_ref()?;
+        let number = record.sequence.as_deref()?.parse().ok()?;
+        let queue = format!("{} {}", queues.tasks, queues.deployment.as_deref().unwrap_or_default());
+        Some(Sequence::new(number, record.sent_ms.unwrap_or_default(), &queue))
     }
 
     async fn work_on(self, task: Task, sequence: Option<Sequence>) -> Result<(), HandlerError> {

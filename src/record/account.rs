@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::{Note, Record, Records};
 use crate::ids::{AccountId, InvalidId, Region, Target};
@@ -36,13 +37,21 @@ pub struct Closed {
     pub reason: String,
 }
 
-/// A task's place in its queue: what orders two runs over one account. Not a clock's business.
+/// A task's place in its queue: what orders two runs over one account. Not our clocks' business.
 ///
 /// SQS numbers the messages of a FIFO queue with 128 bits, ever larger within a message group
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// It says nothing about the numbers of another queue. A ledger outlives its queues, so places in
+/// two queues are compared by when SQS took the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Sequence(u128);
+pub struct Sequence {
+    number: u128,
+    /// By SQS's clock, in milliseconds since 1970.
+    sent_ms: u64,
+    /// Which queue it was, as a hash.
+    queue: u64,
+}
 
 /// A run that came later in the queue has written already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,7 +93,7 @@ impl AccountRecord {
     /// When a later run wrote already.
     pub fn advance(&mut self, sequence: Option<Sequence>) -> Result<(), Superseded> {
         match (sequence, self.sequence) {
-            (Some(ours), Some(theirs)) if theirs > ours => Err(Superseded { ours, theirs }),
+            (Some(ours), Some(theirs)) if ours.is_before(theirs) => Err(Superseded { ours, theirs }),
             (Some(ours), Some(_) | None) => {
                 self.sequence = Some(ours);
                 Ok(())
@@ -108,11 +117,31 @@ impl AccountRecord {
     }
 }
 
+impl Sequence {
+    /// A place in a queue, which is told from others by whatever `queue` says.
+    pub fn new(number: u128, sent_ms: u64, queue: &str) -> Sequence {
+        let digest = Sha256::digest(queue.as_bytes());
+        let queue = digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte));
+        Sequence { number, sent_ms, queue }
+    }
+
+    /// Whether this place comes before the other one.
+    fn is_before(self, other: Sequence) -> bool {
+        if self.queue == other.queue { self.number < other.number } else { self.sent_ms < other.sent_ms }
+    }
+}
+
 impl FromStr for Sequence {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Sequence, InvalidId> {
-        text.parse().map(Sequence).map_err(|_| InvalidId::new("a sequence number", "up to 39 digits", text))
+        let read = || {
+            let (number, rest) = text.split_once('/')?;
+            let (sent, queue) = rest.split_once('/')?;
+            let queue = u64::from_str_radix(queue, 16).ok()?;
+            Some(Sequence { number: number.parse().ok()?, sent_ms: sent.parse().ok()?, queue })
+        };
+        read().ok_or_else(|| InvalidId::new("a place in a queue", "NUMBER/MILLISECONDS/QUEUE", text))
     }
 }
 
@@ -132,7 +161,8 @@ impl From<Sequence> for String {
 
 impl fmt::Display for Sequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        let Sequence { number, sent_ms, queue } = self;
+        write!(f, "{number}/{sent_ms}/{queue:016x}")
     }
 }
 
@@ -141,8 +171,8 @@ mod tests {
     use super::*;
     use crate::organization::{Account, AccountState};
 
-    fn sequence(text: &str) -> Option<Sequence> {
-        Some(text.parse().unwrap())
+    fn sequence(number: &str) -> Option<Sequence> {
+        Some(Sequence::new(number.parse().unwrap(), 1_000, "the queue"))
     }
 
     fn placement(path: &str, second: i64) -> Placement {
@@ -172,6 +202,19 @@ mod tests {
         record.note(sequence("18849496460467696128"), released()).unwrap();
         record.note(None, released()).unwrap();
         assert_eq!(record.sequence, before.sequence);
+    }
+
+    #[test]
+    fn a_new_queue_that_counts_from_the_start_is_not_taken_for_an_old_run() {
+        let mut record = AccountRecord::default();
+        let at = |sent_ms, queue| Some(Sequence::new(if queue == "new" { 1 } else { 134 }, sent_ms, queue));
+        record.advance(at(1_000, "old")).unwrap();
+        record.advance(at(2_000, "new")).unwrap();
+        // What the old queue's last worker still does comes too late, whatever its number.
+        record.advance(at(1_500, "old")).unwrap_err();
+        record.advance(Some(Sequence::new(2, 1_999, "new"))).unwrap();
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<AccountRecord>(&text).unwrap(), record, "{text}");
     }
 
     #[test]

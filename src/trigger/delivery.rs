@@ -26,6 +26,8 @@ pub struct Record {
     pub queue: Option<String>,
     /// Its place in a FIFO queue, as SQS numbers it.
     pub sequence: Option<String>,
+    /// When it was sent, by SQS's clock, in milliseconds since 1970.
+    pub sent_ms: Option<u64>,
     /// What it says.
     pub message: Message,
 }
@@ -70,12 +72,13 @@ impl Record {
     fn of(record: Value) -> Record {
         let Value::Object(mut record) = record else {
             let message = Message::Unreadable(Rejected::NotARecord);
-            return Record { id: None, receives: None, queue: None, sequence: None, message };
+            return Record { id: None, receives: None, queue: None, sequence: None, sent_ms: None, message };
         };
         let id = take_text(&mut record, "messageId");
         let attribute = |name: &str| record.get("attributes")?.get(name)?.as_str();
         let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
         let sequence = attribute("SequenceNumber").map(str::to_owned);
+        let sent_ms = attribute("SentTimestamp").and_then(|time| time.parse().ok());
         let arn = record.get("eventSourceARN").and_then(Value::as_str);
         let queue = arn.and_then(|arn| arn.rsplit(':').next()).map(str::to_owned);
         let from_sqs = record.get("eventSource").is_none_or(|source| source == "aws:sqs");
@@ -83,7 +86,7 @@ impl Record {
             Some(body) if from_sqs => Message::parse(body),
             Some(_) | None => Message::Unreadable(Rejected::NotARecord),
         };
-        Record { id, receives, queue, sequence, message }
+        Record { id, receives, queue, sequence, sent_ms, message }
     }
 
     /// Whether SQS hands it out again. Without a count it is taken for new: a reason that is logged

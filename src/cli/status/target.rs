@@ -273,7 +273,7 @@ fn standing(record: &Record, ground: &Ground<'_>) -> (Standing, Option<String>) 
             format!("{} by baseline {}, and {present} is the present one", checked.state, checked.revision);
         return (Standing::Stale, Some(reason));
     }
-    if record.is_contested(ground.now) {
+    if record.ours.is_some() && record.is_contested(ground.now) {
         let reason = format!("{}, after {} repairs within an hour", checked.state, record.repairs.len());
         return (Standing::Contested, Some(reason));
     }
@@ -283,7 +283,8 @@ fn standing(record: &Record, ground: &Ground<'_>) -> (Standing, Option<String>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Checked;
+    use crate::enforcement::{Enforcement, Guarding, Models};
+    use crate::record::{Checked, Origin, Ours};
 
     fn record(state: State, at: i64) -> Record {
         let checked = Checked {
@@ -320,6 +321,20 @@ mod tests {
         }
         let mut contested = record(State::Enforced, 9000);
         contested.repairs = vec![Timestamp::from_second(9000).unwrap(); 4];
+        // What isn't ours any more is nobody's to contest.
+        assert_eq!(judged(&contested, present), Standing::of(State::Enforced));
+        contested.ours = Some(Ours {
+            enforcement: Enforcement {
+                guardrail: "arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c".parse().unwrap(),
+                version: "2".parse().unwrap(),
+                models: Models::default(),
+                guarding: Guarding::default(),
+            },
+            origin: Origin::Applied,
+            at: Timestamp::from_second(9000).unwrap(),
+            revision: present.parse().unwrap(),
+            path: None,
+        });
         assert_eq!(judged(&contested, present), Standing::Contested);
     }
 
