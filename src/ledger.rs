@@ -63,6 +63,7 @@ const READINESS: &str = "readiness#";
 const GRANTS: &str = "grants";
 const ROLLOUT: &str = "rollout";
 const BASELINE: &str = "baseline";
+const APPROVED: &str = "approved";
 
 /// A place for records.
 #[derive(Debug)]
@@ -275,8 +276,28 @@ impl Ledger {
     /// # Errors
     /// When the store can't be written.
     pub async fn keep_baseline(&self, baseline: LastGood) -> Result<(), LedgerError> {
+        self.keep(BASELINE, baseline).await
+    }
+
+    /// The baseline that was approved last, by somebody or by staying within its limits.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn last_approved(&self) -> Result<Option<LastGood>, LedgerError> {
+        Ok(self.get::<Option<LastGood>>(APPROVED).await?.flatten())
+    }
+
+    /// Keeps an approved baseline, for the time when the next one waits for its approval.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub async fn keep_approved(&self, baseline: LastGood) -> Result<(), LedgerError> {
+        self.keep(APPROVED, baseline).await
+    }
+
+    async fn keep(&self, key: &str, baseline: LastGood) -> Result<(), LedgerError> {
         let never = |_: &Option<LastGood>| None;
-        self.change(BASELINE, never, |known: &mut Option<LastGood>| {
+        self.change(key, never, |known: &mut Option<LastGood>| {
             if known.as_ref().is_none_or(|known| known.text != baseline.text) {
                 *known = Some(baseline.clone());
             }

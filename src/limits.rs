@@ -264,6 +264,25 @@ impl Plan {
         })
     }
 
+    /// What an approved revision may do while the next one waits for its approval: put back what was
+    /// ours, and guard what isn't guarded.
+    pub fn put_back(self, waiting: &Revision, records: &Records) -> Plan {
+        self.hold_changes(|change| {
+            let puts_back = match change {
+                Change::Enforce { .. } | Change::EnsureCopy { .. } => true,
+                Change::Replace { target, to, ownership: Ownership::Ours, .. } => {
+                    let ours = records.get(target).and_then(|record| record.ours.as_ref());
+                    ours.is_some_and(|ours| Drift::between(&ours.enforcement, to).is_none())
+                }
+                Change::Replace { ownership: Ownership::Foreign, .. }
+                | Change::Release { .. }
+                | Change::Tidy { .. }
+                | Change::Policy(_) => false,
+            };
+            (!puts_back).then(|| HoldReason::NotApproved { revision: waiting.clone() })
+        })
+    }
+
     /// Holds every change if, together with what the revision did already, they replace or release
     /// more than its limits allow and nobody has approved it.
     ///

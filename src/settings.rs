@@ -23,7 +23,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("KEEPER_LEDGER", "where to keep what was done: memory, file:PATH, or table:NAME"),
     ("KEEPER_TASKS_QUEUE", "the URL of the FIFO queue for tasks; unset: events are worked on as they come"),
     ("KEEPER_EVENTS_QUEUE", "the URL of the queue that events come from, and where tasks wait"),
-    ("KEEPER_DEPLOYMENT", "what tells these queues from earlier ones of the same names, such as a stack's id"),
+    (
+        "KEEPER_DEPLOYMENT",
+        "what tells these queues from earlier ones of the same names, such as a stack's id",
+    ),
     ("KEEPER_BUS", "the event bus to tell outcomes on, by name or ARN; unset: they are logged only"),
     ("KEEPER_MAX_WAIT_HOURS", "how long a task is put back before it is left to the next sweep"),
     ("KEEPER_GRACE_MINUTES", "how long after joining an account may still lack its role"),

@@ -83,6 +83,7 @@ impl Planner<'_> {
             .await;
         counted.map_err(Stopped::Ledger)?;
         if approved {
+            self.keeper.keep_approved(&revision).await;
             info!(baseline.revision = %revision, "baseline {revision} is within its limits: {extent}");
         } else {
             error!(

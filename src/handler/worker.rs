@@ -1,7 +1,7 @@
 //! Tasks out of the FIFO queue, one after another. Whatever has to wait is put back before the task is
 //! acknowledged, so that its group is free for what comes next.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -9,11 +9,12 @@ use tracing::{Instrument, error, info, info_span, warn};
 use super::HandlerError;
 use super::planner::Planner;
 use super::telling::{self, Telling};
-use crate::ids::Region;
+use crate::baseline::Baseline;
+use crate::ids::{Region, Target};
 use crate::reconcile::{Keeper, Standing, Stopped, Worked, regions_for_the_owner};
 use crate::record::Sequence;
 use crate::report::TargetReport;
-use crate::task::{Cause, Errand, OwnerTask, Sweep, Task, Then};
+use crate::task::{AccountTask, Cause, Errand, OwnerTask, Sweep, Task, Then};
 use crate::trigger::{Message, Record, Regions};
 
 /// How often an account that Organizations doesn't know, nor the record, is asked about again.
@@ -63,6 +64,7 @@ impl Planner<'_> {
         sequence: Option<Sequence>,
     ) -> Result<(), HandlerError> {
         let Task::Account(work) = &task else { return Ok(()) };
+        let early = self.put_back(work, baseline, sequence).await;
         let telling = Telling::begin(self.keeper);
         let report = match self.keeper.work_on_account(baseline, work, sequence).await {
             Ok(Worked::Done(report)) => report,
@@ -89,12 +91,41 @@ impl Planner<'_> {
             Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, cause })
         });
         self.send(owner.collect()).await?;
-        let waiting = report.waiting(work.cause.sweep);
+        let mut waiting = report.waiting(work.cause.sweep);
+        let mut reports = report.targets;
+        for (target, report) in early {
+            waiting.insert(target.clone());
+            reports.insert(target, report);
+        }
         let Some(first) = waiting.first() else { return Ok(()) };
-        let why = report.targets.get(first).and_then(TargetReport::reason).unwrap_or_default();
+        let why = reports.get(first).and_then(TargetReport::reason).unwrap_or_default();
         let why = format!("{first}: {why}");
         let regions = waiting.into_iter().map(|target| target.region).collect();
         self.wait_for(task, regions, &why).await
+    }
+
+    /// While the present baseline waits for its approval: what the one before it wants, as far as that
+    /// takes nothing from anybody. Answers what has to be tried again.
+    async fn put_back(
+        self,
+        work: &AccountTask,
+        baseline: &Baseline,
+        sequence: Option<Sequence>,
+    ) -> BTreeMap<Target, TargetReport> {
+        let Some(approved) = self.keeper.approved_before(baseline).await else { return BTreeMap::new() };
+        let telling = Telling::begin(self.keeper);
+        let waiting = &baseline.revision;
+        let report = match self.keeper.work_until_approved(&approved, waiting, work, sequence).await {
+            Ok(Worked::Done(report)) => report,
+            // The look by the present baseline comes to the same, and says so.
+            Ok(Worked::Departed(_) | Worked::Pending(_)) | Err(_) => return BTreeMap::new(),
+        };
+        if report.targets.values().any(|report| matches!(report, TargetReport::Attempted(_))) {
+            info!("baseline {waiting} waits for its approval, so {} was gone by first", approved.revision);
+            telling.task(&report, &work.cause).await;
+        }
+        let waiting = report.waiting(work.cause.sweep);
+        report.targets.into_iter().filter(|(target, _)| waiting.contains(target)).collect()
     }
 
     async fn work_for_owner(

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tracing::debug;
 
 use super::Keeper;
+use crate::baseline::Revision;
 use crate::ids::Region;
 use crate::resolved::Readiness;
 
@@ -26,6 +27,7 @@ const READINESS_SECONDS: i64 = 900;
 pub(super) struct Kept {
     readiness: Mutex<HashMap<Region, (Instant, Option<Readiness>)>>,
     baseline: Mutex<Option<(Instant, Timestamp, String)>>,
+    approved: Mutex<Option<Revision>>,
 }
 
 impl Kept {
@@ -38,6 +40,16 @@ impl Kept {
         let kept = locked(&self.baseline);
         let (read, at, text) = kept.as_ref()?;
         (read.elapsed() < longest).then(|| (*at, text.clone()))
+    }
+
+    /// Whether this revision is known to be approved, and kept as such.
+    pub(super) fn is_approved(&self, revision: &Revision) -> bool {
+        locked(&self.approved).as_ref() == Some(revision)
+    }
+
+    /// Keeps in mind that this revision is approved.
+    pub(super) fn keep_approved(&self, revision: &Revision) {
+        *locked(&self.approved) = Some(revision.clone());
     }
 
     /// Keeps the text of a good baseline.

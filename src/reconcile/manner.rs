@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::baseline::Revision;
 use crate::organization::Placement;
 use crate::record::Sequence;
 
@@ -20,6 +21,9 @@ pub struct Manner {
     pub event: Option<String>,
     /// Since when the owner's side must have been looked at, for what was recorded of it to count.
     pub owner_seen_since: Option<Timestamp>,
+    /// The present revision, where it waits for its approval and the run goes by the last approved one
+    /// meanwhile: what was ours is put back, what is unguarded is guarded, and nothing else is done.
+    pub until_approved: Option<Revision>,
     /// Where the account stands, as Organizations told whoever queued the work. It is asked again
     /// before anything is released.
     pub placement: Option<Placement>,

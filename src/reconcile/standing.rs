@@ -61,6 +61,53 @@ impl Keeper {
         self.standing().await
     }
 
+    /// The last approved baseline, where this one waits for its approval: until then unguarded is worse
+    /// than guarded by what was approved before. Nothing is released by it, and in `audit` nobody writes.
+    pub async fn approved_before(&self, baseline: &Baseline) -> Option<Baseline> {
+        let revision = &baseline.revision;
+        if baseline.mode == Mode::Audit || self.kept.is_approved(revision) {
+            return None;
+        }
+        let known = match self.ledger.rollout().await {
+            Ok(known) => known,
+            Err(error) => {
+                warn!("how far the baseline has come isn't known, so nobody goes by an earlier one: {error}");
+                return None;
+            }
+        };
+        if known.is_some_and(|known| known.revision == *revision && known.approved) {
+            self.keep_approved(revision).await;
+            return None;
+        }
+        let approved = match self.ledger.last_approved().await {
+            Ok(approved) => approved?,
+            Err(error) => {
+                warn!("which baseline was approved last isn't known: {error}");
+                return None;
+            }
+        };
+        let mut approved = Baseline::parse(&approved.text).ok()?;
+        if approved.mode == Mode::Audit || approved.organization != baseline.organization {
+            return None;
+        }
+        approved.mode = Mode::EnforceOnly;
+        // Whom the present one leaves out is left out at once.
+        approved.exclude.extend(baseline.exclude.iter().cloned());
+        Some(approved)
+    }
+
+    /// Keeps the present baseline as the last approved one, if it is the one that was read.
+    pub async fn keep_approved(&self, revision: &Revision) {
+        let Some((at, text)) = self.kept.baseline(Duration::MAX) else { return };
+        if Revision::of(&text) != *revision {
+            return;
+        }
+        match self.ledger.keep_approved(LastGood { text, at }).await {
+            Ok(()) => self.kept.keep_approved(revision),
+            Err(failed) => warn!("the approved baseline could not be kept: {failed}"),
+        }
+    }
+
     pub(super) async fn baseline_text(&self) -> Result<String, Stopped> {
         match &self.settings.baseline {
             origin @ BaselineSource::File(path) => {

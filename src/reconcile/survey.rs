@@ -156,14 +156,15 @@ impl Keeper {
             plan = plan.tidy(leftovers);
         }
         let plan = plan.restrict(baseline.mode);
-        let plan = match manner.part {
-            Part::Everything => plan.limit(&rollout, baseline.limits, &records),
-            Part::Account => {
+        let plan = match (&manner.until_approved, manner.part) {
+            (Some(waiting), _) => plan.put_back(waiting, &records),
+            (None, Part::Everything) => plan.limit(&rollout, baseline.limits, &records),
+            (None, Part::Account) => {
                 let plan = plan.limit_part(&rollout, &records);
                 self.admit_moves(baseline, plan, &organization, &records, &mut warnings).await
             }
             // Grants take nothing from anybody, and are taken back only where nobody uses them.
-            Part::Owner { .. } => plan,
+            (None, Part::Owner { .. }) => plan,
         };
         let proofs = self.prove(&plan, &organization, &grants).await;
         let plan = plan.prove(&proofs);

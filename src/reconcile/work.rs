@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::owner::sources;
 use super::{Keeper, MAX_ROUNDS, Manner, Part, Stopped, unwatched};
-use crate::baseline::{Baseline, GuardrailKey};
+use crate::baseline::{Baseline, GuardrailKey, Revision};
 use crate::ids::{AccountId, GuardrailArn, Region};
 use crate::ledger::LedgerError;
 use crate::organization::{Account, AccountState, Placement};
@@ -77,6 +77,31 @@ impl Keeper {
         task: &AccountTask,
         sequence: Option<Sequence>,
     ) -> Result<Worked, Stopped> {
+        self.work_by(baseline, None, task, sequence).await
+    }
+
+    /// Makes one account agree with the baseline that was approved last, while the present one,
+    /// `waiting`, isn't: what was ours is put back, and what is unguarded is guarded.
+    ///
+    /// # Errors
+    /// As [`Keeper::work_on_account`].
+    pub async fn work_until_approved(
+        &self,
+        approved: &Baseline,
+        waiting: &Revision,
+        task: &AccountTask,
+        sequence: Option<Sequence>,
+    ) -> Result<Worked, Stopped> {
+        self.work_by(approved, Some(waiting.clone()), task, sequence).await
+    }
+
+    async fn work_by(
+        &self,
+        baseline: &Baseline,
+        until_approved: Option<Revision>,
+        task: &AccountTask,
+        sequence: Option<Sequence>,
+    ) -> Result<Worked, Stopped> {
         let Some(placement) = self.newest_placement(task).await? else {
             return Ok(Worked::Departed(self.close(&task.account, &Gone::Left, sequence).await?));
         };
@@ -106,6 +131,7 @@ impl Keeper {
             // before that may be what the look is about.
             owner_seen_since: task.placement.is_some().then_some(task.cause.first_seen),
             placement: Some(placement),
+            until_approved,
             ..Manner::default()
         };
         let report = self.reconcile_as(baseline, &scope, &manner, &unwatched).await?;

@@ -245,6 +245,57 @@ async fn a_revision_over_its_limits_is_counted_before_anything_is_queued_and_rep
 }
 
 #[tokio::test]
+async fn while_a_revision_waits_for_approval_what_was_approved_before_is_kept_up() {
+    let mut stack = Stack::guarded(World::of(&document()).durable()).await;
+    let waiting = Document { version: 1, rest: vec!["limits: { max_replacements: 1 }"], ..document() };
+    stack.world.publish(&waiting);
+    stack.deliver(&stack.world.event("Parameter Store Change")).await;
+    assert_eq!(stack.world.writes(), [""; 0]);
+
+    // Weakened, removed, and one that is new.
+    stack.world.administrator_enforces(PAYMENTS, EU, version(EU, "1"));
+    stack.deliver(&stack.world.event("PutEnforcedGuardrailConfiguration")).await;
+    assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:2").count(), 1);
+    stack.world.administrator_releases(SEARCH, EU);
+    stack.deliver(&stack.world.event("DeleteEnforcedGuardrailConfiguration")).await;
+    assert_eq!(stack.world.enforced_in(SEARCH).matches("eubase1a2b3c:2").count(), 1);
+    let newcomer = stack.world.server.with(|model| {
+        let newcomer = model.create_account("newcomer", "ou-exam-workload").unwrap();
+        model.finish_account_creation(&newcomer);
+        newcomer
+    });
+    stack.deliver(&stack.world.event("CreateAccountResult")).await;
+    assert_eq!(stack.world.enforced_in(&newcomer).matches("base1a2b3c:2").count(), 1);
+    // What the waiting one wants is told all the same.
+    let record = record_of(&stack, &newcomer).await;
+    let checked = record.regions[&EU.parse().unwrap()].checked.clone().unwrap();
+    assert_eq!(checked.code.as_deref(), Some("not_approved"));
+
+    // Whom it leaves out is left out at once, and `audit` stops everything.
+    for document in [
+        Document {
+            rest: vec!["exclude: [\"300000000003\"]", "limits: { max_replacements: 1 }"],
+            ..waiting.clone()
+        },
+        Document { mode: "audit", ..waiting.clone() },
+    ] {
+        stack.world.publish(&document);
+        stack.deliver(&stack.world.event("Parameter Store Change")).await;
+        stack.world.administrator_releases(SEARCH, EU);
+        stack.deliver(&stack.world.event("DeleteEnforcedGuardrailConfiguration")).await;
+        assert_eq!(stack.world.enforced_in(SEARCH).matches("eubase1a2b3c").count(), 0);
+        stack.world.administrator_enforces(SEARCH, EU, version(EU, "2"));
+    }
+
+    stack.world.publish(&waiting);
+    let baseline = stack.world.baseline().await;
+    stack.world.keeper.approve(&baseline.revision).await.unwrap();
+    stack.deliver(&stack.schedule()).await;
+    assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:1").count(), 1);
+    assert_eq!(stack.world.enforced_in(&newcomer).matches("base1a2b3c:1").count(), 1);
+}
+
+#[tokio::test]
 async fn too_many_moves_in_a_day_wait_for_a_person() {
     let limited = Document { rest: vec!["limits: { max_releases: 1 }"], ..document() };
     let mut stack = Stack::guarded(World::of(&limited).durable()).await;
