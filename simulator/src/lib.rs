@@ -33,6 +33,7 @@ pub use forward::Destination;
 pub use mapping::{Ended, EventSourceMapping, Finished, Next};
 pub use model::assess::{Action, Assessment, Direction, Finding, FindingKind};
 pub use model::bus::PutEvent;
+pub use model::bus_rules::{BusRule, EventBus, RuleTarget};
 pub use model::caller::{Caller, Principal, Session};
 pub use model::clock::Clock;
 pub use model::enforcement::{
@@ -45,7 +46,7 @@ pub use model::guardrail::{
     SensitiveInformationPolicy, Status, TopicPolicy, WordPolicy,
 };
 pub use model::handshake::{Handshake, HandshakeState, TargetKind};
-pub use model::iam::{Permissions, Role, Statement, Trust};
+pub use model::iam::{Permissions, Role, Statement, Trust, User};
 pub use model::inference::{Applied, FoundationModel, Invocation, ModelKind, Origin, Piece, Reply};
 pub use model::lifecycle::{CreateAccount, Creation};
 pub use model::message::{Message, SendMessage, Sent};
@@ -61,10 +62,15 @@ pub use model::regions::{OptStatus, RegionState};
 pub use model::resource_policy::Admission;
 pub use model::session::AssumeRole;
 pub use model::settling::Settling;
+pub use model::stack_sets::{StackInstance, StackSet};
+pub use model::trails::{ManagementEvents, Trail};
 pub use model::{Model, Settings};
 pub use rule::EventRule;
 pub use server::{Options, Server, StartError};
-pub use switches::{Answer, Defaults, EmptyList, OnOff, Presence, PutOverExisting, Switches, UpdatedBy};
+pub use switches::{
+    Answer, CrossAccountSimulation, Defaults, EmptyList, OnOff, Presence, PutOverExisting, Switches,
+    UpdatedBy,
+};
 pub use world::{
     AccountEntry, EnforcementEntry, GuardrailEntry, InvalidWorld, OrganizationIds, ParameterEntry, World,
 };

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use simulator::{
-    Answer, Defaults, Destination, EmptyList, OnOff, Options, Presence, PutOverExisting, Server, Switches,
-    UpdatedBy, World,
+    Answer, CrossAccountSimulation, Defaults, Destination, EmptyList, OnOff, Options, Presence,
+    PutOverExisting, Server, Switches, UpdatedBy, World,
 };
 
 /// A model of the AWS APIs around Amazon Bedrock guardrail enforcement, for any AWS client.
@@ -103,6 +103,9 @@ struct SwitchFlags {
     /// Do paged lists begin with an empty page?
     #[arg(long, value_enum)]
     empty_pages: Option<OnOff>,
+    /// Who decides about another account's resource when a principal is simulated?
+    #[arg(long, value_enum, value_name = "WHO")]
+    cross_account_simulation: Option<CrossAccountSimulation>,
     /// Are calls limited to the published rates?
     #[arg(long, value_enum)]
     throttling: Option<OnOff>,
@@ -125,6 +128,9 @@ impl SwitchFlags {
                 .delete_enforced_elsewhere
                 .unwrap_or(default.delete_enforced_elsewhere),
             enforced_trace: self.enforced_trace.unwrap_or(default.enforced_trace),
+            cross_account_simulation: self
+                .cross_account_simulation
+                .unwrap_or(default.cross_account_simulation),
             empty_pages: self.empty_pages.unwrap_or(default.empty_pages),
             throttling: self.throttling.unwrap_or(default.throttling),
         }

@@ -3,6 +3,7 @@
 pub(crate) mod assess;
 mod build;
 pub(crate) mod bus;
+pub(crate) mod bus_rules;
 pub(crate) mod caller;
 pub(crate) mod clock;
 pub(crate) mod delegation;
@@ -21,6 +22,7 @@ pub(crate) mod organization;
 pub(crate) mod paging;
 pub(crate) mod parameter;
 mod policy_rules;
+pub(crate) mod principals;
 pub(crate) mod queue;
 pub(crate) mod queue_attributes;
 mod queue_index;
@@ -31,6 +33,8 @@ pub(crate) mod resource_policy;
 pub(crate) mod session;
 pub(crate) mod settling;
 mod shorthand;
+pub(crate) mod stack_sets;
+pub(crate) mod trails;
 mod versions;
 
 use std::collections::{BTreeMap, HashMap};
@@ -41,6 +45,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::switches::Switches;
 use bus::PutEvent;
+use bus_rules::{BusRule, EventBus};
 use caller::Session;
 use clock::Clock;
 use event::EmittedEvent;
@@ -51,6 +56,8 @@ use inference::FoundationModel;
 use lifecycle::Creation;
 use organization::{Account, Organization};
 use regions::OptStatus;
+use stack_sets::StackSet;
+use trails::Trail;
 
 /// Everything there is.
 #[derive(Clone, Debug)]
@@ -69,6 +76,14 @@ pub struct Model {
     pub settings: Settings,
     /// The time.
     pub clock: Clock,
+    /// Trails of CloudTrail.
+    pub trails: Vec<Trail>,
+    /// Buses of EventBridge besides the default ones.
+    pub event_buses: Vec<EventBus>,
+    /// Rules on buses.
+    pub bus_rules: Vec<BusRule>,
+    /// StackSets of the organization.
+    pub stack_sets: Vec<StackSet>,
     /// The roles that a StackSet puts into accounts that join.
     pub(crate) stack_set_roles: Vec<Arc<Role>>,
     pub(crate) sessions: HashMap<String, Arc<Session>>,

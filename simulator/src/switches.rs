@@ -37,6 +37,9 @@ pub struct Switches {
     /// Whether Converse shows a trace of an enforced guardrail to a request that names none (aws-facts §7:
     /// unknown).
     pub enforced_trace: Presence,
+    /// What SimulatePrincipalPolicy decides about another account's resource whose policy it isn't given. Its
+    /// documents say that both sides have to allow, and don't say what counts for the side that isn't there.
+    pub cross_account_simulation: CrossAccountSimulation,
     /// Whether paged lists begin with an empty page that has a token, which AWS says may happen (aws-facts §5).
     pub empty_pages: OnOff,
     /// Whether calls are limited to the published rates (aws-facts §5).
@@ -103,6 +106,16 @@ pub enum EmptyList {
     Empty,
 }
 
+/// Whose policies decide about another account's resource in a simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum CrossAccountSimulation {
+    /// Both sides': what isn't there allows nothing, and the details tell who is to blame.
+    BothSides,
+    /// The principal's own.
+    Identity,
+}
+
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -127,6 +140,7 @@ impl Default for Switches {
             empty_list: EmptyList::NotFound,
             delete_enforced_elsewhere: Answer::Accepted,
             enforced_trace: Presence::Absent,
+            cross_account_simulation: CrossAccountSimulation::BothSides,
             empty_pages: OnOff::Off,
             throttling: OnOff::Off,
         }

@@ -4,16 +4,20 @@ pub(crate) mod account;
 pub(crate) mod answer;
 pub(crate) mod bedrock;
 pub(crate) mod bedrock_runtime;
+pub(crate) mod cloudformation;
+pub(crate) mod cloudtrail;
 pub(crate) mod constraint;
 pub(crate) mod control;
 mod event_stream;
 pub(crate) mod events;
+pub(crate) mod iam;
 pub(crate) mod organizations;
 pub(crate) mod request;
 pub(crate) mod schema;
 pub(crate) mod sqs;
 pub(crate) mod ssm;
 pub(crate) mod sts;
+mod xml;
 
 use crate::model::Model;
 use crate::model::caller::Caller;
@@ -37,6 +41,9 @@ pub(crate) fn carry_out(
         "ssm" => ssm::carry_out(model, caller, operation, input),
         "sqs" => sqs::carry_out(model, caller, operation, input),
         "events" => events::carry_out(model, caller, operation, input),
+        "iam" => iam::carry_out(model, caller, operation, input),
+        "cloudtrail" => cloudtrail::carry_out(model, caller, operation, input),
+        "cloudformation" => cloudformation::carry_out(model, caller, operation, input),
         "bedrock-runtime" => bedrock_runtime::carry_out(model, caller, operation, input),
         _ => bedrock::carry_out(model, caller, operation, input),
     }
@@ -44,7 +51,7 @@ pub(crate) fn carry_out(
 
 /// Whether an operation changes anything when it succeeds. What isn't modelled never does.
 pub(crate) fn writes(service: &str, operation: &str) -> bool {
-    let reads = ["Get", "List", "Describe", "Apply", "Converse", "Invoke", "Assume"];
+    let reads = ["Get", "List", "Describe", "Apply", "Converse", "Invoke", "Assume", "Simulate"];
     let modelled = SCHEMA.services.get(service).is_some_and(|known| known.operations.contains_key(operation));
     modelled && !reads.iter().any(|prefix| operation.starts_with(prefix))
 }

@@ -9,13 +9,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::model::Settings;
+use crate::model::bus_rules::{BusRule, EventBus};
 use crate::model::enforcement::Enforce;
 use crate::model::guardrail::{Content, GuardrailName};
-use crate::model::iam::Role;
+use crate::model::iam::{Role, User};
 use crate::model::inference::FoundationModel;
 use crate::model::organization::{AccountState, JoinedMethod, ServiceControl, Tags, Unit};
 use crate::model::parameter::PutParameter;
 use crate::model::regions::OptStatus;
+use crate::model::stack_sets::StackSet;
+use crate::model::trails::Trail;
 
 /// What there is at the start.
 #[derive(Clone, Debug, Deserialize)]
@@ -50,6 +53,18 @@ pub struct World {
     /// Systems Manager parameters.
     #[serde(default)]
     pub parameters: Vec<ParameterEntry>,
+    /// Trails of CloudTrail.
+    #[serde(default)]
+    pub trails: Vec<Trail>,
+    /// Buses of EventBridge besides the default ones.
+    #[serde(default)]
+    pub event_buses: Vec<EventBus>,
+    /// Rules on buses. They are shown; what they do is a test's business (`EventRule`).
+    #[serde(default)]
+    pub bus_rules: Vec<BusRule>,
+    /// StackSets of the organization, as they are shown.
+    #[serde(default)]
+    pub stack_sets: Vec<StackSet>,
     /// How long things take.
     #[serde(default)]
     pub settings: Settings,
@@ -90,6 +105,9 @@ pub struct AccountEntry {
     /// Roles besides those of the StackSet.
     #[serde(default)]
     pub roles: Vec<Role>,
+    /// Its users of IAM.
+    #[serde(default)]
+    pub users: Vec<User>,
     /// Its tags.
     #[serde(default)]
     pub tags: Tags,
@@ -236,6 +254,7 @@ impl Default for AccountEntry {
             state: AccountState::Active,
             joined: JoinedMethod::Created,
             roles: Vec::new(),
+            users: Vec::new(),
             tags: Tags::new(),
             delegated: Vec::new(),
             opt_in: BTreeMap::new(),

@@ -29,7 +29,7 @@ OPERATIONS = {
     "bedrock": [
         "CreateGuardrail", "CreateGuardrailVersion", "DeleteEnforcedGuardrailConfiguration", "DeleteGuardrail",
         "DeleteResourcePolicy", "GetGuardrail", "GetResourcePolicy", "ListEnforcedGuardrailsConfiguration",
-        "ListGuardrails", "ListTagsForResource", "PutEnforcedGuardrailConfiguration", "PutResourcePolicy",
+        "ListFoundationModels", "ListGuardrails", "ListTagsForResource", "PutEnforcedGuardrailConfiguration", "PutResourcePolicy",
         "TagResource", "UntagResource", "UpdateGuardrail",
     ],
     "bedrock-runtime": [
@@ -44,7 +44,10 @@ OPERATIONS = {
         "ChangeMessageVisibility", "CreateQueue", "DeleteMessage", "DeleteMessageBatch", "GetQueueAttributes",
         "GetQueueUrl", "PurgeQueue", "ReceiveMessage", "SendMessage", "SendMessageBatch",
     ],
-    "events": ["PutEvents"],
+    "events": ["DescribeEventBus", "ListRules", "ListTargetsByRule", "PutEvents"],
+    "iam": ["GetRole", "ListRoles", "ListUsers", "SimulatePrincipalPolicy"],
+    "cloudtrail": ["DescribeTrails", "GetEventSelectors", "GetTrailStatus"],
+    "cloudformation": ["DescribeStackSet", "ListStackInstances"],
 }
 
 # Where AWS takes something else than its model says: the older name for a message's system attributes is of the

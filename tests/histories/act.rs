@@ -210,6 +210,7 @@ impl Stage<'_> {
             name: MEMBER_ROLE.to_owned(),
             trust: Trust { principals: vec![administrator(&self.setting.hub())], ..Trust::default() },
             permissions: Permissions { deny, ..Permissions::administrator() },
+            ..Role::default()
         };
         self.model.put_role(&account, role);
     }

@@ -43,6 +43,10 @@ impl Model {
             emitted: 0,
             put_events: Vec::new(),
             put: 0,
+            trails: world.trails.clone(),
+            event_buses: world.event_buses.clone(),
+            bus_rules: world.bus_rules.clone(),
+            stack_sets: world.stack_sets.clone(),
             ids: Ids::seeded(seed),
         };
         for account in &world.accounts {
@@ -92,6 +96,7 @@ impl Model {
         let start = self.now();
         account.delegated = entry.delegated.iter().map(|service| (service.clone(), start)).collect();
         account.roles = shared_roles(&entry.roles);
+        account.users.clone_from(&entry.users);
         if let Some(parent) = &entry.parent {
             if !self.organization.is_parent(parent) {
                 problems.push(format!("account {id}: its parent {parent} is neither the root nor a unit"));

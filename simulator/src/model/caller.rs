@@ -133,7 +133,7 @@ impl Model {
     pub(crate) fn identity_verdict(&self, principal: &Principal, action: &str, resource: &str) -> Verdict {
         let Principal::Session(session) = principal else { return Verdict::Allowed };
         let Some(role) = self.role(&session.account, &session.role) else { return Verdict::NotAllowed };
-        let verdict = role.permissions.verdict(action, resource);
+        let verdict = role.verdict(action, resource);
         match &session.narrowed {
             Some(narrowed) if verdict == Verdict::Allowed => narrowed.verdict(action, resource),
             _ => verdict,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A role of one account.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Role {
     /// Its name, without a path.
@@ -16,6 +16,26 @@ pub struct Role {
     /// What its sessions may do.
     #[serde(default)]
     pub permissions: Permissions,
+    /// Its path; `/` when left out. AWS keeps the roles that its services made under `/aws-service-role/`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// The most that it may do, whatever it is allowed besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<Permissions>,
+}
+
+/// A user of one account.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The name.
+    pub name: String,
+    /// What it may do.
+    #[serde(default)]
+    pub permissions: Permissions,
+    /// The most that it may do, whatever it is allowed besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<Permissions>,
 }
 
 /// The trust policy of a role.
@@ -118,7 +138,30 @@ impl Permissions {
 impl Role {
     /// The ARN of the role in `account`.
     pub fn arn(&self, account: &str) -> String {
-        format!("arn:aws:iam::{account}:role/{}", self.name)
+        format!("arn:aws:iam::{account}:role{}{}", self.path(), self.name)
+    }
+
+    /// Its path, with a slash at both ends.
+    pub fn path(&self) -> &str {
+        if self.path.is_empty() { "/" } else { &self.path }
+    }
+
+    pub(crate) fn verdict(&self, action: &str, resource: &str) -> Verdict {
+        within(self.permissions.verdict(action, resource), self.boundary.as_ref(), action, resource)
+    }
+}
+
+/// A boundary allows nothing: what it doesn't speak of is taken away, and what it denies is denied.
+pub(crate) fn within(
+    allowed: Verdict,
+    boundary: Option<&Permissions>,
+    action: &str,
+    resource: &str,
+) -> Verdict {
+    match (allowed, boundary.map(|boundary| boundary.verdict(action, resource))) {
+        (Verdict::Denied, _) | (_, Some(Verdict::Denied)) => Verdict::Denied,
+        (Verdict::Allowed, Some(Verdict::NotAllowed)) => Verdict::NotAllowed,
+        (allowed, _) => allowed,
     }
 }
 
@@ -132,6 +175,7 @@ pub(crate) fn organization_access_role(name: &str, management_account: &str) -> 
             ..Trust::default()
         },
         permissions: Permissions::administrator(),
+        ..Role::default()
     })
 }
 

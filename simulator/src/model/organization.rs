@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Model;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::iam::{self, Role};
+use super::iam::{self, Role, User};
 use super::regions::{OptStatus, RegionState};
 
 /// The tree and what hangs on it.
@@ -75,6 +75,8 @@ pub struct Account {
     pub membership: Option<Membership>,
     /// Its roles.
     pub roles: Vec<Arc<Role>>,
+    /// Its users of IAM.
+    pub users: Vec<User>,
     /// Its tags in Organizations.
     pub tags: Tags,
     /// The services it is a delegated administrator for, and since when.
@@ -176,6 +178,7 @@ impl Account {
             state: AccountState::Active,
             membership: None,
             roles: Vec::new(),
+            users: Vec::new(),
             tags: Tags::new(),
             delegated: BTreeMap::new(),
             opt_in: BTreeMap::new(),
@@ -218,18 +221,27 @@ impl Model {
 
     /// Whether a service control policy denies the action.
     pub(crate) fn denied_by_service_control(&self, caller: &Caller, action: &str) -> bool {
-        let account = caller.account();
+        self.organization_denies(caller.account(), &caller.principal.role_arn(), &caller.region, action)
+    }
+
+    /// The same for a principal that isn't calling.
+    pub(crate) fn organization_denies(
+        &self,
+        account: &str,
+        principal_arn: &str,
+        region: &str,
+        action: &str,
+    ) -> bool {
         if self.organization.service_control.is_empty() || account == self.organization.management_account {
             return false;
         }
         let Some(parent) = self.member(account).and_then(Account::parent) else { return false };
         let chain = self.organization.chain(parent);
-        let role = caller.principal.role_arn();
         self.organization.service_control.iter().any(|policy| {
             policy.targets.iter().any(|target| target == account || chain.contains(&target.as_str()))
                 && policy.deny.iter().any(|denied| iam::matches(denied, action))
-                && (policy.regions.is_empty() || policy.regions.contains(&caller.region))
-                && !policy.except.iter().any(|spared| iam::matches(spared, &role))
+                && (policy.regions.is_empty() || policy.regions.iter().any(|one| one == region))
+                && !policy.except.iter().any(|spared| iam::matches(spared, principal_arn))
         })
     }
 

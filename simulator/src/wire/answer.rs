@@ -44,8 +44,8 @@ enum Protocol {
 
 fn protocol(service: &str) -> Protocol {
     match service {
-        "sts" => Protocol::Query,
-        "organizations" | "ssm" | "events" => Protocol::Json,
+        "sts" | "iam" | "cloudformation" => Protocol::Query,
+        "organizations" | "ssm" | "events" | "cloudtrail" => Protocol::Json,
         "sqs" => Protocol::Json10,
         _ => Protocol::RestJson,
     }
@@ -56,12 +56,13 @@ impl Answer {
         let status = SCHEMA.services.get(service).and_then(|service| service.operations.get(operation));
         let status = status.map_or(200, |operation| operation.status);
         let header = if let Output::Raw { header, .. } = &output { *header } else { None };
+        let namespace = namespace(service);
         let (content_type, body) = match (output, protocol(service)) {
             (Output::Raw { content_type, body, .. }, _) => (content_type.to_owned(), body),
             (Output::Xml(inner), _) => (
                 "text/xml".to_owned(),
                 format!(
-                    "<{operation}Response xmlns=\"{NAMESPACE}\">\n  <{operation}Result>{inner}</{operation}Result>\n  <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\n</{operation}Response>\n"
+                    "<{operation}Response xmlns=\"{namespace}\">\n  <{operation}Result>{inner}</{operation}Result>\n  <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\n</{operation}Response>\n"
                 )
                 .into_bytes(),
             ),
@@ -108,9 +109,10 @@ impl Answer {
             }
             Protocol::Query => {
                 let fault = if status >= 500 { "Receiver" } else { "Sender" };
+                let namespace = namespace(service);
                 let (code, message) = (escape(&error.code), escape(&error.message));
                 let body = format!(
-                    "<ErrorResponse xmlns=\"{NAMESPACE}\">\n  <Error>\n    <Type>{fault}</Type>\n    <Code>{code}</Code>\n    <Message>{message}</Message>\n  </Error>\n  <RequestId>{request_id}</RequestId>\n</ErrorResponse>\n"
+                    "<ErrorResponse xmlns=\"{namespace}\">\n  <Error>\n    <Type>{fault}</Type>\n    <Code>{code}</Code>\n    <Message>{message}</Message>\n  </Error>\n  <RequestId>{request_id}</RequestId>\n</ErrorResponse>\n"
                 );
                 ("text/xml".to_owned(), body)
             }
@@ -157,7 +159,14 @@ impl Answer {
     }
 }
 
-const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+/// The namespace of a service's XML.
+fn namespace(service: &str) -> &'static str {
+    match service {
+        "iam" => "https://iam.amazonaws.com/doc/2010-05-08/",
+        "cloudformation" => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
+        _ => "https://sts.amazonaws.com/doc/2011-06-15/",
+    }
+}
 
 fn json_type(protocol: Protocol) -> String {
     match protocol {
@@ -171,13 +180,15 @@ fn json_type(protocol: Protocol) -> String {
 /// The same refusal in the words of a service: some codes differ from one protocol to another.
 fn spoken(service: &str, error: &ApiError) -> ApiError {
     let code = match (service, error.code.as_str()) {
-        ("sts", "UnrecognizedClientException") => "InvalidClientTokenId",
-        ("sts", "AccessDeniedException") => "AccessDenied",
-        ("sts", "ExpiredTokenException") => "ExpiredToken",
-        ("sts", "MissingAuthenticationTokenException") => "MissingAuthenticationToken",
-        ("sts", "UnknownOperationException") => "InvalidAction",
-        ("sts", "ThrottlingException") => "Throttling",
-        ("sts", "InternalServerException") => "InternalFailure",
+        ("sts" | "iam" | "cloudformation", "UnrecognizedClientException") => "InvalidClientTokenId",
+        ("sts" | "iam" | "cloudformation", "AccessDeniedException") => "AccessDenied",
+        ("sts" | "iam" | "cloudformation", "ExpiredTokenException") => "ExpiredToken",
+        ("sts" | "iam" | "cloudformation", "MissingAuthenticationTokenException") => {
+            "MissingAuthenticationToken"
+        }
+        ("sts" | "iam" | "cloudformation", "UnknownOperationException") => "InvalidAction",
+        ("sts" | "iam" | "cloudformation", "ThrottlingException") => "Throttling",
+        ("sts" | "iam" | "cloudformation", "InternalServerException") => "InternalFailure",
         ("organizations" | "account", "ThrottlingException") => "TooManyRequestsException",
         ("organizations", "InternalServerException") => "ServiceException",
         ("organizations", "ValidationException") => "InvalidInputException",

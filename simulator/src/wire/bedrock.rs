@@ -11,6 +11,7 @@ use crate::model::enforcement::{Enforce, EnforcedConfiguration};
 use crate::model::error::ApiError;
 use crate::model::event::Trail;
 use crate::model::guardrail::{Content, Edition, Guardrail, GuardrailName};
+use crate::model::inference::FoundationModel;
 use crate::model::organization::Tags;
 
 /// Tags that a resource may have.
@@ -36,9 +37,20 @@ pub(crate) fn carry_out(
         "PutResourcePolicy" | "GetResourcePolicy" | "DeleteResourcePolicy" => {
             resource_policy(model, caller, operation, input)
         }
+        "ListFoundationModels" => list_models(model, caller),
         "TagResource" | "UntagResource" | "ListTagsForResource" => tags(model, caller, operation, input),
         other => Err(super::not_carried_out(other)),
     }
+}
+
+/// The filters aren't looked at: a client that sends none is told of every model.
+fn list_models(model: &Model, caller: &Caller) -> Result<Output, ApiError> {
+    model.authorize(caller, "bedrock:ListFoundationModels", "*")?;
+    let shown = |one: &FoundationModel| {
+        let arn = format!("arn:aws:bedrock:{}::foundation-model/{}", caller.region, one.id);
+        json!({ "modelArn": arn, "modelId": one.id })
+    };
+    Ok(Output::Json(json!({ "modelSummaries": model.models.iter().map(shown).collect::<Vec<_>>() })))
 }
 
 fn guardrails(

@@ -73,7 +73,11 @@ pub(crate) fn check(
         .collect();
     let noun = if count == 1 { "error" } else { "errors" };
     let message = format!("{count} validation {noun} detected: {}", each.join("; "));
-    let code = if service_name == "sts" { "ValidationError" } else { "ValidationException" };
+    let code = if matches!(service_name, "sts" | "iam" | "cloudformation") {
+        "ValidationError"
+    } else {
+        "ValidationException"
+    };
     Err(ApiError::new(code, message))
 }
 

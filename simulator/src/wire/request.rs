@@ -1,5 +1,7 @@
 //! Reading a request: who sends it, which operation it means, and with what input.
 
+use std::collections::BTreeMap;
+
 use axum::http::{HeaderMap, Method, Uri};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
@@ -125,12 +127,15 @@ impl Request {
         let target = header("x-amz-target");
         let scope = credential.as_ref().map_or("", |credential| credential.service.as_str());
         let (service, operation, mut input) = match (scope, target.as_deref()) {
-            ("organizations" | "ssm" | "sqs" | "events", Some(target)) => json(scope, target, body),
+            ("organizations" | "ssm" | "sqs" | "events" | "cloudtrail", Some(target)) => {
+                json(scope, target, body)
+            }
             ("organizations", None) => unknown("organizations", "no x-amz-target"),
             ("ssm", None) => unknown("ssm", "no x-amz-target"),
             ("sqs", None) => unknown("sqs", "no x-amz-target"),
             ("events", None) => unknown("events", "no x-amz-target"),
-            ("sts", _) => query(body),
+            ("cloudtrail", None) => unknown("cloudtrail", "no x-amz-target"),
+            ("sts" | "iam" | "cloudformation", _) => query(scope, body),
             ("account", _) => rest(&["account"], parts),
             ("bedrock", _) => rest(&["bedrock", "bedrock-runtime"], parts),
             // Nobody signed it, or for a service that isn't modelled: the form of the answer is guessed.
@@ -175,22 +180,62 @@ fn json(scope: &str, target: &str, body: &[u8]) -> Read {
 }
 
 /// The query protocol: the operation is a form field, and lists are spelled `Tags.member.1.Key`.
-fn query(body: &[u8]) -> Read {
-    let fields: Vec<(String, String)> = pairs(&String::from_utf8_lossy(body));
-    let operation = fields.iter().find(|(name, _)| name == "Action").map_or("", |(_, value)| value.as_str());
-    let Some((name, service)) =
-        known("sts").filter(|(_, service)| service.operations.contains_key(operation))
-    else {
-        return unknown("sts", if operation.is_empty() { "no Action" } else { operation });
-    };
-    let shape = SCHEMA.input(name, operation).map(|(_, shape)| shape);
-    let mut members = Map::new();
-    for (field, value) in &fields {
-        let Some(member) = shape.and_then(|shape| member_shape(service, shape, field)) else { continue };
-        let number = matches!(member, Shape::Integer(_)).then(|| value.parse::<i64>().ok()).flatten();
-        members.insert(field.clone(), number.map_or_else(|| Value::from(value.as_str()), Value::from));
+fn query(scope: &str, body: &[u8]) -> Read {
+    let fields: BTreeMap<String, String> = pairs(&String::from_utf8_lossy(body)).into_iter().collect();
+    let operation = fields.get("Action").map_or("", String::as_str);
+    let Some((name, service)) = known(scope) else { return unknown("sts", operation) };
+    if !service.operations.contains_key(operation) {
+        return unknown(name, if operation.is_empty() { "no Action" } else { operation });
     }
+    let shape = SCHEMA.input(name, operation).map(|(_, shape)| shape);
+    let members = shape.map(|shape| form_members(service, shape, "", &fields)).unwrap_or_default();
     (name, operation.to_owned(), validated(name, operation, members, Vec::new()))
+}
+
+/// The members of a structure that is spread over the fields of a form.
+fn form_members(
+    service: &Service,
+    shape: &Shape,
+    prefix: &str,
+    fields: &BTreeMap<String, String>,
+) -> Map<String, Value> {
+    let Shape::Structure { members, .. } = shape else { return Map::new() };
+    let found = members.iter().filter_map(|(name, member)| {
+        let shape = service.shapes.get(&member.shape)?;
+        Some((name.clone(), form_value(service, shape, &format!("{prefix}{name}"), fields)?))
+    });
+    found.collect()
+}
+
+fn form_value(
+    service: &Service,
+    shape: &Shape,
+    path: &str,
+    fields: &BTreeMap<String, String>,
+) -> Option<Value> {
+    match shape {
+        Shape::Structure { .. } => {
+            let members = form_members(service, shape, &format!("{path}."), fields);
+            (!members.is_empty()).then_some(Value::Object(members))
+        }
+        Shape::List { member, .. } => {
+            let member = service.shapes.get(member)?;
+            let item =
+                |number: usize| form_value(service, member, &format!("{path}.member.{number}"), fields);
+            let items: Vec<Value> = (1..).map_while(item).collect();
+            (!items.is_empty()).then_some(Value::Array(items))
+        }
+        // What isn't of its type stays text, and is told so by its constraint.
+        Shape::Integer(_) => {
+            let text = fields.get(path)?;
+            Some(text.parse::<i64>().map_or_else(|_| Value::from(text.as_str()), Value::from))
+        }
+        Shape::Boolean {} => {
+            let text = fields.get(path)?;
+            Some(text.parse::<bool>().map_or_else(|_| Value::from(text.as_str()), Value::from))
+        }
+        _ => fields.get(path).map(|text| Value::from(text.as_str())),
+    }
 }
 
 /// REST-JSON: the operation is the method and the path; members are in the path, the query, headers and body.
@@ -309,11 +354,6 @@ fn pairs(text: &str) -> Vec<(String, String)> {
         .map(|field| field.split_once('=').unwrap_or((field, "")))
         .map(|(name, value)| (decode(name), decode(value)))
         .collect()
-}
-
-fn member_shape<'a>(service: &'a Service, shape: &Shape, name: &str) -> Option<&'a Shape> {
-    let Shape::Structure { members, .. } = shape else { return None };
-    service.shapes.get(&members.get(name)?.shape)
 }
 
 #[cfg(test)]

@@ -18,7 +18,12 @@ import botocore.loaders
 from botocore.eventstream import EventStreamBuffer
 from botocore.model import ServiceModel
 
-SERVICES = ["account", "bedrock", "bedrock-runtime", "events", "organizations", "sqs", "ssm", "sts"]
+SERVICES = [
+    "account", "bedrock", "bedrock-runtime", "cloudformation", "cloudtrail", "events", "iam", "organizations", "sqs",
+    "ssm", "sts",
+]
+# Those that take forms and answer in XML.
+QUERY = ("cloudformation", "iam", "sts")
 
 # Errors that belong to every service and so to no service's model.
 COMMON_ERRORS = {
@@ -79,16 +84,17 @@ class Models:
         """The service and operation model; the operation is None for a request that no model knows."""
         target = headers.get("x-amz-target", "")
         if target:
-            prefix, _, operation = target.partition(".")
+            # CloudTrail's prefix has dots in it.
+            prefix, _, operation = target.rpartition(".")
             [name] = [
                 name for name, service in self.services.items() if service.metadata.get("targetPrefix") == prefix
             ]
             return self.services[name], self._named(name, operation)
         scope = re.search(r"Credential=[^/]*/[^/]*/[^/]*/([^/]*)/", headers.get("authorization", ""))
         scope = scope.group(1) if scope else ""
-        if scope == "sts":
+        if scope in QUERY:
             action = urllib.parse.parse_qs(body.decode()).get("Action", [""])[0]
-            return self.services["sts"], self._named("sts", action)
+            return self.services[scope], self._named(scope, action)
         names = ["account"] if scope == "account" else ["bedrock", "bedrock-runtime"]
         for name in names:
             for operation in self.services[name].operation_names:
@@ -313,17 +319,39 @@ class Checker:
             if name not in shape.members:
                 found.append(f"{path}.{name} is not a member of {shape.name}")
                 continue
-            member = shape.members[name]
-            if member.type_name == "structure":
-                self._xml(member, child, namespace, f"{path}.{name}", found)
-            elif member.type_name == "timestamp":
-                if not ISO_8601.fullmatch(child.text or ""):
-                    found.append(f"{path}.{name} is not a time of ISO 8601: {child.text}")
-            elif member.type_name == "string":
-                self._string(member, child.text or "", f"{path}.{name}", found)
+            self._xml_value(shape.members[name], child, namespace, f"{path}.{name}", found)
         for name in shape.required_members:
             if name not in children:
                 found.append(f"{path}.{name} is missing")
+
+    def _xml_value(self, shape, element, namespace, path, found):
+        kind, text = shape.type_name, element.text or ""
+        if kind == "structure":
+            self._xml(shape, element, namespace, path, found)
+        elif kind == "list":
+            self._bounds(shape, len(element), path, found)
+            for index, item in enumerate(element):
+                if item.tag != f"{namespace}member":
+                    found.append(f"{path}[{index}] is called {item.tag}")
+                self._xml_value(shape.member, item, namespace, f"{path}[{index}]", found)
+        elif kind == "map":
+            for entry in element:
+                key, value = entry.find(f"{namespace}key"), entry.find(f"{namespace}value")
+                if entry.tag != f"{namespace}entry" or key is None or value is None:
+                    found.append(f"{path} has an entry {entry.tag} without key or value")
+                    continue
+                self._xml_value(shape.key, key, namespace, f"{path}.{key.text} (the key)", found)
+                self._xml_value(shape.value, value, namespace, f"{path}.{key.text}", found)
+        elif kind == "timestamp":
+            if not ISO_8601.fullmatch(text):
+                found.append(f"{path} is not a time of ISO 8601: {text}")
+        elif kind == "string":
+            self._string(shape, text, path, found)
+        elif kind == "boolean":
+            if text not in ("true", "false"):
+                found.append(f"{path} is not a boolean: {text!r}")
+        elif kind in ("integer", "long") and not re.fullmatch(r"-?\d+", text):
+            found.append(f"{path} is not a whole number: {text!r}")
 
     def _string(self, shape, value, path, found):
         self._bounds(shape, len(value), path, found)

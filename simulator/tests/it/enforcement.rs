@@ -114,6 +114,7 @@ async fn a_caller_who_may_not_apply_the_enforced_guardrail_loses_every_call() {
                     }],
                     deny: Vec::new(),
                 },
+                ..simulator::Role::default()
             },
         );
     });

@@ -67,7 +67,7 @@ async fn an_external_id_and_a_session_policy_count() {
             ..Trust::default()
         };
         let permissions = simulator::Permissions::administrator();
-        model.put_role(MEMBER, Role { name: "Guarded".to_owned(), trust, permissions });
+        model.put_role(MEMBER, Role { name: "Guarded".to_owned(), trust, permissions, ..Role::default() });
     });
     let hub = Client::new(&simulator, MANAGEMENT);
     let form = format!("Action=AssumeRole&RoleSessionName=test&RoleArn=arn:aws:iam::{MEMBER}:role/Guarded");
