@@ -11,11 +11,15 @@
 
 pub mod baseline;
 #[cfg(feature = "cli")]
+pub mod callers;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod cloud;
 pub mod content;
 pub mod copy;
 pub mod desired;
+#[cfg(feature = "cli")]
+pub mod doctor;
 pub mod enforcement;
 pub mod failure;
 pub mod handler;
@@ -34,5 +38,7 @@ pub mod report;
 pub mod resolved;
 pub mod resource_policy;
 pub mod settings;
+#[cfg(feature = "cli")]
+pub mod simulation;
 pub mod task;
 pub mod trigger;

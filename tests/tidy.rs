@@ -73,6 +73,10 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("metrics", Core, Only("record plan limits task report outcome")),
     // Reads settings through a function that is passed in.
     ("settings", Core, Only("ids own_roles limits")),
+    // What IAM's simulation says, and what a deployment and its accounts look like to a person.
+    ("simulation", Core, Only("")),
+    ("callers", Core, Only("failure simulation")),
+    ("doctor", Core, Only("ids failure simulation")),
     ("cloud", Effects, EverythingAbove),
     ("ledger", Effects, EverythingAbove),
     ("reconcile", Effects, EverythingAbove),

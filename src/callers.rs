@@ -1,0 +1,226 @@
+//! Who would lose access to models by an enforcement: principals that may invoke models and may not
+//! apply the guardrail.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::simulation::{Evaluated, Refusal};
+
+/// What invokes a model. Converse and ConverseStream are allowed by the same two.
+pub const INVOKE: [&str; 2] = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"];
+/// What a guarded call needs besides.
+pub const APPLY: &str = "bedrock:ApplyGuardrail";
+
+/// Where AWS keeps the roles of its own services, which nobody else may use or change.
+const OF_A_SERVICE: &str = "/aws-service-role/";
+
+/// A role or user of an account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Principal {
+    /// Its ARN.
+    pub arn: String,
+    /// Its path, with a slash at both ends.
+    pub path: String,
+}
+
+impl Principal {
+    /// Whether it is the role of one of AWS's services.
+    pub fn is_service_linked(&self) -> bool {
+        self.path.starts_with(OF_A_SERVICE)
+    }
+}
+
+/// What was found out about one principal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// It can't invoke models: no enforcement concerns it.
+    NoCaller,
+    /// It may invoke models, and may apply the guardrail.
+    Fine,
+    /// It may invoke models, and would lose that.
+    Breaks {
+        /// What it may not apply, and why.
+        lacks: Vec<Lack>,
+    },
+    /// It isn't known which of these.
+    Unknown {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Something that a principal may not apply.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Lack {
+    /// The guardrail's or profile's ARN.
+    pub resource: String,
+    /// What refuses.
+    pub refusal: Refusal,
+}
+
+/// Whether somebody may invoke any model, by a simulation of [`INVOKE`] on models of the Region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Invokes {
+    /// At least one, in one way.
+    Yes,
+    /// None.
+    No,
+    /// None by itself, but conditions ask for what isn't known beforehand.
+    Depends(BTreeSet<String>),
+}
+
+/// Judges whether a principal may invoke models.
+pub fn invokes(evaluated: &[Evaluated]) -> Invokes {
+    if evaluated.iter().any(|one| one.own_side().is_ok()) {
+        return Invokes::Yes;
+    }
+    // What is denied outright, or by boundary or organization, no condition makes allowed.
+    let open = evaluated.iter().filter(|one| one.own_side() == Err(Refusal::NotAllowed));
+    let keys: BTreeSet<String> = open.flat_map(|one| one.missing_keys.iter().cloned()).collect();
+    if keys.is_empty() { Invokes::No } else { Invokes::Depends(keys) }
+}
+
+/// Judges one principal. `applies` is what its simulation of [`APPLY`] on each resource said, which is
+/// only asked for those who invoke.
+pub fn judge(
+    invokes: &Result<Invokes, Failure>,
+    resources: &[String],
+    applies: &Result<Vec<Evaluated>, Failure>,
+) -> Verdict {
+    let depends = match invokes {
+        Err(failure) => return Verdict::Unknown { why: failure.to_string() },
+        Ok(Invokes::No) => return Verdict::NoCaller,
+        Ok(Invokes::Yes) => None,
+        Ok(Invokes::Depends(keys)) => Some(keys),
+    };
+    let evaluated = match applies {
+        Ok(evaluated) => evaluated,
+        Err(failure) => return Verdict::Unknown { why: failure.to_string() },
+    };
+    let mut lacks = Vec::new();
+    for resource in resources {
+        let said = evaluated.iter().find(|one| one.action == APPLY && one.resource == *resource);
+        let Some(said) = said else {
+            return Verdict::Unknown { why: format!("IAM didn't say whether it may apply {resource}") };
+        };
+        if let Err(refusal) = said.own_side() {
+            lacks.push(Lack { resource: resource.clone(), refusal });
+        }
+    }
+    match (lacks.is_empty(), depends) {
+        (true, _) => Verdict::Fine,
+        (false, None) => Verdict::Breaks { lacks },
+        (false, Some(keys)) => {
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            Verdict::Unknown {
+                why: format!(
+                    "it may not apply the guardrail, and invokes models or not by {}",
+                    keys.join(", ")
+                ),
+            }
+        }
+    }
+}
+
+/// The statement that has to be added to a principal's policies.
+pub fn statement(resources: &[String]) -> Value {
+    json!({ "Sid": "ApplyEnforcedGuardrail", "Effect": "Allow", "Action": APPLY, "Resource": resources })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Category;
+    use crate::simulation::Decision;
+
+    const GUARDRAIL: &str = "arn:aws:bedrock:us-east-1:222222222222:guardrail/base";
+
+    fn evaluated(action: &str, resource: &str, decision: Decision) -> Evaluated {
+        Evaluated {
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            decision,
+            details: std::collections::BTreeMap::new(),
+            by_organization: None,
+            by_boundary: None,
+            missing_keys: BTreeSet::new(),
+        }
+    }
+
+    fn apply(decision: Decision) -> Vec<Evaluated> {
+        vec![evaluated(APPLY, GUARDRAIL, decision)]
+    }
+
+    fn keys(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn one_model_is_enough_to_be_a_caller() {
+        let one = |decision| evaluated(INVOKE[0], "arn:aws:bedrock:us-east-1::foundation-model/m", decision);
+        let conditional = Evaluated { missing_keys: keys(&["aws:SourceVpce"]), ..one(Decision::Implicit) };
+        let bounded = Evaluated { by_boundary: Some(false), ..conditional.clone() };
+        let table = [
+            (vec![], Invokes::No),
+            (vec![one(Decision::Implicit), one(Decision::Explicit)], Invokes::No),
+            (vec![one(Decision::Implicit), one(Decision::Allowed)], Invokes::Yes),
+            (vec![conditional.clone(), one(Decision::Allowed)], Invokes::Yes),
+            (vec![conditional], Invokes::Depends(keys(&["aws:SourceVpce"]))),
+            (vec![bounded], Invokes::No),
+        ];
+        for (said, expected) in table {
+            assert_eq!(invokes(&said), expected, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn who_invokes_and_may_not_apply_would_break() {
+        let failure = Failure {
+            category: Category::Denied,
+            operation: "SimulatePrincipalPolicy".to_owned(),
+            message: "AccessDenied: no".to_owned(),
+        };
+        let why = "SimulatePrincipalPolicy: AccessDenied: no (denied)";
+        let depends = Ok(Invokes::Depends(keys(&["aws:SourceVpce"])));
+        let lack =
+            |refusal| Verdict::Breaks { lacks: vec![Lack { resource: GUARDRAIL.to_owned(), refusal }] };
+        let table = [
+            (Ok(Invokes::No), Ok(vec![]), Verdict::NoCaller),
+            (Ok(Invokes::Yes), Ok(apply(Decision::Allowed)), Verdict::Fine),
+            (Ok(Invokes::Yes), Ok(apply(Decision::Implicit)), lack(Refusal::NotAllowed)),
+            (Ok(Invokes::Yes), Ok(apply(Decision::Explicit)), lack(Refusal::Denied)),
+            (depends.clone(), Ok(apply(Decision::Allowed)), Verdict::Fine),
+            (
+                depends,
+                Ok(apply(Decision::Implicit)),
+                Verdict::Unknown {
+                    why: "it may not apply the guardrail, and invokes models or not by aws:SourceVpce"
+                        .to_owned(),
+                },
+            ),
+            (Err(failure.clone()), Ok(vec![]), Verdict::Unknown { why: why.to_owned() }),
+            (Ok(Invokes::Yes), Err(failure), Verdict::Unknown { why: why.to_owned() }),
+            (
+                Ok(Invokes::Yes),
+                Ok(vec![]),
+                Verdict::Unknown { why: format!("IAM didn't say whether it may apply {GUARDRAIL}") },
+            ),
+        ];
+        for (invokes, applies, expected) in table {
+            let resources = [GUARDRAIL.to_owned()];
+            assert_eq!(judge(&invokes, &resources, &applies), expected, "{invokes:?} {applies:?}");
+        }
+    }
+
+    #[test]
+    fn roles_of_services_are_told_by_their_path() {
+        let role = |path: &str| Principal { arn: String::new(), path: path.to_owned() };
+        assert!(role("/aws-service-role/support.amazonaws.com/").is_service_linked());
+        assert!(!role("/service-role/").is_service_linked());
+        assert!(!role("/").is_service_linked());
+    }
+}

@@ -1,0 +1,197 @@
+//! Whether everything is there that the keeper needs: what was read of a deployment, judged.
+//!
+//! Reading is `cloud`'s and `cli`'s business. What could not be read is never taken for good.
+
+mod organization;
+mod permissions;
+mod rules;
+mod stack_sets;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod trails;
+mod trust;
+
+use serde::Serialize;
+
+use crate::failure::{Category, Failure};
+use crate::ids::{AccountId, Region, Target};
+
+pub use organization::{Delegation, Membership, regions, standing};
+pub use permissions::{Facts, Need, lacking, of_function, of_member};
+pub use rules::{Listens, Rule, rules};
+pub use stack_sets::{Instance, StackSet, stack_set};
+pub use summary::{Group, Summary};
+pub use trails::{Basic, Field, Selectors, Trail, trail};
+pub use trust::{Trusted, trust};
+
+/// What is looked into, in the order in which one thing depends on another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// The organization, and who we are in it.
+    Organization,
+    /// The baseline.
+    Baseline,
+    /// The guardrails that the baseline names, and their resource policies.
+    Guardrails,
+    /// The hub's bus, rules, queues and table.
+    Hub,
+    /// What the function may do.
+    FunctionRole,
+    /// The StackSets that bring role and rules to members.
+    StackSets,
+    /// CloudTrail, without which EventBridge is told nothing.
+    Trails,
+    /// The role that the function assumes in members.
+    MemberRole,
+    /// The rules by which members and the management account tell the hub.
+    ForwardingRules,
+    /// Whether the baseline's Regions are enabled in the accounts.
+    Regions,
+}
+
+impl Check {
+    /// What it is called on a terminal.
+    pub fn title(self) -> &'static str {
+        match self {
+            Check::Organization => "organization",
+            Check::Baseline => "baseline",
+            Check::Guardrails => "guardrails",
+            Check::Hub => "hub: bus, rules, queues, ledger",
+            Check::FunctionRole => "the function's role",
+            Check::StackSets => "StackSets",
+            Check::Trails => "trails: without one, no event comes",
+            Check::MemberRole => "member role",
+            Check::ForwardingRules => "forwarding rules",
+            Check::Regions => "Regions enabled",
+        }
+    }
+}
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Something is wrong.
+    Problem,
+    /// It could not be told: no better than a problem.
+    Unknown,
+    /// There is nothing to look at.
+    NotApplicable,
+    /// As it should be.
+    Ok,
+}
+
+/// What a finding is about. Displays as `-`, an account, or `ACCOUNT/REGION`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// The account, where it is about one.
+    pub account: Option<AccountId>,
+    /// The Region, where it is about one.
+    pub region: Option<Region>,
+}
+
+impl Place {
+    /// The deployment as a whole.
+    pub const WHOLE: Place = Place { account: None, region: None };
+
+    /// One account.
+    pub fn account(account: &AccountId) -> Place {
+        Place { account: Some(account.clone()), region: None }
+    }
+
+    /// One account in one Region.
+    pub fn target(account: &AccountId, region: &Region) -> Place {
+        Place { account: Some(account.clone()), region: Some(region.clone()) }
+    }
+
+    /// One Region, of nobody in particular.
+    pub fn region(region: &Region) -> Place {
+        Place { account: None, region: Some(region.clone()) }
+    }
+}
+
+impl From<&Target> for Place {
+    fn from(target: &Target) -> Place {
+        Place::target(&target.account, &target.region)
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.account, &self.region) {
+            (None, None) => f.write_str("-"),
+            (Some(account), None) => account.fmt(f),
+            (None, Some(region)) => region.fmt(f),
+            (Some(account), Some(region)) => write!(f, "{account}/{region}"),
+        }
+    }
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Which check it belongs to.
+    pub check: Check,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// What it is about.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What is so, in the same words for every place where it is so.
+    pub text: String,
+    /// What this place has of its own: what AWS said, for example.
+    pub detail: Option<String>,
+    /// What to do.
+    pub todo: Option<String>,
+}
+
+impl Finding {
+    /// As it should be.
+    pub fn ok(check: Check, place: Place, text: impl Into<String>) -> Finding {
+        Finding { check, outcome: Outcome::Ok, place, text: text.into(), detail: None, todo: None }
+    }
+
+    /// Something is wrong, and what to do.
+    pub fn problem(check: Check, place: Place, text: impl Into<String>, todo: impl Into<String>) -> Finding {
+        let todo = Some(todo.into());
+        Finding { check, outcome: Outcome::Problem, place, text: text.into(), detail: None, todo }
+    }
+
+    /// There is nothing to look at.
+    pub fn not_applicable(check: Check, place: Place, text: impl Into<String>) -> Finding {
+        Finding { outcome: Outcome::NotApplicable, ..Finding::ok(check, place, text) }
+    }
+
+    /// It could not be told, and what would help.
+    pub fn unknown(check: Check, place: Place, text: impl Into<String>, todo: impl Into<String>) -> Finding {
+        Finding { outcome: Outcome::Unknown, ..Finding::problem(check, place, text, todo) }
+    }
+
+    /// It could not be told because a call failed.
+    pub fn unread(check: Check, place: Place, what: &str, failure: &Failure) -> Finding {
+        let Failure { category, operation, message } = failure;
+        let text = match category {
+            Category::Denied => format!("{what}: {operation} was denied"),
+            category => format!("{what}: {operation} failed ({category})"),
+        };
+        let todo = match category {
+            Category::Denied if operation == "AssumeRole" => {
+                "give a role that may be assumed from here, or credentials that may assume it"
+            }
+            Category::Denied => "run this as somebody who may, or allow it to whom you run it as",
+            Category::Transient => "run it again",
+            Category::NotReady => "wait until the account and its Region are set up; enable the Region",
+            Category::Rejected | Category::Gone => "see what AWS said",
+        };
+        let detail = Some(message.clone());
+        Finding { detail, ..Finding::unknown(check, place, text, todo) }
+    }
+
+    /// With what this place has of its own.
+    #[must_use]
+    pub fn detailed(self, detail: impl Into<String>) -> Finding {
+        Finding { detail: Some(detail.into()), ..self }
+    }
+}

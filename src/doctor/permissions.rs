@@ -1,0 +1,181 @@
+//! What the function and the member role have to be allowed, and whether they are.
+
+use super::{Check, Finding, Place};
+use crate::failure::Failure;
+use crate::ids::{AccountId, OrganizationId, Partition, Region, RoleName};
+use crate::simulation::{Evaluated, Refusal};
+
+/// An action that somebody needs, on one resource.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Need {
+    /// The resource's ARN, or `*` where the action has no resource types.
+    pub resource: String,
+    /// For example `bedrock:ApplyGuardrail`.
+    pub action: &'static str,
+}
+
+/// What the needs depend on.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The partition.
+    pub partition: Partition,
+    /// The organization.
+    pub organization: OrganizationId,
+    /// Its management account.
+    pub management: AccountId,
+    /// The account of the function.
+    pub hub: AccountId,
+    /// The account that owns the guardrails.
+    pub owner: AccountId,
+    /// A member account, to ask about: permissions don't tell members apart.
+    pub member: AccountId,
+    /// A Region of the baseline, for the same reason.
+    pub region: Region,
+    /// The role in members.
+    pub member_role: RoleName,
+    /// Whether the baseline has guardrails copied.
+    pub copies: bool,
+    /// What the function reads, sends to and keeps: the ARNs of what there is.
+    pub parameter: Option<String>,
+    /// The queues of events and tasks.
+    pub queues: Vec<String>,
+    /// The ledger's table.
+    pub table: Option<String>,
+    /// The bus.
+    pub bus: Option<String>,
+}
+
+const ENFORCEMENT: &[&str] = &[
+    "bedrock:ListEnforcedGuardrailsConfiguration",
+    "bedrock:PutEnforcedGuardrailConfiguration",
+    "bedrock:DeleteEnforcedGuardrailConfiguration",
+];
+const PROVE: &[&str] = &["bedrock:GetGuardrail", "bedrock:ApplyGuardrail"];
+const SHARE: &[&str] =
+    &["bedrock:GetResourcePolicy", "bedrock:PutResourcePolicy", "bedrock:DeleteResourcePolicy"];
+const TAGS: &[&str] = &["bedrock:ListTagsForResource"];
+const COPY: &[&str] = &[
+    "bedrock:CreateGuardrailVersion",
+    "bedrock:UpdateGuardrail",
+    "bedrock:DeleteGuardrail",
+    "bedrock:ListTagsForResource",
+    "bedrock:TagResource",
+];
+const QUEUE: &[&str] =
+    &["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+const TABLE: &[&str] = &[
+    "dynamodb:GetItem",
+    "dynamodb:BatchGetItem",
+    "dynamodb:Scan",
+    "dynamodb:PutItem",
+    "dynamodb:DeleteItem",
+];
+
+impl Facts {
+    /// Some guardrail of an account: permissions are given on all of them, since nobody knows their ids
+    /// beforehand.
+    fn guardrail(&self, account: &AccountId) -> String {
+        format!("arn:{}:bedrock:{}:{account}:guardrail/abcdefghijkl", self.partition, self.region)
+    }
+
+    /// What is needed in an account that is worked on, whoever works there.
+    fn in_account(&self, account: &AccountId) -> Vec<Need> {
+        let mut needs = on("*", ENFORCEMENT);
+        needs.extend(on(&self.guardrail(&self.owner), PROVE));
+        let owns = *account == self.owner;
+        if owns || self.copies {
+            needs.extend(on("*", &["bedrock:ListGuardrails"]));
+        }
+        if owns {
+            needs.extend(on(&self.guardrail(account), SHARE));
+            needs.extend(on(&self.guardrail(account), TAGS));
+        }
+        if self.copies {
+            needs.extend(on("*", &["bedrock:CreateGuardrail"]));
+            needs.extend(on(&self.guardrail(account), COPY));
+        }
+        needs
+    }
+}
+
+fn on(resource: &str, actions: &[&'static str]) -> Vec<Need> {
+    actions.iter().map(|action| Need { resource: resource.to_owned(), action }).collect()
+}
+
+fn sorted(mut needs: Vec<Need>) -> Vec<Need> {
+    needs.sort();
+    needs.dedup();
+    needs
+}
+
+/// What the function's role needs.
+pub fn of_function(facts: &Facts) -> Vec<Need> {
+    let Facts { partition, organization, management, hub, member, member_role, .. } = facts;
+    let mut needs = facts.in_account(hub);
+    let role = format!("arn:{partition}:iam::{member}:role/{member_role}");
+    needs.extend(on(&role, &["sts:AssumeRole"]));
+    needs.extend(on("*", &["organizations:DescribeOrganization", "organizations:ListAccounts"]));
+    let account = format!("arn:{partition}:organizations::{management}:account/{organization}/{member}");
+    needs.extend(on(&account, &["organizations:DescribeAccount", "organizations:ListParents"]));
+    for parameter in &facts.parameter {
+        needs.extend(on(parameter, &["ssm:GetParameter"]));
+    }
+    for queue in &facts.queues {
+        needs.extend(on(queue, QUEUE));
+    }
+    for table in &facts.table {
+        needs.extend(on(table, TABLE));
+    }
+    for bus in &facts.bus {
+        needs.extend(on(bus, &["events:PutEvents"]));
+    }
+    sorted(needs)
+}
+
+/// What the member role of an account needs.
+pub fn of_member(facts: &Facts, account: &AccountId) -> Vec<Need> {
+    sorted(facts.in_account(account))
+}
+
+/// Judges a simulation of everything that a role needs.
+pub fn lacking(
+    check: Check,
+    place: &Place,
+    role: &str,
+    needs: &[Need],
+    seen: &Result<Vec<Evaluated>, Failure>,
+    todo: &str,
+) -> Vec<Finding> {
+    let evaluated = match seen {
+        Ok(evaluated) => evaluated,
+        Err(failure) => {
+            let what = format!("what {role} may do isn't known");
+            return vec![Finding::unread(check, place.clone(), &what, failure)];
+        }
+    };
+    let judge = |need: &Need| {
+        let Need { action, resource } = need;
+        let said = evaluated.iter().find(|one| one.action == *action && one.resource == *resource);
+        let Some(said) = said else {
+            let text = format!("whether {role} may {action} isn't known: IAM didn't say");
+            return Some(Finding::unknown(check, place.clone(), text, "run it again"));
+        };
+        let refusal = said.own_side().err()?;
+        let detail = format!("on {resource}");
+        if refusal == Refusal::NotAllowed && !said.missing_keys.is_empty() {
+            let keys: Vec<&str> = said.missing_keys.iter().map(String::as_str).collect();
+            let text = format!("whether {role} may {action} depends on {}", keys.join(", "));
+            let todo = "see that the condition holds for the function";
+            return Some(Finding::unknown(check, place.clone(), text, todo).detailed(detail));
+        }
+        let text = format!("{role} may not {action}: {refusal}");
+        Some(Finding::problem(check, place.clone(), text, todo).detailed(detail))
+    };
+    let found: Vec<Finding> = needs.iter().filter_map(judge).collect();
+    if found.is_empty() {
+        let actions: std::collections::BTreeSet<&str> = needs.iter().map(|need| need.action).collect();
+        let text = format!("{role} may do the {} things that it has to", actions.len());
+        return vec![Finding::ok(check, place.clone(), text)];
+    }
+    found
+}

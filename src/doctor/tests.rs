@@ -1,0 +1,426 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::ids::Role;
+use crate::simulation::{Decision, Evaluated};
+
+fn account(text: &str) -> AccountId {
+    text.parse().unwrap()
+}
+
+fn hub() -> AccountId {
+    account("111111111111")
+}
+
+fn region() -> Region {
+    "eu-west-1".parse().unwrap()
+}
+
+fn denied(operation: &str) -> Failure {
+    let message = "AccessDenied: not you".to_owned();
+    Failure { category: Category::Denied, operation: operation.to_owned(), message }
+}
+
+/// The outcome and text of findings, a line each.
+fn told(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(|one| format!("{:?}: {}", one.outcome, one.text)).collect()
+}
+
+#[track_caller]
+fn all_say_what_to_do(findings: &[Finding]) {
+    for one in findings.iter().filter(|one| matches!(one.outcome, Outcome::Problem | Outcome::Unknown)) {
+        assert!(one.todo.as_ref().is_some_and(|todo| !todo.is_empty()), "{one:?}");
+    }
+}
+
+#[test]
+fn the_organization_and_our_place_in_it() {
+    let standing_of = |features: &str, own: &str, in_hub: Option<&str>, delegation: &Delegation| {
+        let membership = Membership {
+            id: "o-exampleorgid".parse().unwrap(),
+            management: hub(),
+            features: features.to_owned(),
+            own: account(own),
+            hub: in_hub.map(account),
+        };
+        let findings = standing(&membership, delegation);
+        all_say_what_to_do(&findings);
+        told(&findings)
+    };
+    let of = |services: &[&str]| Ok(services.iter().map(|one| (*one).to_owned()).collect());
+    let stack_sets = of(&["member.org.stacksets.cloudformation.amazonaws.com"]);
+    let all = "Ok: o-exampleorgid has all features";
+    let table: [(&str, &str, Option<&str>, &Delegation, [&str; 2]); 7] = [
+        ("ALL", "111111111111", None, &of(&[]), [all, "Ok: the hub is the management account"]),
+        (
+            "CONSOLIDATED_BILLING",
+            "111111111111",
+            None,
+            &of(&[]),
+            [
+                "Problem: o-exampleorgid has the feature set CONSOLIDATED_BILLING",
+                "Ok: the hub is the management account",
+            ],
+        ),
+        (
+            "ALL",
+            "222222222222",
+            Some("222222222222"),
+            &stack_sets,
+            [all, "Ok: the hub is a delegated administrator, for StackSets too"],
+        ),
+        (
+            "ALL",
+            "222222222222",
+            None,
+            &of(&["guardduty.amazonaws.com"]),
+            [
+                all,
+                "Ok: the hub is a delegated administrator, but not for StackSets: role and rules come by other means",
+            ],
+        ),
+        (
+            "ALL",
+            "222222222222",
+            None,
+            &of(&[]),
+            [all, "Problem: the hub is neither the management account nor a delegated administrator"],
+        ),
+        (
+            "ALL",
+            "222222222222",
+            None,
+            &Err(denied("ListDelegatedServicesForAccount")),
+            [
+                all,
+                "Unknown: whether the hub is a delegated administrator isn't known: ListDelegatedServicesForAccount was denied",
+            ],
+        ),
+        (
+            "ALL",
+            "222222222222",
+            Some("111111111111"),
+            &stack_sets,
+            [all, "Problem: these are credentials of 222222222222, and the function is in 111111111111"],
+        ),
+    ];
+    for (features, own, in_hub, delegation, expected) in table {
+        assert_eq!(standing_of(features, own, in_hub, delegation), expected, "{features} {own} {in_hub:?}");
+    }
+}
+
+#[test]
+fn regions_that_an_account_has_not_enabled() {
+    let wanted = BTreeSet::from([region()]);
+    for (status, expected) in [
+        (Some("ENABLED"), "Ok: enabled"),
+        (Some("ENABLED_BY_DEFAULT"), "Ok: enabled"),
+        (Some("ENABLING"), "Unknown: being enabled"),
+        (Some("DISABLED"), "Problem: the Region is disabled"),
+        (Some("DISABLING"), "Problem: the Region is disabling"),
+        (Some("SOMETHING"), "Unknown: AWS says SOMETHING"),
+        (None, "Problem: AWS doesn't list this Region for the account"),
+    ] {
+        let seen = status.map(|status| ("eu-west-1".to_owned(), status.to_owned())).into_iter().collect();
+        let findings = regions(&hub(), &wanted, &Ok(seen));
+        all_say_what_to_do(&findings);
+        assert_eq!(told(&findings), [expected]);
+    }
+    let findings = regions(&hub(), &wanted, &Err(denied("ListRegions")));
+    assert_eq!(told(&findings), ["Unknown: not known: ListRegions was denied"]);
+}
+
+fn basic(management: bool, kind: &str) -> Selectors {
+    Selectors::Basic(vec![Basic { management, kind: kind.to_owned() }])
+}
+
+fn field(name: &str, equals: &[&str], not_equals: &[&str]) -> Field {
+    let set = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+    Field { name: name.to_owned(), equals: set(equals), not_equals: set(not_equals), otherwise: false }
+}
+
+fn one_trail(selectors: Selectors) -> Trail {
+    Trail {
+        name: "all".to_owned(),
+        home: Some("us-east-1".to_owned()),
+        multi_region: true,
+        logging: Ok(true),
+        selectors: Ok(selectors),
+    }
+}
+
+#[test]
+fn trails_that_let_events_through_and_others() {
+    let management = || field("eventCategory", &["Management"], &[]);
+    let logs = "Ok: trail all logs management events";
+    let silent = "Problem: trail all doesn't log management events that write";
+    let narrowed = "Unknown: trail all logs some management events, chosen by more than source and readOnly";
+    let all = || one_trail(basic(true, "All"));
+    let advanced = |fields: Vec<Field>| one_trail(Selectors::Advanced(vec![fields]));
+    let table = [
+        (vec![], "Problem: no trail logs here"),
+        (vec![all()], logs),
+        (vec![one_trail(basic(true, "WriteOnly"))], logs),
+        (vec![one_trail(basic(true, "ReadOnly"))], silent),
+        (vec![one_trail(basic(false, "All"))], silent),
+        (vec![one_trail(Selectors::Basic(vec![]))], silent),
+        (vec![Trail { multi_region: false, ..all() }], "Problem: no trail logs here"),
+        (vec![Trail { multi_region: false, home: Some("eu-west-1".to_owned()), ..all() }], logs),
+        (vec![Trail { logging: Ok(false), ..all() }], "Problem: trail all is switched off"),
+        (vec![Trail { logging: Ok(false), ..all() }, all()], logs),
+        (
+            vec![Trail { logging: Err(denied("GetTrailStatus")), ..all() }],
+            "Unknown: what trail all logs isn't known: GetTrailStatus was denied",
+        ),
+        (vec![Trail { selectors: Err(denied("GetEventSelectors")), ..all() }, all()], logs),
+        (vec![advanced(vec![management()])], logs),
+        (vec![advanced(vec![management(), field("readOnly", &["false"], &[])])], logs),
+        (vec![advanced(vec![management(), field("readOnly", &["true"], &[])])], silent),
+        (vec![advanced(vec![management(), field("eventSource", &[], &["kms.amazonaws.com"])])], logs),
+        (vec![advanced(vec![management(), field("eventSource", &[], &["bedrock.amazonaws.com"])])], silent),
+        (vec![advanced(vec![management(), field("eventSource", &["s3.amazonaws.com"], &[])])], silent),
+        (vec![advanced(vec![management(), field("eventName", &["PutResourcePolicy"], &[])])], narrowed),
+        (vec![advanced(vec![field("eventCategory", &["Data"], &[])])], silent),
+    ];
+    for (trails, expected) in table {
+        let finding = trail(&hub(), &region(), &Ok(trails.clone()));
+        assert_eq!(told(std::slice::from_ref(&finding)), [expected], "{trails:?}");
+        all_say_what_to_do(&[finding]);
+    }
+    let finding = trail(&hub(), &region(), &Err(denied("DescribeTrails")));
+    assert_eq!(told(&[finding]), ["Unknown: which trails log isn't known: DescribeTrails was denied"]);
+}
+
+const QUEUE: &str = "arn:aws:sqs:us-east-1:111111111111:events";
+
+fn rule(pattern: &str, enabled: bool, targets: &[&str]) -> Rule {
+    let targets = Ok(targets.iter().map(|one| (*one).to_owned()).collect());
+    Rule { name: "listening".to_owned(), enabled, pattern: Some(pattern.to_owned()), targets }
+}
+
+#[test]
+fn rules_that_send_events_on_and_others() {
+    let pattern = r#"{"source":["aws.bedrock"],"detail":{"eventName":["CreateGuardrail"]}}"#;
+    let good = "Ok: events of aws.bedrock on default are sent on";
+    let none = "Problem: no rule sends events of aws.bedrock on default to events";
+    let table = [
+        (vec![], none),
+        (vec![rule(pattern, true, &[QUEUE])], good),
+        (vec![rule(r#"{"source":[{"prefix":"aws."}]}"#, true, &[QUEUE])], good),
+        (vec![rule(pattern, true, &["arn:aws:sqs:us-east-1:111111111111:other", QUEUE])], good),
+        (
+            vec![rule(pattern, false, &[QUEUE])],
+            "Problem: rule listening for events of aws.bedrock on default is disabled",
+        ),
+        (vec![rule(pattern, false, &[QUEUE]), rule(pattern, true, &[QUEUE])], good),
+        (vec![rule(pattern, true, &["arn:aws:sqs:us-east-1:111111111111:other"])], none),
+        (vec![rule(r#"{"source":["aws.s3"]}"#, true, &[QUEUE])], none),
+        (vec![rule("nonsense", true, &[QUEUE])], none),
+        (vec![Rule { pattern: None, ..rule("", true, &[QUEUE]) }], none),
+        (
+            vec![Rule { targets: Err(denied("ListTargetsByRule")), ..rule(pattern, true, &[]) }],
+            "Unknown: where events of aws.bedrock on default are sent isn't known: ListTargetsByRule was denied",
+        ),
+    ];
+    let judge = |seen: &Result<Vec<Rule>, Failure>| {
+        let needs = [Listens::Source("aws.bedrock")];
+        let findings = rules(Check::Hub, &Place::WHOLE, "default", &needs, seen, QUEUE, "deploy it");
+        all_say_what_to_do(&findings);
+        told(&findings)
+    };
+    for (seen, expected) in table {
+        assert_eq!(judge(&Ok(seen.clone())), [expected], "{seen:?}");
+    }
+    assert_eq!(
+        judge(&Err(denied("ListRules"))),
+        ["Unknown: the rules on default aren't known: ListRules was denied"]
+    );
+    assert!(Listens::DetailType("Reconcile Requested").is_for(r#"{"detail-type":["Reconcile Requested"]}"#));
+}
+
+#[test]
+fn stack_sets_and_their_stacks() {
+    let instance = |status: &str, detailed: &str| Instance {
+        account: "300000000001".to_owned(),
+        region: "eu-west-1".to_owned(),
+        status: status.to_owned(),
+        detailed: (!detailed.is_empty()).then(|| detailed.to_owned()),
+        reason: None,
+    };
+    for (status, detailed, expected) in [
+        ("CURRENT", "SUCCEEDED", "Ok: the stack of roles is current"),
+        ("CURRENT", "", "Ok: the stack of roles is current"),
+        ("OUTDATED", "RUNNING", "Unknown: the stack of roles is being deployed"),
+        ("OUTDATED", "FAILED", "Problem: the stack of roles is outdated, last FAILED"),
+        ("OUTDATED", "", "Problem: the stack of roles is outdated"),
+        ("CURRENT", "FAILED", "Problem: the stack of roles is current, last FAILED"),
+        ("INOPERABLE", "INOPERABLE", "Problem: the stack of roles is inoperable"),
+    ] {
+        let seen = StackSet { status: "ACTIVE".to_owned(), auto_deployment: Some(true) };
+        let findings = stack_set("roles", &seen, &Ok(vec![instance(status, detailed)]), &BTreeSet::new());
+        all_say_what_to_do(&findings);
+        assert_eq!(told(&findings)[1], expected);
+    }
+    let target: Target = "300000000002/eu-west-1".parse().unwrap();
+    let seen = StackSet { status: "DELETED".to_owned(), auto_deployment: Some(false) };
+    let findings = stack_set("roles", &seen, &Ok(vec![instance("CURRENT", "")]), &BTreeSet::from([target]));
+    assert_eq!(
+        told(&findings),
+        [
+            "Problem: roles is DELETED",
+            "Ok: the stack of roles is current",
+            "Problem: roles has no stack here, and the baseline guards the account"
+        ]
+    );
+    let seen = StackSet { status: "ACTIVE".to_owned(), auto_deployment: None };
+    let findings = stack_set("roles", &seen, &Err(denied("ListStackInstances")), &BTreeSet::new());
+    assert_eq!(
+        told(&findings),
+        [
+            "Problem: roles doesn't deploy to accounts that join",
+            "Unknown: the stacks of roles aren't known: ListStackInstances was denied"
+        ]
+    );
+}
+
+#[test]
+fn a_member_role_lets_the_function_in_or_not() {
+    let function = Role::parse_arn("arn:aws:iam::111111111111:role/Keeper").unwrap();
+    let (in_hub, member) = (hub(), account("300000000001"));
+    let trusted = Trusted { function: Some(&function), hub: &in_hub, external_id: Some("sesame") };
+    let document = |principal: &str, condition: &str| {
+        format!(
+            r#"{{"Statement":{{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{principal},"Condition":{condition}}}}}"#
+        )
+    };
+    let root = r#"{"AWS":"arn:aws:iam::111111111111:root"}"#;
+    let arn = r#"{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111111111111:role/Keeper"}}"#;
+    let table = [
+        (document(root, "{}"), None),
+        (document(root, arn), None),
+        (document(r#"{"AWS":["arn:aws:iam::111111111111:role/path/Keeper"]}"#, "{}"), None),
+        (document(root, r#"{"StringEquals":{"sts:ExternalId":"sesame"}}"#), None),
+        (
+            document(root, r#"{"StringEquals":{"sts:ExternalId":"other"}}"#),
+            Some("it asks for another external id"),
+        ),
+        (
+            document(root, r#"{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111111111111:role/Other"}}"#),
+            Some("it admits arn:aws:iam::111111111111:role/Other and no other role"),
+        ),
+        (
+            document(r#"{"AWS":"arn:aws:iam::999999999999:root"}"#, "{}"),
+            Some("no statement admits account 111111111111"),
+        ),
+        (
+            document(r#"{"Service":"lambda.amazonaws.com"}"#, "{}"),
+            Some("no statement admits account 111111111111"),
+        ),
+        ("nonsense".to_owned(), Some("its trust policy isn't JSON")),
+    ];
+    for (document, why) in table {
+        let finding = trust(&member, "Member", &Ok(Some(document.clone())), trusted);
+        let expected = match why {
+            None => "Ok: Member is there and trusts the function".to_owned(),
+            Some(why) => format!("Problem: Member doesn't trust the function: {why}"),
+        };
+        assert_eq!(told(&[finding]), [expected], "{document}");
+    }
+    let no_id = Trusted { external_id: None, ..trusted };
+    let asks = document(root, r#"{"StringEquals":{"sts:ExternalId":"sesame"}}"#);
+    assert_eq!(trust(&member, "Member", &Ok(Some(asks)), no_id).outcome, Outcome::Problem);
+    assert_eq!(trust(&member, "Member", &Ok(None), trusted).text, "there is no role Member");
+    assert_eq!(trust(&member, "Member", &Err(denied("GetRole")), trusted).outcome, Outcome::Unknown);
+}
+
+fn facts() -> Facts {
+    Facts {
+        partition: "aws".parse().unwrap(),
+        organization: "o-exampleorgid".parse().unwrap(),
+        management: hub(),
+        hub: hub(),
+        owner: account("222222222222"),
+        member: account("300000000001"),
+        region: region(),
+        member_role: "Member".parse().unwrap(),
+        copies: false,
+        parameter: None,
+        queues: Vec::new(),
+        table: None,
+        bus: None,
+    }
+}
+
+fn actions(needs: &[Need]) -> BTreeSet<&'static str> {
+    needs.iter().map(|need| need.action).collect()
+}
+
+#[test]
+fn needs_follow_from_who_owns_and_who_copies() {
+    let member = account("300000000001");
+    let plain = actions(&of_member(&facts(), &member));
+    assert!(plain.contains("bedrock:ApplyGuardrail") && !plain.contains("bedrock:ListGuardrails"));
+    let owner = actions(&of_member(&facts(), &facts().owner));
+    assert!(owner.contains("bedrock:PutResourcePolicy") && owner.contains("bedrock:ListGuardrails"));
+    let copies = actions(&of_member(&Facts { copies: true, ..facts() }, &member));
+    assert!(copies.contains("bedrock:CreateGuardrail") && !copies.contains("bedrock:PutResourcePolicy"));
+    let function = actions(&of_function(&facts()));
+    assert!(function.contains("sts:AssumeRole") && !function.contains("dynamodb:Scan"));
+    let table = Some("arn:aws:dynamodb:us-east-1:111111111111:table/ledger".to_owned());
+    assert!(actions(&of_function(&Facts { table, ..facts() })).contains("dynamodb:Scan"));
+}
+
+#[test]
+fn what_a_role_lacks_is_named_and_what_nobody_said_is_not_taken_for_granted() {
+    let needs = of_member(&facts(), &account("300000000001"));
+    let evaluated = |need: &Need, decision: Decision| Evaluated {
+        action: need.action.to_owned(),
+        resource: need.resource.clone(),
+        decision,
+        details: BTreeMap::new(),
+        by_organization: None,
+        by_boundary: None,
+        missing_keys: BTreeSet::new(),
+    };
+    let judge = |seen: Result<Vec<Evaluated>, Failure>| {
+        let findings = lacking(Check::MemberRole, &Place::WHOLE, "Member", &needs, &seen, "deploy it");
+        all_say_what_to_do(&findings);
+        told(&findings)
+    };
+    let mut all: Vec<Evaluated> = needs.iter().map(|need| evaluated(need, Decision::Allowed)).collect();
+    assert_eq!(judge(Ok(all.clone())), ["Ok: Member may do the 5 things that it has to"]);
+    all[0].decision = Decision::Explicit;
+    all[1].decision = Decision::Implicit;
+    all[1].missing_keys.insert("aws:SourceVpce".to_owned());
+    all.truncate(4);
+    assert_eq!(
+        judge(Ok(all)),
+        [
+            "Problem: Member may not bedrock:DeleteEnforcedGuardrailConfiguration: a policy of its own denies it",
+            "Unknown: whether Member may bedrock:ListEnforcedGuardrailsConfiguration depends on aws:SourceVpce",
+            "Unknown: whether Member may bedrock:GetGuardrail isn't known: IAM didn't say",
+        ]
+    );
+    assert_eq!(
+        judge(Err(denied("SimulatePrincipalPolicy"))),
+        ["Unknown: what Member may do isn't known: SimulatePrincipalPolicy was denied"]
+    );
+}
+
+#[test]
+fn a_thousand_accounts_with_one_problem_are_one_group() {
+    let many = (0..1000).map(|number| {
+        let place = Place::account(&account(&format!("{}", 300_000_000_000_u64 + number)));
+        Finding::unread(Check::Trails, place, "not known", &denied("DescribeTrails"))
+            .detailed(number.to_string())
+    });
+    let findings: Vec<Finding> = many.chain([Finding::ok(Check::Baseline, Place::WHOLE, "valid")]).collect();
+    let summary = Summary::of(&findings);
+    assert_eq!(summary.checks[&Check::Trails].len(), 1);
+    assert_eq!(summary.checks[&Check::Trails][0].places.len(), 1000);
+    assert_eq!(summary.counts, BTreeMap::from([(Outcome::Unknown, 1000), (Outcome::Ok, 1)]));
+    assert!(!summary.is_good());
+    assert!(Summary::of(&findings[1000..]).is_good());
+    let not_asked = Finding::not_applicable(Check::Hub, Place::WHOLE, "no bus");
+    assert!(Summary::of(&[not_asked]).is_good());
+}

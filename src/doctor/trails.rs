@@ -1,0 +1,157 @@
+//! Whether a trail logs what EventBridge is to tell: management events that change something.
+
+use std::collections::BTreeSet;
+
+use super::{Check, Finding, Place};
+use crate::failure::Failure;
+use crate::ids::{AccountId, Region};
+
+/// A trail, as an account sees it in a Region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trail {
+    /// Its name.
+    pub name: String,
+    /// Its home Region.
+    pub home: Option<String>,
+    /// Whether it is for all Regions.
+    pub multi_region: bool,
+    /// Whether it is switched on.
+    pub logging: Result<bool, Failure>,
+    /// What it logs.
+    pub selectors: Result<Selectors, Failure>,
+}
+
+/// What a trail logs, in either form that AWS has for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selectors {
+    /// Of the basic form.
+    Basic(Vec<Basic>),
+    /// Of the advanced form: the fields of each selector.
+    Advanced(Vec<Vec<Field>>),
+}
+
+/// A selector of the basic form. The sources that it can leave out, KMS and RDS's data API, are none of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Basic {
+    /// Whether it takes management events at all.
+    pub management: bool,
+    /// `All`, `WriteOnly` or `ReadOnly`.
+    pub kind: String,
+}
+
+/// A field of an advanced selector.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Field {
+    /// For example `eventCategory`.
+    pub name: String,
+    /// What it has to be.
+    pub equals: BTreeSet<String>,
+    /// What it must not be.
+    pub not_equals: BTreeSet<String>,
+    /// Whether it is narrowed in other ways: by how it begins or ends.
+    pub otherwise: bool,
+}
+
+/// Whether management events that write are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Writes {
+    Logged,
+    /// Some of them, by rules that aren't weighed here.
+    Narrowed,
+    NotLogged,
+}
+
+impl Selectors {
+    fn writes(&self) -> Writes {
+        let best = match self {
+            Selectors::Basic(all) => all.iter().map(basic).min(),
+            Selectors::Advanced(all) => all.iter().map(|fields| advanced(fields)).min(),
+        };
+        best.unwrap_or(Writes::NotLogged)
+    }
+}
+
+fn basic(selector: &Basic) -> Writes {
+    let Basic { management, kind } = selector;
+    let writes = *management && matches!(kind.as_str(), "All" | "WriteOnly");
+    if writes { Writes::Logged } else { Writes::NotLogged }
+}
+
+fn advanced(fields: &[Field]) -> Writes {
+    let field = |name: &str| fields.iter().find(|field| field.name == name);
+    let is_management = field("eventCategory").is_some_and(|field| field.equals.contains("Management"));
+    let only_reads = field("readOnly").is_some_and(|field| {
+        !field.equals.is_empty() && !field.equals.contains("false") || field.not_equals.contains("false")
+    });
+    let ours = |source: &Field| {
+        let told = |one: &str| {
+            (source.equals.is_empty() || source.equals.contains(one)) && !source.not_equals.contains(one)
+        };
+        told("bedrock.amazonaws.com") && told("organizations.amazonaws.com")
+    };
+    let source = field("eventSource");
+    if !is_management || only_reads || source.is_some_and(|source| !ours(source)) {
+        return Writes::NotLogged;
+    }
+    let weighed = ["eventCategory", "readOnly", "eventSource"];
+    let narrowed = fields.iter().any(|field| !weighed.contains(&field.name.as_str()) || field.otherwise);
+    if narrowed { Writes::Narrowed } else { Writes::Logged }
+}
+
+/// Judges whether events of an account's Region reach EventBridge.
+pub fn trail(account: &AccountId, region: &Region, seen: &Result<Vec<Trail>, Failure>) -> Finding {
+    let check = Check::Trails;
+    let place = Place::target(account, region);
+    let trails = match seen {
+        Ok(trails) => trails,
+        Err(failure) => return Finding::unread(check, place, "which trails log isn't known", failure),
+    };
+    let covers = |trail: &&Trail| trail.multi_region || trail.home.as_deref() == Some(region.as_str());
+    let here: Vec<&Trail> = trails.iter().filter(covers).collect();
+    let todo = "make a trail that logs management events for all Regions, best one for the organization: \
+                without it events silently never come, and only the sweep finds changes";
+    if here.is_empty() {
+        return Finding::problem(check, place, "no trail logs here", todo);
+    }
+    let mut unread = None;
+    let mut narrowed = None;
+    let mut off = None;
+    for trail in &here {
+        match (&trail.logging, trail.selectors.as_ref().map(Selectors::writes)) {
+            (Ok(true), Ok(Writes::Logged)) => {
+                return Finding::ok(check, place, format!("trail {} logs management events", trail.name));
+            }
+            (Err(failure), _) | (_, Err(failure)) => unread = Some(failure),
+            (Ok(true), Ok(Writes::Narrowed)) => narrowed = Some(&trail.name),
+            (Ok(false), Ok(_)) => off = Some(&trail.name),
+            (Ok(true), Ok(Writes::NotLogged)) => {}
+        }
+    }
+    let names: Vec<&str> = here.iter().map(|trail| trail.name.as_str()).collect();
+    match (unread, narrowed, off) {
+        (Some(failure), _, _) => Finding::unread(
+            check,
+            place,
+            &format!("what trail {} logs isn't known", names.join(", ")),
+            failure,
+        ),
+        (None, Some(name), _) => Finding::unknown(
+            check,
+            place,
+            format!("trail {name} logs some management events, chosen by more than source and readOnly"),
+            "see that its selectors take in what writes in Bedrock and Organizations",
+        ),
+        (None, None, Some(name)) => Finding::problem(
+            check,
+            place,
+            format!("trail {name} is switched off"),
+            format!("aws cloudtrail start-logging --name {name}, where it is at home"),
+        ),
+        (None, None, None) => Finding::problem(
+            check,
+            place,
+            format!("trail {} doesn't log management events that write", names.join(", ")),
+            "have it log management events of kind All or WriteOnly",
+        ),
+    }
+}

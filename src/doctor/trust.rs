@@ -1,0 +1,121 @@
+//! Whether a role lets the function in.
+
+use serde_json::Value;
+
+use super::{Check, Finding, Place};
+use crate::failure::Failure;
+use crate::ids::{AccountId, Role};
+
+/// Whom the member role has to let in.
+#[derive(Clone, Copy, Debug)]
+pub struct Trusted<'a> {
+    /// The function's role, where the settings name it.
+    pub function: Option<&'a Role>,
+    /// The account that it is in.
+    pub hub: &'a AccountId,
+    /// The external id that it gives.
+    pub external_id: Option<&'a str>,
+}
+
+/// Judges the member role of one account by its trust policy; `None` is no such role.
+pub fn trust(
+    account: &AccountId,
+    name: &str,
+    seen: &Result<Option<String>, Failure>,
+    trusted: Trusted<'_>,
+) -> Finding {
+    let check = Check::MemberRole;
+    let place = Place::account(account);
+    match seen {
+        Err(failure) => {
+            Finding::unread(check, place, &format!("whether {name} is there isn't known"), failure)
+        }
+        Ok(None) => Finding::problem(
+            check,
+            place,
+            format!("there is no role {name}"),
+            "deploy deploy/member-role.yaml there; the management account gets it by deploy/management.yaml",
+        ),
+        Ok(Some(document)) => match admits(document, trusted) {
+            Ok(()) => Finding::ok(check, place, format!("{name} is there and trusts the function")),
+            Err(why) => Finding::problem(
+                check,
+                place,
+                format!("{name} doesn't trust the function: {why}"),
+                "deploy deploy/member-role.yaml with the hub's account, function role and external id",
+            ),
+        },
+    }
+}
+
+/// Looks for a statement that lets the function in. Conditions that nobody here knows are taken to hold.
+fn admits(document: &str, trusted: Trusted<'_>) -> Result<(), String> {
+    let document: Value =
+        serde_json::from_str(document).map_err(|_| "its trust policy isn't JSON".to_owned())?;
+    let statements = many(&document["Statement"]);
+    let mut why = format!("no statement admits account {}", trusted.hub);
+    for statement in statements {
+        let assumes = many(&statement["Action"])
+            .iter()
+            .any(|action| matches!(action.as_str(), Some("sts:AssumeRole" | "sts:*" | "*")));
+        if statement["Effect"] != "Allow" || !assumes || !names(&statement["Principal"], trusted) {
+            continue;
+        }
+        match conditions(&statement["Condition"], trusted) {
+            Ok(()) => return Ok(()),
+            Err(unmet) => why = unmet,
+        }
+    }
+    Err(why)
+}
+
+fn names(principal: &Value, trusted: Trusted<'_>) -> bool {
+    let root = format!(":iam::{}:root", trusted.hub);
+    let listed = if principal == "*" { vec![principal] } else { many(&principal["AWS"]).iter().collect() };
+    listed.iter().filter_map(|one| one.as_str()).any(|one| {
+        one == "*"
+            || one == trusted.hub.as_str()
+            || one.ends_with(&root)
+            || trusted.function.is_some_and(|role| is_role(one, role))
+    })
+}
+
+/// Whether an ARN is the role's, whatever the partition.
+fn is_role(arn: &str, role: &Role) -> bool {
+    Role::parse_arn(arn).is_ok_and(|one| one == *role)
+}
+
+fn conditions(condition: &Value, trusted: Trusted<'_>) -> Result<(), String> {
+    let Some(operators) = condition.as_object() else { return Ok(()) };
+    for (operator, keys) in operators {
+        for (key, wanted) in keys.as_object().into_iter().flatten() {
+            let wanted: Vec<&str> = many(wanted).iter().filter_map(Value::as_str).collect();
+            match key.to_ascii_lowercase().as_str() {
+                "sts:externalid" if operator == "StringEquals" => match trusted.external_id {
+                    Some(given) if wanted.contains(&given) => {}
+                    Some(_) => return Err("it asks for another external id".to_owned()),
+                    None => {
+                        return Err("it asks for an external id, and KEEPER_EXTERNAL_ID has none".to_owned());
+                    }
+                },
+                "aws:principalarn" if operator.starts_with("Arn") || operator.starts_with("String") => {
+                    let Some(function) = trusted.function else { continue };
+                    if !wanted.iter().any(|one| is_role(one, function) || one.contains('*')) {
+                        return Err(format!("it admits {} and no other role", wanted.join(", ")));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// JSON policies write one of something without its brackets.
+fn many(value: &Value) -> &[Value] {
+    match value {
+        Value::Null => &[],
+        Value::Array(many) => many,
+        one => std::slice::from_ref(one),
+    }
+}

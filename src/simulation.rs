@@ -1,0 +1,150 @@
+//! What IAM's simulation of a principal says, and what of it is the principal's own doing.
+//!
+//! The simulation takes in the principal's identity policies, its permissions boundary and the service
+//! control policies above its account. It doesn't see resource control policies, session policies,
+//! endpoint policies of a VPC, nor the resource policy of another account's resource.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+/// IAM's answer to one question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Allowed.
+    Allowed,
+    /// Nothing allows it.
+    Implicit,
+    /// Something denies it, or IAM said a word that nobody knew when this was written.
+    Explicit,
+}
+
+/// One action on one resource, simulated for one principal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluated {
+    /// The action, for example `bedrock:ApplyGuardrail`.
+    pub action: String,
+    /// The resource's ARN, or `*`.
+    pub resource: String,
+    /// What all policies come to.
+    pub decision: Decision,
+    /// What each kind of policy says, where the resource is another account's.
+    pub details: BTreeMap<String, Decision>,
+    /// Whether the service control policies let it through, where IAM says so.
+    pub by_organization: Option<bool>,
+    /// Whether the permissions boundary does, where there is one.
+    pub by_boundary: Option<bool>,
+    /// Keys that conditions ask for and that nobody could give.
+    pub missing_keys: BTreeSet<String>,
+}
+
+/// Why a principal may not, as far as its own side goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// No policy of its own allows it.
+    NotAllowed,
+    /// A policy of its own denies it.
+    Denied,
+    /// Its permissions boundary leaves it out.
+    Boundary,
+    /// A service control policy stands in the way.
+    ServiceControl,
+}
+
+impl Evaluated {
+    /// Whether the principal's own side lets it do this.
+    ///
+    /// A guardrail is often another account's. Then both sides have to allow, and the simulation isn't
+    /// given the other side's policy: that one is judged elsewhere, so only what is said of the
+    /// principal's own policies counts here.
+    ///
+    /// # Errors
+    /// What refuses.
+    pub fn own_side(&self) -> Result<(), Refusal> {
+        if self.decision == Decision::Allowed {
+            return Ok(());
+        }
+        if self.by_organization == Some(false) {
+            return Err(Refusal::ServiceControl);
+        }
+        if self.by_boundary == Some(false) {
+            return Err(Refusal::Boundary);
+        }
+        if self.decision == Decision::Explicit {
+            return Err(Refusal::Denied);
+        }
+        let own: Vec<Decision> = self
+            .details
+            .iter()
+            .filter(|(kind, _)| !kind.to_ascii_lowercase().contains("resource"))
+            .map(|(_, decision)| *decision)
+            .collect();
+        let allows = !own.is_empty() && own.iter().all(|decision| *decision == Decision::Allowed);
+        if allows { Ok(()) } else { Err(Refusal::NotAllowed) }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::NotAllowed => "no policy of its own allows it",
+            Refusal::Denied => "a policy of its own denies it",
+            Refusal::Boundary => "its permissions boundary leaves it out",
+            Refusal::ServiceControl => "a service control policy denies it",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluated(decision: Decision) -> Evaluated {
+        Evaluated {
+            action: "bedrock:ApplyGuardrail".to_owned(),
+            resource: "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".to_owned(),
+            decision,
+            details: BTreeMap::new(),
+            by_organization: None,
+            by_boundary: None,
+            missing_keys: BTreeSet::new(),
+        }
+    }
+
+    fn details(own: Decision, theirs: Decision) -> BTreeMap<String, Decision> {
+        BTreeMap::from([("IAM Policy".to_owned(), own), ("Resource Policy".to_owned(), theirs)])
+    }
+
+    #[test]
+    fn only_the_principals_own_side_counts() {
+        use Decision::{Allowed, Explicit, Implicit};
+        use Refusal::{Boundary, Denied, NotAllowed, ServiceControl};
+        let table = [
+            (evaluated(Allowed), Ok(())),
+            (evaluated(Implicit), Err(NotAllowed)),
+            (evaluated(Explicit), Err(Denied)),
+            (Evaluated { by_organization: Some(false), ..evaluated(Explicit) }, Err(ServiceControl)),
+            (Evaluated { by_boundary: Some(false), ..evaluated(Implicit) }, Err(Boundary)),
+            (Evaluated { by_boundary: Some(true), ..evaluated(Implicit) }, Err(NotAllowed)),
+            // The other account's policy, which nobody gave.
+            (Evaluated { details: details(Allowed, Implicit), ..evaluated(Implicit) }, Ok(())),
+            (Evaluated { details: details(Implicit, Implicit), ..evaluated(Implicit) }, Err(NotAllowed)),
+            (Evaluated { details: details(Implicit, Allowed), ..evaluated(Implicit) }, Err(NotAllowed)),
+            (Evaluated { details: details(Explicit, Implicit), ..evaluated(Explicit) }, Err(Denied)),
+            // Details that say nothing of the own side say nothing in its favour.
+            (
+                Evaluated {
+                    details: BTreeMap::from([("Resource Policy".to_owned(), Allowed)]),
+                    ..evaluated(Implicit)
+                },
+                Err(NotAllowed),
+            ),
+        ];
+        for (evaluated, expected) in table {
+            assert_eq!(evaluated.own_side(), expected, "{evaluated:?}");
+        }
+    }
+}
