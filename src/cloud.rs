@@ -11,6 +11,8 @@ mod copies;
 mod counted;
 pub(crate) mod error;
 mod guardrails;
+#[cfg(feature = "cli")]
+mod inspector;
 mod organizations;
 mod pace;
 mod parameters;
@@ -42,6 +44,8 @@ use crate::metrics::Calls;
 pub use bus::{Bus, OutcomeEvent, SOURCE};
 pub use copies::{CopyState, CopyWriter, Ensured};
 pub use guardrails::Condition;
+#[cfg(feature = "cli")]
+pub use inspector::{Inspector, QueueSeen, RoleSeen};
 pub use organizations::{Head, Organizations};
 pub use pace::{Rate, Rates};
 pub use parameters::{Parameter, ParameterWriter, STANDARD_BYTES};

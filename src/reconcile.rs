@@ -13,6 +13,8 @@ mod asked;
 mod copies;
 mod destinations;
 mod figures;
+#[cfg(feature = "cli")]
+mod inspected;
 mod kept;
 mod leftovers;
 mod manner;
@@ -43,6 +45,8 @@ use crate::trigger::{Accounts, Context, Known, Scope};
 
 pub use asked::{Ask, Asked};
 use figures::Figures;
+#[cfg(feature = "cli")]
+pub use inspected::Applied;
 use kept::Kept;
 pub use manner::{Manner, Part};
 pub use rounds::Rounds;

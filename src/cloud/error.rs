@@ -80,7 +80,15 @@ const THROTTLED: &[&str] = &[
 ];
 
 /// There is no such thing.
-const MISSING: &[&str] = &["ParameterNotFound", "ResourceNotFoundException"];
+const MISSING: &[&str] = &[
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "NoSuchEntity",
+    "NoSuchEntityException",
+    "ParameterNotFound",
+    "QueueDoesNotExist",
+    "ResourceNotFoundException",
+    "StackSetNotFoundException",
+];
 
 /// Somebody else was writing at the same time, or a configuration was there already.
 const CONFLICT: &[&str] = &["ConflictException"];

@@ -19,8 +19,8 @@ const MAX_DEPTH: usize = 8;
 /// Reads the organization. Never writes.
 #[derive(Clone, Debug)]
 pub struct Organizations {
-    client: aws_sdk_organizations::Client,
-    paces: Arc<Paces>,
+    pub(super) client: aws_sdk_organizations::Client,
+    pub(super) paces: Arc<Paces>,
 }
 
 /// The organization's id and who pays for it.

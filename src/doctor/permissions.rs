@@ -117,16 +117,16 @@ pub fn of_function(facts: &Facts) -> Vec<Need> {
     needs.extend(on("*", &["organizations:DescribeOrganization", "organizations:ListAccounts"]));
     let account = format!("arn:{partition}:organizations::{management}:account/{organization}/{member}");
     needs.extend(on(&account, &["organizations:DescribeAccount", "organizations:ListParents"]));
-    for parameter in &facts.parameter {
+    if let Some(parameter) = &facts.parameter {
         needs.extend(on(parameter, &["ssm:GetParameter"]));
     }
     for queue in &facts.queues {
         needs.extend(on(queue, QUEUE));
     }
-    for table in &facts.table {
+    if let Some(table) = &facts.table {
         needs.extend(on(table, TABLE));
     }
-    for bus in &facts.bus {
+    if let Some(bus) = &facts.bus {
         needs.extend(on(bus, &["events:PutEvents"]));
     }
     sorted(needs)

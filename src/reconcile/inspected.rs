@@ -1,0 +1,98 @@
+//! What a person at a terminal wants to know beside a plan: the owner's side, and what an account would
+//! have to enforce.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::owner::{Needs, policies};
+use super::{Keeper, Stopped};
+use crate::baseline::{Baseline, GuardrailKey, Placement};
+use crate::cloud::Cloud;
+use crate::desired::{Desired, Wanted, desired};
+use crate::ids::{AccountId, GuardrailVersion, Region, Target};
+use crate::organization::Organization;
+use crate::plan::PolicyDecision;
+use crate::record::Records;
+use crate::resolved::{Catalog, Unusable};
+use crate::resource_policy::Resource;
+use crate::trigger::Regions;
+
+/// What an account's callers would have to be allowed in one Region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// What the baseline calls the guardrail.
+    pub key: GuardrailKey,
+    /// The version.
+    pub version: GuardrailVersion,
+    /// The ARNs of guardrail and profile; or why they aren't known.
+    pub resources: Result<Vec<String>, Unusable>,
+    /// Whether the ARN is any guardrail's of the account: it gets a copy, whose id nobody knows before.
+    pub any_copy: bool,
+}
+
+impl Keeper {
+    /// The way to AWS.
+    pub fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    /// Looks up every guardrail of the baseline, and what its resource policy needs.
+    pub async fn guardrails(&self, baseline: &Baseline) -> (Catalog, BTreeMap<Resource, PolicyDecision>) {
+        let catalog = self.catalog(baseline, &Desired::new(), Needs::AllOf(&Regions::All)).await;
+        let policies = policies(baseline, &catalog);
+        (catalog, policies)
+    }
+
+    /// What the baseline wants callers of an account to be able to apply, by Region. Regions in which it
+    /// wants nothing are left out.
+    ///
+    /// # Errors
+    /// When the organization or the ledger can't be read; `None` where the account is no member of the
+    /// organization.
+    pub async fn applied_in(
+        &self,
+        baseline: &Baseline,
+        account: &AccountId,
+        regions: &Regions,
+    ) -> Result<Option<BTreeMap<Region, Applied>>, Stopped> {
+        let head = self.head().await?;
+        let Some(placement) = self.place(account).await.map_err(Stopped::OrganizationUnreadable)? else {
+            return Ok(None);
+        };
+        let organization = Organization {
+            id: head.id,
+            management: head.management,
+            accounts: BTreeMap::from([(account.clone(), placement.account)]),
+            complete: false,
+        };
+        let records: Records = self.ledger.account(account).await?.records(account).into_iter().collect();
+        let desired = desired(baseline, &organization, &records, regions, &BTreeSet::new());
+        let catalog = self.catalog(baseline, &desired, Needs::Wanted).await;
+        let wanted = desired.into_iter().filter_map(|(Target { account, region }, wanted)| {
+            let Wanted::Guardrail(wanted) = wanted else { return None };
+            let target = Target { account, region };
+            let ours = records.get(&target).and_then(|record| record.ours.as_ref());
+            let (resources, any_copy) = match (wanted.placement, ours) {
+                (Placement::Copy, Some(ours)) => (Ok(vec![ours.enforcement.guardrail.to_string()]), false),
+                (Placement::Copy, None) => (Ok(vec![any_guardrail(&target)]), true),
+                (Placement::Central, _) => {
+                    let entry = catalog.entries.get(&(wanted.key.clone(), target.region.clone()));
+                    let known = entry.map(|entry| entry.resources().map(|one| one.to_string()).collect());
+                    let known = known.filter(|resources: &Vec<String>| !resources.is_empty());
+                    let why = entry.and_then(|entry| entry.unusable.clone());
+                    let why = why.unwrap_or_else(|| Unusable::Unreadable {
+                        failure: crate::failure::Failure::not_looked_up(&wanted.key),
+                    });
+                    (known.ok_or(why), false)
+                }
+            };
+            let applied = Applied { key: wanted.key, version: wanted.source.version, resources, any_copy };
+            Some((target.region, applied))
+        });
+        Ok(Some(wanted.collect()))
+    }
+}
+
+fn any_guardrail(target: &Target) -> String {
+    let partition = crate::ids::Partition::of(&target.region);
+    format!("arn:{partition}:bedrock:{}:{}:guardrail/*", target.region, target.account)
+}
