@@ -5,9 +5,11 @@
 mod apply;
 mod approve;
 mod asking;
+mod callers;
 mod check;
 mod demo;
 mod deployed;
+mod doctor;
 mod explain;
 mod offboard;
 mod output;
@@ -42,7 +44,8 @@ const CHANGES: u8 = 4;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  everything was done, and is as wanted
-  1  something is held, broken, failed, rejected or not valid
+  1  something is held, broken, failed, rejected or not valid; doctor: a problem, or not known;
+     callers: somebody would lose access, or it isn't known
   2  wrong arguments or settings; nothing was done
   3  stopped before anything was written
   4  plan --detailed-exit-code: there is something to change
@@ -75,6 +78,10 @@ enum Command {
     Status(status::Arguments),
     /// Say why one target is as it is: what is wanted there and why, seen, recorded and decided
     Explain(explain::Arguments),
+    /// Check everything that the keeper needs, in the hub and in members, and say what to do
+    Doctor(doctor::Arguments),
+    /// Find who in an account invokes models and would lose that by an enforcement
+    Callers(callers::Arguments),
     /// Release what is ours in an account before it leaves, and keep it so
     Offboard(offboard::Arguments),
     /// Say what an event would make the keeper look at, and why
@@ -129,6 +136,8 @@ pub async fn main() -> ExitCode {
         Command::Approve(arguments) => approve::run(&arguments).await,
         Command::Status(arguments) => status::run(&arguments).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
+        Command::Doctor(arguments) => doctor::run(&arguments).await,
+        Command::Callers(arguments) => callers::run(&arguments).await,
         Command::Offboard(arguments) => offboard::run(&arguments).await,
         Command::Trigger(arguments) => trigger::run(&arguments).await,
     };
