@@ -227,8 +227,10 @@ impl State {
 
 /// What a call is about, as far as its input names it.
 fn target(input: &Input) -> Option<String> {
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 16] = [
         "RoleArn",
+        "PolicySourceArn",
+        "RoleName",
         "AccountId",
         "guardrailIdentifier",
         "resourceArn",

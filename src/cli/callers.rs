@@ -210,6 +210,7 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
+    /// Principals by the worst that holds for them in any Region.
     fn count(&self, is: impl Fn(&Verdict) -> bool) -> usize {
         self.found.values().filter(|found| found.values().any(&is)).count()
     }
@@ -254,14 +255,15 @@ impl Told<'_> {
             }
         }
         let breaks = self.count(|verdict| matches!(verdict, Verdict::Breaks { .. }));
-        let unknown = self.count(|verdict| matches!(verdict, Verdict::Unknown { .. }));
-        let fine = self.count(|verdict| matches!(verdict, Verdict::Fine));
+        let bad = self.count(|verdict| matches!(verdict, Verdict::Breaks { .. } | Verdict::Unknown { .. }));
+        let unknown = bad - breaks;
+        let out_of_it = |found: &&Found| found.values().all(|verdict| *verdict == Verdict::NoCaller);
+        let fine = self.found.len() - breaks - unknown - self.found.values().filter(out_of_it).count();
         output::print("");
         let verdict = format!("{breaks} would lose access to models, {unknown} not known, {fine} fine");
         let style = if self.is_good() { ADDED } else { BROKEN };
-        let services = if self.of_services == 1 { "service is" } else { "services are" };
         output::print(format_args!(
-            "{}; of {} roles and users. {} of AWS's {services} skipped.",
+            "{}, of {} roles and users ({} of services skipped)",
             paint(style, verdict),
             self.found.len(),
             self.of_services

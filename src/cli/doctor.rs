@@ -162,7 +162,9 @@ impl Doctor<'_> {
         let organization = match self.keeper.whole_organization().await {
             Ok(organization) => organization,
             Err(Stopped::OrganizationUnreadable(failure)) => {
-                self.findings.push(unread(&failure));
+                let todo = "the hub has to be the management account or a delegated administrator of some service: \
+                            docs/deploy.md, Choose the hub";
+                self.findings.push(Finding { todo: Some(todo.to_owned()), ..unread(&failure) });
                 return None;
             }
             Err(stopped) => {

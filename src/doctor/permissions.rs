@@ -1,5 +1,7 @@
 //! What the function and the member role have to be allowed, and whether they are.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Check, Finding, Place};
 use crate::failure::Failure;
 use crate::ids::{AccountId, OrganizationId, Partition, Region, RoleName};
@@ -137,6 +139,25 @@ pub fn of_member(facts: &Facts, account: &AccountId) -> Vec<Need> {
     sorted(facts.in_account(account))
 }
 
+/// Why something isn't known to be allowed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reason {
+    Refused(Refusal),
+    /// By itself nothing allows it, and conditions ask for these keys.
+    Depends(BTreeSet<String>),
+    NotSaid,
+}
+
+impl Reason {
+    /// `None` where it is allowed.
+    fn of(said: Option<&Evaluated>) -> Option<Reason> {
+        let Some(said) = said else { return Some(Reason::NotSaid) };
+        let refusal = said.own_side().err()?;
+        let open = refusal == Refusal::NotAllowed && !said.missing_keys.is_empty();
+        Some(if open { Reason::Depends(said.missing_keys.clone()) } else { Reason::Refused(refusal) })
+    }
+}
+
 /// Judges a simulation of everything that a role needs.
 pub fn lacking(
     check: Check,
@@ -153,27 +174,38 @@ pub fn lacking(
             return vec![Finding::unread(check, place.clone(), &what, failure)];
         }
     };
-    let judge = |need: &Need| {
-        let Need { action, resource } = need;
+    // One finding for all that is refused for one reason, however many actions and resources that are.
+    let mut reasons: BTreeMap<Reason, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+    for Need { action, resource } in needs {
         let said = evaluated.iter().find(|one| one.action == *action && one.resource == *resource);
-        let Some(said) = said else {
-            let text = format!("whether {role} may {action} isn't known: IAM didn't say");
-            return Some(Finding::unknown(check, place.clone(), text, "run it again"));
+        let Some(reason) = Reason::of(said) else { continue };
+        let (actions, resources) = reasons.entry(reason).or_default();
+        actions.insert(action);
+        resources.insert(resource);
+    }
+    let finding = |(reason, (actions, resources)): (Reason, (BTreeSet<&str>, BTreeSet<&str>))| {
+        let actions = actions.into_iter().collect::<Vec<_>>().join(", ");
+        let detail = format!("on {}", resources.into_iter().collect::<Vec<_>>().join(", "));
+        let finding = match reason {
+            Reason::Refused(refusal) => {
+                let text = format!("{role} may not {actions}: {refusal}");
+                Finding::problem(check, place.clone(), text, todo)
+            }
+            Reason::Depends(keys) => {
+                let keys = keys.into_iter().collect::<Vec<_>>().join(", ");
+                let text = format!("whether {role} may {actions} depends on {keys}");
+                Finding::unknown(check, place.clone(), text, "see that the condition holds for the function")
+            }
+            Reason::NotSaid => {
+                let text = format!("whether {role} may {actions} isn't known: IAM didn't say");
+                Finding::unknown(check, place.clone(), text, "run it again")
+            }
         };
-        let refusal = said.own_side().err()?;
-        let detail = format!("on {resource}");
-        if refusal == Refusal::NotAllowed && !said.missing_keys.is_empty() {
-            let keys: Vec<&str> = said.missing_keys.iter().map(String::as_str).collect();
-            let text = format!("whether {role} may {action} depends on {}", keys.join(", "));
-            let todo = "see that the condition holds for the function";
-            return Some(Finding::unknown(check, place.clone(), text, todo).detailed(detail));
-        }
-        let text = format!("{role} may not {action}: {refusal}");
-        Some(Finding::problem(check, place.clone(), text, todo).detailed(detail))
+        finding.detailed(detail)
     };
-    let found: Vec<Finding> = needs.iter().filter_map(judge).collect();
+    let found: Vec<Finding> = reasons.into_iter().map(finding).collect();
     if found.is_empty() {
-        let actions: std::collections::BTreeSet<&str> = needs.iter().map(|need| need.action).collect();
+        let actions: BTreeSet<&str> = needs.iter().map(|need| need.action).collect();
         let text = format!("{role} may do the {} things that it has to", actions.len());
         return vec![Finding::ok(check, place.clone(), text)];
     }

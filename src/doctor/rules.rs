@@ -43,7 +43,7 @@ impl Listens {
     fn words(self) -> String {
         match self {
             Listens::Source(source) => format!("events of {source}"),
-            Listens::DetailType(kind) => format!("“{kind}”"),
+            Listens::DetailType(kind) => format!("events “{kind}”"),
         }
     }
 }

@@ -7,11 +7,13 @@
 )]
 
 mod bootstrap;
+mod callers;
 mod converging;
 mod copies;
 mod copying;
 mod crashes;
 mod deployed;
+mod doctor;
 mod faults;
 mod foreign;
 mod guardrailctl;

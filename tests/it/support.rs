@@ -6,6 +6,7 @@ pub(crate) mod lambda;
 pub(crate) mod log;
 pub(crate) mod program;
 pub(crate) mod stack;
+pub(crate) mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

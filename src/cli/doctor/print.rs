@@ -1,5 +1,7 @@
 //! The findings for people: check by check, the worst first, many places in one line.
 
+use std::collections::BTreeSet;
+
 use anstyle::Style;
 
 use super::output::{self, paint};
@@ -14,8 +16,13 @@ const INDENT: usize = 11;
 pub(super) fn print(summary: &Summary, limit: usize) {
     for (check, groups) in &summary.checks {
         output::print(paint(HEADING, check.title()));
-        for group in groups {
-            one(group, limit);
+        for (index, group) in groups.iter().enumerate() {
+            // What is to be done about several in a row is said once, after the last.
+            let again = groups.get(index + 1).is_some_and(|next| next.todo == group.todo);
+            match group.outcome {
+                Outcome::Problem | Outcome::Unknown => bad(group, limit, again),
+                Outcome::NotApplicable | Outcome::Ok => good(group),
+            }
         }
     }
     let count = |outcome| summary.counts.get(&outcome).copied().unwrap_or_default();
@@ -29,23 +36,51 @@ pub(super) fn print(summary: &Summary, limit: usize) {
     ));
 }
 
-fn one(group: &Group, limit: usize) {
+/// What is well takes a line, whatever the number of places.
+fn good(group: &Group) {
+    let Group { outcome, text, places, .. } = group;
+    let places: BTreeSet<&Place> = named(places).collect();
+    let at = match places.len() {
+        0 => String::new(),
+        1 => places.first().map(|place| format!(" ({place})")).unwrap_or_default(),
+        count => format!(" ({count} places)"),
+    };
+    first(*outcome, &format!("{text}{at}"));
+}
+
+fn bad(group: &Group, limit: usize, again: bool) {
     let Group { outcome, text, todo, places } = group;
-    let (style, word) = spoken(*outcome);
+    first(*outcome, text);
+    let limit = limit.max(1);
+    let at: BTreeSet<&Place> = named(places).collect();
+    let details: BTreeSet<&str> = places.iter().filter_map(|(_, detail)| detail.as_deref()).collect();
+    let listed = at.iter().take(limit).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let more = match at.len().saturating_sub(limit) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let listed = match at.len() {
+        0 | 1 => listed,
+        count => format!("{count} places: {listed}{more}"),
+    };
+    for told in std::iter::once(listed.as_str()).chain(details.into_iter().take(limit)) {
+        wrapped(told).into_iter().filter(|line| !line.is_empty()).for_each(|line| rest(paint(QUIET, line)));
+    }
+    if let Some(todo) = todo.as_ref().filter(|_| !again) {
+        wrapped(&format!("→ {todo}")).into_iter().for_each(rest);
+    }
+}
+
+fn named(places: &[(Place, Option<String>)]) -> impl Iterator<Item = &Place> {
+    places.iter().map(|(place, _)| place).filter(|place| **place != Place::WHOLE)
+}
+
+fn first(outcome: Outcome, text: &str) {
+    let (style, word) = spoken(outcome);
     let mut lines = wrapped(text).into_iter();
     let first = lines.next().unwrap_or_default();
     output::print(format_args!("  {} {first}", paint(style, format_args!("{word:<8}"))));
     lines.for_each(rest);
-    if let Some(told) = told(places, limit, *outcome) {
-        wrapped(&told).into_iter().for_each(|line| rest(paint(QUIET, line)));
-    }
-    let detail = places.iter().find_map(|(_, detail)| detail.as_ref());
-    if let Some(detail) = detail.filter(|_| *outcome != Outcome::Ok) {
-        wrapped(detail).into_iter().for_each(|line| rest(paint(QUIET, line)));
-    }
-    if let Some(todo) = todo {
-        wrapped(&format!("→ {todo}")).into_iter().for_each(rest);
-    }
 }
 
 fn rest(line: impl std::fmt::Display) {
@@ -58,27 +93,6 @@ fn spoken(outcome: Outcome) -> (Style, &'static str) {
         Outcome::Unknown => (ALTERED, "unknown"),
         Outcome::NotApplicable => (QUIET, "n/a"),
         Outcome::Ok => (ADDED, "ok"),
-    }
-}
-
-/// Where it is so: how many places, and the first of them; of what is well only how many.
-fn told(places: &[(Place, Option<String>)], limit: usize, outcome: Outcome) -> Option<String> {
-    let named: Vec<String> = places
-        .iter()
-        .map(|(place, _)| place)
-        .filter(|place| **place != Place::WHOLE)
-        .map(Place::to_string)
-        .collect();
-    match named.as_slice() {
-        [] => None,
-        [only] => Some(only.clone()),
-        many if outcome == Outcome::Ok && many.len() > limit => Some(format!("{} places", many.len())),
-        many => {
-            let first = many.iter().take(limit.max(1)).cloned().collect::<Vec<_>>().join(", ");
-            let more = many.len().saturating_sub(limit.max(1));
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            Some(format!("{} places: {first}{more}", many.len()))
-        }
     }
 }
 

@@ -1,0 +1,299 @@
+//! `guardrailctl doctor`: a healthy deployment, everything that can be missing, and what can't be read.
+
+use expect_test::expect_file;
+use serde_json::Value;
+use simulator::{Fault, FaultKind, ManagementEvents, Model, OptStatus, Statement};
+
+use crate::support::program::Ran;
+use crate::support::stack::events_queue;
+use crate::support::whole::{ACCESS, BUS, terminal, whole};
+use crate::support::{
+    ABANDONED, Document, EU, HUB, MEMBER_ROLE, OWNER, PARAMETER, PAYMENTS, SEARCH, SHIPPING, US, World,
+};
+
+const ROLE: [&str; 2] = ["--role", ACCESS];
+
+async fn healthy() -> World {
+    whole(World::of(&Document::default())).start().await
+}
+
+async fn doctor(world: &World, arguments: &[&str]) -> Ran {
+    let all: Vec<&str> = ["doctor"].iter().chain(arguments).copied().collect();
+    terminal(world).run(&all).await
+}
+
+async fn findings(world: &World) -> Vec<Value> {
+    let ran = doctor(world, &["--role", ACCESS, "--output", "json"]).await;
+    let value: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error} in {ran}"));
+    let good = value["good"].as_bool().unwrap();
+    assert_eq!(ran.code, i32::from(!good), "{ran}");
+    value["findings"].as_array().unwrap().clone()
+}
+
+/// What isn't well, a line each.
+fn bad(findings: &[Value]) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let bad = findings.iter().filter(|one| one["outcome"] == "problem" || one["outcome"] == "unknown");
+    bad.map(|one| {
+        let place = format!("{}/{}", text(&one["account"]), text(&one["region"]));
+        assert!(!text(&one["todo"]).is_empty() && one["todo"].is_string(), "says what to do: {one}");
+        format!("{} {} {place}: {}", text(&one["outcome"]), text(&one["check"]), text(&one["text"]))
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn a_healthy_deployment_is_told_to_be_so_and_nothing_is_written() {
+    let world = healthy().await;
+    let ran = doctor(&world, &ROLE).await;
+    expect_file!["golden/doctor-healthy.txt"].assert_eq(&ran.to_string());
+    assert_eq!(ran.code, 0, "{ran}");
+    assert_eq!(world.writes(), [""; 0]);
+    assert!(!world.accounts_called().contains(ABANDONED));
+}
+
+#[tokio::test]
+async fn without_a_way_into_members_they_are_not_known() {
+    let world = healthy().await;
+    let ran = doctor(&world, &[]).await;
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.out.contains("5 other accounts were not looked into"), "{ran}");
+    let called = world.server.calls();
+    assert!(called.iter().filter(|call| call.operation == "AssumeRole").all(|call| {
+        // The owner's guardrails are the one thing that is tried.
+        call.target.as_deref().is_some_and(|target| target.contains(OWNER))
+    }));
+    let ran = doctor(&world, &["--no-members"]).await;
+    // The member role of the simulator trusts the whole hub, so the owner can be read here.
+    assert_eq!(ran.code, 0, "{ran}");
+}
+
+#[tokio::test]
+async fn everything_that_can_be_wrong_is_found_at_once() {
+    let world = healthy().await;
+    world.server.with(break_everything);
+    let ran = doctor(&world, &ROLE).await;
+    expect_file!["golden/doctor-broken.txt"].assert_eq(&ran.to_string());
+    assert_eq!(ran.code, 1, "{ran}");
+}
+
+fn break_everything(model: &mut Model) {
+    // The trail logs reads only; one account has switched a Region off.
+    model.trails[0].management = ManagementEvents::Read;
+    // A role that is missing, and one that may not prove any more.
+    model.revoke_role(PAYMENTS, MEMBER_ROLE);
+    let role = model.role(SHIPPING, MEMBER_ROLE).unwrap().as_ref().clone();
+    let mut weaker = role.clone();
+    let actions = vec!["bedrock:ApplyGuardrail".to_owned()];
+    weaker.permissions.deny.push(Statement { actions, resources: vec!["*".to_owned()] });
+    model.put_role(SHIPPING, weaker);
+    let mut stranger = role;
+    stranger.trust.principals = vec!["arn:aws:iam::999999999999:root".to_owned()];
+    model.put_role(SEARCH, stranger);
+    model.accounts.get_mut(SEARCH).unwrap().opt_in.insert(EU.to_owned(), OptStatus::Disabled);
+    // A rule that is off, one that sends elsewhere, and some that are gone.
+    for rule in &mut model.bus_rules {
+        if rule.account == PAYMENTS && rule.region == US {
+            rule.enabled = false;
+        }
+        if rule.account == SHIPPING && rule.region == EU {
+            rule.targets[0].arn = "arn:aws:events:us-east-1:999999999999:event-bus/other".to_owned();
+        }
+    }
+    model.bus_rules.retain(|rule| rule.account != OWNER && !(rule.account == HUB && rule.bus == BUS));
+    // StackSets: one gone, stacks that failed and that are missing.
+    model.stack_sets.retain(|set| set.name.ends_with("-role"));
+    let roles = &mut model.stack_sets[0];
+    roles.auto_deployment = false;
+    roles.instances.retain(|one| one.account != PAYMENTS);
+    let failed = roles.instances.iter_mut().find(|one| one.account == SHIPPING).unwrap();
+    failed.status = "OUTDATED".to_owned();
+    failed.detailed_status = "FAILED".to_owned();
+    failed.reason = Some("Role with name GuardrailKeeperMember already exists.".to_owned());
+    // What the hub needs.
+    let mut function = model.role(HUB, "GuardrailKeeperFunction").unwrap().as_ref().clone();
+    for statement in &mut function.permissions.allow {
+        statement.actions.retain(|action| action != "sqs:*" && action != "sqs:SendMessage");
+    }
+    model.put_role(HUB, function);
+    model.set_resource_policy("arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c", None).unwrap();
+}
+
+#[tokio::test]
+async fn each_thing_that_is_wrong_is_found_by_itself() {
+    type Break = fn(&mut Model);
+    let world = healthy().await;
+    world.server.snapshot("healthy");
+    let table: [(Break, &str); 12] = [
+        (|model| model.trails.clear(), "problem trails 111111111111/us-east-1: no trail logs here"),
+        (
+            |model| model.trails[0].logging = false,
+            "problem trails 300000000001/eu-west-1: trail all is switched off",
+        ),
+        (
+            |model| (model.trails[0].advanced, model.trails[0].management) = (true, ManagementEvents::None),
+            "problem trails 300000000001/eu-west-1: trail all doesn't log management events that write",
+        ),
+        (
+            |model| assert!(model.revoke_role(PAYMENTS, MEMBER_ROLE)),
+            "problem member_role 300000000001/-: there is no role GuardrailKeeperMember",
+        ),
+        (|model| model.event_buses.clear(), "problem hub -/-: the bus guardrail-keeper isn't there"),
+        (
+            |model| model.bus_rules.retain(|rule| rule.bus != "default" || rule.account != HUB),
+            "problem hub -/-: no rule sends events of aws.ssm on default to events",
+        ),
+        (
+            |model| model.bus_rules.retain(|rule| rule.account != SEARCH || rule.region != EU),
+            "problem forwarding_rules 300000000003/eu-west-1: no rule sends events of aws.bedrock on default to guardrail-keeper",
+        ),
+        (
+            |model| model.stack_sets[1].instances[0].status = "INOPERABLE".to_owned(),
+            "problem stack_sets 222222222222/ap-southeast-2: the stack of guardrail-keeper-member-rules is inoperable",
+        ),
+        (
+            |model| drop(model.stack_sets.pop()),
+            "problem stack_sets -/-: there is no StackSet guardrail-keeper-member-rules",
+        ),
+        (
+            |model| assert!(model.revoke_role(HUB, "GuardrailKeeperFunction")),
+            "problem function_role 111111111111/-: there is no role GuardrailKeeperFunction",
+        ),
+        (
+            |model| {
+                model.accounts.get_mut(SHIPPING).unwrap().opt_in.insert(EU.to_owned(), OptStatus::Enabling);
+            },
+            "unknown regions 300000000002/eu-west-1: being enabled",
+        ),
+        (
+            |model| assert!(model.revoke_role(PAYMENTS, ACCESS)),
+            "unknown trails 300000000001/-: not looked into: AssumeRole was denied",
+        ),
+    ];
+    for (broken, expected) in table {
+        world.server.restore("healthy");
+        world.server.with(broken);
+        let bad = bad(&findings(&world).await);
+        assert!(bad.iter().any(|line| line == expected), "{expected}\nis not among {bad:#?}");
+    }
+    world.server.restore("healthy");
+    assert_eq!(bad(&findings(&world).await), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_is_denied_is_not_known_and_never_well() {
+    let world = healthy().await;
+    let table = [
+        ("DescribeOrganization", "organization"),
+        ("ListAccounts", "organization"),
+        ("GetParameter", "baseline"),
+        ("GetGuardrail", "guardrails"),
+        ("ListGuardrails", "guardrails"),
+        ("DescribeEventBus", "hub"),
+        ("ListRules", "forwarding_rules"),
+        ("ListTargetsByRule", "forwarding_rules"),
+        ("GetQueueAttributes", "hub"),
+        ("GetRole", "member_role"),
+        ("SimulatePrincipalPolicy", "function_role"),
+        ("SimulatePrincipalPolicy", "member_role"),
+        ("DescribeStackSet", "stack_sets"),
+        ("ListStackInstances", "stack_sets"),
+        ("DescribeTrails", "trails"),
+        ("GetTrailStatus", "trails"),
+        ("GetEventSelectors", "trails"),
+        ("ListRegions", "regions"),
+    ];
+    for (operation, name) in table {
+        world.server.clear_faults();
+        let denied = FaultKind::Denied { message: "User is not authorized.".to_owned() };
+        world.server.fault(Fault::new(denied).operation(operation));
+        let found = findings(&world).await;
+        let of_check: Vec<&Value> = found.iter().filter(|one| one["check"] == name).collect();
+        assert!(of_check.iter().any(|one| one["outcome"] == "unknown"), "{operation}: {of_check:#?}");
+        assert!(!of_check.iter().any(|one| one["outcome"] == "problem"), "{operation}: {of_check:#?}");
+        let told = of_check.iter().any(|one| one["text"].as_str().unwrap().contains(operation));
+        assert!(told || operation == "GetParameter", "{operation} is named: {of_check:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_baseline_that_cannot_be_used_is_the_first_thing_to_mend() {
+    let world = healthy().await;
+    world.publish_text("version: 1\norganization: o-exampleorgid\n");
+    let ran = doctor(&world, &ROLE).await;
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.out.contains("mend the above first"), "{ran}");
+    assert!(ran.out.contains(&format!("ssm:{PARAMETER}:")), "{ran}");
+    // What doesn't depend on it is looked at all the same.
+    assert!(ran.out.contains("the bus guardrail-keeper is there"), "{ran}");
+}
+
+#[tokio::test]
+async fn some_accounts_can_be_looked_at_alone() {
+    let world = healthy().await;
+    world.server.with(|model| {
+        model.revoke_role(PAYMENTS, MEMBER_ROLE);
+        model.revoke_role(SHIPPING, MEMBER_ROLE);
+    });
+    world.server.clear_calls();
+    let ran = doctor(&world, &["--role", ACCESS, "--account", SHIPPING]).await;
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.out.contains(SHIPPING) && !ran.out.contains(PAYMENTS), "{ran}");
+    let ran = doctor(&world, &["--role", ACCESS, "--account", "999999999999"]).await;
+    assert!(ran.out.contains("not an active account of the organization"), "{ran}");
+    assert_eq!(ran.code, 1, "{ran}");
+}
+
+#[tokio::test]
+async fn what_is_not_deployed_is_not_asked_for() {
+    let world = World::of(&Document::default()).start().await;
+    let ran = crate::support::program::Guardrailctl::of(&world)
+        .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
+        .run(&["doctor", "--no-members"])
+        .await;
+    assert!(ran.out.contains("no queues are set"), "{ran}");
+    assert!(ran.out.contains("no bus is set"), "{ran}");
+    // Trails are the account's own business, deployed or not.
+    assert!(ran.out.contains("no trail logs here"), "{ran}");
+    assert_eq!(ran.code, 1, "{ran}");
+}
+
+#[tokio::test]
+async fn a_queue_that_is_gone_is_a_problem() {
+    let world = healthy().await;
+    let gone = world.server.url().to_owned() + "/111111111111/gone";
+    let ran = terminal(&world).variable("KEEPER_EVENTS_QUEUE", &gone).run(&["doctor", "--no-members"]).await;
+    assert!(ran.out.contains("the queue of events isn't there"), "{ran}");
+    assert!(world.server.with(|model| model.queue(&events_queue()).is_some()));
+    // The two say opposite things.
+    let ran = doctor(&world, &["--role", ACCESS, "--no-members"]).await;
+    assert_eq!(ran.code, 2, "{ran}");
+}
+
+#[tokio::test]
+async fn a_delegated_administrator_is_told_from_any_other_account() {
+    let delegated = |services: &'static [&'static str]| async move {
+        let setup = World::of(&Document::default()).world(|world| {
+            let owner = world.accounts.iter_mut().find(|account| account.id == OWNER).unwrap();
+            owner.delegated = services.iter().map(|service| (*service).to_owned()).collect();
+        });
+        let world = setup.hub(OWNER).start().await;
+        let role = format!("arn:aws:iam::{OWNER}:role/GuardrailKeeperFunction");
+        let hub = crate::support::program::Guardrailctl::of(&world)
+            .variable("AWS_ACCESS_KEY_ID", &format!("SIM{OWNER}"))
+            .variable("KEEPER_FUNCTION_ROLE", &role)
+            .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
+            .variable("KEEPER_BUS", BUS);
+        let ran = hub.run(&["doctor", "--no-members"]).await;
+        (ran.code, ran.out.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let (_, out) = delegated(&["member.org.stacksets.cloudformation.amazonaws.com"]).await;
+    assert!(out.contains("the hub is a delegated administrator, for StackSets too"), "{out}");
+    assert!(out.contains("n/a there are none (guardrail-keeper-member-role"), "it may ask for them: {out}");
+    let (_, out) = delegated(&["guardduty.amazonaws.com"]).await;
+    assert!(out.contains("a delegated administrator, but not for StackSets"), "{out}");
+    let (code, out) = delegated(&[]).await;
+    assert!(out.contains("the organization isn't known: ListAccounts was denied"), "{out}");
+    assert!(out.contains("the hub has to be the management account or a delegated administrator"), "{out}");
+    assert_eq!(code, 1, "{out}");
+}
