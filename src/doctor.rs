@@ -21,7 +21,7 @@ pub use organization::{Delegation, Membership, regions, standing};
 pub use permissions::{Facts, Need, lacking, of_function, of_member};
 pub use rules::{Listens, Rule, rules};
 pub use stack_sets::{Instance, StackSet, stack_set};
-pub use summary::{Group, Summary};
+pub use summary::{Group, Places, Summary};
 pub use trails::{Basic, Field, Selectors, Trail, trail};
 pub use trust::{Trusted, trust};
 

@@ -84,11 +84,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let asked = asked(&keeper, arguments).await?;
     if asked.is_empty() {
+        let nothing = json!({ "account": account, "good": true, "regions": [], "principals": [] });
         match output {
             Output::Text => output::print(format_args!("nothing is to be enforced in {account} there")),
-            Output::Json => {
-                output::print_json(&json!({ "account": account, "regions": [], "principals": [] }))
-            }
+            Output::Json => output::print_json(&nothing),
         }
         return Ok(OK);
     }

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Check, Finding, Outcome, Place};
 
+/// Places, each with what it has of its own.
+pub type Places = Vec<(Place, Option<String>)>;
+
 /// Findings that say the same of different places.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -13,8 +16,8 @@ pub struct Group {
     pub text: String,
     /// What to do.
     pub todo: Option<String>,
-    /// The places, each with what it has of its own.
-    pub places: Vec<(Place, Option<String>)>,
+    /// Where.
+    pub places: Places,
 }
 
 /// All findings, put together.
@@ -30,8 +33,7 @@ impl Summary {
     /// Puts findings together.
     pub fn of(findings: &[Finding]) -> Summary {
         let mut counts: BTreeMap<Outcome, usize> = BTreeMap::new();
-        let mut groups: BTreeMap<(Check, Outcome, &str, Option<&str>), Vec<(Place, Option<String>)>> =
-            BTreeMap::new();
+        let mut groups: BTreeMap<(Check, Outcome, &str, Option<&str>), Places> = BTreeMap::new();
         for finding in findings {
             let Finding { check, outcome, place, text, detail, todo } = finding;
             *counts.entry(*outcome).or_default() += 1;

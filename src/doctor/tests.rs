@@ -50,7 +50,8 @@ fn the_organization_and_our_place_in_it() {
     let of = |services: &[&str]| Ok(services.iter().map(|one| (*one).to_owned()).collect());
     let stack_sets = of(&["member.org.stacksets.cloudformation.amazonaws.com"]);
     let all = "Ok: o-exampleorgid has all features";
-    let table: [(&str, &str, Option<&str>, &Delegation, [&str; 2]); 7] = [
+    type Row<'a> = (&'a str, &'a str, Option<&'a str>, &'a Delegation, [&'a str; 2]);
+    let table: [Row<'_>; 7] = [
         ("ALL", "111111111111", None, &of(&[]), [all, "Ok: the hub is the management account"]),
         (
             "CONSOLIDATED_BILLING",

@@ -6,7 +6,7 @@ use anstyle::Style;
 
 use super::output::{self, paint};
 use crate::cli::output::{ADDED, ALTERED, BROKEN, HEADING, QUIET};
-use crate::doctor::{Group, Outcome, Place, Summary};
+use crate::doctor::{Group, Outcome, Place, Places, Summary};
 
 /// Lines are broken here.
 const WIDTH: usize = 100;
@@ -71,7 +71,7 @@ fn bad(group: &Group, limit: usize, again: bool) {
     }
 }
 
-fn named(places: &[(Place, Option<String>)]) -> impl Iterator<Item = &Place> {
+fn named(places: &Places) -> impl Iterator<Item = &Place> {
     places.iter().map(|(place, _)| place).filter(|place| **place != Place::WHOLE)
 }
 

@@ -1,6 +1,6 @@
 //! CloudFormation: the StackSets of the organization.
 
-use aws_sdk_cloudformation::types::CallAs;
+use aws_sdk_cloudformation::types::{AutoDeployment, CallAs};
 
 use super::Inspector;
 use crate::cloud::error::{failure, is_missing};
@@ -23,7 +23,7 @@ impl Inspector {
         match request.send().await {
             Ok(answer) => Ok(answer.stack_set().map(|set| StackSet {
                 status: set.status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
-                auto_deployment: set.auto_deployment().and_then(|auto| auto.enabled()),
+                auto_deployment: set.auto_deployment().and_then(AutoDeployment::enabled),
             })),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(failure("DescribeStackSet", &error)),
