@@ -5,6 +5,7 @@
 
 mod between;
 mod bus;
+mod inspection;
 mod place;
 mod queues;
 mod table;
