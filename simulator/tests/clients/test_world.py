@@ -32,6 +32,9 @@ accounts:
       - name: Reader
         trust: { principals: ["*"], external_id: sesame, organization: o-anotherorg1 }
         permissions: { allow: [{ actions: ["bedrock:Get*"] }], deny: [{ actions: ["bedrock:GetResourcePolicy"] }] }
+        path: /readers/
+        boundary: { allow: [{ actions: ["bedrock:*"] }] }
+    users: [{ name: ann, permissions: { allow: [{ actions: ["*"] }] }, boundary: { deny: [{ actions: ["s3:*"] }] } }]
 service_control: [{ targets: [r-abcd], deny: ["bedrock:DeleteGuardrail"], except: ["*/Admin"], regions: [us-east-1] }]
 models: [{ id: amazon.nova-pro-v1:0 }, { id: amazon.titan-embed-text-v2:0, kind: embedding }]
 guardrails:
@@ -51,6 +54,16 @@ enforcements:
     region: us-east-1
     configuration: { guardrailIdentifier: abc123, guardrailVersion: "1" }
 parameters: [{ account: "222222222222", region: us-east-1, name: /baseline, value: hello }]
+trails:
+  - { account: "222222222222", region: us-east-1, name: own, multi_region: true, organization: false, logging: true,
+      management: write, advanced: true }
+event_buses: [{ account: "222222222222", region: us-east-1, name: keeper }]
+bus_rules:
+  - { account: "222222222222", region: us-east-1, bus: keeper, name: all, pattern: { source: [aws.bedrock] },
+      enabled: false, targets: [{ id: hub, arn: "arn:aws:sqs:us-east-1:222222222222:events", role: any }] }
+stack_sets:
+  - { region: us-east-1, name: roles, status: ACTIVE, auto_deployment: false, instances: [
+      { account: "222222222222", region: us-east-1, status: OUTDATED, detailed_status: FAILED, reason: full }] }
 settings: { stack_set_seconds: null, propagation_seconds: 3 }
 """
 
@@ -68,7 +81,7 @@ def test_the_schema_admits_what_the_simulator_reads(text):
 def numbers(text):
     """What isn't text in a world, read as YAML means it; times stay text, which they are in JSON."""
     world = yaml.safe_load(text)
-    return {name: world[name] for name in ("settings", "guardrails") if name in world}
+    return {name: world[name] for name in ("settings", "guardrails", "trails", "bus_rules", "stack_sets") if name in world}
 
 
 def test_a_world_of_ones_own(tmp_path):

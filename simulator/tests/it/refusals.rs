@@ -37,7 +37,7 @@ async fn inputs_are_held_to_the_service_models() {
 async fn what_is_not_modelled_is_refused_and_recorded() {
     let simulator = start().await;
     let hub = Client::new(&simulator, MANAGEMENT);
-    let rest = hub.rest("GET", "/foundation-models", Value::Null).await;
+    let rest = hub.rest("GET", "/custom-models", Value::Null).await;
     assert_eq!((rest.status, rest.code().as_str()), (404, "UnknownOperationException"));
     let json = hub.organizations("ListPolicies", json!({})).await;
     assert_eq!((json.status, json.code().as_str()), (400, "UnknownOperationException"));
@@ -50,7 +50,7 @@ async fn what_is_not_modelled_is_refused_and_recorded() {
     assert_eq!(
         calls,
         [
-            seen("bedrock", "GET /foundation-models"),
+            seen("bedrock", "GET /custom-models"),
             seen("organizations", "ListPolicies"),
             seen("sts", "GetSessionToken"),
             seen("dynamodb", "DynamoDB_20120810.GetItem"),
