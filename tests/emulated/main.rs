@@ -5,6 +5,7 @@
 
 mod between;
 mod bus;
+mod permissions;
 mod place;
 mod queues;
 mod table;
