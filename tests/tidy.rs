@@ -408,6 +408,52 @@ fn templates_listen_for_events_that_the_trigger_knows() {
     rule.hold();
 }
 
+/// Documents that say which test holds what, in the last column of a table.
+const HELD_BY: &[&str] = &["docs/ARCHITECTURE.md", "docs/threat-model.md"];
+
+#[test]
+fn tests_that_documents_name_exist() {
+    let mut rule = Rule::new("a test that a document names by `its_name`, or by its beginning and …, exists");
+    let mut functions = Vec::new();
+    for source in sources(ALL_RUST) {
+        let code = source.code().map(|(_, code)| code.to_owned()).collect::<Vec<_>>();
+        functions.extend(code.iter().filter_map(|line| {
+            let (_, rest) = line.split_once("fn ")?;
+            rest.split(['(', '<']).next().map(str::to_owned)
+        }));
+    }
+    let mut named = 0;
+    for path in HELD_BY {
+        let text = read(path);
+        let mut in_table = false;
+        for (number, line) in (1..).zip(text.lines()) {
+            let Some(row) = line.strip_prefix('|') else {
+                in_table = false;
+                continue;
+            };
+            let last = row.trim_end().trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+            in_table |= last.trim() == "held by";
+            for name in last.split('`').skip(1).step_by(2).filter(|_| in_table) {
+                let name = name.rsplit("::").next().unwrap_or(name);
+                // Types and files are named as well.
+                if name.matches('_').count() < 2 {
+                    continue;
+                }
+                named += 1;
+                let found = match name.strip_suffix('…') {
+                    Some(beginning) => functions.iter().any(|function| function.starts_with(beginning)),
+                    None => functions.iter().any(|function| function == name),
+                };
+                if !found {
+                    rule.broken(path, number, format!("there is no `{name}`"));
+                }
+            }
+        }
+    }
+    assert!(named > 50, "only {named} names were found: has the form of the tables changed?");
+    rule.hold();
+}
+
 /// The event names in each resource of a template, with the line of the list.
 fn events_listened_for(template: &str) -> Vec<(usize, String, Vec<String>)> {
     let mut found = Vec::new();
