@@ -294,6 +294,32 @@ fn nothing_is_left_undone_or_switched_off() {
     rule.hold();
 }
 
+/// The compiler refuses unsafe code in every crate of the workspace, and no crate can say otherwise.
+#[test]
+fn every_crate_forbids_unsafe_code() {
+    let mut rule =
+        Rule::new("every crate of the workspace takes the workspace's lints, which forbid unsafe code");
+    let root = read("Cargo.toml");
+    let section = |text: &str, heading: &str| -> Vec<String> {
+        let lines = text.lines().skip_while(|line| line.trim() != heading).skip(1);
+        lines.take_while(|line| !line.starts_with('[')).map(str::to_owned).collect()
+    };
+    let has = |lines: &[String], wanted: &str| lines.iter().any(|line| line == wanted);
+    if !has(&section(&root, "[workspace.lints.rust]"), "unsafe_code = \"forbid\"") {
+        rule.broken("Cargo.toml", 0, "[workspace.lints.rust] has no `unsafe_code = \"forbid\"`");
+    }
+    let workspace = section(&root, "[workspace]");
+    let members = workspace.iter().find(|line| line.starts_with("members")).expect("a workspace has members");
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    assert!(members.len() >= 3, "{members:?}");
+    for path in members.iter().map(|member| format!("{member}/Cargo.toml")).chain(["Cargo.toml".to_owned()]) {
+        if !has(&section(&read(&path), "[lints]"), "workspace = true") {
+            rule.broken(&path, 0, "[lints] has no `workspace = true`");
+        }
+    }
+    rule.hold();
+}
+
 #[test]
 fn tests_wait_for_what_happens_not_for_time() {
     let mut rule = Rule::new("a test waits for an event or uses paused time; it never sleeps");
