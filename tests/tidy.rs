@@ -298,6 +298,32 @@ fn nothing_is_left_undone_or_switched_off() {
     rule.hold();
 }
 
+/// The compiler refuses unsafe code in every crate of the workspace, and no crate can say otherwise.
+#[test]
+fn every_crate_forbids_unsafe_code() {
+    let mut rule =
+        Rule::new("every crate of the workspace takes the workspace's lints, which forbid unsafe code");
+    let root = read("Cargo.toml");
+    let section = |text: &str, heading: &str| -> Vec<String> {
+        let lines = text.lines().skip_while(|line| line.trim() != heading).skip(1);
+        lines.take_while(|line| !line.starts_with('[')).map(str::to_owned).collect()
+    };
+    let has = |lines: &[String], wanted: &str| lines.iter().any(|line| line == wanted);
+    if !has(&section(&root, "[workspace.lints.rust]"), "unsafe_code = \"forbid\"") {
+        rule.broken("Cargo.toml", 0, "[workspace.lints.rust] has no `unsafe_code = \"forbid\"`");
+    }
+    let workspace = section(&root, "[workspace]");
+    let members = workspace.iter().find(|line| line.starts_with("members")).expect("a workspace has members");
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    assert!(members.len() >= 3, "{members:?}");
+    for path in members.iter().map(|member| format!("{member}/Cargo.toml")).chain(["Cargo.toml".to_owned()]) {
+        if !has(&section(&read(&path), "[lints]"), "workspace = true") {
+            rule.broken(&path, 0, "[lints] has no `workspace = true`");
+        }
+    }
+    rule.hold();
+}
+
 #[test]
 fn tests_wait_for_what_happens_not_for_time() {
     let mut rule = Rule::new("a test waits for an event or uses paused time; it never sleeps");
@@ -409,6 +435,57 @@ fn templates_listen_for_events_that_the_trigger_knows() {
             }
         }
     }
+    rule.hold();
+}
+
+/// Documents that say which test holds what, in the last column of a table.
+const HELD_BY: &[&str] = &["docs/ARCHITECTURE.md", "docs/threat-model.md"];
+
+#[test]
+fn tests_that_documents_name_exist() {
+    let mut rule = Rule::new("a test that a document names by `its_name`, or by its beginning and …, exists");
+    let mut functions = Vec::new();
+    for source in sources(ALL_RUST) {
+        let code = source.code().map(|(_, code)| code.to_owned()).collect::<Vec<_>>();
+        functions.extend(code.iter().filter_map(|line| {
+            let (_, rest) = line.split_once("fn ")?;
+            rest.split(['(', '<']).next().map(str::to_owned)
+        }));
+    }
+    // Those of the end-to-end tests, in Python.
+    for (_, text) in committed_texts().into_iter().filter(|(path, _)| path.ends_with(".py")) {
+        let names = text.lines().filter_map(|line| line.strip_prefix("def "));
+        functions.extend(names.filter_map(|rest| rest.split('(').next()).map(str::to_owned));
+    }
+    let mut named = 0;
+    for path in HELD_BY {
+        let text = read(path);
+        let mut in_table = false;
+        for (number, line) in (1..).zip(text.lines()) {
+            let Some(row) = line.strip_prefix('|') else {
+                in_table = false;
+                continue;
+            };
+            let last = row.trim_end().trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+            in_table |= last.trim() == "held by";
+            for name in last.split('`').skip(1).step_by(2).filter(|_| in_table) {
+                let name = name.rsplit("::").next().unwrap_or(name);
+                // Types and files are named as well.
+                if name.matches('_').count() < 2 {
+                    continue;
+                }
+                named += 1;
+                let found = match name.strip_suffix('…') {
+                    Some(beginning) => functions.iter().any(|function| function.starts_with(beginning)),
+                    None => functions.iter().any(|function| function == name),
+                };
+                if !found {
+                    rule.broken(path, number, format!("there is no `{name}`"));
+                }
+            }
+        }
+    }
+    assert!(named > 50, "only {named} names were found: has the form of the tables changed?");
     rule.hold();
 }
 

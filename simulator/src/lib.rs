@@ -12,6 +12,7 @@
 //! `model` is what AWS would hold: plain structs, synchronous, testable without HTTP. `wire` is a thin face of
 //! HTTP on it, one file per service. Nothing here shares a type with the program that is tested against it.
 
+mod asked;
 mod broken;
 mod call;
 mod fault;
@@ -27,6 +28,7 @@ mod throttle;
 mod wire;
 mod world;
 
+pub use asked::Asked;
 pub use call::Call;
 pub use fault::{Fault, FaultKind};
 pub use forward::Destination;

@@ -1,5 +1,6 @@
 //! The server: one listener on loopback, one model behind a lock.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
@@ -18,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::asked::Asked;
 use crate::broken::{DropConnection, StalledBody};
 use crate::call::Call;
 use crate::fault::Fault;
@@ -173,6 +175,11 @@ impl Server {
     /// Forgets the calls. Their numbers go on.
     pub fn clear_calls(&self) {
         self.shared.state().clear_calls();
+    }
+
+    /// What roles asked for since it was started or reset, whether they got it or not.
+    pub fn asked(&self) -> BTreeSet<Asked> {
+        self.shared.state().asked.clone()
     }
 
     /// Looks at the model, or changes it, between two calls.

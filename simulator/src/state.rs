@@ -1,9 +1,10 @@
 //! The model with everything around it that a running simulator keeps: faults, latencies, limits, the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::asked::Asked;
 use crate::call::Call;
 use crate::fault::{Fault, FaultKind, Faults, Subject};
 use crate::model::Model;
@@ -30,6 +31,7 @@ pub(crate) struct State {
     pub(crate) latencies: BTreeMap<String, u64>,
     throttle: Throttle,
     calls: Vec<Call>,
+    pub(crate) asked: BTreeSet<Asked>,
     sequence: u64,
     pub(crate) snapshots: BTreeMap<String, Arc<Model>>,
     started: Instant,
@@ -61,6 +63,7 @@ impl State {
             latencies: BTreeMap::new(),
             throttle: Throttle::default(),
             calls: Vec::new(),
+            asked: BTreeSet::new(),
             sequence: 0,
             snapshots: BTreeMap::new(),
             started: Instant::now(),
@@ -81,6 +84,18 @@ impl State {
         let target = request.input.as_ref().ok().and_then(target);
         let subject =
             Subject { service, operation, account: &account, region: &region, target: target.as_deref() };
+        if let Ok(caller) = &caller {
+            let input = request.input.as_ref().ok();
+            let named = request.named_service();
+            self.asked.extend(Asked::of(
+                &caller.principal,
+                &region,
+                named,
+                operation,
+                target.as_deref(),
+                input,
+            ));
+        }
         let latency = self.latency(service, operation);
         let fault = self.faults.strike(&subject);
         let outcome = match &fault {

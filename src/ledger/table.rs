@@ -28,7 +28,6 @@ const PUT_ID: &str = "put";
 const GET: &str = "GetItem";
 const GET_MANY: &str = "BatchGetItem";
 const PUT: &str = "PutItem";
-const DELETE: &str = "DeleteItem";
 const SCAN: &str = "Scan";
 
 /// What an item may hold, names of attributes included: DynamoDB's 400 KB, whichever way counted.
@@ -208,28 +207,6 @@ impl Table {
                 Ok(if ours { Put::Stored(version) } else { Put::Conflict })
             }
             Err(error) => Err(failure(PUT, &error)),
-        }
-    }
-
-    /// Removes an item of the version named. One that is gone already is as good as removed.
-    ///
-    /// # Errors
-    /// When the table can't be written.
-    pub async fn delete(&self, key: &str, expected: u64) -> Result<Put, Failure> {
-        let request = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .key(KEY, text(key))
-            .condition_expression("#version = :expected")
-            .expression_attribute_names("#version", VERSION)
-            .expression_attribute_values(":expected", number(&expected));
-        match request.send().await {
-            Ok(_) => Ok(Put::Stored(expected)),
-            Err(error) if is_unmet_condition(&error) => {
-                Ok(if self.get(key).await?.is_none() { Put::Stored(expected) } else { Put::Conflict })
-            }
-            Err(error) => Err(failure(DELETE, &error)),
         }
     }
 

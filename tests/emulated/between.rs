@@ -10,6 +10,8 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::permissions;
+
 /// What happens to one call.
 pub(crate) enum Fault {
     /// None: the fault is another call's.
@@ -95,7 +97,8 @@ impl Shared {
     fn serve(&self, client: &TcpStream) {
         let mut reader = BufReader::new(client);
         while let Some(head) = read_head(&mut reader) {
-            let target = header(&head, "x-amz-target").expect("a call of one of AWS's JSON protocols");
+            let target =
+                header(&head, "x-amz-target").expect("a call of one of AWS's JSON protocols").to_owned();
             let operation = target.rsplit('.').next().expect("a target names an operation").to_owned();
             self.calls.lock().unwrap().push(operation.clone());
             let fault = self.fault(&operation);
@@ -108,6 +111,9 @@ impl Shared {
             if reader.read_exact(&mut body).is_err() {
                 return;
             }
+            // A body that a test gives no shape names nothing.
+            let input: Value = serde_json::from_slice(&body).unwrap_or_default();
+            permissions::record(&target, &operation, &input);
             let request = Request { head, operation, body };
             let Some(answer) = self.answer(&request, fault) else { return };
             if (&mut &*client).write_all(&answer).is_err() {

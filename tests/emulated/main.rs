@@ -6,6 +6,7 @@
 mod between;
 mod bus;
 mod inspection;
+mod permissions;
 mod place;
 mod queues;
 mod table;

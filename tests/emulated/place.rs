@@ -8,7 +8,8 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    TimeToLiveSpecification,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 use guardrail_keeper::cloud::{Access, Cloud, DelayedMessage, Identity, OutcomeEvent, Patience};
@@ -19,7 +20,7 @@ use guardrail_keeper::ledger::Table;
 use crate::between::Between;
 
 const REGION: &str = "eu-west-1";
-const ACCOUNT: &str = "111122223333";
+pub(crate) const ACCOUNT: &str = "111122223333";
 
 /// How many attempts the keeper's clients have.
 pub(crate) const ATTEMPTS: u32 = 3;
@@ -61,6 +62,12 @@ impl Place {
         let request = self.dynamodb.update_time_to_live().table_name(name);
         request.time_to_live_specification(expiry.build().unwrap()).send().await.unwrap();
         self.cloud.table(name)
+    }
+
+    /// Removes an item, which nothing of the keeper's does: the table itself lets them expire.
+    pub(crate) async fn remove(&self, table: &str, key: &str) {
+        let request = self.dynamodb.delete_item().table_name(table);
+        request.key("key", AttributeValue::S(key.to_owned())).send().await.unwrap();
     }
 
     /// A new queue's URL.

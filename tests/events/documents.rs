@@ -2,6 +2,7 @@
 //! `docs/runbook.md` every alarm and all that is held.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use guardrail_keeper::trigger::{Departure, Ignored, Why, known_events};
 
@@ -116,4 +117,26 @@ fn every_reason_for_which_something_is_held_is_in_the_runbook() {
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     let codes = rows.map(|row| row.split('`').nth(1).unwrap().trim_end_matches(".…").to_owned());
     assert_eq!(codes.collect::<BTreeSet<String>>(), known);
+}
+
+/// What the Serverless Application Repository asks of an application's metadata.
+#[test]
+fn the_metadata_are_what_the_repository_takes() {
+    let template = template::read("template.yaml");
+    let metadata = &template["Metadata"]["AWS::ServerlessRepo::Application"];
+    let text = |name: &str| metadata[name].as_str().unwrap_or_else(|| panic!("{name} is no text"));
+    let plain = |text: &str| {
+        text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    assert!(plain(text("Name")) && text("Name").len() <= 140);
+    let author = text("Author");
+    assert!(plain(author) && !author.starts_with('-') && !author.ends_with('-') && !author.contains("--"));
+    assert!((1..=256).contains(&text("Description").len()));
+    assert_eq!(text("SemanticVersion"), env!("CARGO_PKG_VERSION"));
+    assert_eq!(text("SpdxLicenseId"), env!("CARGO_PKG_LICENSE"));
+    for file in ["LicenseUrl", "ReadmeUrl"] {
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(text(file)).is_file(), "{file}");
+    }
+    let labels = metadata["Labels"].as_array().unwrap();
+    assert!(labels.len() <= 10 && labels.iter().all(|label| plain(label.as_str().unwrap())));
 }

@@ -101,7 +101,7 @@ fn is_meant(principal: &Value, caller: &Caller) -> bool {
 fn holds(condition: &Value, context: &BTreeMap<String, Vec<String>>) -> bool {
     condition.as_object().expect("operators").iter().all(|(operator, keys)| {
         keys.as_object().expect("keys").iter().all(|(key, wanted)| {
-            let wanted = texts(wanted);
+            let wanted: Vec<String> = texts(wanted).iter().map(|text| filled(text, context)).collect();
             let found = context.get(&key.to_ascii_lowercase());
             let any = |test: &dyn Fn(&str, &str) -> bool| {
                 let pairs = |value: &String| wanted.iter().any(|pattern| test(pattern, value));
@@ -113,6 +113,7 @@ fn holds(condition: &Value, context: &BTreeMap<String, Vec<String>>) -> bool {
                     assert!(found.is_none_or(|values| values.len() == 1), "{key} needs a set operator");
                     any(&|pattern, value| pattern == value)
                 }
+                "StringEqualsIfExists" => found.is_none() || any(&|pattern, value| pattern == value),
                 "ArnEquals" | "ArnLike" => any(&is_like),
                 "ArnNotLike" => !any(&is_like),
                 "ForAllValues:StringEquals" => {
@@ -125,6 +126,18 @@ fn holds(condition: &Value, context: &BTreeMap<String, Vec<String>>) -> bool {
     })
 }
 
+/// A text with the caller's own keys put for policy variables, such as `${aws:PrincipalOrgID}`. One that
+/// isn't there fits nothing.
+fn filled(text: &str, context: &BTreeMap<String, Vec<String>>) -> String {
+    let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
+        assert!(!text.contains("${"), "{text}: a variable within a text is not known here");
+        return text.to_owned();
+    };
+    let values = context.get(&name.to_ascii_lowercase()).map(Vec::as_slice);
+    let [value] = values.unwrap_or_default() else { return "\0".to_owned() };
+    value.clone()
+}
+
 /// One text or several.
 fn texts(value: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{value} is not a text")).to_owned();
@@ -135,7 +148,7 @@ fn texts(value: &Value) -> Vec<String> {
 }
 
 /// Whether a text fits a pattern, in which `*` stands for anything.
-fn is_like(pattern: &str, text: &str) -> bool {
+pub(crate) fn is_like(pattern: &str, text: &str) -> bool {
     assert!(!pattern.contains('?'), "{pattern}: a question mark is not known here");
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
@@ -205,6 +218,10 @@ mod tests {
         check(all.clone(), Some(&["a", "b"]), true);
         check(all.clone(), Some(&["a", "c"]), false);
         check(all, None, true);
+        let own = json!({ "StringEqualsIfExists": { "key": "${other}" } });
+        check(own.clone(), Some(&["a"]), false);
+        check(own, None, true);
+        check(json!({ "StringEqualsIfExists": { "key": "${Key}" } }), Some(&["a"]), true);
         check(json!({ "Null": { "key": "false" } }), None, false);
         check(json!({ "Null": { "key": "false" } }), Some(&["a"]), true);
     }

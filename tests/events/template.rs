@@ -112,6 +112,21 @@ fn maybe_resolved(value: &Value, template: &Value, given: &BTreeMap<&str, &str>)
                     let holds = given.get(condition.as_str()) == Some(&"true");
                     maybe_resolved(if holds { then } else { otherwise }, template, given)
                 }
+                Some(("Fn::Split", Value::Array(parts))) => {
+                    let [Value::String(by), text] = parts.as_slice() else {
+                        panic!("{parts:?} is not split")
+                    };
+                    let text = resolved(text, template, given);
+                    Some(text.as_str().expect("a text").split(by.as_str()).map(Value::from).collect())
+                }
+                Some(("Fn::Select", Value::Array(parts))) => {
+                    let [Value::Number(index), items] = parts.as_slice() else {
+                        panic!("{parts:?} selects nothing")
+                    };
+                    let index =
+                        index.as_u64().and_then(|index| usize::try_from(index).ok()).expect("an index");
+                    Some(resolved(items, template, given)[index].clone())
+                }
                 _ => {
                     let function = members.keys().find(|name| name.starts_with("Fn::"));
                     assert!(function.is_none(), "{function:?} is not worked out here");

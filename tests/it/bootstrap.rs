@@ -9,8 +9,8 @@ use simulator::AssumeRole;
 
 use crate::support::lambda::{Answer, Function, SECRET};
 use crate::support::{
-    Document, EU, FUNCTION_ROLE, HUB, PAYMENTS, PUT, US, WORKLOAD, World, check, repository, schedule,
-    version,
+    Document, EU, FUNCTION_ROLE, HUB, PAYMENTS, PUT, US, WORKLOAD, World, check, function_key, repository,
+    schedule, version,
 };
 
 fn sample(name: &str) -> String {
@@ -238,7 +238,7 @@ async fn the_log_is_json_at_any_level_and_holds_no_secret_and_no_body() {
             assert!(line["level"].is_string(), "{level}: {line}");
         }
         let whole = ended.log.join("\n");
-        let account_key = format!("SIM{HUB}");
+        let account_key = function_key(HUB);
         let secrets = [SECRET, "ASIM", &account_key, "SecretAccessKey", "Credential="];
         let bodies = ["aws:PrincipalOrgID", "not allowed here", "targets: [", "<AssumeRole"];
         for hidden in secrets.iter().chain(&bodies) {

@@ -42,9 +42,9 @@ async fn a_missing_role_is_denied_and_the_other_accounts_converge() {
     check(
         &world.look_at(&BOTH).await,
         expect![[r#"
-        + 300000000002/eu-west-1 enforce corporate:2
-        ! 300000000001/eu-west-1 held: could not be read: AssumeRole: AccessDenied: User: arn:aws:iam::111111111111:user/administrator is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::300000000001:role/GuardrailKeeperMember (denied)
-        1 changed, 1 held, 0 in sync"#]],
+            + 300000000002/eu-west-1 enforce corporate:2
+            ! 300000000001/eu-west-1 held: could not be read: AssumeRole: AccessDenied: User: arn:aws:sts::111111111111:assumed-role/GuardrailKeeperFunction/standing is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::300000000001:role/GuardrailKeeperMember (denied)
+            1 changed, 1 held, 0 in sync"#]],
     );
     assert_eq!(world.count("AssumeRole"), 3, "a denial isn't tried again: {PAYMENTS}, {SHIPPING}, {OWNER}");
 
@@ -66,9 +66,9 @@ async fn a_missing_role_is_not_ready_shortly_after_the_account_joined() {
     check(
         &world.look_at(&BOTH).await,
         expect![[r#"
-        + 300000000002/eu-west-1 enforce corporate:2
-        ! 300000000001/eu-west-1 held: could not be read: AssumeRole: AccessDenied: User: arn:aws:iam::111111111111:user/administrator is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::300000000001:role/GuardrailKeeperMember (not ready)
-        1 changed, 1 held, 0 in sync"#]],
+            + 300000000002/eu-west-1 enforce corporate:2
+            ! 300000000001/eu-west-1 held: could not be read: AssumeRole: AccessDenied: User: arn:aws:sts::111111111111:assumed-role/GuardrailKeeperFunction/standing is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::300000000001:role/GuardrailKeeperMember (not ready)
+            1 changed, 1 held, 0 in sync"#]],
     );
     // The account's own event is delivered again; a sweep has the next one to come back with.
     assert_eq!(world.look_at(&[PAYMENTS]).await.unfinished().len(), 1);
@@ -88,7 +88,7 @@ async fn a_role_that_arrives_late_is_waited_for() {
     check(
         &error.to_string().replace(&account, "ACCOUNT"),
         expect![
-            "3 of 6 targets and policies are worth another try: ACCOUNT/ap-southeast-2: could not be read: AssumeRole: AccessDenied: User: arn:aws:iam::111111111111:user/administrator is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::ACCOUNT:role/GuardrailKeeperMember (not ready)"
+            "3 of 6 targets and policies are worth another try: ACCOUNT/ap-southeast-2: could not be read: AssumeRole: AccessDenied: User: arn:aws:sts::111111111111:assumed-role/GuardrailKeeperFunction/standing is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::ACCOUNT:role/GuardrailKeeperMember (not ready)"
         ],
     );
 
@@ -341,9 +341,9 @@ async fn an_account_suspended_between_listing_and_calling_is_told_by_what_aws_sa
     check(
         &world.look_at(&BOTH).await,
         expect![[r#"
-        + 300000000002/eu-west-1 enforce corporate:2
-        ! 300000000001/eu-west-1 held: could not be read: AssumeRole: AccessDenied: User: arn:aws:iam::111111111111:user/administrator is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::300000000001:role/GuardrailKeeperMember (denied)
-        1 changed, 1 held, 0 in sync"#]],
+            + 300000000002/eu-west-1 enforce corporate:2
+            ! 300000000001/eu-west-1 held: could not be read: AssumeRole: AccessDenied: User: arn:aws:sts::111111111111:assumed-role/GuardrailKeeperFunction/standing is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::300000000001:role/GuardrailKeeperMember (denied)
+            1 changed, 1 held, 0 in sync"#]],
     );
 
     world.server.clear_faults();

@@ -19,6 +19,7 @@ mod foreign;
 mod guardrailctl;
 mod handler;
 mod holding_back;
+mod hub;
 mod ledger;
 mod organization;
 mod outcomes;

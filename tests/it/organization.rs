@@ -155,7 +155,7 @@ async fn a_delegated_administrator_guards_everybody_who_trusts_it() {
         &run.text(),
         expect![[r#"
             the schedule looks at everything
-            111111111111/eu-west-1 held: could not be read: AssumeRole: AccessDenied: User: arn:aws:iam::222222222222:user/administrator is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111111111111:role/GuardrailKeeperMember (denied)
+            111111111111/eu-west-1 held: could not be read: AssumeRole: AccessDenied: User: arn:aws:sts::222222222222:assumed-role/GuardrailKeeperFunction/standing is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111111111111:role/GuardrailKeeperMember (denied)
             222222222222/eu-west-1 enforced eubase1a2b3c:2
             300000000001/eu-west-1 enforced eubase1a2b3c:2
             300000000002/eu-west-1 enforced eubase1a2b3c:2

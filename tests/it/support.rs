@@ -4,6 +4,7 @@
 pub(crate) mod document;
 pub(crate) mod lambda;
 pub(crate) mod log;
+pub(crate) mod permissions;
 pub(crate) mod program;
 pub(crate) mod stack;
 pub(crate) mod whole;
@@ -26,6 +27,7 @@ use simulator::{Enforce, Model, Options, PutParameter, Server, Switches};
 use tempfile::TempDir;
 
 pub(crate) use document::Document;
+use permissions::Recorder;
 
 /// The management account, in which the keeper runs.
 pub(crate) const HUB: &str = "111111111111";
@@ -132,6 +134,7 @@ impl Setup {
         let Setup { baseline, world, switches, durable, queued, patience, mut variables, hub } = self;
         let options = Options { real_time: true, switches, ..Options::default() };
         let server = Server::start(world, options).await.expect("the simulator starts");
+        server.with(|model| model.put_role(hub, function_role(hub)));
         let folder = tempfile::tempdir().expect("a temporary folder");
         if durable {
             let path = folder.path().join("ledger.json");
@@ -142,7 +145,8 @@ impl Setup {
         }
         put_parameter(&server, hub, &baseline);
         let keeper = connect(&server, hub, &variables, patience).await;
-        World { server, keeper, folder, variables, patience, hub }
+        let recorder = Recorder::new(hub, &baseline);
+        World { server, keeper, folder, variables, patience, hub, recorder }
     }
 }
 
@@ -154,6 +158,13 @@ pub(crate) struct World {
     variables: BTreeMap<String, String>,
     patience: Patience,
     hub: &'static str,
+    recorder: Recorder,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.recorder.record(&self.server);
+    }
 }
 
 /// What an event led to.
@@ -220,6 +231,7 @@ impl World {
     }
 
     pub(crate) fn publish_text(&self, text: &str) {
+        self.recorder.published(text);
         put_parameter(&self.server, self.hub, text);
     }
 
@@ -411,6 +423,12 @@ pub(crate) fn scope(accounts: &[&str]) -> Scope {
     Scope { accounts: Accounts::Only(accounts), ..everything() }
 }
 
+/// The access key of the function in a hub: it works as its role, not as an administrator.
+pub(crate) fn function_key(hub: &str) -> String {
+    let (_, role) = FUNCTION_ROLE.rsplit_once('/').expect("a role's ARN has a name");
+    format!("SIM{hub}_{role}")
+}
+
 /// What the schedule sends.
 pub(crate) fn schedule() -> Value {
     json!({
@@ -462,10 +480,18 @@ async fn connect(
         endpoint: server.url().to_owned(),
         elsewhere: BTreeMap::new(),
         region: US.parse().expect("a Region"),
-        access_key_id: format!("SIM{hub}"),
+        access_key_id: function_key(hub),
         secret_access_key: "simulator".to_owned(),
     };
     Keeper::connect(settings, access, patience).await.unwrap_or_else(|stopped| panic!("{stopped}"))
+}
+
+/// The function's role may do everything here: what it does is held against the templates at the end.
+fn function_role(hub: &str) -> simulator::Role {
+    let (_, name) = FUNCTION_ROLE.rsplit_once('/').expect("a role's ARN has a name");
+    let principals = vec![format!("arn:aws:iam::{hub}:root"), "lambda.amazonaws.com".to_owned()];
+    let trust = simulator::Trust { principals, ..simulator::Trust::default() };
+    simulator::Role { name: name.to_owned(), trust, permissions: simulator::Permissions::administrator() }
 }
 
 fn put_parameter(server: &Server, hub: &str, text: &str) {

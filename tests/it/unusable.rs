@@ -201,9 +201,9 @@ async fn an_owner_that_cannot_be_read_proves_nothing() {
     check(
         &targets(&answer),
         expect![[r#"
-        300000000001/eu-west-1 held: the owner account could not be read: AssumeRole: AccessDenied: User: arn:aws:iam::111111111111:user/administrator is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::222222222222:role/GuardrailKeeperMember (denied)
-        300000000002/eu-west-1 held: the owner account could not be read: AssumeRole: AccessDenied: User: arn:aws:iam::111111111111:user/administrator is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::222222222222:role/GuardrailKeeperMember (denied)
-    "#]],
+            300000000001/eu-west-1 held: the owner account could not be read: AssumeRole: AccessDenied: User: arn:aws:sts::111111111111:assumed-role/GuardrailKeeperFunction/standing is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::222222222222:role/GuardrailKeeperMember (denied)
+            300000000002/eu-west-1 held: the owner account could not be read: AssumeRole: AccessDenied: User: arn:aws:sts::111111111111:assumed-role/GuardrailKeeperFunction/standing is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::222222222222:role/GuardrailKeeperMember (denied)
+        "#]],
     );
     assert_eq!(world.writes(), [""; 0]);
 }

@@ -36,6 +36,9 @@ pub struct Session {
     /// What requests must send as their security token.
     #[serde(skip)]
     pub token: String,
+    /// Whose session it is, by the ARN of whoever assumed the role; nobody's for a standing one.
+    #[serde(skip)]
+    pub assumed_by: Option<String>,
     /// When it was made.
     pub created: Timestamp,
     /// When it stops working.
@@ -107,6 +110,15 @@ impl Model {
                 "The security token included in the request is invalid.",
             )
         };
+        if let Some((account, role)) = access_key.strip_prefix("SIM").and_then(account_and_role) {
+            self.role(account, role).ok_or_else(unrecognized)?;
+            let usable = self.account(account).is_some_and(|account| account.state.may_call());
+            return if usable {
+                Ok(self.standing_session(account, role, access_key))
+            } else {
+                Err(unrecognized())
+            };
+        }
         if let Some(account) = access_key.strip_prefix("SIM").filter(|rest| rest.len() == 12) {
             let known = self.account(account).ok_or_else(unrecognized)?;
             // The keys of a closed account stop working; what exactly AWS answers then is not documented.
@@ -127,6 +139,22 @@ impl Model {
         }
         let usable = self.account(&session.account).is_some_and(|account| account.state.may_call());
         if usable { Ok(Principal::Session(Arc::clone(session))) } else { Err(unrecognized()) }
+    }
+
+    /// The session that a role's standing key is for, as what Lambda gives a function: it never ends.
+    fn standing_session(&self, account: &str, role: &str, access_key: &str) -> Principal {
+        let now = self.now();
+        Principal::Session(Arc::new(Session {
+            account: account.to_owned(),
+            role: role.to_owned(),
+            name: "standing".to_owned(),
+            access_key: access_key.to_owned(),
+            token: String::new(),
+            assumed_by: None,
+            created: now,
+            expires: super::clock::after(now, 3600),
+            narrowed: None,
+        }))
     }
 
     /// What the caller's own permissions say: its role's, narrowed by the session policy.
@@ -179,6 +207,12 @@ impl Model {
     pub fn role(&self, account: &str, name: &str) -> Option<&Arc<Role>> {
         self.account(account)?.roles.iter().find(|role| role.name == name)
     }
+}
+
+/// The parts of a role's standing key, `111111111111_Name`.
+fn account_and_role(rest: &str) -> Option<(&str, &str)> {
+    let (account, role) = rest.split_once('_')?;
+    (account.len() == 12).then_some((account, role))
 }
 
 /// IAM's sentence for a refusal.

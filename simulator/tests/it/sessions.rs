@@ -102,3 +102,40 @@ async fn a_revoked_role_takes_its_sessions_with_it() {
     assert_eq!(session.enforced().await.code(), "AccessDeniedException");
     simulator.stop().await;
 }
+
+#[tokio::test]
+async fn a_role_has_a_standing_session_and_what_roles_ask_for_is_kept() {
+    let simulator = start().await;
+    let hub = Client::new(&simulator, MANAGEMENT);
+    let key = |role: &str| Client::new(&simulator, MANAGEMENT).key(&format!("SIM{MANAGEMENT}_{role}"), None);
+    let function = key("GuardrailKeeperFunction");
+    let identity = function.sts("Action=GetCallerIdentity").await;
+    let arn = "arn:aws:sts::111111111111:assumed-role/GuardrailKeeperFunction/standing";
+    assert_eq!(tag(&identity.text, "Arn"), arn);
+    assert_eq!(key("Nobody").sts("Action=GetCallerIdentity").await.status, 403);
+
+    // It may do what its role may, and no more; either way it asked.
+    let member = function.assume(&member_role(MEMBER)).await;
+    assert_eq!(member.enforce(GUARDRAIL, "2", None).await.status, 200);
+    let parameter = serde_json::json!({ "Name": "/a", "Value": "b", "Type": "String" });
+    assert_eq!(function.ssm("PutParameter", parameter.clone()).await.code(), "AccessDeniedException");
+    // An administrator isn't held to anything.
+    hub.ssm("PutParameter", parameter).await;
+    simulator.clear_calls();
+    let asked = simulator.asked().into_iter().map(|asked| {
+        let by = asked.assumed_by.map_or_else(String::new, |by| format!(" by {by}"));
+        format!("{}{by} {} {}", asked.role, asked.operation, asked.target.unwrap_or_default())
+    });
+    assert_eq!(
+        asked.collect::<Vec<_>>(),
+        [
+            "GuardrailKeeperFunction PutParameter /a".to_owned(),
+            format!("GuardrailKeeperFunction AssumeRole {}", member_role(MEMBER)),
+            "GuardrailKeeperFunction GetCallerIdentity ".to_owned(),
+            format!(
+                "GuardrailKeeperMember by GuardrailKeeperFunction PutEnforcedGuardrailConfiguration {GUARDRAIL}"
+            ),
+        ]
+    );
+    simulator.stop().await;
+}

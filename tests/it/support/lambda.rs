@@ -14,7 +14,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{FUNCTION_ROLE, HUB, MEMBER_ROLE, PARAMETER, US, World};
+use super::{FUNCTION_ROLE, HUB, MEMBER_ROLE, PARAMETER, US, World, function_key};
 
 /// Longer than anything here takes, on any machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -69,7 +69,7 @@ impl Function {
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_ENDPOINT_URL", world.server.url())
             .env("AWS_REGION", US)
-            .env("AWS_ACCESS_KEY_ID", format!("SIM{HUB}"))
+            .env("AWS_ACCESS_KEY_ID", function_key(HUB))
             .env("AWS_SECRET_ACCESS_KEY", SECRET)
             .env("KEEPER_BASELINE", format!("ssm:{PARAMETER}"))
             .env("KEEPER_MEMBER_ROLE", MEMBER_ROLE)

@@ -1,0 +1,337 @@
+//! What the roles of the templates may do, held against what the keeper does in tests: one permission
+//! too few fails, and one too many.
+//!
+//! `tests/permissions/calls.txt` holds the calls; whoever makes a call in a test checks that it is there,
+//! and `tools/check-calls` that nothing is there that no test makes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use serde_json::Value;
+
+use crate::policy::{Caller, Request, Verdict, is_like, verdict};
+use crate::template;
+
+const CALLS: &str = include_str!("../permissions/calls.txt");
+
+const HUB: &str = "222222222222";
+const OTHER: &str = "300000000001";
+const ORGANIZATION: &str = "o-exampleorgid";
+const KEY: &str = "arn:aws:kms:us-east-1:222222222222:key/copies";
+
+/// What is granted and no call of the keeper's own needs: only a service does, in its name.
+///
+/// A role, an action, a part of the resource, and why.
+const BY_SERVICES: &[(&str, &str, &str, &str)] = &[
+    ("function", "logs:CreateLogStream", ":log-group:", "Lambda writes the function's log as its role"),
+    ("function", "logs:PutLogEvents", ":log-group:", "Lambda writes the function's log as its role"),
+    ("function", "sqs:ReceiveMessage", ":sqs:", "Lambda's mappings poll the queues as the function's role"),
+    ("function", "sqs:DeleteMessage", ":sqs:", "Lambda deletes what was handled as the function's role"),
+    ("function", "sqs:GetQueueAttributes", ":sqs:", "Lambda's mappings ask how to poll"),
+    ("function", "kms:CreateGrant", KEY, "Bedrock encrypts a copy in the name of whoever makes it"),
+    ("function", "kms:Decrypt", KEY, "Bedrock reads an encrypted copy in its caller's name"),
+    ("function", "kms:DescribeKey", KEY, "Bedrock looks at the key that a copy is to have"),
+    ("function", "kms:GenerateDataKey", KEY, "Bedrock encrypts a copy in the name of whoever makes it"),
+    ("member", "kms:CreateGrant", KEY, "as for the function"),
+    ("member", "kms:Decrypt", KEY, "as for the function"),
+    ("member", "kms:DescribeKey", KEY, "as for the function"),
+    ("member", "kms:GenerateDataKey", KEY, "as for the function"),
+    (
+        "function",
+        "bedrock:ApplyGuardrail",
+        ":guardrail-profile/",
+        "Bedrock asks for it besides where the guardrail has a cross-Region profile",
+    ),
+    ("member", "bedrock:ApplyGuardrail", ":guardrail-profile/", "as for the function"),
+    (
+        "function",
+        "bedrock:UpdateGuardrail",
+        ":guardrail-profile/",
+        "Bedrock asks for it besides where the copy has a cross-Region profile",
+    ),
+    ("member", "bedrock:UpdateGuardrail", ":guardrail-profile/", "as for the function"),
+];
+
+/// One line of the file.
+#[derive(Clone, Debug)]
+struct Call {
+    role: String,
+    copies: bool,
+    owns: bool,
+    action: String,
+    resource: String,
+    sources: Vec<String>,
+}
+
+fn calls() -> Vec<Call> {
+    let lines = CALLS.lines();
+    lines
+        .map(|line| {
+            let [role, deployment, action, resource, rest @ ..] = &line.split(' ').collect::<Vec<_>>()[..]
+            else {
+                panic!("{line:?} is no call")
+            };
+            let sources = rest.iter().map(|word| {
+                word.strip_prefix("events:source=")
+                    .unwrap_or_else(|| panic!("{line:?} is no call"))
+                    .to_owned()
+            });
+            Call {
+                role: (*role).to_owned(),
+                copies: deployment.split('+').any(|word| word == "copies"),
+                owns: deployment.split('+').any(|word| word == "owns"),
+                action: (*action).to_owned(),
+                resource: (*resource).to_owned(),
+                sources: sources.collect(),
+            }
+        })
+        .collect()
+}
+
+impl Call {
+    /// As IAM sees it, with ids for words.
+    fn request(&self) -> Request {
+        let resource = [
+            ("OWN:tasks", "222222222222:tasks"),
+            ("OWN", HUB),
+            ("OTHER", OTHER),
+            ("MANAGEMENT", "111111111111"),
+            ("ORGANIZATION", ORGANIZATION),
+            ("REGION", "us-east-1"),
+            ("account/o-exampleorgid/ID", "account/o-exampleorgid/300000000001"),
+            ("ou/o-exampleorgid/ID", "ou/o-exampleorgid/ou-exam-workload"),
+            ("ID", "abc123"),
+        ];
+        let resource = resource.iter().fold(self.resource.clone(), |text, (word, id)| text.replace(word, id));
+        let request = Request {
+            caller: Caller::Principal(format!("arn:aws:iam::{HUB}:role/{}", self.role)),
+            action: self.action.clone(),
+            resource,
+            context: BTreeMap::new(),
+        };
+        let request = request
+            .with("aws:PrincipalOrgID", &[ORGANIZATION])
+            // STS says which organization a role belongs to.
+            .with("aws:ResourceOrgID", &[ORGANIZATION]);
+        let sources: Vec<&str> = self.sources.iter().map(String::as_str).collect();
+        if sources.is_empty() { request } else { request.with("events:source", &sources) }
+    }
+}
+
+/// What a role may do in a stack with these parameters.
+fn permissions(role: &str, copies: bool, owns: bool) -> Vec<Value> {
+    match role {
+        // One role, with a second policy.
+        "owner" => [own_permissions("member", copies, owns), own_permissions("owner", copies, owns)].concat(),
+        role => own_permissions(role, copies, owns),
+    }
+}
+
+/// What a template gives a role by itself: `owner`, what the owner's role has besides a member's.
+fn own_permissions(role: &str, copies: bool, owns: bool) -> Vec<Value> {
+    type Known = BTreeMap<(String, bool, bool), Vec<Value>>;
+    static KNOWN: OnceLock<Mutex<Known>> = OnceLock::new();
+    let mut known = KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let read = || match role {
+        "function" => statements("template.yaml", "FunctionRole", copies, owns),
+        "member" => statements("deploy/member-role.yaml", "MemberRole", copies, owns),
+        "owner" => statements("deploy/owner.yaml", "OwnerPolicy", copies, owns),
+        other => panic!("{other} is no role"),
+    };
+    known.entry((role.to_owned(), copies, owns)).or_insert_with(read).clone()
+}
+
+/// The statements of a role or of a policy in a template.
+fn statements(path: &str, resource: &str, copies: bool, owns: bool) -> Vec<Value> {
+    let condition = |holds: bool| if holds { "true" } else { "false" };
+    // The role's account is the same in all, as `Call::request` has it.
+    let given = BTreeMap::from([
+        ("AWS::Partition", "aws"),
+        ("AWS::AccountId", HUB),
+        ("AWS::Region", "us-east-1"),
+        ("AWS::StackName", "guardrail-keeper"),
+        ("Bus.Arn", "arn:aws:events:us-east-1:222222222222:event-bus/BUS"),
+        ("Tasks.Arn", "arn:aws:sqs:us-east-1:222222222222:tasks"),
+        ("Events.Arn", "arn:aws:sqs:us-east-1:222222222222:events"),
+        ("Ledger.Arn", "arn:aws:dynamodb:us-east-1:222222222222:table/LEDGER"),
+        ("LogGroup", "/aws/lambda/guardrail-keeper"),
+        ("CopyKeyArns", KEY),
+        ("MakesLedger", "true"),
+        ("HubOwnsGuardrails", condition(owns)),
+        ("CopiesGuardrails", condition(copies)),
+        ("FindsGuardrails", condition(owns || copies)),
+        ("EncryptsCopies", condition(copies)),
+    ]);
+    let template = template::read(path);
+    let properties = &template["Resources"][resource]["Properties"];
+    let properties = template::resolved(&without_trust(properties), &template, &given);
+    let policies = match &properties["Policies"] {
+        Value::Array(policies) => policies.clone(),
+        _ => vec![properties],
+    };
+    let statements = policies.iter().flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array());
+    statements.flatten().cloned().collect()
+}
+
+/// Only what may be done; who may become the role is another test's.
+fn without_trust(properties: &Value) -> Value {
+    let mut properties = properties.clone();
+    properties.as_object_mut().expect("properties").remove("AssumeRolePolicyDocument");
+    properties
+}
+
+/// The calls that a policy doesn't allow.
+fn refused(permissions: &dyn Fn(&Call) -> Vec<Value>) -> Vec<String> {
+    let calls = calls().into_iter();
+    let refused = calls.filter(|call| verdict(&permissions(call), &call.request()) != Verdict::Allowed);
+    refused.map(|call| format!("{call:?}")).collect()
+}
+
+/// One action of a statement on one of its resources.
+type Grant = (String, String, String);
+
+fn grants(role: &str, statements: &[Value]) -> Vec<Grant> {
+    let texts = |value: &Value| match value {
+        Value::Array(items) => items.iter().map(|item| item.as_str().unwrap().to_owned()).collect(),
+        value => vec![value.as_str().unwrap().to_owned()],
+    };
+    let mut grants = Vec::new();
+    for statement in statements {
+        assert_eq!(statement["Effect"], "Allow");
+        for action in texts(&statement["Action"]) {
+            for resource in texts(&statement["Resource"]) {
+                grants.push((role.to_owned(), action.clone(), resource));
+            }
+        }
+    }
+    grants
+}
+
+/// What is granted in some stack and needed by nobody in any.
+fn superfluous(permissions: &dyn Fn(&str, bool, bool) -> Vec<Value>) -> BTreeSet<Grant> {
+    let calls = calls();
+    let mut left = BTreeSet::new();
+    for role in ["function", "member", "owner"] {
+        let mut granted = BTreeSet::new();
+        for (copies, owns) in [(false, false), (true, false), (false, true), (true, true)] {
+            granted.extend(grants(role, &permissions(role, copies, owns)));
+        }
+        left.extend(granted.into_iter().filter(|(_, action, resource)| {
+            let needs = |call: &Call| {
+                // The member's role is also the owner's.
+                let role = call.role == role || (role == "member" && call.role == "owner");
+                role && call.action == *action && is_like(resource, &call.request().resource)
+            };
+            !calls.iter().any(needs)
+        }));
+    }
+    let by_a_service = |(role, action, resource): &Grant| {
+        BY_SERVICES
+            .iter()
+            .any(|(whose, what, part, _)| whose == role && what == action && resource.contains(part))
+    };
+    left.into_iter().filter(|grant| !by_a_service(grant)).collect()
+}
+
+#[test]
+fn every_call_is_granted_to_whoever_makes_it() {
+    assert!(calls().len() > 50, "{}", calls().len());
+    assert_eq!(refused(&|call| permissions(&call.role, call.copies, call.owns)), [""; 0]);
+}
+
+#[test]
+fn nothing_is_granted_that_nobody_needs() {
+    let superfluous = superfluous(&own_permissions);
+    assert!(superfluous.is_empty(), "granted, and no call in any test needs it: {superfluous:#?}");
+}
+
+/// Whatever is left out, some call is refused: but for what only services need.
+#[test]
+fn every_single_action_would_be_missed() {
+    let mut left_out = 0;
+    for role in ["function", "member", "owner"] {
+        let all = own_permissions(role, true, true);
+        let actions: BTreeSet<String> = grants(role, &all).into_iter().map(|(_, action, _)| action).collect();
+        for action in actions {
+            let without = |call: &Call| {
+                let mut statements = permissions(&call.role, call.copies, call.owns);
+                if call.role == role || (role == "member" && call.role == "owner") {
+                    for statement in &mut statements {
+                        leave_out(statement, &action);
+                    }
+                }
+                statements
+            };
+            let by_a_service = BY_SERVICES
+                .iter()
+                .any(|(whose, what, part, _)| *whose == role && *what == action && !part.contains("profile"));
+            assert_eq!(refused(&without).is_empty(), by_a_service, "{role} without {action}");
+            left_out += 1;
+        }
+    }
+    assert!(left_out > 40, "{left_out}");
+}
+
+fn leave_out(statement: &mut Value, action: &str) {
+    match &mut statement["Action"] {
+        Value::Array(actions) => actions.retain(|other| other != action),
+        one if one == action => *one = Value::Array(Vec::new()),
+        _ => {}
+    }
+}
+
+#[test]
+fn an_action_too_many_is_found() {
+    let more = |role: &str, copies: bool, owns: bool| {
+        let mut statements = own_permissions(role, copies, owns);
+        let resource = "arn:aws:bedrock:*:222222222222:guardrail/*";
+        if role == "member" {
+            statements.push(serde_json::json!({
+                "Effect": "Allow", "Action": ["bedrock:UntagResource", "bedrock:TagResource"], "Resource": resource,
+            }));
+        }
+        statements
+    };
+    let found: Vec<Grant> = superfluous(&more).into_iter().collect();
+    let [(role, action, _)] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((role.as_str(), action.as_str()), ("member", "bedrock:UntagResource"));
+}
+
+/// Each exception is for something that is granted, and has a reason.
+#[test]
+fn no_exception_is_left_over() {
+    for (role, action, part, why) in BY_SERVICES {
+        let granted = grants(role, &permissions(role, true, true));
+        let found = granted.iter().any(|(_, what, resource)| what == action && resource.contains(part));
+        assert!(found && !why.is_empty(), "{role} {action} {part}");
+    }
+}
+
+/// Every role of the templates is looked at here, or has no caller but a service.
+#[test]
+fn no_role_is_forgotten() {
+    let mut roles = Vec::new();
+    for path in ["template.yaml", "deploy/member-role.yaml", "deploy/owner.yaml", "deploy/management.yaml"] {
+        let template = template::read(path);
+        for (name, resource) in template["Resources"].as_object().unwrap() {
+            let kind = resource["Type"].as_str().unwrap();
+            if kind.starts_with("AWS::IAM::") {
+                roles.push(format!("{path} {name}"));
+            }
+            assert!(!resource["Properties"]["Policies"].is_string(), "{path} {name}");
+        }
+    }
+    roles.sort();
+    assert_eq!(
+        roles,
+        [
+            // By EventBridge: `only_our_rules_and_schedule_become_their_roles`.
+            "deploy/member-role.yaml ForwarderRole",
+            "deploy/member-role.yaml MemberRole",
+            "deploy/owner.yaml OwnerPolicy",
+            "template.yaml FunctionRole",
+            // By Scheduler: the same.
+            "template.yaml SweepRole",
+        ]
+    );
+}
