@@ -7,6 +7,8 @@
   account's, with which its calls to the simulator would be an administrator's. They are read when a
   process of the function starts, from the file that E2E_ROLE_CREDENTIALS names.
 - The execution id and the time that Scheduler writes into a schedule's input.
+- Bus policies as resources of a template. ministack keeps them and doesn't evaluate them; tests/events does.
+- AWS::IAM::RolePolicy, by the older type of the same.
 - Conditions of a template that compare the account, the Region, or a list.
 
 Whatever else the stack does, ministack does by itself.
@@ -98,6 +100,26 @@ def evaluate_conditions(template, params):
     return resolve_conditions({**template, "Conditions": joined(template.get("Conditions", {}))}, known)
 
 
+def create_bus_policy(_logical_id, props, _stack_name):
+    statement = props["Statement"]
+    eventbridge._put_permission({
+        "EventBusName": props["EventBusName"], "StatementId": props["StatementId"],
+        "Principal": statement["Principal"], "Action": statement["Action"], "Condition": statement.get("Condition"),
+    })
+    return f"{props['EventBusName']}|{props['StatementId']}", {}
+
+
+def delete_bus_policy(physical_id, _props):
+    bus, statement = physical_id.split("|")
+    eventbridge._remove_permission({"EventBusName": bus, "StatementId": statement})
+
+
+def create_role_policy(logical_id, props, stack_name):
+    """The older type of the same thing, which ministack knows."""
+    older = {**props, "Roles": [props["RoleName"]]}
+    return provisioners._RESOURCE_HANDLERS["AWS::IAM::Policy"]["create"](logical_id, older, stack_name)
+
+
 def role_credentials(_config):
     with open(os.environ["E2E_ROLE_CREDENTIALS"], encoding="utf-8") as file:
         return json.load(file)
@@ -110,6 +132,12 @@ lambda_svc.execution_credentials = lambda_runtime.execution_credentials = role_c
 for module in (engine, changesets, handlers, provisioners, stacks):
     if hasattr(module, "_evaluate_conditions"):
         module._evaluate_conditions = evaluate_conditions
+provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = {
+    "create": create_bus_policy, "delete": delete_bus_policy,
+}
+provisioners._RESOURCE_HANDLERS["AWS::IAM::RolePolicy"] = {
+    "create": create_role_policy, "delete": provisioners._RESOURCE_HANDLERS["AWS::IAM::Policy"]["delete"],
+}
 assert scheduler._tick_schedules, "the schedules' targets are invoked by name"
 
 app.main()
