@@ -6,6 +6,7 @@ pub(crate) mod lambda;
 pub(crate) mod log;
 pub(crate) mod permissions;
 pub(crate) mod program;
+pub(crate) mod queues;
 pub(crate) mod stack;
 pub(crate) mod whole;
 
@@ -141,7 +142,7 @@ impl Setup {
             variables.insert("KEEPER_LEDGER".to_owned(), format!("file:{}", path.display()));
         }
         if queued {
-            variables.extend(stack::make_queues(&server));
+            variables.extend(queues::make_queues(&server, HUB));
         }
         put_parameter(&server, hub, &baseline);
         let keeper = connect(&server, hub, &variables, patience).await;
