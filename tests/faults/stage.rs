@@ -35,17 +35,17 @@ const UNTIL_A_SWEEP: Duration = Duration::from_secs(3600);
 const TOO_MANY: usize = 400;
 
 pub(crate) struct Stage {
-    scenario: Scenario,
-    setting: Setting,
-    server: Server,
+    pub(crate) scenario: Scenario,
+    pub(crate) setting: Setting,
+    pub(crate) server: Server,
     folder: TempDir,
-    variables: BTreeMap<String, String>,
+    pub(crate) variables: BTreeMap<String, String>,
     rule: EventRule,
     events: EventSourceMapping,
     tasks: EventSourceMapping,
-    keeper: Keeper,
+    pub(crate) keeper: Keeper,
     /// Where the keeper finds AWS.
-    endpoint: String,
+    pub(crate) endpoint: String,
     wants: Wants,
     book: Book,
     seen: Snapshot,
@@ -53,7 +53,7 @@ pub(crate) struct Stage {
     ledger: (Vec<u8>, Records),
     sweeps: usize,
     /// Since the scenario began.
-    calls: Vec<Call>,
+    pub(crate) calls: Vec<Call>,
     fault: Option<Planned>,
     start: Start,
 }
@@ -67,7 +67,7 @@ struct Start {
     sweeps: usize,
 }
 
-struct Planned {
+pub(crate) struct Planned {
     kind: Kind,
     /// From 1.
     number: usize,
@@ -164,35 +164,6 @@ impl Stage {
         }
     }
 
-    /// The scenario by way of something that lets things go wrong until `stop` stops it; calls are answered
-    /// within so long or given up. Answers how many calls arrived, and whether everything was as wanted before
-    /// that was stopped.
-    pub(crate) async fn tell_by_way_of(
-        &mut self,
-        endpoint: &str,
-        longest: Duration,
-        stop: impl Future<Output = ()>,
-    ) -> Result<(usize, bool), String> {
-        self.endpoint = endpoint.to_owned();
-        self.go_back(None).await;
-        self.keeper = self.setting.connect(&self.endpoint, &self.variables, longest).await;
-        let told = async {
-            self.act_until_a_sweep().await?;
-            let converged = self.expect_converged().is_ok();
-            stop.await;
-            self.end().await?;
-            Ok::<_, String>(converged)
-        };
-        let told = told.await;
-        let name = self.scenario.name();
-        let converged = told.map_err(|what| format!("{name}: {what}\n{}", self.listed()))?;
-        Ok((self.calls.len(), converged))
-    }
-
-    pub(crate) async fn close(self) {
-        self.server.stop().await;
-    }
-
     async fn act_and_end(&mut self, kind: Kind) -> Result<(), String> {
         if !kind.needs_no_sweep() {
             self.act_until_a_sweep().await?;
@@ -205,7 +176,7 @@ impl Stage {
 
     /// After the faults: one sweep brings everything in order, and the next has nothing to do. A sweep that had
     /// nothing to do is the next one already.
-    async fn end(&mut self) -> Result<(), String> {
+    pub(crate) async fn end(&mut self) -> Result<(), String> {
         self.server.clear_faults();
         let mut wrote = self.sweep_and_tell().await?;
         self.expect_converged().map_err(|what| format!("after a sweep: {what}"))?;
@@ -230,7 +201,7 @@ impl Stage {
     }
 
     /// Back to the start, with a keeper that knows no more than what is in the ledger.
-    async fn go_back(&mut self, fault: Option<Planned>) {
+    pub(crate) async fn go_back(&mut self, fault: Option<Planned>) {
         assert!(self.server.restore("start"), "it was kept");
         let hub = self.setting.hub();
         fs::write(ledger_file(self.folder.path()), &self.start.ledger).expect("the folder is ours");
@@ -254,7 +225,7 @@ impl Stage {
     }
 
     /// As well, but what waits for longer than that waits for the sweep.
-    async fn act_until_a_sweep(&mut self) -> Result<(), String> {
+    pub(crate) async fn act_until_a_sweep(&mut self) -> Result<(), String> {
         self.happen().await?;
         let end = self.server.with(|model| model.clock.now()) + UNTIL_A_SWEEP;
         self.work_until(end).await
@@ -436,7 +407,7 @@ impl Stage {
     }
 
     /// Everything is as the baseline wants it, by the model's state alone.
-    fn expect_converged(&self) -> Result<(), String> {
+    pub(crate) fn expect_converged(&self) -> Result<(), String> {
         for account in self.setting.assignable() {
             for region in self.setting.regions() {
                 let place = Place { account: account.clone(), region: (*region).to_owned() };
@@ -464,7 +435,7 @@ impl Stage {
         Ok(())
     }
 
-    fn listed(&self) -> String {
+    pub(crate) fn listed(&self) -> String {
         let lines =
             self.calls.iter().enumerate().map(|(at, call)| format!("  {:3} {}", at + 1, in_words(call)));
         lines.collect::<Vec<_>>().join("\n")

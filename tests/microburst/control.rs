@@ -22,14 +22,13 @@ impl Microburst {
         Microburst { url: variable("KEEPER_MICROBURST"), upstream }
     }
 
-    /// Lets this happen to every call, and nothing else.
-    pub(crate) async fn rule(&self, mut rule: Value) {
-        rule["service"] = "*".into();
-        self.call("POST", "rules", &json!([rule])).await;
+    /// Lets this happen, and nothing else. Of several rules the first that matches a call counts.
+    pub(crate) async fn rules(&self, rules: &[Value]) {
+        self.call("POST", "rules", &json!(rules)).await;
     }
 
     pub(crate) async fn clear(&self) {
-        self.call("DELETE", "rules", &json!(null)).await;
+        self.call("POST", "rules", &json!([])).await;
     }
 
     /// How often something happened since this was last asked.
