@@ -97,11 +97,6 @@ impl Setup {
         Setup { patience, ..self }
     }
 
-    /// With a keeper that tries nothing twice.
-    pub(crate) fn once(self) -> Setup {
-        Setup { patience: Patience { attempts: 1, ..self.patience }, ..self }
-    }
-
     /// With a setting as Lambda would have it in its environment.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Setup {
         self.variables.insert(name.to_owned(), value.to_owned());
