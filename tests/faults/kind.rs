@@ -80,15 +80,20 @@ impl Kind {
         }
     }
 
-    /// Whether it is told in the ordinary run of the test. A throttled call and one that a server failed at are the
-    /// same to the keeper but for the name of the error: it wasn't carried out, and may work later. So each call
-    /// meets one of the two, in turn; with `KEEPER_FAULTS=all` it meets both. A run that goes on through an outage
-    /// is long where everything is done in one go; with queues it is short, and told with `KEEPER_FAULTS=all`.
-    pub(crate) fn is_due(self, scenario: Scenario, number: usize) -> bool {
+    /// Whether it is told in the ordinary run of the test; with `KEEPER_FAULTS=all` everything is.
+    ///
+    /// A throttled call and one that a server failed at are the same to the keeper but for the name of the error: it
+    /// wasn't carried out, and may work later. So a write meets one of the two, in turn. Of a read it doesn't matter
+    /// either whether it was carried out, so that it meets one of those two and the timeout.
+    ///
+    /// A run that goes on through an outage is long where everything is done in one go. With queues it is short.
+    pub(crate) fn is_due(self, scenario: Scenario, number: usize, call: &Call) -> bool {
+        let kinds = if call.write { 2 } else { 3 };
         match self {
             Kind::Outage => !scenario.is_queued(),
-            Kind::Throttle => number.is_multiple_of(2),
-            Kind::ServerError => !number.is_multiple_of(2),
+            Kind::Throttle => number % kinds == 0,
+            Kind::ServerError => number % kinds == 1,
+            Kind::Timeout => call.write || number % kinds == 2,
             _ => true,
         }
     }

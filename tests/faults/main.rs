@@ -81,7 +81,7 @@ async fn tell_all(scenario: Scenario, kinds: &[Kind], whole: bool, seed: u64) ->
     figures.calls.insert(scenario, calls.len());
     for kind in kinds {
         for (number, call) in (1..).zip(&calls) {
-            if !kind.can_strike(call) || !(whole || kind.is_due(scenario, number)) {
+            if !kind.can_strike(call) || !(whole || kind.is_due(scenario, number, call)) {
                 continue;
             }
             match stage.tell_with(*kind, number, call).await {
