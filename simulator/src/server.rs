@@ -209,7 +209,7 @@ impl Server {
         // The sender is gone when the server is: no call will be struck any more.
         async move {
             if crashes.changed().await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }

@@ -91,7 +91,7 @@ impl Kind {
         let kinds = if call.write { 2 } else { 3 };
         match self {
             Kind::Outage => !scenario.is_queued(),
-            Kind::Throttle => number % kinds == 0,
+            Kind::Throttle => number.is_multiple_of(kinds),
             Kind::ServerError => number % kinds == 1,
             Kind::Timeout => call.write || number % kinds == 2,
             _ => true,

@@ -142,8 +142,8 @@ impl Scenario {
                 let member = scene.setting.member(0);
                 scene.model.join(&member, WORKLOAD).expect("it can join");
             }),
-            Scenario::Repair => Act::Happens(|scene| scene.remove()),
-            Scenario::Sweep => Act::Unheard(|scene| scene.remove()),
+            Scenario::Repair => Act::Happens(remove),
+            Scenario::Sweep => Act::Unheard(remove),
             Scenario::NextVersion | Scenario::NextCopy => Act::Happens(|scene| {
                 scene.wants.version = 2;
                 scene.publish();
@@ -206,10 +206,11 @@ impl Scene<'_> {
         let put = self.model.put_enforcement_as(&administrator(account), account, region, enforce);
         put.expect("it can be enforced");
     }
+}
 
-    fn remove(&mut self) {
-        let (member, region) = (self.setting.member(0), self.setting.regions()[0]);
-        let deleted = self.model.delete_enforcement_as(&administrator(&member), &member, region);
-        deleted.expect("something is enforced");
-    }
+/// A member's administrator removes what is enforced.
+fn remove(scene: &mut Scene<'_>) {
+    let (member, region) = (scene.setting.member(0), scene.setting.regions()[0]);
+    let deleted = scene.model.delete_enforcement_as(&administrator(&member), &member, region);
+    deleted.expect("something is enforced");
 }

@@ -152,7 +152,7 @@ async fn no_region_of_anybodys_leads_elsewhere() {
     let world = World::of(&document()).start().await;
     for region in elsewhere {
         assert!(region.parse::<Region>().is_err(), "{region:?} is taken for a Region");
-        let text = document().text().replace("[eu-west-1]", &format!("[{:?}]", region));
+        let text = document().text().replace("[eu-west-1]", &format!("[{region:?}]"));
         assert!(Baseline::parse(&text).is_err(), "{region:?} is taken for a Region of a baseline");
         for place in ["/region", "/detail/awsRegion"] {
             let mut event = sample();
