@@ -65,6 +65,12 @@ pub enum FaultKind {
     },
     /// The answer is what it was when the fault was set: a replica that stopped following.
     StaleRead,
+    /// The answer is what it was before the last write: a replica that is one write behind. Before the first
+    /// write it is what it was when the fault was set. What isn't a read goes through.
+    LaggingRead,
+    /// The client dies: the connection is closed without an answer, and whoever waits for
+    /// [`Server::crashed`](crate::Server::crashed) is told before the client can notice.
+    Crash,
     /// Of a batch (SendMessageBatch, DeleteMessageBatch, PutEvents) the first entry and every other one after
     /// it fails; the rest is carried out. What is no batch goes through.
     PartOfBatch {
@@ -94,7 +100,7 @@ impl FaultKind {
 
     /// Whether it is made of what the model answers.
     pub(crate) fn needs_the_model(&self) -> bool {
-        matches!(self, FaultKind::StaleRead | FaultKind::PartOfBatch { .. })
+        matches!(self, FaultKind::StaleRead | FaultKind::LaggingRead | FaultKind::PartOfBatch { .. })
     }
 
     /// The name in the call log.
@@ -107,6 +113,8 @@ impl FaultKind {
             FaultKind::StallBody => "stall-body",
             FaultKind::Denied { .. } => "denied",
             FaultKind::StaleRead => "stale-read",
+            FaultKind::LaggingRead => "lagging-read",
+            FaultKind::Crash => "crash",
             FaultKind::PartOfBatch { .. } => "part-of-batch",
             FaultKind::Error { .. } => "error",
         }

@@ -107,6 +107,8 @@ pub(crate) struct Inner {
     world: World,
     options: Options,
     state: Mutex<State>,
+    /// How many calls were struck by a crash.
+    crashes: watch::Sender<u64>,
 }
 
 impl fmt::Debug for Inner {
@@ -118,7 +120,7 @@ impl fmt::Debug for Inner {
 impl Inner {
     fn new(world: World, options: Options) -> Result<Inner, InvalidWorld> {
         let state = Mutex::new(Inner::fresh(&world, &options)?);
-        Ok(Inner { world, options, state })
+        Ok(Inner { world, options, state, crashes: watch::Sender::new(0) })
     }
 
     fn fresh(world: &World, options: &Options) -> Result<State, InvalidWorld> {
@@ -197,6 +199,19 @@ impl Server {
     /// Lets everything go well again.
     pub fn clear_faults(&self) {
         self.shared.state().clear_faults();
+    }
+
+    /// Waits until a call is struck by [`FaultKind::Crash`](crate::FaultKind::Crash) from now on. A test that
+    /// drops the client's future then, and looks at this one first each time, ends the client at that call:
+    /// it never learns how the call ended.
+    pub fn crashed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut crashes = self.shared.crashes.subscribe();
+        // The sender is gone when the server is: no call will be struck any more.
+        async move {
+            if crashes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Delays answers: of `service:operation`, of a `service`, or of all with `*`. The closest one counts.
@@ -348,6 +363,9 @@ async fn aws(Shared(shared): Shared<Arc<Inner>>, http: HttpRequest) -> Response<
     let request =
         Request::read(Parts { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: &body });
     let effect = shared.state().perform(&request);
+    if effect.strike == Some(Strike::Crash) {
+        shared.crashes.send_modify(|crashes| *crashes += 1);
+    }
     deliver(effect).await
 }
 
@@ -359,7 +377,7 @@ async fn deliver(effect: Effect) -> Response<Body> {
     match strike {
         None => answer.into_response(service),
         Some(Strike::Hang) => std::future::pending().await,
-        Some(Strike::Reset) => {
+        Some(Strike::Reset | Strike::Crash) => {
             let mut response = Response::new(Body::empty());
             response.extensions_mut().insert(DropConnection);
             response

@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) model: Model,
     /// What the model was when the first stale-read fault was set.
     replica: Option<Box<Model>>,
+    /// What the model was before the last write, while a lagging-read fault is set.
+    one_behind: Option<Box<Model>>,
     faults: Faults,
     /// Milliseconds by `service:operation`, `service` or `*`.
     pub(crate) latencies: BTreeMap<String, u64>,
@@ -52,6 +54,7 @@ pub(crate) enum Strike {
     Hang,
     Reset,
     Stall,
+    Crash,
 }
 
 impl State {
@@ -59,6 +62,7 @@ impl State {
         State {
             model,
             replica: None,
+            one_behind: None,
             faults: Faults::default(),
             latencies: BTreeMap::new(),
             throttle: Throttle::default(),
@@ -113,7 +117,11 @@ impl State {
             caller: caller.map_or_else(|_| String::new(), |caller| caller.principal.arn()),
             target,
             write: writes(service, operation),
-            status: if matches!(strike, Some(Strike::Hang | Strike::Reset)) { 0 } else { answer.status },
+            status: if matches!(strike, Some(Strike::Hang | Strike::Reset | Strike::Crash)) {
+                0
+            } else {
+                answer.status
+            },
             error: error.or_else(|| answer.error.clone()),
         });
         Effect { service, answer, latency, strike }
@@ -147,10 +155,18 @@ impl State {
             return Err(ApiError::new("ThrottlingException", "Rate exceeded"));
         }
         let input = request.input.as_ref().map_err(ApiError::clone)?;
-        let stale =
-            fault.is_some_and(|fault| fault.kind == FaultKind::StaleRead) && !writes(service, operation);
-        if let (true, Some(replica)) = (stale, &mut self.replica) {
+        let replica = match fault.map(|fault| &fault.kind) {
+            _ if writes(service, operation) => None,
+            Some(FaultKind::StaleRead) => self.replica.as_mut(),
+            Some(FaultKind::LaggingRead) => self.one_behind.as_mut(),
+            _ => None,
+        };
+        if let Some(replica) = replica {
             return carry_out(replica, caller, service, operation, input);
+        }
+        // What is sent to queues and buses is no state that anybody reads again.
+        if writes(service, operation) && !["sqs", "events"].contains(&service) && self.one_behind.is_some() {
+            self.one_behind = Some(Box::new(self.model.clone()));
         }
         if let Some(FaultKind::PartOfBatch { code }) = fault.map(|fault| &fault.kind) {
             let whole = |input: &Input| carry_out(&mut self.model, caller, service, operation, input);
@@ -191,7 +207,10 @@ impl State {
                 let error = ApiError::new(code, message.clone());
                 (Answer::failure_with_status(service, &error, *status, request_id.to_owned()), None)
             }
-            FaultKind::StaleRead | FaultKind::PartOfBatch { .. } => (carried_out(outcome), None),
+            FaultKind::StaleRead | FaultKind::LaggingRead | FaultKind::PartOfBatch { .. } => {
+                (carried_out(outcome), None)
+            }
+            FaultKind::Crash => (carried_out(outcome), Some(Strike::Crash)),
             FaultKind::Hang => (carried_out(outcome), Some(Strike::Hang)),
             FaultKind::Reset => (carried_out(outcome), Some(Strike::Reset)),
             FaultKind::StallBody => (carried_out(outcome), Some(Strike::Stall)),
@@ -227,6 +246,9 @@ impl State {
         if fault.kind == FaultKind::StaleRead && self.replica.is_none() {
             self.replica = Some(Box::new(self.model.clone()));
         }
+        if fault.kind == FaultKind::LaggingRead && self.one_behind.is_none() {
+            self.one_behind = Some(Box::new(self.model.clone()));
+        }
         self.faults.add(fault);
     }
 
@@ -237,6 +259,7 @@ impl State {
     pub(crate) fn clear_faults(&mut self) {
         self.faults.clear();
         self.replica = None;
+        self.one_behind = None;
     }
 }
 

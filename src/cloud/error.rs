@@ -137,7 +137,7 @@ pub(super) fn entry_failure(operation: &'static str, code: &str, message: Option
     Failure {
         category: category_of(code),
         operation: operation.to_owned(),
-        message: format!("{code}: {}", shortened(said)),
+        message: format!("{}: {}", shortened(code), shortened(said)),
     }
 }
 
@@ -220,9 +220,15 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     shortened(&parts.join(": "))
 }
 
-/// Messages are AWS's and may quote what was sent: they are kept to one short line.
-fn shortened(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+/// What AWS says may be somebody else's words, and is printed and logged: it is kept to one short line, in
+/// which nothing ends the line, commands a terminal or turns the text around.
+pub(super) fn shortened(text: &str) -> String {
+    let harmless = |c: char| match c {
+        '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    text.chars().map(harmless).take(300).collect()
 }
 
 #[cfg(test)]

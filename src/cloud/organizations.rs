@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use aws_sdk_organizations::types as aws;
 use jiff::Timestamp;
 
-use super::error::{failure, is_unknown_account};
+use super::error::{failure, is_unknown_account, shortened};
 use super::pace::Paces;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, OrganizationId, ParentId};
@@ -124,7 +124,7 @@ impl Organizations {
             None => self.walk(head, &id).await?,
         };
         Ok(Account {
-            name: account.name().unwrap_or(id.as_str()).to_owned(),
+            name: shortened(account.name().unwrap_or(id.as_str())),
             state: state(account),
             joined: account.joined_timestamp().and_then(|joined| Timestamp::from_second(joined.secs()).ok()),
             path,

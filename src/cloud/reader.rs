@@ -4,7 +4,7 @@ use aws_sdk_bedrock::types as aws;
 use aws_sdk_bedrockruntime::types as runtime;
 
 use super::Session;
-use super::error::{failure, is_missing};
+use super::error::{failure, is_missing, shortened};
 use crate::enforcement::{ContentGuarding, Enforcement, Guarding, Included, Models};
 use crate::failure::{Category, Failure};
 use crate::ids::{ModelId, Region};
@@ -116,8 +116,9 @@ fn seen(configuration: &aws::AccountEnforcedGuardrailOutputConfiguration) -> Res
     Ok(Seen {
         config_id: required("configId", configuration.config_id())?.parse().map_err(invalid)?,
         enforcement,
-        created_by: configuration.created_by().map(str::to_owned),
-        updated_by: configuration.updated_by().map(str::to_owned),
+        // Whoever may assume a role chooses the name of the session.
+        created_by: configuration.created_by().map(shortened),
+        updated_by: configuration.updated_by().map(shortened),
     })
 }
 

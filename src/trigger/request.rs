@@ -97,8 +97,8 @@ pub(super) fn parse(
 
 /// The words as one line of bounded length, because they are printed and logged.
 fn one_line(text: &str) -> String {
-    let printable =
-        text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c });
+    let harmful = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let printable = text.chars().map(|c| if harmful(c) { ' ' } else { c });
     printable.take(REASON_LIMIT).collect::<String>().trim().to_owned()
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Setting {
     pub(crate) making_seconds: u64,
     /// How often the SDK tries a call.
     pub(crate) attempts: u32,
+    /// Where AWS is simulated; 0 for any free port.
+    pub(crate) port: u16,
 }
 
 impl Setting {
@@ -83,6 +85,7 @@ impl Setting {
             propagation_seconds: if dice.chance(20) { 20 } else { 0 },
             making_seconds: if dice.chance(15) { 10 } else { 0 },
             attempts: if dice.chance(70) { 1 } else { 2 },
+            port: 0,
         }
     }
 
@@ -125,8 +128,7 @@ impl Setting {
     }
 
     pub(crate) async fn start(&self) -> Server {
-        let options =
-            Options { seed: self.seed, switches: self.switches, real_time: false, ..Options::default() };
+        let options = Options { port: self.port, seed: self.seed, switches: self.switches, real_time: false };
         Server::start(self.world(), options).await.expect("the simulator starts")
     }
 
@@ -166,12 +168,18 @@ impl Setting {
 
     /// A keeper as a new process would have it.
     pub(crate) async fn keeper(&self, server: &Server, folder: &Path) -> Keeper {
+        // No call hangs here. Whatever takes long is the machine's doing, and changes no verdict.
+        self.connect(server.url(), &self.variables(folder), Duration::from_secs(3600)).await
+    }
+
+    /// The settings of a keeper whose baseline and ledger are in a folder.
+    pub(crate) fn variables(&self, folder: &Path) -> BTreeMap<String, String> {
         let ledger = if self.durable {
             format!("file:{}", ledger_file(folder).display())
         } else {
             "memory".to_owned()
         };
-        let variables: BTreeMap<String, String> = [
+        [
             ("KEEPER_BASELINE", baseline_file(folder).display().to_string()),
             ("KEEPER_MEMBER_ROLE", MEMBER_ROLE.to_owned()),
             ("KEEPER_FUNCTION_ROLE", format!("arn:aws:iam::{}:role/GuardrailKeeperFunction", self.hub())),
@@ -181,21 +189,29 @@ impl Setting {
             ("KEEPER_CONCURRENCY", "1".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
-        .into();
-        let settings = Settings::read(&variables, Purpose::Function, None)
+        .into()
+    }
+
+    /// A keeper with these settings, that finds AWS there and waits so long for an answer.
+    pub(crate) async fn connect(
+        &self,
+        endpoint: &str,
+        variables: &BTreeMap<String, String>,
+        longest: Duration,
+    ) -> Keeper {
+        let settings = Settings::read(variables, Purpose::Function, None)
             .unwrap_or_else(|invalid| panic!("the settings are not valid: {invalid}"));
         let access = Access::Explicit {
-            endpoint: server.url().to_owned(),
+            endpoint: endpoint.to_owned(),
             elsewhere: BTreeMap::new(),
             region: REGIONS[0].parse().expect("a Region"),
             access_key_id: format!("SIM{}", self.hub()),
             secret_access_key: "simulator".to_owned(),
         };
-        // No call hangs here. Whatever takes long is the machine's doing, and changes no verdict.
         let patience = Patience {
-            connect: Duration::from_secs(3600),
-            attempt: Duration::from_secs(3600),
-            operation: Duration::from_secs(3600),
+            connect: longest,
+            attempt: longest,
+            operation: longest,
             attempts: self.attempts,
             backoff: Duration::from_millis(1),
             rates: Rates::unlimited(),

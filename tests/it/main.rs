@@ -29,6 +29,7 @@ mod queued;
 mod queued_faults;
 mod races;
 mod regions;
+mod security;
 mod status;
 mod support;
 mod unusable;

@@ -10,7 +10,7 @@ use crate::support::{
     check, version,
 };
 
-const EMPTY: &str = "0 events, 0 tasks.fifo, 0 dead-events, 0 dead-tasks.fifo";
+use crate::support::queues::EMPTY;
 
 /// Everybody in one Region, the sandbox unguarded on purpose.
 fn document() -> Document {

@@ -1,89 +1,20 @@
-//! Through the queues while things break: a worker that dies anywhere, a ledger that is gone or old, and
-//! more events than anybody asked for.
+//! Through the queues while things break: a ledger that is gone or old, and more events than anybody asked
+//! for. A fault at any call, and a worker that dies there, is what `tests/faults` is about.
 
 use std::collections::BTreeSet;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use guardrail_keeper::handler::Deadline;
 use serde_json::Value;
-use simulator::{Ended, EventSourceMapping, Next};
+use simulator::{EventSourceMapping, Next};
 
 use crate::support::stack::{Stack, answer, events_queue, tasks_queue};
-use crate::support::{Document, EU, OWNER, PAYMENTS, PUT, SANDBOX, SHIPPING, WORKLOAD, World, version};
+use crate::support::{Document, EU, PAYMENTS, PUT, WORKLOAD, World, version};
 
-const EMPTY: &str = "0 events, 0 tasks.fifo, 0 dead-events, 0 dead-tasks.fifo";
+use crate::support::queues::EMPTY;
 
 fn document() -> Document {
     Document { regions: EU, ..Document::default() }
-}
-
-/// Somebody tampers, an account moves to where nothing is wanted, and the guardrail loses its policy.
-fn mischief(stack: &Stack) {
-    stack.world.administrator_releases(PAYMENTS, EU);
-    stack.send(&stack.world.event("DeleteEnforcedGuardrailConfiguration"));
-    stack.world.server.with(|model| model.move_account(SHIPPING, SANDBOX)).unwrap();
-    stack.send(&stack.world.event("MoveAccount"));
-    let arn = crate::support::guardrail(EU);
-    stack.world.server.with(|model| {
-        let owner = model.caller(&format!("arn:aws:iam::{OWNER}:root"), EU).unwrap();
-        model.delete_resource_policy(&owner, &arn).unwrap();
-    });
-    stack.send(&stack.world.event("DeleteResourcePolicy"));
-}
-
-/// One invocation that dies as soon as AWS has received so many calls in all; whether its last one was
-/// carried out, nobody there will know.
-async fn step_until(stack: &mut Stack, calls: usize) -> bool {
-    let Stack { world, events, tasks, .. } = stack;
-    for mapping in [tasks, events] {
-        let Next::Batch { invocation, event } = mapping.next(&world.server).unwrap() else { continue };
-        let server = &world.server;
-        let dies = async {
-            while server.calls().len() < calls {
-                tokio::task::yield_now().await;
-            }
-        };
-        let ended = tokio::select! {
-            biased;
-            () = dies => Ended::Crashed,
-            ended = answer(&world.keeper, &event, Deadline::NONE) => ended,
-        };
-        let died = ended == Ended::Crashed;
-        mapping.finish(server, invocation, &ended).unwrap();
-        return !died;
-    }
-    false
-}
-
-#[tokio::test]
-async fn a_worker_that_dies_after_any_call_loses_nothing() {
-    let mut stack = Stack::guarded(World::of(&document()).durable()).await;
-    mischief(&stack);
-    stack.world.server.clear_calls();
-    stack.world.server.snapshot("before");
-    let ledger = std::fs::read(stack.world.ledger_file()).unwrap();
-    stack.settle().await;
-    let (end, calls) = (stack.world.enforced(), stack.world.server.calls().len());
-    assert!(calls > 30, "{calls} calls");
-    assert_eq!(stack.left(), EMPTY);
-
-    for call in 1..=calls {
-        assert!(stack.world.server.restore("before"));
-        std::fs::write(stack.world.ledger_file(), &ledger).unwrap();
-        stack.world.server.clear_calls();
-        stack.events = EventSourceMapping::new(&events_queue());
-        stack.tasks = EventSourceMapping::new(&tasks_queue()).batch_size(1);
-        stack.world.keeper = stack.world.another_keeper().await;
-        while step_until(&mut stack, call).await {}
-        // Another process goes on: with what is in the queues and in the ledger, and nothing else.
-        stack.world.keeper = stack.world.another_keeper().await;
-        stack.settle().await;
-        assert_eq!(stack.world.enforced(), end, "after call {call}");
-        assert_eq!(stack.left(), EMPTY, "after call {call}");
-        stack.world.server.clear_calls();
-        stack.deliver(&stack.schedule()).await;
-        assert_eq!(stack.world.writes(), [""; 0], "after call {call}");
-    }
 }
 
 #[tokio::test]

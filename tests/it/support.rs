@@ -6,6 +6,7 @@ pub(crate) mod lambda;
 pub(crate) mod log;
 pub(crate) mod permissions;
 pub(crate) mod program;
+pub(crate) mod queues;
 pub(crate) mod stack;
 pub(crate) mod whole;
 
@@ -96,11 +97,6 @@ impl Setup {
         Setup { patience, ..self }
     }
 
-    /// With a keeper that tries nothing twice.
-    pub(crate) fn once(self) -> Setup {
-        Setup { patience: Patience { attempts: 1, ..self.patience }, ..self }
-    }
-
     /// With a setting as Lambda would have it in its environment.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Setup {
         self.variables.insert(name.to_owned(), value.to_owned());
@@ -141,7 +137,7 @@ impl Setup {
             variables.insert("KEEPER_LEDGER".to_owned(), format!("file:{}", path.display()));
         }
         if queued {
-            variables.extend(stack::make_queues(&server));
+            variables.extend(queues::make_queues(&server, HUB));
         }
         put_parameter(&server, hub, &baseline);
         let keeper = connect(&server, hub, &variables, patience).await;

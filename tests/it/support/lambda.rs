@@ -113,6 +113,13 @@ impl Function {
         }
     }
 
+    /// The most memory that it has had so far, where the system tells.
+    pub(crate) fn peak_kilobytes(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+
     /// Ends it as Lambda does.
     pub(crate) async fn terminate(self) -> Ended {
         let id = self.child.id().expect("it runs").to_string();

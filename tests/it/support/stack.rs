@@ -2,15 +2,14 @@
 //! a test decides what comes when.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use guardrail_keeper::handler::{Deadline, handle_until};
 use guardrail_keeper::reconcile::Keeper;
 use serde_json::Value;
-use simulator::{Ended, EventSourceMapping, Next, QueueAttributes, QueueName, Redrive, SendMessage};
+use simulator::{Ended, EventSourceMapping, Next, QueueName, SendMessage};
 
-use super::{HUB, Setup, US, World};
+use super::{HUB, Setup, World, queues};
 
 /// What of a deployed stack stands between an event and the work.
 pub(crate) struct Stack {
@@ -24,15 +23,11 @@ pub(crate) struct Stack {
 }
 
 pub(crate) fn events_queue() -> QueueName {
-    QueueName::new(HUB, US, "events")
+    queues::events_queue(HUB)
 }
 
 pub(crate) fn tasks_queue() -> QueueName {
-    QueueName::new(HUB, US, "tasks.fifo")
-}
-
-fn dead(name: &str) -> QueueName {
-    QueueName::new(HUB, US, name)
+    queues::tasks_queue(HUB)
 }
 
 /// The most invocations that any of these tests needs; more are a loop.
@@ -121,28 +116,12 @@ impl Stack {
 
     /// Goes on with the clock to when something becomes visible.
     pub(crate) fn wait(&mut self) -> bool {
-        let next = |mapping: &mut EventSourceMapping| match mapping.next(&self.world.server) {
-            Ok(Next::Later(until)) => Some(until),
-            Ok(Next::Idle | Next::Busy) => None,
-            Ok(Next::Batch { .. }) => panic!("something was visible"),
-            Err(error) => panic!("{error:?}"),
-        };
-        let Some(until) = [next(&mut self.events), next(&mut self.tasks)].into_iter().flatten().min() else {
-            return false;
-        };
-        self.world.server.with(|model| model.clock.set(until));
-        true
+        queues::wait(&self.world.server, [&mut self.events, &mut self.tasks])
     }
 
     /// What is left in the queues, by name.
     pub(crate) fn left(&self) -> String {
-        let queues = [events_queue(), tasks_queue(), dead("dead-events"), dead("dead-tasks.fifo")];
-        let count = |queue: &QueueName| {
-            self.world.server.with(|model| model.queue(queue).map_or(0, |queue| queue.messages().count()))
-        };
-        let left: Vec<String> =
-            queues.iter().map(|queue| format!("{} {}", count(queue), queue.name)).collect();
-        left.join(", ")
+        queues::left(&self.world.server, HUB)
     }
 }
 
@@ -157,25 +136,4 @@ pub(crate) async fn answer(keeper: &Keeper, event: &Value, deadline: Deadline) -
 /// So little time that one page of a list is all that fits.
 pub(crate) fn no_time() -> Deadline {
     Deadline::after(Duration::ZERO)
-}
-
-/// Makes the queues, as the template does, and answers the settings that name them.
-pub(super) fn make_queues(server: &simulator::Server) -> BTreeMap<String, String> {
-    let attributes = |fifo: bool, dead_letters: &str| QueueAttributes {
-        fifo,
-        visibility_timeout: 720,
-        redrive: Some(Redrive { dead_letter_queue: dead(dead_letters), max_receive_count: 5 }),
-        ..QueueAttributes::default()
-    };
-    server.with(|model| {
-        let plain = |fifo| QueueAttributes { fifo, ..QueueAttributes::default() };
-        model.create_queue(&dead("dead-events"), plain(false)).expect("it is new");
-        model.create_queue(&dead("dead-tasks.fifo"), plain(true)).expect("it is new");
-        model.create_queue(&events_queue(), attributes(false, "dead-events")).expect("it is new");
-        model.create_queue(&tasks_queue(), attributes(true, "dead-tasks.fifo")).expect("it is new");
-    });
-    BTreeMap::from([
-        ("KEEPER_EVENTS_QUEUE".to_owned(), server.queue_url(&events_queue())),
-        ("KEEPER_TASKS_QUEUE".to_owned(), server.queue_url(&tasks_queue())),
-    ])
 }

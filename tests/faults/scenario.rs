@@ -1,0 +1,216 @@
+//! What happens in an organization, in scripts: each is told once without a fault, and then once for each of
+//! its calls and each fault that can strike it.
+
+use simulator::{Enforce, Model, PutParameter};
+
+use crate::baseline::{GUARDRAIL, Given, Placement, Wants};
+use crate::model::{SANDBOX, WORKLOAD, administrator};
+use crate::setting::Setting;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scenario {
+    /// An account joins.
+    Join,
+    /// A member's administrator removes what is enforced.
+    Repair,
+    /// The baseline asks for the next version.
+    NextVersion,
+    /// An account moves to where nothing is wanted.
+    MoveOut,
+    /// The owner's resource policy is deleted.
+    PolicyDeleted,
+    /// An account moves to where a copy is wanted.
+    FirstCopy,
+    /// The baseline asks for the next version of what members have copies of.
+    NextCopy,
+    /// The baseline wants nothing any more.
+    Release,
+    /// The same, where members have copies.
+    ReleaseOfCopies,
+    /// Somebody at a terminal lets an account go.
+    Offboarding,
+    /// A revision that enforces, replaces what is foreign, and releases, in one go and without queues.
+    Revision,
+    /// Nothing tells of what was removed: the sweep finds it.
+    Sweep,
+}
+
+/// What a scenario does when it has been set up.
+pub(crate) enum Act {
+    /// Something happens, and events tell of it.
+    Happens(fn(&mut Scene<'_>)),
+    /// As well, but no event comes; a sweep begins.
+    Unheard(fn(&mut Scene<'_>)),
+    /// Somebody runs `guardrailctl offboard`, until it says that the deployed keeper was asked.
+    Offboards,
+}
+
+/// What scripts change: the world, and what is wanted of it.
+pub(crate) struct Scene<'a> {
+    pub(crate) setting: &'a Setting,
+    pub(crate) wants: &'a mut Wants,
+    pub(crate) model: &'a mut Model,
+}
+
+pub(crate) const PARAMETER: &str = "/guardrail-keeper/baseline";
+
+impl Scenario {
+    pub(crate) const ALL: [Scenario; 12] = [
+        Scenario::Join,
+        Scenario::Repair,
+        Scenario::NextVersion,
+        Scenario::MoveOut,
+        Scenario::PolicyDeleted,
+        Scenario::FirstCopy,
+        Scenario::NextCopy,
+        Scenario::Release,
+        Scenario::ReleaseOfCopies,
+        Scenario::Offboarding,
+        Scenario::Revision,
+        Scenario::Sweep,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Scenario::Join => "an account joins",
+            Scenario::Repair => "an enforcement is removed",
+            Scenario::NextVersion => "the next version",
+            Scenario::MoveOut => "an account moves out of scope",
+            Scenario::PolicyDeleted => "the owner's policy is deleted",
+            Scenario::FirstCopy => "a first copy",
+            Scenario::NextCopy => "the next version of a copy",
+            Scenario::Release => "a release",
+            Scenario::ReleaseOfCopies => "a release of copies",
+            Scenario::Offboarding => "an account is let go",
+            Scenario::Revision => "a revision without queues",
+            Scenario::Sweep => "a sweep",
+        }
+    }
+
+    /// Whether queues stand between events and the work.
+    pub(crate) fn is_queued(self) -> bool {
+        self != Scenario::Revision
+    }
+
+    /// How many sweeps may go on writing after everything is as wanted. A copy is deleted a run after its
+    /// release, so that a fault that puts off the release puts off that as well.
+    pub(crate) fn sweeps_to_tidy_up(self) -> usize {
+        usize::from(self == Scenario::ReleaseOfCopies)
+    }
+
+    pub(crate) fn setting(self, seed: u64) -> Setting {
+        let copying = matches!(self, Scenario::FirstCopy | Scenario::NextCopy | Scenario::ReleaseOfCopies);
+        Setting {
+            seed,
+            members: if self == Scenario::Revision { 3 } else { 2 },
+            region_count: 1,
+            switches: simulator::Switches::default(),
+            durable: true,
+            placement: if copying { Placement::Copy } else { Placement::Central },
+            replace_existing: self == Scenario::Revision,
+            release_unusable: false,
+            shared: false,
+            propagation_seconds: 0,
+            making_seconds: 0,
+            attempts: 1,
+            port: 0,
+        }
+    }
+
+    /// What comes before the keeper's first sweep.
+    pub(crate) fn set_up(self, scene: &mut Scene<'_>) {
+        let member = scene.setting.member(0);
+        match self {
+            Scenario::Join => scene.model.remove(&member).expect("it is a member"),
+            Scenario::FirstCopy => scene.model.move_account(&member, SANDBOX).expect("it can be moved"),
+            Scenario::NextVersion | Scenario::NextCopy => scene.wants.version = 1,
+            Scenario::Revision => {
+                scene.wants.version = 1;
+                scene.wants.workload = Given::Unsaid;
+                scene.wants.first_member = Given::Guardrail;
+                let foreign = scene.setting.member(1);
+                scene.enforces(&foreign, "1");
+            }
+            _ => {}
+        }
+        scene.publish();
+    }
+
+    pub(crate) fn act(self) -> Act {
+        match self {
+            Scenario::Join => Act::Happens(|scene| {
+                let member = scene.setting.member(0);
+                scene.model.join(&member, WORKLOAD).expect("it can join");
+            }),
+            Scenario::Repair => Act::Happens(remove),
+            Scenario::Sweep => Act::Unheard(remove),
+            Scenario::NextVersion | Scenario::NextCopy => Act::Happens(|scene| {
+                scene.wants.version = 2;
+                scene.publish();
+            }),
+            Scenario::MoveOut => Act::Happens(|scene| {
+                let member = scene.setting.member(0);
+                scene.model.move_account(&member, SANDBOX).expect("it can be moved");
+            }),
+            Scenario::FirstCopy => Act::Happens(|scene| {
+                let member = scene.setting.member(0);
+                scene.model.move_account(&member, WORKLOAD).expect("it can be moved");
+            }),
+            Scenario::PolicyDeleted => Act::Happens(|scene| {
+                let region = scene.setting.regions()[0];
+                let owner = scene.model.caller(&administrator(&scene.setting.owner()), region);
+                let arn = scene.original();
+                let deleted = scene.model.delete_resource_policy(&owner.expect("it exists"), &arn);
+                deleted.expect("there is one");
+            }),
+            Scenario::Release | Scenario::ReleaseOfCopies => Act::Happens(|scene| {
+                scene.wants.workload = Given::None;
+                scene.publish();
+            }),
+            Scenario::Offboarding => Act::Offboards,
+            Scenario::Revision => Act::Happens(|scene| {
+                scene.wants.version = 2;
+                scene.wants.workload = Given::Guardrail;
+                scene.wants.sandbox = Given::Guardrail;
+                scene.wants.first_member = Given::None;
+                scene.publish();
+            }),
+        }
+    }
+}
+
+impl Scene<'_> {
+    fn original(&self) -> String {
+        let region = self.setting.regions()[0];
+        let arn = self.model.guardrail_arn(&self.setting.owner(), region, GUARDRAIL);
+        arn.expect("the owner has it").to_owned()
+    }
+
+    /// Puts the baseline where the keeper reads it.
+    fn publish(&mut self) {
+        let parameter = PutParameter {
+            name: PARAMETER.to_owned(),
+            value: self.wants.text(self.setting),
+            kind: Some("String".to_owned()),
+            tier: Some("Advanced".to_owned()),
+            overwrite: true,
+            ..PutParameter::default()
+        };
+        let caller = self.model.caller(&administrator(&self.setting.hub()), self.setting.regions()[0]);
+        self.model.put_parameter(&caller.expect("it exists"), parameter).expect("it is valid");
+    }
+
+    fn enforces(&mut self, account: &str, version: &str) {
+        let enforce = Enforce::new(&self.original(), version);
+        let region = self.setting.regions()[0];
+        let put = self.model.put_enforcement_as(&administrator(account), account, region, enforce);
+        put.expect("it can be enforced");
+    }
+}
+
+/// A member's administrator removes what is enforced.
+fn remove(scene: &mut Scene<'_>) {
+    let (member, region) = (scene.setting.member(0), scene.setting.regions()[0]);
+    let deleted = scene.model.delete_enforcement_as(&administrator(&member), &member, region);
+    deleted.expect("something is enforced");
+}

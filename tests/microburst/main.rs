@@ -1,0 +1,183 @@
+//! Faults from outside: microburst, a proxy that isn't ours, stands between the keeper and the simulator and
+//! breaks calls in AWS's own words and envelopes, as botocore's models of the services have them.
+//!
+//! The scenarios are those of `tests/faults`, with the same judge: nothing wrong is written while it lasts, and
+//! when it is over everything ends as wanted. `tests/microburst/run` starts the proxy and these tests.
+
+#[path = "../histories/baseline.rs"]
+#[expect(dead_code, reason = "random histories want more of it")]
+mod baseline;
+#[path = "../histories/check.rs"]
+#[expect(dead_code, reason = "random histories want more of it")]
+mod check;
+mod control;
+#[path = "../histories/dice.rs"]
+#[expect(dead_code, reason = "random histories want more of it")]
+mod dice;
+#[path = "../faults/kind.rs"]
+#[expect(dead_code, reason = "the faults here are the proxy's")]
+mod kind;
+#[path = "../histories/model.rs"]
+mod model;
+#[path = "../it/support/queues.rs"]
+mod queues;
+#[path = "../faults/scenario.rs"]
+#[expect(dead_code, reason = "some scenarios are enough")]
+mod scenario;
+#[path = "../histories/setting.rs"]
+#[expect(dead_code, reason = "random histories want more of it")]
+mod setting;
+#[path = "../faults/stage.rs"]
+#[expect(dead_code, reason = "the faults here are the proxy's")]
+mod stage;
+#[path = "../histories/step.rs"]
+#[expect(dead_code, reason = "random histories want more of it")]
+mod step;
+mod through;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use control::Microburst;
+use scenario::Scenario;
+use setting::Setting;
+use stage::Stage;
+
+const SCENARIOS: [Scenario; 6] = [
+    Scenario::Join,
+    Scenario::NextVersion,
+    Scenario::PolicyDeleted,
+    Scenario::FirstCopy,
+    Scenario::Release,
+    Scenario::Offboarding,
+];
+
+/// How often the SDK tries a call.
+const ATTEMPTS: u32 = 3;
+const LONG: Duration = Duration::from_secs(60);
+/// Less than a call is held.
+const SHORT: Duration = Duration::from_millis(600);
+
+/// What the proxy does to calls, and how long the keeper waits for an answer.
+struct Weather {
+    name: &'static str,
+    rules: Vec<Value>,
+    longest: Duration,
+    /// Whether the SDK's own retries make it good: everything is as wanted while it still lasts.
+    unnoticed: bool,
+}
+
+/// The same for every service.
+fn to_all(rule: &Value) -> Vec<Value> {
+    let mut rule = rule.clone();
+    rule["service"] = "*".into();
+    vec![rule]
+}
+
+/// Each service says in its own word that it was called too often. Not SQS: microburst puts a prefix before its
+/// codes that AWS has for some of them only, so that no SDK takes its `RequestThrottled` for what it is.
+fn throttled(when: &Value) -> Vec<Value> {
+    let words = [
+        ("sts", "Throttling"),
+        ("organizations", "TooManyRequestsException"),
+        ("bedrock", "ThrottlingException"),
+        ("ssm", "ThrottlingException"),
+        ("events", "ThrottlingException"),
+    ];
+    let rule = |(service, code)| {
+        let mut rule = when.clone();
+        rule["service"] = json!(service);
+        rule["error"] = json!({ "code": code, "message": "Rate exceeded" });
+        rule
+    };
+    words.into_iter().map(rule).collect()
+}
+
+/// What no SDK tries again ends after a few times: an event at which five invocations in a row fail is a dead
+/// letter, and meant to be one.
+fn weathers() -> Vec<Weather> {
+    let weather =
+        |name, rule: Value, unnoticed| Weather { name, rules: to_all(&rule), longest: LONG, unnoticed };
+    let failed = json!({ "code": "InternalServerException", "status": 500 });
+    let denied = json!({ "code": "AccessDeniedException" });
+    let expired = json!({ "code": "ExpiredTokenException" });
+    vec![
+        Weather {
+            name: "throttled",
+            rules: throttled(&json!({ "sequence": { "fail": 1, "pass": 2 } })),
+            longest: LONG,
+            unnoticed: true,
+        },
+        Weather {
+            name: "throttled for long",
+            rules: throttled(&json!({ "sequence": { "fail": 5, "pass": 3 }, "times": 10 })),
+            longest: LONG,
+            unnoticed: false,
+        },
+        weather("5xx", json!({ "sequence": { "fail": 1, "pass": 2 }, "error": failed }), true),
+        weather(
+            "denied",
+            json!({ "sequence": { "fail": 1, "pass": 6 }, "times": 4, "error": denied }),
+            false,
+        ),
+        weather(
+            "expired",
+            json!({ "sequence": { "fail": 1, "pass": 6 }, "times": 4, "error": expired }),
+            false,
+        ),
+        weather("reset", json!({ "sequence": { "fail": 1, "pass": 2 }, "reset": true }), true),
+        weather(
+            "answers cut",
+            json!({ "sequence": { "fail": 1, "pass": 4 }, "times": 4, "response": { "abort_frac": 0.3 } }),
+            false,
+        ),
+        weather(
+            "answers cut to half",
+            json!({ "sequence": { "fail": 1, "pass": 4 }, "times": 4, "response": { "truncate_frac": 0.5 } }),
+            false,
+        ),
+        weather("slow", json!({ "latency": { "min": 1, "max": 30 } }), true),
+        Weather {
+            name: "held",
+            rules: to_all(&json!({ "times": 4, "sequence": { "fail": 1, "pass": 3 }, "timeout_ms": 3000 })),
+            longest: SHORT,
+            unnoticed: false,
+        },
+    ]
+}
+
+#[tokio::test]
+async fn what_breaks_in_the_words_of_aws_is_survived() {
+    let began = Instant::now();
+    let microburst = Microburst::of_the_environment();
+    let mut fired: BTreeMap<&str, u64> = BTreeMap::new();
+    let (mut runs, mut calls) = (0, 0);
+    for (seed, scenario) in (0..).zip(SCENARIOS) {
+        let setting = Setting { attempts: ATTEMPTS, port: microburst.upstream, ..scenario.setting(seed) };
+        let mut stage = Stage::set(scenario, setting).await.unwrap();
+        stage.tell().await.unwrap();
+        for weather in weathers() {
+            let Weather { name, rules, longest, unnoticed } = weather;
+            microburst.rules(&rules).await;
+            let stop = microburst.clear();
+            let told = Box::pin(stage.tell_by_way_of(&microburst.url, longest, stop)).await;
+            let (told, converged) = told.unwrap_or_else(|what| panic!("{name}: {what}"));
+            let count = microburst.take_fired().await;
+            assert!(count > 0, "{name}: {scenario:?} met no fault");
+            assert!(converged || !unnoticed, "{name}: {scenario:?} didn't converge in spite of it");
+            *fired.entry(name).or_default() += count;
+            runs += 1;
+            calls += told;
+        }
+        stage.close().await;
+    }
+    let kinds: Vec<String> = fired.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    println!(
+        "{} scenarios, {runs} runs, {calls} calls arrived, faults: {}; {:.0} seconds",
+        SCENARIOS.len(),
+        kinds.join(", "),
+        began.elapsed().as_secs_f64()
+    );
+}
