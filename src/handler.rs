@@ -165,7 +165,7 @@ async fn handle_event(keeper: &Keeper, event: &Message) -> Result<Value, Handler
         telling::settled(keeper, &settled, &trigger).await;
         return settled.answer();
     }
-    let Standing { baseline, instead_of, unread: _ } = keeper.standing().await?;
+    let Standing { baseline, instead_of, unread: _, refused: _ } = keeper.standing().await?;
     match scope_of(event.decide(&keeper.context(Some(&baseline), now))) {
         Ok(scope) => {
             info!("reconciling {scope}: {}", scope.reason());

@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::baseline::Revision;
 use crate::cloud::Cloud;
 use crate::ids::{AccountId, Region};
 use crate::limits::Rollout;
@@ -37,6 +38,13 @@ pub struct LastGood {
     pub text: String,
     /// When it was first read.
     pub at: jiff::Timestamp,
+}
+
+/// Who counts what a revision changes: since when somebody is at it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+struct Claim {
+    revision: Revision,
+    at: jiff::Timestamp,
 }
 
 /// What is known of the run that takes a note.
@@ -64,6 +72,7 @@ const GRANTS: &str = "grants";
 const ROLLOUT: &str = "rollout";
 const BASELINE: &str = "baseline";
 const APPROVED: &str = "approved";
+const COUNTING: &str = "counting";
 
 /// A place for records.
 #[derive(Debug)]
@@ -238,6 +247,31 @@ impl Ledger {
             Ok(())
         })
         .await
+    }
+
+    /// Claims the work of counting what a revision changes, unless somebody claimed it less than so many
+    /// seconds ago: one is enough.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub async fn claim_count(
+        &self,
+        revision: &Revision,
+        now: jiff::Timestamp,
+        lasts_seconds: i64,
+    ) -> Result<bool, LedgerError> {
+        let never = |_: &Option<Claim>| None;
+        let mut claimed = false;
+        self.change(COUNTING, never, |known: &mut Option<Claim>| {
+            let lasts = |claim: &Claim| now.as_second() - claim.at.as_second() < lasts_seconds;
+            claimed = !known.as_ref().is_some_and(|claim| claim.revision == *revision && lasts(claim));
+            if claimed {
+                *known = Some(Claim { revision: revision.clone(), at: now });
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(claimed)
     }
 
     /// What the owner's side was last seen to hold in one Region.

@@ -34,7 +34,7 @@ use tokio::sync::OnceCell;
 
 use crate::baseline::{Baseline, InvalidBaseline, Revision};
 use crate::cloud::{Access, Bus, Cloud, Head, Identity, Patience, Queues};
-use crate::failure::Failure;
+use crate::failure::{Category, Failure};
 use crate::ids::OrganizationId;
 use crate::ledger::{Ledger, LedgerError};
 use crate::limits::Rollout;
@@ -65,8 +65,8 @@ pub enum Stopped {
         origin: BaselineSource,
         /// Why not.
         reason: String,
-        /// Whether trying again may help.
-        passes: bool,
+        /// What the failure means.
+        category: Category,
     },
     /// The baseline has problems.
     #[error(transparent)]
@@ -208,9 +208,9 @@ impl Keeper {
         match origin {
             BaselineSource::File(path) => match tokio::fs::read_to_string(path).await {
                 Ok(text) => parse(origin, &text),
-                Err(error) => Err(unreadable(origin, &error, false)),
+                Err(error) => Err(unreadable(origin, &error, Category::Rejected)),
             },
-            BaselineSource::Parameter(_) => Err(unreadable(origin, &"it is not a file", false)),
+            BaselineSource::Parameter(_) => Err(unreadable(origin, &"it is not a file", Category::Rejected)),
         }
     }
 
@@ -312,8 +312,8 @@ fn parse(origin: &BaselineSource, text: &str) -> Result<Baseline, Stopped> {
     Baseline::parse(text).map_err(|invalid| Stopped::BaselineInvalid(invalid.named(origin.to_string())))
 }
 
-fn unreadable(origin: &BaselineSource, reason: &dyn std::fmt::Display, passes: bool) -> Stopped {
-    Stopped::BaselineUnreadable { origin: origin.clone(), reason: reason.to_string(), passes }
+fn unreadable(origin: &BaselineSource, reason: &dyn std::fmt::Display, category: Category) -> Stopped {
+    Stopped::BaselineUnreadable { origin: origin.clone(), reason: reason.to_string(), category }
 }
 
 /// A scope that a person asked for at a terminal.

@@ -80,6 +80,7 @@ impl Planner<'_> {
             }
         }
         let mut sweeps: Vec<(BTreeSet<usize>, Sweep, Option<Standing>)> = Vec::new();
+        let mut unheard = BTreeSet::new();
         if !scopes.is_empty() {
             match self.keeper.standing().await {
                 Ok(standing) => {
@@ -94,6 +95,9 @@ impl Planner<'_> {
                             planned(&merged.scope, &named, Some(revision), fallback.unwrap_or("direct"), now);
                         let what = &merged.scope;
                         info!(tasks = work.tasks.len(), "planned {what}: {}", what.reason());
+                        if standing.refused && what.reasons.contains(&Why::BaselineChanged) {
+                            unheard.extend(served.iter().copied());
+                        }
                         if let Some(sweep) = work.sweep {
                             sweeps.push((served.clone(), sweep, Some(standing.clone())));
                         }
@@ -132,6 +136,13 @@ impl Planner<'_> {
                 );
             }
         }
+        // What changed wasn't shown, so this is to be heard again, whatever was done by the last good one.
+        let problem = "the baseline was changed, and AWS refuses to show it".to_owned();
+        failed.extend(
+            unheard
+                .into_iter()
+                .map(|position| Failed { position, problem: HandlerError::NoBaseline(problem.clone()) }),
+        );
         // Long work comes last: what events say is queued by now. A second piece of it is left to another
         // invocation where this one has no time for both.
         let mut worked = !sweeps_begun.is_empty();

@@ -27,7 +27,7 @@ const LOOKS_FOR_AN_END: u32 = 10;
 
 impl Planner<'_> {
     pub(super) async fn count(self, mut count: Count) -> Result<(), HandlerError> {
-        let Standing { baseline, instead_of, unread } = self.keeper.standing().await?;
+        let Standing { baseline, instead_of, unread, refused: _ } = self.keeper.standing().await?;
         if unread {
             return Err(HandlerError::NoBaseline(instead_of.unwrap_or_default()));
         }

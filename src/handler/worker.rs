@@ -11,14 +11,19 @@ use super::planner::Planner;
 use super::telling::{self, Telling};
 use crate::baseline::Baseline;
 use crate::ids::{Region, Target};
+use crate::limits::Extent;
+use crate::plan::{Decision, HoldReason};
 use crate::reconcile::{Keeper, Standing, Stopped, Worked, regions_for_the_owner};
 use crate::record::Sequence;
-use crate::report::TargetReport;
-use crate::task::{AccountTask, Cause, Errand, OwnerTask, Sweep, Task, Then};
+use crate::report::{Report, TargetReport};
+use crate::task::{AccountTask, Cause, Count, Errand, OwnerTask, Sweep, Task, Then};
 use crate::trigger::{Message, Record, Regions};
 
 /// How often an account that Organizations doesn't know, nor the record, is asked about again.
 const UNKNOWN_TRIES: u32 = 3;
+
+/// How long a count of a revision may take before somebody else begins one, in seconds.
+const COUNTED_AGAIN_SECONDS: i64 = 900;
 
 /// A task of a sweep isn't put back for longer than this, in seconds: the next sweep brings another.
 const SWEEP_WAITS_SECONDS: i64 = 3600;
@@ -91,6 +96,7 @@ impl Planner<'_> {
             Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, cause })
         });
         self.send(owner.collect()).await?;
+        self.see_that_it_is_counted(baseline, &report, &work.cause).await?;
         let mut waiting = report.waiting(work.cause.sweep);
         let mut reports = report.targets;
         for (target, report) in early {
@@ -102,6 +108,40 @@ impl Planner<'_> {
         let why = format!("{first}: {why}");
         let regions = waiting.into_iter().map(|target| target.region).collect();
         self.wait_for(task, regions, &why).await
+    }
+
+    /// Where a task still waits for the count of its revision after a while, nobody may be counting:
+    /// whoever heard that the baseline was changed may have read the one before it, or none.
+    async fn see_that_it_is_counted(
+        self,
+        baseline: &Baseline,
+        report: &Report,
+        cause: &Cause,
+    ) -> Result<(), HandlerError> {
+        let waits = |report: &TargetReport| {
+            matches!(report, TargetReport::Decided(Decision::Held(held))
+                if matches!(held.reason, HoldReason::NotCounted { .. }))
+        };
+        if cause.attempt == 0 || !report.targets.values().any(waits) {
+            return Ok(());
+        }
+        let (revision, now) = (&baseline.revision, Timestamp::now());
+        let claimed = self.keeper.ledger().claim_count(revision, now, COUNTED_AGAIN_SECONDS).await;
+        if !claimed.map_err(Stopped::Ledger)? {
+            return Ok(());
+        }
+        warn!("nobody seems to count what baseline {revision} changes, so that is begun now");
+        let cause = Cause {
+            event: format!("count-{revision}-{}", now.as_millisecond()),
+            reason: "what the baseline changes was not counted".to_owned(),
+            first_seen: now,
+            happened: None,
+            attempt: 0,
+            sweep: true,
+            revision: Some(revision.clone()),
+        };
+        let count = Count { revision: revision.clone(), page: None, extent: Extent::default(), cause };
+        self.later(&Errand::Count(count), 0).await
     }
 
     /// While the present baseline waits for its approval: what the one before it wants, as far as that

@@ -7,6 +7,7 @@ use tracing::{error, warn};
 
 use super::{Keeper, Stopped, parse, unreadable};
 use crate::baseline::{Baseline, Mode, Revision};
+use crate::failure::Category;
 use crate::ledger::LastGood;
 use crate::settings::BaselineSource;
 
@@ -23,6 +24,9 @@ pub struct Standing {
     pub instead_of: Option<String>,
     /// Whether the present one could only not be read: that may pass, and says nothing about it.
     pub unread: bool,
+    /// Whether AWS refuses to show the present one. It may be a good one, or a change of permissions
+    /// under way.
+    pub refused: bool,
 }
 
 impl Keeper {
@@ -36,7 +40,7 @@ impl Keeper {
         match self.baseline_text().await.and_then(|text| Ok((parse(origin, &text)?, text))) {
             Ok((baseline, text)) => {
                 self.keep_good(&text).await;
-                Ok(Standing { baseline, instead_of: None, unread: false })
+                Ok(Standing { baseline, instead_of: None, unread: false, refused: false })
             }
             Err(stopped) => self.last_good(stopped).await,
         }
@@ -56,7 +60,7 @@ impl Keeper {
             && (read_at >= asked_at || expected.is_some_and(|expected| *expected == Revision::of(&text)))
             && let Ok(baseline) = Baseline::parse(&text)
         {
-            return Ok(Standing { baseline, instead_of: None, unread: false });
+            return Ok(Standing { baseline, instead_of: None, unread: false, refused: false });
         }
         self.standing().await
     }
@@ -110,14 +114,14 @@ impl Keeper {
 
     pub(super) async fn baseline_text(&self) -> Result<String, Stopped> {
         match &self.settings.baseline {
-            origin @ BaselineSource::File(path) => {
-                tokio::fs::read_to_string(path).await.map_err(|error| unreadable(origin, &error, false))
-            }
+            origin @ BaselineSource::File(path) => tokio::fs::read_to_string(path)
+                .await
+                .map_err(|error| unreadable(origin, &error, Category::Rejected)),
             origin @ BaselineSource::Parameter(name) => self
                 .cloud
                 .parameter(name)
                 .await
-                .map_err(|failure| unreadable(origin, &failure, failure.category.is_worth_waiting())),
+                .map_err(|failure| unreadable(origin, &failure, failure.category)),
         }
     }
 
@@ -151,7 +155,9 @@ impl Keeper {
             baseline.revision, good.at
         );
         error!(error.kind = stopped.name(), baseline.revision = %baseline.revision, "{instead_of}");
-        let unread = matches!(&stopped, Stopped::BaselineUnreadable { passes: true, .. });
-        Ok(Standing { baseline, instead_of: Some(instead_of), unread })
+        let failed = |means: fn(Category) -> bool| matches!(&stopped, Stopped::BaselineUnreadable { category, .. } if means(*category));
+        let unread = failed(Category::is_worth_waiting);
+        let refused = failed(|category| category == Category::Denied);
+        Ok(Standing { baseline, instead_of: Some(instead_of), unread, refused })
     }
 }

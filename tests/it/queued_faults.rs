@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use guardrail_keeper::handler::Deadline;
 use serde_json::Value;
-use simulator::{EventSourceMapping, Next};
+use simulator::{EventSourceMapping, Fault, FaultKind, Next};
 
 use crate::support::stack::{Stack, answer, events_queue, tasks_queue};
 use crate::support::{Document, EU, PAYMENTS, PUT, WORKLOAD, World, version};
@@ -152,4 +152,35 @@ async fn an_empty_ledger_is_filled_by_the_next_sweep_and_an_old_one_is_put_right
         let ours = known.regions[&EU.parse().unwrap()].ours.clone().expect("what is as wanted is adopted");
         assert_eq!(ours.enforcement.version.to_string(), "1");
     }
+}
+
+/// Whether the present revision was counted, found within its limits, and put in place.
+async fn is_rolled_out(stack: &Stack) -> bool {
+    let revision = stack.world.baseline().await.revision;
+    let rollout = stack.world.keeper.ledger().rollout().await.unwrap().unwrap();
+    let enforced = stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:1").count();
+    (rollout.revision, rollout.approved, rollout.counted.is_some(), enforced) == (revision, true, true, 1)
+}
+
+#[tokio::test]
+async fn a_change_of_the_baseline_that_was_refused_is_heard_again() {
+    let mut stack = Stack::guarded(World::of(&document()).durable()).await;
+    stack.world.publish(&Document { version: 1, ..document() });
+    let refused = FaultKind::Denied { message: "not now".to_owned() };
+    stack.world.server.fault(Fault::new(refused).operation("GetParameter").times(1));
+    stack.deliver(&stack.world.event("Parameter Store Change")).await;
+    assert!(is_rolled_out(&stack).await);
+    assert_eq!(stack.left(), EMPTY);
+}
+
+#[tokio::test]
+async fn a_revision_that_nobody_counts_is_counted_by_those_who_wait_for_it() {
+    let mut stack = Stack::guarded(World::of(&document()).durable()).await;
+    // The event of this change is lost.
+    stack.world.publish(&Document { version: 1, ..document() });
+    stack.world.administrator_releases(PAYMENTS, EU);
+    stack.world.administrator_enforces(PAYMENTS, EU, version(EU, "2"));
+    stack.deliver(&stack.world.event("PutEnforcedGuardrailConfiguration")).await;
+    assert!(is_rolled_out(&stack).await);
+    assert_eq!(stack.left(), EMPTY);
 }

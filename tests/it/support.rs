@@ -487,7 +487,8 @@ fn function_role(hub: &str) -> simulator::Role {
     let (_, name) = FUNCTION_ROLE.rsplit_once('/').expect("a role's ARN has a name");
     let principals = vec![format!("arn:aws:iam::{hub}:root"), "lambda.amazonaws.com".to_owned()];
     let trust = simulator::Trust { principals, ..simulator::Trust::default() };
-    simulator::Role { name: name.to_owned(), trust, permissions: simulator::Permissions::administrator() }
+    let permissions = simulator::Permissions::administrator();
+    simulator::Role { name: name.to_owned(), trust, permissions, ..simulator::Role::default() }
 }
 
 fn put_parameter(server: &Server, hub: &str, text: &str) {
