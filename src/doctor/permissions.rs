@@ -65,13 +65,7 @@ const COPY: &[&str] = &[
 ];
 const QUEUE: &[&str] =
     &["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
-const TABLE: &[&str] = &[
-    "dynamodb:GetItem",
-    "dynamodb:BatchGetItem",
-    "dynamodb:Scan",
-    "dynamodb:PutItem",
-    "dynamodb:DeleteItem",
-];
+const TABLE: &[&str] = &["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Scan", "dynamodb:PutItem"];
 
 impl Facts {
     /// Some guardrail of an account: permissions are given on all of them, since nobody knows their ids

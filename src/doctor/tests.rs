@@ -371,6 +371,32 @@ fn needs_follow_from_who_owns_and_who_copies() {
     assert!(actions(&of_function(&Facts { table, ..facts() })).contains("dynamodb:Scan"));
 }
 
+/// What the tests saw the function call, and what Lambda does in its role's name.
+#[test]
+fn what_is_asked_for_is_what_is_called() {
+    let recorded = include_str!("../../tests/permissions/calls.txt");
+    let called: BTreeSet<&str> = recorded
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ');
+            (words.next()? == "function").then(|| words.nth(1))?
+        })
+        .collect();
+    let by_lambda = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+    let arn = |what: &str| Some(format!("arn:aws:{what}"));
+    let everything = Facts {
+        owner: hub(),
+        copies: true,
+        parameter: arn("ssm:us-east-1:111111111111:parameter/baseline"),
+        queues: arn("sqs:us-east-1:111111111111:events").into_iter().collect(),
+        table: arn("dynamodb:us-east-1:111111111111:table/ledger"),
+        bus: arn("events:us-east-1:111111111111:event-bus/keeper"),
+        ..facts()
+    };
+    let asked = actions(&of_function(&everything));
+    assert_eq!(asked, called.into_iter().chain(by_lambda).collect());
+}
+
 #[test]
 fn what_a_role_lacks_is_named_and_what_nobody_said_is_not_taken_for_granted() {
     let needs = of_member(&facts(), &account("300000000001"));

@@ -81,7 +81,7 @@ class Place:
         self.outputs = self.deploy_hub()
         self.deploy_management()
         self.members = ["300000000001", "300000000002", "300000000003"]
-        for account in [OWNER, *self.members]:
+        for account in [HUB, OWNER, *self.members]:
             self.deploy_member(account)
         self.start_simulator()
         self.listen_to_outcomes()

@@ -126,6 +126,24 @@ def test_tampering_in_a_member_is_repaired_in_the_region_where_it_was(quiet):
     ]
 
 
+def test_the_hub_the_owner_and_the_management_account_are_accounts_like_others(quiet):
+    for account in [HUB, OWNER, MANAGEMENT]:
+        for region in REGIONS:
+            tamper(quiet, account, region)
+    quiet.pass_on()
+    wait_for("they are guarded again", lambda: quiet.guarded(HUB, OWNER, MANAGEMENT))
+
+
+def test_doctor_finds_of_the_deployed_hub_what_is_there(quiet):
+    done = quiet.guardrailctl("doctor", "--no-members", "--output", "json", check=False)
+    said = json.loads(done.stdout)
+    # ministack has neither trails nor StackSets, which is told as it is, and never as fine.
+    assert done.returncode == 1, done.stderr
+    fine = {finding["check"] for finding in said["findings"] if finding["outcome"] == "ok"}
+    assert {"organization", "baseline", "hub", "forwarding_rules"} <= fine, fine
+    assert not {"trails", "stack_sets"} & fine, fine
+
+
 def test_our_own_write_wakes_nobody(quiet):
     tamper(quiet, quiet.members[1], HOME)
     quiet.pass_on()
