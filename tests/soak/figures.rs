@@ -167,11 +167,14 @@ pub(crate) fn wrong(samples: &[Sample], load: &Load, end: &End) -> Vec<String> {
     if deepest(samples) > most {
         wrong.push(format!("queues grow: {} messages at once, {most} at most", deepest(samples)));
     }
-    let (before, after) = (deepest(second), deepest(last));
-    if after > before * 2 {
-        wrong.push(format!(
-            "queues grow: {before} messages at once in the second quarter, {after} in the last, twice as many at most"
-        ));
+    let most = end.members / 10;
+    for (number, quarter) in (1..).zip(samples.chunks(quarter)) {
+        let least = quarter.iter().map(|sample| sample.depth.all()).min().unwrap_or(0);
+        if least > most {
+            wrong.push(format!(
+                "queues don't come to rest: {least} messages at the least in quarter {number}, {most} at most"
+            ));
+        }
     }
     for (name, of, most) in [
         ("the largest document grows", (|weight| weight.largest) as fn(&Weight) -> usize, LARGEST_DOCUMENT),
