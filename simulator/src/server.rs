@@ -136,9 +136,9 @@ impl Inner {
     /// Back to the world that the simulator was started with.
     pub(crate) fn reset(&self) {
         let mut state = self.state();
-        let snapshots = std::mem::take(&mut state.snapshots);
+        let (snapshots, watcher) = (std::mem::take(&mut state.snapshots), state.watcher.take());
         *state = Inner::fresh(&self.world, &self.options).expect("this world was built once already");
-        state.snapshots = snapshots;
+        (state.snapshots, state.watcher) = (snapshots, watcher);
     }
 }
 
@@ -182,6 +182,18 @@ impl Server {
     /// What roles asked for since it was started or reset, whether they got it or not.
     pub fn asked(&self) -> BTreeSet<Asked> {
         self.shared.state().asked.clone()
+    }
+
+    /// Shows every call from now on to `watcher`, with the model as the call left it and before anybody gets
+    /// the answer: for what has to be judged at the moment when it is done, whatever other clients do next.
+    /// It must not use the server itself, which waits for it.
+    pub fn watch(&self, watcher: impl FnMut(&Call, &mut Model) + Send + 'static) {
+        self.shared.state().watcher = Some(Box::new(watcher));
+    }
+
+    /// How many calls were seen since the start.
+    pub fn call_count(&self) -> u64 {
+        self.shared.state().call_count()
     }
 
     /// Looks at the model, or changes it, between two calls.

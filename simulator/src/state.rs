@@ -38,7 +38,11 @@ pub(crate) struct State {
     pub(crate) snapshots: BTreeMap<String, Arc<Model>>,
     started: Instant,
     request_ids: Ids,
+    /// Who is shown every call, with the model as the call left it.
+    pub(crate) watcher: Option<Watcher>,
 }
+
+pub(crate) type Watcher = Box<dyn FnMut(&Call, &mut Model) + Send>;
 
 /// What is to be done with the connection that a request came on.
 pub(crate) struct Effect {
@@ -73,6 +77,7 @@ impl State {
             started: Instant::now(),
             // Another stream than the model's, so that reading doesn't change what is made next.
             request_ids: Ids::seeded(!seed),
+            watcher: None,
         }
     }
 
@@ -124,6 +129,9 @@ impl State {
             },
             error: error.or_else(|| answer.error.clone()),
         });
+        if let (Some(watcher), Some(call)) = (&mut self.watcher, self.calls.last()) {
+            watcher(call, &mut self.model);
+        }
         Effect { service, answer, latency, strike }
     }
 
@@ -236,6 +244,10 @@ impl State {
 
     pub(crate) fn calls(&self) -> &[Call] {
         &self.calls
+    }
+
+    pub(crate) fn call_count(&self) -> u64 {
+        self.sequence
     }
 
     pub(crate) fn clear_calls(&mut self) {

@@ -1,6 +1,8 @@
 //! The baseline as plain data: its text for the keeper, and what it wants of each target, worked out
 //! here once more and by other means than the keeper's.
 
+use std::collections::BTreeMap;
+
 use simulator::{EnforcedConfiguration, Guarding, Model};
 
 use crate::model::{ORGANIZATION, Place, ROOT, SANDBOX, WORKLOAD, behaviour};
@@ -60,6 +62,8 @@ pub(crate) struct Wants {
     pub(crate) tight: bool,
     /// Whether the text is no baseline at all.
     pub(crate) invalid: bool,
+    /// Where accounts stood, for what was decided then; an account that isn't here stands where it stands now.
+    pub(crate) stood: BTreeMap<String, String>,
 }
 
 /// What the baseline wants of one target.
@@ -90,6 +94,7 @@ impl Wants {
             misnamed: false,
             tight: false,
             invalid: false,
+            stood: BTreeMap::new(),
         }
     }
 
@@ -170,7 +175,8 @@ impl Wants {
         if *account == setting.hub() || (self.excludes && *account == setting.member(1)) {
             return Wanted::HandsOff;
         }
-        let parent = model.parent_of(account).unwrap_or_default();
+        let now = || model.parent_of(account).unwrap_or_default();
+        let parent = self.stood.get(account).cloned().unwrap_or_else(now);
         let of_parent = match parent.as_str() {
             WORKLOAD => self.workload,
             SANDBOX => self.sandbox,

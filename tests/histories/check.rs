@@ -50,6 +50,14 @@ pub(crate) enum Invariant {
     StoppedAfterWriting,
     /// The keeper panicked.
     Panicked,
+    /// Nobody writes where no task of an account or of the owner's Region is under way, and never two at once.
+    OutOfTurn,
+    /// What the bus brought reaches its end by itself, where nothing got lost on the way.
+    NeedsTheSweep,
+    /// Nothing fails while everything goes well, and no message is put aside that didn't fail often enough.
+    FailedForNothing,
+    /// The queues become empty.
+    LeftInQueues,
     /// At the end, everybody is guarded.
     Unguarded,
     /// At the end, nothing is left to be written.
@@ -87,7 +95,7 @@ fn signature(seen: &EnforcedConfiguration) -> Signature {
     (seen.guardrail_arn.clone(), seen.guardrail_version.clone(), selective, include, exclude)
 }
 
-fn recorded_signature(recorded: &Enforcement) -> Signature {
+pub(crate) fn recorded_signature(recorded: &Enforcement) -> Signature {
     let Enforcement { guardrail, version, models, guarding } = recorded;
     let include = match &models.include {
         Included::All => vec!["ALL".to_owned()],
@@ -242,13 +250,19 @@ impl Run<'_> {
 
     /// Every check of what was written, to AWS and into the ledger, whether or not the run came to its end.
     pub(crate) fn check_writes(&self, model: &mut Model, book: &mut Book) -> Result<Deeds, Violation> {
+        let deeds = self.check_calls(model, book)?;
+        self.check_records(model, book)?;
+        Ok(deeds)
+    }
+
+    /// Every check of what was written to AWS.
+    pub(crate) fn check_calls(&self, model: &mut Model, book: &Book) -> Result<Deeds, Violation> {
         let mut deeds = Deeds::default();
         self.check_mode()?;
         self.check_enforcements(model, book, &mut deeds)?;
         self.check_policies(model, book, &mut deeds)?;
         self.check_guardrails(model, book, &mut deeds)?;
         self.check_refusals()?;
-        self.check_records(model, book)?;
         Ok(deeds)
     }
 
@@ -588,33 +602,48 @@ impl Run<'_> {
     /// What the ledger takes for the keeper's has been written by it, or was found as wanted.
     fn check_records(&self, model: &Model, book: &mut Book) -> Result<(), Violation> {
         let mut ours = BTreeMap::new();
+        let moments = [&self.before, &self.middle, &self.after];
         for (target, record) in &self.records {
             let Some(recorded) = &record.ours else { continue };
             let place = Place { account: target.account.to_string(), region: target.region.to_string() };
             let signature_now = recorded_signature(&recorded.enforcement);
-            let news = book.ours.get(&place) != Some(&signature_now);
-            let moments = [&self.before, &self.middle, &self.after];
-            let found = moments.iter().any(|snapshot| {
-                snapshot.enforced.get(&place).is_some_and(|seen| signature(seen) == signature_now)
-            });
-            if news && !found && !self.account_was_stale(&place.account) {
-                return broken(
-                    Invariant::AdoptedUnwanted,
-                    format!("{place}: the ledger has {signature_now:?}, which never was there"),
-                );
-            }
-            let wanted = self.wants.of(self.setting, model, &place) == Wanted::Guardrail;
-            if news && !self.meddled && (!wanted || self.wants.mode == Mode::Audit) {
-                return broken(
-                    Invariant::AdoptedUnwanted,
-                    format!("{place}: {signature_now:?} was taken over, and nobody asked for it"),
-                );
-            }
+            self.check_record(model, book, &place, &signature_now, &moments)?;
             ours.insert(place, signature_now);
         }
         book.once_ours.extend(ours.iter().map(|(place, (arn, ..))| (place.clone(), arn.clone())));
         book.noted = book.ours != ours;
         book.ours = ours;
+        Ok(())
+    }
+
+    /// The same for one place, by what was there at some moments.
+    pub(crate) fn check_record(
+        &self,
+        model: &Model,
+        book: &Book,
+        place: &Place,
+        recorded: &Signature,
+        moments: &[&Snapshot],
+    ) -> Result<(), Violation> {
+        if book.ours.get(place) == Some(recorded) {
+            return Ok(());
+        }
+        let found = moments
+            .iter()
+            .any(|snapshot| snapshot.enforced.get(place).is_some_and(|seen| signature(seen) == *recorded));
+        if !found && !self.account_was_stale(&place.account) {
+            return broken(
+                Invariant::AdoptedUnwanted,
+                format!("{place}: the ledger has {recorded:?}, which never was there"),
+            );
+        }
+        let wanted = self.wants.of(self.setting, model, place) == Wanted::Guardrail;
+        if !self.meddled && (!wanted || self.wants.mode == Mode::Audit) {
+            return broken(
+                Invariant::AdoptedUnwanted,
+                format!("{place}: {recorded:?} was taken over, and nobody asked for it"),
+            );
+        }
         Ok(())
     }
 

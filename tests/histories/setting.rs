@@ -128,8 +128,16 @@ impl Setting {
     }
 
     pub(crate) async fn start(&self) -> Server {
+        self.start_without(&[]).await
+    }
+
+    /// As [`Setting::start`], where these members don't exist yet.
+    pub(crate) async fn start_without(&self, absent: &[usize]) -> Server {
+        let mut world = self.world();
+        let absent: Vec<String> = absent.iter().map(|number| self.member(*number)).collect();
+        world.accounts.retain(|account| !absent.contains(&account.id));
         let options = Options { port: self.port, seed: self.seed, switches: self.switches, real_time: false };
-        Server::start(self.world(), options).await.expect("the simulator starts")
+        Server::start(world, options).await.expect("the simulator starts")
     }
 
     fn world(&self) -> World {

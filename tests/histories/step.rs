@@ -273,7 +273,7 @@ impl Wrong {
         fault
     }
 
-    fn random(dice: &mut Dice) -> Wrong {
+    pub(crate) fn random(dice: &mut Dice) -> Wrong {
         let kind = *dice.weighted(&FAULT_MIX);
         let only_writes = matches!(kind, WrongKind::AnswerLost | WrongKind::Conflict);
         let among: Vec<(usize, &str)> = OPERATIONS
@@ -328,7 +328,7 @@ enum Matter {
 }
 
 impl Meddling {
-    fn random(dice: &mut Dice, copies: bool) -> Meddling {
+    pub(crate) fn random(dice: &mut Dice, copies: bool) -> Meddling {
         // Administrators of members, mostly; the owner's account is the first of the list.
         let (account, region) = (if dice.chance(85) { 1 + dice.below(3) } else { 0 }, dice.below(2));
         let copy = if copies { 22 } else { 4 };
@@ -405,7 +405,7 @@ impl Meddling {
 }
 
 impl Edit {
-    fn random(dice: &mut Dice) -> Edit {
+    pub(crate) fn random(dice: &mut Dice) -> Edit {
         let given = *dice.weighted(&[(4, Given::Guardrail), (3, Given::None), (2, Given::Unsaid)]);
         *dice.weighted(&[
             (5, Edit::NextVersion),

@@ -412,14 +412,14 @@ impl Tale<'_> {
 }
 
 /// Why something may still be enforced where nothing is wanted.
-const CHANGED: &str = "nothing is wanted, and what is there isn't what the keeper put there";
+pub(crate) const CHANGED: &str = "nothing is wanted, and what is there isn't what the keeper put there";
 
 /// Why a repair may still wait.
-const CONTESTED: &str = "repaired and undone again and again, so that the next repair waits";
+pub(crate) const CONTESTED: &str = "repaired and undone again and again, so that the next repair waits";
 
 /// Why a target may be left unguarded, or guarded by something else, when everything that can be
 /// restored is. There are no other reasons.
-fn excuse(setting: &Setting, wants: &Wants, place: &Place, foreign: bool) -> Option<&'static str> {
+pub(crate) fn excuse(setting: &Setting, wants: &Wants, place: &Place, foreign: bool) -> Option<&'static str> {
     let refused = setting.switches.cross_account_reference == Answer::Refused;
     if foreign && !wants.replace_existing {
         Some("somebody else's, and the baseline keeps those")

@@ -63,6 +63,21 @@ impl Model {
         Ok(self.begin_creation(wanted, move_to).account)
     }
 
+    /// As [`Model::create_account`], of an account with an id that the caller chose.
+    ///
+    /// # Errors
+    /// `ParentNotFoundException`, or `DuplicateAccountException` for an account that exists.
+    pub fn create_account_of_id(&mut self, id: &str, name: &str, parent: &str) -> Result<(), ApiError> {
+        if self.account(id).is_some() {
+            return Err(ApiError::new("DuplicateAccountException", format!("Account {id} exists already.")));
+        }
+        let account = self.create_account(name, parent)?;
+        if let Some(creation) = self.creations.values_mut().find(|creation| creation.account == account) {
+            creation.account = id.to_owned();
+        }
+        Ok(())
+    }
+
     /// Ends the creation of an account that was asked for: it joins, its roles and its events are there.
     pub fn finish_account_creation(&mut self, account: &str) {
         let request = self.creations.values().find(|creation| creation.account == account);

@@ -1,0 +1,111 @@
+//! The deployed form under random histories: events come through the queues to the planner, tasks to workers.
+//!
+//! A history is a small organization, a baseline, and [`STEPS`] steps. Whatever the simulator's buses tell is
+//! brought to the queue of events once, twice, late or never, and in another order. Event source mappings hand
+//! out batches to two versions of the function, which share one durable ledger and nothing else. Up to four
+//! invocations run side by side and take turns by calls; each can be killed between any two of them, at a call,
+//! with its process, or by its time limit when the clock jumps. Around them administrators meddle, accounts come
+//! and go, the baseline changes, calls go wrong.
+//!
+//! Every write is judged in the moment when it was carried out (`queued/judge.rs`), and what was recorded when an
+//! invocation ends, however it ends. A third of the histories is told so that everything is heard of in the end:
+//! there everything has to come right without a sweep. At the end of each the faults stop, and one sweep makes
+//! everything as wanted; the next one only takes back what nobody needs, and the last one writes nothing.
+
+mod figures;
+mod judge;
+mod planted;
+mod post;
+mod step;
+mod tale;
+mod world;
+
+use crate::Form;
+use crate::dice::Dice;
+use crate::setting::Setting;
+use crate::tale::Failed;
+use figures::{Figures, Least};
+use planted::Plant;
+use step::{Step, random_steps};
+
+/// How many histories are told unless something else is asked for, and how many steps each has before its end.
+const HISTORIES: u64 = 150;
+const STEPS: usize = 40;
+
+/// What those histories must come to at least: about two thirds of what they do.
+const LEAST: Least = Least {
+    steps: 0,
+    invocations: 0,
+    tasks: 0,
+    side_by_side: 0,
+    both_versions: 0,
+    failed: 0,
+    killed: 0,
+    crashed: 0,
+    events: 0,
+    twice: 0,
+    late: 0,
+    lost: 0,
+    jumps: 0,
+    lives: 0,
+    breaks_of_each_kind: 0,
+    faults_of_each_kind: 0,
+    hidden_ledgers: 0,
+    unwritable_ledgers: 0,
+    judged: 0,
+    enforced: 0,
+    released: 0,
+    granted: 0,
+    copies: 0,
+    guarded: 0,
+    unswept: 0,
+    most_excused_percent: 100,
+};
+
+/// Within how many seeds each planted bug must be found.
+const SEEDS_PER_PLANT: u64 = 40;
+
+/// The deployed form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Queued;
+
+impl Form for Queued {
+    const TEST: &'static str = "queued";
+    type Step = Step;
+    type Plant = Plant;
+    type Figures = Figures;
+
+    fn history(seed: u64) -> (Setting, Vec<Step>) {
+        let mut dice = Dice::new(seed);
+        let setting = step::setting(seed, &mut dice);
+        let steps = random_steps(&setting, &mut dice, STEPS);
+        (setting, steps)
+    }
+
+    async fn tell(setting: &Setting, steps: &[Step], plant: Option<Plant>) -> Result<Figures, Box<Failed>> {
+        tale::tell(setting, steps, plant).await
+    }
+
+    fn add(all: &mut Figures, figures: Figures) {
+        all.add(figures);
+    }
+}
+
+#[test]
+fn random_histories_through_the_queues_break_no_promise() {
+    if let Some(figures) = crate::tell_as_asked::<Queued>(HISTORIES) {
+        let few = figures.too_few(&LEAST);
+        assert!(few.is_empty(), "these histories are too harmless: {}", few.join("; "));
+    }
+}
+
+#[test]
+fn every_bug_planted_in_the_queues_form_is_noticed() {
+    for (plant, expected) in Plant::ALL {
+        let Some((seed, violation)) = crate::noticed::<Queued>(plant, SEEDS_PER_PLANT) else {
+            panic!("{plant:?}: no history of {SEEDS_PER_PLANT} noticed it");
+        };
+        println!("{plant:?}: seed {seed}: {violation}");
+        assert!(expected.contains(&violation.invariant), "{plant:?}, seed {seed}: {violation}");
+    }
+}

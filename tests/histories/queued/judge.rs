@@ -1,0 +1,471 @@
+//! The judge of the histories beside invocations that run at the same time.
+//!
+//! The direct form compares the world before a run with the world after it. Where several invocations take turns,
+//! that says nothing. Here every call is looked at in the moment when it was carried out, before anybody gets
+//! its answer (`Server::watch`): what that one call changed, in the world of that moment, by the invocation whose
+//! call it was, under every baseline and every place in the organization that this invocation may go by.
+//!
+//! What an invocation may go by: each baseline since its task was queued; the last good or the last approved
+//! one of the ledger, under which nothing is released; each place where the account stood since its task was
+//! queued; and what it saw of an enforcement when it listed it last. What the owner's side holds is what the
+//! last look of an owner's task recorded. If somebody meddled while the invocation was running, and only if
+//! nothing else explains the write, it is judged as an interrupted run of the direct form: then whether it is
+//! still wanted isn't asked. How often that was so is counted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use guardrail_keeper::baseline::Revision;
+use guardrail_keeper::ids::AccountId;
+use guardrail_keeper::record::{AccountRecord, Records};
+use jiff::Timestamp;
+use serde_json::Value;
+use simulator::{Call, Model};
+
+use crate::baseline::{Mode, Wants};
+use crate::check::{Book, Deeds, Invariant, Run, Violation, recorded_signature};
+use crate::model::{Place, Snapshot};
+use crate::setting::Setting;
+use crate::step::{LIST, Wrong, WrongKind};
+
+/// A baseline, and since when it has been there.
+#[derive(Clone, Debug)]
+struct Published {
+    at: Timestamp,
+    revision: Revision,
+    wants: Wants,
+}
+
+/// An invocation that works on a task, and what it may go by.
+#[derive(Clone, Debug)]
+struct Context {
+    /// Since when it has been running, by the number of the world then.
+    began: usize,
+    /// When its task was first seen.
+    asked: Timestamp,
+    /// The first baseline that it may go by.
+    baseline: usize,
+    /// Since when a sweep looked at everybody, where that is why.
+    swept: Option<Timestamp>,
+    /// The world as it was when each place was listed last, and each Region's policies were read.
+    listed: BTreeMap<Place, Arc<Snapshot>>,
+    policies: BTreeMap<String, Arc<Snapshot>>,
+    /// What was proven to be applicable.
+    proven: BTreeSet<(Place, String)>,
+    ended: bool,
+    /// It never came to its end: a call that it had sent may still be carried out.
+    killed: bool,
+}
+
+/// What the judge knows, beside the model.
+pub(crate) struct Judge {
+    setting: Setting,
+    ledger: PathBuf,
+    /// The ledger while nobody can read it.
+    pub(crate) hidden_ledger: Option<Vec<u8>>,
+    /// Every fault that was set since the history began: what was read then may be gone by for long.
+    pub(crate) faults: Vec<Wrong>,
+    baselines: Vec<Published>,
+    /// Where everybody stood, from when on.
+    places: Vec<(Timestamp, BTreeMap<String, String>)>,
+    /// When somebody meddled, with whatever.
+    meddled: Option<Timestamp>,
+    /// When the owner's guardrails changed last by somebody else's hand, and when the owner's task began that
+    /// looked at each Region last.
+    owner_changed: Option<Timestamp>,
+    owner_looked: BTreeMap<String, Timestamp>,
+    /// The world after each change, of whomever.
+    worlds: Vec<(Timestamp, Arc<Snapshot>)>,
+    contexts: BTreeMap<String, Context>,
+    pub(crate) book: Book,
+    pub(crate) violation: Option<Violation>,
+    pub(crate) deeds: Vec<Deeds>,
+    /// Writes that were judged, and those of them that only meddling explains.
+    pub(crate) judged: usize,
+    pub(crate) excused: usize,
+    pub(crate) calls: Vec<Call>,
+}
+
+impl Judge {
+    pub(crate) fn new(setting: &Setting, ledger: PathBuf) -> Judge {
+        Judge {
+            setting: setting.clone(),
+            ledger,
+            hidden_ledger: None,
+            faults: Vec::new(),
+            baselines: Vec::new(),
+            places: Vec::new(),
+            meddled: None,
+            owner_changed: None,
+            owner_looked: BTreeMap::new(),
+            worlds: Vec::new(),
+            contexts: BTreeMap::new(),
+            book: Book::default(),
+            violation: None,
+            deeds: Vec::new(),
+            judged: 0,
+            excused: 0,
+            calls: Vec::new(),
+        }
+    }
+
+    /// Another baseline is there.
+    pub(crate) fn published(&mut self, wants: &Wants, text: &str) {
+        let (at, revision) = (Timestamp::now(), Revision::of(text));
+        self.baselines.push(Published { at, revision, wants: wants.clone() });
+    }
+
+    /// Somebody else changed the world, by whatever means.
+    pub(crate) fn meddled(&mut self, model: &mut Model, owner: bool) {
+        let now = Timestamp::now();
+        self.meddled = Some(now);
+        if owner {
+            self.owner_changed = Some(now);
+        }
+        self.look(model);
+    }
+
+    /// The world is as it is, whoever made it so.
+    pub(crate) fn look(&mut self, model: &mut Model) {
+        let now = Timestamp::now();
+        self.worlds.push((now, Arc::new(Snapshot::of(model, &self.setting))));
+        let stand = |account: String| Some((account.clone(), model.parent_of(&account).ok()?));
+        let places: BTreeMap<String, String> =
+            self.setting.accounts().into_iter().filter_map(stand).collect();
+        if self.places.last().is_none_or(|(_, last)| *last != places) {
+            self.places.push((now, places));
+        }
+    }
+
+    /// A task is handed to an invocation.
+    pub(crate) fn begin(&mut self, group: &str, task: &Value) -> Result<(), Violation> {
+        let busy = self.contexts.get(group).is_some_and(|context| !context.ended);
+        if busy {
+            let what = format!("two invocations work on {group} at once");
+            return Err(Violation { invariant: Invariant::OutOfTurn, what });
+        }
+        let time = |value: &Value| value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+        let asked = time(&task["cause"]["first_seen"]).unwrap_or(Timestamp::MIN);
+        let by_time = self.baselines.iter().rposition(|published| published.at <= asked);
+        let revision = task["cause"]["revision"].as_str().unwrap_or_default();
+        let by_name = self.baselines.iter().rposition(|published| published.revision.as_str() == revision);
+        let baseline = by_time.unwrap_or(0).min(by_name.unwrap_or(usize::MAX));
+        let context = Context {
+            began: self.worlds.len().saturating_sub(1),
+            asked,
+            baseline,
+            swept: time(&task["swept_since"]),
+            listed: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            proven: BTreeSet::new(),
+            ended: false,
+            killed: false,
+        };
+        self.contexts.insert(group.to_owned(), context);
+        Ok(())
+    }
+
+    /// An invocation has ended, or was ended: what it recorded is judged.
+    pub(crate) fn end(&mut self, group: &str, model: &mut Model, killed: bool) -> Result<(), Violation> {
+        let Some(mut context) = self.contexts.remove(group) else { return Ok(()) };
+        (context.ended, context.killed) = (true, killed);
+        if let (Some(region), false) = (group.strip_prefix("owner."), killed) {
+            self.owner_looked.insert(region.to_owned(), self.worlds[context.began].0);
+        }
+        let judged = match group.parse::<AccountId>() {
+            Ok(account) => self.judge_records(&account, &context, model),
+            Err(_) => Ok(()),
+        };
+        self.contexts.insert(group.to_owned(), context);
+        judged
+    }
+
+    /// One call, in the moment when it was carried out.
+    pub(crate) fn see(&mut self, call: &Call, model: &mut Model) {
+        self.calls.push(call.clone());
+        self.note(call);
+        if !call.write || call.service != "bedrock" || self.violation.is_some() {
+            return;
+        }
+        let group = match call.operation.ends_with("ResourcePolicy") {
+            true => format!("owner.{}", call.region),
+            false => call.account.clone(),
+        };
+        self.violation = self.judge_write(&group, Some(call), model).err();
+    }
+
+    /// What an invocation learns from an answer.
+    fn note(&mut self, call: &Call) {
+        let Some((_, world)) = self.worlds.last() else { return };
+        let world = Arc::clone(world);
+        let place = Place { account: call.account.clone(), region: call.region.clone() };
+        let answered = call.status == 200 || call.error.as_deref() == Some("ResourceNotFoundException");
+        match call.operation.as_str() {
+            LIST if answered => {
+                if let Some(context) = self.contexts.get_mut(&call.account) {
+                    context.listed.insert(place, world);
+                }
+            }
+            "GetResourcePolicy" if answered => {
+                if let Some(context) = self.contexts.get_mut(&format!("owner.{}", call.region)) {
+                    context.policies.insert(call.target.clone().unwrap_or_default(), world);
+                }
+            }
+            "ApplyGuardrail" if call.status == 200 => {
+                if let (Some(context), Some(arn)) = (self.contexts.get_mut(&call.account), &call.target) {
+                    context.proven.insert((place, arn.clone()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What was changed since the last look at the world, by an invocation of this group.
+    pub(crate) fn judge_write(
+        &mut self,
+        group: &str,
+        call: Option<&Call>,
+        model: &mut Model,
+    ) -> Result<(), Violation> {
+        let before = Arc::clone(&self.worlds.last().expect("it was looked at").1);
+        self.look(model);
+        let after = Arc::clone(&self.worlds.last().expect("just now").1);
+        self.judged += 1;
+        let Some(context) = self.contexts.get(group).filter(|it| !it.ended || it.killed).cloned() else {
+            let what = format!("{call:?}, and nobody is at work on {group}");
+            return Err(Violation { invariant: Invariant::OutOfTurn, what });
+        };
+        let middle = self.middle(&context, &before, &after);
+        let since = context.swept.unwrap_or(self.worlds[context.began].0);
+        let meddled = self.meddled.is_some_and(|at| at >= since);
+        let mut run = Run {
+            setting: &self.setting,
+            wants: &self.baselines[0].wants,
+            faults: &[],
+            before: self.all_along(&context, since),
+            proven: proven(&context, &after),
+            middle,
+            after: (*after).clone(),
+            meddled: false,
+            scope: None,
+            calls: call.cloned().into_iter().collect(),
+            records: call.map(|call| self.records(&call.account)).unwrap_or_default(),
+            report: None,
+        };
+        let faults = self.faults_for(group);
+        run.faults = &faults;
+        let candidates = self.candidates(group, &context);
+        let mut first = None;
+        for relaxed in [false, true] {
+            if relaxed && !meddled {
+                break;
+            }
+            run.meddled = relaxed;
+            for wants in &candidates {
+                run.wants = wants;
+                match run.check_calls(model, &self.book) {
+                    Ok(deeds) => {
+                        self.deeds.push(deeds);
+                        self.excused += usize::from(relaxed);
+                        return Ok(());
+                    }
+                    Err(violation) => {
+                        first.get_or_insert(violation);
+                    }
+                }
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+
+    /// The world as the invocation knew it when it wrote: what it could not know of nobody holds against it.
+    fn middle(&self, context: &Context, before: &Snapshot, after: &Snapshot) -> Snapshot {
+        let mut middle = before.clone();
+        for (place, world) in &context.listed {
+            // Only what was written is compared with what was seen.
+            if before.enforced.get(place) == after.enforced.get(place) {
+                continue;
+            }
+            if let Some(seen) = world.enforced.get(place) {
+                middle.enforced.insert(place.clone(), seen.clone());
+            }
+        }
+        for (arn, world) in &context.policies {
+            if before.policies.get(arn) == after.policies.get(arn) {
+                continue;
+            }
+            match world.policies.get(arn) {
+                Some(seen) => middle.policies.insert(arn.clone(), seen.clone()),
+                None => middle.policies.remove(arn),
+            };
+            match world.admitted.get(arn) {
+                Some(seen) => middle.admitted.insert(arn.clone(), seen.clone()),
+                None => middle.admitted.remove(arn),
+            };
+        }
+        // Whoever left isn't admitted any more, and no policy did that.
+        let members = &self.places.last().expect("it was looked at").1;
+        for admitted in middle.admitted.values_mut() {
+            admitted.retain(|account| members.contains_key(account));
+        }
+        middle
+    }
+
+    /// What was there all the time since then, which whoever looked must have seen.
+    fn all_along(&self, context: &Context, since: Timestamp) -> Snapshot {
+        let mut worlds = self.worlds[..self.worlds.len() - 1].iter().rev();
+        let mut all_along = match worlds.next() {
+            Some((_, latest)) => (**latest).clone(),
+            None => Snapshot::default(),
+        };
+        for (at, world) in worlds {
+            let same = |place: &Place, arn: &str| {
+                world.enforced.get(place).is_some_and(|seen| seen.guardrail_arn == arn)
+            };
+            all_along.enforced.retain(|place, seen| same(place, &seen.guardrail_arn));
+            if *at < since {
+                break;
+            }
+        }
+        all_along.guardrails = self.worlds[context.began].1.guardrails.clone();
+        all_along
+    }
+
+    /// The faults that may have had to do with it. What the owner's side was recorded to hold is gone by until
+    /// it is looked at again, so that it is as old as that look.
+    fn faults_for(&self, group: &str) -> Vec<Wrong> {
+        let mut faults = self.faults.clone();
+        let region = group.strip_prefix("owner.");
+        let looked = match region {
+            Some(region) => self.owner_looked.get(region),
+            None => self.owner_looked.values().min(),
+        };
+        if region.is_none()
+            && self.owner_changed.is_some_and(|changed| looked.is_none_or(|at| *at <= changed))
+        {
+            let owner = self.setting.owner();
+            let number = self.setting.assignable().iter().position(|account| *account == owner);
+            let operation = "GetGuardrail";
+            let kind = WrongKind::StaleRead;
+            faults.push(Wrong { kind, operation, account: number, after: 0, times: Some(1) });
+        }
+        faults
+    }
+
+    /// Every baseline and place in the organization that the invocation may go by, the likeliest first.
+    fn candidates(&self, group: &str, context: &Context) -> Vec<Wants> {
+        let mut all: Vec<Wants> = Vec::new();
+        let since = &self.baselines[context.baseline..];
+        all.extend(since.iter().rev().map(|it| it.wants.clone()).filter(|wants| !wants.invalid));
+        let present = &self.baselines.last().expect("there is one").wants;
+        for document in ["baseline", "approved"] {
+            let Some(revision) = self.document(document).and_then(|it| it["text"].as_str().map(Revision::of))
+            else {
+                continue;
+            };
+            let Some(kept) = self.baselines.iter().rev().find(|it| it.revision == revision) else { continue };
+            let mode = if kept.wants.mode == Mode::Audit { Mode::Audit } else { Mode::EnforceOnly };
+            let excludes = kept.wants.excludes || (document == "approved" && present.excludes);
+            all.push(Wants { mode, excludes, ..kept.wants.clone() });
+        }
+        let from = self.places.iter().rposition(|(at, _)| *at <= context.asked).unwrap_or(0);
+        let stood: BTreeSet<&String> =
+            self.places[from..].iter().filter_map(|(_, places)| places.get(group)).collect();
+        let elsewhere: Vec<Wants> = stood
+            .into_iter()
+            .flat_map(|parent| {
+                let stood = BTreeMap::from([(group.to_owned(), parent.clone())]);
+                all.iter().map(move |wants| Wants { stood: stood.clone(), ..wants.clone() })
+            })
+            .collect();
+        all.extend(elsewhere);
+        all
+    }
+
+    /// What the ledger takes for the keeper's in an account.
+    fn judge_records(
+        &mut self,
+        account: &AccountId,
+        context: &Context,
+        model: &mut Model,
+    ) -> Result<(), Violation> {
+        let records = self.records(account.as_str());
+        let candidates = self.candidates(account.as_str(), context);
+        let since = self.worlds[context.began].0;
+        let faults = self.faults_for(account.as_str());
+        let worlds = &self.worlds[context.began..];
+        let moments: Vec<&Snapshot> = worlds.iter().map(|(_, world)| &**world).collect();
+        let mut ours = BTreeMap::new();
+        let mut run = Run {
+            setting: &self.setting,
+            wants: &self.baselines[0].wants,
+            faults: &faults,
+            before: Snapshot::default(),
+            middle: Snapshot::default(),
+            after: Snapshot::default(),
+            meddled: false,
+            proven: BTreeSet::new(),
+            scope: None,
+            calls: Vec::new(),
+            records: Records::new(),
+            report: None,
+        };
+        for (target, record) in &records {
+            let Some(recorded) = &record.ours else { continue };
+            let place = Place { account: target.account.to_string(), region: target.region.to_string() };
+            let signature = recorded_signature(&recorded.enforcement);
+            let mut judged = Ok(());
+            for meddled in [false, self.meddled.is_some_and(|at| at >= since)] {
+                run.meddled = meddled;
+                for wants in &candidates {
+                    run.wants = wants;
+                    judged = run.check_record(model, &self.book, &place, &signature, &moments);
+                    if judged.is_ok() {
+                        break;
+                    }
+                }
+                if judged.is_ok() {
+                    break;
+                }
+            }
+            judged?;
+            ours.insert(place, signature);
+        }
+        self.book.ours.retain(|place, _| place.account != account.as_str());
+        self.book.once_ours.extend(ours.iter().map(|(place, (arn, ..))| (place.clone(), arn.clone())));
+        self.book.ours.extend(ours);
+        Ok(())
+    }
+
+    /// A document of the ledger, as it lies in its file.
+    fn document(&self, key: &str) -> Option<Value> {
+        let bytes = match &self.hidden_ledger {
+            Some(bytes) => bytes.clone(),
+            None => std::fs::read(&self.ledger).ok()?,
+        };
+        let contents: Value = serde_json::from_slice(&bytes).ok()?;
+        contents["documents"].get(key)?.get("document").cloned().filter(|it| !it.is_null())
+    }
+
+    fn records(&self, account: &str) -> Records {
+        let record = self.document(&format!("account#{account}"));
+        let record: Option<AccountRecord> = record.and_then(|record| serde_json::from_value(record).ok());
+        let account: Option<AccountId> = account.parse().ok();
+        match (account, record) {
+            (Some(account), Some(record)) => record.records(&account),
+            _ => Records::new(),
+        }
+    }
+
+    pub(crate) fn all_records(&self) -> Records {
+        self.setting.accounts().iter().flat_map(|account| self.records(account)).collect()
+    }
+}
+
+/// What the invocation proved, in the version that is enforced now.
+fn proven(context: &Context, after: &Snapshot) -> BTreeSet<(Place, String, String)> {
+    let version = |place: &Place| after.enforced.get(place).map(|seen| seen.guardrail_version.clone());
+    let proven = context.proven.iter();
+    proven.filter_map(|(place, arn)| Some((place.clone(), arn.clone(), version(place)?))).collect()
+}

@@ -1,0 +1,151 @@
+//! Bugs on purpose, between the queues and the keeper or as wrong writes: the histories must notice each of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use simulator::Model;
+
+use crate::baseline::{GUARDRAIL, Mode, Wanted, Wants};
+use crate::check::{Book, Invariant};
+use crate::model::{Place, is_keepers, statements};
+use crate::planted::Plant as Direct;
+use crate::setting::{MEMBER_ROLE, Setting};
+
+/// A bug of the deployed form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plant {
+    /// Every message of a batch counts as done, whatever the answer says.
+    SwallowsFailures,
+    /// A task is deleted when it is begun, and not when it is done.
+    AcknowledgesFirst,
+    /// What has to wait isn't put back before its task is acknowledged.
+    ForgetsWhatWaits,
+    /// A long look at everybody isn't gone on with.
+    DropsContinuations,
+    /// Two invocations work on one account.
+    WorksTwiceAtOnce,
+    /// Where an account stood when it was listed first is believed for ever.
+    BelievesOldPlacements,
+    /// A release isn't preceded by another question where the account stands.
+    ReleasesWithoutASecondLook,
+    /// A grant is taken back though somebody couldn't be read who enforces the guardrail.
+    IgnoresTheUnreadable,
+    /// The task of one account writes in another one, too.
+    WritesElsewhere,
+    /// A bug of the direct form.
+    Direct(Direct),
+}
+
+impl Plant {
+    /// Each with what has to notice it; several, where it depends on the history which is first.
+    pub(crate) const ALL: [(Plant, &[Invariant]); 14] = [
+        (Plant::SwallowsFailures, &[Invariant::NeedsTheSweep]),
+        (Plant::AcknowledgesFirst, &[Invariant::NeedsTheSweep]),
+        (Plant::ForgetsWhatWaits, &[Invariant::NeedsTheSweep]),
+        (Plant::DropsContinuations, &[Invariant::NeedsTheSweep]),
+        (Plant::WorksTwiceAtOnce, &[Invariant::OutOfTurn]),
+        (Plant::BelievesOldPlacements, &[Invariant::EnforcedUnwanted, Invariant::ReleasedNotOurs]),
+        (Plant::ReleasesWithoutASecondLook, &[Invariant::ReleasedNotOurs]),
+        (Plant::IgnoresTheUnreadable, &[Invariant::NarrowedUnderEnforcement]),
+        (Plant::WritesElsewhere, &[Invariant::OutOfTurn]),
+        (Plant::Direct(Direct::SkipsTheProbe), &[Invariant::EnforcedUnusable]),
+        (Plant::Direct(Direct::DropsForeignStatements), &[Invariant::ForeignStatementLost]),
+        (Plant::Direct(Direct::ReplacesForeign), &[Invariant::ForeignReplaced]),
+        (Plant::Direct(Direct::EnforcesAnotherVersion), &[Invariant::EnforcedUnwanted]),
+        (Plant::Direct(Direct::WritesInAudit), &[Invariant::WroteAgainstMode]),
+    ];
+
+    /// What is done to a batch before the function gets it.
+    pub(crate) fn hand_over(self, batch: &mut Value, placements: &mut BTreeMap<String, Value>) {
+        let Some(records) = batch["Records"].as_array_mut() else { return };
+        let errand_of = |record: &Value| {
+            let body: Value = serde_json::from_str(record["body"].as_str()?).ok()?;
+            body["guardrail-keeper"].as_object()?.keys().next().cloned()
+        };
+        let lost: &[&str] = match self {
+            Plant::ForgetsWhatWaits => &["again"],
+            Plant::DropsContinuations => &["sweep", "count"],
+            _ => &[],
+        };
+        for record in records.iter_mut() {
+            if errand_of(record).is_some_and(|errand| lost.contains(&errand.as_str())) {
+                // Nothing that concerns the keeper: it is ignored, and so gone.
+                record["body"] =
+                    json!({ "source": "aws.health", "detail-type": "x", "detail": {} }).to_string().into();
+            }
+            if self == Plant::BelievesOldPlacements {
+                believe(record, placements);
+            }
+        }
+    }
+
+    /// What is written as the keeper when an invocation for this group is done. Says whether anything was.
+    pub(crate) fn act(
+        self,
+        setting: &Setting,
+        wants: &Wants,
+        book: &Book,
+        model: &mut Model,
+        group: &str,
+    ) -> bool {
+        match self {
+            Plant::Direct(direct) if !group.starts_with("owner.") => {
+                direct.act(setting, wants, book, model, &mut Vec::new(), &mut None);
+                true
+            }
+            Plant::Direct(Direct::DropsForeignStatements) => {
+                Direct::DropsForeignStatements.act(setting, wants, book, model, &mut Vec::new(), &mut None);
+                true
+            }
+            Plant::ReleasesWithoutASecondLook => release(setting, wants, book, model, group),
+            Plant::IgnoresTheUnreadable => withdraw(setting, wants, model, group),
+            _ => false,
+        }
+    }
+}
+
+/// Puts the place where an account stood first in the place of what the task says.
+fn believe(record: &mut Value, placements: &mut BTreeMap<String, Value>) {
+    let Some(mut task) = record["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok())
+    else {
+        return;
+    };
+    let Some(account) = task["account"].as_str().map(str::to_owned) else { return };
+    if task["placement"].is_null() {
+        return;
+    }
+    let path = task["placement"]["account"]["path"].clone();
+    let first = placements.entry(account).or_insert(path).clone();
+    task["placement"]["account"]["path"] = first;
+    record["body"] = task.to_string().into();
+}
+
+/// Releases what is the keeper's where it is wanted.
+fn release(setting: &Setting, wants: &Wants, book: &Book, model: &mut Model, account: &str) -> bool {
+    for region in setting.regions() {
+        let place = Place { account: account.to_owned(), region: (*region).to_owned() };
+        let Some(seen) = model.enforcement(account, region).cloned() else { continue };
+        let wanted = wants.of(setting, model, &place) == Wanted::Guardrail;
+        if wanted && wants.mode == Mode::Sync && book.is_as_applied(&place, &seen) {
+            let role = format!("arn:aws:iam::{account}:role/{MEMBER_ROLE}");
+            return model.delete_enforcement_as(&role, account, region).is_ok();
+        }
+    }
+    false
+}
+
+/// Takes the grant back where somebody who enforces the guardrail can't be asked.
+fn withdraw(setting: &Setting, wants: &Wants, model: &mut Model, group: &str) -> bool {
+    let Some(region) = group.strip_prefix("owner.").filter(|_| wants.mode == Mode::Sync) else {
+        return false;
+    };
+    let Some(arn) = model.guardrail_arn(&setting.owner(), region, GUARDRAIL).map(str::to_owned) else {
+        return false;
+    };
+    let policy = model.resource_policy(&arn).and_then(|text| serde_json::from_str(&text).ok());
+    let all: Vec<Value> = policy.iter().flat_map(statements).collect();
+    if all.is_empty() || !all.iter().all(|statement| is_keepers(statement, &arn)) {
+        return false;
+    }
+    model.set_resource_policy(&arn, None).is_ok()
+}

@@ -1,0 +1,325 @@
+//! What can happen in a history of the deployed form, as plain data.
+
+use std::fmt;
+
+use simulator::{Fault, FaultKind};
+
+use crate::baseline::{Given, Mode, Placement};
+use crate::dice::Dice;
+use crate::setting::Setting;
+use crate::step::{self, Edit, Enforced, Meddling, Unit, Wrong, WrongKind};
+
+/// One step.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// The schedule asks for a look at everything.
+    Schedule,
+    /// Somebody asks for a look at one account.
+    Ask { account: usize },
+    /// Events arrive, and the functions work for a while: invocations begin, go on by a few calls, and end, in
+    /// an order that these dice decide.
+    Work { turns: usize, dice: u64 },
+    /// Everything that is running goes to its end.
+    Finish,
+    /// One of the running invocations ends where it is, between any two of its calls.
+    Kill { which: usize },
+    /// One of the function's processes ends, with what it is doing, and another one begins.
+    Restart { process: usize },
+    /// Calls begin to go wrong in a way that only the queues' form knows.
+    Break(Break),
+    /// An account comes or goes.
+    Life { member: usize, to: Life },
+    /// The clock jumps. What has been running for longer than a function may is ended.
+    Jump { seconds: u64 },
+    /// The ledger can't even be read, or can be again.
+    LedgerGone { gone: bool },
+    /// What both forms know: meddling, edits, faults, a ledger that can't be written.
+    Plain(step::Step),
+}
+
+/// How a call goes wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Break {
+    pub(crate) kind: BreakKind,
+    /// Any, where it is left out.
+    pub(crate) operation: Option<&'static str>,
+    pub(crate) after: u32,
+    pub(crate) times: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum BreakKind {
+    /// The process dies at the call, which was never carried out.
+    CrashBefore,
+    /// The process dies at the call, which was carried out.
+    CrashAfter,
+    /// The call is lost, and no answer comes.
+    Hang,
+    /// The call is carried out, and its answer comes when nobody waits for it any more.
+    Timeout,
+    /// Every other entry of a batch fails.
+    PartOfBatch,
+    /// A call to the queues, the bus or the parameter store is throttled.
+    Throttle,
+    ServerError,
+    Reset,
+    /// It is carried out, and its answer lost: what was sent is sent again.
+    AnswerLost,
+}
+
+/// How an account comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// It is created, or joins by invitation if it existed before.
+    Come { to: Unit },
+    /// Its administrator leaves the organization with it.
+    Leave,
+    /// The management account takes it out.
+    Remove,
+    /// It is closed, and suspended from then on.
+    Close,
+}
+
+/// What goes wrong between the keeper and its queues, bus and baseline, and how often.
+const SERVICES: [(usize, &str); 3] = [(6, "SendMessageBatch"), (2, "PutEvents"), (2, "GetParameter")];
+
+pub(crate) const BREAK_MIX: [(usize, BreakKind); 9] = [
+    (5, BreakKind::CrashBefore),
+    (5, BreakKind::CrashAfter),
+    (1, BreakKind::Hang),
+    (1, BreakKind::Timeout),
+    (3, BreakKind::PartOfBatch),
+    (2, BreakKind::Throttle),
+    (2, BreakKind::ServerError),
+    (1, BreakKind::Reset),
+    (3, BreakKind::AnswerLost),
+];
+
+impl BreakKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            BreakKind::CrashBefore => "crash before a call",
+            BreakKind::CrashAfter => "crash after a call",
+            BreakKind::Hang => "hang",
+            BreakKind::Timeout => "timeout",
+            BreakKind::PartOfBatch => "part of a batch",
+            BreakKind::Throttle => "throttle of a queue",
+            BreakKind::ServerError => "server error of a queue",
+            BreakKind::Reset => "reset of a queue",
+            BreakKind::AnswerLost => "answer of a queue lost",
+        }
+    }
+
+    /// Whether the client has to give up waiting.
+    pub(crate) fn outwaits(self) -> bool {
+        matches!(self, BreakKind::Hang | BreakKind::Timeout)
+    }
+}
+
+impl Break {
+    fn random(dice: &mut Dice) -> Break {
+        let kind = *dice.weighted(&BREAK_MIX);
+        let any = matches!(
+            kind,
+            BreakKind::CrashBefore | BreakKind::CrashAfter | BreakKind::Hang | BreakKind::Timeout
+        );
+        let operation = match kind {
+            BreakKind::PartOfBatch => "SendMessageBatch",
+            _ => *dice.weighted(&SERVICES),
+        };
+        let after = u32::try_from(dice.below(if any { 25 } else { 3 })).expect("it is small");
+        let times = 1 + u32::try_from(dice.below(3)).expect("it is small");
+        Break {
+            kind,
+            operation: (!any).then_some(operation),
+            after,
+            times: Some(if any { 1 } else { times }),
+        }
+    }
+
+    pub(crate) fn fault(&self) -> Fault {
+        let kind = match self.kind {
+            BreakKind::CrashBefore | BreakKind::CrashAfter => FaultKind::Crash,
+            BreakKind::Hang | BreakKind::Timeout => FaultKind::Hang,
+            BreakKind::PartOfBatch => FaultKind::PartOfBatch { code: "InternalError".to_owned() },
+            BreakKind::Throttle => FaultKind::Throttle,
+            BreakKind::ServerError => FaultKind::ServerError,
+            BreakKind::Reset | BreakKind::AnswerLost => FaultKind::Reset,
+        };
+        let mut fault = Fault::new(kind);
+        fault.operation = self.operation.map(str::to_owned);
+        fault.after = self.after;
+        fault.times = self.times;
+        fault.carried_out =
+            matches!(self.kind, BreakKind::CrashAfter | BreakKind::Timeout | BreakKind::AnswerLost);
+        fault
+    }
+}
+
+/// What kind of history a seed tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// Of each thing that happens an event tells, and every event arrives in the end; what goes wrong with calls
+    /// passes. Then everything has to come right without a sweep.
+    pub(crate) heard: bool,
+    /// Answers may be old.
+    pub(crate) stale: bool,
+}
+
+impl Manner {
+    pub(crate) fn of(setting: &Setting) -> Manner {
+        let heard = setting.seed.is_multiple_of(3);
+        Manner { heard, stale: !heard && setting.seed.is_multiple_of(4) }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Schedule,
+    Ask,
+    Work,
+    Finish,
+    Kill,
+    Restart,
+    Break,
+    Life,
+    Jump,
+    LedgerGone,
+    Ledger,
+    Meddle,
+    Edit,
+    Fault,
+    FaultsEnd,
+    Approve,
+}
+
+const STEP_MIX: [(usize, Kind); 16] = [
+    (5, Kind::Schedule),
+    (3, Kind::Ask),
+    (30, Kind::Work),
+    (3, Kind::Finish),
+    (4, Kind::Kill),
+    (3, Kind::Restart),
+    (8, Kind::Break),
+    (7, Kind::Life),
+    (8, Kind::Jump),
+    (1, Kind::LedgerGone),
+    (1, Kind::Ledger),
+    (18, Kind::Meddle),
+    (7, Kind::Edit),
+    (5, Kind::Fault),
+    (3, Kind::FaultsEnd),
+    (1, Kind::Approve),
+];
+
+/// The setting of a seed: the ledger lasts, since it is all that several processes share.
+pub(crate) fn setting(seed: u64, dice: &mut Dice) -> Setting {
+    let random = Setting::random(seed, dice);
+    Setting { members: 3 + usize::from(dice.chance(30)), durable: true, ..random }
+}
+
+/// The members that don't exist at the start.
+pub(crate) fn absent(setting: &Setting) -> Vec<usize> {
+    match setting.seed % 5 {
+        0 => Vec::new(),
+        1 => vec![0],
+        _ => vec![setting.members - 1],
+    }
+}
+
+/// As many steps as asked for.
+pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> Vec<Step> {
+    let manner = Manner::of(setting);
+    let copies = setting.placement == Placement::Copy;
+    let turns = |dice: &mut Dice| Step::Work { turns: 4 + dice.below(24), dice: dice.below(1 << 30) as u64 };
+    let one = |number: usize, dice: &mut Dice| match *dice.weighted(&STEP_MIX) {
+        _ if number == 0 => Step::Schedule,
+        _ if number == 1 => Step::Work { turns: 40, dice: dice.below(1 << 30) as u64 },
+        Kind::Schedule => Step::Schedule,
+        Kind::Ask => Step::Ask { account: dice.below(5) },
+        Kind::Work => turns(dice),
+        Kind::Finish => Step::Finish,
+        Kind::Kill => Step::Kill { which: dice.below(4) },
+        Kind::Restart => Step::Restart { process: dice.below(4) },
+        Kind::Break => Step::Break(Break::random(dice)),
+        Kind::Life => Step::Life {
+            member: dice.below(4),
+            to: *dice.weighted(&[
+                (8, Life::Come { to: *dice.clone().pick(&[Unit::Workload, Unit::Sandbox]) }),
+                (2, Life::Leave),
+                (2, Life::Remove),
+                (1, Life::Close),
+            ]),
+        },
+        Kind::Jump => Step::Jump { seconds: *dice.pick(&[5, 30, 60, 300, 900, 3600]) },
+        Kind::LedgerGone => Step::LedgerGone { gone: dice.chance(50) },
+        Kind::Ledger => Step::Plain(step::Step::Ledger { writable: dice.chance(50) }),
+        Kind::Meddle => Step::Plain(step::Step::Meddle(meddling(manner, dice, copies))),
+        Kind::Edit => match Edit::random(dice) {
+            // What waits for somebody's approval is nothing that comes right by itself.
+            Edit::Limits | Edit::Name | Edit::Mode(Mode::Audit) if manner.heard => turns(dice),
+            edit => Step::Plain(step::Step::Edit(edit)),
+        },
+        Kind::Fault => Step::Plain(step::Step::Fault(wrong(manner, dice))),
+        Kind::FaultsEnd => Step::Plain(step::Step::FaultsEnd),
+        Kind::Approve => Step::Plain(step::Step::Approve),
+    };
+    (0..count).map(|number| one(number, dice)).collect()
+}
+
+fn meddling(manner: Manner, dice: &mut Dice, copies: bool) -> Meddling {
+    if !manner.heard {
+        return Meddling::random(dice, copies);
+    }
+    let (account, region) = (dice.below(5), dice.below(2));
+    match dice.below(4) {
+        0 => Meddling::Remove { account, region },
+        1 => Meddling::Enforce {
+            account,
+            region,
+            what: *dice.pick(&[Enforced::Equal, Enforced::Earlier, Enforced::Weaker]),
+        },
+        _ => Meddling::Move {
+            account,
+            to: *dice.weighted(&[(1, Unit::Root), (4, Unit::Workload), (3, Unit::Sandbox)]),
+        },
+    }
+}
+
+fn wrong(manner: Manner, dice: &mut Dice) -> Wrong {
+    loop {
+        let wrong = Wrong::random(dice);
+        let lasts = wrong.kind == WrongKind::Denied;
+        if (wrong.kind != WrongKind::StaleRead || manner.stale) && !(lasts && manner.heard) {
+            return wrong;
+        }
+    }
+}
+
+/// Whether the baseline has to be put right at the end of a history in which everything is heard.
+pub(crate) fn is_out_of_order(wants: &crate::baseline::Wants) -> bool {
+    let all = [wants.root, wants.workload, wants.sandbox, wants.first_member];
+    wants.mode != Mode::Sync || wants.misnamed || wants.invalid || all == [Given::Unsaid; 4]
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Schedule => f.write_str("the schedule"),
+            Step::Ask { account } => write!(f, "somebody asks for a look at account {account}"),
+            Step::Work { turns, dice } => write!(f, "{turns} turns of work, dice {dice}"),
+            Step::Finish => f.write_str("what is running goes to its end"),
+            Step::Kill { which } => write!(f, "running invocation {which} is killed"),
+            Step::Restart { process } => write!(f, "process {process} restarts"),
+            Step::Break(Break { kind, operation, after, times }) => {
+                write!(f, "fault: {} of {}, after {after}", kind.name(), operation.unwrap_or("any call"))?;
+                write!(f, ", {} times", times.unwrap_or(0))
+            }
+            Step::Life { member, to } => write!(f, "member {member}: {to:?}"),
+            Step::Jump { seconds } => write!(f, "the clock jumps by {seconds} s"),
+            Step::LedgerGone { gone: true } => f.write_str("the ledger can't be read"),
+            Step::LedgerGone { gone: false } => f.write_str("the ledger can be read again"),
+            Step::Plain(step) => step.fmt(f),
+        }
+    }
+}

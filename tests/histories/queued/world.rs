@@ -1,0 +1,55 @@
+//! What happens around the functions in a history of the deployed form, carried out on the model.
+
+use simulator::{AccountState, Model, PutParameter};
+
+use super::step::Life;
+use crate::baseline::Wants;
+use crate::model::{ROOT, SANDBOX, WORKLOAD, administrator};
+use crate::setting::Setting;
+use crate::step::Unit;
+
+pub(crate) const PARAMETER: &str = "/guardrail-keeper/baseline";
+
+/// Puts the baseline where the keeper reads it.
+pub(crate) fn publish(model: &mut Model, setting: &Setting, wants: &Wants) {
+    let parameter = PutParameter {
+        name: PARAMETER.to_owned(),
+        value: wants.text(setting),
+        kind: Some("String".to_owned()),
+        tier: Some("Advanced".to_owned()),
+        overwrite: true,
+        ..PutParameter::default()
+    };
+    let caller = model.caller(&administrator(&setting.hub()), setting.regions()[0]);
+    model.put_parameter(&caller.expect("it exists"), parameter).expect("it is valid");
+}
+
+/// Lets an account come or go, if it can.
+pub(crate) fn live(model: &mut Model, setting: &Setting, member: usize, life: Life) {
+    let account = setting.member(member);
+    match life {
+        Life::Come { to } => {
+            let unit = match to {
+                Unit::Root => ROOT,
+                Unit::Workload => WORKLOAD,
+                Unit::Sandbox => SANDBOX,
+            };
+            if model.account(&account).is_none() {
+                let name = format!("newcomer {member}");
+                if model.create_account_of_id(&account, &name, unit).is_ok() {
+                    model.finish_account_creation(&account);
+                }
+            } else {
+                drop(model.join(&account, unit));
+            }
+        }
+        Life::Leave => drop(model.leave(&account)),
+        Life::Remove => drop(model.remove(&account)),
+        Life::Close => drop(model.close(&account)),
+    }
+}
+
+/// Whether calls can be made in an account, so that it can be as the baseline wants it.
+pub(crate) fn is_reachable(model: &Model, account: &str) -> bool {
+    model.member(account).is_some_and(|account| account.state == AccountState::Active)
+}
