@@ -229,9 +229,9 @@ fn tell_as_asked<F: Form>(usual: u64) -> Option<F::Figures> {
     seeds.is_none().then_some(figures)
 }
 
-/// The first of so many seeds whose history notices a planted bug.
-fn noticed<F: Form>(plant: F::Plant, seeds: u64) -> Option<(u64, Violation)> {
-    (0..seeds).find_map(|seed| {
+/// The first of these seeds whose history notices a planted bug.
+fn noticed<F: Form>(plant: F::Plant, mut seeds: impl Iterator<Item = u64>) -> Option<(u64, Violation)> {
+    seeds.find_map(|seed| {
         let failed = History::<F>::of_seed(seed).tell(Some(plant)).err()?;
         Some((seed, failed.violation))
     })
@@ -253,7 +253,7 @@ fn random_histories_break_no_promise() {
 #[test]
 fn every_planted_bug_is_noticed() {
     for (plant, expected) in Plant::ALL {
-        let Some((seed, violation)) = noticed::<Direct>(plant, SEEDS_PER_PLANT) else {
+        let Some((seed, violation)) = noticed::<Direct>(plant, 0..SEEDS_PER_PLANT) else {
             panic!("{plant:?}: no history of {SEEDS_PER_PLANT} noticed it");
         };
         println!("{plant:?}: seed {seed}: {violation}");

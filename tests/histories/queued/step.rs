@@ -194,20 +194,20 @@ enum Kind {
 }
 
 const STEP_MIX: [(usize, Kind); 16] = [
-    (5, Kind::Schedule),
+    (4, Kind::Schedule),
     (3, Kind::Ask),
-    (30, Kind::Work),
+    (34, Kind::Work),
     (3, Kind::Finish),
-    (4, Kind::Kill),
+    (6, Kind::Kill),
     (3, Kind::Restart),
     (8, Kind::Break),
     (7, Kind::Life),
     (8, Kind::Jump),
-    (1, Kind::LedgerGone),
-    (1, Kind::Ledger),
+    (2, Kind::LedgerGone),
+    (2, Kind::Ledger),
     (18, Kind::Meddle),
     (7, Kind::Edit),
-    (5, Kind::Fault),
+    (7, Kind::Fault),
     (3, Kind::FaultsEnd),
     (1, Kind::Approve),
 ];
@@ -231,7 +231,7 @@ pub(crate) fn absent(setting: &Setting) -> Vec<usize> {
 pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> Vec<Step> {
     let manner = Manner::of(setting);
     let copies = setting.placement == Placement::Copy;
-    let turns = |dice: &mut Dice| Step::Work { turns: 4 + dice.below(24), dice: dice.below(1 << 30) as u64 };
+    let turns = |dice: &mut Dice| Step::Work { turns: 2 + dice.below(14), dice: dice.below(1 << 30) as u64 };
     let one = |number: usize, dice: &mut Dice| match *dice.weighted(&STEP_MIX) {
         _ if number == 0 => Step::Schedule,
         _ if number == 1 => Step::Work { turns: 40, dice: dice.below(1 << 30) as u64 },
@@ -239,7 +239,7 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
         Kind::Ask => Step::Ask { account: dice.below(5) },
         Kind::Work => turns(dice),
         Kind::Finish => Step::Finish,
-        Kind::Kill => Step::Kill { which: dice.below(4) },
+        Kind::Kill => Step::Kill { which: dice.below(100) },
         Kind::Restart => Step::Restart { process: dice.below(4) },
         Kind::Break => Step::Break(Break::random(dice)),
         Kind::Life => Step::Life {

@@ -224,6 +224,13 @@ impl Tale<'_> {
             Step::Work { turns, dice } => self.work(*turns, &mut Dice::new(*dice)).await?,
             Step::Finish => self.finish_all().await?,
             Step::Kill { which } => {
+                let mut dice = Dice::new(*which as u64);
+                if self.running.is_empty() {
+                    self.post.deliver(&self.server, &mut self.figures);
+                    if self.start(&mut dice).await? {
+                        self.advance(0, 1 + dice.below(8) as u64).await?;
+                    }
+                }
                 if !self.running.is_empty() {
                     self.figures.killed += 1;
                     self.kill(which % self.running.len())?;
@@ -688,6 +695,8 @@ impl Tale<'_> {
         }
         self.post.loses_nothing_any_more();
         self.keeps_old = false;
+        // Whatever comes twice asks for its own end of a sweep, which would take long and show nothing new.
+        self.events = EventSourceMapping::new(&events_queue(&self.setting.hub())).shuffled(self.setting.seed);
         let heard = self.manner.heard;
         if !heard && self.setting.seed.is_multiple_of(2) {
             self.wants = Wants { version: self.wants.version, ..Wants::start(self.setting) };
@@ -715,6 +724,10 @@ impl Tale<'_> {
                 return broken(Invariant::NeedsTheSweep, what);
             }
             self.figures.unswept += 1;
+        }
+        if self.plant.is_some() {
+            // A planted bug is to be noticed before, where a sweep doesn't make up for it.
+            return Ok(());
         }
         self.wait(60);
         for sweep in 0..3 {
