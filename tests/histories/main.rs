@@ -6,11 +6,19 @@
 //! the end the faults stop, what was broken for good is restored, and everybody who should be guarded
 //! has to be.
 //!
-//! Everything follows from a seed. `HISTORIES_SEEDS=N HISTORIES_FROM=S` tells N histories from seed S:
+//! That is the direct form, in which the keeper is called and does everything in one go. The deployed form, with
+//! its queues between events and the work, is told by `queued.rs`, and judged by the same rules.
+//!
+//! Everything follows from a seed. `HISTORIES_SEEDS=N HISTORIES_FROM=S` tells N histories from seed S, and so
+//! does `tests/histories/run --seeds N --from S`:
 //!
 //! ```text
 //! HISTORIES_SEEDS=1 HISTORIES_FROM=42 cargo test --test histories random -- --nocapture
+//! tests/histories/run --seeds 1 --from 42 queued
 //! ```
+//!
+//! `HISTORIES_TRIES=0` prints a failing history without looking for a shorter one, and `HISTORIES_TRACE=1` each
+//! step and call of the deployed form as it happens.
 
 mod act;
 mod baseline;

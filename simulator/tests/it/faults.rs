@@ -110,6 +110,28 @@ async fn a_reset_closes_the_connection_before_or_after_the_call() {
 }
 
 #[tokio::test]
+async fn a_watcher_sees_each_call_with_what_it_changed_whether_or_not_the_answer_arrives() {
+    let simulator = start().await;
+    let member = Client::new(&simulator, MEMBER);
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let notes = std::sync::Arc::clone(&seen);
+    simulator.watch(move |call, model| {
+        let enforced = model.enforcement(MEMBER, "us-east-1").is_some();
+        notes.lock().unwrap().push((call.operation.clone(), call.status, enforced));
+    });
+    let before = simulator.call_count();
+    simulator.fault(Fault::new(FaultKind::Reset).operation(PUT).nth(1));
+    simulator.fault(Fault::new(FaultKind::Reset).operation(PUT).nth(2).after_carrying_out());
+    for _ in 0..2 {
+        let lost = member.try_rest("PUT", "/enforcedGuardrailsConfiguration", put_body()).await;
+        lost.expect_err("the connection is closed");
+    }
+    assert_eq!(*seen.lock().unwrap(), [(PUT.to_owned(), 0, false), (PUT.to_owned(), 0, true)]);
+    assert_eq!(simulator.call_count(), before + 2);
+    simulator.stop().await;
+}
+
+#[tokio::test]
 async fn a_create_that_is_sent_again_makes_nothing_twice() {
     let simulator = start().await;
     let owner = Client::new(&simulator, crate::client::OWNER);

@@ -31,6 +31,21 @@ async fn an_account_is_created_in_its_own_time() {
 }
 
 #[tokio::test]
+async fn an_account_can_be_created_with_an_id_that_a_test_chose() {
+    let simulator = start().await;
+    simulator.with(|model| {
+        let id = "300000000099";
+        model.create_account_of_id(id, "chosen", "ou-exam-workload").expect("it is new");
+        assert!(model.member(id).is_none(), "not yet");
+        model.finish_account_creation(id);
+        assert_eq!(model.parent_of(id).expect("it is a member"), "ou-exam-workload");
+        let again = model.create_account_of_id(id, "again", "ou-exam-workload");
+        assert_eq!(again.expect_err("it exists").code, "DuplicateAccountException");
+    });
+    simulator.stop().await;
+}
+
+#[tokio::test]
 async fn an_email_is_used_once() {
     let simulator = start().await;
     let hub = Client::new(&simulator, MANAGEMENT);
