@@ -17,6 +17,8 @@ mod baseline;
 mod check;
 mod dice;
 mod figures;
+#[path = "../it/support/figures_line.rs"]
+mod figures_line;
 mod model;
 mod planted;
 mod setting;
@@ -31,7 +33,9 @@ use std::time::Instant;
 use check::{Invariant, Violation};
 use dice::Dice;
 use figures::{Figures, Least};
+use figures_line::say_figures;
 use planted::Plant;
+use serde_json::json;
 use setting::Setting;
 use step::{Step, random_steps};
 use tale::{Failed, tell};
@@ -181,6 +185,7 @@ fn random_histories_break_no_promise() {
     let count = seeds.unwrap_or(HISTORIES);
     let figures = tell_all(from, count).unwrap_or_else(|failure| panic!("{failure}"));
     println!("{figures}\nseeds {from} to {}, in {:.0?}", from + count - 1, began.elapsed());
+    say_figures("histories", &figures.to_json(began.elapsed()));
     if seeds.is_none() {
         let few = figures.too_few(&LEAST);
         assert!(few.is_empty(), "these histories are too harmless: {}", few.join("; "));
@@ -189,6 +194,7 @@ fn random_histories_break_no_promise() {
 
 #[test]
 fn every_planted_bug_is_noticed() {
+    let mut latest = 0;
     for (plant, expected) in Plant::ALL {
         let found = (0..SEEDS_PER_PLANT).find_map(|seed| {
             let failed = History::of_seed(seed).tell(Some(plant)).err()?;
@@ -199,5 +205,8 @@ fn every_planted_bug_is_noticed() {
         };
         println!("{plant:?}: seed {seed}: {violation}");
         assert_eq!(violation.invariant, expected, "{plant:?}, seed {seed}");
+        latest = latest.max(seed);
     }
+    let found = json!({ "bugs": Plant::ALL.len(), "histories": latest + 1, "allowed": SEEDS_PER_PLANT });
+    say_figures("planted", &found);
 }
