@@ -335,3 +335,65 @@ fn shared_http_client(counter: counted::Counter) -> SharedHttpClient {
         .build_https();
     SharedHttpClient::new(MadeOnce { client, counter })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_smithy_runtime_api::box_error::BoxError;
+    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+    use aws_smithy_types::config_bag::ConfigBag;
+
+    use super::*;
+
+    /// Counts how often the SDK prepares it for a client of a service; the SDK's own then makes a connector.
+    #[derive(Clone, Debug)]
+    struct Prepared {
+        client: SharedHttpClient,
+        times: Arc<AtomicUsize>,
+    }
+
+    impl HttpClient for Prepared {
+        fn http_connector(
+            &self,
+            settings: &HttpConnectorSettings,
+            components: &RuntimeComponents,
+        ) -> SharedHttpConnector {
+            self.client.http_connector(settings, components)
+        }
+
+        fn validate_base_client_config(
+            &self,
+            _: &RuntimeComponentsBuilder,
+            _: &ConfigBag,
+        ) -> Result<(), BoxError> {
+            self.times.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn clients_of_services_make_no_tls_connector_each() {
+        let counter = counted::Counter::default();
+        let prepared =
+            Prepared { client: shared_http_client(counter.clone()), times: Arc::new(AtomicUsize::new(0)) };
+        let make = |http: SharedHttpClient| {
+            let config = SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(aws_config::Region::new("us-east-1"))
+                .http_client(http)
+                .build();
+            aws_sdk_bedrock::Client::new(&config)
+        };
+        make(SharedHttpClient::new(prepared.clone()));
+        assert_eq!(prepared.times.load(Ordering::Relaxed), 1, "the SDK prepares what it is given");
+
+        let once =
+            SharedHttpClient::new(MadeOnce { client: SharedHttpClient::new(prepared.clone()), counter });
+        for _ in 0..10 {
+            make(once.clone());
+        }
+        assert_eq!(prepared.times.load(Ordering::Relaxed), 1, "ours isn't prepared again");
+    }
+}

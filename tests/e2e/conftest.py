@@ -1,8 +1,10 @@
 """One organization and one deployed keeper for all tests, which run in the order they are written:
 each begins where the one before it ended, with everybody guarded and empty queues."""
 
+import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,18 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from place import ROOT, Place  # noqa: E402
+
+START = time.time()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The line that tools/reliability takes figures from. What failed leaves none."""
+    reports = terminalreporter.stats
+    if "failed" in reports or "error" in reports:
+        return
+    seconds = round(time.time() - START)
+    figures = json.dumps({"tests": len(reports.get("passed", [])), "seconds": seconds})
+    terminalreporter.write_line(f"figures e2e {figures}")
 
 
 @pytest.fixture(scope="session")

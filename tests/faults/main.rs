@@ -22,6 +22,8 @@ mod check;
 #[path = "../histories/dice.rs"]
 #[expect(dead_code, reason = "random histories want more of it")]
 mod dice;
+#[path = "../it/support/figures_line.rs"]
+mod figures_line;
 mod kind;
 #[path = "../histories/model.rs"]
 mod model;
@@ -42,8 +44,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use figures_line::say_figures;
 use kind::Kind;
 use scenario::Scenario;
+use serde_json::json;
 use stage::Stage;
 
 /// What all scenarios must come to at least: a test that meets nothing finds nothing.
@@ -165,6 +169,15 @@ fn a_fault_at_any_call_is_survived() {
     let whole = std::env::var("KEEPER_FAULTS").is_ok_and(|text| text == "all");
     let figures = tell_everything(&only, whole).unwrap_or_else(|failures| panic!("\n{failures}\n"));
     println!("{figures}; {:.0} seconds", began.elapsed().as_secs_f64());
+    let told = json!({
+        "scenarios": figures.calls.len(),
+        "calls": figures.calls.values().sum::<usize>(),
+        "operations": figures.operations.len(),
+        "kinds": figures.faults.len(),
+        "runs": figures.runs(),
+        "seconds": began.elapsed().as_secs(),
+    });
+    say_figures("faults", &told);
     if only.is_empty() {
         let calls: usize = figures.calls.values().sum();
         assert!(calls >= LEAST_CALLS, "only {calls} calls");

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
+use serde_json::{Value, json};
 use simulator::Call;
 
 use crate::check::Deeds;
@@ -62,15 +64,12 @@ impl Figures {
     /// Every figure that is too small.
     pub(crate) fn too_few(&self, least: &Least) -> Vec<String> {
         let deeds = &self.deeds;
-        // That nothing is enforced is no error.
-        let missing = self.errors.get("ResourceNotFoundException").copied().unwrap_or(0);
-        let errors = self.errors.values().sum::<usize>() - missing;
         let mut figures = vec![
             ("steps", self.steps, least.steps),
             ("runs", self.runs, least.runs),
             ("calls", self.calls, least.calls),
             ("writes", self.writes, least.writes),
-            ("errors", errors, least.errors),
+            ("errors", self.calls_gone_wrong(), least.errors),
             ("meddlings", self.meddlings, least.meddlings),
             ("edits", self.edits, least.edits),
             ("restarts", self.restarts, least.restarts),
@@ -91,6 +90,42 @@ impl Figures {
         }
         let few = figures.into_iter().filter(|(_, number, least)| number < least);
         few.map(|(name, number, least)| format!("{name}: {number}, of {least} at least")).collect()
+    }
+
+    fn calls_gone_wrong(&self) -> usize {
+        // That nothing is enforced is no error.
+        let missing = self.errors.get("ResourceNotFoundException").copied().unwrap_or(0);
+        self.errors.values().sum::<usize>() - missing
+    }
+
+    /// For `docs/reliability.md`.
+    pub(crate) fn to_json(&self, took: Duration) -> Value {
+        let deeds = &self.deeds;
+        json!({
+            "histories": self.histories,
+            "steps": self.steps,
+            "runs": self.runs,
+            "calls": self.calls,
+            "writes": self.writes,
+            "faults": self.faults.values().sum::<usize>(),
+            "kinds": self.faults.len(),
+            "errors": self.calls_gone_wrong(),
+            "meddlings": self.meddlings,
+            "edits": self.edits,
+            "restarts": self.restarts,
+            "unwritable_ledgers": self.unwritable_ledgers,
+            "invalid_baselines": self.invalid_baselines,
+            "enforced": deeds.enforced,
+            "foreign_replaced": deeds.foreign_replaced,
+            "released": deeds.released,
+            "granted": deeds.granted,
+            "narrowed": deeds.narrowed,
+            "merged": deeds.merged,
+            "copies": deeds.copies,
+            "tidied": deeds.tidied,
+            "guarded": self.guarded,
+            "seconds": took.as_secs(),
+        })
     }
 
     pub(crate) fn count_calls(&mut self, calls: &[Call]) {

@@ -25,6 +25,8 @@ mod baseline;
 mod check;
 mod dice;
 mod figures;
+#[path = "../it/support/figures_line.rs"]
+mod figures_line;
 mod model;
 mod planted;
 mod queued;
@@ -39,12 +41,14 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use check::{Invariant, Violation};
 use dice::Dice;
 use figures::{Figures, Least};
+use figures_line::say_figures;
 use planted::Plant;
+use serde_json::{Value, json};
 use setting::Setting;
 use step::{Step, random_steps};
 use tale::{Failed, tell};
@@ -100,6 +104,9 @@ trait Form {
     ) -> Result<Self::Figures, Box<Failed>>;
 
     fn add(all: &mut Self::Figures, figures: Self::Figures);
+
+    /// The figures and what they are called in `docs/reliability.md`.
+    fn figures(all: &Self::Figures, took: Duration) -> (&'static str, Value);
 }
 
 /// The keeper is called, and does all of an event's work in one go.
@@ -124,6 +131,10 @@ impl Form for Direct {
 
     fn add(all: &mut Figures, figures: Figures) {
         all.add(figures);
+    }
+
+    fn figures(all: &Figures, took: Duration) -> (&'static str, Value) {
+        ("histories", all.to_json(took))
     }
 }
 
@@ -234,6 +245,8 @@ fn tell_as_asked<F: Form>(usual: u64) -> Option<F::Figures> {
     let figures = tell_all::<F>(from, count).unwrap_or_else(|failure| panic!("{failure}"));
     let last = (from + count).saturating_sub(1);
     println!("{figures}\nseeds {from} to {last}, in {:.0?}", began.elapsed());
+    let (suite, line) = F::figures(&figures, began.elapsed());
+    say_figures(suite, &line);
     seeds.is_none().then_some(figures)
 }
 
@@ -260,11 +273,15 @@ fn random_histories_break_no_promise() {
 
 #[test]
 fn every_planted_bug_is_noticed() {
+    let mut latest = 0;
     for (plant, expected) in Plant::ALL {
         let Some((seed, violation)) = noticed::<Direct>(plant, 0..SEEDS_PER_PLANT) else {
             panic!("{plant:?}: no history of {SEEDS_PER_PLANT} noticed it");
         };
         println!("{plant:?}: seed {seed}: {violation}");
         assert_eq!(violation.invariant, expected, "{plant:?}, seed {seed}");
+        latest = latest.max(seed);
     }
+    let found = json!({ "bugs": Plant::ALL.len(), "histories": latest + 1, "allowed": SEEDS_PER_PLANT });
+    say_figures("planted", &found);
 }

@@ -21,6 +21,9 @@ mod tale;
 mod world;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::Form;
 use crate::check::Invariant;
@@ -91,6 +94,10 @@ impl Form for Queued {
 
     fn add(all: &mut Figures, figures: Figures) {
         all.add(figures);
+    }
+
+    fn figures(all: &Figures, took: Duration) -> (&'static str, Value) {
+        ("queued", all.to_json(took))
     }
 }
 

@@ -14,6 +14,8 @@ mod control;
 #[path = "../histories/dice.rs"]
 #[expect(dead_code, reason = "random histories want more of it")]
 mod dice;
+#[path = "../it/support/figures_line.rs"]
+mod figures_line;
 #[path = "../faults/kind.rs"]
 #[expect(dead_code, reason = "the faults here are the proxy's")]
 mod kind;
@@ -41,6 +43,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use control::Microburst;
+use figures_line::say_figures;
 use scenario::Scenario;
 use setting::Setting;
 use stage::Stage;
@@ -180,4 +183,13 @@ async fn what_breaks_in_the_words_of_aws_is_survived() {
         kinds.join(", "),
         began.elapsed().as_secs_f64()
     );
+    let told = json!({
+        "scenarios": SCENARIOS.len(),
+        "kinds": fired.len(),
+        "runs": runs,
+        "calls": calls,
+        "faults": fired.values().sum::<u64>(),
+        "seconds": began.elapsed().as_secs(),
+    });
+    say_figures("microburst", &told);
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use super::step::{BREAK_MIX, BreakKind};
 use crate::figures::Figures as Plain;
@@ -70,6 +73,26 @@ pub(crate) struct Least {
 }
 
 impl Figures {
+    /// For `docs/reliability.md`.
+    pub(crate) fn to_json(&self, took: Duration) -> Value {
+        json!({
+            "histories": self.plain.histories,
+            "steps": self.plain.steps,
+            "calls": self.plain.calls,
+            "invocations": self.invocations,
+            "side_by_side": self.side_by_side,
+            "both_versions": self.both_versions,
+            "killed": self.killed + self.crashed + self.outlasted,
+            "events": self.events,
+            "twice": self.twice,
+            "late": self.late,
+            "lost": self.lost,
+            "faults": self.plain.faults.values().sum::<usize>() + self.breaks.values().sum::<usize>(),
+            "judged": self.judged,
+            "seconds": took.as_secs(),
+        })
+    }
+
     /// Every figure that is too small.
     pub(crate) fn too_few(&self, least: &Least) -> Vec<String> {
         let deeds = &self.plain.deeds;
