@@ -1,6 +1,7 @@
 //! The server: one listener on loopback, one model behind a lock.
 
-use std::collections::BTreeSet;
+mod seen;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
@@ -19,9 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::asked::Asked;
 use crate::broken::{DropConnection, StalledBody};
-use crate::call::Call;
 use crate::fault::Fault;
 use crate::forward::Destination;
 use crate::model::Model;
@@ -167,33 +166,6 @@ impl Server {
     /// Where clients find a queue.
     pub fn queue_url(&self, queue: &QueueName) -> String {
         queue.url(&self.url)
-    }
-
-    /// The calls that were seen, oldest first.
-    pub fn calls(&self) -> Vec<Call> {
-        self.shared.state().calls().to_vec()
-    }
-
-    /// Forgets the calls. Their numbers go on.
-    pub fn clear_calls(&self) {
-        self.shared.state().clear_calls();
-    }
-
-    /// What roles asked for since it was started or reset, whether they got it or not.
-    pub fn asked(&self) -> BTreeSet<Asked> {
-        self.shared.state().asked.clone()
-    }
-
-    /// Shows every call from now on to `watcher`, with the model as the call left it and before anybody gets
-    /// the answer: for what has to be judged at the moment when it is done, whatever other clients do next.
-    /// It must not use the server itself, which waits for it.
-    pub fn watch(&self, watcher: impl FnMut(&Call, &mut Model) + Send + 'static) {
-        self.shared.state().watcher = Some(Box::new(watcher));
-    }
-
-    /// How many calls were seen since the start.
-    pub fn call_count(&self) -> u64 {
-        self.shared.state().call_count()
     }
 
     /// Looks at the model, or changes it, between two calls.
