@@ -295,6 +295,21 @@ async fn while_a_revision_waits_for_approval_what_was_approved_before_is_kept_up
     assert_eq!(stack.world.enforced_in(&newcomer).matches("base1a2b3c:1").count(), 1);
 }
 
+/// A denied probe waits for a grant, and not for an account to be set up: the next sweep is an hour away.
+#[tokio::test]
+async fn a_sweep_waits_for_the_effect_of_the_grant_that_it_needs() {
+    let not_granted = setup().long_established().world(|world| {
+        world.settings.propagation_seconds = 120;
+        world.guardrails.iter_mut().for_each(|guardrail| guardrail.share_with_organization = false);
+    });
+    let mut stack = Stack::start(not_granted).await;
+    stack.deliver(&stack.schedule()).await;
+    for account in [PAYMENTS, SHIPPING, SEARCH] {
+        assert_eq!(stack.world.enforced_in(account).matches("eubase1a2b3c:2").count(), 1, "{account}");
+    }
+    assert_eq!(stack.left(), EMPTY);
+}
+
 #[tokio::test]
 async fn too_many_moves_in_a_day_wait_for_a_person() {
     let limited = Document { rest: vec!["limits: { max_releases: 1 }"], ..document() };
