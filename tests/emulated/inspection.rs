@@ -9,7 +9,7 @@ use crate::place::Place;
 #[tokio::test]
 async fn a_table_is_there_or_not() {
     let place = Place::open().await;
-    let inspector = Inspector::own(&place.cloud, None).await.unwrap();
+    let inspector = Inspector::own(&place.terminal, None).await.unwrap();
     assert_eq!(inspector.table("inspected").await, Ok(None));
     place.table("inspected").await;
     let (arn, status) = inspector.table("inspected").await.unwrap().expect("it was made");
@@ -20,7 +20,7 @@ async fn a_table_is_there_or_not() {
 #[tokio::test]
 async fn a_queue_is_there_or_not() {
     let place = Place::open().await;
-    let inspector = Inspector::own(&place.cloud, None).await.unwrap();
+    let inspector = Inspector::own(&place.terminal, None).await.unwrap();
     let made = place.sqs.create_queue().queue_name("inspected").send().await.unwrap();
     let url = made.queue_url().unwrap();
     let seen = inspector.queue(url).await.unwrap().expect("it was made");
@@ -31,7 +31,7 @@ async fn a_queue_is_there_or_not() {
 #[tokio::test]
 async fn rules_are_read_with_where_they_send() {
     let place = Place::open().await;
-    let inspector = Inspector::own(&place.cloud, None).await.unwrap();
+    let inspector = Inspector::own(&place.terminal, None).await.unwrap();
     assert_eq!(inspector.bus("inspected").await, Ok(None));
     place.eventbridge.create_event_bus().name("inspected").send().await.unwrap();
     let bus = inspector.bus("inspected").await.unwrap().expect("it was made");

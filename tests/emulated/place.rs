@@ -27,6 +27,8 @@ pub(crate) const ATTEMPTS: u32 = 3;
 
 pub(crate) struct Place {
     pub(crate) cloud: Cloud,
+    /// As a terminal has it: what it asks for is none of the function's permissions.
+    pub(crate) terminal: Cloud,
     /// On the keeper's way to the emulator.
     pub(crate) between: Between,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
@@ -43,7 +45,8 @@ impl Place {
         let between = Between::start(host);
         let sdk = direct(&emulator);
         Place {
-            cloud: keeper(&between).await,
+            cloud: connected(between.url()).await,
+            terminal: connected(&emulator).await,
             between,
             dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
             sqs: aws_sdk_sqs::Client::new(&sdk),
@@ -105,11 +108,11 @@ impl Place {
 }
 
 /// What the keeper has: every service but the three is nowhere.
-async fn keeper(between: &Between) -> Cloud {
+async fn connected(endpoint: &str) -> Cloud {
     let services = ["dynamodb", "eventbridge", "sqs"];
     let access = Access::Explicit {
         endpoint: "http://127.0.0.1:1".to_owned(),
-        elsewhere: services.map(|service| (service.to_owned(), between.url().to_owned())).into(),
+        elsewhere: services.map(|service| (service.to_owned(), endpoint.to_owned())).into(),
         region: REGION.parse().unwrap(),
         access_key_id: ACCOUNT.to_owned(),
         secret_access_key: "emulated".to_owned(),
