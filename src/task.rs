@@ -101,6 +101,13 @@ impl Cause {
         Cause { attempt: self.attempt.saturating_add(1), ..self.clone() }
     }
 
+    /// How long it was put back in all, in seconds: it has waited for so long, whatever a clock says.
+    pub fn waited_seconds(&self) -> i64 {
+        let delay = |attempt| i64::from(Cause { attempt, ..self.clone() }.delay_seconds());
+        // More than these come to days: no wait is longer.
+        (0..self.attempt.min(1_000)).map(delay).sum()
+    }
+
     /// How old it is, in seconds.
     pub fn age_seconds(&self, now: Timestamp) -> i64 {
         now.as_second() - self.first_seen.as_second()

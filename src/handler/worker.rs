@@ -216,7 +216,8 @@ impl Planner<'_> {
         let now = Timestamp::now();
         let longest = i64::from(self.keeper.settings().max_wait_hours) * 3600;
         let longest = if task.cause().sweep { longest.min(SWEEP_WAITS_SECONDS) } else { longest };
-        let (age, delay) = (task.cause().age_seconds(now), task.cause().delay_seconds());
+        let cause = task.cause();
+        let (age, delay) = (cause.age_seconds(now).max(cause.waited_seconds()), cause.delay_seconds());
         if age + i64::from(delay) > longest {
             error!(
                 error.kind = "GivenUp",
