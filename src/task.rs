@@ -103,9 +103,8 @@ impl Cause {
 
     /// How long it was put back in all, in seconds: it has waited for so long, whatever a clock says.
     pub fn waited_seconds(&self) -> i64 {
-        let delay = |attempt| i64::from(Cause { attempt, ..self.clone() }.delay_seconds());
-        // More than these come to days: no wait is longer.
-        (0..self.attempt.min(1_000)).map(delay).sum()
+        // No wait is as long as so many.
+        (0..self.attempt.min(10_000)).map(|attempt| i64::from(delay_seconds(attempt))).sum()
     }
 
     /// How old it is, in seconds.
@@ -116,10 +115,14 @@ impl Cause {
     /// How long to wait before the next try, in seconds: longer each time, a quarter of an hour at most,
     /// which is the longest that SQS delays a message.
     pub fn delay_seconds(&self) -> u16 {
-        const FIRST: u16 = 15;
-        const LONGEST: u16 = 900;
-        FIRST.saturating_mul(2_u16.saturating_pow(self.attempt.min(15))).min(LONGEST)
+        delay_seconds(self.attempt)
     }
+}
+
+fn delay_seconds(attempt: u32) -> u16 {
+    const FIRST: u16 = 15;
+    const LONGEST: u16 = 900;
+    FIRST.saturating_mul(2_u16.saturating_pow(attempt.min(15))).min(LONGEST)
 }
 
 impl Task {
@@ -202,6 +205,15 @@ mod tests {
             regions: Regions::All,
             cause: cause(event, attempt),
         })
+    }
+
+    #[test]
+    fn what_was_put_back_has_waited_for_as_long_as_that_took() {
+        let waited = |attempt| cause("event-1", attempt).waited_seconds();
+        assert_eq!([0, 1, 2, 3].map(waited), [0, 15, 45, 105]);
+        // The sum of all that is shorter than a quarter of an hour, and then quarters.
+        assert_eq!((waited(6), waited(7), waited(100)), (945, 1_845, 945 + 94 * 900));
+        assert!(waited(u32::MAX) >= 336 * 3600);
     }
 
     #[test]

@@ -105,7 +105,9 @@ impl Session<'_> {
                 Output::Json => planned.push(to_json(self.baseline, &survey)),
             }
             let changes = survey.plan.plan().counts().to_change;
-            let Some(survey) = self.ask(survey, changes, again).await? else { return Ok(UNFINISHED) };
+            let Some(survey) = self.ask(survey, in_words(changes), again).await? else {
+                return Ok(UNFINISHED);
+            };
             let report = self.apply(survey).await;
             if output == Output::Text {
                 if changes > 0 {
@@ -147,13 +149,17 @@ impl Session<'_> {
             return Ok(if good { OK } else { UNFINISHED });
         }
         let unseen = targets.values().filter(|until| **until == Until::Seen).count();
-        if unseen > 0 {
-            output::note(format_args!(
-                "{unseen} targets can't be looked into from here, as a rule because the member role trusts the \
-                 function alone: the keeper is asked to look, and does there what the baseline says"
-            ));
-        }
-        let Some(survey) = self.ask(survey, to_change + unseen, false).await? else { return Ok(UNFINISHED) };
+        let question = match unseen {
+            0 => in_words(to_change),
+            unseen => {
+                output::note(format_args!(
+                    "not to be looked into from here: {unseen}, as a rule because the member role trusts the \
+                     function alone; the keeper is asked to look, and does there what the baseline says"
+                ));
+                Some(format!("Apply the baseline to {}?", counted(to_change + unseen, "target")))
+            }
+        };
+        let Some(survey) = self.ask(survey, question, false).await? else { return Ok(UNFINISHED) };
         // What is held now, and for good, no look of the keeper's will change.
         let waiting = targets.values().filter(|until| **until != Until::Looked).count();
         let good = good || (held + broken <= waiting && survey.strangers.is_empty());
@@ -233,20 +239,17 @@ impl Session<'_> {
 
     /// Asks whether to apply what was shown. The plan was read for a while, so it is made again:
     /// what is applied must be what was read.
-    async fn ask(&self, shown: Survey, changes: usize, again: bool) -> anyhow::Result<Option<Survey>> {
-        if !self.asking.asks() || changes == 0 {
-            return Ok(Some(shown));
-        }
-        let unseen =
-            deployed::of_plan(shown.plan.plan()).values().filter(|until| **until == Until::Seen).count();
-        let what = match changes {
-            _ if unseen > 0 && self.keeper.is_deployed() => {
-                format!("the baseline to these {changes} targets")
-            }
-            1 => "this change".to_owned(),
-            changes => format!("these {changes} changes"),
+    async fn ask(
+        &self,
+        shown: Survey,
+        question: Option<String>,
+        again: bool,
+    ) -> anyhow::Result<Option<Survey>> {
+        let question = match question {
+            Some(question) if self.asking.asks() => question,
+            Some(_) | None => return Ok(Some(shown)),
         };
-        if !self.asking.confirmed(&format!("Apply {what}?"))? {
+        if !self.asking.confirmed(&question)? {
             return Ok(None);
         }
         let survey = self.survey(again).await?;
@@ -257,6 +260,19 @@ impl Session<'_> {
         output::note("this is another plan than the one you read, so nothing was changed: run apply again");
         Ok(None)
     }
+}
+
+/// The question before so many changes are made; none before none.
+fn in_words(changes: usize) -> Option<String> {
+    match changes {
+        0 => None,
+        1 => Some("Apply this change?".to_owned()),
+        changes => Some(format!("Apply these {changes} changes?")),
+    }
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// Whether somebody has counted what the whole revision changes, or approved it.

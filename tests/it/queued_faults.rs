@@ -9,7 +9,7 @@ use serde_json::Value;
 use simulator::{EventSourceMapping, Fault, FaultKind, Next};
 
 use crate::support::stack::{Stack, answer, events_queue, tasks_queue};
-use crate::support::{Document, EU, PAYMENTS, PUT, WORKLOAD, World, version};
+use crate::support::{Document, EU, LIST, PAYMENTS, PUT, WORKLOAD, World, version};
 
 use crate::support::queues::EMPTY;
 
@@ -183,4 +183,18 @@ async fn a_revision_that_nobody_counts_is_counted_by_those_who_wait_for_it() {
     stack.deliver(&stack.world.event("PutEnforcedGuardrailConfiguration")).await;
     assert!(is_rolled_out(&stack).await);
     assert_eq!(stack.left(), EMPTY);
+}
+
+/// The keeper's clock is the machine's, and stands still while the queues' hours pass.
+#[tokio::test]
+async fn what_never_gets_ready_is_given_up_whatever_the_clock_says() {
+    let mut stack = Stack::guarded(World::of(&document()).durable()).await;
+    stack.world.administrator_releases(PAYMENTS, EU);
+    let event = stack.world.event("DeleteEnforcedGuardrailConfiguration");
+    stack.world.server.fault(Fault::new(FaultKind::ServerError).operation(LIST).account(PAYMENTS));
+    stack.deliver(&event).await;
+    assert_eq!(stack.left(), EMPTY);
+    stack.world.server.clear_faults();
+    stack.deliver(&stack.schedule()).await;
+    assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:2").count(), 1);
 }
