@@ -238,14 +238,11 @@ impl Plan {
     /// Holds what is replaced and released because accounts moved.
     pub fn hold_moves(
         self,
-        revision: &Revision,
+        reason: &HoldReason,
         records: &Records,
         has_moved: impl Fn(&OrgPath, &Target) -> bool,
     ) -> Plan {
-        self.hold_changes(|change| {
-            is_a_move(change, records, &has_moved)
-                .then(|| HoldReason::TooManyMoves { revision: revision.clone() })
-        })
+        self.hold_changes(|change| is_a_move(change, records, &has_moved).then(|| reason.clone()))
     }
 
     /// As [`Plan::limit`], for a part of the organization: whether the whole stays within the limits
@@ -299,3 +296,6 @@ impl Plan {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

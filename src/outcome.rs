@@ -284,7 +284,9 @@ impl<'a> Telling<'a> {
         let (would, principal) = match result {
             TargetReport::Decided(Decision::Held(held)) => match &held.reason {
                 // Passes by itself; and told when it began.
-                HoldReason::NotCounted { .. } | HoldReason::Contested { .. } => return None,
+                HoldReason::NotCounted { .. }
+                | HoldReason::LedgerUnavailable
+                | HoldReason::Contested { .. } => return None,
                 HoldReason::NotOurs { by } | HoldReason::ChangedBySomeoneElse { by } => {
                     (held.would.as_ref(), by.as_deref())
                 }

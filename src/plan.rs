@@ -128,6 +128,8 @@ pub enum HoldReason {
     },
     /// A foreign configuration may be replaced only where the previous one is kept durably.
     NoDurableLedger,
+    /// The ledger can't be read or written at the moment, and this is done only where it can.
+    LedgerUnavailable,
     /// The target could not be read.
     Unreadable {
         /// Why.
@@ -195,7 +197,9 @@ impl HoldReason {
                 failure.category.is_worth_waiting()
             }
             HoldReason::Unusable { unusable } => unusable.is_worth_waiting(),
-            HoldReason::NotCounted { .. } | HoldReason::Contested { .. } => true,
+            HoldReason::NotCounted { .. } | HoldReason::Contested { .. } | HoldReason::LedgerUnavailable => {
+                true
+            }
             HoldReason::Policy { .. } | HoldReason::MayBeEnforced { .. } => false,
             HoldReason::TooManyMoves { .. }
             | HoldReason::NotOurs { .. }
@@ -217,13 +221,24 @@ pub struct Broken {
     pub unusable: Unusable,
 }
 
+/// How long the ledger remembers what it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerState {
+    /// It outlives this process.
+    Durable,
+    /// It ends with this process.
+    Volatile,
+    /// It could not be read: what it doesn't tell isn't new.
+    Unavailable,
+}
+
 /// What a decision may rest on besides what is wanted and seen.
 #[derive(Clone, Copy, Debug)]
 pub struct Grounds<'a> {
     /// The roles whose writes are ours.
     pub own_roles: &'a OwnRoles,
     /// Whether a foreign configuration can be recorded so that it outlives this process.
-    pub ledger_is_durable: bool,
+    pub ledger: LedgerState,
     /// What time it is: repairs that somebody undoes again and again are paced.
     pub now: Timestamp,
 }

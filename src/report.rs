@@ -34,6 +34,9 @@ pub struct Report {
     pub strangers: Vec<AccountId>,
     /// What went wrong besides: for example a ledger that could not be written.
     pub warnings: Vec<String>,
+    /// What the ledger could not tell or be told, in words, if that was so: what was decided without it may have
+    /// to be decided otherwise. It is among the warnings as well.
+    pub ledger_trouble: Option<String>,
     /// What the ledger knew of the targets before the run: by it, what is new can be told.
     pub before: Records,
 }
@@ -133,10 +136,7 @@ impl TargetReport {
 
     /// Whether something was released though it is wanted, because it can't be used.
     fn gave_up(&self) -> bool {
-        matches!(
-            self,
-            TargetReport::Attempted(Outcome { change: Change::Release { broken: Some(_), .. }, .. })
-        )
+        matches!(self, TargetReport::Attempted(outcome) if outcome.change.gives_up())
     }
 
     /// Whether looking again soon may end better than waiting for the next sweep.
@@ -249,13 +249,15 @@ impl Report {
             skipped,
             strangers: Vec::new(),
             warnings: Vec::new(),
+            ledger_trouble: None,
             before: Records::new(),
         }
     }
 
     /// Adds what another part of the same run found. Later findings win.
     pub fn absorb(&mut self, other: Report) {
-        let Report { revision: _, policies, targets, skipped, strangers, warnings, before } = other;
+        let Report { revision: _, policies, targets, skipped, strangers, warnings, ledger_trouble, before } =
+            other;
         // Before the first look counts. What this very run recorded of a target is no news from before.
         for (target, record) in before {
             if !self.targets.contains_key(&target) {
@@ -285,6 +287,7 @@ impl Report {
         self.skipped.extend(skipped);
         self.strangers.extend(strangers.into_iter().filter(|stranger| !known.contains(stranger)));
         self.warnings.extend(warnings);
+        self.ledger_trouble = self.ledger_trouble.take().or(ledger_trouble);
     }
 
     /// The guardrails that are enforced somewhere and can't be used, each once.

@@ -234,6 +234,30 @@ mod tests {
     }
 
     #[test]
+    fn an_age_is_counted_from_when_it_was_first_seen() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let cause = Cause { first_seen: at(1_000), ..cause("e", 7) };
+        assert_eq!([1_000, 1_060, 940].map(|now| cause.age_seconds(at(now))), [0, 60, -60]);
+    }
+
+    #[test]
+    fn what_is_put_back_is_the_same_work_one_try_later() {
+        let owner = OwnerTask {
+            region: "us-east-1".parse().unwrap(),
+            then: Then::Nothing,
+            swept_since: Some(Timestamp::UNIX_EPOCH),
+            cause: cause("e", 3),
+        };
+        let later = OwnerTask { cause: cause("e", 4), ..owner.clone() };
+        assert_eq!(Task::Owner(owner.clone()).again(), Task::Owner(later));
+        assert_eq!(task("300000000001", "e", 0).again(), task("300000000001", "e", 1));
+        // Narrowed to no Region at all, nothing would be done.
+        assert_eq!(task("300000000001", "e", 0).narrowed(BTreeSet::new()), task("300000000001", "e", 0));
+        let elsewhere = BTreeSet::from(["eu-west-1".parse().unwrap()]);
+        assert_eq!(Task::Owner(owner.clone()).narrowed(elsewhere), Task::Owner(owner));
+    }
+
+    #[test]
     fn a_task_survives_the_queue() {
         let owner = Task::Owner(OwnerTask {
             region: "us-east-1".parse().unwrap(),

@@ -120,6 +120,9 @@ pub struct Settings {
     pub region_opt_seconds: u64,
     /// How many events are kept.
     pub keep_events: usize,
+    /// How much is on a page of a list at most, whatever was asked for: AWS may put less on a page than it could
+    /// and have more on the next (aws-facts §5).
+    pub page_items: usize,
     /// How many accounts the organization may have.
     pub account_limit: usize,
 }
@@ -136,6 +139,7 @@ impl Default for Settings {
             subscription_seconds: 0,
             region_opt_seconds: 0,
             keep_events: 10_000,
+            page_items: 1_000,
             account_limit: 50_000,
         }
     }

@@ -97,6 +97,9 @@ impl Planner<'_> {
         });
         self.send(owner.collect()).await?;
         self.see_that_it_is_counted(baseline, &report, &work.cause).await?;
+        if let Some(trouble) = &report.ledger_trouble {
+            return self.wait_for(task, BTreeSet::new(), trouble).await;
+        }
         let mut waiting = report.waiting(work.cause.sweep);
         let mut reports = report.targets;
         for (target, report) in early {

@@ -126,6 +126,11 @@ impl Change {
         }
     }
 
+    /// Whether it releases what is wanted, because it can't be used.
+    pub fn gives_up(&self) -> bool {
+        matches!(self, Change::Release { broken: Some(_), .. })
+    }
+
     /// Whether it takes a protection, a grant or a whole guardrail away.
     pub fn is_release(&self) -> bool {
         match self {

@@ -9,6 +9,7 @@ impl HoldReason {
         match self {
             HoldReason::NotOurs { .. } => "not_ours".to_owned(),
             HoldReason::NoDurableLedger => "no_durable_ledger".to_owned(),
+            HoldReason::LedgerUnavailable => "ledger_unavailable".to_owned(),
             HoldReason::Unreadable { failure } => format!("unreadable.{}", failure.category.code()),
             HoldReason::Unusable { unusable } => unusable.code(),
             HoldReason::ChangedBySomeoneElse { .. } => "changed_by_someone_else".to_owned(),

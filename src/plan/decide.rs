@@ -1,7 +1,9 @@
 //! The decision about one target: one `match` over (wanted, seen, record).
 
 use super::change::{Change, Ownership};
-use super::{Broken, Correction, Decision, Grounds, Held, HoldReason, InSync, LeaveReason, LeftAlone};
+use super::{
+    Broken, Correction, Decision, Grounds, Held, HoldReason, InSync, LeaveReason, LedgerState, LeftAlone,
+};
 use crate::baseline::{Existing, OnUnusable};
 use crate::copy::Enforced;
 use crate::enforcement::{Drift, Enforcement};
@@ -118,10 +120,11 @@ fn replacement(
 ) -> Decision {
     let reason = match (ownership, wanted.existing) {
         (Ownership::Ours, _) => return Decision::Change(change),
-        (Ownership::Foreign, Existing::Replace) if grounds.ledger_is_durable => {
-            return Decision::Change(change);
-        }
-        (Ownership::Foreign, Existing::Replace) => HoldReason::NoDurableLedger,
+        (Ownership::Foreign, Existing::Replace) => match grounds.ledger {
+            LedgerState::Durable => return Decision::Change(change),
+            LedgerState::Volatile => HoldReason::NoDurableLedger,
+            LedgerState::Unavailable => HoldReason::LedgerUnavailable,
+        },
         (Ownership::Foreign, Existing::Keep) => {
             HoldReason::NotOurs { by: seen.last_writer().map(str::to_owned) }
         }

@@ -321,6 +321,9 @@ impl fmt::Display for HoldReason {
             HoldReason::NoDurableLedger => f.write_str(
                 "`existing: replace` needs a ledger that lasts, to keep what was there: set KEEPER_LEDGER",
             ),
+            HoldReason::LedgerUnavailable => f.write_str(
+                "the ledger can't be used at the moment, and this is done only where it is kept: it is tried again",
+            ),
             HoldReason::Unreadable { failure } => write!(f, "could not be read: {failure}"),
             HoldReason::Unusable { unusable } => unusable.fmt(f),
             HoldReason::ChangedBySomeoneElse { by: Some(by) } => {

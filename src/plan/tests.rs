@@ -139,7 +139,7 @@ fn sights() -> Vec<(&'static str, Observation, Record)> {
 }
 
 fn grounds(own_roles: &OwnRoles) -> Grounds<'_> {
-    Grounds { own_roles, ledger_is_durable: true, now: Timestamp::UNIX_EPOCH }
+    Grounds { own_roles, ledger: LedgerState::Durable, now: Timestamp::UNIX_EPOCH }
 }
 
 fn in_words(decision: &Decision) -> String {
@@ -379,10 +379,14 @@ fn nothing_foreign_is_replaced_without_a_durable_ledger() {
     let roles = own_roles();
     let wish = wanted(None, Existing::Replace, OnUnusable::Keep);
     let foreign = seen(enforcement("other", 7), None, Some(ADMIN));
-    let volatile = Grounds { ledger_is_durable: false, ..grounds(&roles) };
+    let volatile = Grounds { ledger: LedgerState::Volatile, ..grounds(&roles) };
     let decision = decide(&target(), &wish, &foreign, &Record::default(), volatile);
     expect!["held: `existing: replace` needs a ledger that lasts, to keep what was there: set KEEPER_LEDGER"]
         .assert_eq(&in_words(&decision));
+    // One that is only out of reach comes back.
+    let away = Grounds { ledger: LedgerState::Unavailable, ..grounds(&roles) };
+    let decision = decide(&target(), &wish, &foreign, &Record::default(), away);
+    expect!["held: the ledger can't be used at the moment, and this is done only where it is kept: it is tried again"].assert_eq(&in_words(&decision));
 }
 
 #[test]
@@ -462,6 +466,41 @@ fn limits_hold_neither_the_repair_of_what_was_removed_nor_the_grant_it_rests_on(
         + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
         ! 300000000002/eu-west-1 held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
         2 to change, 2 held, 0 in sync"#]].assert_eq(&plan.limit(&rollout, none, &records).to_string());
+}
+
+#[test]
+fn a_copy_comes_before_what_is_enforced_and_never_in_the_place_of_what_is_somebody_elses() {
+    let roles = own_roles();
+    let original = enforcement("base", 2);
+    let published = crate::copy::Published { guardrail: original.guardrail, version: original.version };
+    let work = crate::resolved::CopyWork { original: published, step: crate::copy::CopyStep::Create };
+    let needed = Unusable::CopyNeeded { step: "create the copy".to_owned() };
+    let mut lines = String::new();
+    for existing in [Existing::Keep, Existing::Replace] {
+        let Wish::Enforce(wanted) = wanted(Some(needed.clone()), existing, OnUnusable::Keep) else {
+            unreachable!("it is a wish to enforce")
+        };
+        let wish = Wish::Enforce(Box::new(Enforce { copy: Some(work.clone()), ..*wanted }));
+        for (what, seen, record) in [
+            ("nothing", Observation::Absent, Record::default()),
+            ("ours", seen(enforcement("base", 1), None, None), recorded(enforcement("base", 1))),
+            ("foreign", seen(enforcement("other", 7), None, Some(ADMIN)), Record::default()),
+            ("unreadable", Observation::Unreadable(denied()), Record::default()),
+        ] {
+            let decision = decide(&target(), &wish, &seen, &record, grounds(&roles));
+            lines += &format!("{existing:?}, {what}: {}\n", in_words(&decision));
+        }
+    }
+    expect![[r#"
+        Keep, nothing: 300000000001/eu-west-1 copy corporate:2 (create the copy)
+        Keep, ours: 300000000001/eu-west-1 copy corporate:2 (create the copy)
+        Keep, foreign: held: another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it
+        Keep, unreadable: held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        Replace, nothing: 300000000001/eu-west-1 copy corporate:2 (create the copy)
+        Replace, ours: 300000000001/eu-west-1 copy corporate:2 (create the copy)
+        Replace, foreign: 300000000001/eu-west-1 copy corporate:2 (create the copy)
+        Replace, unreadable: held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+    "#]].assert_eq(&lines);
 }
 
 // The laws.

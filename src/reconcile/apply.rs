@@ -31,6 +31,7 @@ impl Keeper {
             whole,
             strangers,
             ledger_remembers,
+            ledger_trouble,
             lost_grants,
             rollout,
             records,
@@ -39,8 +40,12 @@ impl Keeper {
             catalog: _,
         } = survey;
         let extent = Extent::of(plan.plan(), &records, &baseline.revision);
-        let mut report =
-            Report { strangers, warnings, ..Report::of(baseline.revision.clone(), plan.plan().clone()) };
+        let mut report = Report {
+            strangers,
+            warnings,
+            ledger_trouble,
+            ..Report::of(baseline.revision.clone(), plan.plan().clone())
+        };
         let changes = plan.plan().changes().count() + plan.plan().policy_changes().count();
         progress(Step::Writing { changes });
 
@@ -75,10 +80,11 @@ impl Keeper {
             .buffer_unordered(self.settings.concurrency)
             .collect()
             .await;
-        for Applied { outcomes, warnings } in applied {
+        for Applied { outcomes, warnings, unrecorded } in applied {
             for (target, outcome) in outcomes {
                 report.targets.insert(target, TargetReport::Attempted(outcome));
             }
+            report.ledger_trouble = report.ledger_trouble.or(unrecorded);
             report.warnings.extend(warnings);
         }
         report.before = records;
@@ -163,7 +169,7 @@ impl Keeper {
             sequence: manner.sequence,
             placement: manner.placement.as_ref().filter(|placement| placement.account.id == account),
         };
-        let mut warnings = Vec::new();
+        let (mut warnings, mut unrecorded) = (Vec::new(), None);
         let now = Timestamp::now();
         let begun: Vec<_> = changes.iter().filter_map(|change| notebook.beginning(change, now)).collect();
         let recorded = match begun.is_empty() {
@@ -206,15 +212,23 @@ impl Keeper {
         notes.extend(outcomes.iter().flat_map(|outcome| notebook.outcome(outcome, now)));
         match self.ledger.note(&account, visit, notes).await {
             Ok(()) => {}
-            // A look that left everything as it was is lost with little harm, and said once already.
-            Err(error) if error.is_superseded() || outcomes.is_empty() => debug!("{account}: {error}"),
-            Err(error) => warnings.push(format!("{account}: what was done could not be recorded: {error}")),
+            Err(error) if error.is_superseded() => debug!("{account}: {error}"),
+            Err(error) => {
+                let trouble = format!("{account}: what was done could not be recorded: {error}");
+                match outcomes.is_empty() {
+                    // A look that left everything as it was. Where the account stood is lost all the same: a task
+                    // that was queued before would go by an older place.
+                    true => debug!("{trouble}"),
+                    false => warnings.push(trouble.clone()),
+                }
+                unrecorded = Some(trouble);
+            }
         }
         let outcomes = outcomes
             .into_iter()
             .filter_map(|outcome| outcome.change.target().cloned().map(|target| (target, outcome)))
             .collect();
-        Applied { outcomes, warnings }
+        Applied { outcomes, warnings, unrecorded }
     }
 
     /// Whether an account stands elsewhere than it did when its work was queued. What was to be
@@ -308,6 +322,8 @@ struct Run<'a> {
 struct Applied {
     outcomes: Vec<(Target, Outcome)>,
     warnings: Vec<String>,
+    /// What the ledger was not told at the end, in words.
+    unrecorded: Option<String>,
 }
 
 /// Logs each result once, here where it becomes one.

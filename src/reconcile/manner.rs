@@ -21,6 +21,9 @@ pub struct Manner {
     pub event: Option<String>,
     /// Since when the owner's side must have been looked at, for what was recorded of it to count.
     pub owner_seen_since: Option<Timestamp>,
+    /// What was recorded of the owner's side doesn't count at all: it is read anew. Nothing is given up for what
+    /// somebody else saw a while ago.
+    pub owner_anew: bool,
     /// The present revision, where it waits for its approval and the run goes by the last approved one
     /// meanwhile: what was ours is put back, what is unguarded is guarded, and nothing else is done.
     pub until_approved: Option<Revision>,

@@ -15,7 +15,7 @@ use crate::ids::{AccountId, Target};
 use crate::limits::{Extent, Rollout};
 use crate::observed::Observed;
 use crate::organization::{AccountState, OrgPath, Organization, Placement};
-use crate::plan::{Grounds, Plan, SafePlan, plan};
+use crate::plan::{Change, Grounds, HoldReason, LedgerState, Plan, SafePlan, plan};
 use crate::record::{Grants, Records};
 use crate::resolved::{Catalog, differing, resolve};
 use crate::resource_policy::Resource;
@@ -43,6 +43,8 @@ pub struct Survey {
     pub manner: Manner,
     /// Whether the ledger was there and outlives this process, so that what it doesn't know is new.
     pub(super) ledger_remembers: bool,
+    /// What the ledger could not tell, in words.
+    pub(super) ledger_trouble: Option<String>,
     /// Grants that the ledger has for ours and that aren't there any more.
     pub(super) lost_grants: Vec<Resource>,
     /// What went wrong besides.
@@ -82,8 +84,11 @@ impl Keeper {
         let (organization, strangers) = self.organization(baseline, scope, manner).await?;
         progress(Step::Looking { accounts: organization.accounts.len() });
 
-        let Remembered { records, offboarding, is_up } = self.remembered(&organization, &mut warnings).await;
-        let mut rollout = self.rollout(baseline, &mut warnings).await;
+        let Remembered { records, offboarding, trouble } = self.remembered(&organization).await;
+        let is_up = trouble.is_none();
+        let (mut rollout, unknown) = self.rollout(baseline).await;
+        warnings.extend(trouble.iter().chain(&unknown).cloned());
+        let ledger_trouble = trouble.or(unknown);
         rollout.approved |= manner.approved;
         let whole = scope.accounts == Accounts::All && scope.regions == Regions::All;
         // Only a look at everything can tell that a grant isn't needed any more.
@@ -103,6 +108,7 @@ impl Keeper {
         let needs = match manner.part {
             Part::Everything if whole => Needs::Whole,
             Part::Everything => Needs::Wanted,
+            Part::Account if manner.owner_anew => Needs::Wanted,
             Part::Account => Needs::WantedAsRecorded { since: manner.owner_seen_since },
             Part::Owner { .. } => Needs::AllOf(&scope.regions),
         };
@@ -122,13 +128,18 @@ impl Keeper {
         catalog.copies = self.look_at_copies(&desired, &mut originals, &observed).await;
         let mut resolved = resolve(desired, &catalog, &baseline.organization);
         self.look_at_the_present(baseline, &mut resolved, &observed).await;
-        let ledger_remembers = is_up && self.ledger.is_durable();
-        let grounds = Grounds {
-            own_roles: &self.settings.own_roles,
-            ledger_is_durable: ledger_remembers,
-            now: Timestamp::now(),
+        let ledger = match (is_up, self.ledger.is_durable()) {
+            (true, true) => LedgerState::Durable,
+            (true, false) => LedgerState::Volatile,
+            (false, _) => LedgerState::Unavailable,
         };
+        let grounds = Grounds { own_roles: &self.settings.own_roles, ledger, now: Timestamp::now() };
         let mut plan = plan(&resolved, &observed, &records, grounds);
+        if manner.part == Part::Account && !manner.owner_anew && plan.changes().any(Change::gives_up) {
+            // It rests on what may be over by now.
+            let anew = Manner { owner_anew: true, ..manner.clone() };
+            return Box::pin(self.survey_as(baseline, scope, &anew, progress)).await;
+        }
         plan.skipped = inactive(&organization);
         let mut lost = Vec::new();
         if manner.part != Part::Account {
@@ -178,7 +189,8 @@ impl Keeper {
             rollout,
             records,
             manner: manner.clone(),
-            ledger_remembers,
+            ledger_remembers: ledger == LedgerState::Durable,
+            ledger_trouble,
             lost_grants: lost,
             warnings,
             originals,
@@ -244,7 +256,7 @@ impl Keeper {
 
     /// What the ledger knows of every account. Without it, nothing is known to be ours but what bears
     /// our name.
-    async fn remembered(&self, organization: &Organization, warnings: &mut Vec<String>) -> Remembered {
+    async fn remembered(&self, organization: &Organization) -> Remembered {
         match self.ledger.accounts(organization.accounts.keys()).await {
             Ok(known) => Remembered {
                 records: known.iter().flat_map(|(account, record)| record.records(account)).collect(),
@@ -253,24 +265,23 @@ impl Keeper {
                     .filter(|(_, record)| record.offboarding.is_some())
                     .map(|(account, _)| account)
                     .collect(),
-                is_up: true,
+                trouble: None,
             },
             Err(error) => {
-                warnings
-                    .push(format!("the ledger could not be read; going on without it, carefully: {error}"));
-                Remembered::default()
+                let trouble =
+                    format!("the ledger could not be read; going on without it, carefully: {error}");
+                Remembered { trouble: Some(trouble), ..Remembered::default() }
             }
         }
     }
 
-    async fn rollout(&self, baseline: &Baseline, warnings: &mut Vec<String>) -> Rollout {
+    /// How far the baseline has come, and why that isn't known, if so.
+    async fn rollout(&self, baseline: &Baseline) -> (Rollout, Option<String>) {
+        let unseen = || Rollout::new(baseline.revision.clone());
         match self.ledger.rollout().await {
-            Ok(Some(rollout)) if rollout.revision == baseline.revision => rollout,
-            Ok(Some(_) | None) => Rollout::new(baseline.revision.clone()),
-            Err(error) => {
-                warnings.push(format!("how far the baseline has come is not known: {error}"));
-                Rollout::new(baseline.revision.clone())
-            }
+            Ok(Some(rollout)) if rollout.revision == baseline.revision => (rollout, None),
+            Ok(Some(_) | None) => (unseen(), None),
+            Err(error) => (unseen(), Some(format!("how far the baseline has come is not known: {error}"))),
         }
     }
 
@@ -301,14 +312,15 @@ impl Keeper {
                 admitted = rollout.admit_moves(extent, baseline.limits, now);
             })
             .await;
-        if let Err(error) = reserved {
-            warnings.push(format!("how much moves of accounts have changed is not known: {error}"));
-            admitted = false;
-        }
-        match admitted {
-            true => plan,
-            false => plan.hold_moves(&baseline.revision, records, has_moved),
-        }
+        let reason = match reserved {
+            Ok(()) if admitted => return plan,
+            Ok(()) => HoldReason::TooManyMoves { revision: baseline.revision.clone() },
+            Err(error) => {
+                warnings.push(format!("how much moves of accounts have changed is not known: {error}"));
+                HoldReason::LedgerUnavailable
+            }
+        };
+        plan.hold_moves(&reason, records, has_moved)
     }
 }
 
@@ -318,7 +330,8 @@ struct Remembered {
     records: Records,
     /// Accounts that are being prepared to leave.
     offboarding: BTreeSet<AccountId>,
-    is_up: bool,
+    /// Why nothing is known, in words.
+    trouble: Option<String>,
 }
 
 /// Where an account is about to leave, nothing is wanted any more, whatever the baseline says.

@@ -19,7 +19,7 @@ use crate::limits::Extent;
 use crate::observed::{Observation, Observed, PolicySeen};
 use crate::organization::{Account, Organization};
 use crate::outcome::BrokenVersions;
-use crate::plan::{Decision, Grounds, Held, HoldReason, plan};
+use crate::plan::{Decision, Grounds, Held, HoldReason, LedgerState, plan};
 use crate::record::{AccountRecord, Records, State};
 use crate::resolved::{Catalog, CatalogEntry, resolve};
 use crate::resource_policy::{Document, Grant, Resource};
@@ -90,8 +90,11 @@ impl Keeper {
         let (observed, unknown) = recorded(&desired, &records);
         desired.retain(|target, _| !unknown.contains(target));
         let resolved = resolve(desired, catalog, &baseline.organization);
-        let grounds =
-            Grounds { own_roles: &self.settings.own_roles, ledger_is_durable: true, now: Timestamp::now() };
+        let grounds = Grounds {
+            own_roles: &self.settings.own_roles,
+            ledger: LedgerState::Durable,
+            now: Timestamp::now(),
+        };
         let plan = plan(&resolved, &observed, &records, grounds).restrict(baseline.mode);
         if baseline.mode == Mode::Audit {
             // It writes nothing; what it sees makes the next revision's count exact.

@@ -213,6 +213,9 @@ mod tests {
         // What the old queue's last worker still does comes too late, whatever its number.
         record.advance(at(1_500, "old")).unwrap_err();
         record.advance(Some(Sequence::new(2, 1_999, "new"))).unwrap();
+        // Of one moment in two queues neither is the older one.
+        record.advance(at(1_999, "old")).unwrap();
+        record.advance(Some(Sequence::new(3, 1_999, "new"))).unwrap();
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<AccountRecord>(&text).unwrap(), record, "{text}");
     }
@@ -224,6 +227,36 @@ mod tests {
             (placement("o-exampleorgid/r-exam/", 1), placement("o-exampleorgid/r-exam/ou-exam-sandbox1/", 2));
         assert_eq!(record.place(new.clone()), &new);
         assert_eq!(record.place(old), &new);
+        let newer = placement("o-exampleorgid/r-exam/ou-exam-workload/", 3);
+        assert_eq!(record.place(newer.clone()), &newer);
+        // Of two that are told of one moment, the one that is told last counts.
+        let told_last = placement("o-exampleorgid/r-exam/", 3);
+        assert_eq!(record.place(told_last.clone()), &told_last);
+    }
+
+    #[test]
+    fn what_is_ours_is_found_by_its_region() {
+        let account: AccountId = "300000000001".parse().unwrap();
+        let [here, there]: [Region; 2] = ["eu-west-1", "us-east-1"].map(|region| region.parse().unwrap());
+        let ours = crate::record::Ours {
+            enforcement: crate::enforcement::Enforcement {
+                guardrail: "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base".parse().unwrap(),
+                version: crate::ids::GuardrailVersion::new(2).unwrap(),
+                models: crate::enforcement::Models::default(),
+                guarding: crate::enforcement::Guarding::default(),
+            },
+            origin: crate::record::Origin::Applied,
+            at: Timestamp::UNIX_EPOCH,
+            revision: "0123456789abcdef".parse().unwrap(),
+            path: None,
+        };
+        let of_ours = Record { ours: Some(ours), ..Record::default() };
+        let regions = [(here.clone(), of_ours.clone()), (there.clone(), Record::default())];
+        let record = AccountRecord { regions: regions.into(), ..AccountRecord::default() };
+        assert_eq!(record.regions_of_ours().collect::<Vec<_>>(), [&here]);
+        let target = |region: &Region| Target { account: account.clone(), region: region.clone() };
+        let records = Records::from([(target(&here), of_ours), (target(&there), Record::default())]);
+        assert_eq!(record.records(&account), records);
     }
 
     #[test]

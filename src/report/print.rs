@@ -42,7 +42,16 @@ impl Report {
 
     /// The report as JSON: counts, then every target that isn't simply in sync.
     pub fn to_json(&self) -> serde_json::Value {
-        let Report { revision, policies, targets, skipped, strangers, warnings, before: _ } = self;
+        let Report {
+            revision,
+            policies,
+            targets,
+            skipped,
+            strangers,
+            warnings,
+            before: _,
+            ledger_trouble: _,
+        } = self;
         let policies: Vec<serde_json::Value> = policies
             .iter()
             .filter(|(_, report)| report.word() != "granted")

@@ -112,6 +112,9 @@ impl Scenario {
             shared: false,
             propagation_seconds: 0,
             making_seconds: 0,
+            setup_seconds: 0,
+            grace_minutes: 0,
+            page_items: 1_000,
             attempts: 1,
             port: 0,
         }

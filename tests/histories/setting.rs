@@ -41,6 +41,11 @@ pub(crate) struct Setting {
     pub(crate) propagation_seconds: u64,
     /// Until guardrails and their versions are ready.
     pub(crate) making_seconds: u64,
+    /// Until an account that joins has the keeper's role, and for how long the keeper expects it.
+    pub(crate) setup_seconds: u64,
+    pub(crate) grace_minutes: u64,
+    /// How much a page of a list holds at most.
+    pub(crate) page_items: usize,
     /// How often the SDK tries a call.
     pub(crate) attempts: u32,
     /// Where AWS is simulated; 0 for any free port.
@@ -84,6 +89,9 @@ impl Setting {
             shared: dice.chance(40),
             propagation_seconds: if dice.chance(20) { 20 } else { 0 },
             making_seconds: if dice.chance(15) { 10 } else { 0 },
+            setup_seconds: 0,
+            grace_minutes: 0,
+            page_items: 1_000,
             attempts: if dice.chance(70) { 1 } else { 2 },
             port: 0,
         }
@@ -170,6 +178,8 @@ impl Setting {
         world.settings.propagation_seconds = self.propagation_seconds;
         world.settings.guardrail_seconds = self.making_seconds;
         world.settings.version_seconds = self.making_seconds;
+        world.settings.stack_set_seconds = Some(self.setup_seconds);
+        world.settings.page_items = self.page_items;
         world.settings.keep_events = 1;
         world
     }
@@ -191,7 +201,7 @@ impl Setting {
             ("KEEPER_BASELINE", baseline_file(folder).display().to_string()),
             ("KEEPER_MEMBER_ROLE", MEMBER_ROLE.to_owned()),
             ("KEEPER_FUNCTION_ROLE", format!("arn:aws:iam::{}:role/GuardrailKeeperFunction", self.hub())),
-            ("KEEPER_GRACE_MINUTES", "0".to_owned()),
+            ("KEEPER_GRACE_MINUTES", self.grace_minutes.to_string()),
             ("KEEPER_LEDGER", ledger),
             // One account after the other, so that the same history makes the same calls.
             ("KEEPER_CONCURRENCY", "1".to_owned()),
@@ -239,6 +249,7 @@ pub(crate) fn baseline_file(folder: &Path) -> std::path::PathBuf {
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Setting { seed, members, durable, propagation_seconds, making_seconds, attempts, .. } = self;
+        let Setting { setup_seconds, grace_minutes, page_items, .. } = self;
         writeln!(
             f,
             "seed {seed}: {members} members ({}…), owner {}, hub {}, Regions {}",
@@ -251,6 +262,10 @@ impl fmt::Display for Setting {
             f,
             "  ledger {}, changes take effect after {propagation_seconds} s, guardrails are made in {making_seconds} s, {attempts} attempts",
             if *durable { "in a file" } else { "in memory" }
+        )?;
+        writeln!(
+            f,
+            "  roles come after {setup_seconds} s and are waited for {grace_minutes} minutes, {page_items} on a page"
         )?;
         write!(f, "  {:?}", self.switches)
     }

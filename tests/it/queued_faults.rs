@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use guardrail_keeper::handler::Deadline;
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::{EventSourceMapping, Fault, FaultKind, Next};
 
 use crate::support::stack::{Stack, answer, events_queue, tasks_queue};
-use crate::support::{Document, EU, LIST, PAYMENTS, PUT, WORKLOAD, World, version};
+use crate::support::{Document, EU, LIST, PAYMENTS, PUT, SANDBOX, WORKLOAD, World, version};
 
 use crate::support::queues::EMPTY;
+
+/// The organization's root, where no assignment applies.
+const ROOT: &str = "r-exam";
 
 fn document() -> Document {
     Document { regions: EU, ..Document::default() }
@@ -127,6 +130,77 @@ async fn without_the_ledger_nothing_is_lost_and_nothing_is_guessed() {
 
     std::fs::write(stack.world.ledger_file(), ledger).unwrap();
     stack.settle().await;
+    assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:2").count(), 1);
+    assert_eq!(stack.left(), EMPTY);
+}
+
+/// A ledger that can be read and not written: its lock is a file, and a folder has that name.
+fn set_writable(stack: &Stack, writable: bool) {
+    let lock = stack.world.folder().join("ledger.json.lock");
+    drop(std::fs::remove_file(&lock));
+    match writable {
+        true => std::fs::remove_dir(&lock).unwrap(),
+        false => std::fs::create_dir(&lock).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn a_release_that_could_not_be_counted_is_made_once_the_ledger_is_back() {
+    let mut stack = Stack::guarded(World::of(&document()).durable()).await;
+    set_writable(&stack, false);
+    stack.world.server.with(|model| model.move_account(PAYMENTS, SANDBOX)).unwrap();
+    stack.send(&stack.world.event("MoveAccount"));
+    stack.work().await;
+    assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:2").count(), 1);
+    assert!(stack.left().starts_with("1 events"), "{}", stack.left());
+
+    set_writable(&stack, true);
+    stack.settle().await;
+    assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:2").count(), 0);
+    assert_eq!(stack.left(), EMPTY);
+}
+
+/// A task that was queued before goes by the place that is recorded, if that is newer than its own.
+#[tokio::test]
+async fn where_an_account_stands_is_looked_at_until_it_is_recorded() {
+    let mut stack = Stack::guarded(World::of(&document()).durable()).await;
+    let stands = async |stack: &Stack| {
+        let known = stack.world.keeper.ledger().account(&PAYMENTS.parse().unwrap()).await.unwrap();
+        known.placement.unwrap().account.path.to_string()
+    };
+    stack.world.server.with(|model| model.move_account(PAYMENTS, SANDBOX)).unwrap();
+    stack.deliver(&stack.world.event("MoveAccount")).await;
+    assert!(stands(&stack).await.contains(SANDBOX));
+
+    // Nothing is there any more, and nothing is wanted: nothing but the place is to be recorded.
+    set_writable(&stack, false);
+    stack.world.server.with(|model| model.move_account(PAYMENTS, ROOT)).unwrap();
+    stack.send(&stack.world.event("MoveAccount"));
+    stack.work().await;
+    assert!(stack.left().starts_with("1 events"), "{}", stack.left());
+
+    set_writable(&stack, true);
+    stack.settle().await;
+    assert!(!stands(&stack).await.contains(SANDBOX));
+    assert_eq!(stack.left(), EMPTY);
+}
+
+#[tokio::test]
+async fn nothing_is_given_up_for_what_was_seen_a_while_ago() {
+    let document = Document { guardrail: vec!["on_unusable: release"], ..document() };
+    let mut stack = Stack::guarded(World::of(&document).durable()).await;
+    // When the owner's side was looked at last, the version wasn't there. Now it is.
+    let region = EU.parse().unwrap();
+    let ledger = stack.world.keeper.ledger();
+    let seen = ledger.readiness(&region).await.unwrap().expect("the sweep looked at the owner's side");
+    let mut seen = serde_json::to_value(seen).unwrap();
+    let arn = seen["guardrails"][0]["arn"].clone();
+    seen["guardrails"][0]["unusable"] = json!({ "kind": "missing", "guardrail": arn, "version": "2" });
+    ledger.set_readiness(&region, serde_json::from_value(seen).unwrap()).await.unwrap();
+    stack.world.keeper = stack.world.another_keeper().await;
+
+    stack.world.administrator_enforces(PAYMENTS, EU, version(EU, "2"));
+    stack.deliver(&stack.world.event("PutEnforcedGuardrailConfiguration")).await;
     assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:2").count(), 1);
     assert_eq!(stack.left(), EMPTY);
 }

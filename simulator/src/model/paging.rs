@@ -44,7 +44,7 @@ impl Model {
         let begins =
             |item: &T| after.as_deref().is_none_or(|after| after == FROM_THE_START || key(item) > after);
         let mut rest = items.into_iter().filter(begins);
-        let items: Vec<T> = rest.by_ref().take(size.max(1)).collect();
+        let items: Vec<T> = rest.by_ref().take(size.min(self.settings.page_items).max(1)).collect();
         let more = rest.next().is_some();
         let next_token = items.last().filter(|_| more).map(|last| write(key(last)));
         Ok(Page { items, next_token })

@@ -78,6 +78,10 @@ pub(crate) struct Judge {
     /// The world after each change, of whomever.
     worlds: Vec<(Timestamp, Arc<Snapshot>)>,
     contexts: BTreeMap<String, Context>,
+    /// When the baseline could not be read last.
+    unread: Option<Timestamp>,
+    /// The group of the invocation whose turn it is: what it reads only it knows.
+    pub(crate) turn: Option<String>,
     pub(crate) book: Book,
     pub(crate) violation: Option<Violation>,
     pub(crate) deeds: Vec<Deeds>,
@@ -101,6 +105,8 @@ impl Judge {
             owner_looked: BTreeMap::new(),
             worlds: Vec::new(),
             contexts: BTreeMap::new(),
+            unread: None,
+            turn: None,
             book: Book::default(),
             violation: None,
             deeds: Vec::new(),
@@ -207,8 +213,11 @@ impl Judge {
                     context.listed.insert(place, world);
                 }
             }
+            "GetParameter" if call.status != 200 => self.unread = Some(Timestamp::now()),
             "GetResourcePolicy" if answered => {
-                if let Some(context) = self.contexts.get_mut(&format!("owner.{}", call.region)) {
+                // Accounts' invocations read it too, for themselves.
+                let group = format!("owner.{}", call.region);
+                if let Some(context) = self.contexts.get_mut(&group).filter(|_| self.turn == Some(group)) {
                     context.policies.insert(call.target.clone().unwrap_or_default(), world);
                 }
             }
@@ -359,7 +368,14 @@ impl Judge {
         let since = &self.baselines[context.baseline..];
         all.extend(since.iter().rev().map(|it| it.wants.clone()).filter(|wants| !wants.invalid));
         let present = &self.baselines.last().expect("there is one").wants;
-        for document in ["baseline", "approved"] {
+        // The last good one is for when the present one is none or can't be read, the last approved one for
+        // when the present one waits for its approval; that one may say to write nothing.
+        let unread = self.unread.is_some_and(|at| at >= context.asked);
+        let earlier = [
+            ("baseline", unread || since.iter().any(|it| it.wants.invalid)),
+            ("approved", all.iter().any(|wants| wants.mode != Mode::Audit)),
+        ];
+        for document in earlier.iter().filter(|(_, applies)| *applies).map(|(document, _)| *document) {
             let Some(revision) = self.document(document).and_then(|it| it["text"].as_str().map(Revision::of))
             else {
                 continue;

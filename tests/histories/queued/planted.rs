@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use simulator::Model;
+use simulator::{Answer, Model};
 
-use crate::baseline::{GUARDRAIL, Mode, Wanted, Wants};
+use super::step::Manner;
+use crate::baseline::{GUARDRAIL, Mode, Placement, Wanted, Wants};
 use crate::check::{Book, Invariant};
 use crate::model::{Place, is_keepers, statements};
 use crate::planted::Plant as Direct;
@@ -36,19 +37,15 @@ pub(crate) enum Plant {
 
 impl Plant {
     /// Each with what has to notice it; several, where it depends on the history which is first.
-    pub(crate) const ALL: [(Plant, &[Invariant]); 3] = [
+    pub(crate) const ALL: [(Plant, &[Invariant]); 13] = [
+        (Plant::SwallowsFailures, &[Invariant::NeedsTheSweep]),
         // It lets go of the account's group as well.
         (Plant::AcknowledgesFirst, &[Invariant::OutOfTurn, Invariant::NeedsTheSweep]),
-        (Plant::WorksTwiceAtOnce, &[Invariant::OutOfTurn]),
-        (Plant::ReleasesWithoutASecondLook, &[Invariant::ReleasedNotOurs]),
-    ];
-
-    /// What isn't shown to be noticed within the seeds yet: told with `HISTORIES_PLANTS=all`.
-    pub(crate) const MORE: [(Plant, &[Invariant]); 10] = [
-        (Plant::SwallowsFailures, &[Invariant::NeedsTheSweep]),
         (Plant::ForgetsWhatWaits, &[Invariant::NeedsTheSweep]),
         (Plant::DropsContinuations, &[Invariant::NeedsTheSweep]),
+        (Plant::WorksTwiceAtOnce, &[Invariant::OutOfTurn]),
         (Plant::BelievesOldPlacements, &[Invariant::EnforcedUnwanted, Invariant::ReleasedNotOurs]),
+        (Plant::ReleasesWithoutASecondLook, &[Invariant::ReleasedNotOurs]),
         (Plant::IgnoresTheUnreadable, &[Invariant::NarrowedUnderEnforcement]),
         (Plant::Direct(Direct::SkipsTheProbe), &[Invariant::EnforcedUnusable]),
         (Plant::Direct(Direct::DropsForeignStatements), &[Invariant::ForeignStatementLost]),
@@ -57,11 +54,24 @@ impl Plant {
         (Plant::Direct(Direct::WritesInAudit), &[Invariant::WroteAgainstMode]),
     ];
 
-    /// The seeds whose histories are to notice it: what a sweep makes up for only where everything is heard.
-    pub(crate) fn seeds(self, count: usize) -> impl Iterator<Item = u64> {
-        let hides =
-            matches!(self, Plant::SwallowsFailures | Plant::ForgetsWhatWaits | Plant::DropsContinuations);
-        (0..).step_by(if hides { 3 } else { 1 }).take(count)
+    /// Whether a history in this setting can show it: what a sweep makes up for, only one without a second sweep,
+    /// and what AWS doesn't let anybody write, none at all.
+    pub(crate) fn suits(self, setting: &Setting) -> bool {
+        let Manner { heard, quiet, .. } = Manner::of(setting);
+        let switches = &setting.switches;
+        let central = switches.cross_account_reference == Answer::Accepted;
+        match self {
+            Plant::SwallowsFailures | Plant::ForgetsWhatWaits | Plant::DropsContinuations => quiet,
+            // Quiet ones would notice first what was given up meanwhile.
+            Plant::IgnoresTheUnreadable => !quiet,
+            Plant::Direct(Direct::ReplacesForeign) => {
+                !heard && central && !setting.replace_existing && setting.placement == Placement::Central
+            }
+            Plant::Direct(Direct::WritesInAudit) => {
+                !heard && central && switches.put_without_grant == Answer::Accepted
+            }
+            _ => true,
+        }
     }
 
     /// What is done to a batch before the function gets it.

@@ -162,6 +162,9 @@ pub(crate) struct Manner {
     /// Of each thing that happens an event tells, and every event arrives in the end; what goes wrong with calls
     /// passes. Then everything has to come right without a sweep.
     pub(crate) heard: bool,
+    /// Besides, nothing but the first sweep ever makes the keeper look at everybody, and things take their time:
+    /// what is forgotten stays forgotten.
+    pub(crate) quiet: bool,
     /// Answers may be old.
     pub(crate) stale: bool,
 }
@@ -169,7 +172,8 @@ pub(crate) struct Manner {
 impl Manner {
     pub(crate) fn of(setting: &Setting) -> Manner {
         let heard = setting.seed.is_multiple_of(3);
-        Manner { heard, stale: !heard && setting.seed.is_multiple_of(4) }
+        let quiet = setting.seed.is_multiple_of(6);
+        Manner { heard, quiet, stale: !heard && setting.seed.is_multiple_of(4) }
     }
 }
 
@@ -215,7 +219,19 @@ const STEP_MIX: [(usize, Kind); 16] = [
 /// The setting of a seed: the ledger lasts, since it is all that several processes share.
 pub(crate) fn setting(seed: u64, dice: &mut Dice) -> Setting {
     let random = Setting::random(seed, dice);
-    Setting { members: 3 + usize::from(dice.chance(30)), durable: true, ..random }
+    let lasting = Setting { members: 3 + usize::from(dice.chance(30)), durable: true, ..random };
+    if !Manner::of(&lasting).quiet {
+        return lasting;
+    }
+    let slow = seed.is_multiple_of(12);
+    Setting {
+        shared: !slow,
+        propagation_seconds: if slow { 20 } else { 0 },
+        setup_seconds: if slow { 0 } else { 600 },
+        grace_minutes: 60,
+        page_items: 2,
+        ..lasting
+    }
 }
 
 /// The members that don't exist at the start.
@@ -233,8 +249,9 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
     let copies = setting.placement == Placement::Copy;
     let turns = |dice: &mut Dice| Step::Work { turns: 2 + dice.below(14), dice: dice.below(1 << 30) as u64 };
     let one = |number: usize, dice: &mut Dice| match *dice.weighted(&STEP_MIX) {
-        _ if number == 0 => Step::Schedule,
+        _ if number == 0 && !manner.quiet => Step::Schedule,
         _ if number == 1 => Step::Work { turns: 40, dice: dice.below(1 << 30) as u64 },
+        Kind::Schedule | Kind::Ask | Kind::Edit | Kind::Approve if manner.quiet => turns(dice),
         Kind::Schedule => Step::Schedule,
         Kind::Ask => Step::Ask { account: dice.below(5) },
         Kind::Work => turns(dice),

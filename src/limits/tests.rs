@@ -1,0 +1,317 @@
+//! What counts against the limits, and what is held when they are exceeded.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::baseline::GuardrailKey;
+use crate::enforcement::{Enforcement, Guarding, Models};
+use crate::failure::{Category, Failure};
+use crate::ids::GuardrailVersion;
+use crate::observed::{Observation, Seen};
+use crate::record::{Origin, Ours, Record};
+use crate::resolved::Unusable;
+use crate::resource_policy::Grant;
+
+const REVISION: &str = "fedcba9876543210";
+const EARLIER: &str = "0123456789abcdef";
+const STOOD: &str = "o-exampleorgid/r-exam/ou-exam-workload";
+const DAY: i64 = 86_400;
+/// Any moment that isn't the beginning of time.
+const NOW: i64 = 1_790_000_000;
+
+fn revision() -> Revision {
+    REVISION.parse().unwrap()
+}
+
+fn limits(most: u32) -> Limits {
+    Limits { max_replacements: most, max_releases: most }
+}
+
+fn extent(replacements: u32, releases: u32) -> Extent {
+    Extent { replacements, releases }
+}
+
+fn target(number: u32) -> Target {
+    format!("30000000000{number}/eu-west-1").parse().unwrap()
+}
+
+fn enforcement(version: u32) -> Enforcement {
+    Enforcement {
+        guardrail: "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base".parse().unwrap(),
+        version: GuardrailVersion::new(version).unwrap(),
+        models: Models::default(),
+        guarding: Guarding::default(),
+    }
+}
+
+fn key() -> GuardrailKey {
+    "corporate".parse().unwrap()
+}
+
+fn there() -> Seen {
+    Seen {
+        config_id: "cfg1".parse().unwrap(),
+        enforcement: enforcement(1),
+        created_by: None,
+        updated_by: None,
+    }
+}
+
+fn denied() -> Failure {
+    Failure { category: Category::Denied, operation: "List".to_owned(), message: "no".to_owned() }
+}
+
+fn unreadable() -> Unusable {
+    Unusable::Unreadable { failure: denied() }
+}
+
+fn enforce(number: u32, repair: bool) -> Change {
+    Change::Enforce { target: target(number), key: key(), to: enforcement(2), repair }
+}
+
+fn replace(number: u32, ownership: Ownership) -> Change {
+    let (target, key, from, to) = (target(number), key(), there(), enforcement(2));
+    Change::Replace { target, key, from, to, drift: Drift::Different, ownership }
+}
+
+fn release(number: u32, broken: Option<Unusable>) -> Change {
+    Change::Release { target: target(number), from: there(), broken }
+}
+
+fn policy(resource: &str, purpose: Purpose) -> Change {
+    let organization = "o-exampleorgid".parse().unwrap();
+    let grant = Grant { resource: resource.parse().unwrap(), organization };
+    Change::Policy(PolicyChange { grant, purpose, from: None, to: None })
+}
+
+/// What was ours, as an earlier revision left it.
+fn ours(version: u32, revision: &str) -> Record {
+    let ours = Ours {
+        enforcement: enforcement(version),
+        origin: Origin::Applied,
+        at: Timestamp::UNIX_EPOCH,
+        revision: revision.parse().unwrap(),
+        path: Some(STOOD.parse().unwrap()),
+    };
+    Record { ours: Some(ours), ..Record::default() }
+}
+
+/// A plan of these changes, of which each has a target of its own.
+fn plan(changes: &[Change]) -> Plan {
+    let decided = |change: &Change| Some((change.target()?.clone(), Decision::Change(change.clone())));
+    Plan { decisions: changes.iter().filter_map(decided).collect(), ..Plan::default() }
+}
+
+fn held(reason: HoldReason) -> Decision {
+    Decision::Held(Held { reason, would: None })
+}
+
+/// The targets of what is left to do, by the last digit of their accounts.
+fn left(plan: &Plan) -> BTreeSet<u32> {
+    let target = |change: &Change| change.target()?.account.as_str()[11..].parse().ok();
+    plan.changes().filter_map(target).collect()
+}
+
+fn reasons(plan: &Plan) -> BTreeSet<String> {
+    let code = |decision: &Decision| match decision {
+        Decision::Held(held) => Some(held.reason.code()),
+        _ => None,
+    };
+    plan.decisions.values().filter_map(code).collect()
+}
+
+#[test]
+fn a_revision_within_its_limits_is_approved_by_being_counted() {
+    let counted = Rollout::new(revision()).count(extent(2, 2), limits(2));
+    assert_eq!(counted, Rollout { approved: true, counted: Some(extent(2, 2)), ..Rollout::new(revision()) });
+    for over in [extent(3, 0), extent(0, 3)] {
+        let counted = Rollout::new(revision()).count(over, limits(2));
+        assert_eq!(counted, Rollout { counted: Some(over), ..Rollout::new(revision()) });
+        // What somebody approved stays approved, whatever a count says.
+        assert!(counted.approve().count(over, limits(2)).approved);
+    }
+}
+
+#[test]
+fn an_approval_lets_moves_count_anew_and_changes_nothing_else() {
+    let before = Rollout {
+        done: extent(1, 2),
+        counted: Some(extent(3, 4)),
+        moved: Moved { since: NOW, extent: extent(5, 6) },
+        ..Rollout::new(revision())
+    };
+    let approved = Rollout { approved: true, moved: Moved::default(), ..before.clone() };
+    assert_eq!(before.approve(), approved);
+}
+
+#[test]
+fn moves_of_one_day_count_together() {
+    let mut rollout = Rollout::new(revision());
+    assert!(rollout.admit_moves(extent(2, 1), limits(3), NOW));
+    assert_eq!(rollout.moved, Moved { since: NOW, extent: extent(2, 1) });
+    // One second less than a day later they are still the same moves, and these would be too many.
+    assert!(!rollout.admit_moves(extent(0, 3), limits(3), NOW + DAY - 1));
+    assert_eq!(rollout.moved, Moved { since: NOW, extent: extent(2, 1) }, "nothing is set aside");
+    assert!(rollout.admit_moves(extent(1, 2), limits(3), NOW + DAY - 1));
+    assert_eq!(rollout.moved, Moved { since: NOW, extent: extent(3, 3) });
+    // What changes nothing is let through whatever the limits say.
+    assert!(rollout.admit_moves(Extent::default(), limits(0), NOW + DAY - 1));
+    assert!(!rollout.admit_moves(extent(0, 1), limits(3), NOW + DAY - 1));
+    // A day after the first one they begin to count anew.
+    assert!(rollout.admit_moves(extent(0, 3), limits(3), NOW + DAY));
+    assert_eq!(rollout.moved, Moved { since: NOW + DAY, extent: extent(0, 3) });
+}
+
+#[test]
+fn replacements_and_releases_are_counted_and_repairs_are_not() {
+    let changes = [
+        replace(1, Ownership::Ours),
+        replace(2, Ownership::Ours),
+        replace(3, Ownership::Foreign),
+        replace(4, Ownership::Foreign),
+        release(5, None),
+        release(6, None),
+        enforce(7, false),
+    ];
+    // The first was put there by this very revision.
+    let records = Records::from([(target(1), ours(1, REVISION)), (target(2), ours(1, EARLIER))]);
+    let counted = Extent::of(&plan(&changes), &records, &revision());
+    assert_eq!(counted, extent(3, 2));
+    assert_eq!(counted.to_string(), "3 replaced, 2 released");
+}
+
+#[test]
+fn repairs_are_told_from_what_a_revision_changes() {
+    let records = Records::from([
+        (target(1), ours(1, REVISION)),
+        (target(2), ours(2, EARLIER)),
+        (target(3), ours(1, EARLIER)),
+    ]);
+    let of_a_guardrail = |region: &str, account: &str, name: &str| {
+        format!("arn:aws:bedrock:{region}:{account}:guardrail/{name}")
+    };
+    let of_a_profile = |region: &str, account: &str| {
+        format!("arn:aws:bedrock:{region}:{account}:guardrail-profile/eu.guardrail.v1:0")
+    };
+    let owner = "222222222222";
+    for (change, repairs) in [
+        (replace(1, Ownership::Ours), true),
+        (replace(2, Ownership::Ours), true),
+        (replace(3, Ownership::Ours), false),
+        (replace(4, Ownership::Ours), false),
+        (replace(1, Ownership::Foreign), false),
+        (enforce(1, true), true),
+        (enforce(1, false), false),
+        (release(1, Some(unreadable())), true),
+        (release(1, None), false),
+        (policy(&of_a_guardrail("eu-west-1", owner, "base"), Purpose::Grant), true),
+        (policy(&of_a_guardrail("eu-west-1", owner, "base"), Purpose::Withdraw), false),
+        (policy(&of_a_guardrail("eu-west-1", owner, "another"), Purpose::Grant), false),
+        (policy(&of_a_profile("eu-west-1", owner), Purpose::Grant), true),
+        (policy(&of_a_profile("us-east-1", owner), Purpose::Grant), false),
+        (policy(&of_a_profile("eu-west-1", "222222222223"), Purpose::Grant), false),
+    ] {
+        assert_eq!(is_repair(&change, &records, &revision()), repairs, "{change}");
+    }
+}
+
+#[test]
+fn what_nobody_could_decide_counts_where_it_may_be_ours() {
+    let decisions = [
+        (held(HoldReason::Unreadable { failure: denied() }), true),
+        (held(HoldReason::Unusable { unusable: unreadable() }), true),
+        (
+            Decision::LeftAlone(LeftAlone {
+                reason: LeaveReason::Unreadable,
+                seen: Observation::Unreadable(denied()),
+            }),
+            true,
+        ),
+        (
+            Decision::LeftAlone(LeftAlone {
+                reason: LeaveReason::Foreign,
+                seen: Observation::Enforced(there()),
+            }),
+            false,
+        ),
+        (held(HoldReason::NotProven), false),
+        (Decision::Change(enforce(1, false)), false),
+    ];
+    for (decision, undecided) in decisions {
+        let plan = Plan { decisions: [(target(1), decision.clone())].into(), ..Plan::default() };
+        let known = Records::from([(target(1), ours(1, EARLIER))]);
+        let strange = Records::from([(target(1), Record::default()), (target(2), ours(1, EARLIER))]);
+        assert_eq!(plan.leaves_ours_undecided(&known, true), undecided, "{decision:?}");
+        assert!(!plan.leaves_ours_undecided(&strange, true), "{decision:?}: it isn't ours");
+        // Where nothing is remembered, anything may be ours.
+        assert_eq!(plan.leaves_ours_undecided(&strange, false), undecided, "{decision:?}");
+        assert_eq!(plan.leaves_ours_undecided(&Records::new(), true), undecided, "{decision:?}");
+    }
+}
+
+#[test]
+fn what_accounts_lose_because_they_moved_is_counted_and_held() {
+    let changes = [
+        replace(1, Ownership::Ours),
+        replace(2, Ownership::Ours),
+        release(3, None),
+        release(4, None),
+        // No move explains these.
+        replace(5, Ownership::Foreign),
+        release(6, Some(unreadable())),
+        enforce(7, true),
+        release(8, None),
+        release(9, None),
+    ];
+    let record = |number: u32| (target(number), ours(1, EARLIER));
+    // Of the last but one nobody knows where it stood, and the last stands where it did.
+    let records: Records = (1..=7).chain([9]).map(record).collect();
+    let stood: OrgPath = STOOD.parse().unwrap();
+    let has_moved = |path: &OrgPath, at: &Target| *path == stood && *at != target(9);
+    let plan = plan(&changes);
+    assert_eq!(plan.extent_of_moves(&records, has_moved), extent(2, 2));
+
+    for reason in [HoldReason::TooManyMoves { revision: revision() }, HoldReason::LedgerUnavailable] {
+        let held = plan.clone().hold_moves(&reason, &records, has_moved);
+        assert_eq!(left(&held), BTreeSet::from([5, 6, 7, 8, 9]));
+        assert_eq!(reasons(&held), BTreeSet::from([reason.code()]));
+    }
+    // More moves than a day's have to wait for somebody, a ledger only for itself.
+    assert!(!HoldReason::TooManyMoves { revision: revision() }.is_worth_waiting());
+    assert!(HoldReason::LedgerUnavailable.is_worth_waiting());
+}
+
+#[test]
+fn a_part_waits_for_the_count_of_the_whole_and_then_for_its_approval() {
+    let plan = plan(&[replace(1, Ownership::Ours), enforce(2, false), enforce(3, true)]);
+    let records = Records::from([(target(1), ours(1, EARLIER))]);
+    let unseen = Rollout::new(revision());
+    let counted = unseen.clone().count(extent(9, 0), limits(0));
+    for (rollout, why) in [(&unseen, "not_counted"), (&counted, "not_approved")] {
+        let limited = plan.clone().limit_part(rollout, &records);
+        assert_eq!(left(&limited), BTreeSet::from([3]), "repairs go on");
+        assert_eq!(reasons(&limited), BTreeSet::from([why.to_owned()]));
+    }
+    assert_eq!(plan.clone().limit_part(&counted.approve(), &records), plan);
+}
+
+#[test]
+fn what_was_approved_last_only_puts_back_and_guards() {
+    let changes = [
+        replace(1, Ownership::Ours),
+        replace(2, Ownership::Ours),
+        replace(3, Ownership::Ours),
+        replace(4, Ownership::Foreign),
+        enforce(5, false),
+        enforce(6, true),
+        release(7, None),
+        release(8, Some(unreadable())),
+    ];
+    // The first was weakened since; the second would be moved on; of the third nothing is known.
+    let records = Records::from([(target(1), ours(2, EARLIER)), (target(2), ours(1, EARLIER))]);
+    let put_back = plan(&changes).put_back(&revision(), &records);
+    assert_eq!(left(&put_back), BTreeSet::from([1, 5, 6]));
+    assert_eq!(reasons(&put_back), BTreeSet::from(["not_approved".to_owned()]));
+}
