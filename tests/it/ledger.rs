@@ -132,17 +132,20 @@ async fn a_broken_ledger_makes_us_careful_and_is_left_as_it_is() {
         world.administrator_enforces(SHIPPING, EU, version(EU, "2"));
         std::fs::write(world.ledger_file(), broken).unwrap();
 
-        let answer = world.deliver(&schedule()).await.unwrap();
+        let report = world.sweep().await;
 
-        assert_eq!(world.writes(), [""; 0], "{broken:?}: {answer:#}");
-        let warnings = answer["report"]["warnings"].as_array().unwrap();
-        assert!(!warnings.is_empty(), "{broken:?}");
-        let told = warnings[0].as_str().unwrap();
+        assert_eq!(world.writes(), [""; 0], "{broken:?}: {report:#?}");
+        let told = report.warnings.first().expect("it is told");
         assert!(
             told.starts_with("the ledger could not be read; going on without it, carefully: ")
                 && told.contains("is not a ledger of this program"),
             "{told}"
         );
+        // What is held for the ledger's sake alone is work that isn't done: Lambda calls again.
+        if !report.unfinished().is_empty() {
+            let refused = world.deliver(&schedule()).await.unwrap_err().to_string();
+            assert!(refused.contains("the ledger can't be used at the moment"), "{broken:?}: {refused}");
+        }
         assert_eq!(std::fs::read_to_string(world.ledger_file()).unwrap(), broken);
     }
 }
