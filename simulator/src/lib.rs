@@ -65,6 +65,7 @@ pub use model::resource_policy::Admission;
 pub use model::session::AssumeRole;
 pub use model::settling::Settling;
 pub use model::stack_sets::{StackInstance, StackSet};
+pub use model::table::{Expression, Item, Table};
 pub use model::trails::{ManagementEvents, Trail};
 pub use model::{Model, Settings};
 pub use rule::EventRule;

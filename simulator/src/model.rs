@@ -34,6 +34,7 @@ pub(crate) mod session;
 pub(crate) mod settling;
 mod shorthand;
 pub(crate) mod stack_sets;
+pub(crate) mod table;
 pub(crate) mod trails;
 mod versions;
 

@@ -16,6 +16,7 @@ use crate::partial::every_other;
 use crate::switches::OnOff;
 use crate::throttle::Throttle;
 use crate::wire::answer::{Answer, Output};
+use crate::wire::dynamodb::is_consistent;
 use crate::wire::request::{Input, Request};
 use crate::wire::{carry_out, writes};
 
@@ -165,6 +166,7 @@ impl State {
         let input = request.input.as_ref().map_err(ApiError::clone)?;
         let replica = match fault.map(|fault| &fault.kind) {
             _ if writes(service, operation) => None,
+            _ if service == "dynamodb" && is_consistent(input) => None,
             Some(FaultKind::StaleRead) => self.replica.as_mut(),
             Some(FaultKind::LaggingRead) => self.one_behind.as_mut(),
             _ => None,
@@ -172,8 +174,11 @@ impl State {
         if let Some(replica) = replica {
             return carry_out(replica, caller, service, operation, input);
         }
-        // What is sent to queues and buses is no state that anybody reads again.
-        if writes(service, operation) && !["sqs", "events"].contains(&service) && self.one_behind.is_some() {
+        // What is sent to queues and buses is no state that anybody reads again, and a table no state of AWS's.
+        if writes(service, operation)
+            && !["sqs", "events", "dynamodb"].contains(&service)
+            && self.one_behind.is_some()
+        {
             self.one_behind = Some(Box::new(self.model.clone()));
         }
         if let Some(FaultKind::PartOfBatch { code }) = fault.map(|fault| &fault.kind) {
@@ -277,7 +282,7 @@ impl State {
 
 /// What a call is about, as far as its input names it.
 fn target(input: &Input) -> Option<String> {
-    const NAMES: [&str; 16] = [
+    const NAMES: [&str; 17] = [
         "RoleArn",
         "PolicySourceArn",
         "RoleName",
@@ -294,6 +299,7 @@ fn target(input: &Input) -> Option<String> {
         "Name",
         "QueueUrl",
         "QueueName",
+        "TableName",
     ];
     if let Some(named) = NAMES.iter().find_map(|name| input.optional(name)) {
         return Some(named.to_owned());

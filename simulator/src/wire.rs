@@ -8,6 +8,7 @@ pub(crate) mod cloudformation;
 pub(crate) mod cloudtrail;
 pub(crate) mod constraint;
 pub(crate) mod control;
+pub(crate) mod dynamodb;
 mod event_stream;
 pub(crate) mod events;
 pub(crate) mod iam;
@@ -39,6 +40,7 @@ pub(crate) fn carry_out(
         "organizations" => organizations::carry_out(model, caller, operation, input),
         "account" => account::carry_out(model, caller, operation, input),
         "ssm" => ssm::carry_out(model, caller, operation, input),
+        "dynamodb" => dynamodb::carry_out(model, caller, operation, input),
         "sqs" => sqs::carry_out(model, caller, operation, input),
         "events" => events::carry_out(model, caller, operation, input),
         "iam" => iam::carry_out(model, caller, operation, input),
@@ -51,7 +53,8 @@ pub(crate) fn carry_out(
 
 /// Whether an operation changes anything when it succeeds. What isn't modelled never does.
 pub(crate) fn writes(service: &str, operation: &str) -> bool {
-    let reads = ["Get", "List", "Describe", "Apply", "Converse", "Invoke", "Assume", "Simulate"];
+    let reads =
+        ["Get", "BatchGet", "List", "Scan", "Describe", "Apply", "Converse", "Invoke", "Assume", "Simulate"];
     let modelled = SCHEMA.services.get(service).is_some_and(|known| known.operations.contains_key(operation));
     modelled && !reads.iter().any(|prefix| operation.starts_with(prefix))
 }

@@ -44,6 +44,7 @@ OPERATIONS = {
         "ChangeMessageVisibility", "CreateQueue", "DeleteMessage", "DeleteMessageBatch", "GetQueueAttributes",
         "GetQueueUrl", "PurgeQueue", "ReceiveMessage", "SendMessage", "SendMessageBatch",
     ],
+    "dynamodb": ["BatchGetItem", "CreateTable", "DescribeTable", "GetItem", "PutItem", "Scan"],
     "events": ["DescribeEventBus", "ListRules", "ListTargetsByRule", "PutEvents"],
     "iam": ["GetRole", "ListRoles", "ListUsers", "SimulatePrincipalPolicy"],
     "cloudtrail": ["DescribeTrails", "GetEventSelectors", "GetTrailStatus"],

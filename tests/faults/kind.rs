@@ -86,10 +86,22 @@ impl Kind {
     /// wasn't carried out, and may work later. So a write meets one of the two, in turn. Of a read it doesn't matter
     /// either whether it was carried out, so that it meets one of those two and the timeout.
     ///
+    /// A third of all calls ask the ledger for a document, and each comes to the same: nobody knows what is in it.
+    /// So each meets one of the kinds, in turn. What the ledger is told meets all of them, as other writes do.
+    ///
     /// A run that goes on through an outage is long where everything is done in one go. With queues it is short.
     pub(crate) fn is_due(self, scenario: Scenario, number: usize, call: &Call) -> bool {
         let kinds = if call.write { 2 } else { 3 };
         match self {
+            Kind::CrashAfter | Kind::ServerError | Kind::Denied | Kind::Timeout | Kind::Throttle
+                if call.service == "dynamodb" && !call.write =>
+            {
+                match number % 3 {
+                    0 => self == Kind::CrashAfter,
+                    1 => self == Kind::Denied,
+                    _ => self == Kind::ServerError,
+                }
+            }
             Kind::Outage => !scenario.is_queued(),
             Kind::Throttle => number.is_multiple_of(kinds),
             Kind::ServerError => number % kinds == 1,

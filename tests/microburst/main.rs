@@ -88,6 +88,7 @@ fn throttled(when: &Value) -> Vec<Value> {
         ("bedrock", "ThrottlingException"),
         ("ssm", "ThrottlingException"),
         ("events", "ThrottlingException"),
+        ("dynamodb", "ProvisionedThroughputExceededException"),
     ];
     let rule = |(service, code)| {
         let mut rule = when.clone();

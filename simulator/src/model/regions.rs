@@ -17,6 +17,7 @@ use super::parameter::Parameter;
 use super::queue::Queue;
 use super::repeat::Made;
 use super::settling::Settling;
+use super::table::Table;
 use super::{Model, clock};
 
 /// What one account holds in one Region.
@@ -32,6 +33,8 @@ pub struct RegionState {
     pub parameters: BTreeMap<String, Parameter>,
     /// Queues of SQS by name.
     pub queues: BTreeMap<String, Queue>,
+    /// Tables of DynamoDB by name.
+    pub tables: BTreeMap<String, Table>,
     /// What was made for each `clientRequestToken`.
     #[serde(skip)]
     pub(crate) tokens: BTreeMap<String, Made>,

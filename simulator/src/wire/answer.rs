@@ -36,7 +36,7 @@ pub(crate) struct Answer {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Protocol {
     RestJson,
-    /// JSON 1.0, with the error codes of the query protocol that it took the place of.
+    /// JSON 1.0; SQS's has the error codes of the query protocol that it took the place of.
     Json10,
     Json,
     Query,
@@ -46,7 +46,7 @@ fn protocol(service: &str) -> Protocol {
     match service {
         "sts" | "iam" | "cloudformation" => Protocol::Query,
         "organizations" | "ssm" | "events" | "cloudtrail" => Protocol::Json,
-        "sqs" => Protocol::Json10,
+        "sqs" | "dynamodb" => Protocol::Json10,
         _ => Protocol::RestJson,
     }
 }
@@ -102,7 +102,12 @@ impl Answer {
                 // Errors that the service doesn't model come from the framework that AWS's services are made with.
                 let modelled =
                     SCHEMA.services.get(service).is_some_and(|s| s.errors.contains_key(&error.code));
-                let namespace = if modelled { "com.amazonaws.sqs" } else { "com.amazon.coral.service" };
+                let namespace = match (modelled, service) {
+                    (true, "dynamodb") => "com.amazonaws.dynamodb.v20120810",
+                    (true, _) => "com.amazonaws.sqs",
+                    (false, "dynamodb") if error.code == "ValidationException" => "com.amazon.coral.validate",
+                    (false, _) => "com.amazon.coral.service",
+                };
                 members.insert("__type".to_owned(), format!("{namespace}#{}", error.code).into());
                 members.insert("message".to_owned(), error.message.clone().into());
                 (json_type(Protocol::Json10), Value::Object(members).to_string())
@@ -149,7 +154,7 @@ impl Answer {
                 "x-amzn-errortype",
                 &format!("{code}:http://internal.amazon.com/coral/com.amazon.{service}/"),
             ),
-            (Some(code), Protocol::Json10) => {
+            (Some(code), Protocol::Json10) if service == "sqs" => {
                 let fault = if status >= 500 { "Receiver" } else { "Sender" };
                 set("x-amzn-query-error", &format!("{};{fault}", super::sqs::query_code(&code)));
             }
@@ -192,7 +197,7 @@ fn spoken(service: &str, error: &ApiError) -> ApiError {
         ("organizations" | "account", "ThrottlingException") => "TooManyRequestsException",
         ("organizations", "InternalServerException") => "ServiceException",
         ("organizations", "ValidationException") => "InvalidInputException",
-        ("ssm", "InternalServerException") => "InternalServerError",
+        ("ssm" | "dynamodb", "InternalServerException") => "InternalServerError",
         ("sqs", "InternalServerException") => "InternalFailure",
         ("sqs", "ThrottlingException") => "RequestThrottled",
         ("events", "InternalServerException") => "InternalException",
@@ -222,7 +227,7 @@ fn status(service: &str, code: &str) -> u16 {
         | "UnrecognizedClientException"
         | "ExpiredTokenException"
         | "MissingAuthenticationTokenException"
-            if protocol(service) == Protocol::Json10 =>
+            if service == "sqs" =>
         {
             return 403;
         }

@@ -19,8 +19,8 @@ from botocore.eventstream import EventStreamBuffer
 from botocore.model import ServiceModel
 
 SERVICES = [
-    "account", "bedrock", "bedrock-runtime", "cloudformation", "cloudtrail", "events", "iam", "organizations", "sqs",
-    "ssm", "sts",
+    "account", "bedrock", "bedrock-runtime", "cloudformation", "cloudtrail", "dynamodb", "events", "iam",
+    "organizations", "sqs", "ssm", "sts",
 ]
 # Those that take forms and answer in XML.
 QUERY = ("cloudformation", "iam", "sts")
@@ -65,6 +65,15 @@ SQS_CODES = {
     },
 }
 SQS_STATUS = {"PurgeQueueInProgress": 403, "ReceiptHandleIsInvalid": 404, "RequestThrottled": 403}
+
+# DynamoDB's errors are of its own namespace, but for those of the framework.
+DYNAMODB_NAMESPACES = {
+    "AccessDeniedException": "com.amazon.coral.service",
+    "SerializationException": "com.amazon.coral.service",
+    "UnknownOperationException": "com.amazon.coral.service",
+    "UnrecognizedClientException": "com.amazon.coral.service",
+    "ValidationException": "com.amazon.coral.validate",
+}
 
 ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
@@ -208,6 +217,11 @@ class Checker:
             self._check_sqs_error(operation, code, members, status, headers, found, service)
             return
         shapes = operation.error_shapes if operation else []
+        if service.service_name == "dynamodb":
+            namespace, _, code = code.rpartition("#")
+            wanted = DYNAMODB_NAMESPACES.get(code, "com.amazonaws.dynamodb.v20120810")
+            if namespace != wanted:
+                found.append(f"{code} is of {wanted}, not of {namespace}")
         modelled = [shape for shape in shapes if shape.error_code == code]
         if not modelled:
             wanted = COMMON_ERRORS.get(code)

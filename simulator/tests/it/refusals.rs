@@ -42,7 +42,7 @@ async fn what_is_not_modelled_is_refused_and_recorded() {
     let json = hub.organizations("ListPolicies", json!({})).await;
     assert_eq!((json.status, json.code().as_str()), (400, "UnknownOperationException"));
     assert_eq!(hub.sts("Action=GetSessionToken").await.code(), "InvalidAction");
-    let other = hub.service("dynamodb", "DynamoDB_20120810.GetItem").await;
+    let other = hub.service("kinesis", "Kinesis_20131202.ListStreams").await;
     assert_eq!(other.code(), "UnknownOperationException", "a service that isn't modelled at all");
     assert!(simulator.calls().iter().all(|call| !call.write), "none of them could change anything");
     let calls: Vec<_> = simulator.calls().into_iter().map(|call| (call.service, call.operation)).collect();
@@ -53,7 +53,7 @@ async fn what_is_not_modelled_is_refused_and_recorded() {
             seen("bedrock", "GET /custom-models"),
             seen("organizations", "ListPolicies"),
             seen("sts", "GetSessionToken"),
-            seen("dynamodb", "DynamoDB_20120810.GetItem"),
+            seen("kinesis", "Kinesis_20131202.ListStreams"),
         ]
     );
     simulator.stop().await;
