@@ -172,3 +172,161 @@ impl PolicyDecision {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::enforcement::{Guarding, Models};
+    use crate::failure::{Category, Failure};
+    use crate::ids::GuardrailVersion;
+    use crate::observed::Seen;
+    use crate::record::{Origin, Ours, Record};
+
+    const PROFILE: &str = "arn:aws:bedrock:eu-west-1:222222222222:guardrail-profile/eu.guardrail.v1:0";
+
+    fn arn(name: &str) -> String {
+        format!("arn:aws:bedrock:eu-west-1:222222222222:guardrail/{name}")
+    }
+
+    fn grant() -> Grant {
+        Grant { resource: arn("base").parse().unwrap(), organization: "o-exampleorgid".parse().unwrap() }
+    }
+
+    fn target(text: &str) -> Target {
+        text.parse().unwrap()
+    }
+
+    fn enforcing(name: &str) -> Enforcement {
+        Enforcement {
+            guardrail: arn(name).parse().unwrap(),
+            version: GuardrailVersion::new(1).unwrap(),
+            models: Models::default(),
+            guarding: Guarding::default(),
+        }
+    }
+
+    fn enforced(name: &str) -> Observation {
+        Observation::Enforced(Seen {
+            config_id: "cfg1".parse().unwrap(),
+            enforcement: enforcing(name),
+            created_by: None,
+            updated_by: None,
+        })
+    }
+
+    fn denied() -> Failure {
+        Failure { category: Category::Denied, operation: "Get".to_owned(), message: "no".to_owned() }
+    }
+
+    #[test]
+    fn a_grant_is_taken_back_only_where_nobody_can_need_it() {
+        let theirs: Document = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"Tooling","Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::222222222222:root"}},"Action":"bedrock:ApplyGuardrail","Resource":"{}"}}]}}"#,
+            arn("base")
+        )
+        .parse()
+        .unwrap();
+        let Ensure::Put(both) = ensure(Some(&theirs), &grant()) else { panic!("it isn't granted yet") };
+        let policies = [
+            ("none", PolicySeen::Absent),
+            ("ours", PolicySeen::Attached(Document::granting(&grant()))),
+            ("theirs", PolicySeen::Attached(theirs.clone())),
+            ("both", PolicySeen::Attached(both)),
+            ("nonsense", PolicySeen::Invalid("{".parse::<Document>().unwrap_err())),
+            ("unreadable", PolicySeen::Unreadable(denied())),
+        ];
+        let uses = [
+            ("nobody", Use::Nobody),
+            ("somebody", Use::By(target("300000000001/eu-west-1"))),
+            ("who knows", Use::Unknown(target("300000000001/eu-west-1"))),
+        ];
+        let mut table = String::new();
+        for (who, used) in &uses {
+            for (what, seen) in &policies {
+                let words = match decide_withdrawal(seen, &grant(), used).map(|decision| decision.action) {
+                    None => "nothing, and it is forgotten".to_owned(),
+                    Some(PolicyAction::Granted) => "it stays".to_owned(),
+                    Some(PolicyAction::Held(reason)) => format!("held: {}", reason.code()),
+                    Some(PolicyAction::Change(change)) => {
+                        assert_eq!(change.purpose, Purpose::Withdraw);
+                        match change.to {
+                            None => "deleted".to_owned(),
+                            Some(rest) if rest == theirs => "theirs is left".to_owned(),
+                            Some(rest) => rest.text(),
+                        }
+                    }
+                };
+                table += &format!("{who} uses it, {what}: {words}\n");
+            }
+        }
+        expect![[r#"
+            nobody uses it, none: nothing, and it is forgotten
+            nobody uses it, ours: deleted
+            nobody uses it, theirs: nothing, and it is forgotten
+            nobody uses it, both: theirs is left
+            nobody uses it, nonsense: held: policy
+            nobody uses it, unreadable: held: unreadable.denied
+            somebody uses it, none: it stays
+            somebody uses it, ours: it stays
+            somebody uses it, theirs: it stays
+            somebody uses it, both: it stays
+            somebody uses it, nonsense: it stays
+            somebody uses it, unreadable: it stays
+            who knows uses it, none: held: may_be_enforced
+            who knows uses it, ours: held: may_be_enforced
+            who knows uses it, theirs: held: may_be_enforced
+            who knows uses it, both: held: may_be_enforced
+            who knows uses it, nonsense: held: may_be_enforced
+            who knows uses it, unreadable: held: may_be_enforced
+        "#]].assert_eq(&table);
+    }
+
+    #[test]
+    fn whoever_may_still_enforce_it_uses_it() {
+        let ours = Ours {
+            enforcement: enforcing("base"),
+            origin: Origin::Applied,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            revision: "0123456789abcdef".parse().unwrap(),
+            path: None,
+        };
+        let record = Record { ours: Some(ours), ..Record::default() };
+        let [first, second, elsewhere] =
+            ["300000000001/eu-west-1", "300000000002/eu-west-1", "300000000001/us-east-1"].map(target);
+        let resource = |text: &str| -> Resource { text.parse().unwrap() };
+        let guardrail = resource(&arn("base"));
+        let none = Records::new();
+        let recorded = Records::from([(first.clone(), record)]);
+        let used = |seen: &[(&Target, Observation)], records: &Records| {
+            let observed: Observed =
+                seen.iter().map(|(target, it)| ((*target).clone(), it.clone())).collect();
+            use_of(&guardrail, &observed, records)
+        };
+        let unreadable = || Observation::Unreadable(denied());
+        assert_eq!(used(&[(&first, Observation::Absent), (&second, enforced("other"))], &none), Use::Nobody);
+        assert_eq!(
+            used(&[(&first, unreadable()), (&second, enforced("base"))], &none),
+            Use::By(second.clone())
+        );
+        assert_eq!(
+            used(&[(&first, unreadable()), (&second, unreadable())], &none),
+            Use::Unknown(first.clone())
+        );
+        // In another Region it would be another guardrail.
+        assert_eq!(used(&[(&elsewhere, unreadable())], &none), Use::Nobody);
+        // The record speaks for who wasn't looked at, and for nobody else.
+        assert_eq!(used(&[(&second, Observation::Absent)], &recorded), Use::By(first.clone()));
+        assert_eq!(used(&[(&second, unreadable())], &recorded), Use::By(first.clone()));
+        assert_eq!(used(&[(&first, Observation::Absent)], &recorded), Use::Nobody);
+        // Any guardrail of the owner's there may cross Regions by the profile.
+        let everybody = Observed::from([(second.clone(), enforced("other"))]);
+        assert_eq!(use_of(&resource(PROFILE), &everybody, &none), Use::By(second));
+        for another in
+            [PROFILE.replace("eu-west-1", "us-east-1"), PROFILE.replace("222222222222", "222222222223")]
+        {
+            assert_eq!(use_of(&resource(&another), &everybody, &none), Use::Nobody, "{another}");
+        }
+    }
+}
