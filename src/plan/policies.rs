@@ -280,7 +280,8 @@ mod tests {
             who knows uses it, both: held: may_be_enforced
             who knows uses it, nonsense: held: may_be_enforced
             who knows uses it, unreadable: held: may_be_enforced
-        "#]].assert_eq(&table);
+        "#]]
+        .assert_eq(&table);
     }
 
     #[test]

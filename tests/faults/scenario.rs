@@ -5,7 +5,7 @@ use simulator::{Enforce, Model, PutParameter};
 
 use crate::baseline::{GUARDRAIL, Given, Placement, Wants};
 use crate::model::{SANDBOX, WORKLOAD, administrator};
-use crate::setting::Setting;
+use crate::setting::{LedgerKind, Setting};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scenario {
@@ -105,7 +105,7 @@ impl Scenario {
             members: if self == Scenario::Revision { 3 } else { 2 },
             region_count: 1,
             switches: simulator::Switches::default(),
-            durable: true,
+            ledger: LedgerKind::Table,
             placement: if copying { Placement::Copy } else { Placement::Central },
             replace_existing: self == Scenario::Revision,
             release_unusable: false,

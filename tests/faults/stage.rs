@@ -20,7 +20,7 @@ use crate::kind::Kind;
 use crate::model::{Place, Prompt, Snapshot, blocked_prompt};
 use crate::queues::{self, EMPTY, events_queue, tasks_queue};
 use crate::scenario::{Act, PARAMETER, Scenario, Scene};
-use crate::setting::Setting;
+use crate::setting::{LEDGER, Setting};
 use crate::step::{Wrong, WrongKind};
 
 /// Longer than any call takes here, on any machine.
@@ -30,8 +30,6 @@ const LONG: Duration = Duration::from_secs(120);
 const SHORT: Duration = Duration::from_millis(500);
 /// How long a scenario goes on, by the simulator's clock, until the next sweep begins.
 const UNTIL_A_SWEEP: Duration = Duration::from_secs(3600);
-/// The ledger's table.
-const LEDGER: &str = "ledger";
 /// More invocations than any scenario needs.
 const TOO_MANY: usize = 400;
 
@@ -89,8 +87,6 @@ impl Stage {
         let of_queues = queues::make_queues(&server, &hub);
         let mut variables = setting.variables(folder.path());
         variables.insert("KEEPER_BASELINE".to_owned(), format!("ssm:{PARAMETER}"));
-        // As it is deployed: what the ledger is asked and told are calls, and can go wrong as others can.
-        variables.insert("KEEPER_LEDGER".to_owned(), format!("table:{LEDGER}"));
         if scenario.is_queued() {
             variables.insert("KEEPER_BUS".to_owned(), "keeper".to_owned());
             variables.extend(of_queues);

@@ -372,7 +372,7 @@ impl Run<'_> {
             previous.seen.config_id.as_str() == before.config_id
                 && recorded_signature(&previous.seen.enforcement) == signature(before)
         });
-        if !self.setting.durable || !kept {
+        if !self.setting.is_durable() || !kept {
             return broken(
                 Invariant::ForeignReplaced,
                 format!("{place} had something of {by}, of which there is no lasting record"),

@@ -2,7 +2,7 @@
 //!
 //! A history is a small organization, a baseline, and [`STEPS`] steps. Whatever the simulator's buses tell is
 //! brought to the queue of events once, twice, late or never, and in another order. Event source mappings hand
-//! out batches to two versions of the function, which share one durable ledger and nothing else. Up to four
+//! out batches to two versions of the function, which share one ledger, a file or a table, and nothing else. Up to four
 //! invocations run side by side and take turns by calls; each can be killed between any two of them, at a call,
 //! with its process, or by its time limit when the clock jumps. Around them administrators meddle, accounts come
 //! and go, the baseline changes, calls go wrong.
@@ -18,6 +18,7 @@ mod judge;
 mod planted;
 mod post;
 mod step;
+mod store;
 mod tale;
 mod world;
 

@@ -22,6 +22,20 @@ use crate::model::{ROOT, SANDBOX, WORKLOAD};
 pub(crate) const MEMBER_ROLE: &str = "GuardrailKeeperMember";
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 
+/// The name of the ledger's table.
+pub(crate) const LEDGER: &str = "ledger";
+
+/// Where a keeper's ledger is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LedgerKind {
+    /// It ends with the keeper.
+    Memory,
+    /// It outlives the keeper.
+    File,
+    /// As it is deployed.
+    Table,
+}
+
 /// The fixed part of a history. Everything follows from it and from the steps.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
@@ -29,8 +43,8 @@ pub(crate) struct Setting {
     pub(crate) members: usize,
     pub(crate) region_count: usize,
     pub(crate) switches: Switches,
-    /// Whether the ledger is a file, which outlives the keeper.
-    pub(crate) durable: bool,
+    /// Where the ledger is.
+    pub(crate) ledger: LedgerKind,
     /// How the baseline begins.
     pub(crate) placement: Placement,
     pub(crate) replace_existing: bool,
@@ -78,7 +92,7 @@ impl Setting {
             members: if dice.chance(85) { 2 } else { 3 },
             region_count: if dice.chance(80) { 1 } else { 2 },
             switches,
-            durable: dice.chance(60),
+            ledger: if dice.chance(60) { LedgerKind::File } else { LedgerKind::Memory },
             placement: if dice.chance(if refused { 80 } else { 25 }) {
                 Placement::Copy
             } else {
@@ -95,6 +109,11 @@ impl Setting {
             attempts: if dice.chance(70) { 1 } else { 2 },
             port: 0,
         }
+    }
+
+    /// Whether the ledger outlives the keeper.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.ledger != LedgerKind::Memory
     }
 
     pub(crate) fn regions(&self) -> &'static [&'static str] {
@@ -192,10 +211,10 @@ impl Setting {
 
     /// The settings of a keeper whose baseline and ledger are in a folder.
     pub(crate) fn variables(&self, folder: &Path) -> BTreeMap<String, String> {
-        let ledger = if self.durable {
-            format!("file:{}", ledger_file(folder).display())
-        } else {
-            "memory".to_owned()
+        let ledger = match self.ledger {
+            LedgerKind::Memory => "memory".to_owned(),
+            LedgerKind::File => format!("file:{}", ledger_file(folder).display()),
+            LedgerKind::Table => format!("table:{LEDGER}"),
         };
         [
             ("KEEPER_BASELINE", baseline_file(folder).display().to_string()),
@@ -248,7 +267,7 @@ pub(crate) fn baseline_file(folder: &Path) -> std::path::PathBuf {
 
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Setting { seed, members, durable, propagation_seconds, making_seconds, attempts, .. } = self;
+        let Setting { seed, members, ledger, propagation_seconds, making_seconds, attempts, .. } = self;
         let Setting { setup_seconds, grace_minutes, page_items, .. } = self;
         writeln!(
             f,
@@ -261,7 +280,11 @@ impl fmt::Display for Setting {
         writeln!(
             f,
             "  ledger {}, changes take effect after {propagation_seconds} s, guardrails are made in {making_seconds} s, {attempts} attempts",
-            if *durable { "in a file" } else { "in memory" }
+            match ledger {
+                LedgerKind::Memory => "in memory",
+                LedgerKind::File => "in a file",
+                LedgerKind::Table => "in a table",
+            }
         )?;
         writeln!(
             f,

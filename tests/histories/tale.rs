@@ -132,7 +132,7 @@ impl Tale<'_> {
             Step::Wait { seconds } => self.wait(*seconds),
             Step::Ledger { writable } => {
                 self.set_ledger(*writable);
-                self.figures.unwritable_ledgers += usize::from(!writable && self.setting.durable);
+                self.figures.unwritable_ledgers += usize::from(!writable && self.setting.is_durable());
             }
         }
         self.book.rest = Rest::No;
@@ -174,7 +174,7 @@ impl Tale<'_> {
         if forgets {
             drop(fs::remove_file(ledger_file(self.folder.path())));
         }
-        if forgets || !self.setting.durable {
+        if forgets || !self.setting.is_durable() {
             self.book.forget();
         }
         self.keeper = self.setting.keeper(&self.server, self.folder.path()).await;
@@ -423,7 +423,7 @@ pub(crate) fn excuse(setting: &Setting, wants: &Wants, place: &Place, foreign: b
     let refused = setting.switches.cross_account_reference == Answer::Refused;
     if foreign && !wants.replace_existing {
         Some("somebody else's, and the baseline keeps those")
-    } else if foreign && !setting.durable {
+    } else if foreign && !setting.is_durable() {
         Some("somebody else's, and the ledger doesn't last")
     } else if refused && wants.placement == Placement::Central && place.account != setting.owner() {
         Some("AWS refuses another account's guardrail, and the baseline wants no copies")

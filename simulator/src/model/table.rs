@@ -174,6 +174,26 @@ impl Model {
         Ok(())
     }
 
+    /// Takes a table away with what is in it, as if it had never been made.
+    pub fn take_table(&mut self, account: &str, region: &str, name: &str) -> Option<Table> {
+        self.region_mut(account, region).ok()?.tables.remove(name)
+    }
+
+    /// Puts a table there as it is.
+    ///
+    /// # Errors
+    /// When there is no such account, or its Region is off.
+    pub fn put_table(
+        &mut self,
+        account: &str,
+        region: &str,
+        name: &str,
+        table: Table,
+    ) -> Result<(), ApiError> {
+        self.region_mut(account, region)?.tables.insert(name.to_owned(), table);
+        Ok(())
+    }
+
     /// A table, if there is one.
     pub fn table(&self, account: &str, region: &str, name: &str) -> Option<&Table> {
         self.region(account, region)?.tables.get(name)

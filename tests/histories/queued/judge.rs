@@ -13,7 +13,6 @@
 //! still wanted isn't asked. How often that was so is counted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use guardrail_keeper::baseline::Revision;
@@ -23,6 +22,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use simulator::{Call, Model};
 
+use super::store::Store;
 use crate::baseline::{Mode, Wants};
 use crate::check::{Book, Deeds, Invariant, Run, Violation, recorded_signature};
 use crate::model::{Place, Snapshot};
@@ -61,9 +61,7 @@ struct Context {
 /// What the judge knows, beside the model.
 pub(crate) struct Judge {
     setting: Setting,
-    ledger: PathBuf,
-    /// The ledger while nobody can read it.
-    pub(crate) hidden_ledger: Option<Vec<u8>>,
+    pub(crate) store: Store,
     /// Every fault that was set since the history began: what was read then may be gone by for long.
     pub(crate) faults: Vec<Wrong>,
     baselines: Vec<Published>,
@@ -92,11 +90,10 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    pub(crate) fn new(setting: &Setting, ledger: PathBuf) -> Judge {
+    pub(crate) fn new(setting: &Setting, store: Store) -> Judge {
         Judge {
             setting: setting.clone(),
-            ledger,
-            hidden_ledger: None,
+            store,
             faults: Vec::new(),
             baselines: Vec::new(),
             places: Vec::new(),
@@ -191,6 +188,9 @@ impl Judge {
     pub(crate) fn see(&mut self, call: &Call, model: &mut Model) {
         self.calls.push(call.clone());
         self.note(call);
+        if call.write && call.service == "dynamodb" {
+            self.store.look(model);
+        }
         if !call.write || call.service != "bedrock" || self.violation.is_some() {
             return;
         }
@@ -376,7 +376,8 @@ impl Judge {
             ("approved", all.iter().any(|wants| wants.mode != Mode::Audit)),
         ];
         for document in earlier.iter().filter(|(_, applies)| *applies).map(|(document, _)| *document) {
-            let Some(revision) = self.document(document).and_then(|it| it["text"].as_str().map(Revision::of))
+            let Some(revision) =
+                self.store.document(document).and_then(|it| it["text"].as_str().map(Revision::of))
             else {
                 continue;
             };
@@ -454,18 +455,8 @@ impl Judge {
         Ok(())
     }
 
-    /// A document of the ledger, as it lies in its file.
-    fn document(&self, key: &str) -> Option<Value> {
-        let bytes = match &self.hidden_ledger {
-            Some(bytes) => bytes.clone(),
-            None => std::fs::read(&self.ledger).ok()?,
-        };
-        let contents: Value = serde_json::from_slice(&bytes).ok()?;
-        contents["documents"].get(key)?.get("document").cloned().filter(|it| !it.is_null())
-    }
-
     fn records(&self, account: &str) -> Records {
-        let record = self.document(&format!("account#{account}"));
+        let record = self.store.document(&format!("account#{account}"));
         let record: Option<AccountRecord> = record.and_then(|record| serde_json::from_value(record).ok());
         let account: Option<AccountId> = account.parse().ok();
         match (account, record) {

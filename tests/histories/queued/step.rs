@@ -6,7 +6,7 @@ use simulator::{Fault, FaultKind};
 
 use crate::baseline::{Given, Mode, Placement};
 use crate::dice::Dice;
-use crate::setting::Setting;
+use crate::setting::{LedgerKind, Setting};
 use crate::step::{self, Edit, Enforced, Meddling, Unit, Wrong, WrongKind};
 
 /// One step.
@@ -219,7 +219,9 @@ const STEP_MIX: [(usize, Kind); 16] = [
 /// The setting of a seed: the ledger lasts, since it is all that several processes share.
 pub(crate) fn setting(seed: u64, dice: &mut Dice) -> Setting {
     let random = Setting::random(seed, dice);
-    let lasting = Setting { members: 3 + usize::from(dice.chance(30)), durable: true, ..random };
+    // All that several processes share has to outlive each.
+    let ledger = if (seed / 6).is_multiple_of(2) { LedgerKind::File } else { LedgerKind::Table };
+    let lasting = Setting { members: 3 + usize::from(dice.chance(30)), ledger, ..random };
     if !Manner::of(&lasting).quiet {
         return lasting;
     }

@@ -19,7 +19,7 @@ use guardrail_keeper::reconcile::Keeper;
 use guardrail_keeper::trigger::{REQUEST_DETAIL_TYPE, REQUEST_SOURCE};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use simulator::{Ended, EventSourceMapping, Next, QueueName, SendMessage, Server};
+use simulator::{Ended, EventSourceMapping, Fault, FaultKind, Next, QueueName, SendMessage, Server};
 use tempfile::TempDir;
 
 use super::figures::Figures;
@@ -27,6 +27,7 @@ use super::judge::Judge;
 use super::planted::Plant;
 use super::post::Post;
 use super::step::{Manner, Step, absent, is_out_of_order};
+use super::store::Store;
 use super::world::{PARAMETER, is_reachable, live, publish};
 use crate::act::Stage;
 use crate::baseline::{Wanted, Wants};
@@ -34,7 +35,7 @@ use crate::check::{Invariant, Violation, broken};
 use crate::dice::Dice;
 use crate::model::{Place, Prompt, blocked_prompt};
 use crate::queues::{events_queue, make_queues, tasks_queue};
-use crate::setting::{Setting, ledger_file};
+use crate::setting::{LedgerKind, Setting};
 use crate::step::{self, Meddling, account_of};
 use crate::tale::{CHANGED, CONTESTED, Failed, excuse};
 
@@ -149,7 +150,7 @@ impl Tale<'_> {
         other.insert("KEEPER_CONCURRENCY".to_owned(), "2".to_owned());
         let variables = [variables, other];
         let wants = Wants::start(setting);
-        let mut judge = Judge::new(setting, ledger_file(folder.path()));
+        let mut judge = server.with(|model| Judge::new(setting, Store::of(setting, folder.path(), model)));
         judge.published(&wants, &wants.text(setting));
         server.with(|model| {
             model.settings.keep_events = 10_000;
@@ -331,6 +332,9 @@ impl Tale<'_> {
     async fn end_faults(&mut self) -> Result<(), Violation> {
         self.server.clear_faults();
         self.faults = false;
+        if self.setting.ledger == LedgerKind::Table && !self.ledger[1] {
+            self.let_puts_fail();
+        }
         if self.patience == SHORT {
             self.finish_all().await?;
             self.be_patient(LONG).await;
@@ -363,9 +367,18 @@ impl Tale<'_> {
         Ok(())
     }
 
-    /// The ledger's lock is a file. Where a folder has that name, nothing can be written.
+    /// The ledger's lock is a file: where a folder has that name, nothing can be written. A table is written by calls.
     fn set_ledger(&mut self, writable: bool) {
-        self.ledger[1] = writable;
+        let was = std::mem::replace(&mut self.ledger[1], writable);
+        if self.setting.ledger == LedgerKind::Table {
+            match (was, writable) {
+                (true, false) => self.let_puts_fail(),
+                // With the others that are set: they can't be told apart.
+                (false, true) => self.server.clear_faults(),
+                (true, true) | (false, false) => {}
+            }
+            return;
+        }
         let lock = self.folder.path().join("ledger.json.lock");
         if writable {
             drop(fs::remove_dir(&lock));
@@ -375,21 +388,17 @@ impl Tale<'_> {
         }
     }
 
-    /// What lies there instead of the ledger is none.
+    fn let_puts_fail(&self) {
+        self.server.fault(Fault::new(FaultKind::ServerError).operation("PutItem"));
+    }
+
     fn hide_ledger(&mut self, gone: bool) {
-        let file = ledger_file(self.folder.path());
-        let mut judge = lock(&self.judge);
-        match (gone, judge.hidden_ledger.take()) {
-            (true, None) => {
-                judge.hidden_ledger = fs::read(&file).ok();
-                if judge.hidden_ledger.is_some() {
-                    fs::write(&file, "{").expect("the folder is ours");
-                }
-            }
-            (false, Some(bytes)) => fs::write(&file, bytes).expect("the folder is ours"),
-            (_, kept) => judge.hidden_ledger = kept,
-        }
-        self.ledger[0] = judge.hidden_ledger.is_none();
+        let judge = Arc::clone(&self.judge);
+        self.ledger[0] = self.server.with(|model| {
+            let mut judge = lock(&judge);
+            judge.store.hide(gone, model);
+            !judge.store.is_hidden()
+        });
     }
 
     /// Lambda ends whatever lasts longer than a function may.
