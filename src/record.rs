@@ -404,6 +404,8 @@ mod tests {
             (vec![copy("a"), released(), released()], Some("a")),
             (vec![copy("a"), central()], Some("a")),
             (vec![copy("a"), copy("b")], Some("a")),
+            (vec![copy("a"), released(), copy("b")], Some("a")),
+            (vec![copy("a"), released(), central()], Some("a")),
             (vec![copy("a"), copy("b"), copy("a")], Some("b")),
             (vec![copy("a"), released(), copy("a")], None),
             (vec![copy("a"), released(), Note::Tidied], None),
@@ -458,6 +460,10 @@ mod tests {
         assert!(record.is_contested(at(901)) && record.must_wait(at(1499)));
         assert!(record.is_contested(at(1500)) && !record.must_wait(at(1500)));
         assert!(!record.is_contested(at(900 + 3600)));
+        // An hour after one it is no longer counted, and no longer remembered.
+        assert_eq!([4499, 4500].map(|second| record.repairs_lately(at(second))), [1, 0]);
+        record.note(enforced(4500, true));
+        assert_eq!(record.repairs, [at(4500)]);
     }
 
     #[test]

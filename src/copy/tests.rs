@@ -266,6 +266,43 @@ fn where_there_is_no_room_the_oldest_goes_that_may() {
 }
 
 #[test]
+fn a_status_is_awss_word_for_it_both_ways() {
+    for (word, status) in [
+        ("READY", Status::Ready),
+        ("FAILED", Status::Failed),
+        ("DELETING", Status::Deleting),
+        ("VERSIONING", Status::Busy("VERSIONING".to_owned())),
+    ] {
+        assert_eq!(Status::from(word.to_owned()), status);
+        assert_eq!(String::from(status.clone()), word);
+        let why = NoOriginal::NotReady(status).to_string();
+        assert_eq!(why, format!("the guardrail is {word}, not READY"));
+    }
+}
+
+#[test]
+fn a_version_of_another_guardrail_is_none_of_this_one() {
+    let Enforced::Own(own) = enforced(3) else { panic!("it is the member's own") };
+    assert_eq!(enforced(3).version_of(&own.guardrail), Some(version(3)));
+    assert_eq!(enforced(3).version_of(&arn("300000000009")), None);
+}
+
+#[test]
+fn only_what_is_made_or_updated_is_written() {
+    let published = Published { guardrail: copy(), version: version(1) };
+    for (verdict, written) in [
+        (CopyVerdict::Needs(CopyStep::Create), true),
+        (CopyVerdict::Needs(CopyStep::UpdateDraft(copy())), true),
+        (CopyVerdict::Needs(CopyStep::Publish(copy())), false),
+        (CopyVerdict::Needs(CopyStep::DeleteVersion(published.clone())), false),
+        (CopyVerdict::Ready(published), false),
+        (CopyVerdict::NotReady(Status::Failed), false),
+    ] {
+        assert_eq!(verdict.is_written(), written, "{verdict:?}");
+    }
+}
+
+#[test]
 fn an_enforcement_counts_as_the_members_own_only_there() {
     use crate::enforcement::Enforcement;
     use crate::observed::Seen;
