@@ -248,3 +248,6 @@ fn not_granted(
         })
     })
 }
+
+#[cfg(test)]
+mod tests;

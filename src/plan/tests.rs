@@ -503,6 +503,47 @@ fn a_copy_comes_before_what_is_enforced_and_never_in_the_place_of_what_is_somebo
     "#]].assert_eq(&lines);
 }
 
+#[test]
+fn a_repair_that_is_undone_again_and_again_waits_and_a_first_one_does_not() {
+    let roles = own_roles();
+    let wish = wanted(None, Existing::Keep, OnUnusable::Keep);
+    let resolved = Resolved::from([(target(), wish)]);
+    let now = Timestamp::from_second(10_000).unwrap();
+    let grounds = Grounds { now, ..grounds(&roles) };
+    let lately = |count: i64| (1..=count).map(|ago| Timestamp::from_second(10_000 - ago).unwrap()).collect();
+    let tampered = seen(enforcement("base", 1), None, Some(ADMIN));
+    let told = |observation: &Observation, record: Record| {
+        let observed = Observed::from([(target(), observation.clone())]);
+        let plan = plan(&resolved, &observed, &Records::from([(target(), record)]), grounds);
+        in_words(&plan.decisions[&target()])
+    };
+    let ours = |repairs| Record { repairs: lately(repairs), ..recorded(enforcement("base", 2)) };
+    expect!["300000000001/eu-west-1 corporate:1 => corporate:2 (weaker)"].assert_eq(&told(&tampered, ours(3)));
+    expect!["held: arn:aws:sts::300000000001:assumed-role/Admin/alice undoes each repair: stop it, or change the baseline; the next repair waits"].assert_eq(&told(&tampered, ours(4)));
+    expect!["held: somebody undoes each repair: find out who in CloudTrail; the next repair waits"].assert_eq(&told(&Observation::Absent, ours(4)));
+    // Where nothing was ours there is nothing to repair.
+    let first = Record { repairs: lately(4), ..Record::default() };
+    expect!["300000000001/eu-west-1 enforce corporate:2"].assert_eq(&told(&Observation::Absent, first));
+}
+
+#[test]
+fn changes_of_policies_are_told_apart_from_what_is_granted_or_held() {
+    let grant = |guardrail: &str| crate::resource_policy::Grant {
+        resource: crate::resource_policy::Resource::Guardrail(enforcement(guardrail, 1).guardrail),
+        organization: "o-exampleorgid".parse().unwrap(),
+    };
+    let granted = crate::resource_policy::Document::granting(&grant("granted"));
+    let decisions = [
+        ("absent", crate::observed::PolicySeen::Absent),
+        ("granted", crate::observed::PolicySeen::Attached(granted)),
+        ("unreadable", crate::observed::PolicySeen::Unreadable(denied())),
+    ];
+    let policies = decisions.map(|(name, seen)| (grant(name).resource, decide_policy(&seen, &grant(name))));
+    let plan = Plan { policies: policies.into(), ..Plan::default() };
+    let changed: Vec<_> = plan.policy_changes().map(|change| change.grant.resource.clone()).collect();
+    assert_eq!(changed, [grant("absent").resource]);
+}
+
 // The laws.
 
 /// What would be there after a decision was carried out, and what would be recorded.
