@@ -194,6 +194,16 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
     }
 
     #[test]
+    fn a_guardrail_is_found_by_its_arn() {
+        let keys = |guardrail: &str| {
+            let arn = format!("arn:aws:bedrock:us-east-1:222222222222:guardrail/{guardrail}");
+            stored().keys_of(&arn.parse().unwrap())
+        };
+        assert_eq!(keys("base"), BTreeSet::from(["corporate".parse().unwrap()]));
+        assert_eq!(keys("another"), BTreeSet::new());
+    }
+
+    #[test]
     fn it_has_an_age() {
         let at = |second| Timestamp::from_second(second).unwrap();
         assert!(stored().is_fresh(at(1059), 60));
