@@ -221,7 +221,7 @@ pub struct Broken {
     pub unusable: Unusable,
 }
 
-/// How long the ledger remembers what it is told.
+/// What can be expected of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LedgerState {
     /// It outlives this process.
@@ -237,7 +237,7 @@ pub enum LedgerState {
 pub struct Grounds<'a> {
     /// The roles whose writes are ours.
     pub own_roles: &'a OwnRoles,
-    /// Whether a foreign configuration can be recorded so that it outlives this process.
+    /// What the ledger is good for: a foreign configuration is replaced only where it is kept for good.
     pub ledger: LedgerState,
     /// What time it is: repairs that somebody undoes again and again are paced.
     pub now: Timestamp,

@@ -35,7 +35,7 @@ pub struct Report {
     /// What went wrong besides: for example a ledger that could not be written.
     pub warnings: Vec<String>,
     /// What the ledger could not tell or be told, in words, if that was so: what was decided without it may have
-    /// to be decided otherwise. It is among the warnings as well.
+    /// to be decided otherwise. It is among the warnings as well, unless nothing was done.
     pub ledger_trouble: Option<String>,
     /// What the ledger knew of the targets before the run: by it, what is new can be told.
     pub before: Records,

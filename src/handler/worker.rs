@@ -69,7 +69,7 @@ impl Planner<'_> {
         sequence: Option<Sequence>,
     ) -> Result<(), HandlerError> {
         let Task::Account(work) = &task else { return Ok(()) };
-        let early = self.put_back(work, baseline, sequence).await;
+        let (early, mut trouble) = self.put_back(work, baseline, sequence).await;
         let telling = Telling::begin(self.keeper);
         let report = match self.keeper.work_on_account(baseline, work, sequence).await {
             Ok(Worked::Done(report)) => report,
@@ -89,17 +89,22 @@ impl Planner<'_> {
             }
             Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
         };
-        telling.task(&report, &work.cause).await;
+        trouble = trouble.or_else(|| report.ledger_trouble.clone());
+        let attempted = report.outcomes().next().is_some();
+        // What is held without the ledger may be no news, and not so for long: it is told when that is known.
+        if attempted || trouble.is_none() {
+            telling.task(&report, &work.cause).await;
+        }
         // The owner's side is asked first: it may be done by the time the account is looked at again.
         let owner = regions_for_the_owner(&report).into_iter().map(|region| {
             let cause = Cause { sweep: false, ..work.cause.clone() };
             Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, cause })
         });
         self.send(owner.collect()).await?;
-        self.see_that_it_is_counted(baseline, &report, &work.cause).await?;
-        if let Some(trouble) = &report.ledger_trouble {
-            return self.wait_for(task, BTreeSet::new(), trouble).await;
+        if let Some(trouble) = trouble {
+            return self.wait_for(task, BTreeSet::new(), &trouble).await;
         }
+        self.see_that_it_is_counted(baseline, &report, &work.cause).await?;
         let mut waiting = report.waiting(work.cause.sweep);
         let mut reports = report.targets;
         for (target, report) in early {
@@ -129,9 +134,14 @@ impl Planner<'_> {
             return Ok(());
         }
         let (revision, now) = (&baseline.revision, Timestamp::now());
-        let claimed = self.keeper.ledger().claim_count(revision, now, COUNTED_AGAIN_SECONDS).await;
-        if !claimed.map_err(Stopped::Ledger)? {
-            return Ok(());
+        match self.keeper.ledger().claim_count(revision, now, COUNTED_AGAIN_SECONDS).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            // The task waits in any case, and asks again then.
+            Err(error) => {
+                warn!("whether somebody counts what baseline {revision} changes isn't known: {error}");
+                return Ok(());
+            }
         }
         warn!("nobody seems to count what baseline {revision} changes, so that is begun now");
         let cause = Cause {
@@ -148,27 +158,38 @@ impl Planner<'_> {
     }
 
     /// While the present baseline waits for its approval: what the one before it wants, as far as that
-    /// takes nothing from anybody. Answers what has to be tried again.
+    /// takes nothing from anybody. Answers what has to be tried again, and what the ledger could not tell or be
+    /// told: then all of it has to.
     async fn put_back(
         self,
         work: &AccountTask,
         baseline: &Baseline,
         sequence: Option<Sequence>,
-    ) -> BTreeMap<Target, TargetReport> {
-        let Some(approved) = self.keeper.approved_before(baseline).await else { return BTreeMap::new() };
+    ) -> (BTreeMap<Target, TargetReport>, Option<String>) {
+        let approved = match self.keeper.approved_before(baseline).await {
+            Ok(Some(approved)) => approved,
+            Ok(None) => return (BTreeMap::new(), None),
+            Err(error) => {
+                let trouble = format!("which baseline was approved last isn't known: {error}");
+                return (BTreeMap::new(), Some(trouble));
+            }
+        };
         let telling = Telling::begin(self.keeper);
         let waiting = &baseline.revision;
         let report = match self.keeper.work_until_approved(&approved, waiting, work, sequence).await {
             Ok(Worked::Done(report)) => report,
             // The look by the present baseline comes to the same, and says so.
-            Ok(Worked::Departed(_) | Worked::Pending(_)) | Err(_) => return BTreeMap::new(),
+            Ok(Worked::Departed(_) | Worked::Pending(_)) => return (BTreeMap::new(), None),
+            // That one may come to more, now that what went wrong has passed: it would be the last.
+            Err(stopped) => return (BTreeMap::new(), Some(stopped.to_string())),
         };
         if report.targets.values().any(|report| matches!(report, TargetReport::Attempted(_))) {
             info!("baseline {waiting} waits for its approval, so {} was gone by first", approved.revision);
             telling.task(&report, &work.cause).await;
         }
         let waiting = report.waiting(work.cause.sweep);
-        report.targets.into_iter().filter(|(target, _)| waiting.contains(target)).collect()
+        let trouble = report.ledger_trouble;
+        (report.targets.into_iter().filter(|(target, _)| waiting.contains(target)).collect(), trouble)
     }
 
     async fn work_for_owner(
@@ -200,10 +221,9 @@ impl Planner<'_> {
             // By way of the queue, so that this task's group is free.
             self.later(&Errand::Sweep(sweep), 0).await?;
         }
-        match report.unfinished().first() {
+        match report.unfinished().into_iter().next().or(report.ledger_trouble) {
             None => Ok(()),
             Some(first) => {
-                let first = first.clone();
                 // Whoever uses the guardrail has been told of; what is left is the policy itself.
                 let task = match task {
                     Task::Owner(work) => Task::Owner(OwnerTask { then: Then::Nothing, ..work }),

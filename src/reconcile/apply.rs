@@ -54,7 +54,10 @@ impl Keeper {
                 self.record_grant(resource, None).await;
             }
             if manner.part == Part::Everything {
-                let whole = whole && !plan.plan().leaves_ours_undecided(&records, ledger_remembers);
+                // What was seen without the ledger wasn't counted.
+                let whole = whole
+                    && report.ledger_trouble.is_none()
+                    && !plan.plan().leaves_ours_undecided(&records, ledger_remembers);
                 let begun = self.begin_rollout(plan.plan(), rollout, extent, whole).await;
                 report.warnings.extend(begun);
             }

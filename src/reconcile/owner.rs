@@ -171,11 +171,15 @@ impl Keeper {
         }
     }
 
-    pub(super) async fn grants(&self, warnings: &mut Vec<String>) -> Grants {
-        self.ledger.grants().await.unwrap_or_else(|error| {
-            warnings.push(format!("which grants are ours isn't known, so none is taken back: {error}"));
-            Grants::new()
-        })
+    /// The grants that are ours, and why they aren't known, if so.
+    pub(super) async fn grants(&self) -> (Grants, Option<String>) {
+        match self.ledger.grants().await {
+            Ok(grants) => (grants, None),
+            Err(error) => {
+                let why = format!("which grants are ours isn't known, so none is taken back: {error}");
+                (Grants::new(), Some(why))
+            }
+        }
     }
 
     /// Decides about the grants that we added and that the baseline has no use for any more. `None`

@@ -8,7 +8,7 @@ use tracing::{error, warn};
 use super::{Keeper, Stopped, parse, unreadable};
 use crate::baseline::{Baseline, Mode, Revision};
 use crate::failure::Category;
-use crate::ledger::LastGood;
+use crate::ledger::{LastGood, LedgerError};
 use crate::settings::BaselineSource;
 
 /// How long a baseline that was read is believed to be the present one, where many runs of one
@@ -67,37 +67,29 @@ impl Keeper {
 
     /// The last approved baseline, where this one waits for its approval: until then unguarded is worse
     /// than guarded by what was approved before. Nothing is released by it, and in `audit` nobody writes.
-    pub async fn approved_before(&self, baseline: &Baseline) -> Option<Baseline> {
+    ///
+    /// # Errors
+    /// When the ledger can't be read: then whether there is one isn't known.
+    pub async fn approved_before(&self, baseline: &Baseline) -> Result<Option<Baseline>, LedgerError> {
         let revision = &baseline.revision;
         if baseline.mode == Mode::Audit || self.kept.is_approved(revision) {
-            return None;
+            return Ok(None);
         }
-        let known = match self.ledger.rollout().await {
-            Ok(known) => known,
-            Err(error) => {
-                warn!("how far the baseline has come isn't known, so nobody goes by an earlier one: {error}");
-                return None;
-            }
-        };
+        let known = self.ledger.rollout().await?;
         if known.is_some_and(|known| known.revision == *revision && known.approved) {
             self.keep_approved(revision).await;
-            return None;
+            return Ok(None);
         }
-        let approved = match self.ledger.last_approved().await {
-            Ok(approved) => approved?,
-            Err(error) => {
-                warn!("which baseline was approved last isn't known: {error}");
-                return None;
-            }
-        };
-        let mut approved = Baseline::parse(&approved.text).ok()?;
+        let Some(approved) = self.ledger.last_approved().await? else { return Ok(None) };
+        // One that can't be read any more is none.
+        let Ok(mut approved) = Baseline::parse(&approved.text) else { return Ok(None) };
         if approved.mode == Mode::Audit || approved.organization != baseline.organization {
-            return None;
+            return Ok(None);
         }
         approved.mode = Mode::EnforceOnly;
         // Whom the present one leaves out is left out at once.
         approved.exclude.extend(baseline.exclude.iter().cloned());
-        Some(approved)
+        Ok(Some(approved))
     }
 
     /// Keeps the present baseline as the last approved one, if it is the one that was read.

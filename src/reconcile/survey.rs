@@ -88,11 +88,12 @@ impl Keeper {
         let is_up = trouble.is_none();
         let (mut rollout, unknown) = self.rollout(baseline).await;
         warnings.extend(trouble.iter().chain(&unknown).cloned());
-        let ledger_trouble = trouble.or(unknown);
         rollout.approved |= manner.approved;
         let whole = scope.accounts == Accounts::All && scope.regions == Regions::All;
         // Only a look at everything can tell that a grant isn't needed any more.
-        let grants = self.grants(&mut warnings).await;
+        let (grants, no_grants) = self.grants().await;
+        warnings.extend(no_grants.clone());
+        let ledger_trouble = trouble.or(unknown).or(no_grants);
         // What this very run released may have effect for a while yet: the next sweep takes back.
         let leftovers = match manner.part {
             Part::Everything if whole && !manner.again => grants.clone(),
@@ -135,11 +136,6 @@ impl Keeper {
         };
         let grounds = Grounds { own_roles: &self.settings.own_roles, ledger, now: Timestamp::now() };
         let mut plan = plan(&resolved, &observed, &records, grounds);
-        if manner.part == Part::Account && !manner.owner_anew && plan.changes().any(Change::gives_up) {
-            // It rests on what may be over by now.
-            let anew = Manner { owner_anew: true, ..manner.clone() };
-            return Box::pin(self.survey_as(baseline, scope, &anew, progress)).await;
-        }
         plan.skipped = inactive(&organization);
         let mut lost = Vec::new();
         if manner.part != Part::Account {
@@ -166,7 +162,16 @@ impl Keeper {
             let leftovers = self.leftovers(baseline, &plan, &catalog, &records).await;
             plan = plan.tidy(leftovers);
         }
-        let plan = plan.restrict(baseline.mode);
+        let mut plan = plan.restrict(baseline.mode);
+        if manner.part == Part::Account && !manner.owner_anew && plan.changes().any(Change::gives_up) {
+            // It rests on what may be over by now.
+            let anew = Manner { owner_anew: true, ..manner.clone() };
+            return Box::pin(self.survey_as(baseline, scope, &anew, progress)).await;
+        }
+        if manner.part == Part::Account && !is_up {
+            // Whether it moved, is about to leave, or was ours isn't known. It is looked at again before long.
+            plan = plan.hold_changes(|_| Some(HoldReason::LedgerUnavailable));
+        }
         let plan = match (&manner.until_approved, manner.part) {
             (Some(waiting), _) => plan.put_back(waiting, &records),
             (None, Part::Everything) => plan.limit(&rollout, baseline.limits, &records),

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use expect_test::expect;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use guardrail_keeper::handler::Deadline;
 use serde_json::{Value, json};
 use simulator::{EventSourceMapping, Fault, FaultKind, Next};
 
 use crate::support::stack::{Stack, answer, events_queue, tasks_queue};
-use crate::support::{Document, EU, LIST, PAYMENTS, PUT, SANDBOX, WORKLOAD, World, version};
+use crate::support::{Document, EU, HUB, LIST, PAYMENTS, PUT, SANDBOX, WORKLOAD, World, check, version};
 
 use crate::support::queues::EMPTY;
 
@@ -127,11 +128,58 @@ async fn without_the_ledger_nothing_is_lost_and_nothing_is_guessed() {
     // Whether that is a repair can't be told, so it waits.
     assert!(!stack.world.writes().iter().any(|write| write.starts_with(PUT)), "{:?}", stack.world.writes());
     assert!(stack.left().starts_with("1 events"), "{}", stack.left());
+    // However long that lasts: it is put back each time, and never fails.
+    for _ in 0..5 {
+        assert!(stack.wait());
+        stack.work().await;
+        check(&stack.left(), expect!["1 events, 0 tasks.fifo, 0 dead-events, 0 dead-tasks.fifo"]);
+    }
 
     std::fs::write(stack.world.ledger_file(), ledger).unwrap();
     stack.settle().await;
     assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:2").count(), 1);
     assert_eq!(stack.left(), EMPTY);
+}
+
+/// A revision over its limits waits, and an account joins that the one before it guards. Each of the calls to the
+/// ledger fails once.
+#[tokio::test]
+async fn whoever_joins_while_a_revision_waits_is_guarded_though_the_ledger_fails_once() {
+    const TABLE: &str = "ledger";
+    let everybody = Document { assignments: vec![("r-exam", "corporate")], ..document() };
+    let mut struck = 0;
+    for number in 1..=30 {
+        let mut stack = Stack::start(World::of(&everybody).variable("KEEPER_LEDGER", "table:ledger")).await;
+        let server = &stack.world.server;
+        server.with(|model| model.create_table(HUB, "us-east-1", TABLE, "key")).unwrap();
+        stack.deliver(&stack.schedule()).await;
+        let over =
+            Document { version: 1, rest: vec!["limits: { max_replacements: 1 }"], ..everybody.clone() };
+        stack.world.publish(&over);
+        stack.deliver(&stack.world.event("Parameter Store Change")).await;
+        stack.world.server.clear_calls();
+
+        let account = stack.world.let_an_account_join("newcomer", WORKLOAD);
+        let table = |call: &simulator::Call| call.service == "dynamodb";
+        // What is denied the SDK doesn't try again by itself.
+        let denied = Fault::new(FaultKind::Denied { message: "not now".to_owned() });
+        stack.world.server.fault(denied.service("dynamodb").nth(number));
+        stack.deliver(&stack.world.event("CreateAccountResult")).await;
+        let failed = stack
+            .world
+            .server
+            .calls()
+            .iter()
+            .filter(|call| table(call) && call.error.as_deref() == Some("AccessDeniedException"))
+            .count();
+        assert_eq!(stack.world.enforced_in(&account).matches("eubase1a2b3c:2").count(), 1, "call {number}");
+        assert_eq!(stack.left(), EMPTY);
+        if failed == 0 {
+            break;
+        }
+        struck += failed;
+    }
+    assert!((5..30).contains(&struck), "{struck} calls were struck");
 }
 
 /// A ledger that can be read and not written: its lock is a file, and a folder has that name.

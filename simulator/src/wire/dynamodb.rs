@@ -107,10 +107,27 @@ fn only_modelled(operation: &str, input: &Input) -> Result<(), ApiError> {
         "CreateTable" => &["TableName", "KeySchema", "AttributeDefinitions", "BillingMode"],
         _ => &["TableName"],
     };
-    match input.members.keys().find(|member| !modelled.contains(&member.as_str())) {
-        Some(member) => Err(ApiError::validation(format!("{member} of {operation} is not modelled."))),
-        None => Ok(()),
+    let requests = members(input, "RequestItems").into_iter().flat_map(Map::values);
+    let inner = requests.filter_map(Value::as_object).flat_map(Map::keys);
+    let strange = |member: &&String| !["Keys", "ConsistentRead"].contains(&member.as_str());
+    let known = |member: &&String| modelled.contains(&member.as_str());
+    let unknown = input.members.keys().find(|member| !known(member)).or_else(|| inner.clone().find(strange));
+    if let Some(member) = unknown {
+        return Err(ApiError::validation(format!("{member} of {operation} is not modelled.")));
     }
+    let expressions = ["ConditionExpression", "FilterExpression"];
+    let given = |names: &[&str]| names.iter().any(|name| input.members.contains_key(*name));
+    if given(&["ExpressionAttributeNames", "ExpressionAttributeValues"]) && !given(&expressions) {
+        return Err(ApiError::validation(
+            "ExpressionAttributeNames and ExpressionAttributeValues can only be specified when using expressions",
+        ));
+    }
+    if operation == "CreateTable" && input.optional("BillingMode") != Some("PAY_PER_REQUEST") {
+        return Err(ApiError::validation(
+            "One or more parameter values were invalid: a table with provisioned capacity is not modelled.",
+        ));
+    }
+    Ok(())
 }
 
 fn members<'a>(input: &'a Input, name: &str) -> Option<&'a Item> {

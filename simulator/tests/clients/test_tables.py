@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError
 from conftest import MANAGEMENT
 from test_guardrails import code_of
 
-KEY = {"KeySchema": [{"AttributeName": "key", "KeyType": "HASH"}],
+KEY = {"BillingMode": "PAY_PER_REQUEST", "KeySchema": [{"AttributeName": "key", "KeyType": "HASH"}],
        "AttributeDefinitions": [{"AttributeName": "key", "AttributeType": "S"}]}
 
 
@@ -16,7 +16,7 @@ def item(key, version, **more):
 @pytest.fixture
 def table(simulator):
     client = simulator.client("dynamodb")
-    made = client.create_table(TableName="ledger", BillingMode="PAY_PER_REQUEST", **KEY)["TableDescription"]
+    made = client.create_table(TableName="ledger", **KEY)["TableDescription"]
     assert made["TableArn"] == f"arn:aws:dynamodb:us-east-1:{MANAGEMENT}:table/ledger"
     assert client.describe_table(TableName="ledger")["Table"]["TableStatus"] == "ACTIVE"
     return client
@@ -76,6 +76,9 @@ def test_what_is_wrong_is_refused(table):
         {"Item": item("a", 1), "ConditionExpression": "attribute_exists(a)",
          "ExpressionAttributeNames": {"#unused": "a"}},
         {"Item": item("a", 1), "ReturnValues": "ALL_OLD"},
+        {"Item": item("a", 1), "ExpressionAttributeNames": {"#k": "key"}},
     ):
         assert code_of(table.put_item, TableName="ledger", **wrong) == "ValidationException", wrong
+    narrowed = {"ledger": {"Keys": [{"key": {"S": "a"}}], "ProjectionExpression": "version"}}
+    assert code_of(table.batch_get_item, RequestItems=narrowed) == "ValidationException"
     assert table.scan(TableName="ledger")["Items"] == []

@@ -76,8 +76,8 @@ pub(crate) struct Judge {
     /// The world after each change, of whomever.
     worlds: Vec<(Timestamp, Arc<Snapshot>)>,
     contexts: BTreeMap<String, Context>,
-    /// When the baseline could not be read last.
-    unread: Option<Timestamp>,
+    /// When each group's invocation could not read the baseline last.
+    unread: BTreeMap<String, Timestamp>,
     /// The group of the invocation whose turn it is: what it reads only it knows.
     pub(crate) turn: Option<String>,
     pub(crate) book: Book,
@@ -102,7 +102,7 @@ impl Judge {
             owner_looked: BTreeMap::new(),
             worlds: Vec::new(),
             contexts: BTreeMap::new(),
-            unread: None,
+            unread: BTreeMap::new(),
             turn: None,
             book: Book::default(),
             violation: None,
@@ -213,7 +213,9 @@ impl Judge {
                     context.listed.insert(place, world);
                 }
             }
-            "GetParameter" if call.status != 200 => self.unread = Some(Timestamp::now()),
+            "GetParameter" if call.status != 200 => {
+                self.unread.extend(self.turn.clone().map(|group| (group, Timestamp::now())));
+            }
             "GetResourcePolicy" if answered => {
                 // Accounts' invocations read it too, for themselves.
                 let group = format!("owner.{}", call.region);
@@ -370,7 +372,7 @@ impl Judge {
         let present = &self.baselines.last().expect("there is one").wants;
         // The last good one is for when the present one is none or can't be read, the last approved one for
         // when the present one waits for its approval; that one may say to write nothing.
-        let unread = self.unread.is_some_and(|at| at >= context.asked);
+        let unread = self.unread.get(group).is_some_and(|at| *at >= context.asked);
         let earlier = [
             ("baseline", unread || since.iter().any(|it| it.wants.invalid)),
             ("approved", all.iter().any(|wants| wants.mode != Mode::Audit)),

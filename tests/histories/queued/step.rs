@@ -220,7 +220,7 @@ const STEP_MIX: [(usize, Kind); 16] = [
 pub(crate) fn setting(seed: u64, dice: &mut Dice) -> Setting {
     let random = Setting::random(seed, dice);
     // All that several processes share has to outlive each.
-    let ledger = if (seed / 6).is_multiple_of(2) { LedgerKind::File } else { LedgerKind::Table };
+    let ledger = if (seed / 12).is_multiple_of(2) { LedgerKind::File } else { LedgerKind::Table };
     let lasting = Setting { members: 3 + usize::from(dice.chance(30)), ledger, ..random };
     if !Manner::of(&lasting).quiet {
         return lasting;

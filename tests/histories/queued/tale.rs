@@ -374,7 +374,10 @@ impl Tale<'_> {
             match (was, writable) {
                 (true, false) => self.let_puts_fail(),
                 // With the others that are set: they can't be told apart.
-                (false, true) => self.server.clear_faults(),
+                (false, true) => {
+                    self.server.clear_faults();
+                    self.faults = false;
+                }
                 (true, true) | (false, false) => {}
             }
             return;
