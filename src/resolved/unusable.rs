@@ -224,6 +224,49 @@ impl From<NoOriginal> for Unusable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Category;
+
+    #[test]
+    fn what_is_certain_and_what_passes_are_two_things() {
+        let guardrail: GuardrailArn =
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".parse().unwrap();
+        let version = GuardrailVersion::new(2).unwrap();
+        let name: GuardrailName = "base".parse().unwrap();
+        let failure = |category| Failure { category, operation: "Get".to_owned(), message: "no".to_owned() };
+        let status = |word: &str| Unusable::NotReady { status: word.to_owned() };
+        let granted = |being_mended, certain| Unusable::NotGranted {
+            resource: Box::new(Resource::Guardrail(guardrail.clone())),
+            why: "it is not granted".to_owned(),
+            being_mended,
+            certain,
+        };
+        for (unusable, certain, passes) in [
+            (Unusable::NotFound { name: name.clone() }, true, false),
+            (Unusable::Ambiguous { name, count: 2 }, true, false),
+            (Unusable::Missing { guardrail: guardrail.clone(), version }, true, false),
+            (Unusable::OnlyDraft { guardrail: guardrail.clone() }, true, false),
+            (status("FAILED"), true, false),
+            (status("DELETING"), true, false),
+            (status("CREATING"), false, true),
+            (status("UPDATING"), false, true),
+            (status("VERSIONING"), false, true),
+            // A word that nobody knows tells nothing, and isn't waited for.
+            (status("HIBERNATING"), false, false),
+            (Unusable::AutomatedReasoning, true, false),
+            (granted(true, true), true, true),
+            (granted(false, true), true, false),
+            (granted(true, false), false, true),
+            (granted(false, false), false, false),
+            (Unusable::Unreadable { failure: failure(Category::Transient) }, false, true),
+            (Unusable::Unreadable { failure: failure(Category::Denied) }, false, false),
+            (Unusable::CopyUnreadable { failure: failure(Category::Transient) }, false, true),
+            (Unusable::CopyUnreadable { failure: failure(Category::Denied) }, false, false),
+            (Unusable::CannotCopy { why: "too long".to_owned() }, false, false),
+            (Unusable::CopyNeeded { step: "create the copy".to_owned() }, false, false),
+        ] {
+            assert_eq!((unusable.is_certain(), unusable.is_worth_waiting()), (certain, passes), "{unusable}");
+        }
+    }
 
     #[test]
     fn a_draft_alone_is_told_from_a_version_that_is_missing() {
