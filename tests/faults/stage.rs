@@ -235,11 +235,11 @@ impl Stage {
                 self.wants.first_member = Given::None;
                 let account: AccountId = self.setting.member(0).parse().expect("an account id");
                 self.look();
-                // Somebody sits there who does it again; through a proxy that holds calls it may take a few times.
+                // Somebody sits there who does it again; while every service is throttled for long it takes a while.
                 let mut tries = 0;
                 while !matches!(self.invoke(&Work::Offboard(account.clone())).await?, Ended::Answered(_)) {
                     tries += 1;
-                    if tries == 6 {
+                    if tries == 20 {
                         return Err("nobody could let the account go".to_owned());
                     }
                 }
