@@ -180,7 +180,8 @@ impl Planner<'_> {
             Ok(Worked::Done(report)) => report,
             // The look by the present baseline comes to the same, and says so.
             Ok(Worked::Departed(_) | Worked::Pending(_)) => return (BTreeMap::new(), None),
-            // That one may come to more, now that what went wrong has passed: it would be the last.
+            // What went wrong may have passed when the present baseline is looked at, which then ends the task:
+            // nobody would put back what this look was for.
             Err(stopped) => return (BTreeMap::new(), Some(stopped.to_string())),
         };
         if report.targets.values().any(|report| matches!(report, TargetReport::Attempted(_))) {
