@@ -170,6 +170,7 @@ fn a_fault_at_any_call_is_survived() {
     let only = std::env::var("FAULTS_ONLY").unwrap_or_default();
     let whole = std::env::var("KEEPER_FAULTS").is_ok_and(|text| text == "all");
     let figures = tell_everything(&only, whole).unwrap_or_else(|failures| panic!("\n{failures}\n"));
+    assert!(figures.runs() > 0, "no scenario has {only:?} in its name, or no fault could strike it");
     println!("{figures}; {:.0} seconds", began.elapsed().as_secs_f64());
     let told = json!({
         "scenarios": figures.calls.len(),

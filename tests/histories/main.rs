@@ -242,6 +242,7 @@ fn tell_as_asked<F: Form>(usual: u64) -> Option<F::Figures> {
     let began = Instant::now();
     let (seeds, from) = (number("HISTORIES_SEEDS"), number("HISTORIES_FROM").unwrap_or(0));
     let count = seeds.unwrap_or(usual);
+    assert!(count > 0, "no history was asked for: a test of nothing would pass");
     let figures = tell_all::<F>(from, count).unwrap_or_else(|failure| panic!("{failure}"));
     let last = (from + count).saturating_sub(1);
     println!("{figures}\nseeds {from} to {last}, in {:.0?}", began.elapsed());
