@@ -2,6 +2,7 @@
 //!
 //! Reading is `cloud`'s and `cli`'s business. What could not be read is never taken for good.
 
+mod function;
 mod organization;
 mod permissions;
 mod rules;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Region, Target};
 
+pub use function::{Mapping, mapping, recursion};
 pub use organization::{Delegation, Membership, regions, standing};
 pub use permissions::{Facts, Need, lacking, of_function, of_member};
 pub use rules::{Listens, Rule, rules};
@@ -37,6 +39,8 @@ pub enum Check {
     Guardrails,
     /// The hub's bus, rules, queues and table.
     Hub,
+    /// The function: whether messages reach it, and whether it may go on for as long as it has to.
+    Function,
     /// What the function may do.
     FunctionRole,
     /// The StackSets that bring role and rules to members.
@@ -59,6 +63,7 @@ impl Check {
             Check::Baseline => "baseline",
             Check::Guardrails => "guardrails",
             Check::Hub => "hub: bus, rules, queues, ledger",
+            Check::Function => "the function",
             Check::FunctionRole => "the function's role",
             Check::StackSets => "StackSets",
             Check::Trails => "trails: without one, no event comes",

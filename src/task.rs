@@ -92,13 +92,30 @@ pub struct Cause {
     pub sweep: bool,
     /// The baseline that whoever queued it went by.
     pub revision: Option<Revision>,
+    /// How many messages led from that event to this one: each makes a run that sends the next.
+    #[serde(default)]
+    pub hops: u32,
 }
+
+/// The most messages that one event may lead to, one after another.
+///
+/// Lambda's own detection of loops stops a chain after 16 runs, far too early for an account that waits for
+/// its role for a day; the template switches it off for this function. Attempts and ages end a chain much
+/// earlier than this number: waiting for 336 hours, the most that can be set, takes 2,702 messages. It is the
+/// bound that holds whatever else is wrong.
+pub const MOST_HOPS: u32 = 5_000;
 
 impl Cause {
     /// The cause of the next try.
     #[must_use]
     pub fn again(&self) -> Cause {
         Cause { attempt: self.attempt.saturating_add(1), ..self.clone() }
+    }
+
+    /// Counts one more message of the chain. Says whether it may be sent.
+    pub fn hop(&mut self) -> bool {
+        self.hops = self.hops.saturating_add(1);
+        self.hops <= MOST_HOPS
     }
 
     /// How long it was put back in all, in seconds: it has waited for so long, whatever a clock says.
@@ -161,6 +178,14 @@ impl Task {
         }
     }
 
+    /// What it goes back to, to be changed.
+    pub fn cause_mut(&mut self) -> &mut Cause {
+        match self {
+            Task::Account(task) => &mut task.cause,
+            Task::Owner(task) => &mut task.cause,
+        }
+    }
+
     /// The same work once more, later.
     #[must_use]
     pub fn again(self) -> Task {
@@ -195,6 +220,7 @@ mod tests {
             attempt,
             sweep: false,
             revision: None,
+            hops: 0,
         }
     }
 
@@ -214,6 +240,28 @@ mod tests {
         // The sum of all that is shorter than a quarter of an hour, and then quarters.
         assert_eq!((waited(6), waited(7), waited(100)), (945, 1_845, 945 + 94 * 900));
         assert!(waited(u32::MAX) >= 336 * 3600);
+    }
+
+    #[test]
+    fn a_chain_of_messages_ends_whatever_leads_from_one_to_the_next() {
+        let mut work = task("300000000001", "event-1", 0);
+        let first = work.deduplication_id();
+        let sent = (0..2 * MOST_HOPS).take_while(|_| work.cause_mut().hop()).count();
+        assert_eq!(sent, usize::try_from(MOST_HOPS).unwrap());
+        // A chain of another length does the same work, so SQS drops the second message.
+        assert_eq!(work.deduplication_id(), first);
+        work.cause_mut().hops = u32::MAX;
+        assert!(!work.cause_mut().hop());
+        // The longest wait that can be set fits in: a task and an errand for each attempt.
+        let longest = (0..).find(|attempt| cause("e", *attempt).waited_seconds() > 336 * 3600).unwrap();
+        assert!(2 * longest < MOST_HOPS, "{longest}");
+    }
+
+    #[test]
+    fn messages_of_an_earlier_version_begin_a_chain() {
+        let mut message = serde_json::to_value(task("300000000001", "event-1", 3)).unwrap();
+        message["cause"].as_object_mut().unwrap().remove("hops").unwrap();
+        assert_eq!(serde_json::from_value::<Task>(message).unwrap(), task("300000000001", "event-1", 3));
     }
 
     #[test]

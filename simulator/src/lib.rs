@@ -17,6 +17,7 @@ mod broken;
 mod call;
 mod fault;
 mod forward;
+mod lineage;
 mod mapping;
 mod model;
 mod partial;
@@ -43,6 +44,7 @@ pub use model::enforcement::{
 };
 pub use model::error::ApiError;
 pub use model::event::EmittedEvent;
+pub use model::functions::{Function, Mapping, RecursiveLoop};
 pub use model::guardrail::{
     Content, ContentPolicy, ContextualGroundingPolicy, CrossRegion, Edition, Guardrail, GuardrailName,
     SensitiveInformationPolicy, Status, TopicPolicy, WordPolicy,

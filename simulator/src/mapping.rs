@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::lineage;
 use crate::model::Model;
 use crate::model::error::ApiError;
+use crate::model::functions::RecursiveLoop;
 use crate::model::ids::Ids;
 use crate::model::message::body_md5;
 use crate::model::queue::Received;
@@ -51,7 +53,10 @@ pub struct EventSourceMapping {
     duplicating: u64,
     shuffled: bool,
     dice: Ids,
+    /// The ARN of the function, where Lambda counts its runs.
+    function: Option<String>,
     running: BTreeMap<u64, Vec<Received>>,
+    traces: BTreeMap<u64, String>,
     invocations: u64,
     /// What will be handed out once more.
     again: Vec<Received>,
@@ -108,7 +113,9 @@ impl EventSourceMapping {
             duplicating: 0,
             shuffled: false,
             dice: Ids::seeded(0),
+            function: None,
             running: BTreeMap::new(),
+            traces: BTreeMap::new(),
             invocations: 0,
             again: Vec::new(),
         }
@@ -152,6 +159,21 @@ impl EventSourceMapping {
         self
     }
 
+    /// Counts the runs of a function of the model in each chain of messages, and stops a chain after 16 of
+    /// them unless the function's settings allow it to go on. Messages of a chain that is stopped are left in
+    /// the queue, handed out again when their visibility timeout is over, and in the end are dead letters.
+    #[must_use]
+    pub fn of_function(mut self, arn: &str) -> EventSourceMapping {
+        self.function = Some(arn.to_owned());
+        self
+    }
+
+    /// The header of the trace that a call belongs to: what the function's runtime is given, and what its
+    /// clients pass on. Only where the function is known.
+    pub fn trace(&self, invocation: u64) -> Option<&str> {
+        self.traces.get(&invocation).map(String::as_str)
+    }
+
     /// The calls that are running, by their numbers.
     pub fn running(&self) -> impl Iterator<Item = u64> {
         self.running.keys().copied()
@@ -179,7 +201,14 @@ impl EventSourceMapping {
             self.batch_size
         };
         let shuffle = self.shuffled.then_some(&mut self.dice);
-        let received = model.receive_shuffled(&self.queue, most, None, shuffle)?;
+        let mut received = model.receive_shuffled(&self.queue, most, None, shuffle)?;
+        if self.is_stopped(model, &received) {
+            // Nobody is called, and nothing deletes them.
+            received.clear();
+            if model.awake(&self.queue)?.has_ready() {
+                return self.next_of(model);
+            }
+        }
         if received.is_empty() {
             return self.later(model);
         }
@@ -222,6 +251,7 @@ impl EventSourceMapping {
         ended: &Ended,
     ) -> Result<Finished, ApiError> {
         let Some(batch) = self.running.remove(&invocation) else { return Ok(Finished::default()) };
+        self.traces.remove(&invocation);
         let ids: Vec<&str> = batch.iter().map(|received| received.message.id.as_str()).collect();
         let failed = match ended {
             Ended::Answered(_) if !self.partial => Some(BTreeSet::new()),
@@ -259,8 +289,19 @@ impl EventSourceMapping {
         Ok(next.map_or(Next::Idle, Next::Later))
     }
 
+    /// Whether Lambda takes the function for one that runs in a loop.
+    fn is_stopped(&self, model: &Model, batch: &[Received]) -> bool {
+        let Some(arn) = &self.function else { return false };
+        let allowed = model.function(arn).is_some_and(|it| it.recursive_loop == RecursiveLoop::Allow);
+        !allowed && longest(batch, arn).is_some_and(|header| lineage::runs(header, arn) >= lineage::MOST_RUNS)
+    }
+
     fn call(&mut self, batch: Vec<Received>) -> Next {
         self.invocations += 1;
+        if let Some(arn) = &self.function {
+            let trace = lineage::of_run(longest(&batch, arn), arn, self.invocations);
+            self.traces.insert(self.invocations, trace);
+        }
         let records: Vec<Value> = batch.iter().map(|received| self.record(received)).collect();
         self.running.insert(self.invocations, batch);
         Next::Batch { invocation: self.invocations, event: json!({ "Records": records }) }
@@ -297,6 +338,14 @@ impl EventSourceMapping {
             "awsRegion": self.queue.region,
         })
     }
+}
+
+/// Of the traces of a batch, the one in which the function ran most often.
+fn longest<'a>(batch: &'a [Received], function: &str) -> Option<&'a str> {
+    let headers = batch.iter().filter_map(|received| {
+        received.message.system_attributes.get("AWSTraceHeader")?.get("StringValue")?.as_str()
+    });
+    headers.max_by_key(|header| lineage::runs(header, function))
 }
 
 /// The items that an answer says have failed; nothing where Lambda takes the whole batch as failed.

@@ -10,6 +10,7 @@ pub(crate) mod delegation;
 pub(crate) mod enforcement;
 pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod functions;
 pub(crate) mod guardrail;
 pub(crate) mod guardrails;
 pub(crate) mod handshake;
@@ -50,6 +51,7 @@ use bus_rules::{BusRule, EventBus};
 use caller::Session;
 use clock::Clock;
 use event::EmittedEvent;
+use functions::Function;
 use handshake::Handshake;
 use iam::Role;
 use ids::Ids;
@@ -85,6 +87,8 @@ pub struct Model {
     pub bus_rules: Vec<BusRule>,
     /// StackSets of the organization.
     pub stack_sets: Vec<StackSet>,
+    /// Functions of Lambda.
+    pub functions: Vec<Function>,
     /// The roles that a StackSet puts into accounts that join.
     pub(crate) stack_set_roles: Vec<Arc<Role>>,
     pub(crate) sessions: HashMap<String, Arc<Session>>,

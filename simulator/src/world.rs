@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::model::Settings;
 use crate::model::bus_rules::{BusRule, EventBus};
 use crate::model::enforcement::Enforce;
+use crate::model::functions::Function;
 use crate::model::guardrail::{Content, GuardrailName};
 use crate::model::iam::{Role, User};
 use crate::model::inference::FoundationModel;
@@ -65,6 +66,9 @@ pub struct World {
     /// StackSets of the organization, as they are shown.
     #[serde(default)]
     pub stack_sets: Vec<StackSet>,
+    /// Functions of Lambda with the mappings of queues to them, as they are shown.
+    #[serde(default)]
+    pub functions: Vec<Function>,
     /// How long things take.
     #[serde(default)]
     pub settings: Settings,

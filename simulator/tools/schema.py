@@ -49,6 +49,7 @@ OPERATIONS = {
     "iam": ["GetRole", "ListRoles", "ListUsers", "SimulatePrincipalPolicy"],
     "cloudtrail": ["DescribeTrails", "GetEventSelectors", "GetTrailStatus"],
     "cloudformation": ["DescribeStackSet", "ListStackInstances"],
+    "lambda": ["GetFunctionRecursionConfig", "ListEventSourceMappings"],
 }
 
 # Where AWS takes something else than its model says: the older name for a message's system attributes is of the

@@ -1,9 +1,10 @@
-//! Looks at what the keeper rests on and never touches: roles, trails, rules, StackSets, Regions.
+//! Looks at what the keeper rests on and never touches: roles, trails, rules, StackSets, Regions, functions.
 //! For people at a terminal; the function has no use for it.
 
 mod events;
 mod hub;
 mod iam;
+mod lambda;
 mod stack_sets;
 mod trails;
 

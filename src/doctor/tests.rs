@@ -131,6 +131,53 @@ fn regions_that_an_account_has_not_enabled() {
     assert_eq!(told(&findings), ["Unknown: not known: ListRegions was denied"]);
 }
 
+#[test]
+fn messages_reach_the_function_and_lambda_lets_it_go_on() {
+    let function = "arn:aws:lambda:us-east-1:111111111111:function:guardrail-keeper";
+    let of = |state: &str| Mapping { function: function.to_owned(), state: state.to_owned() };
+    for (mappings, expected) in [
+        (vec![of("Enabled")], "Ok: guardrail-keeper takes events out of their queue"),
+        (vec![of("Disabled"), of("Enabled")], "Ok: guardrail-keeper takes events out of their queue"),
+        (vec![of("Updating")], "Ok: guardrail-keeper takes events out of their queue"),
+        (vec![of("Creating")], "Unknown: guardrail-keeper is about to take events out of their queue"),
+        (
+            vec![of("Disabled")],
+            "Problem: the mapping from the queue of events to guardrail-keeper is disabled, so nothing is taken out of it",
+        ),
+        (vec![], "Problem: no function takes events out of their queue"),
+    ] {
+        let finding = mapping("events", &Ok(mappings), "deploy again");
+        assert_eq!(told(std::slice::from_ref(&finding)), [expected]);
+        all_say_what_to_do(&[finding]);
+    }
+    let unread = mapping("events", &Err(denied("ListEventSourceMappings")), "deploy again");
+    assert_eq!(
+        told(&[unread]),
+        [
+            "Unknown: whether a function takes events out of their queue isn't known: ListEventSourceMappings was denied"
+        ]
+    );
+    let stopped = "Problem: Lambda takes guardrail-keeper for one that runs in a loop and stops it after 16 runs: \
+                   an account whose role comes later than half an hour after it joined stays unguarded until the \
+                   next sweep";
+    for (seen, expected) in [
+        (Ok("Allow".to_owned()), "Ok: Lambda lets guardrail-keeper wait for as long as it has to"),
+        (Ok("Terminate".to_owned()), stopped),
+        (
+            Ok("Ask".to_owned()),
+            "Unknown: what Lambda does when guardrail-keeper waits isn't known: its RecursiveLoop is Ask",
+        ),
+        (
+            Err(denied("GetFunctionRecursionConfig")),
+            "Unknown: what Lambda does when guardrail-keeper waits isn't known: GetFunctionRecursionConfig was denied",
+        ),
+    ] {
+        let finding = recursion(function, &seen, "deploy again");
+        assert_eq!(told(std::slice::from_ref(&finding)), [expected]);
+        all_say_what_to_do(&[finding]);
+    }
+}
+
 fn basic(management: bool, kind: &str) -> Selectors {
     Selectors::Basic(vec![Basic { management, kind: kind.to_owned() }])
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tracing::info;
+use tracing::{error, info};
 
 use super::{Deadline, HandlerError, Settled, scope_of};
 use crate::baseline::Baseline;
@@ -11,7 +11,7 @@ use crate::cloud::{DelayedMessage, FifoMessage};
 use crate::limits::Extent;
 use crate::reconcile::{Keeper, Standing, Stopped};
 use crate::settings::QueueSettings;
-use crate::task::{Count, Errand, Sweep, Task, departed, planned};
+use crate::task::{Cause, Count, Errand, MOST_HOPS, Sweep, Task, departed, planned};
 use crate::trigger::{Message, Scope, Trigger, Why, merge_traced};
 
 /// The queues, and what it takes to fill them.
@@ -221,8 +221,16 @@ impl Planner<'_> {
         }
     }
 
-    /// Puts tasks into the FIFO queue.
+    /// Puts tasks into the FIFO queue. Every message of a chain goes by this one or [`Planner::later`].
     pub(super) async fn send(self, tasks: Vec<Task>) -> Result<(), HandlerError> {
+        let goes_on = |mut task: Task| {
+            let goes_on = task.cause_mut().hop();
+            if !goes_on {
+                given_up(&task.group(), task.cause());
+            }
+            goes_on.then_some(task)
+        };
+        let tasks: Vec<Task> = tasks.into_iter().filter_map(goes_on).collect();
         if tasks.is_empty() {
             return Ok(());
         }
@@ -240,10 +248,26 @@ impl Planner<'_> {
 
     /// Puts an errand into the queue where it may wait.
     pub(super) async fn later(self, errand: &Errand, delay_seconds: u16) -> Result<(), HandlerError> {
+        let mut errand = errand.clone();
+        if !errand.cause_mut().hop() {
+            given_up(errand.kind(), errand.cause());
+            return Ok(());
+        }
         let message = DelayedMessage { body: errand.message().to_string(), delay_seconds };
         let sent = self.keeper.queues().send_events(&self.queues.events, &[message]).await;
         sent.map_err(|failure| HandlerError::NotQueued(failure.to_string()))
     }
+}
+
+/// Tells that a chain of messages has come to its bound. The next sweep begins another.
+fn given_up(what: &str, cause: &Cause) {
+    error!(
+        error.kind = "GivenUp",
+        hops = cause.hops,
+        event.id = %cause.event,
+        "{what} is left to the next sweep: one event led to {MOST_HOPS} messages: {}",
+        cause.reason
+    );
 }
 
 fn event_of(message: &Message) -> Option<String> {

@@ -152,6 +152,8 @@ impl Planner<'_> {
             attempt: 0,
             sweep: true,
             revision: Some(revision.clone()),
+            // It begins anew in everything but this: a count that leads to tasks that ask for a count ends.
+            hops: cause.hops,
         };
         let count = Count { revision: revision.clone(), page: None, extent: Extent::default(), cause };
         self.later(&Errand::Count(count), 0).await

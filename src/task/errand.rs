@@ -102,6 +102,26 @@ impl Errand {
             | Errand::Settle(Settle { cause, .. }) => cause,
         }
     }
+
+    /// What it goes back to, to be changed.
+    pub fn cause_mut(&mut self) -> &mut Cause {
+        match self {
+            Errand::Again(task) => task.cause_mut(),
+            Errand::Count(Count { cause, .. })
+            | Errand::Sweep(Sweep { cause, .. })
+            | Errand::Settle(Settle { cause, .. }) => cause,
+        }
+    }
+
+    /// What it does, for a log.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Errand::Again(_) => "another try",
+            Errand::Count(_) => "the count of a revision",
+            Errand::Sweep(_) => "a look at many accounts",
+            Errand::Settle(_) => "the end of a sweep",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +143,7 @@ mod tests {
                 attempt: 0,
                 sweep: true,
                 revision: None,
+                hops: 0,
             },
         })
     }

@@ -97,6 +97,7 @@ pub fn departed(
                 attempt: 0,
                 sweep: false,
                 revision: None,
+                hops: 0,
             },
         })
     };
@@ -114,6 +115,7 @@ pub fn cause_of(scope: &Scope, revision: Option<&Revision>, fallback: &str, now:
         attempt: 0,
         sweep: false,
         revision: revision.cloned(),
+        hops: 0,
     }
 }
 

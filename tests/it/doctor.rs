@@ -2,7 +2,7 @@
 
 use expect_test::expect_file;
 use serde_json::Value;
-use simulator::{Fault, FaultKind, ManagementEvents, Model, OptStatus, Statement};
+use simulator::{Fault, FaultKind, ManagementEvents, Model, OptStatus, RecursiveLoop, Statement};
 
 use crate::support::program::Ran;
 use crate::support::stack::events_queue;
@@ -110,6 +110,9 @@ fn break_everything(model: &mut Model) {
     failed.status = "OUTDATED".to_owned();
     failed.detailed_status = "FAILED".to_owned();
     failed.reason = Some("Role with name GuardrailKeeperMember already exists.".to_owned());
+    // Lambda may stop the function, and doesn't hand it its tasks.
+    model.functions[0].recursive_loop = RecursiveLoop::Terminate;
+    model.functions[0].mappings[1].state = "Disabled".to_owned();
     // What the hub needs.
     let mut function = model.role(HUB, "GuardrailKeeperFunction").unwrap().as_ref().clone();
     let all_but_queues = ["sts:*", "organizations:*", "ssm:*", "bedrock:*", "events:*", "dynamodb:*"];
@@ -125,7 +128,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
     type Break = fn(&mut Model);
     let world = healthy().await;
     world.server.snapshot("healthy");
-    let table: [(Break, &str); 12] = [
+    let table: [(Break, &str); 15] = [
         (|model| model.trails.clear(), "problem trails 111111111111/us-east-1: no trail logs here"),
         (
             |model| model.trails[0].logging = false,
@@ -147,6 +150,18 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         (
             |model| model.bus_rules.retain(|rule| rule.account != SEARCH || rule.region != EU),
             "problem forwarding_rules 300000000003/eu-west-1: no rule sends events of aws.bedrock on default to guardrail-keeper",
+        ),
+        (
+            |model| model.functions[0].recursive_loop = RecursiveLoop::Terminate,
+            "problem function -/-: Lambda takes guardrail-keeper for one that runs in a loop and stops it after 16 runs: an account whose role comes later than half an hour after it joined stays unguarded until the next sweep",
+        ),
+        (
+            |model| model.functions[0].mappings[1].state = "Disabled".to_owned(),
+            "problem function -/-: the mapping from the queue of tasks to guardrail-keeper is disabled, so nothing is taken out of it",
+        ),
+        (
+            |model| model.functions.clear(),
+            "problem function -/-: no function takes events out of their queue",
         ),
         (
             |model| model.stack_sets[1].instances[0].status = "INOPERABLE".to_owned(),
@@ -194,6 +209,8 @@ async fn what_is_denied_is_not_known_and_never_well() {
         ("ListRules", "forwarding_rules"),
         ("ListTargetsByRule", "forwarding_rules"),
         ("GetQueueAttributes", "hub"),
+        ("ListEventSourceMappings", "function"),
+        ("GetFunctionRecursionConfig", "function"),
         ("GetRole", "member_role"),
         ("SimulatePrincipalPolicy", "function_role"),
         ("SimulatePrincipalPolicy", "member_role"),

@@ -21,6 +21,7 @@ mod handler;
 mod holding_back;
 mod hub;
 mod ledger;
+mod loops;
 mod organization;
 mod outcomes;
 mod policies;

@@ -47,6 +47,7 @@ impl Model {
             event_buses: world.event_buses.clone(),
             bus_rules: world.bus_rules.clone(),
             stack_sets: world.stack_sets.clone(),
+            functions: world.functions.clone(),
             ids: Ids::seeded(seed),
         };
         for account in &world.accounts {

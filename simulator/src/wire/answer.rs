@@ -200,6 +200,8 @@ fn spoken(service: &str, error: &ApiError) -> ApiError {
         ("ssm" | "dynamodb", "InternalServerException") => "InternalServerError",
         ("sqs", "InternalServerException") => "InternalFailure",
         ("sqs", "ThrottlingException") => "RequestThrottled",
+        ("lambda", "ThrottlingException") => "TooManyRequestsException",
+        ("lambda", "InternalServerException") => "ServiceException",
         ("events", "InternalServerException") => "InternalException",
         (_, code) => code,
     };

@@ -51,6 +51,8 @@ pub(crate) struct Input {
     pub(crate) payload: Vec<u8>,
     /// Where the client found this simulator, e.g. `http://127.0.0.1:4510`.
     pub(crate) endpoint: String,
+    /// The trace that the request belongs to.
+    pub(crate) trace: Option<String>,
 }
 
 impl Input {
@@ -138,6 +140,7 @@ impl Request {
             ("cloudtrail", None) => unknown("cloudtrail", "no x-amz-target"),
             ("sts" | "iam" | "cloudformation", _) => query(scope, body),
             ("account", _) => rest(&["account"], parts),
+            ("lambda", _) => rest(&["lambda"], parts),
             ("bedrock", _) => rest(&["bedrock", "bedrock-runtime"], parts),
             // Nobody signed it, or for a service that isn't modelled: the form of the answer is guessed.
             (_, Some(target)) => unknown("organizations", target),
@@ -145,6 +148,7 @@ impl Request {
         };
         if let Ok(input) = &mut input {
             input.endpoint = format!("http://{}", header("host").unwrap_or_default());
+            input.trace = header("x-amzn-trace-id");
         }
         Request {
             credential,

@@ -45,6 +45,7 @@ pub(crate) fn carry_out(
         "SendMessage" => {
             let message: SendMessage = input.parse("")?;
             let sums = Sums::of(&message);
+            let message = traced(message, input.trace.as_deref());
             let sent = model.send_message(&queue, &user_id(&caller.principal), message)?;
             Ok(Output::Json(sums.shown(&sent)))
         }
@@ -155,6 +156,15 @@ impl Sums {
     }
 }
 
+/// The message with the trace of the request, which SQS keeps where the sender gave none itself.
+fn traced(mut message: SendMessage, trace: Option<&str>) -> SendMessage {
+    if let Some(trace) = trace {
+        let value = json!({ "DataType": "String", "StringValue": trace });
+        message.system_attributes.entry("AWSTraceHeader").or_insert(value);
+    }
+    message
+}
+
 fn send_batch(
     model: &mut Model,
     caller: &Caller,
@@ -175,6 +185,7 @@ fn send_batch(
     let sender = user_id(&caller.principal);
     let results = entries.iter().zip(messages).map(|((id, _), message)| {
         let sums = Sums::of(&message);
+        let message = traced(message, input.trace.as_deref());
         let sent = model.send_message(queue, &sender, message);
         (*id, sent.map(|sent| sums.shown(&sent)))
     });

@@ -65,6 +65,16 @@ WORLD = {
             ],
         },
     ],
+    "functions": [
+        {
+            "account": MANAGEMENT, "region": "us-east-1", "name": name, "recursive_loop": recursive_loop,
+            "mappings": [{"queue": f"arn:aws:sqs:us-east-1:{MANAGEMENT}:{queue}", "state": state}
+                         for queue, state in mappings],
+        }
+        for name, recursive_loop, mappings in [
+            ("keeper", "Allow", [("tasks.fifo", "Enabled"), ("events", "Disabled")]), ("other", "Terminate", []),
+        ]
+    ],
 }
 
 
@@ -212,6 +222,21 @@ def test_stack_sets_are_for_the_management_account_and_its_delegate(simulator):
     assert code_of(hub.describe_stack_set, StackSetName="none") == "StackSetNotFoundException"
 
 
+def test_functions_are_shown_with_their_mappings(simulator):
+    functions = simulator.client("lambda")
+    assert functions.get_function_recursion_config(FunctionName="keeper")["RecursiveLoop"] == "Allow"
+    arn = f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:other"
+    assert functions.get_function_recursion_config(FunctionName=arn)["RecursiveLoop"] == "Terminate"
+    assert code_of(functions.get_function_recursion_config, FunctionName="none") == "ResourceNotFoundException"
+    pages = functions.get_paginator("list_event_source_mappings").paginate(PaginationConfig={"PageSize": 1})
+    states = [mapping["State"] for page in pages for mapping in page["EventSourceMappings"]]
+    assert states == ["Disabled", "Enabled"]
+    queue = f"arn:aws:sqs:us-east-1:{MANAGEMENT}:tasks.fifo"
+    [mapping] = functions.list_event_source_mappings(EventSourceArn=queue)["EventSourceMappings"]
+    assert mapping["FunctionArn"].endswith(":function:keeper")
+    assert simulator.client("lambda", MEMBER).list_event_source_mappings()["EventSourceMappings"] == []
+
+
 def test_models_are_listed(simulator):
     [model] = simulator.client("bedrock", MEMBER).list_foundation_models()["modelSummaries"]
     assert model["modelArn"] == "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0"
@@ -224,7 +249,7 @@ def test_who_may_not_is_refused(simulator):
     refused = {
         "iam": ("list_roles", {}), "cloudtrail": ("describe_trails", {}), "events": ("list_rules", {}),
         "cloudformation": ("describe_stack_set", {"StackSetName": "guardrail-keeper-member-role"}),
-        "bedrock": ("list_foundation_models", {}),
+        "bedrock": ("list_foundation_models", {}), "lambda": ("list_event_source_mappings", {}),
     }
     for service, (call, arguments) in refused.items():
         client = simulator.client(service, credentials=nobody)

@@ -64,6 +64,9 @@ bus_rules:
 stack_sets:
   - { region: us-east-1, name: roles, status: ACTIVE, auto_deployment: false, instances: [
       { account: "222222222222", region: us-east-1, status: OUTDATED, detailed_status: FAILED, reason: full }] }
+functions:
+  - { account: "222222222222", region: us-east-1, name: keeper, recursive_loop: Allow,
+      mappings: [{ queue: "arn:aws:sqs:us-east-1:222222222222:events", state: Disabled }] }
 settings: { stack_set_seconds: null, propagation_seconds: 3 }
 """
 
@@ -81,7 +84,7 @@ def test_the_schema_admits_what_the_simulator_reads(text):
 def numbers(text):
     """What isn't text in a world, read as YAML means it; times stay text, which they are in JSON."""
     world = yaml.safe_load(text)
-    return {name: world[name] for name in ("settings", "guardrails", "trails", "bus_rules", "stack_sets") if name in world}
+    return {name: world[name] for name in ("settings", "guardrails", "trails", "bus_rules", "stack_sets", "functions") if name in world}
 
 
 def test_a_world_of_ones_own(tmp_path):

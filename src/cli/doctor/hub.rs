@@ -1,6 +1,6 @@
 //! What the function rests on in its own account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Doctor, Ground};
 use crate::cloud::Inspector;
@@ -42,6 +42,7 @@ impl Doctor<'_> {
             Some(queues) => {
                 events = self.queue("events", &queues.events).await;
                 let tasks = self.queue("tasks", &queues.tasks).await;
+                self.functions([("events", events.as_deref()), ("tasks", tasks.as_deref())]).await;
                 seen.queues = events.iter().cloned().chain(tasks).collect();
             }
         }
@@ -90,6 +91,21 @@ impl Doctor<'_> {
         };
         self.findings.push(finding);
         arn
+    }
+
+    /// Who takes messages out of the queues, by the queues' ARNs.
+    async fn functions(&mut self, queues: [(&str, Option<&str>); 2]) {
+        let mut functions = BTreeSet::new();
+        for (what, arn) in queues {
+            let Some(arn) = arn else { continue };
+            let seen = self.own.mappings(arn).await;
+            self.findings.push(doctor::mapping(what, &seen, DEPLOY));
+            functions.extend(seen.into_iter().flatten().map(|mapping| mapping.function));
+        }
+        for function in functions {
+            let seen = self.own.recursion(&function).await;
+            self.findings.push(doctor::recursion(&function, &seen, DEPLOY));
+        }
     }
 
     async fn ledger(&mut self) -> Option<String> {

@@ -102,6 +102,27 @@ fn the_queues_hand_out_their_messages_as_the_function_needs() {
     assert_eq!((queues.len(), mappings.len()), (4, 2));
 }
 
+/// What has to wait is put back into a queue that the same function takes from. Lambda stops such a chain after
+/// 16 runs unless the function's settings say that it is meant.
+#[test]
+fn the_function_that_fills_its_own_queues_is_not_stopped_as_a_loop() {
+    let template = template::read("template.yaml");
+    let takes: Vec<&Value> = resources(&template, "AWS::Lambda::EventSourceMapping")
+        .into_values()
+        .filter(|mapping| mapping["FunctionName"] == json!({ "Ref": "KeeperFunction" }))
+        .map(|mapping| &mapping["EventSourceArn"])
+        .collect();
+    let policies = template["Resources"]["FunctionRole"]["Properties"]["Policies"].as_array().unwrap();
+    let statements =
+        policies.iter().flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
+    let sending = statements.filter(|statement| statement["Action"] == "sqs:SendMessage");
+    let sends: Vec<&Value> =
+        sending.flat_map(|statement| statement["Resource"].as_array().unwrap()).collect();
+    assert!(takes.len() == 2 && takes.iter().all(|queue| sends.contains(queue)), "{takes:?} {sends:?}");
+    let function = &template["Resources"]["KeeperFunction"]["Properties"];
+    assert_eq!(function["RecursiveLoop"], "Allow");
+}
+
 /// What the template sets is what the program reads, and nothing that it would complain about.
 #[test]
 fn the_settings_are_settings() {

@@ -34,12 +34,21 @@ pub(crate) enum Answer {
 /// The function, running.
 pub(crate) struct Function {
     child: Child,
-    invocations: mpsc::UnboundedSender<String>,
+    invocations: mpsc::UnboundedSender<Invocation>,
     answers: mpsc::UnboundedReceiver<Answer>,
     runtime: JoinHandle<()>,
     log: JoinHandle<Vec<String>>,
     errors: JoinHandle<Vec<String>>,
 }
+
+/// What the runtime hands to the function: a payload, and the header of the trace that it belongs to.
+struct Invocation {
+    payload: String,
+    trace: String,
+}
+
+/// A trace that nothing led to.
+const NO_TRACE: &str = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0";
 
 /// How the function ended.
 #[derive(Debug)]
@@ -96,7 +105,12 @@ impl Function {
 
     /// Invokes the function with whatever text.
     pub(crate) async fn invoke(&mut self, payload: &str) -> Answer {
-        self.invocations.send(payload.to_owned()).unwrap();
+        self.invoke_traced(payload, NO_TRACE).await
+    }
+
+    /// Invokes the function as part of a trace, by its header.
+    pub(crate) async fn invoke_traced(&mut self, payload: &str, trace: &str) -> Answer {
+        self.invocations.send(Invocation { payload: payload.to_owned(), trace: trace.to_owned() }).unwrap();
         let answer = timeout(PATIENCE, self.answers.recv()).await;
         answer.expect("the function answers").expect("the runtime is there")
     }
@@ -145,7 +159,7 @@ async fn lines(from: impl tokio::io::AsyncRead + Unpin) -> Vec<String> {
     all
 }
 
-type Waiting = Arc<AsyncMutex<mpsc::UnboundedReceiver<String>>>;
+type Waiting = Arc<AsyncMutex<mpsc::UnboundedReceiver<Invocation>>>;
 
 async fn serve(listener: TcpListener, waiting: Waiting, answered: mpsc::UnboundedSender<Answer>) {
     let last = Arc::new(Mutex::new(0_u64));
@@ -167,7 +181,9 @@ async fn connection(
     while let Some(request) = read(&mut stream).await? {
         let path = request.path.as_str();
         if path.ends_with("/invocation/next") {
-            let Some(payload) = waiting.lock().await.recv().await else { return Ok(()) };
+            let Some(Invocation { payload, trace }) = waiting.lock().await.recv().await else {
+                return Ok(());
+            };
             let id = {
                 let mut last = last.lock().unwrap();
                 *last += 1;
@@ -178,7 +194,7 @@ async fn connection(
                  lambda-runtime-aws-request-id: 00000000-0000-4000-8000-{id:012}\r\n\
                  lambda-runtime-deadline-ms: 4102444800000\r\n\
                  lambda-runtime-invoked-function-arn: arn:aws:lambda:{US}:{HUB}:function:guardrail-keeper\r\n\
-                 lambda-runtime-trace-id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0\r\n\
+                 lambda-runtime-trace-id: {trace}\r\n\
                  content-length: {}\r\n\r\n",
                 payload.len()
             );

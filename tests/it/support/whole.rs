@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use simulator::{
-    BusRule, EventBus, ManagementEvents, Permissions, Role, RuleTarget, StackInstance, StackSet, Statement,
-    Trail,
+    BusRule, EventBus, Function, ManagementEvents, Mapping, Permissions, RecursiveLoop, Role, RuleTarget,
+    StackInstance, StackSet, Statement, Trail,
 };
 
 use super::program::Guardrailctl;
@@ -101,11 +101,23 @@ pub(crate) fn whole(setup: Setup) -> Setup {
         world.event_buses = vec![EventBus { account, region, name }];
         world.bus_rules = rules();
         world.stack_sets = vec![stack_set("member-role", &[US]), stack_set("member-rules", &REGIONS)];
+        world.functions = vec![function(RecursiveLoop::Allow)];
         let hub = world.accounts.iter_mut().find(|account| account.id == HUB).expect("it is there");
         let function: &mut Role = &mut hub.roles[0];
         let more = ["sqs:*", "bedrock:*", "dynamodb:*"];
         function.permissions.allow.extend(allowing(&more).allow);
     })
+}
+
+/// The function as the template makes it, but for what Lambda is to do with its loops.
+pub(crate) fn function(recursive_loop: RecursiveLoop) -> Function {
+    Function {
+        account: HUB.to_owned(),
+        region: US.to_owned(),
+        name: BUS.to_owned(),
+        recursive_loop,
+        mappings: [events_queue(), tasks_queue()].map(|queue| Mapping::enabled(queue.arn())).into(),
+    }
 }
 
 /// A terminal with the settings of that deployment.

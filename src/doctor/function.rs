@@ -1,0 +1,85 @@
+//! Whether the deployed function gets what lies in the queues, and may go on for as long as it has to.
+
+use super::{Check, Finding, Place};
+use crate::failure::Failure;
+
+/// A mapping by which Lambda hands messages of a queue to a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The function's ARN, without a version or alias.
+    pub function: String,
+    /// `Enabled`, `Disabled` and others.
+    pub state: String,
+}
+
+/// Judges whether messages of a queue reach a function. `what` is in the queue.
+pub fn mapping(what: &str, seen: &Result<Vec<Mapping>, Failure>, deploy: &str) -> Finding {
+    let check = Check::Function;
+    let mappings = match seen {
+        Ok(mappings) => mappings,
+        Err(failure) => {
+            let what = format!("whether a function takes {what} out of their queue isn't known");
+            return Finding::unread(check, Place::WHOLE, &what, failure);
+        }
+    };
+    let in_state = |states: &[&str]| mappings.iter().find(|mapping| states.contains(&mapping.state.as_str()));
+    if let Some(mapping) = in_state(&["Enabled", "Updating"]) {
+        let text = format!("{} takes {what} out of their queue", name(&mapping.function));
+        return Finding::ok(check, Place::WHOLE, text);
+    }
+    if let Some(mapping) = in_state(&["Creating", "Enabling"]) {
+        let text = format!("{} is about to take {what} out of their queue", name(&mapping.function));
+        return Finding::unknown(check, Place::WHOLE, text, "run this again in a minute");
+    }
+    match mappings.first() {
+        Some(Mapping { function, state }) => {
+            let text = format!(
+                "the mapping from the queue of {what} to {} is {}, so nothing is taken out of it",
+                name(function),
+                state.to_lowercase()
+            );
+            let todo = "enable it in Lambda, or deploy the hub's stack (template.yaml) again";
+            Finding::problem(check, Place::WHOLE, text, todo)
+        }
+        None => {
+            let text = format!("no function takes {what} out of their queue");
+            Finding::problem(check, Place::WHOLE, text, deploy)
+        }
+    }
+}
+
+/// Judges what Lambda does when runs of the function lead to more of its runs, as they do while something has
+/// to wait.
+pub fn recursion(function: &str, seen: &Result<String, Failure>, deploy: &str) -> Finding {
+    let check = Check::Function;
+    let name = name(function);
+    let by_hand = format!(
+        "{deploy}, or: aws lambda put-function-recursion-config --function-name {name} --recursive-loop Allow"
+    );
+    match seen.as_deref() {
+        Ok("Allow") => {
+            Finding::ok(check, Place::WHOLE, format!("Lambda lets {name} wait for as long as it has to"))
+        }
+        Ok("Terminate") => {
+            let text = format!(
+                "Lambda takes {name} for one that runs in a loop and stops it after 16 runs: an account whose role \
+                 comes later than half an hour after it joined stays unguarded until the next sweep"
+            );
+            Finding::problem(check, Place::WHOLE, text, by_hand)
+        }
+        Ok(other) => {
+            let text =
+                format!("what Lambda does when {name} waits isn't known: its RecursiveLoop is {other}");
+            Finding::unknown(check, Place::WHOLE, text, by_hand)
+        }
+        Err(failure) => {
+            let what = format!("what Lambda does when {name} waits isn't known");
+            Finding::unread(check, Place::WHOLE, &what, failure)
+        }
+    }
+}
+
+/// A function's name, from its ARN.
+fn name(function: &str) -> &str {
+    function.rsplit(':').next().unwrap_or(function)
+}
