@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What a failure means for what happens next.
@@ -66,6 +67,24 @@ impl Failure {
         self.message.contains("ExpiredToken")
     }
 
+    /// Whether it is a denial that waiting may end: not one that a policy states.
+    pub fn is_a_lacking_permission(&self) -> bool {
+        self.category == Category::Denied && !self.message.contains("explicit deny")
+    }
+
+    /// Takes a denial for a matter of time within `seconds` of what it may be waiting for.
+    ///
+    /// Two clocks differ, so that `since` may be ahead of `now`. As far ahead as behind it counts the same: a
+    /// time that is years ahead excuses nothing.
+    #[must_use]
+    pub fn excused(self, since: Option<Timestamp>, seconds: u64, now: Timestamp) -> Failure {
+        let young = since.is_some_and(|since| now.as_second().abs_diff(since.as_second()) < seconds);
+        match young && self.is_a_lacking_permission() {
+            true => Failure { category: Category::NotReady, ..self },
+            false => self,
+        }
+    }
+
     /// A failure that may pass.
     pub fn transient(operation: &str, message: impl Into<String>) -> Failure {
         Failure { category: Category::Transient, operation: operation.to_owned(), message: message.into() }
@@ -94,5 +113,44 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Failure { category, operation, message } = self;
         write!(f, "{operation}: {message} ({category})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_is_excused_for_a_while_after_what_it_may_be_waiting_for() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let now = at(1_000_000);
+        let failure = |category, message: &str| Failure {
+            category,
+            operation: "AssumeRole".to_owned(),
+            message: message.to_owned(),
+        };
+        let denied = || failure(Category::Denied, "AccessDenied: not you");
+        let excused = |since: Option<i64>| denied().excused(since.map(at), 3600, now).category;
+        for (since, expected) in [
+            (None, Category::Denied),
+            (Some(1_000_000), Category::NotReady),
+            (Some(1_000_000 - 3_599), Category::NotReady),
+            (Some(1_000_000 - 3_600), Category::Denied),
+            (Some(0), Category::Denied),
+            // A clock that is a little ahead of ours, and one that is far ahead.
+            (Some(1_000_000 + 300), Category::NotReady),
+            (Some(1_000_000 + 3_600), Category::Denied),
+            (Some(100_000_000_000), Category::Denied),
+        ] {
+            assert_eq!(excused(since), expected, "{since:?}");
+        }
+        assert_eq!(denied().excused(Some(now), 0, now), denied(), "no grace is set");
+        let stated =
+            failure(Category::Denied, "AccessDenied: with an explicit deny in a service control policy");
+        assert_eq!(stated.clone().excused(Some(now), 3600, now), stated);
+        for category in [Category::Transient, Category::Rejected, Category::Gone] {
+            let other = failure(category, "something else");
+            assert_eq!(other.clone().excused(Some(now), 3600, now), other);
+        }
     }
 }

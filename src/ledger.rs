@@ -22,7 +22,7 @@ use crate::cloud::Cloud;
 use crate::ids::{AccountId, Region};
 use crate::limits::Rollout;
 use crate::organization::Placement;
-use crate::record::{AccountRecord, Granted, Grants, Note, Sequence};
+use crate::record::{AccountRecord, Arrival, Granted, Grants, Note, Sequence};
 use crate::resolved::Readiness;
 use crate::resource_policy::Resource;
 use crate::settings::LedgerSource;
@@ -39,6 +39,8 @@ pub struct Visit<'a> {
     pub sequence: Option<Sequence>,
     /// Where the account stands.
     pub placement: Option<&'a Placement>,
+    /// When it came there, as far as that is known.
+    pub arrival: Option<&'a Arrival>,
 }
 
 /// How often a change is tried again when others change the same document.
@@ -152,9 +154,12 @@ impl Ledger {
         visit: Visit<'_>,
         notes: Vec<(Region, Note)>,
     ) -> Result<(), LedgerError> {
-        let Visit { sequence, placement } = visit;
+        let Visit { sequence, placement, arrival } = visit;
         self.change_account(account, |record| {
             record.note(sequence, notes.clone())?;
+            if let Some(arrival) = arrival {
+                record.arrival = std::mem::take(&mut record.arrival).and(arrival);
+            }
             if let Some(placement) = placement {
                 record.place(placement.clone());
                 // It is a member, and calls were made there.

@@ -47,7 +47,7 @@ pub struct Moved {
 }
 
 /// How long moves are counted together, in seconds: a day.
-const MOVES_COUNTED_SECONDS: i64 = 24 * 3600;
+const MOVES_COUNTED_SECONDS: u64 = 24 * 3600;
 
 impl Rollout {
     /// A revision that nobody has seen before.
@@ -68,7 +68,8 @@ impl Rollout {
         if extent == Extent::default() {
             return true;
         }
-        if now - self.moved.since >= MOVES_COUNTED_SECONDS {
+        // A clock that was far ahead of ours must not hold moves until then.
+        if now.abs_diff(self.moved.since) >= MOVES_COUNTED_SECONDS {
             self.moved = Moved { since: now, extent: Extent::default() };
         }
         let sum = self.moved.extent.plus(extent);

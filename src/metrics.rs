@@ -194,6 +194,7 @@ mod tests {
             attempt: 0,
             sweep,
             revision: None,
+            arrival: None,
             hops: 0,
         }
     }

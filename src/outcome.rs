@@ -18,7 +18,7 @@ use crate::ids::{AccountId, Region, Target};
 use crate::limits::is_repair;
 use crate::plan::{Change, Decision, HoldReason};
 use crate::record::{CONTESTED_REPAIRS, Record, State};
-use crate::report::{Outcome, Report, TargetReport};
+use crate::report::{Outcome, Report, TargetReport, Waits};
 use crate::resolved::Unusable;
 use crate::task::Cause;
 
@@ -301,7 +301,8 @@ impl<'a> Telling<'a> {
         let mut detail = self.detail(target);
         detail.reason(result.code().unwrap_or_default(), &result.reason().unwrap_or_default());
         detail.principal = principal;
-        detail.tried_again = Some(result.is_worth_waiting());
+        let waits = Waits { in_a_sweep: false, after_an_arrival: self.circumstances.cause.arrival.is_some() };
+        detail.tried_again = Some(result.is_tried_again(waits));
         match would {
             Some(Change::Enforce { to, .. }) => detail.guardrail(to),
             Some(Change::Replace { from, to, .. }) => {

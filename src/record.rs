@@ -1,6 +1,7 @@
 //! What the ledger knows about a target: what we did there, and what was there before.
 
 mod account;
+mod arrival;
 mod state;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::organization::OrgPath;
 use crate::resource_policy::Resource;
 
 pub use account::{AccountRecord, Closed, Sequence, Superseded};
+pub use arrival::{Arrival, Arrivals};
 pub use state::State;
 
 /// The records of every target that a run concerns. A target without one is new to us.
@@ -152,13 +154,13 @@ pub struct Granted {
 }
 
 /// How long repairs are remembered.
-const REPAIRS_REMEMBERED_SECONDS: i64 = 3600;
+const REPAIRS_REMEMBERED_SECONDS: u64 = 3600;
 
 /// How many repairs of one target within an hour mean that somebody fights them.
 pub const CONTESTED_REPAIRS: usize = 4;
 
 /// How long the next repair of a contested target waits: at most six an hour.
-const CONTESTED_PAUSE_SECONDS: i64 = 600;
+const CONTESTED_PAUSE_SECONDS: u64 = 600;
 
 /// How many lines of a target's history are kept. An account's record has to stay far below the
 /// 400 KB of one DynamoDB item, with thirty Regions and more.
@@ -278,20 +280,26 @@ impl Record {
 
     /// How many repairs within the last hour are remembered.
     pub fn repairs_lately(&self, now: Timestamp) -> usize {
-        let lately = |repair: &&Timestamp| now.as_second() - repair.as_second() < REPAIRS_REMEMBERED_SECONDS;
+        let lately = |repair: &&Timestamp| apart(now, **repair) < REPAIRS_REMEMBERED_SECONDS;
         self.repairs.iter().filter(lately).count()
     }
 
     /// Whether the next repair has to wait, because the last ones didn't hold.
     pub fn must_wait(&self, now: Timestamp) -> bool {
-        let waits = |last: &Timestamp| now.as_second() - last.as_second() < CONTESTED_PAUSE_SECONDS;
+        let waits = |last: &Timestamp| apart(now, *last) < CONTESTED_PAUSE_SECONDS;
         self.is_contested(now) && self.repairs.last().is_some_and(waits)
     }
 
     fn count_repair(&mut self, at: Timestamp) {
-        self.repairs.retain(|earlier| at.as_second() - earlier.as_second() < REPAIRS_REMEMBERED_SECONDS);
+        self.repairs.retain(|earlier| apart(at, *earlier) < REPAIRS_REMEMBERED_SECONDS);
         self.repairs.push(at);
     }
+}
+
+/// How many seconds lie between two times. A clock that was far ahead of ours wrote nothing that is recent, and
+/// what it wrote must not keep anything waiting until then.
+fn apart(one: Timestamp, other: Timestamp) -> u64 {
+    one.as_second().abs_diff(other.as_second())
 }
 
 fn cut(text: &str) -> String {
@@ -460,6 +468,8 @@ mod tests {
         assert!(record.is_contested(at(901)) && record.must_wait(at(1499)));
         assert!(record.is_contested(at(1500)) && !record.must_wait(at(1500)));
         assert!(!record.is_contested(at(900 + 3600)));
+        // Written by a clock that is hours ahead, they keep nothing waiting.
+        assert!(!record.is_contested(at(-4000)) && !record.must_wait(at(-4000)));
         // An hour after one it is no longer counted, and no longer remembered.
         assert_eq!([4499, 4500].map(|second| record.repairs_lately(at(second))), [1, 0]);
         record.note(enforced(4500, true));

@@ -29,7 +29,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("KEEPER_BUS", "the event bus to tell outcomes on, by name or ARN; unset: they are logged only"),
     ("KEEPER_MAX_WAIT_HOURS", "how long a task is put back before it is left to the next sweep"),
-    ("KEEPER_GRACE_MINUTES", "how long after joining an account may still lack its role"),
+    (
+        "KEEPER_GRACE_MINUTES",
+        "how long after it joined, moved or got a Region an account may lack its role before that is reported",
+    ),
     ("KEEPER_MAX_EVENT_AGE_HOURS", "events older than this are left to the sweep; unset: none is too old"),
     ("KEEPER_CONCURRENCY", "how many accounts are worked on at a time"),
 ];

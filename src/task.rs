@@ -92,6 +92,10 @@ pub struct Cause {
     pub sweep: bool,
     /// The baseline that whoever queued it went by.
     pub revision: Option<Revision>,
+    /// When the account came to where it stands, or was given the Region, if the event told that: what it
+    /// needs may come later than the event, so that the task waits for it.
+    #[serde(default)]
+    pub arrival: Option<Timestamp>,
     /// How many messages led from that event to this one: each makes a run that sends the next.
     #[serde(default)]
     pub hops: u32,
@@ -220,6 +224,7 @@ mod tests {
             attempt,
             sweep: false,
             revision: None,
+            arrival: None,
             hops: 0,
         }
     }

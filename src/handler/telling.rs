@@ -93,6 +93,7 @@ pub(super) async fn settled(keeper: &Keeper, settled: &Settled, trigger: &Trigge
         attempt: 0,
         sweep: false,
         revision: None,
+        arrival: None,
         hops: 0,
     };
     let mut events = Vec::new();

@@ -15,7 +15,7 @@ use crate::limits::Extent;
 use crate::plan::{Decision, HoldReason};
 use crate::reconcile::{Keeper, Standing, Stopped, Worked, regions_for_the_owner};
 use crate::record::Sequence;
-use crate::report::{Report, TargetReport};
+use crate::report::{Report, TargetReport, Waits};
 use crate::task::{AccountTask, Cause, Count, Errand, OwnerTask, Sweep, Task, Then};
 use crate::trigger::{Message, Record, Regions};
 
@@ -23,7 +23,7 @@ use crate::trigger::{Message, Record, Regions};
 const UNKNOWN_TRIES: u32 = 3;
 
 /// How long a count of a revision may take before somebody else begins one, in seconds.
-const COUNTED_AGAIN_SECONDS: i64 = 900;
+const COUNTED_AGAIN_SECONDS: u64 = 900;
 
 /// A task of a sweep isn't put back for longer than this, in seconds: the next sweep brings another.
 const SWEEP_WAITS_SECONDS: i64 = 3600;
@@ -105,7 +105,7 @@ impl Planner<'_> {
             return self.wait_for(task, BTreeSet::new(), &trouble).await;
         }
         self.see_that_it_is_counted(baseline, &report, &work.cause).await?;
-        let mut waiting = report.waiting(work.cause.sweep);
+        let mut waiting = report.waiting(waits(&work.cause));
         let mut reports = report.targets;
         for (target, report) in early {
             waiting.insert(target.clone());
@@ -152,6 +152,7 @@ impl Planner<'_> {
             attempt: 0,
             sweep: true,
             revision: Some(revision.clone()),
+            arrival: None,
             // It begins anew in everything but this: a count that leads to tasks that ask for a count ends.
             hops: cause.hops,
         };
@@ -190,7 +191,7 @@ impl Planner<'_> {
             info!("baseline {waiting} waits for its approval, so {} was gone by first", approved.revision);
             telling.task(&report, &work.cause).await;
         }
-        let waiting = report.waiting(work.cause.sweep);
+        let waiting = report.waiting(waits(&work.cause));
         let trouble = report.ledger_trouble;
         (report.targets.into_iter().filter(|(target, _)| waiting.contains(target)).collect(), trouble)
     }
@@ -256,6 +257,11 @@ impl Planner<'_> {
         warn!(delay_seconds = delay, "{} waits: {why}", task.group());
         self.later(&Errand::Again(task.again().narrowed(regions)), delay).await
     }
+}
+
+/// What a task waits for, by what caused it.
+fn waits(cause: &Cause) -> Waits {
+    Waits { in_a_sweep: cause.sweep, after_an_arrival: cause.arrival.is_some() }
 }
 
 /// Whether a message lay in the queue of this URL.

@@ -78,12 +78,12 @@ impl Ledger {
         &self,
         revision: &Revision,
         now: jiff::Timestamp,
-        lasts_seconds: i64,
+        lasts_seconds: u64,
     ) -> Result<bool, LedgerError> {
         let never = |_: &Option<Claim>| None;
         let mut claimed = false;
         self.change(COUNTING, never, |known: &mut Option<Claim>| {
-            let lasts = |claim: &Claim| now.as_second() - claim.at.as_second() < lasts_seconds;
+            let lasts = |claim: &Claim| now.as_second().abs_diff(claim.at.as_second()) < lasts_seconds;
             claimed = !known.as_ref().is_some_and(|claim| claim.revision == *revision && lasts(claim));
             if claimed {
                 *known = Some(Claim { revision: revision.clone(), at: now });

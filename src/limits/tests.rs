@@ -162,6 +162,9 @@ fn moves_of_one_day_count_together() {
     // A day after the first one they begin to count anew.
     assert!(rollout.admit_moves(extent(0, 3), limits(3), NOW + DAY));
     assert_eq!(rollout.moved, Moved { since: NOW + DAY, extent: extent(0, 3) });
+    // Counted by a clock that was days ahead of ours.
+    assert!(rollout.admit_moves(extent(1, 0), limits(3), NOW - DAY));
+    assert_eq!(rollout.moved, Moved { since: NOW - DAY, extent: extent(1, 0) });
 }
 
 #[test]

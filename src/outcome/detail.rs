@@ -145,7 +145,17 @@ impl<'a> Configuration<'a> {
 
 impl<'a> CauseDetail<'a> {
     pub(super) fn of(cause: &'a Cause) -> CauseDetail<'a> {
-        let Cause { event, reason, attempt, sweep, first_seen: _, happened: _, revision: _, hops: _ } = cause;
+        let Cause {
+            event,
+            reason,
+            attempt,
+            sweep,
+            first_seen: _,
+            happened: _,
+            revision: _,
+            arrival: _,
+            hops: _,
+        } = cause;
         let events = event.split_whitespace().take(EVENTS_NAMED).collect();
         CauseDetail { events, text: cut(reason), attempt: *attempt, sweep: *sweep }
     }

@@ -31,6 +31,7 @@ fn cause() -> Cause {
         attempt: 1,
         sweep: false,
         revision: Some(REVISION.parse().unwrap()),
+        arrival: None,
         hops: 0,
     }
 }

@@ -16,7 +16,7 @@ use crate::ledger::{LedgerError, Visit};
 use crate::limits::{Extent, Rollout};
 use crate::organization::{Organization, Placement};
 use crate::plan::{Change, Decision, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision, Purpose};
-use crate::record::{Granted, Note};
+use crate::record::{Arrivals, Granted, Note};
 use crate::report::{Outcome, PolicyReport, Report, TargetReport};
 use crate::resource_policy::{Document, PolicyHold, Resource};
 
@@ -37,6 +37,7 @@ impl Keeper {
             records,
             warnings,
             originals,
+            arrivals,
             catalog: _,
         } = survey;
         let extent = Extent::of(plan.plan(), &records, &baseline.revision);
@@ -69,6 +70,7 @@ impl Keeper {
             organization: &organization,
             manner: &manner,
             originals: &originals,
+            arrivals: &arrivals,
             progress,
             notebook: Notebook {
                 baseline,
@@ -164,13 +166,14 @@ impl Keeper {
     }
 
     async fn apply_account(&self, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
-        let Run { organization, manner, originals, progress, notebook } = run;
+        let Run { organization, manner, originals: _, arrivals, progress, notebook } = run;
         let Decisions { changes, decided } = decisions;
         let path = organization.accounts.get(&account).map(|account| &account.path);
         let notebook = Notebook { path, ..notebook };
         let visit = Visit {
             sequence: manner.sequence,
             placement: manner.placement.as_ref().filter(|placement| placement.account.id == account),
+            arrival: arrivals.get(&account),
         };
         let (mut warnings, mut unrecorded) = (Vec::new(), None);
         let now = Timestamp::now();
@@ -200,7 +203,7 @@ impl Keeper {
                     // What can't be put back is not overwritten.
                     (Err(error), _) if change.overwrites_foreign().is_some() => Err(not_recorded(error)),
                     (_, Some(failure)) if change.is_release() => Err(failure.clone()),
-                    (Ok(()) | Err(_), _) => self.attempt(&change, originals).await,
+                    (Ok(()) | Err(_), _) => self.attempt(run, &change).await,
                 };
                 progress(Step::Wrote);
                 Outcome { change, result }
@@ -259,24 +262,25 @@ impl Keeper {
         }
     }
 
-    async fn attempt(&self, change: &Change, originals: &Originals) -> Result<(), Failure> {
-        let Some(target) = change.target() else {
-            return Err(no_account_change(change));
+    async fn attempt(&self, run: Run<'_>, change: &Change) -> Result<(), Failure> {
+        let Some(target) = change.target() else { return Err(no_account_change(change)) };
+        let attempted = async {
+            let session = self.cloud.session(&target.account).await?;
+            let writer = Writer::new(&session, &target.region);
+            match change {
+                Change::Enforce { to, .. } => writer.enforce(to).await,
+                Change::Replace { from, to, .. } => writer.replace(from, to).await,
+                Change::Release { from, .. } => writer.release(from).await,
+                Change::EnsureCopy { key, enforced, .. } => {
+                    ensure_copy(&session, target, key, enforced, run.originals).await
+                }
+                Change::Tidy { leftover, .. } => {
+                    CopyWriter::new(&session, &target.region).tidy(target, leftover).await
+                }
+                Change::Policy(_) => Err(no_account_change(change)),
+            }
         };
-        let session = self.cloud.session(&target.account).await?;
-        let writer = Writer::new(&session, &target.region);
-        match change {
-            Change::Enforce { to, .. } => writer.enforce(to).await,
-            Change::Replace { from, to, .. } => writer.replace(from, to).await,
-            Change::Release { from, .. } => writer.release(from).await,
-            Change::EnsureCopy { key, enforced, .. } => {
-                ensure_copy(&session, target, key, enforced, originals).await
-            }
-            Change::Tidy { leftover, .. } => {
-                CopyWriter::new(&session, &target.region).tidy(target, leftover).await
-            }
-            Change::Policy(_) => Err(no_account_change(change)),
-        }
+        attempted.await.map_err(|failure| self.in_grace(run.organization, run.arrivals, target, failure))
     }
 }
 
@@ -318,6 +322,7 @@ struct Run<'a> {
     organization: &'a Organization,
     manner: &'a Manner,
     originals: &'a Originals,
+    arrivals: &'a Arrivals,
     progress: Progress<'a>,
     notebook: Notebook<'a>,
 }

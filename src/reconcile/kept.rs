@@ -20,7 +20,7 @@ const READINESS_KEPT: Duration = Duration::from_secs(20);
 
 /// How old what the owner's side recorded may be for an account's run, in seconds. What is older is
 /// read again; the member's own probe comes before every write all the same.
-const READINESS_SECONDS: i64 = 900;
+const READINESS_SECONDS: u64 = 900;
 
 /// What was read, and when.
 #[derive(Debug, Default)]

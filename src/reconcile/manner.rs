@@ -19,6 +19,8 @@ pub struct Manner {
     pub sequence: Option<Sequence>,
     /// The event that caused it.
     pub event: Option<String>,
+    /// When the account came to where it stands, or was given these Regions, if the event told that.
+    pub arrival: Option<Timestamp>,
     /// Since when the owner's side must have been looked at, for what was recorded of it to count.
     pub owner_seen_since: Option<Timestamp>,
     /// What was recorded of the owner's side doesn't count at all: it is read anew. Nothing is given up for what

@@ -10,12 +10,12 @@ use tracing::{Instrument, debug, info_span};
 use super::{Keeper, Progress, Step};
 use crate::cloud::Reader;
 use crate::desired::Desired;
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::{AccountId, GuardrailArn, Region, Target};
 use crate::observed::{Observation, Observed};
 use crate::organization::{Account, Organization};
 use crate::plan::{HoldReason, Plan, Proof};
-use crate::record::Grants;
+use crate::record::{Arrivals, Grants};
 use crate::resource_policy::Resource;
 
 impl Keeper {
@@ -23,6 +23,7 @@ impl Keeper {
         &self,
         organization: &Organization,
         desired: &Desired,
+        arrivals: &Arrivals,
         progress: Progress<'_>,
     ) -> Observed {
         let mut regions: BTreeMap<&AccountId, Vec<&Region>> = BTreeMap::new();
@@ -33,7 +34,7 @@ impl Keeper {
             .accounts
             .values()
             .filter_map(|account| regions.get(&account.id).map(|regions| (account, regions.as_slice())));
-        let observations: Vec<Vec<(Target, Observation)>> = stream::iter(accounts)
+        let observed: Vec<Vec<(Target, Observation)>> = stream::iter(accounts)
             .map(|(account, regions)| async move {
                 let observed = self.observe_account(account, regions).await;
                 progress(Step::Looked);
@@ -42,7 +43,14 @@ impl Keeper {
             .buffer_unordered(self.settings.concurrency)
             .collect()
             .await;
-        observations.into_iter().flatten().collect()
+        let excused = |(target, observation)| match observation {
+            Observation::Unreadable(failure) => {
+                let failure = self.in_grace(organization, arrivals, &target, failure);
+                (target, Observation::Unreadable(failure))
+            }
+            observation @ (Observation::Absent | Observation::Enforced(_)) => (target, observation),
+        };
+        observed.into_iter().flatten().map(excused).collect()
     }
 
     /// One account's Regions, side by side: one that hangs delays none of the others.
@@ -62,7 +70,7 @@ impl Keeper {
                         if failure.says_expired() {
                             self.cloud.forget_session(&account.id).await;
                         }
-                        Observation::Unreadable(self.in_grace(account, failure))
+                        Observation::Unreadable(failure)
                     }
                     observation @ (Observation::Absent | Observation::Enforced(_)) => observation,
                 };
@@ -74,11 +82,20 @@ impl Keeper {
         join_all(observations).await
     }
 
-    /// What a denial in a member means. Shortly after an account joined, its role and the role's
-    /// permissions may still be on the way, and AWS says the same then as when they are missing for good.
-    fn in_grace(&self, account: &Account, failure: Failure) -> Failure {
-        let grace = i64::from(self.settings.grace_minutes) * 60;
-        excused(failure, account.joined, grace)
+    /// What a denial in a member means. Shortly after an account joined, was moved or was given a Region, its
+    /// role and the role's permissions may still be on the way, and AWS says the same then as when they are
+    /// missing for good.
+    pub(super) fn in_grace(
+        &self,
+        organization: &Organization,
+        arrivals: &Arrivals,
+        target: &Target,
+        failure: Failure,
+    ) -> Failure {
+        let Some(account) = organization.accounts.get(&target.account) else { return failure };
+        let arrival = arrivals.get(&account.id).cloned().unwrap_or_default();
+        let grace = u64::from(self.settings.grace_minutes) * 60;
+        failure.excused(arrival.since(account.joined, &target.region), grace, Timestamp::now())
     }
 
     /// Tries each guardrail that is to be enforced as the member that will have to use it.
@@ -86,6 +103,7 @@ impl Keeper {
         &self,
         plan: &Plan,
         organization: &Organization,
+        arrivals: &Arrivals,
         grants: &Grants,
     ) -> BTreeMap<Target, Proof> {
         let probes = plan.needs_proof().filter_map(|change| change.enforces());
@@ -96,10 +114,7 @@ impl Keeper {
                     Err(failure) => Err(failure),
                 };
                 let answer = answer.map_err(|failure| {
-                    let failure = match organization.accounts.get(&target.account) {
-                        Some(account) => self.in_grace(account, failure),
-                        None => failure,
-                    };
+                    let failure = self.in_grace(organization, arrivals, target, failure);
                     let failure = while_granting(&enforcement.guardrail, grants, failure);
                     HoldReason::ProbeFailed { failure }
                 });
@@ -113,22 +128,10 @@ impl Keeper {
 }
 
 /// How long a grant may take until every probe sees it.
-const GRANT_SETTLES_SECONDS: i64 = 600;
+const GRANT_SETTLES_SECONDS: u64 = 600;
 
 /// What a denied probe means shortly after we granted the guardrail: the grant may be on its way.
 fn while_granting(guardrail: &GuardrailArn, grants: &Grants, failure: Failure) -> Failure {
     let granted = grants.get(&Resource::Guardrail(guardrail.clone()));
-    excused(failure, granted.map(|granted| granted.at), GRANT_SETTLES_SECONDS)
-}
-
-/// Takes a denial for a matter of time within `seconds` of what it may be waiting for. An explicit
-/// denial waits for nothing.
-fn excused(failure: Failure, since: Option<Timestamp>, seconds: i64) -> Failure {
-    let age = since.map(|since| Timestamp::now().as_second() - since.as_second());
-    let explicit = failure.message.contains("explicit deny");
-    if failure.category == Category::Denied && !explicit && age.is_some_and(|age| age < seconds) {
-        Failure { category: Category::NotReady, ..failure }
-    } else {
-        failure
-    }
+    failure.excused(granted.map(|granted| granted.at), GRANT_SETTLES_SECONDS, Timestamp::now())
 }

@@ -16,7 +16,7 @@ use crate::limits::{Extent, Rollout};
 use crate::observed::Observed;
 use crate::organization::{AccountState, OrgPath, Organization, Placement};
 use crate::plan::{Change, Grounds, HoldReason, LedgerState, Plan, SafePlan, plan};
-use crate::record::{Grants, Records};
+use crate::record::{AccountRecord, Arrival, Arrivals, Grants, Records};
 use crate::resolved::{Catalog, differing, resolve};
 use crate::resource_policy::Resource;
 use crate::trigger::{Accounts, Regions, Scope};
@@ -51,6 +51,8 @@ pub struct Survey {
     pub warnings: Vec<String>,
     /// The guardrails that are to be copied.
     pub(super) originals: Originals,
+    /// When each account came to where it stands.
+    pub(super) arrivals: Arrivals,
     /// What the owner account was seen to hold.
     pub(super) catalog: Catalog,
 }
@@ -84,7 +86,10 @@ impl Keeper {
         let (organization, strangers) = self.organization(baseline, scope, manner).await?;
         progress(Step::Looking { accounts: organization.accounts.len() });
 
-        let Remembered { records, offboarding, trouble } = self.remembered(&organization).await;
+        let told = manner.arrival.or_else(|| scope.arrival(Timestamp::now()));
+        let told = told.map(|at| Arrival::told(at, scope.regions.named()));
+        let Remembered { records, offboarding, arrivals, trouble } =
+            self.remembered(&organization, told.as_ref()).await;
         let is_up = trouble.is_none();
         let (mut rollout, unknown) = self.rollout(baseline).await;
         warnings.extend(trouble.iter().chain(&unknown).cloned());
@@ -114,7 +119,7 @@ impl Keeper {
             Part::Owner { .. } => Needs::AllOf(&scope.regions),
         };
         let (observed, mut catalog) = futures_util::join!(
-            self.observe(&organization, &desired, progress),
+            self.observe(&organization, &desired, &arrivals, progress),
             self.catalog(baseline, &desired, needs)
         );
 
@@ -127,6 +132,11 @@ impl Keeper {
             Part::Owner { .. } => Originals::default(),
         };
         catalog.copies = self.look_at_copies(&desired, &mut originals, &observed).await;
+        for (target, verdict) in &mut catalog.copies {
+            if let Err(failure) = verdict {
+                *failure = self.in_grace(&organization, &arrivals, target, failure.clone());
+            }
+        }
         let mut resolved = resolve(desired, &catalog, &baseline.organization);
         self.look_at_the_present(baseline, &mut resolved, &observed).await;
         let ledger = match (is_up, self.ledger.is_durable()) {
@@ -182,7 +192,7 @@ impl Keeper {
             // Grants take nothing from anybody, and are taken back only where nobody uses them.
             (None, Part::Owner { .. }) => plan,
         };
-        let proofs = self.prove(&plan, &organization, &grants).await;
+        let proofs = self.prove(&plan, &organization, &arrivals, &grants).await;
         let plan = plan.prove(&proofs);
 
         Ok(Survey {
@@ -199,6 +209,7 @@ impl Keeper {
             lost_grants: lost,
             warnings,
             originals,
+            arrivals,
             catalog,
         })
     }
@@ -261,9 +272,20 @@ impl Keeper {
 
     /// What the ledger knows of every account. Without it, nothing is known to be ours but what bears
     /// our name.
-    async fn remembered(&self, organization: &Organization) -> Remembered {
+    async fn remembered(&self, organization: &Organization, told: Option<&Arrival>) -> Remembered {
+        let now = Timestamp::now();
+        let arrivals = |known: &BTreeMap<AccountId, AccountRecord>| -> Arrivals {
+            let accounts = organization.accounts.values();
+            let arrivals = accounts.map(|account| {
+                let seen = known.get(&account.id).map(|record| record.arrival_at(&account.path, now));
+                let arrival = told.into_iter().fold(seen.unwrap_or_default(), Arrival::and);
+                (account.id.clone(), arrival)
+            });
+            arrivals.filter(|(_, arrival)| !arrival.is_none()).collect()
+        };
         match self.ledger.accounts(organization.accounts.keys()).await {
             Ok(known) => Remembered {
+                arrivals: arrivals(&known),
                 records: known.iter().flat_map(|(account, record)| record.records(account)).collect(),
                 offboarding: known
                     .into_iter()
@@ -275,7 +297,8 @@ impl Keeper {
             Err(error) => {
                 let trouble =
                     format!("the ledger could not be read; going on without it, carefully: {error}");
-                Remembered { trouble: Some(trouble), ..Remembered::default() }
+                let arrivals = arrivals(&BTreeMap::new());
+                Remembered { trouble: Some(trouble), arrivals, ..Remembered::default() }
             }
         }
     }
@@ -335,6 +358,7 @@ struct Remembered {
     records: Records,
     /// Accounts that are being prepared to leave.
     offboarding: BTreeSet<AccountId>,
+    arrivals: Arrivals,
     /// Why nothing is known, in words.
     trouble: Option<String>,
 }

@@ -127,6 +127,7 @@ impl Keeper {
             part: Part::Account,
             sequence,
             event: Some(task.cause.event.clone()),
+            arrival: task.cause.arrival,
             // Where many are looked at, the owner's side was to be looked at first: what was recorded
             // before that may be what the look is about.
             owner_seen_since: task.placement.is_some().then_some(task.cause.first_seen),

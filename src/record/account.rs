@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Note, Record, Records};
+use super::{Arrival, Note, Record, Records};
 use crate::ids::{AccountId, InvalidId, Region, Target};
 use crate::organization::Placement;
 
@@ -20,6 +20,9 @@ pub struct AccountRecord {
     pub sequence: Option<Sequence>,
     /// Where the account stood when Organizations was asked last.
     pub placement: Option<Placement>,
+    /// When it came there, or was given a Region, where that is later than its joining.
+    #[serde(skip_serializing_if = "Arrival::is_none")]
+    pub arrival: Arrival,
     /// Since when no calls are made there, and why.
     pub closed: Option<Closed>,
     /// Since when it is being prepared to leave: nothing is enforced there, whatever the baseline says.

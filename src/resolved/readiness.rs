@@ -73,9 +73,9 @@ impl Readiness {
         Readiness { at, guardrails: guardrails.collect(), policies: policies.collect() }
     }
 
-    /// Whether it is younger than so many seconds.
-    pub fn is_fresh(&self, now: Timestamp, seconds: i64) -> bool {
-        now.as_second() - self.at.as_second() < seconds
+    /// Whether it is younger than so many seconds. One that was written by a clock far ahead of ours isn't.
+    pub fn is_fresh(&self, now: Timestamp, seconds: u64) -> bool {
+        now.as_second().abs_diff(self.at.as_second()) < seconds
     }
 
     /// What the baseline calls a guardrail.
@@ -208,5 +208,6 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
         let at = |second| Timestamp::from_second(second).unwrap();
         assert!(stored().is_fresh(at(1059), 60));
         assert!(!stored().is_fresh(at(1060), 60));
+        assert!(stored().is_fresh(at(990), 60) && !stored().is_fresh(at(900), 60));
     }
 }

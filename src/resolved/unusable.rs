@@ -150,6 +150,14 @@ impl Unusable {
         matches!(self, Unusable::NotGranted { being_mended: true, .. })
     }
 
+    /// Why the account's copy could not be read, where that is why.
+    pub fn copy_failure(&self) -> Option<&Failure> {
+        match self {
+            Unusable::CopyUnreadable { failure } => Some(failure),
+            _ => None,
+        }
+    }
+
     /// Whether time alone may mend it.
     pub fn is_worth_waiting(&self) -> bool {
         match self {

@@ -143,6 +143,7 @@ mod tests {
                 attempt: 0,
                 sweep: true,
                 revision: None,
+                arrival: None,
                 hops: 0,
             },
         })

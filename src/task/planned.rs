@@ -97,6 +97,7 @@ pub fn departed(
                 attempt: 0,
                 sweep: false,
                 revision: None,
+                arrival: None,
                 hops: 0,
             },
         })
@@ -115,6 +116,7 @@ pub fn cause_of(scope: &Scope, revision: Option<&Revision>, fallback: &str, now:
         attempt: 0,
         sweep: false,
         revision: revision.cloned(),
+        arrival: scope.arrival(now),
         hops: 0,
     }
 }

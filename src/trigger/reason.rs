@@ -110,6 +110,34 @@ reasons! {
     }
 }
 
+impl Why {
+    /// Whether an account came to where it stands, or may use a Region from now on: what the keeper needs there
+    /// may come later.
+    pub fn is_an_arrival(self) -> bool {
+        match self {
+            Why::AccountCreated
+            | Why::AccountJoined
+            | Why::InvitationAccepted
+            | Why::AccountMoved
+            | Why::AccountEnrolled
+            | Why::AccountUpdated
+            | Why::RegionEnabled => true,
+            Why::GuardrailCreated
+            | Why::VersionCreated
+            | Why::GuardrailDeleted
+            | Why::VersionDeleted
+            | Why::ResourcePolicyPut
+            | Why::ResourcePolicyDeleted
+            | Why::CopyChanged
+            | Why::EnforcementPut
+            | Why::EnforcementDeleted
+            | Why::BaselineChanged
+            | Why::Schedule
+            | Why::Request => false,
+        }
+    }
+}
+
 /// Why a message can't be understood. It belongs in the dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejected {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::reason::Why;
@@ -75,6 +76,16 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// When an account came to where it stands, or was given a Region, if that is why it is looked at: `now`
+    /// where the event doesn't say when, or claims that it will happen.
+    pub fn arrival(&self, now: Timestamp) -> Option<Timestamp> {
+        let arrives = self.reasons.iter().any(|reason| reason.is_an_arrival());
+        let told = self.since.and_then(|second| Timestamp::from_second(second).ok());
+        arrives.then(|| told.unwrap_or(now).min(now))
+    }
+}
+
 impl Accounts {
     /// One account.
     pub fn one(account: AccountId) -> Accounts {
@@ -91,6 +102,14 @@ impl Accounts {
 }
 
 impl Regions {
+    /// The Regions by name; `None` stands for all.
+    pub fn named(&self) -> Option<&BTreeSet<Region>> {
+        match self {
+            Regions::All => None,
+            Regions::Only(regions) => Some(regions),
+        }
+    }
+
     /// One Region, or all where it isn't known which.
     pub fn one_or_all(region: Option<Region>) -> Regions {
         region.map_or(Regions::All, |region| Regions::Only(BTreeSet::from([region])))

@@ -187,6 +187,7 @@ fn cause(baseline: &Baseline) -> Cause {
         attempt: 0,
         sweep: true,
         revision: Some(baseline.revision.clone()),
+        arrival: None,
         hops: 0,
     }
 }
