@@ -6,7 +6,7 @@ use crate::baseline::{Baseline, Existing, GuardrailKey, OnUnusable, Placement, S
 use crate::enforcement::{Guarding, Models};
 use crate::ids::{AccountId, Region, Target};
 use crate::organization::{Account, Organization};
-use crate::record::Records;
+use crate::record::{Expected, Records};
 use crate::trigger::Regions;
 
 /// What is wanted of every target in scope.
@@ -23,6 +23,18 @@ pub enum Wanted {
     Unassigned,
     /// The account is excluded: never written, only reported.
     Excluded,
+}
+
+impl Wanted {
+    /// The same in short, as the record keeps it beside a look.
+    pub fn expected(&self) -> Expected {
+        match self {
+            Wanted::Guardrail(wanted) => Expected::Guardrail(wanted.key.clone()),
+            Wanted::Nothing => Expected::Nothing,
+            Wanted::Unassigned => Expected::Unassigned,
+            Wanted::Excluded => Expected::Excluded,
+        }
+    }
 }
 
 /// A guardrail that a target should enforce, as the baseline says it.
@@ -67,6 +79,18 @@ pub fn desired(
         }
     }
     desired
+}
+
+/// In accounts that are about to leave nothing is wanted any more, whatever the baseline says.
+pub fn release_leaving(desired: &mut Desired, leaving: &BTreeSet<AccountId>) {
+    for (target, wanted) in desired.iter_mut() {
+        match wanted {
+            Wanted::Guardrail(_) | Wanted::Unassigned if leaving.contains(&target.account) => {
+                *wanted = Wanted::Nothing;
+            }
+            Wanted::Guardrail(_) | Wanted::Unassigned | Wanted::Nothing | Wanted::Excluded => {}
+        }
+    }
 }
 
 fn regions_held(records: &Records, account: &AccountId) -> BTreeSet<Region> {

@@ -40,5 +40,6 @@ pub mod resource_policy;
 pub mod settings;
 #[cfg(feature = "cli")]
 pub mod simulation;
+pub mod status;
 pub mod task;
 pub mod trigger;

@@ -12,18 +12,18 @@ use serde_json::{Map, Value, json};
 use crate::limits::is_repair;
 use crate::outcome::since_event;
 use crate::plan::{Change, Decision, Held};
-use crate::record::State;
 use crate::report::{Outcome, Report, TargetReport};
+use crate::status::Standing;
 use crate::task::Cause;
 
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "GuardrailKeeper";
 
-/// Targets that runs looked at, by the state in which they left them.
+/// Targets that runs looked at, by how they stand afterwards.
 const LOOKED_AT: &str = "TargetsLookedAt";
 /// Targets that are held, by the kind of reason.
 const HELD: &str = "TargetsHeld";
-/// Targets of the whole organization by state, at the end of a sweep.
+/// Targets of the whole organization by how they stand, at the end of a sweep.
 const TARGETS: &str = "Targets";
 /// Accounts with something of ours that a sweep didn't see.
 const NOT_LOOKED_AT: &str = "AccountsNotLookedAt";
@@ -81,8 +81,8 @@ impl Metrics {
 
     /// Adds what a run found and did.
     pub fn report(&mut self, report: &Report, cause: &Cause, now: Timestamp) {
-        for (state, number) in report.counts() {
-            self.count(by_state(state), LOOKED_AT, number);
+        for (standing, number) in report.standings() {
+            self.count(by_state(standing), LOOKED_AT, number);
         }
         // None found is a figure too: an alarm needs something to tell that it is over.
         self.count(None, DRIFT, 0);
@@ -102,9 +102,9 @@ impl Metrics {
     }
 
     /// Adds how everything was left at the end of a sweep.
-    pub fn sweep(&mut self, states: &BTreeMap<State, usize>, not_looked_at: usize) {
-        for state in State::ALL {
-            self.count(by_state(state), TARGETS, states.get(&state).copied().unwrap_or(0));
+    pub fn sweep(&mut self, standings: &BTreeMap<Standing, usize>, not_looked_at: usize) {
+        for standing in Standing::of_a_sweep() {
+            self.count(by_state(standing), TARGETS, standings.get(&standing).copied().unwrap_or(0));
         }
         self.count(None, NOT_LOOKED_AT, not_looked_at);
     }
@@ -138,8 +138,8 @@ impl Metrics {
     }
 }
 
-fn by_state(state: State) -> Dimension {
-    Some(("State", state.code().to_owned()))
+fn by_state(standing: Standing) -> Dimension {
+    Some(("State", standing.code().to_owned()))
 }
 
 fn change_of(result: &TargetReport) -> Option<&Change> {
@@ -300,21 +300,25 @@ mod tests {
     #[test]
     fn a_sweep_in_lines() {
         let mut metrics = Metrics::default();
-        metrics.sweep(&BTreeMap::from([(State::InSync, 9_990), (State::Broken, 10)]), 4);
+        metrics.sweep(&BTreeMap::from([(Standing::InSync, 9_990), (Standing::Broken, 10)]), 4);
         check(
             metrics,
             expect![[r#"
-            {"AccountsNotLookedAt":4,"_aws":{"CloudWatchMetrics":[{"Dimensions":[[]],"Metrics":[{"Name":"AccountsNotLookedAt","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
-            {"State":"broken","Targets":10,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
-            {"State":"copied","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
-            {"State":"enforced","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
-            {"State":"failed","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
-            {"State":"held","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
-            {"State":"in_sync","Targets":9990,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
-            {"State":"left_alone","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
-            {"State":"released","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
-            {"State":"replaced","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
-        "#]],
+                {"AccountsNotLookedAt":4,"_aws":{"CloudWatchMetrics":[{"Dimensions":[[]],"Metrics":[{"Name":"AccountsNotLookedAt","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"broken","Targets":10,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"contested","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"copied","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"enforced","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"failed","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"held","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"in_sync","Targets":9990,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"left_alone","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"released","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"replaced","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"stale","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"unguarded","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"unknown","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+            "#]],
         );
     }
 

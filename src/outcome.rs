@@ -17,9 +17,10 @@ use serde_json::Value;
 use crate::ids::{AccountId, Region, Target};
 use crate::limits::is_repair;
 use crate::plan::{Change, Decision, HoldReason};
-use crate::record::{CONTESTED_REPAIRS, Record, State};
+use crate::record::{CONTESTED_REPAIRS, Record};
 use crate::report::{Outcome, Report, TargetReport, Waits};
 use crate::resolved::Unusable;
+use crate::status::Standing;
 use crate::task::Cause;
 
 pub use broken::BrokenVersions;
@@ -119,8 +120,8 @@ pub struct Sweep<'a> {
     pub not_looked_at: usize,
     /// How many accounts get no calls.
     pub closed: usize,
-    /// How many targets were left in which state.
-    pub states: &'a BTreeMap<State, usize>,
+    /// How many targets stand how.
+    pub standings: &'a BTreeMap<Standing, usize>,
     /// The first of the targets that are not as they should be, in words.
     pub examples: &'a [String],
 }
@@ -161,7 +162,7 @@ pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> 
             looked_at: accounts.len(),
             not_looked_at: 0,
             closed: report.skipped.len(),
-            states: &report.counts(),
+            standings: &report.standings(),
             examples: &examples(report),
         };
         events.push(of_sweep(&sweep, cause, now));
@@ -205,9 +206,9 @@ fn is_news(result: &TargetReport, before: Option<&Record>) -> bool {
 }
 
 fn examples(report: &Report) -> Vec<String> {
-    let not_good = report.targets.iter().filter(|(_, result)| !result.state().is_good());
+    let not_good = report.targets.iter().filter(|(_, result)| !result.standing().is_good());
     let words = not_good.map(|(target, result)| {
-        format!("{target} {}: {}", result.state(), result.reason().unwrap_or_default())
+        format!("{target} {}: {}", result.standing(), result.reason().unwrap_or_default())
     });
     words.take(EXAMPLES).collect()
 }

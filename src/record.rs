@@ -5,11 +5,12 @@ mod arrival;
 mod state;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::baseline::Revision;
+use crate::baseline::{GuardrailKey, Revision};
 use crate::enforcement::Enforcement;
 use crate::ids::{GuardrailArn, Target};
 use crate::observed::Seen;
@@ -69,6 +70,35 @@ pub struct Checked {
     pub event: Option<String>,
     /// Where the account stood.
     pub path: Option<OrgPath>,
+    /// What was wanted there. `None` in records of versions that didn't say so.
+    #[serde(default)]
+    pub expected: Option<Expected>,
+}
+
+/// What was wanted of a target when somebody looked at it: what the look was made for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expected {
+    /// This guardrail of the baseline.
+    Guardrail(GuardrailKey),
+    /// No enforcement.
+    Nothing,
+    /// No assignment covered the account.
+    Unassigned,
+    /// The baseline excluded the account.
+    Excluded,
+}
+
+impl fmt::Display for Expected {
+    /// The word that `status` has for it: a guardrail's key is never `none`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expected::Guardrail(key) => key.fmt(f),
+            Expected::Nothing => f.write_str("none"),
+            Expected::Unassigned => f.write_str("unassigned"),
+            Expected::Excluded => f.write_str("excluded"),
+        }
+    }
 }
 
 /// What was there when a target could be read last, or was written since.
@@ -326,6 +356,7 @@ mod tests {
                 drift: None,
                 event: None,
                 path: None,
+                expected: None,
             },
             seen: None,
             text: format!("{state} at {second}"),

@@ -15,6 +15,7 @@ use crate::plan::{
 };
 use crate::record::Records;
 use crate::resource_policy::Resource;
+use crate::status::Standing;
 
 pub use crate::record::State;
 
@@ -145,6 +146,12 @@ impl TargetReport {
         }
     }
 
+    /// How the target stands after it, by what was wanted in this very run.
+    pub fn standing(&self) -> Standing {
+        // What was given up because it can't be used is still wanted.
+        if self.gave_up() { Standing::Unguarded } else { Standing::of(self.state()) }
+    }
+
     /// Whether something was released though it is wanted, because it can't be used.
     fn gave_up(&self) -> bool {
         matches!(self, TargetReport::Attempted(outcome) if outcome.change.gives_up())
@@ -208,7 +215,16 @@ impl TargetReport {
     /// Why, in words; `None` where the state says it all.
     pub fn reason(&self) -> Option<String> {
         match self {
-            TargetReport::Attempted(Outcome { result, .. }) => result.as_ref().err().map(ToString::to_string),
+            TargetReport::Attempted(Outcome { result: Err(failure), .. }) => Some(failure.to_string()),
+            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => match change {
+                // Why it was given up, though it is wanted.
+                Change::Release { broken, .. } => broken.as_ref().map(ToString::to_string),
+                Change::Enforce { .. }
+                | Change::Replace { .. }
+                | Change::EnsureCopy { .. }
+                | Change::Tidy { .. }
+                | Change::Policy(_) => None,
+            },
             TargetReport::Decided(decision) => match decision {
                 Decision::Held(held) => Some(held.reason.to_string()),
                 Decision::Broken(broken) => Some(broken.unusable.to_string()),
@@ -340,6 +356,15 @@ impl Report {
         counts
     }
 
+    /// How many targets stand how.
+    pub fn standings(&self) -> BTreeMap<Standing, usize> {
+        let mut standings = BTreeMap::new();
+        for target in self.targets.values() {
+            *standings.entry(target.standing()).or_default() += 1;
+        }
+        standings
+    }
+
     /// The changes that were attempted.
     pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
         self.targets.values().filter_map(|target| match target {
@@ -388,12 +413,6 @@ impl Report {
     /// Whether every target is as wanted, or on purpose none of our business.
     pub fn is_converged(&self) -> bool {
         let policies = self.policies.values().all(|report| report.trouble().is_none());
-        policies
-            && self.targets.values().all(|target| match target.state() {
-                // What was given up because it can't be used is still wanted.
-                State::Released => !target.gave_up(),
-                State::Enforced | State::Replaced | State::InSync | State::LeftAlone => true,
-                State::Copied | State::Held | State::Failed | State::Broken => false,
-            })
+        policies && self.targets.values().all(|target| target.standing().is_good())
     }
 }

@@ -63,14 +63,22 @@ const MODULES: &[(&str, Kind, Uses)] = &[
         Only("ids organization enforcement resource_policy baseline record desired resolved plan"),
     ),
     ("task", Core, Only("ids organization baseline trigger limits")),
+    // How a target stands by the record: the one judgement of what is good.
+    ("status", Core, Only("ids organization enforcement baseline trigger record desired")),
     (
         "report",
         Core,
-        Only("ids failure organization enforcement resource_policy baseline observed record plan limits"),
+        Only(
+            "ids failure organization enforcement resource_policy baseline observed record plan limits status",
+        ),
     ),
     // What others are told came of a run.
-    ("outcome", Core, Only("ids enforcement baseline observed record resolved plan limits task report")),
-    ("metrics", Core, Only("record plan limits task report outcome")),
+    (
+        "outcome",
+        Core,
+        Only("ids enforcement baseline observed record resolved plan limits task status report"),
+    ),
+    ("metrics", Core, Only("record plan limits task status report outcome")),
     // Reads settings through a function that is passed in.
     ("settings", Core, Only("ids own_roles limits")),
     // What IAM's simulation says, and what a deployment and its accounts look like to a person.

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::asking::Asking;
-use super::deployed::{self, Following, Until};
+use super::deployed::{self, Aim, Following, Until};
 use super::output::{self, Bar, HEADING, paint};
 use super::plan::{print, to_json};
 use super::time::Length;
@@ -178,7 +178,8 @@ impl Session<'_> {
             false => {
                 let owner = survey.plan.plan().policy_changes();
                 let owner = owner.map(|change| change.grant.resource.region().clone()).collect();
-                Some(Following::begin(self.keeper, targets).await?.and_the_owner(owner).await?)
+                let aim = Aim::of(self.baseline, &survey);
+                Some(Following::begin(self.keeper, aim, targets).await?.and_the_owner(owner).await?)
             }
         };
         let asked = deployed::ask(self.keeper, &request).await?;

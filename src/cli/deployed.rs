@@ -9,12 +9,16 @@ use serde_json::{Value, json};
 
 use super::output::{self, Bar};
 use super::time::Length;
+use crate::baseline::Baseline;
+use crate::desired::Desired;
 use crate::failure::Category;
 use crate::ids::{AccountId, Region, Target};
+use crate::organization::OrgPath;
 use crate::plan::{Decision, Held, HoldReason, Plan};
-use crate::reconcile::{Ask, Asked, Keeper, Step, Stopped};
-use crate::record::{Checked, State};
+use crate::reconcile::{Ask, Asked, Keeper, Step, Stopped, Survey};
+use crate::record::{Record, Records};
 use crate::resolved::Unusable;
+use crate::status::{Criteria, Judged, Standing, Subject, judge};
 
 /// How long it takes until the ledger is looked at again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -76,12 +80,54 @@ fn mends(unusable: &Unusable) -> bool {
     unusable.is_being_mended()
 }
 
+/// What followed targets are judged by: the plan that was read.
+pub(super) struct Aim<'a> {
+    pub(super) baseline: &'a Baseline,
+    pub(super) desired: Desired,
+    /// Where each account stands.
+    pub(super) paths: BTreeMap<AccountId, OrgPath>,
+}
+
+impl<'a> Aim<'a> {
+    /// What a survey found to be wanted.
+    pub(super) fn of(baseline: &'a Baseline, survey: &Survey) -> Aim<'a> {
+        let accounts = survey.organization.accounts.values();
+        let paths = accounts.map(|account| (account.id.clone(), account.path.clone())).collect();
+        Aim { baseline, desired: survey.desired.clone(), paths }
+    }
+
+    /// How a target stands. That somebody looked since is told otherwise, so no look is too old.
+    fn judge(&self, target: &Target, record: &Record) -> Judged {
+        let Baseline { revision, owner, .. } = self.baseline;
+        let (now, oldest) = (Timestamp::now(), Timestamp::MIN);
+        let criteria = Criteria { now, oldest, revision: Some(revision), owner };
+        let (wanted, path) = (self.desired.get(target), self.paths.get(&target.account));
+        judge(Subject { target, wanted, path, record }, criteria)
+    }
+}
+
+/// A look that was waited for.
+pub(super) struct Look {
+    pub(super) at: Timestamp,
+    pub(super) judged: Judged,
+}
+
+impl Look {
+    /// How the target stands, and why.
+    pub(super) fn text(&self) -> String {
+        let Judged { standing, reason } = &self.judged;
+        let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("{standing}{reason}")
+    }
+}
+
 /// Targets that are followed, each with its last look before anybody was asked. Whether somebody
 /// looked since is told by that, and not by two machines' clocks.
 pub(super) struct Following<'a> {
     keeper: &'a Keeper,
+    aim: Aim<'a>,
     left: BTreeMap<Target, (Until, Option<Timestamp>)>,
-    looks: BTreeMap<Target, Checked>,
+    looks: BTreeMap<Target, Look>,
     /// Regions in which the owner's side has something to do.
     owner: BTreeMap<Region, Option<Timestamp>>,
 }
@@ -89,7 +135,7 @@ pub(super) struct Following<'a> {
 /// What became of followed targets.
 pub(super) struct Followed {
     /// The looks that were waited for.
-    pub(super) looks: BTreeMap<Target, Checked>,
+    pub(super) looks: BTreeMap<Target, Look>,
     /// Targets at which nobody has looked in time, or that still wait.
     pub(super) left: BTreeSet<Target>,
     /// Regions in which nobody has looked at the owner's side in time.
@@ -99,15 +145,16 @@ pub(super) struct Followed {
 impl<'a> Following<'a> {
     pub(super) async fn begin(
         keeper: &'a Keeper,
+        aim: Aim<'a>,
         targets: BTreeMap<Target, Until>,
     ) -> Result<Following<'a>, Stopped> {
-        let mut following =
-            Following { keeper, left: BTreeMap::new(), looks: BTreeMap::new(), owner: BTreeMap::new() };
-        let known = following.checked(targets.keys()).await?;
+        let (left, looks, owner) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut following = Following { keeper, aim, left, looks, owner };
+        let known = following.recorded(targets.keys()).await?;
         following.left = targets
             .into_iter()
             .map(|(target, until)| {
-                let before = known.get(&target).map(|checked| checked.at);
+                let before = known.get(&target).and_then(|record| Some(record.checked.as_ref()?.at));
                 (target, (until, before))
             })
             .collect();
@@ -131,14 +178,11 @@ impl<'a> Following<'a> {
         Ok(readiness.map(|readiness| readiness.at))
     }
 
-    async fn checked(
-        &self,
-        targets: impl Iterator<Item = &Target> + Clone,
-    ) -> Result<BTreeMap<Target, Checked>, Stopped> {
+    async fn recorded(&self, targets: impl Iterator<Item = &Target> + Clone) -> Result<Records, Stopped> {
         let accounts: BTreeSet<&AccountId> = targets.clone().map(|target| &target.account).collect();
         let known = self.keeper.ledger().accounts(accounts).await?;
-        let look = |target: &Target| known.get(&target.account)?.regions.get(&target.region)?.checked.clone();
-        Ok(targets.filter_map(|target| Some((target.clone(), look(target)?))).collect())
+        let record = |target: &Target| known.get(&target.account)?.regions.get(&target.region).cloned();
+        Ok(targets.filter_map(|target| Some((target.clone(), record(target)?))).collect())
     }
 
     /// Waits until all were looked at, or for so long.
@@ -154,15 +198,21 @@ impl<'a> Following<'a> {
                     bar.step(Step::Wrote);
                 }
             }
-            for (target, checked) in self.checked(self.left.keys()).await? {
-                let Some((until, before)) = self.left.get(&target) else { continue };
+            for (target, record) in self.recorded(self.left.keys()).await? {
+                let (Some((until, before)), Some(checked)) = (self.left.get(&target), &record.checked) else {
+                    continue;
+                };
+                let judged = self.aim.judge(&target, &record);
                 let news = *before != Some(checked.at);
                 let enough = match until {
-                    Until::Looked | Until::Seen => checked.state != State::Copied,
-                    Until::Good => checked.state.is_good(),
+                    // A look that was made for something else isn't the one that was asked for.
+                    Until::Looked | Until::Seen => {
+                        !matches!(judged.standing, Standing::Copied | Standing::Stale | Standing::Unknown)
+                    }
+                    Until::Good => judged.standing.is_good(),
                 };
                 if news {
-                    self.looks.insert(target.clone(), checked);
+                    self.looks.insert(target.clone(), Look { at: checked.at, judged });
                 }
                 if news && enough {
                     self.left.remove(&target);
@@ -186,13 +236,12 @@ impl Followed {
     pub(super) fn is_good(&self) -> bool {
         self.left.is_empty()
             && self.owner.is_empty()
-            && self.looks.values().all(|checked| checked.state.is_good())
+            && self.looks.values().all(|look| look.judged.standing.is_good())
     }
 
     pub(super) fn print(&self) {
-        for (target, Checked { state, reason, .. }) in &self.looks {
-            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            output::print(format_args!("{target} {state}{reason}"));
+        for (target, look) in &self.looks {
+            output::print(format_args!("{target} {}", look.text()));
         }
         let unseen = self.left.iter().filter(|target| !self.looks.contains_key(*target));
         for target in unseen {
@@ -211,13 +260,13 @@ impl Followed {
     }
 
     pub(super) fn to_json(&self) -> Value {
-        let looks = self.looks.iter().map(|(target, checked)| {
+        let looks = self.looks.iter().map(|(target, Look { at, judged: Judged { standing, reason } })| {
             json!({
                 "account": target.account,
                 "region": target.region,
-                "state": checked.state,
-                "reason": checked.reason,
-                "checked_at": checked.at,
+                "state": standing,
+                "reason": reason,
+                "checked_at": at,
             })
         });
         json!({ "targets": looks.collect::<Vec<_>>(), "left": self.left, "owner_left": self.owner })

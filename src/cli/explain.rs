@@ -17,6 +17,7 @@ use crate::plan::{Decision, Plan};
 use crate::reconcile::{Keeper, Stopped, Survey, everything};
 use crate::record::{AccountRecord, Origin, Record};
 use crate::settings::BaselineSource;
+use crate::status::{Criteria, Judged, Standing, Subject, judge};
 use crate::trigger::{Accounts, Regions, Scope};
 
 /// Looks at the target as it is now, and writes nothing.
@@ -83,6 +84,16 @@ impl Explained<'_> {
 
     fn record(&self) -> Record {
         self.account.regions.get(&self.target.region).cloned().unwrap_or_default()
+    }
+
+    /// How the target stands by the record alone, as `status` would tell it of a fresh look.
+    fn standing(&self) -> Judged {
+        let record = self.record();
+        let wanted = self.survey.desired.get(&self.target);
+        let subject = Subject { target: &self.target, wanted, path: self.path(), record: &record };
+        let Baseline { revision, owner, .. } = self.baseline;
+        let (now, oldest) = (Timestamp::now(), Timestamp::MIN);
+        judge(subject, Criteria { now, oldest, revision: Some(revision), owner })
     }
 
     fn path(&self) -> Option<&OrgPath> {
@@ -190,9 +201,14 @@ impl Explained<'_> {
         for (name, text) in told(&self.record(), self.account, now) {
             row(name, &text);
         }
+        let record = self.record();
+        let Judged { standing, reason } = self.standing();
+        // Where the last look still counts, its own line says it all.
+        if record.checked.as_ref().is_some_and(|checked| Standing::of(checked.state) != standing) {
+            row("status", &format!("{standing}: {}", reason.unwrap_or_default()));
+        }
         row("decision", &self.decided().1);
-        let history = self.record().history;
-        for (index, entry) in history.iter().rev().enumerate() {
+        for (index, entry) in record.history.iter().rev().enumerate() {
             let event = entry.event.as_ref().map(|event| format!(", by event {event}")).unwrap_or_default();
             let text = format!("{}: {}{event}", Age::of(entry.at, now), entry.text);
             row(if index == 0 { "history" } else { "" }, &text);
@@ -204,6 +220,7 @@ impl Explained<'_> {
     fn to_json(&self) -> Value {
         let Target { account, region } = &self.target;
         let (decision, text) = self.decided();
+        let Judged { standing, reason } = self.standing();
         let covering = self.path().and_then(|path| self.baseline.covering(account, path).next());
         let seen = match self.survey.observed.get(&self.target) {
             None => Value::Null,
@@ -228,6 +245,7 @@ impl Explained<'_> {
             },
             "seen": seen,
             "record": self.record(),
+            "status": { "state": standing, "reason": reason },
             "closed": self.account.closed,
             "leaving_since": self.account.offboarding,
             "decision": { "kind": decision, "text": text },

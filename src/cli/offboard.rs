@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::asking::Asking;
-use super::deployed::{self, Following, Until};
+use super::deployed::{self, Aim, Following, Until};
 use super::output::{self, ADDED, Bar, paint};
 use super::time::Length;
 use super::{OK, Output, UNFINISHED, USAGE, durable_ledger, settings};
@@ -17,10 +17,12 @@ use crate::enforcement::Enforcement;
 use crate::failure::Failure;
 use crate::ids::{AccountId, Region, Target};
 use crate::observed::Observation;
+use crate::organization::Account;
 use crate::reconcile::{Ask, Keeper, Stopped, everything};
 use crate::record::AccountRecord;
 use crate::report::TargetReport;
 use crate::settings::BaselineSource;
+use crate::status::wanted_in;
 use crate::trigger::{Accounts, Regions, Scope};
 
 const LONG_ABOUT: &str = "\
@@ -88,8 +90,8 @@ enum After {
 impl Offboarding<'_> {
     async fn begin(&self, asking: Asking) -> anyhow::Result<u8> {
         let account = &self.arguments.account;
-        match self.keeper.placement(account).await? {
-            Some(placement) if placement.account.state.is_active() => {}
+        let member = match self.keeper.placement(account).await? {
+            Some(placement) if placement.account.state.is_active() => placement.account,
             Some(placement) => {
                 output::note(format_args!(
                     "{account} is {}: no call can work there, so nothing can be released",
@@ -103,7 +105,7 @@ impl Offboarding<'_> {
                 ));
                 return Ok(self.too_late());
             }
-        }
+        };
         if self.baseline.exclude.contains(account) {
             output::warning(format_args!("{account} is excluded by the baseline: nothing is released there"));
         }
@@ -122,7 +124,7 @@ impl Offboarding<'_> {
         }
         self.keeper.offboard(account, Some(Timestamp::now())).await?;
         let regions = match self.keeper.is_deployed() {
-            true => self.ask_and_follow().await?,
+            true => self.ask_and_follow(&member).await?,
             false => self.release().await?,
         };
         let done = regions.values().all(|region| region.done);
@@ -247,23 +249,23 @@ impl Offboarding<'_> {
 
     /// Has the deployed keeper release, and tells what it recorded; and what is there, where that may be
     /// read from here.
-    async fn ask_and_follow(&self) -> anyhow::Result<BTreeMap<Region, Released>> {
+    async fn ask_and_follow(&self, member: &Account) -> anyhow::Result<BTreeMap<Region, Released>> {
         let account = &self.arguments.account;
-        let mut regions = self.baseline.regions();
-        regions.extend(self.record.regions_of_ours().cloned());
-        let target = |region| Target { account: account.clone(), region };
-        let targets = regions.into_iter().map(|region| (target(region), Until::Looked)).collect();
-        let following = Following::begin(self.keeper, targets).await?;
+        let marked = self.keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
+        let desired = wanted_in(self.baseline, member, &marked);
+        let targets = desired.keys().map(|target| (target.clone(), Until::Looked)).collect();
+        let paths = BTreeMap::from([(account.clone(), member.path.clone())]);
+        let aim = Aim { baseline: self.baseline, desired, paths };
+        let following = Following::begin(self.keeper, aim, targets).await?;
         let ask = self.ask("it is about to leave the organization");
         output::note(deployed::in_words(&deployed::ask(self.keeper, &ask).await?));
         let followed = following.wait(self.arguments.wait).await?;
         let now = self.keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
         let mut told = BTreeMap::new();
-        for (target, checked) in followed.looks {
+        for (target, look) in followed.looks {
             let is_ours = now.regions.get(&target.region).is_some_and(|record| record.ours.is_some());
-            let reason = checked.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            let text = format!("{}{reason}", checked.state);
-            told.insert(target.region, Released { done: checked.state.is_good() && !is_ours, text });
+            let done = look.judged.standing.is_good() && !is_ours;
+            told.insert(target.region, Released { done, text: look.text() });
         }
         // The record says what the keeper did. Where the account may be read from here, it is looked at too.
         match self.look_again().await {

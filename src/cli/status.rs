@@ -20,17 +20,19 @@ use crate::cloud::{Access, Patience};
 use crate::ids::{AccountId, ParentId, Region};
 use crate::reconcile::{Keeper, Stopped};
 use crate::settings::BaselineSource;
+use crate::status::{Criteria, Standing};
 use read::Reading;
 use summary::Summary;
-use target::{Ground, Standing, Told};
+use target::Told;
 
 const LONG_ABOUT: &str = "\
 Say what the record knows of every target, and how old that is
 
-A target of the baseline that the record doesn't know is `unknown`; what was good and was looked at \
-longer ago than --stale-after, or under another baseline, is `stale`. Ends with 0 only where \
-everything is known, good and fresh. What was left behind in accounts that are gone is told, and \
-doesn't count.
+A target is good only if what was last seen there is what is wanted there now. A look counts only for \
+what it was made for: one that is older than --stale-after, or was made under another baseline or \
+assignment or while the account stood elsewhere, leaves its target `stale`. A target that the record \
+doesn't know is `unknown`; one that should be guarded and isn't is `unguarded`. Ends with 0 only where \
+every target is good. What was left behind in accounts that are gone is told, and doesn't count.
 
 Accounts, OUs and Regions narrow what is judged; states and times only what is listed. The ledger \
 is read part by part: besides one part, the list of the organization's accounts is held, and of \
@@ -100,10 +102,12 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
     let (baseline, is_present) = baseline(&keeper).await?;
     let now = Timestamp::now();
-    let ground = Ground {
+    let oldest = now.as_second().saturating_sub(arguments.stale_after.seconds);
+    let criteria = Criteria {
         now,
-        stale_after: arguments.stale_after.seconds,
+        oldest: Timestamp::from_second(oldest).unwrap_or(Timestamp::MIN),
         revision: is_present.then_some(&baseline.revision),
+        owner: &baseline.owner,
     };
     let limits = match arguments.output {
         Form::Text => arguments.limit,
@@ -112,7 +116,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let mut summary = Summary::new(limits, arguments.by);
     let mut lines = Lines::begin(arguments.output);
     let spinner = Spinner::new("accounts");
-    let reading = Reading { keeper: &keeper, baseline: &baseline, arguments, ground: &ground };
+    let reading = Reading { keeper: &keeper, baseline: &baseline, arguments, criteria };
     let read = reading
         .read(
             &mut |told| {
@@ -132,8 +136,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let done = summary.end(&read);
     let good = done.is_good() && is_present && read.problems.is_empty() && !waits;
     match arguments.output {
-        Form::Text => done.print(&ground, &baseline, arguments),
-        Form::Json => lines.end(&done.to_json(&ground, &baseline, rollout.as_ref(), &read, good)),
+        Form::Text => done.print(now, &baseline, arguments),
+        Form::Json => lines.end(&done.to_json(criteria, &baseline, rollout.as_ref(), &read, good)),
         Form::Csv => {}
     }
     for problem in &read.problems {

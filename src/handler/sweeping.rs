@@ -159,7 +159,9 @@ impl Planner<'_> {
     /// Sees whether every account that a sweep queued was looked at, and ends it if so.
     pub(super) async fn settle(self, settle: Settle) -> Result<(), HandlerError> {
         let Settle { began, accounts, cause } = settle;
-        let tally = self.keeper.tally(began).await.map_err(Stopped::Ledger)?;
+        let Standing { baseline, .. } =
+            self.keeper.standing_for(cause.revision.as_ref(), cause.first_seen).await?;
+        let tally = self.keeper.tally(&baseline, began).await.map_err(Stopped::Ledger)?;
         let missing = accounts.saturating_sub(tally.looked_at);
         if missing > 0 && cause.attempt < LOOKS_FOR_AN_END {
             debug!(missing, "the sweep is still under way");

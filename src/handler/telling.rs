@@ -46,7 +46,7 @@ impl<'a> Telling<'a> {
         let keeper = self.keeper;
         self.report(report, &cause, look).await;
         if look == Look::Whole {
-            keeper.measure(|metrics| metrics.sweep(&report.counts(), 0));
+            keeper.measure(|metrics| metrics.sweep(&report.standings(), 0));
         }
     }
 
@@ -118,16 +118,16 @@ pub(super) async fn sweep_completed(
     began: Timestamp,
     cause: &Cause,
 ) {
-    info!(counts = %json!(tally.states), accounts, began = %began, "the sweep is completed: {}", cause.reason);
+    info!(counts = %json!(tally.standings), accounts, began = %began, "the sweep is completed: {}", cause.reason);
     let now = Timestamp::now();
-    keeper.measure(|metrics| metrics.sweep(&tally.states, tally.not_looked_at.len()));
+    keeper.measure(|metrics| metrics.sweep(&tally.standings, tally.not_looked_at.len()));
     let sweep = Sweep {
         began,
         accounts,
         looked_at: tally.looked_at,
         not_looked_at: tally.not_looked_at.len(),
         closed: tally.closed,
-        states: &tally.states,
+        standings: &tally.standings,
         examples: &tally.examples,
     };
     let mut events = tally.broken.events(cause, cause.revision.as_ref(), true, now);

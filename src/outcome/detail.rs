@@ -12,7 +12,7 @@ use crate::baseline::Revision;
 use crate::enforcement::Enforcement;
 use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, Region};
 use crate::observed::Seen;
-use crate::record::State;
+use crate::status::Standing;
 use crate::task::Cause;
 
 /// Longer sentences are cut: they may quote AWS or a request, which have no bound.
@@ -168,7 +168,7 @@ pub(super) struct SweepDetail<'a> {
     began: Timestamp,
     seconds: i64,
     accounts: AccountCounts,
-    targets: BTreeMap<State, usize>,
+    targets: BTreeMap<&'static str, usize>,
     examples: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<&'a Revision>,
@@ -186,7 +186,7 @@ struct AccountCounts {
 impl<'a> SweepDetail<'a> {
     pub(super) fn of(sweep: &Sweep<'_>, circumstances: Circumstances<'a>) -> SweepDetail<'a> {
         let Circumstances { cause, now } = circumstances;
-        let Sweep { began, accounts, looked_at, not_looked_at, closed, states, examples } = sweep;
+        let Sweep { began, accounts, looked_at, not_looked_at, closed, standings, examples } = sweep;
         SweepDetail {
             version: FORMAT,
             began: *began,
@@ -198,7 +198,9 @@ impl<'a> SweepDetail<'a> {
                 closed: *closed,
             },
             // A state that nobody is in is told too: a pattern on a number finds nothing in what is left out.
-            targets: State::ALL.iter().map(|at| (*at, states.get(at).copied().unwrap_or(0))).collect(),
+            targets: Standing::of_a_sweep()
+                .map(|at| (at.code(), standings.get(&at).copied().unwrap_or(0)))
+                .collect(),
             examples: examples.iter().map(|example| cut(example)).collect(),
             revision: cause.revision.as_ref(),
             cause: CauseDetail::of(cause),

@@ -128,6 +128,7 @@ fn looked(result: &TargetReport) -> Record {
         drift: None,
         event: None,
         path: None,
+        expected: None,
     };
     Record { checked: Some(checked), ..Record::default() }
 }
@@ -600,42 +601,46 @@ fn the_end_of_a_sweep() {
     check(
         &events[2..],
         expect![[r#"
-        Sweep Completed {
-          "accounts": {
-            "closed": 1,
-            "in_scope": 2,
-            "looked_at": 2,
-            "not_looked_at": 0
-          },
-          "began": "2026-11-02T09:59:58Z",
-          "cause": {
-            "attempt": 1,
-            "events": [
-              "event-1",
-              "event-2"
-            ],
-            "sweep": true,
-            "text": "the account joined the organization"
-          },
-          "examples": [
-            "300000000002/eu-west-1 broken: the guardrail is FAILED, not READY"
-          ],
-          "revision": "0123456789abcdef",
-          "seconds": 2,
-          "targets": {
-            "broken": 1,
-            "copied": 0,
-            "enforced": 1,
-            "failed": 0,
-            "held": 0,
-            "in_sync": 0,
-            "left_alone": 0,
-            "released": 0,
-            "replaced": 0
-          },
-          "version": 1
-        }
-    "#]],
+            Sweep Completed {
+              "accounts": {
+                "closed": 1,
+                "in_scope": 2,
+                "looked_at": 2,
+                "not_looked_at": 0
+              },
+              "began": "2026-11-02T09:59:58Z",
+              "cause": {
+                "attempt": 1,
+                "events": [
+                  "event-1",
+                  "event-2"
+                ],
+                "sweep": true,
+                "text": "the account joined the organization"
+              },
+              "examples": [
+                "300000000002/eu-west-1 broken: the guardrail is FAILED, not READY"
+              ],
+              "revision": "0123456789abcdef",
+              "seconds": 2,
+              "targets": {
+                "broken": 1,
+                "contested": 0,
+                "copied": 0,
+                "enforced": 1,
+                "failed": 0,
+                "held": 0,
+                "in_sync": 0,
+                "left_alone": 0,
+                "released": 0,
+                "replaced": 0,
+                "stale": 0,
+                "unguarded": 0,
+                "unknown": 0
+              },
+              "version": 1
+            }
+        "#]],
     );
 }
 
@@ -671,6 +676,6 @@ fn the_schema_names_every_kind_and_describes_every_member() {
             assert!(described.is_some(), "{name}.{member} has no description");
         }
     }
-    let states: Vec<&str> = State::ALL.iter().map(|state| state.code()).collect();
+    let states: Vec<&str> = Standing::of_a_sweep().map(Standing::code).collect();
     assert_eq!(schema["$defs"]["state"]["enum"], json!(states));
 }

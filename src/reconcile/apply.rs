@@ -26,6 +26,7 @@ impl Keeper {
         let Survey {
             plan,
             organization,
+            desired,
             observed,
             manner,
             whole,
@@ -74,6 +75,7 @@ impl Keeper {
             progress,
             notebook: Notebook {
                 baseline,
+                desired: &desired,
                 records: &records,
                 observed: &observed,
                 event: manner.event.as_deref(),

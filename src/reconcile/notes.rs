@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::baseline::{Baseline, Mode, Revision};
+use crate::desired::{Desired, Wanted};
 use crate::enforcement::Enforcement;
 use crate::ids::{AccountId, Region, Target};
 use crate::limits::is_repair;
@@ -39,6 +40,7 @@ pub(super) fn by_account(plan: SafePlan) -> BTreeMap<AccountId, Decisions> {
 #[derive(Clone, Copy)]
 pub(super) struct Notebook<'a> {
     pub(super) baseline: &'a Baseline,
+    pub(super) desired: &'a Desired,
     pub(super) records: &'a Records,
     pub(super) observed: &'a Observed,
     pub(super) event: Option<&'a str>,
@@ -141,6 +143,7 @@ impl Notebook<'_> {
             drift: drift(report),
             event: self.event.map(str::to_owned),
             path: self.path.cloned(),
+            expected: self.desired.get(target).map(Wanted::expected),
         };
         Note::Checked { checked, seen: self.seen(target, report, at), text }
     }

@@ -9,7 +9,7 @@ use super::owner::{Needs, lost_grants, policies};
 use super::{Keeper, Manner, Part, Progress, Step, Stopped};
 use crate::baseline::Baseline;
 use crate::cloud::Head;
-use crate::desired::{Desired, Wanted, desired};
+use crate::desired::{Desired, desired, release_leaving};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::limits::{Extent, Rollout};
@@ -29,6 +29,8 @@ pub struct Survey {
     pub plan: SafePlan,
     /// The accounts that were looked at.
     pub organization: Organization,
+    /// What is wanted of each target.
+    pub desired: Desired,
     /// What was seen in each target.
     pub observed: Observed,
     /// Whether the whole organization was looked at in every Region, so that the plan is all there is to do.
@@ -110,7 +112,7 @@ impl Keeper {
         };
         let also = leftovers.keys().map(|resource| resource.region().clone()).collect();
         let mut desired = desired(baseline, &organization, &records, &scope.regions, &also);
-        release_those_that_leave(&mut desired, &offboarding);
+        release_leaving(&mut desired, &offboarding);
         let needs = match manner.part {
             Part::Everything if whole => Needs::Whole,
             Part::Everything => Needs::Wanted,
@@ -137,7 +139,7 @@ impl Keeper {
                 *failure = self.in_grace(&organization, &arrivals, target, failure.clone());
             }
         }
-        let mut resolved = resolve(desired, &catalog, &baseline.organization);
+        let mut resolved = resolve(desired.clone(), &catalog, &baseline.organization);
         self.look_at_the_present(baseline, &mut resolved, &observed).await;
         let ledger = match (is_up, self.ledger.is_durable()) {
             (true, true) => LedgerState::Durable,
@@ -198,6 +200,7 @@ impl Keeper {
         Ok(Survey {
             plan,
             organization,
+            desired,
             observed,
             whole,
             strangers,
@@ -361,18 +364,6 @@ struct Remembered {
     arrivals: Arrivals,
     /// Why nothing is known, in words.
     trouble: Option<String>,
-}
-
-/// Where an account is about to leave, nothing is wanted any more, whatever the baseline says.
-fn release_those_that_leave(desired: &mut Desired, offboarding: &BTreeSet<AccountId>) {
-    for (target, wanted) in desired.iter_mut() {
-        match wanted {
-            Wanted::Guardrail(_) | Wanted::Unassigned if offboarding.contains(&target.account) => {
-                *wanted = Wanted::Nothing;
-            }
-            Wanted::Guardrail(_) | Wanted::Unassigned | Wanted::Nothing | Wanted::Excluded => {}
-        }
-    }
 }
 
 fn inactive(organization: &Organization) -> BTreeMap<AccountId, AccountState> {

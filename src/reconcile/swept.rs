@@ -20,16 +20,17 @@ use crate::observed::{Observation, Observed, PolicySeen};
 use crate::organization::{Account, Organization};
 use crate::outcome::BrokenVersions;
 use crate::plan::{Decision, Grounds, Held, HoldReason, LedgerState, plan};
-use crate::record::{AccountRecord, Records, State};
+use crate::record::{AccountRecord, Records};
 use crate::resolved::{Catalog, CatalogEntry, resolve};
 use crate::resource_policy::{Document, Grant, Resource};
+use crate::status::{Criteria, Judged, Standing, Subject, judge, judge_account};
 use crate::trigger::Regions;
 
-/// How many targets of the record are in which state.
+/// How the targets of the record stand after a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Targets by their last state, where they were looked at since.
-    pub states: BTreeMap<State, usize>,
+    /// How many targets stand how, in accounts that were looked at since.
+    pub standings: BTreeMap<Standing, usize>,
     /// Accounts that were looked at since, in whatever Region.
     pub looked_at: usize,
     /// Accounts with something of ours that nobody has looked at since.
@@ -46,18 +47,22 @@ pub struct Tally {
 const EXAMPLES: usize = 10;
 
 impl Keeper {
-    /// What the record says of the last look at everything since `since`, account by account. Needs
-    /// no call to AWS but those to the ledger.
+    /// What the record says of the last look at everything since `since`, account by account, judged by
+    /// what this baseline wants where each account was placed last. Needs no call to AWS but those to
+    /// the ledger.
     ///
     /// # Errors
     /// When the ledger can't be read.
-    pub async fn tally(&self, since: Timestamp) -> Result<Tally, LedgerError> {
+    pub async fn tally(&self, baseline: &Baseline, since: Timestamp) -> Result<Tally, LedgerError> {
+        let now = Timestamp::now();
+        let criteria =
+            Criteria { now, oldest: since, revision: Some(&baseline.revision), owner: &baseline.owner };
         let mut tally = Tally::default();
         let mut from = None;
         loop {
             let (accounts, next) = self.ledger.known_accounts(from).await?;
             for (account, record) in &accounts {
-                tally.add(account, record, since);
+                tally.add(baseline, account, record, criteria);
             }
             from = next;
             if from.is_none() {
@@ -203,34 +208,59 @@ fn first_of(regions: &Regions) -> Region {
 }
 
 impl Tally {
-    fn add(&mut self, account: &AccountId, record: &AccountRecord, since: Timestamp) {
+    fn add(&mut self, baseline: &Baseline, id: &AccountId, record: &AccountRecord, criteria: Criteria<'_>) {
         if record.closed.is_some() {
             self.closed += 1;
             return;
         }
-        let looks = record.regions.iter().filter_map(|(region, record)| {
-            let checked = record.checked.as_ref()?;
-            (checked.at >= since).then_some((region, checked, record.seen.as_ref()))
-        });
-        let mut looked_at = false;
-        for (region, checked, seen) in looks {
-            looked_at = true;
-            *self.states.entry(checked.state).or_default() += 1;
-            if checked.state == State::Broken
-                && let Some(enforcement) = seen.and_then(|seen| seen.enforcement.as_ref())
-            {
-                let code = checked.code.clone().unwrap_or_default();
-                self.broken.add(account, enforcement, code, checked.reason.clone().unwrap_or_default());
+        if !record.was_looked_at_since(criteria.oldest) {
+            if record.regions_of_ours().next().is_some() {
+                self.not_looked_at.insert(id.clone());
             }
-            if !checked.state.is_good() && self.examples.len() < EXAMPLES {
-                let reason = checked.reason.as_deref().unwrap_or_default();
-                self.examples.push(format!("{account}/{region} {}: {reason}", checked.state));
-            }
+            return;
         }
-        if looked_at {
-            self.looked_at += 1;
-        } else if record.regions_of_ours().next().is_some() {
-            self.not_looked_at.insert(account.clone());
+        self.looked_at += 1;
+        for (target, judged) in judged(baseline, id, record, criteria) {
+            self.count(&target, &judged, record);
+        }
+    }
+
+    fn count(&mut self, target: &Target, judged: &Judged, account: &AccountRecord) {
+        let Judged { standing, reason } = judged;
+        *self.standings.entry(*standing).or_default() += 1;
+        let reason = reason.as_deref().unwrap_or_default();
+        if *standing == Standing::Broken
+            && let Some(record) = account.regions.get(&target.region)
+            && let Some(enforcement) = record.seen.as_ref().and_then(|seen| seen.enforcement.as_ref())
+        {
+            let code = record.checked.as_ref().and_then(|checked| checked.code.clone()).unwrap_or_default();
+            self.broken.add(&target.account, enforcement, code, reason.to_owned());
+        }
+        if !standing.is_good() && self.examples.len() < EXAMPLES {
+            self.examples.push(format!("{target} {standing}: {reason}"));
+        }
+    }
+}
+
+/// Judges every target of an account; where nobody recorded where the account stands, those of its record.
+fn judged(
+    baseline: &Baseline,
+    id: &AccountId,
+    record: &AccountRecord,
+    criteria: Criteria<'_>,
+) -> Vec<(Target, Judged)> {
+    match record.last_known(id) {
+        Some(account) => {
+            let judged = judge_account(baseline, &account, record, criteria).into_iter();
+            judged.map(|(target, _, judged)| (target, judged)).collect()
+        }
+        None => {
+            let regions = record.regions.iter().map(|(region, record)| {
+                let target = Target { account: id.clone(), region: region.clone() };
+                let judged = judge(Subject { target: &target, wanted: None, path: None, record }, criteria);
+                (target, judged)
+            });
+            regions.collect()
         }
     }
 }

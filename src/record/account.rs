@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Arrival, Note, Record, Records};
 use crate::ids::{AccountId, InvalidId, Region, Target};
-use crate::organization::Placement;
+use crate::organization::{Account, AccountState, OrgPath, Placement};
 
 /// What is known about one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +114,33 @@ impl AccountRecord {
         self.placement.as_ref().expect("it was there or was put there")
     }
 
+    /// Where the account stood when it was placed or looked at last.
+    pub fn path(&self) -> Option<&OrgPath> {
+        let placed = self.placement.as_ref().map(|placement| (placement.placed_at, &placement.account.path));
+        let looks = self.regions.values().filter_map(|region| region.checked.as_ref());
+        let looked = looks.filter_map(|checked| Some((checked.at, checked.path.as_ref()?)));
+        looked.chain(placed).max_by_key(|(at, _)| *at).map(|(_, path)| path)
+    }
+
+    /// The account as it was placed or looked at last; `None` where nobody recorded where it stands.
+    pub fn last_known(&self, account: &AccountId) -> Option<Account> {
+        let path = self.path()?.clone();
+        let placed = self.placement.as_ref().map(|placement| &placement.account);
+        Some(Account {
+            id: account.clone(),
+            name: placed.map_or_else(|| account.to_string(), |placed| placed.name.clone()),
+            state: placed.map_or(AccountState::Active, |placed| placed.state.clone()),
+            path,
+            joined: placed.and_then(|placed| placed.joined),
+        })
+    }
+
+    /// Whether any of its Regions was looked at since.
+    pub fn was_looked_at_since(&self, since: Timestamp) -> bool {
+        let mut looks = self.regions.values().filter_map(|region| region.checked.as_ref());
+        looks.any(|checked| checked.at >= since)
+    }
+
     /// The Regions where the record knows an enforcement of ours.
     pub fn regions_of_ours(&self) -> impl Iterator<Item = &Region> {
         self.regions.iter().filter(|(_, record)| record.ours.is_some()).map(|(region, _)| region)
@@ -172,7 +199,6 @@ impl fmt::Display for Sequence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::organization::{Account, AccountState};
 
     fn sequence(number: &str) -> Option<Sequence> {
         Some(Sequence::new(number.parse().unwrap(), 1_000, "the queue"))

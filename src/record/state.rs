@@ -61,14 +61,6 @@ impl State {
     pub fn is_a_write(self) -> bool {
         matches!(self, State::Enforced | State::Replaced | State::Copied | State::Released)
     }
-
-    /// Whether the target is as the baseline wants it.
-    pub fn is_good(self) -> bool {
-        match self {
-            State::Enforced | State::Replaced | State::Released | State::InSync | State::LeftAlone => true,
-            State::Copied | State::Held | State::Failed | State::Broken => false,
-        }
-    }
 }
 
 impl fmt::Display for State {

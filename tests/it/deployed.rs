@@ -118,6 +118,33 @@ async fn apply_has_the_deployed_keeper_do_it_and_tells_what_it_did() {
     );
 }
 
+/// Somebody applies a file that was never pushed: the deployed keeper goes by its own baseline.
+#[tokio::test]
+async fn a_look_by_another_baseline_is_not_the_one_that_was_asked_for() {
+    let mut deployed = Deployed::of(&two_accounts()).await;
+    let ran = deployed.run(&["apply", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{ran}");
+    let file = deployed.world().ledger_file().with_file_name("never-pushed.yaml");
+    std::fs::write(file, Document { version: 1, ..two_accounts() }.text()).unwrap();
+    let ran = deployed.run(&["apply", "--yes", "--baseline", "never-pushed.yaml", "--wait", "2s"]).await;
+    check(
+        &ran,
+        expect![[r#"
+        ~ 300000000001/eu-west-1 corporate:2 => corporate:1 (different)
+        ~ 300000000002/eu-west-1 corporate:2 => corporate:1 (different)
+        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+        plan 2f633f5dcf665431 of baseline 5d74b4616e57cddb, mode sync
+
+        Done by the deployed keeper:
+        300000000001/eu-west-1 stale: in sync by baseline 4ef2b91f1df53797, and 5d74b4616e57cddb is the present one
+        300000000002/eu-west-1 stale: in sync by baseline 4ef2b91f1df53797, and 5d74b4616e57cddb is the present one
+        stderr: asked the deployed keeper, by the queue of its events
+        stderr: 2 of 2 aren't done yet: guardrailctl status tells later
+        exit 1
+    "#]],
+    );
+}
+
 #[tokio::test]
 async fn the_owners_side_is_followed_as_well() {
     let setup = World::of(&two_accounts()).world(|world| {

@@ -2,12 +2,14 @@
 
 use expect_test::expect;
 use guardrail_keeper::ids::AccountId;
+use guardrail_keeper::organization::{Account, AccountState, Placement};
 use serde_json::Value;
 use simulator::{Fault, FaultKind};
 
 use crate::support::program::{Guardrailctl, Ran};
 use crate::support::{
-    Document, EU, HUB, PARAMETER, PAYMENTS, PLAYGROUND, SANDBOX, SHIPPING, World, check, version,
+    Document, EU, HUB, PARAMETER, PAYMENTS, PLAYGROUND, SANDBOX, SHIPPING, WORKLOAD, World, check, guardrail,
+    version,
 };
 
 fn one_region() -> Document {
@@ -121,6 +123,144 @@ async fn what_another_baseline_found_is_not_what_this_one_would() {
     );
 }
 
+/// The events of the moves were lost, and no sweep has been since.
+#[tokio::test]
+async fn a_look_says_nothing_of_an_account_that_moved_since() {
+    let world = guarded().await;
+    world.server.with(|model| {
+        model.move_account(PLAYGROUND, WORKLOAD).unwrap();
+        model.move_account(PAYMENTS, SANDBOX).unwrap();
+    });
+    let ran = of(&world).run(&["status"]).await;
+    check(
+        &ran,
+        expect![[r#"
+        7 targets
+              2 stale
+              5 enforced
+        oldest look: under a minute ago, 300000000005/eu-west-1
+        1 account not looked at: suspended
+
+        stale       300000000001/eu-west-1  under a minute ago: enforced when corporate was wanted; nothing is wanted now
+        stale       300000000005/eu-west-1  under a minute ago: in sync when nothing was wanted; corporate is wanted now
+        baseline 84c0f3cb2b5b1f13, mode sync
+        exit 1
+    "#]],
+    );
+    let ran = of(&world).run(&["status", "--account", PLAYGROUND, "--output", "json"]).await;
+    let told = object(&ran);
+    let target = &told["targets"][0];
+    assert_eq!((ran.code, &told["summary"]["good"]), (1, &Value::Bool(false)), "{ran}");
+    assert_eq!(
+        (&target["wanted"], &target["last_wanted"], &target["last_state"], &target["enforced"]),
+        (&"corporate".into(), &"none".into(), &"in_sync".into(), &Value::Null)
+    );
+    assert_eq!(target["state"], "stale");
+    let ran = of(&world).run(&["explain", PLAYGROUND, EU]).await;
+    check(
+        &ran,
+        expect![[r#"
+        300000000005/eu-west-1  playground, o-exampleorgid/r-exam/ou-exam-workload/
+        wanted    corporate:2, by the assignment of r-exam (line 11)
+        seen      nothing enforced
+        ours      nothing is recorded
+        last      in sync, under a minute ago, by baseline 84c0f3cb2b5b1f13
+        status    stale: in sync when nothing was wanted; corporate is wanted now
+        decision  + 300000000005/eu-west-1 enforce corporate:2
+        history   under a minute ago: in sync
+        baseline 84c0f3cb2b5b1f13, mode sync
+        exit 0
+    "#]],
+    );
+
+    // A sweep looks again, and then it is good.
+    drop(world.sweep().await);
+    let ran = of(&world).run(&["status"]).await;
+    assert_eq!(ran.code, 0, "{ran}");
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_unguarded() {
+    let document = Document { guardrail: vec!["on_unusable: release"], ..one_region() };
+    let world = World::guarded(World::of(&document).durable().long_established()).await;
+    world.server.with(|model| model.delete_guardrail(&guardrail(EU))).unwrap();
+    drop(world.look_at(&[PAYMENTS]).await);
+    let ran = of(&world).run(&["status", "--account", PAYMENTS]).await;
+    check(
+        &ran,
+        expect![[r#"
+            1 target
+                  1 unguarded
+            oldest look: under a minute ago, 300000000001/eu-west-1
+
+            unguarded   300000000001/eu-west-1  under a minute ago: corporate is wanted, and nothing is enforced: guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline
+            baseline 4a0d490ce5a8ce07, mode sync
+            exit 1
+        "#]],
+    );
+}
+
+/// How many targets stand how at the end of a sweep that began at `since`.
+async fn tallied(world: &World, since: jiff::Timestamp) -> String {
+    let baseline = world.keeper.baseline().await.unwrap();
+    let tally = world.keeper.tally(&baseline, since).await.unwrap();
+    let counts = tally.standings.iter().map(|(standing, count)| format!("{count} {standing}\n"));
+    let examples = tally.examples.iter().map(|example| format!("{example}\n"));
+    counts.chain(examples).collect()
+}
+
+#[tokio::test]
+async fn the_end_of_a_sweep_is_judged_as_status_judges() {
+    let since = jiff::Timestamp::now();
+    let world = guarded().await;
+    check(
+        &tallied(&world, since).await,
+        expect![[r#"
+        6 enforced
+        1 in sync
+    "#]],
+    );
+    // Organizations told since that an account stands elsewhere, and nobody looked yet.
+    let placed_at = jiff::Timestamp::now();
+    let placement = |path: &str| Placement {
+        account: Account {
+            id: PLAYGROUND.parse().unwrap(),
+            name: "playground".to_owned(),
+            state: AccountState::Active,
+            path: path.parse().unwrap(),
+            joined: None,
+        },
+        placed_at,
+    };
+    record(&world, PLAYGROUND, |record| {
+        record.place(placement("o-exampleorgid/r-exam/ou-exam-workload/"));
+    })
+    .await;
+    check(
+        &tallied(&world, since).await,
+        expect![[r#"
+        1 stale
+        6 enforced
+        300000000005/eu-west-1 stale: in sync when nothing was wanted; corporate is wanted now
+    "#]],
+    );
+    // Under another baseline all of it has to be looked at again.
+    world.publish(&Document { version: 1, ..one_region() });
+    check(
+        &tallied(&world, since).await,
+        expect![[r#"
+        7 stale
+        111111111111/eu-west-1 stale: enforced by baseline 84c0f3cb2b5b1f13, and 560ff8d292ea350e is the present one
+        222222222222/eu-west-1 stale: enforced by baseline 84c0f3cb2b5b1f13, and 560ff8d292ea350e is the present one
+        300000000001/eu-west-1 stale: enforced by baseline 84c0f3cb2b5b1f13, and 560ff8d292ea350e is the present one
+        300000000002/eu-west-1 stale: enforced by baseline 84c0f3cb2b5b1f13, and 560ff8d292ea350e is the present one
+        300000000003/eu-west-1 stale: enforced by baseline 84c0f3cb2b5b1f13, and 560ff8d292ea350e is the present one
+        300000000004/eu-west-1 stale: enforced by baseline 84c0f3cb2b5b1f13, and 560ff8d292ea350e is the present one
+        300000000005/eu-west-1 stale: in sync by baseline 84c0f3cb2b5b1f13, and 560ff8d292ea350e is the present one
+    "#]],
+    );
+}
+
 #[tokio::test]
 async fn it_can_be_narrowed_grouped_and_listed() {
     let world = guarded().await;
@@ -230,39 +370,40 @@ async fn programs_are_told_every_target_and_its_age() {
     check(
         &format!("{target:#}"),
         expect![[r#"
-        {
-          "account": "300000000001",
-          "baseline": "84c0f3cb2b5b1f13",
-          "checked_age_seconds": null,
-          "checked_at": null,
-          "drift": null,
-          "enforced": {
-            "guarding": {
-              "messages": "comprehensive",
-              "system": "comprehensive"
-            },
-            "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
-            "models": {
-              "exclude": [],
-              "include": "all"
-            },
-            "version": "2"
-          },
-          "event": null,
-          "last_state": "enforced",
-          "leaving_since": null,
-          "name": "payments",
-          "ours": true,
-          "path": "o-exampleorgid/r-exam/ou-exam-workload/",
-          "placed_at": null,
-          "reason": null,
-          "region": "eu-west-1",
-          "seen_age_seconds": null,
-          "seen_at": null,
-          "state": "enforced",
-          "unconfirmed_write_at": null,
-          "wanted": "corporate"
-        }"#]],
+            {
+              "account": "300000000001",
+              "baseline": "84c0f3cb2b5b1f13",
+              "checked_age_seconds": null,
+              "checked_at": null,
+              "drift": null,
+              "enforced": {
+                "guarding": {
+                  "messages": "comprehensive",
+                  "system": "comprehensive"
+                },
+                "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                "models": {
+                  "exclude": [],
+                  "include": "all"
+                },
+                "version": "2"
+              },
+              "event": null,
+              "last_state": "enforced",
+              "last_wanted": "corporate",
+              "leaving_since": null,
+              "name": "payments",
+              "ours": true,
+              "path": "o-exampleorgid/r-exam/ou-exam-workload/",
+              "placed_at": null,
+              "reason": null,
+              "region": "eu-west-1",
+              "seen_age_seconds": null,
+              "seen_at": null,
+              "state": "enforced",
+              "unconfirmed_write_at": null,
+              "wanted": "corporate"
+            }"#]],
     );
 }
 
@@ -340,57 +481,57 @@ async fn mistakes_are_told_and_are_never_green() {
     check(
         &told,
         expect![[r#"
-        $ status --account 999999999999
-        0 targets
-        baseline 84c0f3cb2b5b1f13, mode sync
-        stderr: warning: 999999999999 is no member of this organization, and not in the record
-        exit 1
-        $ status --ou ou-exam-nowhere1
-        0 targets
-        baseline 84c0f3cb2b5b1f13, mode sync
-        stderr: warning: no account stands under ou-exam-nowhere1
-        exit 1
-        $ status --region eu-west-9
-        0 targets
-        1 account not looked at: suspended
-        baseline 84c0f3cb2b5b1f13, mode sync
-        stderr: warning: there is no such target: nothing can be said
-        exit 1
-        $ status --state splendid
-        stderr: error: invalid value 'splendid' for '--state <STATE>'
-        stderr:   [possible values: broken, failed, unknown, held, contested, stale, copied, left-behind, left-alone, enforced, replaced, released, in-sync]
-        stderr: 
-        stderr: For more information, try '--help'.
-        exit 2
-        $ status --older-than long
-        stderr: error: invalid value 'long' for '--older-than <WHEN>': "long" is no time: write how long ago, as in 15m, 2h or 3d, or 2026-11-22T18:00:00Z
-        stderr: 
-        stderr: For more information, try '--help'.
-        exit 2
-        $ explain 999999999999 eu-west-1
-        999999999999/eu-west-1
-        wanted    nothing is known: it is no member of this organization
-        seen      not looked at
-        ours      nothing is recorded
-        last      no look is recorded
-        decision  no calls are made: it is no member of this organization
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 1
-        $ explain 300000000001 us-east-1
-        300000000001/us-east-1  payments, o-exampleorgid/r-exam/ou-exam-workload/
-        wanted    nothing: corporate, by the assignment of r-exam (line 11), is not enforced in us-east-1; the baseline names eu-west-1
-        seen      not looked at
-        ours      nothing is recorded
-        last      no look is recorded
-        decision  none: neither the baseline nor the record knows this Region
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 1
-        $ explain payments eu-west-1
-        stderr: error: invalid value 'payments' for '<ACCOUNT>': "payments" is not an account id: expected 12 digits
-        stderr: 
-        stderr: For more information, try '--help'.
-        exit 2
-    "#]],
+            $ status --account 999999999999
+            0 targets
+            baseline 84c0f3cb2b5b1f13, mode sync
+            stderr: warning: 999999999999 is no member of this organization, and not in the record
+            exit 1
+            $ status --ou ou-exam-nowhere1
+            0 targets
+            baseline 84c0f3cb2b5b1f13, mode sync
+            stderr: warning: no account stands under ou-exam-nowhere1
+            exit 1
+            $ status --region eu-west-9
+            0 targets
+            1 account not looked at: suspended
+            baseline 84c0f3cb2b5b1f13, mode sync
+            stderr: warning: there is no such target: nothing can be said
+            exit 1
+            $ status --state splendid
+            stderr: error: invalid value 'splendid' for '--state <STATE>'
+            stderr:   [possible values: broken, unguarded, failed, unknown, held, contested, stale, copied, left-behind, left-alone, enforced, replaced, released, in-sync]
+            stderr: 
+            stderr: For more information, try '--help'.
+            exit 2
+            $ status --older-than long
+            stderr: error: invalid value 'long' for '--older-than <WHEN>': "long" is no time: write how long ago, as in 15m, 2h or 3d, or 2026-11-22T18:00:00Z
+            stderr: 
+            stderr: For more information, try '--help'.
+            exit 2
+            $ explain 999999999999 eu-west-1
+            999999999999/eu-west-1
+            wanted    nothing is known: it is no member of this organization
+            seen      not looked at
+            ours      nothing is recorded
+            last      no look is recorded
+            decision  no calls are made: it is no member of this organization
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 1
+            $ explain 300000000001 us-east-1
+            300000000001/us-east-1  payments, o-exampleorgid/r-exam/ou-exam-workload/
+            wanted    nothing: corporate, by the assignment of r-exam (line 11), is not enforced in us-east-1; the baseline names eu-west-1
+            seen      not looked at
+            ours      nothing is recorded
+            last      no look is recorded
+            decision  none: neither the baseline nor the record knows this Region
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 1
+            $ explain payments eu-west-1
+            stderr: error: invalid value 'payments' for '<ACCOUNT>': "payments" is not an account id: expected 12 digits
+            stderr: 
+            stderr: For more information, try '--help'.
+            exit 2
+        "#]],
     );
 }
 

@@ -3,21 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Arguments;
-use super::target::{Ground, Told};
+use super::target::Told;
 use crate::baseline::Baseline;
-use crate::desired::{Desired, desired};
 use crate::ids::{AccountId, Region, Target};
-use crate::organization::{Account, AccountState, OrgPath, Organization};
+use crate::organization::{Account, Organization};
 use crate::reconcile::{Keeper, Stopped};
 use crate::record::AccountRecord;
-use crate::trigger::Regions;
+use crate::status::{Criteria, Subject, judge, judge_account};
 
 /// Reads what the arguments ask for.
 pub(super) struct Reading<'a> {
     pub(super) keeper: &'a Keeper,
     pub(super) baseline: &'a Baseline,
     pub(super) arguments: &'a Arguments,
-    pub(super) ground: &'a Ground<'a>,
+    pub(super) criteria: Criteria<'a>,
 }
 
 /// What became of a reading besides the targets.
@@ -150,7 +149,7 @@ impl Reading<'_> {
     ) {
         let path = match membership {
             Membership::Member(account) => Some(account.path.clone()),
-            Membership::Gone | Membership::Unknown => path_of(record).cloned(),
+            Membership::Gone | Membership::Unknown => record.path().cloned(),
         };
         let under = |ou| path.as_ref().is_some_and(|path| path.parents().contains(ou));
         if !self.arguments.ou.is_empty() && !self.arguments.ou.iter().any(under) {
@@ -171,7 +170,7 @@ impl Reading<'_> {
         let target = |region: &Region| Target { account: id.clone(), region: region.clone() };
         let behind = |why: &str, tell: &mut dyn FnMut(Told)| {
             for region in record.regions_of_ours().filter(selects) {
-                tell(Told::left_behind(target(region), record, why, self.ground));
+                tell(Told::left_behind(target(region), record, why));
             }
         };
         match membership {
@@ -182,16 +181,18 @@ impl Reading<'_> {
             Membership::Unknown => match &record.closed {
                 Some(closed) => behind(&closed.reason, &mut tell),
                 None => {
-                    for region in record.regions.keys().filter(selects) {
-                        tell(Told::judge(target(region), None, record, self.ground));
+                    for (region, known) in record.regions.iter().filter(|(region, _)| selects(region)) {
+                        let target = target(region);
+                        let subject = Subject { target: &target, wanted: None, path: None, record: known };
+                        let judged = judge(subject, self.criteria);
+                        tell(Told::judged(target, None, judged, record));
                     }
                 }
             },
             Membership::Member(account) if account.state.is_active() => {
-                for (target, wanted) in self.desired(account, record) {
-                    if selects(&&target.region) {
-                        tell(Told::judge(target, Some(&wanted), record, self.ground));
-                    }
+                let judged = judge_account(self.baseline, account, record, self.criteria).into_iter();
+                for (target, wanted, judged) in judged.filter(|(target, ..)| selects(&&target.region)) {
+                    tell(Told::judged(target, Some(&wanted), judged, record));
                 }
             }
             Membership::Member(account) => {
@@ -200,26 +201,6 @@ impl Reading<'_> {
             }
         }
     }
-
-    /// What is wanted in an account, in every Region that matters there.
-    fn desired(&self, account: &Account, record: &AccountRecord) -> Desired {
-        let organization = Organization {
-            id: self.baseline.organization.clone(),
-            management: self.baseline.owner.clone(),
-            accounts: BTreeMap::from([(account.id.clone(), account.clone())]),
-            complete: false,
-        };
-        let records = record.records(&account.id);
-        desired(self.baseline, &organization, &records, &Regions::All, &BTreeSet::new())
-    }
-}
-
-/// Where an account stood when it was looked at last.
-fn path_of(record: &AccountRecord) -> Option<&OrgPath> {
-    let placed = record.placement.as_ref().map(|placement| (placement.placed_at, &placement.account.path));
-    let looks = record.regions.values().filter_map(|region| region.checked.as_ref());
-    let looked = looks.filter_map(|checked| Some((checked.at, checked.path.as_ref()?)));
-    looked.chain(placed).max_by_key(|(at, _)| *at).map(|(_, path)| path)
 }
 
 /// Who an account is by the record alone.
@@ -227,17 +208,5 @@ fn recorded(id: &AccountId, record: &AccountRecord) -> Membership {
     if record.closed.is_some() {
         return Membership::Gone;
     }
-    match path_of(record) {
-        Some(path) => {
-            let placed = record.placement.as_ref().map(|placement| &placement.account);
-            Membership::Member(Account {
-                id: id.clone(),
-                name: placed.map_or_else(|| id.to_string(), |account| account.name.clone()),
-                state: AccountState::Active,
-                path: path.clone(),
-                joined: None,
-            })
-        }
-        None => Membership::Unknown,
-    }
+    record.last_known(id).map_or(Membership::Unknown, Membership::Member)
 }

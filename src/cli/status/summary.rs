@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::read::Read;
-use super::target::{Ground, Standing, Told};
+use super::target::{Told, spoils};
 use super::{Arguments, By, Counts};
 use crate::baseline::Baseline;
 use crate::cli::output::{self, ADDED, ALTERED, BROKEN, HEADING, HELD, QUIET, paint};
 use crate::cli::time::Age;
 use crate::ids::Target;
 use crate::limits::Rollout;
+use crate::status::{Criteria, Standing};
 
 /// What was told so far. Of the targets, only so many of the worst are held as are listed.
 pub(super) struct Summary {
@@ -87,17 +88,17 @@ impl Summary {
 
     /// Whether there are targets, and each of them is known, good and fresh.
     pub(super) fn is_good(&self) -> bool {
-        !self.counts.is_empty() && !self.counts.keys().any(|standing| standing.spoils())
+        !self.counts.is_empty() && !self.counts.keys().any(|standing| spoils(*standing))
     }
 
-    pub(super) fn print(self, ground: &Ground<'_>, baseline: &Baseline, arguments: &Arguments) {
+    pub(super) fn print(self, now: Timestamp, baseline: &Baseline, arguments: &Arguments) {
         let total: usize = self.counts.values().sum();
         output::print(paint(HEADING, plural(total, "target")));
         for (standing, count) in &self.counts {
             output::print(format_args!("{count:>7} {}", painted(*standing, standing)));
         }
         if let Some((at, target)) = &self.oldest {
-            output::print(format_args!("oldest look: {}, {target}", Age::of(*at, ground.now)));
+            output::print(format_args!("oldest look: {}, {target}", Age::of(*at, now)));
         }
         for (state, count) in &self.accounts {
             output::print(format_args!("{} not looked at: {state}", plural(*count, "account")));
@@ -130,7 +131,7 @@ impl Summary {
                 output::print("");
                 first = false;
             }
-            let age = checked.map(|at| format!("{}: ", Age::of(at, ground.now))).unwrap_or_default();
+            let age = checked.map(|at| format!("{}: ", Age::of(at, now))).unwrap_or_default();
             let reason = reason.unwrap_or_default();
             let rest = format!("{age}{reason}");
             let rest = rest.trim_end_matches(": ");
@@ -154,7 +155,7 @@ impl Summary {
 
     pub(super) fn to_json(
         &self,
-        ground: &Ground<'_>,
+        criteria: Criteria<'_>,
         baseline: &Baseline,
         rollout: Option<&Rollout>,
         read: &Read,
@@ -164,7 +165,7 @@ impl Summary {
             counts.iter().map(|(standing, count)| (standing.code().to_owned(), json!(count))).collect()
         };
         json!({
-            "at": ground.now,
+            "at": criteria.now,
             "good": good,
             "targets": self.counts.values().sum::<usize>(),
             "states": in_json(&self.counts),
@@ -173,12 +174,12 @@ impl Summary {
                 "account": target.account,
                 "region": target.region,
                 "checked_at": at,
-                "checked_age_seconds": Age::of(*at, ground.now).seconds(),
+                "checked_age_seconds": Age::of(*at, criteria.now).seconds(),
             })),
             "skipped_accounts": read.skipped,
             "leaving_accounts": read.leaving,
             "baseline": baseline.revision,
-            "baseline_is_present": ground.revision.is_some(),
+            "baseline_is_present": criteria.revision.is_some(),
             "mode": baseline.mode,
             "rollout": rollout,
             "problems": read.problems,
@@ -192,7 +193,7 @@ fn plural(count: usize, what: &str) -> String {
 
 fn painted(standing: Standing, text: &(impl std::fmt::Display + ?Sized)) -> String {
     let style = match standing {
-        Standing::Broken | Standing::Failed | Standing::Unknown => BROKEN,
+        Standing::Broken | Standing::Unguarded | Standing::Failed | Standing::Unknown => BROKEN,
         Standing::Held | Standing::Contested => HELD,
         Standing::Stale | Standing::Copied | Standing::LeftBehind => ALTERED,
         Standing::LeftAlone => QUIET,

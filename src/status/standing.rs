@@ -1,0 +1,149 @@
+//! How a target stands, in one word.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use crate::record::State;
+
+/// How a target stands, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// What is enforced can't be used: guarded calls may be failing.
+    Broken,
+    /// A guardrail is wanted, and the last look left nothing enforced.
+    Unguarded,
+    /// It was to be changed, and the write failed.
+    Failed,
+    /// The record doesn't know how it is.
+    Unknown,
+    /// It should be changed, and wasn't.
+    Held,
+    /// Somebody undoes each repair.
+    Contested,
+    /// The last look is too old, or was made for another path, assignment or baseline.
+    Stale,
+    /// Its copy of the guardrail was written; what is enforced is still as it was.
+    Copied,
+    /// Ours, in an account that gets no calls any more.
+    LeftBehind,
+    /// The baseline has no say in it.
+    LeftAlone,
+    /// Enforced by the last look, where nothing was.
+    Enforced,
+    /// Replaced by the last look.
+    Replaced,
+    /// Released by the last look, and nothing is wanted.
+    Released,
+    /// As wanted.
+    InSync,
+}
+
+/// A word that names no standing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no state of a target")]
+pub struct UnknownStanding(String);
+
+impl Standing {
+    /// Every standing, worst first.
+    pub const ALL: [Standing; 14] = [
+        Standing::Broken,
+        Standing::Unguarded,
+        Standing::Failed,
+        Standing::Unknown,
+        Standing::Held,
+        Standing::Contested,
+        Standing::Stale,
+        Standing::Copied,
+        Standing::LeftBehind,
+        Standing::LeftAlone,
+        Standing::Enforced,
+        Standing::Replaced,
+        Standing::Released,
+        Standing::InSync,
+    ];
+
+    /// Those that the end of a sweep counts. What was left behind is in accounts that it doesn't look at.
+    pub fn of_a_sweep() -> impl Iterator<Item = Standing> {
+        Standing::ALL.into_iter().filter(|standing| *standing != Standing::LeftBehind)
+    }
+
+    /// What a look that counts says of a target. Whether it counts is for [`super::judge`] to say.
+    pub fn of(state: State) -> Standing {
+        match state {
+            State::Enforced => Standing::Enforced,
+            State::Replaced => Standing::Replaced,
+            State::Copied => Standing::Copied,
+            State::Released => Standing::Released,
+            State::InSync => Standing::InSync,
+            State::Held => Standing::Held,
+            State::Failed => Standing::Failed,
+            State::Broken => Standing::Broken,
+            State::LeftAlone => Standing::LeftAlone,
+        }
+    }
+
+    /// The word for it in JSON, CSV, metrics and events, like that of [`State::code`].
+    pub fn code(self) -> &'static str {
+        match self {
+            Standing::Broken => State::Broken.code(),
+            Standing::Unguarded => "unguarded",
+            Standing::Failed => State::Failed.code(),
+            Standing::Unknown => "unknown",
+            Standing::Held => State::Held.code(),
+            Standing::Contested => "contested",
+            Standing::Stale => "stale",
+            Standing::Copied => State::Copied.code(),
+            Standing::LeftBehind => "left_behind",
+            Standing::LeftAlone => State::LeftAlone.code(),
+            Standing::Enforced => State::Enforced.code(),
+            Standing::Replaced => State::Replaced.code(),
+            Standing::Released => State::Released.code(),
+            Standing::InSync => State::InSync.code(),
+        }
+    }
+
+    /// Whether the target is as the baseline wants it.
+    pub fn is_good(self) -> bool {
+        match self {
+            Standing::Broken
+            | Standing::Unguarded
+            | Standing::Failed
+            | Standing::Unknown
+            | Standing::Held
+            | Standing::Contested
+            | Standing::Stale
+            | Standing::Copied
+            | Standing::LeftBehind => false,
+            Standing::LeftAlone
+            | Standing::Enforced
+            | Standing::Replaced
+            | Standing::Released
+            | Standing::InSync => true,
+        }
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.code().replace('_', " "))
+    }
+}
+
+impl FromStr for Standing {
+    type Err = UnknownStanding;
+
+    /// Reads the code, with hyphens or underscores.
+    fn from_str(text: &str) -> Result<Standing, UnknownStanding> {
+        let code = text.replace('-', "_");
+        let known = Standing::ALL.into_iter().find(|standing| standing.code() == code);
+        known.ok_or_else(|| UnknownStanding(text.to_owned()))
+    }
+}
+
+impl Serialize for Standing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
