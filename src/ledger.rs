@@ -112,6 +112,21 @@ impl Ledger {
         &self,
         accounts: impl IntoIterator<Item = &AccountId>,
     ) -> Result<BTreeMap<AccountId, AccountRecord>, LedgerError> {
+        self.accounts_each(accounts)
+            .await?
+            .into_iter()
+            .map(|(account, record)| Ok((account, record?)))
+            .collect()
+    }
+
+    /// As [`Ledger::accounts`], where a document that can't be understood is a matter of its own account alone.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn accounts_each(
+        &self,
+        accounts: impl IntoIterator<Item = &AccountId>,
+    ) -> Result<BTreeMap<AccountId, Result<AccountRecord, LedgerError>>, LedgerError> {
         let keys: BTreeMap<String, AccountId> =
             accounts.into_iter().map(|account| (account_key(account), account.clone())).collect();
         let wanted: Vec<String> = keys.keys().cloned().collect();
@@ -119,9 +134,9 @@ impl Ledger {
         let mut records = BTreeMap::new();
         for (key, account) in keys {
             let item = items.remove(&key);
-            let record = item.as_ref().map(|item| parsed(&key, item)).transpose()?;
+            let record = item.as_ref().map(|item| parsed(&key, item)).transpose();
             self.remember(&key, item);
-            records.insert(account, record.unwrap_or_default());
+            records.insert(account, record.map(Option::unwrap_or_default));
         }
         Ok(records)
     }

@@ -262,6 +262,14 @@ impl Plan {
         })
     }
 
+    /// Holds what is no repair: how far the revision has come could not be read or recorded, so that nothing
+    /// can be counted against its limits.
+    pub fn hold_uncountable(self, rollout: &Rollout, records: &Records) -> Plan {
+        self.hold_changes(|change| {
+            (!is_repair(change, records, &rollout.revision)).then_some(HoldReason::LedgerUnavailable)
+        })
+    }
+
     /// What an approved revision may do while the next one waits for its approval: put back what was
     /// ours, and guard what isn't guarded.
     pub fn put_back(self, waiting: &Revision, records: &Records) -> Plan {

@@ -16,6 +16,7 @@ mod policies;
 mod print;
 mod safe;
 mod tidy;
+mod unread;
 
 use std::collections::BTreeMap;
 
@@ -128,7 +129,7 @@ pub enum HoldReason {
     },
     /// A foreign configuration may be replaced only where the previous one is kept durably.
     NoDurableLedger,
-    /// The ledger can't be read or written at the moment, and this is done only where it can.
+    /// The ledger can't be read or written at the moment, and nothing is written without a record.
     LedgerUnavailable,
     /// The target could not be read.
     Unreadable {
@@ -221,15 +222,13 @@ pub struct Broken {
     pub unusable: Unusable,
 }
 
-/// What can be expected of the ledger.
+/// What can be expected of the ledger. Where it could not be read, see [`Plan::hold_unread`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LedgerState {
     /// It outlives this process.
     Durable,
     /// It ends with this process.
     Volatile,
-    /// It could not be read: what it doesn't tell isn't new.
-    Unavailable,
 }
 
 /// What a decision may rest on besides what is wanted and seen.

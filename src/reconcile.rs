@@ -13,6 +13,7 @@ mod asked;
 mod copies;
 mod destinations;
 mod figures;
+mod granting;
 #[cfg(feature = "cli")]
 mod inspected;
 mod kept;
@@ -21,6 +22,7 @@ mod manner;
 mod members;
 mod notes;
 mod owner;
+mod remembered;
 mod rounds;
 mod standing;
 mod survey;

@@ -410,9 +410,12 @@ impl Report {
                 .any(|report| matches!(report, PolicyReport::Attempted { result: Ok(()), .. }))
     }
 
-    /// Whether every target is as wanted, or on purpose none of our business.
+    /// Whether every target is as wanted, or on purpose none of our business. What was looked at without the
+    /// ledger is never known to be: an account may be about to leave, or hold something of ours elsewhere.
     pub fn is_converged(&self) -> bool {
         let policies = self.policies.values().all(|report| report.trouble().is_none());
-        policies && self.targets.values().all(|target| target.standing().is_good())
+        policies
+            && self.ledger_trouble.is_none()
+            && self.targets.values().all(|target| target.standing().is_good())
     }
 }

@@ -138,7 +138,8 @@ impl Session<'_> {
         }
         let Counts { to_change, held, broken, .. } = survey.plan.plan().counts();
         let targets = deployed::of_plan(survey.plan.plan());
-        let good = held + broken == 0 && survey.strangers.is_empty();
+        let is_known = survey.strangers.is_empty() && survey.ledger_trouble().is_none();
+        let good = held + broken == 0 && is_known;
         if to_change == 0 && targets.is_empty() {
             if let Some(revision) = approve {
                 self.keeper.approve(revision).await?;
@@ -162,7 +163,7 @@ impl Session<'_> {
         let Some(survey) = self.ask(survey, question, false).await? else { return Ok(UNFINISHED) };
         // What is held now, and for good, no look of the keeper's will change.
         let waiting = targets.values().filter(|until| **until != Until::Looked).count();
-        let good = good || (held + broken <= waiting && survey.strangers.is_empty());
+        let good = good || (held + broken <= waiting && is_known);
         if let Some(revision) = approve {
             self.keeper.approve(revision).await?;
         }

@@ -123,7 +123,6 @@ fn replacement(
         (Ownership::Foreign, Existing::Replace) => match grounds.ledger {
             LedgerState::Durable => return Decision::Change(change),
             LedgerState::Volatile => HoldReason::NoDurableLedger,
-            LedgerState::Unavailable => HoldReason::LedgerUnavailable,
         },
         (Ownership::Foreign, Existing::Keep) => {
             HoldReason::NotOurs { by: seen.last_writer().map(str::to_owned) }

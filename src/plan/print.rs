@@ -322,7 +322,7 @@ impl fmt::Display for HoldReason {
                 "`existing: replace` needs a ledger that lasts, to keep what was there: set KEEPER_LEDGER",
             ),
             HoldReason::LedgerUnavailable => f.write_str(
-                "the ledger can't be used at the moment, and this is done only where it is kept: it is tried again",
+                "the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again",
             ),
             HoldReason::Unreadable { failure } => write!(f, "could not be read: {failure}"),
             HoldReason::Unusable { unusable } => unusable.fmt(f),

@@ -38,6 +38,11 @@ impl SafePlan {
         &self.0
     }
 
+    /// Holds more of it: every change for which `reason` finds one.
+    pub fn hold_changes(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> SafePlan {
+        SafePlan(self.0.hold_changes(reason))
+    }
+
     /// The plan, to be taken apart.
     pub fn into_plan(self) -> Plan {
         self.0

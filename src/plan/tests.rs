@@ -383,10 +383,6 @@ fn nothing_foreign_is_replaced_without_a_durable_ledger() {
     let decision = decide(&target(), &wish, &foreign, &Record::default(), volatile);
     expect!["held: `existing: replace` needs a ledger that lasts, to keep what was there: set KEEPER_LEDGER"]
         .assert_eq(&in_words(&decision));
-    // One that is only out of reach comes back.
-    let away = Grounds { ledger: LedgerState::Unavailable, ..grounds(&roles) };
-    let decision = decide(&target(), &wish, &foreign, &Record::default(), away);
-    expect!["held: the ledger can't be used at the moment, and this is done only where it is kept: it is tried again"].assert_eq(&in_words(&decision));
 }
 
 #[test]

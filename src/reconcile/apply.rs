@@ -9,16 +9,15 @@ use super::copies::{Originals, ensure_copy};
 use super::notes::{Decisions, Notebook, by_account};
 use super::{Keeper, Manner, Part, Progress, Step, Survey};
 use crate::baseline::{Baseline, Mode};
-use crate::cloud::{CopyWriter, PolicyWriter, Writer};
+use crate::cloud::{CopyWriter, Writer};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Region, Target};
 use crate::ledger::{LedgerError, Visit};
-use crate::limits::{Extent, Rollout};
+use crate::limits::{Extent, is_repair};
 use crate::organization::{Organization, Placement};
-use crate::plan::{Change, Decision, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision, Purpose};
-use crate::record::{Arrivals, Granted, Note};
+use crate::plan::{Change, Decision, HoldReason, PolicyAction, PolicyDecision};
+use crate::record::{Arrivals, Note};
 use crate::report::{Outcome, PolicyReport, Report, TargetReport};
-use crate::resource_policy::{Document, PolicyHold, Resource};
 
 impl Keeper {
     /// Applies what a survey planned, and records it. Never stops early: a failure is an outcome.
@@ -29,19 +28,17 @@ impl Keeper {
             desired,
             observed,
             manner,
-            whole,
             strangers,
-            ledger_remembers,
             ledger_trouble,
-            lost_grants,
-            rollout,
             records,
             warnings,
             originals,
             arrivals,
-            catalog: _,
-        } = survey;
-        let extent = Extent::of(plan.plan(), &records, &baseline.revision);
+            ..
+        } = match baseline.mode {
+            Mode::Audit => survey,
+            Mode::Sync | Mode::EnforceOnly => self.begin(baseline, survey).await,
+        };
         let mut report = Report {
             strangers,
             warnings,
@@ -50,20 +47,6 @@ impl Keeper {
         };
         let changes = plan.plan().changes().count() + plan.plan().policy_changes().count();
         progress(Step::Writing { changes });
-
-        if baseline.mode != Mode::Audit {
-            for resource in &lost_grants {
-                self.record_grant(resource, None).await;
-            }
-            if manner.part == Part::Everything {
-                // What was seen without the ledger wasn't counted.
-                let whole = whole
-                    && report.ledger_trouble.is_none()
-                    && !plan.plan().leaves_ours_undecided(&records, ledger_remembers);
-                let begun = self.begin_rollout(plan.plan(), rollout, extent, whole).await;
-                report.warnings.extend(begun);
-            }
-        }
         for (resource, written) in self.write_policies(baseline, plan.plan(), progress).await {
             report.policies.insert(resource, written);
         }
@@ -99,21 +82,44 @@ impl Keeper {
         report
     }
 
+    /// Records what has to be recorded before anything is written. What isn't is held: not counted now, it would
+    /// never count against the limits.
+    async fn begin(&self, baseline: &Baseline, mut survey: Survey) -> Survey {
+        for resource in &survey.lost_grants {
+            if let Err(error) = self.record_grant(resource, None).await {
+                warn!(guardrail.arn = %resource, error = %error, "that the grant is gone could not be recorded");
+            }
+        }
+        if survey.manner.part == Part::Everything
+            && let Err(error) = self.begin_rollout(&survey).await
+        {
+            let trouble = format!("how far the baseline has come could not be recorded: {error}");
+            survey.warnings.push(trouble.clone());
+            survey.ledger_trouble.get_or_insert(trouble);
+            let records = &survey.records;
+            survey.plan = survey.plan.hold_changes(|change| {
+                let repair = is_repair(change, records, &baseline.revision);
+                (!repair).then_some(HoldReason::LedgerUnavailable)
+            });
+        }
+        survey
+    }
+
     /// Records how much this revision will have replaced and released, before it does. A revision
     /// that was seen whole and stayed within its limits is approved by that.
-    async fn begin_rollout(
-        &self,
-        plan: &Plan,
-        rollout: Rollout,
-        extent: Extent,
-        whole: bool,
-    ) -> Option<String> {
+    async fn begin_rollout(&self, survey: &Survey) -> Result<(), LedgerError> {
+        let Survey { records, rollout, ledger_remembers, .. } = survey;
+        let plan = survey.plan.plan();
+        // What was seen without the ledger wasn't counted.
+        let whole = survey.whole
+            && survey.ledger_trouble.is_none()
+            && !plan.leaves_ours_undecided(records, *ledger_remembers);
+        let extent = Extent::of(plan, records, &rollout.revision);
         let stopped = plan.decisions.values().any(|decision| {
             matches!(decision, Decision::Held(held) if matches!(held.reason, HoldReason::NotApproved { .. }))
         });
         let approves = rollout.approved || (whole && !stopped);
-        let failed = self
-            .ledger
+        self.ledger
             .change_rollout(|known| {
                 // Somebody else may have got further with the same revision since it was read.
                 let known_now = known.take().filter(|known| known.revision == rollout.revision);
@@ -125,46 +131,6 @@ impl Keeper {
                 *known = Some(next);
             })
             .await
-            .err()?;
-        Some(format!("how far the baseline has come could not be recorded: {failed}"))
-    }
-
-    /// Puts the grants in place that everything else rests on, one Region's after another.
-    async fn write_policies(
-        &self,
-        baseline: &Baseline,
-        plan: &Plan,
-        progress: Progress<'_>,
-    ) -> Vec<(Resource, PolicyReport)> {
-        let mut written = Vec::new();
-        for change in plan.policy_changes() {
-            let resource = change.grant.resource.clone();
-            let span = info_span!("apply", account.id = %resource.account(), region = %resource.region());
-            let attempt = async {
-                let session = self.cloud.session(&baseline.owner).await?;
-                PolicyWriter::new(&session, resource.region()).write(change).await
-            };
-            // Recorded before it is written: a Put whose answer is lost is ours all the same, and a
-            // record of what never arrived is forgotten at the next look.
-            if is_all_ours(change) {
-                let granted = Granted { at: Timestamp::now(), revision: baseline.revision.clone() };
-                self.record_grant(&resource, Some(granted)).await;
-            }
-            let result = attempt.instrument(span).await.map_err(|failure| in_words(failure, change));
-            if result.is_ok() && change.purpose == Purpose::Withdraw {
-                self.record_grant(&resource, None).await;
-            }
-            progress(Step::Wrote);
-            written.push((resource, PolicyReport::Attempted { change: change.clone(), result }));
-        }
-        written
-    }
-
-    async fn record_grant(&self, resource: &Resource, granted: Option<Granted>) {
-        if let Err(error) = self.ledger.set_grant(resource.clone(), granted).await {
-            // Without the record the grant is never taken back: safe, and said.
-            warn!(guardrail.arn = %resource, error = %error, "the grant could not be recorded");
-        }
     }
 
     async fn apply_account(&self, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
@@ -200,12 +166,11 @@ impl Keeper {
             let (recorded, moved) = (&recorded, &moved);
             async move {
                 let result = match (recorded, moved) {
-                    // Whoever came later in the queue knows better, and may have written already.
-                    (Err(error), _) if error.is_superseded() => Err(not_recorded(error)),
-                    // What can't be put back is not overwritten.
-                    (Err(error), _) if change.overwrites_foreign().is_some() => Err(not_recorded(error)),
-                    (_, Some(failure)) if change.is_release() => Err(failure.clone()),
-                    (Ok(()) | Err(_), _) => self.attempt(run, &change).await,
+                    // Nothing is written of which there would be no trace. And whoever came later in the queue
+                    // knows better, and may have written already.
+                    (Err(error), _) => Err(not_recorded(error)),
+                    (Ok(()), Some(failure)) if change.is_release() => Err(failure.clone()),
+                    (Ok(()), _) => self.attempt(run, &change).await,
                 };
                 progress(Step::Wrote);
                 Outcome { change, result }
@@ -286,25 +251,6 @@ impl Keeper {
     }
 }
 
-/// A policy that Bedrock refuses, told with what may be the cause.
-fn in_words(failure: Failure, change: &PolicyChange) -> Failure {
-    match (failure.category, &change.to) {
-        (Category::Rejected, Some(document)) => {
-            let statements = document.statement_count();
-            let hold = PolicyHold::RefusedByBedrock { statements, message: failure.message };
-            Failure { message: hold.to_string(), ..failure }
-        }
-        (_, Some(_) | None) => failure,
-    }
-}
-
-/// Whether a change adds a statement of ours. One that completes somebody else's leaves it theirs: it
-/// isn't to be taken back whole later.
-fn is_all_ours(change: &PolicyChange) -> bool {
-    let statements = |document: &Option<Document>| document.as_ref().map_or(0, Document::statement_count);
-    change.purpose == Purpose::Grant && statements(&change.to) > statements(&change.from)
-}
-
 /// Nothing that is planned for an account yields these; the owner's task will.
 fn no_account_change(change: &Change) -> Failure {
     Failure {
@@ -314,7 +260,7 @@ fn no_account_change(change: &Change) -> Failure {
     }
 }
 
-fn not_recorded(error: &LedgerError) -> Failure {
+pub(super) fn not_recorded(error: &LedgerError) -> Failure {
     Failure { category: Category::Transient, operation: "record".to_owned(), message: error.to_string() }
 }
 

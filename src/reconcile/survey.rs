@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::copies::Originals;
 use super::owner::{Needs, lost_grants, policies};
+use super::remembered::Remembered;
 use super::{Keeper, Manner, Part, Progress, Step, Stopped};
 use crate::baseline::Baseline;
 use crate::cloud::Head;
@@ -16,7 +17,7 @@ use crate::limits::{Extent, Rollout};
 use crate::observed::Observed;
 use crate::organization::{AccountState, OrgPath, Organization, Placement};
 use crate::plan::{Change, Grounds, HoldReason, LedgerState, Plan, SafePlan, plan};
-use crate::record::{AccountRecord, Arrival, Arrivals, Grants, Records};
+use crate::record::{Arrival, Arrivals, Grants, Records};
 use crate::resolved::{Catalog, differing, resolve};
 use crate::resource_policy::Resource;
 use crate::trigger::{Accounts, Regions, Scope};
@@ -59,6 +60,13 @@ pub struct Survey {
     pub(super) catalog: Catalog,
 }
 
+impl Survey {
+    /// What the ledger could not tell, in words: then nothing is written where it is missing.
+    pub fn ledger_trouble(&self) -> Option<&str> {
+        self.ledger_trouble.as_deref()
+    }
+}
+
 impl Keeper {
     /// Reads everything in scope and decides about it.
     ///
@@ -90,17 +98,17 @@ impl Keeper {
 
         let told = manner.arrival.or_else(|| scope.arrival(Timestamp::now()));
         let told = told.map(|at| Arrival::told(at, scope.regions.named()));
-        let Remembered { records, offboarding, arrivals, trouble } =
+        let Remembered { records, offboarding, arrivals, unread, trouble } =
             self.remembered(&organization, told.as_ref()).await;
-        let is_up = trouble.is_none();
         let (mut rollout, unknown) = self.rollout(baseline).await;
         warnings.extend(trouble.iter().chain(&unknown).cloned());
         rollout.approved |= manner.approved;
         let whole = scope.accounts == Accounts::All && scope.regions == Regions::All;
         // Only a look at everything can tell that a grant isn't needed any more.
-        let (grants, no_grants) = self.grants().await;
-        warnings.extend(no_grants.clone());
-        let ledger_trouble = trouble.or(unknown).or(no_grants);
+        let (grants, no_grants_why) = self.grants().await;
+        warnings.extend(no_grants_why.clone());
+        let (no_rollout, no_grants) = (unknown.is_some(), no_grants_why.is_some());
+        let ledger_trouble = trouble.or(unknown).or(no_grants_why);
         // What this very run released may have effect for a while yet: the next sweep takes back.
         let leftovers = match manner.part {
             Part::Everything if whole && !manner.again => grants.clone(),
@@ -141,10 +149,9 @@ impl Keeper {
         }
         let mut resolved = resolve(desired.clone(), &catalog, &baseline.organization);
         self.look_at_the_present(baseline, &mut resolved, &observed).await;
-        let ledger = match (is_up, self.ledger.is_durable()) {
-            (true, true) => LedgerState::Durable,
-            (true, false) => LedgerState::Volatile,
-            (false, _) => LedgerState::Unavailable,
+        let ledger = match self.ledger.is_durable() {
+            true => LedgerState::Durable,
+            false => LedgerState::Volatile,
         };
         let grounds = Grounds { own_roles: &self.settings.own_roles, ledger, now: Timestamp::now() };
         let mut plan = plan(&resolved, &observed, &records, grounds);
@@ -174,18 +181,21 @@ impl Keeper {
             let leftovers = self.leftovers(baseline, &plan, &catalog, &records).await;
             plan = plan.tidy(leftovers);
         }
-        let mut plan = plan.restrict(baseline.mode);
+        plan = plan.hold_unread(&unread);
+        if no_grants {
+            plan = plan.hold_grants();
+        }
+        let plan = plan.restrict(baseline.mode);
         if manner.part == Part::Account && !manner.owner_anew && plan.changes().any(Change::gives_up) {
             // It rests on what may be over by now.
             let anew = Manner { owner_anew: true, ..manner.clone() };
             return Box::pin(self.survey_as(baseline, scope, &anew, progress)).await;
         }
-        if manner.part == Part::Account && !is_up {
-            // Whether it moved, is about to leave, or was ours isn't known. It is looked at again before long.
-            plan = plan.hold_changes(|_| Some(HoldReason::LedgerUnavailable));
-        }
         let plan = match (&manner.until_approved, manner.part) {
             (Some(waiting), _) => plan.put_back(waiting, &records),
+            (None, Part::Everything | Part::Account) if no_rollout => {
+                plan.hold_uncountable(&rollout, &records)
+            }
             (None, Part::Everything) => plan.limit(&rollout, baseline.limits, &records),
             (None, Part::Account) => {
                 let plan = plan.limit_part(&rollout, &records);
@@ -207,7 +217,7 @@ impl Keeper {
             rollout,
             records,
             manner: manner.clone(),
-            ledger_remembers: ledger == LedgerState::Durable,
+            ledger_remembers: ledger == LedgerState::Durable && unread.is_empty(),
             ledger_trouble,
             lost_grants: lost,
             warnings,
@@ -273,39 +283,6 @@ impl Keeper {
         Ok(account.map(|account| Placement { account, placed_at }))
     }
 
-    /// What the ledger knows of every account. Without it, nothing is known to be ours but what bears
-    /// our name.
-    async fn remembered(&self, organization: &Organization, told: Option<&Arrival>) -> Remembered {
-        let now = Timestamp::now();
-        let arrivals = |known: &BTreeMap<AccountId, AccountRecord>| -> Arrivals {
-            let accounts = organization.accounts.values();
-            let arrivals = accounts.map(|account| {
-                let seen = known.get(&account.id).map(|record| record.arrival_at(&account.path, now));
-                let arrival = told.into_iter().fold(seen.unwrap_or_default(), Arrival::and);
-                (account.id.clone(), arrival)
-            });
-            arrivals.filter(|(_, arrival)| !arrival.is_none()).collect()
-        };
-        match self.ledger.accounts(organization.accounts.keys()).await {
-            Ok(known) => Remembered {
-                arrivals: arrivals(&known),
-                records: known.iter().flat_map(|(account, record)| record.records(account)).collect(),
-                offboarding: known
-                    .into_iter()
-                    .filter(|(_, record)| record.offboarding.is_some())
-                    .map(|(account, _)| account)
-                    .collect(),
-                trouble: None,
-            },
-            Err(error) => {
-                let trouble =
-                    format!("the ledger could not be read; going on without it, carefully: {error}");
-                let arrivals = arrivals(&BTreeMap::new());
-                Remembered { trouble: Some(trouble), arrivals, ..Remembered::default() }
-            }
-        }
-    }
-
     /// How far the baseline has come, and why that isn't known, if so.
     async fn rollout(&self, baseline: &Baseline) -> (Rollout, Option<String>) {
         let unseen = || Rollout::new(baseline.revision.clone());
@@ -353,17 +330,6 @@ impl Keeper {
         };
         plan.hold_moves(&reason, records, has_moved)
     }
-}
-
-/// What the ledger knew.
-#[derive(Default)]
-struct Remembered {
-    records: Records,
-    /// Accounts that are being prepared to leave.
-    offboarding: BTreeSet<AccountId>,
-    arrivals: Arrivals,
-    /// Why nothing is known, in words.
-    trouble: Option<String>,
 }
 
 fn inactive(organization: &Organization) -> BTreeMap<AccountId, AccountState> {

@@ -1,0 +1,190 @@
+//! What becomes of a plan where the ledger could not be read: nothing is written there.
+//!
+//! Without its record nobody knows whether an enforcement is ours, whether the account is about to leave, or
+//! what a write would have to be told apart from later.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Broken, Change, Decision, Held, HoldReason, InSync, LeaveReason, LeftAlone, Plan, PolicyAction, Purpose,
+};
+use crate::ids::AccountId;
+
+impl Plan {
+    /// Holds every change in accounts whose record could not be read, and all else there that only the record
+    /// could tell: what looks foreign may be ours. Adds nothing.
+    pub fn hold_unread(mut self, unread: &BTreeSet<AccountId>) -> Plan {
+        if unread.is_empty() {
+            return self;
+        }
+        for (target, decision) in &mut self.decisions {
+            if unread.contains(&target.account) {
+                *decision = without_its_record(decision.clone());
+            }
+        }
+        // Somebody may enforce the guardrail where only a record says so.
+        self.hold_policies(|purpose| purpose == Purpose::Withdraw);
+        self
+    }
+
+    /// Holds every change of a resource policy: which grants are ours could not be read.
+    pub fn hold_grants(mut self) -> Plan {
+        self.hold_policies(|_| true);
+        self
+    }
+
+    fn hold_policies(&mut self, holds: impl Fn(Purpose) -> bool) {
+        for policy in self.policies.values_mut() {
+            if let PolicyAction::Change(change) = &policy.action
+                && holds(change.purpose)
+            {
+                policy.action = PolicyAction::Held(HoldReason::LedgerUnavailable);
+            }
+        }
+    }
+}
+
+fn without_its_record(decision: Decision) -> Decision {
+    let held = |would| Decision::Held(Held { reason: HoldReason::LedgerUnavailable, would });
+    match decision {
+        // That it can't be used is certain, whatever the record says.
+        Decision::Change(Change::Release { from, broken: Some(unusable), .. }) => {
+            Decision::Broken(Broken { seen: from, unusable })
+        }
+        Decision::Change(Change::Tidy { stands, .. }) => in_sync(stands),
+        Decision::Change(change) => held(Some(change)),
+        Decision::InSync(stands) => in_sync(stands),
+        Decision::LeftAlone(LeftAlone { reason: LeaveReason::Foreign | LeaveReason::Unreadable, .. }) => {
+            held(None)
+        }
+        Decision::Held(Held { reason, would }) => match reason {
+            HoldReason::NotOurs { .. }
+            | HoldReason::NoDurableLedger
+            | HoldReason::ChangedBySomeoneElse { .. }
+            | HoldReason::Contested { .. } => held(would),
+            reason => Decision::Held(Held { reason, would }),
+        },
+        decision @ (Decision::LeftAlone(_) | Decision::Broken(_)) => decision,
+    }
+}
+
+/// In sync as far as anybody can see. Nothing is taken over or forgotten on that account.
+fn in_sync(stands: InSync) -> Decision {
+    Decision::InSync(InSync { correction: None, ..stands })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::copy::Leftover;
+    use crate::ids::Target;
+    use crate::observed::{Observation, Seen};
+    use crate::plan::{Correction, PolicyChange, PolicyDecision};
+    use crate::resolved::Unusable;
+    use crate::resource_policy::{Document, Grant, Resource};
+
+    const ORGANIZATION: &str = "o-exampleorgid";
+
+    fn target(account: u64) -> Target {
+        format!("30000000000{account}/eu-west-1").parse().unwrap()
+    }
+
+    fn seen() -> Seen {
+        let enforcement = serde_json::json!({
+            "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c", "version": "2",
+            "models": { "include": "all", "exclude": [] },
+            "guarding": { "messages": "comprehensive", "system": "comprehensive" },
+        });
+        match Observation::recorded(Some(serde_json::from_value(enforcement).unwrap()), None) {
+            Observation::Enforced(seen) => seen,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn unusable() -> Unusable {
+        Unusable::AutomatedReasoning
+    }
+
+    fn in_sync(correction: Option<Correction>) -> InSync {
+        InSync { enforced: Some(seen().enforcement), correction }
+    }
+
+    fn left_alone(reason: LeaveReason) -> Decision {
+        Decision::LeftAlone(LeftAlone { reason, seen: Observation::Enforced(seen()) })
+    }
+
+    fn policy(purpose: Purpose) -> (Resource, PolicyDecision) {
+        let resource = Resource::Guardrail(seen().enforcement.guardrail);
+        let grant = Grant { resource: resource.clone(), organization: ORGANIZATION.parse().unwrap() };
+        let to = Document::granting(&grant);
+        let change = PolicyChange { grant, purpose, from: None, to: Some(to.clone()) };
+        (resource, PolicyDecision { action: PolicyAction::Change(change), openings: Vec::new(), instead: to })
+    }
+
+    fn word(decision: &Decision) -> String {
+        match decision {
+            Decision::InSync(InSync { correction, .. }) => format!("in sync, {correction:?}"),
+            Decision::LeftAlone(left) => format!("left alone, {:?}", left.reason),
+            Decision::Change(change) => format!("{} now", change.verb()),
+            Decision::Held(held) => {
+                let would = held.would.as_ref().map_or("nothing", Change::verb);
+                format!("held for {}, would {would}", held.reason.code())
+            }
+            Decision::Broken(_) => "broken".to_owned(),
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_and_nothing_is_taken_over_where_the_record_was_not_read() {
+        let release = |broken| Decision::Change(Change::Release { target: target(1), from: seen(), broken });
+        let enforce = Change::Enforce {
+            target: target(1),
+            key: "corporate".parse().unwrap(),
+            to: seen().enforcement,
+            repair: false,
+        };
+        let tidy = Change::Tidy {
+            target: target(1),
+            leftover: Leftover::Versions(Vec::new()),
+            stands: in_sync(None),
+        };
+        let held = |reason| Decision::Held(Held { reason, would: None });
+        let unavailable = "held for ledger_unavailable, would";
+        for (decision, expected) in [
+            (Decision::Change(enforce), format!("{unavailable} enforce")),
+            (release(None), format!("{unavailable} release")),
+            (release(Some(unusable())), "broken".to_owned()),
+            (Decision::Change(tidy), "in sync, None".to_owned()),
+            (Decision::InSync(in_sync(Some(Correction::Adopt))), "in sync, None".to_owned()),
+            // What looks like nobody's may be ours.
+            (left_alone(LeaveReason::Foreign), format!("{unavailable} nothing")),
+            (left_alone(LeaveReason::Unreadable), format!("{unavailable} nothing")),
+            (left_alone(LeaveReason::Excluded), "left alone, Excluded".to_owned()),
+            (held(HoldReason::NotOurs { by: None }), format!("{unavailable} nothing")),
+            (held(HoldReason::NoDurableLedger), format!("{unavailable} nothing")),
+            (
+                held(HoldReason::Unusable { unusable: unusable() }),
+                format!("held for {}, would nothing", unusable().code()),
+            ),
+            (Decision::Broken(Broken { seen: seen(), unusable: unusable() }), "broken".to_owned()),
+        ] {
+            let of = |account| (target(account), decision.clone());
+            let plan = Plan { decisions: [of(1), of(2)].into(), ..Plan::default() };
+            let held = plan.hold_unread(&BTreeSet::from([target(1).account]));
+            assert_eq!(word(&held.decisions[&target(1)]), expected);
+            assert_eq!(held.decisions[&target(2)], decision, "its record was read");
+        }
+    }
+
+    #[test]
+    fn a_grant_needs_the_record_of_grants_and_its_withdrawal_everybodys() {
+        let unread = BTreeSet::from([target(1).account]);
+        for (purpose, without_an_account) in [(Purpose::Grant, true), (Purpose::Withdraw, false)] {
+            let plan = Plan { policies: [policy(purpose)].into(), ..Plan::default() };
+            let goes_on = |plan: Plan| plan.policy_changes().next().is_some();
+            assert!(goes_on(plan.clone().hold_unread(&BTreeSet::new())));
+            assert_eq!(goes_on(plan.clone().hold_unread(&unread)), without_an_account);
+            assert!(!goes_on(plan.hold_grants()));
+        }
+    }
+}
