@@ -34,4 +34,5 @@ mod regions;
 mod security;
 mod status;
 mod support;
+mod terminal;
 mod unusable;
