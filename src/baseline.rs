@@ -6,6 +6,7 @@
 mod check;
 mod document;
 mod keys;
+mod letters;
 mod membership;
 mod part;
 mod problem;
@@ -72,6 +73,18 @@ impl Baseline {
             Some(baseline) if problems.is_empty() => Ok(baseline),
             Some(_) | None => Err(problems.into_invalid()),
         }
+    }
+
+    /// The text of a baseline, from the bytes of its file.
+    ///
+    /// # Errors
+    /// Where they are no UTF-8, with what they are instead as far as that can be told.
+    pub fn text_of(bytes: Vec<u8>) -> Result<String, InvalidBaseline> {
+        letters::decode(bytes).map_err(|problem| {
+            let mut problems = Problems::default();
+            problems.add(problem);
+            problems.into_invalid()
+        })
     }
 
     /// Every Region in which any guardrail is enforced.

@@ -224,6 +224,7 @@ mod tests {
             key: "corporate".parse().unwrap(),
             from,
             to: enforcement(2),
+            copied: None,
             drift: Drift::Weaker,
             ownership: Ownership::Ours,
         }

@@ -12,6 +12,7 @@ mod broken;
 mod change;
 mod code;
 mod decide;
+mod json;
 mod policies;
 mod print;
 mod safe;

@@ -208,10 +208,7 @@ impl Keeper {
     /// When it is none, can't be read, or has problems.
     pub async fn baseline_file(origin: &BaselineSource) -> Result<Baseline, Stopped> {
         match origin {
-            BaselineSource::File(path) => match tokio::fs::read_to_string(path).await {
-                Ok(text) => parse(origin, &text),
-                Err(error) => Err(unreadable(origin, &error, Category::Rejected)),
-            },
+            BaselineSource::File(path) => parse(origin, &text_of(origin, path).await?),
             BaselineSource::Parameter(_) => Err(unreadable(origin, &"it is not a file", Category::Rejected)),
         }
     }
@@ -312,6 +309,13 @@ impl Keeper {
 
 fn parse(origin: &BaselineSource, text: &str) -> Result<Baseline, Stopped> {
     Baseline::parse(text).map_err(|invalid| Stopped::BaselineInvalid(invalid.named(origin.to_string())))
+}
+
+/// The text of a file.
+async fn text_of(origin: &BaselineSource, path: &std::path::Path) -> Result<String, Stopped> {
+    let bytes =
+        tokio::fs::read(path).await.map_err(|error| unreadable(origin, &error, Category::Rejected))?;
+    Baseline::text_of(bytes).map_err(|invalid| Stopped::BaselineInvalid(invalid.named(origin.to_string())))
 }
 
 fn unreadable(origin: &BaselineSource, reason: &dyn std::fmt::Display, category: Category) -> Stopped {

@@ -83,6 +83,8 @@ pub struct Enforce {
     pub key: GuardrailKey,
     /// What should be enforced; `None` where no such guardrail could be found.
     pub enforcement: Option<Enforcement>,
+    /// Where that is the account's copy: the version of the owner's guardrail that it is a copy of.
+    pub copied: Option<GuardrailVersion>,
     /// Why it can't be enforced.
     pub unusable: Option<Unusable>,
     /// Why what is enforced in its stead can't be used either, where that was looked up: the
@@ -135,10 +137,11 @@ fn resolve_guardrail(
     let entry = entry.unwrap_or_else(|| {
         CatalogEntry::unusable(Unusable::Unreadable { failure: Failure::not_looked_up(&key) })
     });
-    let Place { published, unusable, copy } = match placement {
+    let Place { published, copied, unusable, copy } = match placement {
         Placement::Central => Place {
             unusable: entry.unusable.clone().or_else(|| not_granted(&entry, target, catalog, organization)),
             published: entry.arn.map(|guardrail| Published { guardrail, version: source.version }),
+            copied: None,
             copy: None,
         },
         Placement::Copy => place_of_copy(entry, source.version, target, catalog),
@@ -150,6 +153,7 @@ fn resolve_guardrail(
             models,
             guarding,
         }),
+        copied,
         key,
         unusable,
         present_unusable: None,
@@ -162,6 +166,8 @@ fn resolve_guardrail(
 /// Where the guardrail that a target should enforce lives.
 struct Place {
     published: Option<Published>,
+    /// Where it is a copy: the version that it is a copy of.
+    copied: Option<GuardrailVersion>,
     unusable: Option<Unusable>,
     copy: Option<CopyWork>,
 }
@@ -172,7 +178,7 @@ fn place_of_copy(
     target: &Target,
     catalog: &Catalog,
 ) -> Place {
-    let unusable = |unusable| Place { published: None, unusable: Some(unusable), copy: None };
+    let unusable = |unusable| Place { published: None, copied: None, unusable: Some(unusable), copy: None };
     let CatalogEntry { arn, unusable: why, profile: _, content: _ } = entry;
     let original = match (arn, why) {
         (_, Some(why)) => return unusable(why),
@@ -183,10 +189,11 @@ fn place_of_copy(
     };
     match catalog.copies.get(target) {
         Some(Ok(CopyVerdict::Ready(published))) => {
-            Place { published: Some(published.clone()), unusable: None, copy: None }
+            Place { published: Some(published.clone()), copied: Some(version), unusable: None, copy: None }
         }
         Some(Ok(CopyVerdict::Needs(step))) => Place {
             published: None,
+            copied: None,
             unusable: Some(Unusable::CopyNeeded { step: step.to_string() }),
             copy: Some(CopyWork { original, step: step.clone() }),
         },

@@ -6,6 +6,7 @@
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
+use super::letters;
 use super::problem::{Place, Position, Problems};
 
 /// What an SSM parameter of the advanced tier holds.
@@ -58,7 +59,12 @@ pub(super) fn read(text: &str, problems: &mut Problems) -> Option<Node> {
         );
         return None;
     }
-    refuse_unfit_characters(text, problems);
+    if let Some(problem) = letters::utf_16(text) {
+        problems.add(problem);
+        return None;
+    }
+    letters::refuse_unfit(text, problems);
+    let text = &letters::with_plain_spaces(text, problems);
 
     let mut tree = Tree::default();
     for event in Parser::new_from_str(text) {
@@ -83,44 +89,6 @@ pub(super) fn read(text: &str, problems: &mut Problems) -> Option<Node> {
         );
     }
     root
-}
-
-/// Refuses what a reader of the text would not see, and what SSM would not store.
-fn refuse_unfit_characters(text: &str, problems: &mut Problems) {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut place = Place { position: Position::START, path: String::new() };
-    let mut previous = '\n';
-    let mut reported_line = 0;
-    for c in text.chars() {
-        let line = place.position.line;
-        if is_unseen(c) && reported_line != line {
-            reported_line = line;
-            let message = format!("the character U+{:04X} can't be seen", u32::from(c));
-            problems.report(&place, message, "remove it");
-        }
-        if c == '{' && previous == '{' && reported_line != line {
-            reported_line = line;
-            let instead = "write the value itself; the baseline has no placeholders";
-            problems.report(&place, "`{{` can't be stored in an SSM parameter", instead);
-        }
-        match (previous, c) {
-            ('\r', '\n') => {}
-            (_, '\n' | '\r') => place.position = Position { line: line + 1, column: 1 },
-            (_, _) => place.position.column += 1,
-        }
-        previous = c;
-    }
-}
-
-/// Control characters, spaces of no width, and what reorders the text that a reader sees.
-///
-/// Joiners are left alone: names in comments and emoji need them.
-fn is_unseen(c: char) -> bool {
-    // A lone carriage return is a line break to YAML.
-    let control = c.is_control() && c != '\t' && c != '\n' && c != '\r';
-    let unseen = matches!(c, '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}');
-    let reordering = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    control || unseen || reordering
 }
 
 /// The tree so far: what is open, outermost first, and the root once it is whole.

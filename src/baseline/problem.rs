@@ -123,6 +123,10 @@ impl Problems {
         self.0.push(Problem::error(place, message, instead));
     }
 
+    pub(super) fn add(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

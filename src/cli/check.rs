@@ -12,8 +12,10 @@ use crate::settings::BaselineSource;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
-    #[arg(long, value_name = "FILE")]
+    /// The file of the baseline, as for push; or ssm:NAME [env: KEEPER_BASELINE]
+    file: Option<BaselineSource>,
+    /// The same as FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
     baseline: Option<BaselineSource>,
     /// Look into the organization too: are its OUs and accounts there?
     #[arg(long)]
@@ -24,7 +26,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let settings = settings(arguments.baseline.clone())?;
+    let settings = settings(arguments.file.clone().or_else(|| arguments.baseline.clone()))?;
     let origin = settings.baseline.clone();
     let needs_aws = arguments.organization || matches!(origin, BaselineSource::Parameter(_));
     let (parsed, problems) = if needs_aws {

@@ -155,10 +155,17 @@ impl Explained<'_> {
     fn seen(&self) -> String {
         match self.survey.observed.get(&self.target) {
             None => "not looked at".to_owned(),
-            Some(Observation::Enforced(seen)) => match seen.last_writer() {
-                Some(by) => format!("{}, written last by {by}", seen.enforcement),
-                None => seen.enforcement.to_string(),
-            },
+            Some(Observation::Enforced(seen)) => {
+                let account = &seen.enforcement.guardrail.account;
+                let own = *account == self.target.account && *account != self.baseline.owner;
+                let own = if own {
+                    " (a guardrail of the account's own, with version numbers of its own)"
+                } else {
+                    ""
+                };
+                let by = seen.last_writer().map(|by| format!(", written last by {by}"));
+                format!("{}{own}{}", seen.enforcement, by.unwrap_or_default())
+            }
             Some(observation @ (Observation::Absent | Observation::Unreadable(_))) => observation.to_string(),
         }
     }

@@ -22,7 +22,10 @@ Put a baseline where the deployed keeper finds it: checked, planned, and after a
 
 The destination is the SSM parameter of KEEPER_BASELINE (or --baseline ssm:NAME). The deployed keeper \
 hears of the change by itself, counts what it would replace and release, and acts on it where that is \
-within the limits, or once it is approved. Going back is pushing an earlier file.";
+within the limits, or once it is approved.
+
+An earlier file brings back what it says. What only the newer one enforced stays where the earlier one \
+says nothing: `guardrail: none` releases it.";
 
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
@@ -53,8 +56,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Err(Unfit(message.to_owned()).into());
     };
     let origin = BaselineSource::File(file.clone());
-    let text = std::fs::read_to_string(file).with_context(|| format!("{origin} could not be read"))?;
-    let new = match Baseline::parse(&text) {
+    let bytes = std::fs::read(file).with_context(|| format!("{origin} could not be read"))?;
+    let (new, text) = match Baseline::text_of(bytes).and_then(|text| Ok((Baseline::parse(&text)?, text))) {
         Ok(new) => new,
         Err(invalid) => return Ok(refuse(&origin, invalid.problems(), *output)),
     };

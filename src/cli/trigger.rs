@@ -81,14 +81,18 @@ async fn context(document: Option<BaselineSource>) -> anyhow::Result<Context> {
     })
 }
 
-fn read(path: &PathBuf) -> std::io::Result<Vec<u8>> {
+/// An event's bytes, without the mark that some editors and shells put before them.
+fn read(path: &PathBuf) -> anyhow::Result<Vec<u8>> {
     let mut payload = Vec::new();
     if path.as_os_str() == "-" {
         std::io::stdin().lock().read_to_end(&mut payload)?;
     } else {
         payload = std::fs::read(path)?;
     }
-    Ok(payload)
+    if payload.starts_with(&[0xff, 0xfe]) || payload.starts_with(&[0xfe, 0xff]) {
+        anyhow::bail!("it is UTF-16: save it as UTF-8");
+    }
+    Ok(payload.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(payload))
 }
 
 fn in_words(line: &Line) -> String {

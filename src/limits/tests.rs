@@ -68,12 +68,12 @@ fn unreadable() -> Unusable {
 }
 
 fn enforce(number: u32, repair: bool) -> Change {
-    Change::Enforce { target: target(number), key: key(), to: enforcement(2), repair }
+    Change::Enforce { target: target(number), key: key(), to: enforcement(2), copied: None, repair }
 }
 
 fn replace(number: u32, ownership: Ownership) -> Change {
     let (target, key, from, to) = (target(number), key(), there(), enforcement(2));
-    Change::Replace { target, key, from, to, drift: Drift::Different, ownership }
+    Change::Replace { target, key, from, to, copied: None, drift: Drift::Different, ownership }
 }
 
 fn release(number: u32, broken: Option<Unusable>) -> Change {

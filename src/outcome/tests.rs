@@ -63,7 +63,13 @@ fn seen(version: u32, by: Option<&str>) -> Seen {
 }
 
 fn enforce(repair: bool) -> Change {
-    Change::Enforce { target: here(), key: "corporate".parse().unwrap(), to: enforcement(2), repair }
+    Change::Enforce {
+        target: here(),
+        key: "corporate".parse().unwrap(),
+        to: enforcement(2),
+        copied: None,
+        repair,
+    }
 }
 
 fn replace(ownership: Ownership) -> Change {
@@ -72,6 +78,7 @@ fn replace(ownership: Ownership) -> Change {
         key: "corporate".parse().unwrap(),
         from: seen(1, Some(ADMIN)),
         to: enforcement(2),
+        copied: None,
         drift: Drift::Weaker,
         ownership,
     }

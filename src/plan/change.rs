@@ -4,7 +4,7 @@ use super::InSync;
 use crate::baseline::GuardrailKey;
 use crate::copy::{Enforced, Leftover};
 use crate::enforcement::{Drift, Enforcement};
-use crate::ids::Target;
+use crate::ids::{GuardrailVersion, Target};
 use crate::observed::Seen;
 use crate::resolved::{CopyWork, Unusable};
 use crate::resource_policy::{Document, Grant};
@@ -20,6 +20,9 @@ pub enum Change {
         key: GuardrailKey,
         /// What.
         to: Enforcement,
+        /// Where that is the account's copy: the version that the baseline asks for, of which it is one. A
+        /// copy's versions are numbered by themselves.
+        copied: Option<GuardrailVersion>,
         /// Whether the record says that ours was there: somebody removed it.
         repair: bool,
     },
@@ -33,6 +36,8 @@ pub enum Change {
         from: Seen,
         /// What will be.
         to: Enforcement,
+        /// Where that is the account's copy: the version that it is one of, as above.
+        copied: Option<GuardrailVersion>,
         /// How they differ.
         drift: Drift,
         /// Whose the present one is.

@@ -49,6 +49,7 @@ fn enforce(target: &Target, wanted: &Enforce, record: &Record) -> Decision {
             target: target.clone(),
             key: wanted.key.clone(),
             to,
+            copied: wanted.copied,
             repair: record.ours.is_some(),
         }),
         Err(unusable) => match ensure_copy(target, wanted, &Observation::Absent) {
@@ -104,6 +105,7 @@ fn compare(
         key: wanted.key.clone(),
         from: seen.clone(),
         to,
+        copied: wanted.copied,
         drift,
         ownership,
     };

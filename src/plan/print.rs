@@ -9,9 +9,10 @@ use super::{
     BrokenGuardrail, Change, Decision, HoldReason, LeaveReason, Ownership, Plan, PolicyAction, PolicyChange,
     Purpose, broken_guardrails,
 };
+use crate::baseline::GuardrailKey;
 use crate::copy::{CopyStep, Leftover};
 use crate::enforcement::Enforcement;
-use crate::ids::Target;
+use crate::ids::{GuardrailVersion, Target};
 use crate::observed::Observation;
 use crate::resource_policy::Grant;
 
@@ -100,39 +101,6 @@ impl Plan {
         hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The plan as JSON: counts, then every target that isn't simply in sync.
-    pub fn to_json(&self) -> serde_json::Value {
-        let decisions: Vec<serde_json::Value> = self
-            .decisions
-            .iter()
-            .filter_map(|(target, decision)| {
-                let (word, reason) = match decision {
-                    Decision::Change(change) => (change.verb(), None),
-                    Decision::Held(held) => ("hold", Some(held.reason.to_string())),
-                    Decision::Broken(broken) => ("broken", Some(broken.unusable.to_string())),
-                    Decision::LeftAlone(left) => ("leave-alone", Some(left.reason.to_string())),
-                    Decision::InSync(_) => return None,
-                };
-                let (from, to) = decision.sides();
-                Some(serde_json::json!({
-                    "account": target.account,
-                    "region": target.region,
-                    "decision": word,
-                    "reason": reason,
-                    "from": from,
-                    "to": to,
-                }))
-            })
-            .collect();
-        serde_json::json!({
-            "hash": self.hash(),
-            "counts": self.counts(),
-            "policies": self.policies.iter().map(|(resource, decision)| decision.to_json(resource)).collect::<Vec<_>>(),
-            "decisions": decisions,
-            "skipped": self.skipped,
-        })
-    }
-
     /// How many targets ended in which kind of decision.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts { skipped: self.skipped.len(), ..Counts::default() };
@@ -153,29 +121,6 @@ impl Plan {
             }
         }
         counts
-    }
-}
-
-impl Decision {
-    /// What is there and what will be, as far as the decision knows.
-    fn sides(&self) -> (Option<&Enforcement>, Option<&Enforcement>) {
-        match self {
-            Decision::Change(change) | Decision::Held(super::Held { would: Some(change), .. }) => {
-                match change {
-                    Change::Enforce { to, .. } => (None, Some(to)),
-                    Change::Replace { from, to, .. } => (Some(&from.enforcement), Some(to)),
-                    Change::Release { from, .. } => (Some(&from.enforcement), None),
-                    Change::Tidy { stands, .. } => (stands.enforced.as_ref(), stands.enforced.as_ref()),
-                    Change::EnsureCopy { .. } | Change::Policy(_) => (None, None),
-                }
-            }
-            Decision::Broken(broken) => (Some(&broken.seen.enforcement), None),
-            Decision::LeftAlone(super::LeftAlone { seen: Observation::Enforced(seen), .. }) => {
-                (Some(&seen.enforcement), None)
-            }
-            Decision::InSync(in_sync) => (in_sync.enforced.as_ref(), in_sync.enforced.as_ref()),
-            Decision::LeftAlone(_) | Decision::Held(_) => (None, None),
-        }
     }
 }
 
@@ -254,19 +199,20 @@ impl Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Change::Enforce { target, key, to, repair } => {
-                write!(f, "{target} enforce {key}:{}", Rest(to))?;
+            Change::Enforce { target, key, to, copied, repair } => {
+                write!(f, "{target} enforce {}", Called { key, enforcement: to, copied: *copied })?;
                 if *repair { f.write_str(" (it was removed)") } else { Ok(()) }
             }
-            Change::Replace { target, key, from, to, drift, ownership } => {
+            Change::Replace { target, key, from, to, copied, drift, ownership } => {
                 write!(f, "{target} ")?;
-                // The same guardrail is called by its key on both sides; another one by its id.
-                if from.enforcement.guardrail == to.guardrail {
+                // The same guardrail is called by its key on both sides; another one by its id, and so is a
+                // copy, whose earlier versions are of nobody knows which.
+                if from.enforcement.guardrail == to.guardrail && copied.is_none() {
                     write!(f, "{key}:{}", Rest(&from.enforcement))?;
                 } else {
                     write!(f, "{}", from.enforcement)?;
                 }
-                write!(f, " => {key}:{} ({drift}", Rest(to))?;
+                write!(f, " => {} ({drift}", Called { key, enforcement: to, copied: *copied })?;
                 match (ownership, from.last_writer()) {
                     (Ownership::Ours, _) => f.write_str(")"),
                     (Ownership::Foreign, Some(by)) => write!(f, ", not ours: {by})"),
@@ -292,6 +238,24 @@ impl fmt::Display for Change {
                     (_, None) => f.write_str("delete its resource policy"),
                 }
             }
+        }
+    }
+}
+
+/// An enforcement by what the baseline calls its guardrail: `corporate:2`. Where it is the account's
+/// copy, by the version that the baseline asks for, and then by the copy's own.
+struct Called<'a> {
+    key: &'a GuardrailKey,
+    enforcement: &'a Enforcement,
+    copied: Option<GuardrailVersion>,
+}
+
+impl fmt::Display for Called<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Called { key, enforcement, copied } = self;
+        match copied {
+            None => write!(f, "{key}:{}", Rest(enforcement)),
+            Some(version) => write!(f, "{key}:{version} by the account's copy {enforcement}"),
         }
     }
 }

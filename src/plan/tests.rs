@@ -43,6 +43,7 @@ fn wanted(unusable: Option<Unusable>, existing: Existing, on_unusable: OnUnusabl
     Wish::Enforce(Box::new(Enforce {
         key: "corporate".parse::<GuardrailKey>().unwrap(),
         enforcement: Some(enforcement("base", 2)),
+        copied: None,
         unusable,
         present_unusable: None,
         copy: None,
@@ -93,6 +94,7 @@ fn wishes() -> Vec<(&'static str, Wish)> {
         Some(Unusable::Missing {
             guardrail: enforcement("base", 2).guardrail,
             version: GuardrailVersion::new(2).unwrap(),
+            newest: None,
         })
     };
     let unknown = Some(Unusable::Unreadable { failure: denied() });
@@ -218,18 +220,18 @@ fn table_for_a_guardrail_that_is_gone() {
     check_table(
         "base:2 gone",
         &expect![[r#"
-        absent                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        absent, recorded          | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        equal, nobody's           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        equal, recorded           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        equal, by us              | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        old, recorded             | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        old, by us                | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        old, only intended        | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, recorded another   | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, made by us, edited | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, foreign            | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        other, impostor           | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+        absent                    | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+        absent, recorded          | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+        equal, nobody's           | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+        equal, recorded           | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+        equal, by us              | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+        old, recorded             | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+        old, by us                | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+        old, only intended        | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+        other, recorded another   | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+        other, made by us, edited | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+        other, foreign            | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+        other, impostor           | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
         unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
     "#]],
@@ -241,18 +243,18 @@ fn table_for_a_guardrail_that_is_gone_and_may_be_released() {
     check_table(
         "base:2 gone, release",
         &expect![[r#"
-            absent                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-            absent, recorded          | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-            equal, nobody's           | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-            equal, recorded           | release base:2 (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
-            equal, by us              | release base:2 (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
-            old, recorded             | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-            old, by us                | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-            old, only intended        | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-            other, recorded another   | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-            other, made by us, edited | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-            other, foreign            | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-            other, impostor           | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
+            absent                    | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            absent, recorded          | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            equal, nobody's           | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            equal, recorded           | release base:2 (broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one)
+            equal, by us              | release base:2 (broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one)
+            old, recorded             | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            old, by us                | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            old, only intended        | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            other, recorded another   | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            other, made by us, edited | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            other, foreign            | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            other, impostor           | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
             unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
             unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         "#]],
@@ -779,6 +781,12 @@ fn what_is_not_the_default_is_printed() {
         exclude: BTreeSet::from([ModelId::as_reported("amazon.titan-embed-text-v2:0")]),
     };
     to.guarding = Guarding { system: ContentGuarding::Selective, messages: ContentGuarding::Comprehensive };
-    let change = Change::Enforce { target: target(), key: "corporate".parse().unwrap(), to, repair: true };
+    let change = Change::Enforce {
+        target: target(),
+        key: "corporate".parse().unwrap(),
+        to,
+        copied: None,
+        repair: true,
+    };
     expect!["300000000001/eu-west-1 enforce corporate:2 models ALL except amazon.titan-embed-text-v2:0 guarding system selective, messages comprehensive (it was removed)"].assert_eq(&change.to_string());
 }

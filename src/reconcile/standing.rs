@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::{error, warn};
 
-use super::{Keeper, Stopped, parse, unreadable};
+use super::{Keeper, Stopped, parse, text_of, unreadable};
 use crate::baseline::{Baseline, Mode, Revision};
 use crate::failure::Category;
 use crate::ledger::{LastGood, LedgerError};
@@ -106,9 +106,7 @@ impl Keeper {
 
     pub(super) async fn baseline_text(&self) -> Result<String, Stopped> {
         match &self.settings.baseline {
-            origin @ BaselineSource::File(path) => tokio::fs::read_to_string(path)
-                .await
-                .map_err(|error| unreadable(origin, &error, Category::Rejected)),
+            origin @ BaselineSource::File(path) => text_of(origin, path).await,
             origin @ BaselineSource::Parameter(name) => self
                 .cloud
                 .parameter(name)

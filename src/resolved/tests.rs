@@ -108,6 +108,7 @@ fn a_guardrail_is_usable_where_its_policies_grant_it() {
         unusable: Some(Unusable::Missing {
             guardrail: GUARDRAIL.parse().unwrap(),
             version: GuardrailVersion::new(2).unwrap(),
+            newest: None,
         }),
         ..entry(false)
     };

@@ -36,6 +36,10 @@ pub enum Unusable {
         guardrail: GuardrailArn,
         /// The version.
         version: GuardrailVersion,
+        /// The newest version that is there, where that is known. A number is never used again: a newer
+        /// one says that this one was deleted.
+        #[serde(default)]
+        newest: Option<GuardrailVersion>,
     },
     /// The guardrail has a draft and no published version at all.
     OnlyDraft {
@@ -98,7 +102,11 @@ impl Unusable {
         let guardrail = guardrail.clone();
         match editions {
             Some([draft]) if draft == DRAFT => Unusable::OnlyDraft { guardrail },
-            Some(_) | None => Unusable::Missing { guardrail, version },
+            Some(_) | None => {
+                let versions = editions.unwrap_or_default().iter();
+                let newest = versions.filter_map(|edition| edition.parse().ok()).max();
+                Unusable::Missing { guardrail, version, newest }
+            }
         }
     }
 
@@ -189,8 +197,14 @@ impl fmt::Display for Unusable {
             Unusable::Ambiguous { name, count } => {
                 write!(f, "{count} guardrails are named {name} in this Region: give its ARN in the baseline")
             }
-            Unusable::Missing { guardrail, version } => {
-                write!(f, "guardrail {} has no version {version} in this Region: publish it, or correct the baseline", guardrail.id)
+            Unusable::Missing { guardrail, version, newest: Some(newest) } if newest > version => {
+                write!(f, "version {version} of guardrail {} was deleted in this Region, and AWS never uses a number again: publish a new version, and put its number into the baseline", guardrail.id)
+            }
+            Unusable::Missing { guardrail, version, newest: Some(newest) } => {
+                write!(f, "guardrail {} has no version {version} in this Region, its newest is {newest}: put that into the baseline, or publish a version and put the number that AWS gives it", guardrail.id)
+            }
+            Unusable::Missing { guardrail, version, newest: None } => {
+                write!(f, "guardrail {} has no version {version} in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one", guardrail.id)
             }
             Unusable::OnlyDraft { guardrail } => {
                 write!(f, "guardrail {} has only a draft, which can't be enforced: publish a version, and give its number in the baseline", guardrail.id)
@@ -251,7 +265,7 @@ mod tests {
         for (unusable, certain, passes) in [
             (Unusable::NotFound { name: name.clone() }, true, false),
             (Unusable::Ambiguous { name, count: 2 }, true, false),
-            (Unusable::Missing { guardrail: guardrail.clone(), version }, true, false),
+            (Unusable::Missing { guardrail: guardrail.clone(), version, newest: None }, true, false),
             (Unusable::OnlyDraft { guardrail: guardrail.clone() }, true, false),
             (status("FAILED"), true, false),
             (status("DELETING"), true, false),
@@ -281,19 +295,23 @@ mod tests {
         let guardrail: GuardrailArn =
             "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base".parse().unwrap();
         let version = GuardrailVersion::new(2).unwrap();
-        let cases: [(Option<&[&str]>, &str); 5] = [
+        let cases: [(Option<&[&str]>, &str); 7] = [
             (Some(&["DRAFT"]), "guardrail base has only a draft"),
-            (Some(&["DRAFT", "1"]), "guardrail base has no version 2"),
-            (Some(&["1"]), "guardrail base has no version 2"),
+            (Some(&["DRAFT", "1"]), "guardrail base has no version 2 in this Region, its newest is 1: put"),
+            (Some(&["1"]), "guardrail base has no version 2 in this Region, its newest is 1: put"),
+            // A number is never used again, so nobody is told to publish version 2.
+            (Some(&["DRAFT", "1", "3"]), "version 2 of guardrail base was deleted"),
+            (Some(&["10", "9", "DRAFT"]), "version 2 of guardrail base was deleted"),
             // The guardrail itself is gone, or nobody could tell.
-            (Some(&[]), "guardrail base has no version 2"),
-            (None, "guardrail base has no version 2"),
+            (Some(&[]), "guardrail base has no version 2 in this Region: put"),
+            (None, "guardrail base has no version 2 in this Region: put"),
         ];
         for (editions, expected) in cases {
             let editions: Option<Vec<String>> =
                 editions.map(|editions| editions.iter().map(|it| (*it).to_owned()).collect());
             let unusable = Unusable::without(&guardrail, version, editions.as_deref());
             assert!(unusable.to_string().starts_with(expected), "{editions:?}: {unusable}");
+            assert!(!unusable.to_string().contains("publish it"), "{unusable}");
             assert!(unusable.is_certain() && !unusable.is_worth_waiting());
         }
     }

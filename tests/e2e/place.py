@@ -10,6 +10,7 @@ import fnmatch
 import io
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -448,7 +449,7 @@ class Place:
     def guardrailctl(self, *arguments, check=True):
         """Runs the terminal with the settings that the stack's output gives it."""
         settings = dict(
-            word.split("=", 1) for word in self.outputs["TerminalSettings"].split() if "=" in word
+            word.split("=", 1) for word in shlex.split(self.outputs["TerminalSettings"]) if "=" in word
         )
         environment = {
             "PATH": os.environ["PATH"],

@@ -16,6 +16,7 @@ mod rules;
 mod samples;
 mod strange;
 mod template;
+mod terminal;
 
 use std::fs;
 use std::path::{Path, PathBuf};

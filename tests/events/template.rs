@@ -105,6 +105,16 @@ fn maybe_resolved(value: &Value, template: &Value, given: &BTreeMap<&str, &str>)
                 Some(("Ref", Value::String(name))) if name == "AWS::NoValue" => None,
                 Some(("Ref" | "Fn::GetAtt", Value::String(name))) => Some(look_up(name)),
                 Some(("Fn::Sub", Value::String(text))) => Some(substituted(text, &look_up).into()),
+                Some(("Fn::Sub", Value::Array(parts))) => {
+                    let [Value::String(text), Value::Object(own)] = parts.as_slice() else {
+                        panic!("{parts:?} is no text with values")
+                    };
+                    let look_up = |name: &str| match own.get(name) {
+                        Some(value) => resolved(value, template, given),
+                        None => look_up(name),
+                    };
+                    Some(substituted(text, &look_up).into())
+                }
                 Some(("Fn::If", Value::Array(parts))) => {
                     let [Value::String(condition), then, otherwise] = parts.as_slice() else {
                         panic!("{parts:?} is not a choice")

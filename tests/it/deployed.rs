@@ -94,7 +94,7 @@ async fn apply_has_the_deployed_keeper_do_it_and_tells_what_it_did() {
         + 300000000001/eu-west-1 enforce corporate:2
         + 300000000002/eu-west-1 enforce corporate:2
         2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan 56d076c66dfd0cd2 of baseline 4ef2b91f1df53797, mode sync
+        plan 9aee8148861db0bd of baseline 4ef2b91f1df53797, mode sync
 
         Done by the deployed keeper:
         300000000001/eu-west-1 enforced
@@ -193,7 +193,7 @@ async fn it_asks_for_the_accounts_of_the_plan_that_was_read() {
         expect![[r#"
         + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
         1 to change, 0 held, 1 in sync, 5 left alone, 1 account skipped
-        plan 7c553993b6a5ec89 of baseline 4ef2b91f1df53797, mode sync
+        plan fd3fce92ec190132 of baseline 4ef2b91f1df53797, mode sync
 
         Done by the deployed keeper:
         300000000001/eu-west-1 not looked at yet
@@ -233,7 +233,7 @@ async fn where_there_is_a_bus_the_request_goes_there() {
         expect![[r#"
         + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
         1 to change, 0 held, 0 in sync
-        plan 7c553993b6a5ec89 of baseline 4ef2b91f1df53797, mode sync
+        plan fd3fce92ec190132 of baseline 4ef2b91f1df53797, mode sync
         stderr: asked the deployed keeper, on bus guardrail-keeper
         stderr: not followed: guardrailctl status tells what came of it
         exit 0

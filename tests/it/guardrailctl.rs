@@ -80,7 +80,7 @@ async fn a_plan_says_what_would_be_done_and_writes_nothing() {
         ! 300000000001/eu-west-1 held: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
         + 300000000002/eu-west-1 enforce corporate:2
         1 to change, 1 held, 0 in sync, 5 left alone, 1 account skipped
-        plan a5cc2a93c762315d of baseline 4ef2b91f1df53797, mode sync
+        plan c54be4f935d8c668 of baseline 4ef2b91f1df53797, mode sync
         exit 1
     "#]],
     );
@@ -91,7 +91,7 @@ async fn a_plan_says_what_would_be_done_and_writes_nothing() {
         expect![[r#"
         + 300000000002/eu-west-1 enforce corporate:2
         1 to change, 0 held, 0 in sync
-        plan a5cc2a93c762315d of baseline 4ef2b91f1df53797, mode sync
+        plan c54be4f935d8c668 of baseline 4ef2b91f1df53797, mode sync
         exit 0
     "#]],
     );
@@ -149,7 +149,8 @@ async fn a_plan_for_programs_says_the_same() {
                         "include": "all"
                       },
                       "version": "2"
-                    }
+                    },
+                    "wanted": "corporate:2"
                   },
                   {
                     "account": "300000000002",
@@ -168,10 +169,11 @@ async fn a_plan_for_programs_says_the_same() {
                         "include": "all"
                       },
                       "version": "2"
-                    }
+                    },
+                    "wanted": "corporate:2"
                   }
                 ],
-                "hash": "a5cc2a93c762315d",
+                "hash": "c54be4f935d8c668",
                 "policies": [
                   {
                     "decision": "granted",
@@ -237,7 +239,7 @@ async fn apply_shows_the_plan_does_it_and_says_what_came_of_it() {
         + 300000000001/eu-west-1 enforce corporate:2
         + 300000000002/eu-west-1 enforce corporate:2
         2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan 56d076c66dfd0cd2 of baseline 4ef2b91f1df53797, mode sync
+        plan 9aee8148861db0bd of baseline 4ef2b91f1df53797, mode sync
 
         Applied:
         + 300000000001/eu-west-1 enforce corporate:2
@@ -299,10 +301,11 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                             "include": "all"
                           },
                           "version": "2"
-                        }
+                        },
+                        "wanted": "corporate:2"
                       }
                     ],
-                    "hash": "6e0506e5fcdd6d5f",
+                    "hash": "d0e519824df237f6",
                     "policies": [
                       {
                         "decision": "granted",
@@ -357,7 +360,7 @@ async fn what_fails_while_applying_is_told_and_ends_with_one() {
             + 300000000001/eu-west-1 enforce corporate:2
             + 300000000002/eu-west-1 enforce corporate:2
             2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-            plan 56d076c66dfd0cd2 of baseline 4ef2b91f1df53797, mode sync
+            plan 9aee8148861db0bd of baseline 4ef2b91f1df53797, mode sync
 
             Applied:
             ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: AccessDeniedException: You are not authorized to perform: bedrock:PutEnforcedGuardrailConfiguration with an explicit deny in a service control policy (denied)

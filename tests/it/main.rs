@@ -34,5 +34,6 @@ mod regions;
 mod security;
 mod status;
 mod support;
+mod terminal;
 mod unrecorded;
 mod unusable;

@@ -46,7 +46,7 @@ async fn a_version_that_is_not_there_is_not_enforced() {
     check(
         &held(&Document { version: 7, ..one_account() }, |_| ()).await,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: guardrail eubase1a2b3c has no version 7 in this Region: publish it, or correct the baseline
+        ! 300000000001/eu-west-1 held: guardrail eubase1a2b3c has no version 7 in this Region, its newest is 2: put that into the baseline, or publish a version and put the number that AWS gives it
         0 changed, 1 held, 0 in sync"#]],
     );
 }
@@ -89,7 +89,7 @@ async fn what_versions_there_are_is_asked_only_where_the_one_wanted_is_missing()
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline
+        ! 300000000001/eu-west-1 held: guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
         0 changed, 1 held, 0 in sync"#]],
     );
     world.server.clear_faults();
@@ -230,7 +230,7 @@ async fn a_guardrail_deleted_under_its_enforcement_is_broken_and_kept() {
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-        x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline
+        x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
         0 changed, 0 held, 0 in sync, 1 broken"#]],
     );
     check(&world.enforced_in(PAYMENTS), expect!["-                eubase1a2b3c:2   -"]);
@@ -251,7 +251,7 @@ async fn a_broken_guardrail_is_one_alarm_however_many_enforce_it() {
     check(
         &report,
         expect![[r#"
-        x 111111111111/eu-west-1, 222222222222/eu-west-1, 300000000001/eu-west-1, 300000000002/eu-west-1, 300000000003/eu-west-1, 300000000004/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline
+        x 111111111111/eu-west-1, 222222222222/eu-west-1, 300000000001/eu-west-1, 300000000002/eu-west-1, 300000000003/eu-west-1, 300000000004/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
         x 111111111111/us-east-1, 222222222222/us-east-1, 300000000001/us-east-1, 300000000002/us-east-1, 300000000003/us-east-1, 300000000004/us-east-1 broken: usbase1a2b3c:2 is enforced, but the guardrail is FAILED, not READY
         0 changed, 0 held, 9 in sync, 12 broken, 1 account skipped"#]],
     );
@@ -290,7 +290,7 @@ async fn a_guardrail_deleted_under_its_enforcement_is_released_on_request() {
     check(
         &report,
         expect![[r#"
-            - 300000000001/eu-west-1 release eubase1a2b3c:2 (broken: guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline)
+            - 300000000001/eu-west-1 release eubase1a2b3c:2 (broken: guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one)
             1 changed, 0 held, 0 in sync"#]],
     );
     assert_eq!(world.writes(), [format!("{DELETE} {PAYMENTS}/{EU}")]);
@@ -316,7 +316,7 @@ async fn the_present_version_is_kept_until_the_wanted_one_can_be_used() {
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: guardrail eubase1a2b3c has no version 3 in this Region: publish it, or correct the baseline
+        ! 300000000001/eu-west-1 held: guardrail eubase1a2b3c has no version 3 in this Region, its newest is 2: put that into the baseline, or publish a version and put the number that AWS gives it
         0 changed, 1 held, 0 in sync"#]],
     );
 
@@ -325,7 +325,7 @@ async fn the_present_version_is_kept_until_the_wanted_one_can_be_used() {
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-        x 300000000001/eu-west-1 broken: eubase1a2b3c:1 is enforced, but guardrail eubase1a2b3c has no version 1 in this Region: publish it, or correct the baseline
+        x 300000000001/eu-west-1 broken: eubase1a2b3c:1 is enforced, but version 1 of guardrail eubase1a2b3c was deleted in this Region, and AWS never uses a number again: publish a new version, and put its number into the baseline
         0 changed, 0 held, 0 in sync, 1 broken"#]],
     );
 

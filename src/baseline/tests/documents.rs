@@ -310,6 +310,89 @@ fn nothing_unseen_is_accepted() {
 }
 
 #[test]
+fn spaces_that_are_none_to_yaml_are_named_where_they_stand() {
+    // As copied from a web page or a chat: the whole indentation.
+    check(
+        &SHORT.replace("  corporate:", "\u{a0}\u{a0}corporate:").replace("    name:", "\u{a0} \u{a0} name:"),
+        expect![[r#"
+            5:1: a no-break space (U+00A0) stands where YAML needs a plain one; type plain spaces in this line
+            6:1: a no-break space (U+00A0) stands where YAML needs a plain one; type plain spaces in this line
+        "#]],
+    );
+    // After a colon, a dash and within brackets, with what is wrong besides.
+    check(
+        "version:\u{a0}1\nexclude:\n  -\u{3000}\"333333333333\"\nlimits: {max_releases: 5,\u{202f}max_replacements: 0}\n",
+        expect![[r#"
+            1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
+            1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
+            1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+            1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+            1:9: a no-break space (U+00A0) stands where YAML needs a plain one; type plain spaces in this line
+            3:4: an ideographic space (U+3000) stands where YAML needs a plain one; type plain spaces in this line
+            4:26: a narrow no-break space (U+202F) stands where YAML needs a plain one; type plain spaces in this line
+            4:45: limits.max_replacements: zero would hold back every change of this kind until approved; write at least 1, or mode: audit to write nothing at all
+        "#]],
+    );
+    // Behind a value, where it would end up in it.
+    check(
+        &edited("version: 3", "version: 3\u{2007}"),
+        expect![[r#"
+        7:15: a space that is none to YAML (U+2007) stands where YAML needs a plain one; type plain spaces in this line
+    "#]],
+    );
+    check(
+        &format!("\u{feff}{}", edited("  - targets", "\u{a0} - targets").replace('\n', "\r\n")),
+        expect![[r#"
+            10:1: a no-break space (U+00A0) stands where YAML needs a plain one; type plain spaces in this line
+        "#]],
+    );
+    // Where text may be anything, it may be this.
+    for fine in [
+        edited("version: 3", "version: 3 # trois\u{a0}: c\u{2019}est la bonne"),
+        format!("#\u{3000}注釈\n{SHORT}"),
+        format!("# it's\n{SHORT}#\u{a0}\"\n"),
+    ] {
+        good(&fine);
+    }
+    // In quotes it is a part of the value, which says so itself.
+    check(
+        &edited("corporate-baseline", "\"corporate\u{a0}baseline\""),
+        expect![[r#"
+        6:11: guardrails.corporate.name: "corporate\u{a0}baseline" is not a guardrail's name; write the name that the console shows: 1 to 50 letters, digits, hyphens and underscores
+    "#]],
+    );
+}
+
+#[test]
+fn bytes_that_are_no_utf_8_are_told_for_what_they_are() {
+    let told = |bytes: Vec<u8>| match Baseline::text_of(bytes).and_then(|text| Baseline::parse(&text)) {
+        Ok(_) => "ok\n".to_owned(),
+        Err(invalid) => invalid.problems().iter().map(|problem| format!("{problem}\n")).collect(),
+    };
+    let utf_16 =
+        |order: fn(u16) -> [u8; 2], text: &str| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let marked = format!("\u{feff}{SHORT}");
+    for bytes in [
+        utf_16(u16::to_le_bytes, &marked),
+        utf_16(u16::to_be_bytes, &marked),
+        utf_16(u16::to_le_bytes, SHORT),
+        utf_16(u16::to_be_bytes, SHORT),
+    ] {
+        expect![[r#"
+            1:1: the text is UTF-16, and a baseline is UTF-8; save the file as UTF-8, in the editor or by `iconv -f utf-16 -t utf-8`; Windows PowerShell writes UTF-8 with `Out-File -Encoding utf8`
+        "#]].assert_eq(&told(bytes));
+    }
+    let latin = |text: &str| text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect::<Vec<u8>>();
+    expect![[r#"
+        7:19: the byte 0xE9 is not UTF-8: the file is in another encoding, such as Windows-1252; save the file as UTF-8, in the editor or by `iconv -f windows-1252 -t utf-8`
+    "#]].assert_eq(&told(latin(&edited("version: 3", "version: 3 # dépassé"))));
+    expect![[r#"
+        1:1: the byte 0xE9 is not UTF-8: the file is in another encoding, such as Windows-1252; save the file as UTF-8, in the editor or by `iconv -f windows-1252 -t utf-8`
+    "#]].assert_eq(&told(vec![0xe9]));
+    assert_eq!(told(marked.into_bytes()), "ok\n");
+}
+
+#[test]
 fn columns_count_characters() {
     check(
         &edited("version: 3", "\"é日👩\": 1"),

@@ -1,0 +1,78 @@
+//! A plan as JSON, for programs.
+
+use serde_json::{Value, json};
+
+use super::{Change, Decision, Held, LeftAlone, Plan};
+use crate::enforcement::Enforcement;
+use crate::observed::Observation;
+
+impl Plan {
+    /// The plan as JSON: counts, then every target that isn't simply in sync.
+    pub fn to_json(&self) -> Value {
+        let decisions: Vec<Value> = self
+            .decisions
+            .iter()
+            .filter_map(|(target, decision)| {
+                let (word, reason) = match decision {
+                    Decision::Change(change) => (change.verb(), None),
+                    Decision::Held(held) => ("hold", Some(held.reason.to_string())),
+                    Decision::Broken(broken) => ("broken", Some(broken.unusable.to_string())),
+                    Decision::LeftAlone(left) => ("leave-alone", Some(left.reason.to_string())),
+                    Decision::InSync(_) => return None,
+                };
+                let (from, to) = decision.sides();
+                Some(json!({
+                    "account": target.account,
+                    "region": target.region,
+                    "decision": word,
+                    "reason": reason,
+                    "wanted": decision.wanted(),
+                    "from": from,
+                    "to": to,
+                }))
+            })
+            .collect();
+        json!({
+            "hash": self.hash(),
+            "counts": self.counts(),
+            "policies": self.policies.iter().map(|(resource, decision)| decision.to_json(resource)).collect::<Vec<_>>(),
+            "decisions": decisions,
+            "skipped": self.skipped,
+        })
+    }
+}
+
+impl Decision {
+    /// What the baseline asks for, as it calls it: `corporate:2`.
+    fn wanted(&self) -> Option<String> {
+        let (Decision::Change(change) | Decision::Held(Held { would: Some(change), .. })) = self else {
+            return None;
+        };
+        match change {
+            Change::Enforce { key, to, copied, .. } | Change::Replace { key, to, copied, .. } => {
+                Some(format!("{key}:{}", copied.unwrap_or(to.version)))
+            }
+            Change::EnsureCopy { key, work, .. } => Some(format!("{key}:{}", work.original.version)),
+            Change::Release { .. } | Change::Tidy { .. } | Change::Policy(_) => None,
+        }
+    }
+
+    /// What is there and what will be, as far as the decision knows.
+    fn sides(&self) -> (Option<&Enforcement>, Option<&Enforcement>) {
+        match self {
+            Decision::Change(change) | Decision::Held(Held { would: Some(change), .. }) => match change {
+                Change::Enforce { to, .. } => (None, Some(to)),
+                Change::Replace { from, to, .. } => (Some(&from.enforcement), Some(to)),
+                Change::Release { from, .. } => (Some(&from.enforcement), None),
+                Change::Tidy { stands, .. } => (stands.enforced.as_ref(), stands.enforced.as_ref()),
+                Change::EnsureCopy { .. } | Change::Policy(_) => (None, None),
+            },
+            Decision::Broken(broken) => (Some(&broken.seen.enforcement), None),
+            Decision::LeftAlone(LeftAlone { seen: Observation::Enforced(seen), .. }) => {
+                (Some(&seen.enforcement), None)
+            }
+            Decision::InSync(in_sync) => (in_sync.enforced.as_ref(), in_sync.enforced.as_ref()),
+            Decision::LeftAlone(_) | Decision::Held(_) => (None, None),
+        }
+    }
+}
