@@ -7,6 +7,7 @@ mod harness;
 mod admitted;
 mod batches;
 mod documents;
+mod figures;
 mod granted;
 mod handler;
 mod pattern;
