@@ -10,6 +10,7 @@ mod documents;
 mod figures;
 mod granted;
 mod handler;
+mod mail;
 mod pattern;
 mod policy;
 mod printed;
