@@ -90,7 +90,9 @@ impl Metrics {
         // None found is a figure too: an alarm needs something to tell that it is over.
         self.count(None, DRIFT, 0);
         for result in report.targets.values() {
-            if let TargetReport::Decided(Decision::Held(held)) = result {
+            if let TargetReport::Decided(Decision::Held(held)) = result
+                && held.only_audited().is_none()
+            {
                 self.count(Some(("Reason", held.reason.code())), HELD, 1);
             }
             if change_of(result).is_some_and(|change| is_repair(change, &report.before, &report.revision)) {

@@ -24,6 +24,12 @@ pub(super) enum Standing {
     Unknown,
     /// Should be changed, and wasn't
     Held,
+    /// Would be replaced, if the mode weren't `audit`
+    WouldReplace,
+    /// Would be enforced where nothing is, if the mode weren't `audit`
+    WouldEnforce,
+    /// Would be released, if the mode weren't `audit`
+    WouldRelease,
     /// Somebody undoes each repair
     Contested,
     /// Good when it was looked at last, and that is too long ago, or was under another baseline
@@ -53,6 +59,9 @@ impl Standing {
             State::Released => Standing::Released,
             State::InSync => Standing::InSync,
             State::Held => Standing::Held,
+            State::WouldEnforce => Standing::WouldEnforce,
+            State::WouldReplace => Standing::WouldReplace,
+            State::WouldRelease => Standing::WouldRelease,
             State::Failed => Standing::Failed,
             State::Broken => Standing::Broken,
             State::LeftAlone => Standing::LeftAlone,
@@ -66,6 +75,9 @@ impl Standing {
             Standing::Failed => State::Failed.code(),
             Standing::Unknown => "unknown",
             Standing::Held => State::Held.code(),
+            Standing::WouldEnforce => State::WouldEnforce.code(),
+            Standing::WouldReplace => State::WouldReplace.code(),
+            Standing::WouldRelease => State::WouldRelease.code(),
             Standing::Contested => "contested",
             Standing::Stale => "stale",
             Standing::Copied => State::Copied.code(),
@@ -85,6 +97,9 @@ impl Standing {
             | Standing::Failed
             | Standing::Unknown
             | Standing::Held
+            | Standing::WouldReplace
+            | Standing::WouldEnforce
+            | Standing::WouldRelease
             | Standing::Contested
             | Standing::Stale
             | Standing::Copied
