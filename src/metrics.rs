@@ -19,6 +19,9 @@ use crate::task::Cause;
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "GuardrailKeeper";
 
+/// The dimension that every metric of a deployed stack has: the stack's name.
+pub const STACK: &str = "Stack";
+
 /// Targets that runs looked at, by how they stand afterwards.
 const LOOKED_AT: &str = "TargetsLookedAt";
 /// Targets that are held, by the kind of reason.
@@ -87,7 +90,9 @@ impl Metrics {
         // None found is a figure too: an alarm needs something to tell that it is over.
         self.count(None, DRIFT, 0);
         for result in report.targets.values() {
-            if let TargetReport::Decided(Decision::Held(held)) = result {
+            if let TargetReport::Decided(Decision::Held(held)) = result
+                && held.only_audited().is_none()
+            {
                 self.count(Some(("Reason", held.reason.code())), HELD, 1);
             }
             if change_of(result).is_some_and(|change| is_repair(change, &report.before, &report.revision)) {
@@ -124,16 +129,18 @@ impl Metrics {
         self.count(None, UNTOLD, events);
     }
 
-    /// The figures as lines of the log, one for each value of a dimension.
-    pub fn lines(self, at: Timestamp) -> Vec<String> {
+    /// The figures as lines of the log, one for each value of a dimension. `stack` is the first dimension of
+    /// each: two stacks of one account and Region must not set off each other's alarms.
+    pub fn lines(self, at: Timestamp, stack: Option<&str>) -> Vec<String> {
         let Metrics { counts, times } = self;
+        let stack = || stack.map(|stack| (STACK, stack.to_owned()));
         let counts = counts.into_iter().map(|(dimension, counts)| {
             let values = counts.into_iter().map(|(name, value)| (name, "Count", json!(value)));
-            line(at, dimension, values)
+            line(at, [stack(), dimension], values)
         });
         let times = times
             .chunks(VALUES_A_LINE)
-            .map(|values| line(at, None, [(TIME_TO_ENFORCED, "Milliseconds", json!(values))]));
+            .map(|values| line(at, [stack(), None], [(TIME_TO_ENFORCED, "Milliseconds", json!(values))]));
         counts.chain(times).collect()
     }
 }
@@ -152,7 +159,7 @@ fn change_of(result: &TargetReport) -> Option<&Change> {
 
 fn line(
     at: Timestamp,
-    dimension: Dimension,
+    dimensions: [Dimension; 2],
     values: impl IntoIterator<Item = (&'static str, &'static str, Value)>,
 ) -> String {
     let mut members = Map::new();
@@ -161,9 +168,10 @@ fn line(
         metrics.push(json!({ "Name": name, "Unit": unit }));
         members.insert(name.to_owned(), value);
     }
-    let dimensions: Vec<&str> = dimension.iter().map(|(name, _)| *name).collect();
-    members.extend(dimension.map(|(name, value)| (name.to_owned(), json!(value))));
-    let directive = json!({ "Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": metrics });
+    let dimensions = dimensions.into_iter().flatten();
+    let names: Vec<&str> = dimensions.clone().map(|(name, _)| name).collect();
+    members.extend(dimensions.map(|(name, value)| (name.to_owned(), json!(value))));
+    let directive = json!({ "Namespace": NAMESPACE, "Dimensions": [names], "Metrics": metrics });
     let aws = json!({ "Timestamp": at.as_millisecond(), "CloudWatchMetrics": [directive] });
     members.insert("_aws".to_owned(), aws);
     Value::Object(members).to_string()
@@ -255,7 +263,7 @@ mod tests {
     #[track_caller]
     fn check(metrics: Metrics, expected: Expect) {
         let mut text = String::new();
-        for line in metrics.lines(at()) {
+        for line in metrics.lines(at(), None) {
             let value: Value = serde_json::from_str(&line).unwrap();
             let directive = &value["_aws"]["CloudWatchMetrics"][0];
             assert_eq!(directive["Namespace"], NAMESPACE);
@@ -324,6 +332,27 @@ mod tests {
     }
 
     #[test]
+    fn every_figure_names_the_stack_that_it_is_of() {
+        let mut metrics = Metrics::default();
+        metrics.sweep(&BTreeMap::from([(State::Broken, 10)]), 4);
+        metrics.calls(Calls { made: 17, throttled: 2 });
+        let outcome = Outcome { change: replace(300_000_000_001), result: Ok(()) };
+        metrics.report(&report([TargetReport::Attempted(outcome)]), &cause(false), at());
+        for line in metrics.lines(at(), Some("guardrail-keeper")) {
+            let value: Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(value["Stack"], "guardrail-keeper", "{line}");
+            let directive = &value["_aws"]["CloudWatchMetrics"][0];
+            assert_eq!(directive["Dimensions"][0][0], "Stack", "{line}");
+            let by_state = value["State"].is_string();
+            assert_eq!(
+                directive["Dimensions"][0].as_array().unwrap().len(),
+                1 + usize::from(by_state),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
     fn nothing_has_no_lines_and_a_run_that_found_nothing_has() {
         let mut metrics = Metrics::default();
         metrics.calls(Calls::default());
@@ -347,7 +376,7 @@ mod tests {
             let later = Timestamp::from_millisecond(at().as_millisecond() + account).unwrap();
             metrics.report(&report([TargetReport::Attempted(outcome)]), &cause(false), later);
         }
-        let lines = metrics.lines(at());
+        let lines = metrics.lines(at(), None);
         let values: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         let times: Vec<&Vec<Value>> =
             values.iter().filter_map(|value| value[TIME_TO_ENFORCED].as_array()).collect();

@@ -283,6 +283,8 @@ impl<'a> Telling<'a> {
     /// What is told of a target in which something should be written, and wasn't.
     fn held(self, target: &'a Target, result: &'a TargetReport, before: Option<&Record>) -> Option<Event> {
         let (would, principal) = match result {
+            // What mode `audit` would do is counted at the end of each sweep; nothing is in its way.
+            TargetReport::Decided(Decision::Held(held)) if held.only_audited().is_some() => return None,
             TargetReport::Decided(Decision::Held(held)) => match &held.reason {
                 // Passes by itself; and told when it began.
                 HoldReason::NotCounted { .. }

@@ -8,6 +8,7 @@
 //!
 //! A guardrail that is enforced and equal but can't be used is *broken*, never in sync.
 
+mod audit;
 mod broken;
 mod change;
 mod code;
@@ -310,6 +311,9 @@ impl Plan {
             {
                 *decision = Decision::Broken(Broken { seen: from.clone(), unusable: unusable.clone() });
             }
+        }
+        if mode == Mode::Audit {
+            plan.audit();
         }
         plan
     }

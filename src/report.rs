@@ -1,6 +1,7 @@
 //! What a run did: every target's state afterwards, and why.
 
 mod print;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,7 @@ use crate::resource_policy::Resource;
 use crate::status::Standing;
 
 pub use crate::record::State;
+pub use waits::Waits;
 
 /// The result of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,17 +42,6 @@ pub struct Report {
     pub ledger_trouble: Option<String>,
     /// What the ledger knew of the targets before the run: by it, what is new can be told.
     pub before: Records,
-}
-
-/// What is worth another look before the next sweep, by why the first one was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waits {
-    /// Everything was looked at: what waits for its set-up is left to the next sweep, or one Region that nobody
-    /// enables would keep every sweep waiting.
-    pub in_a_sweep: bool,
-    /// The account has just come to where it stands, or may use another Region: a role that is missing may
-    /// still come, also after the time for which that is no news.
-    pub after_an_arrival: bool,
 }
 
 /// One target's result.
@@ -140,7 +131,8 @@ impl TargetReport {
                 Decision::InSync(_) => State::InSync,
                 Decision::LeftAlone(_) => State::LeftAlone,
                 // A change that was not attempted was only planned.
-                Decision::Change(_) | Decision::Held(_) => State::Held,
+                Decision::Change(_) => State::Held,
+                Decision::Held(held) => held.state(),
                 Decision::Broken(_) => State::Broken,
             },
         }
@@ -190,28 +182,6 @@ impl TargetReport {
         failure.is_some_and(|failure| failure.category == Category::NotReady)
     }
 
-    /// Whether it is looked at again before the next sweep.
-    pub fn is_tried_again(&self, waits: Waits) -> bool {
-        if waits.after_an_arrival && self.lacks_a_permission() {
-            return true;
-        }
-        self.is_worth_waiting() && !(waits.in_a_sweep && self.waits_for_set_up())
-    }
-
-    /// Whether the account's role is missing, or may not do what it has to.
-    fn lacks_a_permission(&self) -> bool {
-        let failure = match self {
-            TargetReport::Attempted(Outcome { result, .. }) => result.as_ref().err(),
-            TargetReport::Decided(Decision::Held(held)) => match &held.reason {
-                HoldReason::Unreadable { failure } | HoldReason::ProbeFailed { failure } => Some(failure),
-                HoldReason::Unusable { unusable } => unusable.copy_failure(),
-                _ => None,
-            },
-            TargetReport::Decided(_) => None,
-        };
-        failure.is_some_and(Failure::is_a_lacking_permission)
-    }
-
     /// Why, in words; `None` where the state says it all.
     pub fn reason(&self) -> Option<String> {
         match self {
@@ -226,7 +196,7 @@ impl TargetReport {
                 | Change::Policy(_) => None,
             },
             TargetReport::Decided(decision) => match decision {
-                Decision::Held(held) => Some(held.reason.to_string()),
+                Decision::Held(held) => Some(held.words()),
                 Decision::Broken(broken) => Some(broken.unusable.to_string()),
                 Decision::LeftAlone(left) => Some(left.reason.to_string()),
                 Decision::InSync(_) | Decision::Change(_) => None,
@@ -241,7 +211,7 @@ impl TargetReport {
                 result.as_ref().err().map(|failure| format!("failed.{}", failure.category.code()))
             }
             TargetReport::Decided(decision) => match decision {
-                Decision::Held(held) => Some(held.reason.code()),
+                Decision::Held(held) => held.only_audited().is_none().then(|| held.reason.code()),
                 Decision::Broken(broken) => Some(broken.unusable.code()),
                 Decision::LeftAlone(_) | Decision::InSync(_) | Decision::Change(_) => None,
             },

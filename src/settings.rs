@@ -28,6 +28,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "what tells these queues from earlier ones of the same names, such as a stack's id",
     ),
     ("KEEPER_BUS", "the event bus to tell outcomes on, by name or ARN; unset: they are logged only"),
+    ("KEEPER_STACK", "the stack's name: a dimension of every metric, by which alarms tell stacks apart"),
     ("KEEPER_MAX_WAIT_HOURS", "how long a task is put back before it is left to the next sweep"),
     (
         "KEEPER_GRACE_MINUTES",
@@ -56,6 +57,8 @@ pub struct Settings {
     pub queues: Option<QueueSettings>,
     /// The event bus to tell outcomes on.
     pub bus: Option<String>,
+    /// The stack's name, as metrics carry it.
+    pub stack: Option<String>,
     /// How long a task is put back before it is left to the next sweep, in hours.
     pub max_wait_hours: u32,
     /// How long after joining an account may still lack its role, in minutes.
@@ -161,6 +164,7 @@ impl Settings {
         let ledger = reading.ledger();
         let queues = reading.queues();
         let bus = reading.get("KEEPER_BUS").map(str::to_owned);
+        let stack = reading.get("KEEPER_STACK").map(str::to_owned);
         let max_wait_hours = reading.number("KEEPER_MAX_WAIT_HOURS", 1..=14 * 24);
         let grace_minutes = reading.number("KEEPER_GRACE_MINUTES", 0..=7 * 24 * 60);
         let max_event_age_hours = reading.number("KEEPER_MAX_EVENT_AGE_HOURS", 1..=14 * 24);
@@ -177,6 +181,7 @@ impl Settings {
                 ledger,
                 queues,
                 bus,
+                stack,
                 max_wait_hours: max_wait_hours.unwrap_or(24),
                 grace_minutes: grace_minutes.unwrap_or(60),
                 max_event_age_hours,
@@ -404,7 +409,7 @@ mod tests {
                   KEEPER_MAX_WAIT_HOURS: "how long a task is put back before it is left to the next sweep" is not a number from 1 to 336
                   KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
                   KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
-                  KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY
+                  KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY
             "#]],
         );
     }

@@ -64,7 +64,7 @@ pub(super) fn line(line: &Line) -> String {
         Mark::Add => ADDED,
         Mark::Alter => ALTERED,
         Mark::Remove => REMOVED,
-        Mark::Hold => HELD,
+        Mark::Would | Mark::Hold => HELD,
         Mark::Broken => BROKEN,
     };
     format!("{} {text}", paint(style, mark))

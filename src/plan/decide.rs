@@ -45,17 +45,27 @@ pub fn decide(
 
 fn enforce(target: &Target, wanted: &Enforce, record: &Record) -> Decision {
     match usable(wanted) {
-        Ok(to) => Decision::Change(Change::Enforce {
-            target: target.clone(),
-            key: wanted.key.clone(),
-            to,
-            copied: wanted.copied,
-            repair: record.ours.is_some(),
-        }),
+        Ok(to) => Decision::Change(first(target, wanted, to, record)),
         Err(unusable) => match ensure_copy(target, wanted, &Observation::Absent) {
             Some(change) => Decision::Change(change),
-            None => held(HoldReason::Unusable { unusable }),
+            None => {
+                // The grant that it waits for is about to be made: then this follows.
+                let to = wanted.enforcement.clone().filter(|_| unusable.is_being_mended());
+                let would = to.map(|to| first(target, wanted, to, record));
+                Decision::Held(Held { reason: HoldReason::Unusable { unusable }, would })
+            }
         },
+    }
+}
+
+/// An enforcement where nothing is.
+fn first(target: &Target, wanted: &Enforce, to: Enforcement, record: &Record) -> Change {
+    Change::Enforce {
+        target: target.clone(),
+        key: wanted.key.clone(),
+        to,
+        copied: wanted.copied,
+        repair: record.ours.is_some(),
     }
 }
 

@@ -15,7 +15,7 @@ impl Plan {
             .filter_map(|(target, decision)| {
                 let (word, reason) = match decision {
                     Decision::Change(change) => (change.verb(), None),
-                    Decision::Held(held) => ("hold", Some(held.reason.to_string())),
+                    Decision::Held(held) => (held.verb(), Some(held.reason.to_string())),
                     Decision::Broken(broken) => ("broken", Some(broken.unusable.to_string())),
                     Decision::LeftAlone(left) => ("leave-alone", Some(left.reason.to_string())),
                     Decision::InSync(_) => return None,

@@ -25,6 +25,8 @@ pub enum Mark {
     Alter,
     /// `-` something is taken away.
     Remove,
+    /// `?` something would be done in another mode than `audit`.
+    Would,
     /// `!` nothing is done, and something should be.
     Hold,
     /// `x` what is enforced can't be used.
@@ -37,6 +39,7 @@ impl fmt::Display for Mark {
             Mark::Add => "+",
             Mark::Alter => "~",
             Mark::Remove => "-",
+            Mark::Would => "?",
             Mark::Hold => "!",
             Mark::Broken => "x",
         })
@@ -76,9 +79,7 @@ impl Plan {
             .chain(self.decisions.iter().filter_map(|(target, decision)| {
                 match decision {
                     Decision::Change(change) => Some(Line { mark: change.mark(), text: change.to_string() }),
-                    Decision::Held(held) => {
-                        Some(Line { mark: Mark::Hold, text: format!("{target} held: {}", held.reason) })
-                    }
+                    Decision::Held(held) => Some(held.line(target)),
                     Decision::Broken(_) => broken
                         .get(target)
                         .map(|guardrail| Line { mark: Mark::Broken, text: guardrail.to_string() }),
@@ -114,6 +115,7 @@ impl Plan {
         for decision in self.decisions.values() {
             match decision {
                 Decision::Change(_) => counts.to_change += 1,
+                Decision::Held(held) if held.only_audited().is_some() => counts.would_change += 1,
                 Decision::Held(_) => counts.held += 1,
                 Decision::Broken(_) => counts.broken += 1,
                 Decision::InSync(_) => counts.in_sync += 1,
@@ -129,6 +131,8 @@ impl Plan {
 pub struct Counts {
     /// Targets and resource policies to be written.
     pub to_change: usize,
+    /// Targets that would be changed, if the mode weren't `audit`.
+    pub would_change: usize,
     /// Targets in which something should be done, and isn't.
     pub held: usize,
     /// Targets whose enforced guardrail can't be used.
@@ -143,13 +147,13 @@ pub struct Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { to_change, held, broken, in_sync, left_alone, skipped } = *self;
+        let Counts { to_change, would_change, held, broken, in_sync, left_alone, skipped } = *self;
         write!(f, "{to_change} to change, {held} held, {in_sync} in sync")?;
-        if broken > 0 {
-            write!(f, ", {broken} broken")?;
-        }
-        if left_alone > 0 {
-            write!(f, ", {left_alone} left alone")?;
+        for (count, word) in [(would_change, "would change"), (broken, "broken"), (left_alone, "left alone")]
+        {
+            if count > 0 {
+                write!(f, ", {count} {word}")?;
+            }
         }
         if skipped > 0 {
             write!(f, ", {skipped} {} skipped", if skipped == 1 { "account" } else { "accounts" })?;

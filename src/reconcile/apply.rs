@@ -178,7 +178,6 @@ impl Keeper {
             .instrument(span)
         });
         let outcomes = join_all(attempts).await;
-
         let now = Timestamp::now();
         let mut notes: Vec<(Region, Note)> =
             decided.iter().flat_map(|(target, decision)| notebook.decision(target, decision, now)).collect();
@@ -294,8 +293,15 @@ fn log(report: &Report) {
                     "failed to write the resource policy of {resource}: {failure}");
             }
             PolicyReport::Decided(PolicyDecision { action, openings, instead: _ }) => {
-                if let PolicyAction::Held(reason) = action {
-                    error!(guardrail.arn = %resource, "held {resource}: {reason}");
+                match action {
+                    // As the baseline asks for: nobody has to act.
+                    PolicyAction::Held(HoldReason::Mode { mode }) => {
+                        info!("mode {mode} leaves {resource} as it is")
+                    }
+                    PolicyAction::Held(reason) => {
+                        error!(guardrail.arn = %resource, "held {resource}: {reason}")
+                    }
+                    PolicyAction::Granted | PolicyAction::Change(_) => {}
                 }
                 for finding in openings {
                     warn!(guardrail.arn = %resource, "{resource} is open beyond the organization: {finding}");
@@ -319,10 +325,10 @@ fn log(report: &Report) {
                     guardrail.version = %broken.seen.enforcement.version,
                     "broken: {target} enforces {}, but {}", broken.seen.enforcement, broken.unusable);
             }
-            TargetReport::Decided(Decision::Held(held)) => {
+            TargetReport::Decided(Decision::Held(held)) if held.only_audited().is_none() => {
                 warn!(account.id = %account, region = %region, "held {target}: {}", held.reason);
             }
-            TargetReport::Decided(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_)) => {
+            TargetReport::Decided(_) => {
                 debug!(account.id = %account, region = %region, ?state, "{target}");
             }
         }

@@ -30,6 +30,6 @@ impl Keeper {
         let calls = self.calls();
         metrics.calls(calls.since(*counted));
         *counted = calls;
-        metrics.lines(Timestamp::now())
+        metrics.lines(Timestamp::now(), self.settings.stack.as_deref())
     }
 }

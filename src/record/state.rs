@@ -18,6 +18,12 @@ pub enum State {
     Released,
     /// As wanted before this run.
     InSync,
+    /// Would be enforced where nothing is, if the mode weren't `audit`.
+    WouldEnforce,
+    /// Would be replaced, if the mode weren't `audit`.
+    WouldReplace,
+    /// Would be released, if the mode weren't `audit`.
+    WouldRelease,
     /// Should be changed, and wasn't.
     Held,
     /// Was to be changed, and the write failed.
@@ -30,12 +36,15 @@ pub enum State {
 
 impl State {
     /// Every state, in the order in which they are listed.
-    pub const ALL: [State; 9] = [
+    pub const ALL: [State; 12] = [
         State::Enforced,
         State::Replaced,
         State::Copied,
         State::Released,
         State::InSync,
+        State::WouldEnforce,
+        State::WouldReplace,
+        State::WouldRelease,
         State::Held,
         State::Failed,
         State::Broken,
@@ -50,6 +59,9 @@ impl State {
             State::Copied => "copied",
             State::Released => "released",
             State::InSync => "in_sync",
+            State::WouldEnforce => "would_enforce",
+            State::WouldReplace => "would_replace",
+            State::WouldRelease => "would_release",
             State::Held => "held",
             State::Failed => "failed",
             State::Broken => "broken",

@@ -23,6 +23,9 @@ impl Report {
             }
         }
         for (state, word) in [
+            (State::WouldEnforce, "would be enforced"),
+            (State::WouldReplace, "would be replaced"),
+            (State::WouldRelease, "would be released"),
             (State::Copied, "copied"),
             (State::Failed, "failed"),
             (State::Broken, "broken"),

@@ -20,6 +20,12 @@ pub enum Standing {
     Unknown,
     /// It should be changed, and wasn't.
     Held,
+    /// Another mode than `audit` would replace it.
+    WouldReplace,
+    /// Another mode than `audit` would enforce a guardrail, where nothing is enforced.
+    WouldEnforce,
+    /// Another mode than `audit` would release it.
+    WouldRelease,
     /// Somebody undoes each repair.
     Contested,
     /// The last look is too old, or was made for another path, assignment or baseline.
@@ -47,12 +53,15 @@ pub struct UnknownStanding(String);
 
 impl Standing {
     /// Every standing, worst first.
-    pub const ALL: [Standing; 14] = [
+    pub const ALL: [Standing; 17] = [
         Standing::Broken,
         Standing::Unguarded,
         Standing::Failed,
         Standing::Unknown,
         Standing::Held,
+        Standing::WouldReplace,
+        Standing::WouldEnforce,
+        Standing::WouldRelease,
         Standing::Contested,
         Standing::Stale,
         Standing::Copied,
@@ -78,6 +87,9 @@ impl Standing {
             State::Released => Standing::Released,
             State::InSync => Standing::InSync,
             State::Held => Standing::Held,
+            State::WouldReplace => Standing::WouldReplace,
+            State::WouldEnforce => Standing::WouldEnforce,
+            State::WouldRelease => Standing::WouldRelease,
             State::Failed => Standing::Failed,
             State::Broken => Standing::Broken,
             State::LeftAlone => Standing::LeftAlone,
@@ -92,6 +104,9 @@ impl Standing {
             Standing::Failed => State::Failed.code(),
             Standing::Unknown => "unknown",
             Standing::Held => State::Held.code(),
+            Standing::WouldReplace => State::WouldReplace.code(),
+            Standing::WouldEnforce => State::WouldEnforce.code(),
+            Standing::WouldRelease => State::WouldRelease.code(),
             Standing::Contested => "contested",
             Standing::Stale => "stale",
             Standing::Copied => State::Copied.code(),
@@ -112,6 +127,9 @@ impl Standing {
             | Standing::Failed
             | Standing::Unknown
             | Standing::Held
+            | Standing::WouldReplace
+            | Standing::WouldEnforce
+            | Standing::WouldRelease
             | Standing::Contested
             | Standing::Stale
             | Standing::Copied

@@ -4,8 +4,8 @@ use expect_test::expect;
 use simulator::{Fault, FaultKind};
 
 use crate::support::{
-    Document, EU, LIST, PAYMENTS, PLAYGROUND, PUT, SEARCH, SHIPPING, WORKLOAD, World, check, schedule,
-    targets, version,
+    Document, EU, LIST, PAYMENTS, PLAYGROUND, PUT, SEARCH, SHIPPING, WORKLOAD, World, check, guardrail,
+    schedule, targets, version,
 };
 
 const WORKING: [&str; 3] = [PAYMENTS, SHIPPING, SEARCH];
@@ -51,6 +51,28 @@ async fn audit_writes_nothing_to_aws_and_takes_nothing_over() {
         let seen = record.seen.as_ref().and_then(|seen| seen.enforcement.as_ref()).unwrap();
         assert_eq!(seen.version.to_string(), version);
     }
+}
+
+#[tokio::test]
+async fn what_audit_would_do_is_told_from_what_to_what_and_is_not_held() {
+    let before = Document { regions: EU, version: 1, ..limited(1, "limits: {}") };
+    let world = World::guarded(World::of(&before).durable()).await;
+    world.administrator_releases(SHIPPING, EU);
+    // The grant that the keeper would make first is no other reason than the mode.
+    world.server.with(|model| model.set_resource_policy(&guardrail(EU), None)).unwrap();
+    let assignments = vec![(PAYMENTS, "none"), (SHIPPING, "corporate"), (SEARCH, "corporate")];
+    world.publish(&Document { regions: EU, mode: "audit", version: 2, assignments, ..Document::default() });
+    drop(world.keeper.metrics());
+
+    let report = world.sweep().await;
+    check(&report, expect![[""]]);
+    assert!(!report.is_converged());
+    check(&targets(&serde_json::json!({ "report": report.to_json() })), expect![[""]]);
+    // No figure says that anything is held.
+    world.deliver(&schedule()).await.unwrap();
+    let lines = world.keeper.metrics().concat();
+    assert!(lines.contains("would_enforce") && !lines.contains("TargetsHeld"), "{lines}");
+    assert_eq!(world.writes(), [""; 0]);
 }
 
 #[tokio::test]

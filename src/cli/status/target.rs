@@ -32,6 +32,11 @@ impl ValueEnum for Standing {
             Standing::Failed => ("failed", "It was to be changed, and the write failed"),
             Standing::Unknown => ("unknown", "The record doesn't know how it is"),
             Standing::Held => ("held", "It should be changed, and wasn't"),
+            Standing::WouldReplace => ("would-replace", "It would be replaced, if the mode weren't `audit`"),
+            Standing::WouldEnforce => {
+                ("would-enforce", "It would be enforced, if the mode weren't `audit`: nothing is there")
+            }
+            Standing::WouldRelease => ("would-release", "It would be released, if the mode weren't `audit`"),
             Standing::Contested => ("contested", "Somebody undoes each repair"),
             Standing::Stale => {
                 ("stale", "The last look is too old, or was made for another path, assignment or baseline")

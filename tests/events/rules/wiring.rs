@@ -32,11 +32,11 @@ fn every_rule_of_the_hub_fills_the_queue_and_keeps_what_it_could_not_deliver() {
     for (name, rule) in &rules {
         assert!(rule["State"].is_null() && rule["Name"].is_null(), "{name}");
         let [target] = rule["Targets"].as_array().unwrap().as_slice() else { panic!("{name}: one target") };
-        assert!(target["Input"].is_null() && target["InputTransformer"].is_null(), "{name}");
         if *name == ALARMING {
             assert_eq!(target["Arn"], json!({ "Ref": "AlarmTopic" }));
             continue;
         }
+        assert!(target["Input"].is_null() && target["InputTransformer"].is_null(), "{name}");
         assert_eq!(target["Arn"], arn("Events"), "{name}");
         assert_eq!(target["DeadLetterConfig"]["Arn"], arn("EventsDeadLetters"), "{name}");
     }

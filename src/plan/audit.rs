@@ -1,0 +1,83 @@
+//! What mode `audit` shows: what another mode would do, and nothing of it is done.
+
+use super::{Change, Decision, Held, HoldReason, Line, Mark, Plan};
+use crate::baseline::Mode;
+use crate::copy::Enforced;
+use crate::ids::Target;
+use crate::record::State;
+
+impl Plan {
+    /// Of what waits for a grant that the keeper itself would make, the mode is the only reason.
+    pub(super) fn audit(&mut self) {
+        for decision in self.decisions.values_mut() {
+            if let Decision::Held(held) = decision
+                && held.would.is_some()
+                && matches!(&held.reason, HoldReason::Unusable { unusable } if unusable.is_being_mended())
+            {
+                held.reason = HoldReason::Mode { mode: Mode::Audit };
+            }
+        }
+    }
+}
+
+impl Held {
+    /// The change that only mode `audit` keeps from being made.
+    pub fn only_audited(&self) -> Option<&Change> {
+        match self {
+            Held { reason: HoldReason::Mode { mode: Mode::Audit }, would } => would.as_ref(),
+            Held { .. } => None,
+        }
+    }
+
+    /// The state of a target that is left so.
+    pub fn state(&self) -> State {
+        match self.only_audited() {
+            None | Some(Change::Policy(_)) => State::Held,
+            Some(Change::Replace { .. }) => State::WouldReplace,
+            Some(Change::Release { .. }) => State::WouldRelease,
+            Some(Change::EnsureCopy { enforced: Enforced::Own(_), .. }) => State::WouldReplace,
+            // A copy comes before its enforcement. What is only tidied up is held for no mode.
+            Some(Change::Enforce { .. } | Change::EnsureCopy { .. } | Change::Tidy { .. }) => {
+                State::WouldEnforce
+            }
+        }
+    }
+
+    /// The decision's word in JSON.
+    pub(super) fn verb(&self) -> &'static str {
+        match self.state() {
+            State::WouldEnforce => "would-enforce",
+            State::WouldReplace => "would-replace",
+            State::WouldRelease => "would-release",
+            _ => "hold",
+        }
+    }
+
+    /// Why, in words: for what is only audited, from what to what.
+    pub fn words(&self) -> String {
+        match self.only_audited() {
+            Some(change) => change.without_target(),
+            None => self.reason.to_string(),
+        }
+    }
+
+    pub(super) fn line(&self, target: &Target) -> Line {
+        match self.only_audited() {
+            Some(change) => {
+                // A replacement is written as two versions and an arrow, the others with their verb.
+                let verb = if matches!(change, Change::Replace { .. }) { "would replace" } else { "would" };
+                Line { mark: Mark::Would, text: format!("{target} {verb} {}", change.without_target()) }
+            }
+            None => Line { mark: Mark::Hold, text: format!("{target} held: {}", self.reason) },
+        }
+    }
+}
+
+impl Change {
+    /// What it changes, without where.
+    fn without_target(&self) -> String {
+        let whole = self.to_string();
+        let target = self.target().map(|target| format!("{target} ")).unwrap_or_default();
+        whole.strip_prefix(&target).map(str::to_owned).unwrap_or(whole)
+    }
+}

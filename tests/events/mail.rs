@@ -1,0 +1,124 @@
+//! What people are sent: each rule that tells the topic makes a text of the event, worked out here for samples.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::template;
+
+/// The value at a path such as `$.detail.reason.text`, as it stands in a text.
+fn at(event: &Value, path: &str) -> Option<String> {
+    let members = path.strip_prefix("$.").expect("a path begins at the event").split('.');
+    let found = members.fold(Some(event), |value, member| value?.get(member))?;
+    Some(found.as_str().map_or_else(|| found.to_string(), str::to_owned))
+}
+
+/// What a transformer makes of an event, line by line.
+fn transformed(transformer: &Value, event: &Value) -> Vec<String> {
+    let paths = transformer["InputPathsMap"].as_object().unwrap();
+    let given = BTreeMap::from([("AWS::StackName", "guardrail-keeper")]);
+    let text = template::resolved(&transformer["InputTemplate"], &json!({}), &given);
+    let text = text.as_str().unwrap();
+    assert!(text.len() <= 8192, "longer than EventBridge takes");
+    for (name, path) in paths {
+        assert!(text.contains(&format!("<{name}>")), "{name} ({path}) is used nowhere");
+    }
+    text.lines()
+        .map(|line| {
+            let inner = line.strip_prefix('"').and_then(|line| line.strip_suffix('"'));
+            let mut inner = inner.unwrap_or_else(|| panic!("no text between quotes: {line}")).to_owned();
+            for (name, path) in paths {
+                let value = at(event, path.as_str().unwrap()).unwrap_or_default();
+                inner = inner.replace(&format!("<{name}>"), &value);
+            }
+            assert!(!inner.contains('<'), "a name without a path: {inner}");
+            inner
+        })
+        .collect()
+}
+
+/// The transformers of the rules that tell the topic, each with the kinds of events that it takes.
+fn transformers(template: &Value) -> Vec<(Vec<String>, Value)> {
+    let resources = template["Resources"].as_object().unwrap().values();
+    let rules = resources.filter(|one| one["Type"] == "AWS::Events::Rule").map(|rule| &rule["Properties"]);
+    let telling = rules.filter(|rule| rule["Targets"][0]["Arn"] == json!({ "Ref": "AlarmTopic" }));
+    telling
+        .map(|rule| {
+            let kinds = rule["EventPattern"]["detail-type"].as_array().expect("kinds by name");
+            let kinds = kinds.iter().map(|kind| kind.as_str().unwrap().to_owned()).collect();
+            (kinds, rule["Targets"][0]["InputTransformer"].clone())
+        })
+        .collect()
+}
+
+fn sample(kind: &str) -> Value {
+    let of_one = json!({
+        "account": "300000000001",
+        "region": "eu-west-1",
+        "guardrail": { "arn": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base", "version": "2" },
+        "reason": { "code": "contested", "text": "4 repairs within an hour: somebody undoes each" },
+        "principal": "arn:aws:iam::300000000001:role/Pipeline",
+    });
+    let of_several = json!({
+        "accounts": ["300000000001", "300000000002"],
+        "accounts_in_all": 2,
+        "region": "eu-west-1",
+        "guardrail": { "arn": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base", "version": "2" },
+        "reason": { "code": "missing", "text": "the version is not there: publish it" },
+    });
+    let detail = if kind == "Enforcement Contested" { of_one } else { of_several };
+    json!({
+        "source": "guardrail-keeper",
+        "detail-type": kind,
+        "time": "2026-11-02T10:00:00Z",
+        "detail": detail,
+    })
+}
+
+#[test]
+fn mail_says_where_what_why_and_what_to_do() {
+    let template = template::read("template.yaml");
+    let transformers = transformers(&template);
+    assert!(!transformers.is_empty());
+    for (kinds, transformer) in transformers {
+        for kind in kinds {
+            let event = sample(&kind);
+            let mail = transformed(&transformer, &event).join("\n");
+            for needed in [
+                kind.as_str(),
+                "300000000001",
+                "eu-west-1",
+                "guardrail/base version 2",
+                "guardrailctl status",
+                "stack guardrail-keeper",
+            ] {
+                assert!(mail.contains(needed), "{kind}: no {needed} in\n{mail}");
+            }
+            assert!(mail.contains(event["detail"]["reason"]["text"].as_str().unwrap()), "{mail}");
+            assert!(mail.contains("What to do: ") && mail.contains("docs/runbook.md"), "{mail}");
+            assert!(
+                mail.contains(&format!("({kind}:")),
+                "{kind}: the mail doesn't say where to read on\n{mail}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_mail_whole() {
+    let template = template::read("template.yaml");
+    let (_, transformer) = transformers(&template).remove(0);
+    let mail = transformed(&transformer, &sample("Enforcement Contested"));
+    assert_eq!(
+        mail[..7],
+        [
+            "Guardrail Keeper (stack guardrail-keeper): Enforcement Contested",
+            "When: 2026-11-02T10:00:00Z",
+            "Account: 300000000001",
+            "Region: eu-west-1",
+            "Guardrail: arn:aws:bedrock:eu-west-1:222222222222:guardrail/base version 2",
+            "Why: 4 repairs within an hour: somebody undoes each",
+            "Changed by: arn:aws:iam::300000000001:role/Pipeline",
+        ]
+    );
+}
