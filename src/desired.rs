@@ -59,7 +59,7 @@ pub struct WantedGuardrail {
 /// Lays the baseline over the accounts of `organization`.
 ///
 /// A Region that the baseline no longer names is still looked at where the record knows an
-/// enforcement of ours, or it would stay enforced for ever; so are the Regions of `also`, for
+/// enforcement of ours, or a write that was never confirmed: it would stay enforced for ever. So are the Regions of `also`, for
 /// whoever needs to know that nothing is enforced there any more. Accounts that aren't active are left
 /// out: no call can work there.
 pub fn desired(
@@ -98,7 +98,7 @@ fn regions_held(records: &Records, account: &AccountId) -> BTreeSet<Region> {
         .iter()
         .filter(|(target, record)| {
             // Where a copy may be left over, it is looked for.
-            let holds = record.ours.is_some() || record.former_here(target).is_some();
+            let holds = record.may_be_ours() || record.former_here(target).is_some();
             target.account == *account && holds
         })
         .map(|(target, _)| target.region.clone())
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::enforcement::Enforcement;
     use crate::organization::AccountState;
-    use crate::record::{Origin, Ours, Record};
+    use crate::record::{Intent, Origin, Ours, Record};
 
     const HEAD: &str = "\
 version: 1
@@ -192,15 +192,21 @@ assignments:
     }
 
     fn records() -> Records {
-        // A Region that the baseline names nowhere: ours in one account, forgotten in another.
+        // A Region that the baseline names nowhere: ours in one account, forgotten in another, and in a third a
+        // write was begun of which nobody knows whether it arrived.
         let enforcement = Enforcement {
             guardrail: "arn:aws:bedrock:ap-southeast-2:222222222222:guardrail/old".parse().unwrap(),
             version: crate::ids::GuardrailVersion::new(1).unwrap(),
             models: Models::default(),
             guarding: Guarding::default(),
         };
+        let begun = |to| {
+            let revision = "0123456789abcdef".parse().unwrap();
+            let intent = Intent { to, at: Timestamp::UNIX_EPOCH, revision };
+            Record { intent: Some(intent), ..Record::default() }
+        };
         let ours = Ours {
-            enforcement,
+            enforcement: enforcement.clone(),
             origin: Origin::Applied,
             at: Timestamp::UNIX_EPOCH,
             revision: "0123456789abcdef".parse().unwrap(),
@@ -212,6 +218,9 @@ assignments:
                 Record { ours: Some(ours), ..Record::default() },
             ),
             ("300000000002/ap-southeast-2".parse().unwrap(), Record::default()),
+            ("300000000004/ca-central-1".parse().unwrap(), begun(Some(enforcement))),
+            // Nothing is left of a release that was never confirmed but what is known as ours.
+            ("300000000006/ca-central-1".parse().unwrap(), begun(None)),
         ])
     }
 
@@ -251,6 +260,7 @@ assignments:
             300000000002/us-east-1 nothing
             300000000003/eu-west-1 excluded
             300000000003/us-east-1 excluded
+            300000000004/ca-central-1 nothing
             300000000004/eu-west-1 nothing
             300000000004/us-east-1 nothing
             300000000006/eu-west-1 unassigned

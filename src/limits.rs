@@ -14,7 +14,7 @@ use crate::organization::OrgPath;
 use crate::plan::{
     Change, Decision, Held, HoldReason, LeaveReason, LeftAlone, Ownership, Plan, PolicyChange, Purpose,
 };
-use crate::record::Records;
+use crate::record::{Record, Records};
 use crate::resource_policy::Resource;
 
 /// How far a revision has come: what the ledger knows of it.
@@ -199,7 +199,7 @@ impl Plan {
         let may_be_ours = |target: &Target| {
             !ledger_remembers
                 || records.is_empty()
-                || records.get(target).is_some_and(|record| record.ours.is_some())
+                || records.get(target).is_some_and(Record::may_be_ours)
         };
         self.decisions.iter().any(|(target, decision)| match decision {
             Decision::Held(Held {

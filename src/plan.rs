@@ -84,7 +84,7 @@ pub struct InSync {
 pub enum Correction {
     /// What is there is what the baseline wants: it is ours from now on.
     Adopt,
-    /// What was ours is gone, and nothing is wanted: what comes there next isn't ours.
+    /// What was ours is gone, or never arrived, and nothing is wanted: what comes there next isn't ours.
     Forget,
 }
 

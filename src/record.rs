@@ -223,6 +223,8 @@ pub enum Note {
         /// When.
         at: Timestamp,
     },
+    /// A write that was begun left nothing there.
+    NotArrived,
     /// What was left of an earlier copy is settled.
     Tidied,
     /// It was looked at, with this result.
@@ -256,6 +258,19 @@ impl Record {
             .filter(|former| former.account == target.account && former.region == target.region)
     }
 
+    /// What may be enforced there on our account: what is ours, and what was to be written and never
+    /// confirmed. Such a write proves nothing, but it may have arrived: it has to be looked for.
+    pub fn may_enforce(&self) -> impl Iterator<Item = &Enforcement> {
+        let ours = self.ours.as_ref().map(|ours| &ours.enforcement);
+        let unconfirmed = self.intent.as_ref().and_then(|intent| intent.to.as_ref());
+        ours.into_iter().chain(unconfirmed)
+    }
+
+    /// Whether something of ours is there, or may be.
+    pub fn may_be_ours(&self) -> bool {
+        self.may_enforce().next().is_some()
+    }
+
     /// Takes note of what happened.
     pub fn note(&mut self, note: Note) {
         match note {
@@ -281,6 +296,7 @@ impl Record {
                 self.set_ours(None);
                 self.released_at = Some(at);
             }
+            Note::NotArrived => self.intent = None,
             Note::Tidied => self.former = None,
             Note::Checked { checked, seen, text } => self.check(checked, seen, &text),
         }

@@ -30,10 +30,10 @@ pub fn decide(
         }
 
         (Wish::Nothing, Observation::Absent) => {
-            in_sync(None, record.ours.is_some().then_some(Correction::Forget))
+            in_sync(None, record.may_be_ours().then_some(Correction::Forget))
         }
         (Wish::Nothing, Observation::Enforced(seen)) => release(target, seen, record, grounds),
-        (Wish::Nothing, Observation::Unreadable(failure)) if record.ours.is_some() => {
+        (Wish::Nothing, Observation::Unreadable(failure)) if record.may_be_ours() => {
             held(HoldReason::Unreadable { failure: failure.clone() })
         }
         (Wish::Nothing, Observation::Unreadable(_)) => left_alone(LeaveReason::Unreadable, seen),

@@ -88,7 +88,7 @@ pub fn use_of(resource: &Resource, observed: &Observed, records: &Records) -> Us
         }
     }
     let recorded = records.iter().find(|(target, record)| {
-        !observed.contains_key(target) && record.ours.as_ref().is_some_and(|ours| means(&ours.enforcement))
+        !observed.contains_key(target) && record.may_enforce().any(&means)
     });
     match (unknown, recorded) {
         (_, Some((target, _))) => Use::By(target.clone()),

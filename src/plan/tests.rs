@@ -125,6 +125,7 @@ fn sights() -> Vec<(&'static str, Observation, Record)> {
     vec![
         ("absent", Observation::Absent, Record::default()),
         ("absent, recorded", Observation::Absent, recorded(equal())),
+        ("absent, only intended", Observation::Absent, intended(equal())),
         ("equal, nobody's", seen(equal(), None, None), Record::default()),
         ("equal, recorded", seen(equal(), None, Some(ADMIN)), recorded(equal())),
         ("equal, by us", seen(equal(), Some(MEMBER_ROLE), Some(MEMBER_ROLE)), Record::default()),
@@ -137,6 +138,7 @@ fn sights() -> Vec<(&'static str, Observation, Record)> {
         ("other, impostor", seen(other(), Some(IMPOSTOR), Some(IMPOSTOR)), Record::default()),
         ("unreadable", Observation::Unreadable(denied()), Record::default()),
         ("unreadable, recorded", Observation::Unreadable(denied()), recorded(equal())),
+        ("unreadable, only intended", Observation::Unreadable(denied()), intended(equal())),
     ]
 }
 

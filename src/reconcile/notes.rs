@@ -11,7 +11,7 @@ use crate::ids::{AccountId, Region, Target};
 use crate::limits::is_repair;
 use crate::observed::{Observation, Observed};
 use crate::organization::OrgPath;
-use crate::plan::{Change, Correction, Decision, InSync, LeftAlone, SafePlan};
+use crate::plan::{Change, Correction, Decision, InSync, LeaveReason, LeftAlone, SafePlan};
 use crate::record::{Checked, Intent, LastSeen, Note, Origin, Ours, Records};
 use crate::report::{Outcome, TargetReport};
 
@@ -105,14 +105,23 @@ impl Notebook<'_> {
                     Some(Note::Adopted(self.ours(enforcement, Origin::Adopted, at)))
                 }
                 (Correction::Adopt, None) => None,
-                (Correction::Forget, _) => Some(Note::Released { at }),
+                (Correction::Forget, _) => self.gone(target, at),
             },
             // What was ours is gone: what somebody puts there next isn't.
-            Decision::LeftAlone(LeftAlone { seen: Observation::Absent, .. }) => {
-                let ours = self.records.get(target).is_some_and(|record| record.ours.is_some());
-                ours.then_some(Note::Released { at })
-            }
+            Decision::LeftAlone(LeftAlone { seen: Observation::Absent, .. }) => self.gone(target, at),
+            // Nor is what is there what a write of ours that was begun and never confirmed has left.
+            Decision::LeftAlone(LeftAlone { reason: LeaveReason::Foreign, .. }) => self.gone(target, at),
             Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) | Decision::Change(_) => None,
+        }
+    }
+
+    /// Nothing of ours is there, whatever the record says.
+    fn gone(self, target: &Target, at: Timestamp) -> Option<Note> {
+        let record = self.records.get(target)?;
+        match (&record.ours, &record.intent) {
+            (Some(_), _) => Some(Note::Released { at }),
+            (None, Some(_)) => Some(Note::NotArrived),
+            (None, None) => None,
         }
     }
 

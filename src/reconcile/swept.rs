@@ -20,7 +20,7 @@ use crate::observed::{Observation, Observed, PolicySeen};
 use crate::organization::{Account, Organization};
 use crate::outcome::BrokenVersions;
 use crate::plan::{Decision, Grounds, Held, HoldReason, LedgerState, plan};
-use crate::record::{AccountRecord, Records};
+use crate::record::{AccountRecord, Record, Records};
 use crate::resolved::{Catalog, CatalogEntry, resolve};
 use crate::resource_policy::{Document, Grant, Resource};
 use crate::status::{Criteria, Judged, Standing, Subject, judge, judge_account};
@@ -163,6 +163,9 @@ impl Keeper {
         for account in organization.accounts.values().filter(|account| account.state.is_active()) {
             for region in regions {
                 let record = known.get(&account.id).and_then(|record| record.regions.get(region));
+                // A write that was begun and never confirmed may have come after the look.
+                let begun = |record: &&Record| record.intent.as_ref().is_some_and(|begun| begun.to.is_some());
+                let record = record.filter(|record| !begun(record));
                 let seen = record.and_then(|record| record.seen.as_ref()).filter(|seen| seen.at >= since);
                 let observation = match seen {
                     Some(seen) => Observation::recorded(seen.enforcement.clone(), seen.by.clone()),

@@ -141,9 +141,9 @@ impl AccountRecord {
         looks.any(|checked| checked.at >= since)
     }
 
-    /// The Regions where the record knows an enforcement of ours.
+    /// The Regions where the record knows an enforcement of ours, or a write that may have become one.
     pub fn regions_of_ours(&self) -> impl Iterator<Item = &Region> {
-        self.regions.iter().filter(|(_, record)| record.ours.is_some()).map(|(region, _)| region)
+        self.regions.iter().filter(|(_, record)| record.may_be_ours()).map(|(region, _)| region)
     }
 }
 

@@ -17,6 +17,9 @@
 //! tests/histories/run --seeds 1 --from 42 queued
 //! ```
 //!
+//! `HISTORIES_GO_ON=1` tells all of them whatever fails, a line for each failure, and says every minute how far it
+//! has come: `tests/histories/run --many --seeds 5000 --from 77000000 queued`, in a faster build.
+//!
 //! `HISTORIES_TRIES=0` prints a failing history without looking for a shorter one, and `HISTORIES_TRACE=1` each
 //! step and call of the deployed form as it happens.
 
@@ -27,6 +30,7 @@ mod dice;
 mod figures;
 #[path = "../it/support/figures_line.rs"]
 mod figures_line;
+mod many;
 mod model;
 mod planted;
 mod queued;
@@ -39,9 +43,7 @@ mod tale;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use check::{Invariant, Violation};
 use dice::Dice;
@@ -204,53 +206,6 @@ impl<F: Form> History<F> {
     }
 }
 
-/// Tells many histories, on as many threads as there are processors, until one fails.
-fn tell_all<F: Form>(from: u64, count: u64) -> Result<F::Figures, String> {
-    let next = AtomicU64::new(from);
-    let over = AtomicBool::new(false);
-    let all: Mutex<(F::Figures, Vec<String>)> = Mutex::default();
-    // Now and then a thread waits for the disk that the ledger is on.
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8) + 1;
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= from + count {
-                        break;
-                    }
-                    let history = History::<F>::of_seed(seed);
-                    match history.tell(None) {
-                        Ok(figures) => F::add(&mut all.lock().expect("no thread panics").0, figures),
-                        Err(failed) => {
-                            over.store(true, Ordering::Relaxed);
-                            let text = history.explain(failed);
-                            all.lock().expect("no thread panics").1.push(text);
-                        }
-                    }
-                }
-            });
-        }
-    });
-    let (figures, failures) = all.into_inner().expect("no thread panics");
-    if failures.is_empty() { Ok(figures) } else { Err(failures.concat()) }
-}
-
-/// Tells as many histories as the environment asks for, and prints what they came to. Answers the figures of
-/// those that the test command tells.
-fn tell_as_asked<F: Form>(usual: u64) -> Option<F::Figures> {
-    let began = Instant::now();
-    let (seeds, from) = (number("HISTORIES_SEEDS"), number("HISTORIES_FROM").unwrap_or(0));
-    let count = seeds.unwrap_or(usual);
-    assert!(count > 0, "no history was asked for: a test of nothing would pass");
-    let figures = tell_all::<F>(from, count).unwrap_or_else(|failure| panic!("{failure}"));
-    let last = (from + count).saturating_sub(1);
-    println!("{figures}\nseeds {from} to {last}, in {:.0?}", began.elapsed());
-    let (suite, line) = F::figures(&figures, began.elapsed());
-    say_figures(suite, &line);
-    seeds.is_none().then_some(figures)
-}
-
 /// The first of these seeds whose history notices a planted bug.
 fn noticed<F: Form>(plant: F::Plant, mut seeds: impl Iterator<Item = u64>) -> Option<(u64, Violation)> {
     seeds.find_map(|seed| {
@@ -266,7 +221,7 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn random_histories_break_no_promise() {
-    if let Some(figures) = tell_as_asked::<Direct>(HISTORIES) {
+    if let Some(figures) = many::tell_as_asked::<Direct>(HISTORIES) {
         let few = figures.too_few(&LEAST);
         assert!(few.is_empty(), "these histories are too harmless: {}", few.join("; "));
     }

@@ -106,7 +106,7 @@ impl Form for Queued {
 
 #[test]
 fn random_histories_through_the_queues_break_no_promise() {
-    if let Some(figures) = crate::tell_as_asked::<Queued>(HISTORIES) {
+    if let Some(figures) = crate::many::tell_as_asked::<Queued>(HISTORIES) {
         let few = figures.too_few(&LEAST);
         assert!(few.is_empty(), "these histories are too harmless: {}", few.join("; "));
     }

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use expect_test::expect;
+use guardrail_keeper::handler::Deadline;
 use guardrail_keeper::report::Report;
-use simulator::{Enforce, PutOverExisting};
+use simulator::{Enforce, Next, PutOverExisting};
 
-use crate::support::{DELETE, Document, EU, LIST, PAYMENTS, PUT, World, check, version};
+use crate::support::stack::{Stack, answer};
+use crate::support::{DELETE, Document, EU, LIST, PAYMENTS, PUT, SEARCH, WORKLOAD, World, check, version};
 
 /// How long an answer is held back while somebody else writes.
 const WINDOW: Duration = Duration::from_millis(400);
@@ -183,4 +185,41 @@ async fn what_somebody_removes_before_we_release_it_is_released() {
         1 changed, 0 held, 0 in sync"#]],
     );
     world.quiet(&[PAYMENTS]).await;
+}
+
+/// A task puts back what was approved last, and the revision that waited is approved between its look and its
+/// write. The write is one of the moment before; the same task then goes on by the revision that counts now.
+#[tokio::test]
+async fn what_is_approved_while_the_former_is_put_back_has_the_last_word() {
+    let document = || Document { regions: EU, ..Document::default() };
+    let mut stack = Stack::guarded(World::of(&document()).durable()).await;
+    let assignments = vec![("r-exam", "corporate"), ("ou-exam-sandbox1", "none"), (WORKLOAD, "none")];
+    let waiting = Document { assignments, rest: vec!["limits: { max_releases: 1 }"], ..document() };
+    stack.world.publish(&waiting);
+    stack.deliver(&stack.world.event("Parameter Store Change")).await;
+    stack.world.administrator_releases(SEARCH, EU);
+    stack.send(&stack.world.event("DeleteEnforcedGuardrailConfiguration"));
+    assert!(stack.step().await, "it becomes a task");
+    stack.world.server.clear_calls();
+
+    let world = &stack.world;
+    let Next::Batch { invocation, event } = stack.tasks.next(&world.server).unwrap() else {
+        panic!("there is a task")
+    };
+    let somebody = world.another_keeper().await;
+    let revision = world.baseline().await.revision;
+    world.server.latency("bedrock:ListEnforcedGuardrailsConfiguration", WINDOW);
+    let approving = async {
+        while world.count(LIST) == 0 {
+            tokio::task::yield_now().await;
+        }
+        somebody.approve(&revision).await.unwrap();
+    };
+    let (ended, ()) = tokio::join!(answer(&world.keeper, &event, Deadline::NONE), approving);
+    world.server.latency("bedrock:ListEnforcedGuardrailsConfiguration", Duration::ZERO);
+    stack.tasks.finish(&stack.world.server, invocation, &ended).unwrap();
+
+    let written = [format!("{DELETE} {SEARCH}/{EU}"), format!("{PUT} {SEARCH}/{EU}")];
+    assert_eq!(stack.world.writes(), written);
+    assert_eq!(stack.world.enforced_in(SEARCH).matches("base").count(), 0);
 }

@@ -3,9 +3,11 @@
 use expect_test::expect;
 use guardrail_keeper::report::Report;
 use serde_json::json;
-use simulator::{CrossRegion, GuardrailName};
+use simulator::{CrossRegion, Fault, FaultKind, GuardrailName};
 
-use crate::support::{Document, EU, OWNER, PAYMENTS, Setup, US, World, check, guardrail, schedule};
+use crate::support::{
+    DELETE, Document, EU, OWNER, PAYMENTS, PUT, Setup, US, World, check, guardrail, schedule,
+};
 
 /// The example organization, with another word denied in Europe.
 fn other_in_europe(baseline: &Document) -> Setup {
@@ -144,4 +146,32 @@ async fn a_profile_that_leads_where_it_is_not_granted_is_warned_of() {
     assert_eq!(warnings(&world.sweep().await), "");
     let copied = Document { guardrail: vec!["placement: copy"], ..america };
     assert_eq!(warnings(&with_a_profile(&copied, &[]).await.sweep().await), "");
+}
+
+/// Only what the record knows of leads to a Region that the baseline doesn't name, and of a write whose answer was
+/// lost it knows no more than that it was begun.
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_is_looked_for_in_a_region_that_the_baseline_dropped() {
+    let document = |regions| Document { regions, ..Document::only(PAYMENTS) };
+    for arrived in [true, false] {
+        let world = World::of(&document("us-east-1, eu-west-1")).durable().start().await;
+        let lost = Fault::new(FaultKind::Reset).operation(PUT).account(PAYMENTS).region(US);
+        world.server.fault(if arrived { lost.after_carrying_out() } else { lost });
+        assert!(!world.look_at(&[PAYMENTS]).await.is_converged());
+        world.server.clear_faults();
+        world.server.clear_calls();
+
+        world.publish(&document(EU));
+        let released = if arrived { vec![format!("{DELETE} {PAYMENTS}/{US}")] } else { Vec::new() };
+        world.sweep().await;
+        assert_eq!(world.writes(), released, "arrived: {arrived}");
+        let known = world.keeper.ledger().account(&PAYMENTS.parse().unwrap()).await.unwrap();
+        assert!(!known.regions[&US.parse().unwrap()].may_be_ours(), "arrived: {arrived}");
+
+        // And is forgotten: nobody looks there for ever.
+        world.server.clear_calls();
+        world.sweep().await;
+        assert_eq!(world.writes(), [""; 0]);
+        assert!(!world.server.calls().iter().any(|call| call.account == PAYMENTS && call.region == US));
+    }
 }

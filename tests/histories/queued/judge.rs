@@ -5,12 +5,14 @@
 //! its answer (`Server::watch`): what that one call changed, in the world of that moment, by the invocation whose
 //! call it was, under every baseline and every place in the organization that this invocation may go by.
 //!
-//! What an invocation may go by: each baseline since its task was queued; the last good or the last approved
-//! one of the ledger, under which nothing is released; each place where the account stood since its task was
+//! What an invocation may go by: each baseline since its task was queued; whatever the ledger had for the last good
+//! or the last approved one since it began, under which nothing is released; each place where the account stood since its task was
 //! queued; and what it saw of an enforcement when it listed it last. What the owner's side holds is what the
 //! last look of an owner's task recorded. If somebody meddled while the invocation was running, and only if
 //! nothing else explains the write, it is judged as an interrupted run of the direct form: then whether it is
 //! still wanted isn't asked. How often that was so is counted.
+
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,6 +30,11 @@ use crate::check::{Book, Deeds, Invariant, Run, Violation, recorded_signature};
 use crate::model::{Place, Snapshot};
 use crate::setting::Setting;
 use crate::step::{LIST, Wrong, WrongKind};
+
+/// The ledger's last good baseline, and its last approved one.
+const GOOD: &str = "baseline";
+const APPROVED: &str = "approved";
+const KEPT: [&str; 2] = [GOOD, APPROVED];
 
 /// A baseline, and since when it has been there.
 #[derive(Clone, Debug)]
@@ -53,6 +60,9 @@ struct Context {
     policies: BTreeMap<String, Arc<Snapshot>>,
     /// What was proven to be applicable.
     proven: BTreeSet<(Place, String)>,
+    /// What the ledger had for the last good baseline and for the last approved one, since it began. It reads them
+    /// once: what is approved a moment later may come too late for its write, which then is one of the moment before.
+    kept: BTreeSet<(&'static str, Revision)>,
     ended: bool,
     /// It never came to its end: a call that it had sent may still be carried out.
     killed: bool,
@@ -162,15 +172,31 @@ impl Judge {
             listed: BTreeMap::new(),
             policies: BTreeMap::new(),
             proven: BTreeSet::new(),
+            kept: BTreeSet::new(),
             ended: false,
             killed: false,
         };
         self.contexts.insert(group.to_owned(), context);
+        self.note_kept();
         Ok(())
+    }
+
+    /// What the ledger has for the last good baseline and for the last approved one may be gone by by whoever is at
+    /// work now.
+    fn note_kept(&mut self) {
+        let kept = KEPT.iter().filter_map(|document| {
+            let text = self.store.document(document)?["text"].as_str()?.to_owned();
+            Some((*document, Revision::of(&text)))
+        });
+        let kept: Vec<(&str, Revision)> = kept.collect();
+        for context in self.contexts.values_mut().filter(|context| !context.ended) {
+            context.kept.extend(kept.iter().cloned());
+        }
     }
 
     /// An invocation has ended, or was ended: what it recorded is judged.
     pub(crate) fn end(&mut self, group: &str, model: &mut Model, killed: bool) -> Result<(), Violation> {
+        self.note_kept();
         let Some(mut context) = self.contexts.remove(group) else { return Ok(()) };
         (context.ended, context.killed) = (true, killed);
         if let (Some(region), false) = (group.strip_prefix("owner."), killed) {
@@ -190,6 +216,7 @@ impl Judge {
         self.note(call);
         if call.write && call.service == "dynamodb" {
             self.store.look(model);
+            self.note_kept();
         }
         if !call.write || call.service != "bedrock" || self.violation.is_some() {
             return;
@@ -243,6 +270,7 @@ impl Judge {
         self.look(model);
         let after = Arc::clone(&self.worlds.last().expect("just now").1);
         self.judged += 1;
+        self.note_kept();
         let Some(context) = self.contexts.get(group).filter(|it| !it.ended || it.killed).cloned() else {
             let what = format!("{call:?}, and nobody is at work on {group}");
             return Err(Violation { invariant: Invariant::OutOfTurn, what });
@@ -369,24 +397,24 @@ impl Judge {
         let mut all: Vec<Wants> = Vec::new();
         let since = &self.baselines[context.baseline..];
         all.extend(since.iter().rev().map(|it| it.wants.clone()).filter(|wants| !wants.invalid));
-        let present = &self.baselines.last().expect("there is one").wants;
         // The last good one is for when the present one is none or can't be read, the last approved one for
         // when the present one waits for its approval; that one may say to write nothing.
         let unread = self.unread.get(group).is_some_and(|at| *at >= context.asked);
-        let earlier = [
-            ("baseline", unread || since.iter().any(|it| it.wants.invalid)),
-            ("approved", all.iter().any(|wants| wants.mode != Mode::Audit)),
-        ];
-        for document in earlier.iter().filter(|(_, applies)| *applies).map(|(document, _)| *document) {
-            let Some(revision) =
-                self.store.document(document).and_then(|it| it["text"].as_str().map(Revision::of))
-            else {
-                continue;
-            };
-            let Some(kept) = self.baselines.iter().rev().find(|it| it.revision == revision) else { continue };
+        let stands_in = unread || since.iter().any(|it| it.wants.invalid);
+        let waits = all.iter().any(|wants| wants.mode != Mode::Audit);
+        // Whom the one that waits leaves out is left out at once, by whichever of them waited then.
+        let left_out: BTreeSet<bool> = since.iter().map(|it| it.wants.excludes).collect();
+        for (document, revision) in &context.kept {
+            let Some(kept) = self.baselines.iter().rev().find(|it| it.revision == *revision) else { continue };
             let mode = if kept.wants.mode == Mode::Audit { Mode::Audit } else { Mode::EnforceOnly };
-            let excludes = kept.wants.excludes || (document == "approved" && present.excludes);
-            all.push(Wants { mode, excludes, ..kept.wants.clone() });
+            let earlier = |excludes: bool| Wants { mode, excludes, ..kept.wants.clone() };
+            match *document {
+                GOOD if stands_in => all.push(earlier(kept.wants.excludes)),
+                APPROVED if waits => {
+                    all.extend(left_out.iter().map(|present| earlier(kept.wants.excludes || *present)));
+                }
+                _ => {}
+            }
         }
         let from = self.places.iter().rposition(|(at, _)| *at <= context.asked).unwrap_or(0);
         let stood: BTreeSet<&String> =
@@ -478,3 +506,4 @@ fn proven(context: &Context, after: &Snapshot) -> BTreeSet<(Place, String, Strin
     let proven = context.proven.iter();
     proven.filter_map(|(place, arn)| Some((place.clone(), arn.clone(), version(place)?))).collect()
 }
+

@@ -1,0 +1,120 @@
+//! The judge itself, where histories showed that it was wrong.
+
+use guardrail_keeper::baseline::Revision;
+use serde_json::json;
+use simulator::{Enforce, Server};
+use tempfile::TempDir;
+
+use super::*;
+use crate::baseline::{GUARDRAIL, Given, Placement};
+use crate::dice::Dice;
+use crate::model::administrator;
+use crate::setting::{LEDGER, LedgerKind, MEMBER_ROLE};
+
+/// A member of an organization in which everything is allowed, and the judge of what is written there.
+struct Court {
+    setting: Setting,
+    server: Server,
+    member: String,
+    judge: Judge,
+    _folder: TempDir,
+}
+
+impl Court {
+    async fn sits() -> Court {
+        let drawn = Setting::random(1, &mut Dice::new(1));
+        let setting = Setting {
+            ledger: LedgerKind::Table,
+            placement: Placement::Central,
+            shared: true,
+            propagation_seconds: 0,
+            making_seconds: 0,
+            switches: simulator::Switches::default(),
+            ..drawn
+        };
+        let server = setting.start().await;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let judge = server.with(|model| Judge::new(&setting, Store::of(&setting, folder.path(), model)));
+        Court { member: setting.member(0), setting, server, judge, _folder: folder }
+    }
+
+    fn publish(&mut self, wants: &Wants) {
+        self.judge.published(wants, &wants.text(&self.setting));
+    }
+
+    /// An invocation writes into the ledger which baseline is approved.
+    fn approve(&mut self, wants: &Wants) {
+        let document = json!({ "text": wants.text(&self.setting), "at": Timestamp::now() }).to_string();
+        let item = json!({ "key": { "S": APPROVED }, "document": { "S": document } });
+        let hub = self.setting.hub();
+        self.server.with(|model| {
+            let mut table = model.take_table(&hub, "us-east-1", LEDGER).expect("it was made");
+            let item = serde_json::from_value(item).expect("it is an item");
+            table.items.insert(APPROVED.to_owned(), item);
+            model.put_table(&hub, "us-east-1", LEDGER, table).expect("the hub is there");
+            let call = Call {
+                sequence: 1,
+                service: "dynamodb".to_owned(),
+                operation: "PutItem".to_owned(),
+                account: hub.clone(),
+                region: "us-east-1".to_owned(),
+                caller: administrator(&hub),
+                target: None,
+                write: true,
+                status: 200,
+                error: None,
+            };
+            self.judge.see(&call, model);
+        });
+    }
+
+    /// A task that was queued just now.
+    fn begin(&mut self, wants: &Wants) {
+        let revision = Revision::of(&wants.text(&self.setting));
+        let cause = json!({ "first_seen": Timestamp::now(), "revision": revision });
+        self.server.with(|model| self.judge.look(model));
+        self.judge.begin(&self.member, &json!({ "cause": cause })).expect("nobody else is at work");
+    }
+
+    fn end(&mut self) {
+        self.server.with(|model| self.judge.end(&self.member, model, false)).expect("nothing was recorded");
+    }
+
+    /// The invocation enforces the owner's guardrail, and then nothing is there again.
+    fn enforces(&mut self) -> Result<(), Violation> {
+        let (member, owner) = (&self.member, self.setting.owner());
+        let role = format!("arn:aws:iam::{member}:role/{MEMBER_ROLE}");
+        self.server.with(|model| {
+            let arn = model.guardrail_arn(&owner, "us-east-1", GUARDRAIL).expect("it is there").to_owned();
+            model.put_enforcement_as(&role, member, "us-east-1", Enforce::new(&arn, "2")).expect("it may");
+            let judged = self.judge.judge_write(member, None, model);
+            model.delete_enforcement_as(&role, member, "us-east-1").expect("it may");
+            self.judge.look(model);
+            judged
+        })
+    }
+}
+
+/// Seeds 8880375, 8880746 and 8880884: a revision was approved while a task, which had read that it wasn't, put back
+/// what was approved before. The judge asked the ledger at the time of the write, and so condemned a write that is
+/// the same as one a moment earlier; what it wrote, the same task then made as the newly approved revision wants
+/// (`what_is_approved_while_the_former_is_put_back_has_the_last_word` in tests/it).
+#[tokio::test]
+async fn what_was_approved_when_the_work_began_may_be_put_back() {
+    let mut court = Court::sits().await;
+    let former = Wants::start(&court.setting);
+    let next = Wants { workload: Given::None, ..former.clone() };
+    court.publish(&former);
+    court.approve(&former);
+    court.publish(&next);
+
+    court.begin(&next);
+    court.approve(&next);
+    court.enforces().expect("what it had read was that the former one counts");
+    court.end();
+
+    // Whoever begins later has no such excuse.
+    court.begin(&next);
+    let violation = court.enforces().expect_err("nothing is wanted there");
+    assert_eq!(violation.invariant, Invariant::EnforcedUnwanted);
+}
