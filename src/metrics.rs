@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn every_figure_names_the_stack_that_it_is_of() {
         let mut metrics = Metrics::default();
-        metrics.sweep(&BTreeMap::from([(State::Broken, 10)]), 4);
+        metrics.sweep(&BTreeMap::from([(Standing::Broken, 10)]), 4);
         metrics.calls(Calls { made: 17, throttled: 2 });
         let outcome = Outcome { change: replace(300_000_000_001), result: Ok(()) };
         metrics.report(&report([TargetReport::Attempted(outcome)]), &cause(false), at());

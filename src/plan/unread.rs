@@ -141,6 +141,7 @@ mod tests {
             target: target(1),
             key: "corporate".parse().unwrap(),
             to: seen().enforcement,
+            copied: None,
             repair: false,
         };
         let tidy = Change::Tidy {

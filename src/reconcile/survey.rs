@@ -1,6 +1,6 @@
 //! Looks and decides. Reads only: nothing in this file can write.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 

@@ -116,6 +116,7 @@ mod tests {
             drift: None,
             event: None,
             path: Some(path(unit)),
+            expected: None,
         };
         Record { checked: Some(checked), ..Record::default() }
     }

@@ -163,14 +163,14 @@ async fn a_write_whose_answer_was_lost_is_looked_for_in_a_region_that_the_baseli
 
         world.publish(&document(EU));
         let released = if arrived { vec![format!("{DELETE} {PAYMENTS}/{US}")] } else { Vec::new() };
-        world.sweep().await;
+        let _ = world.sweep().await;
         assert_eq!(world.writes(), released, "arrived: {arrived}");
         let known = world.keeper.ledger().account(&PAYMENTS.parse().unwrap()).await.unwrap();
         assert!(!known.regions[&US.parse().unwrap()].may_be_ours(), "arrived: {arrived}");
 
         // And is forgotten: nobody looks there for ever.
         world.server.clear_calls();
-        world.sweep().await;
+        let _ = world.sweep().await;
         assert_eq!(world.writes(), [""; 0]);
         assert!(!world.server.calls().iter().any(|call| call.account == PAYMENTS && call.region == US));
     }

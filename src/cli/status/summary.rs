@@ -195,7 +195,12 @@ fn painted(standing: Standing, text: &(impl std::fmt::Display + ?Sized)) -> Stri
     let style = match standing {
         Standing::Broken | Standing::Unguarded | Standing::Failed | Standing::Unknown => BROKEN,
         Standing::Held | Standing::Contested => HELD,
-        Standing::Stale | Standing::Copied | Standing::LeftBehind => ALTERED,
+        Standing::WouldReplace
+        | Standing::WouldEnforce
+        | Standing::WouldRelease
+        | Standing::Stale
+        | Standing::Copied
+        | Standing::LeftBehind => ALTERED,
         Standing::LeftAlone => QUIET,
         Standing::Enforced | Standing::Replaced | Standing::Released | Standing::InSync => ADDED,
     };
