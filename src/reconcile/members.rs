@@ -16,6 +16,7 @@ use crate::observed::{Observation, Observed};
 use crate::organization::{Account, Organization};
 use crate::plan::{HoldReason, Plan, Proof};
 use crate::record::Grants;
+use crate::resolved::Catalog;
 use crate::resource_policy::Resource;
 
 impl Keeper {
@@ -87,6 +88,7 @@ impl Keeper {
         plan: &Plan,
         organization: &Organization,
         grants: &Grants,
+        catalog: &Catalog,
     ) -> BTreeMap<Target, Proof> {
         let probes = plan.needs_proof().filter_map(|change| change.enforces());
         let probes: Vec<(Target, Proof)> = stream::iter(probes)
@@ -101,6 +103,7 @@ impl Keeper {
                         None => failure,
                     };
                     let failure = while_granting(&enforcement.guardrail, grants, failure);
+                    let failure = naming_the_key(&enforcement.guardrail, catalog, failure);
                     HoldReason::ProbeFailed { failure }
                 });
                 (target.clone(), answer)
@@ -119,6 +122,22 @@ const GRANT_SETTLES_SECONDS: i64 = 600;
 fn while_granting(guardrail: &GuardrailArn, grants: &Grants, failure: Failure) -> Failure {
     let granted = grants.get(&Resource::Guardrail(guardrail.clone()));
     excused(failure, granted.map(|granted| granted.at), GRANT_SETTLES_SECONDS)
+}
+
+/// A denied probe of a guardrail that has a customer managed key, told with the key: the member's role needs
+/// it too, and AWS's own message may name the guardrail alone.
+fn naming_the_key(guardrail: &GuardrailArn, catalog: &Catalog, failure: Failure) -> Failure {
+    let entry = catalog.entries.values().find(|entry| entry.arn.as_ref() == Some(guardrail));
+    match entry.and_then(|entry| entry.customer_key.as_ref()) {
+        Some(key) if failure.category == Category::Denied => {
+            let message = format!(
+                "{}; the guardrail is encrypted with {}, so the member role, like every caller, needs kms:Decrypt on it",
+                failure.message, key.arn
+            );
+            Failure { message, ..failure }
+        }
+        Some(_) | None => failure,
+    }
 }
 
 /// Takes a denial for a matter of time within `seconds` of what it may be waiting for. An explicit

@@ -20,6 +20,7 @@ mod guardrailctl;
 mod handler;
 mod holding_back;
 mod hub;
+mod keys;
 mod ledger;
 mod organization;
 mod outcomes;

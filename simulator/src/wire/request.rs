@@ -127,7 +127,7 @@ impl Request {
         let target = header("x-amz-target");
         let scope = credential.as_ref().map_or("", |credential| credential.service.as_str());
         let (service, operation, mut input) = match (scope, target.as_deref()) {
-            ("organizations" | "ssm" | "sqs" | "events" | "cloudtrail" | "dynamodb", Some(target)) => {
+            ("organizations" | "ssm" | "sqs" | "events" | "cloudtrail" | "dynamodb" | "kms", Some(target)) => {
                 json(scope, target, body)
             }
             ("organizations", None) => unknown("organizations", "no x-amz-target"),
@@ -135,6 +135,7 @@ impl Request {
             ("sqs", None) => unknown("sqs", "no x-amz-target"),
             ("dynamodb", None) => unknown("dynamodb", "no x-amz-target"),
             ("events", None) => unknown("events", "no x-amz-target"),
+            ("kms", None) => unknown("kms", "no x-amz-target"),
             ("cloudtrail", None) => unknown("cloudtrail", "no x-amz-target"),
             ("sts" | "iam" | "cloudformation", _) => query(scope, body),
             ("account", _) => rest(&["account"], parts),
