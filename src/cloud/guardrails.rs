@@ -21,7 +21,8 @@ impl Reader {
         };
         match found {
             Ok(arn) => {
-                let Condition { unusable, profile, content, key } = self.condition(&arn, source.version).await;
+                let Condition { unusable, profile, content, key } =
+                    self.condition(&arn, source.version).await;
                 let customer_key = match key {
                     Some(key) => Some(self.customer_key(key).await),
                     None => None,

@@ -6,6 +6,20 @@ use crate::ids::KmsKeyArn;
 use crate::resolved::{CustomerKey, KeyState};
 
 impl Reader {
+    /// The customer managed key of a guardrail's draft: all its versions have the same.
+    ///
+    /// # Errors
+    /// When the guardrail can't be read.
+    #[cfg(feature = "cli")]
+    pub async fn key_arn(
+        &self,
+        guardrail: &crate::ids::GuardrailArn,
+    ) -> Result<Option<KmsKeyArn>, crate::failure::Failure> {
+        let answer = self.bedrock.get_guardrail().guardrail_identifier(guardrail.to_string()).send().await;
+        let answer = answer.map_err(|error| failure("GetGuardrail", &error))?;
+        Ok(answer.kms_key_arn().and_then(|arn| arn.parse().ok()))
+    }
+
     /// The state and the policy of a key that encrypts a guardrail. What can't be read is said to be unknown:
     /// a key may belong to yet another account, and an owner role of an earlier release may not look.
     pub async fn customer_key(&self, arn: KmsKeyArn) -> CustomerKey {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Unusable;
 use crate::ids::{AccountId, KmsKeyArn, OrganizationId};
-use crate::resource_policy::{Document, Verdict, key_admits};
+use crate::resource_policy::{Document, Verdict, key_admits, key_admits_organization};
 
 /// A customer managed KMS key that encrypts a guardrail.
 ///
@@ -53,6 +53,13 @@ impl CustomerKey {
                 Some(Unusable::KeyNotShared { key: self.arn.clone(), why: verdict.to_string() })
             }
         }
+    }
+
+    /// Whether the key policy lets every account of the organization decrypt, as far as its text tells. `None`
+    /// where it can't be read.
+    pub fn admits_organization(&self, organization: &OrganizationId) -> Option<Verdict> {
+        let document: Document = self.policy.as_ref()?.parse().ok()?;
+        Some(key_admits_organization(&document, &self.arn, organization))
     }
 
     /// What the key policy says of an account. `None` for the key's own account, whose principals it may name

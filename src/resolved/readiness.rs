@@ -147,21 +147,19 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
         let mut catalog = Catalog::default();
         for key in wanted().into_keys() {
             let entry = match key.0.as_str() {
-                "corporate" => {
-                    CatalogEntry {
-                        arn: Some(arn.clone()),
-                        unusable: None,
-                        profile: None,
-                        content: None,
-                        customer_key: Some(CustomerKey {
-                            arn: "arn:aws:kms:us-east-1:222222222222:key/11111111-2222-4333-8444-555555555555"
-                                .parse()
-                                .unwrap(),
-                            state: crate::resolved::KeyState::Enabled,
-                            policy: Some("{}".to_owned()),
-                        }),
-                    }
-                }
+                "corporate" => CatalogEntry {
+                    arn: Some(arn.clone()),
+                    unusable: None,
+                    profile: None,
+                    content: None,
+                    customer_key: Some(CustomerKey {
+                        arn: "arn:aws:kms:us-east-1:222222222222:key/11111111-2222-4333-8444-555555555555"
+                            .parse()
+                            .unwrap(),
+                        state: crate::resolved::KeyState::Enabled,
+                        policy: Some("{}".to_owned()),
+                    }),
+                },
                 _ => CatalogEntry::unusable(Unusable::Unreadable { failure: Failure::not_observed() }),
             };
             catalog.entries.insert(key, entry);

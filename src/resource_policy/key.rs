@@ -27,6 +27,13 @@ pub fn key_admits(
     Question { audience, actions: &[Action::Decrypt], resource: Protected::key(key) }.answer(Some(policy))
 }
 
+/// Whether a key policy lets every account that is or will be in the organization decrypt. Whether single
+/// accounts that it names are all there are, the policy doesn't say.
+pub fn key_admits_organization(policy: &Document, key: &KmsKeyArn, organization: &OrganizationId) -> Verdict {
+    let audience = Audience::Organization(organization);
+    Question { audience, actions: &[Action::Decrypt], resource: Protected::key(key) }.answer(Some(policy))
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};

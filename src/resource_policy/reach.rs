@@ -98,11 +98,7 @@ pub(super) struct Protected<'a> {
 
 impl<'a> Protected<'a> {
     pub(super) fn resource(resource: &'a Resource) -> Protected<'a> {
-        Protected {
-            arn: resource.to_string(),
-            partition: resource.partition(),
-            account: resource.account(),
-        }
+        Protected { arn: resource.to_string(), partition: resource.partition(), account: resource.account() }
     }
 
     pub(super) fn key(key: &'a KmsKeyArn) -> Protected<'a> {
@@ -143,7 +139,9 @@ impl Statement<'_> {
             (Some(_), Some(_)) | (None, _) => Reach::UNKNOWN,
         };
         let resources = match (self.resources(), self.not_resource) {
-            (Some(names), None) => union(names.iter().map(|name| Reach::whole(resource_matches(name, &resource.arn)))),
+            (Some(names), None) => {
+                union(names.iter().map(|name| Reach::whole(resource_matches(name, &resource.arn))))
+            }
             (Some(_), Some(_)) | (None, _) => Reach::UNKNOWN,
         };
         let unknown = if self.unknown.is_some() { Reach::UNKNOWN } else { Reach::ALL };
@@ -164,17 +162,13 @@ fn union(reaches: impl Iterator<Item = Reach>) -> Reach {
 fn principal_reach(who: &Who<'_>, audience: Audience<'_>, resource: &Protected<'_>) -> Reach {
     match (who, audience) {
         (Who::Everyone, _) => Reach::ALL,
-        (Who::Account { partition: Some(partition), .. }, _)
-            if *partition != resource.partition.as_str() =>
-        {
+        (Who::Account { partition: Some(partition), .. }, _) if *partition != resource.partition.as_str() => {
             Reach::AT_MOST_SOME
         }
         (
             Who::Account { account, .. },
             Audience::Member { account: member, .. } | Audience::Account { account: member, .. },
-        ) => {
-            Reach::whole(Answer::of(account == member))
-        }
+        ) => Reach::whole(Answer::of(account == member)),
         (
             Who::Identity { account, .. },
             Audience::Member { account: member, .. } | Audience::Account { account: member, .. },

@@ -125,13 +125,7 @@ impl Model {
     }
 
     /// Whom a resource's policy lets in, be it a guardrail's or a key's.
-    pub(crate) fn policy_admits(
-        &self,
-        policy: &Value,
-        arn: &str,
-        account: &str,
-        action: &str,
-    ) -> Admission {
+    pub(crate) fn policy_admits(&self, policy: &Value, arn: &str, account: &str, action: &str) -> Admission {
         let statements = policy.get("Statement").map(one_or_many).unwrap_or_default();
         let mut admission = Admission::None;
         for statement in statements {

@@ -11,8 +11,8 @@ use crate::model::enforcement::{Enforce, EnforcedConfiguration};
 use crate::model::error::ApiError;
 use crate::model::event::Trail;
 use crate::model::guardrail::{Content, Edition, Guardrail, GuardrailName};
-use crate::model::keys::key_arn;
 use crate::model::inference::FoundationModel;
+use crate::model::keys::key_arn;
 use crate::model::organization::Tags;
 
 /// Tags that a resource may have.
