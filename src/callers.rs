@@ -1,7 +1,7 @@
 //! Who would lose access to models by an enforcement: principals that may invoke models and may not
 //! apply the guardrail.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,6 +13,27 @@ use crate::simulation::{Evaluated, Refusal};
 pub const INVOKE: [&str; 2] = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"];
 /// What a guarded call needs besides.
 pub const APPLY: &str = "bedrock:ApplyGuardrail";
+/// What it needs, too, where the guardrail is encrypted with a customer managed key: on the key
+/// (<https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-permissions-kms.html>).
+pub const DECRYPT: &str = "kms:Decrypt";
+
+/// One permission that a guarded call needs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Need {
+    /// [`APPLY`] or [`DECRYPT`].
+    pub action: &'static str,
+    /// The ARN of the guardrail, its profile or its key.
+    pub resource: String,
+}
+
+impl Need {
+    /// Everything that a call under a guardrail needs.
+    pub fn all(resources: &[String], key: Option<&str>) -> Vec<Need> {
+        let apply = resources.iter().map(|resource| Need { action: APPLY, resource: resource.clone() });
+        let decrypt = key.map(|key| Need { action: DECRYPT, resource: key.to_owned() });
+        apply.chain(decrypt).collect()
+    }
+}
 
 /// Where AWS keeps the roles of its own services, which nobody else may use or change.
 const OF_A_SERVICE: &str = "/aws-service-role/";
@@ -43,7 +64,7 @@ pub enum Verdict {
     Fine,
     /// It may invoke models, and would lose that.
     Breaks {
-        /// What it may not apply, and why.
+        /// What it may not do, and why.
         lacks: Vec<Lack>,
     },
     /// It isn't known which of these.
@@ -53,10 +74,12 @@ pub enum Verdict {
     },
 }
 
-/// Something that a principal may not apply.
+/// A permission that a principal lacks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Lack {
-    /// The guardrail's or profile's ARN.
+    /// What it may not do: [`APPLY`] or [`DECRYPT`].
+    pub action: &'static str,
+    /// The ARN of the guardrail, its profile or its key.
     pub resource: String,
     /// What refuses.
     pub refusal: Refusal,
@@ -84,11 +107,11 @@ pub fn invokes(evaluated: &[Evaluated]) -> Invokes {
     if keys.is_empty() { Invokes::No } else { Invokes::Depends(keys) }
 }
 
-/// Judges one principal. `applies` is what its simulation of [`APPLY`] on each resource said, which is
-/// only asked for those who invoke.
+/// Judges one principal. `applies` is what its simulation of each need said, which is only asked for those who
+/// invoke.
 pub fn judge(
     invokes: &Result<Invokes, Failure>,
-    resources: &[String],
+    needs: &[Need],
     applies: &Result<Vec<Evaluated>, Failure>,
 ) -> Verdict {
     let depends = match invokes {
@@ -102,13 +125,15 @@ pub fn judge(
         Err(failure) => return Verdict::Unknown { why: failure.to_string() },
     };
     let mut lacks = Vec::new();
-    for resource in resources {
-        let said = evaluated.iter().find(|one| one.action == APPLY && one.resource == *resource);
+    for Need { action, resource } in needs {
+        let said = evaluated.iter().find(|one| one.action == *action && one.resource == *resource);
         let Some(said) = said else {
-            return Verdict::Unknown { why: format!("IAM didn't say whether it may apply {resource}") };
+            return Verdict::Unknown {
+                why: format!("IAM didn't say whether it is allowed {action} on {resource}"),
+            };
         };
         if let Err(refusal) = said.own_side() {
-            lacks.push(Lack { resource: resource.clone(), refusal });
+            lacks.push(Lack { action, resource: resource.clone(), refusal });
         }
     }
     match (lacks.is_empty(), depends) {
@@ -118,7 +143,7 @@ pub fn judge(
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             Verdict::Unknown {
                 why: format!(
-                    "it may not apply the guardrail, and invokes models or not by {}",
+                    "it lacks a permission that guarded calls need, and whether it invokes models depends on {}",
                     keys.join(", ")
                 ),
             }
@@ -126,9 +151,17 @@ pub fn judge(
     }
 }
 
-/// The statement that has to be added to a principal's policies.
-pub fn statement(resources: &[String]) -> Value {
-    json!({ "Sid": "ApplyEnforcedGuardrail", "Effect": "Allow", "Action": APPLY, "Resource": resources })
+/// The statements that have to be added to a principal's policies: one for each action that is lacking.
+pub fn statements<'a>(lacks: impl IntoIterator<Item = &'a Lack>) -> Vec<Value> {
+    let mut resources: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for lack in lacks {
+        resources.entry(lack.action).or_default().insert(&lack.resource);
+    }
+    let statement = |(action, resources): (&str, BTreeSet<&str>)| {
+        let sid = if action == DECRYPT { "DecryptEnforcedGuardrail" } else { "ApplyEnforcedGuardrail" };
+        json!({ "Sid": sid, "Effect": "Allow", "Action": action, "Resource": resources })
+    };
+    resources.into_iter().map(statement).collect()
 }
 
 #[cfg(test)]
@@ -186,8 +219,9 @@ mod tests {
         };
         let why = "SimulatePrincipalPolicy: AccessDenied: no (denied)";
         let depends = Ok(Invokes::Depends(keys(&["aws:SourceVpce"])));
-        let lack =
-            |refusal| Verdict::Breaks { lacks: vec![Lack { resource: GUARDRAIL.to_owned(), refusal }] };
+        let lack = |refusal| Verdict::Breaks {
+            lacks: vec![Lack { action: APPLY, resource: GUARDRAIL.to_owned(), refusal }],
+        };
         let table = [
             (Ok(Invokes::No), Ok(vec![]), Verdict::NoCaller),
             (Ok(Invokes::Yes), Ok(apply(Decision::Allowed)), Verdict::Fine),
@@ -198,7 +232,7 @@ mod tests {
                 depends,
                 Ok(apply(Decision::Implicit)),
                 Verdict::Unknown {
-                    why: "it may not apply the guardrail, and invokes models or not by aws:SourceVpce"
+                    why: "it lacks a permission that guarded calls need, and whether it invokes models depends on aws:SourceVpce"
                         .to_owned(),
                 },
             ),
@@ -207,13 +241,31 @@ mod tests {
             (
                 Ok(Invokes::Yes),
                 Ok(vec![]),
-                Verdict::Unknown { why: format!("IAM didn't say whether it may apply {GUARDRAIL}") },
+                Verdict::Unknown { why: format!("IAM didn't say whether it is allowed {APPLY} on {GUARDRAIL}") },
             ),
         ];
         for (invokes, applies, expected) in table {
-            let resources = [GUARDRAIL.to_owned()];
-            assert_eq!(judge(&invokes, &resources, &applies), expected, "{invokes:?} {applies:?}");
+            let needs = Need::all(&[GUARDRAIL.to_owned()], None);
+            assert_eq!(judge(&invokes, &needs, &applies), expected, "{invokes:?} {applies:?}");
         }
+    }
+
+    #[test]
+    fn a_guardrail_with_a_key_of_its_own_needs_the_key_too() {
+        const KEY: &str = "arn:aws:kms:us-east-1:222222222222:key/11111111-2222-4333-8444-555555555555";
+        let needs = Need::all(&[GUARDRAIL.to_owned()], Some(KEY));
+        let with_key = |decision| {
+            let said = [apply(Decision::Allowed), vec![evaluated(DECRYPT, KEY, decision)]].concat();
+            judge(&Ok(Invokes::Yes), &needs, &Ok(said))
+        };
+        assert_eq!(with_key(Decision::Allowed), Verdict::Fine);
+        let lack = Lack { action: DECRYPT, resource: KEY.to_owned(), refusal: Refusal::NotAllowed };
+        assert_eq!(with_key(Decision::Implicit), Verdict::Breaks { lacks: vec![lack.clone()] });
+        let unsaid = judge(&Ok(Invokes::Yes), &needs, &Ok(apply(Decision::Allowed)));
+        assert!(matches!(unsaid, Verdict::Unknown { .. }), "{unsaid:?}");
+        let statements = statements([&lack]);
+        assert_eq!(statements[0]["Action"], DECRYPT);
+        assert_eq!(statements[0]["Resource"], json!([KEY]));
     }
 
     #[test]

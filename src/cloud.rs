@@ -13,6 +13,7 @@ pub(crate) mod error;
 mod guardrails;
 #[cfg(feature = "cli")]
 mod inspector;
+mod keys;
 mod organizations;
 mod pace;
 mod parameters;

@@ -4,6 +4,7 @@
 //! guardrail, and with copies each account has too.
 
 mod differing;
+mod key;
 mod readiness;
 mod unusable;
 
@@ -20,6 +21,7 @@ use crate::observed::PolicySeen;
 use crate::resource_policy::{Action, Ensure, Grant, Lack, ProfileArn, Resource, Verdict, ensure, judge};
 
 pub use differing::{Differing, differing};
+pub use key::{CustomerKey, KeyState};
 pub use readiness::Readiness;
 pub use unusable::{DRAFT, Unusable};
 
@@ -45,12 +47,14 @@ pub struct CatalogEntry {
     pub profile: Option<ProfileArn>,
     /// What the version does, comparable between Regions; `None` where that isn't known.
     pub content: Option<Digest>,
+    /// The customer managed key that it is encrypted with, where it is.
+    pub customer_key: Option<CustomerKey>,
 }
 
 impl CatalogEntry {
     /// A guardrail that could not be found or looked at.
     pub fn unusable(unusable: Unusable) -> CatalogEntry {
-        CatalogEntry { arn: None, unusable: Some(unusable), profile: None, content: None }
+        CatalogEntry { arn: None, unusable: Some(unusable), profile: None, content: None, customer_key: None }
     }
 
     /// What must be granted to whoever is to apply the guardrail.
@@ -139,7 +143,11 @@ fn resolve_guardrail(
     });
     let Place { published, copied, unusable, copy } = match placement {
         Placement::Central => Place {
-            unusable: entry.unusable.clone().or_else(|| not_granted(&entry, target, catalog, organization)),
+            unusable: entry
+                .unusable
+                .clone()
+                .or_else(|| not_granted(&entry, target, catalog, organization))
+                .or_else(|| entry.customer_key.as_ref()?.stands_in_the_way(&target.account, organization)),
             published: entry.arn.map(|guardrail| Published { guardrail, version: source.version }),
             copied: None,
             copy: None,
@@ -179,7 +187,7 @@ fn place_of_copy(
     catalog: &Catalog,
 ) -> Place {
     let unusable = |unusable| Place { published: None, copied: None, unusable: Some(unusable), copy: None };
-    let CatalogEntry { arn, unusable: why, profile: _, content: _ } = entry;
+    let CatalogEntry { arn, unusable: why, profile: _, content: _, customer_key: _ } = entry;
     let original = match (arn, why) {
         (_, Some(why)) => return unusable(why),
         (Some(guardrail), None) => Published { guardrail, version },

@@ -13,6 +13,7 @@ mod document;
 mod finding;
 mod json;
 mod judgement;
+mod key;
 mod merge;
 mod reach;
 mod resource;
@@ -24,6 +25,7 @@ mod wildcard;
 pub use document::{Document, InvalidDocument};
 pub use finding::{Finding, Problem};
 pub use judgement::{Doubt, Judgement, Lack, Verdict, admits, judge};
+pub use key::{key_admits, key_admits_organization};
 pub use merge::{Ensure, MAX_CHARACTERS, PolicyHold, Remove, ensure, remove};
 pub use resource::{Action, Grant, ProfileArn, ProfileId, Resource};
 

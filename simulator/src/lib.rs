@@ -52,6 +52,7 @@ pub use model::guardrail::{
 pub use model::handshake::{Handshake, HandshakeState, TargetKind};
 pub use model::iam::{Permissions, Role, Statement, Trust, User};
 pub use model::inference::{Applied, FoundationModel, Invocation, ModelKind, Origin, Piece, Reply};
+pub use model::keys::{Key, KeyState};
 pub use model::lifecycle::{CreateAccount, Creation};
 pub use model::message::{Message, SendMessage, Sent};
 pub use model::organization::{

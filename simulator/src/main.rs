@@ -106,6 +106,9 @@ struct SwitchFlags {
     /// Who decides about another account's resource when a principal is simulated?
     #[arg(long, value_enum, value_name = "WHO")]
     cross_account_simulation: Option<CrossAccountSimulation>,
+    /// Can another account use a guardrail with a customer managed key, where the key policy admits it?
+    #[arg(long, value_enum, value_name = "ANSWER")]
+    customer_key_across_accounts: Option<Answer>,
     /// Are calls limited to the published rates?
     #[arg(long, value_enum)]
     throttling: Option<OnOff>,
@@ -131,6 +134,9 @@ impl SwitchFlags {
             cross_account_simulation: self
                 .cross_account_simulation
                 .unwrap_or(default.cross_account_simulation),
+            customer_key_across_accounts: self
+                .customer_key_across_accounts
+                .unwrap_or(default.customer_key_across_accounts),
             empty_pages: self.empty_pages.unwrap_or(default.empty_pages),
             throttling: self.throttling.unwrap_or(default.throttling),
         }

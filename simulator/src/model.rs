@@ -17,6 +17,7 @@ pub(crate) mod handshake;
 pub(crate) mod iam;
 pub(crate) mod ids;
 pub(crate) mod inference;
+pub(crate) mod keys;
 pub(crate) mod lifecycle;
 pub(crate) mod message;
 pub(crate) mod organization;
@@ -56,6 +57,7 @@ use handshake::Handshake;
 use iam::Role;
 use ids::Ids;
 use inference::FoundationModel;
+use keys::Key;
 use lifecycle::Creation;
 use organization::{Account, Organization};
 use regions::OptStatus;
@@ -73,6 +75,8 @@ pub struct Model {
     pub regions: BTreeMap<String, OptStatus>,
     /// The models that can be called.
     pub models: Vec<FoundationModel>,
+    /// Customer managed keys of KMS.
+    pub keys: Vec<Key>,
     /// What is unknown about AWS, and how it is answered here.
     pub switches: Switches,
     /// How long things take.

@@ -282,7 +282,7 @@ impl State {
 
 /// What a call is about, as far as its input names it.
 fn target(input: &Input) -> Option<String> {
-    const NAMES: [&str; 17] = [
+    const NAMES: [&str; 18] = [
         "RoleArn",
         "PolicySourceArn",
         "RoleName",
@@ -300,6 +300,7 @@ fn target(input: &Input) -> Option<String> {
         "QueueUrl",
         "QueueName",
         "TableName",
+        "KeyId",
     ];
     if let Some(named) = NAMES.iter().find_map(|name| input.optional(name)) {
         return Some(named.to_owned());

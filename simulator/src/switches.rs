@@ -40,6 +40,10 @@ pub struct Switches {
     /// What SimulatePrincipalPolicy decides about another account's resource whose policy it isn't given. Its
     /// documents say that both sides have to allow, and don't say what counts for the side that isn't there.
     pub cross_account_simulation: CrossAccountSimulation,
+    /// Whether a guardrail that is encrypted with a customer managed key can be used by another account whose
+    /// callers the key policy admits. AWS documents the permissions within one account only. Accepted by default,
+    /// because KMS itself allows it; a client must be tested with `refused` too.
+    pub customer_key_across_accounts: Answer,
     /// Whether paged lists begin with an empty page that has a token, which AWS says may happen (aws-facts §5).
     pub empty_pages: OnOff,
     /// Whether calls are limited to the published rates (aws-facts §5).
@@ -141,6 +145,7 @@ impl Default for Switches {
             delete_enforced_elsewhere: Answer::Accepted,
             enforced_trace: Presence::Absent,
             cross_account_simulation: CrossAccountSimulation::BothSides,
+            customer_key_across_accounts: Answer::Accepted,
             empty_pages: OnOff::Off,
             throttling: OnOff::Off,
         }

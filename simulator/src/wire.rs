@@ -12,6 +12,7 @@ pub(crate) mod dynamodb;
 mod event_stream;
 pub(crate) mod events;
 pub(crate) mod iam;
+pub(crate) mod kms;
 pub(crate) mod lambda;
 pub(crate) mod organizations;
 pub(crate) mod request;
@@ -44,6 +45,7 @@ pub(crate) fn carry_out(
         "dynamodb" => dynamodb::carry_out(model, caller, operation, input),
         "sqs" => sqs::carry_out(model, caller, operation, input),
         "events" => events::carry_out(model, caller, operation, input),
+        "kms" => kms::carry_out(model, caller, operation, input),
         "iam" => iam::carry_out(model, caller, operation, input),
         "lambda" => lambda::carry_out(model, caller, operation, input),
         "cloudtrail" => cloudtrail::carry_out(model, caller, operation, input),

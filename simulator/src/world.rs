@@ -15,6 +15,7 @@ use crate::model::functions::Function;
 use crate::model::guardrail::{Content, GuardrailName};
 use crate::model::iam::{Role, User};
 use crate::model::inference::FoundationModel;
+use crate::model::keys::Key;
 use crate::model::organization::{AccountState, JoinedMethod, ServiceControl, Tags, Unit};
 use crate::model::parameter::PutParameter;
 use crate::model::regions::OptStatus;
@@ -45,6 +46,9 @@ pub struct World {
     /// Models that can be called.
     #[serde(default)]
     pub models: Vec<FoundationModel>,
+    /// Customer managed keys of KMS.
+    #[serde(default)]
+    pub keys: Vec<Key>,
     /// Guardrails.
     #[serde(default)]
     pub guardrails: Vec<GuardrailEntry>,

@@ -46,6 +46,7 @@ OPERATIONS = {
     ],
     "dynamodb": ["BatchGetItem", "CreateTable", "DescribeTable", "GetItem", "PutItem", "Scan"],
     "events": ["DescribeEventBus", "ListRules", "ListTargetsByRule", "PutEvents"],
+    "kms": ["DescribeKey", "GetKeyPolicy"],
     "iam": ["GetRole", "ListRoles", "ListUsers", "SimulatePrincipalPolicy"],
     "cloudtrail": ["DescribeTrails", "GetEventSelectors", "GetTrailStatus"],
     "cloudformation": ["DescribeStackSet", "ListStackInstances"],

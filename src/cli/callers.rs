@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use super::output::{self, ADDED, ALTERED, BROKEN, Bar, HEADING, QUIET, paint};
 use super::{OK, Output, UNFINISHED, Unfit, settings};
-use crate::callers::{self, APPLY, INVOKE, Principal, Verdict};
-use crate::cloud::{Access, Inspector, Patience};
+use crate::callers::{self, APPLY, DECRYPT, INVOKE, Lack, Need, Principal, Verdict};
+use crate::cloud::{Access, Inspector, Patience, Reader};
 use crate::failure::Failure;
 use crate::ids::{AccountId, GuardrailArn, Region, RoleName};
 use crate::reconcile::{Keeper, Step};
 use crate::settings::{BaselineSource, Settings};
+use crate::simulation::Evaluated;
 use crate::trigger::Regions;
 
 const LONG_ABOUT: &str = "\
@@ -22,7 +23,8 @@ Find who in an account invokes models and would lose that by an enforcement
 Where a guardrail is enforced, whoever calls InvokeModel or Converse has to be allowed \
 bedrock:ApplyGuardrail on it. Each role and user of the account is asked about by \
 iam:SimulatePrincipalPolicy: may it invoke any foundation model of the Region, and may it apply the \
-guardrail that the baseline wants there?
+guardrail that the baseline wants there? Where the guardrail is encrypted with a customer managed KMS \
+key, may it decrypt with the key?
 
 The simulation takes in identity policies, permissions boundaries and service control policies. It \
 doesn't see resource control policies, session policies, endpoint policies of a VPC, models other than \
@@ -68,6 +70,14 @@ struct Asked {
     /// In words: `corporate:2`.
     what: String,
     resources: Vec<String>,
+    /// The customer managed key of the guardrail, where it has one and that is known.
+    key: Option<String>,
+}
+
+impl Asked {
+    fn needs(&self) -> Vec<Need> {
+        Need::all(&self.resources, self.key.as_deref())
+    }
 }
 
 /// What was found out about one principal, by Region.
@@ -152,7 +162,8 @@ async fn asked(keeper: &Keeper, arguments: &Arguments) -> anyhow::Result<Vec<Ask
             return Err(Unfit(format!("{arn} can be enforced in {} only", arn.region)).into());
         }
         let (region, what) = (arn.region.clone(), arn.to_string());
-        return Ok(vec![Asked { region, what, resources: vec![arn.to_string()] }]);
+        let key = key_of(keeper, arn).await;
+        return Ok(vec![Asked { region, what, resources: vec![arn.to_string()], key }]);
     }
     let baseline = keeper.baseline().await?;
     let regions = match region.is_empty() {
@@ -165,10 +176,15 @@ async fn asked(keeper: &Keeper, arguments: &Arguments) -> anyhow::Result<Vec<Ask
     let mut asked = Vec::new();
     for (region, applied) in applied {
         let resources = applied.resources.map_err(|why| {
-            anyhow::anyhow!("{account}/{region}: which guardrail {} is there isn't known: {why}", applied.key)
+            anyhow::anyhow!(
+                "{account}/{region}: which guardrail {} is there isn't known: {why}",
+                applied.guardrail
+            )
         })?;
         let copy = if applied.any_copy { ", a copy that isn't there yet" } else { "" };
-        asked.push(Asked { region, what: format!("{}:{}{copy}", applied.key, applied.version), resources });
+        let what = format!("{}:{}{copy}", applied.guardrail, applied.version);
+        let key = applied.key.map(|key| key.to_string());
+        asked.push(Asked { region, what, resources, key });
     }
     Ok(asked)
 }
@@ -195,10 +211,41 @@ async fn look(inspector: &Inspector, principal: &Principal, models: &[String], a
     let applies = match &invokes {
         Ok(callers::Invokes::No) | Err(_) => Ok(Vec::new()),
         Ok(callers::Invokes::Yes | callers::Invokes::Depends(_)) => {
-            inspector.simulate(&principal.arn, &[APPLY], &asked.resources, &[]).await
+            permissions(inspector, principal, asked).await
         }
     };
-    callers::judge(&invokes, &asked.resources, &applies)
+    callers::judge(&invokes, &asked.needs(), &applies)
+}
+
+/// What IAM says of everything that a guarded call needs.
+async fn permissions(
+    inspector: &Inspector,
+    principal: &Principal,
+    asked: &Asked,
+) -> Result<Vec<Evaluated>, Failure> {
+    let mut evaluated = inspector.simulate(&principal.arn, &[APPLY], &asked.resources, &[]).await?;
+    if let Some(key) = &asked.key {
+        let key = std::slice::from_ref(key);
+        evaluated.extend(inspector.simulate(&principal.arn, &[DECRYPT], key, &[]).await?);
+    }
+    Ok(evaluated)
+}
+
+/// The key of a guardrail that was given by its ARN, where its account can be asked.
+async fn key_of(keeper: &Keeper, arn: &GuardrailArn) -> Option<String> {
+    let found = match keeper.cloud().session(&arn.account).await {
+        Ok(session) => Reader::new(&session, &arn.region).key_arn(arn).await,
+        Err(failure) => Err(failure),
+    };
+    match found {
+        Ok(key) => key.map(|key| key.to_string()),
+        Err(failure) => {
+            output::warning(format_args!(
+                "whether {arn} is encrypted with a key that callers need isn't known: {failure}"
+            ));
+            None
+        }
+    }
 }
 
 struct Told<'a> {
@@ -218,15 +265,14 @@ impl Told<'_> {
         self.count(|verdict| matches!(verdict, Verdict::Breaks { .. } | Verdict::Unknown { .. })) == 0
     }
 
-    /// What nobody who would break may apply.
-    fn lacking(&self) -> Vec<String> {
+    /// What those who would break lack.
+    fn lacking(&self) -> BTreeSet<&Lack> {
         let verdicts = self.found.values().flat_map(Found::values);
         let lacks = verdicts.filter_map(|verdict| match verdict {
             Verdict::Breaks { lacks } => Some(lacks),
             Verdict::NoCaller | Verdict::Fine | Verdict::Unknown { .. } => None,
         });
-        let resources: BTreeSet<String> = lacks.flatten().map(|lack| lack.resource.clone()).collect();
-        resources.into_iter().collect()
+        lacks.flatten().collect()
     }
 
     fn print(&self) {
@@ -272,7 +318,9 @@ impl Told<'_> {
             output::print(
                 "\nAdd to the policies of whoever breaks (and to what bounds or denies, where that is why):",
             );
-            output::print(format_args!("{:#}", callers::statement(&lacking)));
+            for statement in callers::statements(lacking) {
+                output::print(format_args!("{statement:#}"));
+            }
         }
         output::print(paint(QUIET, UNSEEN));
     }
@@ -282,27 +330,25 @@ impl Told<'_> {
             .found
             .iter()
             .map(|(principal, found)| {
-                let lacking: BTreeSet<&str> = found
+                let lacking: BTreeSet<&Lack> = found
                     .values()
                     .filter_map(|verdict| match verdict {
                         Verdict::Breaks { lacks } => Some(lacks),
                         Verdict::NoCaller | Verdict::Fine | Verdict::Unknown { .. } => None,
                     })
                     .flatten()
-                    .map(|lack| lack.resource.as_str())
                     .collect();
-                let lacking: Vec<String> = lacking.into_iter().map(str::to_owned).collect();
                 json!({
                     "arn": principal.arn,
                     "regions": found,
-                    "add": (!lacking.is_empty()).then(|| callers::statement(&lacking)),
+                    "add": callers::statements(lacking),
                 })
             })
             .collect();
         let regions: Vec<Value> = self
             .asked
             .iter()
-            .map(|one| json!({ "region": one.region, "guardrail": one.what, "resources": one.resources }))
+            .map(|one| json!({ "region": one.region, "guardrail": one.what, "resources": one.resources, "kms_key": one.key }))
             .collect();
         json!({
             "account": self.account,

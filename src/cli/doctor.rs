@@ -1,6 +1,7 @@
 //! `guardrailctl doctor`: is everything there that the keeper needs, and what is to be done?
 
 mod hub;
+mod keys;
 mod members;
 mod print;
 
@@ -254,6 +255,9 @@ impl Doctor<'_> {
                     "docs/runbook.md, Why something is held, says what to do about each reason",
                 ),
             });
+            if let Some(key) = &entry.customer_key {
+                self.findings.push(keys::finding(baseline, region, key));
+            }
         }
         for (resource, decision) in policies {
             let place = || Place::target(&baseline.owner, resource.region());

@@ -7,7 +7,7 @@ use super::content::Read;
 use super::error::{failure, is_missing};
 use crate::baseline::{GuardrailName, Selector, Source};
 use crate::content::Digest;
-use crate::ids::{GuardrailArn, GuardrailVersion};
+use crate::ids::{GuardrailArn, GuardrailVersion, KmsKeyArn};
 use crate::observed::PolicySeen;
 use crate::resolved::{CatalogEntry, Unusable};
 use crate::resource_policy::{ProfileArn, Resource};
@@ -21,8 +21,13 @@ impl Reader {
         };
         match found {
             Ok(arn) => {
-                let Condition { unusable, profile, content } = self.condition(&arn, source.version).await;
-                CatalogEntry { arn: Some(arn), unusable, profile, content }
+                let Condition { unusable, profile, content, key } =
+                    self.condition(&arn, source.version).await;
+                let customer_key = match key {
+                    Some(key) => Some(self.customer_key(key).await),
+                    None => None,
+                };
+                CatalogEntry { arn: Some(arn), unusable, profile, content, customer_key }
             }
             Err(unusable) => CatalogEntry::unusable(unusable),
         }
@@ -69,7 +74,9 @@ impl Reader {
         let profile =
             answer.cross_region_details().and_then(|details| details.guardrail_profile_arn()?.parse().ok());
         let content = content.ok().map(|content| content.digest_across_regions());
-        Condition { unusable, profile, content }
+        // An ARN that can't be read is no key that anybody could look at; the probe tells whether it works.
+        let key = answer.kms_key_arn().and_then(|arn| arn.parse().ok());
+        Condition { unusable, profile, content, key }
     }
 
     /// Why a version isn't there: one more call, made only then. Where that fails, the version is
@@ -107,10 +114,12 @@ pub struct Condition {
     pub profile: Option<ProfileArn>,
     /// What it does, comparable between Regions.
     pub content: Option<Digest>,
+    /// The customer managed key that it is encrypted with.
+    pub key: Option<KmsKeyArn>,
 }
 
 impl Condition {
     fn unusable(unusable: Unusable) -> Condition {
-        Condition { unusable: Some(unusable), profile: None, content: None }
+        Condition { unusable: Some(unusable), profile: None, content: None, key: None }
     }
 }

@@ -48,6 +48,15 @@ impl Reader {
         aws_sdk_bedrockruntime::Client::from_conf(runtime.build())
     }
 
+    /// KMS in a key's Region. Made only where a guardrail has a key of its owner's.
+    pub(super) fn kms(&self, region: &Region) -> aws_sdk_kms::Client {
+        let Session { account: _, sdk, retries } = &self.session;
+        let kms = aws_sdk_kms::config::Builder::from(sdk)
+            .region(aws_sdk_kms::config::Region::new(region.to_string()))
+            .retry_partition(retries.clone());
+        aws_sdk_kms::Client::from_conf(kms.build())
+    }
+
     /// What is enforced. Whatever can't be told is [`Observation::Unreadable`], never absent.
     pub async fn enforcement(&self) -> Observation {
         let mut found = None;

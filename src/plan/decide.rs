@@ -159,6 +159,7 @@ fn broken(
         // A grant that is about to come back is no reason to give anything up.
         OnUnusable::Release
             if !unusable.is_being_mended()
+                && !unusable.may_come_back()
                 && is_what_we_last_applied(&target.account, seen, record, grounds) =>
         {
             Decision::Change(Change::Release {

@@ -8,7 +8,7 @@ use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::cloud::Cloud;
 use crate::desired::{Desired, Wanted, desired};
-use crate::ids::{AccountId, GuardrailVersion, Region, Target};
+use crate::ids::{AccountId, GuardrailVersion, KmsKeyArn, Region, Target};
 use crate::organization::Organization;
 use crate::plan::PolicyDecision;
 use crate::record::Records;
@@ -20,11 +20,13 @@ use crate::trigger::Regions;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// What the baseline calls the guardrail.
-    pub key: GuardrailKey,
+    pub guardrail: GuardrailKey,
     /// The version.
     pub version: GuardrailVersion,
     /// The ARNs of guardrail and profile; or why they aren't known.
     pub resources: Result<Vec<String>, Unusable>,
+    /// The customer managed key that callers have to decrypt with besides, where there is one.
+    pub key: Option<KmsKeyArn>,
     /// Whether the ARN is any guardrail's of the account: it gets a copy, whose id nobody knows before.
     pub any_copy: bool,
 }
@@ -85,7 +87,19 @@ impl Keeper {
                     (known.ok_or(why), false)
                 }
             };
-            let applied = Applied { key: wanted.key, version: wanted.source.version, resources, any_copy };
+            // A copy has the key that the baseline gives for it, whatever the original's is.
+            let entry = catalog.entries.get(&(wanted.key.clone(), target.region.clone()));
+            let key = match wanted.placement {
+                Placement::Central => {
+                    entry.and_then(|entry| entry.customer_key.as_ref()).map(|key| key.arn.clone())
+                }
+                Placement::Copy => {
+                    let guardrail = baseline.guardrails.get(&wanted.key);
+                    guardrail.and_then(|guardrail| guardrail.copy_keys.get(&target.region).cloned())
+                }
+            };
+            let version = wanted.source.version;
+            let applied = Applied { guardrail: wanted.key, version, resources, key, any_copy };
             Some((target.region, applied))
         });
         Ok(Some(wanted.collect()))

@@ -10,12 +10,13 @@ use tracing::{Instrument, debug, info_span};
 use super::{Keeper, Progress, Step};
 use crate::cloud::Reader;
 use crate::desired::Desired;
-use crate::failure::Failure;
+use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, GuardrailArn, Region, Target};
 use crate::observed::{Observation, Observed};
 use crate::organization::{Account, Organization};
 use crate::plan::{HoldReason, Plan, Proof};
 use crate::record::{Arrivals, Grants};
+use crate::resolved::Catalog;
 use crate::resource_policy::Resource;
 
 impl Keeper {
@@ -105,6 +106,7 @@ impl Keeper {
         organization: &Organization,
         arrivals: &Arrivals,
         grants: &Grants,
+        catalog: &Catalog,
     ) -> BTreeMap<Target, Proof> {
         let probes = plan.needs_proof().filter_map(|change| change.enforces());
         let probes: Vec<(Target, Proof)> = stream::iter(probes)
@@ -116,6 +118,7 @@ impl Keeper {
                 let answer = answer.map_err(|failure| {
                     let failure = self.in_grace(organization, arrivals, target, failure);
                     let failure = while_granting(&enforcement.guardrail, grants, failure);
+                    let failure = naming_the_key(&enforcement.guardrail, catalog, failure);
                     HoldReason::ProbeFailed { failure }
                 });
                 (target.clone(), answer)
@@ -134,4 +137,20 @@ const GRANT_SETTLES_SECONDS: u64 = 600;
 fn while_granting(guardrail: &GuardrailArn, grants: &Grants, failure: Failure) -> Failure {
     let granted = grants.get(&Resource::Guardrail(guardrail.clone()));
     failure.excused(granted.map(|granted| granted.at), GRANT_SETTLES_SECONDS, Timestamp::now())
+}
+
+/// A denied probe of a guardrail that has a customer managed key, told with the key: the member's role needs
+/// it too, and AWS's own message may name the guardrail alone.
+fn naming_the_key(guardrail: &GuardrailArn, catalog: &Catalog, failure: Failure) -> Failure {
+    let entry = catalog.entries.values().find(|entry| entry.arn.as_ref() == Some(guardrail));
+    match entry.and_then(|entry| entry.customer_key.as_ref()) {
+        Some(key) if failure.category == Category::Denied => {
+            let message = format!(
+                "{}; the guardrail is encrypted with {}, so the member role, like every caller, needs kms:Decrypt on it",
+                failure.message, key.arn
+            );
+            Failure { message, ..failure }
+        }
+        Some(_) | None => failure,
+    }
 }

@@ -204,7 +204,7 @@ impl Keeper {
             // Grants take nothing from anybody, and are taken back only where nobody uses them.
             (None, Part::Owner { .. }) => plan,
         };
-        let proofs = self.prove(&plan, &organization, &arrivals, &grants).await;
+        let proofs = self.prove(&plan, &organization, &arrivals, &grants, &catalog).await;
         let plan = plan.prove(&proofs);
 
         Ok(Survey {

@@ -99,6 +99,7 @@ assignments: []
             arn: None,
             unusable: None,
             profile: None,
+            customer_key: None,
             content: (content != '?').then(|| content.to_string().repeat(64).parse().unwrap()),
         };
         let entries = contents

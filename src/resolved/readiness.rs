@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, CatalogEntry, Unusable};
+use super::{Catalog, CatalogEntry, CustomerKey, Unusable};
 use crate::baseline::{GuardrailKey, Source};
 use crate::ids::{GuardrailArn, Region};
 use crate::observed::PolicySeen;
@@ -28,6 +28,8 @@ struct Guardrail {
     arn: Option<GuardrailArn>,
     unusable: Option<Unusable>,
     profile: Option<ProfileArn>,
+    #[serde(default)]
+    customer_key: Option<CustomerKey>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +50,7 @@ impl Readiness {
     ) -> Readiness {
         let here = wanted.iter().filter(|((_, there), _)| there == region);
         let guardrails = here.filter_map(|((key, region), source)| {
-            let CatalogEntry { arn, unusable, profile, content: _ } =
+            let CatalogEntry { arn, unusable, profile, content: _, customer_key } =
                 catalog.entries.get(&(key.clone(), region.clone()))?;
             if matches!(unusable, Some(Unusable::Unreadable { .. })) {
                 return None;
@@ -59,6 +61,7 @@ impl Readiness {
                 arn: arn.clone(),
                 unusable: unusable.clone(),
                 profile: profile.clone(),
+                customer_key: customer_key.clone(),
             })
         });
         let policies = catalog.policies.iter().filter(|(resource, _)| resource.region() == region);
@@ -93,8 +96,8 @@ impl Readiness {
         shared: bool,
     ) -> Option<(CatalogEntry, BTreeMap<Resource, PolicySeen>)> {
         let known = self.guardrails.iter().find(|one| one.key == *key && one.source == *source)?;
-        let Guardrail { key: _, source: _, arn, unusable, profile } = known.clone();
-        let entry = CatalogEntry { arn, unusable, profile, content: None };
+        let Guardrail { key: _, source: _, arn, unusable, profile, customer_key } = known.clone();
+        let entry = CatalogEntry { arn, unusable, profile, content: None, customer_key };
         let mut policies = BTreeMap::new();
         for resource in entry.resources().filter(|_| shared) {
             let policy = self.policies.iter().find(|policy| policy.resource == resource)?;
@@ -144,9 +147,19 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
         let mut catalog = Catalog::default();
         for key in wanted().into_keys() {
             let entry = match key.0.as_str() {
-                "corporate" => {
-                    CatalogEntry { arn: Some(arn.clone()), unusable: None, profile: None, content: None }
-                }
+                "corporate" => CatalogEntry {
+                    arn: Some(arn.clone()),
+                    unusable: None,
+                    profile: None,
+                    content: None,
+                    customer_key: Some(CustomerKey {
+                        arn: "arn:aws:kms:us-east-1:222222222222:key/11111111-2222-4333-8444-555555555555"
+                            .parse()
+                            .unwrap(),
+                        state: crate::resolved::KeyState::Enabled,
+                        policy: Some("{}".to_owned()),
+                    }),
+                },
                 _ => CatalogEntry::unusable(Unusable::Unreadable { failure: Failure::not_observed() }),
             };
             catalog.entries.insert(key, entry);

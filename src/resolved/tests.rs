@@ -44,6 +44,7 @@ fn entry(profile: bool) -> CatalogEntry {
         unusable: None,
         profile: profile.then(|| PROFILE.parse().unwrap()),
         content: None,
+        customer_key: None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::baseline::GuardrailName;
 use crate::content::CannotCopy;
 use crate::copy::{CopyHeld, NoOriginal};
 use crate::failure::Failure;
-use crate::ids::{GuardrailArn, GuardrailVersion};
+use crate::ids::{GuardrailArn, GuardrailVersion, KmsKeyArn};
 use crate::resource_policy::Resource;
 
 /// What AWS calls the edition that can be edited.
@@ -63,6 +63,20 @@ pub enum Unusable {
         being_mended: bool,
         /// Whether members are known to be unable to apply it, or only not known to be able.
         certain: bool,
+    },
+    /// The customer managed key that encrypts it can't be used at present, so calls under it fail.
+    KeyUnusable {
+        /// The key.
+        key: KmsKeyArn,
+        /// KMS's word for its state, such as `Disabled`.
+        state: String,
+    },
+    /// The customer managed key that encrypts it doesn't admit the account.
+    KeyNotShared {
+        /// The key.
+        key: KmsKeyArn,
+        /// What its key policy lacks, in words.
+        why: String,
     },
     /// The owner account could not be read, so nothing is known.
     Unreadable {
@@ -120,6 +134,8 @@ impl Unusable {
             Unusable::NotReady { .. } => "not_ready",
             Unusable::AutomatedReasoning => "automated_reasoning",
             Unusable::NotGranted { .. } => "not_granted",
+            Unusable::KeyUnusable { .. } => "key_unusable",
+            Unusable::KeyNotShared { .. } => "key_not_shared",
             Unusable::Unreadable { failure } => {
                 return format!("owner_unreadable.{}", failure.category.code());
             }
@@ -144,6 +160,9 @@ impl Unusable {
             Unusable::NotGranted { certain, .. } => *certain,
             // CREATING, UPDATING and VERSIONING pass, and a state that AWS adds tells nothing.
             Unusable::NotReady { status } => status == "FAILED" || status == "DELETING",
+            // Calls fail while a key is disabled; whether they do for what a key policy lacks, the probe tells.
+            Unusable::KeyUnusable { .. } => true,
+            Unusable::KeyNotShared { .. } => false,
             // A copy that is enforced works, whatever became of the original or of its next version.
             Unusable::CannotCopy { .. }
             | Unusable::CopyHeld { .. }
@@ -166,6 +185,12 @@ impl Unusable {
         }
     }
 
+    /// Whether somebody can make it usable again as it is, so that nothing is released for it: a key that is
+    /// disabled, or about to be deleted, is enabled again in one step.
+    pub fn may_come_back(&self) -> bool {
+        matches!(self, Unusable::KeyUnusable { .. } | Unusable::KeyNotShared { .. })
+    }
+
     /// Whether time alone may mend it.
     pub fn is_worth_waiting(&self) -> bool {
         match self {
@@ -183,6 +208,8 @@ impl Unusable {
             | Unusable::CannotCopy { .. }
             | Unusable::CopyHeld { .. }
             | Unusable::CopyNeeded { .. }
+            | Unusable::KeyUnusable { .. }
+            | Unusable::KeyNotShared { .. }
             | Unusable::AutomatedReasoning => false,
         }
     }
@@ -218,6 +245,12 @@ impl fmt::Display for Unusable {
             }
             Unusable::NotGranted { resource, why, being_mended: false, .. } => {
                 write!(f, "{resource} isn't granted to the organization, and its policy can't be mended here: {why}")
+            }
+            Unusable::KeyUnusable { key, state } => {
+                write!(f, "its KMS key {key} is {state}, so every call under it would fail: enable the key, or publish a version without it")
+            }
+            Unusable::KeyNotShared { key, why } => {
+                write!(f, "its KMS key {key} does not let this account decrypt ({why}): allow kms:Decrypt to the organization in the key policy")
             }
             Unusable::Unreadable { failure } => write!(f, "the owner account could not be read: {failure}"),
             Unusable::CannotCopy { why } => write!(f, "it can't be copied: {why}"),

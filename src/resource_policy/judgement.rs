@@ -8,7 +8,7 @@ use crate::organization::OrgPath;
 use super::document::Document;
 use super::finding::{Finding, findings};
 use super::quote;
-use super::reach::{Answer, Audience, Element, Reach};
+use super::reach::{Answer, Audience, Element, Protected, Reach};
 use super::resource::{Action, Grant, Resource};
 use super::statement::{Effect, Statement};
 
@@ -90,7 +90,7 @@ pub fn judge(document: Option<&Document>, grant: &Grant) -> Judgement {
     let question = Question {
         audience: Audience::Organization(&grant.organization),
         actions: grant.resource.actions(),
-        resource: &grant.resource,
+        resource: Protected::resource(&grant.resource),
     };
     Judgement {
         verdict: question.answer(document),
@@ -111,20 +111,24 @@ pub fn admits(
     path: &OrgPath,
 ) -> Verdict {
     let audience = Audience::Member { account, path };
+    let resource = Protected::resource(resource);
     Question { audience, actions: &[Action::ApplyGuardrail], resource }.answer(document)
 }
 
-struct Question<'a> {
-    audience: Audience<'a>,
-    actions: &'a [Action],
-    resource: &'a Resource,
+/// Whether an audience may do all of some actions.
+pub(super) struct Question<'a> {
+    pub(super) audience: Audience<'a>,
+    pub(super) actions: &'a [Action],
+    pub(super) resource: Protected<'a>,
 }
 
 impl Question<'_> {
-    fn answer(&self, document: Option<&Document>) -> Verdict {
+    pub(super) fn answer(&self, document: Option<&Document>) -> Verdict {
         let owns = match self.audience {
             Audience::Organization(_) => false,
-            Audience::Member { account, path: _ } => account == self.resource.account(),
+            Audience::Member { account, path: _ } | Audience::Account { account, organization: _ } => {
+                account == self.resource.account
+            }
         };
         let Some(document) = document else {
             return if owns {
@@ -147,7 +151,7 @@ impl Question<'_> {
                 continue;
             };
             for (access, action) in answers.iter_mut().zip(self.actions) {
-                access.add(number, &statement, statement.reach(self.audience, *action, self.resource));
+                access.add(number, &statement, statement.reach(self.audience, *action, &self.resource));
             }
         }
         if owns {

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use crate::ids::{AccountId, OrganizationId};
+use crate::ids::{AccountId, KmsKeyArn, OrganizationId, Partition};
 use crate::organization::OrgPath;
 
 use super::resource::{Action, Resource};
@@ -84,12 +84,34 @@ pub(super) enum Audience<'a> {
     Organization(&'a OrganizationId),
     /// One account of the organization, where it stands now.
     Member { account: &'a AccountId, path: &'a OrgPath },
+    /// One account of the organization, wherever it stands.
+    Account { account: &'a AccountId, organization: &'a OrganizationId },
+}
+
+/// What a policy protects: a guardrail, a guardrail profile or a key.
+#[derive(Clone, Debug)]
+pub(super) struct Protected<'a> {
+    pub(super) arn: String,
+    pub(super) partition: &'a Partition,
+    pub(super) account: &'a AccountId,
+}
+
+impl<'a> Protected<'a> {
+    pub(super) fn resource(resource: &'a Resource) -> Protected<'a> {
+        Protected { arn: resource.to_string(), partition: resource.partition(), account: resource.account() }
+    }
+
+    pub(super) fn key(key: &'a KmsKeyArn) -> Protected<'a> {
+        Protected { arn: key.to_string(), partition: &key.partition, account: &key.account }
+    }
 }
 
 impl Audience<'_> {
     fn organization(&self) -> &OrganizationId {
         match self {
-            Audience::Organization(organization) => organization,
+            Audience::Organization(organization) | Audience::Account { account: _, organization } => {
+                organization
+            }
             Audience::Member { account: _, path } => path.organization(),
         }
     }
@@ -100,7 +122,12 @@ pub(super) type Element = (&'static str, Reach);
 
 impl Statement<'_> {
     /// What each element matches. The statement matches what all of them do.
-    pub(super) fn reach(&self, audience: Audience<'_>, action: Action, resource: &Resource) -> [Element; 5] {
+    pub(super) fn reach(
+        &self,
+        audience: Audience<'_>,
+        action: Action,
+        resource: &Protected<'_>,
+    ) -> [Element; 5] {
         let principal = match (self.principals(), self.not_principal) {
             (Some(principals), None) => {
                 union(principals.iter().map(|who| principal_reach(who, audience, resource)))
@@ -111,9 +138,10 @@ impl Statement<'_> {
             (Some(names), None) => union(names.iter().map(|name| Reach::whole(action_matches(name, action)))),
             (Some(_), Some(_)) | (None, _) => Reach::UNKNOWN,
         };
-        let arn = resource.to_string();
         let resources = match (self.resources(), self.not_resource) {
-            (Some(names), None) => union(names.iter().map(|name| Reach::whole(resource_matches(name, &arn)))),
+            (Some(names), None) => {
+                union(names.iter().map(|name| Reach::whole(resource_matches(name, &resource.arn))))
+            }
             (Some(_), Some(_)) | (None, _) => Reach::UNKNOWN,
         };
         let unknown = if self.unknown.is_some() { Reach::UNKNOWN } else { Reach::ALL };
@@ -131,18 +159,20 @@ fn union(reaches: impl Iterator<Item = Reach>) -> Reach {
     reaches.fold(Reach::NONE, Reach::or)
 }
 
-fn principal_reach(who: &Who<'_>, audience: Audience<'_>, resource: &Resource) -> Reach {
+fn principal_reach(who: &Who<'_>, audience: Audience<'_>, resource: &Protected<'_>) -> Reach {
     match (who, audience) {
         (Who::Everyone, _) => Reach::ALL,
-        (Who::Account { partition: Some(partition), .. }, _)
-            if *partition != resource.partition().as_str() =>
-        {
+        (Who::Account { partition: Some(partition), .. }, _) if *partition != resource.partition.as_str() => {
             Reach::AT_MOST_SOME
         }
-        (Who::Account { account, .. }, Audience::Member { account: member, .. }) => {
-            Reach::whole(Answer::of(account == member))
-        }
-        (Who::Identity { account, .. }, Audience::Member { account: member, .. }) => {
+        (
+            Who::Account { account, .. },
+            Audience::Member { account: member, .. } | Audience::Account { account: member, .. },
+        ) => Reach::whole(Answer::of(account == member)),
+        (
+            Who::Identity { account, .. },
+            Audience::Member { account: member, .. } | Audience::Account { account: member, .. },
+        ) => {
             if account == member {
                 Reach::SOME
             } else {
@@ -229,7 +259,7 @@ fn test_reach(test: &Test<'_>, audience: Audience<'_>) -> Reach {
                     let path = path.to_string();
                     Reach::whole(Answer::of(test.values.iter().any(|value| equal(value, &path))))
                 }
-                Audience::Organization(id) => {
+                Audience::Organization(id) | Audience::Account { account: _, organization: id } => {
                     let wildcards = operator == "ForAnyValue:StringLike";
                     union(test.values.iter().map(|value| paths_reach(value, id, wildcards)))
                 }

@@ -7,15 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, GuardrailArn, InvalidId, OrganizationId, Partition, Region, text_id};
 
-/// What may be done with a guardrail by those whom its resource policy admits.
+/// What may be done by those whom a resource policy admits.
 ///
-/// These two are all that Bedrock takes in such a policy.
+/// The first two are all that Bedrock takes in a guardrail's policy; the third is for the guardrail's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     /// Read the guardrail's definition.
     GetGuardrail,
     /// Apply the guardrail: what every call under an enforcement needs.
     ApplyGuardrail,
+    /// Decrypt with the customer managed key of a guardrail: what every call under it needs as well.
+    Decrypt,
 }
 
 impl Action {
@@ -24,6 +26,7 @@ impl Action {
         match self {
             Action::GetGuardrail => "bedrock:GetGuardrail",
             Action::ApplyGuardrail => "bedrock:ApplyGuardrail",
+            Action::Decrypt => "kms:Decrypt",
         }
     }
 }

@@ -18,6 +18,7 @@ const HUB: &str = "222222222222";
 const OTHER: &str = "300000000001";
 const ORGANIZATION: &str = "o-exampleorgid";
 const KEY: &str = "arn:aws:kms:us-east-1:222222222222:key/copies";
+const GUARDRAIL_KEY: &str = "arn:aws:kms:us-east-1:222222222222:key/guardrail";
 
 /// What is granted and no call of the keeper's own needs: only a service does, in its name.
 ///
@@ -32,6 +33,8 @@ const BY_SERVICES: &[(&str, &str, &str, &str)] = &[
     ("function", "kms:Decrypt", KEY, "Bedrock reads an encrypted copy in its caller's name"),
     ("function", "kms:DescribeKey", KEY, "Bedrock looks at the key that a copy is to have"),
     ("function", "kms:GenerateDataKey", KEY, "Bedrock encrypts a copy in the name of whoever makes it"),
+    ("function", "kms:Decrypt", GUARDRAIL_KEY, "Bedrock reads an encrypted guardrail in its caller's name"),
+    ("member", "kms:Decrypt", GUARDRAIL_KEY, "as for the function"),
     ("member", "kms:CreateGrant", KEY, "as for the function"),
     ("member", "kms:Decrypt", KEY, "as for the function"),
     ("member", "kms:DescribeKey", KEY, "as for the function"),
@@ -156,6 +159,8 @@ fn statements(path: &str, resource: &str, copies: bool, owns: bool) -> Vec<Value
         ("Ledger.Arn", "arn:aws:dynamodb:us-east-1:222222222222:table/LEDGER"),
         ("LogGroup", "/aws/lambda/guardrail-keeper"),
         ("CopyKeyArns", KEY),
+        ("GuardrailKeyArns", GUARDRAIL_KEY),
+        ("HasGuardrailKeys", "true"),
         ("MakesLedger", "true"),
         ("HubOwnsGuardrails", condition(owns)),
         ("CopiesGuardrails", condition(copies)),

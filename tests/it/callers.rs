@@ -215,3 +215,33 @@ async fn a_copy_that_is_not_there_yet_is_any_guardrail_of_the_account() {
     assert_eq!(ran.code, 3, "{ran}");
     assert!(ran.err.contains("no member of this organization"), "{ran}");
 }
+
+#[tokio::test]
+async fn whoever_may_not_decrypt_with_the_guardrails_key_would_lose_access_too() {
+    const KEY: &str = "arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555";
+    let world = World::of(&Document { regions: EU, ..Document::default() })
+        .world(|world| {
+            for entry in world.guardrails.iter_mut().filter(|entry| entry.region == EU) {
+                entry.content.kms_key_id = Some(KEY.to_owned());
+            }
+        })
+        .start()
+        .await;
+    world.server.with(|model| {
+        let mut both = allowing(&["bedrock:InvokeModel*", "bedrock:ApplyGuardrail"]);
+        model.put_role(PAYMENTS, role("Guarded", both.clone()));
+        both.allow.push(on(&["kms:Decrypt"], KEY));
+        model.put_role(PAYMENTS, role("Decrypting", both));
+    });
+    let ran = callers(&world, &[PAYMENTS, "--role", ACCESS, "--output", "json"]).await;
+    assert_eq!(ran.code, 1, "{ran}");
+    let found = verdicts(&ran, EU);
+    let of = |name: &str| found.iter().find(|verdict| verdict.starts_with(name)).map(String::as_str);
+    assert_eq!(of("Decrypting"), Some("Decrypting fine"), "{ran}");
+    assert_eq!(of("Guarded"), Some("Guarded breaks"), "{ran}");
+    let told = object(&ran);
+    let guarded = told["principals"].as_array().unwrap().iter();
+    let guarded = guarded.clone().find(|one| one["arn"].as_str().unwrap().ends_with("/Guarded")).unwrap();
+    assert_eq!(guarded["add"][0]["Action"], "kms:Decrypt", "{ran}");
+    assert_eq!(guarded["add"][0]["Resource"][0], KEY, "{ran}");
+}

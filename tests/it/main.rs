@@ -21,6 +21,7 @@ mod guardrailctl;
 mod handler;
 mod holding_back;
 mod hub;
+mod keys;
 mod ledger;
 mod loops;
 mod organization;

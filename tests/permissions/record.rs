@@ -83,6 +83,7 @@ impl Call<'_> {
                 | "ListTagsForResource"
                 | "TagResource",
             ) => (of("bedrock"), self.guardrail(target)),
+            ("kms", "DescribeKey" | "GetKeyPolicy") => (of("kms"), self.key(target)),
             ("organizations", "DescribeOrganization" | "ListAccounts") => {
                 (of("organizations"), "*".to_owned())
             }
@@ -114,6 +115,12 @@ impl Call<'_> {
         let kind = if target.contains(":guardrail-profile/") { "guardrail-profile" } else { "guardrail" };
         let account = target.split(':').nth(4).unwrap_or(self.account);
         format!("arn:aws:bedrock:REGION:{}:{kind}/ID", self.word(account))
+    }
+
+    /// A key's ARN.
+    fn key(&self, target: &str) -> String {
+        let account = target.split(':').nth(4).unwrap_or(self.account);
+        format!("arn:aws:kms:REGION:{}:key/ID", self.word(account))
     }
 
     fn with_words(&self, arn: &str) -> String {

@@ -30,6 +30,7 @@ impl Model {
             accounts: BTreeMap::new(),
             regions: world.regions.clone(),
             models: world.models.clone(),
+            keys: world.keys.clone(),
             switches,
             settings: world.settings,
             clock,

@@ -10,6 +10,7 @@ use super::caller::{Caller, refusal};
 use super::enforcement::Guarding;
 use super::error::ApiError;
 use super::guardrail::{Content, GuardrailName};
+use super::keys::key_arn;
 use super::resource_policy::Admission;
 
 /// A model that can be called. It says back what it is told.
@@ -208,6 +209,9 @@ impl Model {
         })?;
         if let Some(profile) = &edition.content.cross_region_config {
             self.authorize_profile(caller, &profile.profile_arn(&name.account, &name.region), &name.account)?;
+        }
+        if let Some(key) = &edition.content.kms_key_id {
+            self.authorize_decryption(caller, &key_arn(&name, key))?;
         }
         let enforced = origin == Origin::AccountEnforced;
         if enforced && edition.content.automated_reasoning_policy.is_some() {

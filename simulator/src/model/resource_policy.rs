@@ -121,6 +121,11 @@ impl Model {
         let Some(policy) = effective.and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
             return Admission::None;
         };
+        self.policy_admits(&policy, arn, account, action)
+    }
+
+    /// Whom a resource's policy lets in, be it a guardrail's or a key's.
+    pub(crate) fn policy_admits(&self, policy: &Value, arn: &str, account: &str, action: &str) -> Admission {
         let statements = policy.get("Statement").map(one_or_many).unwrap_or_default();
         let mut admission = Admission::None;
         for statement in statements {

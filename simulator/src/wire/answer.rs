@@ -45,7 +45,7 @@ enum Protocol {
 fn protocol(service: &str) -> Protocol {
     match service {
         "sts" | "iam" | "cloudformation" => Protocol::Query,
-        "organizations" | "ssm" | "events" | "cloudtrail" => Protocol::Json,
+        "organizations" | "ssm" | "events" | "cloudtrail" | "kms" => Protocol::Json,
         "sqs" | "dynamodb" => Protocol::Json10,
         _ => Protocol::RestJson,
     }

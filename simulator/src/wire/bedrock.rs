@@ -12,6 +12,7 @@ use crate::model::error::ApiError;
 use crate::model::event::Trail;
 use crate::model::guardrail::{Content, Edition, Guardrail, GuardrailName};
 use crate::model::inference::FoundationModel;
+use crate::model::keys::key_arn;
 use crate::model::organization::Tags;
 
 /// Tags that a resource may have.
@@ -189,8 +190,10 @@ fn shown(model: &Model, guardrail: &Guardrail, edition: &Edition, version: &str)
     if let Some(details) = cross_region(guardrail, edition) {
         shown["crossRegionDetails"] = details;
     }
-    if let Some(key) = &edition.content.kms_key_id {
-        shown["kmsKeyArn"] = key_arn(guardrail, key).into();
+    if let Some(key) = &edition.content.kms_key_id
+        && let Some(name) = GuardrailName::from_arn(&guardrail.arn)
+    {
+        shown["kmsKeyArn"] = key_arn(&name, key).into();
     }
     shown
 }
@@ -202,17 +205,6 @@ fn cross_region(guardrail: &Guardrail, edition: &Edition) -> Option<Value> {
         "guardrailProfileId": profile.profile_id(),
         "guardrailProfileArn": profile.profile_arn(&name.account, &name.region),
     }))
-}
-
-/// A key may be given by id, alias or ARN, and is shown by ARN. An alias is shown as a key of a made-up id,
-/// because KMS isn't modelled.
-fn key_arn(guardrail: &Guardrail, key: &str) -> String {
-    if key.starts_with("arn:") && key.contains(":key/") {
-        return key.to_owned();
-    }
-    let id = if key.contains("alias/") { "00000000-0000-4000-8000-000000000000" } else { key };
-    let name = GuardrailName::from_arn(&guardrail.arn);
-    name.map_or_else(String::new, |name| format!("arn:aws:kms:{}:{}:key/{id}", name.region, name.account))
 }
 
 fn enforcement(

@@ -92,6 +92,7 @@ fn shown(model: &Model) -> Value {
         "accounts": model.accounts,
         "regions": model.regions,
         "models": model.models,
+        "keys": model.keys,
         "switches": model.switches,
         "settings": model.settings,
         "creations": model.creations,

@@ -129,14 +129,16 @@ impl Request {
         let target = header("x-amz-target");
         let scope = credential.as_ref().map_or("", |credential| credential.service.as_str());
         let (service, operation, mut input) = match (scope, target.as_deref()) {
-            ("organizations" | "ssm" | "sqs" | "events" | "cloudtrail" | "dynamodb", Some(target)) => {
-                json(scope, target, body)
-            }
+            (
+                "organizations" | "ssm" | "sqs" | "events" | "cloudtrail" | "dynamodb" | "kms",
+                Some(target),
+            ) => json(scope, target, body),
             ("organizations", None) => unknown("organizations", "no x-amz-target"),
             ("ssm", None) => unknown("ssm", "no x-amz-target"),
             ("sqs", None) => unknown("sqs", "no x-amz-target"),
             ("dynamodb", None) => unknown("dynamodb", "no x-amz-target"),
             ("events", None) => unknown("events", "no x-amz-target"),
+            ("kms", None) => unknown("kms", "no x-amz-target"),
             ("cloudtrail", None) => unknown("cloudtrail", "no x-amz-target"),
             ("sts" | "iam" | "cloudformation", _) => query(scope, body),
             ("account", _) => rest(&["account"], parts),

@@ -19,7 +19,7 @@ from botocore.eventstream import EventStreamBuffer
 from botocore.model import ServiceModel
 
 SERVICES = [
-    "account", "bedrock", "bedrock-runtime", "cloudformation", "cloudtrail", "dynamodb", "events", "iam",
+    "account", "bedrock", "bedrock-runtime", "cloudformation", "cloudtrail", "dynamodb", "events", "iam", "kms",
     "organizations", "sqs", "ssm", "sts",
 ]
 # Those that take forms and answer in XML.

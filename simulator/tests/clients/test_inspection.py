@@ -8,6 +8,7 @@ from conftest import GUARDRAIL, MANAGEMENT, MEMBER, OWNER, Simulator
 from test_guardrails import code_of
 
 BUS = f"arn:aws:events:us-east-1:{MANAGEMENT}:event-bus/guardrail-keeper"
+KEY = "11111111-2222-4333-8444-555555555555"
 INVOKE = {"allow": [{"actions": ["bedrock:InvokeModel*"]}]}
 WORLD = {
     "organization": {"id": "o-exampleorgid", "root": "r-exam", "management_account": MANAGEMENT},
@@ -55,6 +56,7 @@ WORLD = {
         }
         for name in ("a", "b", "c")
     ],
+    "keys": [{"account": OWNER, "region": "us-east-1", "id": KEY}],
     "stack_sets": [
         {
             "region": "us-east-1", "name": "guardrail-keeper-member-role",
@@ -240,6 +242,17 @@ def test_functions_are_shown_with_their_mappings(simulator):
 def test_models_are_listed(simulator):
     [model] = simulator.client("bedrock", MEMBER).list_foundation_models()["modelSummaries"]
     assert model["modelArn"] == "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0"
+
+
+def test_a_key_and_its_policy_are_shown_to_its_account(simulator):
+    arn = f"arn:aws:kms:us-east-1:{OWNER}:key/{KEY}"
+    owner, member = simulator.client("kms", OWNER), simulator.client("kms", MEMBER)
+    shown = owner.describe_key(KeyId=KEY)["KeyMetadata"]
+    assert (shown["Arn"], shown["KeyState"], shown["KeyManager"]) == (arn, "Enabled", "CUSTOMER")
+    policy = json.loads(owner.get_key_policy(KeyId=arn)["Policy"])
+    assert policy["Statement"][0]["Principal"] == {"AWS": f"arn:aws:iam::{OWNER}:root"}
+    assert code_of(member.get_key_policy, KeyId=arn) == "AccessDeniedException"
+    assert code_of(owner.describe_key, KeyId=KEY.replace("1", "2")) == "NotFoundException"
 
 
 def test_who_may_not_is_refused(simulator):

@@ -1,7 +1,7 @@
 //! Resource policies: what is accepted, and whom they let in.
 
 use serde_json::{Value, json};
-use simulator::{Answer, ServiceControl};
+use simulator::{Answer, Key, KeyState, ServiceControl};
 
 use crate::client::{Client, GUARDRAIL, MEMBER, OWNER, encode, start};
 
@@ -105,6 +105,52 @@ async fn a_guardrail_that_crosses_regions_needs_a_policy_on_its_profile() {
     let profile = "arn:aws:bedrock:us-east-1:222222222222:guardrail-profile/us.guardrail.v1:0";
     simulator.with(|model| model.set_resource_policy(profile, Some(&share(profile)))).expect("a profile");
     assert_eq!(member.apply(arn, "DRAFT", "hello").await.status, 200);
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_guardrail_with_a_customer_managed_key_needs_the_key_too() {
+    const ID: &str = "11111111-2222-4333-8444-555555555555";
+    let simulator = start().await;
+    let (owner, member) = (Client::new(&simulator, OWNER), Client::new(&simulator, MEMBER));
+    let content = json!({
+        "name": "encrypted", "blockedInputMessaging": "no", "blockedOutputsMessaging": "no",
+        "wordPolicyConfig": { "wordsConfig": [{ "text": "rosebud" }] }, "kmsKeyId": ID,
+    });
+    let made = owner.rest("POST", "/guardrails", content).await.json();
+    let arn = made["guardrailArn"].as_str().expect("an ARN");
+    let share = policy(&json!({ "StringEquals": { "aws:PrincipalOrgID": "o-exampleorgid" } }));
+    let share = share.replace(GUARDRAIL, arn);
+    simulator.with(|model| model.set_resource_policy(arn, Some(&share))).expect("a guardrail");
+    assert_eq!(member.apply(arn, "DRAFT", "hello").await.status, 200, "a key that nobody knows");
+
+    let key = |state, policy| Key {
+        account: OWNER.to_owned(),
+        region: "us-east-1".to_owned(),
+        id: ID.to_owned(),
+        state,
+        policy,
+    };
+    simulator.with(|model| model.put_key(key(KeyState::Enabled, None)));
+    assert_eq!(owner.apply(arn, "DRAFT", "hello").await.status, 200, "its own account's IAM decides");
+    let denied = member.apply(arn, "DRAFT", "hello").await;
+    assert_eq!(denied.code(), "AccessDeniedException");
+    assert!(denied.text.contains("kms:Decrypt"), "{denied:?}");
+
+    let admits = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Principal": { "AWS": format!("arn:aws:iam::{OWNER}:root") }, "Action": "kms:*",
+          "Resource": "*" },
+        { "Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*",
+          "Condition": { "StringEquals": { "aws:PrincipalOrgID": "o-exampleorgid" } } },
+    ]});
+    simulator.with(|model| model.put_key(key(KeyState::Enabled, Some(admits.clone()))));
+    assert_eq!(member.apply(arn, "DRAFT", "hello").await.status, 200);
+    simulator.with(|model| model.switches.customer_key_across_accounts = Answer::Refused);
+    assert_eq!(member.apply(arn, "DRAFT", "hello").await.code(), "AccessDeniedException");
+    assert_eq!(owner.apply(arn, "DRAFT", "hello").await.status, 200, "within one account nothing changes");
+    simulator.with(|model| model.switches.customer_key_across_accounts = Answer::Accepted);
+    simulator.with(|model| model.put_key(key(KeyState::Disabled, Some(admits))));
+    assert_eq!(member.apply(arn, "DRAFT", "hello").await.code(), "ValidationException");
     simulator.stop().await;
 }
 
