@@ -17,6 +17,7 @@ mod figures;
 mod inspected;
 mod kept;
 mod leftovers;
+mod logged;
 mod manner;
 mod members;
 mod notes;

@@ -3,20 +3,21 @@
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use tracing::{Instrument, debug, error, info, info_span, warn};
+use tracing::{Instrument, debug, info_span, warn};
 
 use super::copies::{Originals, ensure_copy};
+use super::logged::log;
 use super::notes::{Decisions, Notebook, by_account};
 use super::{Keeper, Manner, Part, Progress, Step, Survey};
 use crate::baseline::{Baseline, Mode};
 use crate::cloud::{CopyWriter, PolicyWriter, Writer};
 use crate::failure::{Category, Failure};
-use crate::ids::{AccountId, Region, Target};
+use crate::ids::{AccountId, Target};
 use crate::ledger::{LedgerError, Visit};
 use crate::limits::{Extent, Rollout};
 use crate::organization::{Organization, Placement};
-use crate::plan::{Change, Decision, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision, Purpose};
-use crate::record::{Granted, Note};
+use crate::plan::{Change, Decision, HoldReason, Plan, PolicyChange, Purpose};
+use crate::record::Granted;
 use crate::report::{Outcome, PolicyReport, Report, TargetReport};
 use crate::resource_policy::{Document, PolicyHold, Resource};
 
@@ -39,7 +40,7 @@ impl Keeper {
             originals,
             catalog: _,
         } = survey;
-        let extent = Extent::of(plan.plan(), &records, &baseline.revision);
+        let (extent, approvals) = (Extent::of(plan.plan(), &records, &baseline.revision), rollout.approvals);
         let mut report = Report {
             strangers,
             warnings,
@@ -49,7 +50,10 @@ impl Keeper {
         let changes = plan.plan().changes().count() + plan.plan().policy_changes().count();
         progress(Step::Writing { changes });
 
-        if baseline.mode != Mode::Audit {
+        if baseline.mode == Mode::Audit {
+            // It would be handed back; the ledger isn't told.
+            report.handed_back.clear();
+        } else {
             for resource in &lost_grants {
                 self.record_grant(resource, None).await;
             }
@@ -58,7 +62,7 @@ impl Keeper {
                 let whole = whole
                     && report.ledger_trouble.is_none()
                     && !plan.plan().leaves_ours_undecided(&records, ledger_remembers);
-                let begun = self.begin_rollout(plan.plan(), rollout, extent, whole).await;
+                let begun = self.begin_rollout(plan.plan(), rollout, extent, whole, &manner).await;
                 report.warnings.extend(begun);
             }
         }
@@ -74,6 +78,7 @@ impl Keeper {
                 baseline,
                 records: &records,
                 observed: &observed,
+                approvals,
                 event: manner.event.as_deref(),
                 path: None,
             },
@@ -103,6 +108,7 @@ impl Keeper {
         rollout: Rollout,
         extent: Extent,
         whole: bool,
+        manner: &Manner,
     ) -> Option<String> {
         let stopped = plan.decisions.values().any(|decision| {
             matches!(decision, Decision::Held(held) if matches!(held.reason, HoldReason::NotApproved { .. }))
@@ -118,7 +124,7 @@ impl Keeper {
                     next.done = next.done.plus(extent);
                 }
                 next.approved |= approves;
-                *known = Some(next);
+                *known = Some(if manner.approved { next.approve() } else { next });
             })
             .await
             .err()?;
@@ -165,7 +171,7 @@ impl Keeper {
 
     async fn apply_account(&self, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
         let Run { organization, manner, originals, progress, notebook } = run;
-        let Decisions { changes, decided } = decisions;
+        let Decisions { changes, decided, handed_back } = decisions;
         let path = organization.accounts.get(&account).map(|account| &account.path);
         let notebook = Notebook { path, ..notebook };
         let visit = Visit {
@@ -199,6 +205,10 @@ impl Keeper {
                     (Err(error), _) if error.is_superseded() => Err(not_recorded(error)),
                     // What can't be put back is not overwritten.
                     (Err(error), _) if change.overwrites_foreign().is_some() => Err(not_recorded(error)),
+                    // To record it was all there was to do.
+                    (recorded, _) if matches!(change, Change::Adopt { .. }) => {
+                        recorded.as_ref().map(|()| ()).map_err(not_recorded)
+                    }
                     (_, Some(failure)) if change.is_release() => Err(failure.clone()),
                     (Ok(()) | Err(_), _) => self.attempt(&change, originals).await,
                 };
@@ -210,8 +220,8 @@ impl Keeper {
         let outcomes = join_all(attempts).await;
 
         let now = Timestamp::now();
-        let mut notes: Vec<(Region, Note)> =
-            decided.iter().flat_map(|(target, decision)| notebook.decision(target, decision, now)).collect();
+        let mut notes = notebook.all_handed_back(&handed_back, now);
+        notes.extend(decided.iter().flat_map(|(target, it)| notebook.decision(target, it, now)));
         notes.extend(outcomes.iter().flat_map(|outcome| notebook.outcome(outcome, now)));
         match self.ledger.note(&account, visit, notes).await {
             Ok(()) => {}
@@ -275,6 +285,8 @@ impl Keeper {
             Change::Tidy { leftover, .. } => {
                 CopyWriter::new(&session, &target.region).tidy(target, leftover).await
             }
+            // No call tells AWS of it.
+            Change::Adopt { .. } => Ok(()),
             Change::Policy(_) => Err(no_account_change(change)),
         }
     }
@@ -327,64 +339,4 @@ struct Applied {
     warnings: Vec<String>,
     /// What the ledger was not told at the end, in words.
     unrecorded: Option<String>,
-}
-
-/// Logs each result once, here where it becomes one.
-fn log(report: &Report) {
-    for (resource, result) in &report.policies {
-        match result {
-            PolicyReport::Attempted { change, result: Ok(()) } => {
-                info!(guardrail.arn = %resource, "{}", Change::Policy(change.clone()));
-            }
-            PolicyReport::Attempted { change: _, result: Err(failure) } => {
-                error!(guardrail.arn = %resource, error.category = %failure.category,
-                    "failed to write the resource policy of {resource}: {failure}");
-            }
-            PolicyReport::Decided(PolicyDecision { action, openings, instead: _ }) => {
-                if let PolicyAction::Held(reason) = action {
-                    error!(guardrail.arn = %resource, "held {resource}: {reason}");
-                }
-                for finding in openings {
-                    warn!(guardrail.arn = %resource, "{resource} is open beyond the organization: {finding}");
-                }
-            }
-        }
-    }
-    for (target, result) in &report.targets {
-        let (account, region, state) = (&target.account, &target.region, result.state());
-        match result {
-            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
-                info!(account.id = %account, region = %region, change = change.verb(), "{change}");
-            }
-            TargetReport::Attempted(Outcome { change, result: Err(failure) }) => {
-                error!(account.id = %account, region = %region, change = change.verb(),
-                    error.category = %failure.category, "failed to {} in {target}: {failure}", change.verb());
-            }
-            TargetReport::Decided(Decision::Broken(broken)) => {
-                // Thousands may enforce it: the alarm is one for each guardrail, below.
-                debug!(account.id = %account, region = %region, guardrail.arn = %broken.seen.enforcement.guardrail,
-                    guardrail.version = %broken.seen.enforcement.version,
-                    "broken: {target} enforces {}, but {}", broken.seen.enforcement, broken.unusable);
-            }
-            TargetReport::Decided(Decision::Held(held)) => {
-                warn!(account.id = %account, region = %region, "held {target}: {}", held.reason);
-            }
-            TargetReport::Decided(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_)) => {
-                debug!(account.id = %account, region = %region, ?state, "{target}");
-            }
-        }
-    }
-    for broken in report.broken() {
-        error!(guardrail.arn = %broken.guardrail, guardrail.version = %broken.version,
-            targets = broken.targets.len(), "{broken}");
-    }
-    for warning in &report.warnings {
-        warn!("{warning}");
-    }
-    for (account, state) in &report.skipped {
-        info!(account.id = %account, "skipped {account}: it is {state}");
-    }
-    for account in &report.strangers {
-        warn!(account.id = %account, "{account} is no member of this organization: not looked at");
-    }
 }

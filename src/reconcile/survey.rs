@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use super::copies::Originals;
 use super::owner::{Needs, lost_grants, policies};
 use super::{Keeper, Manner, Part, Progress, Step, Stopped};
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, Existing};
 use crate::cloud::Head;
 use crate::desired::{Desired, Wanted, desired};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
-use crate::limits::{Extent, Rollout};
+use crate::limits::{Approval, Extent, Rollout};
 use crate::observed::Observed;
 use crate::organization::{AccountState, OrgPath, Organization, Placement};
 use crate::plan::{Change, Grounds, HoldReason, LedgerState, Plan, SafePlan, plan};
@@ -172,12 +172,18 @@ impl Keeper {
             // Whether it moved, is about to leave, or was ours isn't known. It is looked at again before long.
             plan = plan.hold_changes(|_| Some(HoldReason::LedgerUnavailable));
         }
+        let has_moved = |stood: &OrgPath, target: &Target| has_moved(baseline, &organization, stood, target);
+        if manner.until_approved.is_none() {
+            let is_given_with_the_plan = manner.approved;
+            let approval = Approval { rollout: &rollout, is_given_with_the_plan, leaving: &offboarding };
+            plan = plan.hold_adopted(approval, &records, &has_moved);
+        }
         let plan = match (&manner.until_approved, manner.part) {
             (Some(waiting), _) => plan.put_back(waiting, &records),
             (None, Part::Everything) => plan.limit(&rollout, baseline.limits, &records),
             (None, Part::Account) => {
                 let plan = plan.limit_part(&rollout, &records);
-                self.admit_moves(baseline, plan, &organization, &records, &mut warnings).await
+                self.admit_moves(baseline, plan, &records, &has_moved, &mut warnings).await
             }
             // Grants take nothing from anybody, and are taken back only where nobody uses them.
             (None, Part::Owner { .. }) => plan,
@@ -296,15 +302,11 @@ impl Keeper {
         &self,
         baseline: &Baseline,
         plan: Plan,
-        organization: &Organization,
         records: &Records,
+        has_moved: impl Fn(&OrgPath, &Target) -> bool,
         warnings: &mut Vec<String>,
     ) -> Plan {
-        let has_moved = |stood: &OrgPath, target: &Target| {
-            let Some(account) = organization.accounts.get(&target.account) else { return false };
-            baseline.assignment(&account.id, stood) != baseline.assignment(&account.id, &account.path)
-        };
-        let extent = plan.extent_of_moves(records, has_moved);
+        let extent = plan.extent_of_moves(records, &has_moved);
         if extent == Extent::default() {
             return plan;
         }
@@ -325,8 +327,14 @@ impl Keeper {
                 HoldReason::LedgerUnavailable
             }
         };
-        plan.hold_moves(&reason, records, has_moved)
+        plan.hold_moves(&reason, records, &has_moved)
     }
+}
+
+/// Whether another assignment covers an account where it stands now than where it stood.
+fn has_moved(baseline: &Baseline, organization: &Organization, stood: &OrgPath, target: &Target) -> bool {
+    let Some(account) = organization.accounts.get(&target.account) else { return false };
+    baseline.assignment(&account.id, stood) != baseline.assignment(&account.id, &account.path)
 }
 
 /// What the ledger knew.
@@ -342,12 +350,13 @@ struct Remembered {
 /// Where an account is about to leave, nothing is wanted any more, whatever the baseline says.
 fn release_those_that_leave(desired: &mut Desired, offboarding: &BTreeSet<AccountId>) {
     for (target, wanted) in desired.iter_mut() {
-        match wanted {
-            Wanted::Guardrail(_) | Wanted::Unassigned if offboarding.contains(&target.account) => {
-                *wanted = Wanted::Nothing;
-            }
-            Wanted::Guardrail(_) | Wanted::Unassigned | Wanted::Nothing | Wanted::Excluded => {}
-        }
+        let existing = match wanted {
+            _ if !offboarding.contains(&target.account) => continue,
+            Wanted::Guardrail(guardrail) => guardrail.existing,
+            Wanted::Unassigned => Existing::default(),
+            Wanted::Nothing { .. } | Wanted::Excluded => continue,
+        };
+        *wanted = Wanted::Nothing { existing };
     }
 }
 

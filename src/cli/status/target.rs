@@ -148,7 +148,7 @@ impl Told {
         let wanted = match (wanted, account.offboarding) {
             (Some(Wanted::Guardrail(_) | Wanted::Unassigned), Some(_)) => Some("none".to_owned()),
             (Some(Wanted::Guardrail(wanted)), None) => Some(wanted.key.to_string()),
-            (Some(Wanted::Nothing), _) => Some("none".to_owned()),
+            (Some(Wanted::Nothing { .. }), _) => Some("none".to_owned()),
             (Some(Wanted::Unassigned), None) => Some("unassigned".to_owned()),
             (Some(Wanted::Excluded), _) => Some("excluded".to_owned()),
             (None, _) => None,
