@@ -271,13 +271,16 @@ impl fmt::Display for AssignmentTarget {
     }
 }
 
-/// What to do with an enforcement that somebody else made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// What to do with an enforcement that somebody else made. It is recorded in each case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Existing {
-    /// Leave it and report it.
+    /// It stays theirs, whatever it says: never written over, taken over or released.
     Keep,
-    /// Record it, then replace it.
+    /// One that is as wanted is taken over, and repaired from then on; another one is held.
+    #[default]
+    Adopt,
+    /// One that is as wanted is taken over; another one is replaced.
     Replace,
 }
 

@@ -18,7 +18,10 @@ pub enum Wanted {
     /// This guardrail. Its ARN may not be known yet: that takes a look into the owner account.
     Guardrail(Box<WantedGuardrail>),
     /// No enforcement: one of ours is released, others are left alone.
-    Nothing,
+    Nothing {
+        /// What to do with a configuration that somebody else made.
+        existing: Existing,
+    },
     /// No assignment covers the account: whatever is there is kept and reported.
     Unassigned,
     /// The account is excluded: never written, only reported.
@@ -30,7 +33,7 @@ impl Wanted {
     pub fn expected(&self) -> Expected {
         match self {
             Wanted::Guardrail(wanted) => Expected::Guardrail(wanted.key.clone()),
-            Wanted::Nothing => Expected::Nothing,
+            Wanted::Nothing { .. } => Expected::Nothing,
             Wanted::Unassigned => Expected::Unassigned,
             Wanted::Excluded => Expected::Excluded,
         }
@@ -84,12 +87,13 @@ pub fn desired(
 /// In accounts that are about to leave nothing is wanted any more, whatever the baseline says.
 pub fn release_leaving(desired: &mut Desired, leaving: &BTreeSet<AccountId>) {
     for (target, wanted) in desired.iter_mut() {
-        match wanted {
-            Wanted::Guardrail(_) | Wanted::Unassigned if leaving.contains(&target.account) => {
-                *wanted = Wanted::Nothing;
-            }
-            Wanted::Guardrail(_) | Wanted::Unassigned | Wanted::Nothing | Wanted::Excluded => {}
-        }
+        let existing = match wanted {
+            _ if !leaving.contains(&target.account) => continue,
+            Wanted::Guardrail(guardrail) => guardrail.existing,
+            Wanted::Unassigned => Existing::default(),
+            Wanted::Nothing { .. } | Wanted::Excluded => continue,
+        };
+        *wanted = Wanted::Nothing { existing };
     }
 }
 
@@ -128,7 +132,7 @@ fn wanted(baseline: &Baseline, account: &Account, region: &Region) -> Wanted {
             on_unusable: guardrail.on_unusable,
             existing: assignment.existing,
         })),
-        None => Wanted::Nothing,
+        None => Wanted::Nothing { existing: assignment.existing },
     }
 }
 
@@ -230,7 +234,7 @@ assignments:
                 Wanted::Guardrail(wanted) => {
                     format!("{}:{} existing {:?}", wanted.key, wanted.source.version, wanted.existing)
                 }
-                Wanted::Nothing => "nothing".to_owned(),
+                Wanted::Nothing { existing: _ } => "nothing".to_owned(),
                 Wanted::Unassigned => "unassigned".to_owned(),
                 Wanted::Excluded => "excluded".to_owned(),
             };
@@ -254,8 +258,8 @@ assignments:
             &[],
             &expect![[r#"
             300000000001/ap-southeast-2 nothing
-            300000000001/eu-west-1 corporate:2 existing Keep
-            300000000001/us-east-1 corporate:2 existing Keep
+            300000000001/eu-west-1 corporate:2 existing Adopt
+            300000000001/us-east-1 corporate:2 existing Adopt
             300000000002/eu-west-1 lenient:1 existing Replace
             300000000002/us-east-1 nothing
             300000000003/eu-west-1 excluded
@@ -276,7 +280,7 @@ assignments:
             &only,
             &[],
             &expect![[r#"
-            300000000001/us-east-1 corporate:2 existing Keep
+            300000000001/us-east-1 corporate:2 existing Adopt
             300000000002/us-east-1 nothing
             300000000003/us-east-1 excluded
             300000000004/us-east-1 nothing

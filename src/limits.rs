@@ -2,6 +2,11 @@
 //!
 //! They guard against a slip of the pen, not against an attacker. Putting things right under a
 //! revision that is approved is never limited.
+//!
+//! What somebody else made and the keeper adopted is a case of its own: to release it takes a person's
+//! approval, whatever the limits. See [`Approval`].
+
+mod approval;
 
 use std::fmt;
 
@@ -16,6 +21,8 @@ use crate::plan::{
 };
 use crate::record::{Record, Records};
 use crate::resource_policy::Resource;
+
+pub use approval::Approval;
 
 /// How far a revision has come: what the ledger knows of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +40,9 @@ pub struct Rollout {
     /// What accounts that moved in the tree had replaced and released under it, once it was approved.
     #[serde(default)]
     pub moved: Moved,
+    /// How often a person approved it. A revision within its limits is approved without one.
+    #[serde(default)]
+    pub approvals: u32,
 }
 
 /// How much moves of accounts have changed lately. A mistake in the tree is limited like one in the
@@ -52,7 +62,8 @@ const MOVES_COUNTED_SECONDS: u64 = 24 * 3600;
 impl Rollout {
     /// A revision that nobody has seen before.
     pub fn new(revision: Revision) -> Rollout {
-        Rollout { revision, approved: false, done: Extent::default(), counted: None, moved: Moved::default() }
+        let (done, moved) = (Extent::default(), Moved::default());
+        Rollout { revision, approved: false, done, counted: None, moved, approvals: 0 }
     }
 
     /// Takes note of what the whole revision would change. Within the limits it is approved by that.
@@ -80,17 +91,18 @@ impl Rollout {
         admitted
     }
 
-    /// Lets the revision change as much as it wants, and moves begin to count anew.
+    /// A person lets the revision change as much as it wants, and moves begin to count anew.
     #[must_use]
     pub fn approve(self) -> Rollout {
-        Rollout { approved: true, moved: Moved::default(), ..self }
+        let approvals = self.approvals.saturating_add(1);
+        Rollout { approved: true, moved: Moved::default(), approvals, ..self }
     }
 }
 
 /// How much is replaced and released.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
-    /// Enforcements replaced by others.
+    /// Enforcements replaced by others, and those of others that are adopted.
     pub replacements: u32,
     /// Enforcements released.
     pub releases: u32,
@@ -103,7 +115,7 @@ impl Extent {
         for change in plan.changes() {
             match change {
                 Change::Replace { .. } if is_repair(change, records, revision) => {}
-                Change::Replace { .. } => extent.replacements += 1,
+                Change::Replace { .. } | Change::Adopt { .. } => extent.replacements += 1,
                 Change::Release { .. } => extent.releases += 1,
                 Change::Enforce { .. }
                 | Change::EnsureCopy { .. }
@@ -166,6 +178,7 @@ pub fn is_repair(change: &Change, records: &Records, revision: &Revision) -> boo
         }
         Change::Replace { ownership: Ownership::Foreign, .. }
         | Change::Enforce { repair: false, .. }
+        | Change::Adopt { .. }
         | Change::Release { broken: None, .. }
         | Change::EnsureCopy { .. }
         | Change::Tidy { .. }
@@ -182,6 +195,7 @@ fn is_a_move(change: &Change, records: &Records, has_moved: impl Fn(&OrgPath, &T
             stood.is_some_and(|path| has_moved(path, target))
         }
         Change::Replace { .. }
+        | Change::Adopt { .. }
         | Change::Release { .. }
         | Change::Enforce { .. }
         | Change::EnsureCopy { .. }
@@ -227,7 +241,8 @@ impl Plan {
             match change {
                 Change::Replace { .. } => extent.replacements += 1,
                 Change::Release { .. } => extent.releases += 1,
-                Change::Enforce { .. }
+                Change::Adopt { .. }
+                | Change::Enforce { .. }
                 | Change::EnsureCopy { .. }
                 | Change::Tidy { .. }
                 | Change::Policy(_) => {}
@@ -281,6 +296,7 @@ impl Plan {
                     ours.is_some_and(|ours| Drift::between(&ours.enforcement, to).is_none())
                 }
                 Change::Replace { ownership: Ownership::Foreign, .. }
+                | Change::Adopt { .. }
                 | Change::Release { .. }
                 | Change::Tidy { .. }
                 | Change::Policy(_) => false,

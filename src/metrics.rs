@@ -239,7 +239,7 @@ mod tests {
     }
 
     fn in_sync() -> TargetReport {
-        TargetReport::Decided(Decision::InSync(InSync { enforced: None, correction: None }))
+        TargetReport::Decided(Decision::InSync(InSync::default()))
     }
 
     fn report(targets: impl IntoIterator<Item = TargetReport>) -> Report {

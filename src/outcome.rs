@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::ids::{AccountId, Region, Target};
 use crate::limits::is_repair;
-use crate::plan::{Change, Decision, HoldReason};
+use crate::plan::{Change, Decision, HandedBack, HoldReason};
 use crate::record::{CONTESTED_REPAIRS, Record};
 use crate::report::{Outcome, Report, TargetReport, Waits};
 use crate::resolved::Unusable;
@@ -36,6 +36,10 @@ pub enum Kind {
     Applied,
     /// Somebody had removed or changed ours, and it is back.
     Repaired,
+    /// What somebody else made is as wanted, and was taken over.
+    Adopted,
+    /// What was adopted is somebody else's again.
+    HandedBack,
     /// Something should be written, and isn't.
     Held,
     /// An enforcement was removed.
@@ -52,9 +56,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Applied,
         Kind::Repaired,
+        Kind::Adopted,
+        Kind::HandedBack,
         Kind::Held,
         Kind::Released,
         Kind::Broken,
@@ -68,6 +74,8 @@ impl Kind {
         match self {
             Kind::Applied => "Enforcement Applied",
             Kind::Repaired => "Enforcement Repaired",
+            Kind::Adopted => "Enforcement Adopted",
+            Kind::HandedBack => "Enforcement Handed Back",
             Kind::Held => "Enforcement Held",
             Kind::Released => "Enforcement Released",
             Kind::Broken => "Enforcement Broken",
@@ -134,6 +142,7 @@ pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> 
     let told = Telling { report, circumstances: Circumstances { cause, now }, now };
     let mut events = Vec::new();
     let mut broken = BrokenVersions::default();
+    events.extend(report.handed_back.iter().map(|(target, it)| told.handed_back(target, it)));
     for (target, result) in &report.targets {
         let before = report.before.get(target);
         match result {
@@ -248,6 +257,13 @@ impl<'a> Telling<'a> {
                 let repair = is_repair(change, &self.report.before, &self.report.revision);
                 (if repair { format!("changed.{drift}") } else { "another".to_owned() }, repair)
             }
+            Change::Adopt { seen, .. } => {
+                detail.guardrail(&seen.enforcement);
+                detail.present(seen);
+                detail.principal = seen.last_writer();
+                detail.reason("as_wanted".to_owned(), &change.to_string());
+                return vec![self.event(Kind::Adopted, &detail)];
+            }
             Change::Release { from, broken, .. } => {
                 detail.guardrail(&from.enforcement);
                 detail.previous(from);
@@ -280,6 +296,17 @@ impl<'a> Telling<'a> {
         events
     }
 
+    /// What is told of what was adopted and is somebody else's again.
+    fn handed_back(self, target: &'a Target, handed_back: &'a HandedBack) -> Event {
+        let HandedBack { adopted, seen } = handed_back;
+        let mut detail = self.detail(target);
+        detail.guardrail(adopted);
+        detail.present(seen);
+        detail.principal = seen.last_writer();
+        detail.reason("existing_keep".to_owned(), &format!("{target} {handed_back}"));
+        self.event(Kind::HandedBack, &detail)
+    }
+
     /// What is told of a target in which something should be written, and wasn't.
     fn held(self, target: &'a Target, result: &'a TargetReport, before: Option<&Record>) -> Option<Event> {
         let (would, principal) = match result {
@@ -290,9 +317,9 @@ impl<'a> Telling<'a> {
                 HoldReason::NotCounted { .. }
                 | HoldReason::LedgerUnavailable
                 | HoldReason::Contested { .. } => return None,
-                HoldReason::NotOurs { by } | HoldReason::ChangedBySomeoneElse { by } => {
-                    (held.would.as_ref(), by.as_deref())
-                }
+                HoldReason::NotOurs { by }
+                | HoldReason::ChangedBySomeoneElse { by }
+                | HoldReason::ReleasesAdopted { by, revision: _ } => (held.would.as_ref(), by.as_deref()),
                 _ => (held.would.as_ref(), None),
             },
             TargetReport::Attempted(Outcome { change, .. }) => (Some(change), None),
@@ -312,7 +339,7 @@ impl<'a> Telling<'a> {
                 detail.guardrail(to);
                 detail.present(from);
             }
-            Some(Change::Release { from, .. }) => detail.present(from),
+            Some(Change::Adopt { seen: from, .. } | Change::Release { from, .. }) => detail.present(from),
             Some(Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_)) | None => {}
         }
         Some(self.event(Kind::Held, &detail))

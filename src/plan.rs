@@ -1,19 +1,24 @@
 //! Decides. No I/O, no clock, and it cannot fail: what can't be decided is held, with its reason.
 //!
-//! | wanted ↓ / seen → | absent | equal | differs, ours | differs, foreign | unreadable |
-//! | --- | --- | --- | --- | --- | --- |
-//! | a guardrail | enforce | in sync, adopted | replace | `existing`: replace, or held | held |
-//! | nothing | in sync | – | release what we last applied, else held | left alone | held if ours |
-//! | unassigned, excluded | left alone | left alone | left alone | left alone | left alone |
+//! | wanted ↓ / seen → | absent | equal, ours | equal, foreign | differs, ours | differs, foreign | unreadable |
+//! | --- | --- | --- | --- | --- | --- | --- |
+//! | a guardrail, `existing: keep` | enforce | in sync | in sync, kept | replace | held | held |
+//! | a guardrail, `existing: adopt` | enforce | in sync | adopt | replace | held | held |
+//! | a guardrail, `existing: replace` | enforce | in sync | adopt | replace | replace | held |
+//! | nothing | in sync | – | – | release what we last applied, else held | left alone | held if ours |
+//! | unassigned, excluded | left alone | left alone | left alone | left alone | left alone | left alone |
 //!
-//! A guardrail that is enforced and equal but can't be used is *broken*, never in sync.
+//! What was adopted is ours, but under `existing: keep`, where it is handed back first. To release it
+//! takes an approval, see [`crate::limits`]. A guardrail that is enforced and equal but can't be used is *broken*, never in sync.
 
 mod audit;
 mod broken;
 mod change;
+mod claim;
 mod code;
 mod decide;
 mod json;
+mod line;
 mod policies;
 mod print;
 mod safe;
@@ -35,12 +40,15 @@ use crate::own_roles::OwnRoles;
 use crate::record::{Record, Records};
 use crate::resolved::{Resolved, Unusable};
 use crate::resource_policy::Resource;
+use claim::handed_back;
 
 pub use broken::{BrokenGuardrail, broken_guardrails};
 pub use change::{Change, Ownership, PolicyChange, Purpose};
+pub use claim::{HandedBack, Kept};
 pub use decide::decide;
+pub use line::{Line, Mark};
 pub use policies::{PolicyAction, PolicyDecision, Use, decide_policy, decide_withdrawal, use_of};
-pub use print::{Counts, Line, Mark};
+pub use print::Counts;
 pub use safe::{Proof, SafePlan};
 
 /// What is to be done in every target that was looked at, and why nothing is done in the others.
@@ -51,6 +59,8 @@ pub struct Plan {
     pub policies: BTreeMap<Resource, PolicyDecision>,
     /// One decision per target.
     pub decisions: BTreeMap<Target, Decision>,
+    /// What was adopted and is somebody else's again, whatever else is decided about the target.
+    pub handed_back: BTreeMap<Target, HandedBack>,
     /// Accounts that were not looked at because no call can work there.
     pub skipped: BTreeMap<AccountId, AccountState>,
 }
@@ -71,19 +81,21 @@ pub enum Decision {
 }
 
 /// A target that is as wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InSync {
     /// What is enforced there; `None` where nothing is, on purpose.
     pub enforced: Option<Enforcement>,
     /// Where the record says otherwise, what it should be told.
     pub correction: Option<Correction>,
+    /// Where somebody else made it and it stays theirs: what they made.
+    pub kept: Option<Kept>,
 }
 
 /// What the record should be told of a target that is as wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Correction {
-    /// What is there is what the baseline wants: it is ours from now on.
-    Adopt,
+    /// What is there is ours, by AWS's word or an earlier record, and the record doesn't say just that.
+    Remember,
     /// What was ours is gone, or never arrived, and nothing is wanted: what comes there next isn't ours.
     Forget,
 }
@@ -170,6 +182,13 @@ pub enum HoldReason {
     },
     /// Nobody proved that the member can apply the guardrail.
     NotProven,
+    /// It would release what somebody else made and we adopted. That takes an approval, whatever the limits.
+    ReleasesAdopted {
+        /// The baseline's revision.
+        revision: Revision,
+        /// Who made it, as far as AWS says.
+        by: Option<String>,
+    },
     /// The revision changes more than its limits allow, and nobody has approved it.
     NotApproved {
         /// The baseline's revision.
@@ -210,6 +229,7 @@ impl HoldReason {
             | HoldReason::ChangedBySomeoneElse { .. }
             | HoldReason::Mode { .. }
             | HoldReason::NotProven
+            | HoldReason::ReleasesAdopted { .. }
             | HoldReason::NotApproved { .. } => false,
         }
     }
@@ -250,16 +270,17 @@ pub struct Grounds<'a> {
 pub fn plan(resolved: &Resolved, observed: &Observed, records: &Records, grounds: Grounds<'_>) -> Plan {
     let unknown = Record::default();
     let unseen = Observation::Unreadable(Failure::not_observed());
-    let decisions = resolved
-        .iter()
-        .map(|(target, wish)| {
-            let seen = observed.get(target).unwrap_or(&unseen);
-            let record = records.get(target).unwrap_or(&unknown);
-            let decision = decide(target, wish, seen, record, grounds);
-            (target.clone(), paced(decision, seen, record, grounds.now))
-        })
-        .collect();
-    Plan { decisions, ..Plan::default() }
+    let mut plan = Plan::default();
+    for (target, wish) in resolved {
+        let seen = observed.get(target).unwrap_or(&unseen);
+        let record = records.get(target).unwrap_or(&unknown);
+        if let Some(handed_back) = handed_back(&target.account, wish, seen, record, grounds) {
+            plan.handed_back.insert(target.clone(), handed_back);
+        }
+        let decision = decide(target, wish, seen, record, grounds);
+        plan.decisions.insert(target.clone(), paced(decision, seen, record, grounds.now));
+    }
+    plan
 }
 
 /// A repair that somebody undid several times within the hour waits a while: we keep at it, but
@@ -315,12 +336,13 @@ impl Plan {
         if mode == Mode::Audit {
             plan.audit();
         }
+        plan.keep_unadopted();
         plan
     }
 
     /// Holds every change for which `reason` finds one.
     pub fn hold_changes(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
-        let Plan { mut policies, decisions, skipped } = self;
+        let Plan { mut policies, decisions, handed_back, skipped } = self;
         for decision in policies.values_mut() {
             if let PolicyAction::Change(change) = &decision.action
                 && let Some(reason) = reason(&Change::Policy(change.clone()))
@@ -345,7 +367,7 @@ impl Plan {
                 }
             })
             .collect();
-        Plan { policies, decisions, skipped }
+        Plan { policies, decisions, handed_back, skipped }
     }
 }
 

@@ -18,6 +18,7 @@ mod granting;
 mod inspected;
 mod kept;
 mod leftovers;
+mod logged;
 mod manner;
 mod members;
 mod notes;

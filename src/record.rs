@@ -36,8 +36,10 @@ pub struct Record {
     /// A write that was begun. Until it is confirmed it proves nothing: the write may have failed,
     /// and what is there may be somebody else's.
     pub intent: Option<Intent>,
-    /// What somebody else had configured before we replaced it; kept so that it can be put back.
+    /// What somebody else had configured here last, and what became of it; kept so that it can be put back.
     pub previous: Option<Previous>,
+    /// A release that waits for a person's approval.
+    pub awaited: Option<Awaited>,
     /// When we released last.
     pub released_at: Option<Timestamp>,
     /// When each recent repair of ours was made; several within an hour mean that somebody fights us.
@@ -162,13 +164,40 @@ pub struct Intent {
     pub revision: Revision,
 }
 
-/// A foreign configuration that we replaced.
+/// What somebody else had configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Previous {
     /// What it was, and whose.
     pub seen: Seen,
-    /// When it was replaced.
+    /// When that became of it.
     pub at: Timestamp,
+    /// What became of it. Earlier versions recorded only what they replaced.
+    #[serde(default)]
+    pub fate: Fate,
+}
+
+/// What became of a configuration that somebody else had made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// Another one was written over it, or was about to be.
+    #[default]
+    Replaced,
+    /// It was released, or was about to be.
+    Released,
+    /// It stayed, and became ours.
+    Adopted,
+    /// It stayed, and stayed theirs.
+    Kept,
+}
+
+/// Since when the release of what was adopted waits for a person's approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    /// Under which baseline it is to be released.
+    pub revision: Revision,
+    /// How often that had been approved then: one more approval is the one that is awaited.
+    pub approvals: u32,
 }
 
 /// Resource policies that we added a grant to, and when. Nothing else is ever taken out of one.
@@ -216,8 +245,24 @@ pub enum Note {
         /// Whether somebody had removed or changed ours before.
         repair: bool,
     },
-    /// What is there was found equal to what is wanted, which makes it ours as well.
-    Adopted(Ours),
+    /// What is there is ours, which the record didn't say in just this way.
+    Remembered(Ours),
+    /// What somebody else made was found as wanted, which makes it ours as well.
+    Adopted {
+        /// What is ours now.
+        ours: Ours,
+        /// What was there, and who made it.
+        previous: Box<Seen>,
+    },
+    /// What somebody else made stays theirs, whether or not it had been adopted.
+    Kept {
+        /// What is there, and who made it.
+        seen: Box<Seen>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The release of what was adopted waits for an approval.
+    Awaits(Awaited),
     /// It was released: nothing there is ours any more.
     Released {
         /// When.
@@ -235,10 +280,19 @@ pub enum Note {
         seen: Option<LastSeen>,
         /// The result in words, for the history.
         text: String,
+        /// Whether the run changed something, so that the history tells of it in any case.
+        wrote: bool,
     },
 }
 
 impl Record {
+    /// What is ours is known, with no write under way and no release awaited.
+    fn settle(&mut self, ours: Option<Ours>) {
+        self.intent = None;
+        self.awaited = None;
+        self.set_ours(ours);
+    }
+
     fn set_ours(&mut self, ours: Option<Ours>) {
         let guardrail = |ours: &Option<Ours>| ours.as_ref().map(|ours| ours.enforcement.guardrail.clone());
         let (before, now) = (guardrail(&self.ours), guardrail(&ours));
@@ -276,7 +330,8 @@ impl Record {
         match note {
             Note::Begun { intent, replacing } => {
                 if let Some(seen) = replacing {
-                    self.previous = Some(Previous { seen: *seen, at: intent.at });
+                    let fate = if intent.to.is_some() { Fate::Replaced } else { Fate::Released };
+                    self.previous = Some(Previous { seen: *seen, at: intent.at, fate });
                 }
                 self.intent = Some(intent);
             }
@@ -284,29 +339,44 @@ impl Record {
                 if repair {
                     self.count_repair(ours.at);
                 }
-                self.intent = None;
-                self.set_ours(Some(ours));
+                self.settle(Some(ours));
             }
-            Note::Adopted(ours) => {
-                self.intent = None;
-                self.set_ours(Some(ours));
+            Note::Remembered(ours) => self.settle(Some(ours)),
+            Note::Adopted { ours, previous } => {
+                self.previous = Some(Previous { seen: *previous, at: ours.at, fate: Fate::Adopted });
+                self.settle(Some(ours));
             }
+            Note::Kept { seen, at } => {
+                self.previous = Some(Previous { seen: *seen, at, fate: Fate::Kept });
+                self.settle(None);
+            }
+            Note::Awaits(awaited) => self.awaited = Some(awaited),
             Note::Released { at } => {
-                self.intent = None;
-                self.set_ours(None);
+                self.settle(None);
                 self.released_at = Some(at);
             }
             Note::NotArrived => self.intent = None,
             Note::Tidied => self.former = None,
-            Note::Checked { checked, seen, text } => self.check(checked, seen, &text),
+            Note::Checked { checked, seen, text, wrote } => self.check(checked, seen, &text, wrote),
         }
     }
 
-    fn check(&mut self, checked: Checked, seen: Option<LastSeen>, text: &str) {
+    fn check(&mut self, checked: Checked, seen: Option<LastSeen>, text: &str, wrote: bool) {
+        match checked.state {
+            State::Held
+            | State::WouldEnforce
+            | State::WouldReplace
+            | State::WouldRelease
+            | State::Failed
+            | State::Broken
+            | State::Copied => {}
+            // It isn't to be released any more.
+            State::Enforced | State::Replaced | State::Released | State::InSync | State::LeftAlone => {
+                self.awaited = None;
+            }
+        }
         let news = self.checked.as_ref().is_none_or(|last| {
-            last.state != checked.state
-                || last.reason.is_some() != checked.reason.is_some()
-                || checked.state.is_a_write()
+            last.state != checked.state || last.reason.is_some() != checked.reason.is_some() || wrote
         });
         if news {
             let Checked { at, state, event, .. } = &checked;
@@ -376,6 +446,7 @@ mod tests {
             },
             seen: None,
             text: format!("{state} at {second}"),
+            wrote: state.is_a_write(),
         }
     }
 
@@ -502,6 +573,58 @@ mod tests {
         record.note(Note::Released { at: at(3) });
         assert_eq!(record.previous.map(|previous| previous.seen), Some(seen));
         assert_eq!(record.ours, None);
+    }
+
+    #[test]
+    fn what_an_earlier_version_recorded_is_read() {
+        let earlier = r#"{"previous": {"seen": {"config_id": "abc", "enforcement": {"guardrail":
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/base", "version": "1",
+            "models": {"include": "all", "exclude": []}, "guarding": {}}, "created_by": null,
+            "updated_by": null}, "at": "2026-11-02T10:00:00Z"}}"#;
+        let record: Record = serde_json::from_str(earlier).unwrap();
+        assert_eq!(record.previous.unwrap().fate, Fate::Replaced);
+        assert_eq!(record.awaited, None);
+    }
+
+    #[test]
+    fn what_changes_hands_is_recorded_with_who_made_it() {
+        let seen = || {
+            Box::new(Seen {
+                config_id: "abc".parse().unwrap(),
+                enforcement: enforcement(),
+                created_by: Some("arn:aws:iam::300000000001:user/alice".to_owned()),
+                updated_by: None,
+            })
+        };
+        let ours = Ours {
+            enforcement: enforcement(),
+            origin: Origin::Adopted,
+            at: at(1),
+            revision: revision(),
+            path: None,
+        };
+        let mut record = Record::default();
+        record.note(Note::Adopted { ours, previous: seen() });
+        let told = |record: &Record| {
+            let previous = record.previous.clone().unwrap();
+            assert_eq!(previous.seen, *seen());
+            (record.ours.is_some(), previous.fate, record.awaited.is_some())
+        };
+        assert_eq!(told(&record), (true, Fate::Adopted, false));
+        record.note(Note::Awaits(Awaited { revision: revision(), approvals: 0 }));
+        // It is held, and waits on; it is as wanted again, and nobody waits.
+        record.note(looked(2, State::Held, Some("it takes an approval")));
+        assert!(record.awaited.is_some());
+        record.note(looked(3, State::InSync, None));
+        assert_eq!(told(&record), (true, Fate::Adopted, false));
+        record.note(Note::Awaits(Awaited { revision: revision(), approvals: 0 }));
+        let intent = Intent { to: None, at: at(4), revision: revision() };
+        record.note(Note::Begun { intent, replacing: Some(seen()) });
+        assert_eq!(told(&record), (true, Fate::Released, true));
+        record.note(Note::Released { at: at(5) });
+        assert_eq!(told(&record), (false, Fate::Released, false));
+        record.note(Note::Kept { seen: seen(), at: at(6) });
+        assert_eq!(told(&record), (false, Fate::Kept, false));
     }
 
     #[test]

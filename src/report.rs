@@ -11,8 +11,8 @@ use crate::ids::{AccountId, Target};
 use crate::observed::Observation;
 use crate::organization::AccountState;
 use crate::plan::{
-    BrokenGuardrail, Change, Decision, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision,
-    broken_guardrails,
+    BrokenGuardrail, Change, Decision, HandedBack, HoldReason, Plan, PolicyAction, PolicyChange,
+    PolicyDecision, broken_guardrails,
 };
 use crate::record::Records;
 use crate::resource_policy::Resource;
@@ -31,6 +31,8 @@ pub struct Report {
     pub policies: BTreeMap<Resource, PolicyReport>,
     /// Every target's result, in order.
     pub targets: BTreeMap<Target, TargetReport>,
+    /// What had been adopted and is somebody else's again.
+    pub handed_back: BTreeMap<Target, HandedBack>,
     /// Accounts that were not looked at because no call can work there.
     pub skipped: BTreeMap<AccountId, AccountState>,
     /// Accounts that an event named and that are no members of the organization.
@@ -113,6 +115,14 @@ pub struct Outcome {
 }
 
 impl TargetReport {
+    /// The verb of the change that was attempted, if one was.
+    pub fn change(&self) -> Option<&'static str> {
+        match self {
+            TargetReport::Attempted(outcome) => Some(outcome.change.verb()),
+            TargetReport::Decided(_) => None,
+        }
+    }
+
     /// The state it ended in.
     pub fn state(&self) -> State {
         match self {
@@ -124,8 +134,8 @@ impl TargetReport {
                 Change::EnsureCopy { .. } => State::Copied,
                 Change::Replace { .. } => State::Replaced,
                 Change::Release { .. } => State::Released,
-                // Policies have a report of their own.
-                Change::Tidy { .. } | Change::Policy(_) => State::InSync,
+                // It was as wanted before it was taken over. Policies have a report of their own.
+                Change::Adopt { .. } | Change::Tidy { .. } | Change::Policy(_) => State::InSync,
             },
             TargetReport::Decided(decision) => match decision {
                 Decision::InSync(_) => State::InSync,
@@ -191,6 +201,7 @@ impl TargetReport {
                 Change::Release { broken, .. } => broken.as_ref().map(ToString::to_string),
                 Change::Enforce { .. }
                 | Change::Replace { .. }
+                | Change::Adopt { .. }
                 | Change::EnsureCopy { .. }
                 | Change::Tidy { .. }
                 | Change::Policy(_) => None,
@@ -199,7 +210,8 @@ impl TargetReport {
                 Decision::Held(held) => Some(held.words()),
                 Decision::Broken(broken) => Some(broken.unusable.to_string()),
                 Decision::LeftAlone(left) => Some(left.reason.to_string()),
-                Decision::InSync(_) | Decision::Change(_) => None,
+                Decision::InSync(in_sync) => in_sync.kept.as_ref().map(ToString::to_string),
+                Decision::Change(_) => None,
             },
         }
     }
@@ -224,6 +236,9 @@ impl TargetReport {
             TargetReport::Attempted(Outcome { change: Change::Tidy { stands, .. }, .. }) => {
                 stands.enforced.as_ref().map(ToString::to_string)
             }
+            TargetReport::Attempted(Outcome { change: Change::Adopt { seen, .. }, .. }) => {
+                Some(seen.enforcement.to_string())
+            }
             TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
                 change.enforces().map(|(_, to)| to.to_string())
             }
@@ -231,7 +246,8 @@ impl TargetReport {
                 Change::Replace { from, .. } | Change::Release { from, .. } => {
                     Some(from.enforcement.to_string())
                 }
-                Change::Enforce { .. }
+                Change::Adopt { .. }
+                | Change::Enforce { .. }
                 | Change::EnsureCopy { .. }
                 | Change::Tidy { .. }
                 | Change::Policy(_) => None,
@@ -252,7 +268,7 @@ impl TargetReport {
 impl Report {
     /// A report of a plan of which nothing was attempted yet.
     pub fn of(revision: Revision, plan: Plan) -> Report {
-        let Plan { policies, decisions, skipped } = plan;
+        let Plan { policies, decisions, handed_back, skipped } = plan;
         let targets = decisions
             .into_iter()
             .map(|(target, decision)| (target, TargetReport::Decided(decision)))
@@ -265,6 +281,7 @@ impl Report {
             revision,
             policies,
             targets,
+            handed_back,
             skipped,
             strangers: Vec::new(),
             warnings: Vec::new(),
@@ -275,8 +292,17 @@ impl Report {
 
     /// Adds what another part of the same run found. Later findings win.
     pub fn absorb(&mut self, other: Report) {
-        let Report { revision: _, policies, targets, skipped, strangers, warnings, ledger_trouble, before } =
-            other;
+        let Report {
+            revision: _,
+            policies,
+            targets,
+            handed_back,
+            skipped,
+            strangers,
+            warnings,
+            ledger_trouble,
+            before,
+        } = other;
         // Before the first look counts. What this very run recorded of a target is no news from before.
         for (target, record) in before {
             if !self.targets.contains_key(&target) {
@@ -303,6 +329,7 @@ impl Report {
             }
         }
         let known = self.strangers.clone();
+        self.handed_back.extend(handed_back);
         self.skipped.extend(skipped);
         self.strangers.extend(strangers.into_iter().filter(|stranger| !known.contains(stranger)));
         self.warnings.extend(warnings);

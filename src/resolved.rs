@@ -73,7 +73,10 @@ pub enum Wish {
     /// This enforcement.
     Enforce(Box<Enforce>),
     /// No enforcement.
-    Nothing,
+    Nothing {
+        /// What to do with a configuration that somebody else made.
+        existing: Existing,
+    },
     /// Nobody said: keep what is there.
     Unassigned,
     /// Hands off.
@@ -120,7 +123,7 @@ pub fn resolve(desired: Desired, catalog: &Catalog, organization: &OrganizationI
                 Wanted::Guardrail(wanted) => {
                     Wish::Enforce(Box::new(resolve_guardrail(*wanted, &target, catalog, organization)))
                 }
-                Wanted::Nothing => Wish::Nothing,
+                Wanted::Nothing { existing } => Wish::Nothing { existing },
                 Wanted::Unassigned => Wish::Unassigned,
                 Wanted::Excluded => Wish::Excluded,
             };

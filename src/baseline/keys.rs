@@ -48,7 +48,8 @@ pub(super) const PLACEMENTS: &Choices<Placement> =
     &[("central", Placement::Central), ("copy", Placement::Copy)];
 pub(super) const ON_UNUSABLE: &Choices<OnUnusable> =
     &[("keep", OnUnusable::Keep), ("release", OnUnusable::Release)];
-pub(super) const EXISTING: &Choices<Existing> = &[("keep", Existing::Keep), ("replace", Existing::Replace)];
+pub(super) const EXISTING: &Choices<Existing> =
+    &[("keep", Existing::Keep), ("adopt", Existing::Adopt), ("replace", Existing::Replace)];
 
 /// The word that was probably meant, if one is near.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

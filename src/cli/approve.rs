@@ -1,5 +1,7 @@
 //! `guardrailctl approve`: lets the present baseline change more than its limits allow.
 
+use std::collections::BTreeMap;
+
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
@@ -9,13 +11,16 @@ use super::output::{self, ADDED, paint};
 use super::{OK, Output, USAGE, deployed, durable_ledger, settings};
 use crate::baseline::{Limits, Revision};
 use crate::cloud::{Access, Patience};
+use crate::enforcement::Enforcement;
+use crate::ids::Target;
 use crate::limits::Rollout;
 use crate::reconcile::{Ask, Keeper, Stopped};
 use crate::settings::BaselineSource;
 use crate::trigger::{Accounts, Regions};
 
 /// Puts the approval into the ledger, and asks the deployed keeper to act on it at once. Moves of
-/// accounts that were held because there were too many within a day are let go as well.
+/// accounts that were held because there were too many within a day are let go as well, and so is the
+/// release of what somebody else made and the keeper adopted.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The revision: that of the present baseline
@@ -44,8 +49,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let known = keeper.ledger().rollout().await.map_err(Stopped::Ledger)?;
     let rollout = known.filter(|known| known.revision == *revision);
     let rollout = rollout.unwrap_or_else(|| Rollout::new(revision.clone()));
+    let adopted = awaited(&keeper, revision).await?;
     if *output == Output::Text {
         print(&rollout, baseline.limits);
+        print_adopted(&adopted);
     }
     if !asking.confirmed(&format!("Approve baseline {revision}?"))? {
         return Ok(super::UNFINISHED);
@@ -70,6 +77,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             "counted": rollout.counted,
             "done": rollout.done,
             "limits": in_json(baseline.limits),
+            "releases_adopted": adopted.keys().collect::<Vec<_>>(),
             "requested": asked.as_ref().map(deployed::in_json),
         })),
         Output::Text => {
@@ -83,8 +91,46 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(OK)
 }
 
+/// How many releases are listed.
+const LISTED: usize = 20;
+
+/// What was adopted and waits for this approval to be released, by the record.
+async fn awaited(keeper: &Keeper, revision: &Revision) -> Result<BTreeMap<Target, Enforcement>, Stopped> {
+    let mut found = BTreeMap::new();
+    let mut from = None;
+    loop {
+        let (accounts, next) = keeper.ledger().known_accounts(from).await?;
+        for (account, record) in accounts {
+            for (region, record) in record.regions {
+                if record.awaited.is_some_and(|awaited| awaited.revision == *revision)
+                    && let Some(ours) = record.ours
+                {
+                    found.insert(Target { account: account.clone(), region }, ours.enforcement);
+                }
+            }
+        }
+        from = next;
+        if from.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+fn print_adopted(adopted: &BTreeMap<Target, Enforcement>) {
+    if adopted.is_empty() {
+        return;
+    }
+    output::print(format_args!("  made by somebody else, adopted, and to be released: {}", adopted.len()));
+    for (target, enforcement) in adopted.iter().take(LISTED) {
+        output::print(format_args!("    {target} {enforcement}"));
+    }
+    if adopted.len() > LISTED {
+        output::print(format_args!("    and {} more", adopted.len() - LISTED));
+    }
+}
+
 fn print(rollout: &Rollout, limits: Limits) {
-    let Rollout { revision, approved, done, counted, moved } = rollout;
+    let Rollout { revision, approved, done, counted, moved, approvals: _ } = rollout;
     let counted = counted.map_or_else(
         || "nobody has counted yet what it would change".to_owned(),
         |counted| format!("all of it: {counted}"),

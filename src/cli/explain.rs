@@ -15,7 +15,7 @@ use crate::observed::Observation;
 use crate::organization::OrgPath;
 use crate::plan::{Decision, Plan};
 use crate::reconcile::{Keeper, Stopped, Survey, everything};
-use crate::record::{AccountRecord, Origin, Record};
+use crate::record::{AccountRecord, Awaited, Fate, Origin, Record};
 use crate::settings::BaselineSource;
 use crate::status::{Criteria, Judged, Standing, Subject, judge};
 use crate::trigger::{Accounts, Regions, Scope};
@@ -179,9 +179,10 @@ impl Explained<'_> {
                 ("hold", format!("held: {}{}", held.reason, would.unwrap_or_default()))
             }
             Some(Decision::Broken(broken)) => ("broken", format!("broken: {}", broken.unusable)),
-            Some(Decision::InSync(in_sync)) => match &in_sync.enforced {
-                Some(_) => ("in-sync", "in sync".to_owned()),
-                None => ("in-sync", "in sync: nothing is wanted, and nothing is there".to_owned()),
+            Some(Decision::InSync(in_sync)) => match (&in_sync.enforced, &in_sync.kept) {
+                (Some(_), Some(kept)) => ("in-sync", format!("in sync: {kept}")),
+                (Some(_), None) => ("in-sync", "in sync".to_owned()),
+                (None, _) => ("in-sync", "in sync: nothing is wanted, and nothing is there".to_owned()),
             },
             Some(Decision::LeftAlone(left)) => ("leave-alone", format!("left alone: {}", left.reason)),
             None => match self.survey.organization.accounts.get(&self.target.account) {
@@ -266,8 +267,18 @@ fn row(name: &str, text: &str) {
 
 /// What was recorded, a line each.
 fn told(record: &Record, account: &AccountRecord, now: Timestamp) -> Vec<(&'static str, String)> {
-    let Record { ours, former: _, intent, previous, released_at, repairs, checked, seen: _, history: _ } =
-        record;
+    let Record {
+        ours,
+        former: _,
+        intent,
+        previous,
+        awaited,
+        released_at,
+        repairs,
+        checked,
+        seen: _,
+        history: _,
+    } = record;
     let mut lines = Vec::new();
     match ours {
         Some(ours) => {
@@ -290,7 +301,16 @@ fn told(record: &Record, account: &AccountRecord, now: Timestamp) -> Vec<(&'stat
     if let Some(previous) = previous {
         let by = previous.seen.last_writer().unwrap_or("somebody");
         let age = Age::of(previous.at, now);
-        lines.push(("before", format!("{} of {by}, replaced {age}", previous.seen.enforcement)));
+        let (name, fate) = match previous.fate {
+            Fate::Replaced => ("before", "replaced"),
+            Fate::Released => ("before", "released"),
+            Fate::Adopted => ("before", "adopted"),
+            Fate::Kept => ("foreign", "kept, recorded"),
+        };
+        lines.push((name, format!("{} of {by}, {fate} {age}", previous.seen.enforcement)));
+    }
+    if let Some(Awaited { revision, approvals: _ }) = awaited {
+        lines.push(("awaited", format!("an approval of baseline {revision}, to release what was adopted")));
     }
     if let Some(at) = released_at {
         lines.push(("released", Age::of(*at, now).to_string()));

@@ -19,7 +19,7 @@ use crate::ids::{AccountId, Region, Target};
 use crate::observed::Observation;
 use crate::organization::Account;
 use crate::reconcile::{Ask, Keeper, Stopped, everything};
-use crate::record::AccountRecord;
+use crate::record::{AccountRecord, Origin};
 use crate::report::TargetReport;
 use crate::settings::BaselineSource;
 use crate::status::wanted_in;
@@ -185,7 +185,11 @@ impl Offboarding<'_> {
         }
         for (region, record) in &self.record.regions {
             if let Some(ours) = &record.ours {
-                output::print(format_args!("{account}/{region} release {}", ours.enforcement));
+                let adopted = match ours.origin {
+                    Origin::Applied => "",
+                    Origin::Adopted => " (somebody else made it, and it was adopted)",
+                };
+                output::print(format_args!("{account}/{region} release {}{adopted}", ours.enforcement));
             }
         }
         if self.record.regions_of_ours().next().is_none() {
@@ -232,11 +236,14 @@ impl Offboarding<'_> {
         let survey = self.keeper.survey(self.baseline, &self.scope(), &|step| bar.step(step)).await?;
         let own_roles = &self.keeper.settings().own_roles;
         let account = &self.arguments.account;
-        let told = survey.observed.into_iter().map(|(Target { region, .. }, seen)| {
-            let was_ours = self.record.regions.get(&region).is_some_and(|record| record.ours.is_some());
+        let records = survey.records;
+        let told = survey.observed.into_iter().map(|(target, seen)| {
+            // What was adopted may have been handed back meanwhile.
+            let is_ours = records.get(&target).is_some_and(|record| record.ours.is_some());
+            let region = target.region;
             let after = match seen {
                 Observation::Absent => After::Nothing,
-                Observation::Enforced(seen) if was_ours || seen.bears_our_name(own_roles, account) => {
+                Observation::Enforced(seen) if is_ours || seen.bears_our_name(own_roles, account) => {
                     After::Ours(seen.enforcement)
                 }
                 Observation::Enforced(seen) => After::NotOurs(seen.enforcement),

@@ -62,7 +62,7 @@ pub(super) fn line(line: &Line) -> String {
     let Line { mark, text } = line;
     let style = match mark {
         Mark::Add => ADDED,
-        Mark::Alter => ALTERED,
+        Mark::Alter | Mark::Claim => ALTERED,
         Mark::Remove => REMOVED,
         Mark::Would | Mark::Hold => HELD,
         Mark::Broken => BROKEN,

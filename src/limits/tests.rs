@@ -77,7 +77,7 @@ fn replace(number: u32, ownership: Ownership) -> Change {
 }
 
 fn release(number: u32, broken: Option<Unusable>) -> Change {
-    Change::Release { target: target(number), from: there(), broken }
+    Change::Release { target: target(number), from: there(), broken, adopted: false }
 }
 
 fn policy(resource: &str, purpose: Purpose) -> Change {
@@ -142,7 +142,7 @@ fn an_approval_lets_moves_count_anew_and_changes_nothing_else() {
         moved: Moved { since: NOW, extent: extent(5, 6) },
         ..Rollout::new(revision())
     };
-    let approved = Rollout { approved: true, moved: Moved::default(), ..before.clone() };
+    let approved = Rollout { approved: true, moved: Moved::default(), approvals: 1, ..before.clone() };
     assert_eq!(before.approve(), approved);
 }
 

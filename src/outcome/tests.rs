@@ -85,7 +85,7 @@ fn replace(ownership: Ownership) -> Change {
 }
 
 fn release(broken: Option<Unusable>) -> Change {
-    Change::Release { target: here(), from: seen(2, None), broken }
+    Change::Release { target: here(), from: seen(2, None), broken, adopted: false }
 }
 
 fn done(change: Change) -> TargetReport {
@@ -429,7 +429,7 @@ fn a_write_that_failed_is_held() {
 #[test]
 fn what_passes_by_itself_is_not_told() {
     let reason = HoldReason::NotCounted { revision: REVISION.parse().unwrap() };
-    let in_sync = TargetReport::Decided(Decision::InSync(InSync { enforced: None, correction: None }));
+    let in_sync = TargetReport::Decided(Decision::InSync(InSync::default()));
     for result in [held(reason, Some(enforce(false))), in_sync] {
         assert_eq!(names(&told(&one(result, None))), [""; 0]);
     }
@@ -479,6 +479,32 @@ fn a_release() {
     );
     let unusable = Unusable::NotReady { status: "FAILED".to_owned() };
     assert_eq!(names(&told(&one(done(release(Some(unusable))), None))), ["Enforcement Released not_ready"]);
+}
+
+#[test]
+fn what_somebody_else_made_is_told_when_it_changes_hands() {
+    const ADMIN: &str = "arn:aws:sts::300000000001:assumed-role/Admin/alice";
+    let adopt =
+        Change::Adopt { target: here(), key: "corporate".parse().unwrap(), seen: seen(2, Some(ADMIN)) };
+    let events = told(&one(done(adopt), None));
+    check(&events, expect![[""]]);
+    let back = crate::plan::HandedBack { adopted: enforcement(2), seen: seen(1, Some(ADMIN)) };
+    let mut report = one(TargetReport::Decided(Decision::InSync(InSync::default())), None);
+    report.handed_back.insert(here(), back);
+    let events = told(&report);
+    assert_eq!(names(&events), ["Enforcement Handed Back"]);
+    let [event] = delivered(&events).try_into().unwrap();
+    assert_eq!(event["detail"]["guardrail"]["version"], "2");
+    assert_eq!(event["detail"]["present"]["version"], "1");
+    assert_eq!(event["detail"]["principal"], ADMIN);
+    // What can't be released without an approval says whose it is.
+    let reason =
+        HoldReason::ReleasesAdopted { revision: REVISION.parse().unwrap(), by: Some(ADMIN.to_owned()) };
+    let release = Change::Release { target: here(), from: seen(2, Some(ADMIN)), broken: None, adopted: true };
+    let events = told(&one(held(reason, Some(release)), None));
+    let [event] = delivered(&events).try_into().unwrap();
+    assert_eq!(event["detail"]["reason"]["code"], "releases_adopted");
+    assert_eq!(event["detail"]["principal"], ADMIN);
 }
 
 #[test]

@@ -32,7 +32,8 @@ impl Held {
     /// The state of a target that is left so.
     pub fn state(&self) -> State {
         match self.only_audited() {
-            None | Some(Change::Policy(_)) => State::Held,
+            // An adoption that the mode keeps from being made is in sync.
+            None | Some(Change::Adopt { .. } | Change::Policy(_)) => State::Held,
             Some(Change::Replace { .. }) => State::WouldReplace,
             Some(Change::Release { .. }) => State::WouldRelease,
             Some(Change::EnsureCopy { enforced: Enforced::Own(_), .. }) => State::WouldReplace,

@@ -43,6 +43,15 @@ pub enum Change {
         /// Whose the present one is.
         ownership: Ownership,
     },
+    /// Take over what somebody else enforced, because it is what is wanted. Only the ledger is written.
+    Adopt {
+        /// Where.
+        target: Target,
+        /// What the baseline calls the guardrail.
+        key: GuardrailKey,
+        /// What is there, and who made it.
+        seen: Seen,
+    },
     /// Remove the enforcement.
     Release {
         /// Where.
@@ -51,6 +60,8 @@ pub enum Change {
         from: Seen,
         /// Why it can't be used, where that is why it is released.
         broken: Option<Unusable>,
+        /// Whether somebody else made it, and it was adopted: then it takes an approval.
+        adopted: bool,
     },
     /// Make or renew the copy of a guardrail in a member. What is enforced follows when it is ready.
     EnsureCopy {
@@ -113,6 +124,7 @@ impl Change {
         match self {
             Change::Enforce { target, .. }
             | Change::Replace { target, .. }
+            | Change::Adopt { target, .. }
             | Change::Release { target, .. }
             | Change::EnsureCopy { target, .. }
             | Change::Tidy { target, .. } => Some(target),
@@ -125,9 +137,11 @@ impl Change {
         match self {
             Change::Enforce { repair, .. } => *repair,
             Change::Replace { ownership, .. } => *ownership == Ownership::Ours,
-            Change::Release { .. } | Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_) => {
-                false
-            }
+            Change::Adopt { .. }
+            | Change::Release { .. }
+            | Change::EnsureCopy { .. }
+            | Change::Tidy { .. }
+            | Change::Policy(_) => false,
         }
     }
 
@@ -144,6 +158,7 @@ impl Change {
             | Change::Tidy { leftover: Leftover::Copy(_), .. } => true,
             Change::Enforce { .. }
             | Change::Replace { .. }
+            | Change::Adopt { .. }
             | Change::EnsureCopy { .. }
             | Change::Tidy { .. }
             | Change::Policy(_) => false,
@@ -154,17 +169,21 @@ impl Change {
     pub fn enforces(&self) -> Option<(&Target, &Enforcement)> {
         match self {
             Change::Enforce { target, to, .. } | Change::Replace { target, to, .. } => Some((target, to)),
-            Change::Release { .. } | Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_) => {
-                None
-            }
+            Change::Adopt { .. }
+            | Change::Release { .. }
+            | Change::EnsureCopy { .. }
+            | Change::Tidy { .. }
+            | Change::Policy(_) => None,
         }
     }
 
-    /// The configuration of somebody else that this change would overwrite.
+    /// The configuration of somebody else's that this change would overwrite or remove.
     pub fn overwrites_foreign(&self) -> Option<&Seen> {
         match self {
-            Change::Replace { from, ownership: Ownership::Foreign, .. } => Some(from),
+            Change::Replace { from, ownership: Ownership::Foreign, .. }
+            | Change::Release { from, adopted: true, .. } => Some(from),
             Change::Replace { .. }
+            | Change::Adopt { .. }
             | Change::Enforce { .. }
             | Change::Release { .. }
             | Change::EnsureCopy { .. }

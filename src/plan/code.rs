@@ -18,6 +18,7 @@ impl HoldReason {
             HoldReason::MayBeEnforced { .. } => "may_be_enforced".to_owned(),
             HoldReason::Policy { .. } => "policy".to_owned(),
             HoldReason::NotProven => "not_proven".to_owned(),
+            HoldReason::ReleasesAdopted { .. } => "releases_adopted".to_owned(),
             HoldReason::NotApproved { .. } => "not_approved".to_owned(),
             HoldReason::NotCounted { .. } => "not_counted".to_owned(),
             HoldReason::TooManyMoves { .. } => "too_many_moves".to_owned(),

@@ -1,8 +1,10 @@
 //! The decision about one target: one `match` over (wanted, seen, record).
 
 use super::change::{Change, Ownership};
+use super::claim::{handed_back, is_adopted, ownership};
 use super::{
-    Broken, Correction, Decision, Grounds, Held, HoldReason, InSync, LeaveReason, LedgerState, LeftAlone,
+    Broken, Correction, Decision, Grounds, Held, HoldReason, InSync, Kept, LeaveReason, LedgerState,
+    LeftAlone,
 };
 use crate::baseline::{Existing, OnUnusable};
 use crate::copy::Enforced;
@@ -20,6 +22,10 @@ pub fn decide(
     record: &Record,
     grounds: Grounds<'_>,
 ) -> Decision {
+    if handed_back(&target.account, wish, seen, record, grounds).is_some() {
+        let record = Record { ours: None, ..record.clone() };
+        return decide(target, wish, seen, &record, grounds);
+    }
     match (wish, seen) {
         (Wish::Enforce(wanted), Observation::Absent) => enforce(target, wanted, record),
         (Wish::Enforce(wanted), Observation::Enforced(seen)) => {
@@ -29,14 +35,14 @@ pub fn decide(
             held(HoldReason::Unreadable { failure: failure.clone() })
         }
 
-        (Wish::Nothing, Observation::Absent) => {
+        (Wish::Nothing { .. }, Observation::Absent) => {
             in_sync(None, record.may_be_ours().then_some(Correction::Forget))
         }
-        (Wish::Nothing, Observation::Enforced(seen)) => release(target, seen, record, grounds),
-        (Wish::Nothing, Observation::Unreadable(failure)) if record.may_be_ours() => {
+        (Wish::Nothing { .. }, Observation::Enforced(seen)) => release(target, seen, record, grounds),
+        (Wish::Nothing { .. }, Observation::Unreadable(failure)) if record.may_be_ours() => {
             held(HoldReason::Unreadable { failure: failure.clone() })
         }
-        (Wish::Nothing, Observation::Unreadable(_)) => left_alone(LeaveReason::Unreadable, seen),
+        (Wish::Nothing { .. }, Observation::Unreadable(_)) => left_alone(LeaveReason::Unreadable, seen),
 
         (Wish::Unassigned, _) => left_alone(LeaveReason::Unassigned, seen),
         (Wish::Excluded, _) => left_alone(LeaveReason::Excluded, seen),
@@ -88,12 +94,7 @@ fn compare(
 ) -> Decision {
     let drift = wanted.enforcement.as_ref().map(|to| Drift::between(&seen.enforcement, to));
     let (to, drift) = match (usable(wanted), drift) {
-        (Ok(_), Some(None)) => {
-            return in_sync(
-                Some(seen.enforcement.clone()),
-                (!knows(record, &seen.enforcement)).then_some(Correction::Adopt),
-            );
-        }
+        (Ok(_), Some(None)) => return equal(target, wanted, seen, record, grounds),
         (Ok(to), Some(Some(drift))) => (to, drift),
         (Err(unusable), Some(None)) => return broken(target, wanted, seen, &unusable, record, grounds),
         // What is wanted can't be enforced. What is there stays, unless it is known to be dead too.
@@ -122,6 +123,29 @@ fn compare(
     replacement(change, ownership, wanted, seen, grounds)
 }
 
+/// What is there is what is wanted. Whose it is tells whether somebody has to be asked.
+fn equal(target: &Target, wanted: &Enforce, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> Decision {
+    let enforced = Some(seen.enforcement.clone());
+    match (ownership(&target.account, seen, record, grounds), wanted.existing, grounds.ledger) {
+        (Ownership::Ours, _, _) => {
+            in_sync(enforced, (!knows(record, &seen.enforcement)).then_some(Correction::Remember))
+        }
+        (Ownership::Foreign, Existing::Keep, _) => {
+            let kept = Kept { seen: seen.clone(), would_adopt: false };
+            Decision::InSync(InSync { enforced, kept: Some(kept), ..InSync::default() })
+        }
+        (
+            Ownership::Foreign,
+            Existing::Adopt | Existing::Replace,
+            LedgerState::Durable | LedgerState::Volatile,
+        ) => Decision::Change(Change::Adopt {
+            target: target.clone(),
+            key: wanted.key.clone(),
+            seen: seen.clone(),
+        }),
+    }
+}
+
 /// A change of what is there, held where that is somebody else's and the baseline keeps those.
 fn replacement(
     change: Change,
@@ -136,7 +160,7 @@ fn replacement(
             LedgerState::Durable => return Decision::Change(change),
             LedgerState::Volatile => HoldReason::NoDurableLedger,
         },
-        (Ownership::Foreign, Existing::Keep) => {
+        (Ownership::Foreign, Existing::Keep | Existing::Adopt) => {
             HoldReason::NotOurs { by: seen.last_writer().map(str::to_owned) }
         }
     };
@@ -166,6 +190,7 @@ fn broken(
                 target: target.clone(),
                 from: seen.clone(),
                 broken: Some(unusable.clone()),
+                adopted: is_adopted(&target.account, seen, record, grounds),
             })
         }
         OnUnusable::Release | OnUnusable::Keep => {
@@ -175,7 +200,8 @@ fn broken(
 }
 
 fn release(target: &Target, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> Decision {
-    let change = Change::Release { target: target.clone(), from: seen.clone(), broken: None };
+    let adopted = is_adopted(&target.account, seen, record, grounds);
+    let change = Change::Release { target: target.clone(), from: seen.clone(), broken: None, adopted };
     if is_what_we_last_applied(&target.account, seen, record, grounds) {
         return Decision::Change(change);
     }
@@ -185,16 +211,6 @@ fn release(target: &Target, seen: &Seen, record: &Record, grounds: Grounds<'_>) 
             would: Some(change),
         }),
         Ownership::Foreign => left_alone(LeaveReason::Foreign, &Observation::Enforced(seen.clone())),
-    }
-}
-
-/// Ours: the record says that we applied or adopted one here and have not released it, or AWS says
-/// that one of our roles wrote it. An intent that was never confirmed proves nothing.
-fn ownership(account: &AccountId, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> Ownership {
-    if record.ours.is_some() || seen.bears_our_name(grounds.own_roles, account) {
-        Ownership::Ours
-    } else {
-        Ownership::Foreign
     }
 }
 
@@ -229,7 +245,7 @@ fn held(reason: HoldReason) -> Decision {
 }
 
 fn in_sync(enforced: Option<Enforcement>, correction: Option<Correction>) -> Decision {
-    Decision::InSync(InSync { enforced, correction })
+    Decision::InSync(InSync { enforced, correction, kept: None })
 }
 
 fn left_alone(reason: LeaveReason, seen: &Observation) -> Decision {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Decision, Held, LeftAlone, Plan};
+use super::{Change, Decision, HandedBack, Held, InSync, LeftAlone, Plan};
 use crate::enforcement::Enforcement;
 use crate::observed::Observation;
 
@@ -18,6 +18,7 @@ impl Plan {
                     Decision::Held(held) => (held.verb(), Some(held.reason.to_string())),
                     Decision::Broken(broken) => ("broken", Some(broken.unusable.to_string())),
                     Decision::LeftAlone(left) => ("leave-alone", Some(left.reason.to_string())),
+                    Decision::InSync(InSync { kept: Some(kept), .. }) => ("in-sync", Some(kept.to_string())),
                     Decision::InSync(_) => return None,
                 };
                 let (from, to) = decision.sides();
@@ -37,6 +38,7 @@ impl Plan {
             "counts": self.counts(),
             "policies": self.policies.iter().map(|(resource, decision)| decision.to_json(resource)).collect::<Vec<_>>(),
             "decisions": decisions,
+            "handed_back": self.handed_back.iter().map(HandedBack::to_json).collect::<Vec<_>>(),
             "skipped": self.skipped,
         })
     }
@@ -53,7 +55,7 @@ impl Decision {
                 Some(format!("{key}:{}", copied.unwrap_or(to.version)))
             }
             Change::EnsureCopy { key, work, .. } => Some(format!("{key}:{}", work.original.version)),
-            Change::Release { .. } | Change::Tidy { .. } | Change::Policy(_) => None,
+            Change::Adopt { .. } | Change::Release { .. } | Change::Tidy { .. } | Change::Policy(_) => None,
         }
     }
 
@@ -63,6 +65,7 @@ impl Decision {
             Decision::Change(change) | Decision::Held(Held { would: Some(change), .. }) => match change {
                 Change::Enforce { to, .. } => (None, Some(to)),
                 Change::Replace { from, to, .. } => (Some(&from.enforcement), Some(to)),
+                Change::Adopt { seen, .. } => (Some(&seen.enforcement), Some(&seen.enforcement)),
                 Change::Release { from, .. } => (Some(&from.enforcement), None),
                 Change::Tidy { stands, .. } => (stands.enforced.as_ref(), stands.enforced.as_ref()),
                 Change::EnsureCopy { .. } | Change::Policy(_) => (None, None),

@@ -5,9 +5,10 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use super::claim::maker;
 use super::{
-    BrokenGuardrail, Change, Decision, HoldReason, LeaveReason, Ownership, Plan, PolicyAction, PolicyChange,
-    Purpose, broken_guardrails,
+    BrokenGuardrail, Change, Decision, HoldReason, InSync, LeaveReason, Line, Mark, Ownership,
+    Plan, PolicyAction, PolicyChange, Purpose, broken_guardrails,
 };
 use crate::baseline::GuardrailKey;
 use crate::copy::{CopyStep, Leftover};
@@ -16,55 +17,9 @@ use crate::ids::{GuardrailVersion, Target};
 use crate::observed::Observation;
 use crate::resource_policy::Grant;
 
-/// The first character of a line: what kind of decision it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// `+` something is enforced or granted.
-    Add,
-    /// `~` something is replaced.
-    Alter,
-    /// `-` something is taken away.
-    Remove,
-    /// `?` something would be done in another mode than `audit`.
-    Would,
-    /// `!` nothing is done, and something should be.
-    Hold,
-    /// `x` what is enforced can't be used.
-    Broken,
-}
-
-impl fmt::Display for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Mark::Add => "+",
-            Mark::Alter => "~",
-            Mark::Remove => "-",
-            Mark::Would => "?",
-            Mark::Hold => "!",
-            Mark::Broken => "x",
-        })
-    }
-}
-
-/// One printed decision.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// Its kind.
-    pub mark: Mark,
-    /// The rest of it.
-    pub text: String,
-}
-
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { mark, text } = self;
-        write!(f, "{mark} {text}")
-    }
-}
-
 impl Plan {
     /// One line for every target that is not as it should be, in order of the targets; but one for
-    /// each broken guardrail, at the first of its targets.
+    /// each broken guardrail, at the first of its targets. What is handed back comes before them.
     pub fn lines(&self) -> Vec<Line> {
         let broken = self.decisions.iter().filter_map(|(target, decision)| match decision {
             Decision::Broken(broken) => Some((target, broken)),
@@ -75,7 +30,12 @@ impl Plan {
             .filter_map(|guardrail| Some((guardrail.targets.first()?.clone(), guardrail)))
             .collect();
         let policies = self.policies.iter().flat_map(|(resource, decision)| decision.lines(resource));
+        let handed_back = self
+            .handed_back
+            .iter()
+            .map(|(target, handed_back)| Line { mark: Mark::Claim, text: format!("{target} {handed_back}") });
         policies
+            .chain(handed_back)
             .chain(self.decisions.iter().filter_map(|(target, decision)| {
                 match decision {
                     Decision::Change(change) => Some(Line { mark: change.mark(), text: change.to_string() }),
@@ -83,6 +43,9 @@ impl Plan {
                     Decision::Broken(_) => broken
                         .get(target)
                         .map(|guardrail| Line { mark: Mark::Broken, text: guardrail.to_string() }),
+                    Decision::InSync(InSync { kept: Some(kept), .. }) if kept.would_adopt => {
+                        Some(Line { mark: Mark::Claim, text: format!("{target} in sync: {kept}") })
+                    }
                     Decision::InSync(_) | Decision::LeftAlone(_) => None,
                 }
             }))
@@ -99,12 +62,16 @@ impl Plan {
         for change in self.policy_changes() {
             hash.update(format!("{change:?}\n"));
         }
+        for handed_back in &self.handed_back {
+            hash.update(format!("{handed_back:?}\n"));
+        }
         hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// How many targets ended in which kind of decision.
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts { skipped: self.skipped.len(), ..Counts::default() };
+        let (skipped, handed_back) = (self.skipped.len(), self.handed_back.len());
+        let mut counts = Counts { skipped, handed_back, ..Counts::default() };
         for policy in self.policies.values() {
             match &policy.action {
                 PolicyAction::Change(_) => counts.to_change += 1,
@@ -139,6 +106,8 @@ pub struct Counts {
     pub broken: usize,
     /// Targets as wanted.
     pub in_sync: usize,
+    /// Targets in which what was adopted is somebody else's again.
+    pub handed_back: usize,
     /// Targets that are none of our business.
     pub left_alone: usize,
     /// Accounts in which no call can work.
@@ -147,9 +116,9 @@ pub struct Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { to_change, would_change, held, broken, in_sync, left_alone, skipped } = *self;
+        let Counts { to_change, would_change, held, broken, in_sync, handed_back, left_alone, skipped } = *self;
         write!(f, "{to_change} to change, {held} held, {in_sync} in sync")?;
-        for (count, word) in [(would_change, "would change"), (broken, "broken"), (left_alone, "left alone")]
+        for (count, word) in [(would_change, "would change"), (broken, "broken"), (handed_back, "handed back"), (left_alone, "left alone")]
         {
             if count > 0 {
                 write!(f, ", {count} {word}")?;
@@ -178,6 +147,7 @@ impl Change {
             Change::Enforce { .. } => Mark::Add,
             Change::Policy(PolicyChange { from: None, purpose: Purpose::Grant, .. }) => Mark::Add,
             Change::EnsureCopy { work, .. } if work.step == CopyStep::Create => Mark::Add,
+            Change::Adopt { .. } => Mark::Claim,
             Change::Tidy { leftover: Leftover::Unproven(..), .. } => Mark::Hold,
             Change::Release { .. }
             | Change::Tidy { .. }
@@ -191,6 +161,7 @@ impl Change {
         match self {
             Change::Enforce { .. } => "enforce",
             Change::Replace { .. } => "replace",
+            Change::Adopt { .. } => "adopt",
             Change::Release { .. } => "release",
             Change::EnsureCopy { .. } => "ensure-copy",
             Change::Tidy { .. } => "tidy",
@@ -223,8 +194,14 @@ impl fmt::Display for Change {
                     (Ownership::Foreign, None) => f.write_str(", not ours)"),
                 }
             }
-            Change::Release { target, from, broken } => {
+            Change::Adopt { target, key, seen } => {
+                write!(f, "{target} adopt {key}:{} (made by {})", Rest(&seen.enforcement), maker(seen))
+            }
+            Change::Release { target, from, broken, adopted } => {
                 write!(f, "{target} release {}", from.enforcement)?;
+                if *adopted {
+                    write!(f, " (adopted, made by {})", maker(from))?;
+                }
                 broken.as_ref().map_or(Ok(()), |unusable| write!(f, " (broken: {unusable})"))
             }
             Change::Tidy { target, leftover, stands: _ } => write!(f, "{target} {leftover}"),
@@ -331,6 +308,11 @@ impl fmt::Display for HoldReason {
             HoldReason::Contested { by: None } => {
                 f.write_str("somebody undoes each repair: find out who in CloudTrail; the next repair waits")
             }
+            HoldReason::ReleasesAdopted { revision, by } => write!(
+                f,
+                "made by {} and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve {revision}",
+                by.as_deref().unwrap_or("somebody else")
+            ),
             HoldReason::NotApproved { revision } => write!(
                 f,
                 "baseline {revision} replaces or releases more than its limits allow: read the plan, then approve it"

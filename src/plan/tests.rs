@@ -1,5 +1,7 @@
 //! The decision table, printed; and the laws, over every small combination.
 
+mod existing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use expect_test::{Expect, expect};
@@ -112,7 +114,9 @@ fn wishes() -> Vec<(&'static str, Wish)> {
         ("base:2 gone, release", wanted(gone(), Existing::Keep, OnUnusable::Release)),
         ("base:2 unreadable", wanted(unknown, Existing::Keep, OnUnusable::Release)),
         ("name not found", Wish::Enforce(Box::new(Enforce { enforcement: None, ..*lost }))),
-        ("nothing", Wish::Nothing),
+        ("base:2, adopt", wanted(None, Existing::Adopt, OnUnusable::Keep)),
+        ("nothing", Wish::Nothing { existing: Existing::Adopt }),
+        ("nothing, keep", Wish::Nothing { existing: Existing::Keep }),
         ("unassigned", Wish::Unassigned),
         ("excluded", Wish::Excluded),
     ]
@@ -148,8 +152,8 @@ fn grounds(own_roles: &OwnRoles) -> Grounds<'_> {
 
 fn in_words(decision: &Decision) -> String {
     match decision {
-        Decision::InSync(InSync { correction: Some(Correction::Adopt), .. }) => "in sync, adopt".to_owned(),
-        Decision::InSync(InSync { correction: Some(Correction::Forget), .. }) => "in sync, forget".to_owned(),
+        Decision::InSync(InSync { kept: Some(kept), .. }) => format!("in sync: {kept}"),
+        Decision::InSync(InSync { correction: Some(it), .. }) => format!("in sync, {it:?}").to_lowercase(),
         Decision::InSync(InSync { correction: None, .. }) => "in sync".to_owned(),
         Decision::LeftAlone(left) => format!("left alone: {}", left.reason),
         Decision::Change(change) => change.to_string(),
@@ -176,21 +180,21 @@ fn table_for_a_guardrail() {
     check_table(
         "base:2, keep",
         &expect![[r#"
-        absent                    | enforce corporate:2
-        absent, recorded          | enforce corporate:2 (it was removed)
-        equal, nobody's           | in sync, adopt
-        equal, recorded           | in sync
-        equal, by us              | in sync, adopt
-        old, recorded             | corporate:1 => corporate:2 (weaker)
-        old, by us                | corporate:1 => corporate:2 (weaker)
-        old, only intended        | held: another configuration is there, and it isn't ours: `existing: replace` would replace it
-        other, recorded another   | other:7 => corporate:2 (different)
-        other, made by us, edited | other:7 => corporate:2 (different)
-        other, foreign            | held: another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it
-        other, impostor           | held: another configuration is there, made by arn:aws:sts::999999999999:assumed-role/KeeperMember/guardrail-keeper: `existing: replace` would replace it
-        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]],
+            absent                    | enforce corporate:2
+            absent, recorded          | enforce corporate:2 (it was removed)
+            equal, nobody's           | in sync: made by somebody else, kept
+            equal, recorded           | in sync
+            equal, by us              | in sync, remember
+            old, recorded             | corporate:1 => corporate:2 (weaker)
+            old, by us                | corporate:1 => corporate:2 (weaker)
+            old, only intended        | held: another configuration is there, and it isn't ours: `existing: replace` would replace it
+            other, recorded another   | other:7 => corporate:2 (different)
+            other, made by us, edited | other:7 => corporate:2 (different)
+            other, foreign            | held: another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it
+            other, impostor           | held: another configuration is there, made by arn:aws:sts::999999999999:assumed-role/KeeperMember/guardrail-keeper: `existing: replace` would replace it
+            unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        "#]],
     );
 }
 
@@ -199,21 +203,21 @@ fn table_for_a_guardrail_that_may_replace() {
     check_table(
         "base:2, replace",
         &expect![[r#"
-        absent                    | enforce corporate:2
-        absent, recorded          | enforce corporate:2 (it was removed)
-        equal, nobody's           | in sync, adopt
-        equal, recorded           | in sync
-        equal, by us              | in sync, adopt
-        old, recorded             | corporate:1 => corporate:2 (weaker)
-        old, by us                | corporate:1 => corporate:2 (weaker)
-        old, only intended        | corporate:1 => corporate:2 (weaker, not ours)
-        other, recorded another   | other:7 => corporate:2 (different)
-        other, made by us, edited | other:7 => corporate:2 (different)
-        other, foreign            | other:7 => corporate:2 (different, not ours: arn:aws:sts::300000000001:assumed-role/Admin/alice)
-        other, impostor           | other:7 => corporate:2 (different, not ours: arn:aws:sts::999999999999:assumed-role/KeeperMember/guardrail-keeper)
-        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]],
+            absent                    | enforce corporate:2
+            absent, recorded          | enforce corporate:2 (it was removed)
+            equal, nobody's           | adopt corporate:2 (made by somebody else)
+            equal, recorded           | in sync
+            equal, by us              | in sync, remember
+            old, recorded             | corporate:1 => corporate:2 (weaker)
+            old, by us                | corporate:1 => corporate:2 (weaker)
+            old, only intended        | corporate:1 => corporate:2 (weaker, not ours)
+            other, recorded another   | other:7 => corporate:2 (different)
+            other, made by us, edited | other:7 => corporate:2 (different)
+            other, foreign            | other:7 => corporate:2 (different, not ours: arn:aws:sts::300000000001:assumed-role/Admin/alice)
+            other, impostor           | other:7 => corporate:2 (different, not ours: arn:aws:sts::999999999999:assumed-role/KeeperMember/guardrail-keeper)
+            unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        "#]],
     );
 }
 
@@ -555,12 +559,13 @@ fn after(decision: &Decision, observation: &Observation, record: &Record) -> (Ob
             Change::Enforce { to, .. } | Change::Replace { to, .. } => {
                 (seen(to.clone(), Some(MEMBER_ROLE), Some(MEMBER_ROLE)), recorded(to.clone()))
             }
+            Change::Adopt { seen, .. } => (observation.clone(), existing::adopted(seen.enforcement.clone())),
             Change::Release { .. } => (Observation::Absent, Record::default()),
             Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_) => {
                 unreachable!("no account is planned one")
             }
         },
-        Decision::InSync(InSync { enforced: Some(enforced), correction: Some(_) }) => {
+        Decision::InSync(InSync { enforced: Some(enforced), correction: Some(_), kept: _ }) => {
             (observation.clone(), recorded(enforced.clone()))
         }
         _ => (observation.clone(), record.clone()),
@@ -571,7 +576,7 @@ fn after(decision: &Decision, observation: &Observation, record: &Record) -> (Ob
 fn for_every_pair(law: impl Fn(&str, &Wish, &Observation, &Record, &Decision)) {
     let roles = own_roles();
     for (wish_name, wish) in wishes() {
-        for (sight_name, observation, record) in sights() {
+        for (sight_name, observation, record) in sights().into_iter().chain(existing::adopted_sights()) {
             let decision = decide(&target(), &wish, &observation, &record, grounds(&roles));
             law(&format!("{wish_name} / {sight_name}"), &wish, &observation, &record, &decision);
         }
@@ -603,8 +608,9 @@ fn law_nothing_foreign_is_changed_unless_the_baseline_says_so() {
     for_every_pair(|name, wish, observation, record, decision| {
         let Observation::Enforced(seen) = observation else { return };
         let ours = record.ours.is_some() || seen.bears_our_name(&own_roles(), &target().account);
-        let may_replace = matches!(wish, Wish::Enforce(wanted) if wanted.existing == Existing::Replace);
-        if !ours && !may_replace {
+        let existing = if let Wish::Enforce(wanted) = wish { wanted.existing } else { Existing::Keep };
+        let adopts = matches!(decision, Decision::Change(Change::Adopt { .. }));
+        if !ours && existing != Existing::Replace && !(adopts && existing == Existing::Adopt) {
             assert!(!matches!(decision, Decision::Change(_)), "{name}: {decision:?}");
         }
     });
@@ -643,7 +649,7 @@ fn whole_plan() -> Plan {
     let mut records = Records::new();
     let mut number = 0;
     for (_, wish) in wishes() {
-        for (_, observation, record) in sights() {
+        for (_, observation, record) in sights().into_iter().chain(existing::adopted_sights()) {
             number += 1;
             let target: Target = format!("3000000{number:05}/eu-west-1").parse().unwrap();
             resolved.insert(target.clone(), wish.clone());
@@ -681,12 +687,16 @@ fn law_a_mode_only_takes_changes_away() {
                 Decision::Broken(Broken { seen, unusable })
                     if before.decisions.get(target) != Some(decision) =>
                 {
-                    let release = Change::Release {
-                        target: target.clone(),
-                        from: seen.clone(),
-                        broken: Some(unusable.clone()),
+                    let Some(Decision::Change(Change::Release { from, broken, .. })) =
+                        before.decisions.get(target)
+                    else {
+                        panic!("{target} was nothing to release")
                     };
-                    assert_eq!(before.decisions.get(target), Some(&Decision::Change(release)));
+                    assert_eq!((from, broken.as_ref()), (seen, Some(unusable)));
+                }
+                Decision::InSync(InSync { kept: Some(kept), .. }) if kept.would_adopt => {
+                    let before = &before.decisions[target];
+                    assert!(mode == Mode::Audit && matches!(before, Decision::Change(Change::Adopt { .. })));
                 }
                 other => assert_eq!(before.decisions.get(target), Some(other)),
             }
@@ -703,7 +713,7 @@ fn law_only_the_proven_is_enforced() {
         (targets[0].clone(), Ok(())),
         (targets[1].clone(), Err(HoldReason::ProbeFailed { failure: denied() })),
     ]);
-    let releases = plan.changes().filter(|change| change.is_release()).count();
+    let others = plan.changes().filter(|change| change.enforces().is_none()).count();
     let safe = plan.prove(&proofs).into_plan();
     assert!(matches!(safe.decisions[&targets[0]], Decision::Change(_)));
     assert!(matches!(
@@ -714,7 +724,7 @@ fn law_only_the_proven_is_enforced() {
         &safe.decisions[&targets[2]],
         Decision::Held(Held { reason: HoldReason::NotProven, .. })
     ));
-    assert_eq!(safe.changes().count(), 1 + releases);
+    assert_eq!(safe.changes().count(), 1 + others);
 }
 
 #[test]

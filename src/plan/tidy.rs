@@ -14,6 +14,7 @@ impl Plan {
             if let Some(decision) = self.decisions.get_mut(&target)
                 && let Decision::InSync(in_sync) = decision
                 && in_sync.correction.is_none()
+                && !self.handed_back.contains_key(&target)
             {
                 let stands = in_sync.clone();
                 *decision = Decision::Change(Change::Tidy { target, leftover, stands });
@@ -39,7 +40,7 @@ mod tests {
     }
 
     fn in_sync(correction: Option<Correction>) -> Decision {
-        Decision::InSync(InSync { enforced: None, correction })
+        Decision::InSync(InSync { correction, ..InSync::default() })
     }
 
     fn plan() -> Plan {

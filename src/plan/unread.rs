@@ -52,6 +52,10 @@ fn without_its_record(decision: Decision) -> Decision {
             Decision::Broken(Broken { seen: from, unusable })
         }
         Decision::Change(Change::Tidy { stands, .. }) => in_sync(stands),
+        // It guards as wanted. Whose it is, and so whether it is to be taken over, only the record tells.
+        Decision::Change(Change::Adopt { seen, .. }) => {
+            Decision::InSync(InSync { enforced: Some(seen.enforcement), ..InSync::default() })
+        }
         Decision::Change(change) => held(Some(change)),
         Decision::InSync(stands) => in_sync(stands),
         Decision::LeftAlone(LeftAlone { reason: LeaveReason::Foreign | LeaveReason::Unreadable, .. }) => {
@@ -70,7 +74,7 @@ fn without_its_record(decision: Decision) -> Decision {
 
 /// In sync as far as anybody can see. Nothing is taken over or forgotten on that account.
 fn in_sync(stands: InSync) -> Decision {
-    Decision::InSync(InSync { correction: None, ..stands })
+    Decision::InSync(InSync { correction: None, kept: None, ..stands })
 }
 
 #[cfg(test)]
@@ -106,7 +110,7 @@ mod tests {
     }
 
     fn in_sync(correction: Option<Correction>) -> InSync {
-        InSync { enforced: Some(seen().enforcement), correction }
+        InSync { enforced: Some(seen().enforcement), correction, kept: None }
     }
 
     fn left_alone(reason: LeaveReason) -> Decision {
@@ -136,7 +140,10 @@ mod tests {
 
     #[test]
     fn nothing_is_written_and_nothing_is_taken_over_where_the_record_was_not_read() {
-        let release = |broken| Decision::Change(Change::Release { target: target(1), from: seen(), broken });
+        let release = |broken| {
+            Decision::Change(Change::Release { target: target(1), from: seen(), broken, adopted: false })
+        };
+        let adopt = Change::Adopt { target: target(1), key: "corporate".parse().unwrap(), seen: seen() };
         let enforce = Change::Enforce {
             target: target(1),
             key: "corporate".parse().unwrap(),
@@ -156,7 +163,8 @@ mod tests {
             (release(None), format!("{unavailable} release")),
             (release(Some(unusable())), "broken".to_owned()),
             (Decision::Change(tidy), "in sync, None".to_owned()),
-            (Decision::InSync(in_sync(Some(Correction::Adopt))), "in sync, None".to_owned()),
+            (Decision::InSync(in_sync(Some(Correction::Remember))), "in sync, None".to_owned()),
+            (Decision::Change(adopt), "in sync, None".to_owned()),
             // What looks like nobody's may be ours.
             (left_alone(LeaveReason::Foreign), format!("{unavailable} nothing")),
             (left_alone(LeaveReason::Unreadable), format!("{unavailable} nothing")),

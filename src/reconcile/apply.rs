@@ -3,21 +3,22 @@
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use tracing::{Instrument, debug, error, info, info_span, warn};
+use tracing::{Instrument, debug, info_span, warn};
 
 use super::copies::{Originals, ensure_copy};
+use super::logged::log;
 use super::notes::{Decisions, Notebook, by_account};
 use super::{Keeper, Manner, Part, Progress, Step, Survey};
 use crate::baseline::{Baseline, Mode};
 use crate::cloud::{CopyWriter, Writer};
 use crate::failure::{Category, Failure};
-use crate::ids::{AccountId, Region, Target};
+use crate::ids::{AccountId, Target};
 use crate::ledger::{LedgerError, Visit};
 use crate::limits::{Extent, is_repair};
 use crate::organization::{Organization, Placement};
-use crate::plan::{Change, Decision, HoldReason, PolicyAction, PolicyDecision};
-use crate::record::{Arrivals, Note};
-use crate::report::{Outcome, PolicyReport, Report, TargetReport};
+use crate::plan::{Change, Decision, HoldReason};
+use crate::record::Arrivals;
+use crate::report::{Outcome, Report, TargetReport};
 
 impl Keeper {
     /// Applies what a survey planned, and records it. Never stops early: a failure is an outcome.
@@ -34,6 +35,7 @@ impl Keeper {
             warnings,
             originals,
             arrivals,
+            rollout,
             ..
         } = match baseline.mode {
             Mode::Audit => survey,
@@ -47,6 +49,10 @@ impl Keeper {
         };
         let changes = plan.plan().changes().count() + plan.plan().policy_changes().count();
         progress(Step::Writing { changes });
+        if baseline.mode == Mode::Audit {
+            // It would be handed back; the ledger isn't told.
+            report.handed_back.clear();
+        }
         for (resource, written) in self.write_policies(baseline, plan.plan(), progress).await {
             report.policies.insert(resource, written);
         }
@@ -61,6 +67,7 @@ impl Keeper {
                 desired: &desired,
                 records: &records,
                 observed: &observed,
+                approvals: rollout.approvals,
                 event: manner.event.as_deref(),
                 path: None,
             },
@@ -128,14 +135,14 @@ impl Keeper {
                     next.done = next.done.plus(extent);
                 }
                 next.approved |= approves;
-                *known = Some(next);
+                *known = Some(if survey.manner.approved { next.approve() } else { next });
             })
             .await
     }
 
     async fn apply_account(&self, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
         let Run { organization, manner, originals: _, arrivals, progress, notebook } = run;
-        let Decisions { changes, decided } = decisions;
+        let Decisions { changes, decided, handed_back } = decisions;
         let path = organization.accounts.get(&account).map(|account| &account.path);
         let notebook = Notebook { path, ..notebook };
         let visit = Visit {
@@ -169,6 +176,8 @@ impl Keeper {
                     // Nothing is written of which there would be no trace. And whoever came later in the queue
                     // knows better, and may have written already.
                     (Err(error), _) => Err(not_recorded(error)),
+                    // To record it was all there was to do.
+                    (Ok(()), _) if matches!(change, Change::Adopt { .. }) => Ok(()),
                     (Ok(()), Some(failure)) if change.is_release() => Err(failure.clone()),
                     (Ok(()), _) => self.attempt(run, &change).await,
                 };
@@ -179,8 +188,8 @@ impl Keeper {
         });
         let outcomes = join_all(attempts).await;
         let now = Timestamp::now();
-        let mut notes: Vec<(Region, Note)> =
-            decided.iter().flat_map(|(target, decision)| notebook.decision(target, decision, now)).collect();
+        let mut notes = notebook.all_handed_back(&handed_back, now);
+        notes.extend(decided.iter().flat_map(|(target, it)| notebook.decision(target, it, now)));
         notes.extend(outcomes.iter().flat_map(|outcome| notebook.outcome(outcome, now)));
         match self.ledger.note(&account, visit, notes).await {
             Ok(()) => {}
@@ -243,6 +252,8 @@ impl Keeper {
                 Change::Tidy { leftover, .. } => {
                     CopyWriter::new(&session, &target.region).tidy(target, leftover).await
                 }
+                // No call tells AWS of it.
+                Change::Adopt { .. } => Ok(()),
                 Change::Policy(_) => Err(no_account_change(change)),
             }
         };
@@ -279,71 +290,4 @@ struct Applied {
     warnings: Vec<String>,
     /// What the ledger was not told at the end, in words.
     unrecorded: Option<String>,
-}
-
-/// Logs each result once, here where it becomes one.
-fn log(report: &Report) {
-    for (resource, result) in &report.policies {
-        match result {
-            PolicyReport::Attempted { change, result: Ok(()) } => {
-                info!(guardrail.arn = %resource, "{}", Change::Policy(change.clone()));
-            }
-            PolicyReport::Attempted { change: _, result: Err(failure) } => {
-                error!(guardrail.arn = %resource, error.category = %failure.category,
-                    "failed to write the resource policy of {resource}: {failure}");
-            }
-            PolicyReport::Decided(PolicyDecision { action, openings, instead: _ }) => {
-                match action {
-                    // As the baseline asks for: nobody has to act.
-                    PolicyAction::Held(HoldReason::Mode { mode }) => {
-                        info!("mode {mode} leaves {resource} as it is")
-                    }
-                    PolicyAction::Held(reason) => {
-                        error!(guardrail.arn = %resource, "held {resource}: {reason}")
-                    }
-                    PolicyAction::Granted | PolicyAction::Change(_) => {}
-                }
-                for finding in openings {
-                    warn!(guardrail.arn = %resource, "{resource} is open beyond the organization: {finding}");
-                }
-            }
-        }
-    }
-    for (target, result) in &report.targets {
-        let (account, region, state) = (&target.account, &target.region, result.state());
-        match result {
-            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
-                info!(account.id = %account, region = %region, change = change.verb(), "{change}");
-            }
-            TargetReport::Attempted(Outcome { change, result: Err(failure) }) => {
-                error!(account.id = %account, region = %region, change = change.verb(),
-                    error.category = %failure.category, "failed to {} in {target}: {failure}", change.verb());
-            }
-            TargetReport::Decided(Decision::Broken(broken)) => {
-                // Thousands may enforce it: the alarm is one for each guardrail, below.
-                debug!(account.id = %account, region = %region, guardrail.arn = %broken.seen.enforcement.guardrail,
-                    guardrail.version = %broken.seen.enforcement.version,
-                    "broken: {target} enforces {}, but {}", broken.seen.enforcement, broken.unusable);
-            }
-            TargetReport::Decided(Decision::Held(held)) if held.only_audited().is_none() => {
-                warn!(account.id = %account, region = %region, "held {target}: {}", held.reason);
-            }
-            TargetReport::Decided(_) => {
-                debug!(account.id = %account, region = %region, ?state, "{target}");
-            }
-        }
-    }
-    for broken in report.broken() {
-        error!(guardrail.arn = %broken.guardrail, guardrail.version = %broken.version,
-            targets = broken.targets.len(), "{broken}");
-    }
-    for warning in &report.warnings {
-        warn!("{warning}");
-    }
-    for (account, state) in &report.skipped {
-        info!(account.id = %account, "skipped {account}: it is {state}");
-    }
-    for account in &report.strangers {
-        warn!(account.id = %account, "{account} is no member of this organization: not looked at");
-    }
 }

@@ -9,10 +9,12 @@ use crate::desired::{Desired, Wanted};
 use crate::enforcement::Enforcement;
 use crate::ids::{AccountId, Region, Target};
 use crate::limits::is_repair;
-use crate::observed::{Observation, Observed};
+use crate::observed::{Observation, Observed, Seen};
 use crate::organization::OrgPath;
-use crate::plan::{Change, Correction, Decision, InSync, LeaveReason, LeftAlone, SafePlan};
-use crate::record::{Checked, Intent, LastSeen, Note, Origin, Ours, Records};
+use crate::plan::{
+    Change, Correction, Decision, HandedBack, Held, HoldReason, InSync, Kept, LeaveReason, LeftAlone, SafePlan,
+};
+use crate::record::{Awaited, Checked, Fate, Intent, LastSeen, Note, Origin, Ours, Records};
 use crate::report::{Outcome, TargetReport};
 
 /// What is to be done in one account, and what was decided about the rest of it.
@@ -20,11 +22,17 @@ use crate::report::{Outcome, TargetReport};
 pub(super) struct Decisions {
     pub(super) changes: Vec<Change>,
     pub(super) decided: BTreeMap<Target, Decision>,
+    /// What is somebody else's again, whatever was decided besides.
+    pub(super) handed_back: BTreeMap<Target, HandedBack>,
 }
 
 pub(super) fn by_account(plan: SafePlan) -> BTreeMap<AccountId, Decisions> {
     let mut accounts: BTreeMap<AccountId, Decisions> = BTreeMap::new();
-    for (target, decision) in plan.into_plan().decisions {
+    let plan = plan.into_plan();
+    for (target, handed_back) in plan.handed_back {
+        accounts.entry(target.account.clone()).or_default().handed_back.insert(target, handed_back);
+    }
+    for (target, decision) in plan.decisions {
         let account = accounts.entry(target.account.clone()).or_default();
         match decision {
             Decision::Change(change) => account.changes.push(change),
@@ -43,6 +51,8 @@ pub(super) struct Notebook<'a> {
     pub(super) desired: &'a Desired,
     pub(super) records: &'a Records,
     pub(super) observed: &'a Observed,
+    /// How often the revision was approved when this was decided.
+    pub(super) approvals: u32,
     pub(super) event: Option<&'a str>,
     /// Where the account stands.
     pub(super) path: Option<&'a OrgPath>,
@@ -58,6 +68,11 @@ impl Notebook<'_> {
         // The enforcement isn't touched, so nothing has to be told apart after a crash.
         if matches!(change, Change::Tidy { .. }) {
             return None;
+        }
+        // There is nothing but the record to write.
+        if let Change::Adopt { target, key: _, seen } = change {
+            let ours = self.ours(&seen.enforcement, Origin::Adopted, at);
+            return Some((target.region.clone(), Note::Adopted { ours, previous: Box::new(seen.clone()) }));
         }
         let to = change.enforces().map(|(_, to)| to.clone());
         let intent = Intent { to, at, revision: self.revision() };
@@ -85,28 +100,76 @@ impl Notebook<'_> {
             }
             Change::Release { .. } => Some(Note::Released { at }),
             Change::Tidy { leftover, .. } => leftover.settles_the_past().then_some(Note::Tidied),
-            Change::EnsureCopy { .. } | Change::Policy(_) => None,
+            Change::Adopt { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => None,
         }
+    }
+
+    /// What is somebody else's again. Under `audit` it stays as it is recorded.
+    pub(super) fn all_handed_back(
+        self,
+        handed_back: &BTreeMap<Target, HandedBack>,
+        at: Timestamp,
+    ) -> Vec<(Region, Note)> {
+        if self.baseline.mode == Mode::Audit {
+            return Vec::new();
+        }
+        let note = |seen: &Seen| Note::Kept { seen: Box::new(seen.clone()), at };
+        handed_back.iter().map(|(target, it)| (target.region.clone(), note(&it.seen))).collect()
     }
 
     /// What a look found where nothing was written.
     pub(super) fn decision(self, target: &Target, decision: &Decision, at: Timestamp) -> Vec<(Region, Note)> {
-        // Looking on takes nothing over: what is adopted may be released later.
+        // Looking on takes nothing over: what is ours may be released later.
         let correction = (self.baseline.mode != Mode::Audit).then(|| self.correction(target, decision, at));
         let look = self.look(target, &TargetReport::Decided(decision.clone()), at);
-        let notes = correction.flatten().into_iter().chain([look]);
+        let notes = self.kept(target, decision, at).into_iter().chain(correction.flatten()).chain([look]);
         notes.map(|note| (target.region.clone(), note)).collect()
     }
 
+    /// What somebody else made and what stays theirs, unless that is known.
+    fn kept(self, target: &Target, decision: &Decision, at: Timestamp) -> Option<Note> {
+        let seen: &Seen = match (decision, self.observed.get(target)) {
+            (Decision::InSync(InSync { kept: Some(Kept { seen, .. }), .. }), _) => seen,
+            (
+                Decision::Held(Held { reason: HoldReason::NotOurs { .. }, .. }),
+                Some(Observation::Enforced(seen)),
+            ) => seen,
+            (
+                Decision::InSync(_)
+                | Decision::LeftAlone(_)
+                | Decision::Held(_)
+                | Decision::Broken(_)
+                | Decision::Change(_),
+                _,
+            ) => return None,
+        };
+        let record = self.records.get(target);
+        // What was adopted is handed back first, which `audit` doesn't do.
+        if record.is_some_and(|record| record.ours.is_some()) {
+            return None;
+        }
+        let known = record.and_then(|record| record.previous.as_ref());
+        (known.is_none_or(|known| known.seen != *seen || known.fate != Fate::Kept))
+            .then(|| Note::Kept { seen: Box::new(seen.clone()), at })
+    }
+
     fn correction(self, target: &Target, decision: &Decision, at: Timestamp) -> Option<Note> {
+        let ours = self.records.get(target).and_then(|record| record.ours.as_ref());
         match decision {
-            Decision::InSync(InSync { enforced, correction }) => match (correction.as_ref()?, enforced) {
-                (Correction::Adopt, Some(enforcement)) => {
-                    Some(Note::Adopted(self.ours(enforcement, Origin::Adopted, at)))
+            Decision::InSync(InSync { enforced, correction, kept: _ }) => {
+                match (correction.as_ref()?, enforced) {
+                    (Correction::Remember, Some(enforcement)) => {
+                        // What somebody else made stays adopted, whatever happened to it since.
+                        let origin = ours.map_or(Origin::Applied, |ours| ours.origin);
+                        Some(Note::Remembered(self.ours(enforcement, origin, at)))
+                    }
+                    (Correction::Remember, None) => None,
+                    (Correction::Forget, _) => self.gone(target, at),
                 }
-                (Correction::Adopt, None) => None,
-                (Correction::Forget, _) => self.gone(target, at),
-            },
+            }
+            Decision::Held(Held { reason: HoldReason::ReleasesAdopted { revision, .. }, .. }) => {
+                self.awaits(target, revision)
+            }
             // What was ours is gone: what somebody puts there next isn't.
             Decision::LeftAlone(LeftAlone { seen: Observation::Absent, .. }) => self.gone(target, at),
             // Nor is what is there what a write of ours that was begun and never confirmed has left.
@@ -123,6 +186,14 @@ impl Notebook<'_> {
             (None, Some(_)) => Some(Note::NotArrived),
             (None, None) => None,
         }
+    }
+
+    /// Since when a release waits for its approval, unless that is known.
+    fn awaits(self, target: &Target, revision: &Revision) -> Option<Note> {
+        let awaited = self.records.get(target).and_then(|record| record.awaited.as_ref());
+        let known = |awaited: &Awaited| awaited.revision == *revision && awaited.approvals <= self.approvals;
+        (!awaited.is_some_and(known))
+            .then(|| Note::Awaits(Awaited { revision: revision.clone(), approvals: self.approvals }))
     }
 
     fn ours(self, enforcement: &Enforcement, origin: Origin, at: Timestamp) -> Ours {
@@ -154,7 +225,12 @@ impl Notebook<'_> {
             path: self.path.cloned(),
             expected: self.desired.get(target).map(Wanted::expected),
         };
-        Note::Checked { checked, seen: self.seen(target, report, at), text }
+        let adopted = matches!(
+            report,
+            TargetReport::Attempted(Outcome { change: Change::Adopt { .. }, result: Ok(()) })
+        );
+        let wrote = state.is_a_write() || adopted;
+        Note::Checked { checked, seen: self.seen(target, report, at), text, wrote }
     }
 
     /// What is there after the run, as far as anybody can tell.
@@ -171,7 +247,13 @@ impl Notebook<'_> {
                 (Change::Enforce { .. } | Change::Replace { .. } | Change::Release { .. }, Err(_)) => {
                     return None;
                 }
-                (Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_), _) => {}
+                (
+                    Change::Adopt { .. }
+                    | Change::EnsureCopy { .. }
+                    | Change::Tidy { .. }
+                    | Change::Policy(_),
+                    _,
+                ) => {}
             }
         }
         match self.observed.get(target)? {
@@ -196,6 +278,7 @@ fn drift(report: &TargetReport) -> Option<String> {
         Change::Enforce { repair: true, .. } => Some("removed".to_owned()),
         Change::Replace { drift, .. } => Some(drift.to_string()),
         Change::Enforce { .. }
+        | Change::Adopt { .. }
         | Change::Release { .. }
         | Change::EnsureCopy { .. }
         | Change::Tidy { .. }

@@ -43,7 +43,7 @@ impl Keeper {
                 Wanted::Guardrail(wanted) => {
                     Some(((wanted.key.clone(), target.region.clone()), wanted.source.clone()))
                 }
-                Wanted::Nothing | Wanted::Unassigned | Wanted::Excluded => None,
+                Wanted::Nothing { .. } | Wanted::Unassigned | Wanted::Excluded => None,
             })
             .collect();
         let mut recorded = Catalog::default();

@@ -13,7 +13,7 @@ use crate::cloud::Head;
 use crate::desired::{Desired, desired, release_leaving};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
-use crate::limits::{Extent, Rollout};
+use crate::limits::{Approval, Extent, Rollout};
 use crate::observed::Observed;
 use crate::organization::{AccountState, OrgPath, Organization, Placement};
 use crate::plan::{Change, Grounds, HoldReason, LedgerState, Plan, SafePlan, plan};
@@ -185,11 +185,17 @@ impl Keeper {
         if no_grants {
             plan = plan.hold_grants();
         }
-        let plan = plan.restrict(baseline.mode);
+        let mut plan = plan.restrict(baseline.mode);
         if manner.part == Part::Account && !manner.owner_anew && plan.changes().any(Change::gives_up) {
             // It rests on what may be over by now.
             let anew = Manner { owner_anew: true, ..manner.clone() };
             return Box::pin(self.survey_as(baseline, scope, &anew, progress)).await;
+        }
+        let has_moved = |stood: &OrgPath, target: &Target| has_moved(baseline, &organization, stood, target);
+        if manner.until_approved.is_none() {
+            let is_given_with_the_plan = manner.approved;
+            let approval = Approval { rollout: &rollout, is_given_with_the_plan, leaving: &offboarding };
+            plan = plan.hold_adopted(approval, &records, &has_moved);
         }
         let plan = match (&manner.until_approved, manner.part) {
             (Some(waiting), _) => plan.put_back(waiting, &records),
@@ -199,7 +205,7 @@ impl Keeper {
             (None, Part::Everything) => plan.limit(&rollout, baseline.limits, &records),
             (None, Part::Account) => {
                 let plan = plan.limit_part(&rollout, &records);
-                self.admit_moves(baseline, plan, &organization, &records, &mut warnings).await
+                self.admit_moves(baseline, plan, &records, &has_moved, &mut warnings).await
             }
             // Grants take nothing from anybody, and are taken back only where nobody uses them.
             (None, Part::Owner { .. }) => plan,
@@ -299,15 +305,11 @@ impl Keeper {
         &self,
         baseline: &Baseline,
         plan: Plan,
-        organization: &Organization,
         records: &Records,
+        has_moved: impl Fn(&OrgPath, &Target) -> bool,
         warnings: &mut Vec<String>,
     ) -> Plan {
-        let has_moved = |stood: &OrgPath, target: &Target| {
-            let Some(account) = organization.accounts.get(&target.account) else { return false };
-            baseline.assignment(&account.id, stood) != baseline.assignment(&account.id, &account.path)
-        };
-        let extent = plan.extent_of_moves(records, has_moved);
+        let extent = plan.extent_of_moves(records, &has_moved);
         if extent == Extent::default() {
             return plan;
         }
@@ -328,8 +330,14 @@ impl Keeper {
                 HoldReason::LedgerUnavailable
             }
         };
-        plan.hold_moves(&reason, records, has_moved)
+        plan.hold_moves(&reason, records, &has_moved)
     }
+}
+
+/// Whether another assignment covers an account where it stands now than where it stood.
+fn has_moved(baseline: &Baseline, organization: &Organization, stood: &OrgPath, target: &Target) -> bool {
+    let Some(account) = organization.accounts.get(&target.account) else { return false };
+    baseline.assignment(&account.id, stood) != baseline.assignment(&account.id, &account.path)
 }
 
 fn inactive(organization: &Organization) -> BTreeMap<AccountId, AccountState> {

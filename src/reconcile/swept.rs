@@ -194,7 +194,7 @@ fn recorded(desired: &Desired, records: &Records) -> (Observed, BTreeSet<Target>
                 unknown.insert(target.clone());
             }
             // Nothing of ours is known there, so nothing is released.
-            (None, Wanted::Nothing | Wanted::Unassigned | Wanted::Excluded) => {
+            (None, Wanted::Nothing { .. } | Wanted::Unassigned | Wanted::Excluded) => {
                 observed.insert(target.clone(), Observation::Absent);
             }
         }

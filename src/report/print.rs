@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{Outcome, PolicyReport, Report, State, TargetReport};
-use crate::plan::{Change, Plan};
+use crate::plan::{Change, HandedBack, Plan};
 
 impl Report {
     /// How it ended, in one line.
@@ -20,6 +20,14 @@ impl Report {
             1 => text.push_str(", 1 resource policy failed"),
             several => {
                 let _ = write!(text, ", {several} resource policies failed");
+            }
+        }
+        let adopted = |outcome: &&Outcome| outcome.change.verb() == "adopt" && outcome.result.is_ok();
+        for (count, word) in
+            [(self.outcomes().filter(adopted).count(), "adopted"), (self.handed_back.len(), "handed back")]
+        {
+            if count > 0 {
+                text.push_str(&format!(", {count} {word}"));
             }
         }
         for (state, word) in [
@@ -49,6 +57,7 @@ impl Report {
             revision,
             policies,
             targets,
+            handed_back,
             skipped,
             strangers,
             warnings,
@@ -73,6 +82,7 @@ impl Report {
                     "account": target.account,
                     "region": target.region,
                     "state": report.state(),
+                    "change": report.change(),
                     "enforced": report.enforced(),
                     "reason": report.reason(),
                     "worth_waiting": report.is_worth_waiting(),
@@ -85,6 +95,7 @@ impl Report {
             "counts": self.counts(),
             "policies": policies,
             "targets": listed,
+            "handed_back": handed_back.iter().map(HandedBack::to_json).collect::<Vec<_>>(),
             "skipped": skipped,
             "strangers": strangers,
             "warnings": warnings,
@@ -115,7 +126,8 @@ impl fmt::Display for Report {
                 TargetReport::Decided(_) => {}
             }
         }
-        let mut rest = Plan { skipped: self.skipped.clone(), ..Plan::default() };
+        let (skipped, handed_back) = (self.skipped.clone(), self.handed_back.clone());
+        let mut rest = Plan { skipped, handed_back, ..Plan::default() };
         for (resource, report) in &self.policies {
             if let PolicyReport::Decided(decision) = report {
                 rest.policies.insert(resource.clone(), decision.clone());

@@ -89,12 +89,16 @@ fn what_is_no_guardrail_is_taken_over_as_it_is() {
     let [nothing, unassigned, excluded] =
         [1, 2, 3].map(|number| -> Target { format!("30000000000{number}/eu-west-1").parse().unwrap() });
     let desired = Desired::from([
-        (nothing.clone(), Wanted::Nothing),
+        (nothing.clone(), Wanted::Nothing { existing: Existing::Adopt }),
         (unassigned.clone(), Wanted::Unassigned),
         (excluded.clone(), Wanted::Excluded),
     ]);
     let resolved = resolve(desired, &Catalog::default(), &"o-exampleorgid".parse().unwrap());
-    let expected = [(nothing, Wish::Nothing), (unassigned, Wish::Unassigned), (excluded, Wish::Excluded)];
+    let expected = [
+        (nothing, Wish::Nothing { existing: Existing::Adopt }),
+        (unassigned, Wish::Unassigned),
+        (excluded, Wish::Excluded),
+    ];
     assert_eq!(resolved, Resolved::from(expected));
 }
 

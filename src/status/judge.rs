@@ -101,7 +101,7 @@ fn evidence(subject: Subject<'_>, checked: &Checked, owner: &AccountId) -> Resul
     match wanted {
         None => stale("what is wanted there isn't known".to_owned()),
         Some(Wanted::Guardrail(wanted)) => guarded(wanted, target, record, checked, owner),
-        Some(Wanted::Nothing) => match (&record.seen, &record.ours) {
+        Some(Wanted::Nothing { .. }) => match (&record.seen, &record.ours) {
             (Some(LastSeen { enforcement: Some(seen), .. }), Some(_)) => {
                 stale(format!("nothing is wanted, and {seen} of ours was seen there last"))
             }

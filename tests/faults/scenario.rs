@@ -3,7 +3,7 @@
 
 use simulator::{Enforce, Model, PutParameter};
 
-use crate::baseline::{GUARDRAIL, Given, Placement, Wants};
+use crate::baseline::{Existing, GUARDRAIL, Given, Placement, Wants};
 use crate::model::{SANDBOX, WORKLOAD, administrator};
 use crate::setting::{LedgerKind, Setting};
 
@@ -107,7 +107,10 @@ impl Scenario {
             switches: simulator::Switches::default(),
             ledger: LedgerKind::Table,
             placement: if copying { Placement::Copy } else { Placement::Central },
-            replace_existing: self == Scenario::Revision,
+            existing: match self {
+                Scenario::Revision => Existing::Replace,
+                _ => Existing::Adopt,
+            },
             release_unusable: false,
             shared: false,
             propagation_seconds: 0,

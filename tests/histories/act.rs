@@ -7,7 +7,7 @@ use simulator::{
     Content, Enforce, GuardrailName, Model, ModelEnforcement, Permissions, Role, Statement, Tags, Trust,
 };
 
-use crate::baseline::{COPY, GUARDRAIL, Given, Mode, OWN, Placement, Wants};
+use crate::baseline::{COPY, Existing, GUARDRAIL, Given, Mode, OWN, Placement, Wants};
 use crate::model::{ORGANIZATION, ROOT, SANDBOX, TAG, WORKLOAD, administrator, is_keepers, statements};
 use crate::setting::{MEMBER_ROLE, Setting};
 use crate::step::{
@@ -405,7 +405,13 @@ impl Wants {
                     Placement::Copy => Placement::Central,
                 }
             }
-            Edit::Existing => self.replace_existing = !self.replace_existing,
+            Edit::Existing => {
+                self.existing = match self.existing {
+                    Existing::Keep => Existing::Adopt,
+                    Existing::Adopt => Existing::Replace,
+                    Existing::Replace => Existing::Keep,
+                }
+            }
             Edit::OnUnusable => self.release_unusable = !self.release_unusable,
             Edit::Guarding => self.selective_system = !self.selective_system,
             Edit::Models => self.without_embedding = !self.without_embedding,

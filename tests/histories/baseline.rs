@@ -38,6 +38,15 @@ pub(crate) enum Given {
     Unsaid,
 }
 
+/// What becomes of what others enforced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Keep,
+    /// What a baseline means that doesn't say.
+    Adopt,
+    Replace,
+}
+
 /// The baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wants {
@@ -46,7 +55,7 @@ pub(crate) struct Wants {
     pub(crate) version: u32,
     /// By their number in [`Setting::regions`].
     pub(crate) regions: Vec<bool>,
-    pub(crate) replace_existing: bool,
+    pub(crate) existing: Existing,
     pub(crate) release_unusable: bool,
     pub(crate) selective_system: bool,
     pub(crate) without_embedding: bool,
@@ -82,7 +91,7 @@ impl Wants {
             placement: setting.placement,
             version: 2,
             regions: setting.regions().iter().map(|_| true).collect(),
-            replace_existing: setting.replace_existing,
+            existing: setting.existing,
             release_unusable: setting.release_unusable,
             selective_system: false,
             without_embedding: false,
@@ -131,7 +140,11 @@ impl Wants {
             (SANDBOX, self.sandbox),
             (member.as_str(), self.first_member),
         ] {
-            let existing = if self.replace_existing { ", existing: replace" } else { "" };
+            let existing = match self.existing {
+                Existing::Keep => ", existing: keep",
+                Existing::Adopt => "",
+                Existing::Replace => ", existing: replace",
+            };
             match given {
                 Given::Guardrail if !regions.is_empty() => text.push_str(&format!(
                     "  - {{ targets: [\"{target}\"], guardrail: corporate{existing} }}\n"

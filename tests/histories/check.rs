@@ -10,7 +10,7 @@ use guardrail_keeper::report::{Report, State};
 use serde_json::Value;
 use simulator::{AccountState, Answer, Call, EnforcedConfiguration, Guarding, GuardrailName, Model};
 
-use crate::baseline::{Mode, Placement, Wanted, Wants};
+use crate::baseline::{Existing, Mode, Placement, Wanted, Wants};
 use crate::model::{
     Place, Prompt, Snapshot, blocked_prompt, can_apply, is_admitted, is_keepers, is_usable, statements,
 };
@@ -32,6 +32,8 @@ pub(crate) enum Invariant {
     ForeignReplaced,
     /// 4. Nothing is released that the keeper didn't apply or adopt, or that is still wanted.
     ReleasedNotOurs,
+    /// 4. What somebody else made and the keeper adopted is released only by a person's approval.
+    ReleasedUnasked,
     /// 4. Nothing is taken for the keeper's that isn't.
     AdoptedUnwanted,
     /// 4. No guardrail of somebody else's is written, and no enforced version deleted.
@@ -106,7 +108,7 @@ pub(crate) fn recorded_signature(recorded: &Enforcement) -> Signature {
     (guardrail.to_string(), version.to_string(), selective, include, exclude)
 }
 
-/// Whether the keeper's role in the account made it or changed it last.
+/// Whether the keeper's role made it or changed it last.
 fn bears_keepers_name(account: &str, seen: &EnforcedConfiguration) -> bool {
     wrote(account, &seen.created_by) || wrote(account, &seen.updated_by)
 }
@@ -121,6 +123,10 @@ fn wrote(account: &str, principal: &str) -> bool {
 pub(crate) struct Book {
     /// What the keeper applied or adopted and its ledger knows of.
     pub(crate) ours: BTreeMap<Place, Signature>,
+    /// Those of them that somebody else had made.
+    pub(crate) adopted: BTreeSet<Place>,
+    /// The baselines that somebody approved, as texts.
+    pub(crate) approved: BTreeSet<String>,
     /// The guardrails of all that was ever in there, as long as the ledger lasts.
     pub(crate) once_ours: BTreeSet<(Place, String)>,
     /// Whether the last run changed what is in there.
@@ -144,11 +150,34 @@ impl Book {
     /// As a keeper with an empty ledger begins.
     pub(crate) fn forget(&mut self) {
         self.ours.clear();
+        self.adopted.clear();
         self.once_ours.clear();
     }
 
     pub(crate) fn is_foreign(&self, place: &Place, seen: &EnforcedConfiguration) -> bool {
         !self.ours.contains_key(place) && !bears_keepers_name(&place.account, seen)
+    }
+
+    /// Whether somebody else made what is there, which the keeper adopted.
+    pub(crate) fn is_adopted(&self, place: &Place, seen: &EnforcedConfiguration) -> bool {
+        self.adopted.contains(place) && !bears_keepers_name(&place.account, seen)
+    }
+
+    /// The ledger has this for the keeper's in a place, and that was there at some moments.
+    pub(crate) fn takes_over(&mut self, place: &Place, recorded: Signature, moments: &[&Snapshot]) {
+        let mut seen = moments.iter().rev().filter_map(|moment| moment.enforced.get(place));
+        match seen.find(|seen| signature(seen) == recorded) {
+            Some(seen) if bears_keepers_name(&place.account, seen) => drop(self.adopted.remove(place)),
+            Some(_) if !self.ours.contains_key(place) => drop(self.adopted.insert(place.clone())),
+            Some(_) | None => {}
+        }
+        self.once_ours.insert((place.clone(), recorded.0.clone()));
+        self.ours.insert(place.clone(), recorded);
+    }
+    /// Only these places are the keeper's any more.
+    pub(crate) fn lets_go(&mut self, is_ours: impl Fn(&Place) -> bool) {
+        self.ours.retain(|place, _| is_ours(place));
+        self.adopted.retain(is_ours);
     }
 
     /// Whether what is there is what the keeper put there, unchanged.
@@ -364,7 +393,7 @@ impl Run<'_> {
 
     fn check_replaced(&self, place: &Place, before: &EnforcedConfiguration) -> Result<(), Violation> {
         let by = &before.updated_by;
-        if !self.wants.replace_existing {
+        if self.wants.existing != Existing::Replace {
             return broken(Invariant::ForeignReplaced, format!("{place} had something of {by}"));
         }
         let record = self.record(place);
@@ -392,6 +421,9 @@ impl Run<'_> {
         if !book.is_as_applied(place, before) {
             let by = &before.updated_by;
             return broken(Invariant::ReleasedNotOurs, format!("{place} had something of {by}"));
+        }
+        if book.is_adopted(place, before) && !book.approved.contains(&self.wants.text(self.setting)) {
+            return broken(Invariant::ReleasedUnasked, format!("{place}: {}", before.updated_by));
         }
         if self.wants.mode == Mode::EnforceOnly {
             return broken(Invariant::WroteAgainstMode, format!("{place} was released under enforce-only"));
@@ -601,18 +633,18 @@ impl Run<'_> {
 
     /// What the ledger takes for the keeper's has been written by it, or was found as wanted.
     fn check_records(&self, model: &Model, book: &mut Book) -> Result<(), Violation> {
-        let mut ours = BTreeMap::new();
+        let (before, mut places) = (book.ours.clone(), BTreeSet::new());
         let moments = [&self.before, &self.middle, &self.after];
         for (target, record) in &self.records {
             let Some(recorded) = &record.ours else { continue };
             let place = Place { account: target.account.to_string(), region: target.region.to_string() };
             let signature_now = recorded_signature(&recorded.enforcement);
             self.check_record(model, book, &place, &signature_now, &moments)?;
-            ours.insert(place, signature_now);
+            book.takes_over(&place, signature_now, &moments);
+            places.insert(place);
         }
-        book.once_ours.extend(ours.iter().map(|(place, (arn, ..))| (place.clone(), arn.clone())));
-        book.noted = book.ours != ours;
-        book.ours = ours;
+        book.lets_go(|place| places.contains(place));
+        book.noted = book.ours != before;
         Ok(())
     }
 
@@ -638,7 +670,11 @@ impl Run<'_> {
             );
         }
         let wanted = self.wants.of(self.setting, model, place) == Wanted::Guardrail;
-        if !self.meddled && (!wanted || self.wants.mode == Mode::Audit) {
+        let mut seen = moments.iter().filter_map(|snapshot| snapshot.enforced.get(place));
+        let named = seen.any(|seen| signature(seen) == *recorded && bears_keepers_name(&place.account, seen));
+        let new = !book.ours.contains_key(place) && !self.account_was_stale(&place.account);
+        let kept = self.wants.existing == Existing::Keep && new && !named;
+        if !self.meddled && (!wanted || kept || self.wants.mode == Mode::Audit) {
             return broken(
                 Invariant::AdoptedUnwanted,
                 format!("{place}: {recorded:?} was taken over, and nobody asked for it"),

@@ -5,7 +5,7 @@ use guardrail_keeper::report::{Report, State, TargetReport};
 use serde_json::json;
 use simulator::{Answer, Call, Enforce, EnforcedConfiguration, GuardrailName, Model};
 
-use crate::baseline::{COPY, GUARDRAIL, Mode, OWN, Wanted, Wants};
+use crate::baseline::{COPY, Existing, GUARDRAIL, Mode, OWN, Wanted, Wants};
 use crate::check::{Book, Invariant, Rest};
 use crate::model::{Place, can_apply, is_keepers, statements};
 use crate::setting::{MEMBER_ROLE, Setting};
@@ -19,6 +19,7 @@ pub(crate) enum Plant {
     DropsForeignStatements,
     ReplacesForeign,
     ReleasesForeign,
+    ReleasesAdopted,
     EnforcesAnotherVersion,
     EntersTheExcluded,
     DeletesTheEnforcedVersion,
@@ -29,12 +30,13 @@ pub(crate) enum Plant {
 }
 
 impl Plant {
-    pub(crate) const ALL: [(Plant, Invariant); 12] = [
+    pub(crate) const ALL: [(Plant, Invariant); 13] = [
         (Plant::SkipsTheProbe, Invariant::EnforcedUnusable),
         (Plant::WithdrawsTooEarly, Invariant::NarrowedUnderEnforcement),
         (Plant::DropsForeignStatements, Invariant::ForeignStatementLost),
         (Plant::ReplacesForeign, Invariant::ForeignReplaced),
         (Plant::ReleasesForeign, Invariant::ReleasedNotOurs),
+        (Plant::ReleasesAdopted, Invariant::ReleasedUnasked),
         (Plant::EnforcesAnotherVersion, Invariant::EnforcedUnwanted),
         (Plant::EntersTheExcluded, Invariant::HandsOn),
         (Plant::DeletesTheEnforcedVersion, Invariant::GuardrailTouched),
@@ -73,13 +75,14 @@ impl Plant {
                 let foreign =
                     seen.is_some_and(|seen| play.book.is_foreign(place, seen) && seen.guardrail_arn != arn);
                 wants.mode != Mode::Audit
-                    && !wants.replace_existing
+                    && wants.existing != Existing::Replace
                     && wants.placement == crate::baseline::Placement::Central
                     && wanted == Wanted::Guardrail
                     && foreign
                     && can_apply(play.model, setting, place, &arn, &version)
             }),
             Plant::ReleasesForeign => play.release_foreign(),
+            Plant::ReleasesAdopted => play.release_adopted(),
             Plant::EnforcesAnotherVersion => play.enforce_where(1, |play, place, wanted, seen| {
                 let Some(arn) = play.original(&place.region) else { return false };
                 wants.mode == Mode::Sync
@@ -111,8 +114,7 @@ impl Plant {
             Plant::ClaimsToBeInSync => {
                 let targets = report.iter_mut().flat_map(|report| report.targets.values_mut());
                 for target in targets.filter(|target| matches!(target.state(), State::Held | State::Broken)) {
-                    *target =
-                        TargetReport::Decided(Decision::InSync(InSync { enforced: None, correction: None }));
+                    *target = TargetReport::Decided(Decision::InSync(InSync::default()));
                 }
             }
         }
@@ -208,6 +210,17 @@ impl Play<'_> {
             };
             if self.wants.mode == Mode::Sync {
                 drop(self.model.remove_guardrail(&name, None));
+            }
+        }
+    }
+
+    /// What the keeper adopted, as if it had put it there.
+    fn release_adopted(&mut self) {
+        for place in self.book.adopted.clone() {
+            let wanted = self.wants.of(self.setting, self.model, &place);
+            if wanted == Wanted::Nothing && self.wants.mode == Mode::Sync {
+                let role = Play::role(&place.account);
+                drop(self.model.delete_enforcement_as(&role, &place.account, &place.region));
             }
         }
     }

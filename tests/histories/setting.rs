@@ -15,7 +15,7 @@ use simulator::{
     Switches, UpdatedBy, World,
 };
 
-use crate::baseline::Placement;
+use crate::baseline::{Existing, Placement};
 use crate::dice::Dice;
 use crate::model::{ROOT, SANDBOX, WORKLOAD};
 
@@ -47,7 +47,7 @@ pub(crate) struct Setting {
     pub(crate) ledger: LedgerKind,
     /// How the baseline begins.
     pub(crate) placement: Placement,
-    pub(crate) replace_existing: bool,
+    pub(crate) existing: Existing,
     pub(crate) release_unusable: bool,
     /// Whether the guardrails are granted to the organization before the keeper comes.
     pub(crate) shared: bool,
@@ -98,7 +98,11 @@ impl Setting {
             } else {
                 Placement::Central
             },
-            replace_existing: dice.chance(40),
+            existing: match dice.below(100) {
+                0..40 => Existing::Replace,
+                40..65 => Existing::Keep,
+                _ => Existing::Adopt,
+            },
             release_unusable: dice.chance(30),
             shared: dice.chance(40),
             propagation_seconds: if dice.chance(20) { 20 } else { 0 },

@@ -13,7 +13,7 @@ use simulator::{Answer, Server};
 use tempfile::TempDir;
 
 use crate::act::Stage;
-use crate::baseline::{Placement, Wanted, Wants};
+use crate::baseline::{Existing, Placement, Wanted, Wants};
 use crate::check::{Book, Invariant, Rest, Run, Violation, broken, versions_were_stale};
 use crate::figures::Figures;
 use crate::model::{Place, Prompt, Snapshot, blocked_prompt, can_apply, is_admitted};
@@ -109,11 +109,7 @@ impl Tale<'_> {
                 self.restart(*forgets).await;
                 return Ok(());
             }
-            Step::Approve => {
-                if let Ok(baseline) = self.keeper.baseline().await {
-                    drop(self.keeper.approve(&baseline.revision).await);
-                }
-            }
+            Step::Approve => drop(self.approve().await),
             Step::Meddle(meddling) => {
                 self.meddle(*meddling);
                 self.figures.meddlings += 1;
@@ -137,6 +133,13 @@ impl Tale<'_> {
         }
         self.book.rest = Rest::No;
         Ok(())
+    }
+
+    /// Somebody approves the baseline that is there.
+    async fn approve(&mut self) -> Result<(), Stopped> {
+        let baseline = self.keeper.baseline().await?;
+        self.book.approved.insert(self.wants.text(self.setting));
+        self.keeper.approve(&baseline.revision).await
     }
 
     fn write_baseline(&self) {
@@ -334,10 +337,14 @@ impl Tale<'_> {
         self.write_baseline();
         let (setting, wants, made) = (self.setting, &self.wants, &mut self.made);
         self.server.with(|model| Stage { setting, wants, model, made }.restore());
-        let baseline = self.keeper.baseline().await.unwrap_or_else(|stopped| panic!("{stopped}"));
-        self.keeper.approve(&baseline.revision).await.unwrap_or_else(|stopped| panic!("{stopped}"));
         self.book.rest = Rest::No;
-        for _ in 0..self.setting.runs_to_settle() {
+        // What a moved account would lose of somebody else's is shown by a run, and approved before the next.
+        let adopted = self.book.adopted.clone();
+        let asks = self.server.with(|model| {
+            adopted.iter().any(|place| self.wants.of(self.setting, model, place) == Wanted::Nothing)
+        });
+        for _ in 0..self.setting.runs_to_settle() + usize::from(asks) {
+            self.approve().await.unwrap_or_else(|stopped| panic!("{stopped}"));
             self.wait(60);
             self.log.push("     run over everything".to_owned());
             self.run(None, None).await?;
@@ -414,6 +421,9 @@ impl Tale<'_> {
 /// Why something may still be enforced where nothing is wanted.
 pub(crate) const CHANGED: &str = "nothing is wanted, and what is there isn't what the keeper put there";
 
+/// Why something may still be enforced where nothing is wanted, and nobody was asked.
+pub(crate) const UNASKED: &str = "nothing is wanted, and somebody else made what was adopted there";
+
 /// Why a repair may still wait.
 pub(crate) const CONTESTED: &str = "repaired and undone again and again, so that the next repair waits";
 
@@ -421,7 +431,7 @@ pub(crate) const CONTESTED: &str = "repaired and undone again and again, so that
 /// restored is. There are no other reasons.
 pub(crate) fn excuse(setting: &Setting, wants: &Wants, place: &Place, foreign: bool) -> Option<&'static str> {
     let refused = setting.switches.cross_account_reference == Answer::Refused;
-    if foreign && !wants.replace_existing {
+    if foreign && wants.existing != Existing::Replace {
         Some("somebody else's, and the baseline keeps those")
     } else if foreign && !setting.is_durable() {
         Some("somebody else's, and the ledger doesn't last")

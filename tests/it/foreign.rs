@@ -86,7 +86,7 @@ async fn a_foreign_configuration_is_not_replaced_while_nothing_remembers_it() {
 }
 
 #[tokio::test]
-async fn what_is_there_already_as_wanted_is_adopted_and_may_be_released_later() {
+async fn what_is_there_already_as_wanted_is_adopted_and_released_later_with_an_approval() {
     let world = World::of(&Document::only(PAYMENTS)).start().await;
     world.administrator_enforces(PAYMENTS, EU, version(EU, "2"));
     world.administrator_enforces(SHIPPING, EU, version(EU, "2"));
@@ -95,12 +95,13 @@ async fn what_is_there_already_as_wanted_is_adopted_and_may_be_released_later() 
     check(
         &run.text(),
         expect![[r#"
-        the schedule looks at everything
-        300000000001/ap-southeast-2 enforced apbase1a2b3c:2
-        300000000001/us-east-1 enforced usbase1a2b3c:2
-        300000000002/eu-west-1 left_alone eubase1a2b3c:2: no assignment covers the account
-        2 writes
-    "#]],
+            the schedule looks at everything
+            300000000001/ap-southeast-2 enforced apbase1a2b3c:2
+            300000000001/eu-west-1 in_sync, adopted: eubase1a2b3c:2
+            300000000001/us-east-1 enforced usbase1a2b3c:2
+            300000000002/eu-west-1 left_alone eubase1a2b3c:2: no assignment covers the account
+            2 writes
+        "#]],
     );
 
     world.publish(&Document {
@@ -113,11 +114,22 @@ async fn what_is_there_already_as_wanted_is_adopted_and_may_be_released_later() 
         expect![[r#"
         the schedule looks at everything
         300000000001/ap-southeast-2 released
-        300000000001/eu-west-1 released
+        300000000001/eu-west-1 held: made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 1beb9eb8587d37fa
         300000000001/us-east-1 released
         300000000002/eu-west-1 left_alone eubase1a2b3c:2: nothing is wanted here, and what is there isn't ours
-        3 writes
+        2 writes
     "#]],
+    );
+    world.keeper.approve(&world.baseline().await.revision).await.unwrap();
+    let run = world.converge(&schedule()).await;
+    check(
+        &run.text(),
+        expect![[r#"
+            the schedule looks at everything
+            300000000001/eu-west-1 released
+            300000000002/eu-west-1 left_alone eubase1a2b3c:2: nothing is wanted here, and what is there isn't ours
+            1 write
+        "#]],
     );
 }
 

@@ -114,6 +114,7 @@ async fn a_plan_for_programs_says_the_same() {
               "plan": {
                 "counts": {
                   "broken": 0,
+                  "handed_back": 0,
                   "held": 1,
                   "in_sync": 0,
                   "left_alone": 0,
@@ -173,7 +174,8 @@ async fn a_plan_for_programs_says_the_same() {
                     "wanted": "corporate:2"
                   }
                 ],
-                "hash": "c54be4f935d8c668",
+                "handed_back": [],
+                "hash": "a5cc2a93c762315d",
                 "policies": [
                   {
                     "decision": "granted",
@@ -277,6 +279,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                   "plan": {
                     "counts": {
                       "broken": 0,
+                      "handed_back": 0,
                       "held": 0,
                       "in_sync": 0,
                       "left_alone": 0,
@@ -305,7 +308,8 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                         "wanted": "corporate:2"
                       }
                     ],
-                    "hash": "d0e519824df237f6",
+                    "handed_back": [],
+                    "hash": "6e0506e5fcdd6d5f",
                     "policies": [
                       {
                         "decision": "granted",
@@ -327,6 +331,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                 "counts": {
                   "enforced": 1
                 },
+                "handed_back": [],
                 "policies": [],
                 "revision": "4ef2b91f1df53797",
                 "skipped": {},
@@ -334,6 +339,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                 "targets": [
                   {
                     "account": "300000000001",
+                    "change": "enforce",
                     "enforced": "eubase1a2b3c:2",
                     "reason": null,
                     "region": "eu-west-1",
@@ -557,21 +563,21 @@ async fn check_tells_every_problem_at_once() {
     check(
         &ctl.run(&["check", "--baseline", "full.yaml"]).await,
         expect![[r#"
-        ok: full.yaml is valid, revision 00d631e386184add
-        exit 0
-    "#]],
+            ok: full.yaml is valid, revision 3bbb30e0c955c88f
+            exit 0
+        "#]],
     );
     check(
         &ctl.run(&["check", "--baseline", "full.yaml", "--output", "json"]).await,
         expect![[r#"
-        {
-          "baseline": "full.yaml",
-          "problems": [],
-          "revision": "00d631e386184add",
-          "valid": true
-        }
-        exit 0
-    "#]],
+            {
+              "baseline": "full.yaml",
+              "problems": [],
+              "revision": "3bbb30e0c955c88f",
+              "valid": true
+            }
+            exit 0
+        "#]],
     );
 }
 

@@ -407,6 +407,7 @@ pub(crate) fn targets(answer: &Value) -> String {
         let account = target["account"].as_str().unwrap_or_default();
         let region = target["region"].as_str().unwrap_or_default();
         let (state, enforced) = (word(&target["state"]), word(&target["enforced"]));
+        let state = if target["change"] == "adopt" { format!("{state}, adopted:") } else { state };
         let reason = target["reason"].as_str().map_or_else(String::new, |reason| format!(": {reason}"));
         format!("{account}/{region}{state}{enforced}{reason}\n")
     });

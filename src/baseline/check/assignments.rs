@@ -50,11 +50,14 @@ fn assignment(
         .required("guardrail", "write a guardrail of this document, or none", problems)
         .and_then(|part| guardrail(part, declared, problems));
     let existing_part = fields.optional("existing");
-    let existing = existing_part.map_or(Some(Existing::Keep), |part| part.choice(keys::EXISTING, problems));
-    if let (Some(None), Some(Existing::Replace), Some(part)) = (&guardrail, existing, existing_part) {
+    let existing =
+        existing_part.map_or(Some(Existing::default()), |part| part.choice(keys::EXISTING, problems));
+    if let (Some(None), Some(Existing::Adopt | Existing::Replace), Some(part)) =
+        (&guardrail, existing, existing_part)
+    {
         problems.report(
             &part.place,
-            "with guardrail: none there is nothing to replace a foreign configuration by",
+            "with guardrail: none nothing that others made is taken over or replaced",
             "remove it; what others made is left alone",
         );
     }

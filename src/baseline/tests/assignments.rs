@@ -148,13 +148,13 @@ fn existing_is_a_known_word() {
     check(
         &edited(TARGETS, "    guardrail: corporate\n    existing: overwrite\n"),
         expect![[r#"
-            12:15: assignments[0].existing: "overwrite" is not known; write keep or replace
+            12:15: assignments[0].existing: "overwrite" is not known; write keep, adopt or replace
         "#]],
     );
     check(
         &edited(TARGETS, "    guardrail: none\n    existing: replace\n"),
         expect![[r#"
-            12:15: assignments[0].existing: with guardrail: none there is nothing to replace a foreign configuration by; remove it; what others made is left alone
+            12:15: assignments[0].existing: with guardrail: none nothing that others made is taken over or replaced; remove it; what others made is left alone
         "#]],
     );
 }

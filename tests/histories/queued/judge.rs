@@ -479,9 +479,11 @@ impl Judge {
             judged?;
             ours.insert(place, signature);
         }
-        self.book.ours.retain(|place, _| place.account != account.as_str());
-        self.book.once_ours.extend(ours.iter().map(|(place, (arn, ..))| (place.clone(), arn.clone())));
-        self.book.ours.extend(ours);
+        let gone = |place: &Place| place.account == account.as_str() && !ours.contains_key(place);
+        self.book.lets_go(|place| !gone(place));
+        for (place, signature) in ours {
+            self.book.takes_over(&place, signature, &moments);
+        }
         Ok(())
     }
 

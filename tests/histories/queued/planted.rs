@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use simulator::{Answer, Model};
 
 use super::step::Manner;
-use crate::baseline::{GUARDRAIL, Mode, Placement, Wanted, Wants};
+use crate::baseline::{Existing, GUARDRAIL, Mode, Placement, Wanted, Wants};
 use crate::check::{Book, Invariant};
 use crate::model::{Place, is_keepers, statements};
 use crate::planted::Plant as Direct;
@@ -65,7 +65,10 @@ impl Plant {
             // Quiet ones would notice first what was given up meanwhile.
             Plant::IgnoresTheUnreadable => !quiet,
             Plant::Direct(Direct::ReplacesForeign) => {
-                !heard && central && !setting.replace_existing && setting.placement == Placement::Central
+                !heard
+                    && central
+                    && setting.existing != Existing::Replace
+                    && setting.placement == Placement::Central
             }
             Plant::Direct(Direct::WritesInAudit) => {
                 !heard && central && switches.put_without_grant == Answer::Accepted

@@ -15,7 +15,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use guardrail_keeper::handler::{Deadline, handle_until};
-use guardrail_keeper::reconcile::Keeper;
+use guardrail_keeper::reconcile::{Keeper, Stopped};
 use guardrail_keeper::trigger::{REQUEST_DETAIL_TYPE, REQUEST_SOURCE};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ use crate::model::{Place, Prompt, blocked_prompt};
 use crate::queues::{events_queue, make_queues, tasks_queue};
 use crate::setting::{LedgerKind, Setting};
 use crate::step::{self, Meddling, account_of};
-use crate::tale::{CHANGED, CONTESTED, Failed, excuse};
+use crate::tale::{CHANGED, CONTESTED, Failed, UNASKED, excuse};
 
 /// Longer than any call takes here, on any machine.
 const LONG: Duration = Duration::from_secs(120);
@@ -298,14 +298,17 @@ impl Tale<'_> {
                 self.figures.plain.unwritable_ledgers += usize::from(!writable);
                 self.set_ledger(*writable);
             }
-            step::Step::Approve => {
-                if let Ok(baseline) = self.keepers[0].baseline().await {
-                    drop(self.keepers[0].approve(&baseline.revision).await);
-                }
-            }
+            step::Step::Approve => drop(self.approve().await),
             other => panic!("{other} is a step of the direct form"),
         }
         Ok(())
+    }
+
+    /// Somebody approves the baseline that is there.
+    async fn approve(&mut self) -> Result<(), Stopped> {
+        let baseline = self.keepers[0].baseline().await?;
+        lock(&self.judge).book.approved.insert(self.wants.text(self.setting));
+        self.keepers[0].approve(&baseline.revision).await
     }
 
     fn say(&mut self, line: String) {

@@ -34,9 +34,7 @@ impl Tale<'_> {
                 Stage { setting, wants, model, made }.restore();
                 lock(&self.judge).meddled(model, true);
             });
-            let baseline = self.keepers[0].baseline().await.unwrap_or_else(|stopped| panic!("{stopped}"));
-            let approved = self.keepers[0].approve(&baseline.revision).await;
-            approved.unwrap_or_else(|stopped| panic!("{stopped}"));
+            self.approve().await.unwrap_or_else(|stopped| panic!("{stopped}"));
         }
         let mut dice = Dice::new(self.setting.seed);
         self.settle(&mut dice).await?;
@@ -53,6 +51,13 @@ impl Tale<'_> {
             return Ok(());
         }
         self.wait(60);
+        if self.awaits_approval() {
+            self.say("     a sweep, and what it shows to be released is approved".to_owned());
+            self.schedule();
+            self.settle(&mut dice).await?;
+            self.approve().await.unwrap_or_else(|stopped| panic!("{stopped}"));
+            self.wait(60);
+        }
         for sweep in 0..3 {
             self.say("     a sweep".to_owned());
             self.written.clear();
@@ -66,6 +71,15 @@ impl Tale<'_> {
             self.wait(60);
         }
         Ok(())
+    }
+
+    /// Whether something of somebody else's that was adopted isn't wanted any more.
+    fn awaits_approval(&self) -> bool {
+        let judge = Arc::clone(&self.judge);
+        self.server.with(|model| {
+            let adopted = &lock(&judge).book.adopted;
+            adopted.iter().any(|place| self.wants.of(self.setting, model, place) == Wanted::Nothing)
+        })
     }
 
     fn wait(&mut self, seconds: u64) {
@@ -160,7 +174,10 @@ impl Tale<'_> {
                             let looked_at =
                                 wants.names(setting, region) || judge.book.ours.contains_key(&place);
                             let left_behind = looked_at && judge.book.is_as_applied(&place, &left);
-                            (false, (!left_behind).then_some(CHANGED), what)
+                            let unasked = !counts && judge.book.is_adopted(&place, &left);
+                            let reason =
+                                if unasked { Some(UNASKED) } else { (!left_behind).then_some(CHANGED) };
+                            (false, reason, what)
                         }
                         Wanted::Guardrail => {
                             let foreign =

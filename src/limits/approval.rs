@@ -1,0 +1,82 @@
+//! What a person's approval covers: the release of what somebody else made.
+//!
+//! An approval is given to what was known when it was given. A revision says by itself what it releases,
+//! so that an approval of the revision covers it. That an account moved, it does not say: there the
+//! release is held first, and the next approval covers it. The ledger counts approvals, so that no two
+//! machines' clocks have to agree.
+
+use std::collections::BTreeSet;
+
+use super::Rollout;
+use crate::ids::{AccountId, Target};
+use crate::organization::OrgPath;
+use crate::plan::{Broken, Change, Decision, Held, HoldReason, Plan};
+use crate::record::{Awaited, Records};
+
+/// What a person approved.
+#[derive(Clone, Copy, Debug)]
+pub struct Approval<'a> {
+    /// How often the revision was approved.
+    pub rollout: &'a Rollout,
+    /// Whether somebody approves what this very plan shows, if it is applied.
+    pub is_given_with_the_plan: bool,
+    /// Accounts that somebody had prepared to leave, which is to say: release what is there.
+    pub leaving: &'a BTreeSet<AccountId>,
+}
+
+impl Approval<'_> {
+    fn covers(
+        self,
+        target: &Target,
+        broken: bool,
+        records: &Records,
+        has_moved: impl Fn(&OrgPath, &Target) -> bool,
+    ) -> bool {
+        if self.is_given_with_the_plan || self.leaving.contains(&target.account) {
+            return true;
+        }
+        // That it would break one day is nothing that anybody approved.
+        if broken || self.rollout.approvals == 0 {
+            return false;
+        }
+        let Some(record) = records.get(target) else { return false };
+        let stood = record.ours.as_ref().and_then(|ours| ours.path.as_ref());
+        // Where it stood when it was adopted isn't known of what an earlier version recorded.
+        let moved = stood.is_none_or(|path| has_moved(path, target));
+        let is_later = |awaited: &Awaited| {
+            awaited.revision == self.rollout.revision && awaited.approvals < self.rollout.approvals
+        };
+        !moved || record.awaited.as_ref().is_some_and(is_later)
+    }
+}
+
+impl Plan {
+    /// Holds the release of what was adopted, where no approval covers it. What is broken stays broken.
+    pub fn hold_adopted(
+        mut self,
+        approval: Approval<'_>,
+        records: &Records,
+        has_moved: impl Fn(&OrgPath, &Target) -> bool,
+    ) -> Plan {
+        for (target, decision) in &mut self.decisions {
+            let Decision::Change(change @ Change::Release { from, broken, adopted: true, .. }) = &*decision
+            else {
+                continue;
+            };
+            if approval.covers(target, broken.is_some(), records, &has_moved) {
+                continue;
+            }
+            *decision = match broken {
+                Some(unusable) => Decision::Broken(Broken { seen: from.clone(), unusable: unusable.clone() }),
+                None => Decision::Held(Held {
+                    reason: HoldReason::ReleasesAdopted {
+                        revision: approval.rollout.revision.clone(),
+                        by: from.last_writer().map(str::to_owned),
+                    },
+                    would: Some(change.clone()),
+                }),
+            };
+        }
+        self
+    }
+}

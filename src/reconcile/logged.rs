@@ -1,0 +1,76 @@
+//! What a run did, as lines of the log.
+
+use tracing::{debug, error, info, warn};
+
+use crate::plan::{Change, Decision, HoldReason, PolicyAction, PolicyDecision};
+use crate::report::{Outcome, PolicyReport, Report, TargetReport};
+
+/// Logs each result once, where it has become one.
+pub(super) fn log(report: &Report) {
+    for (resource, result) in &report.policies {
+        match result {
+            PolicyReport::Attempted { change, result: Ok(()) } => {
+                info!(guardrail.arn = %resource, "{}", Change::Policy(change.clone()));
+            }
+            PolicyReport::Attempted { change: _, result: Err(failure) } => {
+                error!(guardrail.arn = %resource, error.category = %failure.category,
+                    "failed to write the resource policy of {resource}: {failure}");
+            }
+            PolicyReport::Decided(PolicyDecision { action, openings, instead: _ }) => {
+                match action {
+                    // As the baseline asks for: nobody has to act.
+                    PolicyAction::Held(HoldReason::Mode { mode }) => {
+                        info!("mode {mode} leaves {resource} as it is");
+                    }
+                    PolicyAction::Held(reason) => {
+                        error!(guardrail.arn = %resource, "held {resource}: {reason}");
+                    }
+                    PolicyAction::Granted | PolicyAction::Change(_) => {}
+                }
+                for finding in openings {
+                    warn!(guardrail.arn = %resource, "{resource} is open beyond the organization: {finding}");
+                }
+            }
+        }
+    }
+    for (target, result) in &report.targets {
+        let (account, region, state) = (&target.account, &target.region, result.state());
+        match result {
+            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
+                info!(account.id = %account, region = %region, change = change.verb(), "{change}");
+            }
+            TargetReport::Attempted(Outcome { change, result: Err(failure) }) => {
+                error!(account.id = %account, region = %region, change = change.verb(),
+                    error.category = %failure.category, "failed to {} in {target}: {failure}", change.verb());
+            }
+            TargetReport::Decided(Decision::Broken(broken)) => {
+                // Thousands may enforce it: the alarm is one for each guardrail, below.
+                debug!(account.id = %account, region = %region, guardrail.arn = %broken.seen.enforcement.guardrail,
+                    guardrail.version = %broken.seen.enforcement.version,
+                    "broken: {target} enforces {}, but {}", broken.seen.enforcement, broken.unusable);
+            }
+            TargetReport::Decided(Decision::Held(held)) if held.only_audited().is_none() => {
+                warn!(account.id = %account, region = %region, "held {target}: {}", held.reason);
+            }
+            TargetReport::Decided(_) => {
+                debug!(account.id = %account, region = %region, ?state, "{target}");
+            }
+        }
+    }
+    for broken in report.broken() {
+        error!(guardrail.arn = %broken.guardrail, guardrail.version = %broken.version,
+            targets = broken.targets.len(), "{broken}");
+    }
+    for (target, handed_back) in &report.handed_back {
+        info!(account.id = %target.account, region = %target.region, "{target} {handed_back}");
+    }
+    for warning in &report.warnings {
+        warn!("{warning}");
+    }
+    for (account, state) in &report.skipped {
+        info!(account.id = %account, "skipped {account}: it is {state}");
+    }
+    for account in &report.strangers {
+        warn!(account.id = %account, "{account} is no member of this organization: not looked at");
+    }
+}
