@@ -10,6 +10,7 @@
 
 mod apply;
 mod asked;
+mod clock;
 mod copies;
 mod destinations;
 mod figures;
@@ -21,10 +22,12 @@ mod manner;
 mod members;
 mod notes;
 mod owner;
+mod placing;
 mod rounds;
 mod standing;
 mod survey;
 mod swept;
+mod trials;
 mod work;
 
 use std::collections::BTreeSet;
@@ -44,11 +47,13 @@ use crate::settings::{BaselineSource, Purpose, Settings};
 use crate::trigger::{Accounts, Context, Known, Scope};
 
 pub use asked::{Ask, Asked};
+pub use clock::Clock;
 use figures::Figures;
 #[cfg(feature = "cli")]
 pub use inspected::Applied;
 use kept::Kept;
 pub use manner::{Manner, Part};
+pub use placing::Placing;
 pub use rounds::Rounds;
 pub use standing::Standing;
 pub use survey::Survey;
@@ -142,6 +147,7 @@ pub struct Keeper {
     head: OnceCell<Head>,
     kept: Kept,
     figures: Figures,
+    clock: Clock,
 }
 
 impl Keeper {
@@ -169,7 +175,19 @@ impl Keeper {
             head: OnceCell::new(),
             kept: Kept::default(),
             figures: Figures::default(),
+            clock: Clock::default(),
         })
+    }
+
+    /// With another clock than the machine's.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Keeper {
+        Keeper { clock, ..self }
+    }
+
+    /// What time it is.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The settings it runs with.

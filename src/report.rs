@@ -37,6 +37,8 @@ pub struct Report {
     /// What the ledger could not tell or be told, in words, if that was so: what was decided without it may have
     /// to be decided otherwise. It is among the warnings as well, unless nothing was done.
     pub ledger_trouble: Option<String>,
+    /// What was found out for `placement: auto`, in words: what waited for it can go on.
+    pub placement_decided: Option<String>,
     /// What the ledger knew of the targets before the run: by it, what is new can be told.
     pub before: Records,
 }
@@ -283,16 +285,17 @@ impl Report {
             strangers: Vec::new(),
             warnings: Vec::new(),
             ledger_trouble: None,
+            placement_decided: None,
             before: Records::new(),
         }
     }
 
     /// Adds what another part of the same run found. Later findings win.
     pub fn absorb(&mut self, other: Report) {
-        let Report { revision: _, policies, targets, skipped, strangers, warnings, ledger_trouble, before } =
-            other;
+        let Report { policies, targets, skipped, strangers, warnings, ledger_trouble, .. } = other;
         // Before the first look counts. What this very run recorded of a target is no news from before.
-        for (target, record) in before {
+        self.placement_decided = other.placement_decided.or_else(|| self.placement_decided.take());
+        for (target, record) in other.before {
             if !self.targets.contains_key(&target) {
                 self.before.entry(target).or_insert(record);
             }
@@ -378,7 +381,9 @@ impl Report {
     /// Whether something was put in place that other decisions were waiting for.
     pub fn calls_for_another_look(&self) -> bool {
         let copied = self.targets.values().any(|target| target.state() == State::Copied);
+        let placed = self.placement_decided.is_some() && self.targets.values().any(waits_for_the_placement);
         copied
+            || placed
             || self
                 .policies
                 .values()
@@ -396,4 +401,9 @@ impl Report {
                 State::Copied | State::Held | State::Failed | State::Broken => false,
             })
     }
+}
+
+fn waits_for_the_placement(report: &TargetReport) -> bool {
+    matches!(report, TargetReport::Decided(Decision::Held(held))
+        if matches!(held.reason, HoldReason::PlacementUndecided { .. }))
 }

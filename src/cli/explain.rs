@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::output::{self, Bar, HEADING, QUIET, paint};
 use super::time::Age;
 use super::{OK, Output, UNFINISHED, settings};
-use crate::baseline::{AssignmentTarget, Baseline};
+use crate::baseline::{AssignmentTarget, Baseline, Placement};
 use crate::cloud::{Access, Patience};
 use crate::ids::{AccountId, Region, Target};
 use crate::observed::Observation;
@@ -141,6 +141,14 @@ impl Explained<'_> {
             .collect()
     }
 
+    /// What is known of AWS's answer, where the target's guardrail is placed by it.
+    fn placement(&self) -> Option<String> {
+        let path = self.path()?;
+        let assignment = self.baseline.assignment(&self.target.account, path)?;
+        let guardrail = self.baseline.guardrail(assignment.guardrail.as_ref()?)?;
+        (guardrail.placement == Placement::Auto).then(|| format!("auto: {}", self.survey.placing.record))
+    }
+
     fn seen(&self) -> String {
         match self.survey.observed.get(&self.target) {
             None => "not looked at".to_owned(),
@@ -190,6 +198,9 @@ impl Explained<'_> {
         for (name, text) in told(&self.record(), self.account, now) {
             row(name, &text);
         }
+        if let Some(placement) = self.placement() {
+            row("placement", &placement);
+        }
         row("decision", &self.decided().1);
         let history = self.record().history;
         for (index, entry) in history.iter().rev().enumerate() {
@@ -226,6 +237,7 @@ impl Explained<'_> {
                 })),
                 "instead_of": self.overruled(),
             },
+            "placement": self.placement(),
             "seen": seen,
             "record": self.record(),
             "closed": self.account.closed,

@@ -7,6 +7,7 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::copies::{Originals, ensure_copy};
 use super::notes::{Decisions, Notebook, by_account};
+use super::trials::Trials;
 use super::{Keeper, Manner, Part, Progress, Step, Survey};
 use crate::baseline::{Baseline, Mode};
 use crate::cloud::{CopyWriter, PolicyWriter, Writer};
@@ -39,6 +40,7 @@ impl Keeper {
             originals,
             arrivals,
             catalog: _,
+            placing,
         } = survey;
         let extent = Extent::of(plan.plan(), &records, &baseline.revision);
         let mut report = Report {
@@ -66,7 +68,9 @@ impl Keeper {
         for (resource, written) in self.write_policies(baseline, plan.plan(), progress).await {
             report.policies.insert(resource, written);
         }
+        let trials = Trials::begin(self, baseline, &organization, &placing).await;
         let run = Run {
+            trials: &trials,
             organization: &organization,
             manner: &manner,
             originals: &originals,
@@ -85,13 +89,12 @@ impl Keeper {
             .buffer_unordered(self.settings.concurrency)
             .collect()
             .await;
-        for Applied { outcomes, warnings, unrecorded } in applied {
-            for (target, outcome) in outcomes {
-                report.targets.insert(target, TargetReport::Attempted(outcome));
-            }
+        for Applied { results, warnings, unrecorded } in applied {
+            report.targets.extend(results);
             report.ledger_trouble = report.ledger_trouble.or(unrecorded);
             report.warnings.extend(warnings);
         }
+        report.placement_decided = trials.decided();
         report.before = records;
         log(&report);
         report
@@ -145,7 +148,7 @@ impl Keeper {
             // Recorded before it is written: a Put whose answer is lost is ours all the same, and a
             // record of what never arrived is forgotten at the next look.
             if is_all_ours(change) {
-                let granted = Granted { at: Timestamp::now(), revision: baseline.revision.clone() };
+                let granted = Granted { at: self.clock.now(), revision: baseline.revision.clone() };
                 self.record_grant(&resource, Some(granted)).await;
             }
             let result = attempt.instrument(span).await.map_err(|failure| in_words(failure, change));
@@ -166,7 +169,7 @@ impl Keeper {
     }
 
     async fn apply_account(&self, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
-        let Run { organization, manner, originals: _, arrivals, progress, notebook } = run;
+        let Run { trials, organization, manner, originals: _, arrivals, progress, notebook } = run;
         let Decisions { changes, decided } = decisions;
         let path = organization.accounts.get(&account).map(|account| &account.path);
         let notebook = Notebook { path, ..notebook };
@@ -197,31 +200,33 @@ impl Keeper {
             };
             let (recorded, moved) = (&recorded, &moved);
             async move {
-                let result = match (recorded, moved) {
+                let target = change.target().cloned();
+                let attempt = async |change: &Change| match (recorded, moved) {
                     // Whoever came later in the queue knows better, and may have written already.
                     (Err(error), _) if error.is_superseded() => Err(not_recorded(error)),
                     // What can't be put back is not overwritten.
                     (Err(error), _) if change.overwrites_foreign().is_some() => Err(not_recorded(error)),
                     (_, Some(failure)) if change.is_release() => Err(failure.clone()),
-                    (Ok(()) | Err(_), _) => self.attempt(run, &change).await,
+                    (Ok(()) | Err(_), _) => self.attempt(run, change).await,
                 };
+                let result = trials.attempt(change, attempt).await;
                 progress(Step::Wrote);
-                Outcome { change, result }
+                target.map(|target| (target, result))
             }
             .instrument(span)
         });
-        let outcomes = join_all(attempts).await;
+        let results: Vec<(Target, TargetReport)> = join_all(attempts).await.into_iter().flatten().collect();
 
         let now = Timestamp::now();
         let mut notes: Vec<(Region, Note)> =
             decided.iter().flat_map(|(target, decision)| notebook.decision(target, decision, now)).collect();
-        notes.extend(outcomes.iter().flat_map(|outcome| notebook.outcome(outcome, now)));
+        notes.extend(results.iter().flat_map(|(target, result)| notebook.result(target, result, now)));
         match self.ledger.note(&account, visit, notes).await {
             Ok(()) => {}
             Err(error) if error.is_superseded() => debug!("{account}: {error}"),
             Err(error) => {
                 let trouble = format!("{account}: what was done could not be recorded: {error}");
-                match outcomes.is_empty() {
+                match results.is_empty() {
                     // A look that left everything as it was. Where the account stood is lost all the same: a task
                     // that was queued before would go by an older place.
                     true => debug!("{trouble}"),
@@ -230,11 +235,7 @@ impl Keeper {
                 unrecorded = Some(trouble);
             }
         }
-        let outcomes = outcomes
-            .into_iter()
-            .filter_map(|outcome| outcome.change.target().cloned().map(|target| (target, outcome)))
-            .collect();
-        Applied { outcomes, warnings, unrecorded }
+        Applied { results, warnings, unrecorded }
     }
 
     /// Whether an account stands elsewhere than it did when its work was queued. What was to be
@@ -319,6 +320,7 @@ fn not_recorded(error: &LedgerError) -> Failure {
 /// What every account's part of a run shares.
 #[derive(Clone, Copy)]
 struct Run<'a> {
+    trials: &'a Trials<'a>,
     organization: &'a Organization,
     manner: &'a Manner,
     originals: &'a Originals,
@@ -328,7 +330,7 @@ struct Run<'a> {
 }
 
 struct Applied {
-    outcomes: Vec<(Target, Outcome)>,
+    results: Vec<(Target, TargetReport)>,
     warnings: Vec<String>,
     /// What the ledger was not told at the end, in words.
     unrecorded: Option<String>,

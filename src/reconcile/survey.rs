@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::copies::Originals;
 use super::owner::{Needs, lost_grants, policies};
+use super::placing::Placing;
 use super::{Keeper, Manner, Part, Progress, Step, Stopped};
 use crate::baseline::Baseline;
 use crate::cloud::Head;
@@ -55,6 +56,8 @@ pub struct Survey {
     pub(super) arrivals: Arrivals,
     /// What the owner account was seen to hold.
     pub(super) catalog: Catalog,
+    /// What is known of AWS's answer, where the baseline leaves the placement to it.
+    pub placing: Placing,
 }
 
 impl Keeper {
@@ -98,7 +101,7 @@ impl Keeper {
         // Only a look at everything can tell that a grant isn't needed any more.
         let (grants, no_grants) = self.grants().await;
         warnings.extend(no_grants.clone());
-        let ledger_trouble = trouble.or(unknown).or(no_grants);
+        let mut ledger_trouble = trouble.or(unknown).or(no_grants);
         // What this very run released may have effect for a while yet: the next sweep takes back.
         let leftovers = match manner.part {
             Part::Everything if whole && !manner.again => grants.clone(),
@@ -108,8 +111,14 @@ impl Keeper {
             }
             Part::Everything | Part::Account | Part::Owner { swept_since: None } => Grants::new(),
         };
+        let mut placing = self.placing(baseline, &grants, ledger_trouble.as_ref()).await;
+        let settled = placing.settled(baseline);
+        if ledger_trouble.is_none() {
+            warnings.extend(placing.trouble.clone());
+            ledger_trouble.clone_from(&placing.trouble);
+        }
         let also = leftovers.keys().map(|resource| resource.region().clone()).collect();
-        let mut desired = desired(baseline, &organization, &records, &scope.regions, &also);
+        let mut desired = desired(&settled, &organization, &records, &scope.regions, &also);
         release_those_that_leave(&mut desired, &offboarding);
         let needs = match manner.part {
             Part::Everything if whole => Needs::Whole,
@@ -120,15 +129,17 @@ impl Keeper {
         };
         let (observed, mut catalog) = futures_util::join!(
             self.observe(&organization, &desired, &arrivals, progress),
-            self.catalog(baseline, &desired, needs)
+            self.catalog(&settled, &desired, needs)
         );
 
         if whole && !manner.again {
             warnings.extend(differing(baseline, &catalog).iter().map(ToString::to_string));
-            warnings.extend(self.destinations(baseline, &catalog).await);
+            warnings.extend(self.destinations(&settled, &catalog).await);
         }
+        let (own_roles, now) = (&self.settings.own_roles, self.clock.now());
+        placing.settle(baseline, &mut desired, &observed, &records, own_roles, now);
         let mut originals = match manner.part {
-            Part::Everything | Part::Account => self.originals(baseline, &mut catalog).await,
+            Part::Everything | Part::Account => self.originals(baseline, &desired, &mut catalog).await,
             Part::Owner { .. } => Originals::default(),
         };
         catalog.copies = self.look_at_copies(&desired, &mut originals, &observed).await;
@@ -192,6 +203,7 @@ impl Keeper {
             // Grants take nothing from anybody, and are taken back only where nobody uses them.
             (None, Part::Owner { .. }) => plan,
         };
+        let plan = placing.hold(plan, now);
         let proofs = self.prove(&plan, &organization, &arrivals, &grants).await;
         let plan = plan.prove(&proofs);
 
@@ -211,6 +223,7 @@ impl Keeper {
             originals,
             arrivals,
             catalog,
+            placing,
         })
     }
 

@@ -49,6 +49,7 @@ impl Report {
             skipped,
             strangers,
             warnings,
+            placement_decided,
             before: _,
             ledger_trouble: _,
         } = self;
@@ -85,6 +86,7 @@ impl Report {
             "skipped": skipped,
             "strangers": strangers,
             "warnings": warnings,
+            "placement_decided": placement_decided,
         })
     }
 }
@@ -131,6 +133,9 @@ impl fmt::Display for Report {
         }
         for warning in &self.warnings {
             writeln!(f, "! {warning}")?;
+        }
+        if let Some(decided) = &self.placement_decided {
+            writeln!(f, "{decided}")?;
         }
         f.write_str(&self.summary())
     }
