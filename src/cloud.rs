@@ -186,15 +186,6 @@ impl Cloud {
         self.sessions.own_account()
     }
 
-    /// The ARN of whose credentials we run with.
-    ///
-    /// # Errors
-    /// When STS doesn't tell.
-    #[cfg(feature = "cli")]
-    pub async fn caller(&self) -> Result<String, Failure> {
-        self.sessions.caller().await
-    }
-
     /// Credentials in an account, assumed once and kept until they are about to expire.
     ///
     /// # Errors

@@ -14,6 +14,7 @@
 //! Every write follows a probe that succeeded as that member. Only a person changes `central` and `copies`.
 
 mod print;
+mod refused;
 mod stands;
 
 use std::collections::BTreeMap;
@@ -22,8 +23,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::Revision;
-use crate::ids::{AccountId, Region, Target};
+use crate::ids::{AccountId, Target};
 
+pub use refused::ReferenceRefused;
 pub use stands::{Stands, effective};
 
 /// How long after the first refusal the second one counts, in seconds.
@@ -35,8 +37,9 @@ pub const GRANT_SETTLES_SECONDS: i64 = 600;
 /// In how many accounts AWS has to refuse it.
 const ACCOUNTS_NEEDED: usize = 2;
 
-/// How long after its time a second try may be late before other accounts are tried instead, in seconds.
-const OVERDUE_SECONDS: i64 = 3600;
+/// How long after its time a second try may be late before other accounts are tried instead, in seconds: what
+/// waits aside is looked at every quarter of an hour.
+const OVERDUE_SECONDS: i64 = 1200;
 
 /// How long a first refusal counts, in seconds: a keeper without queues may look once a day.
 const COUNTS_SECONDS: i64 = 48 * 3600;
@@ -104,21 +107,6 @@ pub struct WorksIn {
     pub target: Target,
     /// When that was seen.
     pub at: Timestamp,
-}
-
-/// How AWS refused the owner's guardrail in one account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReferenceRefused {
-    /// The Region in which it is tried.
-    pub region: Region,
-    /// The first refusal that counts; `None` where none did so far.
-    pub first: Option<Timestamp>,
-    /// The second one, ten minutes later or more.
-    pub second: Option<Timestamp>,
-    /// When it is tried again.
-    pub again_at: Timestamp,
-    /// What AWS said last.
-    pub said: String,
 }
 
 /// That AWS refused the owner's guardrail in the owner's own account.
@@ -360,42 +348,6 @@ impl PlacementRecord {
         self.history.push(PlacementEntry { at, by: by.to_owned(), text });
         let surplus = self.history.len().saturating_sub(HISTORY_KEPT);
         self.history.drain(..surplus);
-    }
-}
-
-impl ReferenceRefused {
-    /// How often it was refused, as far as that counts.
-    pub fn times(&self) -> u8 {
-        u8::from(self.first.is_some()) + u8::from(self.second.is_some())
-    }
-
-    /// What is known after one more refusal. `uncounted_until` is there where it doesn't count.
-    fn next(
-        known: Option<ReferenceRefused>,
-        region: &Region,
-        at: Timestamp,
-        uncounted_until: Option<Timestamp>,
-    ) -> ReferenceRefused {
-        let (first, second) = known.map_or((None, None), |known| (known.first, known.second));
-        let first = first.filter(|first| seconds(*first, at) < COUNTS_SECONDS);
-        let second = second.filter(|_| first.is_some());
-        let (first, second) = match (first, uncounted_until) {
-            (first, Some(_)) => (first, second),
-            (None, None) => (Some(at), None),
-            (Some(first), None) => {
-                (Some(first), second.or_else(|| (seconds(first, at) >= APART_SECONDS).then_some(at)))
-            }
-        };
-        let again_at = uncounted_until.unwrap_or_else(|| match (first, second) {
-            (Some(first), None) => later(first, APART_SECONDS),
-            (_, _) => later(at, APART_SECONDS),
-        });
-        ReferenceRefused { region: region.clone(), first, second, again_at, said: String::new() }
-    }
-
-    /// Whether the next try didn't come: the account may not be reachable any more.
-    fn is_overdue(&self, now: Timestamp) -> bool {
-        seconds(self.again_at, now) > OVERDUE_SECONDS
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a run did: every target's state afterwards, and why.
 
+mod again;
 mod print;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -378,18 +379,6 @@ impl Report {
         policies.chain(targets).collect()
     }
 
-    /// Whether something was put in place that other decisions were waiting for.
-    pub fn calls_for_another_look(&self) -> bool {
-        let copied = self.targets.values().any(|target| target.state() == State::Copied);
-        let placed = self.placement_decided.is_some() && self.targets.values().any(waits_for_the_placement);
-        copied
-            || placed
-            || self
-                .policies
-                .values()
-                .any(|report| matches!(report, PolicyReport::Attempted { result: Ok(()), .. }))
-    }
-
     /// Whether every target is as wanted, or on purpose none of our business.
     pub fn is_converged(&self) -> bool {
         let policies = self.policies.values().all(|report| report.trouble().is_none());
@@ -401,9 +390,4 @@ impl Report {
                 State::Copied | State::Held | State::Failed | State::Broken => false,
             })
     }
-}
-
-fn waits_for_the_placement(report: &TargetReport) -> bool {
-    matches!(report, TargetReport::Decided(Decision::Held(held))
-        if matches!(held.reason, HoldReason::PlacementUndecided { .. }))
 }

@@ -50,6 +50,18 @@ struct Held {
     expires: SystemTime,
 }
 
+#[cfg(feature = "cli")]
+impl super::Cloud {
+    /// The ARN of whose credentials we run with.
+    ///
+    /// # Errors
+    /// When STS doesn't tell.
+    pub async fn caller(&self) -> Result<String, Failure> {
+        let answer = caller_identity(&self.sessions.sts).await?;
+        answer.arn().map(str::to_owned).ok_or_else(|| nameless("principal"))
+    }
+}
+
 impl Sessions {
     pub(super) async fn new(sdk: &SdkConfig, identity: Identity) -> Result<Sessions, Failure> {
         // The SDK uses the Regional endpoint of STS; tokens of the global one are not valid in
@@ -68,13 +80,6 @@ impl Sessions {
 
     pub(super) fn own_account(&self) -> &AccountId {
         &self.own_account
-    }
-
-    /// The ARN of whose credentials we run with, as STS says it now.
-    #[cfg(feature = "cli")]
-    pub(super) async fn caller(&self) -> Result<String, Failure> {
-        let answer = caller_identity(&self.sts).await?;
-        answer.arn().map(str::to_owned).ok_or_else(|| nameless("principal"))
     }
 
     pub(super) async fn get(&self, account: &AccountId) -> Result<Session, Failure> {

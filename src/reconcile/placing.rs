@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::Keeper;
+use super::owner::Needs;
 use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::desired::{Desired, Wanted};
 use crate::enforcement::Enforcement;
@@ -17,6 +18,7 @@ use crate::own_roles::OwnRoles;
 use crate::placement::{Answer, Permit, PlacementRecord, Stands, Tried, effective};
 use crate::plan::{Change, HoldReason, Plan};
 use crate::record::{Grants, Records};
+use crate::resolved::Catalog;
 
 /// What a run goes by where the baseline leaves the placement to AWS's answer.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +77,25 @@ impl Keeper {
 fn left_to_aws(baseline: &Baseline) -> BTreeSet<GuardrailKey> {
     let auto = baseline.guardrails.iter().filter(|(_, guardrail)| guardrail.placement == Placement::Auto);
     auto.map(|(key, _)| key.clone()).collect()
+}
+
+impl Keeper {
+    /// Says of each target where its guardrail lives. Where a member was seen to enforce the owner's guardrail
+    /// though members get copies, its grant is looked up as well.
+    pub(super) async fn settle(
+        &self,
+        placing: &mut Placing,
+        baseline: &Baseline,
+        (desired, needs): (&mut Desired, Needs<'_>),
+        catalog: &mut Catalog,
+        (observed, records): (&Observed, &Records),
+    ) {
+        let needed = placing.record.needs_grants();
+        placing.settle(baseline, desired, observed, records, &self.settings.own_roles, self.clock.now());
+        if placing.is_asked() && placing.record.needs_grants() != needed {
+            *catalog = self.catalog(&placing.settled(baseline), desired, needs).await;
+        }
+    }
 }
 
 impl Placing {

@@ -136,8 +136,8 @@ impl Keeper {
             warnings.extend(differing(baseline, &catalog).iter().map(ToString::to_string));
             warnings.extend(self.destinations(&settled, &catalog).await);
         }
-        let (own_roles, now) = (&self.settings.own_roles, self.clock.now());
-        placing.settle(baseline, &mut desired, &observed, &records, own_roles, now);
+        let seen = (&observed, &records);
+        self.settle(&mut placing, baseline, (&mut desired, needs), &mut catalog, seen).await;
         let mut originals = match manner.part {
             Part::Everything | Part::Account => self.originals(baseline, &desired, &mut catalog).await,
             Part::Owner { .. } => Originals::default(),
@@ -203,7 +203,7 @@ impl Keeper {
             // Grants take nothing from anybody, and are taken back only where nobody uses them.
             (None, Part::Owner { .. }) => plan,
         };
-        let plan = placing.hold(plan, now);
+        let plan = placing.hold(plan, self.clock.now());
         let proofs = self.prove(&plan, &organization, &arrivals, &grants).await;
         let plan = plan.prove(&proofs);
 

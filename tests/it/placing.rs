@@ -103,7 +103,13 @@ async fn where_aws_takes_the_owners_guardrail_it_is_used_at_once() {
 async fn where_aws_refuses_it_twice_everybody_gets_a_copy() {
     let world = refusing(&two_accounts()).start().await;
     let first = sweep(&world).await;
-    says(&first, expect![[""]]);
+    says(
+        &first,
+        expect![[r#"
+        ! 300000000001/eu-west-1 held: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+        ! 300000000002/eu-west-1 held: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+        0 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped"#]],
+    );
     assert_eq!(tried(&world), [PAYMENTS, SHIPPING]);
 
     // Too early: nothing is tried.
@@ -116,7 +122,14 @@ async fn where_aws_refuses_it_twice_everybody_gets_a_copy() {
     let last = sweep(&world).await;
     assert!(last.is_converged(), "{last}");
     assert_eq!(tried(&world), [PAYMENTS, SHIPPING]);
-    says(&last, expect![[""]]);
+    says(
+        &last,
+        expect![[r#"
+        + 300000000001/eu-west-1 enforce corporate:1
+        + 300000000002/eu-west-1 enforce corporate:1
+        placement auto, for the whole organization: copies since SOME TIME: AWS refused the owner's guardrail twice in 300000000001 and in 300000000002
+        2 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped"#]],
+    );
     for account in [PAYMENTS, SHIPPING] {
         assert!(is_guarded(&world, account, EU).await, "{account}");
     }
@@ -177,20 +190,52 @@ async fn a_second_account_that_can_not_be_tried_is_waited_for_and_a_person_may_d
     drop(sweep(&world).await);
     world.wait(601);
     let report = sweep(&world).await;
-    says(&report, expect![[""]]);
+    says(
+        &report,
+        expect![[r#"
+        ! 300000000001/eu-west-1 held: AWS refused the owner's guardrail in this account twice (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); members get copies once another account was refused twice as well (`guardrailctl placement` shows where it is tried)
+        ! 300000000002/eu-west-1 held: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: not here (denied)
+        0 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped"#]],
+    );
     assert_eq!(known(&world).await.answer, Answer::Undecided);
 
     let ran = of(&world).run(&["placement"]).await;
-    says(&ran, expect![[""]]);
+    says(
+        &ran,
+        expect![[r#"
+        placement auto: undecided: AWS refused the owner's guardrail in 300000000001 (2 of 2 times); tried again after SOME TIME
+          300000000001/eu-west-1 refused twice, at SOME TIME and SOME TIME: ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.
+        exit 1
+    "#]],
+    );
     let ran = of(&world).run(&["placement", "set", "copies"]).await;
     assert_eq!(ran.code, 2, "{ran}");
     let ran = of(&world).run(&["placement", "set", "copies", "--yes"]).await;
-    says(&ran, expect![[""]]);
+    says(
+        &ran,
+        expect![[r#"
+        placement auto: undecided: AWS refused the owner's guardrail in 300000000001 (2 of 2 times); tried again after SOME TIME
+          300000000001/eu-west-1 refused twice, at SOME TIME and SOME TIME: ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.
+        ok: placement auto: copies since SOME TIME: a person said so (arn:aws:iam::111111111111:user/administrator)
+        stderr: the next run goes by it
+        exit 0
+    "#]],
+    );
     let report = sweep(&world).await;
     assert!(is_guarded(&world, PAYMENTS, EU).await, "{report}");
 
     let ran = of(&world).run(&["placement", "reset", "--yes"]).await;
-    says(&ran, expect![[""]]);
+    says(
+        &ran,
+        expect![[r#"
+        placement auto: copies since SOME TIME: a person said so (arn:aws:iam::111111111111:user/administrator)
+          decided by arn:aws:iam::111111111111:user/administrator, under baseline d38db72440939449
+         SOME TIME  copies: a person said so, by arn:aws:iam::111111111111:user/administrator
+        ok: placement auto: undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there
+        stderr: the next run goes by it
+        exit 0
+    "#]],
+    );
     // Who has a copy keeps it.
     world.quiet(&[PAYMENTS]).await;
     assert!(is_guarded(&world, PAYMENTS, EU).await);
@@ -214,7 +259,22 @@ async fn the_terminal_tells_what_is_known() {
     assert!(plan.out.contains("\nplacement auto: undecided: the first enforcement"), "{plan}");
     let applied = of(&world).run(&["apply", "--yes"]).await;
     assert_eq!(applied.code, 1);
-    says(&applied.without_hash(), expect![[""]]);
+    says(
+        &applied.without_hash(),
+        expect![[r#"
+        + 300000000001/eu-west-1 enforce corporate:2
+        + 300000000002/eu-west-1 enforce corporate:2
+        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+        plan HASH of baseline d38db72440939449, mode sync
+        placement auto: undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there
+
+        Applied:
+        ! 300000000001/eu-west-1 held: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+        ! 300000000002/eu-west-1 held: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+        0 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped
+        exit 1
+    "#]],
+    );
     for arguments in [&["status"][..], &["explain", PAYMENTS, EU], &["plan"]] {
         let ran = of(&world).run(arguments).await;
         assert!(ran.out.contains("undecided: AWS refused the owner's guardrail in 300000000001"), "{ran}");
@@ -270,7 +330,14 @@ async fn what_is_refused_shortly_after_the_grant_does_not_count() {
     };
     let world = refusing(&two_accounts()).world(ungranted).start().await;
     let report = sweep(&world).await;
-    says(&report, expect![[""]]);
+    says(
+        &report,
+        expect![[r#"
+        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+        ! 300000000001/eu-west-1 held: AWS refused the owner's guardrail in this account (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); its grant is so new that this doesn't count, and it is tried again after SOME TIME
+        ! 300000000002/eu-west-1 held: AWS refused the owner's guardrail in this account (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); its grant is so new that this doesn't count, and it is tried again after SOME TIME
+        1 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped"#]],
+    );
     // Twice, ten minutes apart, and yet the first one was too soon.
     world.wait(601);
     drop(sweep(&world).await);
@@ -356,7 +423,14 @@ async fn where_the_member_role_may_not_copy_the_parameter_is_named() {
     drop(sweep(&world).await);
     world.wait(601);
     let report = sweep(&world).await;
-    says(&report, expect![[""]]);
+    says(
+        &report,
+        expect![[r#"
+        ! 300000000002/eu-west-1 failed to ensure-copy: CreateGuardrail: AccessDeniedException: not authorized to perform: bedrock:CreateGuardrail because no identity-based policy allows it; the member role may not copy guardrails: deploy it with AllowCopies=true (denied)
+        ! 300000000001/eu-west-1 held: the account's copy could not be read: ListGuardrails: AccessDeniedException: not authorized to perform: bedrock:ListGuardrails because no identity-based policy allows it; the member role may not copy guardrails: deploy it with AllowCopies=true (denied)
+        placement auto, for the whole organization: copies since SOME TIME: AWS refused the owner's guardrail twice in 300000000001 and in 300000000002
+        0 changed, 1 held, 0 in sync, 1 failed, 5 left alone, 1 account skipped"#]],
+    );
 }
 
 #[tokio::test]
