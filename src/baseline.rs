@@ -87,6 +87,11 @@ impl Baseline {
         })
     }
 
+    /// Whether any of its guardrails is placed as AWS's answer has it.
+    pub fn has_auto(&self) -> bool {
+        self.guardrails.values().any(|guardrail| guardrail.placement == Placement::Auto)
+    }
+
     /// Every Region in which any guardrail is enforced.
     pub fn regions(&self) -> BTreeSet<Region> {
         self.guardrails.values().flat_map(|guardrail| guardrail.regions.keys().cloned()).collect()
@@ -226,6 +231,9 @@ pub enum Selector {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Placement {
+    /// In the owner account where AWS lets members refer to it, in each member where AWS refuses that:
+    /// see [`crate::placement`].
+    Auto,
     /// In the owner account; members refer to it.
     Central,
     /// In each member, as a copy that the keeper maintains.

@@ -13,6 +13,7 @@ mod doctor;
 mod explain;
 mod offboard;
 mod output;
+mod placement;
 mod plan;
 mod push;
 mod status;
@@ -74,6 +75,8 @@ enum Command {
     Push(push::Arguments),
     /// Let the present baseline change more than its limits allow
     Approve(approve::Arguments),
+    /// Show or change what is known of `placement: auto`
+    Placement(placement::Arguments),
     /// Say what the record knows of every target, and how old that is
     Status(status::Arguments),
     /// Say why one target is as it is: what is wanted there and why, seen, recorded and decided
@@ -134,6 +137,7 @@ pub async fn main() -> ExitCode {
         Command::Apply(arguments) => apply::run(&arguments).await,
         Command::Push(arguments) => push::run(&arguments).await,
         Command::Approve(arguments) => approve::run(&arguments).await,
+        Command::Placement(arguments) => placement::run(&arguments).await,
         Command::Status(arguments) => status::run(&arguments).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
         Command::Doctor(arguments) => doctor::run(&arguments).await,

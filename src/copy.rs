@@ -36,7 +36,7 @@ use crate::failure::Failure;
 use crate::ids::{GuardrailArn, GuardrailVersion, KmsKeyArn, Target};
 use crate::observed::Observation;
 
-pub use held::CopyHeld;
+pub use held::{CopyHeld, of_a_copy};
 pub use leftover::{Doubt, Leftover};
 pub use marker::{Marker, SOURCE_TAG};
 pub use prune::{Listed, prunable, prunable_among};

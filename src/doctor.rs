@@ -37,6 +37,8 @@ pub enum Check {
     Baseline,
     /// The guardrails that the baseline names, and their resource policies.
     Guardrails,
+    /// Whether members use the owner's guardrail or copies, where the baseline leaves that to AWS.
+    Placement,
     /// The hub's bus, rules, queues and table.
     Hub,
     /// The function: whether messages reach it, and whether it may go on for as long as it has to.
@@ -62,6 +64,7 @@ impl Check {
             Check::Organization => "organization",
             Check::Baseline => "baseline",
             Check::Guardrails => "guardrails",
+            Check::Placement => "placement: auto",
             Check::Hub => "hub: bus, rules, queues, ledger",
             Check::Function => "the function",
             Check::FunctionRole => "the function's role",

@@ -8,6 +8,7 @@ mod baselines;
 mod error;
 mod file;
 mod memory;
+mod placements;
 mod store;
 mod table;
 

@@ -31,6 +31,7 @@ pub mod observed;
 pub mod organization;
 pub mod outcome;
 pub mod own_roles;
+pub mod placement;
 pub mod plan;
 pub mod reconcile;
 pub mod record;

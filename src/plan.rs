@@ -37,6 +37,7 @@ use crate::ids::{AccountId, Target};
 use crate::observed::{Observation, Observed, Seen};
 use crate::organization::AccountState;
 use crate::own_roles::OwnRoles;
+use crate::placement::PlacementWait;
 use crate::record::{Record, Records};
 use crate::resolved::{Resolved, Unusable};
 use crate::resource_policy::Resource;
@@ -204,6 +205,11 @@ pub enum HoldReason {
         /// The baseline's revision.
         revision: Revision,
     },
+    /// Whether members can enforce the owner's guardrail or need copies (`placement: auto`) isn't decided.
+    PlacementUndecided {
+        /// What it waits for.
+        wait: PlacementWait,
+    },
     /// Somebody undoes each repair; the next one is made in a while.
     Contested {
         /// The other principal, as far as AWS says.
@@ -219,9 +225,10 @@ impl HoldReason {
                 failure.category.is_worth_waiting()
             }
             HoldReason::Unusable { unusable } => unusable.is_worth_waiting(),
-            HoldReason::NotCounted { .. } | HoldReason::Contested { .. } | HoldReason::LedgerUnavailable => {
-                true
-            }
+            HoldReason::NotCounted { .. }
+            | HoldReason::Contested { .. }
+            | HoldReason::LedgerUnavailable
+            | HoldReason::PlacementUndecided { .. } => true,
             HoldReason::Policy { .. } | HoldReason::MayBeEnforced { .. } => false,
             HoldReason::TooManyMoves { .. }
             | HoldReason::NotOurs { .. }

@@ -10,6 +10,7 @@
 
 mod apply;
 mod asked;
+mod clock;
 mod copies;
 mod destinations;
 mod figures;
@@ -23,11 +24,13 @@ mod manner;
 mod members;
 mod notes;
 mod owner;
+mod placing;
 mod remembered;
 mod rounds;
 mod standing;
 mod survey;
 mod swept;
+mod trials;
 mod work;
 
 use std::collections::BTreeSet;
@@ -47,11 +50,13 @@ use crate::settings::{BaselineSource, Purpose, Settings};
 use crate::trigger::{Accounts, Context, Known, Scope};
 
 pub use asked::{Ask, Asked};
+pub use clock::Clock;
 use figures::Figures;
 #[cfg(feature = "cli")]
 pub use inspected::Applied;
 use kept::Kept;
 pub use manner::{Manner, Part};
+pub use placing::Placing;
 pub use rounds::Rounds;
 pub use standing::Standing;
 pub use survey::Survey;
@@ -145,6 +150,7 @@ pub struct Keeper {
     head: OnceCell<Head>,
     kept: Kept,
     figures: Figures,
+    clock: Clock,
 }
 
 impl Keeper {
@@ -172,7 +178,19 @@ impl Keeper {
             head: OnceCell::new(),
             kept: Kept::default(),
             figures: Figures::default(),
+            clock: Clock::default(),
         })
+    }
+
+    /// With another clock than the machine's.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Keeper {
+        Keeper { clock, ..self }
+    }
+
+    /// What time it is.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The settings it runs with.

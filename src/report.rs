@@ -1,5 +1,6 @@
 //! What a run did: every target's state afterwards, and why.
 
+mod again;
 mod print;
 mod waits;
 
@@ -42,6 +43,8 @@ pub struct Report {
     /// What the ledger could not tell or be told, in words, if that was so: what was decided without it may have
     /// to be decided otherwise. It is among the warnings as well, unless nothing was done.
     pub ledger_trouble: Option<String>,
+    /// What was found out for `placement: auto`, in words: what waited for it can go on.
+    pub placement_decided: Option<String>,
     /// What the ledger knew of the targets before the run: by it, what is new can be told.
     pub before: Records,
 }
@@ -286,6 +289,7 @@ impl Report {
             strangers: Vec::new(),
             warnings: Vec::new(),
             ledger_trouble: None,
+            placement_decided: None,
             before: Records::new(),
         }
     }
@@ -293,18 +297,11 @@ impl Report {
     /// Adds what another part of the same run found. Later findings win.
     pub fn absorb(&mut self, other: Report) {
         let Report {
-            revision: _,
-            policies,
-            targets,
-            handed_back,
-            skipped,
-            strangers,
-            warnings,
-            ledger_trouble,
-            before,
+            policies, targets, handed_back, skipped, strangers, warnings, ledger_trouble, ..
         } = other;
         // Before the first look counts. What this very run recorded of a target is no news from before.
-        for (target, record) in before {
+        self.placement_decided = other.placement_decided.or_else(|| self.placement_decided.take());
+        for (target, record) in other.before {
             if !self.targets.contains_key(&target) {
                 self.before.entry(target).or_insert(record);
             }
@@ -395,16 +392,6 @@ impl Report {
         let targets =
             targets.map(|(target, report)| format!("{target}: {}", report.reason().unwrap_or_default()));
         policies.chain(targets).collect()
-    }
-
-    /// Whether something was put in place that other decisions were waiting for.
-    pub fn calls_for_another_look(&self) -> bool {
-        let copied = self.targets.values().any(|target| target.state() == State::Copied);
-        copied
-            || self
-                .policies
-                .values()
-                .any(|report| matches!(report, PolicyReport::Attempted { result: Ok(()), .. }))
     }
 
     /// Whether every target is as wanted, or on purpose none of our business. What was looked at without the

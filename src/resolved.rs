@@ -32,6 +32,8 @@ pub struct Catalog {
     pub entries: BTreeMap<(GuardrailKey, Region), CatalogEntry>,
     /// The resource policies of those guardrails and of their cross-Region profiles.
     pub policies: BTreeMap<Resource, PolicySeen>,
+    /// Why there is no original to copy, of a guardrail that members get copies of.
+    pub uncopied: BTreeMap<(GuardrailKey, Region), Unusable>,
     /// Where members get copies: what a look at each came to.
     pub copies: BTreeMap<Target, Result<CopyVerdict, Failure>>,
 }
@@ -145,7 +147,8 @@ fn resolve_guardrail(
         CatalogEntry::unusable(Unusable::Unreadable { failure: Failure::not_looked_up(&key) })
     });
     let Place { published, copied, unusable, copy } = match placement {
-        Placement::Central => Place {
+        // What nobody settled is tried centrally.
+        Placement::Central | Placement::Auto => Place {
             unusable: entry
                 .unusable
                 .clone()
@@ -155,7 +158,7 @@ fn resolve_guardrail(
             copied: None,
             copy: None,
         },
-        Placement::Copy => place_of_copy(entry, source.version, target, catalog),
+        Placement::Copy => place_of_copy(&key, entry, source.version, target, catalog),
     };
     Enforce {
         enforcement: published.map(|Published { guardrail, version }| Enforcement {
@@ -184,6 +187,7 @@ struct Place {
 }
 
 fn place_of_copy(
+    key: &GuardrailKey,
     entry: CatalogEntry,
     version: GuardrailVersion,
     target: &Target,
@@ -191,6 +195,7 @@ fn place_of_copy(
 ) -> Place {
     let unusable = |unusable| Place { published: None, copied: None, unusable: Some(unusable), copy: None };
     let CatalogEntry { arn, unusable: why, profile: _, content: _, customer_key: _ } = entry;
+    let why = why.or_else(|| catalog.uncopied.get(&(key.clone(), target.region.clone())).cloned());
     let original = match (arn, why) {
         (_, Some(why)) => return unusable(why),
         (Some(guardrail), None) => Published { guardrail, version },

@@ -48,6 +48,8 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("trigger", Core, Only("ids organization own_roles baseline")),
     ("observed", Core, Only("ids failure enforcement own_roles resource_policy")),
     ("record", Core, Only("ids organization enforcement resource_policy baseline observed")),
+    // Whether members use the owner's guardrail or copies, where the baseline leaves that to AWS.
+    ("placement", Core, Only("ids own_roles enforcement baseline observed record")),
     ("copy", Core, Only("ids failure enforcement content baseline observed")),
     ("desired", Core, Only("ids organization enforcement baseline trigger record")),
     (
@@ -93,7 +95,7 @@ const MODULES: &[(&str, Kind, Uses)] = &[
 ];
 
 const SEEN_BY_THE_PLAN: &str = "ids failure organization enforcement copy own_roles resource_policy baseline \
-    observed record desired resolved";
+    observed record placement desired resolved";
 
 /// The crates that the core may use. None of them does I/O unasked: YAML is read from a text,
 /// `jiff` is there for times that are passed in, `aws_lambda_events` for the envelopes' types.

@@ -13,6 +13,7 @@ mod regions;
 use std::collections::BTreeMap;
 
 use super::document::Node;
+use super::keys::Format;
 use super::part::{Fields, Part};
 use super::problem::{Place, Problems, lines, quoted};
 use super::{AssignmentTarget, Baseline, Guardrail, GuardrailKey, Limits, Mode, Places, Revision, keys};
@@ -28,13 +29,13 @@ const OWNER: &str =
 pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems) -> Option<Baseline> {
     let root = Part::root(root);
     let fields = root.fields(keys::BASELINE, &[], problems)?;
-    format_version(&fields, problems);
+    let format = format_version(&fields, problems);
     let organization = organization(&fields, problems);
     let owner = fields
         .required("owner", OWNER, problems)
         .and_then(|part| Some((account(part, OWNER, problems)?, part.place.clone())));
     let mode = fields.optional("mode").map_or(Some(Mode::Sync), |part| part.choice(keys::MODES, problems));
-    let declared = guardrails(&fields, owner.as_ref().map(|(owner, _)| owner), problems);
+    let declared = guardrails(&fields, owner.as_ref().map(|(owner, _)| owner), format, problems);
     let assigned = assignments::assignments(&fields, declared.as_ref(), problems);
     let exclude = fields.optional("exclude").map(|part| excluded(part, problems)).unwrap_or_default();
     refuse_excluded_and_assigned(&exclude, &assigned.places, problems);
@@ -63,15 +64,19 @@ pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems)
     })
 }
 
-fn format_version(fields: &Fields<'_>, problems: &mut Problems) {
-    let instead = "write version: 1";
-    let Some(part) = fields.required("version", instead, problems) else { return };
-    match part.text("the number of the format", instead, problems) {
-        None | Some("1") => {}
-        Some(text) => {
+/// The format of the document. Where it is missing or not known, the rest is read as the present one.
+fn format_version(fields: &Fields<'_>, problems: &mut Problems) -> Format {
+    let read = |problems: &mut Problems| {
+        let instead = "write version: 2";
+        let part = fields.required("version", instead, problems)?;
+        let text = part.text("the number of the format", instead, problems)?;
+        let known = keys::FORMATS.iter().find(|(word, _)| *word == text).map(|(_, format)| *format);
+        if known.is_none() {
             problems.report(&part.place, format!("{} is not a format known here", quoted(text)), instead);
         }
-    }
+        known
+    };
+    read(problems).unwrap_or(Format::Two)
 }
 
 fn organization(fields: &Fields<'_>, problems: &mut Problems) -> Option<(OrganizationId, Place)> {
@@ -111,6 +116,7 @@ struct Declared<'a> {
 fn guardrails<'a>(
     fields: &Fields<'a>,
     owner: Option<&AccountId>,
+    format: Format,
     problems: &mut Problems,
 ) -> Option<Declared<'a>> {
     let instead = "write each guardrail under a name of your choice, or {} for none";
@@ -128,7 +134,7 @@ fn guardrails<'a>(
             let message = format!("{} can't name a guardrail in this document", quoted(key.text));
             problems.report(&key.place, message, "write 1 to 64 of a-z, 0-9, `-` and `_`");
         }
-        let guardrail = guardrail::guardrail(part, owner, &mut seen, problems);
+        let guardrail = guardrail::guardrail(part, owner, format, &mut seen, problems);
         if let (Some(name), Some(guardrail)) = (name, guardrail) {
             declared.places.insert(name.clone(), key.place.clone());
             declared.guardrails.insert(name, guardrail);

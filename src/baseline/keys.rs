@@ -16,6 +16,25 @@ pub(super) const COPY: &[&str] = &["kms_keys"];
 pub(super) const ASSIGNMENT: &[&str] = &["targets", "guardrail", "existing"];
 pub(super) const LIMITS: &[&str] = &["max_replacements", "max_releases"];
 
+/// A format of the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Written before there was `placement: auto`.
+    One,
+    /// The present one.
+    Two,
+}
+
+impl Format {
+    /// What a guardrail's `placement` is where the document doesn't say.
+    pub(super) fn default_placement(self) -> Placement {
+        match self {
+            Format::One => Placement::Central,
+            Format::Two => Placement::Auto,
+        }
+    }
+}
+
 /// A key that stands where people expect it, and not where it belongs.
 pub(super) struct Mistake {
     pub(super) key: &'static str,
@@ -44,8 +63,10 @@ pub(super) const MODES: &Choices<Mode> =
     &[("sync", Mode::Sync), ("enforce-only", Mode::EnforceOnly), ("audit", Mode::Audit)];
 pub(super) const GUARDINGS: &Choices<ContentGuarding> =
     &[("comprehensive", ContentGuarding::Comprehensive), ("selective", ContentGuarding::Selective)];
+/// The formats of the document: all have the same keys, and differ in what a key that is left out means.
+pub(super) const FORMATS: &Choices<Format> = &[("1", Format::One), ("2", Format::Two)];
 pub(super) const PLACEMENTS: &Choices<Placement> =
-    &[("central", Placement::Central), ("copy", Placement::Copy)];
+    &[("auto", Placement::Auto), ("central", Placement::Central), ("copy", Placement::Copy)];
 pub(super) const ON_UNUSABLE: &Choices<OnUnusable> =
     &[("keep", OnUnusable::Keep), ("release", OnUnusable::Release)];
 pub(super) const EXISTING: &Choices<Existing> =

@@ -3,6 +3,7 @@
 mod hub;
 mod keys;
 mod members;
+mod placement;
 mod print;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use super::output::{self, Bar};
 use super::{OK, Output, UNFINISHED, settings};
-use crate::baseline::{Baseline, Placement, Severity};
+use crate::baseline::{Baseline, Severity};
 use crate::cloud::{Access, Inspector, Patience};
 use crate::doctor::{self, Check, Facts, Finding, Membership, Outcome, Place, Summary};
 use crate::failure::Failure;
@@ -68,7 +69,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     let keeper = Keeper::connect(reading, Access::Environment, Patience::default()).await?;
     let own = Inspector::own(keeper.cloud(), None).await.map_err(Stopped::NoIdentity)?;
-    let mut doctor = Doctor { keeper: &keeper, settings: &settings, arguments, own, findings: Vec::new() };
+    let mut doctor =
+        Doctor { keeper: &keeper, settings: &settings, arguments, own, copies: false, findings: Vec::new() };
     let bar = Bar::new();
     doctor.examine(&bar).await;
     drop(bar);
@@ -97,6 +99,8 @@ struct Doctor<'a> {
     arguments: &'a Arguments,
     /// The account that we run in, and its Region.
     own: Inspector,
+    /// Whether members get copies of guardrails.
+    copies: bool,
     findings: Vec<Finding>,
 }
 
@@ -114,6 +118,7 @@ impl Doctor<'_> {
         let baseline = self.baseline(organization.as_ref()).await;
         if let Some(baseline) = &baseline {
             self.guardrails(baseline).await;
+            self.placement(baseline).await;
         }
         let hub = self.hub().await;
         let ground = match (baseline, organization) {
@@ -335,7 +340,7 @@ impl Doctor<'_> {
             member: other.unwrap_or(&organization.management).clone(),
             region,
             member_role: self.settings.member_role.clone(),
-            copies: baseline.guardrails.values().any(|one| one.placement == Placement::Copy),
+            copies: self.copies,
             parameter,
             queues: hub.queues.clone(),
             table: hub.table.clone(),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::output::{self, Bar, HEADING, QUIET, paint};
 use super::time::Age;
 use super::{OK, Output, UNFINISHED, settings};
-use crate::baseline::{AssignmentTarget, Baseline};
+use crate::baseline::{AssignmentTarget, Baseline, Placement};
 use crate::cloud::{Access, Patience};
 use crate::ids::{AccountId, Region, Target};
 use crate::observed::Observation;
@@ -152,6 +152,14 @@ impl Explained<'_> {
             .collect()
     }
 
+    /// What is known of AWS's answer, where the target's guardrail is placed by it.
+    fn placement(&self) -> Option<String> {
+        let path = self.path()?;
+        let assignment = self.baseline.assignment(&self.target.account, path)?;
+        let guardrail = self.baseline.guardrail(assignment.guardrail.as_ref()?)?;
+        (guardrail.placement == Placement::Auto).then(|| format!("auto: {}", self.survey.placing.record))
+    }
+
     fn seen(&self) -> String {
         match self.survey.observed.get(&self.target) {
             None => "not looked at".to_owned(),
@@ -215,6 +223,9 @@ impl Explained<'_> {
         if record.checked.as_ref().is_some_and(|checked| Standing::of(checked.state) != standing) {
             row("status", &format!("{standing}: {}", reason.unwrap_or_default()));
         }
+        if let Some(placement) = self.placement() {
+            row("placement", &placement);
+        }
         row("decision", &self.decided().1);
         for (index, entry) in record.history.iter().rev().enumerate() {
             let event = entry.event.as_ref().map(|event| format!(", by event {event}")).unwrap_or_default();
@@ -251,6 +262,7 @@ impl Explained<'_> {
                 })),
                 "instead_of": self.overruled(),
             },
+            "placement": self.placement(),
             "seen": seen,
             "record": self.record(),
             "status": { "state": standing, "reason": reason },

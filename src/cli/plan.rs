@@ -63,6 +63,9 @@ pub(super) fn print(baseline: &Baseline, survey: &Survey) {
     output::print(plan.counts());
     let identity = format!("plan {} of baseline {}, mode {}", plan.hash(), baseline.revision, baseline.mode);
     output::print(paint(QUIET, identity));
+    if survey.placing.is_asked() {
+        output::print(paint(QUIET, format_args!("placement auto: {}", survey.placing.record)));
+    }
 }
 
 /// The plan for programs.
@@ -73,5 +76,6 @@ pub(super) fn to_json(baseline: &Baseline, survey: &Survey) -> serde_json::Value
         "plan": survey.plan.plan().to_json(),
         "strangers": survey.strangers,
         "warnings": survey.warnings,
+        "placement": super::placement::in_json(baseline, &survey.placing.record),
     })
 }

@@ -133,11 +133,24 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let rollout = keeper.ledger().rollout().await.map_err(Stopped::Ledger)?;
     let rollout = rollout.filter(|rollout| rollout.revision == baseline.revision);
     let waits = rollout.as_ref().is_some_and(|rollout| rollout.counted.is_some() && !rollout.approved);
+    let placement = match baseline.has_auto() {
+        true => Some(keeper.ledger().placement().await.map_err(Stopped::Ledger)?),
+        false => None,
+    };
     let done = summary.end(&read);
     let good = done.is_good() && is_present && read.problems.is_empty() && !waits;
     match arguments.output {
-        Form::Text => done.print(now, &baseline, arguments),
-        Form::Json => lines.end(&done.to_json(criteria, &baseline, rollout.as_ref(), &read, good)),
+        Form::Text => {
+            done.print(now, &baseline, arguments);
+            if let Some(placement) = &placement {
+                output::print(output::paint(output::QUIET, format_args!("placement auto: {placement}")));
+            }
+        }
+        Form::Json => {
+            let mut summary = done.to_json(criteria, &baseline, rollout.as_ref(), &read, good);
+            summary["placement"] = serde_json::json!(placement);
+            lines.end(&summary);
+        }
         Form::Csv => {}
     }
     for problem in &read.problems {

@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::failure::{Category, Failure};
+use crate::ids::GuardrailArn;
 
 /// The same call may work later.
 const TRANSIENT: &[&str] = &[
@@ -92,6 +93,35 @@ const MISSING: &[&str] = &[
 
 /// Somebody else was writing at the same time, or a configuration was there already.
 const CONFLICT: &[&str] = &["ConflictException"];
+
+/// Where AWS refuses that an account enforces another account's guardrail, it answers with one of these.
+/// Which, and with what words, isn't documented.
+const REFUSES_A_REFERENCE: &[&str] =
+    &["AccessDenied", "AccessDeniedException", "ResourceNotFoundException", "ValidationException"];
+
+/// Whether a refused enforcement of another account's guardrail may be refused because it is another
+/// account's. No is said where AWS names another cause, or none.
+pub(crate) fn refuses_reference(failure: &Failure, guardrail: &GuardrailArn) -> bool {
+    let Some((code, said)) = failure.message.split_once(": ") else { return false };
+    if !REFUSES_A_REFERENCE.contains(&code) {
+        return false;
+    }
+    let said = said.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    match failure.category {
+        // IAM names the policy that denies a call or would have to allow it, and the resource. A call that the
+        // caller may not make at all says nothing of the guardrail.
+        Category::Denied => {
+            let names_it = says(&[guardrail.id.as_str()]);
+            !says(&["policy", "policies", "boundary", "explicit deny"])
+                && (names_it || !says(&["not authorized to perform"]))
+        }
+        // The rest of the request may be wrong as well.
+        Category::Rejected => says(&["guardrail"]) && !says(&["model", "selective", "quota"]),
+        // A denial that may be a matter of time is one of these.
+        Category::Transient | Category::NotReady | Category::Gone => false,
+    }
+}
 
 /// What an error of one operation means.
 pub(crate) fn failure<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Failure
@@ -223,12 +253,20 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// What AWS says may be somebody else's words, and is printed and logged: it is kept to one short line, in
 /// which nothing ends the line, commands a terminal or turns the text around.
 pub(super) fn shortened(text: &str) -> String {
+    const LONGEST: usize = 300;
+    const END: usize = 120;
     let harmless = |c: char| match c {
         '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
         c if c.is_control() => ' ',
         c => c,
     };
-    text.chars().map(harmless).take(300).collect()
+    let length = text.chars().count();
+    if length <= LONGEST {
+        return text.chars().map(harmless).collect();
+    }
+    // The end stays as well: there IAM says which policy denies a call.
+    let begin = text.chars().take(LONGEST - END - 1);
+    begin.chain(['…']).chain(text.chars().skip(length - END)).map(harmless).collect()
 }
 
 #[cfg(test)]
@@ -266,6 +304,87 @@ mod tests {
         assert!(!check(400, None, r#"{"__type":"ValidationException","message":"Throttling"}"#));
         assert!(!check(500, None, "\u{0}not text"));
         assert!(!check(503, Some("ServiceUnavailableException"), "Throttling"));
+    }
+
+    #[test]
+    fn only_what_may_be_about_the_guardrail_refuses_it() {
+        let arn = "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base1234abcd";
+        let caller = "User: arn:aws:sts::300000000001:assumed-role/Member/guardrail-keeper is not authorized to perform: bedrock:PutEnforcedGuardrailConfiguration on resource";
+        let long = "x".repeat(400);
+        for (code, said, refuses) in [
+            (
+                "ValidationException",
+                format!("The guardrail {arn} doesn't belong to account 300000000001."),
+                true,
+            ),
+            (
+                "ValidationException",
+                "guardrailIdentifier: must be a guardrail of this account".to_owned(),
+                true,
+            ),
+            ("ResourceNotFoundException", "Guardrail base1234abcd does not exist.".to_owned(), true),
+            ("AccessDeniedException", format!("{caller}: {arn}"), true),
+            ("AccessDeniedException", "You don't have access to this guardrail.".to_owned(), true),
+            // A policy forbids the call, or doesn't allow it.
+            (
+                "AccessDeniedException",
+                format!("{caller}: {arn} with an explicit deny in a service control policy"),
+                false,
+            ),
+            (
+                "AccessDeniedException",
+                format!("{caller}: * with an explicit deny in an identity-based policy"),
+                false,
+            ),
+            (
+                "AccessDeniedException",
+                format!("{caller}: {arn} because no identity-based policy allows it"),
+                false,
+            ),
+            (
+                "AccessDeniedException",
+                format!(
+                    "{caller}: {arn} because no resource-based policy allows the bedrock:ApplyGuardrail action"
+                ),
+                false,
+            ),
+            (
+                "AccessDeniedException",
+                format!("{caller}: {arn} because no permissions boundary allows it"),
+                false,
+            ),
+            ("AccessDeniedException", format!("{caller}: *"), false),
+            (
+                "AccessDeniedException",
+                format!("{caller}: {long} with an explicit deny in a service control policy"),
+                false,
+            ),
+            // Something else is wrong, or for now.
+            ("ValidationException", "Provided model identifier is invalid.".to_owned(), false),
+            (
+                "ValidationException",
+                "guardrailInferenceConfig.modelEnforcement: unknown model".to_owned(),
+                false,
+            ),
+            ("ValidationException", "Malformed request.".to_owned(), false),
+            ("ServiceQuotaExceededException", "Too many guardrail configurations.".to_owned(), false),
+            ("ThrottlingException", "Too many guardrail calls.".to_owned(), false),
+            ("InternalServerException", "The guardrail could not be read.".to_owned(), false),
+            ("ConflictException", "The guardrail configuration was changed.".to_owned(), false),
+            ("SomethingNew", "The guardrail isn't yours.".to_owned(), false),
+        ] {
+            let failure = entry_failure("PutEnforcedGuardrailConfiguration", code, Some(&said));
+            assert_eq!(refuses_reference(&failure, &arn.parse().unwrap()), refuses, "{failure}");
+        }
+    }
+
+    #[test]
+    fn what_is_shortened_keeps_its_end() {
+        let text = format!("{} because of a service control policy", "long ".repeat(100));
+        let short = shortened(&text);
+        assert_eq!(short.chars().count(), 300);
+        assert!(short.starts_with("long long") && short.ends_with("because of a service control policy"));
+        assert_eq!(shortened(&"y".repeat(300)), "y".repeat(300));
     }
 
     #[test]

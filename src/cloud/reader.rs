@@ -27,7 +27,7 @@ pub struct Reader {
 impl Reader {
     /// A reader with the session's credentials.
     pub fn new(session: &Session, region: &Region) -> Reader {
-        let Session { account: _, sdk, retries } = session;
+        let Session { sdk, retries } = session;
         let bedrock = aws_sdk_bedrock::config::Builder::from(sdk)
             .region(aws_sdk_bedrock::config::Region::new(region.to_string()))
             .retry_partition(retries.clone());
@@ -41,7 +41,7 @@ impl Reader {
     /// Made where it is needed: to make a client costs about as much as to call with it, and what is in
     /// sync is never probed.
     fn runtime(&self) -> aws_sdk_bedrockruntime::Client {
-        let Session { account: _, sdk, retries } = &self.session;
+        let Session { sdk, retries } = &self.session;
         let runtime = aws_sdk_bedrockruntime::config::Builder::from(sdk)
             .region(aws_sdk_bedrockruntime::config::Region::new(self.region.to_string()))
             .retry_partition(retries.clone());

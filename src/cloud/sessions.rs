@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use aws_config::SdkConfig;
 use aws_sdk_bedrock::config::retry::RetryPartition;
 use aws_sdk_bedrock::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::Identity;
@@ -26,7 +27,6 @@ const KEPT: usize = 512;
 /// What is needed to call AWS in one account.
 #[derive(Clone, Debug)]
 pub struct Session {
-    pub(super) account: AccountId,
     pub(super) sdk: SdkConfig,
     /// One per account: the SDK's budget for retries is shared by everything in a partition, and
     /// one throttled account must not eat the others' share.
@@ -48,6 +48,18 @@ pub(super) struct Sessions {
 struct Held {
     session: Session,
     expires: SystemTime,
+}
+
+#[cfg(feature = "cli")]
+impl super::Cloud {
+    /// The ARN of whose credentials we run with.
+    ///
+    /// # Errors
+    /// When STS doesn't tell.
+    pub async fn caller(&self) -> Result<String, Failure> {
+        let answer = caller_identity(&self.sessions.sts).await?;
+        answer.arn().map(str::to_owned).ok_or_else(|| nameless("principal"))
+    }
 }
 
 impl Sessions {
@@ -73,11 +85,7 @@ impl Sessions {
     pub(super) async fn get(&self, account: &AccountId) -> Result<Session, Failure> {
         if *account == self.own_account {
             // StackSets never reach the management account: there is no member role to assume.
-            return Ok(Session {
-                account: account.clone(),
-                sdk: self.sdk.clone(),
-                retries: retry_partition(account),
-            });
+            return Ok(Session { sdk: self.sdk.clone(), retries: retry_partition(account) });
         }
         let cell = self.cell(account).await;
         let held = cell.get_or_try_init(|| self.assume(account)).await?;
@@ -130,7 +138,7 @@ impl Sessions {
             "AssumeRole",
         ));
         let sdk = self.sdk.to_builder().credentials_provider(provider).build();
-        let session = Session { account: account.clone(), sdk, retries: retry_partition(account) };
+        let session = Session { sdk, retries: retry_partition(account) };
         Ok(Held { session, expires })
     }
 }
@@ -140,11 +148,18 @@ fn retry_partition(account: &AccountId) -> RetryPartition {
 }
 
 async fn caller_account(sts: &aws_sdk_sts::Client) -> Result<AccountId, Failure> {
-    let answer =
-        sts.get_caller_identity().send().await.map_err(|error| failure("GetCallerIdentity", &error))?;
-    answer.account().and_then(|account| account.parse().ok()).ok_or_else(|| Failure {
+    let answer = caller_identity(sts).await?;
+    answer.account().and_then(|account| account.parse().ok()).ok_or_else(|| nameless("account"))
+}
+
+async fn caller_identity(sts: &aws_sdk_sts::Client) -> Result<GetCallerIdentityOutput, Failure> {
+    sts.get_caller_identity().send().await.map_err(|error| failure("GetCallerIdentity", &error))
+}
+
+fn nameless(what: &str) -> Failure {
+    Failure {
         category: Category::Rejected,
         operation: "GetCallerIdentity".to_owned(),
-        message: "the answer names no account".to_owned(),
-    })
+        message: format!("the answer names no {what}"),
+    }
 }

@@ -7,7 +7,7 @@ use super::error::{failure, is_conflict, is_missing};
 use super::{Reader, Session};
 use crate::enforcement::{ContentGuarding, Drift, Enforcement, Guarding, Included, Models};
 use crate::failure::{Category, Failure};
-use crate::ids::{AccountId, ConfigId, ModelId, Region};
+use crate::ids::{ConfigId, ModelId, Region};
 use crate::observed::{Observation, Seen};
 
 const PUT: &str = "PutEnforcedGuardrailConfiguration";
@@ -16,14 +16,13 @@ const DELETE: &str = "DeleteEnforcedGuardrailConfiguration";
 /// Writes in one account and Region.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    account: AccountId,
     reader: Reader,
 }
 
 impl Writer {
     /// A writer with the session's credentials.
     pub fn new(session: &Session, region: &Region) -> Writer {
-        Writer { account: session.account.clone(), reader: Reader::new(session, region) }
+        Writer { reader: Reader::new(session, region) }
     }
 
     /// Enforces where nothing was enforced.
@@ -104,37 +103,13 @@ impl Writer {
                     Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(()),
                     // Nothing changed, so it was not somebody else: AWS means the guardrail.
                     Observation::Enforced(seen) if Some(&seen.config_id) == config_id => {
-                        Err(self.refusal(failure(PUT, &error), to))
+                        Err(failure(PUT, &error))
                     }
                     Observation::Absent | Observation::Enforced(_) => Err(changed_meanwhile(PUT)),
                     Observation::Unreadable(failure) => Err(failure),
                 }
             }
-            Err(error) => Err(self.refusal(failure(PUT, &error), to)),
-        }
-    }
-
-    /// Whether an account-level enforcement may refer to another account's guardrail is not
-    /// documented. Where a guardrail that the account can apply is refused, that is the likely cause.
-    fn refusal(&self, failure: Failure, to: &Enforcement) -> Failure {
-        // An explicit denial says itself what forbids the call.
-        let told = failure.message.contains("explicit deny");
-        match failure.category {
-            Category::Rejected | Category::Denied if to.guardrail.account != self.account && !told => {
-                Failure {
-                    message: format!(
-                        "{}; the guardrail is account {}'s: if AWS refuses that, `placement: copy` gives this account its own",
-                        failure.message.trim_end_matches('.'),
-                        to.guardrail.account
-                    ),
-                    ..failure
-                }
-            }
-            Category::Transient
-            | Category::NotReady
-            | Category::Denied
-            | Category::Rejected
-            | Category::Gone => failure,
+            Err(error) => Err(failure(PUT, &error)),
         }
     }
 }

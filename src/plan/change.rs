@@ -132,6 +132,16 @@ impl Change {
         }
     }
 
+    /// What the baseline calls the guardrail that is to be enforced or copied.
+    pub fn key(&self) -> Option<&GuardrailKey> {
+        match self {
+            Change::Enforce { key, .. } | Change::Replace { key, .. } | Change::EnsureCopy { key, .. } => {
+                Some(key)
+            }
+            Change::Release { .. } | Change::Tidy { .. } | Change::Policy(_) => None,
+        }
+    }
+
     /// Whether it puts back what was ours and somebody removed or changed.
     pub fn repairs(&self) -> bool {
         match self {

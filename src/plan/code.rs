@@ -22,6 +22,7 @@ impl HoldReason {
             HoldReason::NotApproved { .. } => "not_approved".to_owned(),
             HoldReason::NotCounted { .. } => "not_counted".to_owned(),
             HoldReason::TooManyMoves { .. } => "too_many_moves".to_owned(),
+            HoldReason::PlacementUndecided { .. } => "placement_undecided".to_owned(),
             HoldReason::Contested { .. } => "contested".to_owned(),
         }
     }

@@ -302,6 +302,7 @@ impl fmt::Display for HoldReason {
                 f,
                 "more accounts were moved within a day than the limits let lose or change their guardrail: look at the tree, then approve {revision}"
             ),
+            HoldReason::PlacementUndecided { wait } => wait.fmt(f),
             HoldReason::Contested { by: Some(by) } => {
                 write!(f, "{by} undoes each repair: stop it, or change the baseline; the next repair waits")
             }

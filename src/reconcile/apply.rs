@@ -8,6 +8,7 @@ use tracing::{Instrument, debug, info_span, warn};
 use super::copies::{Originals, ensure_copy};
 use super::logged::log;
 use super::notes::{Decisions, Notebook, by_account};
+use super::trials::Trials;
 use super::{Keeper, Manner, Part, Progress, Step, Survey};
 use crate::baseline::{Baseline, Mode};
 use crate::cloud::{CopyWriter, Writer};
@@ -36,6 +37,7 @@ impl Keeper {
             originals,
             arrivals,
             rollout,
+            placing,
             ..
         } = match baseline.mode {
             Mode::Audit => survey,
@@ -56,7 +58,9 @@ impl Keeper {
         for (resource, written) in self.write_policies(baseline, plan.plan(), progress).await {
             report.policies.insert(resource, written);
         }
+        let trials = Trials::begin(self, baseline, &organization, &placing).await;
         let run = Run {
+            trials: &trials,
             organization: &organization,
             manner: &manner,
             originals: &originals,
@@ -77,13 +81,12 @@ impl Keeper {
             .buffer_unordered(self.settings.concurrency)
             .collect()
             .await;
-        for Applied { outcomes, warnings, unrecorded } in applied {
-            for (target, outcome) in outcomes {
-                report.targets.insert(target, TargetReport::Attempted(outcome));
-            }
+        for Applied { results, warnings, unrecorded } in applied {
+            report.targets.extend(results);
             report.ledger_trouble = report.ledger_trouble.or(unrecorded);
             report.warnings.extend(warnings);
         }
+        report.placement_decided = trials.decided();
         report.before = records;
         log(&report);
         report
@@ -141,7 +144,7 @@ impl Keeper {
     }
 
     async fn apply_account(&self, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
-        let Run { organization, manner, originals: _, arrivals, progress, notebook } = run;
+        let Run { trials, organization, manner, originals: _, arrivals, progress, notebook } = run;
         let Decisions { changes, decided, handed_back } = decisions;
         let path = organization.accounts.get(&account).map(|account| &account.path);
         let notebook = Notebook { path, ..notebook };
@@ -172,31 +175,33 @@ impl Keeper {
             };
             let (recorded, moved) = (&recorded, &moved);
             async move {
-                let result = match (recorded, moved) {
+                let target = change.target().cloned();
+                let attempt = async |change: &Change| match (recorded, moved) {
                     // Nothing is written of which there would be no trace. And whoever came later in the queue
                     // knows better, and may have written already.
                     (Err(error), _) => Err(not_recorded(error)),
                     // To record it was all there was to do.
                     (Ok(()), _) if matches!(change, Change::Adopt { .. }) => Ok(()),
                     (Ok(()), Some(failure)) if change.is_release() => Err(failure.clone()),
-                    (Ok(()), _) => self.attempt(run, &change).await,
+                    (Ok(()), _) => self.attempt(run, change).await,
                 };
+                let result = trials.attempt(change, attempt).await;
                 progress(Step::Wrote);
-                Outcome { change, result }
+                target.map(|target| (target, result))
             }
             .instrument(span)
         });
-        let outcomes = join_all(attempts).await;
+        let results: Vec<(Target, TargetReport)> = join_all(attempts).await.into_iter().flatten().collect();
         let now = Timestamp::now();
         let mut notes = notebook.all_handed_back(&handed_back, now);
         notes.extend(decided.iter().flat_map(|(target, it)| notebook.decision(target, it, now)));
-        notes.extend(outcomes.iter().flat_map(|outcome| notebook.outcome(outcome, now)));
+        notes.extend(results.iter().flat_map(|(target, result)| notebook.result(target, result, now)));
         match self.ledger.note(&account, visit, notes).await {
             Ok(()) => {}
             Err(error) if error.is_superseded() => debug!("{account}: {error}"),
             Err(error) => {
                 let trouble = format!("{account}: what was done could not be recorded: {error}");
-                match outcomes.is_empty() {
+                match results.is_empty() {
                     // A look that left everything as it was. Where the account stood is lost all the same: a task
                     // that was queued before would go by an older place.
                     true => debug!("{trouble}"),
@@ -205,11 +210,7 @@ impl Keeper {
                 unrecorded = Some(trouble);
             }
         }
-        let outcomes = outcomes
-            .into_iter()
-            .filter_map(|outcome| outcome.change.target().cloned().map(|target| (target, outcome)))
-            .collect();
-        Applied { outcomes, warnings, unrecorded }
+        Applied { results, warnings, unrecorded }
     }
 
     /// Whether an account stands elsewhere than it did when its work was queued. What was to be
@@ -277,6 +278,7 @@ pub(super) fn not_recorded(error: &LedgerError) -> Failure {
 /// What every account's part of a run shares.
 #[derive(Clone, Copy)]
 struct Run<'a> {
+    trials: &'a Trials<'a>,
     organization: &'a Organization,
     manner: &'a Manner,
     originals: &'a Originals,
@@ -286,7 +288,7 @@ struct Run<'a> {
 }
 
 struct Applied {
-    outcomes: Vec<(Target, Outcome)>,
+    results: Vec<(Target, TargetReport)>,
     warnings: Vec<String>,
     /// What the ledger was not told at the end, in words.
     unrecorded: Option<String>,

@@ -1,13 +1,13 @@
 //! Looks at members' copies of guardrails, and brings them up to date.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
 use super::Keeper;
 use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::cloud::{CopyState, CopyWriter, Reader, Session};
-use crate::copy::{CopyVerdict, Enforced, Original, Tags, carried};
+use crate::copy::{CopyVerdict, Enforced, Original, Tags, carried, of_a_copy};
 use crate::desired::{Desired, Wanted};
 use crate::failure::{Category, Failure};
 use crate::ids::{Region, Target};
@@ -20,17 +20,24 @@ pub(super) type Originals = BTreeMap<(GuardrailKey, Region), Original>;
 
 impl Keeper {
     /// Reads the guardrails that are to be copied, whole. What can't be copied is told in the catalog.
-    pub(super) async fn originals(&self, baseline: &Baseline, catalog: &mut Catalog) -> Originals {
+    pub(super) async fn originals(
+        &self,
+        baseline: &Baseline,
+        desired: &Desired,
+        catalog: &mut Catalog,
+    ) -> Originals {
         let mut originals = Originals::new();
-        for ((key, region), entry) in &mut catalog.entries {
-            let guardrail = baseline.guardrails.get(key).filter(|one| one.placement == Placement::Copy);
-            let source = guardrail.and_then(|guardrail| guardrail.regions.get(region));
-            let (Some(source), Some(arn), None) = (source, &entry.arn, &entry.unusable) else {
+        for (key, region) in copied(desired) {
+            let guardrail = baseline.guardrails.get(&key);
+            let source = guardrail.and_then(|guardrail| guardrail.regions.get(&region));
+            let entry = catalog.entries.get(&(key.clone(), region.clone()));
+            let entry = entry.filter(|entry| entry.unusable.is_none());
+            let (Some(source), Some(arn)) = (source, entry.and_then(|entry| entry.arn.as_ref())) else {
                 continue;
             };
-            let copy_key = guardrail.and_then(|guardrail| guardrail.copy_keys.get(region)).cloned();
+            let copy_key = guardrail.and_then(|guardrail| guardrail.copy_keys.get(&region)).cloned();
             let original = match self.cloud.session(&baseline.owner).await {
-                Ok(session) => Reader::new(&session, region).original(arn, source.version).await,
+                Ok(session) => Reader::new(&session, &region).original(arn, source.version).await,
                 Err(failure) => Err(crate::copy::NoOriginal::Unreadable(failure)),
             };
             match original {
@@ -38,9 +45,11 @@ impl Keeper {
                     if original.customer_key && copy_key.is_none() {
                         tracing::warn!(guardrail.arn = %arn, "{arn} is encrypted with a key of its owner's; its copies are encrypted with AWS's");
                     }
-                    originals.insert((key.clone(), region.clone()), Original { copy_key, ..original });
+                    originals.insert((key, region), Original { copy_key, ..original });
                 }
-                Err(reason) => entry.unusable = Some(reason.into()),
+                Err(reason) => {
+                    catalog.uncopied.insert((key, region), reason.into());
+                }
             }
         }
         originals
@@ -107,7 +116,9 @@ impl Keeper {
                 let verdict = match self.cloud.session(&target.account).await {
                     Ok(session) => {
                         let reader = Reader::new(&session, &target.region);
-                        reader.copy_verdict(target, original, &Enforced::of(seen, target)).await
+                        let verdict =
+                            reader.copy_verdict(target, original, &Enforced::of(seen, target)).await;
+                        verdict.map_err(of_a_copy)
                     }
                     Err(failure) => Err(failure),
                 };
@@ -117,6 +128,17 @@ impl Keeper {
             .collect()
             .await
     }
+}
+
+/// The guardrails that some target should have a copy of.
+fn copied(desired: &Desired) -> BTreeSet<(GuardrailKey, Region)> {
+    let copied = desired.iter().filter_map(|(target, wanted)| match wanted {
+        Wanted::Guardrail(wanted) if wanted.placement == Placement::Copy => {
+            Some((wanted.key.clone(), target.region.clone()))
+        }
+        Wanted::Guardrail(_) | Wanted::Nothing | Wanted::Unassigned | Wanted::Excluded => None,
+    });
+    copied.collect()
 }
 
 /// Brings one target's copy as far as it gets without waiting. That AWS is still at it is no failure:
@@ -133,7 +155,8 @@ pub(super) async fn ensure_copy(
     let original = originals
         .get(&(key.clone(), target.region.clone()))
         .ok_or_else(|| rejected("the original was not read in this run".to_owned()))?;
-    let ensured = CopyWriter::new(session, &target.region).ensure(target, original, enforced).await?;
+    let ensured = CopyWriter::new(session, &target.region).ensure(target, original, enforced).await;
+    let ensured = ensured.map_err(of_a_copy)?;
     for failure in &ensured.not_pruned {
         tracing::warn!("an old version of the copy in {target} could not be deleted: {failure}");
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::owner::{Needs, policies};
+use super::swept::recorded;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::cloud::Cloud;
@@ -38,8 +39,11 @@ impl Keeper {
     }
 
     /// Looks up every guardrail of the baseline, and what its resource policy needs.
+    /// Where it isn't known whether members need copies, it is taken that they don't.
     pub async fn guardrails(&self, baseline: &Baseline) -> (Catalog, BTreeMap<Resource, PolicyDecision>) {
-        let catalog = self.catalog(baseline, &Desired::new(), Needs::AllOf(&Regions::All)).await;
+        let placing = self.placing_as_recorded(baseline).await.unwrap_or_default();
+        let settled = placing.settled(baseline);
+        let catalog = self.catalog(&settled, &Desired::new(), Needs::AllOf(&Regions::All)).await;
         let policies = policies(baseline, &catalog);
         (catalog, policies)
     }
@@ -67,7 +71,11 @@ impl Keeper {
             complete: false,
         };
         let records: Records = self.ledger.account(account).await?.records(account).into_iter().collect();
-        let desired = desired(baseline, &organization, &records, regions, &BTreeSet::new());
+        let mut placing = self.placing_as_recorded(baseline).await?;
+        let mut desired = desired(baseline, &organization, &records, regions, &BTreeSet::new());
+        let (observed, _) = recorded(&desired, &records);
+        let (own_roles, now) = (&self.settings.own_roles, self.clock.now());
+        placing.settle(baseline, &mut desired, &observed, &records, own_roles, now);
         let catalog = self.catalog(baseline, &desired, Needs::Wanted).await;
         let wanted = desired.into_iter().filter_map(|(Target { account, region }, wanted)| {
             let Wanted::Guardrail(wanted) = wanted else { return None };
@@ -76,7 +84,7 @@ impl Keeper {
             let (resources, any_copy) = match (wanted.placement, ours) {
                 (Placement::Copy, Some(ours)) => (Ok(vec![ours.enforcement.guardrail.to_string()]), false),
                 (Placement::Copy, None) => (Ok(vec![any_guardrail(&target)]), true),
-                (Placement::Central, _) => {
+                (Placement::Central | Placement::Auto, _) => {
                     let entry = catalog.entries.get(&(wanted.key.clone(), target.region.clone()));
                     let known = entry.map(|entry| entry.resources().map(|one| one.to_string()).collect());
                     let known = known.filter(|resources: &Vec<String>| !resources.is_empty());

@@ -13,6 +13,8 @@ use tracing::debug;
 use super::Keeper;
 use crate::baseline::Revision;
 use crate::ids::Region;
+use crate::ledger::LedgerError;
+use crate::placement::{Answer, PlacementRecord};
 use crate::resolved::Readiness;
 
 /// How long what the ledger says of the owner's side is not asked for again.
@@ -28,6 +30,7 @@ pub(super) struct Kept {
     readiness: Mutex<HashMap<Region, (Instant, Option<Readiness>)>>,
     baseline: Mutex<Option<(Instant, Timestamp, String)>>,
     approved: Mutex<Option<Revision>>,
+    placement: Mutex<Option<(Instant, PlacementRecord)>>,
 }
 
 impl Kept {
@@ -58,7 +61,26 @@ impl Kept {
     }
 }
 
+/// How long a decided placement is not asked for again: only a person changes it.
+const PLACEMENT_KEPT: Duration = Duration::from_secs(20);
+
 impl Keeper {
+    /// What is known of AWS's answer to `placement: auto`.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn placement_record(&self) -> Result<PlacementRecord, LedgerError> {
+        if let Some((read, record)) = locked(&self.kept.placement).clone()
+            && read.elapsed() < PLACEMENT_KEPT
+        {
+            return Ok(record);
+        }
+        let record = self.ledger.placement().await?;
+        let decided = record.answer != Answer::Undecided;
+        *locked(&self.kept.placement) = decided.then(|| (Instant::now(), record.clone()));
+        Ok(record)
+    }
+
     /// What the owner's side recorded of a Region lately, and not before `since`.
     pub(super) async fn readiness(&self, region: &Region, since: Option<Timestamp>) -> Option<Readiness> {
         let fresh = |readiness: &Readiness| {

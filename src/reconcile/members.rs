@@ -14,6 +14,7 @@ use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, GuardrailArn, Region, Target};
 use crate::observed::{Observation, Observed};
 use crate::organization::{Account, Organization};
+use crate::placement::GRANT_SETTLES_SECONDS;
 use crate::plan::{HoldReason, Plan, Proof};
 use crate::record::{Arrivals, Grants};
 use crate::resolved::Catalog;
@@ -117,7 +118,7 @@ impl Keeper {
                 };
                 let answer = answer.map_err(|failure| {
                     let failure = self.in_grace(organization, arrivals, target, failure);
-                    let failure = while_granting(&enforcement.guardrail, grants, failure);
+                    let failure = while_granting(&enforcement.guardrail, grants, failure, self.clock.now());
                     let failure = naming_the_key(&enforcement.guardrail, catalog, failure);
                     HoldReason::ProbeFailed { failure }
                 });
@@ -130,13 +131,10 @@ impl Keeper {
     }
 }
 
-/// How long a grant may take until every probe sees it.
-const GRANT_SETTLES_SECONDS: u64 = 600;
-
 /// What a denied probe means shortly after we granted the guardrail: the grant may be on its way.
-fn while_granting(guardrail: &GuardrailArn, grants: &Grants, failure: Failure) -> Failure {
+fn while_granting(guardrail: &GuardrailArn, grants: &Grants, failure: Failure, now: Timestamp) -> Failure {
     let granted = grants.get(&Resource::Guardrail(guardrail.clone()));
-    failure.excused(granted.map(|granted| granted.at), GRANT_SETTLES_SECONDS, Timestamp::now())
+    failure.excused(granted.map(|granted| granted.at), GRANT_SETTLES_SECONDS.unsigned_abs(), now)
 }
 
 /// A denied probe of a guardrail that has a customer managed key, told with the key: the member's role needs

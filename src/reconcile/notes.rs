@@ -80,8 +80,16 @@ impl Notebook<'_> {
         change.target().map(|target| (target.region.clone(), Note::Begun { intent, replacing }))
     }
 
+    /// What became of what was to be written.
+    pub(super) fn result(self, target: &Target, result: &TargetReport, at: Timestamp) -> Vec<(Region, Note)> {
+        match result {
+            TargetReport::Attempted(outcome) => self.outcome(outcome, at),
+            TargetReport::Decided(decision) => self.decision(target, decision, at),
+        }
+    }
+
     /// What became of a write.
-    pub(super) fn outcome(self, outcome: &Outcome, at: Timestamp) -> Vec<(Region, Note)> {
+    fn outcome(self, outcome: &Outcome, at: Timestamp) -> Vec<(Region, Note)> {
         let Some(target) = outcome.change.target() else { return Vec::new() };
         let mut notes = Vec::new();
         // After a failure the intent stays: whether the write arrived is for the next look to tell.

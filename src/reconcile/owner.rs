@@ -56,7 +56,7 @@ impl Keeper {
             }
             Needs::Wanted => {}
         }
-        let Catalog { entries, policies, copies: _ } = self.look_up(baseline, wanted).await;
+        let Catalog { entries, policies, .. } = self.look_up(baseline, wanted).await;
         recorded.entries.extend(entries);
         recorded.policies.extend(policies);
         recorded
@@ -124,7 +124,7 @@ impl Keeper {
         if entries.values().any(expired) {
             self.cloud.forget_session(&baseline.owner).await;
         }
-        Catalog { entries, policies, copies: BTreeMap::new() }
+        Catalog { entries, policies, ..Catalog::default() }
     }
 
     /// Where what is wanted can't be enforced, looks whether what is there still can be used.
@@ -238,7 +238,7 @@ pub(super) fn lost_grants(baseline: &Baseline, grants: &Grants, catalog: &Catalo
 }
 
 fn is_central(baseline: &Baseline, key: &GuardrailKey) -> bool {
-    baseline.guardrails.get(key).is_some_and(|guardrail| guardrail.placement == Placement::Central)
+    baseline.guardrails.get(key).is_some_and(|guardrail| guardrail.placement != Placement::Copy)
 }
 
 fn central_guardrails(baseline: &Baseline) -> Sources {

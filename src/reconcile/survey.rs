@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::copies::Originals;
 use super::owner::{Needs, lost_grants, policies};
+use super::placing::Placing;
 use super::remembered::Remembered;
 use super::{Keeper, Manner, Part, Progress, Step, Stopped};
 use crate::baseline::Baseline;
@@ -58,6 +59,8 @@ pub struct Survey {
     pub(super) arrivals: Arrivals,
     /// What the owner account was seen to hold.
     pub(super) catalog: Catalog,
+    /// What is known of AWS's answer, where the baseline leaves the placement to it.
+    pub placing: Placing,
 }
 
 impl Survey {
@@ -108,7 +111,7 @@ impl Keeper {
         let (grants, no_grants_why) = self.grants().await;
         warnings.extend(no_grants_why.clone());
         let (no_rollout, no_grants) = (unknown.is_some(), no_grants_why.is_some());
-        let ledger_trouble = trouble.or(unknown).or(no_grants_why);
+        let mut ledger_trouble = trouble.or(unknown).or(no_grants_why);
         // What this very run released may have effect for a while yet: the next sweep takes back.
         let leftovers = match manner.part {
             Part::Everything if whole && !manner.again => grants.clone(),
@@ -118,8 +121,14 @@ impl Keeper {
             }
             Part::Everything | Part::Account | Part::Owner { swept_since: None } => Grants::new(),
         };
+        let mut placing = self.placing(baseline, &grants, ledger_trouble.as_ref()).await;
+        let settled = placing.settled(baseline);
+        if ledger_trouble.is_none() {
+            warnings.extend(placing.trouble.clone());
+            ledger_trouble.clone_from(&placing.trouble);
+        }
         let also = leftovers.keys().map(|resource| resource.region().clone()).collect();
-        let mut desired = desired(baseline, &organization, &records, &scope.regions, &also);
+        let mut desired = desired(&settled, &organization, &records, &scope.regions, &also);
         release_leaving(&mut desired, &offboarding);
         let needs = match manner.part {
             Part::Everything if whole => Needs::Whole,
@@ -130,15 +139,17 @@ impl Keeper {
         };
         let (observed, mut catalog) = futures_util::join!(
             self.observe(&organization, &desired, &arrivals, progress),
-            self.catalog(baseline, &desired, needs)
+            self.catalog(&settled, &desired, needs)
         );
 
         if whole && !manner.again {
             warnings.extend(differing(baseline, &catalog).iter().map(ToString::to_string));
-            warnings.extend(self.destinations(baseline, &catalog).await);
+            warnings.extend(self.destinations(&settled, &catalog).await);
         }
+        let seen = (&observed, &records);
+        self.settle(&mut placing, baseline, (&mut desired, needs), &mut catalog, seen).await;
         let mut originals = match manner.part {
-            Part::Everything | Part::Account => self.originals(baseline, &mut catalog).await,
+            Part::Everything | Part::Account => self.originals(baseline, &desired, &mut catalog).await,
             Part::Owner { .. } => Originals::default(),
         };
         catalog.copies = self.look_at_copies(&desired, &mut originals, &observed).await;
@@ -210,6 +221,7 @@ impl Keeper {
             // Grants take nothing from anybody, and are taken back only where nobody uses them.
             (None, Part::Owner { .. }) => plan,
         };
+        let plan = placing.hold(plan, self.clock.now());
         let proofs = self.prove(&plan, &organization, &arrivals, &grants, &catalog).await;
         let plan = plan.prove(&proofs);
 
@@ -230,6 +242,7 @@ impl Keeper {
             originals,
             arrivals,
             catalog,
+            placing,
         })
     }
 

@@ -91,15 +91,14 @@ impl Keeper {
             accounts: accounts.into_iter().map(|account| (account.id.clone(), account)).collect(),
             complete: false,
         };
+        let mut placing = self.placing_as_recorded(baseline).await?;
         let mut desired = desired(baseline, &organization, &records, &Regions::All, &BTreeSet::new());
         let (observed, unknown) = recorded(&desired, &records);
+        let (own_roles, now) = (&self.settings.own_roles, self.clock.now());
+        placing.settle(baseline, &mut desired, &observed, &records, own_roles, now);
         desired.retain(|target, _| !unknown.contains(target));
         let resolved = resolve(desired, catalog, &baseline.organization);
-        let grounds = Grounds {
-            own_roles: &self.settings.own_roles,
-            ledger: LedgerState::Durable,
-            now: Timestamp::now(),
-        };
+        let grounds = Grounds { own_roles, ledger: LedgerState::Durable, now };
         let plan = plan(&resolved, &observed, &records, grounds).restrict(baseline.mode);
         if baseline.mode == Mode::Audit {
             // It writes nothing; what it sees makes the next revision's count exact.
@@ -118,6 +117,7 @@ impl Keeper {
     /// The guardrails of the baseline as a count needs them: all, whoever is assigned them. The grants
     /// are about to be put in place, so policies are left out: nothing is held for want of one.
     pub async fn catalog_for_counting(&self, baseline: &Baseline) -> Catalog {
+        // Every placement needs the same entries; the grants are put in below.
         let mut catalog = self.catalog(baseline, &Desired::new(), Needs::AllOf(&Regions::All)).await;
         catalog.policies.clear();
         for entry in catalog.entries.values_mut() {
@@ -180,7 +180,7 @@ impl Keeper {
 }
 
 /// What was there by the record, and the targets of which it knows nothing.
-fn recorded(desired: &Desired, records: &Records) -> (Observed, BTreeSet<Target>) {
+pub(super) fn recorded(desired: &Desired, records: &Records) -> (Observed, BTreeSet<Target>) {
     let mut observed = Observed::new();
     let mut unknown = BTreeSet::new();
     for (target, wanted) in desired {

@@ -61,6 +61,7 @@ impl Report {
             skipped,
             strangers,
             warnings,
+            placement_decided,
             before: _,
             ledger_trouble: _,
         } = self;
@@ -99,6 +100,7 @@ impl Report {
             "skipped": skipped,
             "strangers": strangers,
             "warnings": warnings,
+            "placement_decided": placement_decided,
         })
     }
 }
@@ -146,6 +148,9 @@ impl fmt::Display for Report {
         }
         for warning in &self.warnings {
             writeln!(f, "! {warning}")?;
+        }
+        if let Some(decided) = &self.placement_decided {
+            writeln!(f, "{decided}")?;
         }
         f.write_str(&self.summary())
     }

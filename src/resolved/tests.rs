@@ -51,7 +51,7 @@ fn entry(profile: bool) -> CatalogEntry {
 fn catalog(entry: CatalogEntry, policies: &[(&str, PolicySeen)]) -> Catalog {
     let key = ("corporate".parse().unwrap(), "eu-west-1".parse().unwrap());
     let policies = policies.iter().map(|(resource, seen)| (resource.parse().unwrap(), seen.clone()));
-    Catalog { entries: [(key, entry)].into(), policies: policies.collect(), copies: BTreeMap::new() }
+    Catalog { entries: [(key, entry)].into(), policies: policies.collect(), ..Catalog::default() }
 }
 
 /// A policy of one statement that does this with the guardrail or profile.

@@ -60,7 +60,7 @@ impl Known {
         }
         Known {
             owner: baseline.owner.clone(),
-            copies: baseline.guardrails.values().any(|guardrail| guardrail.placement == Placement::Copy),
+            copies: baseline.guardrails.values().any(|guardrail| guardrail.placement != Placement::Central),
             regions,
         }
     }

@@ -28,7 +28,7 @@ fn one_copy() -> Document {
 
 /// What becomes of a blocked text said as a member's administrator, over HTTP and with nothing said
 /// of guardrails, as any application would: whether a guardrail stepped in.
-async fn is_guarded(world: &World, account: &str, region: &str) -> bool {
+pub(crate) async fn is_guarded(world: &World, account: &str, region: &str) -> bool {
     let credentials =
         runtime::config::Credentials::new(format!("SIM{account}"), "simulator", None, None, "test");
     let config = runtime::Config::builder()

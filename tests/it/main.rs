@@ -27,6 +27,7 @@ mod ledger;
 mod loops;
 mod organization;
 mod outcomes;
+mod placing;
 mod policies;
 mod pushing;
 mod queued;

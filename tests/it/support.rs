@@ -19,7 +19,7 @@ use expect_test::Expect;
 use guardrail_keeper::baseline::Baseline;
 use guardrail_keeper::cloud::{Access, Patience, Rates};
 use guardrail_keeper::handler::{HandlerError, handle};
-use guardrail_keeper::reconcile::{Keeper, Stopped, everything, unwatched};
+use guardrail_keeper::reconcile::{Clock, Keeper, Stopped, everything, unwatched};
 use guardrail_keeper::report::Report;
 use guardrail_keeper::settings::{Purpose, Settings};
 use guardrail_keeper::trigger::{Accounts, Scope};
@@ -140,9 +140,10 @@ impl Setup {
             variables.extend(queues::make_queues(&server, HUB));
         }
         put_parameter(&server, hub, &baseline);
-        let keeper = connect(&server, hub, &variables, patience).await;
+        let clock = Clock::default();
+        let keeper = connect(&server, hub, &variables, patience, &clock).await;
         let recorder = Recorder::new(hub, &baseline);
-        World { server, keeper, folder, variables, patience, hub, recorder }
+        World { server, keeper, clock, folder, variables, patience, hub, recorder }
     }
 }
 
@@ -150,6 +151,8 @@ impl Setup {
 pub(crate) struct World {
     pub(crate) server: Server,
     pub(crate) keeper: Keeper,
+    /// The keeper's clock, as far as it goes by one that isn't the machine's.
+    pub(crate) clock: Clock,
     folder: TempDir,
     variables: BTreeMap<String, String>,
     patience: Patience,
@@ -209,7 +212,13 @@ impl World {
 
     /// A keeper as a new process would have it: with this world's settings, and no memory of its own.
     pub(crate) async fn another_keeper(&self) -> Keeper {
-        connect(&self.server, self.hub, &self.variables, self.patience).await
+        connect(&self.server, self.hub, &self.variables, self.patience, &self.clock).await
+    }
+
+    /// Lets time pass, for AWS and for the keeper.
+    pub(crate) fn wait(&self, seconds: u32) {
+        self.server.with(|model| model.clock.advance(Duration::from_secs(seconds.into())));
+        self.clock.advance(seconds.into());
     }
 
     /// The folder of this world, gone with it.
@@ -470,6 +479,7 @@ async fn connect(
     hub: &str,
     variables: &BTreeMap<String, String>,
     patience: Patience,
+    clock: &Clock,
 ) -> Keeper {
     let settings =
         Settings::read(variables, Purpose::Function, None).unwrap_or_else(|invalid| panic!("{invalid}"));
@@ -480,7 +490,8 @@ async fn connect(
         access_key_id: function_key(hub),
         secret_access_key: "simulator".to_owned(),
     };
-    Keeper::connect(settings, access, patience).await.unwrap_or_else(|stopped| panic!("{stopped}"))
+    let keeper = Keeper::connect(settings, access, patience).await;
+    keeper.unwrap_or_else(|stopped| panic!("{stopped}")).with_clock(clock.clone())
 }
 
 /// The function's role may do everything here: what it does is held against the templates at the end.

@@ -18,7 +18,7 @@ pub(super) fn keys(
 ) -> Option<BTreeMap<Region, KmsKeyArn>> {
     if placement == Some(Placement::Central) {
         let message = "it says how copies are made, and with placement: central there are none";
-        problems.report(&part.place, message, "write placement: copy as well, or remove it");
+        problems.report(&part.place, message, "write placement: auto or copy as well, or remove it");
     }
     let fields = part.fields(keys::COPY, &[], problems)?;
     let mut found = BTreeMap::new();

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::super::document::Kind;
+use super::super::keys::Format;
 use super::super::part::{Fields, Member, Part};
 use super::super::problem::{Place, Problems, lines, quoted};
-use super::super::{Guardrail, GuardrailName, OnUnusable, Placement, Selector, Source, keys};
+use super::super::{Guardrail, GuardrailName, OnUnusable, Selector, Source, keys};
 use super::arn::guardrail_arn;
 use super::copy;
 use super::models::models;
@@ -28,6 +29,7 @@ struct Common<'a> {
 pub(super) fn guardrail(
     part: &Part<'_>,
     owner: Option<&AccountId>,
+    format: Format,
     seen: &mut Seen,
     problems: &mut Problems,
 ) -> Option<Guardrail> {
@@ -41,7 +43,7 @@ pub(super) fn guardrail(
         fields.optional("guarding").map_or(Some(Guarding::default()), |part| guarding(part, problems));
     let placement = fields
         .optional("placement")
-        .map_or(Some(Placement::Central), |part| part.choice(keys::PLACEMENTS, problems));
+        .map_or(Some(format.default_placement()), |part| part.choice(keys::PLACEMENTS, problems));
     let copy_keys = match fields.optional("copy") {
         Some(part) => copy::keys(part, placement, &seen.since(earlier), problems),
         None => Some(BTreeMap::new()),

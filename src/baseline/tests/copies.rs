@@ -142,21 +142,21 @@ fn keys_are_for_copies() {
     check(
         &edited(REGIONS, &format!("{REGIONS}{keys}")),
         expect![[r#"
-        9:11: guardrails.corporate.copy: it says how copies are made, and with placement: central there are none; write placement: copy as well, or remove it
-    "#]],
+            9:11: guardrails.corporate.copy: it says how copies are made, and with placement: central there are none; write placement: auto or copy as well, or remove it
+        "#]],
     );
     check(
         &edited(REGIONS, &format!("{REGIONS}    placement: central\n{keys}")),
         expect![[r#"
-        10:11: guardrails.corporate.copy: it says how copies are made, and with placement: central there are none; write placement: copy as well, or remove it
-    "#]],
+            10:11: guardrails.corporate.copy: it says how copies are made, and with placement: central there are none; write placement: auto or copy as well, or remove it
+        "#]],
     );
     // What the placement is isn't known.
     check(
         &edited(REGIONS, &format!("{REGIONS}    placement: copied\n{keys}")),
         expect![[r#"
-        9:16: guardrails.corporate.placement: "copied" is not known; write central or copy
-    "#]],
+            9:16: guardrails.corporate.placement: "copied" is not known; write auto, central or copy
+        "#]],
     );
     check(
         &edited(REGIONS, &format!("{REGIONS}    placement: copy\n    copy: {{ kms_key: 1 }}\n")),

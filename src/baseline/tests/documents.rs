@@ -48,7 +48,7 @@ fn something_else_than_keys_is_a_problem() {
             1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
             1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
             1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
-            1:1: version: missing; write version: 1
+            1:1: version: missing; write version: 2
         "#]],
     );
 }

@@ -330,7 +330,7 @@ fn guarding_placement_and_on_unusable_are_known_words() {
             9:24: guardrails.corporate.guarding.system: "SELECTIVE" is not known; write selective (known are comprehensive and selective)
             9:45: guardrails.corporate.guarding.messages: "partial" is not known; write comprehensive or selective
             9:54: guardrails.corporate.guarding.tools: unknown key; remove it; known here are system and messages
-            10:16: guardrails.corporate.placement: "local" is not known; write central or copy
+            10:16: guardrails.corporate.placement: "local" is not known; write auto, central or copy
             11:18: guardrails.corporate.on_unusable: "drop" is not known; write keep or release
         "#]],
     );

@@ -53,7 +53,7 @@ fn the_schema_has_the_same_words() {
     check_words("/properties/mode", keys::MODES, "sync");
     check_words("/$defs/guarding/properties/system", keys::GUARDINGS, "comprehensive");
     check_words("/$defs/guarding/properties/messages", keys::GUARDINGS, "comprehensive");
-    check_words("/$defs/guardrail/properties/placement", keys::PLACEMENTS, "central");
+    check_words("/$defs/guardrail/properties/placement", keys::PLACEMENTS, "auto");
     check_words("/$defs/guardrail/properties/on_unusable", keys::ON_UNUSABLE, "keep");
     check_words("/$defs/assignment/properties/existing", keys::EXISTING, "adopt");
 }

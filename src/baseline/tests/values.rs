@@ -11,7 +11,7 @@ fn missing_keys_are_all_told() {
             1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
             1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
             1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
-            1:1: version: missing; write version: 1
+            1:1: version: missing; write version: 2
         "#]],
     );
 }
@@ -44,31 +44,31 @@ fn the_format_has_a_number() {
     check(
         &edited("version: 1", "version: 1.0"),
         expect![[r#"
-            1:10: version: "1.0" is not a format known here; write version: 1
+            1:10: version: "1.0" is not a format known here; write version: 2
         "#]],
     );
     check(
-        &edited("version: 1", "version: 2"),
+        &edited("version: 1", "version: 3"),
         expect![[r#"
-            1:10: version: "2" is not a format known here; write version: 1
+            1:10: version: "3" is not a format known here; write version: 2
         "#]],
     );
     check(
         &edited("version: 1", "version: v1"),
         expect![[r#"
-            1:10: version: "v1" is not a format known here; write version: 1
+            1:10: version: "v1" is not a format known here; write version: 2
         "#]],
     );
     check(
         &edited("version: 1", "version: [1]"),
         expect![[r#"
-            1:10: version: a list stands where the number of the format belongs; write version: 1
+            1:10: version: a list stands where the number of the format belongs; write version: 2
         "#]],
     );
     check(
         &edited("version: 1", "version:"),
         expect![[r#"
-            1:8: version: empty, where the number of the format belongs; write version: 1
+            1:8: version: empty, where the number of the format belongs; write version: 2
         "#]],
     );
 }

@@ -4,6 +4,8 @@
 /// sandbox by nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
+    /// The format: with 1, a placement that isn't written is central.
+    pub(crate) format: u32,
     pub(crate) organization: &'static str,
     pub(crate) mode: &'static str,
     pub(crate) name: &'static str,
@@ -20,6 +22,7 @@ pub(crate) struct Document {
 impl Default for Document {
     fn default() -> Document {
         Document {
+            format: 1,
             organization: "o-exampleorgid",
             mode: "sync",
             name: "corporate-baseline",
@@ -40,9 +43,10 @@ impl Document {
 
     /// As it would be written in a file.
     pub(crate) fn text(&self) -> String {
-        let Document { organization, mode, name, version, regions, guardrail, assignments, rest } = self;
+        let Document { format, organization, mode, name, version, regions, guardrail, assignments, rest } =
+            self;
         let mut text = format!(
-            "version: 1\norganization: {organization}\nowner: \"222222222222\"\nmode: {mode}\nguardrails:\n  \
+            "version: {format}\norganization: {organization}\nowner: \"222222222222\"\nmode: {mode}\nguardrails:\n  \
              corporate:\n    name: {name}\n    version: {version}\n    regions: [{regions}]\n"
         );
         for line in guardrail {

@@ -116,7 +116,11 @@ impl Stack {
 
     /// Goes on with the clock to when something becomes visible.
     pub(crate) fn wait(&mut self) -> bool {
-        queues::wait(&self.world.server, [&mut self.events, &mut self.tasks])
+        let now = || self.world.server.with(|model| model.clock.now().as_second());
+        let before = now();
+        let waited = queues::wait(&self.world.server, [&mut self.events, &mut self.tasks]);
+        self.world.clock.advance(now() - before);
+        waited
     }
 
     /// What is left in the queues, by name.

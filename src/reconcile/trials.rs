@@ -1,0 +1,235 @@
+//! Finds out whether AWS lets members enforce the owner's guardrail, by the writes of a run that try it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tracing::warn;
+
+use super::Keeper;
+use super::placing::Placing;
+use crate::baseline::{Baseline, Mode};
+use crate::cloud::error::refuses_reference;
+use crate::enforcement::Enforcement;
+use crate::failure::{Category, Failure};
+use crate::ids::{AccountId, Target};
+use crate::ledger::LedgerError;
+use crate::organization::{Account, Organization};
+use crate::placement::{Answer, Permit, PlacementRecord, Refused, Tried};
+use crate::plan::{Change, Decision, Held, HoldReason};
+use crate::report::{Outcome, TargetReport};
+
+/// The tries of one run.
+pub(super) struct Trials<'a> {
+    keeper: &'a Keeper,
+    baseline: &'a Baseline,
+    organization: &'a Organization,
+    placing: &'a Placing,
+    /// What is known by now.
+    record: Mutex<PlacementRecord>,
+    /// One note at a time: accounts are written side by side, and the first answer counts for all.
+    noting: tokio::sync::Mutex<()>,
+}
+
+impl<'a> Trials<'a> {
+    /// Begins a run's tries, and notes where the owner's guardrail was seen enforced.
+    pub(super) async fn begin(
+        keeper: &'a Keeper,
+        baseline: &'a Baseline,
+        organization: &'a Organization,
+        placing: &'a Placing,
+    ) -> Trials<'a> {
+        let (record, noting) = (Mutex::new(placing.record.clone()), tokio::sync::Mutex::default());
+        let trials = Trials { keeper, baseline, organization, placing, record, noting };
+        if let Some(target) = placing.found.as_ref().filter(|_| baseline.mode != Mode::Audit) {
+            trials.note_accepted(target).await;
+        }
+        trials
+    }
+
+    /// Makes an attempt at a change, unless it has to wait for the answer; learns from what came of it.
+    pub(super) async fn attempt(
+        &self,
+        change: Change,
+        attempt: impl AsyncFnOnce(&Change) -> Result<(), Failure>,
+    ) -> TargetReport {
+        if let Some(reason) = self.waits(&change) {
+            return held(change, reason);
+        }
+        let result = attempt(&change).await;
+        match self.learn(&change, &result).await {
+            Some(reason) => held(change, reason),
+            None => {
+                let result = result.map_err(|failure| self.in_words(failure, &change));
+                TargetReport::Attempted(Outcome { change, result })
+            }
+        }
+    }
+
+    /// What was decided in this run, in words.
+    pub(super) fn decided(&self) -> Option<String> {
+        let record = self.known();
+        let news = self.placing.is_asked() && record.decided != self.placing.record.decided;
+        news.then(|| format!("placement auto, for the whole organization: {record}"))
+    }
+
+    fn known(&self) -> MutexGuard<'_, PlacementRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waits(&self, change: &Change) -> Option<HoldReason> {
+        let (target, _) = self.placing.trial(change)?;
+        match self.known().permits(target, self.keeper.clock.now(), self.placing.remembered) {
+            Permit::Try => None,
+            Permit::Wait(wait) => Some(HoldReason::PlacementUndecided { wait }),
+        }
+    }
+
+    async fn learn(&self, change: &Change, result: &Result<(), Failure>) -> Option<HoldReason> {
+        if !self.placing.is_asked() {
+            return None;
+        }
+        let (target, to) = change.enforces()?;
+        if target.account == self.baseline.owner {
+            if change.key().is_some_and(|key| self.placing.leaves(key)) {
+                let refused = result.as_ref().err().filter(|failure| failure.category == Category::Rejected);
+                self.tried_by_the_owner(refused).await;
+            }
+            return None;
+        }
+        if target.account == to.guardrail.account {
+            return None;
+        }
+        match result {
+            Ok(()) => {
+                self.accepted(target).await;
+                None
+            }
+            Err(failure) => {
+                self.placing.trial(change)?;
+                match refuses_reference(failure, &to.guardrail) {
+                    true => self.refused(target, to, failure).await,
+                    false => None,
+                }
+            }
+        }
+    }
+
+    async fn accepted(&self, target: &Target) {
+        let _one_at_a_time = self.noting.lock().await;
+        if self.known().works_in.is_none() {
+            self.note_accepted(target).await;
+        }
+    }
+
+    async fn note_accepted(&self, target: &Target) {
+        let tried = self.tried(target);
+        let noted = self.note(|record| record.accepted(tried)).await;
+        if let Err(error) = noted {
+            warn!("that AWS takes the owner's guardrail in {target} could not be recorded: {error}");
+        }
+    }
+
+    /// Notes that AWS refused it. Answers what the target waits for now; nothing where somebody else found
+    /// out meanwhile that it works.
+    async fn refused(&self, target: &Target, to: &Enforcement, failure: &Failure) -> Option<HoldReason> {
+        let _one_at_a_time = self.noting.lock().await;
+        let tried = self.tried(target);
+        let granted = self.placing.granted(&to.guardrail);
+        let refused = Refused { said: &failure.message, granted, only_account: false };
+        let mut foreseen = self.known().clone();
+        foreseen.refused(tried, refused);
+        let nearly = foreseen.answer == Answer::Undecided && foreseen.confirmed().count() == 1;
+        let only_account = nearly && self.concerns_only(&target.account).await;
+        let refused = Refused { only_account, ..refused };
+        if let Err(error) = self.note(|record| record.refused(tried, refused)).await {
+            warn!("that AWS refuses the owner's guardrail in {target} could not be recorded: {error}");
+            return Some(HoldReason::LedgerUnavailable);
+        }
+        match self.known().permits(target, tried.at, self.placing.remembered) {
+            Permit::Wait(wait) => Some(HoldReason::PlacementUndecided { wait }),
+            Permit::Try => None,
+        }
+    }
+
+    async fn tried_by_the_owner(&self, refused: Option<&Failure>) {
+        if refused.is_none() && self.known().owner_refused.is_none() {
+            return;
+        }
+        let at = self.keeper.clock.now();
+        let said = refused.map(|failure| failure.message.as_str());
+        let noted = self.note(|record| {
+            record.tried_by_the_owner(at, said);
+        });
+        if let Err(error) = noted.await {
+            warn!("what became of the owner's own enforcement could not be recorded: {error}");
+        }
+    }
+
+    fn tried<'b>(&'b self, target: &'b Target) -> Tried<'b> {
+        Tried { target, at: self.keeper.clock.now(), revision: &self.baseline.revision }
+    }
+
+    async fn note(&self, change: impl Fn(&mut PlacementRecord)) -> Result<(), LedgerError> {
+        match self.keeper.ledger.change_placement(&change).await {
+            Ok(record) => {
+                *self.known() = record;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether no other account is to get a guardrail whose placement AWS's answer decides. Where that
+    /// can't be told there may be one.
+    async fn concerns_only(&self, account: &AccountId) -> bool {
+        let others = |one: &Account| one.id != *account && self.concerns(one);
+        if self.organization.complete {
+            return !self.organization.accounts.values().any(others);
+        }
+        let mut from = None;
+        loop {
+            match self.keeper.page_of_accounts(from).await {
+                Ok((accounts, _)) if accounts.iter().any(others) => return false,
+                Ok((_, None)) => return true,
+                Ok((_, next)) => from = next,
+                Err(stopped) => {
+                    warn!("whether another account is to be tried isn't known: {stopped}");
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn concerns(&self, account: &Account) -> bool {
+        let Baseline { owner, exclude, .. } = self.baseline;
+        let assignment = self.baseline.assignment(&account.id, &account.path);
+        let key = assignment.and_then(|assignment| assignment.guardrail.as_ref());
+        account.state.is_active()
+            && account.id != *owner
+            && !exclude.contains(&account.id)
+            && key.is_some_and(|key| self.placing.leaves(key))
+    }
+
+    /// Whether an account-level enforcement may refer to another account's guardrail is not documented.
+    /// Where a guardrail that the account can apply is refused, that is the likely cause.
+    fn in_words(&self, failure: Failure, change: &Change) -> Failure {
+        let Some((target, to)) = change.enforces() else { return failure };
+        let Failure { category, message, .. } = &failure;
+        // An explicit denial says itself what forbids the call.
+        let likely = matches!(category, Category::Rejected | Category::Denied)
+            && to.guardrail.account != target.account
+            && !message.contains("explicit deny");
+        if !likely || self.placing.trial(change).is_some() {
+            return failure;
+        }
+        let message = format!(
+            "{}; the guardrail is account {}'s: if AWS refuses that, `placement: copy` gives this account its own",
+            message.trim_end_matches('.'),
+            to.guardrail.account
+        );
+        Failure { message, ..failure }
+    }
+}
+
+fn held(change: Change, reason: HoldReason) -> TargetReport {
+    TargetReport::Decided(Decision::Held(Held { reason, would: Some(change) }))
+}

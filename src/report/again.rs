@@ -1,0 +1,27 @@
+//! What is to be looked at once more in the same run.
+
+use super::{PolicyReport, Report, State, TargetReport};
+use crate::plan::{Decision, HoldReason};
+
+impl Report {
+    /// Whether something was put in place that other decisions were waiting for.
+    pub fn calls_for_another_look(&self) -> bool {
+        let copied = self.targets.values().any(|target| target.state() == State::Copied);
+        let placed = self.placement_decided.is_some()
+            && self.targets.values().any(TargetReport::waits_for_the_placement);
+        copied
+            || placed
+            || self
+                .policies
+                .values()
+                .any(|report| matches!(report, PolicyReport::Attempted { result: Ok(()), .. }))
+    }
+}
+
+impl TargetReport {
+    /// Whether it is held until it is known whether members need copies.
+    fn waits_for_the_placement(&self) -> bool {
+        matches!(self, TargetReport::Decided(Decision::Held(held))
+            if matches!(held.reason, HoldReason::PlacementUndecided { .. }))
+    }
+}
