@@ -211,9 +211,7 @@ impl Plan {
     /// Where the ledger doesn't remember, any target may be ours.
     pub fn leaves_ours_undecided(&self, records: &Records, ledger_remembers: bool) -> bool {
         let may_be_ours = |target: &Target| {
-            !ledger_remembers
-                || records.is_empty()
-                || records.get(target).is_some_and(Record::may_be_ours)
+            !ledger_remembers || records.is_empty() || records.get(target).is_some_and(Record::may_be_ours)
         };
         self.decisions.iter().any(|(target, decision)| match decision {
             Decision::Held(Held {

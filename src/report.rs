@@ -296,9 +296,8 @@ impl Report {
 
     /// Adds what another part of the same run found. Later findings win.
     pub fn absorb(&mut self, other: Report) {
-        let Report {
-            policies, targets, handed_back, skipped, strangers, warnings, ledger_trouble, ..
-        } = other;
+        let Report { policies, targets, handed_back, skipped, strangers, warnings, ledger_trouble, .. } =
+            other;
         // Before the first look counts. What this very run recorded of a target is no news from before.
         self.placement_decided = other.placement_decided.or_else(|| self.placement_decided.take());
         for (target, record) in other.before {

@@ -50,7 +50,7 @@ impl Reader {
 
     /// KMS in a key's Region. Made only where a guardrail has a key of its owner's.
     pub(super) fn kms(&self, region: &Region) -> aws_sdk_kms::Client {
-        let Session { account: _, sdk, retries } = &self.session;
+        let Session { sdk, retries } = &self.session;
         let kms = aws_sdk_kms::config::Builder::from(sdk)
             .region(aws_sdk_kms::config::Region::new(region.to_string()))
             .retry_partition(retries.clone());

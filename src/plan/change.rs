@@ -138,7 +138,7 @@ impl Change {
             Change::Enforce { key, .. } | Change::Replace { key, .. } | Change::EnsureCopy { key, .. } => {
                 Some(key)
             }
-            Change::Release { .. } | Change::Tidy { .. } | Change::Policy(_) => None,
+            Change::Adopt { .. } | Change::Release { .. } | Change::Tidy { .. } | Change::Policy(_) => None,
         }
     }
 

@@ -87,9 +87,9 @@ pub fn use_of(resource: &Resource, observed: &Observed, records: &Records) -> Us
             Observation::Absent | Observation::Enforced(_) => {}
         }
     }
-    let recorded = records.iter().find(|(target, record)| {
-        !observed.contains_key(target) && record.may_enforce().any(&means)
-    });
+    let recorded = records
+        .iter()
+        .find(|(target, record)| !observed.contains_key(target) && record.may_enforce().any(&means));
     match (unknown, recorded) {
         (_, Some((target, _))) => Use::By(target.clone()),
         (Some(target), None) => Use::Unknown(target),

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::claim::maker;
 use super::{
-    BrokenGuardrail, Change, Decision, HoldReason, InSync, LeaveReason, Line, Mark, Ownership,
-    Plan, PolicyAction, PolicyChange, Purpose, broken_guardrails,
+    BrokenGuardrail, Change, Decision, HoldReason, InSync, LeaveReason, Line, Mark, Ownership, Plan,
+    PolicyAction, PolicyChange, Purpose, broken_guardrails,
 };
 use crate::baseline::GuardrailKey;
 use crate::copy::{CopyStep, Leftover};
@@ -116,10 +116,15 @@ pub struct Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { to_change, would_change, held, broken, in_sync, handed_back, left_alone, skipped } = *self;
+        let Counts { to_change, would_change, held, broken, in_sync, handed_back, left_alone, skipped } =
+            *self;
         write!(f, "{to_change} to change, {held} held, {in_sync} in sync")?;
-        for (count, word) in [(would_change, "would change"), (broken, "broken"), (handed_back, "handed back"), (left_alone, "left alone")]
-        {
+        for (count, word) in [
+            (would_change, "would change"),
+            (broken, "broken"),
+            (handed_back, "handed back"),
+            (left_alone, "left alone"),
+        ] {
             if count > 0 {
                 write!(f, ", {count} {word}")?;
             }

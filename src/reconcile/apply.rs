@@ -19,7 +19,7 @@ use crate::limits::{Extent, is_repair};
 use crate::organization::{Organization, Placement};
 use crate::plan::{Change, Decision, HoldReason};
 use crate::record::Arrivals;
-use crate::report::{Outcome, Report, TargetReport};
+use crate::report::{Report, TargetReport};
 
 impl Keeper {
     /// Applies what a survey planned, and records it. Never stops early: a failure is an outcome.

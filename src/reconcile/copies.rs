@@ -136,7 +136,7 @@ fn copied(desired: &Desired) -> BTreeSet<(GuardrailKey, Region)> {
         Wanted::Guardrail(wanted) if wanted.placement == Placement::Copy => {
             Some((wanted.key.clone(), target.region.clone()))
         }
-        Wanted::Guardrail(_) | Wanted::Nothing | Wanted::Unassigned | Wanted::Excluded => None,
+        Wanted::Guardrail(_) | Wanted::Nothing { .. } | Wanted::Unassigned | Wanted::Excluded => None,
     });
     copied.collect()
 }

@@ -98,7 +98,7 @@ impl Keeper {
             // A copy has the key that the baseline gives for it, whatever the original's is.
             let entry = catalog.entries.get(&(wanted.key.clone(), target.region.clone()));
             let key = match wanted.placement {
-                Placement::Central => {
+                Placement::Central | Placement::Auto => {
                     entry.and_then(|entry| entry.customer_key.as_ref()).map(|key| key.arn.clone())
                 }
                 Placement::Copy => {

@@ -12,7 +12,8 @@ use crate::limits::is_repair;
 use crate::observed::{Observation, Observed, Seen};
 use crate::organization::OrgPath;
 use crate::plan::{
-    Change, Correction, Decision, HandedBack, Held, HoldReason, InSync, Kept, LeaveReason, LeftAlone, SafePlan,
+    Change, Correction, Decision, HandedBack, Held, HoldReason, InSync, Kept, LeaveReason, LeftAlone,
+    SafePlan,
 };
 use crate::record::{Awaited, Checked, Fate, Intent, LastSeen, Note, Origin, Ours, Records};
 use crate::report::{Outcome, TargetReport};

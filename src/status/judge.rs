@@ -163,14 +163,17 @@ fn guarded(
 /// Whether an enforcement is the one that is wanted, as far as can be told without a look into the owner
 /// account: a guardrail that is found by name may be any of the owner's, and a copy has its own versions.
 fn is_met(wanted: &WantedGuardrail, target: &Target, seen: &Enforcement, owner: &AccountId) -> bool {
-    let place = match (wanted.placement, &wanted.source.selector) {
-        (Placement::Central, Selector::Arn(arn)) => {
-            seen.guardrail == *arn && seen.version == wanted.source.version
-        }
-        (Placement::Central, Selector::Name(_)) => {
-            seen.guardrail.account == *owner && seen.version == wanted.source.version
-        }
-        (Placement::Copy, _) => seen.guardrail.account == target.account,
+    let is_the_owners = match &wanted.source.selector {
+        Selector::Arn(arn) => seen.guardrail == *arn,
+        Selector::Name(_) => seen.guardrail.account == *owner,
+    };
+    let is_central = is_the_owners && seen.version == wanted.source.version;
+    let is_a_copy = seen.guardrail.account == target.account;
+    let place = match wanted.placement {
+        Placement::Central => is_central,
+        Placement::Copy => is_a_copy,
+        // AWS's answer decides between the two, and moves nobody who is guarded already.
+        Placement::Auto => is_central || is_a_copy,
     };
     let same = Enforcement {
         guardrail: seen.guardrail.clone(),

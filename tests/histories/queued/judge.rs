@@ -405,7 +405,9 @@ impl Judge {
         // Whom the one that waits leaves out is left out at once, by whichever of them waited then.
         let left_out: BTreeSet<bool> = since.iter().map(|it| it.wants.excludes).collect();
         for (document, revision) in &context.kept {
-            let Some(kept) = self.baselines.iter().rev().find(|it| it.revision == *revision) else { continue };
+            let Some(kept) = self.baselines.iter().rev().find(|it| it.revision == *revision) else {
+                continue;
+            };
             let mode = if kept.wants.mode == Mode::Audit { Mode::Audit } else { Mode::EnforceOnly };
             let earlier = |excludes: bool| Wants { mode, excludes, ..kept.wants.clone() };
             match *document {
@@ -508,4 +510,3 @@ fn proven(context: &Context, after: &Snapshot) -> BTreeSet<(Place, String, Strin
     let proven = context.proven.iter();
     proven.filter_map(|(place, arn)| Some((place.clone(), arn.clone(), version(place)?))).collect()
 }
-
