@@ -5,6 +5,7 @@
 
 mod broken;
 mod detail;
+mod opened;
 #[cfg(test)]
 mod tests;
 
@@ -48,6 +49,8 @@ pub enum Kind {
     Broken,
     /// Somebody undoes our repairs again and again.
     Contested,
+    /// A resource policy opens a guardrail beyond the organization.
+    Opened,
     /// An account gets no calls any more.
     Departed,
     /// Everything was looked at.
@@ -56,7 +59,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Applied,
         Kind::Repaired,
         Kind::Adopted,
@@ -65,6 +68,7 @@ impl Kind {
         Kind::Released,
         Kind::Broken,
         Kind::Contested,
+        Kind::Opened,
         Kind::Departed,
         Kind::SweepCompleted,
     ];
@@ -80,6 +84,7 @@ impl Kind {
             Kind::Released => "Enforcement Released",
             Kind::Broken => "Enforcement Broken",
             Kind::Contested => "Enforcement Contested",
+            Kind::Opened => "Guardrail Opened",
             Kind::Departed => "Account Departed",
             Kind::SweepCompleted => "Sweep Completed",
         }
@@ -140,7 +145,7 @@ const EXAMPLES: usize = 10;
 /// What is told of a run.
 pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> Vec<Event> {
     let told = Telling { report, circumstances: Circumstances { cause, now }, now };
-    let mut events = Vec::new();
+    let mut events = opened::events(report, told.circumstances);
     let mut broken = BrokenVersions::default();
     events.extend(report.handed_back.iter().map(|(target, it)| told.handed_back(target, it)));
     for (target, result) in &report.targets {

@@ -1,5 +1,6 @@
 //! What a run did: every target's state afterwards, and why.
 
+mod absorb;
 mod again;
 mod print;
 mod waits;
@@ -34,6 +35,8 @@ pub struct Report {
     pub targets: BTreeMap<Target, TargetReport>,
     /// What had been adopted and is somebody else's again.
     pub handed_back: BTreeMap<Target, HandedBack>,
+    /// What opens a guardrail beyond the organization since this look, in words.
+    pub opened: BTreeMap<Resource, BTreeSet<String>>,
     /// Accounts that were not looked at because no call can work there.
     pub skipped: BTreeMap<AccountId, AccountState>,
     /// Accounts that an event named and that are no members of the organization.
@@ -285,6 +288,7 @@ impl Report {
             policies,
             targets,
             handed_back,
+            opened: BTreeMap::new(),
             skipped,
             strangers: Vec::new(),
             warnings: Vec::new(),
@@ -292,44 +296,6 @@ impl Report {
             placement_decided: None,
             before: Records::new(),
         }
-    }
-
-    /// Adds what another part of the same run found. Later findings win.
-    pub fn absorb(&mut self, other: Report) {
-        let Report { policies, targets, handed_back, skipped, strangers, warnings, ledger_trouble, .. } =
-            other;
-        // Before the first look counts. What this very run recorded of a target is no news from before.
-        self.placement_decided = other.placement_decided.or_else(|| self.placement_decided.take());
-        for (target, record) in other.before {
-            if !self.targets.contains_key(&target) {
-                self.before.entry(target).or_insert(record);
-            }
-        }
-        for (resource, report) in policies {
-            // What was written stays in the report, though a later look finds nothing left to do.
-            let written =
-                |known: &PolicyReport| matches!(known, PolicyReport::Attempted { result: Ok(()), .. });
-            let keep = report.trouble().is_none() && self.policies.get(&resource).is_some_and(written);
-            if !keep {
-                self.policies.insert(resource, report);
-            }
-        }
-        for (target, report) in targets {
-            // Likewise a target that was changed and is now in sync.
-            let changed = |known: &TargetReport| {
-                matches!(known, TargetReport::Attempted(Outcome { result: Ok(()), .. }))
-            };
-            let keep = report.state() == State::InSync && self.targets.get(&target).is_some_and(changed);
-            if !keep {
-                self.targets.insert(target, report);
-            }
-        }
-        let known = self.strangers.clone();
-        self.handed_back.extend(handed_back);
-        self.skipped.extend(skipped);
-        self.strangers.extend(strangers.into_iter().filter(|stranger| !known.contains(stranger)));
-        self.warnings.extend(warnings);
-        self.ledger_trouble = self.ledger_trouble.take().or(ledger_trouble);
     }
 
     /// The guardrails that are enforced somewhere and can't be used, each once.

@@ -22,7 +22,7 @@ use crate::resource_policy::{Action, Ensure, Grant, Lack, ProfileArn, Resource, 
 
 pub use differing::{Differing, differing};
 pub use key::{CustomerKey, KeyState};
-pub use readiness::Readiness;
+pub use readiness::{Openings, Readiness, newly_open};
 pub use unusable::{DRAFT, Unusable};
 
 /// What the owner account was seen to hold, for every guardrail and Region that a run needs.

@@ -19,6 +19,7 @@ use crate::baseline::Baseline;
 use crate::cloud::{Access, Patience};
 use crate::ids::{AccountId, ParentId, Region};
 use crate::reconcile::{Keeper, Stopped};
+use crate::resolved::Openings;
 use crate::settings::BaselineSource;
 use crate::status::{Criteria, Standing};
 use read::Reading;
@@ -138,6 +139,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         false => None,
     };
     let done = summary.end(&read);
+    let openings = openings(&keeper, &baseline).await?;
     let good = done.is_good() && is_present && read.problems.is_empty() && !waits;
     match arguments.output {
         Form::Text => {
@@ -149,12 +151,19 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Form::Json => {
             let mut summary = done.to_json(criteria, &baseline, rollout.as_ref(), &read, good);
             summary["placement"] = serde_json::json!(placement);
+            let listed = openings.iter().map(|(resource, found)| (resource.to_string(), found));
+            summary["openings"] = serde_json::json!(listed.collect::<BTreeMap<_, _>>());
             lines.end(&summary);
         }
         Form::Csv => {}
     }
     for problem in &read.problems {
         output::warning(problem);
+    }
+    for (resource, found) in &openings {
+        for words in found {
+            output::warning(format_args!("{resource} is open beyond the organization: its policy {words}"));
+        }
     }
     if waits {
         output::warning(format_args!(
@@ -164,6 +173,17 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         ));
     }
     Ok(if good { OK } else { UNFINISHED })
+}
+
+/// What opens the guardrails of the baseline beyond the organization, by the last look at the owner's side.
+async fn openings(keeper: &Keeper, baseline: &Baseline) -> anyhow::Result<Openings> {
+    let mut openings = Openings::new();
+    for region in baseline.regions() {
+        if let Some(seen) = keeper.ledger().readiness(&region).await.map_err(Stopped::Ledger)? {
+            openings.extend(seen.openings(&baseline.organization));
+        }
+    }
+    Ok(openings)
 }
 
 impl Arguments {

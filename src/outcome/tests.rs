@@ -692,6 +692,21 @@ fn texts_and_lists_are_bounded() {
 }
 
 #[test]
+fn an_opening_is_told_with_what_to_do() {
+    let mut report = Report::of(REVISION.parse().unwrap(), crate::plan::Plan::default());
+    let resource = "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base".parse().unwrap();
+    report.opened.insert(resource, BTreeSet::from(["opens the guardrail to every AWS account".to_owned()]));
+    let events = of_report(&report, &cause(), Look::Part, now());
+    let [event] = delivered(&events).try_into().unwrap();
+    assert_eq!(event["detail-type"], "Guardrail Opened");
+    assert_eq!(event["detail"]["account"], "222222222222");
+    assert_eq!(
+        event["detail"]["reason"]["text"],
+        "its resource policy opens the guardrail to every AWS account"
+    );
+}
+
+#[test]
 fn the_schema_names_every_kind_and_describes_every_member() {
     let schema: Value = serde_json::from_str(include_str!("../../docs/outcomes.schema.json")).unwrap();
     let kinds = Kind::ALL.map(Kind::detail_type);

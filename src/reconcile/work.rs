@@ -16,7 +16,7 @@ use crate::organization::{Account, AccountState, Placement};
 use crate::plan::{Decision, HoldReason};
 use crate::record::{Closed, Sequence};
 use crate::report::{Report, TargetReport};
-use crate::resolved::{Readiness, Unusable};
+use crate::resolved::{Readiness, Unusable, newly_open};
 use crate::task::{AccountTask, OwnerTask};
 use crate::trigger::{Accounts, Regions, Scope};
 
@@ -216,6 +216,8 @@ impl Keeper {
             event: Some(task.cause.event.clone()),
             ..Manner::default()
         };
+        // Without it what is open may be told once more, and never less.
+        let known = self.ledger.readiness(&task.region).await.ok().flatten();
         let mut whole: Option<Report> = None;
         for _ in 0..MAX_ROUNDS {
             let at = Timestamp::now();
@@ -232,6 +234,11 @@ impl Keeper {
                 manner.again = true;
                 manner.part = Part::Owner { swept_since: None };
                 continue;
+            }
+            if let Some(report) = &mut whole {
+                let before = known.as_ref().map(|known| known.openings(&baseline.organization));
+                report.opened =
+                    newly_open(&readiness.openings(&baseline.organization), &before.unwrap_or_default());
             }
             if let Err(error) = self.ledger.set_readiness(&task.region, readiness).await {
                 // Then each account reads for itself.

@@ -58,6 +58,7 @@ impl Report {
             policies,
             targets,
             handed_back,
+            opened: _,
             skipped,
             strangers,
             warnings,

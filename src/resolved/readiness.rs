@@ -8,9 +8,22 @@ use serde::{Deserialize, Serialize};
 
 use super::{Catalog, CatalogEntry, CustomerKey, Unusable};
 use crate::baseline::{GuardrailKey, Source};
-use crate::ids::{GuardrailArn, Region};
+use crate::ids::{GuardrailArn, OrganizationId, Region};
 use crate::observed::PolicySeen;
-use crate::resource_policy::{ProfileArn, Resource};
+use crate::resource_policy::{Document, Grant, ProfileArn, Resource, judge};
+
+/// What opens resources beyond the organization, in words: whoever wrote it.
+pub type Openings = BTreeMap<Resource, BTreeSet<String>>;
+
+/// The openings that were not there before.
+pub fn newly_open(now: &Openings, before: &Openings) -> Openings {
+    let new = now.iter().map(|(resource, found)| {
+        let known = before.get(resource);
+        let new = found.iter().filter(|one| known.is_none_or(|known| !known.contains(*one)));
+        (resource.clone(), new.cloned().collect::<BTreeSet<String>>())
+    });
+    new.filter(|(_, found)| !found.is_empty()).collect()
+}
 
 /// What the owner's side was seen to hold in one Region. Only what could be read is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +89,18 @@ impl Readiness {
         Readiness { at, guardrails: guardrails.collect(), policies: policies.collect() }
     }
 
+    /// What opens its guardrails beyond the organization, by resource.
+    pub fn openings(&self, organization: &OrganizationId) -> Openings {
+        let opened = self.policies.iter().filter_map(|Policy { resource, document }| {
+            let document: Document = document.as_deref()?.parse().ok()?;
+            let grant = Grant { resource: resource.clone(), organization: organization.clone() };
+            let openings: BTreeSet<String> =
+                judge(Some(&document), &grant).openings().map(|one| one.problem.to_string()).collect();
+            (!openings.is_empty()).then(|| (resource.clone(), openings))
+        });
+        opened.collect()
+    }
+
     /// Whether it is younger than so many seconds. One that was written by a clock far ahead of ours isn't.
     pub fn is_fresh(&self, now: Timestamp, seconds: u64) -> bool {
         now.as_second().abs_diff(self.at.as_second()) < seconds
@@ -116,7 +141,6 @@ mod tests {
     use super::*;
     use crate::baseline::Baseline;
     use crate::failure::Failure;
-    use crate::resource_policy::{Document, Grant};
 
     const BASELINE: &str = "\
 version: 1
@@ -222,5 +246,32 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
         assert!(stored().is_fresh(at(1059), 60));
         assert!(!stored().is_fresh(at(1060), 60));
         assert!(stored().is_fresh(at(990), 60) && !stored().is_fresh(at(900), 60));
+    }
+
+    #[test]
+    fn an_opening_is_new_once() {
+        let organization: OrganizationId = "o-exampleorgid".parse().unwrap();
+        let resource: Resource = "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".parse().unwrap();
+        let with = |principal: &str, condition: &str| {
+            let text = format!(
+                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":["bedrock:ApplyGuardrail","bedrock:GetGuardrail"],"Resource":"{resource}"{condition}}}]}}"#
+            );
+            let policy = Policy { resource: resource.clone(), document: Some(text) };
+            let readiness =
+                Readiness { at: Timestamp::UNIX_EPOCH, guardrails: vec![], policies: vec![policy] };
+            readiness.openings(&organization)
+        };
+        let ours = r#","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#;
+        let none = Openings::new();
+        let closed = with("\"*\"", ours);
+        let open = with("\"*\"", "");
+        let other = with(r#"{"AWS":"arn:aws:iam::999999999999:root"}"#, "");
+        assert_eq!(closed, none);
+        assert_eq!(newly_open(&open, &none), open);
+        assert_eq!(newly_open(&open, &open), none);
+        assert_eq!(newly_open(&none, &open), none);
+        // Another opening of the same guardrail is told, too.
+        assert_eq!(newly_open(&other, &open), other);
+        assert!(open[&resource].iter().any(|words| words.contains("every AWS account")), "{open:?}");
     }
 }

@@ -66,7 +66,17 @@ fn sample(kind: &str) -> Value {
         "guardrail": { "arn": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base", "version": "2" },
         "reason": { "code": "missing", "text": "the version is not there: publish it" },
     });
-    let detail = if kind == "Enforcement Contested" { of_one } else { of_several };
+    let opened = json!({
+        "account": "300000000001",
+        "region": "eu-west-1",
+        "resource": "arn:aws:bedrock:eu-west-1:300000000001:guardrail/base",
+        "reason": { "code": "open", "text": "its resource policy opens the guardrail to every AWS account" },
+    });
+    let detail = match kind {
+        "Enforcement Contested" => of_one,
+        "Guardrail Opened" => opened,
+        _ => of_several,
+    };
     json!({
         "source": "guardrail-keeper",
         "detail-type": kind,
@@ -88,7 +98,7 @@ fn mail_says_where_what_why_and_what_to_do() {
                 kind.as_str(),
                 "300000000001",
                 "eu-west-1",
-                "guardrail/base version 2",
+                "guardrail/base version",
                 "guardrailctl status",
                 "stack guardrail-keeper",
             ] {

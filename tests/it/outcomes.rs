@@ -361,3 +361,37 @@ async fn the_function_writes_its_figures_into_its_log() {
     assert!(last["aws_calls"].as_u64().is_some_and(|calls| calls > 5), "{last}");
     assert_eq!(last["aws_throttles"], 1);
 }
+
+#[tokio::test]
+async fn a_policy_that_opens_a_guardrail_is_told_once_for_each_opening() {
+    let mut stack = Stack::guarded(setup(&document())).await;
+    drop(heard(&stack.world));
+    let open_to = |principal: &str| {
+        let resource = guardrail(EU);
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":["bedrock:GetGuardrail","bedrock:ApplyGuardrail"],"Resource":"{resource}","Condition":{{"StringEquals":{{"aws:PrincipalOrgID":"o-exampleorgid"}}}}}},{{"Effect":"Allow","Principal":{principal},"Action":"bedrock:ApplyGuardrail","Resource":"{resource}"}}]}}"#
+        )
+    };
+    let mut opened = Vec::new();
+    for policy in [open_to("\"*\""), open_to("\"*\""), open_to(r#"{"AWS":"arn:aws:iam::999999999999:root"}"#)]
+    {
+        stack.world.server.with(|model| model.set_resource_policy(&guardrail(EU), Some(&policy))).unwrap();
+        stack.deliver(&stack.schedule()).await;
+        let events =
+            heard(&stack.world).into_iter().filter(|event| event["detail-type"] == "Guardrail Opened");
+        opened.push(events.map(|event| event["detail"]["openings"][0].clone()).collect::<Vec<_>>());
+    }
+    assert_eq!(opened.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 1], "{opened:#?}");
+    assert!(opened[0][0].as_str().unwrap().contains("every AWS account"), "{opened:#?}");
+    assert!(opened[2][0].as_str().unwrap().contains("999999999999"), "{opened:#?}");
+
+    let status = crate::support::program::Guardrailctl::of(&stack.world)
+        .variable("KEEPER_LEDGER", &format!("file:{}", stack.world.ledger_file().display()))
+        .variable("KEEPER_BASELINE", &format!("ssm:{}", crate::support::PARAMETER))
+        .run(&["status"])
+        .await;
+    assert!(
+        status.err.contains("is open beyond the organization: its policy admits account 999999999999"),
+        "{status}"
+    );
+}

@@ -1,0 +1,53 @@
+//! What several looks of one run found, as one report.
+
+use super::{Outcome, PolicyReport, Report, State, TargetReport};
+
+impl Report {
+    /// Adds what another part of the same run found. Later findings win.
+    pub fn absorb(&mut self, other: Report) {
+        let Report {
+            policies,
+            targets,
+            handed_back,
+            opened,
+            skipped,
+            strangers,
+            warnings,
+            ledger_trouble,
+            ..
+        } = other;
+        // Before the first look counts. What this very run recorded of a target is no news from before.
+        self.placement_decided = other.placement_decided.or_else(|| self.placement_decided.take());
+        for (target, record) in other.before {
+            if !self.targets.contains_key(&target) {
+                self.before.entry(target).or_insert(record);
+            }
+        }
+        for (resource, report) in policies {
+            // What was written stays in the report, though a later look finds nothing left to do.
+            let written =
+                |known: &PolicyReport| matches!(known, PolicyReport::Attempted { result: Ok(()), .. });
+            let keep = report.trouble().is_none() && self.policies.get(&resource).is_some_and(written);
+            if !keep {
+                self.policies.insert(resource, report);
+            }
+        }
+        for (target, report) in targets {
+            // Likewise a target that was changed and is now in sync.
+            let changed = |known: &TargetReport| {
+                matches!(known, TargetReport::Attempted(Outcome { result: Ok(()), .. }))
+            };
+            let keep = report.state() == State::InSync && self.targets.get(&target).is_some_and(changed);
+            if !keep {
+                self.targets.insert(target, report);
+            }
+        }
+        let known = self.strangers.clone();
+        self.handed_back.extend(handed_back);
+        self.opened.extend(opened);
+        self.skipped.extend(skipped);
+        self.strangers.extend(strangers.into_iter().filter(|stranger| !known.contains(stranger)));
+        self.warnings.extend(warnings);
+        self.ledger_trouble = self.ledger_trouble.take().or(ledger_trouble);
+    }
+}
