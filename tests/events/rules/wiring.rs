@@ -139,6 +139,7 @@ fn the_settings_are_settings() {
         ("Events", "https://sqs.us-east-1.amazonaws.com/222222222222/guardrail-keeper-events"),
         ("Bus", "guardrail-keeper"),
         ("AWS::StackId", "arn:aws:cloudformation:us-east-1:222222222222:stack/guardrail-keeper/0a1b2c3d"),
+        ("AWS::StackName", "guardrail-keeper"),
     ]);
     let resolved = template::resolved(&Value::Object(variables), &template, &given);
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -149,6 +150,7 @@ fn the_settings_are_settings() {
     let settings = Settings::read(&variables, Purpose::Function, None).unwrap();
     assert!(settings.queues.is_some() && settings.bus.as_deref() == Some("guardrail-keeper"));
     assert_eq!(variables["KEEPER_DEPLOYMENT"], "0a1b2c3d");
+    assert_eq!(settings.stack.as_deref(), Some("guardrail-keeper"));
     assert_eq!(settings.ledger, LedgerSource::Table("Ledger".to_owned()));
     // The template's defaults are the program's.
     let mut bare = variables.clone();
