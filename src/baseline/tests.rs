@@ -128,7 +128,7 @@ fn what_is_left_out_has_a_default() {
                             "corporate",
                         ),
                     ),
-                    existing: Adopt,
+                    existing: Keep,
                 },
             ],
             {},
@@ -147,7 +147,7 @@ fn every_key_is_read() {
     let Baseline { revision, organization, owner, mode, guardrails, assignments, exclude, limits, places: _ } =
         baseline;
     expect![[r#"
-        3bbb30e0c955c88f o-exampleorgid 222222222222 sync
+        7afe6e0de79938ae o-exampleorgid 222222222222 sync
     "#]]
     .assert_eq(&format!("{revision} {organization} {owner} {mode}\n"));
     expect![[r#"
@@ -193,7 +193,7 @@ fn every_key_is_read() {
                     system: Comprehensive,
                     messages: Selective,
                 },
-                placement: Central,
+                placement: Auto,
                 copy_keys: {},
                 on_unusable: Keep,
             },
@@ -216,7 +216,7 @@ fn every_key_is_read() {
                             "corporate",
                         ),
                     ),
-                    existing: Adopt,
+                    existing: Keep,
                 },
                 Assignment {
                     targets: {
@@ -227,7 +227,7 @@ fn every_key_is_read() {
                         ),
                     },
                     guardrail: None,
-                    existing: Adopt,
+                    existing: Keep,
                 },
             ],
             {
