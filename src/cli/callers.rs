@@ -162,7 +162,7 @@ async fn asked(keeper: &Keeper, arguments: &Arguments) -> anyhow::Result<Vec<Ask
             return Err(Unfit(format!("{arn} can be enforced in {} only", arn.region)).into());
         }
         let (region, what) = (arn.region.clone(), arn.to_string());
-        let key = key_of(keeper, arn).await;
+        let key = key_of(keeper, account, arn).await;
         return Ok(vec![Asked { region, what, resources: vec![arn.to_string()], key }]);
     }
     let baseline = keeper.baseline().await?;
@@ -231,9 +231,9 @@ async fn permissions(
     Ok(evaluated)
 }
 
-/// The key of a guardrail that was given by its ARN, where its account can be asked.
-async fn key_of(keeper: &Keeper, arn: &GuardrailArn) -> Option<String> {
-    let found = match keeper.cloud().session(&arn.account).await {
+/// The key of a guardrail that was given by its ARN, where its resource policy lets the account read it.
+async fn key_of(keeper: &Keeper, account: &AccountId, arn: &GuardrailArn) -> Option<String> {
+    let found = match keeper.cloud().session(account).await {
         Ok(session) => Reader::new(&session, &arn.region).key_arn(arn).await,
         Err(failure) => Err(failure),
     };

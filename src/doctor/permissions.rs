@@ -63,6 +63,7 @@ const COPY: &[&str] = &[
     "bedrock:ListTagsForResource",
     "bedrock:TagResource",
 ];
+const KEYS: &[&str] = &["kms:DescribeKey", "kms:GetKeyPolicy"];
 const QUEUE: &[&str] =
     &["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
 const TABLE: &[&str] = &["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Scan", "dynamodb:PutItem"];
@@ -72,6 +73,12 @@ impl Facts {
     /// beforehand.
     fn guardrail(&self, account: &AccountId) -> String {
         format!("arn:{}:bedrock:{}:{account}:guardrail/abcdefghijkl", self.partition, self.region)
+    }
+
+    /// Some customer managed key of a guardrail.
+    fn key(&self, account: &AccountId) -> String {
+        let id = "11111111-2222-4333-8444-555555555555";
+        format!("arn:{}:kms:{}:{account}:key/{id}", self.partition, self.region)
     }
 
     /// What is needed in an account that is worked on, whoever works there.
@@ -85,6 +92,7 @@ impl Facts {
         if owns {
             needs.extend(on(&self.guardrail(account), SHARE));
             needs.extend(on(&self.guardrail(account), TAGS));
+            needs.extend(on(&self.key(account), KEYS));
         }
         if self.copies {
             needs.extend(on("*", &["bedrock:CreateGuardrail"]));

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use guardrail_keeper::metrics::{Calls, Metrics};
 use guardrail_keeper::plan::{Decision, Held, HoldReason, Plan};
-use guardrail_keeper::record::State;
 use guardrail_keeper::report::{Report, TargetReport};
+use guardrail_keeper::status::Standing;
 use guardrail_keeper::task::Cause;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ fn counted(template: &Value) -> (String, String) {
 }
 
 fn is_a_value_of(name: &str, value: &str) -> bool {
-    name != "State" || State::ALL.iter().any(|state| state.code() == value)
+    name != "State" || Standing::of_a_sweep().any(|standing| standing.code() == value)
 }
 
 #[test]
@@ -135,6 +135,6 @@ fn the_dashboard_shows_figures_of_its_own_stack() {
             }
         }
     }
-    let all: BTreeSet<&str> = State::ALL.iter().map(|state| state.code()).collect();
+    let all: BTreeSet<&str> = Standing::of_a_sweep().map(Standing::code).collect();
     assert_eq!(states, all, "the dashboard shows each state");
 }

@@ -25,7 +25,8 @@ impl Recorder {
 
     /// Whoever once had copies may have leftovers of them.
     pub(super) fn published(&self, baseline: &str) {
-        if baseline.contains("placement: copy") {
+        // Whether `auto` comes to copies is for AWS to say: the stack has to allow for them.
+        if baseline.contains("placement: copy") || baseline.contains("placement: auto") {
             self.copies.store(true, Ordering::Relaxed);
         }
     }
