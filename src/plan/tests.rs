@@ -1,6 +1,7 @@
 //! The decision table, printed; and the laws, over every small combination.
 
 mod existing;
+mod limits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -438,41 +439,6 @@ fn what_passes_or_is_not_understood_releases_nothing() {
 }
 
 #[test]
-fn limits_hold_neither_the_repair_of_what_was_removed_nor_the_grant_it_rests_on() {
-    let roles = own_roles();
-    let target = |number: u32| -> Target { format!("30000000000{number}/eu-west-1").parse().unwrap() };
-    let resolved: Resolved =
-        (1..=2).map(|number| (target(number), wanted(None, Existing::Keep, OnUnusable::Keep))).collect();
-    // The first was removed, and both revisions want it; the second is to be moved on.
-    let records = Records::from([
-        (target(1), recorded(enforcement("base", 2))),
-        (target(2), recorded(enforcement("base", 1))),
-    ]);
-    let observed = Observed::from([
-        (target(1), Observation::Absent),
-        (target(2), seen(enforcement("base", 1), None, None)),
-    ]);
-    let mut plan = plan(&resolved, &observed, &records, grounds(&roles));
-    let grant = |guardrail: &str| crate::resource_policy::Grant {
-        resource: crate::resource_policy::Resource::Guardrail(enforcement(guardrail, 1).guardrail),
-        organization: "o-exampleorgid".parse().unwrap(),
-    };
-    for guardrail in ["base", "unused"] {
-        let grant = grant(guardrail);
-        plan.policies
-            .insert(grant.resource.clone(), decide_policy(&crate::observed::PolicySeen::Absent, &grant));
-    }
-    let rollout = Rollout::new("fedcba9876543210".parse().unwrap());
-    let none = Limits { max_replacements: 0, max_releases: 0 };
-    expect![[r#"
-        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/base attach a resource policy that grants it to o-exampleorgid
-        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/unused held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
-        + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
-        ! 300000000002/eu-west-1 held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
-        2 to change, 2 held, 0 in sync"#]].assert_eq(&plan.limit(&rollout, none, &records).to_string());
-}
-
-#[test]
 fn a_copy_comes_before_what_is_enforced_and_never_in_the_place_of_what_is_somebody_elses() {
     let roles = own_roles();
     let original = enforcement("base", 2);
@@ -742,54 +708,6 @@ fn law_the_hash_names_the_changes() {
     assert_eq!(plan.hash(), plan.clone().hash());
     let held = plan.clone().restrict(Mode::EnforceOnly);
     assert_ne!(plan.hash(), held.hash());
-}
-
-#[test]
-fn limits_stop_all_of_an_unapproved_revision_but_no_repair() {
-    let roles = own_roles();
-    let resolved: Resolved = (1..=4)
-        .map(|number| {
-            let target: Target = format!("30000000000{number}/eu-west-1").parse().unwrap();
-            (target, wanted(None, Existing::Keep, OnUnusable::Keep))
-        })
-        .collect();
-    let targets: Vec<Target> = resolved.keys().cloned().collect();
-    let revision: Revision = "fedcba9876543210".parse().unwrap();
-    let mut same_revision = recorded(enforcement("base", 2));
-    same_revision.ours.as_mut().unwrap().revision = revision.clone();
-    // Two are to be moved on, one was tampered with under this very revision, one is new.
-    let records = Records::from([
-        (targets[0].clone(), recorded(enforcement("base", 1))),
-        (targets[1].clone(), recorded(enforcement("base", 1))),
-        (targets[2].clone(), same_revision),
-    ]);
-    let observed = Observed::from([
-        (targets[0].clone(), seen(enforcement("base", 1), None, None)),
-        (targets[1].clone(), seen(enforcement("base", 1), None, None)),
-        (targets[2].clone(), seen(enforcement("other", 7), None, Some(ADMIN))),
-        (targets[3].clone(), Observation::Absent),
-    ]);
-    let plan = plan(&resolved, &observed, &records, grounds(&roles));
-    assert_eq!(Extent::of(&plan, &records, &revision), Extent { replacements: 2, releases: 0 });
-
-    let rollout = Rollout::new(revision);
-    let within = Limits { max_replacements: 2, max_releases: 1 };
-    assert_eq!(plan.clone().limit(&rollout, within, &records), plan);
-
-    let over = Limits { max_replacements: 1, max_releases: 1 };
-    expect![[r#"
-        ! 300000000001/eu-west-1 held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
-        ! 300000000002/eu-west-1 held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
-        ~ 300000000003/eu-west-1 other:7 => corporate:2 (different)
-        ! 300000000004/eu-west-1 held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
-        1 to change, 3 held, 0 in sync"#]].assert_eq(&plan.clone().limit(&rollout, over, &records).to_string());
-
-    let approved = Rollout { approved: true, ..rollout.clone() };
-    assert_eq!(plan.clone().limit(&approved, over, &records), plan);
-
-    // What the revision did already counts as well.
-    let done = Rollout { done: Extent { replacements: 1, releases: 0 }, ..rollout };
-    assert_ne!(plan.clone().limit(&done, within, &records), plan);
 }
 
 #[test]

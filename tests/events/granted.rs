@@ -271,7 +271,8 @@ fn every_single_action_would_be_missed() {
                 .iter()
                 .any(|(whose, what, part, _)| *whose == role && *what == action && !part.contains("profile"));
             // DescribeKey is Bedrock's call for copies and the keeper's own for guardrails' keys.
-            let by_a_service = by_a_service && !calls().iter().any(|call| call.role == role && call.action == action);
+            let by_a_service =
+                by_a_service && !calls().iter().any(|call| call.role == role && call.action == action);
             assert_eq!(refused(&without).is_empty(), by_a_service, "{role} without {action}");
             left_out += 1;
         }

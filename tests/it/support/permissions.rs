@@ -26,7 +26,10 @@ impl Recorder {
     /// Whoever once had copies may have leftovers of them.
     pub(super) fn published(&self, baseline: &str) {
         // Whether `auto` comes to copies is for AWS to say: the stack has to allow for them.
-        if baseline.contains("placement: copy") || baseline.contains("placement: auto") {
+        if baseline.contains("placement: copy")
+            || baseline.contains("placement: auto")
+            || baseline.starts_with("version: 2")
+        {
             self.copies.store(true, Ordering::Relaxed);
         }
     }
