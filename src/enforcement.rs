@@ -24,6 +24,13 @@ pub struct Enforcement {
     pub guarding: Guarding,
 }
 
+impl Enforcement {
+    /// The version of a guardrail that is enforced.
+    pub fn version(&self) -> (&GuardrailArn, GuardrailVersion) {
+        (&self.guardrail, self.version)
+    }
+}
+
 impl fmt::Display for Enforcement {
     /// `ID:VERSION`, then whatever is not the default.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 
 use crate::cloud::Cloud;
 use crate::ids::{AccountId, Region};
-use crate::limits::Rollout;
+use crate::limits::{Rollout, UnusableVersions};
 use crate::organization::Placement;
 use crate::record::{AccountRecord, Arrival, Granted, Grants, Note, Sequence};
 use crate::resolved::Readiness;
@@ -58,6 +58,7 @@ const ACCOUNT: &str = "account#";
 const READINESS: &str = "readiness#";
 const GRANTS: &str = "grants";
 const ROLLOUT: &str = "rollout";
+const UNUSABLE: &str = "unusable";
 
 /// A place for records.
 #[derive(Debug)]
@@ -247,6 +248,31 @@ impl Ledger {
         let never = |_: &Option<Rollout>| None;
         self.change(ROLLOUT, never, |rollout| {
             change(rollout);
+            Ok(())
+        })
+        .await
+    }
+
+    /// The guardrail versions that can't be used and are to be released.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn unusable(&self) -> Result<UnusableVersions, LedgerError> {
+        Ok(self.get(UNUSABLE).await?.unwrap_or_default())
+    }
+
+    /// Changes what is known of the guardrail versions that can't be used. `change` may be called several
+    /// times, each time with what is known then.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub async fn change_unusable(
+        &self,
+        mut change: impl FnMut(&mut UnusableVersions),
+    ) -> Result<(), LedgerError> {
+        let never = |_: &UnusableVersions| None;
+        self.change(UNUSABLE, never, |versions| {
+            change(versions);
             Ok(())
         })
         .await

@@ -7,6 +7,7 @@
 //! approval, whatever the limits. See [`Approval`].
 
 mod approval;
+mod unusable;
 
 use std::fmt;
 
@@ -23,6 +24,7 @@ use crate::record::{Record, Records};
 use crate::resource_policy::Resource;
 
 pub use approval::Approval;
+pub use unusable::{RELEASES_COUNTED_SECONDS, UnusableVersion, UnusableVersions, Verdict, Version};
 
 /// How far a revision has come: what the ledger knows of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,8 +164,6 @@ pub fn is_repair(change: &Change, records: &Records, revision: &Revision) -> boo
         // Somebody removed what was ours. Nothing is there that an unapproved revision could replace,
         // and unguarded is worse than guarded by what waits for its approval.
         Change::Enforce { repair: true, .. } => true,
-        // It breaks calls as it is, and the baseline that was approved already said to give it up.
-        Change::Release { broken: Some(_), .. } => true,
         // A grant that live enforcements of ours rest on.
         Change::Policy(PolicyChange { grant, purpose: Purpose::Grant, .. }) => {
             records.values().filter_map(|record| record.ours.as_ref()).any(|ours| {
@@ -179,7 +179,8 @@ pub fn is_repair(change: &Change, records: &Records, revision: &Revision) -> boo
         Change::Replace { ownership: Ownership::Foreign, .. }
         | Change::Enforce { repair: false, .. }
         | Change::Adopt { .. }
-        | Change::Release { broken: None, .. }
+        // What can't be used is released within the limits, and by what is approved, like anything else.
+        | Change::Release { .. }
         | Change::EnsureCopy { .. }
         | Change::Tidy { .. }
         | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. }) => false,

@@ -47,6 +47,9 @@ pub enum Kind {
     Released,
     /// What is enforced can't be used: guarded calls may be failing.
     Broken,
+    /// What was enforced was released although it is wanted, because it can't be used: nothing guards
+    /// the accounts.
+    Unguarded,
     /// Somebody undoes our repairs again and again.
     Contested,
     /// A resource policy opens a guardrail beyond the organization.
@@ -67,6 +70,7 @@ impl Kind {
         Kind::Held,
         Kind::Released,
         Kind::Broken,
+        Kind::Unguarded,
         Kind::Contested,
         Kind::Opened,
         Kind::Departed,
@@ -83,6 +87,7 @@ impl Kind {
             Kind::Held => "Enforcement Held",
             Kind::Released => "Enforcement Released",
             Kind::Broken => "Enforcement Broken",
+            Kind::Unguarded => "Accounts Unguarded",
             Kind::Contested => "Enforcement Contested",
             Kind::Opened => "Guardrail Opened",
             Kind::Departed => "Account Departed",
@@ -148,11 +153,27 @@ pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> 
     let mut events = opened::events(report, told.circumstances);
     let mut broken = BrokenVersions::default();
     events.extend(report.handed_back.iter().map(|(target, it)| told.handed_back(target, it)));
+    let mut unguarded = BrokenVersions::default();
     for (target, result) in &report.targets {
         let before = report.before.get(target);
         match result {
             TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
                 events.extend(told.change(target, change, before));
+                if let Change::Release { from, broken: Some(unusable), .. } = change
+                    && look != Look::OfSweep
+                {
+                    let words = unusable.to_string();
+                    unguarded.add(&target.account, from.enforcement.version(), unusable.code(), words);
+                }
+            }
+            // That was told when it was released; what is so still is told at the end of each sweep.
+            TargetReport::Decided(Decision::Held(held)) if held.leaves_unguarded() => {
+                let released = before.and_then(|record| record.released_unusable.as_ref());
+                if let Some(released) = released.filter(|_| look == Look::Whole) {
+                    let version = (&released.guardrail, released.version);
+                    let reason = &held.reason;
+                    unguarded.add(&target.account, version, reason.code(), reason.to_string());
+                }
             }
             TargetReport::Attempted(Outcome { result: Err(_), .. })
             | TargetReport::Decided(Decision::Held(_)) => {
@@ -160,14 +181,16 @@ pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> 
             }
             TargetReport::Decided(Decision::Broken(it)) => {
                 if look == Look::Whole || (look == Look::Part && is_news(result, before)) {
-                    let enforcement = &it.seen.enforcement;
-                    broken.add(&target.account, enforcement, it.unusable.code(), it.unusable.to_string());
+                    let version = it.seen.enforcement.version();
+                    broken.add(&target.account, version, it.unusable.code(), it.to_string());
                 }
             }
             TargetReport::Decided(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_)) => {}
         }
     }
-    events.extend(broken.events(cause, Some(&report.revision), look == Look::Whole, now));
+    for (kind, versions) in [(Kind::Broken, broken), (Kind::Unguarded, unguarded)] {
+        events.extend(versions.events(kind, cause, Some(&report.revision), look == Look::Whole, now));
+    }
     if look == Look::Whole {
         let accounts: BTreeSet<&AccountId> = report.targets.keys().map(|target| &target.account).collect();
         let sweep = Sweep {

@@ -9,7 +9,9 @@
 //! | unassigned, excluded | left alone | left alone | left alone | left alone | left alone | left alone |
 //!
 //! What was adopted is ours, but under `existing: keep`, where it is handed back first. To release it
-//! takes an approval, see [`crate::limits`]. A guardrail that is enforced and equal but can't be used is *broken*, never in sync.
+//! takes an approval, see [`crate::limits`]. A guardrail that is enforced and equal but can't be used is
+//! *broken*, never in sync. Where the baseline says so it is released, once a second look some minutes later
+//! agrees.
 
 mod audit;
 mod broken;
@@ -133,6 +135,13 @@ pub struct Held {
     pub would: Option<Change>,
 }
 
+impl Held {
+    /// Whether what was enforced was released though it is wanted, and nothing guards the account since.
+    pub fn leaves_unguarded(&self) -> bool {
+        matches!(self.reason, HoldReason::Unguarded { .. })
+    }
+}
+
 /// Why nothing is done. Displays as a sentence that says what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -215,6 +224,22 @@ pub enum HoldReason {
         /// The other principal, as far as AWS says.
         by: Option<String>,
     },
+    /// What is enforced can't be used and is to be released, and no second look has agreed yet; or how many
+    /// others would be released with it isn't counted yet.
+    NotConfirmed,
+    /// What is enforced can't be used and is to be released, and so are more than the limits allow.
+    TooManyUnusable {
+        /// The baseline's revision.
+        revision: Revision,
+        /// How many targets would be released, by the record.
+        releases: u32,
+    },
+    /// What is wanted can't be enforced, and what was enforced was released, because it can't be used: the
+    /// account calls models unguarded.
+    Unguarded {
+        /// Why what is wanted can't be enforced.
+        unusable: Unusable,
+    },
 }
 
 impl HoldReason {
@@ -228,9 +253,12 @@ impl HoldReason {
             HoldReason::NotCounted { .. }
             | HoldReason::Contested { .. }
             | HoldReason::LedgerUnavailable
-            | HoldReason::PlacementUndecided { .. } => true,
+            | HoldReason::PlacementUndecided { .. }
+            | HoldReason::NotConfirmed
+            | HoldReason::Unguarded { .. } => true,
             HoldReason::Policy { .. } | HoldReason::MayBeEnforced { .. } => false,
             HoldReason::TooManyMoves { .. }
+            | HoldReason::TooManyUnusable { .. }
             | HoldReason::NotOurs { .. }
             | HoldReason::NoDurableLedger
             | HoldReason::ChangedBySomeoneElse { .. }
@@ -249,6 +277,9 @@ pub struct Broken {
     pub seen: Seen,
     /// Why it can't be used.
     pub unusable: Unusable,
+    /// Why it isn't released, where the baseline says `on_unusable: release`; `None` where it stays in
+    /// any case.
+    pub stays: Option<HoldReason>,
 }
 
 /// What can be expected of the ledger. Where it could not be read, see [`Plan::hold_unread`].
@@ -322,8 +353,7 @@ impl Plan {
         })
     }
 
-    /// Keeps only the changes that the mode allows; the others are held. Adds nothing. What would have
-    /// been released because it is broken is broken still.
+    /// Keeps only the changes that the mode allows; the others are held. Adds nothing.
     pub fn restrict(self, mode: Mode) -> Plan {
         let allows = |change: &Change| match mode {
             Mode::Sync => true,
@@ -331,13 +361,12 @@ impl Plan {
             Mode::Audit => false,
         };
         let mut plan = self.hold_changes(|change| (!allows(change)).then_some(HoldReason::Mode { mode }));
-        for decision in plan.decisions.values_mut() {
-            if let Decision::Held(Held {
-                reason: HoldReason::Mode { .. },
-                would: Some(Change::Release { from, broken: Some(unusable), .. }),
-            }) = decision
-            {
-                *decision = Decision::Broken(Broken { seen: from.clone(), unusable: unusable.clone() });
+        if mode != Mode::Sync {
+            // No later look releases it either.
+            for decision in plan.decisions.values_mut() {
+                if let Decision::Broken(Broken { stays: Some(stays), .. }) = decision {
+                    *stays = HoldReason::Mode { mode };
+                }
             }
         }
         if mode == Mode::Audit {
@@ -347,7 +376,8 @@ impl Plan {
         plan
     }
 
-    /// Holds every change for which `reason` finds one.
+    /// Holds every change for which `reason` finds one. What would have been released because it is broken
+    /// is broken still.
     pub fn hold_changes(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
         let Plan { mut policies, decisions, handed_back, skipped } = self;
         for decision in policies.values_mut() {
@@ -361,12 +391,7 @@ impl Plan {
             .into_iter()
             .map(|(target, decision)| match decision {
                 Decision::Change(change) => match reason(&change) {
-                    // Tidying that has to wait leaves nothing to be wished for.
-                    Some(_) if matches!(change, Change::Tidy { .. }) => match change {
-                        Change::Tidy { stands, .. } => (target, Decision::InSync(stands)),
-                        change => (target, Decision::Change(change)),
-                    },
-                    Some(reason) => (target, Decision::Held(Held { reason, would: Some(change) })),
+                    Some(reason) => (target, held_back(change, reason)),
                     None => (target, Decision::Change(change)),
                 },
                 Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => {
@@ -375,6 +400,18 @@ impl Plan {
             })
             .collect();
         Plan { policies, decisions, handed_back, skipped }
+    }
+}
+
+/// What becomes of a change that isn't made.
+fn held_back(change: Change, reason: HoldReason) -> Decision {
+    match change {
+        // Tidying that has to wait leaves nothing to be wished for.
+        Change::Tidy { stands, .. } => Decision::InSync(stands),
+        Change::Release { from: seen, broken: Some(unusable), .. } => {
+            Decision::Broken(Broken { seen, unusable, stays: Some(reason) })
+        }
+        change => Decision::Held(Held { reason, would: Some(change) }),
     }
 }
 

@@ -31,6 +31,7 @@ mod standing;
 mod survey;
 mod swept;
 mod trials;
+mod unusable;
 mod work;
 
 use std::collections::BTreeSet;
@@ -43,7 +44,7 @@ use crate::cloud::{Access, Bus, Cloud, Head, Identity, Patience, Queues};
 use crate::failure::{Category, Failure};
 use crate::ids::OrganizationId;
 use crate::ledger::{Ledger, LedgerError};
-use crate::limits::Rollout;
+use crate::limits::{Rollout, UnusableVersions};
 use crate::organization::Organization;
 use crate::report::Report;
 use crate::settings::{BaselineSource, Purpose, Settings};
@@ -248,7 +249,8 @@ impl Keeper {
         Ok(head.clone())
     }
 
-    /// Lets a revision replace and release as much as it wants.
+    /// Lets a revision replace and release as much as it wants, and lets go what is known by now to be
+    /// unusable.
     ///
     /// # Errors
     /// When the ledger can't be used.
@@ -257,7 +259,8 @@ impl Keeper {
             let rollout = known.take().filter(|rollout| rollout.revision == *revision);
             *known = Some(rollout.unwrap_or_else(|| Rollout::new(revision.clone())).approve());
         };
-        Ok(self.ledger.change_rollout(approve).await?)
+        self.ledger.change_rollout(approve).await?;
+        Ok(self.ledger.change_unusable(UnusableVersions::approve).await?)
     }
 
     /// What events are judged against. A baseline that can't be read narrows nothing.

@@ -4,6 +4,7 @@ mod account;
 mod arrival;
 mod look;
 mod state;
+mod unusable;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ pub use account::{AccountRecord, Closed, Sequence, Superseded};
 pub use arrival::{Arrival, Arrivals};
 pub use look::{Checked, Entry, Expected, LastSeen};
 pub use state::State;
+pub use unusable::{CONFIRMED_AFTER_SECONDS, FoundUnusable, ReleasedUnusable, Usability};
 
 /// The records of every target that a run concerns. A target without one is new to us.
 pub type Records = BTreeMap<Target, Record>;
@@ -43,6 +45,11 @@ pub struct Record {
     pub awaited: Option<Awaited>,
     /// When we released last.
     pub released_at: Option<Timestamp>,
+    /// Since when the guardrail of what is enforced is known to be unusable.
+    pub unusable: Option<FoundUnusable>,
+    /// What was released although a guardrail is wanted, because it can't be used; until something is
+    /// enforced again, or nothing is wanted.
+    pub released_unusable: Option<ReleasedUnusable>,
     /// When each recent repair of ours was made; several within an hour mean that somebody fights us.
     pub repairs: Vec<Timestamp>,
     /// What the last look came to.
@@ -196,6 +203,8 @@ pub enum Note {
     },
     /// A write that was begun left nothing there.
     NotArrived,
+    /// It was released although it is wanted, because its guardrail can't be used.
+    ReleasedUnusable(ReleasedUnusable),
     /// What was left of an earlier copy is settled.
     Tidied,
     /// It was looked at, with this result.
@@ -204,6 +213,8 @@ pub enum Note {
         checked: Checked,
         /// What is there now, where that is known.
         seen: Option<LastSeen>,
+        /// What the look tells of the guardrail of what is enforced.
+        usability: Usability,
         /// The result in words, for the history.
         text: String,
         /// Whether the run changed something, so that the history tells of it in any case.
@@ -216,6 +227,7 @@ impl Record {
     fn settle(&mut self, ours: Option<Ours>) {
         self.intent = None;
         self.awaited = None;
+        self.released_unusable = None;
         self.set_ours(ours);
     }
 
@@ -281,9 +293,17 @@ impl Record {
                 self.settle(None);
                 self.released_at = Some(at);
             }
+            Note::ReleasedUnusable(released) => {
+                self.settle(None);
+                self.released_at = Some(released.at);
+                self.released_unusable = Some(released);
+            }
             Note::NotArrived => self.intent = None,
             Note::Tidied => self.former = None,
-            Note::Checked { checked, seen, text, wrote } => self.check(checked, seen, &text, wrote),
+            Note::Checked { checked, seen, usability, text, wrote } => {
+                self.find_usability(usability);
+                self.check(checked, seen, &text, wrote);
+            }
         }
     }
 
@@ -371,6 +391,7 @@ mod tests {
                 expected: None,
             },
             seen: None,
+            usability: Usability::NotUnusable,
             text: format!("{state} at {second}"),
             wrote: state.is_a_write(),
         }

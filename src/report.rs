@@ -156,13 +156,17 @@ impl TargetReport {
 
     /// How the target stands after it, by what was wanted in this very run.
     pub fn standing(&self) -> Standing {
-        // What was given up because it can't be used is still wanted.
-        if self.gave_up() { Standing::Unguarded } else { Standing::of(self.state()) }
+        // What was released because it can't be used is still wanted.
+        if self.leaves_unguarded() { Standing::Unguarded } else { Standing::of(self.state()) }
     }
 
-    /// Whether something was released though it is wanted, because it can't be used.
-    fn gave_up(&self) -> bool {
-        matches!(self, TargetReport::Attempted(outcome) if outcome.change.gives_up())
+    /// Whether something was released though it is wanted, because it can't be used, by this run or before.
+    fn leaves_unguarded(&self) -> bool {
+        match self {
+            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => change.gives_up(),
+            TargetReport::Decided(Decision::Held(held)) => held.leaves_unguarded(),
+            TargetReport::Attempted(_) | TargetReport::Decided(_) => false,
+        }
     }
 
     /// Whether looking again soon may end better than waiting for the next sweep.
@@ -172,14 +176,18 @@ impl TargetReport {
             TargetReport::Attempted(Outcome { result: Err(failure), .. }) => {
                 failure.category.is_worth_waiting()
             }
-            // A copy that was written is still to be enforced.
+            // A copy that was written is still to be enforced; and what was released because it can't be used
+            // is still wanted.
             TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
-                matches!(change, Change::EnsureCopy { .. })
+                matches!(change, Change::EnsureCopy { .. }) || change.gives_up()
             }
             TargetReport::Decided(Decision::Held(held)) => held.reason.is_worth_waiting(),
-            TargetReport::Decided(
-                Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_) | Decision::Broken(_),
-            ) => false,
+            TargetReport::Decided(Decision::Broken(broken)) => {
+                broken.stays.as_ref().is_some_and(HoldReason::is_worth_waiting)
+            }
+            TargetReport::Decided(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_)) => {
+                false
+            }
         }
     }
 
@@ -214,7 +222,7 @@ impl TargetReport {
             },
             TargetReport::Decided(decision) => match decision {
                 Decision::Held(held) => Some(held.words()),
-                Decision::Broken(broken) => Some(broken.unusable.to_string()),
+                Decision::Broken(broken) => Some(broken.to_string()),
                 Decision::LeftAlone(left) => Some(left.reason.to_string()),
                 Decision::InSync(in_sync) => in_sync.kept.as_ref().map(ToString::to_string),
                 Decision::Change(_) => None,

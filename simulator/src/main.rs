@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use simulator::{
-    Answer, CrossAccountSimulation, Defaults, Destination, EmptyList, OnOff, Options, Presence,
+    Answer, CrossAccountSimulation, Defaults, Destination, EmptyList, GetGuardrail, OnOff, Options, Presence,
     PutOverExisting, Server, Switches, UpdatedBy, World,
 };
 
@@ -97,6 +97,9 @@ struct SwitchFlags {
     /// May a guardrail be deleted that another account enforces?
     #[arg(long, value_enum, value_name = "ANSWER")]
     delete_enforced_elsewhere: Option<Answer>,
+    /// Does GetGuardrail find the versions that ListGuardrails shows?
+    #[arg(long, value_enum)]
+    get_guardrail: Option<GetGuardrail>,
     /// Does Converse show a trace of an enforced guardrail to a request that names none?
     #[arg(long, value_enum)]
     enforced_trace: Option<Presence>,
@@ -130,6 +133,7 @@ impl SwitchFlags {
             delete_enforced_elsewhere: self
                 .delete_enforced_elsewhere
                 .unwrap_or(default.delete_enforced_elsewhere),
+            get_guardrail: self.get_guardrail.unwrap_or(default.get_guardrail),
             enforced_trace: self.enforced_trace.unwrap_or(default.enforced_trace),
             cross_account_simulation: self
                 .cross_account_simulation

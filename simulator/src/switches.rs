@@ -35,6 +35,9 @@ pub struct Switches {
     /// Whether a guardrail may be deleted while another account enforces it (aws-facts §1.5: unknown).
     /// Accepted by default: then enforcement breaks, which a client must notice.
     pub delete_enforced_elsewhere: Answer,
+    /// Whether GetGuardrail finds the versions that ListGuardrails shows. Not finding them for some minutes
+    /// was reported by users of AWS; a test sets it for as long.
+    pub get_guardrail: GetGuardrail,
     /// Whether Converse shows a trace of an enforced guardrail to a request that names none (aws-facts §7:
     /// unknown).
     pub enforced_trace: Presence,
@@ -111,6 +114,16 @@ pub enum EmptyList {
     Empty,
 }
 
+/// Whether GetGuardrail and ListGuardrails agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum GetGuardrail {
+    /// What one shows the other finds.
+    Agrees,
+    /// GetGuardrail answers `ResourceNotFoundException` for every version that ListGuardrails shows.
+    FindsNoVersion,
+}
+
 /// Whose policies decide about another account's resource in a simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -144,6 +157,7 @@ impl Default for Switches {
             paths: Presence::Present,
             empty_list: EmptyList::NotFound,
             delete_enforced_elsewhere: Answer::Accepted,
+            get_guardrail: GetGuardrail::Agrees,
             enforced_trace: Presence::Absent,
             cross_account_simulation: CrossAccountSimulation::BothSides,
             customer_key_across_accounts: Answer::Accepted,

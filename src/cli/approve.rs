@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::asking::Asking;
@@ -13,14 +14,15 @@ use crate::baseline::{Limits, Revision};
 use crate::cloud::{Access, Patience};
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
-use crate::limits::Rollout;
+use crate::limits::{Rollout, UnusableVersion};
 use crate::reconcile::{Ask, Keeper, Stopped};
 use crate::settings::BaselineSource;
 use crate::trigger::{Accounts, Regions};
 
 /// Puts the approval into the ledger, and asks the deployed keeper to act on it at once. Moves of
-/// accounts that were held because there were too many within a day are let go as well, and so is the
-/// release of what somebody else made and the keeper adopted.
+/// accounts that were held because there were too many within a day are let go as well, and so are the
+/// release of what somebody else made and the keeper adopted, and releases of guardrails that can't be used
+/// (`on_unusable: release`), as far as they were found by now.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The revision: that of the present baseline
@@ -50,9 +52,12 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let rollout = known.filter(|known| known.revision == *revision);
     let rollout = rollout.unwrap_or_else(|| Rollout::new(revision.clone()));
     let adopted = awaited(&keeper, revision).await?;
+    let unusable = keeper.ledger().unusable().await.map_err(Stopped::Ledger)?;
+    let unusable: Vec<&UnusableVersion> = unusable.unapproved(Timestamp::now()).collect();
     if *output == Output::Text {
         print(&rollout, baseline.limits);
         print_adopted(&adopted);
+        unusable.iter().for_each(|version| output::print(format_args!("  {version}")));
     }
     if !asking.confirmed(&format!("Approve baseline {revision}?"))? {
         return Ok(super::UNFINISHED);
@@ -78,6 +83,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             "done": rollout.done,
             "limits": in_json(baseline.limits),
             "releases_adopted": adopted.keys().collect::<Vec<_>>(),
+            "unusable": unusable,
             "requested": asked.as_ref().map(deployed::in_json),
         })),
         Output::Text => {

@@ -15,7 +15,7 @@ use crate::observed::Observation;
 use crate::organization::OrgPath;
 use crate::plan::{Decision, Plan};
 use crate::reconcile::{Keeper, Stopped, Survey, everything};
-use crate::record::{AccountRecord, Awaited, Fate, Origin, Record};
+use crate::record::{AccountRecord, Awaited, Fate, FoundUnusable, Origin, Record, ReleasedUnusable};
 use crate::settings::BaselineSource;
 use crate::status::{Criteria, Judged, Standing, Subject, judge};
 use crate::trigger::{Accounts, Regions, Scope};
@@ -186,7 +186,7 @@ impl Explained<'_> {
                 let would = held.would.as_ref().map(|change| format!(" (it would be: {change})"));
                 ("hold", format!("held: {}{}", held.reason, would.unwrap_or_default()))
             }
-            Some(Decision::Broken(broken)) => ("broken", format!("broken: {}", broken.unusable)),
+            Some(Decision::Broken(broken)) => ("broken", format!("broken: {broken}")),
             Some(Decision::InSync(in_sync)) => match (&in_sync.enforced, &in_sync.kept) {
                 (Some(_), Some(kept)) => ("in-sync", format!("in sync: {kept}")),
                 (Some(_), None) => ("in-sync", "in sync".to_owned()),
@@ -286,6 +286,8 @@ fn told(record: &Record, account: &AccountRecord, now: Timestamp) -> Vec<(&'stat
         previous,
         awaited,
         released_at,
+        unusable,
+        released_unusable,
         repairs,
         checked,
         seen: _,
@@ -325,7 +327,18 @@ fn told(record: &Record, account: &AccountRecord, now: Timestamp) -> Vec<(&'stat
         lines.push(("awaited", format!("an approval of baseline {revision}, to release what was adopted")));
     }
     if let Some(at) = released_at {
-        lines.push(("released", Age::of(*at, now).to_string()));
+        let why = match released_unusable {
+            Some(released) => {
+                let ReleasedUnusable { guardrail, version, at: _ } = released;
+                format!(", because {}:{version} can't be used; unguarded since", guardrail.id)
+            }
+            None => String::new(),
+        };
+        lines.push(("released", format!("{}{why}", Age::of(*at, now))));
+    }
+    if let Some(FoundUnusable { guardrail, version, code, since }) = unusable {
+        let age = Age::of(*since, now);
+        lines.push(("unusable", format!("{}:{version} ({code}), first seen {age}", guardrail.id)));
     }
     if !repairs.is_empty() {
         let contested = if record.is_contested(now) { ": somebody undoes them" } else { "" };

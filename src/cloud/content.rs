@@ -121,8 +121,9 @@ impl Reader {
         let mut draft = None;
         let mut versions = BTreeMap::new();
         for summary in self.summaries(Some(guardrail)).await? {
-            // Deleted between the list and this: it is as if it had never been listed.
-            let Some(read) = self.edition(guardrail, summary.version()).await? else { continue };
+            let Some(read) = self.edition(guardrail, summary.version()).await? else {
+                return Err(disagree(guardrail, summary.version()));
+            };
             let edition = read.seen();
             if summary.version() == DRAFT {
                 draft = Some(edition);
@@ -238,6 +239,14 @@ impl Read {
 
 fn status(status: &aws_sdk_bedrock::types::GuardrailStatus) -> Status {
     Status::from(status.as_str().to_owned())
+}
+
+/// One answer shows an edition and the next doesn't find it. It may have been deleted in between; then the
+/// next look agrees. Until then it is not taken for gone: a copy would be published anew for that, or
+/// deleted together with a version that somebody else published.
+fn disagree(guardrail: &GuardrailArn, version: &str) -> Failure {
+    let message = format!("doesn't find {} {version}, which ListGuardrails has just shown", guardrail.id);
+    Failure::transient(GET, message)
 }
 
 /// An answer, or a wish, that makes no sense.

@@ -79,13 +79,16 @@ impl Reader {
         Condition { unusable, profile, content, key }
     }
 
-    /// Why a version isn't there: one more call, made only then. Where that fails, the version is
-    /// missing all the same.
+    /// Why GetGuardrail doesn't find a version: one more call, made only then. One negative answer is not
+    /// believed alone: where ListGuardrails can't be read, nothing is known.
     async fn without(&self, guardrail: &GuardrailArn, version: GuardrailVersion) -> Unusable {
-        let editions = self.summaries(Some(guardrail)).await.ok();
-        let editions: Option<Vec<String>> =
-            editions.map(|editions| editions.iter().map(|it| it.version().to_owned()).collect());
-        Unusable::without(guardrail, version, editions.as_deref())
+        match self.summaries(Some(guardrail)).await {
+            Ok(editions) => {
+                let editions: Vec<String> = editions.iter().map(|it| it.version().to_owned()).collect();
+                Unusable::without(guardrail, version, &editions)
+            }
+            Err(failure) => Unusable::Unreadable { failure },
+        }
     }
 
     /// The resource policy of a guardrail or guardrail profile.

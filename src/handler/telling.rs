@@ -11,7 +11,7 @@ use super::Settled;
 use crate::baseline::{Baseline, Revision};
 use crate::cloud::OutcomeEvent;
 use crate::metrics::Calls;
-use crate::outcome::{Event, Look, Sweep, of_departure, of_report, of_sweep};
+use crate::outcome::{Event, Kind, Look, Sweep, of_departure, of_report, of_sweep};
 use crate::reconcile::{Departed, Keeper, Tally};
 use crate::report::Report;
 use crate::task::{Cause, cause_of};
@@ -130,7 +130,10 @@ pub(super) async fn sweep_completed(
         standings: &tally.standings,
         examples: &tally.examples,
     };
-    let mut events = tally.broken.events(cause, cause.revision.as_ref(), true, now);
+    let mut events = Vec::new();
+    for (kind, versions) in [(Kind::Broken, &tally.broken), (Kind::Unguarded, &tally.unguarded)] {
+        events.extend(versions.events(kind, cause, cause.revision.as_ref(), true, now));
+    }
     events.push(of_sweep(&sweep, cause, now));
     send(keeper, events).await;
 }

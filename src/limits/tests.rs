@@ -207,7 +207,7 @@ fn repairs_are_told_from_what_a_revision_changes() {
         (replace(1, Ownership::Foreign), false),
         (enforce(1, true), true),
         (enforce(1, false), false),
-        (release(1, Some(unreadable())), true),
+        (release(1, Some(unreadable())), false),
         (release(1, None), false),
         (policy(&of_a_guardrail("eu-west-1", owner, "base"), Purpose::Grant), true),
         (policy(&of_a_guardrail("eu-west-1", owner, "base"), Purpose::Withdraw), false),

@@ -1,4 +1,4 @@
-//! What is broken, told once for each guardrail version with the accounts that enforce it.
+//! What is broken, and what was released for that, told once for each guardrail version with the accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,6 @@ use serde_json::json;
 use super::detail::{CauseDetail, Guardrail, Reason};
 use super::{Event, FORMAT, Kind};
 use crate::baseline::Revision;
-use crate::enforcement::Enforcement;
 use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, Region};
 use crate::task::Cause;
 
@@ -17,11 +16,12 @@ use crate::task::Cause;
 /// EventBridge takes.
 const ACCOUNTS_NAMED: usize = 10_000;
 
-/// Guardrail versions that are enforced and can't be used, each with the kind of reason.
+/// Guardrail versions that can't be used, each with the kind of reason, and the accounts that enforce it or
+/// in which it was released for that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BrokenVersions(BTreeMap<(GuardrailArn, GuardrailVersion, String), Enforcers>);
 
-/// Who enforces one of them.
+/// Whom one of them concerns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Enforcers {
     /// Why it can't be used, in words: of the first account.
@@ -51,16 +51,23 @@ struct Part {
 }
 
 impl BrokenVersions {
-    /// Adds an account that enforces one. A guardrail is enforced only in its own Region.
-    pub fn add(&mut self, account: &AccountId, enforcement: &Enforcement, code: String, words: String) {
-        let key = (enforcement.guardrail.clone(), enforcement.version, code);
+    /// Adds an account. A guardrail is enforced only in its own Region.
+    pub fn add(
+        &mut self,
+        account: &AccountId,
+        (guardrail, version): (&GuardrailArn, GuardrailVersion),
+        code: String,
+        words: String,
+    ) {
+        let key = (guardrail.clone(), version, code);
         let enforcers = self.0.entry(key).or_insert_with(|| Enforcers { words, accounts: BTreeSet::new() });
         enforcers.accounts.insert(account.clone());
     }
 
-    /// What is told of them. `whole` says that every account of the organization was looked at.
+    /// What is told of them, in events of this kind. `whole` says that every account of the organization was looked at.
     pub fn events(
         &self,
+        kind: Kind,
         cause: &Cause,
         revision: Option<&Revision>,
         whole: bool,
@@ -84,7 +91,7 @@ impl BrokenVersions {
                     revision,
                     cause: CauseDetail::of(cause),
                 };
-                events.push(Event { kind: Kind::Broken, detail: json!(detail), time: now });
+                events.push(Event { kind, detail: json!(detail), time: now });
             }
         }
         events

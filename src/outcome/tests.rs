@@ -102,7 +102,7 @@ fn held(reason: HoldReason, would: Option<Change>) -> TargetReport {
 
 fn broken(status: &str) -> TargetReport {
     let unusable = Unusable::NotReady { status: status.to_owned() };
-    TargetReport::Decided(Decision::Broken(Broken { seen: seen(2, None), unusable }))
+    TargetReport::Decided(Decision::Broken(Broken { seen: seen(2, None), unusable, stays: None }))
 }
 
 fn refused(category: Category) -> Failure {
@@ -478,7 +478,10 @@ fn a_release() {
     "#]],
     );
     let unusable = Unusable::NotReady { status: "FAILED".to_owned() };
-    assert_eq!(names(&told(&one(done(release(Some(unusable))), None))), ["Enforcement Released not_ready"]);
+    assert_eq!(
+        names(&told(&one(done(release(Some(unusable))), None))),
+        ["Enforcement Released not_ready", "Accounts Unguarded not_ready"]
+    );
 }
 
 #[test]
@@ -565,14 +568,39 @@ fn what_is_broken_is_told_once_for_all_accounts() {
 }
 
 #[test]
+fn whoever_is_left_unguarded_is_told_of_like_what_is_broken() {
+    let gone = || Unusable::NotReady { status: "FAILED".to_owned() };
+    let released = one(done(release(Some(gone()))), Some(ours(0)));
+    assert_eq!(names(&told(&released)), ["Enforcement Released not_ready", "Accounts Unguarded not_ready"]);
+    // In a sweep it is told at its end, with all others.
+    let of_sweep = of_report(&released, &cause(), Look::OfSweep, now());
+    assert_eq!(names(&of_sweep), ["Enforcement Released not_ready"]);
+    // As long as it is so, each sweep says it again, and no other look does.
+    let still = held(HoldReason::Unguarded { unusable: gone() }, None);
+    let (guardrail, version) = (enforcement(2).guardrail, enforcement(2).version);
+    let at = Timestamp::UNIX_EPOCH;
+    let before = Record {
+        released_unusable: Some(crate::record::ReleasedUnusable { guardrail, version, at }),
+        ..Record::default()
+    };
+    let still = one(still, Some(before));
+    assert_eq!(told(&still), []);
+    let whole = of_report(&still, &cause(), Look::Whole, now());
+    assert_eq!(names(&whole), ["Accounts Unguarded unguarded", "Sweep Completed "]);
+    assert_eq!(whole[0].detail["accounts"], json!(["300000000001"]));
+    // A release that is wanted leaves nobody unguarded.
+    assert_eq!(names(&told(&one(done(release(None)), Some(ours(0))))), ["Enforcement Released not_wanted"]);
+}
+
+#[test]
 fn a_long_list_of_accounts_is_sent_in_parts_that_eventbridge_takes() {
     let mut versions = BrokenVersions::default();
     let account = |number: u64| format!("{:012}", 300_000_000_000 + number).parse::<AccountId>().unwrap();
     let words = "ü".repeat(2000);
     for number in 0..50_000 {
-        versions.add(&account(number), &enforcement(2), "missing".to_owned(), words.clone());
+        versions.add(&account(number), enforcement(2).version(), "missing".to_owned(), words.clone());
     }
-    let events = versions.events(&cause(), None, true, now());
+    let events = versions.events(Kind::Broken, &cause(), None, true, now());
     let delivered = delivered(&events);
     let mut all = Vec::new();
     for (number, event) in (1..).zip(&delivered) {

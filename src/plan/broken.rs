@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Broken;
+use crate::enforcement::Enforcement;
 use crate::ids::{GuardrailArn, GuardrailVersion, Target};
 
 /// How many targets a line lists. A guardrail may be enforced in thousands.
@@ -16,7 +17,7 @@ pub struct BrokenGuardrail {
     pub guardrail: GuardrailArn,
     /// The version that is enforced.
     pub version: GuardrailVersion,
-    /// Why it can't be used, in words.
+    /// Why it can't be used, and why it stays enforced, in words.
     pub reason: String,
     /// Where it is enforced, in order; never empty.
     pub targets: Vec<Target>,
@@ -27,9 +28,9 @@ pub fn broken_guardrails<'a>(
     broken: impl IntoIterator<Item = (&'a Target, &'a Broken)>,
 ) -> Vec<BrokenGuardrail> {
     let mut groups: BTreeMap<(GuardrailArn, GuardrailVersion, String), Vec<Target>> = BTreeMap::new();
-    for (target, Broken { seen, unusable }) in broken {
-        let (guardrail, version) = (seen.enforcement.guardrail.clone(), seen.enforcement.version);
-        groups.entry((guardrail, version, unusable.to_string())).or_default().push(target.clone());
+    for (target, broken) in broken {
+        let Enforcement { guardrail, version, .. } = broken.seen.enforcement.clone();
+        groups.entry((guardrail, version, broken.to_string())).or_default().push(target.clone());
     }
     let mut groups: Vec<BrokenGuardrail> = groups
         .into_iter()
@@ -40,6 +41,15 @@ pub fn broken_guardrails<'a>(
         .collect();
     groups.sort_by(|one, other| one.targets.cmp(&other.targets));
     groups
+}
+
+impl fmt::Display for Broken {
+    /// Why it can't be used, and why it stays enforced where it should be released.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Broken { seen: _, unusable, stays } = self;
+        unusable.fmt(f)?;
+        stays.as_ref().map_or(Ok(()), |why| write!(f, "; {why}"))
+    }
 }
 
 impl fmt::Display for BrokenGuardrail {
@@ -60,7 +70,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::enforcement::{Enforcement, Guarding, Included, Models};
+    use crate::enforcement::{Guarding, Included, Models};
     use crate::observed::Seen;
     use crate::resolved::Unusable;
 
@@ -73,7 +83,7 @@ mod tests {
         };
         let seen =
             Seen { config_id: "abc".parse().unwrap(), enforcement, created_by: None, updated_by: None };
-        Broken { seen, unusable: Unusable::NotReady { status: status.to_owned() } }
+        Broken { seen, unusable: Unusable::NotReady { status: status.to_owned() }, stays: None }
     }
 
     fn target(text: &str) -> Target {

@@ -24,6 +24,9 @@ impl HoldReason {
             HoldReason::TooManyMoves { .. } => "too_many_moves".to_owned(),
             HoldReason::PlacementUndecided { .. } => "placement_undecided".to_owned(),
             HoldReason::Contested { .. } => "contested".to_owned(),
+            HoldReason::NotConfirmed => "not_confirmed".to_owned(),
+            HoldReason::TooManyUnusable { .. } => "too_many_unusable".to_owned(),
+            HoldReason::Unguarded { .. } => "unguarded".to_owned(),
         }
     }
 }

@@ -36,7 +36,8 @@ pub fn decide(
         }
 
         (Wish::Nothing { .. }, Observation::Absent) => {
-            in_sync(None, record.may_be_ours().then_some(Correction::Forget))
+            let known = record.may_be_ours() || record.released_unusable.is_some();
+            in_sync(None, known.then_some(Correction::Forget))
         }
         (Wish::Nothing { .. }, Observation::Enforced(seen)) => release(target, seen, record, grounds),
         (Wish::Nothing { .. }, Observation::Unreadable(failure)) if record.may_be_ours() => {
@@ -58,7 +59,11 @@ fn enforce(target: &Target, wanted: &Enforce, record: &Record) -> Decision {
                 // The grant that it waits for is about to be made: then this follows.
                 let to = wanted.enforcement.clone().filter(|_| unusable.is_being_mended());
                 let would = to.map(|to| first(target, wanted, to, record));
-                Decision::Held(Held { reason: HoldReason::Unusable { unusable }, would })
+                let reason = match record.released_unusable {
+                    Some(_) => HoldReason::Unguarded { unusable },
+                    None => HoldReason::Unusable { unusable },
+                };
+                Decision::Held(Held { reason, would })
             }
         },
     }
@@ -179,24 +184,20 @@ fn broken(
         // Not knowing whether it can be used is neither broken nor in sync.
         return held(HoldReason::Unusable { unusable: unusable.clone() });
     }
-    match wanted.on_unusable {
-        // A grant that is about to come back is no reason to give anything up.
-        OnUnusable::Release
-            if !unusable.is_being_mended()
-                && !unusable.may_come_back()
-                && is_what_we_last_applied(&target.account, seen, record, grounds) =>
-        {
-            Decision::Change(Change::Release {
-                target: target.clone(),
-                from: seen.clone(),
-                broken: Some(unusable.clone()),
-                adopted: is_adopted(&target.account, seen, record, grounds),
-            })
-        }
-        OnUnusable::Release | OnUnusable::Keep => {
-            Decision::Broken(Broken { seen: seen.clone(), unusable: unusable.clone() })
-        }
+    // A grant that is about to come back is no reason to give anything up.
+    let is_given_up = wanted.on_unusable == OnUnusable::Release
+        && !unusable.is_being_mended()
+        && !unusable.may_come_back()
+        && is_what_we_last_applied(&target.account, seen, record, grounds);
+    let adopted = is_adopted(&target.account, seen, record, grounds);
+    let (seen, unusable) = (seen.clone(), unusable.clone());
+    if !is_given_up {
+        return Decision::Broken(Broken { seen, unusable, stays: None });
     }
+    if !record.confirms_unusable(&seen.enforcement, &unusable.code(), grounds.now) {
+        return Decision::Broken(Broken { seen, unusable, stays: Some(HoldReason::NotConfirmed) });
+    }
+    Decision::Change(Change::Release { target: target.clone(), from: seen, broken: Some(unusable), adopted })
 }
 
 fn release(target: &Target, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> Decision {

@@ -16,7 +16,7 @@ impl Plan {
                 let (word, reason) = match decision {
                     Decision::Change(change) => (change.verb(), None),
                     Decision::Held(held) => (held.verb(), Some(held.reason.to_string())),
-                    Decision::Broken(broken) => ("broken", Some(broken.unusable.to_string())),
+                    Decision::Broken(broken) => ("broken", Some(broken.to_string())),
                     Decision::LeftAlone(left) => ("leave-alone", Some(left.reason.to_string())),
                     Decision::InSync(InSync { kept: Some(kept), .. }) => ("in-sync", Some(kept.to_string())),
                     Decision::InSync(_) => return None,

@@ -314,6 +314,17 @@ impl fmt::Display for HoldReason {
             HoldReason::Contested { by: None } => {
                 f.write_str("somebody undoes each repair: find out who in CloudTrail; the next repair waits")
             }
+            HoldReason::NotConfirmed => f.write_str(
+                "`on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it",
+            ),
+            HoldReason::TooManyUnusable { revision, releases } => write!(
+                f,
+                "`on_unusable: release` would release {releases} targets, more than max_releases of the limits allows: restore the guardrail, or approve {revision} to release them"
+            ),
+            HoldReason::Unguarded { unusable } => write!(
+                f,
+                "UNGUARDED: the enforcement was released because its guardrail can't be used, and what is wanted can't be enforced: {unusable}"
+            ),
             HoldReason::ReleasesAdopted { revision, by } => write!(
                 f,
                 "made by {} and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve {revision}",

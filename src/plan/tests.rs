@@ -14,7 +14,7 @@ use crate::enforcement::{ContentGuarding, Guarding, Included, Models};
 use crate::failure::Category;
 use crate::ids::{GuardrailVersion, ModelId};
 use crate::limits::{Extent, Rollout};
-use crate::record::{Intent, Origin, Ours};
+use crate::record::{CONFIRMED_AFTER_SECONDS, FoundUnusable, Intent, Origin, Ours, ReleasedUnusable};
 use crate::resolved::{Enforce, Wish};
 
 const MEMBER_ROLE: &str = "arn:aws:sts::300000000001:assumed-role/KeeperMember/guardrail-keeper";
@@ -84,6 +84,21 @@ fn intended(enforcement: Enforcement) -> Record {
     Record { intent: Some(intent), ..Record::default() }
 }
 
+/// What a look some minutes ago found, too.
+fn found(code: &str, record: Record) -> Record {
+    let Enforcement { guardrail, version, .. } = enforcement("base", 2);
+    let since = Timestamp::from_second(-CONFIRMED_AFTER_SECONDS).unwrap();
+    let found = FoundUnusable { guardrail, version, code: code.to_owned(), since };
+    Record { unusable: Some(found), ..record }
+}
+
+/// What was released because it can't be used.
+fn released_unusable() -> Record {
+    let Enforcement { guardrail, version, .. } = enforcement("base", 2);
+    let released = ReleasedUnusable { guardrail, version, at: Timestamp::UNIX_EPOCH };
+    Record { released_unusable: Some(released), ..Record::default() }
+}
+
 fn denied() -> Failure {
     Failure {
         category: Category::Denied,
@@ -131,8 +146,10 @@ fn sights() -> Vec<(&'static str, Observation, Record)> {
         ("absent", Observation::Absent, Record::default()),
         ("absent, recorded", Observation::Absent, recorded(equal())),
         ("absent, only intended", Observation::Absent, intended(equal())),
+        ("absent, released dead", Observation::Absent, released_unusable()),
         ("equal, nobody's", seen(equal(), None, None), Record::default()),
         ("equal, recorded", seen(equal(), None, Some(ADMIN)), recorded(equal())),
+        ("equal, found dead before", seen(equal(), None, None), found("missing", recorded(equal()))),
         ("equal, by us", seen(equal(), Some(MEMBER_ROLE), Some(MEMBER_ROLE)), Record::default()),
         ("old, recorded", seen(old(), None, None), recorded(old())),
         ("old, by us", seen(old(), None, Some(MEMBER_ROLE)), Record::default()),
@@ -159,7 +176,7 @@ fn in_words(decision: &Decision) -> String {
         Decision::LeftAlone(left) => format!("left alone: {}", left.reason),
         Decision::Change(change) => change.to_string(),
         Decision::Held(held) => format!("held: {}", held.reason),
-        Decision::Broken(broken) => format!("broken: {}", broken.unusable),
+        Decision::Broken(broken) => format!("broken: {broken}"),
     }
 }
 
@@ -273,21 +290,23 @@ fn table_for_a_guardrail_that_could_not_be_read() {
     check_table(
         "base:2 unreadable",
         &expect![[r#"
-        absent                    | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        absent, recorded          | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        equal, nobody's           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        equal, recorded           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        equal, by us              | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        old, recorded             | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        old, by us                | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        old, only intended        | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        other, recorded another   | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        other, made by us, edited | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        other, foreign            | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        other, impostor           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]],
+            absent                    | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            absent, recorded          | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            absent, released dead     | held: UNGUARDED: the enforcement was released because its guardrail can't be used, and what is wanted can't be enforced: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            equal, nobody's           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            equal, recorded           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            equal, found dead before  | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            equal, by us              | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            old, recorded             | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            old, by us                | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            old, only intended        | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            other, recorded another   | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            other, made by us, edited | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            other, foreign            | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            other, impostor           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        "#]],
     );
 }
 
@@ -296,21 +315,23 @@ fn table_for_a_name_that_is_not_found() {
     check_table(
         "name not found",
         &expect![[r#"
-        absent                    | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
-        absent, recorded          | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
-        equal, nobody's           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
-        equal, recorded           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
-        equal, by us              | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
-        old, recorded             | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
-        old, by us                | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
-        old, only intended        | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
-        other, recorded another   | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
-        other, made by us, edited | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
-        other, foreign            | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
-        other, impostor           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
-        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]],
+            absent                    | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            absent, recorded          | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            absent, released dead     | held: UNGUARDED: the enforcement was released because its guardrail can't be used, and what is wanted can't be enforced: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            equal, nobody's           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            equal, recorded           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            equal, found dead before  | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            equal, by us              | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            old, recorded             | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            old, by us                | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            old, only intended        | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            other, recorded another   | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            other, made by us, edited | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            other, foreign            | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            other, impostor           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        "#]],
     );
 }
 
@@ -321,8 +342,10 @@ fn table_for_nothing() {
         &expect![[r#"
             absent                    | in sync
             absent, recorded          | in sync, forget
+            absent, released dead     | in sync, forget
             equal, nobody's           | left alone: nothing is wanted here, and what is there isn't ours
             equal, recorded           | release base:2
+            equal, found dead before  | release base:2
             equal, by us              | release base:2
             old, recorded             | release base:1
             old, by us                | release base:1
@@ -342,21 +365,23 @@ fn table_for_an_unassigned_account() {
     check_table(
         "unassigned",
         &expect![[r#"
-        absent                    | left alone: no assignment covers the account
-        absent, recorded          | left alone: no assignment covers the account
-        equal, nobody's           | left alone: no assignment covers the account
-        equal, recorded           | left alone: no assignment covers the account
-        equal, by us              | left alone: no assignment covers the account
-        old, recorded             | left alone: no assignment covers the account
-        old, by us                | left alone: no assignment covers the account
-        old, only intended        | left alone: no assignment covers the account
-        other, recorded another   | left alone: no assignment covers the account
-        other, made by us, edited | left alone: no assignment covers the account
-        other, foreign            | left alone: no assignment covers the account
-        other, impostor           | left alone: no assignment covers the account
-        unreadable                | left alone: no assignment covers the account
-        unreadable, recorded      | left alone: no assignment covers the account
-    "#]],
+            absent                    | left alone: no assignment covers the account
+            absent, recorded          | left alone: no assignment covers the account
+            absent, released dead     | left alone: no assignment covers the account
+            equal, nobody's           | left alone: no assignment covers the account
+            equal, recorded           | left alone: no assignment covers the account
+            equal, found dead before  | left alone: no assignment covers the account
+            equal, by us              | left alone: no assignment covers the account
+            old, recorded             | left alone: no assignment covers the account
+            old, by us                | left alone: no assignment covers the account
+            old, only intended        | left alone: no assignment covers the account
+            other, recorded another   | left alone: no assignment covers the account
+            other, made by us, edited | left alone: no assignment covers the account
+            other, foreign            | left alone: no assignment covers the account
+            other, impostor           | left alone: no assignment covers the account
+            unreadable                | left alone: no assignment covers the account
+            unreadable, recorded      | left alone: no assignment covers the account
+        "#]],
     );
 }
 
@@ -365,21 +390,23 @@ fn table_for_an_excluded_account() {
     check_table(
         "excluded",
         &expect![[r#"
-        absent                    | left alone: the account is excluded
-        absent, recorded          | left alone: the account is excluded
-        equal, nobody's           | left alone: the account is excluded
-        equal, recorded           | left alone: the account is excluded
-        equal, by us              | left alone: the account is excluded
-        old, recorded             | left alone: the account is excluded
-        old, by us                | left alone: the account is excluded
-        old, only intended        | left alone: the account is excluded
-        other, recorded another   | left alone: the account is excluded
-        other, made by us, edited | left alone: the account is excluded
-        other, foreign            | left alone: the account is excluded
-        other, impostor           | left alone: the account is excluded
-        unreadable                | left alone: the account is excluded
-        unreadable, recorded      | left alone: the account is excluded
-    "#]],
+            absent                    | left alone: the account is excluded
+            absent, recorded          | left alone: the account is excluded
+            absent, released dead     | left alone: the account is excluded
+            equal, nobody's           | left alone: the account is excluded
+            equal, recorded           | left alone: the account is excluded
+            equal, found dead before  | left alone: the account is excluded
+            equal, by us              | left alone: the account is excluded
+            old, recorded             | left alone: the account is excluded
+            old, by us                | left alone: the account is excluded
+            old, only intended        | left alone: the account is excluded
+            other, recorded another   | left alone: the account is excluded
+            other, made by us, edited | left alone: the account is excluded
+            other, foreign            | left alone: the account is excluded
+            other, impostor           | left alone: the account is excluded
+            unreadable                | left alone: the account is excluded
+            unreadable, recorded      | left alone: the account is excluded
+        "#]],
     );
 }
 
@@ -432,10 +459,43 @@ fn what_passes_or_is_not_understood_releases_nothing() {
     ] {
         let wish = wanted(Some(unusable.clone()), Existing::Keep, OnUnusable::Release);
         let ours = seen(enforcement("base", 2), None, Some(MEMBER_ROLE));
-        let decision = decide(&target(), &wish, &ours, &Record::default(), grounds(&roles));
+        let before = found(&unusable.code(), Record::default());
+        let decision = decide(&target(), &wish, &ours, &before, grounds(&roles));
         let words = in_words(&decision).replace("300000000001/eu-west-1 ", "");
         assert!(words.starts_with(word), "{unusable:?}: {words}");
     }
+}
+
+#[test]
+fn nothing_is_given_up_for_one_look() {
+    let roles = own_roles();
+    let gone = Unusable::NotReady { status: "FAILED".to_owned() };
+    let wish = wanted(Some(gone.clone()), Existing::Keep, OnUnusable::Release);
+    let ours = seen(enforcement("base", 2), None, Some(MEMBER_ROLE));
+    let told = |record: &Record, now: i64| {
+        let grounds = Grounds { now: Timestamp::from_second(now).unwrap(), ..grounds(&roles) };
+        decide(&target(), &wish, &ours, record, grounds)
+    };
+    let waits = Broken {
+        seen: match &ours {
+            Observation::Enforced(seen) => seen.clone(),
+            _ => unreachable!("as it is made"),
+        },
+        unusable: gone,
+        stays: Some(HoldReason::NotConfirmed),
+    };
+    for (record, now) in [
+        // Nobody saw it before.
+        (Record::default(), 0),
+        (recorded(enforcement("base", 2)), 0),
+        // Too lately, and for another reason.
+        (found("not_ready", Record::default()), -1),
+        (found("missing", Record::default()), 0),
+    ] {
+        assert_eq!(told(&record, now), Decision::Broken(waits.clone()), "{record:?}");
+    }
+    let again = told(&found("not_ready", Record::default()), 0);
+    assert!(matches!(&again, Decision::Change(change) if change.gives_up()), "{again:?}");
 }
 
 #[test]
@@ -650,7 +710,7 @@ fn law_a_mode_only_takes_changes_away() {
                     let hides = matches!(change, Change::Release { broken: Some(_), .. });
                     assert!(!hides, "what is broken is told as broken: {change}");
                 }
-                Decision::Broken(Broken { seen, unusable })
+                Decision::Broken(Broken { seen, unusable, stays: Some(HoldReason::Mode { .. }) })
                     if before.decisions.get(target) != Some(decision) =>
                 {
                     let Some(Decision::Change(Change::Release { from, broken, .. })) =

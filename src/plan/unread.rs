@@ -49,7 +49,7 @@ fn without_its_record(decision: Decision) -> Decision {
     match decision {
         // That it can't be used is certain, whatever the record says.
         Decision::Change(Change::Release { from, broken: Some(unusable), .. }) => {
-            Decision::Broken(Broken { seen: from, unusable })
+            Decision::Broken(Broken { seen: from, unusable, stays: Some(HoldReason::LedgerUnavailable) })
         }
         Decision::Change(Change::Tidy { stands, .. }) => in_sync(stands),
         // It guards as wanted. Whose it is, and so whether it is to be taken over, only the record tells.

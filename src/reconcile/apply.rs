@@ -74,6 +74,7 @@ impl Keeper {
                 approvals: rollout.approvals,
                 event: manner.event.as_deref(),
                 path: None,
+                now: self.clock.now(),
             },
         };
         let applied: Vec<Applied> = stream::iter(by_account(plan))
@@ -111,6 +112,16 @@ impl Keeper {
                 let repair = is_repair(change, records, &baseline.revision);
                 (!repair).then_some(HoldReason::LedgerUnavailable)
             });
+        }
+        if survey.manner.part == Part::Everything
+            && let Err(error) =
+                self.record_unusable(baseline, survey.plan.plan(), survey.manner.approved).await
+        {
+            let trouble = format!("which guardrails can't be used could not be recorded: {error}");
+            survey.warnings.push(trouble.clone());
+            survey.ledger_trouble.get_or_insert(trouble);
+            survey.plan =
+                survey.plan.hold_changes(|change| change.gives_up().then_some(HoldReason::LedgerUnavailable));
         }
         survey
     }

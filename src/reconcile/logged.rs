@@ -36,6 +36,10 @@ pub(super) fn log(report: &Report) {
     for (target, result) in &report.targets {
         let (account, region, state) = (&target.account, &target.region, result.state());
         match result {
+            TargetReport::Attempted(Outcome { change, result: Ok(()) }) if change.gives_up() => {
+                error!(account.id = %account, region = %region, change = change.verb(),
+                    "{change}: {target} is UNGUARDED until its guardrail can be used again, or nothing is wanted there");
+            }
             TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
                 info!(account.id = %account, region = %region, change = change.verb(), "{change}");
             }
@@ -48,6 +52,9 @@ pub(super) fn log(report: &Report) {
                 debug!(account.id = %account, region = %region, guardrail.arn = %broken.seen.enforcement.guardrail,
                     guardrail.version = %broken.seen.enforcement.version,
                     "broken: {target} enforces {}, but {}", broken.seen.enforcement, broken.unusable);
+            }
+            TargetReport::Decided(Decision::Held(held)) if held.leaves_unguarded() => {
+                error!(account.id = %account, region = %region, "held {target}: {}", held.reason);
             }
             TargetReport::Decided(Decision::Held(held)) if held.only_audited().is_none() => {
                 warn!(account.id = %account, region = %region, "held {target}: {}", held.reason);

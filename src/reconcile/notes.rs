@@ -12,11 +12,15 @@ use crate::limits::is_repair;
 use crate::observed::{Observation, Observed, Seen};
 use crate::organization::OrgPath;
 use crate::plan::{
-    Change, Correction, Decision, HandedBack, Held, HoldReason, InSync, Kept, LeaveReason, LeftAlone,
+    Broken, Change, Correction, Decision, HandedBack, Held, HoldReason, InSync, Kept, LeaveReason, LeftAlone,
     SafePlan,
 };
-use crate::record::{Awaited, Checked, Fate, Intent, LastSeen, Note, Origin, Ours, Records};
+use crate::record::{
+    Awaited, Checked, Fate, FoundUnusable, Intent, LastSeen, Note, Origin, Ours, Records, ReleasedUnusable,
+    Usability,
+};
 use crate::report::{Outcome, TargetReport};
+use crate::resolved::Unusable;
 
 /// What is to be done in one account, and what was decided about the rest of it.
 #[derive(Default)]
@@ -57,6 +61,8 @@ pub(super) struct Notebook<'a> {
     pub(super) event: Option<&'a str>,
     /// Where the account stands.
     pub(super) path: Option<&'a OrgPath>,
+    /// What time it is, by the clock by which the plan was made.
+    pub(super) now: Timestamp,
 }
 
 impl Notebook<'_> {
@@ -106,6 +112,11 @@ impl Notebook<'_> {
         match change {
             Change::Enforce { to, .. } | Change::Replace { to, .. } => {
                 Some(Note::Enforced { ours: self.ours(to, Origin::Applied, at), repair })
+            }
+            Change::Release { from, broken: Some(_), .. } => {
+                let Enforcement { guardrail, version, .. } = from.enforcement.clone();
+                let at = self.now;
+                Some(Note::ReleasedUnusable(ReleasedUnusable { guardrail, version, at }))
             }
             Change::Release { .. } => Some(Note::Released { at }),
             Change::Tidy { leftover, .. } => leftover.settles_the_past().then_some(Note::Tidied),
@@ -192,6 +203,7 @@ impl Notebook<'_> {
         let record = self.records.get(target)?;
         match (&record.ours, &record.intent) {
             (Some(_), _) => Some(Note::Released { at }),
+            (None, _) if record.released_unusable.is_some() => Some(Note::Released { at }),
             (None, Some(_)) => Some(Note::NotArrived),
             (None, None) => None,
         }
@@ -239,7 +251,8 @@ impl Notebook<'_> {
             TargetReport::Attempted(Outcome { change: Change::Adopt { .. }, result: Ok(()) })
         );
         let wrote = state.is_a_write() || adopted;
-        Note::Checked { checked, seen: self.seen(target, report, at), text, wrote }
+        let usability = usability(report, self.now);
+        Note::Checked { checked, seen: self.seen(target, report, at), usability, text, wrote }
     }
 
     /// What is there after the run, as far as anybody can tell.
@@ -274,6 +287,37 @@ impl Notebook<'_> {
             }),
             Observation::Unreadable(_) => None,
         }
+    }
+}
+
+/// What a look tells of the guardrail of what is enforced.
+fn usability(report: &TargetReport, at: Timestamp) -> Usability {
+    let (enforcement, unusable) = match report {
+        TargetReport::Decided(Decision::Broken(Broken { seen, unusable, .. })) => {
+            (&seen.enforcement, unusable)
+        }
+        TargetReport::Attempted(Outcome {
+            change: Change::Release { from, broken: Some(unusable), .. },
+            result: Err(_),
+        }) => (&from.enforcement, unusable),
+        TargetReport::Decided(Decision::Held(held)) if could_not_tell(&held.reason) => {
+            return Usability::Unknown;
+        }
+        TargetReport::Attempted(_) | TargetReport::Decided(_) => return Usability::NotUnusable,
+    };
+    let Enforcement { guardrail, version, .. } = enforcement.clone();
+    Usability::Unusable(FoundUnusable { guardrail, version, code: unusable.code(), since: at })
+}
+
+/// Whether something could not be read. Two answers that disagree are no such thing: one of them says
+/// that the guardrail is there.
+fn could_not_tell(reason: &HoldReason) -> bool {
+    match reason {
+        HoldReason::Unreadable { .. } | HoldReason::LedgerUnavailable => true,
+        HoldReason::Unusable { unusable } => {
+            matches!(unusable, Unusable::Unreadable { .. } | Unusable::CopyUnreadable { .. })
+        }
+        _ => false,
     }
 }
 

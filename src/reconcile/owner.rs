@@ -197,7 +197,10 @@ impl Keeper {
             // Where a guardrail of the Region could not be found, this may be the one that is meant.
             // The same goes for a profile where a guardrail could not be read.
             let unresolved = catalog.entries.iter().any(|((_, region), entry)| {
-                let unread = matches!(entry.unusable, Some(Unusable::Unreadable { .. }));
+                let unread = matches!(
+                    entry.unusable,
+                    Some(Unusable::Unreadable { .. } | Unusable::AnswersDisagree { .. })
+                );
                 region == resource.region() && (entry.arn.is_none() || unread)
             });
             if unresolved || *resource.account() != baseline.owner {

@@ -164,7 +164,7 @@ impl Keeper {
             true => LedgerState::Durable,
             false => LedgerState::Volatile,
         };
-        let grounds = Grounds { own_roles: &self.settings.own_roles, ledger, now: Timestamp::now() };
+        let grounds = Grounds { own_roles: &self.settings.own_roles, ledger, now: self.clock.now() };
         let mut plan = plan(&resolved, &observed, &records, grounds);
         plan.skipped = inactive(&organization);
         let mut lost = Vec::new();
@@ -213,10 +213,14 @@ impl Keeper {
             (None, Part::Everything | Part::Account) if no_rollout => {
                 plan.hold_uncountable(&rollout, &records)
             }
-            (None, Part::Everything) => plan.limit(&rollout, baseline.limits, &records),
+            (None, Part::Everything) => {
+                let plan = plan.limit(&rollout, baseline.limits, &records);
+                self.admit_unusable(baseline, manner, plan, &mut warnings).await
+            }
             (None, Part::Account) => {
                 let plan = plan.limit_part(&rollout, &records);
-                self.admit_moves(baseline, plan, &records, &has_moved, &mut warnings).await
+                let plan = self.admit_moves(baseline, plan, &records, &has_moved, &mut warnings).await;
+                self.admit_unusable(baseline, manner, plan, &mut warnings).await
             }
             // Grants take nothing from anybody, and are taken back only where nobody uses them.
             (None, Part::Owner { .. }) => plan,

@@ -20,7 +20,7 @@ use crate::observed::{Observation, Observed, PolicySeen};
 use crate::organization::{Account, Organization};
 use crate::outcome::BrokenVersions;
 use crate::plan::{Decision, Grounds, Held, HoldReason, LedgerState, plan};
-use crate::record::{AccountRecord, Record, Records};
+use crate::record::{AccountRecord, Record, Records, ReleasedUnusable};
 use crate::resolved::{Catalog, CatalogEntry, resolve};
 use crate::resource_policy::{Document, Grant, Resource};
 use crate::status::{Criteria, Judged, Standing, Subject, judge, judge_account};
@@ -39,6 +39,8 @@ pub struct Tally {
     pub closed: usize,
     /// What is enforced and can't be used.
     pub broken: BrokenVersions,
+    /// What was released although it is wanted, because it can't be used.
+    pub unguarded: BrokenVersions,
     /// The first of the targets that are not as they should be, for people.
     pub examples: Vec<String>,
 }
@@ -210,6 +212,11 @@ fn first_of(regions: &Regions) -> Region {
     .unwrap_or_else(|| "us-east-1".parse().expect("it is a Region"))
 }
 
+/// Whether a target that nobody looks at any more has to be told of.
+fn is_of_interest(record: &Record) -> bool {
+    record.ours.is_some() || record.released_unusable.is_some()
+}
+
 impl Tally {
     fn add(&mut self, baseline: &Baseline, id: &AccountId, record: &AccountRecord, criteria: Criteria<'_>) {
         if record.closed.is_some() {
@@ -217,7 +224,7 @@ impl Tally {
             return;
         }
         if !record.was_looked_at_since(criteria.oldest) {
-            if record.regions_of_ours().next().is_some() {
+            if record.regions.values().any(is_of_interest) {
                 self.not_looked_at.insert(id.clone());
             }
             return;
@@ -232,12 +239,20 @@ impl Tally {
         let Judged { standing, reason } = judged;
         *self.standings.entry(*standing).or_default() += 1;
         let reason = reason.as_deref().unwrap_or_default();
-        if *standing == Standing::Broken
-            && let Some(record) = account.regions.get(&target.region)
-            && let Some(enforcement) = record.seen.as_ref().and_then(|seen| seen.enforcement.as_ref())
-        {
-            let code = record.checked.as_ref().and_then(|checked| checked.code.clone()).unwrap_or_default();
-            self.broken.add(&target.account, enforcement, code, reason.to_owned());
+        if let Some(record) = account.regions.get(&target.region) {
+            let code = record.checked.as_ref().and_then(|checked| checked.code.clone());
+            let (code, words) = (code.unwrap_or_default(), reason.to_owned());
+            let seen = record.seen.as_ref().and_then(|seen| seen.enforcement.as_ref());
+            match (standing, &record.released_unusable, seen) {
+                (Standing::Unguarded, Some(ReleasedUnusable { guardrail, version, at: _ }), _) => {
+                    let code = if code.is_empty() { "unguarded".to_owned() } else { code };
+                    self.unguarded.add(&target.account, (guardrail, *version), code, words);
+                }
+                (Standing::Broken, _, Some(enforcement)) => {
+                    self.broken.add(&target.account, enforcement.version(), code, words);
+                }
+                (_, _, _) => {}
+            }
         }
         if !standing.is_good() && self.examples.len() < EXAMPLES {
             self.examples.push(format!("{target} {standing}: {reason}"));

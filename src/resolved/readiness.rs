@@ -65,7 +65,7 @@ impl Readiness {
         let guardrails = here.filter_map(|((key, region), source)| {
             let CatalogEntry { arn, unusable, profile, content: _, customer_key } =
                 catalog.entries.get(&(key.clone(), region.clone()))?;
-            if matches!(unusable, Some(Unusable::Unreadable { .. })) {
+            if matches!(unusable, Some(Unusable::Unreadable { .. } | Unusable::AnswersDisagree { .. })) {
                 return None;
             }
             Some(Guardrail {

@@ -41,6 +41,14 @@ pub enum Unusable {
         #[serde(default)]
         newest: Option<GuardrailVersion>,
     },
+    /// AWS's answers contradict each other: ListGuardrails shows the version, and GetGuardrail doesn't
+    /// find it.
+    AnswersDisagree {
+        /// The guardrail.
+        guardrail: GuardrailArn,
+        /// The version.
+        version: GuardrailVersion,
+    },
     /// The guardrail has a draft and no published version at all.
     OnlyDraft {
         /// The guardrail.
@@ -106,19 +114,17 @@ pub enum Unusable {
 }
 
 impl Unusable {
-    /// Why a version isn't there, by the editions that its guardrail has. Not to know them is not to
-    /// have none.
-    pub fn without(
-        guardrail: &GuardrailArn,
-        version: GuardrailVersion,
-        editions: Option<&[String]>,
-    ) -> Unusable {
+    /// Why GetGuardrail doesn't find a version, by the editions that ListGuardrails shows of its guardrail:
+    /// none where that doesn't know the guardrail either.
+    pub fn without(guardrail: &GuardrailArn, version: GuardrailVersion, editions: &[String]) -> Unusable {
         let guardrail = guardrail.clone();
         match editions {
-            Some([draft]) if draft == DRAFT => Unusable::OnlyDraft { guardrail },
-            Some(_) | None => {
-                let versions = editions.unwrap_or_default().iter();
-                let newest = versions.filter_map(|edition| edition.parse().ok()).max();
+            [draft] if draft == DRAFT => Unusable::OnlyDraft { guardrail },
+            editions if editions.contains(&version.to_string()) => {
+                Unusable::AnswersDisagree { guardrail, version }
+            }
+            editions => {
+                let newest = editions.iter().filter_map(|edition| edition.parse().ok()).max();
                 Unusable::Missing { guardrail, version, newest }
             }
         }
@@ -130,6 +136,7 @@ impl Unusable {
             Unusable::NotFound { .. } => "not_found",
             Unusable::Ambiguous { .. } => "ambiguous",
             Unusable::Missing { .. } => "missing",
+            Unusable::AnswersDisagree { .. } => "answers_disagree",
             Unusable::OnlyDraft { .. } => "only_draft",
             Unusable::NotReady { .. } => "not_ready",
             Unusable::AutomatedReasoning => "automated_reasoning",
@@ -149,7 +156,8 @@ impl Unusable {
         code.to_owned()
     }
 
-    /// Whether it is known to be unusable, or only not known to be usable.
+    /// Whether AWS says in so many words that it can't be used, or it is only not known to be usable. What
+    /// one look calls certain is reported; it is given up only when a later look agrees.
     pub fn is_certain(&self) -> bool {
         match self {
             Unusable::NotFound { .. }
@@ -163,6 +171,8 @@ impl Unusable {
             // Calls fail while a key is disabled; whether they do for what a key policy lacks, the probe tells.
             Unusable::KeyUnusable { .. } => true,
             Unusable::KeyNotShared { .. } => false,
+            // One of the two answers is wrong, and nobody knows which.
+            Unusable::AnswersDisagree { .. } => false,
             // A copy that is enforced works, whatever became of the original or of its next version.
             Unusable::CannotCopy { .. }
             | Unusable::CopyHeld { .. }
@@ -201,6 +211,7 @@ impl Unusable {
                 failure.category.is_worth_waiting()
             }
             Unusable::NotGranted { being_mended, .. } => *being_mended,
+            Unusable::AnswersDisagree { .. } => true,
             Unusable::NotFound { .. }
             | Unusable::Ambiguous { .. }
             | Unusable::Missing { .. }
@@ -232,6 +243,9 @@ impl fmt::Display for Unusable {
             }
             Unusable::Missing { guardrail, version, newest: None } => {
                 write!(f, "guardrail {} has no version {version} in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one", guardrail.id)
+            }
+            Unusable::AnswersDisagree { guardrail, version } => {
+                write!(f, "AWS contradicts itself: ListGuardrails shows version {version} of guardrail {}, and GetGuardrail doesn't find it; it is looked up again soon, and nothing is concluded before both agree", guardrail.id)
             }
             Unusable::OnlyDraft { guardrail } => {
                 write!(f, "guardrail {} has only a draft, which can't be enforced: publish a version, and give its number in the baseline", guardrail.id)
@@ -300,6 +314,7 @@ mod tests {
             (Unusable::Ambiguous { name, count: 2 }, true, false),
             (Unusable::Missing { guardrail: guardrail.clone(), version, newest: None }, true, false),
             (Unusable::OnlyDraft { guardrail: guardrail.clone() }, true, false),
+            (Unusable::AnswersDisagree { guardrail: guardrail.clone(), version }, false, true),
             (status("FAILED"), true, false),
             (status("DELETING"), true, false),
             (status("CREATING"), false, true),
@@ -324,28 +339,29 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_alone_is_told_from_a_version_that_is_missing() {
+    fn a_draft_alone_a_missing_version_and_a_contradiction_are_three_things() {
         let guardrail: GuardrailArn =
             "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base".parse().unwrap();
         let version = GuardrailVersion::new(2).unwrap();
-        let cases: [(Option<&[&str]>, &str); 7] = [
-            (Some(&["DRAFT"]), "guardrail base has only a draft"),
-            (Some(&["DRAFT", "1"]), "guardrail base has no version 2 in this Region, its newest is 1: put"),
-            (Some(&["1"]), "guardrail base has no version 2 in this Region, its newest is 1: put"),
+        let cases: [(&[&str], &str, bool); 8] = [
+            (&["DRAFT"], "guardrail base has only a draft", true),
+            (&["DRAFT", "1"], "guardrail base has no version 2 in this Region, its newest is 1: put", true),
+            (&["1"], "guardrail base has no version 2 in this Region, its newest is 1: put", true),
             // A number is never used again, so nobody is told to publish version 2.
-            (Some(&["DRAFT", "1", "3"]), "version 2 of guardrail base was deleted"),
-            (Some(&["10", "9", "DRAFT"]), "version 2 of guardrail base was deleted"),
-            // The guardrail itself is gone, or nobody could tell.
-            (Some(&[]), "guardrail base has no version 2 in this Region: put"),
-            (None, "guardrail base has no version 2 in this Region: put"),
+            (&["DRAFT", "1", "3"], "version 2 of guardrail base was deleted", true),
+            (&["10", "9", "DRAFT"], "version 2 of guardrail base was deleted", true),
+            // The guardrail itself is gone.
+            (&[], "guardrail base has no version 2 in this Region: put", true),
+            // Two answers that disagree are no certainty.
+            (&["DRAFT", "1", "2"], "AWS contradicts itself", false),
+            (&["2"], "AWS contradicts itself", false),
         ];
-        for (editions, expected) in cases {
-            let editions: Option<Vec<String>> =
-                editions.map(|editions| editions.iter().map(|it| (*it).to_owned()).collect());
-            let unusable = Unusable::without(&guardrail, version, editions.as_deref());
+        for (editions, expected, certain) in cases {
+            let editions: Vec<String> = editions.iter().map(|it| (*it).to_owned()).collect();
+            let unusable = Unusable::without(&guardrail, version, &editions);
             assert!(unusable.to_string().starts_with(expected), "{editions:?}: {unusable}");
             assert!(!unusable.to_string().contains("publish it"), "{unusable}");
-            assert!(unusable.is_certain() && !unusable.is_worth_waiting());
+            assert_eq!((unusable.is_certain(), unusable.is_worth_waiting()), (certain, !certain));
         }
     }
 }

@@ -18,7 +18,11 @@ pub fn judge(subject: Subject<'_>, criteria: Criteria<'_>) -> Judged {
             None => because(Standing::Unknown, "the record knows nothing of it"),
         };
     };
-    let standing = Standing::of(checked.state);
+    let standing = match (checked.state, &subject.record.released_unusable) {
+        // Nothing is there, because what was there couldn't be used.
+        (State::Held, Some(_)) => Standing::Unguarded,
+        (state, _) => Standing::of(state),
+    };
     if !standing.is_good() {
         return Judged { standing, reason: checked.reason.clone() };
     }

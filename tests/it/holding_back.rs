@@ -107,7 +107,7 @@ async fn enforce_only_releases_nothing() {
     check(
         &world.look_at(&[SHIPPING]).await,
         expect![[r#"
-            x 300000000002/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            x 300000000002/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; mode enforce-only doesn't write this
             0 changed, 0 held, 0 in sync, 1 broken"#]],
     );
     world.quiet(&[SHIPPING]).await;

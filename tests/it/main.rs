@@ -18,6 +18,7 @@ mod deployed;
 mod doctor;
 mod faults;
 mod foreign;
+mod giving_up;
 mod guardrailctl;
 mod handler;
 mod holding_back;

@@ -12,6 +12,7 @@ use super::iam::Verdict;
 use super::organization::Tags;
 use super::resource_policy::Admission;
 use super::{Model, assess, clock};
+use crate::switches::GetGuardrail;
 
 /// Guardrails per account and Region (aws-facts §5, low confidence).
 const MAX_GUARDRAILS: usize = 100;
@@ -95,6 +96,10 @@ impl Model {
         let name = self.name_guardrail(caller, identifier)?;
         self.authorize_guardrail(caller, "bedrock:GetGuardrail", &name)?;
         let guardrail = self.require_guardrail(&name)?;
+        let is_number = version.is_some_and(|version| version != "DRAFT");
+        if is_number && self.switches.get_guardrail == GetGuardrail::FindsNoVersion {
+            return Err(no_such_version(&name.id, version));
+        }
         let edition = guardrail.edition(version).ok_or_else(|| no_such_version(&name.id, version))?;
         Ok((guardrail, edition))
     }
