@@ -404,7 +404,7 @@ impl Plan {
 }
 
 /// What becomes of a change that isn't made.
-fn held_back(change: Change, reason: HoldReason) -> Decision {
+pub(crate) fn held_back(change: Change, reason: HoldReason) -> Decision {
     match change {
         // Tidying that has to wait leaves nothing to be wished for.
         Change::Tidy { stands, .. } => Decision::InSync(stands),

@@ -455,6 +455,7 @@ mod tests {
                     ledger: Memory,
                     queues: None,
                     bus: None,
+                    stack: None,
                     max_wait_hours: 24,
                     grace_minutes: 60,
                     max_event_age_hours: None,

@@ -128,7 +128,7 @@ fn what_is_left_out_has_a_default() {
                             "corporate",
                         ),
                     ),
-                    existing: Keep,
+                    existing: Adopt,
                 },
             ],
             {},
@@ -147,7 +147,7 @@ fn every_key_is_read() {
     let Baseline { revision, organization, owner, mode, guardrails, assignments, exclude, limits, places: _ } =
         baseline;
     expect![[r#"
-        7afe6e0de79938ae o-exampleorgid 222222222222 sync
+        a38f52bb45dd86df o-exampleorgid 222222222222 sync
     "#]]
     .assert_eq(&format!("{revision} {organization} {owner} {mode}\n"));
     expect![[r#"
@@ -216,7 +216,7 @@ fn every_key_is_read() {
                             "corporate",
                         ),
                     ),
-                    existing: Keep,
+                    existing: Adopt,
                 },
                 Assignment {
                     targets: {
@@ -227,7 +227,7 @@ fn every_key_is_read() {
                         ),
                     },
                     guardrail: None,
-                    existing: Keep,
+                    existing: Adopt,
                 },
             ],
             {

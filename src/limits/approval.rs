@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::Rollout;
 use crate::ids::{AccountId, Target};
 use crate::organization::OrgPath;
-use crate::plan::{Broken, Change, Decision, Held, HoldReason, Plan};
+use crate::plan::{Change, Decision, HoldReason, Plan, held_back};
 use crate::record::{Awaited, Records};
 
 /// What a person approved.
@@ -66,16 +66,11 @@ impl Plan {
             if approval.covers(target, broken.is_some(), records, &has_moved) {
                 continue;
             }
-            *decision = match broken {
-                Some(unusable) => Decision::Broken(Broken { seen: from.clone(), unusable: unusable.clone() }),
-                None => Decision::Held(Held {
-                    reason: HoldReason::ReleasesAdopted {
-                        revision: approval.rollout.revision.clone(),
-                        by: from.last_writer().map(str::to_owned),
-                    },
-                    would: Some(change.clone()),
-                }),
+            let reason = HoldReason::ReleasesAdopted {
+                revision: approval.rollout.revision.clone(),
+                by: from.last_writer().map(str::to_owned),
             };
+            *decision = held_back(change.clone(), reason);
         }
         self
     }

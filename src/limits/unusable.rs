@@ -172,6 +172,7 @@ impl Plan {
             Change::Release { broken: None, .. }
             | Change::Enforce { .. }
             | Change::Replace { .. }
+            | Change::Adopt { .. }
             | Change::EnsureCopy { .. }
             | Change::Tidy { .. }
             | Change::Policy(_) => None,

@@ -490,7 +490,45 @@ fn what_somebody_else_made_is_told_when_it_changes_hands() {
     let adopt =
         Change::Adopt { target: here(), key: "corporate".parse().unwrap(), seen: seen(2, Some(ADMIN)) };
     let events = told(&one(done(adopt), None));
-    check(&events, expect![[""]]);
+    check(&events, expect![[r#"
+        Enforcement Adopted {
+          "account": "300000000001",
+          "cause": {
+            "attempt": 1,
+            "events": [
+              "event-1",
+              "event-2"
+            ],
+            "sweep": false,
+            "text": "the account joined the organization"
+          },
+          "guardrail": {
+            "arn": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
+            "version": "2"
+          },
+          "present": {
+            "by": "arn:aws:sts::300000000001:assumed-role/Admin/alice",
+            "guarding": {
+              "messages": "comprehensive",
+              "system": "comprehensive"
+            },
+            "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
+            "models": {
+              "exclude": [],
+              "include": "all"
+            },
+            "version": "2"
+          },
+          "principal": "arn:aws:sts::300000000001:assumed-role/Admin/alice",
+          "reason": {
+            "code": "as_wanted",
+            "text": "300000000001/eu-west-1 adopt corporate:2 (made by arn:aws:sts::300000000001:assumed-role/Admin/alice)"
+          },
+          "region": "eu-west-1",
+          "revision": "0123456789abcdef",
+          "version": 1
+        }
+    "#]]);
     let back = crate::plan::HandedBack { adopted: enforcement(2), seen: seen(1, Some(ADMIN)) };
     let mut report = one(TargetReport::Decided(Decision::InSync(InSync::default())), None);
     report.handed_back.insert(here(), back);
@@ -697,7 +735,10 @@ fn the_end_of_a_sweep() {
                 "replaced": 0,
                 "stale": 0,
                 "unguarded": 0,
-                "unknown": 0
+                "unknown": 0,
+                "would_enforce": 0,
+                "would_release": 0,
+                "would_replace": 0
               },
               "version": 1
             }

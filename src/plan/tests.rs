@@ -200,8 +200,11 @@ fn table_for_a_guardrail() {
         &expect![[r#"
             absent                    | enforce corporate:2
             absent, recorded          | enforce corporate:2 (it was removed)
+            absent, only intended     | enforce corporate:2
+            absent, released dead     | enforce corporate:2
             equal, nobody's           | in sync: made by somebody else, kept
             equal, recorded           | in sync
+            equal, found dead before  | in sync
             equal, by us              | in sync, remember
             old, recorded             | corporate:1 => corporate:2 (weaker)
             old, by us                | corporate:1 => corporate:2 (weaker)
@@ -212,6 +215,7 @@ fn table_for_a_guardrail() {
             other, impostor           | held: another configuration is there, made by arn:aws:sts::999999999999:assumed-role/KeeperMember/guardrail-keeper: `existing: replace` would replace it
             unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
             unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, only intended | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         "#]],
     );
 }
@@ -223,8 +227,11 @@ fn table_for_a_guardrail_that_may_replace() {
         &expect![[r#"
             absent                    | enforce corporate:2
             absent, recorded          | enforce corporate:2 (it was removed)
+            absent, only intended     | enforce corporate:2
+            absent, released dead     | enforce corporate:2
             equal, nobody's           | adopt corporate:2 (made by somebody else)
             equal, recorded           | in sync
+            equal, found dead before  | in sync
             equal, by us              | in sync, remember
             old, recorded             | corporate:1 => corporate:2 (weaker)
             old, by us                | corporate:1 => corporate:2 (weaker)
@@ -235,6 +242,7 @@ fn table_for_a_guardrail_that_may_replace() {
             other, impostor           | other:7 => corporate:2 (different, not ours: arn:aws:sts::999999999999:assumed-role/KeeperMember/guardrail-keeper)
             unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
             unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, only intended | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         "#]],
     );
 }
@@ -244,21 +252,25 @@ fn table_for_a_guardrail_that_is_gone() {
     check_table(
         "base:2 gone",
         &expect![[r#"
-        absent                    | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-        absent, recorded          | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-        equal, nobody's           | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-        equal, recorded           | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-        equal, by us              | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-        old, recorded             | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-        old, by us                | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-        old, only intended        | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-        other, recorded another   | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-        other, made by us, edited | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-        other, foreign            | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-        other, impostor           | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-        unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-    "#]],
+            absent                    | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            absent, recorded          | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            absent, only intended     | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            absent, released dead     | held: UNGUARDED: the enforcement was released because its guardrail can't be used, and what is wanted can't be enforced: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            equal, nobody's           | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            equal, recorded           | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            equal, found dead before  | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            equal, by us              | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            old, recorded             | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            old, by us                | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            old, only intended        | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            other, recorded another   | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            other, made by us, edited | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            other, foreign            | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            other, impostor           | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, only intended | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        "#]],
     );
 }
 
@@ -269,9 +281,12 @@ fn table_for_a_guardrail_that_is_gone_and_may_be_released() {
         &expect![[r#"
             absent                    | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
             absent, recorded          | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            absent, only intended     | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            absent, released dead     | held: UNGUARDED: the enforcement was released because its guardrail can't be used, and what is wanted can't be enforced: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
             equal, nobody's           | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-            equal, recorded           | release base:2 (broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one)
-            equal, by us              | release base:2 (broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one)
+            equal, recorded           | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+            equal, found dead before  | release base:2 (broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one)
+            equal, by us              | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
             old, recorded             | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
             old, by us                | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
             old, only intended        | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
@@ -281,6 +296,7 @@ fn table_for_a_guardrail_that_is_gone_and_may_be_released() {
             other, impostor           | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
             unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
             unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, only intended | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         "#]],
     );
 }
@@ -292,6 +308,7 @@ fn table_for_a_guardrail_that_could_not_be_read() {
         &expect![[r#"
             absent                    | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
             absent, recorded          | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            absent, only intended     | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
             absent, released dead     | held: UNGUARDED: the enforcement was released because its guardrail can't be used, and what is wanted can't be enforced: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
             equal, nobody's           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
             equal, recorded           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
@@ -306,6 +323,7 @@ fn table_for_a_guardrail_that_could_not_be_read() {
             other, impostor           | held: the owner account could not be read: AssumeRole: AccessDenied: not authorized (denied)
             unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
             unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, only intended | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         "#]],
     );
 }
@@ -317,6 +335,7 @@ fn table_for_a_name_that_is_not_found() {
         &expect![[r#"
             absent                    | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
             absent, recorded          | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            absent, only intended     | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
             absent, released dead     | held: UNGUARDED: the enforcement was released because its guardrail can't be used, and what is wanted can't be enforced: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
             equal, nobody's           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
             equal, recorded           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
@@ -331,6 +350,7 @@ fn table_for_a_name_that_is_not_found() {
             other, impostor           | held: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
             unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
             unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, only intended | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         "#]],
     );
 }
@@ -342,6 +362,7 @@ fn table_for_nothing() {
         &expect![[r#"
             absent                    | in sync
             absent, recorded          | in sync, forget
+            absent, only intended     | in sync, forget
             absent, released dead     | in sync, forget
             equal, nobody's           | left alone: nothing is wanted here, and what is there isn't ours
             equal, recorded           | release base:2
@@ -356,6 +377,7 @@ fn table_for_nothing() {
             other, impostor           | left alone: nothing is wanted here, and what is there isn't ours
             unreadable                | left alone: nothing is wanted here, nothing here is known to be ours, and it could not be read
             unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
+            unreadable, only intended | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         "#]],
     );
 }
@@ -367,6 +389,7 @@ fn table_for_an_unassigned_account() {
         &expect![[r#"
             absent                    | left alone: no assignment covers the account
             absent, recorded          | left alone: no assignment covers the account
+            absent, only intended     | left alone: no assignment covers the account
             absent, released dead     | left alone: no assignment covers the account
             equal, nobody's           | left alone: no assignment covers the account
             equal, recorded           | left alone: no assignment covers the account
@@ -381,6 +404,7 @@ fn table_for_an_unassigned_account() {
             other, impostor           | left alone: no assignment covers the account
             unreadable                | left alone: no assignment covers the account
             unreadable, recorded      | left alone: no assignment covers the account
+            unreadable, only intended | left alone: no assignment covers the account
         "#]],
     );
 }
@@ -392,6 +416,7 @@ fn table_for_an_excluded_account() {
         &expect![[r#"
             absent                    | left alone: the account is excluded
             absent, recorded          | left alone: the account is excluded
+            absent, only intended     | left alone: the account is excluded
             absent, released dead     | left alone: the account is excluded
             equal, nobody's           | left alone: the account is excluded
             equal, recorded           | left alone: the account is excluded
@@ -406,6 +431,7 @@ fn table_for_an_excluded_account() {
             other, impostor           | left alone: the account is excluded
             unreadable                | left alone: the account is excluded
             unreadable, recorded      | left alone: the account is excluded
+            unreadable, only intended | left alone: the account is excluded
         "#]],
     );
 }

@@ -175,7 +175,10 @@ mod tests {
                 held(HoldReason::Unusable { unusable: unusable() }),
                 format!("held for {}, would nothing", unusable().code()),
             ),
-            (Decision::Broken(Broken { seen: seen(), unusable: unusable() }), "broken".to_owned()),
+            (
+                Decision::Broken(Broken { seen: seen(), unusable: unusable(), stays: None }),
+                "broken".to_owned(),
+            ),
         ] {
             let of = |account| (target(account), decision.clone());
             let plan = Plan { decisions: [of(1), of(2)].into(), ..Plan::default() };

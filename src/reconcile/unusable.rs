@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use tracing::error;
 
 use super::{Keeper, Manner, Part};

@@ -94,7 +94,7 @@ mod tests {
         );
         check(
             r#",{"Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"},"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":["o-exampleorgid/r-exam/ou-exam-workload/*"]}}}"#,
-            expect!["unclear: statement 2 may or may not grant it, because of its Condition"],
+            expect!["not granted: no statement gives kms:Decrypt"],
         );
     }
 

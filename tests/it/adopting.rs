@@ -330,8 +330,8 @@ async fn what_is_broken_and_was_adopted_is_not_given_up() {
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-        x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline
-        0 changed, 0 held, 0 in sync, 1 broken"#]],
+            x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+            0 changed, 0 held, 0 in sync, 1 broken"#]],
     );
     world.quiet(&[PAYMENTS]).await;
 }

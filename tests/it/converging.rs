@@ -353,11 +353,12 @@ async fn models_and_guarding_are_enforced_as_written_and_their_order_means_nothi
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
-        the schedule looks at everything
-        300000000001/ap-southeast-2 enforced apbase1a2b3c:2 models ALL except amazon.titan-embed-text-v2:0, amazon.titan-text-express-v1 guarding system comprehensive, messages selective
-        300000000001/us-east-1 enforced usbase1a2b3c:2 models ALL except amazon.titan-embed-text-v2:0, amazon.titan-text-express-v1 guarding system comprehensive, messages selective
-        2 writes
-    "#]],
+            the schedule looks at everything
+            300000000001/ap-southeast-2 enforced apbase1a2b3c:2 models ALL except amazon.titan-embed-text-v2:0, amazon.titan-text-express-v1 guarding system comprehensive, messages selective
+            300000000001/eu-west-1 in_sync, adopted: eubase1a2b3c:2 models ALL except amazon.titan-embed-text-v2:0, amazon.titan-text-express-v1 guarding system comprehensive, messages selective
+            300000000001/us-east-1 enforced usbase1a2b3c:2 models ALL except amazon.titan-embed-text-v2:0, amazon.titan-text-express-v1 guarding system comprehensive, messages selective
+            2 writes
+        "#]],
     );
 
     let put = world.server.with(|model| model.enforcement(PAYMENTS, US).cloned()).unwrap();

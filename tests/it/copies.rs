@@ -170,8 +170,8 @@ async fn auditing_makes_no_copy() {
     check(
         &report,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: mode audit doesn't write this
-        0 changed, 1 held, 0 in sync"#]],
+            ? 300000000001/eu-west-1 would copy corporate:2 (create the copy)
+            0 changed, 0 held, 0 in sync, 1 would be enforced"#]],
     );
     assert_eq!(world.writes(), [""; 0]);
 }

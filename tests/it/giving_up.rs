@@ -138,8 +138,8 @@ async fn the_first_look_is_reported_and_a_later_one_that_agrees_releases() {
     check(
         &first,
         expect![[r#"
-        x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
-        0 changed, 0 held, 0 in sync, 1 broken"#]],
+            x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+            0 changed, 0 held, 0 in sync, 1 broken"#]],
     );
     // Too soon: nothing is certain by being asked twice in a row.
     age(&world, 200).await;
@@ -153,8 +153,8 @@ async fn the_first_look_is_reported_and_a_later_one_that_agrees_releases() {
     check(
         &report,
         expect![[r#"
-        - 300000000001/eu-west-1 release eubase1a2b3c:2 (broken: guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline)
-        1 changed, 0 held, 0 in sync"#]],
+            - 300000000001/eu-west-1 release eubase1a2b3c:2 (broken: guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one)
+            1 changed, 0 held, 0 in sync"#]],
     );
     assert_eq!(world.writes(), [format!("{DELETE} {PAYMENTS}/{EU}")]);
     assert!(!report.is_converged() && !report.unfinished().is_empty(), "{report}");
@@ -202,8 +202,8 @@ async fn more_than_the_limits_allow_is_released_only_when_somebody_approved() {
     check(
         &report,
         expect![[r#"
-        x 111111111111/eu-west-1, 222222222222/eu-west-1, 300000000001/eu-west-1, 300000000002/eu-west-1, 300000000003/eu-west-1, 300000000004/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline; `on_unusable: release` would release 6 targets, more than max_releases of the limits allows: restore the guardrail, or approve 42d1101463ca6af4 to release them
-        0 changed, 0 held, 15 in sync, 6 broken, 1 account skipped"#]],
+            x 111111111111/eu-west-1, 222222222222/eu-west-1, 300000000001/eu-west-1, 300000000002/eu-west-1, 300000000003/eu-west-1, 300000000004/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` would release 6 targets, more than max_releases of the limits allows: restore the guardrail, or approve 42d1101463ca6af4 to release them
+            0 changed, 0 held, 15 in sync, 6 broken, 1 account skipped"#]],
     );
     assert_eq!(world.writes(), [""; 0]);
     // Nor one at a time: they count together, whoever looks.

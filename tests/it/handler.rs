@@ -62,6 +62,8 @@ async fn a_bare_event_is_answered_with_the_report() {
                 "counts": {
                   "enforced": 1
                 },
+                "handed_back": [],
+                "placement_decided": null,
                 "policies": [],
                 "revision": "REVISION",
                 "skipped": {},
@@ -69,6 +71,7 @@ async fn a_bare_event_is_answered_with_the_report() {
                 "targets": [
                   {
                     "account": "300000000001",
+                    "change": "enforce",
                     "enforced": "eubase1a2b3c:2",
                     "reason": null,
                     "region": "eu-west-1",
@@ -222,41 +225,41 @@ async fn a_baseline_that_cannot_be_used_is_an_error_and_releases_nothing() {
     check(
         &ends,
         expect![[r#"
-        BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
-        ssm:/guardrail-keeper/baseline:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
-        ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
-        ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
-        4 problems in ssm:/guardrail-keeper/baseline
-        BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
-        ssm:/guardrail-keeper/baseline:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
-        ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
-        ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
-        4 problems in ssm:/guardrail-keeper/baseline
-        {"batchItemFailures":[{"itemIdentifier":"sweep"}]}
+            BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
+            ssm:/guardrail-keeper/baseline:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
+            ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+            ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+            4 problems in ssm:/guardrail-keeper/baseline
+            BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
+            ssm:/guardrail-keeper/baseline:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
+            ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+            ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+            4 problems in ssm:/guardrail-keeper/baseline
+            {"batchItemFailures":[{"itemIdentifier":"sweep"}]}
 
-        BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
-        1 problem in ssm:/guardrail-keeper/baseline
-        BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
-        1 problem in ssm:/guardrail-keeper/baseline
-        {"batchItemFailures":[{"itemIdentifier":"sweep"}]}
+            BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
+            1 problem in ssm:/guardrail-keeper/baseline
+            BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
+            1 problem in ssm:/guardrail-keeper/baseline
+            {"batchItemFailures":[{"itemIdentifier":"sweep"}]}
 
-        BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
-        ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
-        ssm:/guardrail-keeper/baseline:1:1: version: missing; write version: 1
-        3 problems in ssm:/guardrail-keeper/baseline
-        BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
-        ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
-        ssm:/guardrail-keeper/baseline:1:1: version: missing; write version: 1
-        3 problems in ssm:/guardrail-keeper/baseline
-        {"batchItemFailures":[{"itemIdentifier":"sweep"}]}
+            BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+            ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+            ssm:/guardrail-keeper/baseline:1:1: version: missing; write version: 2
+            3 problems in ssm:/guardrail-keeper/baseline
+            BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+            ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+            ssm:/guardrail-keeper/baseline:1:1: version: missing; write version: 2
+            3 problems in ssm:/guardrail-keeper/baseline
+            {"batchItemFailures":[{"itemIdentifier":"sweep"}]}
 
-        BaselineInvalid: ssm:/guardrail-keeper/baseline:5:47: assignments[0].guardrail: no guardrail of this document is called "corporate"; add it to guardrails
-        1 problem in ssm:/guardrail-keeper/baseline
-        BaselineInvalid: ssm:/guardrail-keeper/baseline:5:47: assignments[0].guardrail: no guardrail of this document is called "corporate"; add it to guardrails
-        1 problem in ssm:/guardrail-keeper/baseline
-        {"batchItemFailures":[{"itemIdentifier":"sweep"}]}
+            BaselineInvalid: ssm:/guardrail-keeper/baseline:5:47: assignments[0].guardrail: no guardrail of this document is called "corporate"; add it to guardrails
+            1 problem in ssm:/guardrail-keeper/baseline
+            BaselineInvalid: ssm:/guardrail-keeper/baseline:5:47: assignments[0].guardrail: no guardrail of this document is called "corporate"; add it to guardrails
+            1 problem in ssm:/guardrail-keeper/baseline
+            {"batchItemFailures":[{"itemIdentifier":"sweep"}]}
 
-    "#]],
+        "#]],
     );
 
     world.server.fault(Fault::new(FaultKind::Denied { message: "No.".to_owned() }).operation("GetParameter"));

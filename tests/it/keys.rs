@@ -50,12 +50,16 @@ async fn a_key_that_admits_no_member_holds_the_enforcement_and_says_what_to_add(
     let world = World::of(&europe_only()).world(encrypted).start().await;
     put_key(&world, key(KeyState::Enabled, false));
     let report = world.look_at(&[PAYMENTS]).await;
-    check(&report, expect![[""]]);
+    check(&report, expect![[r#"
+        ! 300000000001/eu-west-1 held: its KMS key arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 does not let this account decrypt (not granted: no statement gives kms:Decrypt): allow kms:Decrypt to the organization in the key policy
+        0 changed, 1 held, 0 in sync"#]]);
     assert_eq!(puts(&world), 0);
     // The cure that it names is one.
     put_key(&world, key(KeyState::Enabled, true));
     let report = world.look_at(&[PAYMENTS]).await;
-    check(&report, expect![[""]]);
+    check(&report, expect![[r#"
+        + 300000000001/eu-west-1 enforce corporate:2
+        1 changed, 0 held, 0 in sync"#]]);
     world.quiet(&[PAYMENTS]).await;
 }
 
@@ -69,7 +73,9 @@ async fn a_key_that_aws_takes_from_no_other_account_is_found_out_by_the_probe() 
         .await;
     put_key(&world, key(KeyState::Enabled, true));
     let report = world.look_at(&[PAYMENTS]).await;
-    check(&report, expect![[""]]);
+    check(&report, expect![[r#"
+        ! 300000000001/eu-west-1 held: the account can't apply the guardrail, so enforcing it would break its calls: ApplyGuardrail: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 because the key belongs to another account; the guardrail is encrypted with arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555, so the member role, like every caller, needs kms:Decrypt on it (denied)
+        0 changed, 1 held, 0 in sync"#]]);
     assert_eq!(puts(&world), 0);
 }
 
@@ -88,7 +94,9 @@ async fn a_role_that_may_not_decrypt_is_told_with_the_key() {
         }
     });
     let report = world.look_at(&[PAYMENTS]).await;
-    check(&report, expect![[""]]);
+    check(&report, expect![[r#"
+        ! 300000000001/eu-west-1 held: the account can't apply the guardrail, so enforcing it would break its calls: ApplyGuardrail: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 with an explicit deny in an identity-based policy; the guardrail is encrypted with arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555, so the member role, like every caller, needs kms:Decrypt on it (denied)
+        0 changed, 1 held, 0 in sync"#]]);
     assert_eq!(puts(&world), 0);
 }
 
@@ -100,7 +108,9 @@ async fn a_key_that_is_switched_off_makes_its_enforcements_broken_and_releases_n
     let _ = world.look_at(&[PAYMENTS]).await;
     put_key(&world, key(KeyState::Disabled, true));
     let report = world.look_at(&[PAYMENTS]).await;
-    check(&report, expect![[""]]);
+    check(&report, expect![[r#"
+        x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but its KMS key arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 is Disabled, so every call under it would fail: enable the key, or publish a version without it
+        0 changed, 0 held, 0 in sync, 1 broken"#]]);
     assert!(world.server.with(|model| model.enforcement(PAYMENTS, EU).is_some()), "nothing was released");
     put_key(&world, key(KeyState::Enabled, true));
     world.quiet(&[PAYMENTS]).await;

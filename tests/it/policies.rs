@@ -253,9 +253,9 @@ async fn auditing_writes_no_policy() {
     check(
         &report,
         expect![[r#"
-        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: mode audit doesn't write this
-        ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-        0 changed, 2 held, 0 in sync"#]],
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: mode audit doesn't write this
+            ? 300000000001/eu-west-1 would enforce corporate:2
+            0 changed, 1 held, 0 in sync, 1 would be enforced"#]],
     );
     assert_eq!(world.writes(), [""; 0]);
 }

@@ -190,10 +190,10 @@ async fn what_was_given_up_is_unguarded() {
         &ran,
         expect![[r#"
             1 target
-                  1 unguarded
+                  1 broken
             oldest look: under a minute ago, 300000000001/eu-west-1
 
-            unguarded   300000000001/eu-west-1  under a minute ago: corporate is wanted, and nothing is enforced: guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline
+            broken      300000000001/eu-west-1  under a minute ago: guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
             baseline 4a0d490ce5a8ce07, mode sync
             exit 1
         "#]],
@@ -499,7 +499,7 @@ async fn mistakes_are_told_and_are_never_green() {
             exit 1
             $ status --state splendid
             stderr: error: invalid value 'splendid' for '--state <STATE>'
-            stderr:   [possible values: broken, unguarded, failed, unknown, held, contested, stale, copied, left-behind, left-alone, enforced, replaced, released, in-sync]
+            stderr:   [possible values: broken, unguarded, failed, unknown, held, would-replace, would-enforce, would-release, contested, stale, copied, left-behind, left-alone, enforced, replaced, released, in-sync]
             stderr: 
             stderr: For more information, try '--help'.
             exit 2

@@ -160,40 +160,40 @@ fn table_for_what_others_made_and_what_is_wanted_is_gone_and_may_be_released() {
     check_existing(
         |existing| wanted(Some(gone()), existing, OnUnusable::Release),
         &expect![[r#"
-        Keep
-          equal                    | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          equal, nobody told       | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          equal, only intended     | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          other                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          adopted                  | hand back base:2 (adopted earlier, made by alice: `existing: keep`); broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          adopted, nobody told     | hand back base:2 (adopted earlier, made by somebody else: `existing: keep`); broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          adopted, old             | hand back base:1 (adopted earlier, made by alice: `existing: keep`); held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          adopted, changed         | hand back base:2 (adopted earlier, made by alice: `existing: keep`); held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          adopted, by us after all | release base:2 (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
-          adopted, removed         | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        Adopt
-          equal                    | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          equal, nobody told       | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          equal, only intended     | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          other                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          adopted                  | release base:2 (adopted, made by alice) (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
-          adopted, nobody told     | release base:2 (adopted, made by somebody else) (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
-          adopted, old             | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          adopted, changed         | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          adopted, by us after all | release base:2 (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
-          adopted, removed         | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-        Replace
-          equal                    | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          equal, nobody told       | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          equal, only intended     | broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          other                    | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          adopted                  | release base:2 (adopted, made by alice) (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
-          adopted, nobody told     | release base:2 (adopted, made by somebody else) (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
-          adopted, old             | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          adopted, changed         | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-          adopted, by us after all | release base:2 (broken: guardrail base has no version 2 in this Region: publish it, or correct the baseline)
-          adopted, removed         | held: guardrail base has no version 2 in this Region: publish it, or correct the baseline
-    "#]],
+            Keep
+              equal                    | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              equal, nobody told       | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              equal, only intended     | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              other                    | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              adopted                  | hand back base:2 (adopted earlier, made by alice: `existing: keep`); broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              adopted, nobody told     | hand back base:2 (adopted earlier, made by somebody else: `existing: keep`); broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              adopted, old             | hand back base:1 (adopted earlier, made by alice: `existing: keep`); held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              adopted, changed         | hand back base:2 (adopted earlier, made by alice: `existing: keep`); held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              adopted, by us after all | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+              adopted, removed         | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            Adopt
+              equal                    | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              equal, nobody told       | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              equal, only intended     | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              other                    | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              adopted                  | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+              adopted, nobody told     | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+              adopted, old             | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              adopted, changed         | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              adopted, by us after all | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+              adopted, removed         | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+            Replace
+              equal                    | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              equal, nobody told       | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              equal, only intended     | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              other                    | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              adopted                  | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+              adopted, nobody told     | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+              adopted, old             | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              adopted, changed         | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              adopted, by us after all | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+              adopted, removed         | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+        "#]],
     );
 }
 
@@ -215,17 +215,17 @@ fn an_adoption_is_a_line_of_the_plan_and_so_is_what_is_handed_back() {
         1 to change, 0 held, 0 in sync
         under audit: = 300000000001/eu-west-1 in sync: made by arn:aws:sts::300000000001:assumed-role/Admin/alice; to be adopted, which mode audit doesn't do
         0 to change, 0 held, 1 in sync
-        [{"account":"300000000001","decision":"adopt","from":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"},"reason":null,"region":"eu-west-1","to":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"}}]
+        [{"account":"300000000001","decision":"adopt","from":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"},"reason":null,"region":"eu-west-1","to":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"},"wanted":null}]
 
         0 to change, 0 held, 1 in sync
         under audit: 0 to change, 0 held, 1 in sync
-        [{"account":"300000000001","decision":"in-sync","from":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"},"reason":"made by arn:aws:sts::300000000001:assumed-role/Admin/alice, kept","region":"eu-west-1","to":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"}}]
+        [{"account":"300000000001","decision":"in-sync","from":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"},"reason":"made by arn:aws:sts::300000000001:assumed-role/Admin/alice, kept","region":"eu-west-1","to":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"},"wanted":null}]
 
         = 300000000001/eu-west-1 hand back base:2 (adopted earlier, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: keep`)
         0 to change, 0 held, 1 in sync, 1 handed back
         under audit: = 300000000001/eu-west-1 hand back base:2 (adopted earlier, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: keep`)
         0 to change, 0 held, 1 in sync, 1 handed back
-        [{"account":"300000000001","decision":"in-sync","from":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"},"reason":"made by arn:aws:sts::300000000001:assumed-role/Admin/alice, kept","region":"eu-west-1","to":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"}}]
+        [{"account":"300000000001","decision":"in-sync","from":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"},"reason":"made by arn:aws:sts::300000000001:assumed-role/Admin/alice, kept","region":"eu-west-1","to":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"},"wanted":null}]
 
     "#]].assert_eq(&text);
 }
