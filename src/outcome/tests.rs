@@ -533,7 +533,7 @@ fn what_somebody_else_made_is_told_when_it_changes_hands() {
     let mut report = one(TargetReport::Decided(Decision::InSync(InSync::default())), None);
     report.handed_back.insert(here(), back);
     let events = told(&report);
-    assert_eq!(names(&events), ["Enforcement Handed Back"]);
+    assert_eq!(names(&events), ["Enforcement Handed Back existing_keep"]);
     let [event] = delivered(&events).try_into().unwrap();
     assert_eq!(event["detail"]["guardrail"]["version"], "2");
     assert_eq!(event["detail"]["present"]["version"], "1");

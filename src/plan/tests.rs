@@ -739,12 +739,12 @@ fn law_a_mode_only_takes_changes_away() {
                 Decision::Broken(Broken { seen, unusable, stays: Some(HoldReason::Mode { .. }) })
                     if before.decisions.get(target) != Some(decision) =>
                 {
-                    let Some(Decision::Change(Change::Release { from, broken, .. })) =
-                        before.decisions.get(target)
-                    else {
-                        panic!("{target} was nothing to release")
+                    let before = match before.decisions.get(target) {
+                        Some(Decision::Change(Change::Release { from, broken: Some(unusable), .. })) => (from, unusable),
+                        Some(Decision::Broken(Broken { seen, unusable, stays: Some(_) })) => (seen, unusable),
+                        other => panic!("{target} was nothing to release: {other:?}"),
                     };
-                    assert_eq!((from, broken.as_ref()), (seen, Some(unusable)));
+                    assert_eq!(before, (seen, unusable));
                 }
                 Decision::InSync(InSync { kept: Some(kept), .. }) if kept.would_adopt => {
                     let before = &before.decisions[target];

@@ -10,6 +10,7 @@ use crate::template;
 
 const STACK: &[(&str, &str)] = &[
     ("AWS::Region", "eu-central-1"),
+    ("AWS::StackName", "guardrail-keeper"),
     ("AWS::StackId", "arn:aws:cloudformation:eu-central-1:111111111111:stack/guardrail-keeper/0a1b2c3d-0000"),
     ("FunctionRole.Arn", "arn:aws:iam::111111111111:role/GuardrailKeeper"),
     ("Tasks", "https://sqs.eu-central-1.amazonaws.com/111111111111/guardrail-keeper-tasks.fifo"),

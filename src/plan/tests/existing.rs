@@ -265,11 +265,12 @@ fn adoptions_count_as_replacements_and_those_of_a_revision_over_its_limits_wait(
 /// A plan that releases what was adopted, and the record of it.
 fn releasing(broken: bool, awaited: Option<Awaited>) -> (Plan, Records) {
     let record = Record { awaited, ..adopted(enforcement("base", 2)) };
-    let wish = match broken {
-        false => Wish::Nothing { existing: Existing::Adopt },
+    let (wish, record) = match broken {
+        false => (Wish::Nothing { existing: Existing::Adopt }, record),
         true => {
             let unusable = Unusable::NotReady { status: "FAILED".to_owned() };
-            wanted(Some(unusable), Existing::Adopt, OnUnusable::Release)
+            let record = found(&unusable.code(), record);
+            (wanted(Some(unusable), Existing::Adopt, OnUnusable::Release), record)
         }
     };
     let plan = planned(&wish, &seen(enforcement("base", 2), None, Some(ADMIN)), &record);
