@@ -123,28 +123,41 @@ pub(crate) fn refuses_reference(failure: &Failure, guardrail: &GuardrailArn) -> 
     }
 }
 
+/// The header under which an answer carries the endpoint that it came from, once it is here.
+pub(super) const ENDPOINT: &str = "x-guardrail-keeper-endpoint";
+
+/// An error of the way to AWS, and where that leads.
+#[derive(Debug, thiserror::Error)]
+#[error("{endpoint}")]
+pub(super) struct At {
+    /// `https://host:port`.
+    pub(super) endpoint: String,
+    /// What went wrong.
+    pub(super) source: aws_smithy_runtime_api::box_error::BoxError,
+}
+
+// How messages begin that aren't AWS's own. `trouble` tells them apart by that.
+const TIMED_OUT: &str = "timed out";
+const UNREACHED: &str = "could not be reached";
+const NO_ENDPOINT: &str = "no such endpoint";
+const ODD_ENDPOINT: &str = "the endpoint that is set is no address";
+const NO_CODE: &str = "an error without a code";
+const NO_REGION: &str = "no Region is set";
+const NO_CREDENTIALS: &str = "no credentials were found";
+const BAD_CREDENTIALS: &str = "the credentials could not be loaded";
+
 /// What an error of one operation means.
 pub(crate) fn failure<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let (category, message) = match error {
-        SdkError::TimeoutError(_) => (Category::Transient, "timed out".to_owned()),
-        SdkError::DispatchFailure(dispatch) => {
-            let detail = chain(error);
-            if detail.contains("dns error") {
-                let message = "no such endpoint: the service may not be offered in this Region".to_owned();
-                (Category::Rejected, message)
-            } else if dispatch.is_timeout() {
-                (Category::Transient, "timed out".to_owned())
-            } else if dispatch.is_user() {
-                (Category::Rejected, detail)
-            } else {
-                (Category::Transient, format!("could not be reached: {detail}"))
-            }
-        }
-        SdkError::ResponseError(_) => {
-            (Category::Transient, "the answer was cut short or unreadable".to_owned())
+        SdkError::TimeoutError(_) => (Category::Transient, TIMED_OUT.to_owned()),
+        SdkError::DispatchFailure(dispatch) => undelivered(error, dispatch.is_timeout(), dispatch.is_user()),
+        SdkError::ResponseError(response) => {
+            let from = response.raw().headers().get(ENDPOINT);
+            let from = from.map(|endpoint| format!(", from {endpoint}")).unwrap_or_default();
+            (Category::Transient, format!("the answer was cut short or unreadable{from}"))
         }
         SdkError::ServiceError(service) => match service.err().code() {
             Some(code) => {
@@ -152,12 +165,51 @@ where
             }
             // An answer without a code comes from something between AWS and us.
             None => {
-                (Category::Transient, format!("an error without a code, HTTP {}", service.raw().status()))
+                let from = service.raw().headers().get(ENDPOINT);
+                let from = from.map(|endpoint| format!(", from {endpoint}")).unwrap_or_default();
+                (Category::Transient, format!("{NO_CODE}, HTTP {}{from}", service.raw().status()))
             }
         },
         SdkError::ConstructionFailure(_) | _ => (Category::Rejected, chain(error)),
     };
     Failure { category, operation: operation.to_owned(), message }
+}
+
+/// What it means that a call got no answer, or could not be made.
+fn undelivered(
+    error: &(dyn std::error::Error + 'static),
+    is_timeout: bool,
+    is_user: bool,
+) -> (Category, String) {
+    let detail = chain(error);
+    let causes = || std::iter::successors(Some(error), |error| error.source());
+    let endpoint = causes().find_map(|cause| cause.downcast_ref::<At>()).map(|at| at.endpoint.as_str());
+    let at = |word: &str| endpoint.map(|endpoint| format!(" {word}{endpoint}")).unwrap_or_default();
+    if detail.contains("dns error") {
+        (
+            Category::Rejected,
+            format!("{NO_ENDPOINT}{}: the service may not be offered in this Region", at("")),
+        )
+    } else if is_timeout {
+        (Category::Transient, format!("{TIMED_OUT}{}", at("at ")))
+    } else if endpoint.is_some() && !is_user {
+        // What is deepest says it best: "Connection refused", "invalid peer certificate".
+        let cause = causes().last().map(ToString::to_string).unwrap_or_default();
+        (Category::Transient, format!("{UNREACHED}{}: {}", at("at "), shortened(&cause)))
+    } else if detail.contains("missing signing region") || detail.contains("Missing Region") {
+        (Category::Rejected, NO_REGION.to_owned())
+    } else if let Some((_, rest)) = detail.split_once("failed to apply endpoint `") {
+        let endpoint = rest.split('`').next().unwrap_or_default();
+        (Category::Rejected, format!("{ODD_ENDPOINT}: `{endpoint}`, and not http://… or https://…"))
+    } else if detail.contains("no credentials found") || detail.contains("IMDS") {
+        (Category::Transient, NO_CREDENTIALS.to_owned())
+    } else if let Some((_, why)) = detail.split_once("while loading credentials: ") {
+        (Category::Transient, format!("{BAD_CREDENTIALS}: {why}"))
+    } else if is_user {
+        (Category::Rejected, detail)
+    } else {
+        (Category::Transient, format!("{UNREACHED}: {detail}"))
+    }
 }
 
 /// What an error means that comes with one entry of a batch, in an answer that is none itself.
@@ -235,6 +287,91 @@ fn category_of(code: &str) -> Category {
     Category::Rejected
 }
 
+/// The key, its secret or its token isn't one that AWS knows.
+#[cfg(feature = "cli")]
+const UNKNOWN_KEYS: &[&str] = &[
+    "AuthFailure",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// What stands between a person's terminal and AWS, where that person can put it right.
+#[cfg(feature = "cli")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// There are no credentials.
+    NoCredentials,
+    /// There are some, and what should give them doesn't.
+    BadCredentials,
+    /// They have expired.
+    ExpiredCredentials,
+    /// AWS doesn't know them.
+    UnknownCredentials,
+    /// The clocks of this machine and of AWS differ by minutes.
+    WrongClock,
+    /// No Region is set.
+    NoRegion,
+    /// No host has the name of the endpoint.
+    NoEndpoint,
+    /// The endpoint that is set isn't an address.
+    OddEndpoint,
+    /// Nothing answers.
+    Unreached,
+    /// Something answers that isn't AWS.
+    NotAws,
+    /// The account is in no organization.
+    NoOrganization,
+    /// The caller may not.
+    Denied,
+    /// There is no such thing.
+    Missing,
+}
+
+/// What a failure is for somebody whose credentials, Region or endpoint may be wrong; `None` where it is
+/// none of that.
+#[cfg(feature = "cli")]
+pub fn trouble(failure: &Failure) -> Option<Trouble> {
+    let message = failure.message.as_str();
+    let ours = [
+        (NO_CREDENTIALS, Trouble::NoCredentials),
+        (BAD_CREDENTIALS, Trouble::BadCredentials),
+        (NO_REGION, Trouble::NoRegion),
+        (NO_ENDPOINT, Trouble::NoEndpoint),
+        (ODD_ENDPOINT, Trouble::OddEndpoint),
+        (UNREACHED, Trouble::Unreached),
+        (TIMED_OUT, Trouble::Unreached),
+        (NO_CODE, Trouble::NotAws),
+    ];
+    if let Some((_, trouble)) = ours.iter().find(|(begin, _)| message.starts_with(begin)) {
+        return Some(*trouble);
+    }
+    let (code, said) = message.split_once(':').unwrap_or((message, ""));
+    let is = |codes: &[&str]| codes.contains(&code);
+    let is_late = said.contains("Signature expired") || said.contains("Signature not yet current");
+    if is(&["RequestExpired", "RequestTimeTooSkewed"]) || is_late {
+        Some(Trouble::WrongClock)
+    } else if is(&["ExpiredToken", "ExpiredTokenException"]) {
+        Some(Trouble::ExpiredCredentials)
+    } else if is(UNKNOWN_KEYS) {
+        Some(Trouble::UnknownCredentials)
+    } else if is(&["AWSOrganizationsNotInUseException"]) {
+        Some(Trouble::NoOrganization)
+    } else if is(DENIED) {
+        Some(Trouble::Denied)
+    } else if is(MISSING) {
+        Some(Trouble::Missing)
+    } else {
+        None
+    }
+}
+
 /// What went wrong, and what that came from. The SDK's own form appends everything it knows as
 /// `Debug`, which nobody reads in a report.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
@@ -278,6 +415,39 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for code in [TRANSIENT, NOT_READY, DENIED, GONE].concat() {
             assert!(seen.insert(code), "{code} is listed twice");
+        }
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn what_a_person_can_put_right_is_told_by_the_code() {
+        let told = |message: &str| trouble(&Failure::transient("GetCallerIdentity", message));
+        for (message, expected) in [
+            ("no credentials were found", Some(Trouble::NoCredentials)),
+            ("the credentials could not be loaded: no SSO token", Some(Trouble::BadCredentials)),
+            (
+                "ExpiredToken: The security token included in the request is expired",
+                Some(Trouble::ExpiredCredentials),
+            ),
+            ("InvalidClientTokenId: The security token is invalid.", Some(Trouble::UnknownCredentials)),
+            ("SignatureDoesNotMatch: The request signature we calculated", Some(Trouble::UnknownCredentials)),
+            (
+                "SignatureDoesNotMatch: Signature expired: 20261129T010000Z is now earlier",
+                Some(Trouble::WrongClock),
+            ),
+            ("InvalidSignatureException: Signature not yet current", Some(Trouble::WrongClock)),
+            ("no Region is set", Some(Trouble::NoRegion)),
+            ("no such endpoint https://x: the service", Some(Trouble::NoEndpoint)),
+            ("could not be reached at http://x: Connection refused", Some(Trouble::Unreached)),
+            ("timed out", Some(Trouble::Unreached)),
+            ("an error without a code, HTTP 404, from http://x", Some(Trouble::NotAws)),
+            ("AWSOrganizationsNotInUseException: not a member", Some(Trouble::NoOrganization)),
+            ("AccessDenied: User: x is not authorized", Some(Trouble::Denied)),
+            ("ParameterNotFound: no message", Some(Trouble::Missing)),
+            ("ThrottlingException: Rate exceeded", None),
+            ("ValidationException: ExpiredToken: quoted only", None),
+        ] {
+            assert_eq!(told(message), expected, "{message}");
         }
     }
 
