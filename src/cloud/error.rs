@@ -3,12 +3,18 @@
 //! Told by code, never by HTTP status: Bedrock answers a conflict and a validation error with the
 //! same 400 (Bedrock service model).
 
+mod undelivered;
+
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::failure::{Category, Failure};
 use crate::ids::GuardrailArn;
+pub(super) use undelivered::{At, ENDPOINT};
+#[cfg(feature = "cli")]
+use undelivered::{BAD_CREDENTIALS, NO_CREDENTIALS, NO_ENDPOINT, NO_REGION, ODD_ENDPOINT, UNREACHED};
+use undelivered::{NO_CODE, TIMED_OUT, undelivered};
 
 /// The same call may work later.
 const TRANSIENT: &[&str] = &[
@@ -123,29 +129,6 @@ pub(crate) fn refuses_reference(failure: &Failure, guardrail: &GuardrailArn) -> 
     }
 }
 
-/// The header under which an answer carries the endpoint that it came from, once it is here.
-pub(super) const ENDPOINT: &str = "x-guardrail-keeper-endpoint";
-
-/// An error of the way to AWS, and where that leads.
-#[derive(Debug, thiserror::Error)]
-#[error("{endpoint}")]
-pub(super) struct At {
-    /// `https://host:port`.
-    pub(super) endpoint: String,
-    /// What went wrong.
-    pub(super) source: aws_smithy_runtime_api::box_error::BoxError,
-}
-
-// How messages begin that aren't AWS's own. `trouble` tells them apart by that.
-const TIMED_OUT: &str = "timed out";
-const UNREACHED: &str = "could not be reached";
-const NO_ENDPOINT: &str = "no such endpoint";
-const ODD_ENDPOINT: &str = "the endpoint that is set is no address";
-const NO_CODE: &str = "an error without a code";
-const NO_REGION: &str = "no Region is set";
-const NO_CREDENTIALS: &str = "no credentials were found";
-const BAD_CREDENTIALS: &str = "the credentials could not be loaded";
-
 /// What an error of one operation means.
 pub(crate) fn failure<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Failure
 where
@@ -173,43 +156,6 @@ where
         SdkError::ConstructionFailure(_) | _ => (Category::Rejected, chain(error)),
     };
     Failure { category, operation: operation.to_owned(), message }
-}
-
-/// What it means that a call got no answer, or could not be made.
-fn undelivered(
-    error: &(dyn std::error::Error + 'static),
-    is_timeout: bool,
-    is_user: bool,
-) -> (Category, String) {
-    let detail = chain(error);
-    let causes = || std::iter::successors(Some(error), |error| error.source());
-    let endpoint = causes().find_map(|cause| cause.downcast_ref::<At>()).map(|at| at.endpoint.as_str());
-    let at = |word: &str| endpoint.map(|endpoint| format!(" {word}{endpoint}")).unwrap_or_default();
-    if detail.contains("dns error") {
-        (
-            Category::Rejected,
-            format!("{NO_ENDPOINT}{}: the service may not be offered in this Region", at("")),
-        )
-    } else if is_timeout {
-        (Category::Transient, format!("{TIMED_OUT}{}", at("at ")))
-    } else if endpoint.is_some() && !is_user {
-        // What is deepest says it best: "Connection refused", "invalid peer certificate".
-        let cause = causes().last().map(ToString::to_string).unwrap_or_default();
-        (Category::Transient, format!("{UNREACHED}{}: {}", at("at "), shortened(&cause)))
-    } else if detail.contains("missing signing region") || detail.contains("Missing Region") {
-        (Category::Rejected, NO_REGION.to_owned())
-    } else if let Some((_, rest)) = detail.split_once("failed to apply endpoint `") {
-        let endpoint = rest.split('`').next().unwrap_or_default();
-        (Category::Rejected, format!("{ODD_ENDPOINT}: `{endpoint}`, and not http://… or https://…"))
-    } else if detail.contains("no credentials found") || detail.contains("IMDS") {
-        (Category::Transient, NO_CREDENTIALS.to_owned())
-    } else if let Some((_, why)) = detail.split_once("while loading credentials: ") {
-        (Category::Transient, format!("{BAD_CREDENTIALS}: {why}"))
-    } else if is_user {
-        (Category::Rejected, detail)
-    } else {
-        (Category::Transient, format!("{UNREACHED}: {detail}"))
-    }
 }
 
 /// What an error means that comes with one entry of a batch, in an answer that is none itself.
