@@ -2,6 +2,7 @@
 //!
 //! Results go to stdout, everything else to stderr. Colour and progress bars appear on terminals only.
 
+mod advice;
 mod apply;
 mod approve;
 mod asking;
@@ -26,8 +27,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cloud::{Access, Patience};
 use crate::ids::{AccountId, Region};
-use crate::reconcile::everything;
+use crate::reconcile::{Keeper, Stopped, everything};
 use crate::settings::{BaselineSource, InvalidSettings, LedgerSource, Purpose, Settings};
 use crate::trigger::{Accounts, Regions, Scope};
 
@@ -148,7 +150,7 @@ pub async fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            output::error(&error);
+            output::error(&advice::told(&error, &std::env::vars().collect()));
             ExitCode::from(if error.is::<InvalidSettings>() || error.is::<Unfit>() { USAGE } else { STOPPED })
         }
     }
@@ -162,6 +164,17 @@ fn settings(baseline: Option<BaselineSource>) -> Result<Settings, InvalidSetting
         output::warning(&unknown);
     }
     Ok(settings)
+}
+
+/// Connects to AWS as the environment says.
+async fn connect(settings: Settings) -> Result<Keeper, Stopped> {
+    connect_with(settings, Patience::default()).await
+}
+
+async fn connect_with(settings: Settings, patience: Patience) -> Result<Keeper, Stopped> {
+    let keeper = Keeper::connect(settings, Access::Environment, patience).await?;
+    advice::remember(&keeper);
+    Ok(keeper)
 }
 
 /// Settings that are right in themselves, and not for this command.

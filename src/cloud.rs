@@ -44,6 +44,8 @@ use crate::metrics::Calls;
 
 pub use bus::{Bus, OutcomeEvent, SOURCE};
 pub use copies::{CopyState, CopyWriter, Ensured};
+#[cfg(feature = "cli")]
+pub use error::{Trouble, trouble};
 pub use guardrails::Condition;
 #[cfg(feature = "cli")]
 pub use inspector::{Inspector, QueueSeen, RoleSeen};
@@ -185,6 +187,11 @@ impl Cloud {
     /// The account whose credentials we run with.
     pub fn own_account(&self) -> &AccountId {
         self.sessions.own_account()
+    }
+
+    /// The Region that is configured, if one is.
+    pub fn region(&self) -> Option<&str> {
+        self.sdk.region().map(AsRef::as_ref)
     }
 
     /// Credentials in an account, assumed once and kept until they are about to expire.

@@ -85,6 +85,12 @@ impl Failure {
         }
     }
 
+    /// What failed and how, without what that means for the next run: for people who stand before it.
+    pub fn said(&self) -> String {
+        let Failure { category: _, operation, message } = self;
+        format!("{operation}: {message}")
+    }
+
     /// A failure that may pass.
     pub fn transient(operation: &str, message: impl Into<String>) -> Failure {
         Failure { category: Category::Transient, operation: operation.to_owned(), message: message.into() }

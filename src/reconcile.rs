@@ -76,6 +76,8 @@ pub enum Stopped {
         reason: String,
         /// What the failure means.
         category: Category,
+        /// The call that failed, where it was one.
+        failure: Option<Box<Failure>>,
     },
     /// The baseline has problems.
     #[error(transparent)]
@@ -92,7 +94,7 @@ pub enum Stopped {
         actual: OrganizationId,
     },
     /// Our own identity could not be found out.
-    #[error("no identity: {0}")]
+    #[error("the caller's account is not known: {0}")]
     NoIdentity(Failure),
     /// The ledger could not be written.
     #[error("the ledger could not be used: {0}")]
@@ -109,6 +111,17 @@ impl Stopped {
             Stopped::WrongOrganization { .. } => "WrongOrganization",
             Stopped::NoIdentity(_) => "NoIdentity",
             Stopped::Ledger(_) => "LedgerUnusable",
+        }
+    }
+
+    /// The call that failed, where one did.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Stopped::OrganizationUnreadable(failure)
+            | Stopped::NoIdentity(failure)
+            | Stopped::Ledger(LedgerError::Table(failure)) => Some(failure),
+            Stopped::BaselineUnreadable { failure, .. } => failure.as_deref(),
+            Stopped::BaselineInvalid(_) | Stopped::WrongOrganization { .. } | Stopped::Ledger(_) => None,
         }
     }
 }
@@ -341,7 +354,21 @@ async fn text_of(origin: &BaselineSource, path: &std::path::Path) -> Result<Stri
 }
 
 fn unreadable(origin: &BaselineSource, reason: &dyn std::fmt::Display, category: Category) -> Stopped {
-    Stopped::BaselineUnreadable { origin: origin.clone(), reason: reason.to_string(), category }
+    Stopped::BaselineUnreadable {
+        origin: origin.clone(),
+        reason: reason.to_string(),
+        category,
+        failure: None,
+    }
+}
+
+fn unread(origin: &BaselineSource, failure: Failure) -> Stopped {
+    Stopped::BaselineUnreadable {
+        origin: origin.clone(),
+        reason: failure.to_string(),
+        category: failure.category,
+        failure: Some(Box::new(failure)),
+    }
 }
 
 /// A scope that a person asked for at a terminal.

@@ -11,9 +11,8 @@ use super::deployed::{self, Aim, Following, Until};
 use super::output::{self, Bar, HEADING, paint};
 use super::plan::{print, to_json};
 use super::time::Length;
-use super::{OK, Output, Target, UNFINISHED, Unfit, settings};
+use super::{OK, Output, Target, UNFINISHED, Unfit, connect, settings};
 use crate::baseline::{Baseline, Revision};
-use crate::cloud::{Access, Patience};
 use crate::plan::Counts;
 use crate::reconcile::{Ask, Keeper, Manner, Rounds, Stopped, Survey};
 use crate::report::Report;
@@ -64,7 +63,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
                        and whoever takes from it is the only one to write in an account";
         return Err(Unfit(message.to_owned()).into());
     }
-    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+    let keeper = connect(settings).await?;
     let baseline = keeper.baseline().await?;
     if let Some(revision) = &arguments.approve
         && *revision != baseline.revision

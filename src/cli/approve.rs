@@ -9,9 +9,8 @@ use serde_json::json;
 
 use super::asking::Asking;
 use super::output::{self, ADDED, paint};
-use super::{OK, Output, USAGE, deployed, durable_ledger, settings};
+use super::{OK, Output, USAGE, connect, deployed, durable_ledger, settings};
 use crate::baseline::{Limits, Revision};
-use crate::cloud::{Access, Patience};
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::limits::{Rollout, UnusableVersion};
@@ -43,7 +42,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let Some(asking) = Asking::new(*yes, *output, "approve") else { return Ok(USAGE) };
     let settings = settings(baseline.clone())?;
     durable_ledger(&settings, "approve")?;
-    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+    let keeper = connect(settings).await?;
     let baseline = keeper.baseline().await?;
     if baseline.revision != *revision {
         bail!("the baseline's revision is {}, not {revision}: read its plan first", baseline.revision);

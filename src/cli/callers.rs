@@ -6,10 +6,11 @@ use clap::Args;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
+use super::advice::Refused;
 use super::output::{self, ADDED, ALTERED, BROKEN, Bar, HEADING, QUIET, paint};
-use super::{OK, Output, UNFINISHED, Unfit, settings};
+use super::{OK, Output, UNFINISHED, Unfit, connect_with, settings};
 use crate::callers::{self, APPLY, DECRYPT, INVOKE, Lack, Need, Principal, Verdict};
-use crate::cloud::{Access, Inspector, Patience, Reader};
+use crate::cloud::{Inspector, Patience, Reader};
 use crate::failure::Failure;
 use crate::ids::{AccountId, GuardrailArn, Region, RoleName};
 use crate::reconcile::{Keeper, Step};
@@ -105,11 +106,11 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         .cloud()
         .session(account)
         .await
-        .map_err(|failure| anyhow::anyhow!("{account} can't be looked into: {failure}"))?;
+        .map_err(|failure| Refused::new(format!("{account} can't be looked into"), failure))?;
     let inspectors: Vec<(Inspector, &Asked)> =
         asked.iter().map(|one| (Inspector::new(&session, &one.region), one)).collect();
     let listed = inspectors[0].0.principals().await;
-    let all = listed.map_err(|failure| anyhow::anyhow!("who is in {account} isn't known: {failure}"))?;
+    let all = listed.map_err(|failure| Refused::new(format!("who is in {account} isn't known"), failure))?;
     let (of_services, principals): (Vec<Principal>, Vec<Principal>) =
         all.into_iter().partition(Principal::is_service_linked);
     let mut models = BTreeMap::new();
@@ -152,7 +153,7 @@ async fn connect(arguments: &Arguments) -> anyhow::Result<Keeper> {
     // IAM's simulation is throttled early.
     let patience =
         Patience { operation: std::time::Duration::from_secs(120), attempts: 10, ..Patience::default() };
-    Ok(Keeper::connect(settings, Access::Environment, patience).await?)
+    Ok(connect_with(settings, patience).await?)
 }
 
 async fn asked(keeper: &Keeper, arguments: &Arguments) -> anyhow::Result<Vec<Asked>> {

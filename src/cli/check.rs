@@ -4,9 +4,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{self, ADDED, BROKEN, paint};
-use super::{OK, Output, UNFINISHED, settings};
+use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{Baseline, InvalidBaseline, Problem, Severity};
-use crate::cloud::{Access, Patience};
 use crate::reconcile::{Keeper, Stopped};
 use crate::settings::BaselineSource;
 
@@ -30,7 +29,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let origin = settings.baseline.clone();
     let needs_aws = arguments.organization || matches!(origin, BaselineSource::Parameter(_));
     let (parsed, problems) = if needs_aws {
-        let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+        let keeper = connect(settings).await?;
         match keeper.baseline().await {
             Ok(baseline) if arguments.organization => {
                 let problems = baseline.check_organization(&keeper.whole_organization().await?);

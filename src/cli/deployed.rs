@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::advice::Refused;
 use super::output::{self, Bar};
 use super::time::Length;
 use crate::baseline::Baseline;
@@ -25,7 +25,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks for a look.
 pub(super) async fn ask(keeper: &Keeper, ask: &Ask) -> anyhow::Result<Asked> {
-    keeper.ask(ask).await.map_err(|failure| anyhow!("the deployed keeper could not be asked: {failure}"))
+    let asked = keeper.ask(ask).await;
+    Ok(asked.map_err(|failure| Refused::new("the deployed keeper could not be asked", failure))?)
 }
 
 /// Where a request was put, for people.

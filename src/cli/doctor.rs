@@ -12,9 +12,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{self, Bar};
-use super::{OK, Output, UNFINISHED, settings};
+use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{Baseline, Severity};
-use crate::cloud::{Access, Inspector, Patience};
+use crate::cloud::Inspector;
 use crate::doctor::{self, Check, Facts, Finding, Membership, Outcome, Place, Summary};
 use crate::failure::Failure;
 use crate::ids::{AccountId, Partition, Region, RoleName};
@@ -67,7 +67,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Some(role) => Settings { member_role: role.clone(), external_id: None, ..settings.clone() },
         None => settings.clone(),
     };
-    let keeper = Keeper::connect(reading, Access::Environment, Patience::default()).await?;
+    let keeper = connect(reading).await?;
     let own = Inspector::own(keeper.cloud(), None).await.map_err(Stopped::NoIdentity)?;
     let mut doctor =
         Doctor { keeper: &keeper, settings: &settings, arguments, own, copies: false, findings: Vec::new() };

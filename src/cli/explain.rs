@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 
 use super::output::{self, Bar, HEADING, QUIET, paint};
 use super::time::Age;
-use super::{OK, Output, UNFINISHED, settings};
+use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{AssignmentTarget, Baseline, Placement};
-use crate::cloud::{Access, Patience};
 use crate::ids::{AccountId, Region, Target};
 use crate::observed::Observation;
 use crate::organization::OrgPath;
 use crate::plan::{Decision, Plan};
-use crate::reconcile::{Keeper, Stopped, Survey, everything};
+use crate::reconcile::{Stopped, Survey, everything};
 use crate::record::{AccountRecord, Awaited, Fate, FoundUnusable, Origin, Record, ReleasedUnusable};
 use crate::settings::BaselineSource;
 use crate::status::{Criteria, Judged, Standing, Subject, judge};
@@ -38,7 +37,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let Arguments { account, region, baseline, output } = arguments;
     let settings = settings(baseline.clone())?;
-    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+    let keeper = connect(settings).await?;
     let baseline = keeper.baseline().await?;
     let record = keeper.ledger().account(account).await.map_err(Stopped::Ledger);
     let record = record.context("what was recorded can't be told")?;

@@ -45,16 +45,12 @@ pub(super) fn warning(text: impl fmt::Display) {
     note(format_args!("{} {text}", paint(ALTERED, "warning:")));
 }
 
-/// Why the program ends.
-pub(super) fn error(error: &anyhow::Error) {
-    let mut text = error.to_string();
-    // Some errors say what caused them, and some leave that to whoever prints them.
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !text.contains(&cause) {
-            text.push_str(&format!(": {cause}"));
-        }
-    }
+/// Why the program ends, and what there is to say besides.
+pub(super) fn error((text, rest): &(String, Vec<String>)) {
     note(format_args!("{} {text}", paint(BROKEN, "error:")));
+    for line in rest {
+        note(format_args!("  {line}"));
+    }
 }
 
 /// A line of a plan or report, its mark coloured.

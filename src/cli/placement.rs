@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use super::asking::Asking;
 use super::output::{self, ADDED, HEADING, paint};
-use super::{OK, Output, UNFINISHED, USAGE, deployed, durable_ledger, settings};
+use super::{OK, Output, UNFINISHED, USAGE, connect, deployed, durable_ledger, settings};
 use crate::baseline::{Baseline, Placement};
-use crate::cloud::{Access, Patience};
 use crate::placement::{Answer, PlacementRecord};
 use crate::reconcile::{Ask, Keeper, Stopped};
 use crate::settings::BaselineSource;
@@ -78,7 +77,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     let settings = settings(baseline.clone())?;
     durable_ledger(&settings, "placement")?;
-    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+    let keeper = connect(settings).await?;
     let baseline = keeper.baseline().await?;
     let record = keeper.ledger().placement().await.map_err(Stopped::Ledger)?;
     match (answer, asking) {

@@ -4,11 +4,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{self, Bar, QUIET, paint};
-use super::{CHANGES, OK, Output, Target, UNFINISHED, settings};
+use super::{CHANGES, OK, Output, Target, UNFINISHED, connect, settings};
 use crate::baseline::Baseline;
-use crate::cloud::{Access, Patience};
 use crate::plan::Counts;
-use crate::reconcile::{Keeper, Survey};
+use crate::reconcile::Survey;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -23,12 +22,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let keeper = Keeper::connect(
-        settings(arguments.target.baseline.clone())?,
-        Access::Environment,
-        Patience::default(),
-    )
-    .await?;
+    let keeper = connect(settings(arguments.target.baseline.clone())?).await?;
     let baseline = keeper.baseline().await?;
     let bar = Bar::new();
     let survey = keeper.survey(&baseline, &arguments.target.scope(), &|step| bar.step(step)).await?;

@@ -6,13 +6,14 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::advice::Refused;
 use super::approve;
 use super::asking::Asking;
 use super::output::{self, ADDED, Bar, HEADING, Spinner, paint};
 use super::plan::{print, to_json};
-use super::{OK, Output, UNFINISHED, USAGE, Unfit, settings};
+use super::{OK, Output, UNFINISHED, USAGE, Unfit, connect, settings};
 use crate::baseline::{Baseline, Problem, Revision, Severity};
-use crate::cloud::{Access, Parameter, Patience, STANDARD_BYTES};
+use crate::cloud::{Parameter, STANDARD_BYTES};
 use crate::limits::Extent;
 use crate::reconcile::{Keeper, Manner, Stopped, Survey, everything};
 use crate::settings::{BaselineSource, LedgerSource};
@@ -62,7 +63,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Err(invalid) => return Ok(refuse(&origin, invalid.problems(), *output)),
     };
     let remembers = settings.ledger != LedgerSource::Memory;
-    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+    let keeper = connect(settings).await?;
     let present = find(&keeper, &name).await?;
     if present.as_ref().is_some_and(|present| present.text == text) {
         return Ok(same(&name, &new.revision, *output));
@@ -111,7 +112,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 
 async fn find(keeper: &Keeper, name: &str) -> anyhow::Result<Option<Parameter>> {
     let found = keeper.parameter(name).await;
-    found.map_err(|failure| anyhow::anyhow!("{name} could not be read: {failure}"))
+    Ok(found.map_err(|failure| Refused::new(format!("{name} could not be read"), failure))?)
 }
 
 /// What would be done under the new baseline, its limits left aside: they are judged apart.
@@ -150,7 +151,7 @@ async fn put(keeper: &Keeper, name: &str, text: &str, read: Option<&Parameter>) 
         );
     }
     let put = keeper.parameter_writer().put(name, text, read.is_none()).await;
-    let version = put.map_err(|failure| anyhow::anyhow!("{name} could not be put: {failure}"))?;
+    let version = put.map_err(|failure| Refused::new(format!("{name} could not be put"), failure))?;
     let expected = read.map_or(1, |read| read.version + 1);
     if version != expected {
         output::warning(format_args!(

@@ -14,9 +14,8 @@ use jiff::Timestamp;
 
 use super::output::{self, Spinner};
 use super::time::{Length, Moment};
-use super::{OK, UNFINISHED, durable_ledger, settings};
+use super::{OK, UNFINISHED, connect, durable_ledger, settings};
 use crate::baseline::Baseline;
-use crate::cloud::{Access, Patience};
 use crate::ids::{AccountId, ParentId, Region};
 use crate::reconcile::{Keeper, Stopped};
 use crate::resolved::Openings;
@@ -100,7 +99,7 @@ enum By {
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let settings = settings(arguments.baseline.clone())?;
     durable_ledger(&settings, "status")?;
-    let keeper = Keeper::connect(settings, Access::Environment, Patience::default()).await?;
+    let keeper = connect(settings).await?;
     let (baseline, is_present) = baseline(&keeper).await?;
     let now = Timestamp::now();
     let oldest = now.as_second().saturating_sub(arguments.stale_after.seconds);

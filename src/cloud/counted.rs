@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 
-use super::error::says_throttled;
+use super::error::{At, ENDPOINT, says_throttled};
 use crate::metrics::Calls;
 
 /// What was counted so far, by everything that holds it.
@@ -45,19 +45,48 @@ struct Counted {
 impl HttpConnector for Counted {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         self.counts.made.fetch_add(1, Ordering::Relaxed);
+        // Whatever goes wrong is told with where it did.
+        let endpoint = endpoint_of(request.uri());
         let answer = self.connector.call(request);
         let counts = Arc::clone(&self.counts);
         HttpConnectorFuture::new(async move {
-            let answer = answer.await?;
+            let mut answer = answer.await.map_err(|error| located(error, &endpoint))?;
+            let _ = answer.headers_mut().try_insert(ENDPOINT, endpoint.clone());
             if answer.status().is_success() {
                 return Ok(answer);
             }
-            let (answer, throttled) = read(answer).await?;
+            let (answer, throttled) = read(answer).await.map_err(|error| located(error, &endpoint))?;
             if throttled {
                 counts.throttled.fetch_add(1, Ordering::Relaxed);
             }
             Ok(answer)
         })
+    }
+}
+
+/// `https://host:port` of an address.
+fn endpoint_of(uri: &str) -> String {
+    uri.split_inclusive('/').take(3).collect::<String>().trim_end_matches('/').to_owned()
+}
+
+/// The same error, with the endpoint in what it came from.
+fn located(error: ConnectorError, endpoint: &str) -> ConnectorError {
+    let (is_timeout, is_user, is_io, kind) =
+        (error.is_timeout(), error.is_user(), error.is_io(), error.as_other());
+    let connection = error.connection_metadata().cloned();
+    let source = Box::new(At { endpoint: endpoint.to_owned(), source: error.into_source() });
+    let located = if is_timeout {
+        ConnectorError::timeout(source)
+    } else if is_user {
+        ConnectorError::user(source)
+    } else if is_io {
+        ConnectorError::io(source)
+    } else {
+        ConnectorError::other(source, kind)
+    };
+    match connection {
+        Some(connection) => located.with_connection(connection),
+        None => located,
     }
 }
 
@@ -70,4 +99,21 @@ async fn read(mut answer: HttpResponse) -> Result<(HttpResponse, bool), Connecto
     let throttled = says_throttled(&answer, &body);
     *answer.body_mut() = SdkBody::from(body);
     Ok((answer, throttled))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_an_address_without_its_path() {
+        for (uri, endpoint) in [
+            ("https://sts.eu-west-1.amazonaws.com/", "https://sts.eu-west-1.amazonaws.com"),
+            ("http://127.0.0.1:4599/enforced?x=/y", "http://127.0.0.1:4599"),
+            ("http://localhost", "http://localhost"),
+            ("/", ""),
+        ] {
+            assert_eq!(endpoint_of(uri), endpoint);
+        }
+    }
 }

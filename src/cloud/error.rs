@@ -3,12 +3,18 @@
 //! Told by code, never by HTTP status: Bedrock answers a conflict and a validation error with the
 //! same 400 (Bedrock service model).
 
+mod undelivered;
+
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::failure::{Category, Failure};
 use crate::ids::GuardrailArn;
+pub(super) use undelivered::{At, ENDPOINT};
+#[cfg(feature = "cli")]
+use undelivered::{BAD_CREDENTIALS, NO_CREDENTIALS, NO_ENDPOINT, NO_REGION, ODD_ENDPOINT, UNREACHED};
+use undelivered::{NO_CODE, TIMED_OUT, undelivered};
 
 /// The same call may work later.
 const TRANSIENT: &[&str] = &[
@@ -129,22 +135,12 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let (category, message) = match error {
-        SdkError::TimeoutError(_) => (Category::Transient, "timed out".to_owned()),
-        SdkError::DispatchFailure(dispatch) => {
-            let detail = chain(error);
-            if detail.contains("dns error") {
-                let message = "no such endpoint: the service may not be offered in this Region".to_owned();
-                (Category::Rejected, message)
-            } else if dispatch.is_timeout() {
-                (Category::Transient, "timed out".to_owned())
-            } else if dispatch.is_user() {
-                (Category::Rejected, detail)
-            } else {
-                (Category::Transient, format!("could not be reached: {detail}"))
-            }
-        }
-        SdkError::ResponseError(_) => {
-            (Category::Transient, "the answer was cut short or unreadable".to_owned())
+        SdkError::TimeoutError(_) => (Category::Transient, TIMED_OUT.to_owned()),
+        SdkError::DispatchFailure(dispatch) => undelivered(error, dispatch.is_timeout(), dispatch.is_user()),
+        SdkError::ResponseError(response) => {
+            let from = response.raw().headers().get(ENDPOINT);
+            let from = from.map(|endpoint| format!(", from {endpoint}")).unwrap_or_default();
+            (Category::Transient, format!("the answer was cut short or unreadable{from}"))
         }
         SdkError::ServiceError(service) => match service.err().code() {
             Some(code) => {
@@ -152,7 +148,9 @@ where
             }
             // An answer without a code comes from something between AWS and us.
             None => {
-                (Category::Transient, format!("an error without a code, HTTP {}", service.raw().status()))
+                let from = service.raw().headers().get(ENDPOINT);
+                let from = from.map(|endpoint| format!(", from {endpoint}")).unwrap_or_default();
+                (Category::Transient, format!("{NO_CODE}, HTTP {}{from}", service.raw().status()))
             }
         },
         SdkError::ConstructionFailure(_) | _ => (Category::Rejected, chain(error)),
@@ -235,6 +233,91 @@ fn category_of(code: &str) -> Category {
     Category::Rejected
 }
 
+/// The key, its secret or its token isn't one that AWS knows.
+#[cfg(feature = "cli")]
+const UNKNOWN_KEYS: &[&str] = &[
+    "AuthFailure",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// What stands between a person's terminal and AWS, where that person can put it right.
+#[cfg(feature = "cli")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// There are no credentials.
+    NoCredentials,
+    /// There are some, and what should give them doesn't.
+    BadCredentials,
+    /// They have expired.
+    ExpiredCredentials,
+    /// AWS doesn't know them.
+    UnknownCredentials,
+    /// The clocks of this machine and of AWS differ by minutes.
+    WrongClock,
+    /// No Region is set.
+    NoRegion,
+    /// No host has the name of the endpoint.
+    NoEndpoint,
+    /// The endpoint that is set isn't an address.
+    OddEndpoint,
+    /// Nothing answers.
+    Unreached,
+    /// Something answers that isn't AWS.
+    NotAws,
+    /// The account is in no organization.
+    NoOrganization,
+    /// The caller may not.
+    Denied,
+    /// There is no such thing.
+    Missing,
+}
+
+/// What a failure is for somebody whose credentials, Region or endpoint may be wrong; `None` where it is
+/// none of that.
+#[cfg(feature = "cli")]
+pub fn trouble(failure: &Failure) -> Option<Trouble> {
+    let message = failure.message.as_str();
+    let ours = [
+        (NO_CREDENTIALS, Trouble::NoCredentials),
+        (BAD_CREDENTIALS, Trouble::BadCredentials),
+        (NO_REGION, Trouble::NoRegion),
+        (NO_ENDPOINT, Trouble::NoEndpoint),
+        (ODD_ENDPOINT, Trouble::OddEndpoint),
+        (UNREACHED, Trouble::Unreached),
+        (TIMED_OUT, Trouble::Unreached),
+        (NO_CODE, Trouble::NotAws),
+    ];
+    if let Some((_, trouble)) = ours.iter().find(|(begin, _)| message.starts_with(begin)) {
+        return Some(*trouble);
+    }
+    let (code, said) = message.split_once(':').unwrap_or((message, ""));
+    let is = |codes: &[&str]| codes.contains(&code);
+    let is_late = said.contains("Signature expired") || said.contains("Signature not yet current");
+    if is(&["RequestExpired", "RequestTimeTooSkewed"]) || is_late {
+        Some(Trouble::WrongClock)
+    } else if is(&["ExpiredToken", "ExpiredTokenException"]) {
+        Some(Trouble::ExpiredCredentials)
+    } else if is(UNKNOWN_KEYS) {
+        Some(Trouble::UnknownCredentials)
+    } else if is(&["AWSOrganizationsNotInUseException"]) {
+        Some(Trouble::NoOrganization)
+    } else if is(DENIED) {
+        Some(Trouble::Denied)
+    } else if is(MISSING) {
+        Some(Trouble::Missing)
+    } else {
+        None
+    }
+}
+
 /// What went wrong, and what that came from. The SDK's own form appends everything it knows as
 /// `Debug`, which nobody reads in a report.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
@@ -278,6 +361,39 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for code in [TRANSIENT, NOT_READY, DENIED, GONE].concat() {
             assert!(seen.insert(code), "{code} is listed twice");
+        }
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn what_a_person_can_put_right_is_told_by_the_code() {
+        let told = |message: &str| trouble(&Failure::transient("GetCallerIdentity", message));
+        for (message, expected) in [
+            ("no credentials were found", Some(Trouble::NoCredentials)),
+            ("the credentials could not be loaded: no SSO token", Some(Trouble::BadCredentials)),
+            (
+                "ExpiredToken: The security token included in the request is expired",
+                Some(Trouble::ExpiredCredentials),
+            ),
+            ("InvalidClientTokenId: The security token is invalid.", Some(Trouble::UnknownCredentials)),
+            ("SignatureDoesNotMatch: The request signature we calculated", Some(Trouble::UnknownCredentials)),
+            (
+                "SignatureDoesNotMatch: Signature expired: 20261129T010000Z is now earlier",
+                Some(Trouble::WrongClock),
+            ),
+            ("InvalidSignatureException: Signature not yet current", Some(Trouble::WrongClock)),
+            ("no Region is set", Some(Trouble::NoRegion)),
+            ("no such endpoint https://x: the service", Some(Trouble::NoEndpoint)),
+            ("could not be reached at http://x: Connection refused", Some(Trouble::Unreached)),
+            ("timed out", Some(Trouble::Unreached)),
+            ("an error without a code, HTTP 404, from http://x", Some(Trouble::NotAws)),
+            ("AWSOrganizationsNotInUseException: not a member", Some(Trouble::NoOrganization)),
+            ("AccessDenied: User: x is not authorized", Some(Trouble::Denied)),
+            ("ParameterNotFound: no message", Some(Trouble::Missing)),
+            ("ThrottlingException: Rate exceeded", None),
+            ("ValidationException: ExpiredToken: quoted only", None),
+        ] {
+            assert_eq!(told(message), expected, "{message}");
         }
     }
 

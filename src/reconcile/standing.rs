@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::{error, warn};
 
-use super::{Keeper, Stopped, parse, text_of, unreadable};
+use super::{Keeper, Stopped, parse, text_of, unread};
 use crate::baseline::{Baseline, Mode, Revision};
 use crate::failure::Category;
 use crate::ledger::{LastGood, LedgerError};
@@ -107,11 +107,9 @@ impl Keeper {
     pub(super) async fn baseline_text(&self) -> Result<String, Stopped> {
         match &self.settings.baseline {
             origin @ BaselineSource::File(path) => text_of(origin, path).await,
-            origin @ BaselineSource::Parameter(name) => self
-                .cloud
-                .parameter(name)
-                .await
-                .map_err(|failure| unreadable(origin, &failure, failure.category)),
+            origin @ BaselineSource::Parameter(name) => {
+                self.cloud.parameter(name).await.map_err(|failure| unread(origin, failure))
+            }
         }
     }
 

@@ -196,10 +196,10 @@ async fn a_connection_that_always_breaks_is_transient() {
     let world = World::of(&two_accounts()).start().await;
     let fault = Fault::new(FaultKind::Reset).account(PAYMENTS).service("bedrock");
     check(
-        &strike(&world, fault).await,
+        &strike(&world, fault).await.to_string().replace(world.server.url(), "http://SIMULATOR"),
         expect![[r#"
         + 300000000002/eu-west-1 enforce corporate:2
-        ! 300000000001/eu-west-1 held: could not be read: ListEnforcedGuardrailsConfiguration: could not be reached: dispatch failure: other: client error (SendRequest): connection closed before message completed (transient)
+        ! 300000000001/eu-west-1 held: could not be read: ListEnforcedGuardrailsConfiguration: could not be reached at http://SIMULATOR: connection closed before message completed (transient)
         1 changed, 1 held, 0 in sync"#]],
     );
 }

@@ -482,26 +482,34 @@ async fn what_stops_a_run_before_it_begins_ends_with_three() {
     write(&world, &two_accounts(2));
     ends.push_str(&of(&world).run(&["apply", "--yes"]).await.to_string());
     check(
-        &ends,
+        &ends.replace(world.server.url(), "http://SIMULATOR"),
         expect![[r#"
         nowhere.yaml, plan
         stderr: error: the baseline nowhere.yaml could not be read: No such file or directory (os error 2)
         exit 3
         ssm:/nowhere, plan
-        stderr: error: the baseline ssm:/nowhere could not be read: GetParameter: ParameterNotFound: no message (rejected)
+        stderr: error: the baseline ssm:/nowhere could not be read: GetParameter: ParameterNotFound: no message
+        stderr:   as account 111111111111, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
+        stderr:   → there is no such parameter in account 111111111111, us-east-1: are these the hub's account and Region? `guardrailctl push FILE` puts a baseline there
         exit 3
         nowhere.yaml, check
         stderr: error: the baseline nowhere.yaml could not be read: No such file or directory (os error 2)
         exit 3
         ssm:/nowhere, check
-        stderr: error: the baseline ssm:/nowhere could not be read: GetParameter: ParameterNotFound: no message (rejected)
+        stderr: error: the baseline ssm:/nowhere could not be read: GetParameter: ParameterNotFound: no message
+        stderr:   as account 111111111111, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
+        stderr:   → there is no such parameter in account 111111111111, us-east-1: are these the hub's account and Region? `guardrailctl push FILE` puts a baseline there
         exit 3
         nowhere.yaml, apply
         stderr: error: the baseline nowhere.yaml could not be read: No such file or directory (os error 2)
         exit 3
         stderr: error: the baseline is for organization o-anotherorgid, but this is o-exampleorgid: nothing is written
+        stderr:   as account 111111111111, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
+        stderr:   → take credentials of o-anotherorgid, or put this organization into the baseline
         exit 3
-        stderr: error: the organization could not be read: DescribeOrganization: AccessDeniedException: No. (denied)
+        stderr: error: the organization could not be read: DescribeOrganization: AccessDeniedException: No.
+        stderr:   as account 111111111111, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
+        stderr:   → these credentials lack the permission for DescribeOrganization: docs/deploy.md, Which credentials a command needs
         exit 3
     "#]],
     );

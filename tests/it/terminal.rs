@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use crate::support::program::Guardrailctl;
-use crate::support::{Document, EU, PARAMETER, PAYMENTS, World, check, repository};
+use crate::support::{Document, EU, HUB, PARAMETER, PAYMENTS, US, World, check, repository};
 
 fn in_utf_16(text: &str) -> Vec<u8> {
     format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()
@@ -75,6 +75,135 @@ async fn a_plan_names_the_baselines_version_beside_a_copys_own() {
         last      no look is recorded
         decision  + 300000000001/eu-west-1 enforce corporate:2 by the account's copy COPY:1
         baseline 9f1091505bbcb64c, mode sync
+    "#]],
+    );
+}
+
+/// A place where nobody listens: bound for a moment, and let go.
+fn nowhere() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+/// The terminal with these variables and no others, but for the baseline.
+fn with(world: &World, variables: &[(&str, &str)]) -> Guardrailctl {
+    std::fs::write(world.folder().join("baseline.yaml"), Document::default().text()).unwrap();
+    let ctl = Guardrailctl::alone(world.folder())
+        .variable("KEEPER_BASELINE", "baseline.yaml")
+        // This machine may be one of AWS's that gives credentials to whoever asks.
+        .variable("AWS_EC2_METADATA_DISABLED", "true");
+    variables.iter().fold(ctl, |ctl, (name, value)| ctl.variable(name, value))
+}
+
+#[tokio::test]
+async fn credentials_region_and_endpoint_that_are_wrong_are_told_with_the_cure() {
+    let world = World::of(&Document::default()).start().await;
+    let (url, nowhere) = (world.server.url().to_owned(), nowhere());
+    let hub = format!("SIM{HUB}");
+    let secret = ("AWS_SECRET_ACCESS_KEY", "simulator");
+    let (at, key, region) =
+        (("AWS_ENDPOINT_URL", url.as_str()), ("AWS_ACCESS_KEY_ID", hub.as_str()), ("AWS_REGION", US));
+    let cases: [(&str, &[(&str, &str)]); 8] = [
+        ("no credentials", &[at, region]),
+        ("no such profile", &[at, region, ("AWS_PROFILE", "nobody")]),
+        ("unknown key", &[at, region, secret, ("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN")]),
+        ("no Region", &[at, key, secret]),
+        ("nobody listens", &[region, key, secret, ("AWS_ENDPOINT_URL", &nowhere)]),
+        ("no address", &[region, key, secret, ("AWS_ENDPOINT_URL", "localhost:4566")]),
+        ("a member's credentials", &[at, region, secret, ("AWS_ACCESS_KEY_ID", "SIM300000000001")]),
+        ("no organization", &[at, region, secret, ("AWS_ACCESS_KEY_ID", "SIM400000000001")]),
+    ];
+    let mut told = String::new();
+    for (name, variables) in cases {
+        let ran = with(&world, variables).run(&["plan"]).await;
+        assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{name}: {ran}");
+        assert!(!ran.err.contains("transient") && !ran.err.contains("not ready"), "{name}: {ran}");
+        told.push_str(&format!("{name}\n{}", ran.err));
+    }
+    let told = told.replace(&url, "http://SIMULATOR").replace(&nowhere, "http://NOWHERE");
+    check(
+        &told,
+        expect![[r#"
+        no credentials
+        error: the caller's account is not known: GetCallerIdentity: no credentials were found
+          with the default profile, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
+          → set AWS_PROFILE to a profile that gives some, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+          → `aws sts get-caller-identity` says whether there are any
+        no such profile
+        error: the caller's account is not known: GetCallerIdentity: no credentials were found
+          with the profile nobody (AWS_PROFILE), in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
+          → set AWS_PROFILE to a profile that gives some, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+          → `aws sts get-caller-identity` says whether there are any
+        unknown key
+        error: the caller's account is not known: GetCallerIdentity: InvalidClientTokenId: The security token included in the request is invalid.
+          with the key AKIAUNKNOWN (AWS_ACCESS_KEY_ID), in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
+          → AWS doesn't know this key, or the secret or token is another key's: set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN together, or unset all three and set AWS_PROFILE
+        no Region
+        error: the caller's account is not known: GetCallerIdentity: no Region is set
+          with the key SIM111111111111 (AWS_ACCESS_KEY_ID), without AWS_REGION, at http://SIMULATOR (AWS_ENDPOINT_URL)
+          → set AWS_REGION to the Region of the hub's stack, as its output TerminalSettings does
+        nobody listens
+        error: the caller's account is not known: GetCallerIdentity: could not be reached at http://NOWHERE: Connection refused (os error 111)
+          with the key SIM111111111111 (AWS_ACCESS_KEY_ID), in us-east-1, at http://NOWHERE (AWS_ENDPOINT_URL)
+          → AWS_ENDPOINT_URL sends calls there and not to AWS: start what should listen, or unset it
+        no address
+        error: the caller's account is not known: GetCallerIdentity: the endpoint that is set is no address: `localhost:4566`, and not http://… or https://…
+          with the key SIM111111111111 (AWS_ACCESS_KEY_ID), in us-east-1, at localhost:4566 (AWS_ENDPOINT_URL)
+          → write it as https://HOST, or unset it
+        a member's credentials
+        error: the organization could not be read: ListAccounts: AccessDeniedException: You don't have permissions to access this resource.
+          as account 300000000001, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
+          → Organizations answers the management account and delegated administrators only, which need organizations:ListAccounts
+        no organization
+        error: the organization could not be read: DescribeOrganization: AWSOrganizationsNotInUseException: Your account is not a member of an organization.
+          as account 400000000001, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
+          → take credentials of the organization's management account, or of a delegated administrator
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn what_answers_and_is_not_aws_is_named() {
+    let world = World::of(&Document::default()).start().await;
+    let url = format!("{}/_simulator/nothing", world.server.url());
+    let hub = format!("SIM{HUB}");
+    let variables = [
+        ("AWS_ENDPOINT_URL", url.as_str()),
+        ("AWS_REGION", US),
+        ("AWS_ACCESS_KEY_ID", hub.as_str()),
+        ("AWS_SECRET_ACCESS_KEY", "simulator"),
+    ];
+    let ran = with(&world, &variables).run(&["plan"]).await;
+    assert_eq!(ran.code, 3, "{ran}");
+    check(
+        &ran.err.replace(world.server.url(), "http://SIMULATOR"),
+        expect![[r#"
+        error: the caller's account is not known: GetCallerIdentity: an error without a code, HTTP 404, from http://SIMULATOR
+          with the key SIM111111111111 (AWS_ACCESS_KEY_ID), in us-east-1, at http://SIMULATOR/_simulator/nothing (AWS_ENDPOINT_URL)
+          → AWS_ENDPOINT_URL sends calls there and not to AWS: start what should listen, or unset it
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn a_parameter_or_a_table_that_is_not_there_is_told_with_the_place() {
+    let world = World::of(&Document::default()).start().await;
+    let ctl = Guardrailctl::of(&world).variable("KEEPER_BASELINE", "ssm:/elsewhere");
+    let mut told = ctl.run(&["plan"]).await.err;
+    std::fs::write(world.folder().join("baseline.yaml"), Document::default().text()).unwrap();
+    let ctl = Guardrailctl::of(&world)
+        .variable("KEEPER_BASELINE", "baseline.yaml")
+        .variable("KEEPER_LEDGER", "table:nowhere");
+    told.push_str(&ctl.run(&["status"]).await.err);
+    check(
+        &told.replace(world.server.url(), "http://SIMULATOR"),
+        expect![[r#"
+        error: the baseline ssm:/elsewhere could not be read: GetParameter: ParameterNotFound: no message
+          as account 111111111111, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
+          → there is no such parameter in account 111111111111, us-east-1: are these the hub's account and Region? `guardrailctl push FILE` puts a baseline there
+        error: the ledger could not be used: Scan: ResourceNotFoundException: Requested resource not found
+          as account 111111111111, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
+          → there is no table:nowhere (KEEPER_LEDGER) in account 111111111111, us-east-1: are these the hub's account and Region?
     "#]],
     );
 }
