@@ -25,7 +25,8 @@ pub(crate) fn settings() -> Context {
         hub: Some("111111111111".parse().expect("an account")),
         baseline: Some(Known {
             owner: "222222222222".parse().expect("an account"),
-            copies: false,
+            // The example baseline's placement is `auto`, so that any account may have a copy.
+            copies: true,
             regions: ["us-east-1", "eu-west-1"]
                 .map(|region| (region.parse().expect("a Region"), Guardrails::Any))
                 .into(),
@@ -35,16 +36,24 @@ pub(crate) fn settings() -> Context {
     }
 }
 
+/// The same for a baseline whose placement is central: no account has a copy.
+pub(crate) fn central_settings() -> Context {
+    let mut central = settings();
+    if let Some(baseline) = &mut central.baseline {
+        baseline.copies = false;
+    }
+    central
+}
+
 /// The same with everything that can be different.
 fn other_settings() -> [Context; 2] {
-    let mut copies = settings();
-    if let Some(baseline) = &mut copies.baseline {
-        baseline.copies = true;
+    let mut central = central_settings();
+    if let Some(baseline) = &mut central.baseline {
         baseline.regions.insert("us-east-1".parse().expect("a Region"), Guardrails::Only(BTreeSet::new()));
     }
-    copies.now = Some(1_800_000_000);
-    copies.max_age_seconds = Some(86_400);
-    [Context::default(), copies]
+    central.now = Some(1_800_000_000);
+    central.max_age_seconds = Some(86_400);
+    [Context::default(), central]
 }
 
 /// Decides on these bytes in every form in which they can arrive, and checks what must hold of any answer.

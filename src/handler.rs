@@ -159,7 +159,7 @@ async fn queue_batch(planner: Planner<'_>, records: &[Record]) -> Result<Value, 
 }
 
 async fn handle_event(keeper: &Keeper, event: &Message) -> Result<Value, HandlerError> {
-    let now = Timestamp::now();
+    let now = keeper.clock().now();
     let trigger = event.decide(&keeper.context(None, now));
     if let Err(settled) = scope_of(trigger.clone()) {
         telling::settled(keeper, &settled, &trigger).await;
@@ -179,7 +179,7 @@ async fn handle_event(keeper: &Keeper, event: &Message) -> Result<Value, Handler
 }
 
 async fn handle_batch(keeper: &Keeper, records: &[Record]) -> Result<Value, HandlerError> {
-    let now = Timestamp::now();
+    let now = keeper.clock().now();
     let mut batch = Batch::default();
     let unread = keeper.context(None, now);
     let mut waiting: Vec<&Record> = Vec::new();

@@ -19,6 +19,7 @@ mod change;
 mod claim;
 mod code;
 mod decide;
+mod hold;
 mod json;
 mod line;
 mod policies;
@@ -49,6 +50,7 @@ pub use broken::{BrokenGuardrail, broken_guardrails};
 pub use change::{Change, Ownership, PolicyChange, Purpose};
 pub use claim::{HandedBack, Kept};
 pub use decide::decide;
+pub(crate) use hold::held_back;
 pub use line::{Line, Mark};
 pub use policies::{PolicyAction, PolicyDecision, Use, decide_policy, decide_withdrawal, use_of};
 pub use print::Counts;
@@ -351,67 +353,6 @@ impl Plan {
             PolicyAction::Change(change) => Some(change),
             PolicyAction::Granted | PolicyAction::Held(_) => None,
         })
-    }
-
-    /// Keeps only the changes that the mode allows; the others are held. Adds nothing.
-    pub fn restrict(self, mode: Mode) -> Plan {
-        let allows = |change: &Change| match mode {
-            Mode::Sync => true,
-            Mode::EnforceOnly => !change.is_release(),
-            Mode::Audit => false,
-        };
-        let mut plan = self.hold_changes(|change| (!allows(change)).then_some(HoldReason::Mode { mode }));
-        if mode != Mode::Sync {
-            // No later look releases it either.
-            for decision in plan.decisions.values_mut() {
-                if let Decision::Broken(Broken { stays: Some(stays), .. }) = decision {
-                    *stays = HoldReason::Mode { mode };
-                }
-            }
-        }
-        if mode == Mode::Audit {
-            plan.audit();
-        }
-        plan.keep_unadopted();
-        plan
-    }
-
-    /// Holds every change for which `reason` finds one. What would have been released because it is broken
-    /// is broken still.
-    pub fn hold_changes(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
-        let Plan { mut policies, decisions, handed_back, skipped } = self;
-        for decision in policies.values_mut() {
-            if let PolicyAction::Change(change) = &decision.action
-                && let Some(reason) = reason(&Change::Policy(change.clone()))
-            {
-                decision.action = PolicyAction::Held(reason);
-            }
-        }
-        let decisions = decisions
-            .into_iter()
-            .map(|(target, decision)| match decision {
-                Decision::Change(change) => match reason(&change) {
-                    Some(reason) => (target, held_back(change, reason)),
-                    None => (target, Decision::Change(change)),
-                },
-                Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => {
-                    (target, decision)
-                }
-            })
-            .collect();
-        Plan { policies, decisions, handed_back, skipped }
-    }
-}
-
-/// What becomes of a change that isn't made.
-pub(crate) fn held_back(change: Change, reason: HoldReason) -> Decision {
-    match change {
-        // Tidying that has to wait leaves nothing to be wished for.
-        Change::Tidy { stands, .. } => Decision::InSync(stands),
-        Change::Release { from: seen, broken: Some(unusable), .. } => {
-            Decision::Broken(Broken { seen, unusable, stays: Some(reason) })
-        }
-        change => Decision::Held(Held { reason, would: Some(change) }),
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Failed {
 impl Planner<'_> {
     /// Queues the work that messages ask for, and answers those that failed.
     pub(super) async fn plan(self, incoming: &[Incoming<'_>]) -> Vec<Failed> {
-        let now = Timestamp::now();
+        let now = self.keeper.clock().now();
         let mut failed = Vec::new();
         let mut scopes: Vec<(usize, Scope)> = Vec::new();
         let mut tasks: Vec<(BTreeSet<usize>, Vec<Task>)> = Vec::new();

@@ -41,7 +41,7 @@ impl Planner<'_> {
         loop {
             let (accounts, next) = match self.page(count.page.clone()).await? {
                 Page::Read(accounts, next) => (accounts, next),
-                Page::TokenRefused if is_too_old(&count.cause) => return Ok(()),
+                Page::TokenRefused if is_too_old(&count.cause, self.keeper.clock().now()) => return Ok(()),
                 Page::TokenRefused => {
                     let Count { revision, cause, .. } = count;
                     let extent = Extent::default();
@@ -93,7 +93,7 @@ impl Planner<'_> {
             );
         }
         // Repairs and looks go on either way.
-        let now = Timestamp::now();
+        let now = self.keeper.clock().now();
         let sweep =
             Sweep { regions: Regions::All, guardrails: None, page: None, began: now, accounts: 0, cause };
         self.sweep(sweep).await
@@ -114,7 +114,7 @@ impl Planner<'_> {
         loop {
             let (accounts, next) = match self.page(sweep.page.clone()).await? {
                 Page::Read(accounts, next) => (accounts, next),
-                Page::TokenRefused if is_too_old(&sweep.cause) => return Ok(()),
+                Page::TokenRefused if is_too_old(&sweep.cause, self.keeper.clock().now()) => return Ok(()),
                 Page::TokenRefused => {
                     let cause = sweep.cause.again();
                     let delay = cause.delay_seconds();
@@ -122,7 +122,7 @@ impl Planner<'_> {
                     return self.later(&Errand::Sweep(sweep), delay).await;
                 }
             };
-            let placed_at = Timestamp::now();
+            let placed_at = self.keeper.clock().now();
             let tasks: Vec<Task> = accounts
                 .into_iter()
                 .filter(|account| account.state.is_active())
@@ -215,8 +215,8 @@ impl Planner<'_> {
 const LISTING_SECONDS: i64 = 3 * 3600;
 
 /// Whether a list of accounts was begun again for long enough.
-fn is_too_old(cause: &Cause) -> bool {
-    let old = cause.age_seconds(Timestamp::now()) > LISTING_SECONDS;
+fn is_too_old(cause: &Cause, now: Timestamp) -> bool {
+    let old = cause.age_seconds(now) > LISTING_SECONDS;
     if old {
         error!(
             error.kind = "GivenUp",

@@ -41,7 +41,7 @@ impl<'a> Telling<'a> {
         let whole = scope.accounts == Accounts::All && scope.regions == Regions::All;
         let look = if whole && scope.guardrail.is_none() { Look::Whole } else { Look::Part };
         let took = self.began.elapsed();
-        let began = Timestamp::now() - jiff::SignedDuration::try_from(took).unwrap_or_default();
+        let began = self.keeper.clock().now() - jiff::SignedDuration::try_from(took).unwrap_or_default();
         let cause = Cause { sweep: look == Look::Whole, ..direct_cause(scope, &baseline.revision, began) };
         let keeper = self.keeper;
         self.report(report, &cause, look).await;
@@ -62,7 +62,7 @@ impl<'a> Telling<'a> {
             "{}",
             report.summary()
         );
-        let now = Timestamp::now();
+        let now = keeper.clock().now();
         keeper.measure(|metrics| metrics.report(report, cause, now));
         send(keeper, of_report(report, cause, look, now)).await;
     }
@@ -74,7 +74,7 @@ pub(super) async fn departed(keeper: &Keeper, departed: &Departed, cause: &Cause
     info!(account.id = %departed.account, "{departed}");
     let Departed { account, reason, left_behind, known, recorded } = departed;
     if *recorded && !known {
-        send(keeper, vec![of_departure(account, reason, left_behind, cause, Timestamp::now())]).await;
+        send(keeper, vec![of_departure(account, reason, left_behind, cause, keeper.clock().now())]).await;
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn settled(keeper: &Keeper, settled: &Settled, trigger: &Trigge
     else {
         return;
     };
-    let now = Timestamp::now();
+    let now = keeper.clock().now();
     let cause = Cause {
         event: event.clone().unwrap_or_default(),
         reason: reason.to_string(),
@@ -119,7 +119,7 @@ pub(super) async fn sweep_completed(
     cause: &Cause,
 ) {
     info!(counts = %json!(tally.standings), accounts, began = %began, "the sweep is completed: {}", cause.reason);
-    let now = Timestamp::now();
+    let now = keeper.clock().now();
     keeper.measure(|metrics| metrics.sweep(&tally.standings, tally.not_looked_at.len()));
     let sweep = Sweep {
         began,

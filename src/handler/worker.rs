@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::HandlerError;
@@ -133,7 +132,7 @@ impl Planner<'_> {
         if cause.attempt == 0 || !report.targets.values().any(waits) {
             return Ok(());
         }
-        let (revision, now) = (&baseline.revision, Timestamp::now());
+        let (revision, now) = (&baseline.revision, self.keeper.clock().now());
         match self.keeper.ledger().claim_count(revision, now, COUNTED_AGAIN_SECONDS).await {
             Ok(true) => {}
             Ok(false) => return Ok(()),
@@ -213,7 +212,7 @@ impl Planner<'_> {
                 Some(guardrail) => self.keeper.keys_of(&work.region, guardrail).await,
                 None => None,
             };
-            let now = Timestamp::now();
+            let now = self.keeper.clock().now();
             let sweep = Sweep {
                 regions: Regions::Only(BTreeSet::from([work.region.clone()])),
                 guardrails,
@@ -240,7 +239,7 @@ impl Planner<'_> {
 
     /// Puts a task back for a while, or gives it up to the next sweep once it has waited long enough.
     async fn wait_for(self, task: Task, regions: BTreeSet<Region>, why: &str) -> Result<(), HandlerError> {
-        let now = Timestamp::now();
+        let now = self.keeper.clock().now();
         let longest = i64::from(self.keeper.settings().max_wait_hours) * 3600;
         let longest = if task.cause().sweep { longest.min(SWEEP_WAITS_SECONDS) } else { longest };
         let cause = task.cause();

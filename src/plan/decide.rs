@@ -98,31 +98,48 @@ fn compare(
     grounds: Grounds<'_>,
 ) -> Decision {
     let drift = wanted.enforcement.as_ref().map(|to| Drift::between(&seen.enforcement, to));
-    let (to, drift) = match (usable(wanted), drift) {
-        (Ok(_), Some(None)) => return equal(target, wanted, seen, record, grounds),
-        (Ok(to), Some(Some(drift))) => (to, drift),
-        (Err(unusable), Some(None)) => return broken(target, wanted, seen, &unusable, record, grounds),
+    match (usable(wanted), drift) {
+        (Ok(_), Some(None)) => equal(target, wanted, seen, record, grounds),
+        (Ok(to), Some(Some(_)) | None) => replace(target, wanted, seen, to, record, grounds),
+        (Err(unusable), Some(None)) => broken(target, wanted, seen, &unusable, record, grounds),
         // What is wanted can't be enforced. What is there stays, unless it is known to be dead too.
         (Err(unusable), Some(Some(_)) | None) => {
             if let Some(change) = ensure_copy(target, wanted, &Observation::Enforced(seen.clone())) {
                 let owner = ownership(&target.account, seen, record, grounds);
                 return replacement(change, owner, wanted, seen, grounds);
             }
-            return match &wanted.present_unusable {
-                Some(present) => broken(target, wanted, seen, present, record, grounds),
-                None => held(HoldReason::Unusable { unusable }),
+            if let Some(present) = &wanted.present_unusable {
+                return broken(target, wanted, seen, present, record, grounds);
+            }
+            // The grant that it waits for is about to be made: then this follows.
+            let to = wanted.enforcement.clone().filter(|_| unusable.is_being_mended());
+            let next = to.map(|to| replace(target, wanted, seen, to, record, grounds));
+            let would = match next {
+                Some(Decision::Change(change)) => Some(change),
+                Some(_) | None => None,
             };
+            Decision::Held(Held { reason: HoldReason::Unusable { unusable }, would })
         }
-        (Ok(to), None) => (to, Drift::Different),
-    };
+    }
+}
+
+/// Another configuration in the place of what is there.
+fn replace(
+    target: &Target,
+    wanted: &Enforce,
+    seen: &Seen,
+    to: Enforcement,
+    record: &Record,
+    grounds: Grounds<'_>,
+) -> Decision {
     let ownership = ownership(&target.account, seen, record, grounds);
     let change = Change::Replace {
         target: target.clone(),
         key: wanted.key.clone(),
         from: seen.clone(),
+        drift: Drift::between(&seen.enforcement, &to).unwrap_or(Drift::Different),
         to,
         copied: wanted.copied,
-        drift,
         ownership,
     };
     replacement(change, ownership, wanted, seen, grounds)

@@ -2,7 +2,6 @@
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
-use jiff::Timestamp;
 use tracing::{Instrument, debug, info_span, warn};
 
 use super::copies::{Originals, ensure_copy};
@@ -165,7 +164,7 @@ impl Keeper {
             arrival: arrivals.get(&account),
         };
         let (mut warnings, mut unrecorded) = (Vec::new(), None);
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let begun: Vec<_> = changes.iter().filter_map(|change| notebook.beginning(change, now)).collect();
         let recorded = match begun.is_empty() {
             true => Ok(()),
@@ -203,7 +202,7 @@ impl Keeper {
             .instrument(span)
         });
         let results: Vec<(Target, TargetReport)> = join_all(attempts).await.into_iter().flatten().collect();
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let mut notes = notebook.all_handed_back(&handed_back, now);
         notes.extend(decided.iter().flat_map(|(target, it)| notebook.decision(target, it, now)));
         notes.extend(results.iter().flat_map(|(target, result)| notebook.result(target, result, now)));

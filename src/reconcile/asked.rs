@@ -71,7 +71,7 @@ impl Keeper {
     /// # Errors
     /// When the request can't be put there, or there is no such place.
     pub async fn ask(&self, ask: &Ask) -> Result<Asked, Failure> {
-        let time = Timestamp::now();
+        let time = self.clock.now();
         match (&self.settings.bus, &self.settings.queues) {
             (Some(bus), _) => {
                 let detail_type = REQUEST_DETAIL_TYPE.to_owned();

@@ -2,8 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
-
 use super::Keeper;
 use crate::metrics::{Calls, Metrics};
 
@@ -30,6 +28,6 @@ impl Keeper {
         let calls = self.calls();
         metrics.calls(calls.since(*counted));
         *counted = calls;
-        metrics.lines(Timestamp::now(), self.settings.stack.as_deref())
+        metrics.lines(self.clock.now(), self.settings.stack.as_deref())
     }
 }

@@ -1,6 +1,5 @@
 //! Writes the resource policies that everything else rests on.
 
-use jiff::Timestamp;
 use tracing::{Instrument, info_span, warn};
 
 use super::apply::not_recorded;
@@ -38,7 +37,7 @@ impl Keeper {
         // Recorded before it is written: a Put whose answer is lost is ours all the same, and a record of what
         // never arrived is forgotten at the next look. Without the record it would never be taken back.
         if is_all_ours(change) {
-            let granted = Granted { at: Timestamp::now(), revision: baseline.revision.clone() };
+            let granted = Granted { at: self.clock.now(), revision: baseline.revision.clone() };
             self.record_grant(resource, Some(granted)).await.map_err(|error| not_recorded(&error))?;
         }
         let session = self.cloud.session(&baseline.owner).await?;

@@ -56,8 +56,8 @@ impl Kept {
     }
 
     /// Keeps the text of a good baseline.
-    pub(super) fn keep_baseline(&self, text: &str) {
-        *locked(&self.baseline) = Some((Instant::now(), Timestamp::now(), text.to_owned()));
+    pub(super) fn keep_baseline(&self, text: &str, at: Timestamp) {
+        *locked(&self.baseline) = Some((Instant::now(), at, text.to_owned()));
     }
 }
 
@@ -83,9 +83,9 @@ impl Keeper {
 
     /// What the owner's side recorded of a Region lately, and not before `since`.
     pub(super) async fn readiness(&self, region: &Region, since: Option<Timestamp>) -> Option<Readiness> {
+        let now = self.clock.now();
         let fresh = |readiness: &Readiness| {
-            readiness.is_fresh(Timestamp::now(), READINESS_SECONDS)
-                && since.is_none_or(|since| readiness.at >= since)
+            readiness.is_fresh(now, READINESS_SECONDS) && since.is_none_or(|since| readiness.at >= since)
         };
         let known = locked(&self.kept.readiness).get(region).cloned();
         if let Some((read, readiness)) = known

@@ -97,7 +97,7 @@ impl Keeper {
         let Some(account) = organization.accounts.get(&target.account) else { return failure };
         let arrival = arrivals.get(&account.id).cloned().unwrap_or_default();
         let grace = u64::from(self.settings.grace_minutes) * 60;
-        failure.excused(arrival.since(account.joined, &target.region), grace, Timestamp::now())
+        failure.excused(arrival.since(account.joined, &target.region), grace, self.clock.now())
     }
 
     /// Tries each guardrail that is to be enforced as the member that will have to use it.

@@ -26,7 +26,7 @@ pub(super) struct Remembered {
 impl Keeper {
     /// What the ledger knows of every account, and of which it can't tell: nothing is written there.
     pub(super) async fn remembered(&self, organization: &Organization, told: Option<&Arrival>) -> Remembered {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let accounts = &organization.accounts;
         let mut remembered = Remembered::default();
         let mut known = match self.ledger.accounts_each(accounts.keys()).await {

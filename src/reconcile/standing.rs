@@ -115,8 +115,9 @@ impl Keeper {
 
     async fn keep_good(&self, text: &str) {
         // Another process may have kept another one since: the ledger knows.
-        self.kept.keep_baseline(text);
-        let good = LastGood { text: text.to_owned(), at: Timestamp::now() };
+        let at = self.clock.now();
+        self.kept.keep_baseline(text, at);
+        let good = LastGood { text: text.to_owned(), at };
         if let Err(failed) = self.ledger.keep_baseline(good).await {
             warn!("the baseline could not be kept for the time when it is broken: {failed}");
         }

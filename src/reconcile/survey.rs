@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use super::copies::Originals;
 use super::owner::{Needs, lost_grants, policies};
 use super::placing::Placing;
@@ -99,7 +97,7 @@ impl Keeper {
         let (organization, strangers) = self.organization(baseline, scope, manner).await?;
         progress(Step::Looking { accounts: organization.accounts.len() });
 
-        let told = manner.arrival.or_else(|| scope.arrival(Timestamp::now()));
+        let told = manner.arrival.or_else(|| scope.arrival(self.clock.now()));
         let told = told.map(|at| Arrival::told(at, scope.regions.named()));
         let Remembered { records, offboarding, arrivals, unread, trouble } =
             self.remembered(&organization, told.as_ref()).await;
@@ -301,7 +299,7 @@ impl Keeper {
                 message: other.to_string(),
             },
         })?;
-        let placed_at = Timestamp::now();
+        let placed_at = self.clock.now();
         let account = self.cloud.organizations().account(&head, account).await?;
         Ok(account.map(|account| Placement { account, placed_at }))
     }
@@ -331,7 +329,7 @@ impl Keeper {
             return plan;
         }
         let mut admitted = false;
-        let now = Timestamp::now().as_second();
+        let now = self.clock.now().as_second();
         let reserved = self
             .ledger
             .change_rollout(|known| {

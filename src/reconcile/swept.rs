@@ -56,7 +56,7 @@ impl Keeper {
     /// # Errors
     /// When the ledger can't be read.
     pub async fn tally(&self, baseline: &Baseline, since: Timestamp) -> Result<Tally, LedgerError> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let criteria =
             Criteria { now, oldest: since, revision: Some(&baseline.revision), owner: &baseline.owner };
         let mut tally = Tally::default();

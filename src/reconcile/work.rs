@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::owner::sources;
@@ -168,7 +167,7 @@ impl Keeper {
         sequence: Option<Sequence>,
     ) -> Result<Departed, Stopped> {
         let reason = gone.to_string();
-        let at = Timestamp::now();
+        let at = self.clock.now();
         let known = self.ledger.account(account).await?;
         let departed = Departed {
             account: account.clone(),
@@ -220,7 +219,7 @@ impl Keeper {
         let known = self.ledger.readiness(&task.region).await.ok().flatten();
         let mut whole: Option<Report> = None;
         for _ in 0..MAX_ROUNDS {
-            let at = Timestamp::now();
+            let at = self.clock.now();
             let survey = self.survey_as(baseline, &scope, &manner, &unwatched).await?;
             let readiness = Readiness::of(&task.region, &sources(baseline, &regions), &survey.catalog, at);
             let report = self.apply(baseline, survey, &unwatched).await;

@@ -271,8 +271,8 @@ fn every_single_action_would_be_missed() {
                 .iter()
                 .any(|(whose, what, part, _)| *whose == role && *what == action && !part.contains("profile"));
             // DescribeKey is Bedrock's call for copies and the keeper's own for guardrails' keys.
-            let by_a_service =
-                by_a_service && !calls().iter().any(|call| {
+            let by_a_service = by_a_service
+                && !calls().iter().any(|call| {
                     (call.role == role || (role == "member" && call.role == "owner")) && call.action == action
                 });
             assert_eq!(refused(&without).is_empty(), by_a_service, "{role} without {action}");

@@ -65,18 +65,24 @@ async fn what_audit_would_do_is_told_from_what_to_what_and_is_not_held() {
     drop(world.keeper.metrics());
 
     let report = world.sweep().await;
-    check(&report, expect![[r#"
+    check(
+        &report,
+        expect![[r#"
         ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: mode audit doesn't write this
         ? 300000000001/eu-west-1 would release eubase1a2b3c:1
         ? 300000000002/eu-west-1 would enforce corporate:2 (it was removed)
-        ! 300000000003/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-        0 changed, 2 held, 0 in sync, 1 would be enforced, 1 would be released, 4 left alone, 1 account skipped"#]]);
+        ? 300000000003/eu-west-1 would replace corporate:1 => corporate:2 (weaker)
+        0 changed, 1 held, 0 in sync, 1 would be enforced, 1 would be replaced, 1 would be released, 4 left alone, 1 account skipped"#]],
+    );
     assert!(!report.is_converged());
-    check(&targets(&serde_json::json!({ "report": report.to_json() })), expect![[r#"
+    check(
+        &targets(&serde_json::json!({ "report": report.to_json() })),
+        expect![[r#"
         300000000001/eu-west-1 would_release: release eubase1a2b3c:1
         300000000002/eu-west-1 would_enforce: enforce corporate:2 (it was removed)
-        300000000003/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-    "#]]);
+        300000000003/eu-west-1 would_replace: corporate:1 => corporate:2 (weaker)
+    "#]],
+    );
     // No figure says that anything is held.
     world.deliver(&schedule()).await.unwrap();
     let lines = world.keeper.metrics().concat();

@@ -16,7 +16,7 @@ fn copied(account: &'static str) -> Document {
 }
 
 /// A keeper in the owner's account, with a role in the management account, where StackSets put none.
-fn in_the_owners_account(document: &Document) -> Setup {
+pub(crate) fn in_the_owners_account(document: &Document) -> Setup {
     World::of(document).hub(OWNER).durable().long_established().world(|world| {
         let hub = world.accounts.iter_mut().find(|account| account.id == OWNER).expect("the owner");
         hub.delegated.push("bedrock.amazonaws.com".to_owned());

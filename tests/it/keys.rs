@@ -5,6 +5,7 @@ use expect_test::expect;
 use serde_json::{Value, json};
 use simulator::{Answer, Content, Key, KeyState};
 
+use crate::hub::in_the_owners_account;
 use crate::support::{Document, EU, OWNER, PAYMENTS, PUT, World, check, guardrail};
 
 const ID: &str = "11111111-2222-4333-8444-555555555555";
@@ -50,16 +51,31 @@ async fn a_key_that_admits_no_member_holds_the_enforcement_and_says_what_to_add(
     let world = World::of(&europe_only()).world(encrypted).start().await;
     put_key(&world, key(KeyState::Enabled, false));
     let report = world.look_at(&[PAYMENTS]).await;
-    check(&report, expect![[r#"
+    check(
+        &report,
+        expect![[r#"
         ! 300000000001/eu-west-1 held: its KMS key arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 does not let this account decrypt (not granted: no statement gives kms:Decrypt): allow kms:Decrypt to the organization in the key policy
-        0 changed, 1 held, 0 in sync"#]]);
+        0 changed, 1 held, 0 in sync"#]],
+    );
     assert_eq!(puts(&world), 0);
     // The cure that it names is one.
     put_key(&world, key(KeyState::Enabled, true));
     let report = world.look_at(&[PAYMENTS]).await;
-    check(&report, expect![[r#"
+    check(
+        &report,
+        expect![[r#"
         + 300000000001/eu-west-1 enforce corporate:2
-        1 changed, 0 held, 0 in sync"#]]);
+        1 changed, 0 held, 0 in sync"#]],
+    );
+    world.quiet(&[PAYMENTS]).await;
+}
+
+#[tokio::test]
+async fn a_keeper_in_the_owner_account_reads_the_key_with_its_own_role() {
+    let world = in_the_owners_account(&europe_only()).world(encrypted).start().await;
+    put_key(&world, key(KeyState::Enabled, true));
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert!(report.is_converged(), "{report}");
     world.quiet(&[PAYMENTS]).await;
 }
 
@@ -73,9 +89,12 @@ async fn a_key_that_aws_takes_from_no_other_account_is_found_out_by_the_probe() 
         .await;
     put_key(&world, key(KeyState::Enabled, true));
     let report = world.look_at(&[PAYMENTS]).await;
-    check(&report, expect![[r#"
+    check(
+        &report,
+        expect![[r#"
         ! 300000000001/eu-west-1 held: the account can't apply the guardrail, so enforcing it would break its calls: ApplyGuardrail: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 because the key belongs to another account; the guardrail is encrypted with arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555, so the member role, like every caller, needs kms:Decrypt on it (denied)
-        0 changed, 1 held, 0 in sync"#]]);
+        0 changed, 1 held, 0 in sync"#]],
+    );
     assert_eq!(puts(&world), 0);
 }
 
@@ -94,9 +113,12 @@ async fn a_role_that_may_not_decrypt_is_told_with_the_key() {
         }
     });
     let report = world.look_at(&[PAYMENTS]).await;
-    check(&report, expect![[r#"
+    check(
+        &report,
+        expect![[r#"
         ! 300000000001/eu-west-1 held: the account can't apply the guardrail, so enforcing it would break its calls: ApplyGuardrail: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 with an explicit deny in an identity-based policy; the guardrail is encrypted with arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555, so the member role, like every caller, needs kms:Decrypt on it (denied)
-        0 changed, 1 held, 0 in sync"#]]);
+        0 changed, 1 held, 0 in sync"#]],
+    );
     assert_eq!(puts(&world), 0);
 }
 
@@ -108,9 +130,12 @@ async fn a_key_that_is_switched_off_makes_its_enforcements_broken_and_releases_n
     let _ = world.look_at(&[PAYMENTS]).await;
     put_key(&world, key(KeyState::Disabled, true));
     let report = world.look_at(&[PAYMENTS]).await;
-    check(&report, expect![[r#"
+    check(
+        &report,
+        expect![[r#"
         x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but its KMS key arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 is Disabled, so every call under it would fail: enable the key, or publish a version without it
-        0 changed, 0 held, 0 in sync, 1 broken"#]]);
+        0 changed, 0 held, 0 in sync, 1 broken"#]],
+    );
     assert!(world.server.with(|model| model.enforcement(PAYMENTS, EU).is_some()), "nothing was released");
     put_key(&world, key(KeyState::Enabled, true));
     world.quiet(&[PAYMENTS]).await;

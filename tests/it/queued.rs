@@ -172,6 +172,7 @@ async fn an_old_placement_never_overrides_a_newer_one() {
     stack.world.server.with(|model| model.move_account(PAYMENTS, WORKLOAD)).unwrap();
     let known = record_of(&stack, PAYMENTS).await;
     assert!(known.placement.is_some());
+    let later = stack.world.clock.now() + jiff::SignedDuration::from_secs(1);
     stack
         .world
         .keeper
@@ -179,7 +180,7 @@ async fn an_old_placement_never_overrides_a_newer_one() {
         .change_account(&PAYMENTS.parse().unwrap(), |record| {
             let mut newer = record.placement.clone().unwrap();
             newer.account.path = "o-exampleorgid/r-exam/ou-exam-workload/".parse().unwrap();
-            newer.placed_at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
+            newer.placed_at = later;
             record.place(newer);
             Ok(())
         })

@@ -4,7 +4,7 @@ use guardrail_keeper::trigger::decide;
 use serde_json::Value;
 
 use super::{Case, Hub};
-use crate::harness::settings;
+use crate::harness::{central_settings, settings};
 use crate::samples;
 
 /// Samples that are acted on and that no rule lets through, each with the reason.
@@ -46,6 +46,11 @@ pub(super) fn cases() -> Vec<(Hub, Vec<Case>)> {
             excuse,
         };
         let hub = settings().hub.unwrap().to_string();
+        let central = decide(&text, &central_settings());
+        if central != case.trigger {
+            let case = Case { trigger: central, excuse: None, ..case.clone() };
+            all.push((Hub { account: hub.clone(), region: place.1.clone() }, vec![case]));
+        }
         // Where the event appears in another account, it is sent to the hub in any case.
         all.push((Hub { account: hub.clone(), region: place.1 }, vec![case.clone()]));
         let source = member("source");
