@@ -135,8 +135,10 @@ pub struct Published {
 /// What the member enforces by a guardrail of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Enforced {
-    /// Nothing, or a guardrail of another account.
-    NothingOfItsOwn,
+    /// Nothing at all.
+    Nothing,
+    /// A guardrail of another account or Region.
+    OfAnother,
     /// This version of a guardrail in the same account and Region.
     Own(Published),
     /// Nobody could tell. So nothing may be removed.
@@ -147,14 +149,14 @@ impl Enforced {
     /// What an observation of the target says.
     pub fn of(observation: &Observation, target: &Target) -> Enforced {
         match observation {
-            Observation::Absent => Enforced::NothingOfItsOwn,
+            Observation::Absent => Enforced::Nothing,
             Observation::Enforced(seen) => {
                 let guardrail = &seen.enforcement.guardrail;
                 if guardrail.account == target.account && guardrail.region == target.region {
                     let version = seen.enforcement.version;
                     Enforced::Own(Published { guardrail: guardrail.clone(), version })
                 } else {
-                    Enforced::NothingOfItsOwn
+                    Enforced::OfAnother
                 }
             }
             Observation::Unreadable(_) => Enforced::Unknown,
@@ -165,7 +167,7 @@ impl Enforced {
     fn version_of(&self, guardrail: &GuardrailArn) -> Option<GuardrailVersion> {
         match self {
             Enforced::Own(own) if own.guardrail == *guardrail => Some(own.version),
-            Enforced::Own(_) | Enforced::NothingOfItsOwn | Enforced::Unknown => None,
+            Enforced::Own(_) | Enforced::Nothing | Enforced::OfAnother | Enforced::Unknown => None,
         }
     }
 }

@@ -210,7 +210,7 @@ pub enum Note {
     /// It was looked at, with this result.
     Checked {
         /// The result.
-        checked: Checked,
+        checked: Box<Checked>,
         /// What is there now, where that is known.
         seen: Option<LastSeen>,
         /// What the look tells of the guardrail of what is enforced.
@@ -302,7 +302,7 @@ impl Record {
             Note::Tidied => self.former = None,
             Note::Checked { checked, seen, usability, text, wrote } => {
                 self.find_usability(usability);
-                self.check(checked, seen, &text, wrote);
+                self.check(*checked, seen, &text, wrote);
             }
         }
     }
@@ -379,7 +379,7 @@ mod tests {
 
     fn looked(second: i64, state: State, reason: Option<&str>) -> Note {
         Note::Checked {
-            checked: Checked {
+            checked: Box::new(Checked {
                 at: at(second),
                 revision: revision(),
                 state,
@@ -389,7 +389,7 @@ mod tests {
                 event: None,
                 path: None,
                 expected: None,
-            },
+            }),
             seen: None,
             usability: Usability::NotUnusable,
             text: format!("{state} at {second}"),

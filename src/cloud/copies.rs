@@ -237,7 +237,8 @@ impl CopyWriter {
             (_, Enforced::Unknown) => true,
             (Leftover::Copy(guardrail), Enforced::Own(own)) => own.guardrail == *guardrail,
             (Leftover::Versions(old), Enforced::Own(own)) => old.contains(own),
-            (Leftover::Gone(_) | Leftover::Unproven(..), _) | (_, Enforced::NothingOfItsOwn) => false,
+            (Leftover::Gone(_) | Leftover::Unproven(..), _)
+            | (_, Enforced::Nothing | Enforced::OfAnother) => false,
         };
         if is_in_use {
             return Err(Failure {

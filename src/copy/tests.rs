@@ -79,7 +79,7 @@ fn said(verdict: &CopyVerdict) -> String {
 #[track_caller]
 fn check(cases: &[(&str, Option<u32>, &str)]) {
     for (text, enforced_version, expected) in cases {
-        let enforced = enforced_version.map_or(Enforced::NothingOfItsOwn, enforced);
+        let enforced = enforced_version.map_or(Enforced::Nothing, enforced);
         let verdict = said(&judge(&wanted(), Some(&seen(text)), &enforced));
         assert!(verdict.starts_with(expected), "{text}: {verdict}");
     }
@@ -87,7 +87,7 @@ fn check(cases: &[(&str, Option<u32>, &str)]) {
 
 #[test]
 fn the_table() {
-    assert_eq!(said(&judge(&wanted(), None, &Enforced::NothingOfItsOwn)), "create the copy");
+    assert_eq!(said(&judge(&wanted(), None, &Enforced::Nothing)), "create the copy");
     check(&[
         ("a+m |", None, "publish abc123"),
         ("b+m |", None, "update the draft of abc123"),
@@ -129,7 +129,7 @@ fn a_mark_is_no_proof() {
 fn a_copy_has_the_key_that_is_given_and_any_where_none_is() {
     let verdict = |text: &str, key: Option<&str>| {
         let wanted = Wanted { content: digest('a'), key: key.map(|key| key.parse().unwrap()) };
-        said(&judge(&wanted, Some(&seen(text)), &Enforced::NothingOfItsOwn))
+        said(&judge(&wanted, Some(&seen(text)), &Enforced::Nothing))
     };
     let other = KEY.replace("key/1", "key/2");
     for (text, key, expected) in [
@@ -153,17 +153,14 @@ fn versions_that_never_read_back_equal_are_not_published_for_ever() {
         for edition in seen.versions.values_mut() {
             edition.marker.as_mut().unwrap().digest = wanted.mark();
         }
-        said(&judge(&wanted, Some(&seen), &Enforced::NothingOfItsOwn))
+        said(&judge(&wanted, Some(&seen), &Enforced::Nothing))
     };
     assert_eq!(marked("a+km | a+m"), "publish abc123");
     let held = marked("a+km | a+m a+m");
     assert!(held.starts_with("held: two versions of the copy abc123"), "{held}");
     assert_eq!(marked("a+km | a+m a+m a+km"), "ready abc123:3");
     // Under the mark of another key, they are just older versions.
-    assert_eq!(
-        said(&judge(&wanted, Some(&seen("a+km | a+m a+m")), &Enforced::NothingOfItsOwn)),
-        "publish abc123"
-    );
+    assert_eq!(said(&judge(&wanted, Some(&seen("a+km | a+m a+m")), &Enforced::Nothing)), "publish abc123");
     assert_ne!(wanted.mark(), Wanted { key: None, ..wanted.clone() }.mark());
     assert_eq!(wanted.mark().len(), 16);
 }
@@ -243,10 +240,7 @@ fn what_we_did_not_make_is_not_touched() {
         ("a+ | a+", Some(1), "held: a guardrail of the copy's name"),
     ]);
     let tagged = SeenCopy { tagged: true, ..seen("b+ |") };
-    assert_eq!(
-        said(&judge(&wanted(), Some(&tagged), &Enforced::NothingOfItsOwn)),
-        "update the draft of abc123"
-    );
+    assert_eq!(said(&judge(&wanted(), Some(&tagged), &Enforced::Nothing)), "update the draft of abc123");
 }
 
 #[test]
@@ -254,14 +248,12 @@ fn where_there_is_no_room_the_oldest_goes_that_may() {
     let full = |versions: &str| seen(&format!("a+m | {versions}"));
     let ours = full(&"b+m ".repeat(20));
     let verdict = |seen: &SeenCopy, enforced: &Enforced| said(&judge(&wanted(), Some(seen), enforced));
-    assert_eq!(verdict(&ours, &Enforced::NothingOfItsOwn), "delete abc123:1");
+    assert_eq!(verdict(&ours, &Enforced::Nothing), "delete abc123:1");
     assert_eq!(verdict(&ours, &enforced(1)), "delete abc123:2");
     assert_eq!(verdict(&ours, &enforced(2)), "delete abc123:3");
     assert!(verdict(&ours, &Enforced::Unknown).starts_with("held: the copy abc123 has 20 versions"));
     let theirs = full(&"b+ ".repeat(20));
-    assert!(
-        verdict(&theirs, &Enforced::NothingOfItsOwn).starts_with("held: the copy abc123 has 20 versions")
-    );
+    assert!(verdict(&theirs, &Enforced::Nothing).starts_with("held: the copy abc123 has 20 versions"));
     assert_eq!(verdict(&full(&"b+m ".repeat(19)), &Enforced::Unknown), "publish abc123");
 }
 
@@ -322,10 +314,10 @@ fn an_enforcement_counts_as_the_members_own_only_there() {
     };
     assert_eq!(Enforced::of(&observed(&copy()), &target), enforced(1));
     // The central guardrail, from before the placement was changed to copies.
-    assert_eq!(Enforced::of(&observed(&arn("222222222222")), &target), Enforced::NothingOfItsOwn);
+    assert_eq!(Enforced::of(&observed(&arn("222222222222")), &target), Enforced::OfAnother);
     let elsewhere: Target = "300000000001/eu-west-1".parse().unwrap();
-    assert_eq!(Enforced::of(&observed(&copy()), &elsewhere), Enforced::NothingOfItsOwn);
-    assert_eq!(Enforced::of(&Observation::Absent, &target), Enforced::NothingOfItsOwn);
+    assert_eq!(Enforced::of(&observed(&copy()), &elsewhere), Enforced::OfAnother);
+    assert_eq!(Enforced::of(&Observation::Absent, &target), Enforced::Nothing);
     assert_eq!(Enforced::of(&Observation::Unreadable(Failure::not_observed()), &target), Enforced::Unknown);
 }
 
@@ -390,7 +382,7 @@ fn copies() -> impl Strategy<Value = SeenCopy> {
 }
 
 fn enforcements() -> impl Strategy<Value = Enforced> {
-    prop_oneof![Just(Enforced::NothingOfItsOwn), Just(Enforced::Unknown), (1..22_u32).prop_map(enforced)]
+    prop_oneof![Just(Enforced::Nothing), Just(Enforced::Unknown), (1..22_u32).prop_map(enforced)]
 }
 
 proptest! {

@@ -81,7 +81,8 @@ fn a_refusal_counts_twice_ten_minutes_apart_in_two_accounts() {
         let [a, b] = ["1/eu", "2/eu"].map(RefusedIn);
         vec![(0, a), (0, b), (second, a), (second, b)]
     };
-    let cases: Vec<(&str, Vec<(i64, Happens)>, Answer)> = vec![
+    type Case = (&'static str, Vec<(i64, Happens)>, Answer);
+    let cases: Vec<Case> = vec![
         ("nothing happened", vec![], Undecided),
         ("taken once", vec![(0, Accepted("1/eu"))], Central),
         ("refused once", vec![(0, RefusedIn("1/eu"))], Undecided),

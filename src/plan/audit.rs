@@ -36,7 +36,9 @@ impl Held {
             None | Some(Change::Adopt { .. } | Change::Policy(_)) => State::Held,
             Some(Change::Replace { .. }) => State::WouldReplace,
             Some(Change::Release { .. }) => State::WouldRelease,
-            Some(Change::EnsureCopy { enforced: Enforced::Own(_), .. }) => State::WouldReplace,
+            Some(Change::EnsureCopy { enforced: Enforced::Own(_) | Enforced::OfAnother, .. }) => {
+                State::WouldReplace
+            }
             // A copy comes before its enforcement. What is only tidied up is held for no mode.
             Some(Change::Enforce { .. } | Change::EnsureCopy { .. } | Change::Tidy { .. }) => {
                 State::WouldEnforce

@@ -252,7 +252,13 @@ impl Notebook<'_> {
         );
         let wrote = state.is_a_write() || adopted;
         let usability = usability(report, self.now);
-        Note::Checked { checked, seen: self.seen(target, report, at), usability, text, wrote }
+        Note::Checked {
+            checked: Box::new(checked),
+            seen: self.seen(target, report, at),
+            usability,
+            text,
+            wrote,
+        }
     }
 
     /// What is there after the run, as far as anybody can tell.

@@ -40,7 +40,7 @@ impl Keeper {
         };
         for account in accounts.values() {
             let seen = match known.remove(&account.id) {
-                Some(Ok(record)) => remembered.add(account, record, now),
+                Some(Ok(record)) => remembered.add(account, &record, now),
                 Some(Err(error)) => remembered.add_unread(&account.id, &error),
                 None => Arrival::default(),
             };
@@ -54,7 +54,7 @@ impl Keeper {
 }
 
 impl Remembered {
-    fn add(&mut self, account: &Account, record: AccountRecord, now: Timestamp) -> Arrival {
+    fn add(&mut self, account: &Account, record: &AccountRecord, now: Timestamp) -> Arrival {
         self.records.extend(record.records(&account.id));
         if record.offboarding.is_some() {
             self.offboarding.insert(account.id.clone());

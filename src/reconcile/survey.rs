@@ -204,7 +204,7 @@ impl Keeper {
         if manner.until_approved.is_none() {
             let is_given_with_the_plan = manner.approved;
             let approval = Approval { rollout: &rollout, is_given_with_the_plan, leaving: &offboarding };
-            plan = plan.hold_adopted(approval, &records, &has_moved);
+            plan = plan.hold_adopted(approval, &records, has_moved);
         }
         let plan = match (&manner.until_approved, manner.part) {
             (Some(waiting), _) => plan.put_back(waiting, &records),

@@ -8,8 +8,8 @@ use crate::template;
 
 /// The value at a path such as `$.detail.reason.text`, as it stands in a text.
 fn at(event: &Value, path: &str) -> Option<String> {
-    let members = path.strip_prefix("$.").expect("a path begins at the event").split('.');
-    let found = members.fold(Some(event), |value, member| value?.get(member))?;
+    let mut members = path.strip_prefix("$.").expect("a path begins at the event").split('.');
+    let found = members.try_fold(event, |value, member| value.get(member))?;
     Some(found.as_str().map_or_else(|| found.to_string(), str::to_owned))
 }
 

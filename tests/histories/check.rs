@@ -724,9 +724,11 @@ impl Run<'_> {
             }
             let wanted = self.wants.of(self.setting, model, &place);
             let seen = self.after.enforced.get(&place);
+            let audits = self.wants.mode == Mode::Audit;
+            let meets = |seen| self.wants.is_met(self.setting, model, &place, seen);
             match (state, wanted) {
                 (State::InSync | State::Enforced | State::Replaced, Wanted::Guardrail) => {
-                    let met = seen.is_some_and(|seen| self.wants.is_met(self.setting, model, &place, seen));
+                    let met = seen.is_some_and(meets);
                     let prompt = blocked_prompt(model, &place);
                     if !met || prompt != Prompt::Stopped {
                         return broken(
@@ -738,6 +740,10 @@ impl Run<'_> {
                 (State::InSync | State::Released, Wanted::Nothing) if seen.is_none() => {}
                 // Given up, because it could not be used.
                 (State::Released, Wanted::Guardrail) if seen.is_none() && self.wants.release_unusable => {}
+                (State::WouldEnforce, Wanted::Guardrail) if audits && seen.is_none() => {}
+                (State::WouldReplace, Wanted::Guardrail)
+                    if audits && seen.is_some_and(|seen| !meets(seen)) => {}
+                (State::WouldRelease, Wanted::Nothing) if audits && seen.is_some() => {}
                 (State::LeftAlone, Wanted::HandsOff | Wanted::Nothing)
                 | (State::Held | State::Failed | State::Broken | State::Copied, _) => {}
                 (_, wanted) => {

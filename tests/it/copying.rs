@@ -198,7 +198,7 @@ fn ready(ensured: &Ensured, number: u32) -> Published {
     }
 }
 
-const NONE: Enforced = Enforced::NothingOfItsOwn;
+const NONE: Enforced = Enforced::Nothing;
 
 #[tokio::test]
 async fn a_copy_is_made_once_and_does_what_its_original_does() {
