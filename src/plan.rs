@@ -210,6 +210,8 @@ pub enum HoldReason {
         /// What it waits for.
         wait: PlacementWait,
     },
+    /// Somebody asked the program to end before this was begun.
+    Interrupted,
     /// Somebody undoes each repair; the next one is made in a while.
     Contested {
         /// The other principal, as far as AWS says.
@@ -228,7 +230,8 @@ impl HoldReason {
             HoldReason::NotCounted { .. }
             | HoldReason::Contested { .. }
             | HoldReason::LedgerUnavailable
-            | HoldReason::PlacementUndecided { .. } => true,
+            | HoldReason::PlacementUndecided { .. }
+            | HoldReason::Interrupted => true,
             HoldReason::Policy { .. } | HoldReason::MayBeEnforced { .. } => false,
             HoldReason::TooManyMoves { .. }
             | HoldReason::NotOurs { .. }

@@ -7,6 +7,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::asking::Asking;
+use super::ending::{self, Done};
+use super::interrupts::Interrupts;
 use super::output::{self, ADDED, paint};
 use super::{OK, Output, USAGE, deployed, durable_ledger, settings};
 use crate::baseline::{Limits, Revision};
@@ -14,7 +16,7 @@ use crate::cloud::{Access, Patience};
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::limits::Rollout;
-use crate::reconcile::{Ask, Keeper, Stopped};
+use crate::reconcile::{Ask, Asked, Keeper, Stopped};
 use crate::settings::BaselineSource;
 use crate::trigger::{Accounts, Regions};
 
@@ -54,24 +56,17 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         print(&rollout, baseline.limits);
         print_adopted(&adopted);
     }
-    if !asking.confirmed(&format!("Approve baseline {revision}?"))? {
+    output::shown()?;
+    let interrupts = Interrupts::listen()?;
+    let mut done = Done::default();
+    if !asking.confirmed(&format!("Approve baseline {revision}?"), &done, &interrupts).await? {
         return Ok(super::UNFINISHED);
     }
-    keeper.approve(revision).await?;
-    let asked = match keeper.is_deployed() {
-        true => {
-            let ask = Ask {
-                accounts: Accounts::All,
-                regions: Regions::All,
-                reason: format!("baseline {revision} was approved"),
-                plan: None,
-            };
-            Some(deployed::ask(&keeper, &ask).await?)
-        }
-        false => None,
-    };
+    let asked = interrupts.finish(write(&keeper, revision, &mut done), || ()).await;
+    let asked =
+        asked.unwrap_or_else(|| Err(interrupts.ended("left while the approval was under way".to_owned())))?;
     match output {
-        Output::Json => output::print_json(&json!({
+        Output::Json => output::print_done_json(&json!({
             "revision": revision,
             "was_approved": rollout.approved,
             "counted": rollout.counted,
@@ -81,7 +76,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             "requested": asked.as_ref().map(deployed::in_json),
         })),
         Output::Text => {
-            output::print(format_args!("{} baseline {revision} is approved", paint(ADDED, "ok:")));
+            output::print_done(format_args!("{} baseline {revision} is approved", paint(ADDED, "ok:")));
             match &asked {
                 Some(asked) => output::note(deployed::in_words(asked)),
                 None => output::note("it is acted on by the next sweep, or by guardrailctl apply"),
@@ -127,6 +122,22 @@ fn print_adopted(adopted: &BTreeMap<Target, Enforcement>) {
     if adopted.len() > LISTED {
         output::print(format_args!("    and {} more", adopted.len() - LISTED));
     }
+}
+
+/// Records the approval, and has the deployed keeper act on it at once.
+async fn write(keeper: &Keeper, revision: &Revision, done: &mut Done) -> anyhow::Result<Option<Asked>> {
+    ending::recorded(keeper.approve(revision).await, &format!("whether baseline {revision} was approved"))?;
+    done.add(format!("baseline {revision} is approved"));
+    if !keeper.is_deployed() {
+        return Ok(None);
+    }
+    let ask = Ask {
+        accounts: Accounts::All,
+        regions: Regions::All,
+        reason: format!("baseline {revision} was approved"),
+        plan: None,
+    };
+    Ok(Some(done.or_say(deployed::ask(keeper, &ask).await)?))
 }
 
 fn print(rollout: &Rollout, limits: Limits) {

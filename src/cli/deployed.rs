@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::ending;
 use super::output::{self, Bar};
 use super::time::Length;
 use crate::baseline::Baseline;
@@ -25,7 +25,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks for a look.
 pub(super) async fn ask(keeper: &Keeper, ask: &Ask) -> anyhow::Result<Asked> {
-    keeper.ask(ask).await.map_err(|failure| anyhow!("the deployed keeper could not be asked: {failure}"))
+    ending::sent(keeper.ask(ask).await, "whether the deployed keeper was asked", |failure| {
+        format!("the deployed keeper could not be asked: {failure}")
+    })
 }
 
 /// Where a request was put, for people.
@@ -241,14 +243,14 @@ impl Followed {
 
     pub(super) fn print(&self) {
         for (target, look) in &self.looks {
-            output::print(format_args!("{target} {}", look.text()));
+            output::print_done(format_args!("{target} {}", look.text()));
         }
         let unseen = self.left.iter().filter(|target| !self.looks.contains_key(*target));
         for target in unseen {
-            output::print(format_args!("{target} not looked at yet"));
+            output::print_done(format_args!("{target} not looked at yet"));
         }
         for region in &self.owner {
-            output::print(format_args!("the owner's side in {region} not looked at yet"));
+            output::print_done(format_args!("the owner's side in {region} not looked at yet"));
         }
         if !self.left.is_empty() {
             output::note(format_args!(

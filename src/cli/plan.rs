@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// End with 4 where there is something to change
+    /// End with 4 where there is something to change, whatever else is held
     #[arg(long)]
     detailed_exit_code: bool,
 }
@@ -39,10 +39,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let Counts { to_change, held, broken, .. } = survey.plan.plan().counts();
     let is_known = survey.strangers.is_empty() && survey.ledger_trouble().is_none();
-    Ok(if held + broken > 0 || !is_known {
-        UNFINISHED
-    } else if to_change > 0 && arguments.detailed_exit_code {
+    Ok(if to_change > 0 && arguments.detailed_exit_code {
         CHANGES
+    } else if held + broken > 0 || !is_known {
+        UNFINISHED
     } else {
         OK
     })

@@ -8,11 +8,14 @@ use serde_json::{Value, json};
 
 use super::approve;
 use super::asking::Asking;
+use super::ending::{Done, Ended};
+use super::interrupts::Interrupts;
 use super::output::{self, ADDED, Bar, HEADING, Spinner, paint};
 use super::plan::{print, to_json};
 use super::{OK, Output, UNFINISHED, USAGE, Unfit, settings};
 use crate::baseline::{Baseline, Problem, Revision, Severity};
 use crate::cloud::{Access, Parameter, Patience, STANDARD_BYTES};
+use crate::failure::Failure;
 use crate::limits::Extent;
 use crate::reconcile::{Keeper, Manner, Stopped, Survey, everything};
 use crate::settings::{BaselineSource, LedgerSource};
@@ -79,6 +82,9 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     let extent = match &survey {
         Some(survey) if !(keeper.is_deployed() && remembers) => {
+            if let Some(trouble) = survey.ledger_trouble() {
+                bail!("what it would replace and release can't be counted: {trouble}");
+            }
             Extent::of(survey.plan.plan(), &survey.records, &new.revision)
         }
         // As the planner will count it.
@@ -89,15 +95,19 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         problems.iter().for_each(|problem| output::note(format_args!("{origin}:{problem}")));
         push.print(survey.as_ref());
     }
-    if !asking.confirmed(&format!("Put it into {name}?"))? {
+    output::shown()?;
+    let interrupts = Interrupts::listen()?;
+    if !asking.confirmed(&format!("Put it into {name}?"), &Done::default(), &interrupts).await? {
         return Ok(UNFINISHED);
     }
-    let version = put(&keeper, &name, &text, present.as_ref()).await?;
+    let put = interrupts.finish(put(&keeper, &name, &text, present.as_ref()), || ()).await;
+    let left = || interrupts.ended(format!("left while {name} was being put: look what it holds"));
+    let version = put.unwrap_or_else(|| Err(left()))?;
     match output {
-        Output::Json => output::print_json(&push.to_json(survey.as_ref(), &problems, version)),
+        Output::Json => output::print_done_json(&push.to_json(survey.as_ref(), &problems, version)),
         Output::Text => {
             let revision = &new.revision;
-            output::print(format_args!(
+            output::print_done(format_args!(
                 "{} {name} holds baseline {revision}, as version {version}",
                 paint(ADDED, "ok:")
             ));
@@ -150,7 +160,10 @@ async fn put(keeper: &Keeper, name: &str, text: &str, read: Option<&Parameter>) 
         );
     }
     let put = keeper.parameter_writer().put(name, text, read.is_none()).await;
-    let version = put.map_err(|failure| anyhow::anyhow!("{name} could not be put: {failure}"))?;
+    let version = match put {
+        Ok(version) => version,
+        Err(failure) => was_it_put(keeper, name, text, &failure).await?,
+    };
     let expected = read.map_or(1, |read| read.version + 1);
     if version != expected {
         output::warning(format_args!(
@@ -159,6 +172,19 @@ async fn put(keeper: &Keeper, name: &str, text: &str, read: Option<&Parameter>) 
         ));
     }
     Ok(version)
+}
+
+/// A put that failed, or of which only the answer was lost.
+async fn was_it_put(keeper: &Keeper, name: &str, text: &str, failure: &Failure) -> anyhow::Result<i64> {
+    match find(keeper, name).await {
+        Ok(Some(now)) if now.text == text => Ok(now.version),
+        Ok(_) => bail!("{name} could not be put: {failure}"),
+        Err(unread) => Err(Ended::After {
+            done: format!("whether {name} was put is not known: {unread}"),
+            why: format!("{name} could not be put: {failure}"),
+        }
+        .into()),
+    }
 }
 
 fn refuse(origin: &BaselineSource, problems: &[Problem], output: Output) -> u8 {

@@ -24,6 +24,7 @@ impl HoldReason {
             HoldReason::TooManyMoves { .. } => "too_many_moves".to_owned(),
             HoldReason::PlacementUndecided { .. } => "placement_undecided".to_owned(),
             HoldReason::Contested { .. } => "contested".to_owned(),
+            HoldReason::Interrupted => "interrupted".to_owned(),
         }
     }
 }

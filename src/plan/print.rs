@@ -274,6 +274,7 @@ impl fmt::Display for HoldReason {
             HoldReason::LedgerUnavailable => f.write_str(
                 "the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again",
             ),
+            HoldReason::Interrupted => f.write_str("not begun: somebody asked the program to end first"),
             HoldReason::Unreadable { failure } => write!(f, "could not be read: {failure}"),
             HoldReason::Unusable { unusable } => unusable.fmt(f),
             HoldReason::ChangedBySomeoneElse { by: Some(by) } => {

@@ -16,6 +16,7 @@ mod copying;
 mod crashes;
 mod deployed;
 mod doctor;
+mod endings;
 mod faults;
 mod foreign;
 mod guardrailctl;
