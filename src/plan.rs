@@ -16,7 +16,9 @@ mod broken;
 mod change;
 mod claim;
 mod code;
+mod counts;
 mod decide;
+mod following;
 mod json;
 mod line;
 mod policies;
@@ -46,10 +48,11 @@ use claim::handed_back;
 pub use broken::{BrokenGuardrail, broken_guardrails};
 pub use change::{Change, Ownership, PolicyChange, Purpose};
 pub use claim::{HandedBack, Kept};
+pub use counts::Counts;
 pub use decide::decide;
+pub use following::FollowUp;
 pub use line::{Line, Mark};
 pub use policies::{PolicyAction, PolicyDecision, Use, decide_policy, decide_withdrawal, use_of};
-pub use print::Counts;
 pub use safe::{Proof, SafePlan};
 
 /// What is to be done in every target that was looked at, and why nothing is done in the others.
@@ -350,8 +353,22 @@ impl Plan {
         plan
     }
 
-    /// Holds every change for which `reason` finds one.
+    /// Holds every change for which `reason` finds one, those included that follow others.
     pub fn hold_changes(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
+        let followers: Vec<Target> = self.followers().cloned().collect();
+        let mut plan = self.hold_present(&reason);
+        for target in followers {
+            if let Some(Decision::Held(held)) = plan.decisions.get_mut(&target)
+                && let Some(reason) = held.would.as_ref().and_then(&reason)
+            {
+                held.reason = reason;
+            }
+        }
+        plan
+    }
+
+    /// Holds every change for which `reason` finds one. Those that follow others aren't made yet.
+    fn hold_present(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
         let Plan { mut policies, decisions, handed_back, skipped } = self;
         for decision in policies.values_mut() {
             if let PolicyAction::Change(change) = &decision.action

@@ -18,7 +18,7 @@ use super::{OK, Output, Target, UNFINISHED, Unfit, settings};
 use crate::baseline::{Baseline, Revision};
 use crate::cloud::{Access, Patience};
 use crate::ids;
-use crate::plan::Counts;
+use crate::plan::{Counts, Plan};
 use crate::reconcile::{Ask, Keeper, Manner, Rounds, Step, Survey};
 use crate::report::Report;
 use crate::trigger::{Accounts, Scope};
@@ -106,6 +106,8 @@ struct Session<'a> {
 /// How far writing from here has come.
 #[derive(Default)]
 struct SoFar {
+    /// The plan that was shown first, and with it what follows from it.
+    shown: Option<Plan>,
     planned: Vec<serde_json::Value>,
     rounds: Rounds,
     strangers: usize,
@@ -116,7 +118,7 @@ impl Session<'_> {
     async fn do_it(&self) -> anyhow::Result<u8> {
         let mut so_far = SoFar::default();
         let ended = self.do_rounds(&mut so_far).await;
-        let SoFar { planned, rounds, strangers } = so_far;
+        let SoFar { shown: _, planned, rounds, strangers } = so_far;
         let report = rounds.report();
         if self.arguments.output == Output::Json
             && let Some(report) = &report
@@ -139,18 +141,24 @@ impl Session<'_> {
             let again = so_far.rounds.again();
             let survey = self.survey(again).await?;
             so_far.strangers = survey.strangers.len();
+            let plan = survey.plan.plan();
+            let is_news = so_far.shown.as_ref().is_none_or(|shown| !shown.shows(plan));
             match output {
-                Output::Text => print(self.baseline, &survey),
+                Output::Text if is_news => print(self.baseline, &survey),
+                Output::Text => {}
                 Output::Json => so_far.planned.push(to_json(self.baseline, &survey)),
             }
             if !again {
                 output::shown()?;
             }
             let told = survey.warnings.clone();
-            let changes = survey.plan.plan().counts().to_change;
-            let Some(survey) = self.ask(survey, in_words(changes), again).await? else {
+            let changes = plan.counts().to_change;
+            let question = if is_news { in_words(changes) } else { None };
+            let plan = plan.clone();
+            let Some(survey) = self.ask(survey, question, again).await? else {
                 return Ok(false);
             };
+            so_far.shown.get_or_insert(plan);
             let report = self.apply(survey).await?;
             if output == Output::Text {
                 if changes > 0 {
@@ -167,7 +175,7 @@ impl Session<'_> {
             if !goes_on {
                 return Ok(true);
             }
-            output::note("what others were waiting for was put in place, so they are looked at again");
+            output::note("what others were waiting for was put in place: now to what follows");
         }
     }
 
@@ -188,10 +196,12 @@ impl Session<'_> {
         }
         output::shown()?;
         let mut done = Done::default();
-        let Counts { to_change, held, broken, .. } = survey.plan.plan().counts();
+        let Counts { to_change, .. } = survey.plan.plan().counts();
         let targets = deployed::of_plan(survey.plan.plan());
-        let is_known = survey.strangers.is_empty() && survey.ledger_trouble().is_none();
-        let good = held + broken == 0 && is_known;
+        // What is held now, and for good, no look of the keeper's will change.
+        let good = survey.strangers.is_empty()
+            && survey.ledger_trouble().is_none()
+            && !deployed::leaves_held(survey.plan.plan(), &targets);
         if to_change == 0 && targets.is_empty() {
             self.approve(&mut done).await?;
             if *output == Output::Json {
@@ -204,9 +214,6 @@ impl Session<'_> {
         let Some(survey) = self.ask(survey, question(to_change, &targets), false).await? else {
             return Ok(UNFINISHED);
         };
-        // What is held now, and for good, no look of the keeper's will change.
-        let waiting = targets.values().filter(|until| **until != Until::Looked).count();
-        let good = good || (held + broken <= waiting && is_known);
         let request = self.request(&survey, targets.keys().map(|target| target.account.clone()).collect());
         let following = match no_wait {
             true => None,

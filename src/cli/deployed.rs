@@ -14,7 +14,7 @@ use crate::desired::Desired;
 use crate::failure::Category;
 use crate::ids::{AccountId, Region, Target};
 use crate::organization::OrgPath;
-use crate::plan::{Decision, Held, HoldReason, Plan};
+use crate::plan::{Decision, Held, HoldReason, Plan, PolicyAction};
 use crate::reconcile::{Ask, Asked, Keeper, Step, Stopped, Survey};
 use crate::record::{Record, Records};
 use crate::resolved::Unusable;
@@ -76,6 +76,15 @@ pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Target, Until> {
     };
     let targets = plan.decisions.iter();
     targets.filter_map(|(target, decision)| Some((target.clone(), until(decision)?))).collect()
+}
+
+/// Whether something is held or broken that nobody waits for.
+pub(super) fn leaves_held(plan: &Plan, targets: &BTreeMap<Target, Until>) -> bool {
+    let policy = plan.policies.values().any(|policy| matches!(policy.action, PolicyAction::Held(_)));
+    let target = plan.decisions.iter().any(|(target, decision)| {
+        matches!(decision, Decision::Held(_) | Decision::Broken(_)) && !targets.contains_key(target)
+    });
+    policy || target
 }
 
 fn mends(unusable: &Unusable) -> bool {

@@ -7,7 +7,7 @@ use super::output::{self, Bar, QUIET, paint};
 use super::{CHANGES, OK, Output, Target, UNFINISHED, settings};
 use crate::baseline::Baseline;
 use crate::cloud::{Access, Patience};
-use crate::plan::Counts;
+use crate::plan::{Counts, Plan};
 use crate::reconcile::{Keeper, Survey};
 
 #[derive(Debug, Args)]
@@ -61,11 +61,23 @@ pub(super) fn print(baseline: &Baseline, survey: &Survey) {
         output::warning(warning);
     }
     output::print(plan.counts());
+    if let Some(held) = for_approval(plan) {
+        output::print(held);
+        let revision = &baseline.revision;
+        output::print(format_args!("to have that done as well: guardrailctl apply --approve {revision}"));
+    }
     let identity = format!("plan {} of baseline {}, mode {}", plan.hash(), baseline.revision, baseline.mode);
     output::print(paint(QUIET, identity));
     if survey.placing.is_asked() {
         output::print(paint(QUIET, format_args!("placement auto: {}", survey.placing.record)));
     }
+}
+
+/// What an approval would do besides, in one line.
+fn for_approval(plan: &Plan) -> Option<String> {
+    let held: Vec<String> =
+        plan.for_approval().into_iter().map(|(verb, count)| format!("{count} {verb}")).collect();
+    (!held.is_empty()).then(|| format!("held for approval: {}", held.join(", ")))
 }
 
 /// The plan for programs.

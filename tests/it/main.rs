@@ -19,6 +19,7 @@ mod doctor;
 mod endings;
 mod faults;
 mod foreign;
+mod foreseen;
 mod guardrailctl;
 mod handler;
 mod holding_back;
