@@ -124,7 +124,13 @@ impl FileStore {
         expires: Option<i64>,
     ) -> Result<Put, LedgerError> {
         let (answer, mut answered) = oneshot::channel();
-        locked(&self.shared.waiting).push(Change { key: key.to_owned(), document, expected, expires, answer });
+        locked(&self.shared.waiting).push(Change {
+            key: key.to_owned(),
+            document,
+            expected,
+            expires,
+            answer,
+        });
         let turn = self.turn.lock().await;
         if let Ok(put) = answered.try_recv() {
             return put;
