@@ -145,6 +145,7 @@ impl Command {
     fn writes(&self) -> bool {
         match self {
             Command::Apply(_) | Command::Push(_) | Command::Approve(_) | Command::Offboard(_) => true,
+            Command::Placement(arguments) => arguments.writes(),
             Command::Demo(_)
             | Command::Check(_)
             | Command::Plan(_)

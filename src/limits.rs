@@ -137,6 +137,7 @@ impl Extent {
                 {
                     extent.replacements += 1;
                 }
+                FollowUp::Granted { change: Change::Adopt { .. }, .. } => extent.replacements += 1,
                 FollowUp::Granted { change: Change::Release { .. }, .. } => extent.releases += 1,
                 FollowUp::Copied { target, from: Some(_) } if !is_from(target, records, revision) => {
                     extent.replacements += 1;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{INTERRUPTED, PARTLY, UNTOLD};
+use super::{PARTLY, UNTOLD};
 use crate::failure::{Category, Failure};
 use crate::ledger::LedgerError;
 use crate::reconcile::Stopped;

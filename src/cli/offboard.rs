@@ -266,8 +266,8 @@ impl Offboarding<'_> {
     async fn look_again(&self) -> anyhow::Result<BTreeMap<Region, After>> {
         let bar = Bar::new();
         let scope = self.scope();
-        let survey = self.keeper.survey(self.baseline, &scope, &|step| bar.step(step));
-        let survey = self.interrupts.or(survey).await?;
+        let step = |step: Step<'_>| bar.step(step);
+        let survey = self.interrupts.or(self.keeper.survey(self.baseline, &scope, &step)).await?;
         let own_roles = &self.keeper.settings().own_roles;
         let account = &self.arguments.account;
         let records = survey.records;

@@ -5,12 +5,14 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::asking::Asking;
+use super::ending::{self, Done};
+use super::interrupts::Interrupts;
 use super::output::{self, ADDED, HEADING, paint};
 use super::{OK, Output, UNFINISHED, USAGE, deployed, durable_ledger, settings};
 use crate::baseline::{Baseline, Placement};
 use crate::cloud::{Access, Patience};
 use crate::placement::{Answer, PlacementRecord};
-use crate::reconcile::{Ask, Keeper, Stopped};
+use crate::reconcile::{Ask, Asked, Keeper, Stopped};
 use crate::settings::BaselineSource;
 use crate::trigger::{Accounts, Regions};
 
@@ -38,6 +40,16 @@ pub(super) struct Arguments {
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text, global = true)]
     output: Output,
+}
+
+impl Arguments {
+    /// Whether it changes what is recorded.
+    pub(super) fn writes(&self) -> bool {
+        match self.what {
+            None | Some(What::Show) => false,
+            Some(What::Set { .. } | What::Reset) => true,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -140,29 +152,23 @@ impl Change<'_> {
             Answer::Undecided => "Forget the answer, and have it found out anew?".to_owned(),
             Answer::Central | Answer::Copies => format!("Record {answer} as the answer?"),
         };
-        if !asking.confirmed(&question)? {
+        output::shown()?;
+        let interrupts = Interrupts::listen()?;
+        let mut done = Done::default();
+        if !asking.confirmed(&question, &done, &interrupts).await? {
             return Ok(UNFINISHED);
         }
-        let by = keeper.cloud().caller().await.unwrap_or_else(|_| "somebody at a terminal".to_owned());
-        let at = keeper.clock().now();
-        let set = |record: &mut PlacementRecord| record.set(*answer, at, &baseline.revision, &by);
-        let record = keeper.ledger().change_placement(set).await.map_err(Stopped::Ledger)?;
-        let asked = match keeper.is_deployed() && baseline.has_auto() {
-            true => {
-                let reason = format!("placement auto was set to {answer}");
-                let ask = Ask { accounts: Accounts::All, regions: Regions::All, reason, plan: None };
-                Some(deployed::ask(keeper, &ask).await?)
-            }
-            false => None,
-        };
+        let written = interrupts.finish(self.write(&mut done), || ()).await;
+        let left = || Err(interrupts.ended("left while the answer was being recorded".to_owned()));
+        let (record, asked) = written.unwrap_or_else(left)?;
         match output {
             Output::Json => {
                 let mut json = in_json(baseline, &record);
                 json["requested"] = json!(asked.as_ref().map(deployed::in_json));
-                output::print_json(&json);
+                output::print_done_json(&json);
             }
             Output::Text => {
-                output::print(format_args!("{} placement auto: {record}", paint(ADDED, "ok:")));
+                output::print_done(format_args!("{} placement auto: {record}", paint(ADDED, "ok:")));
                 match &asked {
                     Some(asked) => output::note(deployed::in_words(asked)),
                     None => output::note("the next run goes by it"),
@@ -170,5 +176,22 @@ impl Change<'_> {
             }
         }
         Ok(OK)
+    }
+    /// Records the answer, and has the deployed keeper act on it at once.
+    async fn write(&self, done: &mut Done) -> anyhow::Result<(PlacementRecord, Option<Asked>)> {
+        let Change { keeper, baseline, record: _, answer } = self;
+        let by = keeper.cloud().caller().await.unwrap_or_else(|_| "somebody at a terminal".to_owned());
+        let at = keeper.clock().now();
+        let set = |record: &mut PlacementRecord| record.set(*answer, at, &baseline.revision, &by);
+        let recorded = keeper.ledger().change_placement(set).await.map_err(Stopped::Ledger);
+        let record = ending::recorded(recorded, &format!("whether {answer} was recorded"))?;
+        done.add(format!("{answer} is recorded"));
+        if !(keeper.is_deployed() && baseline.has_auto()) {
+            return Ok((record, None));
+        }
+        let reason = format!("placement auto was set to {answer}");
+        let ask = Ask { accounts: Accounts::All, regions: Regions::All, reason, plan: None };
+        let asked = done.or_say(deployed::ask(keeper, &ask).await)?;
+        Ok((record, Some(asked)))
     }
 }

@@ -117,7 +117,7 @@ impl Plan {
                 (FollowUp::Copied { target, .. }, Change::EnsureCopy { target: at, .. }) => target == at,
                 (
                     FollowUp::Copied { .. },
-                    Change::Release { .. } | Change::Tidy { .. } | Change::Policy(_),
+                    Change::Adopt { .. } | Change::Release { .. } | Change::Tidy { .. } | Change::Policy(_),
                 ) => false,
             })
     }
@@ -144,7 +144,12 @@ impl Plan {
 impl HoldReason {
     /// Whether somebody's approval lets it be done.
     pub fn waits_for_approval(&self) -> bool {
-        matches!(self, HoldReason::NotApproved { .. } | HoldReason::TooManyMoves { .. })
+        matches!(
+            self,
+            HoldReason::NotApproved { .. }
+                | HoldReason::TooManyMoves { .. }
+                | HoldReason::ReleasesAdopted { .. }
+        )
     }
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::claim::maker;
 use super::{
     BrokenGuardrail, Change, Decision, FollowUp, Held, HoldReason, InSync, LeaveReason, Line, Mark,
-    Ownership, Plan, PolicyAction, PolicyChange, Purpose, broken_guardrails,
+    Ownership, Plan, PolicyChange, Purpose, broken_guardrails,
 };
 use crate::baseline::GuardrailKey;
 use crate::copy::{CopyStep, Leftover};
