@@ -11,7 +11,9 @@ mod check;
 mod demo;
 mod deployed;
 mod doctor;
+mod ending;
 mod explain;
+mod interrupts;
 mod offboard;
 mod output;
 mod placement;
@@ -20,6 +22,7 @@ mod push;
 mod status;
 mod time;
 mod trigger;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -41,8 +44,15 @@ const UNFINISHED: u8 = 1;
 const USAGE: u8 = 2;
 /// Stopped before anything was written: no baseline, no organization, no credentials.
 const STOPPED: u8 = 3;
-/// `plan --detailed-exit-code`: there is something to change.
+/// `plan --detailed-exit-code`: there is something to change, whatever else is held.
 const CHANGES: u8 = 4;
+/// Standard output took nothing any more: results are missing there, and what was written is told on stderr.
+const UNTOLD: u8 = 5;
+/// Stopped after something was written, or may have been.
+const PARTLY: u8 = 6;
+/// Somebody pressed Ctrl-C, or asked the process to end; as shells tell these two signals.
+const INTERRUPTED: u8 = 130;
+const TERMINATED: u8 = 143;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -51,7 +61,10 @@ Exit codes:
      callers: somebody would lose access, or it isn't known
   2  wrong arguments or settings; nothing was done
   3  stopped before anything was written
-  4  plan --detailed-exit-code: there is something to change
+  4  plan --detailed-exit-code: there is something to change, whatever else is held
+  5  standard output took nothing any more: what was written is told on stderr
+  6  stopped after something was written, or may have been: what, is told on stderr
+  130, 143  ended by Ctrl-C or SIGTERM: what was written is told on stderr
 
 Credentials, Region and endpoints come from the standard AWS environment and profiles.";
 
@@ -129,9 +142,42 @@ enum Output {
     Json,
 }
 
+impl Command {
+    /// Whether it may change something that outlives it.
+    fn writes(&self) -> bool {
+        match self {
+            Command::Apply(_) | Command::Push(_) | Command::Approve(_) | Command::Offboard(_) => true,
+            Command::Placement(arguments) => arguments.writes(),
+            Command::Demo(_)
+            | Command::Check(_)
+            | Command::Plan(_)
+            | Command::Status(_)
+            | Command::Explain(_)
+            | Command::Doctor(_)
+            | Command::Callers(_)
+            | Command::Trigger(_) => false,
+        }
+    }
+}
+
 /// Runs `guardrailctl` with the process's arguments and environment.
-pub async fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(failed) => {
+            output::error(&(failed.to_string(), Vec::new()));
+            return ExitCode::from(STOPPED);
+        }
+    };
+    let code = runtime.block_on(run(command));
+    // Somebody may be waiting for an answer that nobody needs any more.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+async fn run(command: Command) -> u8 {
+    let writes = command.writes();
     let result = match command {
         Command::Demo(arguments) => demo::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
@@ -147,13 +193,15 @@ pub async fn main() -> ExitCode {
         Command::Offboard(arguments) => offboard::run(&arguments).await,
         Command::Trigger(arguments) => trigger::run(&arguments).await,
     };
-    match result {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            output::error(&advice::told(&error, &std::env::vars().collect()));
-            ExitCode::from(if error.is::<InvalidSettings>() || error.is::<Unfit>() { USAGE } else { STOPPED })
+    let code = result.unwrap_or_else(|error| {
+        output::error(&advice::told(&error, &std::env::vars().collect()));
+        match error.downcast_ref::<ending::Ended>() {
+            Some(ended) => ended.code(),
+            None if error.is::<InvalidSettings>() || error.is::<Unfit>() => USAGE,
+            None => STOPPED,
         }
-    }
+    });
+    output::settled(code, writes)
 }
 
 /// The settings of the environment, with the baseline that an argument names.

@@ -18,7 +18,8 @@ use crate::enforcement::Drift;
 use crate::ids::Target;
 use crate::organization::OrgPath;
 use crate::plan::{
-    Change, Decision, Held, HoldReason, LeaveReason, LeftAlone, Ownership, Plan, PolicyChange, Purpose,
+    Change, Decision, FollowUp, Held, HoldReason, LeaveReason, LeftAlone, Ownership, Plan, PolicyChange,
+    Purpose,
 };
 use crate::record::{Record, Records};
 use crate::resource_policy::Resource;
@@ -128,6 +129,27 @@ impl Extent {
         extent
     }
 
+    /// What follows the changes of a plan, once its grants and copies are in place: it is the same revision's doing.
+    pub fn following(plan: &Plan, records: &Records, revision: &Revision) -> Extent {
+        let mut extent = Extent::default();
+        for follow_up in plan.follow_ups() {
+            match follow_up {
+                FollowUp::Granted { change: change @ Change::Replace { .. }, .. }
+                    if !is_repair(change, records, revision) =>
+                {
+                    extent.replacements += 1;
+                }
+                FollowUp::Granted { change: Change::Adopt { .. }, .. } => extent.replacements += 1,
+                FollowUp::Granted { change: Change::Release { .. }, .. } => extent.releases += 1,
+                FollowUp::Copied { target, from: Some(_) } if !is_from(target, records, revision) => {
+                    extent.replacements += 1;
+                }
+                FollowUp::Granted { .. } | FollowUp::Copied { .. } => {}
+            }
+        }
+        extent
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Extent) -> Extent {
@@ -148,6 +170,12 @@ impl fmt::Display for Extent {
         let Extent { replacements, releases } = self;
         write!(f, "{replacements} replaced, {releases} released")
     }
+}
+
+/// Whether what the record has for ours was put there by this very revision.
+fn is_from(target: &Target, records: &Records, revision: &Revision) -> bool {
+    let ours = records.get(target).and_then(|record| record.ours.as_ref());
+    ours.is_some_and(|ours| ours.revision == *revision)
 }
 
 /// Whether somebody moved the target away from what this very revision put there, or from what an
@@ -309,7 +337,10 @@ impl Plan {
     ///
     /// First enforcements are held too: a revision with a slip in it is not acted on at all.
     pub fn limit(self, rollout: &Rollout, limits: Limits, records: &Records) -> Plan {
-        let extent = rollout.done.plus(Extent::of(&self, records, &rollout.revision));
+        let extent = rollout
+            .done
+            .plus(Extent::of(&self, records, &rollout.revision))
+            .plus(Extent::following(&self, records, &rollout.revision));
         if rollout.approved || extent.is_within(limits) {
             return self;
         }

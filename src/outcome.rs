@@ -344,6 +344,7 @@ impl<'a> Telling<'a> {
                 // Passes by itself; and told when it began.
                 HoldReason::NotCounted { .. }
                 | HoldReason::LedgerUnavailable
+                | HoldReason::Interrupted
                 | HoldReason::Contested { .. } => return None,
                 HoldReason::NotOurs { by }
                 | HoldReason::ChangedBySomeoneElse { by }

@@ -18,7 +18,9 @@ mod broken;
 mod change;
 mod claim;
 mod code;
+mod counts;
 mod decide;
+mod following;
 mod hold;
 mod json;
 mod line;
@@ -49,11 +51,12 @@ use claim::handed_back;
 pub use broken::{BrokenGuardrail, broken_guardrails};
 pub use change::{Change, Ownership, PolicyChange, Purpose};
 pub use claim::{HandedBack, Kept};
+pub use counts::Counts;
 pub use decide::decide;
+pub use following::FollowUp;
 pub(crate) use hold::held_back;
 pub use line::{Line, Mark};
 pub use policies::{PolicyAction, PolicyDecision, Use, decide_policy, decide_withdrawal, use_of};
-pub use print::Counts;
 pub use safe::{Proof, SafePlan};
 
 /// What is to be done in every target that was looked at, and why nothing is done in the others.
@@ -221,6 +224,8 @@ pub enum HoldReason {
         /// What it waits for.
         wait: PlacementWait,
     },
+    /// Somebody asked the program to end before this was begun.
+    Interrupted,
     /// Somebody undoes each repair; the next one is made in a while.
     Contested {
         /// The other principal, as far as AWS says.
@@ -257,7 +262,8 @@ impl HoldReason {
             | HoldReason::LedgerUnavailable
             | HoldReason::PlacementUndecided { .. }
             | HoldReason::NotConfirmed
-            | HoldReason::Unguarded { .. } => true,
+            | HoldReason::Unguarded { .. }
+            | HoldReason::Interrupted => true,
             HoldReason::Policy { .. } | HoldReason::MayBeEnforced { .. } => false,
             HoldReason::TooManyMoves { .. }
             | HoldReason::TooManyUnusable { .. }

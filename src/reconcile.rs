@@ -35,6 +35,7 @@ mod unusable;
 mod work;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
@@ -46,6 +47,7 @@ use crate::ids::OrganizationId;
 use crate::ledger::{Ledger, LedgerError};
 use crate::limits::{Rollout, UnusableVersions};
 use crate::organization::Organization;
+use crate::plan::Change;
 use crate::report::Report;
 use crate::settings::{BaselineSource, Purpose, Settings};
 use crate::trigger::{Accounts, Context, Known, Scope};
@@ -132,7 +134,7 @@ const MAX_ROUNDS: usize = 3;
 
 /// How far a run has come, for whoever shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Step<'a> {
     /// So many accounts are going to be looked at.
     Looking {
         /// How many.
@@ -145,15 +147,19 @@ pub enum Step {
         /// How many.
         changes: usize,
     },
-    /// One change was attempted.
+    /// One change is about to be attempted.
+    Begins(&'a Change),
+    /// It came to this.
+    Ended(&'a Change, &'a Result<(), Failure>),
+    /// One change was dealt with.
     Wrote,
 }
 
 /// Told of every [`Step`].
-pub type Progress<'a> = &'a (dyn Fn(Step) + Send + Sync);
+pub type Progress<'a> = &'a (dyn Fn(Step<'_>) + Send + Sync);
 
 /// Progress that nobody watches.
-pub fn unwatched(_: Step) {}
+pub fn unwatched(_: Step<'_>) {}
 
 /// Everything a run needs, made once.
 #[derive(Debug)]
@@ -165,6 +171,7 @@ pub struct Keeper {
     kept: Kept,
     figures: Figures,
     clock: Clock,
+    stopping: AtomicBool,
 }
 
 impl Keeper {
@@ -193,6 +200,7 @@ impl Keeper {
             kept: Kept::default(),
             figures: Figures::default(),
             clock: Clock::default(),
+            stopping: AtomicBool::new(false),
         })
     }
 
@@ -205,6 +213,15 @@ impl Keeper {
     /// What time it is.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Begins no write any more. Those under way come to their end, and what isn't begun is held.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// The settings it runs with.
@@ -322,7 +339,7 @@ impl Keeper {
             let manner = Manner { again: rounds.again() || manner.again, ..manner.clone() };
             match self.survey_as(baseline, scope, &manner, progress).await {
                 Ok(survey) => {
-                    if !rounds.add(self.apply(baseline, survey, progress).await) {
+                    if !rounds.add(self.apply(baseline, survey, progress).await) || self.is_stopping() {
                         break;
                     }
                 }

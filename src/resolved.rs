@@ -18,7 +18,9 @@ use crate::enforcement::Enforcement;
 use crate::failure::Failure;
 use crate::ids::{GuardrailArn, GuardrailVersion, OrganizationId, Region, Target};
 use crate::observed::PolicySeen;
-use crate::resource_policy::{Action, Ensure, Grant, Lack, ProfileArn, Resource, Verdict, ensure, judge};
+use crate::resource_policy::{
+    Action, Document, Ensure, Grant, Lack, ProfileArn, Resource, Verdict, ensure, judge,
+};
 
 pub use differing::{Differing, differing};
 pub use key::{CustomerKey, KeyState};
@@ -36,6 +38,18 @@ pub struct Catalog {
     pub uncopied: BTreeMap<(GuardrailKey, Region), Unusable>,
     /// Where members get copies: what a look at each came to.
     pub copies: BTreeMap<Target, Result<CopyVerdict, Failure>>,
+}
+
+impl Catalog {
+    /// The same, once these resource policies are in place.
+    #[must_use]
+    pub fn once_granted(&self, policies: BTreeMap<Resource, Document>) -> Catalog {
+        let mut then = self.clone();
+        then.policies.extend(
+            policies.into_iter().map(|(resource, document)| (resource, PolicySeen::Attached(document))),
+        );
+        then
+    }
 }
 
 /// One guardrail in one Region, as the owner account showed it.

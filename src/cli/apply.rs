@@ -1,6 +1,6 @@
 //! `guardrailctl apply`: show, ask, do; or have the deployed keeper do it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
 use clap::Args;
@@ -8,13 +8,17 @@ use serde_json::json;
 
 use super::asking::Asking;
 use super::deployed::{self, Aim, Following, Until};
-use super::output::{self, Bar, HEADING, paint};
+use super::ending::{self, Done};
+use super::interrupts::Interrupts;
+use super::output::{self, HEADING, paint};
 use super::plan::{print, to_json};
 use super::time::Length;
+use super::watch::Watch;
 use super::{OK, Output, Target, UNFINISHED, Unfit, connect, settings};
 use crate::baseline::{Baseline, Revision};
-use crate::plan::Counts;
-use crate::reconcile::{Ask, Keeper, Manner, Rounds, Stopped, Survey};
+use crate::ids;
+use crate::plan::{Counts, Plan};
+use crate::reconcile::{Ask, Keeper, Manner, Rounds, Step, Survey};
 use crate::report::Report;
 use crate::trigger::{Accounts, Scope};
 
@@ -70,8 +74,16 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     {
         bail!("the baseline's revision is {}, not {revision}: read its plan first", baseline.revision);
     }
-    let session =
-        Session { keeper: &keeper, baseline: &baseline, scope: arguments.target.scope(), asking, arguments };
+    let interrupts = Interrupts::listen()?;
+    let session = Session {
+        keeper: &keeper,
+        baseline: &baseline,
+        scope: arguments.target.scope(),
+        asking,
+        arguments,
+        interrupts,
+        watch: Watch::default(),
+    };
     if keeper.is_deployed() && !arguments.direct {
         session.have_it_done().await
     } else {
@@ -86,92 +98,121 @@ struct Session<'a> {
     scope: Scope,
     asking: Asking,
     arguments: &'a Arguments,
+    interrupts: Interrupts,
+    watch: Watch,
+}
+
+/// How far writing from here has come.
+#[derive(Default)]
+struct SoFar {
+    /// The plan that was shown first, and with it what follows from it.
+    shown: Option<Plan>,
+    planned: Vec<serde_json::Value>,
+    rounds: Rounds,
+    strangers: usize,
 }
 
 impl Session<'_> {
     /// Writes from here.
     async fn do_it(&self) -> anyhow::Result<u8> {
-        let output = self.arguments.output;
-        let mut planned = Vec::new();
-        let mut rounds = Rounds::default();
-        let mut strangers;
-        loop {
-            let again = rounds.again();
-            let survey = self.survey(again).await?;
-            strangers = survey.strangers.len();
-            match output {
-                Output::Text => print(self.baseline, &survey),
-                Output::Json => planned.push(to_json(self.baseline, &survey)),
+        let mut so_far = SoFar::default();
+        let ended = self.do_rounds(&mut so_far).await;
+        let SoFar { shown: _, planned, rounds, strangers } = so_far;
+        let report = rounds.report();
+        if self.arguments.output == Output::Json
+            && let Some(report) = &report
+        {
+            let mut told = json!({ "planned": planned, "report": report.to_json() });
+            if let Err(stopped) = &ended {
+                told["stopped"] = json!(stopped.to_string());
             }
-            let changes = survey.plan.plan().counts().to_change;
-            let Some(survey) = self.ask(survey, in_words(changes), again).await? else {
-                return Ok(UNFINISHED);
+            output::print_done_json(&told);
+        }
+        let is_good = report.is_some_and(|report| report.is_converged()) && strangers == 0;
+        Ok(if ended? && is_good { OK } else { UNFINISHED })
+    }
+
+    /// Round after round, until nothing is put in place any more that others wait for. `false` where somebody says
+    /// no to one of them.
+    async fn do_rounds(&self, so_far: &mut SoFar) -> anyhow::Result<bool> {
+        let output = self.arguments.output;
+        loop {
+            let again = so_far.rounds.again();
+            let survey = self.survey(again).await?;
+            so_far.strangers = survey.strangers.len();
+            let plan = survey.plan.plan();
+            let is_news = so_far.shown.as_ref().is_none_or(|shown| !shown.shows(plan));
+            match output {
+                Output::Text if is_news => print(self.baseline, &survey),
+                Output::Text => {}
+                Output::Json => so_far.planned.push(to_json(self.baseline, &survey)),
+            }
+            if !again {
+                output::shown()?;
+            }
+            let told = survey.warnings.clone();
+            let changes = plan.counts().to_change;
+            let question = if is_news { in_words(changes) } else { None };
+            let plan = plan.clone();
+            let Some(survey) = self.ask(survey, question, again).await? else {
+                return Ok(false);
             };
-            let report = self.apply(survey).await;
+            so_far.shown.get_or_insert(plan);
+            let report = self.apply(survey).await?;
             if output == Output::Text {
                 if changes > 0 {
-                    output::print(format_args!("\n{}\n{report}", paint(HEADING, "Applied:")));
+                    output::print_done(format_args!("\n{}\n{report}", paint(HEADING, "Applied:")));
                 } else {
-                    report.warnings.iter().for_each(output::warning);
+                    let news = report.warnings.iter().filter(|warning| !told.contains(warning));
+                    news.for_each(output::warning);
                 }
             }
-            if !rounds.add(report) {
-                break;
+            let goes_on = so_far.rounds.add(report);
+            if self.interrupts.heard() {
+                return Err(self.interrupts.ended(self.done().and_no_more()));
             }
-            output::note("what others were waiting for was put in place, so they are looked at again");
+            if !goes_on {
+                return Ok(true);
+            }
+            output::note("what others were waiting for was put in place: now to what follows");
         }
-        let done = rounds.report().expect("there was at least one round");
-        if output == Output::Json {
-            output::print_json(&json!({ "planned": planned, "report": done.to_json() }));
-        }
-        Ok(if done.is_converged() && strangers == 0 { OK } else { UNFINISHED })
+    }
+
+    /// What was written from here so far.
+    fn done(&self) -> Done {
+        let mut done = Done::default();
+        self.watch.writes().in_words().into_iter().for_each(|words| done.add(words));
+        done
     }
 
     /// Asks the deployed keeper, and follows what it does.
     async fn have_it_done(&self) -> anyhow::Result<u8> {
-        let Arguments { output, approve, no_wait, wait, .. } = self.arguments;
+        let Arguments { output, no_wait, .. } = self.arguments;
         let survey = self.survey(false).await?;
         let planned = to_json(self.baseline, &survey);
         if *output == Output::Text {
             print(self.baseline, &survey);
         }
-        let Counts { to_change, held, broken, .. } = survey.plan.plan().counts();
+        output::shown()?;
+        let mut done = Done::default();
+        let Counts { to_change, .. } = survey.plan.plan().counts();
         let targets = deployed::of_plan(survey.plan.plan());
-        let is_known = survey.strangers.is_empty() && survey.ledger_trouble().is_none();
-        let good = held + broken == 0 && is_known;
+        // What is held now, and for good, no look of the keeper's will change.
+        let good = survey.strangers.is_empty()
+            && survey.ledger_trouble().is_none()
+            && !deployed::leaves_held(survey.plan.plan(), &targets);
         if to_change == 0 && targets.is_empty() {
-            if let Some(revision) = approve {
-                self.keeper.approve(revision).await?;
-            }
+            self.approve(&mut done).await?;
             if *output == Output::Json {
-                output::print_json(&json!({ "planned": [planned], "requested": null, "followed": null }));
+                output::print_done_json(
+                    &json!({ "planned": [planned], "requested": null, "followed": null }),
+                );
             }
             return Ok(if good { OK } else { UNFINISHED });
         }
-        let unseen = targets.values().filter(|until| **until == Until::Seen).count();
-        let question = match unseen {
-            0 => in_words(to_change),
-            unseen => {
-                output::note(format_args!(
-                    "not to be looked into from here: {unseen}, as a rule because the member role trusts the \
-                     function alone; the keeper is asked to look, and does there what the baseline says"
-                ));
-                Some(format!("Apply the baseline to {}?", counted(to_change + unseen, "target")))
-            }
+        let Some(survey) = self.ask(survey, question(to_change, &targets), false).await? else {
+            return Ok(UNFINISHED);
         };
-        let Some(survey) = self.ask(survey, question, false).await? else { return Ok(UNFINISHED) };
-        // What is held now, and for good, no look of the keeper's will change.
-        let waiting = targets.values().filter(|until| **until != Until::Looked).count();
-        let good = good || (held + broken <= waiting && is_known);
-        if let Some(revision) = approve {
-            self.keeper.approve(revision).await?;
-        }
-        if !is_counted(&survey) && self.scope.accounts != Accounts::All {
-            output::warning(
-                "nobody has counted yet what the whole of this baseline changes, so it may be held: \
-                 apply without --account counts it",
-            );
-        }
         let request = self.request(&survey, targets.keys().map(|target| target.account.clone()).collect());
         let following = match no_wait {
             true => None,
@@ -179,23 +220,35 @@ impl Session<'_> {
                 let owner = survey.plan.plan().policy_changes();
                 let owner = owner.map(|change| change.grant.resource.region().clone()).collect();
                 let aim = Aim::of(self.baseline, &survey);
-                Some(Following::begin(self.keeper, aim, targets).await?.and_the_owner(owner).await?)
+                let following =
+                    async { Following::begin(self.keeper, aim, targets).await?.and_the_owner(owner).await };
+                Some(self.interrupts.or(following).await?)
             }
         };
-        let asked = deployed::ask(self.keeper, &request).await?;
+        self.approve(&mut done).await?;
+        if !is_counted(&survey) && self.scope.accounts != Accounts::All {
+            output::warning(
+                "nobody has counted yet what the whole of this baseline changes, so it may be held: \
+                 apply without --account counts it",
+            );
+        }
+        let asked = done.or_say(deployed::ask(self.keeper, &request).await)?;
+        done.add(format!("{}: it goes on by itself", deployed::in_words(&asked)));
         output::note(deployed::in_words(&asked));
         let followed = match following {
-            Some(following) => Some(following.wait(*wait).await?),
+            Some(following) => {
+                Some(done.or_say(self.interrupts.or(following.wait(self.arguments.wait)).await)?)
+            }
             None => None,
         };
         match (output, &followed) {
-            (Output::Json, _) => output::print_json(&json!({
+            (Output::Json, _) => output::print_done_json(&json!({
                 "planned": [planned],
                 "requested": deployed::in_json(&asked),
                 "followed": followed.as_ref().map(deployed::Followed::to_json),
             })),
             (Output::Text, Some(followed)) => {
-                output::print(format_args!("\n{}", paint(HEADING, "Done by the deployed keeper:")));
+                output::print_done(format_args!("\n{}", paint(HEADING, "Done by the deployed keeper:")));
                 followed.print();
             }
             (Output::Text, None) => output::note("not followed: guardrailctl status tells what came of it"),
@@ -204,9 +257,20 @@ impl Session<'_> {
         Ok(if good { OK } else { UNFINISHED })
     }
 
+    /// Records the approval that was given, if one was.
+    async fn approve(&self, done: &mut Done) -> anyhow::Result<()> {
+        let Some(revision) = &self.arguments.approve else { return Ok(()) };
+        ending::recorded(
+            self.keeper.approve(revision).await,
+            &format!("whether baseline {revision} was approved"),
+        )?;
+        done.add(format!("baseline {revision} was approved"));
+        Ok(())
+    }
+
     /// What the deployed keeper is asked for: the accounts of the plan, or where more hangs on it all
     /// that was looked at.
-    fn request(&self, survey: &Survey, planned: BTreeSet<crate::ids::AccountId>) -> Ask {
+    fn request(&self, survey: &Survey, planned: BTreeSet<ids::AccountId>) -> Ask {
         // Only a look at everything counts a new revision, and goes to the owner's side first.
         let is_narrow = is_counted(survey)
             && survey.plan.plan().policy_changes().next().is_none()
@@ -225,17 +289,27 @@ impl Session<'_> {
         }
     }
 
-    async fn survey(&self, again: bool) -> Result<Survey, Stopped> {
-        let bar = Bar::new();
+    async fn survey(&self, again: bool) -> anyhow::Result<Survey> {
         // Recorded only once that was agreed to.
         let approved = self.arguments.approve.is_some();
         let manner = Manner { approved, again, ..Manner::default() };
-        self.keeper.survey_as(self.baseline, &self.scope, &manner, &|step| bar.step(step)).await
+        let step = |step: Step<'_>| self.watch.step(step);
+        let survey = self.keeper.survey_as(self.baseline, &self.scope, &manner, &step);
+        let survey = self.interrupts.or(survey).await;
+        self.watch.pause();
+        self.done().or_say(survey)
     }
 
-    async fn apply(&self, survey: Survey) -> Report {
-        let bar = Bar::new();
-        self.keeper.apply(self.baseline, survey, &|step| bar.step(step)).await
+    async fn apply(&self, survey: Survey) -> anyhow::Result<Report> {
+        let step = |step: Step<'_>| self.watch.step(step);
+        let written = self.keeper.apply(self.baseline, survey, &step);
+        let written = self.interrupts.finish(written, || self.keeper.stop()).await;
+        self.watch.pause();
+        written.ok_or_else(|| {
+            self.watch.writes().lines().iter().for_each(output::note);
+            let left = "left while writes were under way: the next run finds out what became of them";
+            self.interrupts.ended(format!("{}; {left}", self.done()))
+        })
     }
 
     /// Asks whether to apply what was shown. The plan was read for a while, so it is made again:
@@ -250,7 +324,8 @@ impl Session<'_> {
             Some(question) if self.asking.asks() => question,
             Some(_) | None => return Ok(Some(shown)),
         };
-        if !self.asking.confirmed(&question)? {
+        let done = self.done();
+        if !self.asking.confirmed(&question, &done, &self.interrupts).await? {
             return Ok(None);
         }
         let survey = self.survey(again).await?;
@@ -258,8 +333,23 @@ impl Session<'_> {
             return Ok(Some(survey));
         }
         print(self.baseline, &survey);
-        output::note("this is another plan than the one you read, so nothing was changed: run apply again");
+        output::note(format_args!("this is another plan than the one you read: {}", done.and_no_more()));
+        output::note("run apply again");
         Ok(None)
+    }
+}
+
+/// The question before the deployed keeper is asked, which may see more than can be seen from here.
+fn question(to_change: usize, targets: &BTreeMap<ids::Target, Until>) -> Option<String> {
+    match targets.values().filter(|until| **until == Until::Seen).count() {
+        0 => in_words(to_change),
+        unseen => {
+            output::note(format_args!(
+                "not to be looked into from here: {unseen}, as a rule because the member role trusts the \
+                 function alone; the keeper is asked to look, and does there what the baseline says"
+            ));
+            Some(format!("Apply the baseline to {}?", counted(to_change + unseen, "target")))
+        }
     }
 }
 

@@ -8,13 +8,15 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::asking::Asking;
+use super::ending::{self, Done};
+use super::interrupts::Interrupts;
 use super::output::{self, ADDED, paint};
 use super::{OK, Output, USAGE, connect, deployed, durable_ledger, settings};
 use crate::baseline::{Limits, Revision};
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::limits::{Rollout, UnusableVersion};
-use crate::reconcile::{Ask, Keeper, Stopped};
+use crate::reconcile::{Ask, Asked, Keeper, Stopped};
 use crate::settings::BaselineSource;
 use crate::trigger::{Accounts, Regions};
 
@@ -58,24 +60,17 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         print_adopted(&adopted);
         unusable.iter().for_each(|version| output::print(format_args!("  {version}")));
     }
-    if !asking.confirmed(&format!("Approve baseline {revision}?"))? {
+    output::shown()?;
+    let interrupts = Interrupts::listen()?;
+    let mut done = Done::default();
+    if !asking.confirmed(&format!("Approve baseline {revision}?"), &done, &interrupts).await? {
         return Ok(super::UNFINISHED);
     }
-    keeper.approve(revision).await?;
-    let asked = match keeper.is_deployed() {
-        true => {
-            let ask = Ask {
-                accounts: Accounts::All,
-                regions: Regions::All,
-                reason: format!("baseline {revision} was approved"),
-                plan: None,
-            };
-            Some(deployed::ask(&keeper, &ask).await?)
-        }
-        false => None,
-    };
+    let asked = interrupts.finish(write(&keeper, revision, &mut done), || ()).await;
+    let asked =
+        asked.unwrap_or_else(|| Err(interrupts.ended("left while the approval was under way".to_owned())))?;
     match output {
-        Output::Json => output::print_json(&json!({
+        Output::Json => output::print_done_json(&json!({
             "revision": revision,
             "was_approved": rollout.approved,
             "counted": rollout.counted,
@@ -86,7 +81,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             "requested": asked.as_ref().map(deployed::in_json),
         })),
         Output::Text => {
-            output::print(format_args!("{} baseline {revision} is approved", paint(ADDED, "ok:")));
+            output::print_done(format_args!("{} baseline {revision} is approved", paint(ADDED, "ok:")));
             match &asked {
                 Some(asked) => output::note(deployed::in_words(asked)),
                 None => output::note("it is acted on by the next sweep, or by guardrailctl apply"),
@@ -132,6 +127,22 @@ fn print_adopted(adopted: &BTreeMap<Target, Enforcement>) {
     if adopted.len() > LISTED {
         output::print(format_args!("    and {} more", adopted.len() - LISTED));
     }
+}
+
+/// Records the approval, and has the deployed keeper act on it at once.
+async fn write(keeper: &Keeper, revision: &Revision, done: &mut Done) -> anyhow::Result<Option<Asked>> {
+    ending::recorded(keeper.approve(revision).await, &format!("whether baseline {revision} was approved"))?;
+    done.add(format!("baseline {revision} is approved"));
+    if !keeper.is_deployed() {
+        return Ok(None);
+    }
+    let ask = Ask {
+        accounts: Accounts::All,
+        regions: Regions::All,
+        reason: format!("baseline {revision} was approved"),
+        plan: None,
+    };
+    Ok(Some(done.or_say(deployed::ask(keeper, &ask).await)?))
 }
 
 fn print(rollout: &Rollout, limits: Limits) {

@@ -1,7 +1,9 @@
 //! Questions before something is written.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, BufRead, IsTerminal, Write};
 
+use super::ending::Done;
+use super::interrupts::Interrupts;
 use super::{Output, output};
 
 /// Whether somebody is asked before something is written.
@@ -25,18 +27,31 @@ impl Asking {
         self.asks
     }
 
-    /// Whether it may be done. Says so where it mayn't.
-    pub(super) fn confirmed(self, question: &str) -> io::Result<bool> {
+    /// Whether it may be done. Says what was done before where it mayn't.
+    pub(super) async fn confirmed(
+        self,
+        question: &str,
+        done: &Done,
+        interrupts: &Interrupts,
+    ) -> anyhow::Result<bool> {
         if !self.asks {
             return Ok(true);
         }
-        anstream::eprint!("{question} [y/N] ");
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
+        // A question that nobody can read is not answered.
+        let mut stderr = anstream::stderr();
+        write!(stderr, "{question} [y/N] ")?;
+        stderr.flush()?;
+        let answer = done.or_say(interrupts.or(async { tokio::task::spawn_blocking(line).await? }).await)?;
         let yes = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
         if !yes {
-            output::note("nothing was changed");
+            output::note(done.and_no_more());
         }
         Ok(yes)
     }
+}
+
+fn line() -> anyhow::Result<String> {
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer)
 }

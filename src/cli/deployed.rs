@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::advice::Refused;
+use super::ending;
 use super::output::{self, Bar};
 use super::time::Length;
 use crate::baseline::Baseline;
@@ -14,7 +14,7 @@ use crate::desired::Desired;
 use crate::failure::Category;
 use crate::ids::{AccountId, Region, Target};
 use crate::organization::OrgPath;
-use crate::plan::{Decision, Held, HoldReason, Plan};
+use crate::plan::{Decision, Held, HoldReason, Plan, PolicyAction};
 use crate::reconcile::{Ask, Asked, Keeper, Step, Stopped, Survey};
 use crate::record::{Record, Records};
 use crate::resolved::Unusable;
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Asks for a look.
 pub(super) async fn ask(keeper: &Keeper, ask: &Ask) -> anyhow::Result<Asked> {
     let asked = keeper.ask(ask).await;
-    Ok(asked.map_err(|failure| Refused::new("the deployed keeper could not be asked", failure))?)
+    ending::sent(asked, "whether the deployed keeper was asked", "the deployed keeper could not be asked")
 }
 
 /// Where a request was put, for people.
@@ -75,6 +75,15 @@ pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Target, Until> {
     };
     let targets = plan.decisions.iter();
     targets.filter_map(|(target, decision)| Some((target.clone(), until(decision)?))).collect()
+}
+
+/// Whether something is held or broken that nobody waits for.
+pub(super) fn leaves_held(plan: &Plan, targets: &BTreeMap<Target, Until>) -> bool {
+    let policy = plan.policies.values().any(|policy| matches!(policy.action, PolicyAction::Held(_)));
+    let target = plan.decisions.iter().any(|(target, decision)| {
+        matches!(decision, Decision::Held(_) | Decision::Broken(_)) && !targets.contains_key(target)
+    });
+    policy || target
 }
 
 fn mends(unusable: &Unusable) -> bool {
@@ -242,14 +251,14 @@ impl Followed {
 
     pub(super) fn print(&self) {
         for (target, look) in &self.looks {
-            output::print(format_args!("{target} {}", look.text()));
+            output::print_done(format_args!("{target} {}", look.text()));
         }
         let unseen = self.left.iter().filter(|target| !self.looks.contains_key(*target));
         for target in unseen {
-            output::print(format_args!("{target} not looked at yet"));
+            output::print_done(format_args!("{target} not looked at yet"));
         }
         for region in &self.owner {
-            output::print(format_args!("the owner's side in {region} not looked at yet"));
+            output::print_done(format_args!("the owner's side in {region} not looked at yet"));
         }
         if !self.left.is_empty() {
             output::note(format_args!(

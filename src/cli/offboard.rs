@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 
 use super::asking::Asking;
 use super::deployed::{self, Aim, Following, Until};
+use super::ending::{self, Done};
+use super::interrupts::Interrupts;
 use super::output::{self, ADDED, Bar, paint};
 use super::time::Length;
+use super::watch::Watch;
 use super::{OK, Output, UNFINISHED, USAGE, connect, durable_ledger, settings};
 use crate::baseline::{Baseline, Mode};
 use crate::enforcement::Enforcement;
@@ -17,7 +20,7 @@ use crate::failure::Failure;
 use crate::ids::{AccountId, Region, Target};
 use crate::observed::Observation;
 use crate::organization::Account;
-use crate::reconcile::{Ask, Keeper, Stopped, everything};
+use crate::reconcile::{Ask, Keeper, Step, Stopped, everything};
 use crate::record::{AccountRecord, Origin};
 use crate::report::TargetReport;
 use crate::settings::BaselineSource;
@@ -61,7 +64,9 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let keeper = connect(settings).await?;
     let baseline = keeper.baseline().await?;
     let record = keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
-    let offboarding = Offboarding { keeper: &keeper, baseline: &baseline, arguments, record: &record };
+    let interrupts = Interrupts::listen()?;
+    let offboarding =
+        Offboarding { keeper: &keeper, baseline: &baseline, arguments, record: &record, interrupts };
     if *cancel { offboarding.cancel(asking).await } else { offboarding.begin(asking).await }
 }
 
@@ -70,6 +75,7 @@ struct Offboarding<'a> {
     baseline: &'a Baseline,
     arguments: &'a Arguments,
     record: &'a AccountRecord,
+    interrupts: Interrupts,
 }
 
 /// What became of one Region.
@@ -89,7 +95,7 @@ enum After {
 impl Offboarding<'_> {
     async fn begin(&self, asking: Asking) -> anyhow::Result<u8> {
         let account = &self.arguments.account;
-        let member = match self.keeper.placement(account).await? {
+        let member = match self.interrupts.or(self.keeper.placement(account)).await? {
             Some(placement) if placement.account.state.is_active() => placement.account,
             Some(placement) => {
                 output::note(format_args!(
@@ -118,17 +124,20 @@ impl Offboarding<'_> {
             self.print();
         }
         let question = format!("Release what is ours in {account}, and leave it unguarded until it is gone?");
-        if !asking.confirmed(&question)? {
+        output::shown()?;
+        let mut so_far = Done::default();
+        if !asking.confirmed(&question, &so_far, &self.interrupts).await? {
             return Ok(UNFINISHED);
         }
-        self.keeper.offboard(account, Some(Timestamp::now())).await?;
+        self.mark(Some(Timestamp::now()), &mut so_far).await?;
         let regions = match self.keeper.is_deployed() {
-            true => self.ask_and_follow(&member).await?,
-            false => self.release().await?,
+            true => self.ask_and_follow(&member, &mut so_far).await,
+            false => self.release(&mut so_far).await,
         };
+        let regions = so_far.or_say(regions)?;
         let done = regions.values().all(|region| region.done);
         match self.arguments.output {
-            Output::Json => output::print_json(&json!({
+            Output::Json => output::print_done_json(&json!({
                 "account": account,
                 "leaving": true,
                 "released": done,
@@ -136,10 +145,10 @@ impl Offboarding<'_> {
             })),
             Output::Text => {
                 for (region, Released { text, .. }) in &regions {
-                    output::print(format_args!("{account}/{region} {text}"));
+                    output::print_done(format_args!("{account}/{region} {text}"));
                 }
                 if done {
-                    output::print(format_args!(
+                    output::print_done(format_args!(
                         "{} nothing of ours is enforced in {account}",
                         paint(ADDED, "ok:")
                     ));
@@ -203,11 +212,34 @@ impl Offboarding<'_> {
         Scope { accounts: Accounts::one(self.arguments.account.clone()), ..everything() }
     }
 
+    /// Puts the mark into the ledger, or takes it away.
+    async fn mark(&self, leaving: Option<Timestamp>, so_far: &mut Done) -> anyhow::Result<()> {
+        let account = &self.arguments.account;
+        let words = match leaving {
+            Some(_) => "is marked as about to leave",
+            None => "isn't marked as about to leave any more",
+        };
+        let marked = self.interrupts.finish(self.keeper.offboard(account, leaving), || ()).await;
+        let left = || self.interrupts.ended(format!("whether {account} {words} is not known"));
+        ending::recorded(marked.ok_or_else(left)?, &format!("whether {account} {words}"))?;
+        so_far.add(format!("{account} {words}"));
+        Ok(())
+    }
+
     /// Releases, and looks again: what is told is what is there afterwards.
-    async fn release(&self) -> Result<BTreeMap<Region, Released>, Stopped> {
-        let bar = Bar::new();
-        let report = self.keeper.reconcile(self.baseline, &self.scope(), &|step| bar.step(step)).await?;
-        drop(bar);
+    async fn release(&self, so_far: &mut Done) -> anyhow::Result<BTreeMap<Region, Released>> {
+        let watch = Watch::default();
+        let scope = self.scope();
+        let step = |step: Step<'_>| watch.step(step);
+        let released = self.keeper.reconcile(self.baseline, &scope, &step);
+        let released = self.interrupts.finish(released, || self.keeper.stop()).await;
+        watch.pause();
+        watch.writes().in_words().into_iter().for_each(|words| so_far.add(words));
+        let Some(report) = released else {
+            watch.writes().lines().iter().for_each(output::note);
+            return Err(self.interrupts.ended("left while writes were under way".to_owned()));
+        };
+        let report = report?;
         report.warnings.iter().for_each(output::warning);
         let told = self.look_again().await?.into_iter().map(|(region, seen)| {
             let target = Target { account: self.arguments.account.clone(), region };
@@ -230,9 +262,11 @@ impl Offboarding<'_> {
     }
 
     /// What is there afterwards.
-    async fn look_again(&self) -> Result<BTreeMap<Region, After>, Stopped> {
+    async fn look_again(&self) -> anyhow::Result<BTreeMap<Region, After>> {
         let bar = Bar::new();
-        let survey = self.keeper.survey(self.baseline, &self.scope(), &|step| bar.step(step)).await?;
+        let scope = self.scope();
+        let step = |step: Step<'_>| bar.step(step);
+        let survey = self.interrupts.or(self.keeper.survey(self.baseline, &scope, &step)).await?;
         let own_roles = &self.keeper.settings().own_roles;
         let account = &self.arguments.account;
         let records = survey.records;
@@ -255,7 +289,11 @@ impl Offboarding<'_> {
 
     /// Has the deployed keeper release, and tells what it recorded; and what is there, where that may be
     /// read from here.
-    async fn ask_and_follow(&self, member: &Account) -> anyhow::Result<BTreeMap<Region, Released>> {
+    async fn ask_and_follow(
+        &self,
+        member: &Account,
+        so_far: &mut Done,
+    ) -> anyhow::Result<BTreeMap<Region, Released>> {
         let account = &self.arguments.account;
         let marked = self.keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
         let desired = wanted_in(self.baseline, member, &marked);
@@ -264,8 +302,10 @@ impl Offboarding<'_> {
         let aim = Aim { baseline: self.baseline, desired, paths };
         let following = Following::begin(self.keeper, aim, targets).await?;
         let ask = self.ask("it is about to leave the organization");
-        output::note(deployed::in_words(&deployed::ask(self.keeper, &ask).await?));
-        let followed = following.wait(self.arguments.wait).await?;
+        let asked = deployed::in_words(&deployed::ask(self.keeper, &ask).await?);
+        output::note(&asked);
+        so_far.add(format!("{asked}: it goes on by itself"));
+        let followed = self.interrupts.or(following.wait(self.arguments.wait)).await?;
         let now = self.keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
         let mut told = BTreeMap::new();
         for (target, look) in followed.looks {
@@ -305,22 +345,30 @@ impl Offboarding<'_> {
             }
             return Ok(OK);
         }
-        if !asking.confirmed(&format!("Have {account} guarded again as the baseline says?"))? {
+        let mut so_far = Done::default();
+        let question = format!("Have {account} guarded again as the baseline says?");
+        if !asking.confirmed(&question, &so_far, &self.interrupts).await? {
             return Ok(UNFINISHED);
         }
-        self.keeper.offboard(account, None).await?;
+        self.mark(None, &mut so_far).await?;
         let asked = match self.keeper.is_deployed() {
-            true => Some(deployed::ask(self.keeper, &self.ask("it stays in the organization")).await?),
+            true => {
+                let ask = self.ask("it stays in the organization");
+                Some(so_far.or_say(deployed::ask(self.keeper, &ask).await)?)
+            }
             false => None,
         };
         match self.arguments.output {
-            Output::Json => output::print_json(&json!({
+            Output::Json => output::print_done_json(&json!({
                 "account": account,
                 "leaving": false,
                 "requested": asked.as_ref().map(deployed::in_json),
             })),
             Output::Text => {
-                output::print(format_args!("{} the baseline counts in {account} again", paint(ADDED, "ok:")));
+                output::print_done(format_args!(
+                    "{} the baseline counts in {account} again",
+                    paint(ADDED, "ok:")
+                ));
                 match &asked {
                     Some(asked) => output::note(deployed::in_words(asked)),
                     None => output::note(format_args!(

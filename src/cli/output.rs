@@ -1,12 +1,15 @@
 //! What people see: colour on terminals only, results on stdout, the rest on stderr.
 
 use std::fmt;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::ending::Ended;
+use super::{OK, UNTOLD};
 use crate::plan::{Line, Mark};
 use crate::reconcile::Step;
 
@@ -23,10 +26,50 @@ pub(super) fn paint(style: Style, text: impl fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// A result, on stdout. A reader that went away, as `head` does, ends the program quietly.
+/// Why standard output took no more, the first time that it didn't.
+static FAILED: OnceLock<io::Error> = OnceLock::new();
+
+/// A result, on stdout. Where that takes nothing any more, as after `head`, the work goes on without it: what to do
+/// about that is said at the end, or before the first write ([`shown`]).
 pub(super) fn print(text: impl fmt::Display) {
-    if writeln!(anstream::stdout(), "{text}").is_err() {
-        std::process::exit(0);
+    if FAILED.get().is_none()
+        && let Err(error) = writeln!(anstream::stdout(), "{text}")
+    {
+        FAILED.get_or_init(|| error);
+    }
+}
+
+/// What came of writes: on stdout, or where that takes nothing any more on stderr.
+pub(super) fn print_done(text: impl fmt::Display) {
+    print(&text);
+    if FAILED.get().is_some() {
+        note(text);
+    }
+}
+
+/// As [`print_done`], for a program.
+pub(super) fn print_done_json(value: &serde_json::Value) {
+    print_done(format_args!("{value:#}"));
+}
+
+/// Whether all that was printed so far could be. What nobody could read is not acted on.
+pub(super) fn shown() -> anyhow::Result<()> {
+    match FAILED.get() {
+        None => Ok(()),
+        Some(error) => Err(Ended::Unshown { why: error.to_string() }.into()),
+    }
+}
+
+/// The code to end with, where stdout may have failed. That never turns a failure into a success: only a reader that
+/// went away from a command that writes nothing has had enough.
+pub(super) fn settled(code: u8, writes: bool) -> u8 {
+    match FAILED.get() {
+        None => code,
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe && !writes => code,
+        Some(error) => {
+            note(format_args!("{} standard output takes nothing: {error}", paint(BROKEN, "error:")));
+            if code == OK { UNTOLD } else { code }
+        }
     }
 }
 
@@ -35,9 +78,9 @@ pub(super) fn print_json(value: &serde_json::Value) {
     print(format_args!("{value:#}"));
 }
 
-/// Something besides the results.
+/// Something besides the results. Where stderr takes nothing there is nobody to tell.
 pub(super) fn note(text: impl fmt::Display) {
-    anstream::eprintln!("{text}");
+    drop(writeln!(anstream::stderr(), "{text}"));
 }
 
 /// Something that is likely a mistake.
@@ -82,11 +125,12 @@ impl Bar {
         Bar(bar)
     }
 
-    pub(super) fn step(&self, step: Step) {
+    pub(super) fn step(&self, step: Step<'_>) {
         match step {
             Step::Looking { accounts } => self.begin("accounts", accounts),
             Step::Writing { changes } => self.begin("changes", changes),
             Step::Looked | Step::Wrote => self.0.inc(1),
+            Step::Begins(_) | Step::Ended(..) => {}
         }
     }
 

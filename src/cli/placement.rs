@@ -5,11 +5,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::asking::Asking;
+use super::ending::{self, Done};
+use super::interrupts::Interrupts;
 use super::output::{self, ADDED, HEADING, paint};
 use super::{OK, Output, UNFINISHED, USAGE, connect, deployed, durable_ledger, settings};
 use crate::baseline::{Baseline, Placement};
 use crate::placement::{Answer, PlacementRecord};
-use crate::reconcile::{Ask, Keeper, Stopped};
+use crate::reconcile::{Ask, Asked, Keeper, Stopped};
 use crate::settings::BaselineSource;
 use crate::trigger::{Accounts, Regions};
 
@@ -37,6 +39,16 @@ pub(super) struct Arguments {
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text, global = true)]
     output: Output,
+}
+
+impl Arguments {
+    /// Whether it changes what is recorded.
+    pub(super) fn writes(&self) -> bool {
+        match self.what {
+            None | Some(What::Show) => false,
+            Some(What::Set { .. } | What::Reset) => true,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -124,7 +136,7 @@ struct Change<'a> {
 
 impl Change<'_> {
     async fn make(&self, asking: Asking, output: Output) -> anyhow::Result<u8> {
-        let Change { keeper, baseline, record, answer } = self;
+        let Change { baseline, record, answer, .. } = self;
         if let (Answer::Copies, Some(works)) = (answer, &record.works_in) {
             bail!(
                 "{} enforces the owner's guardrail, so members need no copies; to give them copies all the same, \
@@ -139,29 +151,23 @@ impl Change<'_> {
             Answer::Undecided => "Forget the answer, and have it found out anew?".to_owned(),
             Answer::Central | Answer::Copies => format!("Record {answer} as the answer?"),
         };
-        if !asking.confirmed(&question)? {
+        output::shown()?;
+        let interrupts = Interrupts::listen()?;
+        let mut done = Done::default();
+        if !asking.confirmed(&question, &done, &interrupts).await? {
             return Ok(UNFINISHED);
         }
-        let by = keeper.cloud().caller().await.unwrap_or_else(|_| "somebody at a terminal".to_owned());
-        let at = keeper.clock().now();
-        let set = |record: &mut PlacementRecord| record.set(*answer, at, &baseline.revision, &by);
-        let record = keeper.ledger().change_placement(set).await.map_err(Stopped::Ledger)?;
-        let asked = match keeper.is_deployed() && baseline.has_auto() {
-            true => {
-                let reason = format!("placement auto was set to {answer}");
-                let ask = Ask { accounts: Accounts::All, regions: Regions::All, reason, plan: None };
-                Some(deployed::ask(keeper, &ask).await?)
-            }
-            false => None,
-        };
+        let written = interrupts.finish(self.write(&mut done), || ()).await;
+        let left = || Err(interrupts.ended("left while the answer was being recorded".to_owned()));
+        let (record, asked) = written.unwrap_or_else(left)?;
         match output {
             Output::Json => {
                 let mut json = in_json(baseline, &record);
                 json["requested"] = json!(asked.as_ref().map(deployed::in_json));
-                output::print_json(&json);
+                output::print_done_json(&json);
             }
             Output::Text => {
-                output::print(format_args!("{} placement auto: {record}", paint(ADDED, "ok:")));
+                output::print_done(format_args!("{} placement auto: {record}", paint(ADDED, "ok:")));
                 match &asked {
                     Some(asked) => output::note(deployed::in_words(asked)),
                     None => output::note("the next run goes by it"),
@@ -169,5 +175,22 @@ impl Change<'_> {
             }
         }
         Ok(OK)
+    }
+    /// Records the answer, and has the deployed keeper act on it at once.
+    async fn write(&self, done: &mut Done) -> anyhow::Result<(PlacementRecord, Option<Asked>)> {
+        let Change { keeper, baseline, record: _, answer } = self;
+        let by = keeper.cloud().caller().await.unwrap_or_else(|_| "somebody at a terminal".to_owned());
+        let at = keeper.clock().now();
+        let set = |record: &mut PlacementRecord| record.set(*answer, at, &baseline.revision, &by);
+        let recorded = keeper.ledger().change_placement(set).await.map_err(Stopped::Ledger);
+        let record = ending::recorded(recorded, &format!("whether {answer} was recorded"))?;
+        done.add(format!("{answer} is recorded"));
+        if !(keeper.is_deployed() && baseline.has_auto()) {
+            return Ok((record, None));
+        }
+        let reason = format!("placement auto was set to {answer}");
+        let ask = Ask { accounts: Accounts::All, regions: Regions::All, reason, plan: None };
+        let asked = done.or_say(deployed::ask(keeper, &ask).await)?;
+        Ok((record, Some(asked)))
     }
 }

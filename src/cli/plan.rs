@@ -6,7 +6,7 @@ use serde_json::json;
 use super::output::{self, Bar, QUIET, paint};
 use super::{CHANGES, OK, Output, Target, UNFINISHED, connect, settings};
 use crate::baseline::Baseline;
-use crate::plan::Counts;
+use crate::plan::{Counts, Plan};
 use crate::reconcile::Survey;
 
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// End with 4 where there is something to change
+    /// End with 4 where there is something to change, whatever else is held
     #[arg(long)]
     detailed_exit_code: bool,
 }
@@ -33,10 +33,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let Counts { to_change, held, broken, .. } = survey.plan.plan().counts();
     let is_known = survey.strangers.is_empty() && survey.ledger_trouble().is_none();
-    Ok(if held + broken > 0 || !is_known {
-        UNFINISHED
-    } else if to_change > 0 && arguments.detailed_exit_code {
+    Ok(if to_change > 0 && arguments.detailed_exit_code {
         CHANGES
+    } else if held + broken > 0 || !is_known {
+        UNFINISHED
     } else {
         OK
     })
@@ -55,11 +55,23 @@ pub(super) fn print(baseline: &Baseline, survey: &Survey) {
         output::warning(warning);
     }
     output::print(plan.counts());
+    if let Some(held) = for_approval(plan) {
+        output::print(held);
+        let revision = &baseline.revision;
+        output::print(format_args!("to have that done as well: guardrailctl apply --approve {revision}"));
+    }
     let identity = format!("plan {} of baseline {}, mode {}", plan.hash(), baseline.revision, baseline.mode);
     output::print(paint(QUIET, identity));
     if survey.placing.is_asked() {
         output::print(paint(QUIET, format_args!("placement auto: {}", survey.placing.record)));
     }
+}
+
+/// What an approval would do besides, in one line.
+fn for_approval(plan: &Plan) -> Option<String> {
+    let held: Vec<String> =
+        plan.for_approval().into_iter().map(|(verb, count)| format!("{count} {verb}")).collect();
+    (!held.is_empty()).then(|| format!("held for approval: {}", held.join(", ")))
 }
 
 /// The plan for programs.

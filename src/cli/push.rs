@@ -9,11 +9,14 @@ use serde_json::{Value, json};
 use super::advice::Refused;
 use super::approve;
 use super::asking::Asking;
+use super::ending::{Done, Ended};
+use super::interrupts::Interrupts;
 use super::output::{self, ADDED, Bar, HEADING, Spinner, paint};
 use super::plan::{print, to_json};
 use super::{OK, Output, UNFINISHED, USAGE, Unfit, connect, settings};
 use crate::baseline::{Baseline, Problem, Revision, Severity};
 use crate::cloud::{Parameter, STANDARD_BYTES};
+use crate::failure::Failure;
 use crate::limits::Extent;
 use crate::reconcile::{Keeper, Manner, Stopped, Survey, everything};
 use crate::settings::{BaselineSource, LedgerSource};
@@ -39,6 +42,9 @@ pub(super) struct Arguments {
     /// Don't look into the accounts: what would be replaced and released is counted from the record
     #[arg(long)]
     no_plan: bool,
+    /// Show what would be pushed and what it would do, and push nothing
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
     /// Don't ask
     #[arg(long)]
     yes: bool,
@@ -48,8 +54,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let Arguments { file, baseline, no_plan, yes, output } = arguments;
-    let Some(asking) = Asking::new(*yes, *output, "push") else { return Ok(USAGE) };
+    let Arguments { file, baseline, no_plan, dry_run, yes, output } = arguments;
+    let Some(asking) = Asking::new(*yes || *dry_run, *output, "push") else { return Ok(USAGE) };
     let settings = settings(baseline.clone())?;
     let BaselineSource::Parameter(name) = settings.baseline.clone() else {
         let message =
@@ -80,34 +86,31 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     let extent = match &survey {
         Some(survey) if !(keeper.is_deployed() && remembers) => {
-            Extent::of(survey.plan.plan(), &survey.records, &new.revision)
+            if let Some(trouble) = survey.ledger_trouble() {
+                bail!("what it would replace and release can't be counted: {trouble}");
+            }
+            let (plan, records) = (survey.plan.plan(), &survey.records);
+            Extent::of(plan, records, &new.revision).plus(Extent::following(plan, records, &new.revision))
         }
         // As the planner will count it.
         Some(_) | None => counted(&keeper, &new).await?,
     };
-    let push = Push { file: &origin, name: &name, new: &new, present: &present, bytes: text.len(), extent };
-    if *output == Output::Text {
-        problems.iter().for_each(|problem| output::note(format_args!("{origin}:{problem}")));
-        push.print(survey.as_ref());
+    let push = Push {
+        file: &origin,
+        name: &name,
+        new: &new,
+        present: &present,
+        text: &text,
+        extent,
+        problems: &problems,
+        survey: survey.as_ref(),
+        output: *output,
+    };
+    push.print();
+    match dry_run {
+        true => Ok(push.leave()),
+        false => push.put(&keeper, asking).await,
     }
-    if !asking.confirmed(&format!("Put it into {name}?"))? {
-        return Ok(UNFINISHED);
-    }
-    let version = put(&keeper, &name, &text, present.as_ref()).await?;
-    match output {
-        Output::Json => output::print_json(&push.to_json(survey.as_ref(), &problems, version)),
-        Output::Text => {
-            let revision = &new.revision;
-            output::print(format_args!(
-                "{} {name} holds baseline {revision}, as version {version}",
-                paint(ADDED, "ok:")
-            ));
-            if !push.is_within() {
-                output::note(format_args!("it is not acted on before: guardrailctl approve {revision}"));
-            }
-        }
-    }
-    Ok(if push.is_within() { OK } else { UNFINISHED })
 }
 
 async fn find(keeper: &Keeper, name: &str) -> anyhow::Result<Option<Parameter>> {
@@ -151,7 +154,10 @@ async fn put(keeper: &Keeper, name: &str, text: &str, read: Option<&Parameter>) 
         );
     }
     let put = keeper.parameter_writer().put(name, text, read.is_none()).await;
-    let version = put.map_err(|failure| Refused::new(format!("{name} could not be put"), failure))?;
+    let version = match put {
+        Ok(version) => version,
+        Err(failure) => was_it_put(keeper, name, text, &failure).await?,
+    };
     let expected = read.map_or(1, |read| read.version + 1);
     if version != expected {
         output::warning(format_args!(
@@ -160,6 +166,19 @@ async fn put(keeper: &Keeper, name: &str, text: &str, read: Option<&Parameter>) 
         ));
     }
     Ok(version)
+}
+
+/// A put that failed, or of which only the answer was lost.
+async fn was_it_put(keeper: &Keeper, name: &str, text: &str, failure: &Failure) -> anyhow::Result<i64> {
+    match find(keeper, name).await {
+        Ok(Some(now)) if now.text == text => Ok(now.version),
+        Ok(_) => Err(Refused::new(format!("{name} could not be put"), failure.clone()).into()),
+        Err(unread) => Err(Ended::After {
+            done: format!("whether {name} was put is not known: {unread}"),
+            why: format!("{name} could not be put: {failure}"),
+        }
+        .into()),
+    }
 }
 
 fn refuse(origin: &BaselineSource, problems: &[Problem], output: Output) -> u8 {
@@ -192,8 +211,11 @@ struct Push<'a> {
     name: &'a str,
     new: &'a Baseline,
     present: &'a Option<Parameter>,
-    bytes: usize,
+    text: &'a str,
     extent: Extent,
+    problems: &'a [Problem],
+    survey: Option<&'a Survey>,
+    output: Output,
 }
 
 impl Push<'_> {
@@ -201,8 +223,51 @@ impl Push<'_> {
         self.extent.is_within(self.new.limits)
     }
 
-    fn print(&self, survey: Option<&Survey>) {
-        let Push { file, name, new, present, bytes, extent } = self;
+    fn code(&self) -> u8 {
+        if self.is_within() { OK } else { UNFINISHED }
+    }
+
+    /// What a dry run ends with.
+    fn leave(&self) -> u8 {
+        match self.output {
+            Output::Json => output::print_json(&self.to_json(None)),
+            Output::Text => output::note("a dry run: nothing was pushed"),
+        }
+        self.code()
+    }
+
+    async fn put(&self, keeper: &Keeper, asking: Asking) -> anyhow::Result<u8> {
+        let Push { name, new, .. } = self;
+        output::shown()?;
+        let interrupts = Interrupts::listen()?;
+        if !asking.confirmed(&format!("Put it into {name}?"), &Done::default(), &interrupts).await? {
+            return Ok(UNFINISHED);
+        }
+        let put = interrupts.finish(put(keeper, name, self.text, self.present.as_ref()), || ()).await;
+        let left = || interrupts.ended(format!("left while {name} was being put: look what it holds"));
+        let version = put.unwrap_or_else(|| Err(left()))?;
+        match self.output {
+            Output::Json => output::print_done_json(&self.to_json(Some(version))),
+            Output::Text => {
+                let revision = &new.revision;
+                output::print_done(format_args!(
+                    "{} {name} holds baseline {revision}, as version {version}",
+                    paint(ADDED, "ok:")
+                ));
+                if !self.is_within() {
+                    output::note(format_args!("it is not acted on before: guardrailctl approve {revision}"));
+                }
+            }
+        }
+        Ok(self.code())
+    }
+
+    fn print(&self) {
+        if self.output == Output::Json {
+            return;
+        }
+        let Push { file, name, new, present, text, extent, problems, survey, output: _ } = self;
+        problems.iter().for_each(|problem| output::note(format_args!("{file}:{problem}")));
         let instead = match present {
             Some(Parameter { text, version }) => {
                 format!("in the place of baseline {}, version {version}", Revision::of(text))
@@ -214,29 +279,30 @@ impl Push<'_> {
         if let Some(survey) = survey {
             print(new, survey);
         }
-        let tier = if *bytes > STANDARD_BYTES { "advanced" } else { "standard" };
+        let bytes = text.len();
+        let tier = if bytes > STANDARD_BYTES { "advanced" } else { "standard" };
         output::print(format_args!("{bytes} bytes: a parameter of the {tier} tier holds it"));
         let verdict = if self.is_within() { "within its limits" } else { "more than its limits allow" };
         output::print(format_args!("{extent}: {verdict} ({})", approve::in_words(new.limits)));
     }
 
-    fn to_json(&self, survey: Option<&Survey>, problems: &[Problem], version: i64) -> Value {
+    fn to_json(&self, version: Option<i64>) -> Value {
         json!({
             "file": self.file.to_string(),
             "parameter": self.name,
-            "pushed": true,
+            "pushed": version.is_some(),
             "revision": self.new.revision,
             "version": version,
             "instead_of": self.present.as_ref().map(|present| json!({
                 "revision": Revision::of(&present.text),
                 "version": present.version,
             })),
-            "bytes": self.bytes,
+            "bytes": self.text.len(),
             "extent": self.extent,
             "limits": approve::in_json(self.new.limits),
             "within_limits": self.is_within(),
-            "planned": survey.map(|survey| to_json(self.new, survey)),
-            "problems": problems,
+            "planned": self.survey.map(|survey| to_json(self.new, survey)),
+            "problems": self.problems,
         })
     }
 }

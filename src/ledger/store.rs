@@ -60,7 +60,7 @@ impl Store {
     ) -> Result<Put, LedgerError> {
         match self {
             Store::Memory(store) => Ok(store.put(key, document, expected, expires)),
-            Store::File(store) => store.put(key, document, expected, expires),
+            Store::File(store) => store.put(key, document, expected, expires).await,
             Store::Table(table) => {
                 table.put(key, &document, expected, expires).await.map_err(LedgerError::Table)
             }

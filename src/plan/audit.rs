@@ -65,13 +65,15 @@ impl Held {
     }
 
     pub(super) fn line(&self, target: &Target) -> Line {
+        let Some(change) = &self.would else {
+            return Line { mark: Mark::Hold, text: format!("{target} held: {}", self.reason) };
+        };
+        // A replacement is written as two versions and an arrow, the others with their verb.
+        let verb = if matches!(change, Change::Replace { .. }) { "would replace" } else { "would" };
+        let would = format!("{verb} {}", change.without_target());
         match self.only_audited() {
-            Some(change) => {
-                // A replacement is written as two versions and an arrow, the others with their verb.
-                let verb = if matches!(change, Change::Replace { .. }) { "would replace" } else { "would" };
-                Line { mark: Mark::Would, text: format!("{target} {verb} {}", change.without_target()) }
-            }
-            None => Line { mark: Mark::Hold, text: format!("{target} held: {}", self.reason) },
+            Some(_) => Line { mark: Mark::Would, text: format!("{target} {would}") },
+            None => Line { mark: Mark::Hold, text: format!("{target} held, {would}: {}", self.reason) },
         }
     }
 }

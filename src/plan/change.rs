@@ -73,6 +73,8 @@ pub enum Change {
         work: CopyWork,
         /// What the member enforces by a guardrail of its own, so that it isn't pruned.
         enforced: Enforced,
+        /// What is enforced until the copy is ready, and replaced by it then.
+        from: Option<Enforcement>,
     },
     /// Tidy up what earlier copies left behind, where everything else is as wanted.
     Tidy {

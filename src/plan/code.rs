@@ -27,6 +27,7 @@ impl HoldReason {
             HoldReason::NotConfirmed => "not_confirmed".to_owned(),
             HoldReason::TooManyUnusable { .. } => "too_many_unusable".to_owned(),
             HoldReason::Unguarded { .. } => "unguarded".to_owned(),
+            HoldReason::Interrupted => "interrupted".to_owned(),
         }
     }
 }

@@ -87,6 +87,10 @@ fn ensure_copy(target: &Target, wanted: &Enforce, seen: &Observation) -> Option<
         key: wanted.key.clone(),
         work: work.clone(),
         enforced: Enforced::of(seen, target),
+        from: match seen {
+            Observation::Enforced(seen) => Some(seen.enforcement.clone()),
+            Observation::Absent | Observation::Unreadable(_) => None,
+        },
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Broken, Change, Decision, Held, HoldReason, Plan, PolicyAction};
 use crate::baseline::Mode;
+use crate::ids::Target;
 
 impl Plan {
     /// Keeps only the changes that the mode allows; the others are held. Adds nothing.
@@ -27,9 +28,23 @@ impl Plan {
         plan
     }
 
-    /// Holds every change for which `reason` finds one. What would have been released because it is broken
-    /// is broken still.
+    /// Holds every change for which `reason` finds one, those included that follow others. What would have been
+    /// released because it is broken is broken still.
     pub fn hold_changes(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
+        let followers: Vec<Target> = self.followers().cloned().collect();
+        let mut plan = self.hold_present(&reason);
+        for target in followers {
+            if let Some(Decision::Held(held)) = plan.decisions.get_mut(&target)
+                && let Some(reason) = held.would.as_ref().and_then(&reason)
+            {
+                held.reason = reason;
+            }
+        }
+        plan
+    }
+
+    /// Holds every change for which `reason` finds one. Those that follow others aren't made yet.
+    pub(super) fn hold_present(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
         let Plan { mut policies, decisions, handed_back, skipped } = self;
         for decision in policies.values_mut() {
             if let PolicyAction::Change(change) = &decision.action

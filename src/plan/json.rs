@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Decision, HandedBack, Held, InSync, LeftAlone, Plan};
+use super::{Change, Decision, FollowUp, HandedBack, Held, InSync, LeftAlone, Plan};
 use crate::enforcement::Enforcement;
 use crate::observed::Observation;
 
@@ -13,9 +13,16 @@ impl Plan {
             .decisions
             .iter()
             .filter_map(|(target, decision)| {
+                let mut after = None;
                 let (word, reason) = match decision {
                     Decision::Change(change) => (change.verb(), None),
-                    Decision::Held(held) => (held.verb(), Some(held.reason.to_string())),
+                    Decision::Held(held) => match self.follow_up(held) {
+                        Some(FollowUp::Granted { change, resource }) => {
+                            after = Some(resource);
+                            (change.verb(), None)
+                        }
+                        _ => (held.verb(), Some(held.reason.to_string())),
+                    },
                     Decision::Broken(broken) => ("broken", Some(broken.to_string())),
                     Decision::LeftAlone(left) => ("leave-alone", Some(left.reason.to_string())),
                     Decision::InSync(InSync { kept: Some(kept), .. }) => ("in-sync", Some(kept.to_string())),
@@ -30,12 +37,16 @@ impl Plan {
                     "wanted": decision.wanted(),
                     "from": from,
                     "to": to,
+                    "after": after,
+                    "would": decision.would(),
+                    "then": decision.then(),
                 }))
             })
             .collect();
         json!({
             "hash": self.hash(),
             "counts": self.counts(),
+            "for_approval": self.for_approval(),
             "policies": self.policies.iter().map(|(resource, decision)| decision.to_json(resource)).collect::<Vec<_>>(),
             "decisions": decisions,
             "handed_back": self.handed_back.iter().map(HandedBack::to_json).collect::<Vec<_>>(),
@@ -45,6 +56,34 @@ impl Plan {
 }
 
 impl Decision {
+    /// The verb of what is held.
+    fn would(&self) -> Option<&'static str> {
+        match self {
+            Decision::Held(Held { would: Some(change), reason }) if !reason.waits_for_a_grant() => {
+                Some(change.verb())
+            }
+            Decision::Held(_)
+            | Decision::Change(_)
+            | Decision::InSync(_)
+            | Decision::LeftAlone(_)
+            | Decision::Broken(_) => None,
+        }
+    }
+
+    /// The verb of what follows once the copy is ready.
+    fn then(&self) -> Option<&'static str> {
+        match self {
+            Decision::Change(Change::EnsureCopy { from, .. }) => {
+                Some(if from.is_some() { "replace" } else { "enforce" })
+            }
+            Decision::Change(_)
+            | Decision::Held(_)
+            | Decision::InSync(_)
+            | Decision::LeftAlone(_)
+            | Decision::Broken(_) => None,
+        }
+    }
+
     /// What the baseline asks for, as it calls it: `corporate:2`.
     fn wanted(&self) -> Option<String> {
         let (Decision::Change(change) | Decision::Held(Held { would: Some(change), .. })) = self else {
@@ -68,7 +107,8 @@ impl Decision {
                 Change::Adopt { seen, .. } => (Some(&seen.enforcement), Some(&seen.enforcement)),
                 Change::Release { from, .. } => (Some(&from.enforcement), None),
                 Change::Tidy { stands, .. } => (stands.enforced.as_ref(), stands.enforced.as_ref()),
-                Change::EnsureCopy { .. } | Change::Policy(_) => (None, None),
+                Change::EnsureCopy { from, .. } => (from.as_ref(), None),
+                Change::Policy(_) => (None, None),
             },
             Decision::Broken(broken) => (Some(&broken.seen.enforcement), None),
             Decision::LeftAlone(LeftAlone { seen: Observation::Enforced(seen), .. }) => {

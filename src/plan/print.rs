@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::claim::maker;
 use super::{
-    BrokenGuardrail, Change, Decision, HoldReason, InSync, LeaveReason, Line, Mark, Ownership, Plan,
-    PolicyAction, PolicyChange, Purpose, broken_guardrails,
+    BrokenGuardrail, Change, Decision, FollowUp, Held, HoldReason, InSync, LeaveReason, Line, Mark,
+    Ownership, Plan, PolicyChange, Purpose, broken_guardrails,
 };
 use crate::baseline::GuardrailKey;
 use crate::copy::{CopyStep, Leftover};
@@ -39,7 +39,7 @@ impl Plan {
             .chain(self.decisions.iter().filter_map(|(target, decision)| {
                 match decision {
                     Decision::Change(change) => Some(Line { mark: change.mark(), text: change.to_string() }),
-                    Decision::Held(held) => Some(held.line(target)),
+                    Decision::Held(held) => Some(self.held_line(target, held)),
                     Decision::Broken(_) => broken
                         .get(target)
                         .map(|guardrail| Line { mark: Mark::Broken, text: guardrail.to_string() }),
@@ -50,6 +50,16 @@ impl Plan {
                 }
             }))
             .collect()
+    }
+
+    /// A target that waits for what the same plan makes is one that is changed. Of the others, what would be done.
+    fn held_line(&self, target: &Target, held: &Held) -> Line {
+        match self.follow_up(held) {
+            Some(FollowUp::Granted { change, .. }) => {
+                Line { mark: change.mark(), text: format!("{change}, after the grant") }
+            }
+            _ => held.line(target),
+        }
     }
 
     /// Names what the plan would change: two plans with one hash change the same in the same way.
@@ -65,74 +75,13 @@ impl Plan {
         for handed_back in &self.handed_back {
             hash.update(format!("{handed_back:?}\n"));
         }
+        for follow_up in self.follow_ups() {
+            // What a copy leads to is a member of its change already.
+            if let FollowUp::Granted { change, .. } = follow_up {
+                hash.update(format!("then {change:?}\n"));
+            }
+        }
         hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// How many targets ended in which kind of decision.
-    pub fn counts(&self) -> Counts {
-        let (skipped, handed_back) = (self.skipped.len(), self.handed_back.len());
-        let mut counts = Counts { skipped, handed_back, ..Counts::default() };
-        for policy in self.policies.values() {
-            match &policy.action {
-                PolicyAction::Change(_) => counts.to_change += 1,
-                PolicyAction::Held(_) => counts.held += 1,
-                PolicyAction::Granted => {}
-            }
-        }
-        for decision in self.decisions.values() {
-            match decision {
-                Decision::Change(_) => counts.to_change += 1,
-                Decision::Held(held) if held.only_audited().is_some() => counts.would_change += 1,
-                Decision::Held(_) => counts.held += 1,
-                Decision::Broken(_) => counts.broken += 1,
-                Decision::InSync(_) => counts.in_sync += 1,
-                Decision::LeftAlone(_) => counts.left_alone += 1,
-            }
-        }
-        counts
-    }
-}
-
-/// How many targets there are of each kind, and how many accounts were not looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counts {
-    /// Targets and resource policies to be written.
-    pub to_change: usize,
-    /// Targets that would be changed, if the mode weren't `audit`.
-    pub would_change: usize,
-    /// Targets in which something should be done, and isn't.
-    pub held: usize,
-    /// Targets whose enforced guardrail can't be used.
-    pub broken: usize,
-    /// Targets as wanted.
-    pub in_sync: usize,
-    /// Targets in which what was adopted is somebody else's again.
-    pub handed_back: usize,
-    /// Targets that are none of our business.
-    pub left_alone: usize,
-    /// Accounts in which no call can work.
-    pub skipped: usize,
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { to_change, would_change, held, broken, in_sync, handed_back, left_alone, skipped } =
-            *self;
-        write!(f, "{to_change} to change, {held} held, {in_sync} in sync")?;
-        for (count, word) in [
-            (would_change, "would change"),
-            (broken, "broken"),
-            (handed_back, "handed back"),
-            (left_alone, "left alone"),
-        ] {
-            if count > 0 {
-                write!(f, ", {count} {word}")?;
-            }
-        }
-        if skipped > 0 {
-            write!(f, ", {skipped} {} skipped", if skipped == 1 { "account" } else { "accounts" })?;
-        }
-        Ok(())
     }
 }
 
@@ -210,8 +159,12 @@ impl fmt::Display for Change {
                 broken.as_ref().map_or(Ok(()), |unusable| write!(f, " (broken: {unusable})"))
             }
             Change::Tidy { target, leftover, stands: _ } => write!(f, "{target} {leftover}"),
-            Change::EnsureCopy { target, key, work, enforced: _ } => {
-                write!(f, "{target} copy {key}:{} ({})", work.original.version, work.step)
+            Change::EnsureCopy { target, key, work, enforced: _, from } => {
+                write!(f, "{target} copy {key}:{} ({}), then ", work.original.version, work.step)?;
+                match from {
+                    Some(from) => write!(f, "replace {from} by it"),
+                    None => f.write_str("enforce it"),
+                }
             }
             Change::Policy(PolicyChange { grant: Grant { resource, organization }, purpose, from, to }) => {
                 write!(f, "{resource} ")?;
@@ -274,6 +227,7 @@ impl fmt::Display for HoldReason {
             HoldReason::LedgerUnavailable => f.write_str(
                 "the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again",
             ),
+            HoldReason::Interrupted => f.write_str("not begun: somebody asked the program to end first"),
             HoldReason::Unreadable { failure } => write!(f, "could not be read: {failure}"),
             HoldReason::Unusable { unusable } => unusable.fmt(f),
             HoldReason::ChangedBySomeoneElse { by: Some(by) } => {

@@ -21,7 +21,7 @@ impl Plan {
 
     /// Holds every enforcement whose proof is missing or says no.
     pub fn prove(self, proofs: &BTreeMap<Target, Proof>) -> SafePlan {
-        SafePlan(self.hold_changes(|change| {
+        SafePlan(self.hold_present(|change| {
             let (target, _) = change.enforces()?;
             match proofs.get(target) {
                 Some(Ok(())) => None,

@@ -61,6 +61,9 @@ fn without_its_record(decision: Decision) -> Decision {
         Decision::LeftAlone(LeftAlone { reason: LeaveReason::Foreign | LeaveReason::Unreadable, .. }) => {
             held(None)
         }
+        Decision::Held(Held { reason, would: Some(change) }) if reason.waits_for_a_grant() => {
+            held(Some(change))
+        }
         Decision::Held(Held { reason, would }) => match reason {
             HoldReason::NotOurs { .. }
             | HoldReason::NoDurableLedger

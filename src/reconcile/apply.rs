@@ -16,7 +16,7 @@ use crate::ids::{AccountId, Target};
 use crate::ledger::{LedgerError, Visit};
 use crate::limits::{Extent, is_repair};
 use crate::organization::{Organization, Placement};
-use crate::plan::{Change, Decision, HoldReason};
+use crate::plan::{Change, Decision, Held, HoldReason};
 use crate::record::Arrivals;
 use crate::report::{Report, TargetReport};
 
@@ -156,6 +156,12 @@ impl Keeper {
     async fn apply_account(&self, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
         let Run { trials, organization, manner, originals: _, arrivals, progress, notebook } = run;
         let Decisions { changes, decided, handed_back } = decisions;
+        if self.is_stopping() {
+            return Applied {
+                results: changes.into_iter().filter_map(not_begun).collect(),
+                ..Applied::default()
+            };
+        }
         let path = organization.accounts.get(&account).map(|account| &account.path);
         let notebook = Notebook { path, ..notebook };
         let visit = Visit {
@@ -193,7 +199,12 @@ impl Keeper {
                     // To record it was all there was to do.
                     (Ok(()), _) if matches!(change, Change::Adopt { .. }) => Ok(()),
                     (Ok(()), Some(failure)) if change.is_release() => Err(failure.clone()),
-                    (Ok(()), _) => self.attempt(run, change).await,
+                    (Ok(()), _) => {
+                        progress(Step::Begins(change));
+                        let result = self.attempt(run, change).await;
+                        progress(Step::Ended(change, &result));
+                        result
+                    }
                 };
                 let result = trials.attempt(change, attempt).await;
                 progress(Step::Wrote);
@@ -272,6 +283,13 @@ impl Keeper {
     }
 }
 
+/// What is left of a change where somebody asked to stop before it was begun.
+fn not_begun(change: Change) -> Option<(Target, TargetReport)> {
+    let target = change.target().cloned()?;
+    let held = Held { reason: HoldReason::Interrupted, would: Some(change) };
+    Some((target, TargetReport::Decided(Decision::Held(held))))
+}
+
 /// Nothing that is planned for an account yields these; the owner's task will.
 fn no_account_change(change: &Change) -> Failure {
     Failure {
@@ -297,6 +315,7 @@ struct Run<'a> {
     notebook: Notebook<'a>,
 }
 
+#[derive(Default)]
 struct Applied {
     results: Vec<(Target, TargetReport)>,
     warnings: Vec<String>,

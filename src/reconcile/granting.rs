@@ -8,7 +8,7 @@ use crate::baseline::Baseline;
 use crate::cloud::PolicyWriter;
 use crate::failure::{Category, Failure};
 use crate::ledger::LedgerError;
-use crate::plan::{Plan, PolicyChange, Purpose};
+use crate::plan::{Change, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision, Purpose};
 use crate::record::Granted;
 use crate::report::PolicyReport;
 use crate::resource_policy::{Document, PolicyHold, Resource};
@@ -25,7 +25,14 @@ impl Keeper {
         for change in plan.policy_changes() {
             let resource = change.grant.resource.clone();
             let span = info_span!("apply", account.id = %resource.account(), region = %resource.region());
+            if self.is_stopping() {
+                written.push((resource, not_begun(change)));
+                continue;
+            }
+            let as_change = Change::Policy(change.clone());
+            progress(Step::Begins(&as_change));
             let result = self.write_policy(baseline, change).instrument(span).await;
+            progress(Step::Ended(&as_change, &result));
             progress(Step::Wrote);
             written.push((resource, PolicyReport::Attempted { change: change.clone(), result }));
         }
@@ -59,6 +66,15 @@ impl Keeper {
     ) -> Result<(), LedgerError> {
         self.ledger.set_grant(resource.clone(), granted).await
     }
+}
+
+fn not_begun(change: &PolicyChange) -> PolicyReport {
+    let action = PolicyAction::Held(HoldReason::Interrupted);
+    PolicyReport::Decided(PolicyDecision {
+        action,
+        openings: Vec::new(),
+        instead: Document::granting(&change.grant),
+    })
 }
 
 /// A policy that Bedrock refuses, told with what may be the cause.

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::Keeper;
+use super::{Keeper, Part};
 use crate::baseline::{Baseline, GuardrailKey, Placement, Source};
 use crate::cloud::{Condition, Reader};
 use crate::desired::{Desired, Wanted};
 use crate::ids::{GuardrailArn, GuardrailVersion, Region, Target};
 use crate::observed::{Observation, Observed, PolicySeen};
-use crate::plan::{PolicyDecision, decide_policy, decide_withdrawal, use_of};
+use crate::plan::{Plan, PolicyDecision, decide_policy, decide_withdrawal, use_of};
 use crate::record::{Grants, Records};
-use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish};
+use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish, resolve};
 use crate::resource_policy::{Grant, Remove, Resource, remove};
 use crate::trigger::Regions;
 
@@ -225,6 +225,21 @@ pub(super) fn policies(baseline: &Baseline, catalog: &Catalog) -> BTreeMap<Resou
         (resource.clone(), decide_policy(seen, &grant))
     };
     catalog.policies.iter().map(decide).collect()
+}
+
+/// What is wanted once the grants that this run makes are there; `None` where it makes none.
+pub(super) fn once_granted(
+    baseline: &Baseline,
+    part: Part,
+    policies: &BTreeMap<Resource, PolicyDecision>,
+    desired: &Desired,
+    catalog: &Catalog,
+) -> Option<Resolved> {
+    let granted = Plan { policies: policies.clone(), ..Plan::default() }.granted();
+    if part != Part::Everything || granted.is_empty() {
+        return None;
+    }
+    Some(resolve(desired.clone(), &catalog.once_granted(granted), &baseline.organization))
 }
 
 /// Grants that are needed and there, but by somebody else's statement: ours is gone.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::copies::Originals;
-use super::owner::{Needs, lost_grants, policies};
+use super::owner::{Needs, lost_grants, once_granted, policies};
 use super::placing::Placing;
 use super::remembered::Remembered;
 use super::{Keeper, Manner, Part, Progress, Step, Stopped};
@@ -156,6 +156,11 @@ impl Keeper {
                 *failure = self.in_grace(&organization, &arrivals, target, failure.clone());
             }
         }
+        let policies = match manner.part {
+            Part::Everything | Part::Owner { .. } => policies(baseline, &catalog),
+            Part::Account => BTreeMap::new(),
+        };
+        let then = once_granted(baseline, manner.part, &policies, &desired, &catalog);
         let mut resolved = resolve(desired.clone(), &catalog, &baseline.organization);
         self.look_at_the_present(baseline, &mut resolved, &observed).await;
         let ledger = match self.ledger.is_durable() {
@@ -163,13 +168,17 @@ impl Keeper {
             false => LedgerState::Volatile,
         };
         let grounds = Grounds { own_roles: &self.settings.own_roles, ledger, now: self.clock.now() };
+        let then = then.map(|then| plan(&then, &observed, &records, grounds));
         let mut plan = plan(&resolved, &observed, &records, grounds);
         plan.skipped = inactive(&organization);
-        let mut lost = Vec::new();
-        if manner.part != Part::Account {
-            plan.policies = policies(baseline, &catalog);
-            lost = lost_grants(baseline, &grants, &catalog);
+        plan.policies = policies;
+        if let Some(then) = then {
+            plan = plan.expect(&then);
         }
+        let mut lost = match manner.part {
+            Part::Everything | Part::Owner { .. } => lost_grants(baseline, &grants, &catalog),
+            Part::Account => Vec::new(),
+        };
         let (observed_by_all, records_of_all) = match manner.part {
             Part::Owner { swept_since: Some(since) } if !leftovers.is_empty() => {
                 self.seen_by_the_sweep(since, &scope.regions, &mut warnings).await

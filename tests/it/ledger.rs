@@ -1,8 +1,10 @@
 //! The ledger in a file: it survives, several may write at once, and a broken one is never overwritten.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use expect_test::expect;
+use futures_util::stream::{self, StreamExt};
 use guardrail_keeper::ids::{AccountId, Region};
 use guardrail_keeper::ledger::{Ledger, Visit};
 use guardrail_keeper::record::{Intent, Note};
@@ -67,6 +69,76 @@ async fn without_it_the_same_is_left_alone() {
         300000000001/eu-west-1 left_alone eubase1a2b3c:2: nothing is wanted here, and what is there isn't ours
     "#]],
     );
+}
+
+/// Notes of two Regions, each by another one of two that keep the file open.
+#[tokio::test]
+async fn two_that_keep_it_open_see_what_the_other_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.json");
+    let ledgers = [open(&path), open(&path)];
+    let region = |number: usize| ["eu-west-1", "us-east-1", "ap-southeast-2", "eu-central-1"][number];
+    for number in 0..4 {
+        let (_, note) = note();
+        let notes = vec![(region(number).parse().unwrap(), note)];
+        ledgers[number % 2].note(&account(0), Visit::default(), notes).await.unwrap();
+        for ledger in &ledgers {
+            let known = ledger.account(&account(0)).await.unwrap();
+            assert_eq!(known.regions.len(), number + 1);
+        }
+    }
+    // Somebody edits it by hand, or puts back what an earlier version wrote: it has no stamp.
+    let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    text.as_object_mut().unwrap().remove("stamp");
+    let key = format!("account#{}", account(0));
+    text["documents"][&key]["document"]["regions"].as_object_mut().unwrap().remove("eu-west-1");
+    std::fs::write(&path, text.to_string()).unwrap();
+    for ledger in &ledgers {
+        assert_eq!(ledger.account(&account(0)).await.unwrap().regions.len(), 3);
+        ledger.note(&account(1), Visit::default(), vec![note()]).await.unwrap();
+    }
+    // What a crash left behind beside it is no part of it.
+    std::fs::write(folder.path().join("ledger.json.new"), "{ \"form").unwrap();
+    ledgers[0].note(&account(2), Visit::default(), vec![note()]).await.unwrap();
+    assert_eq!(open(&path).known_accounts(None).await.unwrap().0.len(), 3);
+}
+
+/// What a run over 302 accounts in ten Regions tells its ledger: each account's intent, and what came of it.
+async fn tell(ledger: &Ledger) -> Duration {
+    let began = Instant::now();
+    let regions = (1..=10).map(|number| format!("eu-west-{number}").parse::<Region>().unwrap());
+    let regions: Vec<Region> = regions.collect();
+    stream::iter(0..302)
+        .for_each_concurrent(32, |number| {
+            let regions = &regions;
+            async move {
+                for round in 0..2 {
+                    let at = jiff::Timestamp::from_second(1_800_000_000 + round).unwrap();
+                    let intent = Intent { to: None, at, revision: "0123456789abcdef".parse().unwrap() };
+                    let begun = |region: &Region| {
+                        (region.clone(), Note::Begun { intent: intent.clone(), replacing: None })
+                    };
+                    let notes = regions.iter().map(begun).collect();
+                    ledger.note(&account(number), Visit::default(), notes).await.unwrap();
+                }
+            }
+        })
+        .await;
+    began.elapsed()
+}
+
+/// Prints what a file costs beside memory, for `docs/performance.md`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_is_told_of_hundreds_of_accounts_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.json");
+    let memory = tell(&Ledger::in_memory()).await;
+    let file = tell(&open(&path)).await;
+    let bytes = std::fs::metadata(&path).unwrap().len();
+    println!("604 notes of 302 accounts in 10 Regions: memory {memory:.1?}, file {file:.1?} ({bytes} bytes)");
+    let (known, _) = open(&path).known_accounts(None).await.unwrap();
+    assert_eq!(known.len(), 302);
+    assert!(known.values().all(|record| record.regions.len() == 10));
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! `guardrailctl` as it is built, run without a terminal.
 
 use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::lambda::PATIENCE;
@@ -51,9 +54,10 @@ impl Guardrailctl {
         Guardrailctl { input: text.to_owned(), ..self }
     }
 
-    pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
-        let Guardrailctl { folder, variables, input } = self;
-        let mut child = Command::new(env!("CARGO_BIN_EXE_guardrailctl"))
+    fn command(&self, arguments: &[&str]) -> Command {
+        let Guardrailctl { folder, variables, input: _ } = self;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_guardrailctl"));
+        command
             .args(arguments)
             .current_dir(folder)
             .env_clear()
@@ -61,9 +65,32 @@ impl Guardrailctl {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Begins, to be watched and interrupted.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        Running { child: self.command(arguments).spawn().unwrap(), terminal: None, err: Vec::new() }
+    }
+
+    /// Begins with somebody at a terminal, who has typed this already.
+    pub(crate) fn start_at_a_terminal(&self, arguments: &[&str], typed: &str) -> Running {
+        let (mut terminal, end) = pseudo_terminal();
+        terminal.write_all(typed.as_bytes()).unwrap();
+        let child = self.command(arguments).stdin(end).spawn().unwrap();
+        Running { child, terminal: Some(terminal), err: Vec::new() }
+    }
+
+    /// With its standard output elsewhere than in a pipe that is read to its end.
+    pub(crate) async fn run_into(&self, out: impl Into<Stdio>, arguments: &[&str]) -> Ran {
+        let child = self.command(arguments).stdout(out).spawn().unwrap();
+        Running { child, terminal: None, err: Vec::new() }.end().await
+    }
+
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
+        let input = &self.input;
+        let mut child = self.command(arguments).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         // Whoever doesn't read its input may have ended before it was all written.
         drop(stdin.write_all(input.as_bytes()).await);
@@ -80,6 +107,78 @@ impl Guardrailctl {
             "colour without a terminal: {ran}"
         );
         ran
+    }
+}
+
+/// A pipe that nobody reads.
+pub(crate) fn unread_pipe() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+/// A disk that is full.
+pub(crate) fn full_disk() -> Stdio {
+    OpenOptions::new().write(true).open("/dev/full").unwrap().into()
+}
+
+/// A terminal, from both sides.
+fn pseudo_terminal() -> (File, Stdio) {
+    use rustix::pty;
+    let terminal = pty::openpt(pty::OpenptFlags::RDWR | pty::OpenptFlags::NOCTTY).unwrap();
+    pty::grantpt(&terminal).unwrap();
+    pty::unlockpt(&terminal).unwrap();
+    let name = pty::ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let end = OpenOptions::new().read(true).write(true).open(name).unwrap();
+    (File::from(OwnedFd::from(terminal)), end.into())
+}
+
+/// `guardrailctl` under way.
+pub(crate) struct Running {
+    child: Child,
+    /// Held as long as it runs: who sits there hasn't gone away.
+    terminal: Option<File>,
+    err: Vec<u8>,
+}
+
+impl Running {
+    /// Waits until it has said this on stderr.
+    pub(crate) async fn has_said(&mut self, text: &str) {
+        let said = |err: &[u8]| String::from_utf8_lossy(err).contains(text);
+        while !said(&self.err) {
+            let mut some = [0; 512];
+            let read = self.child.stderr.as_mut().unwrap().read(&mut some);
+            let count = timeout(PATIENCE, read).await.expect("it says something").unwrap();
+            assert!(count > 0, "it ended before it said {text:?}: {}", String::from_utf8_lossy(&self.err));
+            self.err.extend_from_slice(&some[..count]);
+        }
+    }
+
+    /// Has the system send it a signal, such as `INT`.
+    pub(crate) async fn signal(&self, signal: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args(["-s", signal, &id]).status().await.unwrap();
+        assert!(sent.success());
+    }
+
+    /// Reads so many lines of its standard output, and no more of it ever.
+    pub(crate) async fn read_lines_and_close(&mut self, lines: usize) -> String {
+        let mut out = self.child.stdout.take().unwrap();
+        let mut text = Vec::new();
+        while text.iter().filter(|byte| **byte == b'\n').count() < lines {
+            text.push(timeout(PATIENCE, out.read_u8()).await.expect("it prints something").unwrap());
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn end(mut self) -> Ran {
+        let mut err = std::mem::take(&mut self.err);
+        let output = timeout(PATIENCE, self.child.wait_with_output()).await.expect("it ends").unwrap();
+        err.extend(output.stderr);
+        drop(self.terminal);
+        let text = |bytes| String::from_utf8(bytes).expect("it prints text");
+        Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(err) }
     }
 }
 

@@ -1,0 +1,260 @@
+//! What follows from a plan itself. A run looks again once its grants and copies are in place, and does what waited
+//! for them: a plan that left that out would show less than is done.
+
+use std::collections::BTreeMap;
+
+use super::{Change, Decision, Held, HoldReason, Plan, PolicyAction};
+use crate::enforcement::Enforcement;
+use crate::ids::Target;
+use crate::resolved::Unusable;
+use crate::resource_policy::{Document, Resource};
+
+/// A change that is made once another one of the same plan is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FollowUp<'a> {
+    /// Once the guardrail is granted.
+    Granted {
+        /// The change.
+        change: &'a Change,
+        /// What is granted first.
+        resource: &'a Resource,
+    },
+    /// Once the account's copy is ready. Its id and version nobody knows before.
+    Copied {
+        /// Where.
+        target: &'a Target,
+        /// What is enforced there until then.
+        from: Option<&'a Enforcement>,
+    },
+}
+
+impl HoldReason {
+    /// Whether it waits for a grant that the keeper itself is about to make.
+    pub fn waits_for_a_grant(&self) -> bool {
+        matches!(self, HoldReason::Unusable { unusable } if unusable.is_being_mended())
+    }
+}
+
+impl Held {
+    /// What it waits for, if that is a grant.
+    fn awaited(&self) -> Option<&Resource> {
+        match &self.reason {
+            HoldReason::Unusable { unusable: Unusable::NotGranted { resource, being_mended: true, .. } } => {
+                Some(resource)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Plan {
+    /// The resource policies that this plan would put in place.
+    pub fn granted(&self) -> BTreeMap<Resource, Document> {
+        let changes = self.policy_changes();
+        changes.filter_map(|change| Some((change.grant.resource.clone(), change.to.clone()?))).collect()
+    }
+
+    /// Says of every target that waits for a grant what comes then: as the same plan has it that is made as if the
+    /// grants were there. What is held then for another reason is held for that.
+    pub fn expect(mut self, then: &Plan) -> Plan {
+        for (target, decision) in &mut self.decisions {
+            let Decision::Held(held) = decision else { continue };
+            if !held.reason.waits_for_a_grant() {
+                continue;
+            }
+            match then.decisions.get(target) {
+                Some(Decision::Change(change)) => held.would = Some(change.clone()),
+                Some(Decision::Held(later)) => *held = later.clone(),
+                Some(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Broken(_)) | None => {}
+            }
+        }
+        self
+    }
+
+    /// What follows the changes of this plan, in the order of the targets.
+    pub fn follow_ups(&self) -> impl Iterator<Item = FollowUp<'_>> {
+        self.decisions.values().filter_map(|decision| match decision {
+            Decision::Held(held) => self.follow_up(held),
+            Decision::Change(Change::EnsureCopy { target, from, .. }) => {
+                Some(FollowUp::Copied { target, from: from.as_ref() })
+            }
+            Decision::Change(_) | Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Broken(_) => None,
+        })
+    }
+
+    /// The targets that wait for a grant of this plan.
+    pub(super) fn followers(&self) -> impl Iterator<Item = &Target> {
+        self.decisions.iter().filter_map(|(target, decision)| match decision {
+            Decision::Held(held) => self.follow_up(held).map(|_| target),
+            Decision::Change(_) | Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Broken(_) => None,
+        })
+    }
+
+    /// What comes of a target that waits, if this plan makes what it waits for.
+    pub(super) fn follow_up<'a>(&'a self, held: &'a Held) -> Option<FollowUp<'a>> {
+        let (resource, change) = (held.awaited()?, held.would.as_ref()?);
+        let is_granted = matches!(self.policies.get(resource)?.action, PolicyAction::Change(_));
+        is_granted.then_some(FollowUp::Granted { change, resource })
+    }
+
+    /// Whether every change of a later look was shown by this plan.
+    pub fn shows(&self, later: &Plan) -> bool {
+        later.policy_changes().next().is_none() && later.changes().all(|change| self.shows_change(change))
+    }
+
+    fn shows_change(&self, later: &Change) -> bool {
+        let had_to_wait = self.changes().any(|change| change == later);
+        had_to_wait
+            || self.follow_ups().any(|shown| match (shown, later) {
+                (FollowUp::Granted { change, .. }, later) => change == later,
+                (FollowUp::Copied { target, from }, Change::Enforce { target: at, .. }) => {
+                    target == at && from.is_none()
+                }
+                (FollowUp::Copied { target, from }, Change::Replace { target: at, from: seen, .. }) => {
+                    target == at && from == Some(&seen.enforcement)
+                }
+                // The next step of the same copy.
+                (FollowUp::Copied { target, .. }, Change::EnsureCopy { target: at, .. }) => target == at,
+                (
+                    FollowUp::Copied { .. },
+                    Change::Adopt { .. } | Change::Release { .. } | Change::Tidy { .. } | Change::Policy(_),
+                ) => false,
+            })
+    }
+
+    /// How many changes wait for somebody's approval, by their verbs.
+    pub fn for_approval(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for decision in self.decisions.values() {
+            if let Decision::Held(Held { reason, would: Some(change) }) = decision
+                && reason.waits_for_approval()
+            {
+                *counts.entry(change.verb()).or_default() += 1;
+            }
+        }
+        let held = |action: &PolicyAction| matches!(action, PolicyAction::Held(reason) if reason.waits_for_approval());
+        let policies = self.policies.values().filter(|policy| held(&policy.action)).count();
+        if policies > 0 {
+            counts.insert("put-resource-policy", policies);
+        }
+        counts
+    }
+}
+
+impl HoldReason {
+    /// Whether somebody's approval lets it be done.
+    pub fn waits_for_approval(&self) -> bool {
+        matches!(
+            self,
+            HoldReason::NotApproved { .. }
+                | HoldReason::TooManyMoves { .. }
+                | HoldReason::ReleasesAdopted { .. }
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::AccountId;
+    use crate::plan::{PolicyChange, PolicyDecision, Purpose};
+    use crate::resource_policy::Grant;
+
+    fn target(account: u64) -> Target {
+        format!("30000000000{account}/eu-west-1").parse().unwrap()
+    }
+
+    fn enforcement() -> Enforcement {
+        let enforcement = serde_json::json!({
+            "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c", "version": "2",
+            "models": { "include": "all", "exclude": [] },
+            "guarding": { "messages": "comprehensive", "system": "comprehensive" },
+        });
+        serde_json::from_value(enforcement).unwrap()
+    }
+
+    fn resource() -> Resource {
+        Resource::Guardrail(enforcement().guardrail)
+    }
+
+    fn enforce(account: u64) -> Change {
+        let key = "corporate".parse().unwrap();
+        Change::Enforce { target: target(account), key, to: enforcement(), copied: None, repair: false }
+    }
+
+    fn waiting() -> Decision {
+        let unusable = Unusable::NotGranted {
+            resource: Box::new(resource()),
+            why: "no statement".to_owned(),
+            being_mended: true,
+            certain: true,
+        };
+        Decision::Held(Held { reason: HoldReason::Unusable { unusable }, would: None })
+    }
+
+    fn granting(action: impl FnOnce(PolicyChange) -> PolicyAction) -> (Resource, PolicyDecision) {
+        let grant = Grant { resource: resource(), organization: "o-exampleorgid".parse().unwrap() };
+        let to = Document::granting(&grant);
+        let change = PolicyChange { grant, purpose: Purpose::Grant, from: None, to: Some(to.clone()) };
+        (resource(), PolicyDecision { action: action(change), openings: Vec::new(), instead: to })
+    }
+
+    fn decided(decisions: impl IntoIterator<Item = (u64, Decision)>) -> Plan {
+        let decisions = decisions.into_iter().map(|(account, decision)| (target(account), decision));
+        Plan { decisions: decisions.collect(), ..Plan::default() }
+    }
+
+    /// Three targets wait for the grant of this plan. One of them could be enforced then, one is somebody else's,
+    /// and of one nothing is known.
+    fn plan(action: impl FnOnce(PolicyChange) -> PolicyAction) -> Plan {
+        let foreign = Held { reason: HoldReason::NotOurs { by: None }, would: Some(enforce(2)) };
+        let then = decided([(1, Decision::Change(enforce(1))), (2, Decision::Held(foreign))]);
+        let plan = decided([(1, waiting()), (2, waiting()), (3, waiting())]).expect(&then);
+        Plan { policies: [granting(action)].into(), ..plan }
+    }
+
+    fn followers(plan: &Plan) -> Vec<AccountId> {
+        let target = |follow_up| match follow_up {
+            FollowUp::Granted { change, .. } => change.target().unwrap().account.clone(),
+            FollowUp::Copied { target, .. } => target.account.clone(),
+        };
+        plan.follow_ups().map(target).collect()
+    }
+
+    #[test]
+    fn what_a_plan_grants_is_followed_by_what_it_makes_possible_and_by_nothing_else() {
+        let plan = plan(PolicyAction::Change);
+        assert_eq!(followers(&plan), [target(1).account]);
+        let counts = plan.counts();
+        assert_eq!((counts.to_change, counts.following, counts.held), (2, 1, 2));
+        assert!(plan.to_string().contains("+ 300000000001/eu-west-1 enforce corporate:2, after the grant\n"));
+        // It isn't made yet: no proof can be had, and none is asked for.
+        assert_eq!(plan.changes().count(), 0);
+        assert_eq!(followers(plan.clone().prove(&BTreeMap::new()).plan()), [target(1).account]);
+    }
+
+    #[test]
+    fn where_the_grant_is_held_nothing_follows() {
+        let revision = || "0123456789abcdef".parse().unwrap();
+        let held = plan(|_| PolicyAction::Held(HoldReason::NotApproved { revision: revision() }));
+        assert_eq!(followers(&held), []);
+        // What holds the changes holds what follows.
+        let reason = HoldReason::NotApproved { revision: revision() };
+        let held = plan(PolicyAction::Change).hold_changes(|_| Some(reason.clone()));
+        assert_eq!(followers(&held), []);
+        assert_eq!(held.for_approval(), BTreeMap::from([("enforce", 1), ("put-resource-policy", 1)]));
+    }
+
+    #[test]
+    fn a_later_look_is_asked_for_again_where_it_brings_something_new() {
+        let shown = plan(PolicyAction::Change);
+        assert!(shown.shows(&decided([(1, Decision::Change(enforce(1)))])));
+        assert!(shown.shows(&decided([(1, waiting())])));
+        assert!(!shown.shows(&decided([(3, Decision::Change(enforce(3)))])));
+        let granted_again = Plan { policies: [granting(PolicyAction::Change)].into(), ..Plan::default() };
+        assert!(!shown.shows(&granted_again));
+        // Whoever agrees to a plan agrees to what follows.
+        let alone = Plan { policies: [granting(PolicyAction::Change)].into(), ..Plan::default() };
+        assert_ne!(shown.hash(), alone.hash());
+    }
+}
