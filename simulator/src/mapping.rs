@@ -240,6 +240,26 @@ impl EventSourceMapping {
         })
     }
 
+    /// When the next call of the function can be: now where something is visible, nothing where nothing is left or
+    /// no further call may run. Receives nothing.
+    ///
+    /// # Errors
+    /// `QueueDoesNotExist`.
+    pub fn next_time(&self, simulator: &Server) -> Result<Option<Timestamp>, ApiError> {
+        simulator.with(|model| {
+            if self.running.len() >= self.maximum_concurrency {
+                return Ok(None);
+            }
+            if model.awake(&self.queue)?.has_ready() || !self.again.is_empty() {
+                return Ok(Some(model.now()));
+            }
+            Ok(match self.later(model)? {
+                Next::Later(until) => Some(until),
+                Next::Idle | Next::Busy | Next::Batch { .. } => None,
+            })
+        })
+    }
+
     /// Ends a call: what it did is deleted, and the rest left to become visible again.
     ///
     /// # Errors

@@ -147,7 +147,7 @@ fn every_key_is_read() {
     let Baseline { revision, organization, owner, mode, guardrails, assignments, exclude, limits, places: _ } =
         baseline;
     expect![[r#"
-        a38f52bb45dd86df o-exampleorgid 222222222222 sync
+        57c316e6f54a99ad o-exampleorgid 222222222222 sync
     "#]]
     .assert_eq(&format!("{revision} {organization} {owner} {mode}\n"));
     expect![[r#"

@@ -107,7 +107,7 @@ fn mail_says_where_what_why_and_what_to_do() {
             assert!(mail.contains(event["detail"]["reason"]["text"].as_str().unwrap()), "{mail}");
             assert!(mail.contains("What to do: ") && mail.contains("docs/runbook.md"), "{mail}");
             assert!(
-                mail.contains(&format!("({kind}:")),
+                mail.contains(&format!("- {kind} (")),
                 "{kind}: the mail doesn't say where to read on\n{mail}"
             );
         }

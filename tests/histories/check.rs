@@ -1,19 +1,21 @@
 //! What must hold after every run of the keeper, whatever happened around it: judged by the model's
 //! state before and after, by the calls that were made, and never by what the keeper says of itself.
 
+// By its path, as other suites take this file by its own.
+#[path = "check/report.rs"]
+mod report;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use guardrail_keeper::enforcement::{ContentGuarding, Enforcement, Included};
 use guardrail_keeper::record::{Record, Records};
-use guardrail_keeper::report::{Report, State};
+use guardrail_keeper::report::Report;
 use serde_json::Value;
 use simulator::{AccountState, Answer, Call, EnforcedConfiguration, Guarding, GuardrailName, Model};
 
 use crate::baseline::{Existing, Mode, Placement, Wanted, Wants};
-use crate::model::{
-    Place, Prompt, Snapshot, blocked_prompt, can_apply, is_admitted, is_keepers, is_usable, statements,
-};
+use crate::model::{Place, Snapshot, can_apply, is_admitted, is_keepers, is_usable, statements};
 use crate::setting::{MEMBER_ROLE, Setting};
 use crate::step::{LIST, PUT, Wrong, WrongKind, account_of};
 
@@ -708,99 +710,6 @@ impl Run<'_> {
             // A look at one account says nothing of the others.
             (true, _, Some(_)) => book.rest,
         };
-        Ok(())
-    }
-
-    fn check_report(&self, model: &mut Model, report: &Report) -> Result<(), Violation> {
-        for (target, result) in &report.targets {
-            let place = Place { account: target.account.to_string(), region: target.region.to_string() };
-            let state = result.state();
-            let said = format!("{place} is said to be {state:?}");
-            if matches!(state, State::InSync | State::Enforced | State::Replaced) && !self.was_read(&place) {
-                return broken(Invariant::ReportedWrongly, format!("{said}, and it could not be read"));
-            }
-            if self.meddled || self.owner_was_stale() || self.account_was_stale(&place.account) {
-                continue;
-            }
-            let wanted = self.wants.of(self.setting, model, &place);
-            let seen = self.after.enforced.get(&place);
-            let audits = self.wants.mode == Mode::Audit;
-            let meets = |seen| self.wants.is_met(self.setting, model, &place, seen);
-            match (state, wanted) {
-                (State::InSync | State::Enforced | State::Replaced, Wanted::Guardrail) => {
-                    let met = seen.is_some_and(meets);
-                    let prompt = blocked_prompt(model, &place);
-                    if !met || prompt != Prompt::Stopped {
-                        return broken(
-                            Invariant::ReportedWrongly,
-                            format!("{said}, as wanted: {met}, and a blocked prompt there: {prompt:?}"),
-                        );
-                    }
-                }
-                (State::InSync | State::Released, Wanted::Nothing) if seen.is_none() => {}
-                // Given up, because it could not be used.
-                (State::Released, Wanted::Guardrail) if seen.is_none() && self.wants.release_unusable => {}
-                (State::WouldEnforce, Wanted::Guardrail) if audits && seen.is_none() => {}
-                (State::WouldReplace, Wanted::Guardrail)
-                    if audits && seen.is_some_and(|seen| !meets(seen)) => {}
-                (State::WouldRelease, Wanted::Nothing) if audits && seen.is_some() => {}
-                (State::LeftAlone, Wanted::HandsOff | Wanted::Nothing)
-                | (State::Held | State::Failed | State::Broken | State::Copied, _) => {}
-                (_, wanted) => {
-                    return broken(
-                        Invariant::ReportedWrongly,
-                        format!("{said}, wanted is {wanted:?}, enforced {seen:?}"),
-                    );
-                }
-            }
-        }
-        self.check_complete(model, report)
-    }
-
-    /// Whether at least one look at the target was answered.
-    fn was_read(&self, place: &Place) -> bool {
-        self.calls.iter().any(|call| {
-            let there = call.account == place.account && call.region == place.region;
-            let answered = call.status == 200 || call.error.as_deref() == Some("ResourceNotFoundException");
-            call.operation == LIST && there && answered
-        })
-    }
-
-    /// No target that should be guarded is left out of the report, and none is forgotten where it
-    /// says that everything is as wanted.
-    fn check_complete(&self, model: &Model, report: &Report) -> Result<(), Violation> {
-        let accounts = match &self.scope {
-            Some(account) => vec![account.clone()],
-            None => self.setting.assignable(),
-        };
-        for account in accounts {
-            let active = model.account(&account).is_some_and(|it| it.state == AccountState::Active);
-            if !active || self.meddled {
-                continue;
-            }
-            for region in self.setting.regions() {
-                let place = Place { account: account.clone(), region: (*region).to_owned() };
-                let told = report
-                    .targets
-                    .keys()
-                    .any(|target| target.account.as_str() == account && target.region.as_str() == *region);
-                if self.wants.of(self.setting, model, &place) != Wanted::Guardrail {
-                    continue;
-                }
-                if !told {
-                    return broken(Invariant::ReportedWrongly, format!("{place} is missing from the report"));
-                }
-                let stale = self.owner_was_stale() || self.account_was_stale(&account);
-                let seen = self.after.enforced.get(&place);
-                let met = seen.is_some_and(|seen| self.wants.is_met(self.setting, model, &place, seen));
-                if report.is_converged() && !met && !stale {
-                    return broken(
-                        Invariant::ReportedWrongly,
-                        format!("it is said to have converged, and {place} isn't as wanted"),
-                    );
-                }
-            }
-        }
         Ok(())
     }
 }

@@ -598,7 +598,7 @@ async fn check_tells_every_problem_at_once() {
     check(
         &ctl.run(&["check", "--baseline", "full.yaml"]).await,
         expect![[r#"
-            ok: full.yaml is valid, revision a38f52bb45dd86df
+            ok: full.yaml is valid, revision 57c316e6f54a99ad
             exit 0
         "#]],
     );
@@ -608,7 +608,7 @@ async fn check_tells_every_problem_at_once() {
             {
               "baseline": "full.yaml",
               "problems": [],
-              "revision": "a38f52bb45dd86df",
+              "revision": "57c316e6f54a99ad",
               "valid": true
             }
             exit 0

@@ -214,7 +214,8 @@ fn status(service: &str, code: &str) -> u16 {
         // The models of the JSON services name no status; faults of the service are 500.
         "ServiceException" | "InternalServerError" | "InternalFailure" | "InternalException" => return 500,
         "UnknownOperationException" if protocol(service) == Protocol::RestJson => return 404,
-        "UnrecognizedClientException"
+        "AccessDeniedException"
+        | "UnrecognizedClientException"
         | "ExpiredTokenException"
         | "MissingAuthenticationTokenException"
         | "SubscriptionRequiredException"

@@ -20,7 +20,7 @@ from botocore.model import ServiceModel
 
 SERVICES = [
     "account", "bedrock", "bedrock-runtime", "cloudformation", "cloudtrail", "dynamodb", "events", "iam", "kms",
-    "organizations", "sqs", "ssm", "sts",
+    "lambda", "organizations", "sqs", "ssm", "sts",
 ]
 # Those that take forms and answer in XML.
 QUERY = ("cloudformation", "iam", "sts")
@@ -104,7 +104,7 @@ class Models:
         if scope in QUERY:
             action = urllib.parse.parse_qs(body.decode()).get("Action", [""])[0]
             return self.services[scope], self._named(scope, action)
-        names = ["account"] if scope == "account" else ["bedrock", "bedrock-runtime"]
+        names = [scope] if scope in ("account", "lambda") else ["bedrock", "bedrock-runtime"]
         for name in names:
             for operation in self.services[name].operation_names:
                 model = self.services[name].operation_model(operation)
