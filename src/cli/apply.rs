@@ -308,7 +308,8 @@ impl Session<'_> {
         written.ok_or_else(|| {
             self.watch.writes().lines().iter().for_each(output::note);
             let left = "left while writes were under way: the next run finds out what became of them";
-            self.interrupts.ended(format!("{}; {left}", self.done()))
+            let done = self.done();
+            self.interrupts.ended(if done.is_nothing() { left.to_owned() } else { format!("{done}; {left}") })
         })
     }
 

@@ -109,11 +109,7 @@ pub(super) fn recorded<T>(result: Result<T, Stopped>, what: &str) -> anyhow::Res
 }
 
 /// A call that failed. Where its answer may only have been lost, the error says so.
-pub(super) fn sent<T>(
-    result: Result<T, Failure>,
-    what: &str,
-    refused: &str,
-) -> anyhow::Result<T> {
+pub(super) fn sent<T>(result: Result<T, Failure>, what: &str, refused: &str) -> anyhow::Result<T> {
     result.map_err(|failure| match may_have_arrived(&failure) {
         true => unknown(what, &format_args!("{refused}: {failure}")),
         false => Refused::new(refused, failure).into(),
@@ -127,4 +123,20 @@ fn unknown(what: &str, why: &dyn fmt::Display) -> anyhow::Error {
 
 fn may_have_arrived(failure: &Failure) -> bool {
     failure.category == Category::Transient
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_stops_later_is_told_what_was_done_before() {
+        let mut done = Done::default();
+        assert_eq!(done.and_no_more(), "nothing was changed");
+        done.add("5 changes were made");
+        assert_eq!(done.and_no_more(), "5 changes were made; the rest was not done");
+        let failed = done.or_say::<(), _>(Err(anyhow::anyhow!("AWS is gone"))).unwrap_err();
+        assert_eq!(failed.to_string(), "AWS is gone\n5 changes were made");
+        assert_eq!(failed.downcast_ref::<Ended>().map(Ended::code), Some(PARTLY));
+    }
 }

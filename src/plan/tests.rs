@@ -293,13 +293,13 @@ fn a_copy_comes_before_what_is_enforced_and_never_in_the_place_of_what_is_somebo
         }
     }
     expect![[r#"
-        Keep, nothing: 300000000001/eu-west-1 copy corporate:2 (create the copy)
-        Keep, ours: 300000000001/eu-west-1 copy corporate:2 (create the copy)
+        Keep, nothing: 300000000001/eu-west-1 copy corporate:2 (create the copy), then enforce it
+        Keep, ours: 300000000001/eu-west-1 copy corporate:2 (create the copy), then replace base:1 by it
         Keep, foreign: held: another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it
         Keep, unreadable: held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
-        Replace, nothing: 300000000001/eu-west-1 copy corporate:2 (create the copy)
-        Replace, ours: 300000000001/eu-west-1 copy corporate:2 (create the copy)
-        Replace, foreign: 300000000001/eu-west-1 copy corporate:2 (create the copy)
+        Replace, nothing: 300000000001/eu-west-1 copy corporate:2 (create the copy), then enforce it
+        Replace, ours: 300000000001/eu-west-1 copy corporate:2 (create the copy), then replace base:1 by it
+        Replace, foreign: 300000000001/eu-west-1 copy corporate:2 (create the copy), then replace other:7 by it
         Replace, unreadable: held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
     "#]].assert_eq(&lines);
 }

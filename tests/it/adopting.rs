@@ -257,33 +257,37 @@ async fn a_terminal_shows_the_release_of_what_was_adopted_and_approves_it() {
     check(
         &told,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
-        0 to change, 1 held, 0 in sync, 6 left alone, 1 account skipped
-        plan HASH of baseline 95bb900a142ad6cf, mode sync
-        exit 1
-        ! 300000000001/eu-west-1 held: made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
-        0 to change, 1 held, 0 in sync, 6 left alone, 1 account skipped
-        plan HASH of baseline 95bb900a142ad6cf, mode sync
-        exit 1
-        baseline 95bb900a142ad6cf
-          nobody has counted yet what it would change
-          done without approval: 0 replaced, 0 released
-          its limits: 50 replaced, 5 released
-          it is approved already
-          made by somebody else, adopted, and to be released: 1
-            300000000001/eu-west-1 eubase1a2b3c:2
-        ok: baseline 95bb900a142ad6cf is approved
-        stderr: it is acted on by the next sweep, or by guardrailctl apply
-        exit 0
-        - 300000000001/eu-west-1 release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator)
-        1 to change, 0 held, 0 in sync, 6 left alone, 1 account skipped
-        plan HASH of baseline 95bb900a142ad6cf, mode sync
+            ! 300000000001/eu-west-1 held, would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
+            0 to change, 1 held, 0 in sync, 6 left alone, 1 account skipped
+            held for approval: 1 release
+            to have that done as well: guardrailctl apply --approve 95bb900a142ad6cf
+            plan HASH of baseline 95bb900a142ad6cf, mode sync
+            exit 1
+            ! 300000000001/eu-west-1 held, would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
+            0 to change, 1 held, 0 in sync, 6 left alone, 1 account skipped
+            held for approval: 1 release
+            to have that done as well: guardrailctl apply --approve 95bb900a142ad6cf
+            plan HASH of baseline 95bb900a142ad6cf, mode sync
+            exit 1
+            baseline 95bb900a142ad6cf
+              nobody has counted yet what it would change
+              done without approval: 0 replaced, 0 released
+              its limits: 50 replaced, 5 released
+              it is approved already
+              made by somebody else, adopted, and to be released: 1
+                300000000001/eu-west-1 eubase1a2b3c:2
+            ok: baseline 95bb900a142ad6cf is approved
+            stderr: it is acted on by the next sweep, or by guardrailctl apply
+            exit 0
+            - 300000000001/eu-west-1 release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator)
+            1 to change, 0 held, 0 in sync, 6 left alone, 1 account skipped
+            plan HASH of baseline 95bb900a142ad6cf, mode sync
 
-        Applied:
-        - 300000000001/eu-west-1 release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator)
-        1 changed, 0 held, 0 in sync, 6 left alone, 1 account skipped
-        exit 0
-    "#]],
+            Applied:
+            - 300000000001/eu-west-1 release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator)
+            1 changed, 0 held, 0 in sync, 6 left alone, 1 account skipped
+            exit 0
+        "#]],
     );
 
     // Or in one go.

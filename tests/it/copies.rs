@@ -145,8 +145,8 @@ async fn what_somebody_else_enforces_is_kept_and_no_copy_is_made_beside_it() {
     check(
         &report,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
-        0 changed, 1 held, 0 in sync"#]],
+            ! 300000000001/eu-west-1 held, would copy corporate:2 (create the copy), then replace eubase1a2b3c:1 by it: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+            0 changed, 1 held, 0 in sync"#]],
     );
     assert!(own(&world, PAYMENTS).is_none());
 }
@@ -170,7 +170,7 @@ async fn auditing_makes_no_copy() {
     check(
         &report,
         expect![[r#"
-            ? 300000000001/eu-west-1 would copy corporate:2 (create the copy)
+            ? 300000000001/eu-west-1 would copy corporate:2 (create the copy), then enforce it
             0 changed, 0 held, 0 in sync, 1 would be enforced"#]],
     );
     assert_eq!(world.writes(), [""; 0]);

@@ -155,18 +155,18 @@ async fn the_owners_side_is_followed_as_well() {
     check(
         &ran,
         expect![[r#"
-        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-        ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-        ! 300000000002/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-        1 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
-        plan 8bb497828b495c3f of baseline 4ef2b91f1df53797, mode sync
+            + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+            + 300000000001/eu-west-1 enforce corporate:2, after the grant
+            + 300000000002/eu-west-1 enforce corporate:2, after the grant
+            3 to change (2 of them after a grant or a copy), 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan d126b4d4c7196a91 of baseline 4ef2b91f1df53797, mode sync
 
-        Done by the deployed keeper:
-        300000000001/eu-west-1 enforced
-        300000000002/eu-west-1 enforced
-        stderr: asked the deployed keeper, by the queue of its events
-        exit 0
-    "#]],
+            Done by the deployed keeper:
+            300000000001/eu-west-1 enforced
+            300000000002/eu-west-1 enforced
+            stderr: asked the deployed keeper, by the queue of its events
+            exit 0
+        "#]],
     );
 }
 

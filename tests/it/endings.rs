@@ -48,10 +48,10 @@ async fn about_to_write() -> (World, [(Guardrailctl, Vec<String>); 4]) {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let parameter = format!("ssm:{PARAMETER}");
     let commands = [
+        (ctl(&world).variable("KEEPER_BASELINE", &parameter), words(&["approve", &revision, "--yes"])),
         (ctl(&world), words(&["apply", "--yes"])),
         (ctl(&world).variable("KEEPER_BASELINE", &parameter), words(&["push", "baseline.yaml", "--yes"])),
         (ctl(&world), words(&["offboard", PAYMENTS, "--yes"])),
-        (ctl(&world).variable("KEEPER_BASELINE", &parameter), words(&["approve", &revision, "--yes"])),
     ];
     (world, commands)
 }
@@ -109,7 +109,17 @@ async fn a_reader_that_goes_away_in_the_middle_stops_no_write() {
     assert!(first.starts_with("+ 300000000001/eu-west-1 enforce corporate:2\n"), "{first}");
     assert_eq!(ran.code, 5, "{ran}");
     assert_eq!(world.writes(), [format!("{PUT} {PAYMENTS}/{EU}"), format!("{PUT} {SHIPPING}/{EU}")]);
-    check(&ran.err, expect![[""]]);
+    check(
+        &ran.err,
+        expect![[r#"
+
+        Applied:
+        + 300000000001/eu-west-1 enforce corporate:2
+        + 300000000002/eu-west-1 enforce corporate:2
+        2 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped
+        error: standard output takes nothing: Broken pipe (os error 32)
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -148,7 +158,283 @@ async fn in_two_rounds() -> World {
 
 #[tokio::test]
 async fn what_was_written_before_aws_failed_is_told() {
-    for (output, words) in [("text", expect![[""]]), ("json", expect![[""]])] {
+    for (output, words) in [
+        (
+            "text",
+            expect![[r#"
+        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+        + 300000000001/eu-west-1 enforce corporate:2, after the grant
+        + 300000000002/eu-west-1 enforce corporate:2, after the grant
+        3 to change (2 of them after a grant or a copy), 0 held, 0 in sync, 5 left alone, 1 account skipped
+        plan HASH of baseline 4ef2b91f1df53797, mode sync
+
+        Applied:
+        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+        ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+        ! 300000000002/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+        1 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped
+        stderr: what others were waiting for was put in place: now to what follows
+        stderr: error: the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)
+        stderr: 1 change was made
+        exit 6
+    "#]],
+        ),
+        (
+            "json",
+            expect![[r#"
+        {
+          "planned": [
+            {
+              "mode": "sync",
+              "placement": {
+                "auto": {
+                  "answer": "undecided",
+                  "decided": null,
+                  "history": [],
+                  "owner_refused": null,
+                  "refusals": {},
+                  "works_in": null
+                },
+                "guardrails": [],
+                "text": "undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there"
+              },
+              "plan": {
+                "counts": {
+                  "broken": 0,
+                  "following": 2,
+                  "handed_back": 0,
+                  "held": 0,
+                  "in_sync": 0,
+                  "left_alone": 5,
+                  "skipped": 1,
+                  "to_change": 3,
+                  "would_change": 0
+                },
+                "decisions": [
+                  {
+                    "account": "111111111111",
+                    "after": null,
+                    "decision": "leave-alone",
+                    "from": null,
+                    "reason": "no assignment covers the account",
+                    "region": "eu-west-1",
+                    "then": null,
+                    "to": null,
+                    "wanted": null,
+                    "would": null
+                  },
+                  {
+                    "account": "222222222222",
+                    "after": null,
+                    "decision": "leave-alone",
+                    "from": null,
+                    "reason": "no assignment covers the account",
+                    "region": "eu-west-1",
+                    "then": null,
+                    "to": null,
+                    "wanted": null,
+                    "would": null
+                  },
+                  {
+                    "account": "300000000001",
+                    "after": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                    "decision": "enforce",
+                    "from": null,
+                    "reason": null,
+                    "region": "eu-west-1",
+                    "then": null,
+                    "to": {
+                      "guarding": {
+                        "messages": "comprehensive",
+                        "system": "comprehensive"
+                      },
+                      "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                      "models": {
+                        "exclude": [],
+                        "include": "all"
+                      },
+                      "version": "2"
+                    },
+                    "wanted": "corporate:2",
+                    "would": null
+                  },
+                  {
+                    "account": "300000000002",
+                    "after": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                    "decision": "enforce",
+                    "from": null,
+                    "reason": null,
+                    "region": "eu-west-1",
+                    "then": null,
+                    "to": {
+                      "guarding": {
+                        "messages": "comprehensive",
+                        "system": "comprehensive"
+                      },
+                      "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                      "models": {
+                        "exclude": [],
+                        "include": "all"
+                      },
+                      "version": "2"
+                    },
+                    "wanted": "corporate:2",
+                    "would": null
+                  },
+                  {
+                    "account": "300000000003",
+                    "after": null,
+                    "decision": "leave-alone",
+                    "from": null,
+                    "reason": "no assignment covers the account",
+                    "region": "eu-west-1",
+                    "then": null,
+                    "to": null,
+                    "wanted": null,
+                    "would": null
+                  },
+                  {
+                    "account": "300000000004",
+                    "after": null,
+                    "decision": "leave-alone",
+                    "from": null,
+                    "reason": "no assignment covers the account",
+                    "region": "eu-west-1",
+                    "then": null,
+                    "to": null,
+                    "wanted": null,
+                    "would": null
+                  },
+                  {
+                    "account": "300000000005",
+                    "after": null,
+                    "decision": "leave-alone",
+                    "from": null,
+                    "reason": "no assignment covers the account",
+                    "region": "eu-west-1",
+                    "then": null,
+                    "to": null,
+                    "wanted": null,
+                    "would": null
+                  }
+                ],
+                "for_approval": {},
+                "handed_back": [],
+                "hash": "d126b4d4c7196a91",
+                "policies": [
+                  {
+                    "decision": "put-resource-policy",
+                    "instead": null,
+                    "openings": [],
+                    "reason": null,
+                    "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
+                  }
+                ],
+                "skipped": {
+                  "300000000006": "suspended"
+                }
+              },
+              "revision": "4ef2b91f1df53797",
+              "strangers": [],
+              "warnings": []
+            }
+          ],
+          "report": {
+            "converged": false,
+            "counts": {
+              "held": 2,
+              "left_alone": 5
+            },
+            "handed_back": [],
+            "placement_decided": null,
+            "policies": [
+              {
+                "reason": null,
+                "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                "state": "written"
+              }
+            ],
+            "revision": "4ef2b91f1df53797",
+            "skipped": {
+              "300000000006": "suspended"
+            },
+            "strangers": [],
+            "targets": [
+              {
+                "account": "111111111111",
+                "change": null,
+                "enforced": null,
+                "reason": "no assignment covers the account",
+                "region": "eu-west-1",
+                "state": "left_alone",
+                "worth_waiting": false
+              },
+              {
+                "account": "222222222222",
+                "change": null,
+                "enforced": null,
+                "reason": "no assignment covers the account",
+                "region": "eu-west-1",
+                "state": "left_alone",
+                "worth_waiting": false
+              },
+              {
+                "account": "300000000001",
+                "change": null,
+                "enforced": null,
+                "reason": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail",
+                "region": "eu-west-1",
+                "state": "held",
+                "worth_waiting": true
+              },
+              {
+                "account": "300000000002",
+                "change": null,
+                "enforced": null,
+                "reason": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail",
+                "region": "eu-west-1",
+                "state": "held",
+                "worth_waiting": true
+              },
+              {
+                "account": "300000000003",
+                "change": null,
+                "enforced": null,
+                "reason": "no assignment covers the account",
+                "region": "eu-west-1",
+                "state": "left_alone",
+                "worth_waiting": false
+              },
+              {
+                "account": "300000000004",
+                "change": null,
+                "enforced": null,
+                "reason": "no assignment covers the account",
+                "region": "eu-west-1",
+                "state": "left_alone",
+                "worth_waiting": false
+              },
+              {
+                "account": "300000000005",
+                "change": null,
+                "enforced": null,
+                "reason": "no assignment covers the account",
+                "region": "eu-west-1",
+                "state": "left_alone",
+                "worth_waiting": false
+              }
+            ],
+            "warnings": []
+          },
+          "stopped": "the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)\n1 change was made"
+        }
+        stderr: what others were waiting for was put in place: now to what follows
+        stderr: error: the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)
+        stderr: 1 change was made
+        exit 6
+    "#]],
+        ),
+    ] {
         let world = in_two_rounds().await;
         let denied = FaultKind::Denied { message: "not any more".to_owned() };
         world.server.fault(Fault::new(denied).operation(GETS_ACCOUNTS).nth(2));
@@ -174,7 +460,13 @@ async fn an_account_that_is_marked_and_not_released_is_told_as_such() {
     world.server.fault(Fault::new(denied).operation("DescribeAccount").nth(2));
     let ran = ctl(&world).run(&["offboard", PAYMENTS, "--yes"]).await;
     assert_eq!((ran.code, world.writes()), (6, Vec::new()), "{ran}");
-    check(&ran.err, expect![[""]]);
+    check(
+        &ran.err,
+        expect![[r#"
+        error: the organization could not be read: DescribeAccount: AccessDeniedException: not any more (denied)
+        300000000001 is marked as about to leave
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -212,7 +504,23 @@ async fn an_interrupted_run_finishes_what_it_began_and_says_what_that_was() {
     assert_eq!(ran.code, 130, "{ran}");
     assert_eq!(world.enforced_in(PAYMENTS).matches("eubase1a2b3c:2").count(), 1);
     assert_eq!(world.enforced_in(SHIPPING).matches("eubase1a2b3c:2").count(), 0);
-    check(&ran.without_hash(), expect![[""]]);
+    check(
+        &ran.without_hash(),
+        expect![[r#"
+        + 300000000001/eu-west-1 enforce corporate:2
+        + 300000000002/eu-west-1 enforce corporate:2
+        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+        plan HASH of baseline 4ef2b91f1df53797, mode sync
+
+        Applied:
+        + 300000000001/eu-west-1 enforce corporate:2
+        ! 300000000002/eu-west-1 held, would enforce corporate:2: not begun: somebody asked the program to end first
+        1 changed, 1 held, 0 in sync, 5 left alone, 1 account skipped
+        stderr: stopping: what is under way is finished first; press Ctrl-C again to leave at once
+        stderr: error: interrupted: 1 change was made; the rest was not done
+        exit 130
+    "#]],
+    );
     // The next run does the rest.
     world.server.latency("*", Duration::ZERO);
     let ran = ctl(&world).run(&["apply", "--yes"]).await;
@@ -228,7 +536,19 @@ async fn a_second_interrupt_leaves_at_once_and_says_what_is_not_known() {
     running.signal("INT").await;
     let ran = running.end().await;
     assert_eq!(ran.code, 130, "{ran}");
-    check(&ran.without_hash(), expect![[""]]);
+    check(
+        &ran.without_hash(),
+        expect![[r#"
+        + 300000000001/eu-west-1 enforce corporate:2
+        + 300000000002/eu-west-1 enforce corporate:2
+        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+        plan HASH of baseline 4ef2b91f1df53797, mode sync
+        stderr: stopping: what is under way is finished first; press Ctrl-C again to leave at once
+        stderr: begun, and not known whether it was made: 300000000001/eu-west-1 enforce corporate:2
+        stderr: error: interrupted: left while writes were under way: the next run finds out what became of them
+        exit 130
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -243,7 +563,12 @@ async fn a_run_that_is_told_to_end_says_so_too() {
     running.signal("TERM").await;
     let ran = running.end().await;
     assert_eq!((ran.code, world.writes()), (143, Vec::new()), "{ran}");
-    check(&ran.err, expect![[""]]);
+    check(
+        &ran.err,
+        expect![[r#"
+        error: interrupted: nothing was changed
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -253,13 +578,44 @@ async fn whoever_says_no_is_told_what_was_done_before() {
     ran.has_said("[y/N]").await;
     let ran = ran.end().await;
     assert_eq!((ran.code, world.writes()), (1, Vec::new()), "{ran}");
-    check(&ran.without_hash(), expect![[""]]);
+    check(
+        &ran.without_hash(),
+        expect![[r#"
+        + 300000000001/eu-west-1 enforce corporate:2
+        + 300000000002/eu-west-1 enforce corporate:2
+        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+        plan HASH of baseline 4ef2b91f1df53797, mode sync
+        stderr: Apply these 2 changes? [y/N] nothing was changed
+        exit 1
+    "#]],
+    );
 
-    // What is granted first is asked for first.
-    let world = in_two_rounds().await;
-    let ran = ctl(&world).start_at_a_terminal(&["apply"], "y\nn\n").end().await;
-    assert_eq!((ran.code, world.writes().len()), (1, 1), "{ran}");
-    check(&ran.without_hash(), expect![[""]]);
+    // Somebody comes between, so that it isn't what was shown any more: that is said, and nothing is written.
+    let assignments = vec![(PAYMENTS, "corporate"), (SHIPPING, "corporate, existing: replace")];
+    let world = self::world(&Document { assignments, ..two_accounts() }).await;
+    world.server.with(|model| model.set_resource_policy(&guardrail(EU), None)).unwrap();
+    world.server.clear_calls();
+    let mut running = ctl(&world).start_at_a_terminal(&["apply"], "");
+    running.has_said("[y/N]").await;
+    world.administrator_enforces(SHIPPING, EU, version(EU, "1"));
+    running.types("y\n");
+    let ran = running.end().await;
+    assert_eq!((ran.code, world.writes()), (1, Vec::new()), "{ran}");
+    check(&ran.without_hash(), expect![[r#"
+        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+        + 300000000001/eu-west-1 enforce corporate:2, after the grant
+        + 300000000002/eu-west-1 enforce corporate:2, after the grant
+        3 to change (2 of them after a grant or a copy), 0 held, 0 in sync, 5 left alone, 1 account skipped
+        plan HASH of baseline d4e631a768779493, mode sync
+        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+        + 300000000001/eu-west-1 enforce corporate:2, after the grant
+        ~ 300000000002/eu-west-1 corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000002:user/administrator), after the grant
+        3 to change (2 of them after a grant or a copy), 0 held, 0 in sync, 5 left alone, 1 account skipped
+        plan ac44ecdc339d2789 of baseline d4e631a768779493, mode sync
+        stderr: Apply these 3 changes? [y/N] this is another plan than the one you read: nothing was changed
+        stderr: run apply again
+        exit 1
+    "#]]);
 }
 
 #[tokio::test]

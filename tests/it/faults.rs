@@ -327,7 +327,7 @@ async fn a_service_control_policy_that_forbids_applying_the_guardrail_keeps_it_f
         &world.look_at(&BOTH).await,
         expect![[r#"
             + 300000000002/eu-west-1 enforce corporate:2
-            ! 300000000001/eu-west-1 held: the account can't apply the guardrail, so enforcing it would break its calls: ApplyGuardrail: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: bedrock:ApplyGuardrail on resource: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c with an explicit deny in a service control policy (denied)
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: the account can't apply the guardrail, so enforcing it would break its calls: ApplyGuardrail: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: bedrock:ApplyGuardrail on resource: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c with an explicit deny in a service control policy (denied)
             1 changed, 1 held, 0 in sync"#]],
     );
     assert_eq!(world.writes(), [format!("{PUT} {SHIPPING}/{EU}")]);

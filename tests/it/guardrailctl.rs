@@ -77,12 +77,12 @@ async fn a_plan_says_what_would_be_done_and_writes_nothing() {
     check(
         &ran,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
-        + 300000000002/eu-west-1 enforce corporate:2
-        1 to change, 1 held, 0 in sync, 5 left alone, 1 account skipped
-        plan c54be4f935d8c668 of baseline 4ef2b91f1df53797, mode sync
-        exit 1
-    "#]],
+            ! 300000000001/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+            + 300000000002/eu-west-1 enforce corporate:2
+            1 to change, 1 held, 0 in sync, 5 left alone, 1 account skipped
+            plan c54be4f935d8c668 of baseline 4ef2b91f1df53797, mode sync
+            exit 1
+        "#]],
     );
     // One foreign configuration is held; without it there is only something to do.
     let ran = of(&world).run(&["plan", "--account", SHIPPING, "--region", EU]).await;
@@ -126,6 +126,7 @@ async fn a_plan_for_programs_says_the_same() {
               "plan": {
                 "counts": {
                   "broken": 0,
+                  "following": 0,
                   "handed_back": 0,
                   "held": 1,
                   "in_sync": 0,
@@ -137,6 +138,7 @@ async fn a_plan_for_programs_says_the_same() {
                 "decisions": [
                   {
                     "account": "300000000001",
+                    "after": null,
                     "decision": "hold",
                     "from": {
                       "guarding": {
@@ -152,6 +154,7 @@ async fn a_plan_for_programs_says_the_same() {
                     },
                     "reason": "another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it",
                     "region": "eu-west-1",
+                    "then": null,
                     "to": {
                       "guarding": {
                         "messages": "comprehensive",
@@ -164,14 +167,17 @@ async fn a_plan_for_programs_says_the_same() {
                       },
                       "version": "2"
                     },
-                    "wanted": "corporate:2"
+                    "wanted": "corporate:2",
+                    "would": "replace"
                   },
                   {
                     "account": "300000000002",
+                    "after": null,
                     "decision": "enforce",
                     "from": null,
                     "reason": null,
                     "region": "eu-west-1",
+                    "then": null,
                     "to": {
                       "guarding": {
                         "messages": "comprehensive",
@@ -184,9 +190,11 @@ async fn a_plan_for_programs_says_the_same() {
                       },
                       "version": "2"
                     },
-                    "wanted": "corporate:2"
+                    "wanted": "corporate:2",
+                    "would": null
                   }
                 ],
+                "for_approval": {},
                 "handed_back": [],
                 "hash": "c54be4f935d8c668",
                 "policies": [
@@ -304,6 +312,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                   "plan": {
                     "counts": {
                       "broken": 0,
+                      "following": 0,
                       "handed_back": 0,
                       "held": 0,
                       "in_sync": 0,
@@ -315,10 +324,12 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                     "decisions": [
                       {
                         "account": "300000000001",
+                        "after": null,
                         "decision": "enforce",
                         "from": null,
                         "reason": null,
                         "region": "eu-west-1",
+                        "then": null,
                         "to": {
                           "guarding": {
                             "messages": "comprehensive",
@@ -331,9 +342,11 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                           },
                           "version": "2"
                         },
-                        "wanted": "corporate:2"
+                        "wanted": "corporate:2",
+                        "would": null
                       }
                     ],
+                    "for_approval": {},
                     "handed_back": [],
                     "hash": "d0e519824df237f6",
                     "policies": [
@@ -419,14 +432,16 @@ async fn a_ledger_in_a_file_lets_one_run_know_what_another_did() {
     check(
         &ran,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
-        ! 300000000001/us-east-1 held: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
-        ! 300000000002/eu-west-1 held: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
-        ! 300000000002/us-east-1 held: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
-        0 to change, 4 held, 0 in sync, 5 left alone, 1 account skipped
-        plan e3b0c44298fc1c14 of baseline 2a5071839f8018f7, mode sync
-        exit 1
-    "#]],
+            ! 300000000001/eu-west-1 held, would release eubase1a2b3c:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+            ! 300000000001/us-east-1 held, would enforce corporate:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+            ! 300000000002/eu-west-1 held, would release eubase1a2b3c:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+            ! 300000000002/us-east-1 held, would enforce corporate:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+            0 to change, 4 held, 0 in sync, 5 left alone, 1 account skipped
+            held for approval: 2 enforce, 2 release
+            to have that done as well: guardrailctl apply --approve 2a5071839f8018f7
+            plan e3b0c44298fc1c14 of baseline 2a5071839f8018f7, mode sync
+            exit 1
+        "#]],
     );
     assert_eq!(ran.code, 1);
 

@@ -195,13 +195,13 @@ async fn limits_count_what_single_events_did_before() {
     check(
         &ends,
         expect![[r#"
-        ~ 300000000001/eu-west-1 corporate:1 => corporate:2 (weaker)
-        1 changed, 0 held, 0 in sync
-        ~ 300000000002/eu-west-1 corporate:1 => corporate:2 (weaker)
-        1 changed, 0 held, 0 in sync
-        ! 300000000003/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
-        0 changed, 1 held, 0 in sync
-    "#]],
+            ~ 300000000001/eu-west-1 corporate:1 => corporate:2 (weaker)
+            1 changed, 0 held, 0 in sync
+            ~ 300000000002/eu-west-1 corporate:1 => corporate:2 (weaker)
+            1 changed, 0 held, 0 in sync
+            ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker): baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
+            0 changed, 1 held, 0 in sync
+        "#]],
     );
 }
 

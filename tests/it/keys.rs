@@ -92,8 +92,8 @@ async fn a_key_that_aws_takes_from_no_other_account_is_found_out_by_the_probe() 
     check(
         &report,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: the account can't apply the guardrail, so enforcing it would break its calls: ApplyGuardrail: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 because the key belongs to another account; the guardrail is encrypted with arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555, so the member role, like every caller, needs kms:Decrypt on it (denied)
-        0 changed, 1 held, 0 in sync"#]],
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: the account can't apply the guardrail, so enforcing it would break its calls: ApplyGuardrail: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 because the key belongs to another account; the guardrail is encrypted with arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555, so the member role, like every caller, needs kms:Decrypt on it (denied)
+            0 changed, 1 held, 0 in sync"#]],
     );
     assert_eq!(puts(&world), 0);
 }
@@ -116,8 +116,8 @@ async fn a_role_that_may_not_decrypt_is_told_with_the_key() {
     check(
         &report,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: the account can't apply the guardrail, so enforcing it would break its calls: ApplyGuardrail: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 with an explicit deny in an identity-based policy; the guardrail is encrypted with arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555, so the member role, like every caller, needs kms:Decrypt on it (denied)
-        0 changed, 1 held, 0 in sync"#]],
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: the account can't apply the guardrail, so enforcing it would break its calls: ApplyGuardrail: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 with an explicit deny in an identity-based policy; the guardrail is encrypted with arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555, so the member role, like every caller, needs kms:Decrypt on it (denied)
+            0 changed, 1 held, 0 in sync"#]],
     );
     assert_eq!(puts(&world), 0);
 }

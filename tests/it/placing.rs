@@ -119,9 +119,9 @@ async fn where_aws_refuses_it_twice_everybody_gets_a_copy() {
     says(
         &first,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
-        ! 300000000002/eu-west-1 held: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
-        0 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped"#]],
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+            ! 300000000002/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+            0 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped"#]],
     );
     assert_eq!(tried(&world), [PAYMENTS, SHIPPING]);
 
@@ -206,9 +206,9 @@ async fn a_second_account_that_can_not_be_tried_is_waited_for_and_a_person_may_d
     says(
         &report,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: AWS refused the owner's guardrail in this account twice (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); members get copies once another account was refused twice as well (`guardrailctl placement` shows where it is tried)
-        ! 300000000002/eu-west-1 held: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: not here (denied)
-        0 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped"#]],
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account twice (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); members get copies once another account was refused twice as well (`guardrailctl placement` shows where it is tried)
+            ! 300000000002/eu-west-1 held: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: not here (denied)
+            0 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped"#]],
     );
     assert_eq!(known(&world).await.answer, Answer::Undecided);
 
@@ -275,18 +275,18 @@ async fn the_terminal_tells_what_is_known() {
     says(
         &applied.without_hash(),
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2
-        + 300000000002/eu-west-1 enforce corporate:2
-        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan HASH of baseline d38db72440939449, mode sync
-        placement auto: undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there
+            + 300000000001/eu-west-1 enforce corporate:2
+            + 300000000002/eu-west-1 enforce corporate:2
+            2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan HASH of baseline d38db72440939449, mode sync
+            placement auto: undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there
 
-        Applied:
-        ! 300000000001/eu-west-1 held: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
-        ! 300000000002/eu-west-1 held: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
-        0 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped
-        exit 1
-    "#]],
+            Applied:
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+            ! 300000000002/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+            0 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped
+            exit 1
+        "#]],
     );
     for arguments in [&["status"][..], &["explain", PAYMENTS, EU], &["plan"]] {
         let ran = of(&world).run(arguments).await;
@@ -346,10 +346,10 @@ async fn what_is_refused_shortly_after_the_grant_does_not_count() {
     says(
         &report,
         expect![[r#"
-        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-        ! 300000000001/eu-west-1 held: AWS refused the owner's guardrail in this account (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); its grant is so new that this doesn't count, and it is tried again after SOME TIME
-        ! 300000000002/eu-west-1 held: AWS refused the owner's guardrail in this account (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); its grant is so new that this doesn't count, and it is tried again after SOME TIME
-        1 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped"#]],
+            + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); its grant is so new that this doesn't count, and it is tried again after SOME TIME
+            ! 300000000002/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); its grant is so new that this doesn't count, and it is tried again after SOME TIME
+            1 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped"#]],
     );
     // Twice, ten minutes apart, and yet the first one was too soon.
     world.wait(601);

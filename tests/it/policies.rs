@@ -129,7 +129,7 @@ async fn where_bedrock_takes_one_statement_only_nothing_is_overwritten() {
         &report,
         expect![[r#"
             ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: Bedrock refused the policy: "ValidationException: The provided resource policy is invalid: it has more than one Statement."; it has 2 statements, and Bedrock may take only one: remove the others if they are not needed, the keeper never overwrites them (rejected)
-            ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
             0 changed, 1 held, 0 in sync, 1 resource policy failed"#]],
     );
     assert_eq!(policy(&world, EU), Some(theirs));
@@ -216,7 +216,7 @@ async fn a_policy_put_by_somebody_else_meanwhile_is_not_overwritten() {
         &report,
         expect![[r#"
             ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: the policy was changed by somebody else meanwhile; nothing was overwritten (transient)
-            ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
             0 changed, 1 held, 0 in sync, 1 resource policy failed"#]],
     );
     assert_eq!(world.writes(), [""; 0]);
@@ -240,7 +240,7 @@ async fn a_policy_that_may_not_be_written_is_held_and_the_others_converge() {
         expect![[r#"
             ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: AccessDeniedException: You are not authorized to perform: bedrock:PutResourcePolicy with an explicit deny in a service control policy (denied)
             + 300000000001/us-east-1 enforce corporate:2
-            ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
             1 changed, 1 held, 0 in sync, 1 resource policy failed"#]],
     );
 }

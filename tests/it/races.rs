@@ -52,8 +52,8 @@ async fn what_somebody_enforces_after_our_first_look_is_not_overwritten() {
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
-        0 changed, 1 held, 0 in sync"#]],
+            ! 300000000001/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+            0 changed, 1 held, 0 in sync"#]],
     );
     world.quiet(&[PAYMENTS]).await;
 }
@@ -72,8 +72,8 @@ async fn what_somebody_enforces_after_our_last_look_is_kept_where_put_conflicts(
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
-        0 changed, 1 held, 0 in sync"#]],
+            ! 300000000001/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+            0 changed, 1 held, 0 in sync"#]],
     );
     world.quiet(&[PAYMENTS]).await;
 }
@@ -167,8 +167,8 @@ async fn ours_is_not_released_while_somebody_changes_it() {
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: to be released, but changed since by arn:aws:iam::300000000001:user/administrator: release it by hand, or put it back first
-        0 changed, 1 held, 0 in sync"#]],
+            ! 300000000001/eu-west-1 held, would release eubase1a2b3c:1: to be released, but changed since by arn:aws:iam::300000000001:user/administrator: release it by hand, or put it back first
+            0 changed, 1 held, 0 in sync"#]],
     );
     world.quiet(&[PAYMENTS]).await;
 }

@@ -66,19 +66,16 @@ async fn a_terminal_writes_nothing_where_the_ledger_cannot_be_read() {
     check(
         &ran.without_hash(),
         expect![[r#"
-        ! 300000000001/eu-west-1 held: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
-        ! 300000000002/eu-west-1 held: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
-        0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
-        plan HASH of baseline 5d74b4616e57cddb, mode sync
-        stderr: warning: the ledger could not be read, so nothing is written: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-        stderr: warning: how far the baseline has come is not known: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-        stderr: warning: which grants are ours isn't known, so none is taken back: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-        stderr: warning: the ledger could not be read, so nothing is written: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-        stderr: warning: how far the baseline has come is not known: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-        stderr: warning: which grants are ours isn't known, so none is taken back: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-        stderr: warning: how far the baseline has come could not be recorded: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-        exit 1
-    "#]],
+            ! 300000000001/eu-west-1 held, would enforce corporate:1: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
+            ! 300000000002/eu-west-1 held, would replace corporate:2 => corporate:1 (different): the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
+            0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
+            plan HASH of baseline 5d74b4616e57cddb, mode sync
+            stderr: warning: the ledger could not be read, so nothing is written: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            stderr: warning: how far the baseline has come is not known: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            stderr: warning: which grants are ours isn't known, so none is taken back: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            stderr: warning: how far the baseline has come could not be recorded: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            exit 1
+        "#]],
     );
     let told = ctl(&world, &newer, &["apply", "--yes", "--output", "json"]).await;
     let told: Value = serde_json::from_str(&told.out).unwrap();
@@ -111,12 +108,12 @@ async fn an_event_writes_nothing_where_the_ledger_cannot_be_read() {
     check(
         &report.to_string().replace(&path, "LEDGER"),
         expect![[r#"
-        ! 300000000001/eu-west-1 held: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
-        ! the ledger could not be read, so nothing is written: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
-        ! how far the baseline has come is not known: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
-        ! which grants are ours isn't known, so none is taken back: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
-        ! how far the baseline has come could not be recorded: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
-        0 changed, 1 held, 0 in sync, 6 left alone, 1 account skipped"#]],
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
+            ! the ledger could not be read, so nothing is written: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            ! how far the baseline has come is not known: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            ! which grants are ours isn't known, so none is taken back: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            ! how far the baseline has come could not be recorded: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            0 changed, 1 held, 0 in sync, 6 left alone, 1 account skipped"#]],
     );
     // Nor is what bears our name released: the record may say that it was adopted from somebody.
     world.publish(&Document { assignments: vec![(PAYMENTS, "none")], ..one_account() });
@@ -144,10 +141,10 @@ async fn a_record_that_cannot_be_understood_is_a_matter_of_its_own_account() {
     check(
         &report,
         expect![[r#"
-        + 300000000002/eu-west-1 enforce corporate:2 (it was removed)
-        ! 300000000001/eu-west-1 held: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
-        ! the record of 300000000001 could not be read, so nothing is written there: the ledger's document account#300000000001 can't be understood: invalid type: integer `5`, expected a map at line 1 column 12
-        1 changed, 1 held, 0 in sync, 5 left alone, 1 account skipped"#]],
+            + 300000000002/eu-west-1 enforce corporate:2 (it was removed)
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
+            ! the record of 300000000001 could not be read, so nothing is written there: the ledger's document account#300000000001 can't be understood: invalid type: integer `5`, expected a map at line 1 column 12
+            1 changed, 1 held, 0 in sync, 5 left alone, 1 account skipped"#]],
     );
     world.quiet(&[PAYMENTS, SHIPPING]).await;
 }

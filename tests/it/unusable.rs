@@ -330,7 +330,7 @@ async fn a_member_whose_role_may_not_apply_guardrails_is_told_so() {
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-            ! 300000000001/eu-west-1 held: the account can't apply the guardrail, so enforcing it would break its calls: ApplyGuardrail: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: bedrock:ApplyGuardrail on resource: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c because no identity-based policy allows the bedrock:ApplyGuardrail action (denied)
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: the account can't apply the guardrail, so enforcing it would break its calls: ApplyGuardrail: AccessDeniedException: User: arn:aws:sts::300000000001:assumed-role/GuardrailKeeperMember/guardrail-keeper is not authorized to perform: bedrock:ApplyGuardrail on resource: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c because no identity-based policy allows the bedrock:ApplyGuardrail action (denied)
             0 changed, 1 held, 0 in sync"#]],
     );
     assert_eq!(world.writes(), [""; 0]);

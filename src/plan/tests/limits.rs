@@ -33,7 +33,7 @@ fn limits_hold_neither_the_repair_of_what_was_removed_nor_the_grant_it_rests_on(
         + arn:aws:bedrock:eu-west-1:222222222222:guardrail/base attach a resource policy that grants it to o-exampleorgid
         ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/unused held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
         + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
-        ! 300000000002/eu-west-1 held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000002/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker): baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
         2 to change, 2 held, 0 in sync"#]].assert_eq(&plan.limit(&rollout, none, &records).to_string());
 }
 
@@ -71,10 +71,10 @@ fn limits_stop_all_of_an_unapproved_revision_but_no_repair() {
 
     let over = Limits { max_replacements: 1, max_releases: 1 };
     expect![[r#"
-        ! 300000000001/eu-west-1 held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
-        ! 300000000002/eu-west-1 held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000001/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker): baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000002/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker): baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
         ~ 300000000003/eu-west-1 other:7 => corporate:2 (different)
-        ! 300000000004/eu-west-1 held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000004/eu-west-1 held, would enforce corporate:2: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
         1 to change, 3 held, 0 in sync"#]].assert_eq(&plan.clone().limit(&rollout, over, &records).to_string());
 
     let approved = Rollout { approved: true, ..rollout.clone() };

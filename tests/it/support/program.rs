@@ -154,6 +154,11 @@ impl Running {
         }
     }
 
+    /// Types more at its terminal.
+    pub(crate) fn types(&mut self, text: &str) {
+        self.terminal.as_mut().expect("it has a terminal").write_all(text.as_bytes()).unwrap();
+    }
+
     /// Has the system send it a signal, such as `INT`.
     pub(crate) async fn signal(&self, signal: &str) {
         let id = self.child.id().expect("it runs").to_string();
