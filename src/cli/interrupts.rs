@@ -79,7 +79,7 @@ impl Interrupts {
         let mut heard = self.0.clone();
         if heard.wait_for(|heard| heard.times >= times).await.is_err() {
             // Nobody listens any more, so that no signal will come.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -601,7 +601,9 @@ async fn whoever_says_no_is_told_what_was_done_before() {
     running.types("y\n");
     let ran = running.end().await;
     assert_eq!((ran.code, world.writes()), (1, Vec::new()), "{ran}");
-    check(&ran.without_hash(), expect![[r#"
+    check(
+        &ran.without_hash(),
+        expect![[r#"
         + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
         + 300000000001/eu-west-1 enforce corporate:2, after the grant
         + 300000000002/eu-west-1 enforce corporate:2, after the grant
@@ -615,7 +617,8 @@ async fn whoever_says_no_is_told_what_was_done_before() {
         stderr: Apply these 3 changes? [y/N] this is another plan than the one you read: nothing was changed
         stderr: run apply again
         exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -130,7 +129,7 @@ fn pseudo_terminal() -> (File, Stdio) {
     pty::unlockpt(&terminal).unwrap();
     let name = pty::ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
     let end = OpenOptions::new().read(true).write(true).open(name).unwrap();
-    (File::from(OwnedFd::from(terminal)), end.into())
+    (File::from(terminal), end.into())
 }
 
 /// `guardrailctl` under way.
