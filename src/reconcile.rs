@@ -35,7 +35,7 @@ mod unusable;
 mod work;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
@@ -213,15 +213,6 @@ impl Keeper {
     /// What time it is.
     pub fn clock(&self) -> &Clock {
         &self.clock
-    }
-
-    /// Begins no write any more. Those under way come to their end, and what isn't begun is held.
-    pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
     }
 
     /// The settings it runs with.

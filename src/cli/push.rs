@@ -43,8 +43,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     no_plan: bool,
     /// Show what would be pushed and what it would do, and push nothing
-    #[arg(long, conflicts_with = "yes")]
-    dry_run: bool,
+    #[arg(long = "dry-run", conflicts_with = "yes")]
+    shows_only: bool,
     /// Don't ask
     #[arg(long)]
     yes: bool,
@@ -54,8 +54,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let Arguments { file, baseline, no_plan, dry_run, yes, output } = arguments;
-    let Some(asking) = Asking::new(*yes || *dry_run, *output, "push") else { return Ok(USAGE) };
+    let Arguments { file, baseline, no_plan, shows_only, yes, output } = arguments;
+    let Some(asking) = Asking::new(*yes || *shows_only, *output, "push") else { return Ok(USAGE) };
     let settings = settings(baseline.clone())?;
     let BaselineSource::Parameter(name) = settings.baseline.clone() else {
         let message =
@@ -107,7 +107,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         output: *output,
     };
     push.print();
-    match dry_run {
+    match shows_only {
         true => Ok(push.leave()),
         false => push.put(&keeper, asking).await,
     }

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
+use std::sync::atomic::Ordering;
 use tracing::{Instrument, debug, info_span, warn};
 
 use super::copies::{Originals, ensure_copy};
@@ -21,6 +22,15 @@ use crate::record::Arrivals;
 use crate::report::{Report, TargetReport};
 
 impl Keeper {
+    /// Begins no write any more. Those under way come to their end, and what isn't begun is held.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
     /// Applies what a survey planned, and records it. Never stops early: a failure is an outcome.
     pub async fn apply(&self, baseline: &Baseline, survey: Survey, progress: Progress<'_>) -> Report {
         let Survey {

@@ -41,5 +41,6 @@ mod security;
 mod status;
 mod support;
 mod terminal;
+mod triggering;
 mod unrecorded;
 mod unusable;
