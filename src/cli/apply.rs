@@ -174,7 +174,7 @@ impl Session<'_> {
             if !goes_on {
                 return Ok(true);
             }
-            output::note("what others were waiting for was put in place: now to what follows");
+            output::note("a grant or a copy is in place; the changes that waited for it follow now");
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) enum Ended {
         code: u8,
     },
     /// What is about to be written could not be shown.
-    #[error("standard output takes nothing ({why}): nothing was changed")]
+    #[error("standard output can't be written ({why}): nothing was changed")]
     Unshown {
         /// Why not.
         why: String,

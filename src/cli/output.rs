@@ -67,7 +67,7 @@ pub(super) fn settled(code: u8, writes: bool) -> u8 {
         None => code,
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe && !writes => code,
         Some(error) => {
-            note(format_args!("{} standard output takes nothing: {error}", paint(BROKEN, "error:")));
+            note(format_args!("{} standard output can't be written: {error}", paint(BROKEN, "error:")));
             if code == OK { UNTOLD } else { code }
         }
     }

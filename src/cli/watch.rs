@@ -52,13 +52,19 @@ impl Watch {
 }
 
 impl Writes {
-    /// What was written, in a sentence; `None` where nothing was.
+    /// What was written, in a sentence; `None` where nothing was tried. A write that failed counts: AWS may have
+    /// made it, and only its answer was lost.
     pub(super) fn in_words(&self) -> Option<String> {
-        match self.made.len() {
-            0 => None,
-            1 => Some("1 change was made".to_owned()),
-            made => Some(format!("{made} changes were made")),
-        }
+        let made = match self.made.len() {
+            0 if self.failed == 0 => return None,
+            0 => "no change is known to be made".to_owned(),
+            1 => "1 change was made".to_owned(),
+            made => format!("{made} changes were made"),
+        };
+        Some(match self.failed {
+            0 => made,
+            failed => format!("{made}, {failed} failed"),
+        })
     }
 
     /// A line for every write: those that were made, and those of which nobody knows.
@@ -72,4 +78,20 @@ impl Writes {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_failed_is_never_told_as_nothing() {
+        let words = |made: usize, failed| {
+            Writes { made: vec!["a change".to_owned(); made], failed, ..Writes::default() }.in_words()
+        };
+        assert_eq!(words(0, 0), None);
+        assert_eq!(words(1, 0).as_deref(), Some("1 change was made"));
+        assert_eq!(words(0, 2).as_deref(), Some("no change is known to be made, 2 failed"));
+        assert_eq!(words(3, 1).as_deref(), Some("3 changes were made, 1 failed"));
+    }
 }

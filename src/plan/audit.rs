@@ -12,7 +12,7 @@ impl Plan {
         for decision in self.decisions.values_mut() {
             if let Decision::Held(held) = decision
                 && held.would.is_some()
-                && matches!(&held.reason, HoldReason::Unusable { unusable } if unusable.is_being_mended())
+                && held.reason.waits_for_a_grant()
             {
                 held.reason = HoldReason::Mode { mode: Mode::Audit };
             }

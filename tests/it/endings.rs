@@ -70,7 +70,7 @@ async fn nothing_is_written_that_could_not_be_shown() {
             let ran = ctl.run_into(out, &as_strs(&words)).await;
             assert_eq!((ran.code, world.writes()), (5, Vec::new()), "{words:?}: {ran}");
             let told = ran.err.lines().any(|line| {
-                line.starts_with("error: standard output takes nothing")
+                line.starts_with("error: standard output can't be written")
                     && line.contains(why)
                     && line.ends_with(": nothing was changed")
             });
@@ -92,7 +92,7 @@ async fn what_was_written_is_told_elsewhere_where_standard_output_takes_nothing(
         let told = serde_json::Deserializer::from_str(&json).into_iter::<Value>().next();
         let told = told.unwrap_or_else(|| panic!("{words:?}: {ran}")).unwrap();
         assert!(told.is_object(), "{told}");
-        assert!(ran.err.contains("error: standard output takes nothing: No space left on device"), "{ran}");
+        assert!(ran.err.contains("error: standard output can't be written: No space left on device"), "{ran}");
     }
     assert_eq!(world.enforced_in(PAYMENTS).matches("eubase1a2b3c").count(), 0, "it was offboarded");
     assert_eq!(world.enforced_in(SHIPPING).matches("eubase1a2b3c:1").count(), 1, "it was applied to");
@@ -117,7 +117,7 @@ async fn a_reader_that_goes_away_in_the_middle_stops_no_write() {
         + 300000000001/eu-west-1 enforce corporate:2
         + 300000000002/eu-west-1 enforce corporate:2
         2 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        error: standard output takes nothing: Broken pipe (os error 32)
+        error: standard output can't be written: Broken pipe (os error 32)
     "#]],
     );
 }
@@ -144,7 +144,7 @@ async fn a_failure_stays_one_whatever_becomes_of_standard_output() {
         // A disk that is full is another matter.
         let ran = ctl(&world).run_into(full_disk(), &arguments).await;
         assert_eq!(ran.code, if usual == 0 { 5 } else { usual }, "{arguments:?}: {ran}");
-        assert!(ran.err.contains("error: standard output takes nothing: No space left on device"), "{ran}");
+        assert!(ran.err.contains("error: standard output can't be written: No space left on device"), "{ran}");
     }
 }
 
@@ -173,7 +173,7 @@ async fn what_was_written_before_aws_failed_is_told() {
         ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
         ! 300000000002/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
         1 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped
-        stderr: what others were waiting for was put in place: now to what follows
+        stderr: a grant or a copy is in place; the changes that waited for it follow now
         stderr: error: the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)
         stderr: 1 change was made
         exit 6
@@ -428,7 +428,7 @@ async fn what_was_written_before_aws_failed_is_told() {
           },
           "stopped": "the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)\n1 change was made"
         }
-        stderr: what others were waiting for was put in place: now to what follows
+        stderr: a grant or a copy is in place; the changes that waited for it follow now
         stderr: error: the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)
         stderr: 1 change was made
         exit 6

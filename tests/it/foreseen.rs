@@ -105,8 +105,8 @@ async fn a_plan_shows_what_its_own_grant_makes_possible_and_that_is_asked_for_on
         + 300000000002/eu-west-1 enforce corporate:2
         ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
         2 changed, 1 held, 0 in sync, 4 left alone, 1 account skipped
-        stderr: Apply these 3 changes? [y/N] what others were waiting for was put in place: now to what follows
-        stderr: what others were waiting for was put in place: now to what follows
+        stderr: Apply these 3 changes? [y/N] a grant or a copy is in place; the changes that waited for it follow now
+        stderr: a grant or a copy is in place; the changes that waited for it follow now
         exit 1
     "#]],
     );
@@ -150,7 +150,7 @@ async fn a_plan_shows_what_comes_after_a_copy_and_that_is_asked_for_once() {
             + 300000000002/eu-west-1 enforce corporate:2 by the account's copy oxv1j8l6ycjh:1
             + 300000000003/eu-west-1 enforce corporate:2 by the account's copy 6zp58jg28da5:1
             3 changed, 0 held, 0 in sync, 4 left alone, 1 account skipped
-            stderr: Apply these 6 changes? [y/N] what others were waiting for was put in place: now to what follows
+            stderr: Apply these 6 changes? [y/N] a grant or a copy is in place; the changes that waited for it follow now
             exit 0
         "#]],
     );
