@@ -92,7 +92,10 @@ async fn what_was_written_is_told_elsewhere_where_standard_output_takes_nothing(
         let told = serde_json::Deserializer::from_str(&json).into_iter::<Value>().next();
         let told = told.unwrap_or_else(|| panic!("{words:?}: {ran}")).unwrap();
         assert!(told.is_object(), "{told}");
-        assert!(ran.err.contains("error: standard output can't be written: No space left on device"), "{ran}");
+        assert!(
+            ran.err.contains("error: standard output can't be written: No space left on device"),
+            "{ran}"
+        );
     }
     assert_eq!(world.enforced_in(PAYMENTS).matches("eubase1a2b3c").count(), 0, "it was offboarded");
     assert_eq!(world.enforced_in(SHIPPING).matches("eubase1a2b3c:1").count(), 1, "it was applied to");
@@ -144,7 +147,10 @@ async fn a_failure_stays_one_whatever_becomes_of_standard_output() {
         // A disk that is full is another matter.
         let ran = ctl(&world).run_into(full_disk(), &arguments).await;
         assert_eq!(ran.code, if usual == 0 { 5 } else { usual }, "{arguments:?}: {ran}");
-        assert!(ran.err.contains("error: standard output can't be written: No space left on device"), "{ran}");
+        assert!(
+            ran.err.contains("error: standard output can't be written: No space left on device"),
+            "{ran}"
+        );
     }
 }
 
