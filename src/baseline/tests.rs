@@ -147,7 +147,7 @@ fn every_key_is_read() {
     let Baseline { revision, organization, owner, mode, guardrails, assignments, exclude, limits, places: _ } =
         baseline;
     expect![[r#"
-        3bbb30e0c955c88f o-exampleorgid 222222222222 sync
+        a38f52bb45dd86df o-exampleorgid 222222222222 sync
     "#]]
     .assert_eq(&format!("{revision} {organization} {owner} {mode}\n"));
     expect![[r#"
@@ -193,7 +193,7 @@ fn every_key_is_read() {
                     system: Comprehensive,
                     messages: Selective,
                 },
-                placement: Central,
+                placement: Auto,
                 copy_keys: {},
                 on_unusable: Keep,
             },
