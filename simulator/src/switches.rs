@@ -3,8 +3,9 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// Every behaviour of AWS that could not be confirmed. The default is the cautious side: what a client must
-/// be able to live with.
+/// Every behaviour of AWS that could not be confirmed. The default is what a client must be able to live
+/// with, but for `cross_account_reference`, `paths`, `empty_pages` and `throttling`: these let everything work, and
+/// a client has to be tried with the other answer as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Switches {

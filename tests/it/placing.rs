@@ -125,10 +125,10 @@ async fn where_aws_refuses_it_twice_everybody_gets_a_copy() {
     says(
         &last,
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:1
-        + 300000000002/eu-west-1 enforce corporate:1
-        placement auto, for the whole organization: copies since SOME TIME: AWS refused the owner's guardrail twice in 300000000001 and in 300000000002
-        2 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped"#]],
+            + 300000000001/eu-west-1 enforce corporate:2 by the account's copy c7r9xi2yinbv:1
+            + 300000000002/eu-west-1 enforce corporate:2 by the account's copy l9jac9h6ffns:1
+            placement auto, for the whole organization: copies since SOME TIME: AWS refused the owner's guardrail twice in 300000000001 and in 300000000002
+            2 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped"#]],
     );
     for account in [PAYMENTS, SHIPPING] {
         assert!(is_guarded(&world, account, EU).await, "{account}");
