@@ -22,6 +22,7 @@ mod line;
 mod policies;
 mod print;
 mod safe;
+mod spare;
 mod tidy;
 mod unread;
 
@@ -64,6 +65,9 @@ pub struct Plan {
     pub handed_back: BTreeMap<Target, HandedBack>,
     /// Accounts that were not looked at because no call can work there.
     pub skipped: BTreeMap<AccountId, AccountState>,
+    /// Accounts that were looked at though nobody here knows what their state means. Nothing is taken away
+    /// there, and nothing there counts as good.
+    pub unknown_states: BTreeMap<AccountId, AccountState>,
 }
 
 /// The decision about one target.
@@ -210,6 +214,11 @@ pub enum HoldReason {
         /// What it waits for.
         wait: PlacementWait,
     },
+    /// Nobody here knows what the account's state means, so nothing is taken away there.
+    AccountStateUnknown {
+        /// The state.
+        state: AccountState,
+    },
     /// Somebody undoes each repair; the next one is made in a while.
     Contested {
         /// The other principal, as far as AWS says.
@@ -236,6 +245,7 @@ impl HoldReason {
             | HoldReason::ChangedBySomeoneElse { .. }
             | HoldReason::Mode { .. }
             | HoldReason::NotProven
+            | HoldReason::AccountStateUnknown { .. }
             | HoldReason::ReleasesAdopted { .. }
             | HoldReason::NotApproved { .. } => false,
         }
@@ -349,7 +359,7 @@ impl Plan {
 
     /// Holds every change for which `reason` finds one.
     pub fn hold_changes(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
-        let Plan { mut policies, decisions, handed_back, skipped } = self;
+        let Plan { mut policies, decisions, handed_back, skipped, unknown_states } = self;
         for decision in policies.values_mut() {
             if let PolicyAction::Change(change) = &decision.action
                 && let Some(reason) = reason(&Change::Policy(change.clone()))
@@ -374,7 +384,7 @@ impl Plan {
                 }
             })
             .collect();
-        Plan { policies, decisions, handed_back, skipped }
+        Plan { policies, decisions, handed_back, skipped, unknown_states }
     }
 }
 

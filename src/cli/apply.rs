@@ -138,7 +138,7 @@ impl Session<'_> {
         }
         let Counts { to_change, held, broken, .. } = survey.plan.plan().counts();
         let targets = deployed::of_plan(survey.plan.plan());
-        let is_known = survey.strangers.is_empty() && survey.ledger_trouble().is_none();
+        let is_known = survey.is_known();
         let good = held + broken == 0 && is_known;
         if to_change == 0 && targets.is_empty() {
             if let Some(revision) = approve {

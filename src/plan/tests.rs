@@ -1,6 +1,7 @@
 //! The decision table, printed; and the laws, over every small combination.
 
 mod existing;
+mod unknown_states;
 
 use std::collections::{BTreeMap, BTreeSet};
 
