@@ -100,7 +100,7 @@ impl fmt::Display for AccountState {
             AccountState::Closed => "closed",
             AccountState::Other(name) if name == NOT_TOLD => "in a state that Organizations does not tell",
             AccountState::Other(name) => {
-                return write!(f, "in a state that is not known to this program: {name}");
+                return write!(f, "in a state that this program does not know ({name})");
             }
         };
         f.write_str(word)

@@ -111,6 +111,18 @@ async fn a_plan_for_programs_says_the_same() {
         expect![[r#"
             {
               "mode": "sync",
+              "placement": {
+                "auto": {
+                  "answer": "undecided",
+                  "decided": null,
+                  "history": [],
+                  "owner_refused": null,
+                  "refusals": {},
+                  "works_in": null
+                },
+                "guardrails": [],
+                "text": "undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there"
+              },
               "plan": {
                 "counts": {
                   "broken": 0,
@@ -119,7 +131,8 @@ async fn a_plan_for_programs_says_the_same() {
                   "in_sync": 0,
                   "left_alone": 0,
                   "skipped": 0,
-                  "to_change": 1
+                  "to_change": 1,
+                  "would_change": 0
                 },
                 "decisions": [
                   {
@@ -175,7 +188,7 @@ async fn a_plan_for_programs_says_the_same() {
                   }
                 ],
                 "handed_back": [],
-                "hash": "a5cc2a93c762315d",
+                "hash": "c54be4f935d8c668",
                 "policies": [
                   {
                     "decision": "granted",
@@ -185,7 +198,8 @@ async fn a_plan_for_programs_says_the_same() {
                     "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
                   }
                 ],
-                "skipped": {}
+                "skipped": {},
+                "unknown_states": {}
               },
               "revision": "4ef2b91f1df53797",
               "strangers": [],
@@ -276,6 +290,18 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
               "planned": [
                 {
                   "mode": "sync",
+                  "placement": {
+                    "auto": {
+                      "answer": "undecided",
+                      "decided": null,
+                      "history": [],
+                      "owner_refused": null,
+                      "refusals": {},
+                      "works_in": null
+                    },
+                    "guardrails": [],
+                    "text": "undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there"
+                  },
                   "plan": {
                     "counts": {
                       "broken": 0,
@@ -284,7 +310,8 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                       "in_sync": 0,
                       "left_alone": 0,
                       "skipped": 0,
-                      "to_change": 1
+                      "to_change": 1,
+                      "would_change": 0
                     },
                     "decisions": [
                       {
@@ -309,7 +336,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                       }
                     ],
                     "handed_back": [],
-                    "hash": "6e0506e5fcdd6d5f",
+                    "hash": "d0e519824df237f6",
                     "policies": [
                       {
                         "decision": "granted",
@@ -319,7 +346,8 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                         "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
                       }
                     ],
-                    "skipped": {}
+                    "skipped": {},
+                    "unknown_states": {}
                   },
                   "revision": "4ef2b91f1df53797",
                   "strangers": [],
@@ -332,6 +360,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                   "enforced": 1
                 },
                 "handed_back": [],
+                "placement_decided": null,
                 "policies": [],
                 "revision": "4ef2b91f1df53797",
                 "skipped": {},
@@ -347,6 +376,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                     "worth_waiting": false
                   }
                 ],
+                "unknown_states": {},
                 "warnings": []
               }
             }
@@ -550,20 +580,20 @@ async fn check_tells_every_problem_at_once() {
     check(
         &format!("{:#}", answer["problems"][0]),
         expect![[r#"
-        {
-          "column": 10,
-          "instead": "write version: 1",
-          "line": 2,
-          "message": "\"2\" is not a format known here",
-          "path": "version",
-          "severity": "error"
-        }"#]],
+            {
+              "column": 10,
+              "instead": "write version: 2",
+              "line": 2,
+              "message": "\"3\" is not a format known here",
+              "path": "version",
+              "severity": "error"
+            }"#]],
     );
 
     check(
         &ctl.run(&["check", "--baseline", "full.yaml"]).await,
         expect![[r#"
-            ok: full.yaml is valid, revision 3bbb30e0c955c88f
+            ok: full.yaml is valid, revision a38f52bb45dd86df
             exit 0
         "#]],
     );
@@ -573,7 +603,7 @@ async fn check_tells_every_problem_at_once() {
             {
               "baseline": "full.yaml",
               "problems": [],
-              "revision": "3bbb30e0c955c88f",
+              "revision": "a38f52bb45dd86df",
               "valid": true
             }
             exit 0
