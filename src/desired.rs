@@ -63,8 +63,8 @@ pub struct WantedGuardrail {
 ///
 /// A Region that the baseline no longer names is still looked at where the record knows an
 /// enforcement of ours, or a write that was never confirmed: it would stay enforced for ever. So are the Regions of `also`, for
-/// whoever needs to know that nothing is enforced there any more. Accounts that aren't active are left
-/// out: no call can work there.
+/// whoever needs to know that nothing is enforced there any more. Accounts in which no call can work are
+/// left out; those in a state that isn't known are not.
 pub fn desired(
     baseline: &Baseline,
     organization: &Organization,
@@ -74,7 +74,7 @@ pub fn desired(
 ) -> Desired {
     let mut desired = Desired::new();
     let named: BTreeSet<Region> = baseline.regions().union(also).cloned().collect();
-    for account in organization.accounts.values().filter(|account| account.state.is_active()) {
+    for account in organization.accounts.values().filter(|account| account.state.admits_work()) {
         let held = regions_held(records, &account.id);
         for region in named.union(&held).filter(|region| regions.contain(region)) {
             let target = Target { account: account.id.clone(), region: region.clone() };

@@ -96,6 +96,14 @@ impl Failure {
         Failure { category: Category::Transient, operation: operation.to_owned(), message: message.into() }
     }
 
+    /// The failure of a list of accounts that names none to work on: an organization has its management
+    /// account at least, so this is no answer to go by.
+    pub fn no_accounts() -> Failure {
+        let message = "the answer names no account that could be worked on, and an organization has its \
+                       management account at least";
+        Failure::transient("ListAccounts", message)
+    }
+
     /// The failure of an observation that was never made.
     pub fn not_observed() -> Failure {
         Failure {

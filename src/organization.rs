@@ -46,7 +46,7 @@ pub struct Placement {
     pub placed_at: Timestamp,
 }
 
-/// An account's life, as Organizations tells it. Only an active account can be worked on.
+/// An account's life, as Organizations tells it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountState {
@@ -60,27 +60,50 @@ pub enum AccountState {
     PendingClosure,
     /// Closed; listed for 90 days more.
     Closed,
-    /// A state that AWS added after this program was written. Nothing is assumed of it.
+    /// A state that AWS added after this program was written, or none at all. Nothing is assumed of it: the
+    /// account may be in use, so it is guarded, and it may not be, so nothing is taken away there.
     Other(String),
 }
 
+/// What stands for a state that Organizations left out.
+const NOT_TOLD: &str = "not told";
+
 impl AccountState {
+    /// The state of an account of which Organizations tells none.
+    pub fn not_told() -> AccountState {
+        AccountState::Other(NOT_TOLD.to_owned())
+    }
+
     /// Whether calls in the account can be expected to work.
     pub fn is_active(&self) -> bool {
         *self == AccountState::Active
+    }
+
+    /// Whether nobody here knows what the state means.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, AccountState::Other(_))
+    }
+
+    /// Whether the account is worked on: calls can be expected to work, or nobody knows that they don't.
+    pub fn admits_work(&self) -> bool {
+        self.is_active() || self.is_unknown()
     }
 }
 
 impl fmt::Display for AccountState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let word = match self {
             AccountState::PendingActivation => "pending activation",
             AccountState::Active => "active",
             AccountState::Suspended => "suspended",
             AccountState::PendingClosure => "pending closure",
             AccountState::Closed => "closed",
-            AccountState::Other(name) => name,
-        })
+            AccountState::Other(name) if name == NOT_TOLD => "in a state that Organizations does not tell",
+            AccountState::Other(name) => {
+                return write!(f, "in a state that this program does not know ({name})");
+            }
+        };
+        f.write_str(word)
     }
 }
 

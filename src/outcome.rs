@@ -243,10 +243,10 @@ fn is_news(result: &TargetReport, before: Option<&Record>) -> bool {
 }
 
 fn examples(report: &Report) -> Vec<String> {
-    let not_good = report.targets.iter().filter(|(_, result)| !result.standing().is_good());
-    let words = not_good.map(|(target, result)| {
-        format!("{target} {}: {}", result.standing(), result.reason().unwrap_or_default())
-    });
+    let judged = report.targets.iter().map(|(target, result)| (target, report.judged(target, result)));
+    let not_good = judged.filter(|(_, (standing, _))| !standing.is_good());
+    let words = not_good
+        .map(|(target, (standing, reason))| format!("{target} {standing}: {}", reason.unwrap_or_default()));
     words.take(EXAMPLES).collect()
 }
 

@@ -27,6 +27,7 @@ mod line;
 mod policies;
 mod print;
 mod safe;
+mod spare;
 mod tidy;
 mod unread;
 
@@ -71,6 +72,9 @@ pub struct Plan {
     pub handed_back: BTreeMap<Target, HandedBack>,
     /// Accounts that were not looked at because no call can work there.
     pub skipped: BTreeMap<AccountId, AccountState>,
+    /// Accounts that were looked at though nobody here knows what their state means. Nothing is taken away
+    /// there, and nothing there counts as good.
+    pub unknown_states: BTreeMap<AccountId, AccountState>,
 }
 
 /// The decision about one target.
@@ -226,6 +230,11 @@ pub enum HoldReason {
     },
     /// Somebody asked the program to end before this was begun.
     Interrupted,
+    /// Nobody here knows what the account's state means, so nothing is taken away there.
+    AccountStateUnknown {
+        /// The state.
+        state: AccountState,
+    },
     /// Somebody undoes each repair; the next one is made in a while.
     Contested {
         /// The other principal, as far as AWS says.
@@ -272,6 +281,7 @@ impl HoldReason {
             | HoldReason::ChangedBySomeoneElse { .. }
             | HoldReason::Mode { .. }
             | HoldReason::NotProven
+            | HoldReason::AccountStateUnknown { .. }
             | HoldReason::ReleasesAdopted { .. }
             | HoldReason::NotApproved { .. } => false,
         }

@@ -2,6 +2,7 @@
 
 mod absorb;
 mod again;
+mod judged;
 mod print;
 mod waits;
 
@@ -39,6 +40,8 @@ pub struct Report {
     pub opened: BTreeMap<Resource, BTreeSet<String>>,
     /// Accounts that were not looked at because no call can work there.
     pub skipped: BTreeMap<AccountId, AccountState>,
+    /// Accounts that were looked at though nobody here knows what their state means.
+    pub unknown_states: BTreeMap<AccountId, AccountState>,
     /// Accounts that an event named and that are no members of the organization.
     pub strangers: Vec<AccountId>,
     /// What went wrong besides: for example a ledger that could not be written.
@@ -282,7 +285,7 @@ impl TargetReport {
 impl Report {
     /// A report of a plan of which nothing was attempted yet.
     pub fn of(revision: Revision, plan: Plan) -> Report {
-        let Plan { policies, decisions, handed_back, skipped } = plan;
+        let Plan { policies, decisions, handed_back, skipped, unknown_states } = plan;
         let targets = decisions
             .into_iter()
             .map(|(target, decision)| (target, TargetReport::Decided(decision)))
@@ -298,6 +301,7 @@ impl Report {
             handed_back,
             opened: BTreeMap::new(),
             skipped,
+            unknown_states,
             strangers: Vec::new(),
             warnings: Vec::new(),
             ledger_trouble: None,
@@ -321,15 +325,6 @@ impl Report {
             *counts.entry(target.state()).or_default() += 1;
         }
         counts
-    }
-
-    /// How many targets stand how.
-    pub fn standings(&self) -> BTreeMap<Standing, usize> {
-        let mut standings = BTreeMap::new();
-        for target in self.targets.values() {
-            *standings.entry(target.standing()).or_default() += 1;
-        }
-        standings
     }
 
     /// The changes that were attempted.
@@ -365,14 +360,5 @@ impl Report {
         let targets =
             targets.map(|(target, report)| format!("{target}: {}", report.reason().unwrap_or_default()));
         policies.chain(targets).collect()
-    }
-
-    /// Whether every target is as wanted, or on purpose none of our business. What was looked at without the
-    /// ledger is never known to be: an account may be about to leave, or hold something of ours elsewhere.
-    pub fn is_converged(&self) -> bool {
-        let policies = self.policies.values().all(|report| report.trouble().is_none());
-        policies
-            && self.ledger_trouble.is_none()
-            && self.targets.values().all(|target| target.standing().is_good())
     }
 }

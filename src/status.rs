@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use crate::baseline::{Baseline, Revision};
 use crate::desired::{Desired, Wanted, desired, release_leaving};
 use crate::ids::{AccountId, Target};
-use crate::organization::{Account, OrgPath, Organization};
+use crate::organization::{Account, AccountState, OrgPath, Organization};
 use crate::record::{AccountRecord, Record};
 use crate::trigger::Regions;
 
@@ -60,7 +60,19 @@ pub struct Judged {
     pub reason: Option<String>,
 }
 
-/// What is wanted now in an active account, in every Region that matters there: those of the baseline,
+impl Judged {
+    /// Whatever was seen: in an account whose state nobody here knows, nothing is good.
+    fn in_an_account_that_is(self, state: &AccountState) -> Judged {
+        let Judged { standing, reason } = self;
+        if !(state.is_unknown() && standing.is_good()) {
+            return Judged { standing, reason };
+        }
+        let reason = Some(format!("{standing}, but the account is {state}"));
+        Judged { standing: Standing::Unknown, reason }
+    }
+}
+
+/// What is wanted now in an account that is worked on, in every Region that matters there: those of the baseline,
 /// and those where the record knows something of ours.
 pub fn wanted_in(baseline: &Baseline, account: &Account, record: &AccountRecord) -> Desired {
     let organization = Organization {
@@ -77,7 +89,7 @@ pub fn wanted_in(baseline: &Baseline, account: &Account, record: &AccountRecord)
     desired
 }
 
-/// Judges every target of an active account.
+/// Judges every target of an account that is worked on.
 pub fn judge_account(
     baseline: &Baseline,
     account: &Account,
@@ -92,7 +104,7 @@ pub fn judge_account(
             path: Some(&account.path),
             record: record.regions.get(&target.region).unwrap_or(&nothing),
         };
-        let judged = judge(subject, criteria);
+        let judged = judge(subject, criteria).in_an_account_that_is(&account.state);
         (target, wanted, judged)
     });
     judged.collect()

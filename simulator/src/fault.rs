@@ -77,6 +77,8 @@ pub enum FaultKind {
         /// The code of each failure, e.g. `InternalError`.
         code: String,
     },
+    /// A list answers as if it held nothing, and as if that were its last page.
+    NothingListed,
     /// Any error.
     Error {
         /// Its code.
@@ -100,7 +102,13 @@ impl FaultKind {
 
     /// Whether it is made of what the model answers.
     pub(crate) fn needs_the_model(&self) -> bool {
-        matches!(self, FaultKind::StaleRead | FaultKind::LaggingRead | FaultKind::PartOfBatch { .. })
+        matches!(
+            self,
+            FaultKind::StaleRead
+                | FaultKind::LaggingRead
+                | FaultKind::PartOfBatch { .. }
+                | FaultKind::NothingListed
+        )
     }
 
     /// The name in the call log.
@@ -116,6 +124,7 @@ impl FaultKind {
             FaultKind::LaggingRead => "lagging-read",
             FaultKind::Crash => "crash",
             FaultKind::PartOfBatch { .. } => "part-of-batch",
+            FaultKind::NothingListed => "nothing-listed",
             FaultKind::Error { .. } => "error",
         }
     }

@@ -56,7 +56,8 @@ pub use model::keys::{Key, KeyState};
 pub use model::lifecycle::{CreateAccount, Creation};
 pub use model::message::{Message, SendMessage, Sent};
 pub use model::organization::{
-    Account, AccountState, ChildKind, JoinedMethod, Membership, Organization, ServiceControl, Tags, Unit,
+    Account, AccountState, ChildKind, JoinedMethod, Membership, Organization, ServiceControl, Tags,
+    ToldState, Unit,
 };
 pub use model::paging::{InvalidToken, Page};
 pub use model::parameter::{Parameter, ParameterVersion, PutParameter};

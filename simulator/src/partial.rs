@@ -44,3 +44,17 @@ pub(crate) fn every_other(
     }));
     Ok(Output::Json(json!({ "Successful": rest["Successful"], "Failed": failed })))
 }
+
+/// A list's answer without what it lists, as a last page.
+pub(crate) fn nothing_listed(output: Output) -> Output {
+    match output {
+        Output::Json(Value::Object(mut members)) => {
+            members.retain(|name, _| !name.eq_ignore_ascii_case("nexttoken"));
+            for list in members.values_mut().filter_map(Value::as_array_mut) {
+                list.clear();
+            }
+            Output::Json(Value::Object(members))
+        }
+        other => other,
+    }
+}

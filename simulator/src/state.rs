@@ -12,7 +12,7 @@ use crate::model::caller::Caller;
 use crate::model::error::ApiError;
 use crate::model::event::{Trail, masked};
 use crate::model::ids::Ids;
-use crate::partial::every_other;
+use crate::partial::{every_other, nothing_listed};
 use crate::switches::OnOff;
 use crate::throttle::Throttle;
 use crate::wire::answer::{Answer, Output};
@@ -186,6 +186,9 @@ impl State {
             return every_other(service, input, code, whole);
         }
         let outcome = carry_out(&mut self.model, caller, service, operation, input);
+        if fault.is_some_and(|fault| fault.kind == FaultKind::NothingListed) {
+            return outcome.map(nothing_listed);
+        }
         if let (Err(error), true, "bedrock" | "organizations" | "ssm") =
             (&outcome, writes(service, operation), service)
         {
@@ -220,9 +223,10 @@ impl State {
                 let error = ApiError::new(code, message.clone());
                 (Answer::failure_with_status(service, &error, *status, request_id.to_owned()), None)
             }
-            FaultKind::StaleRead | FaultKind::LaggingRead | FaultKind::PartOfBatch { .. } => {
-                (carried_out(outcome), None)
-            }
+            FaultKind::StaleRead
+            | FaultKind::LaggingRead
+            | FaultKind::PartOfBatch { .. }
+            | FaultKind::NothingListed => (carried_out(outcome), None),
             FaultKind::Crash => (carried_out(outcome), Some(Strike::Crash)),
             FaultKind::Hang => (carried_out(outcome), Some(Strike::Hang)),
             FaultKind::Reset => (carried_out(outcome), Some(Strike::Reset)),

@@ -16,7 +16,7 @@ use crate::model::guardrail::{Content, GuardrailName};
 use crate::model::iam::{Role, User};
 use crate::model::inference::FoundationModel;
 use crate::model::keys::Key;
-use crate::model::organization::{AccountState, JoinedMethod, ServiceControl, Tags, Unit};
+use crate::model::organization::{AccountState, JoinedMethod, ServiceControl, Tags, ToldState, Unit};
 use crate::model::parameter::PutParameter;
 use crate::model::regions::OptStatus;
 use crate::model::stack_sets::StackSet;
@@ -107,6 +107,9 @@ pub struct AccountEntry {
     /// Whether it can be used.
     #[serde(default = "active")]
     pub state: AccountState,
+    /// What Organizations tells of its state, if anything else: `word: REINSTATING`, or `nothing`.
+    #[serde(default)]
+    pub told_state: Option<ToldState>,
     /// How it joined.
     #[serde(default = "created")]
     pub joined: JoinedMethod,
@@ -260,6 +263,7 @@ impl Default for AccountEntry {
             email: None,
             parent: None,
             state: AccountState::Active,
+            told_state: None,
             joined: JoinedMethod::Created,
             roles: Vec::new(),
             users: Vec::new(),

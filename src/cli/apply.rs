@@ -198,9 +198,7 @@ impl Session<'_> {
         let Counts { to_change, .. } = survey.plan.plan().counts();
         let targets = deployed::of_plan(survey.plan.plan());
         // What is held now, and for good, no look of the keeper's will change.
-        let good = survey.strangers.is_empty()
-            && survey.ledger_trouble().is_none()
-            && !deployed::leaves_held(survey.plan.plan(), &targets);
+        let good = survey.is_known() && !deployed::leaves_held(survey.plan.plan(), &targets);
         if to_change == 0 && targets.is_empty() {
             self.approve(&mut done).await?;
             if *output == Output::Json {

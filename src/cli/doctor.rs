@@ -303,10 +303,16 @@ impl Doctor<'_> {
         let accounts: Vec<Account> = organization
             .accounts
             .values()
-            .filter(|account| account.state.is_active())
+            .filter(|account| account.state.admits_work())
             .filter(wanted)
             .cloned()
             .collect();
+        let unknown = accounts.iter().filter(|account| account.state.is_unknown());
+        self.findings.extend(unknown.map(|account| {
+            let todo = "look at it in Organizations; where AWS has a new state, look for a newer keeper";
+            let text = format!("the account is {}", account.state);
+            Finding::unknown(Check::Organization, Place::account(&account.id), text, todo)
+        }));
         for id in chosen.iter().filter(|id| !accounts.iter().any(|account| account.id == **id)) {
             let text = "not an active account of the organization";
             self.findings.push(Finding::problem(

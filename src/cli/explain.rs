@@ -11,7 +11,7 @@ use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{AssignmentTarget, Baseline, Placement};
 use crate::ids::{AccountId, Region, Target};
 use crate::observed::Observation;
-use crate::organization::OrgPath;
+use crate::organization::{AccountState, OrgPath};
 use crate::plan::{Decision, Plan};
 use crate::reconcile::{Stopped, Survey, everything};
 use crate::record::{AccountRecord, Awaited, Fate, FoundUnusable, Origin, Record, ReleasedUnusable};
@@ -63,6 +63,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     survey.warnings.iter().for_each(output::warning);
     Ok(match explained.decision() {
+        Some(_) if explained.unknown_state().is_some() => UNFINISHED,
         Some(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_)) => OK,
         Some(Decision::Held(_) | Decision::Broken(_)) | None => UNFINISHED,
     })
@@ -83,6 +84,12 @@ impl Explained<'_> {
 
     fn record(&self) -> Record {
         self.account.regions.get(&self.target.region).cloned().unwrap_or_default()
+    }
+
+    /// The account's state, where nobody here knows it.
+    fn unknown_state(&self) -> Option<&AccountState> {
+        let account = self.survey.organization.accounts.get(&self.target.account)?;
+        Some(&account.state).filter(|state| state.is_unknown())
     }
 
     /// How the target stands by the record alone, as `status` would tell it of a fresh look.
@@ -193,7 +200,7 @@ impl Explained<'_> {
             },
             Some(Decision::LeftAlone(left)) => ("leave-alone", format!("left alone: {}", left.reason)),
             None => match self.survey.organization.accounts.get(&self.target.account) {
-                Some(account) if !account.state.is_active() => {
+                Some(account) if !account.state.admits_work() => {
                     ("none", format!("no calls are made: the account is {}", account.state))
                 }
                 Some(_) => ("none", "none: neither the baseline nor the record knows this Region".to_owned()),
@@ -208,6 +215,9 @@ impl Explained<'_> {
         let known = self.survey.organization.accounts.get(account);
         let place = known.map(|account| format!("  {}, {}", account.name, account.path)).unwrap_or_default();
         output::print(format_args!("{}{place}", paint(HEADING, format_args!("{account}/{region}"))));
+        if let Some(state) = self.unknown_state() {
+            row("account", &format!("{state}: it is guarded as usual, and nothing is taken away there"));
+        }
         row("wanted", &self.wanted());
         for overruled in self.overruled() {
             row("", &format!("instead of {overruled}"));

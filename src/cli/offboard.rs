@@ -96,7 +96,7 @@ impl Offboarding<'_> {
     async fn begin(&self, asking: Asking) -> anyhow::Result<u8> {
         let account = &self.arguments.account;
         let member = match self.interrupts.or(self.keeper.placement(account)).await? {
-            Some(placement) if placement.account.state.is_active() => placement.account,
+            Some(placement) if placement.account.state.admits_work() => placement.account,
             Some(placement) => {
                 output::note(format_args!(
                     "{account} is {}: no call can work there, so nothing can be released",

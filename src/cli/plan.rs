@@ -32,7 +32,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Output::Json => output::print_json(&to_json(&baseline, &survey)),
     }
     let Counts { to_change, held, broken, .. } = survey.plan.plan().counts();
-    let is_known = survey.strangers.is_empty() && survey.ledger_trouble().is_none();
+    let is_known = survey.is_known();
     Ok(if to_change > 0 && arguments.detailed_exit_code {
         CHANGES
     } else if held + broken > 0 || !is_known {

@@ -72,7 +72,7 @@ impl Organizations {
     /// Every account: pages of ListAccounts and nothing else, where AWS fills `Paths`.
     ///
     /// # Errors
-    /// When a page can't be read: half an organization is not one.
+    /// When a page can't be read, or no account is named: half an organization is not one.
     pub async fn everything(&self, head: Head) -> Result<Organization, Failure> {
         let mut accounts = BTreeMap::new();
         let mut from = None;
@@ -80,6 +80,9 @@ impl Organizations {
             let (page, next) = self.page(&head, from.clone()).await?;
             accounts.extend(page.into_iter().map(|account| (account.id.clone(), account)));
             if next.is_none() {
+                if accounts.is_empty() {
+                    return Err(Failure::no_accounts());
+                }
                 let Head { id, management } = head;
                 return Ok(Organization { id, management, accounts, complete: true });
             }
@@ -185,8 +188,8 @@ fn state(account: &aws::Account) -> AccountState {
         Some("SUSPENDED") => AccountState::Suspended,
         Some("PENDING_CLOSURE") => AccountState::PendingClosure,
         Some("CLOSED") => AccountState::Closed,
-        Some(other) => AccountState::Other(other.to_owned()),
-        None => AccountState::Other("not told".to_owned()),
+        Some(other) => AccountState::Other(shortened(other)),
+        None => AccountState::not_told(),
     }
 }
 

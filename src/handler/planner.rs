@@ -206,8 +206,13 @@ impl Planner<'_> {
         if !counts || !sweep.is_whole() || standing.instead_of.is_some() {
             return self.sweep(sweep).await;
         }
-        let count =
-            Count { revision: revision.clone(), page: None, extent: Extent::default(), cause: sweep.cause };
+        let count = Count {
+            revision: revision.clone(),
+            page: None,
+            extent: Extent::default(),
+            accounts: 0,
+            cause: sweep.cause,
+        };
         self.count(count).await
     }
 

@@ -11,7 +11,7 @@ use tracing::{debug, error, info};
 use super::HandlerError;
 use super::planner::Planner;
 use crate::baseline::{Baseline, GuardrailKey};
-use crate::failure::Category;
+use crate::failure::{Category, Failure};
 use crate::limits::{Extent, Rollout};
 use crate::organization::{Account, Placement};
 use crate::reconcile::{Standing, Stopped};
@@ -45,11 +45,12 @@ impl Planner<'_> {
                 Page::TokenRefused => {
                     let Count { revision, cause, .. } = count;
                     let extent = Extent::default();
-                    let count = Count { revision, page: None, extent, cause: cause.again() };
+                    let count = Count { revision, page: None, extent, accounts: 0, cause: cause.again() };
                     let delay = count.cause.delay_seconds();
                     return self.later(&Errand::Count(count), delay).await;
                 }
             };
+            count.accounts += accounts.len();
             let extent = self.keeper.count(&baseline, &catalog, accounts).await?;
             count.extent = count.extent.plus(extent);
             count.page = next;
@@ -60,7 +61,11 @@ impl Planner<'_> {
                 return self.later(&Errand::Count(count), 0).await;
             }
         }
-        let Count { revision, extent, cause, page: _ } = count;
+        if count.accounts == 0 {
+            // Nothing would be replaced or released by what was counted, and so it would be approved.
+            return Err(Stopped::OrganizationUnreadable(Failure::no_accounts()).into());
+        }
+        let Count { revision, extent, cause, page: _, accounts: _ } = count;
         let mut approved = false;
         let counted = self
             .keeper
@@ -125,7 +130,7 @@ impl Planner<'_> {
             let placed_at = self.keeper.clock().now();
             let tasks: Vec<Task> = accounts
                 .into_iter()
-                .filter(|account| account.state.is_active())
+                .filter(|account| account.state.admits_work())
                 .filter(|account| should_enforce(&baseline, account, sweep.guardrails.as_ref()))
                 .map(|account| {
                     Task::Account(AccountTask {
@@ -145,6 +150,10 @@ impl Planner<'_> {
             if !self.deadline.leaves(PAGE_SECONDS) {
                 return self.later(&Errand::Sweep(sweep), 0).await;
             }
+        }
+        if sweep.accounts == 0 && sweep.guardrails.is_none() {
+            // A look at nobody says nothing of anybody, so it doesn't count as a sweep that was completed.
+            return Err(Stopped::OrganizationUnreadable(Failure::no_accounts()).into());
         }
         info!(accounts = sweep.accounts, "queued {} accounts: {}", sweep.accounts, sweep.cause.reason);
         if !sweep.is_whole() {

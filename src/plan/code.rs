@@ -23,6 +23,7 @@ impl HoldReason {
             HoldReason::NotCounted { .. } => "not_counted".to_owned(),
             HoldReason::TooManyMoves { .. } => "too_many_moves".to_owned(),
             HoldReason::PlacementUndecided { .. } => "placement_undecided".to_owned(),
+            HoldReason::AccountStateUnknown { .. } => "account_state_unknown".to_owned(),
             HoldReason::Contested { .. } => "contested".to_owned(),
             HoldReason::NotConfirmed => "not_confirmed".to_owned(),
             HoldReason::TooManyUnusable { .. } => "too_many_unusable".to_owned(),

@@ -51,6 +51,7 @@ impl Plan {
             "decisions": decisions,
             "handed_back": self.handed_back.iter().map(HandedBack::to_json).collect::<Vec<_>>(),
             "skipped": self.skipped,
+            "unknown_states": self.unknown_states,
         })
     }
 }

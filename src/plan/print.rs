@@ -34,7 +34,12 @@ impl Plan {
             .handed_back
             .iter()
             .map(|(target, handed_back)| Line { mark: Mark::Claim, text: format!("{target} {handed_back}") });
-        policies
+        let unknown = self.unknown_states.iter().map(|(account, state)| Line {
+            mark: Mark::Hold,
+            text: format!("{account} is {state}: it is guarded as usual, and nothing is taken away there"),
+        });
+        unknown
+            .chain(policies)
             .chain(handed_back)
             .chain(self.decisions.iter().filter_map(|(target, decision)| {
                 match decision {
@@ -283,6 +288,10 @@ impl fmt::Display for HoldReason {
                 f,
                 "made by {} and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve {revision}",
                 by.as_deref().unwrap_or("somebody else")
+            ),
+            HoldReason::AccountStateUnknown { state } => write!(
+                f,
+                "the account is {state}; nothing is released or replaced there until it is active: look at it in Organizations"
             ),
             HoldReason::NotApproved { revision } => write!(
                 f,

@@ -3,6 +3,7 @@
 mod existing;
 mod limits;
 mod tables;
+mod unknown_states;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -74,6 +74,9 @@ pub(super) fn log(report: &Report) {
     for warning in &report.warnings {
         warn!("{warning}");
     }
+    for (account, state) in &report.unknown_states {
+        warn!(account.id = %account, "{account} is {state}: it is guarded, and nothing is taken away there");
+    }
     for (account, state) in &report.skipped {
         info!(account.id = %account, "skipped {account}: it is {state}");
     }

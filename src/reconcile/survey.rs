@@ -62,6 +62,13 @@ pub struct Survey {
 }
 
 impl Survey {
+    /// Whether what was asked about is known: accounts, their states, and what is recorded of them.
+    pub fn is_known(&self) -> bool {
+        self.strangers.is_empty()
+            && self.plan.plan().unknown_states.is_empty()
+            && self.ledger_trouble.is_none()
+    }
+
     /// What the ledger could not tell, in words: then nothing is written where it is missing.
     pub fn ledger_trouble(&self) -> Option<&str> {
         self.ledger_trouble.as_deref()
@@ -203,7 +210,7 @@ impl Keeper {
         if no_grants {
             plan = plan.hold_grants();
         }
-        let mut plan = plan.restrict(baseline.mode);
+        let mut plan = plan.spare(of_unknown_state(&organization)).restrict(baseline.mode);
         if manner.part == Part::Account && !manner.owner_anew && plan.changes().any(Change::gives_up) {
             // It rests on what may be over by now.
             let anew = Manner { owner_anew: true, ..manner.clone() };
@@ -274,7 +281,13 @@ impl Keeper {
                 let accounts = BTreeMap::from([(account.id.clone(), account.clone())]);
                 Organization { id, management, accounts, complete: false }
             }
-            (Accounts::All, _) => self.whole_organization().await?,
+            (Accounts::All, _) => {
+                let organization = self.whole_organization().await?;
+                if !organization.accounts.values().any(|account| account.state.admits_work()) {
+                    return Err(Stopped::OrganizationUnreadable(Failure::no_accounts()));
+                }
+                organization
+            }
             (Accounts::Only(ids), _) => {
                 let Head { id, management } = self.head().await?;
                 let mut accounts = BTreeMap::new();
@@ -364,11 +377,20 @@ fn has_moved(baseline: &Baseline, organization: &Organization, stood: &OrgPath, 
     baseline.assignment(&account.id, stood) != baseline.assignment(&account.id, &account.path)
 }
 
+/// Accounts in which no call can work.
 fn inactive(organization: &Organization) -> BTreeMap<AccountId, AccountState> {
-    organization
-        .accounts
-        .values()
-        .filter(|account| !account.state.is_active())
-        .map(|account| (account.id.clone(), account.state.clone()))
-        .collect()
+    states(organization, |state| !state.admits_work())
+}
+
+/// Accounts whose state nobody here knows.
+pub(super) fn of_unknown_state(organization: &Organization) -> BTreeMap<AccountId, AccountState> {
+    states(organization, AccountState::is_unknown)
+}
+
+fn states(
+    organization: &Organization,
+    counts: impl Fn(&AccountState) -> bool,
+) -> BTreeMap<AccountId, AccountState> {
+    let accounts = organization.accounts.values().filter(|account| counts(&account.state));
+    accounts.map(|account| (account.id.clone(), account.state.clone())).collect()
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::owner::Needs;
+use super::survey::of_unknown_state;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, Mode};
 use crate::desired::{Desired, Wanted, desired};
@@ -101,7 +102,8 @@ impl Keeper {
         desired.retain(|target, _| !unknown.contains(target));
         let resolved = resolve(desired, catalog, &baseline.organization);
         let grounds = Grounds { own_roles, ledger: LedgerState::Durable, now };
-        let plan = plan(&resolved, &observed, &records, grounds).restrict(baseline.mode);
+        let plan = plan(&resolved, &observed, &records, grounds);
+        let plan = plan.spare(of_unknown_state(&organization)).restrict(baseline.mode);
         if baseline.mode == Mode::Audit {
             // It writes nothing; what it sees makes the next revision's count exact.
             return Ok(Extent::default());
@@ -162,7 +164,7 @@ impl Keeper {
             return nobody_knows("it isn't known which Regions".to_owned());
         };
         let mut observed = Observed::new();
-        for account in organization.accounts.values().filter(|account| account.state.is_active()) {
+        for account in organization.accounts.values().filter(|account| account.state.admits_work()) {
             for region in regions {
                 let record = known.get(&account.id).and_then(|record| record.regions.get(region));
                 // A write that was begun and never confirmed may have come after the look.

@@ -105,14 +105,12 @@ impl Keeper {
             return Ok(Worked::Departed(self.close(&task.account, &Gone::Left, sequence).await?));
         };
         match &placement.account.state {
-            AccountState::Active => {}
+            // Nobody here knows what such a state means: the record isn't closed, and nothing is taken away.
+            AccountState::Active | AccountState::Other(_) => {}
             AccountState::PendingActivation => {
                 return Ok(Worked::Pending(placement.account.state));
             }
-            AccountState::Suspended
-            | AccountState::PendingClosure
-            | AccountState::Closed
-            | AccountState::Other(_) => {
+            AccountState::Suspended | AccountState::PendingClosure | AccountState::Closed => {
                 let gone = Gone::Inactive(placement.account.state);
                 return Ok(Worked::Departed(self.close(&task.account, &gone, sequence).await?));
             }

@@ -46,6 +46,7 @@ impl Report {
         self.handed_back.extend(handed_back);
         self.opened.extend(opened);
         self.skipped.extend(skipped);
+        self.unknown_states.extend(other.unknown_states);
         self.strangers.extend(strangers.into_iter().filter(|stranger| !known.contains(stranger)));
         self.warnings.extend(warnings);
         self.ledger_trouble = self.ledger_trouble.take().or(ledger_trouble);

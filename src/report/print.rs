@@ -60,6 +60,7 @@ impl Report {
             handed_back,
             opened: _,
             skipped,
+            unknown_states,
             strangers,
             warnings,
             placement_decided,
@@ -99,6 +100,7 @@ impl Report {
             "targets": listed,
             "handed_back": handed_back.iter().map(HandedBack::to_json).collect::<Vec<_>>(),
             "skipped": skipped,
+            "unknown_states": unknown_states,
             "strangers": strangers,
             "warnings": warnings,
             "placement_decided": placement_decided,
@@ -129,8 +131,12 @@ impl fmt::Display for Report {
                 TargetReport::Decided(_) => {}
             }
         }
-        let (skipped, handed_back) = (self.skipped.clone(), self.handed_back.clone());
-        let mut rest = Plan { skipped, handed_back, ..Plan::default() };
+        let mut rest = Plan {
+            skipped: self.skipped.clone(),
+            unknown_states: self.unknown_states.clone(),
+            handed_back: self.handed_back.clone(),
+            ..Plan::default()
+        };
         for (resource, report) in &self.policies {
             if let PolicyReport::Decided(decision) = report {
                 rest.policies.insert(resource.clone(), decision.clone());

@@ -396,6 +396,21 @@ fn repairs_that_dont_hold_are_contested_where_it_is_ours() {
 }
 
 #[test]
+fn in_an_account_of_unknown_state_nothing_is_good() {
+    for (look, record) in good_looks() {
+        let path = record.checked.as_ref().unwrap().path.clone().unwrap().to_string();
+        for state in [AccountState::not_told(), AccountState::Other("REINSTATING".to_owned())] {
+            let account = Account { state, ..account(ACCOUNT, &path) };
+            let judged = judged_in(&baseline(), &account, &of(&record));
+            assert_eq!(judged.standing, Standing::Unknown, "{look}");
+            if look == "in sync" && account.state != AccountState::not_told() {
+                expect![[""]].assert_eq(&text(&judged));
+            }
+        }
+    }
+}
+
+#[test]
 fn every_standing_is_read_back_from_its_code() {
     for standing in Standing::ALL {
         assert_eq!(standing.code().parse(), Ok(standing));

@@ -38,8 +38,15 @@ pub struct Count {
     pub page: Option<String>,
     /// What was counted so far.
     pub extent: Extent,
+    /// How many accounts were listed so far. A count that an earlier version began doesn't say so.
+    #[serde(default = "some")]
+    pub accounts: usize,
     /// Why.
     pub cause: Cause,
+}
+
+fn some() -> usize {
+    1
 }
 
 /// A sweep that is under way.

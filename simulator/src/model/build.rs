@@ -93,6 +93,7 @@ impl Model {
             entry.email.clone().unwrap_or_else(|| format!("{}@example.com", entry.name.replace(' ', "-")));
         let mut account = Account::standalone(id, &entry.name, &email);
         account.state = entry.state;
+        account.told_state.clone_from(&entry.told_state);
         account.tags = entry.tags.clone();
         account.opt_in = entry.opt_in.clone();
         let start = self.now();

@@ -71,6 +71,8 @@ pub struct Account {
     pub email: String,
     /// Whether it can be used.
     pub state: AccountState,
+    /// What Organizations tells of that instead, if anything else.
+    pub told_state: Option<ToldState>,
     /// Where it is in the organization; nothing for an account outside of it.
     pub membership: Option<Membership>,
     /// Its roles.
@@ -122,6 +124,17 @@ pub enum AccountState {
     PendingClosure,
     /// Closed for good.
     Closed,
+}
+
+/// What Organizations tells of an account's state where it doesn't tell the state itself: clients have to live
+/// with words that AWS adds, and with members that it leaves out.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToldState {
+    /// This word as `State`.
+    Word(String),
+    /// Neither `State` nor `Status`.
+    Nothing,
 }
 
 /// A child of the root or of a unit.
@@ -176,6 +189,7 @@ impl Account {
             name: name.to_owned(),
             email: email.to_owned(),
             state: AccountState::Active,
+            told_state: None,
             membership: None,
             roles: Vec::new(),
             users: Vec::new(),

@@ -7,7 +7,7 @@ use super::error::ApiError;
 use super::guardrail::GuardrailName;
 use super::inference::{Invocation, Piece, Reply};
 use super::lifecycle::CreateAccount;
-use super::organization::{Account, AccountState, JoinedMethod};
+use super::organization::{Account, AccountState, JoinedMethod, ToldState};
 
 impl Model {
     /// Enforces as a principal would, with every check; a `configId` is sent if there is one to replace.
@@ -139,6 +139,13 @@ impl Model {
     /// Makes a suspended account active again.
     pub fn reinstate(&mut self, account: &str) {
         self.set_state(account, AccountState::Active);
+    }
+
+    /// Has Organizations tell something else of an account's state, or with `None` the state itself again.
+    pub fn tell_state(&mut self, account: &str, told: Option<ToldState>) {
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.told_state = told;
+        }
     }
 
     /// Takes an account out of the organization, as the management account would.

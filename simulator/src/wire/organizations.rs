@@ -12,7 +12,7 @@ use crate::model::caller::Caller;
 use crate::model::clock::epoch_seconds;
 use crate::model::error::ApiError;
 use crate::model::event::{Trail, masked};
-use crate::model::organization::{Account, AccountState, JoinedMethod, Tags};
+use crate::model::organization::{Account, AccountState, JoinedMethod, Tags, ToldState};
 use crate::model::paging::Page;
 use crate::switches::Presence;
 
@@ -176,6 +176,17 @@ fn shown(model: &Model, account: &Account) -> Value {
         "Status": status,
         "State": state,
     });
+    let members = shown.as_object_mut().expect("it was made as one");
+    match &account.told_state {
+        Some(ToldState::Word(word)) => {
+            members.insert("State".to_owned(), word.as_str().into());
+        }
+        Some(ToldState::Nothing) => {
+            members.remove("State");
+            members.remove("Status");
+        }
+        None => {}
+    }
     if let Some(membership) = &account.membership {
         let invited = membership.method == JoinedMethod::Invited;
         shown["JoinedMethod"] = if invited { "INVITED" } else { "CREATED" }.into();

@@ -24,6 +24,8 @@ pub(super) struct Reading<'a> {
 pub(super) struct Read {
     /// Accounts in which no call can work, by their state.
     pub(super) skipped: BTreeMap<String, usize>,
+    /// Accounts whose state nobody here knows, by that state.
+    pub(super) unknown_states: BTreeMap<String, usize>,
     /// Accounts that are being prepared to leave.
     pub(super) leaving: BTreeSet<AccountId>,
     /// Why the whole can't be said to be good, whatever the targets are.
@@ -189,7 +191,10 @@ impl Reading<'_> {
                     }
                 }
             },
-            Membership::Member(account) if account.state.is_active() => {
+            Membership::Member(account) if account.state.admits_work() => {
+                if account.state.is_unknown() {
+                    *read.unknown_states.entry(account.state.to_string()).or_default() += 1;
+                }
                 let judged = judge_account(self.baseline, account, record, self.criteria).into_iter();
                 for (target, wanted, judged) in judged.filter(|(target, ..)| selects(&&target.region)) {
                     tell(Told::judged(target, Some(&wanted), judged, record));

@@ -28,6 +28,7 @@ pub(super) struct Summary {
     selected: usize,
     unlisted: usize,
     accounts: BTreeMap<String, usize>,
+    unknown_states: BTreeMap<String, usize>,
     leaving: usize,
 }
 
@@ -45,6 +46,7 @@ impl Summary {
             selected: 0,
             unlisted: 0,
             accounts: BTreeMap::new(),
+            unknown_states: BTreeMap::new(),
             leaving: 0,
         }
     }
@@ -82,6 +84,7 @@ impl Summary {
     /// Adds what concerns whole accounts.
     pub(super) fn end(mut self, read: &Read) -> Summary {
         self.accounts.clone_from(&read.skipped);
+        self.unknown_states.clone_from(&read.unknown_states);
         self.leaving = read.leaving.len();
         self
     }
@@ -102,6 +105,9 @@ impl Summary {
         }
         for (state, count) in &self.accounts {
             output::print(format_args!("{} not looked at: {state}", plural(*count, "account")));
+        }
+        for (state, count) in &self.unknown_states {
+            output::print(format_args!("{} {state}", plural(*count, "account")));
         }
         if self.leaving > 0 {
             output::print(format_args!(
@@ -177,6 +183,7 @@ impl Summary {
                 "checked_age_seconds": Age::of(*at, criteria.now).seconds(),
             })),
             "skipped_accounts": read.skipped,
+            "accounts_of_unknown_state": read.unknown_states,
             "leaving_accounts": read.leaving,
             "baseline": baseline.revision,
             "baseline_is_present": criteria.revision.is_some(),
