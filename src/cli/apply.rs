@@ -9,9 +9,9 @@ use serde_json::json;
 use super::asking::Asking;
 use super::deployed::{self, Aim, Following, Until};
 use super::output::{self, Bar, HEADING, paint};
-use super::plan::{print, to_json};
+use super::plan::Shown;
 use super::time::Length;
-use super::{OK, Output, Target, UNFINISHED, Unfit, connect, settings};
+use super::{Chosen, OK, Output, Target, UNFINISHED, Unfit, connect, settings};
 use crate::baseline::{Baseline, Revision};
 use crate::plan::Counts;
 use crate::reconcile::{Ask, Keeper, Manner, Rounds, Stopped, Survey};
@@ -70,8 +70,9 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     {
         bail!("the baseline's revision is {}, not {revision}: read its plan first", baseline.revision);
     }
+    let chosen = arguments.target.chosen(&keeper).await?;
     let session =
-        Session { keeper: &keeper, baseline: &baseline, scope: arguments.target.scope(), asking, arguments };
+        Session { keeper: &keeper, baseline: &baseline, scope: chosen.scope(), chosen, asking, arguments };
     if keeper.is_deployed() && !arguments.direct {
         session.have_it_done().await
     } else {
@@ -84,6 +85,7 @@ struct Session<'a> {
     keeper: &'a Keeper,
     baseline: &'a Baseline,
     scope: Scope,
+    chosen: Chosen,
     asking: Asking,
     arguments: &'a Arguments,
 }
@@ -94,14 +96,14 @@ impl Session<'_> {
         let output = self.arguments.output;
         let mut planned = Vec::new();
         let mut rounds = Rounds::default();
-        let mut strangers;
+        let mut is_met;
         loop {
             let again = rounds.again();
             let survey = self.survey(again).await?;
-            strangers = survey.strangers.len();
+            is_met = survey.strangers.is_empty() && self.chosen.unmet(self.baseline, &survey).is_empty();
             match output {
-                Output::Text => print(self.baseline, &survey),
-                Output::Json => planned.push(to_json(self.baseline, &survey)),
+                Output::Text => self.shown(&survey).await.print(),
+                Output::Json => planned.push(self.shown(&survey).await.to_json()),
             }
             let changes = survey.plan.plan().counts().to_change;
             let Some(survey) = self.ask(survey, in_words(changes), again).await? else {
@@ -124,20 +126,21 @@ impl Session<'_> {
         if output == Output::Json {
             output::print_json(&json!({ "planned": planned, "report": done.to_json() }));
         }
-        Ok(if done.is_converged() && strangers == 0 { OK } else { UNFINISHED })
+        Ok(if done.is_converged() && is_met { OK } else { UNFINISHED })
     }
 
     /// Asks the deployed keeper, and follows what it does.
     async fn have_it_done(&self) -> anyhow::Result<u8> {
         let Arguments { output, approve, no_wait, wait, .. } = self.arguments;
         let survey = self.survey(false).await?;
-        let planned = to_json(self.baseline, &survey);
+        let shown = self.shown(&survey).await;
+        let (planned, is_met) = (shown.to_json(), shown.is_met());
         if *output == Output::Text {
-            print(self.baseline, &survey);
+            shown.print();
         }
         let Counts { to_change, held, broken, .. } = survey.plan.plan().counts();
         let targets = deployed::of_plan(survey.plan.plan());
-        let is_known = survey.strangers.is_empty() && survey.ledger_trouble().is_none();
+        let is_known = is_met && survey.ledger_trouble().is_none();
         let good = held + broken == 0 && is_known;
         if to_change == 0 && targets.is_empty() {
             if let Some(revision) = approve {
@@ -225,6 +228,10 @@ impl Session<'_> {
         }
     }
 
+    async fn shown<'s>(&'s self, survey: &'s Survey) -> Shown<'s> {
+        Shown::of(self.keeper, self.baseline, survey, &self.chosen).await
+    }
+
     async fn survey(&self, again: bool) -> Result<Survey, Stopped> {
         let bar = Bar::new();
         // Recorded only once that was agreed to.
@@ -257,7 +264,7 @@ impl Session<'_> {
         if survey.plan.plan().hash() == shown.plan.plan().hash() {
             return Ok(Some(survey));
         }
-        print(self.baseline, &survey);
+        self.shown(&survey).await.print();
         output::note("this is another plan than the one you read, so nothing was changed: run apply again");
         Ok(None)
     }

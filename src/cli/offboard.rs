@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::asking::Asking;
 use super::deployed::{self, Aim, Following, Until};
+use super::names::{self, Named};
 use super::output::{self, ADDED, Bar, paint};
 use super::time::Length;
 use super::{OK, Output, UNFINISHED, USAGE, connect, durable_ledger, settings};
@@ -34,8 +35,8 @@ the baseline says, until --cancel takes the mark away. What others enforce there
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
-    /// The account
-    account: AccountId,
+    /// The account, by its id or its name
+    account: Named<AccountId>,
     /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
     #[arg(long, value_name = "FILE")]
     baseline: Option<BaselineSource>,
@@ -60,14 +61,17 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     durable_ledger(&settings, "offboard")?;
     let keeper = connect(settings).await?;
     let baseline = keeper.baseline().await?;
+    let account = &names::account(&keeper, account).await?;
     let record = keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
-    let offboarding = Offboarding { keeper: &keeper, baseline: &baseline, arguments, record: &record };
+    let offboarding =
+        Offboarding { keeper: &keeper, baseline: &baseline, account, arguments, record: &record };
     if *cancel { offboarding.cancel(asking).await } else { offboarding.begin(asking).await }
 }
 
 struct Offboarding<'a> {
     keeper: &'a Keeper,
     baseline: &'a Baseline,
+    account: &'a AccountId,
     arguments: &'a Arguments,
     record: &'a AccountRecord,
 }
@@ -88,7 +92,7 @@ enum After {
 
 impl Offboarding<'_> {
     async fn begin(&self, asking: Asking) -> anyhow::Result<u8> {
-        let account = &self.arguments.account;
+        let account = self.account;
         let member = match self.keeper.placement(account).await? {
             Some(placement) if placement.account.state.is_active() => placement.account,
             Some(placement) => {
@@ -156,7 +160,7 @@ impl Offboarding<'_> {
 
     /// An account in which no call works any more: what may be left there is told.
     fn too_late(&self) -> u8 {
-        let account = &self.arguments.account;
+        let account = self.account;
         let left: Vec<&Region> = self.record.regions_of_ours().collect();
         for region in &left {
             output::warning(format_args!(
@@ -178,7 +182,7 @@ impl Offboarding<'_> {
     }
 
     fn print(&self) {
-        let account = &self.arguments.account;
+        let account = self.account;
         if let Some(since) = self.record.offboarding {
             output::print(format_args!("{account} is about to leave since {since}"));
         }
@@ -200,7 +204,7 @@ impl Offboarding<'_> {
 
     /// What to look at: the account, in every Region that the baseline or the record knows.
     fn scope(&self) -> Scope {
-        Scope { accounts: Accounts::one(self.arguments.account.clone()), ..everything() }
+        Scope { accounts: Accounts::one(self.account.clone()), ..everything() }
     }
 
     /// Releases, and looks again: what is told is what is there afterwards.
@@ -210,7 +214,7 @@ impl Offboarding<'_> {
         drop(bar);
         report.warnings.iter().for_each(output::warning);
         let told = self.look_again().await?.into_iter().map(|(region, seen)| {
-            let target = Target { account: self.arguments.account.clone(), region };
+            let target = Target { account: self.account.clone(), region };
             let reported = report.targets.get(&target);
             let reason = reported.and_then(TargetReport::reason).map(|reason| format!(": {reason}"));
             let reason = reason.unwrap_or_default();
@@ -234,7 +238,7 @@ impl Offboarding<'_> {
         let bar = Bar::new();
         let survey = self.keeper.survey(self.baseline, &self.scope(), &|step| bar.step(step)).await?;
         let own_roles = &self.keeper.settings().own_roles;
-        let account = &self.arguments.account;
+        let account = self.account;
         let records = survey.records;
         let told = survey.observed.into_iter().map(|(target, seen)| {
             // What was adopted may have been handed back meanwhile.
@@ -256,7 +260,7 @@ impl Offboarding<'_> {
     /// Has the deployed keeper release, and tells what it recorded; and what is there, where that may be
     /// read from here.
     async fn ask_and_follow(&self, member: &Account) -> anyhow::Result<BTreeMap<Region, Released>> {
-        let account = &self.arguments.account;
+        let account = self.account;
         let marked = self.keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
         let desired = wanted_in(self.baseline, member, &marked);
         let targets = desired.keys().map(|target| (target.clone(), Until::Looked)).collect();
@@ -297,7 +301,7 @@ impl Offboarding<'_> {
     }
 
     async fn cancel(&self, asking: Asking) -> anyhow::Result<u8> {
-        let account = &self.arguments.account;
+        let account = self.account;
         if self.record.offboarding.is_none() {
             output::note(format_args!("{account} isn't marked as about to leave"));
             if self.arguments.output == Output::Json {

@@ -10,8 +10,8 @@ use super::advice::Refused;
 use super::approve;
 use super::asking::Asking;
 use super::output::{self, ADDED, Bar, HEADING, Spinner, paint};
-use super::plan::{print, to_json};
-use super::{OK, Output, UNFINISHED, USAGE, Unfit, connect, settings};
+use super::plan::Shown;
+use super::{Chosen, OK, Output, UNFINISHED, USAGE, Unfit, connect, settings};
 use crate::baseline::{Baseline, Problem, Revision, Severity};
 use crate::cloud::{Parameter, STANDARD_BYTES};
 use crate::limits::Extent;
@@ -85,17 +85,21 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         // As the planner will count it.
         Some(_) | None => counted(&keeper, &new).await?,
     };
+    let shown = match &survey {
+        Some(survey) => Some(Shown::of(&keeper, &new, survey, &Chosen::default()).await),
+        None => None,
+    };
     let push = Push { file: &origin, name: &name, new: &new, present: &present, bytes: text.len(), extent };
     if *output == Output::Text {
         problems.iter().for_each(|problem| output::note(format_args!("{origin}:{problem}")));
-        push.print(survey.as_ref());
+        push.print(shown.as_ref());
     }
     if !asking.confirmed(&format!("Put it into {name}?"))? {
         return Ok(UNFINISHED);
     }
     let version = put(&keeper, &name, &text, present.as_ref()).await?;
     match output {
-        Output::Json => output::print_json(&push.to_json(survey.as_ref(), &problems, version)),
+        Output::Json => output::print_json(&push.to_json(shown.as_ref(), &problems, version)),
         Output::Text => {
             let revision = &new.revision;
             output::print(format_args!(
@@ -201,7 +205,7 @@ impl Push<'_> {
         self.extent.is_within(self.new.limits)
     }
 
-    fn print(&self, survey: Option<&Survey>) {
+    fn print(&self, shown: Option<&Shown<'_>>) {
         let Push { file, name, new, present, bytes, extent } = self;
         let instead = match present {
             Some(Parameter { text, version }) => {
@@ -211,8 +215,8 @@ impl Push<'_> {
         };
         let heading = format!("Baseline {} of {file}, for {name}, {instead}:", new.revision);
         output::print(paint(HEADING, heading));
-        if let Some(survey) = survey {
-            print(new, survey);
+        if let Some(shown) = shown {
+            shown.print();
         }
         let tier = if *bytes > STANDARD_BYTES { "advanced" } else { "standard" };
         output::print(format_args!("{bytes} bytes: a parameter of the {tier} tier holds it"));
@@ -220,7 +224,7 @@ impl Push<'_> {
         output::print(format_args!("{extent}: {verdict} ({})", approve::in_words(new.limits)));
     }
 
-    fn to_json(&self, survey: Option<&Survey>, problems: &[Problem], version: i64) -> Value {
+    fn to_json(&self, shown: Option<&Shown<'_>>, problems: &[Problem], version: i64) -> Value {
         json!({
             "file": self.file.to_string(),
             "parameter": self.name,
@@ -235,7 +239,7 @@ impl Push<'_> {
             "extent": self.extent,
             "limits": approve::in_json(self.new.limits),
             "within_limits": self.is_within(),
-            "planned": survey.map(|survey| to_json(self.new, survey)),
+            "planned": shown.map(Shown::to_json),
             "problems": problems,
         })
     }

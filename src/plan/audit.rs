@@ -67,9 +67,12 @@ impl Held {
             Some(change) => {
                 // A replacement is written as two versions and an arrow, the others with their verb.
                 let verb = if matches!(change, Change::Replace { .. }) { "would replace" } else { "would" };
-                Line { mark: Mark::Would, text: format!("{target} {verb} {}", change.without_target()) }
+                Line::new(Mark::Would, format!("{target} {verb} {}", change.without_target()))
+                    .of([target.clone()])
             }
-            None => Line { mark: Mark::Hold, text: format!("{target} held: {}", self.reason) },
+            None => Line::new(Mark::Hold, format!("{target} held: {}", self.reason))
+                .of([target.clone()])
+                .because(self.reason.code()),
         }
     }
 }

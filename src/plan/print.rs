@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::claim::maker;
 use super::{
-    BrokenGuardrail, Change, Decision, HoldReason, InSync, LeaveReason, Line, Mark, Ownership, Plan,
+    Broken, BrokenGuardrail, Change, Decision, HoldReason, InSync, LeaveReason, Line, Mark, Ownership, Plan,
     PolicyAction, PolicyChange, Purpose, broken_guardrails,
 };
 use crate::baseline::GuardrailKey;
@@ -33,21 +33,23 @@ impl Plan {
         let handed_back = self
             .handed_back
             .iter()
-            .map(|(target, handed_back)| Line { mark: Mark::Claim, text: format!("{target} {handed_back}") });
+            .map(|(target, handed_back)| (target, format!("{target} {handed_back}")))
+            .map(|(target, text)| Line::new(Mark::Claim, text).of([target.clone()]));
         policies
             .chain(handed_back)
-            .chain(self.decisions.iter().filter_map(|(target, decision)| {
-                match decision {
-                    Decision::Change(change) => Some(Line { mark: change.mark(), text: change.to_string() }),
-                    Decision::Held(held) => Some(held.line(target)),
-                    Decision::Broken(_) => broken
-                        .get(target)
-                        .map(|guardrail| Line { mark: Mark::Broken, text: guardrail.to_string() }),
-                    Decision::InSync(InSync { kept: Some(kept), .. }) if kept.would_adopt => {
-                        Some(Line { mark: Mark::Claim, text: format!("{target} in sync: {kept}") })
-                    }
-                    Decision::InSync(_) | Decision::LeftAlone(_) => None,
+            .chain(self.decisions.iter().filter_map(|(target, decision)| match decision {
+                Decision::Change(change) => {
+                    Some(Line::new(change.mark(), change.to_string()).of([target.clone()]))
                 }
+                Decision::Held(held) => Some(held.line(target)),
+                Decision::Broken(Broken { unusable, .. }) => broken.get(target).map(|guardrail| {
+                    let line = Line::new(Mark::Broken, guardrail.to_string());
+                    line.of(guardrail.listed().iter().cloned()).because(unusable.code())
+                }),
+                Decision::InSync(InSync { kept: Some(kept), .. }) if kept.would_adopt => {
+                    Some(Line::new(Mark::Claim, format!("{target} in sync: {kept}")).of([target.clone()]))
+                }
+                Decision::InSync(_) | Decision::LeftAlone(_) => None,
             }))
             .collect()
     }

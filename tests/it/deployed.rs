@@ -91,8 +91,8 @@ async fn apply_has_the_deployed_keeper_do_it_and_tells_what_it_did() {
     check(
         &ran,
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2
-        + 300000000002/eu-west-1 enforce corporate:2
+        + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+        + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
         2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
         plan 9aee8148861db0bd of baseline 4ef2b91f1df53797, mode sync
 
@@ -130,10 +130,10 @@ async fn a_look_by_another_baseline_is_not_the_one_that_was_asked_for() {
     check(
         &ran,
         expect![[r#"
-        ~ 300000000001/eu-west-1 corporate:2 => corporate:1 (different)
-        ~ 300000000002/eu-west-1 corporate:2 => corporate:1 (different)
+        ~ 300000000001/eu-west-1 (Workload/payments) corporate:2 => corporate:1 (different)
+        ~ 300000000002/eu-west-1 (Workload/shipping) corporate:2 => corporate:1 (different)
         2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan 2f633f5dcf665431 of baseline 5d74b4616e57cddb, mode sync
+        plan 95835a7a6fbff930 of baseline 5d74b4616e57cddb, mode sync
 
         Done by the deployed keeper:
         300000000001/eu-west-1 stale: in sync by baseline 4ef2b91f1df53797, and 5d74b4616e57cddb is the present one
@@ -156,8 +156,8 @@ async fn the_owners_side_is_followed_as_well() {
         &ran,
         expect![[r#"
         + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-        ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-        ! 300000000002/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+        ! 300000000001/eu-west-1 (Workload/payments) held [not_granted]: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+        ! 300000000002/eu-west-1 (Workload/shipping) held [not_granted]: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
         1 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
         plan 8bb497828b495c3f of baseline 4ef2b91f1df53797, mode sync
 
@@ -191,7 +191,7 @@ async fn it_asks_for_the_accounts_of_the_plan_that_was_read() {
     check(
         &ran,
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
+        + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2 (it was removed)
         1 to change, 0 held, 1 in sync, 5 left alone, 1 account skipped
         plan fd3fce92ec190132 of baseline 4ef2b91f1df53797, mode sync
 
@@ -231,7 +231,7 @@ async fn where_there_is_a_bus_the_request_goes_there() {
     check(
         &ran,
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
+        + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2 (it was removed)
         1 to change, 0 held, 0 in sync
         plan fd3fce92ec190132 of baseline 4ef2b91f1df53797, mode sync
         stderr: asked the deployed keeper, on bus guardrail-keeper

@@ -77,8 +77,8 @@ async fn a_plan_says_what_would_be_done_and_writes_nothing() {
     check(
         &ran,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
-        + 300000000002/eu-west-1 enforce corporate:2
+        ! 300000000001/eu-west-1 (Workload/payments) held [not_ours]: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+        + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
         1 to change, 1 held, 0 in sync, 5 left alone, 1 account skipped
         plan c54be4f935d8c668 of baseline 4ef2b91f1df53797, mode sync
         exit 1
@@ -89,7 +89,7 @@ async fn a_plan_says_what_would_be_done_and_writes_nothing() {
     check(
         &ran,
         expect![[r#"
-        + 300000000002/eu-west-1 enforce corporate:2
+        + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
         1 to change, 0 held, 0 in sync
         plan c54be4f935d8c668 of baseline 4ef2b91f1df53797, mode sync
         exit 0
@@ -111,6 +111,33 @@ async fn a_plan_for_programs_says_the_same() {
         expect![[r#"
             {
               "mode": "sync",
+              "names": {
+                "accounts": {
+                  "300000000001": {
+                    "name": "payments",
+                    "path": "o-exampleorgid/r-exam/ou-exam-workload/"
+                  },
+                  "300000000002": {
+                    "name": "shipping",
+                    "path": "o-exampleorgid/r-exam/ou-exam-workload/"
+                  }
+                },
+                "ous": {
+                  "ou-exam-workload": "Workload"
+                }
+              },
+              "placement": {
+                "auto": {
+                  "answer": "undecided",
+                  "decided": null,
+                  "history": [],
+                  "owner_refused": null,
+                  "refusals": {},
+                  "works_in": null
+                },
+                "guardrails": [],
+                "text": "undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there"
+              },
               "plan": {
                 "counts": {
                   "broken": 0,
@@ -119,11 +146,13 @@ async fn a_plan_for_programs_says_the_same() {
                   "in_sync": 0,
                   "left_alone": 0,
                   "skipped": 0,
-                  "to_change": 1
+                  "to_change": 1,
+                  "would_change": 0
                 },
                 "decisions": [
                   {
                     "account": "300000000001",
+                    "code": "not_ours",
                     "decision": "hold",
                     "from": {
                       "guarding": {
@@ -155,6 +184,7 @@ async fn a_plan_for_programs_says_the_same() {
                   },
                   {
                     "account": "300000000002",
+                    "code": null,
                     "decision": "enforce",
                     "from": null,
                     "reason": null,
@@ -175,9 +205,10 @@ async fn a_plan_for_programs_says_the_same() {
                   }
                 ],
                 "handed_back": [],
-                "hash": "a5cc2a93c762315d",
+                "hash": "c54be4f935d8c668",
                 "policies": [
                   {
+                    "code": null,
                     "decision": "granted",
                     "instead": null,
                     "openings": [],
@@ -189,6 +220,7 @@ async fn a_plan_for_programs_says_the_same() {
               },
               "revision": "4ef2b91f1df53797",
               "strangers": [],
+              "unmet": [],
               "warnings": []
             }
             exit 1
@@ -238,8 +270,8 @@ async fn apply_shows_the_plan_does_it_and_says_what_came_of_it() {
     check(
         &ran,
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2
-        + 300000000002/eu-west-1 enforce corporate:2
+        + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+        + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
         2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
         plan 9aee8148861db0bd of baseline 4ef2b91f1df53797, mode sync
 
@@ -276,6 +308,29 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
               "planned": [
                 {
                   "mode": "sync",
+                  "names": {
+                    "accounts": {
+                      "300000000001": {
+                        "name": "payments",
+                        "path": "o-exampleorgid/r-exam/ou-exam-workload/"
+                      }
+                    },
+                    "ous": {
+                      "ou-exam-workload": "Workload"
+                    }
+                  },
+                  "placement": {
+                    "auto": {
+                      "answer": "undecided",
+                      "decided": null,
+                      "history": [],
+                      "owner_refused": null,
+                      "refusals": {},
+                      "works_in": null
+                    },
+                    "guardrails": [],
+                    "text": "undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there"
+                  },
                   "plan": {
                     "counts": {
                       "broken": 0,
@@ -284,11 +339,13 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                       "in_sync": 0,
                       "left_alone": 0,
                       "skipped": 0,
-                      "to_change": 1
+                      "to_change": 1,
+                      "would_change": 0
                     },
                     "decisions": [
                       {
                         "account": "300000000001",
+                        "code": null,
                         "decision": "enforce",
                         "from": null,
                         "reason": null,
@@ -309,9 +366,10 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                       }
                     ],
                     "handed_back": [],
-                    "hash": "6e0506e5fcdd6d5f",
+                    "hash": "d0e519824df237f6",
                     "policies": [
                       {
+                        "code": null,
                         "decision": "granted",
                         "instead": null,
                         "openings": [],
@@ -323,6 +381,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                   },
                   "revision": "4ef2b91f1df53797",
                   "strangers": [],
+                  "unmet": [],
                   "warnings": []
                 }
               ],
@@ -332,6 +391,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                   "enforced": 1
                 },
                 "handed_back": [],
+                "placement_decided": null,
                 "policies": [],
                 "revision": "4ef2b91f1df53797",
                 "skipped": {},
@@ -340,6 +400,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                   {
                     "account": "300000000001",
                     "change": "enforce",
+                    "code": null,
                     "enforced": "eubase1a2b3c:2",
                     "reason": null,
                     "region": "eu-west-1",
@@ -363,8 +424,8 @@ async fn what_fails_while_applying_is_told_and_ends_with_one() {
     check(
         &of(&world).run(&["apply", "--yes"]).await,
         expect![[r#"
-            + 300000000001/eu-west-1 enforce corporate:2
-            + 300000000002/eu-west-1 enforce corporate:2
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
             2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
             plan 9aee8148861db0bd of baseline 4ef2b91f1df53797, mode sync
 
@@ -392,10 +453,10 @@ async fn a_ledger_in_a_file_lets_one_run_know_what_another_did() {
     check(
         &ran,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
-        ! 300000000001/us-east-1 held: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
-        ! 300000000002/eu-west-1 held: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
-        ! 300000000002/us-east-1 held: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000001/eu-west-1 (Workload/payments) held [not_approved]: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000001/us-east-1 (Workload/payments) held [not_approved]: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000002/eu-west-1 (Workload/shipping) held [not_approved]: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000002/us-east-1 (Workload/shipping) held [not_approved]: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
         0 to change, 4 held, 0 in sync, 5 left alone, 1 account skipped
         plan e3b0c44298fc1c14 of baseline 2a5071839f8018f7, mode sync
         exit 1
@@ -414,10 +475,10 @@ async fn a_ledger_in_a_file_lets_one_run_know_what_another_did() {
     check(
         &ran.without_hash(),
         expect![[r#"
-            - 300000000001/eu-west-1 release eubase1a2b3c:2
-            + 300000000001/us-east-1 enforce corporate:2
-            - 300000000002/eu-west-1 release eubase1a2b3c:2
-            + 300000000002/us-east-1 enforce corporate:2
+            - 300000000001/eu-west-1 (Workload/payments) release eubase1a2b3c:2
+            + 300000000001/us-east-1 (Workload/payments) enforce corporate:2
+            - 300000000002/eu-west-1 (Workload/shipping) release eubase1a2b3c:2
+            + 300000000002/us-east-1 (Workload/shipping) enforce corporate:2
             4 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
             plan HASH of baseline 2a5071839f8018f7, mode sync
 
@@ -560,9 +621,9 @@ async fn check_tells_every_problem_at_once() {
         expect![[r#"
         {
           "column": 10,
-          "instead": "write version: 1",
+          "instead": "write version: 2",
           "line": 2,
-          "message": "\"2\" is not a format known here",
+          "message": "\"3\" is not a format known here",
           "path": "version",
           "severity": "error"
         }"#]],
@@ -571,7 +632,7 @@ async fn check_tells_every_problem_at_once() {
     check(
         &ctl.run(&["check", "--baseline", "full.yaml"]).await,
         expect![[r#"
-            ok: full.yaml is valid, revision 3bbb30e0c955c88f
+            ok: full.yaml is valid, revision a38f52bb45dd86df
             exit 0
         "#]],
     );
@@ -581,7 +642,7 @@ async fn check_tells_every_problem_at_once() {
             {
               "baseline": "full.yaml",
               "problems": [],
-              "revision": "3bbb30e0c955c88f",
+              "revision": "a38f52bb45dd86df",
               "valid": true
             }
             exit 0

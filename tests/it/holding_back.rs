@@ -33,11 +33,11 @@ async fn audit_writes_nothing_to_aws_and_takes_nothing_over() {
         &run.text(),
         expect![[r#"
         the schedule looks at everything
-        111111111111/eu-west-1 held: mode audit doesn't write this
-        222222222222/eu-west-1 held: mode audit doesn't write this
-        300000000002/eu-west-1 held: mode audit doesn't write this
-        300000000003/eu-west-1 held: mode audit doesn't write this
-        300000000004/eu-west-1 held: mode audit doesn't write this
+        111111111111/eu-west-1 would_enforce: enforce corporate:2
+        222222222222/eu-west-1 would_enforce: enforce corporate:2
+        300000000002/eu-west-1 would_enforce: enforce corporate:2
+        300000000003/eu-west-1 would_enforce: enforce corporate:2
+        300000000004/eu-west-1 would_enforce: enforce corporate:2
         300000000005/eu-west-1 left_alone eubase1a2b3c:1: nothing is wanted here, and what is there isn't ours
         0 writes
     "#]],
@@ -65,9 +65,18 @@ async fn what_audit_would_do_is_told_from_what_to_what_and_is_not_held() {
     drop(world.keeper.metrics());
 
     let report = world.sweep().await;
-    check(&report, expect![[""]]);
+    check(&report, expect![[r#"
+        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: mode audit doesn't write this
+        ? 300000000001/eu-west-1 would release eubase1a2b3c:1
+        ? 300000000002/eu-west-1 would enforce corporate:2 (it was removed)
+        ! 300000000003/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+        0 changed, 2 held, 0 in sync, 1 would be enforced, 1 would be released, 4 left alone, 1 account skipped"#]]);
     assert!(!report.is_converged());
-    check(&targets(&serde_json::json!({ "report": report.to_json() })), expect![[""]]);
+    check(&targets(&serde_json::json!({ "report": report.to_json() })), expect![[r#"
+        300000000001/eu-west-1 would_release: release eubase1a2b3c:1
+        300000000002/eu-west-1 would_enforce: enforce corporate:2 (it was removed)
+        300000000003/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+    "#]]);
     // No figure says that anything is held.
     world.deliver(&schedule()).await.unwrap();
     let lines = world.keeper.metrics().concat();

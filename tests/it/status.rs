@@ -91,9 +91,9 @@ async fn all_is_green_only_where_all_is_known_good_and_fresh() {
         oldest look: 24 h ago, 300000000002/eu-west-1
         1 account not looked at: suspended
 
-        unknown     THE-NEWCOMER/eu-west-1  the record knows nothing of it
-        held        300000000001/eu-west-1  under a minute ago: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
-        stale       300000000002/eu-west-1  24 h ago: enforced then
+        unknown     THE-NEWCOMER/eu-west-1 (Workload/newcomer)  the record knows nothing of it
+        held        300000000001/eu-west-1 (Workload/payments)  [not_ours] under a minute ago: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+        stale       300000000002/eu-west-1 (Workload/shipping)  24 h ago: enforced then
         baseline 84c0f3cb2b5b1f13, mode sync
         exit 1
     "#]],
@@ -116,7 +116,7 @@ async fn what_another_baseline_found_is_not_what_this_one_would() {
         oldest look: under a minute ago, 300000000005/eu-west-1
         1 account not looked at: suspended
 
-        stale       300000000005/eu-west-1  under a minute ago: in sync by baseline 84c0f3cb2b5b1f13, and 560ff8d292ea350e is the present one
+        stale       300000000005/eu-west-1 (Sandbox/playground)  under a minute ago: in sync by baseline 84c0f3cb2b5b1f13, and 560ff8d292ea350e is the present one
         baseline 560ff8d292ea350e, mode sync
         exit 1
     "#]],
@@ -141,8 +141,8 @@ async fn a_look_says_nothing_of_an_account_that_moved_since() {
         oldest look: under a minute ago, 300000000005/eu-west-1
         1 account not looked at: suspended
 
-        stale       300000000001/eu-west-1  under a minute ago: enforced when corporate was wanted; nothing is wanted now
-        stale       300000000005/eu-west-1  under a minute ago: in sync when nothing was wanted; corporate is wanted now
+        stale       300000000001/eu-west-1 (Sandbox/payments)  under a minute ago: enforced when corporate was wanted; nothing is wanted now
+        stale       300000000005/eu-west-1 (Workload/playground)  under a minute ago: in sync when nothing was wanted; corporate is wanted now
         baseline 84c0f3cb2b5b1f13, mode sync
         exit 1
     "#]],
@@ -160,7 +160,7 @@ async fn a_look_says_nothing_of_an_account_that_moved_since() {
     check(
         &ran,
         expect![[r#"
-        300000000005/eu-west-1  playground, o-exampleorgid/r-exam/ou-exam-workload/
+        300000000005/eu-west-1  Workload/playground, o-exampleorgid/r-exam/ou-exam-workload/
         wanted    corporate:2, by the assignment of r-exam (line 11)
         seen      nothing enforced
         ours      nothing is recorded
@@ -193,7 +193,7 @@ async fn what_was_given_up_is_unguarded() {
                   1 unguarded
             oldest look: under a minute ago, 300000000001/eu-west-1
 
-            unguarded   300000000001/eu-west-1  under a minute ago: corporate is wanted, and nothing is enforced: guardrail eubase1a2b3c has no version 2 in this Region: publish it, or correct the baseline
+            unguarded   300000000001/eu-west-1 (Workload/payments)  under a minute ago: corporate is wanted, and nothing is enforced: guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
             baseline 4a0d490ce5a8ce07, mode sync
             exit 1
         "#]],
@@ -280,7 +280,7 @@ async fn it_can_be_narrowed_grouped_and_listed() {
         300000000003  1 enforced
         300000000004  1 enforced
 
-        stale       300000000002/eu-west-1  24 h ago: enforced then
+        stale       300000000002/eu-west-1 (Workload/shipping)  24 h ago: enforced then
         baseline 84c0f3cb2b5b1f13, mode sync
         exit 1
     "#]],
@@ -296,11 +296,11 @@ async fn it_can_be_narrowed_grouped_and_listed() {
         oldest look: 24 h ago, 300000000002/eu-west-1
         1 account not looked at: suspended
 
-        ou-exam-sandbox1  1 in sync
-        ou-exam-workload  1 stale, 3 enforced
+        ou-exam-sandbox1 (Sandbox)  1 in sync
+        ou-exam-workload (Workload)  1 stale, 3 enforced
         r-exam  2 enforced
 
-        stale       300000000002/eu-west-1  24 h ago: enforced then
+        stale       300000000002/eu-west-1 (Workload/shipping)  24 h ago: enforced then
         baseline 84c0f3cb2b5b1f13, mode sync
         exit 1
     "#]],
@@ -313,7 +313,7 @@ async fn it_can_be_narrowed_grouped_and_listed() {
               1 enforced
         oldest look: under a minute ago, 300000000001/eu-west-1
 
-        enforced    300000000001/eu-west-1  under a minute ago
+        enforced    300000000001/eu-west-1 (Workload/payments)  under a minute ago
         baseline 84c0f3cb2b5b1f13, mode sync
         exit 0
     "#]],
@@ -342,8 +342,8 @@ async fn it_can_be_narrowed_grouped_and_listed() {
         oldest look: 24 h ago, 300000000002/eu-west-1
         1 account not looked at: suspended
 
-        stale       300000000002/eu-west-1  24 h ago: enforced then
-        enforced    111111111111/eu-west-1  under a minute ago
+        stale       300000000002/eu-west-1 (Workload/shipping)  24 h ago: enforced then
+        enforced    111111111111/eu-west-1 (management)  under a minute ago
         and 5 more: --limit lists more of them
         baseline 84c0f3cb2b5b1f13, mode sync
         exit 1
@@ -375,6 +375,7 @@ async fn programs_are_told_every_target_and_its_age() {
               "baseline": "84c0f3cb2b5b1f13",
               "checked_age_seconds": null,
               "checked_at": null,
+              "code": null,
               "drift": null,
               "enforced": {
                 "guarding": {
@@ -556,7 +557,7 @@ async fn a_ledger_that_is_missing_or_broken_is_an_error() {
         file:elsewhere.json
         stderr: error: elsewhere.json: there is no such ledger: nothing was recorded yet
         exit 3
-        account,name,path,region,state,reason,last_state,checked_at,checked_age_seconds,baseline,wanted,enforced,seen_at,ours
+        account,name,path,region,state,reason,last_state,checked_at,checked_age_seconds,baseline,wanted,enforced,seen_at,ours,code
         stderr: error: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
         exit 3
         stderr: error: what was recorded can't be told: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
@@ -608,7 +609,7 @@ async fn explain_tells_why_a_target_is_as_it_is() {
     check(
         &ran,
         expect![[r#"
-        300000000001/eu-west-1  payments, o-exampleorgid/r-exam/ou-exam-workload/
+        300000000001/eu-west-1  Workload/payments, o-exampleorgid/r-exam/ou-exam-workload/
         wanted    corporate:2, by the assignment of 300000000001 (line 13)
                   instead of corporate, by the assignment of r-exam (line 11)
         seen      nothing enforced
@@ -625,7 +626,7 @@ async fn explain_tells_why_a_target_is_as_it_is() {
     check(
         &ran,
         expect![[r#"
-        300000000005/eu-west-1  playground, o-exampleorgid/r-exam/ou-exam-sandbox1/
+        300000000005/eu-west-1  Sandbox/playground, o-exampleorgid/r-exam/ou-exam-sandbox1/
         wanted    nothing, on purpose, by the assignment of ou-exam-sandbox1 (line 12)
                   instead of corporate, by the assignment of r-exam (line 11)
         seen      nothing enforced
