@@ -14,6 +14,7 @@ mod doctor;
 mod ending;
 mod explain;
 mod interrupts;
+mod names;
 mod offboard;
 mod output;
 mod placement;
@@ -30,11 +31,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::baseline::Baseline;
 use crate::cloud::{Access, Patience};
 use crate::ids::{AccountId, Region};
-use crate::reconcile::{Keeper, Stopped, everything};
+use crate::organization::Account;
+use crate::reconcile::{Keeper, Stopped, Survey, everything};
 use crate::settings::{BaselineSource, InvalidSettings, LedgerSource, Purpose, Settings};
 use crate::trigger::{Accounts, Regions, Scope};
+use names::Named;
 
 /// Everything was done, and everything is as wanted.
 const OK: u8 = 0;
@@ -112,25 +116,64 @@ struct Target {
     /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
     #[arg(long, value_name = "FILE")]
     baseline: Option<BaselineSource>,
-    /// Only this account; may be given several times
-    #[arg(long, value_name = "ID")]
-    account: Vec<AccountId>,
+    /// Only this account, by its id or its name; may be given several times
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Vec<Named<AccountId>>,
     /// Only this Region; may be given several times
     #[arg(long, value_name = "CODE")]
     region: Vec<Region>,
 }
 
 impl Target {
+    /// What the arguments name. Names are looked up in the organization.
+    async fn chosen(&self, keeper: &Keeper) -> anyhow::Result<Chosen> {
+        Ok(Chosen { accounts: names::accounts(keeper, &self.account).await?, regions: self.region.clone() })
+    }
+}
+
+/// The accounts and Regions that somebody named; none for all.
+#[derive(Clone, Debug, Default)]
+struct Chosen {
+    accounts: Vec<AccountId>,
+    regions: Vec<Region>,
+}
+
+impl Chosen {
     fn scope(&self) -> Scope {
         let mut scope = everything();
-        if !self.account.is_empty() {
-            scope.accounts = Accounts::Only(self.account.iter().cloned().collect());
+        if !self.accounts.is_empty() {
+            scope.accounts = Accounts::Only(self.accounts.iter().cloned().collect());
         }
-        if !self.region.is_empty() {
-            scope.regions = Regions::Only(self.region.iter().cloned().collect());
+        if !self.regions.is_empty() {
+            scope.regions = Regions::Only(self.regions.iter().cloned().collect());
         }
         scope
     }
+
+    /// What was asked for by name, and where nothing can be done or said.
+    fn unmet(&self, baseline: &Baseline, survey: &Survey) -> Vec<String> {
+        let decisions = &survey.plan.plan().decisions;
+        let unknown = self.regions.iter().filter(|region| {
+            let known = baseline.regions().contains(region);
+            !known && !decisions.keys().any(|target| target.region == **region)
+        });
+        let unknown = unknown.map(|region| outside(baseline, region));
+        let off = self.accounts.iter().filter_map(|id| survey.organization.accounts.get(id));
+        let off = off.filter(|account| !account.state.admits_work()).map(|account| {
+            let Account { id, name, state, .. } = account;
+            format!(
+                "{id} ({}) is {state}: no call can work there, so it is not looked at",
+                names::shown(name)
+            )
+        });
+        unknown.chain(off).collect()
+    }
+}
+
+/// That a Region was asked for which the baseline doesn't name.
+fn outside(baseline: &Baseline, region: &Region) -> String {
+    let named: Vec<String> = baseline.regions().iter().map(ToString::to_string).collect();
+    format!("{region} is not in the baseline, which names {}: nothing is wanted there", named.join(", "))
 }
 
 /// The form of the results.

@@ -11,10 +11,10 @@ use super::deployed::{self, Aim, Following, Until};
 use super::ending::{self, Done};
 use super::interrupts::Interrupts;
 use super::output::{self, HEADING, paint};
-use super::plan::{print, to_json};
+use super::plan::Shown;
 use super::time::Length;
 use super::watch::Watch;
-use super::{OK, Output, Target, UNFINISHED, Unfit, connect, settings};
+use super::{Chosen, OK, Output, Target, UNFINISHED, Unfit, connect, settings};
 use crate::baseline::{Baseline, Revision};
 use crate::ids;
 use crate::plan::{Counts, Plan};
@@ -74,11 +74,13 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     {
         bail!("the baseline's revision is {}, not {revision}: read its plan first", baseline.revision);
     }
+    let chosen = arguments.target.chosen(&keeper).await?;
     let interrupts = Interrupts::listen()?;
     let session = Session {
         keeper: &keeper,
         baseline: &baseline,
-        scope: arguments.target.scope(),
+        scope: chosen.scope(),
+        chosen,
         asking,
         arguments,
         interrupts,
@@ -96,6 +98,7 @@ struct Session<'a> {
     keeper: &'a Keeper,
     baseline: &'a Baseline,
     scope: Scope,
+    chosen: Chosen,
     asking: Asking,
     arguments: &'a Arguments,
     interrupts: Interrupts,
@@ -109,7 +112,8 @@ struct SoFar {
     shown: Option<Plan>,
     planned: Vec<serde_json::Value>,
     rounds: Rounds,
-    strangers: usize,
+    /// Whether something could be said of all that was asked for.
+    is_met: bool,
 }
 
 impl Session<'_> {
@@ -117,7 +121,7 @@ impl Session<'_> {
     async fn do_it(&self) -> anyhow::Result<u8> {
         let mut so_far = SoFar::default();
         let ended = self.do_rounds(&mut so_far).await;
-        let SoFar { shown: _, planned, rounds, strangers } = so_far;
+        let SoFar { shown: _, planned, rounds, is_met } = so_far;
         let report = rounds.report();
         if self.arguments.output == Output::Json
             && let Some(report) = &report
@@ -128,7 +132,7 @@ impl Session<'_> {
             }
             output::print_done_json(&told);
         }
-        let is_good = report.is_some_and(|report| report.is_converged()) && strangers == 0;
+        let is_good = report.is_some_and(|report| report.is_converged()) && is_met;
         Ok(if ended? && is_good { OK } else { UNFINISHED })
     }
 
@@ -139,13 +143,14 @@ impl Session<'_> {
         loop {
             let again = so_far.rounds.again();
             let survey = self.survey(again).await?;
-            so_far.strangers = survey.strangers.len();
+            let shown = self.shown(&survey).await;
+            so_far.is_met = shown.is_met();
             let plan = survey.plan.plan();
             let is_news = so_far.shown.as_ref().is_none_or(|shown| !shown.shows(plan));
             match output {
-                Output::Text if is_news => print(self.baseline, &survey),
+                Output::Text if is_news => shown.print(),
                 Output::Text => {}
-                Output::Json => so_far.planned.push(to_json(self.baseline, &survey)),
+                Output::Json => so_far.planned.push(shown.to_json()),
             }
             if !again {
                 output::shown()?;
@@ -189,16 +194,17 @@ impl Session<'_> {
     async fn have_it_done(&self) -> anyhow::Result<u8> {
         let Arguments { output, no_wait, .. } = self.arguments;
         let survey = self.survey(false).await?;
-        let planned = to_json(self.baseline, &survey);
+        let shown = self.shown(&survey).await;
+        let (planned, is_met) = (shown.to_json(), shown.is_met());
         if *output == Output::Text {
-            print(self.baseline, &survey);
+            shown.print();
         }
         output::shown()?;
         let mut done = Done::default();
         let Counts { to_change, .. } = survey.plan.plan().counts();
         let targets = deployed::of_plan(survey.plan.plan());
         // What is held now, and for good, no look of the keeper's will change.
-        let good = survey.is_known() && !deployed::leaves_held(survey.plan.plan(), &targets);
+        let good = is_met && survey.is_known() && !deployed::leaves_held(survey.plan.plan(), &targets);
         if to_change == 0 && targets.is_empty() {
             self.approve(&mut done).await?;
             if *output == Output::Json {
@@ -287,6 +293,10 @@ impl Session<'_> {
         }
     }
 
+    async fn shown<'s>(&'s self, survey: &'s Survey) -> Shown<'s> {
+        Shown::of(self.keeper, self.baseline, survey, &self.chosen).await
+    }
+
     async fn survey(&self, again: bool) -> anyhow::Result<Survey> {
         // Recorded only once that was agreed to.
         let approved = self.arguments.approve.is_some();
@@ -331,7 +341,7 @@ impl Session<'_> {
         if survey.plan.plan().hash() == shown.plan.plan().hash() {
             return Ok(Some(survey));
         }
-        print(self.baseline, &survey);
+        self.shown(&survey).await.print();
         output::note(format_args!("this is another plan than the one you read: {}", done.and_no_more()));
         output::note("run apply again");
         Ok(None)

@@ -7,6 +7,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use super::advice::Refused;
+use super::names::{self, Named};
 use super::output::{self, ADDED, ALTERED, BROKEN, Bar, HEADING, QUIET, paint};
 use super::{OK, Output, UNFINISHED, Unfit, connect_with, settings};
 use crate::callers::{self, APPLY, DECRYPT, INVOKE, Lack, Need, Principal, Verdict};
@@ -46,8 +47,8 @@ const AT_A_TIME: usize = 4;
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
-    /// The account
-    account: AccountId,
+    /// The account, by its id or its name
+    account: Named<AccountId>,
     /// Only this Region; may be given several times
     #[arg(long, value_name = "CODE")]
     region: Vec<Region>,
@@ -87,13 +88,14 @@ type Found = BTreeMap<Region, Verdict>;
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let Arguments { account, role, output, .. } = arguments;
     let keeper = connect(arguments).await?;
+    let account = &names::account(&keeper, account).await?;
     if role.is_none() && keeper.cloud().own_account() != account {
         let own = keeper.cloud().own_account();
         let why =
             format!("these are credentials of {own}: --role NAME looks into {account}, or take its own");
         return Err(Unfit(why).into());
     }
-    let asked = asked(&keeper, arguments).await?;
+    let asked = asked(&keeper, arguments, account).await?;
     if asked.is_empty() {
         let nothing = json!({ "account": account, "good": true, "regions": [], "principals": [] });
         match output {
@@ -156,8 +158,8 @@ async fn connect(arguments: &Arguments) -> anyhow::Result<Keeper> {
     Ok(connect_with(settings, patience).await?)
 }
 
-async fn asked(keeper: &Keeper, arguments: &Arguments) -> anyhow::Result<Vec<Asked>> {
-    let Arguments { account, region, guardrail, .. } = arguments;
+async fn asked(keeper: &Keeper, arguments: &Arguments, account: &AccountId) -> anyhow::Result<Vec<Asked>> {
+    let Arguments { region, guardrail, .. } = arguments;
     if let Some(arn) = guardrail {
         if region.iter().any(|region| *region != arn.region) {
             return Err(Unfit(format!("{arn} can be enforced in {} only", arn.region)).into());

@@ -13,6 +13,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::OK;
+use super::names::Names;
 use super::output::{self, ADDED, HEADING, QUIET, REMOVED, paint};
 use crate::handler::handle;
 use crate::reconcile::unwatched;
@@ -100,7 +101,7 @@ async fn plan(world: &World, event: &serde_json::Value) -> anyhow::Result<()> {
     let survey = world.keeper.survey(&world.baseline, &scope, &unwatched).await?;
     output::print(format_args!("The plan for {scope}:"));
     for line in survey.plan.plan().lines() {
-        output::print(format_args!("  {}", output::line(&line)));
+        output::print(format_args!("  {}", output::line(&line, &Names::default())));
     }
     output::print(format_args!("  {}", survey.plan.plan().counts()));
     Ok(())

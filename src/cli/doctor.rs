@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use serde_json::json;
 
+use super::names::{self, Named};
 use super::output::{self, Bar};
 use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{Baseline, Severity};
@@ -49,9 +50,9 @@ pub(super) struct Arguments {
     /// Look into no other account
     #[arg(long)]
     no_members: bool,
-    /// Only this account; may be given several times
-    #[arg(long, value_name = "ID")]
-    account: Vec<AccountId>,
+    /// Only this account, by its id or its name; may be given several times
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Vec<Named<AccountId>>,
     /// How many places the text names for one problem
     #[arg(long, value_name = "NUMBER", default_value_t = 3)]
     limit: usize,
@@ -69,8 +70,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     let keeper = connect(reading).await?;
     let own = Inspector::own(keeper.cloud(), None).await.map_err(Stopped::NoIdentity)?;
+    let chosen = names::accounts(&keeper, &arguments.account).await?;
+    let findings = Vec::new();
     let mut doctor =
-        Doctor { keeper: &keeper, settings: &settings, arguments, own, copies: false, findings: Vec::new() };
+        Doctor { keeper: &keeper, settings: &settings, arguments, chosen, own, copies: false, findings };
     let bar = Bar::new();
     doctor.examine(&bar).await;
     drop(bar);
@@ -97,6 +100,8 @@ struct Doctor<'a> {
     /// The keeper's settings, as it would have them.
     settings: &'a Settings,
     arguments: &'a Arguments,
+    /// The accounts that were named; none for all.
+    chosen: Vec<AccountId>,
     /// The account that we run in, and its Region.
     own: Inspector,
     /// Whether members get copies of guardrails.
@@ -290,7 +295,7 @@ impl Doctor<'_> {
     /// The accounts in which the keeper has something to do, and some that it rests on.
     fn accounts(&mut self, baseline: &Baseline, organization: &Organization) -> Vec<Account> {
         let (hub, management) = (self.hub_account().clone(), &organization.management);
-        let chosen = &self.arguments.account;
+        let chosen = &self.chosen;
         let wanted = |account: &&Account| {
             if !chosen.is_empty() {
                 return chosen.contains(&account.id);

@@ -5,6 +5,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::names::{self, Named, Names};
 use super::output::{self, Bar, HEADING, QUIET, paint};
 use super::time::Age;
 use super::{OK, Output, UNFINISHED, connect, settings};
@@ -22,8 +23,8 @@ use crate::trigger::{Accounts, Regions, Scope};
 /// Looks at the target as it is now, and writes nothing.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The account
-    account: AccountId,
+    /// The account, by its id or its name
+    account: Named<AccountId>,
     /// The Region
     region: Region,
     /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
@@ -39,6 +40,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let settings = settings(baseline.clone())?;
     let keeper = connect(settings).await?;
     let baseline = keeper.baseline().await?;
+    let account = &names::account(&keeper, account).await?;
     let record = keeper.ledger().account(account).await.map_err(Stopped::Ledger);
     let record = record.context("what was recorded can't be told")?;
     let scope = Scope {
@@ -56,7 +58,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         true => plan.limit_part(&survey.rollout, &survey.records),
         false => plan,
     };
-    let explained = Explained { baseline: &baseline, account: &record, target, survey: &survey, plan };
+    let names = Names::read(&keeper, survey.organization.accounts.values()).await;
+    let explained = Explained { baseline: &baseline, account: &record, target, survey: &survey, plan, names };
     match output {
         Output::Json => output::print_json(&explained.to_json()),
         Output::Text => explained.print(),
@@ -75,6 +78,7 @@ struct Explained<'a> {
     target: Target,
     survey: &'a Survey,
     plan: Plan,
+    names: Names,
 }
 
 impl Explained<'_> {
@@ -190,9 +194,14 @@ impl Explained<'_> {
             Some(Decision::Change(change)) => (change.verb(), format!("{} {change}", change.mark())),
             Some(Decision::Held(held)) => {
                 let would = held.would.as_ref().map(|change| format!(" (it would be: {change})"));
-                ("hold", format!("held: {}{}", held.reason, would.unwrap_or_default()))
+                (
+                    "hold",
+                    format!("held [{}]: {}{}", held.reason.code(), held.reason, would.unwrap_or_default()),
+                )
             }
-            Some(Decision::Broken(broken)) => ("broken", format!("broken: {broken}")),
+            Some(Decision::Broken(broken)) => {
+                ("broken", format!("broken [{}]: {}", broken.unusable.code(), broken.unusable))
+            }
             Some(Decision::InSync(in_sync)) => match (&in_sync.enforced, &in_sync.kept) {
                 (Some(_), Some(kept)) => ("in-sync", format!("in sync: {kept}")),
                 (Some(_), None) => ("in-sync", "in sync".to_owned()),
@@ -212,9 +221,9 @@ impl Explained<'_> {
     fn print(&self) {
         let now = Timestamp::now();
         let Target { account, region } = &self.target;
-        let known = self.survey.organization.accounts.get(account);
-        let place = known.map(|account| format!("  {}, {}", account.name, account.path)).unwrap_or_default();
-        output::print(format_args!("{}{place}", paint(HEADING, format_args!("{account}/{region}"))));
+        let name = self.names.of(account).map(|name| format!("  {name}")).unwrap_or_default();
+        let place = self.path().map(|path| format!(", {path}")).unwrap_or_default();
+        output::print(format_args!("{}{name}{place}", paint(HEADING, format_args!("{account}/{region}"))));
         if let Some(state) = self.unknown_state() {
             row("account", &format!("{state}: it is guarded as usual, and nothing is taken away there"));
         }
@@ -260,6 +269,7 @@ impl Explained<'_> {
             "account": account,
             "region": region,
             "path": self.path(),
+            "names": self.names.to_json(),
             "baseline": self.baseline.revision,
             "mode": self.baseline.mode,
             "wanted": {
@@ -277,7 +287,11 @@ impl Explained<'_> {
             "status": { "state": standing, "reason": reason },
             "closed": self.account.closed,
             "leaving_since": self.account.offboarding,
-            "decision": { "kind": decision, "text": text },
+            "decision": {
+                "kind": decision,
+                "code": self.decision().and_then(Decision::code),
+                "text": text,
+            },
         })
     }
 }

@@ -10,6 +10,7 @@ use super::asking::Asking;
 use super::deployed::{self, Aim, Following, Until};
 use super::ending::{self, Done};
 use super::interrupts::Interrupts;
+use super::names::{self, Named};
 use super::output::{self, ADDED, Bar, paint};
 use super::time::Length;
 use super::watch::Watch;
@@ -37,8 +38,8 @@ the baseline says, until --cancel takes the mark away. What others enforce there
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
-    /// The account
-    account: AccountId,
+    /// The account, by its id or its name
+    account: Named<AccountId>,
     /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
     #[arg(long, value_name = "FILE")]
     baseline: Option<BaselineSource>,
@@ -63,16 +64,18 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     durable_ledger(&settings, "offboard")?;
     let keeper = connect(settings).await?;
     let baseline = keeper.baseline().await?;
+    let account = &names::account(&keeper, account).await?;
     let record = keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
     let interrupts = Interrupts::listen()?;
     let offboarding =
-        Offboarding { keeper: &keeper, baseline: &baseline, arguments, record: &record, interrupts };
+        Offboarding { keeper: &keeper, baseline: &baseline, account, arguments, record: &record, interrupts };
     if *cancel { offboarding.cancel(asking).await } else { offboarding.begin(asking).await }
 }
 
 struct Offboarding<'a> {
     keeper: &'a Keeper,
     baseline: &'a Baseline,
+    account: &'a AccountId,
     arguments: &'a Arguments,
     record: &'a AccountRecord,
     interrupts: Interrupts,
@@ -94,7 +97,7 @@ enum After {
 
 impl Offboarding<'_> {
     async fn begin(&self, asking: Asking) -> anyhow::Result<u8> {
-        let account = &self.arguments.account;
+        let account = self.account;
         let member = match self.interrupts.or(self.keeper.placement(account)).await? {
             Some(placement) if placement.account.state.admits_work() => placement.account,
             Some(placement) => {
@@ -165,7 +168,7 @@ impl Offboarding<'_> {
 
     /// An account in which no call works any more: what may be left there is told.
     fn too_late(&self) -> u8 {
-        let account = &self.arguments.account;
+        let account = self.account;
         let left: Vec<&Region> = self.record.regions_of_ours().collect();
         for region in &left {
             output::warning(format_args!(
@@ -187,7 +190,7 @@ impl Offboarding<'_> {
     }
 
     fn print(&self) {
-        let account = &self.arguments.account;
+        let account = self.account;
         if let Some(since) = self.record.offboarding {
             output::print(format_args!("{account} is about to leave since {since}"));
         }
@@ -209,12 +212,12 @@ impl Offboarding<'_> {
 
     /// What to look at: the account, in every Region that the baseline or the record knows.
     fn scope(&self) -> Scope {
-        Scope { accounts: Accounts::one(self.arguments.account.clone()), ..everything() }
+        Scope { accounts: Accounts::one(self.account.clone()), ..everything() }
     }
 
     /// Puts the mark into the ledger, or takes it away.
     async fn mark(&self, leaving: Option<Timestamp>, so_far: &mut Done) -> anyhow::Result<()> {
-        let account = &self.arguments.account;
+        let account = self.account;
         let words = match leaving {
             Some(_) => "is marked as about to leave",
             None => "isn't marked as about to leave any more",
@@ -242,7 +245,7 @@ impl Offboarding<'_> {
         let report = report?;
         report.warnings.iter().for_each(output::warning);
         let told = self.look_again().await?.into_iter().map(|(region, seen)| {
-            let target = Target { account: self.arguments.account.clone(), region };
+            let target = Target { account: self.account.clone(), region };
             let reported = report.targets.get(&target);
             let reason = reported.and_then(TargetReport::reason).map(|reason| format!(": {reason}"));
             let reason = reason.unwrap_or_default();
@@ -268,7 +271,7 @@ impl Offboarding<'_> {
         let step = |step: Step<'_>| bar.step(step);
         let survey = self.interrupts.or(self.keeper.survey(self.baseline, &scope, &step)).await?;
         let own_roles = &self.keeper.settings().own_roles;
-        let account = &self.arguments.account;
+        let account = self.account;
         let records = survey.records;
         let told = survey.observed.into_iter().map(|(target, seen)| {
             // What was adopted may have been handed back meanwhile.
@@ -294,7 +297,7 @@ impl Offboarding<'_> {
         member: &Account,
         so_far: &mut Done,
     ) -> anyhow::Result<BTreeMap<Region, Released>> {
-        let account = &self.arguments.account;
+        let account = self.account;
         let marked = self.keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
         let desired = wanted_in(self.baseline, member, &marked);
         let targets = desired.keys().map(|target| (target.clone(), Until::Looked)).collect();
@@ -337,7 +340,7 @@ impl Offboarding<'_> {
     }
 
     async fn cancel(&self, asking: Asking) -> anyhow::Result<u8> {
-        let account = &self.arguments.account;
+        let account = self.account;
         if self.record.offboarding.is_none() {
             output::note(format_args!("{account} isn't marked as about to leave"));
             if self.arguments.output == Output::Json {

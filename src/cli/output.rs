@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::ending::Ended;
+use super::names::Names;
 use super::{OK, UNTOLD};
 use crate::plan::{Line, Mark};
 use crate::reconcile::Step;
@@ -96,9 +97,29 @@ pub(super) fn error((text, rest): &(String, Vec<String>)) {
     }
 }
 
-/// A line of a plan or report, its mark coloured.
-pub(super) fn line(line: &Line) -> String {
-    let Line { mark, text } = line;
+/// A line of a plan, its mark coloured: with the names of the accounts that it is about, and with the
+/// code of a reason, which is what runbook, metrics and events call it.
+pub(super) fn line(line: &Line, names: &Names) -> String {
+    let Line { mark, text, targets, code } = line;
+    let mut told = String::new();
+    let mut rest = text.as_str();
+    // From left to right: what a name says is looked at by nobody.
+    for target in targets {
+        let id = target.to_string();
+        if let Some((before, after)) = rest.split_once(&id) {
+            told.extend([before, &id, &names.behind(&target.account)]);
+            rest = after;
+        }
+    }
+    let word =
+        [" held: ", " broken: "].into_iter().find_map(|word| rest.split_once(word).map(|it| (word, it)));
+    match (code, word) {
+        (Some(code), Some((word, (before, after)))) => {
+            let word = word.trim_end_matches(": ");
+            told.extend([before, word, " [", code, "]: ", after]);
+        }
+        (_, _) => told.push_str(rest),
+    }
     let style = match mark {
         Mark::Add => ADDED,
         Mark::Alter | Mark::Claim => ALTERED,
@@ -106,7 +127,7 @@ pub(super) fn line(line: &Line) -> String {
         Mark::Would | Mark::Hold => HELD,
         Mark::Broken => BROKEN,
     };
-    format!("{} {text}", paint(style, mark))
+    format!("{} {told}", paint(style, mark))
 }
 
 /// A progress bar on stderr, where that is a terminal and the work takes more than a moment.

@@ -1,13 +1,17 @@
 //! `guardrailctl plan`: what would be done?
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde_json::json;
 
+use super::names::Names;
 use super::output::{self, Bar, QUIET, paint};
-use super::{CHANGES, OK, Output, Target, UNFINISHED, connect, settings};
+use super::{CHANGES, Chosen, OK, Output, Target, UNFINISHED, connect, settings};
 use crate::baseline::Baseline;
+use crate::ids::AccountId;
 use crate::plan::{Counts, Plan};
-use crate::reconcile::Survey;
+use crate::reconcile::{Keeper, Survey};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -24,15 +28,17 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let keeper = connect(settings(arguments.target.baseline.clone())?).await?;
     let baseline = keeper.baseline().await?;
+    let chosen = arguments.target.chosen(&keeper).await?;
     let bar = Bar::new();
-    let survey = keeper.survey(&baseline, &arguments.target.scope(), &|step| bar.step(step)).await?;
+    let survey = keeper.survey(&baseline, &chosen.scope(), &|step| bar.step(step)).await?;
     drop(bar);
+    let shown = Shown::of(&keeper, &baseline, &survey, &chosen).await;
     match arguments.output {
-        Output::Text => print(&baseline, &survey),
-        Output::Json => output::print_json(&to_json(&baseline, &survey)),
+        Output::Text => shown.print(),
+        Output::Json => output::print_json(&shown.to_json()),
     }
     let Counts { to_change, held, broken, .. } = survey.plan.plan().counts();
-    let is_known = survey.is_known();
+    let is_known = shown.is_met() && survey.is_known();
     Ok(if to_change > 0 && arguments.detailed_exit_code {
         CHANGES
     } else if held + broken > 0 || !is_known {
@@ -42,29 +48,12 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     })
 }
 
-/// The plan for people.
-pub(super) fn print(baseline: &Baseline, survey: &Survey) {
-    let plan = survey.plan.plan();
-    for line in plan.lines() {
-        output::print(output::line(&line));
-    }
-    for account in &survey.strangers {
-        output::print(format_args!("! {account} is no member of this organization: not looked at"));
-    }
-    for warning in &survey.warnings {
-        output::warning(warning);
-    }
-    output::print(plan.counts());
-    if let Some(held) = for_approval(plan) {
-        output::print(held);
-        let revision = &baseline.revision;
-        output::print(format_args!("to have that done as well: guardrailctl apply --approve {revision}"));
-    }
-    let identity = format!("plan {} of baseline {}, mode {}", plan.hash(), baseline.revision, baseline.mode);
-    output::print(paint(QUIET, identity));
-    if survey.placing.is_asked() {
-        output::print(paint(QUIET, format_args!("placement auto: {}", survey.placing.record)));
-    }
+/// A plan as it is shown, with the names of accounts and OUs.
+pub(super) struct Shown<'a> {
+    baseline: &'a Baseline,
+    survey: &'a Survey,
+    names: Names,
+    unmet: Vec<String>,
 }
 
 /// What an approval would do besides, in one line.
@@ -74,14 +63,69 @@ fn for_approval(plan: &Plan) -> Option<String> {
     (!held.is_empty()).then(|| format!("held for approval: {}", held.join(", ")))
 }
 
-/// The plan for programs.
-pub(super) fn to_json(baseline: &Baseline, survey: &Survey) -> serde_json::Value {
-    json!({
-        "revision": baseline.revision,
-        "mode": baseline.mode,
-        "plan": survey.plan.plan().to_json(),
-        "strangers": survey.strangers,
-        "warnings": survey.warnings,
-        "placement": super::placement::in_json(baseline, &survey.placing.record),
-    })
+impl<'a> Shown<'a> {
+    /// Looks up the names of what the plan says something about.
+    pub(super) async fn of(
+        keeper: &Keeper,
+        baseline: &'a Baseline,
+        survey: &'a Survey,
+        chosen: &Chosen,
+    ) -> Shown<'a> {
+        let lines = survey.plan.plan().lines();
+        let named = lines.iter().flat_map(|line| &line.targets).map(|target| &target.account);
+        let named: BTreeSet<&AccountId> = named.collect();
+        let accounts = named.into_iter().filter_map(|id| survey.organization.accounts.get(id));
+        let names = Names::read(keeper, accounts).await;
+        Shown { baseline, survey, names, unmet: chosen.unmet(baseline, survey) }
+    }
+
+    /// Whether something can be said of all that was asked for.
+    pub(super) fn is_met(&self) -> bool {
+        self.unmet.is_empty() && self.survey.strangers.is_empty()
+    }
+
+    /// The plan for people.
+    pub(super) fn print(&self) {
+        let Shown { baseline, survey, names, unmet } = self;
+        let plan = survey.plan.plan();
+        for line in plan.lines() {
+            output::print(output::line(&line, names));
+        }
+        for account in &survey.strangers {
+            output::print(format_args!("! {account} is no member of this organization: not looked at"));
+        }
+        for unmet in unmet {
+            output::print(format_args!("! {unmet}"));
+        }
+        for warning in &survey.warnings {
+            output::warning(warning);
+        }
+        output::print(plan.counts());
+        if let Some(held) = for_approval(plan) {
+            output::print(held);
+            let revision = &baseline.revision;
+            output::print(format_args!("to have that done as well: guardrailctl apply --approve {revision}"));
+        }
+        let identity =
+            format!("plan {} of baseline {}, mode {}", plan.hash(), baseline.revision, baseline.mode);
+        output::print(paint(QUIET, identity));
+        if survey.placing.is_asked() {
+            output::print(paint(QUIET, format_args!("placement auto: {}", survey.placing.record)));
+        }
+    }
+
+    /// The plan for programs.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        let Shown { baseline, survey, names, unmet } = self;
+        json!({
+            "revision": baseline.revision,
+            "mode": baseline.mode,
+            "plan": survey.plan.plan().to_json(),
+            "names": names.to_json(),
+            "strangers": survey.strangers,
+            "unmet": unmet,
+            "warnings": survey.warnings,
+            "placement": super::placement::in_json(baseline, &survey.placing.record),
+        })
+    }
 }

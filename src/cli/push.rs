@@ -12,8 +12,8 @@ use super::asking::Asking;
 use super::ending::{Done, Ended};
 use super::interrupts::Interrupts;
 use super::output::{self, ADDED, Bar, HEADING, Spinner, paint};
-use super::plan::{print, to_json};
-use super::{OK, Output, UNFINISHED, USAGE, Unfit, connect, settings};
+use super::plan::Shown;
+use super::{Chosen, OK, Output, UNFINISHED, USAGE, Unfit, connect, settings};
 use crate::baseline::{Baseline, Problem, Revision, Severity};
 use crate::cloud::{Parameter, STANDARD_BYTES};
 use crate::failure::Failure;
@@ -95,6 +95,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         // As the planner will count it.
         Some(_) | None => counted(&keeper, &new).await?,
     };
+    let shown = match &survey {
+        Some(survey) => Some(Shown::of(&keeper, &new, survey, &Chosen::default()).await),
+        None => None,
+    };
     let push = Push {
         file: &origin,
         name: &name,
@@ -103,7 +107,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         text: &text,
         extent,
         problems: &problems,
-        survey: survey.as_ref(),
+        shown: shown.as_ref(),
         output: *output,
     };
     push.print();
@@ -214,7 +218,7 @@ struct Push<'a> {
     text: &'a str,
     extent: Extent,
     problems: &'a [Problem],
-    survey: Option<&'a Survey>,
+    shown: Option<&'a Shown<'a>>,
     output: Output,
 }
 
@@ -266,7 +270,7 @@ impl Push<'_> {
         if self.output == Output::Json {
             return;
         }
-        let Push { file, name, new, present, text, extent, problems, survey, output: _ } = self;
+        let Push { file, name, new, present, text, extent, problems, shown, output: _ } = self;
         problems.iter().for_each(|problem| output::note(format_args!("{file}:{problem}")));
         let instead = match present {
             Some(Parameter { text, version }) => {
@@ -276,8 +280,8 @@ impl Push<'_> {
         };
         let heading = format!("Baseline {} of {file}, for {name}, {instead}:", new.revision);
         output::print(paint(HEADING, heading));
-        if let Some(survey) = survey {
-            print(new, survey);
+        if let Some(shown) = shown {
+            shown.print();
         }
         let bytes = text.len();
         let tier = if bytes > STANDARD_BYTES { "advanced" } else { "standard" };
@@ -301,7 +305,7 @@ impl Push<'_> {
             "extent": self.extent,
             "limits": approve::in_json(self.new.limits),
             "within_limits": self.is_within(),
-            "planned": self.survey.map(|survey| to_json(self.new, survey)),
+            "planned": self.shown.map(Shown::to_json),
             "problems": self.problems,
         })
     }

@@ -12,6 +12,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use super::names::{self, Named, Names};
 use super::output::{self, Spinner};
 use super::time::{Length, Moment};
 use super::{OK, UNFINISHED, connect, durable_ledger, settings};
@@ -44,12 +45,12 @@ pub(super) struct Arguments {
     /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
     #[arg(long, value_name = "FILE")]
     baseline: Option<BaselineSource>,
-    /// Only this account; may be given several times
-    #[arg(long, value_name = "ID")]
-    account: Vec<AccountId>,
-    /// Only accounts under this OU or root; may be given several times
-    #[arg(long, value_name = "ID")]
-    ou: Vec<ParentId>,
+    /// Only this account, by its id or its name; may be given several times
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Vec<Named<AccountId>>,
+    /// Only accounts under this OU or root, by its id or its name; may be given several times
+    #[arg(long, value_name = "OU")]
+    ou: Vec<Named<ParentId>>,
     /// Only this Region; may be given several times
     #[arg(long, value_name = "CODE")]
     region: Vec<Region>,
@@ -116,7 +117,14 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let mut summary = Summary::new(limits, arguments.by);
     let mut lines = Lines::begin(arguments.output);
     let spinner = Spinner::new("accounts");
-    let reading = Reading { keeper: &keeper, baseline: &baseline, arguments, criteria };
+    let reading = Reading {
+        keeper: &keeper,
+        baseline: &baseline,
+        arguments,
+        accounts: names::accounts(&keeper, &arguments.account).await?,
+        units: names::units(&keeper, &arguments.ou).await?,
+        criteria,
+    };
     let read = reading
         .read(
             &mut |told| {
@@ -142,13 +150,15 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let good = done.is_good() && is_present && read.problems.is_empty() && !waits;
     match arguments.output {
         Form::Text => {
-            done.print(now, &baseline, arguments);
+            let names = done.listed_names().and_units(&keeper, done.listed_units()).await;
+            done.print(now, &baseline, arguments, &names);
             if let Some(placement) = &placement {
                 output::print(output::paint(output::QUIET, format_args!("placement auto: {placement}")));
             }
         }
         Form::Json => {
-            let mut summary = done.to_json(criteria, &baseline, rollout.as_ref(), &read, good);
+            let names = Names::default().and_units(&keeper, done.units.clone()).await;
+            let mut summary = done.to_json(criteria, &baseline, rollout.as_ref(), &read, good, &names);
             summary["placement"] = serde_json::json!(placement);
             let listed = openings.iter().map(|(resource, found)| (resource.to_string(), found));
             summary["openings"] = serde_json::json!(listed.collect::<BTreeMap<_, _>>());

@@ -66,14 +66,17 @@ impl Held {
 
     pub(super) fn line(&self, target: &Target) -> Line {
         let Some(change) = &self.would else {
-            return Line { mark: Mark::Hold, text: format!("{target} held: {}", self.reason) };
+            let line = Line::new(Mark::Hold, format!("{target} held: {}", self.reason));
+            return line.of([target.clone()]).because(self.reason.code());
         };
         // A replacement is written as two versions and an arrow, the others with their verb.
         let verb = if matches!(change, Change::Replace { .. }) { "would replace" } else { "would" };
         let would = format!("{verb} {}", change.without_target());
         match self.only_audited() {
-            Some(_) => Line { mark: Mark::Would, text: format!("{target} {would}") },
-            None => Line { mark: Mark::Hold, text: format!("{target} held, {would}: {}", self.reason) },
+            Some(_) => Line::new(Mark::Would, format!("{target} {would}")).of([target.clone()]),
+            None => Line::new(Mark::Hold, format!("{target} held, {would}: {}", self.reason))
+                .of([target.clone()])
+                .because(self.reason.code()),
         }
     }
 }

@@ -52,6 +52,13 @@ impl fmt::Display for Broken {
     }
 }
 
+impl BrokenGuardrail {
+    /// The targets that its line names.
+    pub fn listed(&self) -> &[Target] {
+        &self.targets[..self.targets.len().min(LISTED_AT_MOST)]
+    }
+}
+
 impl fmt::Display for BrokenGuardrail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let BrokenGuardrail { guardrail, version, reason, targets } = self;

@@ -1,6 +1,6 @@
 //! Short stable names for why something is held: for metrics, events, and whatever compares two looks.
 
-use super::HoldReason;
+use super::{HoldReason, LeaveReason};
 
 impl HoldReason {
     /// A short stable name. What a call was refused for is a part of it: a role that isn't there yet and
@@ -29,6 +29,18 @@ impl HoldReason {
             HoldReason::TooManyUnusable { .. } => "too_many_unusable".to_owned(),
             HoldReason::Unguarded { .. } => "unguarded".to_owned(),
             HoldReason::Interrupted => "interrupted".to_owned(),
+        }
+    }
+}
+
+impl LeaveReason {
+    /// A short stable name, as it is stored.
+    pub fn code(self) -> &'static str {
+        match self {
+            LeaveReason::Unassigned => "unassigned",
+            LeaveReason::Excluded => "excluded",
+            LeaveReason::Foreign => "foreign",
+            LeaveReason::Unreadable => "unreadable",
         }
     }
 }

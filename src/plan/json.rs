@@ -28,12 +28,14 @@ impl Plan {
                     Decision::InSync(InSync { kept: Some(kept), .. }) => ("in-sync", Some(kept.to_string())),
                     Decision::InSync(_) => return None,
                 };
+                let code = decision.code();
                 let (from, to) = decision.sides();
                 Some(json!({
                     "account": target.account,
                     "region": target.region,
                     "decision": word,
                     "reason": reason,
+                    "code": code,
                     "wanted": decision.wanted(),
                     "from": from,
                     "to": to,
@@ -82,6 +84,16 @@ impl Decision {
             | Decision::InSync(_)
             | Decision::LeftAlone(_)
             | Decision::Broken(_) => None,
+        }
+    }
+
+    /// Why nothing is done, as metrics and events call it.
+    pub fn code(&self) -> Option<String> {
+        match self {
+            Decision::Held(held) => Some(held.reason.code()),
+            Decision::Broken(broken) => Some(broken.unusable.code()),
+            Decision::LeftAlone(left) => Some(left.reason.code().to_owned()),
+            Decision::Change(_) | Decision::InSync(_) => None,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::ids::Target;
+
 /// The first character of a line: what kind of decision it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
@@ -40,13 +42,34 @@ impl fmt::Display for Mark {
 pub struct Line {
     /// Its kind.
     pub mark: Mark,
-    /// The rest of it.
+    /// The rest of it. Where it is about targets, it begins with them.
     pub text: String,
+    /// The targets that it names.
+    pub targets: Vec<Target>,
+    /// Why nothing is done, as metrics and events call it.
+    pub code: Option<String>,
+}
+
+impl Line {
+    pub(super) fn new(mark: Mark, text: impl Into<String>) -> Line {
+        Line { mark, text: text.into(), targets: Vec::new(), code: None }
+    }
+
+    /// The line, about these targets.
+    pub(super) fn of(mut self, targets: impl IntoIterator<Item = Target>) -> Line {
+        self.targets.extend(targets);
+        self
+    }
+
+    /// The line, with the reason's code.
+    pub(super) fn because(self, code: String) -> Line {
+        Line { code: Some(code), ..self }
+    }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { mark, text } = self;
+        let Line { mark, text, targets: _, code: _ } = self;
         write!(f, "{mark} {text}")
     }
 }

@@ -145,28 +145,31 @@ impl PolicyDecision {
             PolicyAction::Granted => {}
             PolicyAction::Change(change) => {
                 let change = Change::Policy(change.clone());
-                lines.push(Line { mark: change.mark(), text: change.to_string() });
+                lines.push(Line::new(change.mark(), change.to_string()));
             }
             PolicyAction::Held(reason) => {
-                lines.push(Line { mark: Mark::Hold, text: format!("{resource} held: {reason}") });
+                lines
+                    .push(Line::new(Mark::Hold, format!("{resource} held: {reason}")).because(reason.code()));
             }
         }
         let warnings = openings.iter().map(|finding| format!("{resource} is open: {finding}"));
-        lines.extend(warnings.map(|text| Line { mark: Mark::Hold, text }));
+        lines.extend(warnings.map(|text| Line::new(Mark::Hold, text)));
         lines
     }
 
     pub(super) fn to_json(&self, resource: &Resource) -> serde_json::Value {
         let PolicyDecision { action, openings, instead } = self;
-        let (decision, reason) = match action {
+        let (decision, held) = match action {
             PolicyAction::Granted => ("granted", None),
             PolicyAction::Change(change) => (Change::Policy(change.clone()).verb(), None),
-            PolicyAction::Held(reason) => ("hold", Some(reason.to_string())),
+            PolicyAction::Held(reason) => ("hold", Some(reason)),
         };
+        let reason = held.map(ToString::to_string);
         json!({
             "resource": resource,
             "decision": decision,
             "reason": reason,
+            "code": held.map(HoldReason::code),
             "openings": openings.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "instead": (!openings.is_empty() || reason.is_some()).then(|| instead.text()),
         })

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::claim::maker;
 use super::{
-    BrokenGuardrail, Change, Decision, FollowUp, Held, HoldReason, InSync, LeaveReason, Line, Mark,
+    Broken, BrokenGuardrail, Change, Decision, FollowUp, Held, HoldReason, InSync, LeaveReason, Line, Mark,
     Ownership, Plan, PolicyChange, Purpose, broken_guardrails,
 };
 use crate::baseline::GuardrailKey;
@@ -33,26 +33,28 @@ impl Plan {
         let handed_back = self
             .handed_back
             .iter()
-            .map(|(target, handed_back)| Line { mark: Mark::Claim, text: format!("{target} {handed_back}") });
-        let unknown = self.unknown_states.iter().map(|(account, state)| Line {
-            mark: Mark::Hold,
-            text: format!("{account} is {state}: it is guarded as usual, and nothing is taken away there"),
+            .map(|(target, handed_back)| (target, format!("{target} {handed_back}")))
+            .map(|(target, text)| Line::new(Mark::Claim, text).of([target.clone()]));
+        let unknown = self.unknown_states.iter().map(|(account, state)| {
+            let told = format!("{account} is {state}: it is guarded as usual, and nothing is taken away there");
+            Line::new(Mark::Hold, told)
         });
         unknown
             .chain(policies)
             .chain(handed_back)
-            .chain(self.decisions.iter().filter_map(|(target, decision)| {
-                match decision {
-                    Decision::Change(change) => Some(Line { mark: change.mark(), text: change.to_string() }),
-                    Decision::Held(held) => Some(self.held_line(target, held)),
-                    Decision::Broken(_) => broken
-                        .get(target)
-                        .map(|guardrail| Line { mark: Mark::Broken, text: guardrail.to_string() }),
-                    Decision::InSync(InSync { kept: Some(kept), .. }) if kept.would_adopt => {
-                        Some(Line { mark: Mark::Claim, text: format!("{target} in sync: {kept}") })
-                    }
-                    Decision::InSync(_) | Decision::LeftAlone(_) => None,
+            .chain(self.decisions.iter().filter_map(|(target, decision)| match decision {
+                Decision::Change(change) => {
+                    Some(Line::new(change.mark(), change.to_string()).of([target.clone()]))
                 }
+                Decision::Held(held) => Some(self.held_line(target, held)),
+                Decision::Broken(Broken { unusable, .. }) => broken.get(target).map(|guardrail| {
+                    let line = Line::new(Mark::Broken, guardrail.to_string());
+                    line.of(guardrail.listed().iter().cloned()).because(unusable.code())
+                }),
+                Decision::InSync(InSync { kept: Some(kept), .. }) if kept.would_adopt => {
+                    Some(Line::new(Mark::Claim, format!("{target} in sync: {kept}")).of([target.clone()]))
+                }
+                Decision::InSync(_) | Decision::LeftAlone(_) => None,
             }))
             .collect()
     }
@@ -61,7 +63,7 @@ impl Plan {
     fn held_line(&self, target: &Target, held: &Held) -> Line {
         match self.follow_up(held) {
             Some(FollowUp::Granted { change, .. }) => {
-                Line { mark: change.mark(), text: format!("{change}, after the grant") }
+                Line::new(change.mark(), format!("{change}, after the grant")).of([target.clone()])
             }
             _ => held.line(target),
         }

@@ -3,19 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::stream::{self, StreamExt};
+
 use super::owner::{Needs, policies};
 use super::swept::recorded;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::cloud::Cloud;
 use crate::desired::{Desired, Wanted, desired};
-use crate::ids::{AccountId, GuardrailVersion, KmsKeyArn, Region, Target};
+use crate::failure::Failure;
+use crate::ids::{AccountId, GuardrailVersion, KmsKeyArn, ParentId, Region, Target};
 use crate::organization::Organization;
 use crate::plan::PolicyDecision;
 use crate::record::Records;
 use crate::resolved::{Catalog, Unusable};
 use crate::resource_policy::Resource;
 use crate::trigger::Regions;
+
+/// How many OUs are asked about at a time.
+const UNITS_AT_A_TIME: usize = 4;
 
 /// What an account's callers would have to be allowed in one Region.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +42,20 @@ impl Keeper {
     /// The way to AWS.
     pub fn cloud(&self) -> &Cloud {
         &self.cloud
+    }
+
+    /// The names of OUs, a call for each.
+    ///
+    /// # Errors
+    /// When Organizations doesn't tell all of them.
+    pub async fn unit_names(&self, units: BTreeSet<ParentId>) -> Result<BTreeMap<ParentId, String>, Stopped> {
+        let organizations = self.cloud.organizations();
+        let names = units.into_iter().filter(|unit| !unit.is_root()).map(|unit| {
+            let organizations = organizations.clone();
+            async move { Ok((unit.clone(), organizations.unit_name(&unit).await?)) }
+        });
+        let names: Vec<Result<_, Failure>> = stream::iter(names).buffered(UNITS_AT_A_TIME).collect().await;
+        names.into_iter().collect::<Result<_, _>>().map_err(Stopped::OrganizationUnreadable)
     }
 
     /// Looks up every guardrail of the baseline, and what its resource policy needs.

@@ -88,6 +88,7 @@ impl Report {
                     "change": report.change(),
                     "enforced": report.enforced(),
                     "reason": report.reason(),
+                    "code": report.code(),
                     "worth_waiting": report.is_worth_waiting(),
                 })
             })

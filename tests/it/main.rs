@@ -29,6 +29,7 @@ mod hub;
 mod keys;
 mod ledger;
 mod loops;
+mod names;
 mod organization;
 mod outcomes;
 mod placing;

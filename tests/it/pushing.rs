@@ -55,12 +55,12 @@ async fn a_baseline_is_pushed_acted_on_and_taken_back() {
         &ran.without_hash(),
         expect![[r#"
         Baseline 84c0f3cb2b5b1f13 of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 560ff8d292ea350e, version 1:
-        ~ 111111111111/eu-west-1 corporate:1 => corporate:2 (weaker)
-        ~ 222222222222/eu-west-1 corporate:1 => corporate:2 (weaker)
-        ~ 300000000001/eu-west-1 corporate:1 => corporate:2 (weaker)
-        ~ 300000000002/eu-west-1 corporate:1 => corporate:2 (weaker)
-        ~ 300000000003/eu-west-1 corporate:1 => corporate:2 (weaker)
-        ~ 300000000004/eu-west-1 corporate:1 => corporate:2 (weaker)
+        ~ 111111111111/eu-west-1 (management) corporate:1 => corporate:2 (weaker)
+        ~ 222222222222/eu-west-1 (guardrail-owner) corporate:1 => corporate:2 (weaker)
+        ~ 300000000001/eu-west-1 (Workload/payments) corporate:1 => corporate:2 (weaker)
+        ~ 300000000002/eu-west-1 (Workload/shipping) corporate:1 => corporate:2 (weaker)
+        ~ 300000000003/eu-west-1 (Workload/search) corporate:1 => corporate:2 (weaker)
+        ~ 300000000004/eu-west-1 (Workload/support) corporate:1 => corporate:2 (weaker)
         6 to change, 0 held, 1 in sync, 1 account skipped
         plan HASH of baseline 84c0f3cb2b5b1f13, mode sync
         285 bytes: a parameter of the standard tier holds it
@@ -103,12 +103,12 @@ async fn one_over_its_limits_waits_for_approval() {
         &ran.without_hash(),
         expect![[r#"
         Baseline 7fa477461d715ed9 of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 560ff8d292ea350e, version 1:
-        ~ 111111111111/eu-west-1 corporate:1 => corporate:2 (weaker)
-        ~ 222222222222/eu-west-1 corporate:1 => corporate:2 (weaker)
-        ~ 300000000001/eu-west-1 corporate:1 => corporate:2 (weaker)
-        ~ 300000000002/eu-west-1 corporate:1 => corporate:2 (weaker)
-        ~ 300000000003/eu-west-1 corporate:1 => corporate:2 (weaker)
-        ~ 300000000004/eu-west-1 corporate:1 => corporate:2 (weaker)
+        ~ 111111111111/eu-west-1 (management) corporate:1 => corporate:2 (weaker)
+        ~ 222222222222/eu-west-1 (guardrail-owner) corporate:1 => corporate:2 (weaker)
+        ~ 300000000001/eu-west-1 (Workload/payments) corporate:1 => corporate:2 (weaker)
+        ~ 300000000002/eu-west-1 (Workload/shipping) corporate:1 => corporate:2 (weaker)
+        ~ 300000000003/eu-west-1 (Workload/search) corporate:1 => corporate:2 (weaker)
+        ~ 300000000004/eu-west-1 (Workload/support) corporate:1 => corporate:2 (weaker)
         6 to change, 0 held, 1 in sync, 1 account skipped
         plan HASH of baseline 7fa477461d715ed9, mode sync
         334 bytes: a parameter of the standard tier holds it

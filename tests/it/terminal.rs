@@ -58,7 +58,7 @@ async fn a_plan_names_the_baselines_version_beside_a_copys_own() {
     check(
         &ran.without_hash().replace(&copy, "COPY"),
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2 by the account's copy COPY:1
+        + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2 by the account's copy COPY:1
         1 to change, 0 held, 0 in sync
         plan HASH of baseline 9f1091505bbcb64c, mode sync
         exit 0
@@ -68,7 +68,7 @@ async fn a_plan_names_the_baselines_version_beside_a_copys_own() {
     check(
         &ran.out.replace(&copy, "COPY"),
         expect![[r#"
-        300000000001/eu-west-1  payments, o-exampleorgid/r-exam/ou-exam-workload/
+        300000000001/eu-west-1  Workload/payments, o-exampleorgid/r-exam/ou-exam-workload/
         wanted    corporate:2, by the assignment of 300000000001 (line 12)
         seen      nothing enforced
         ours      nothing is recorded

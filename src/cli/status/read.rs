@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Arguments;
 use super::target::Told;
 use crate::baseline::Baseline;
-use crate::ids::{AccountId, Region, Target};
+use crate::cli::names::shown;
+use crate::cli::outside;
+use crate::ids::{AccountId, ParentId, Region, Target};
 use crate::organization::{Account, Organization};
 use crate::reconcile::{Keeper, Stopped};
 use crate::record::AccountRecord;
@@ -16,6 +18,10 @@ pub(super) struct Reading<'a> {
     pub(super) keeper: &'a Keeper,
     pub(super) baseline: &'a Baseline,
     pub(super) arguments: &'a Arguments,
+    /// The accounts that were named; none for all.
+    pub(super) accounts: Vec<AccountId>,
+    /// The OUs that were named; none for all.
+    pub(super) units: Vec<ParentId>,
     pub(super) criteria: Criteria<'a>,
 }
 
@@ -46,15 +52,21 @@ impl Reading<'_> {
     pub(super) async fn read(&self, tell: &mut dyn FnMut(Told), step: &dyn Fn()) -> Result<Read, Stopped> {
         let mut read = Read::default();
         let mut told = 0_usize;
+        let mut regions = BTreeSet::new();
         let mut counting = |one: Told| {
             told += 1;
+            regions.insert(one.target.region.clone());
             tell(one);
         };
-        if self.arguments.account.is_empty() {
+        if self.accounts.is_empty() {
             self.everybody(&mut read, &mut counting, step).await?;
         } else {
             self.named(&mut read, &mut counting).await?;
         }
+        let named = self.baseline.regions();
+        let unknown = self.arguments.region.iter();
+        let unknown = unknown.filter(|region| !named.contains(region) && !regions.contains(region));
+        read.problems.extend(unknown.map(|region| outside(self.baseline, region)));
         if told == 0 && read.problems.is_empty() {
             read.problems.push("there is no such target: nothing can be said".to_owned());
         }
@@ -62,7 +74,7 @@ impl Reading<'_> {
     }
 
     async fn named(&self, read: &mut Read, tell: &mut dyn FnMut(Told)) -> Result<(), Stopped> {
-        let known = self.keeper.ledger().accounts(&self.arguments.account).await?;
+        let known = self.keeper.ledger().accounts(&self.accounts).await?;
         for (id, record) in &known {
             let membership = match self.arguments.recorded {
                 true => recorded(id, record),
@@ -136,7 +148,7 @@ impl Reading<'_> {
     fn look_for_ous(&self, organization: &Organization, read: &mut Read) {
         let parents: BTreeSet<_> =
             organization.accounts.values().flat_map(|account| account.path.parents()).collect();
-        for ou in self.arguments.ou.iter().filter(|ou| !parents.contains(ou)) {
+        for ou in self.units.iter().filter(|ou| !parents.contains(ou)) {
             read.problems.push(format!("no account stands under {ou}"));
         }
     }
@@ -154,7 +166,7 @@ impl Reading<'_> {
             Membership::Gone | Membership::Unknown => record.path().cloned(),
         };
         let under = |ou| path.as_ref().is_some_and(|path| path.parents().contains(ou));
-        if !self.arguments.ou.is_empty() && !self.arguments.ou.iter().any(under) {
+        if !self.units.is_empty() && !self.units.iter().any(under) {
             return;
         }
         if record.offboarding.is_some() {
@@ -201,6 +213,10 @@ impl Reading<'_> {
                 }
             }
             Membership::Member(account) => {
+                if self.accounts.contains(id) {
+                    let Account { name, state, .. } = account;
+                    read.problems.push(format!("{id} ({}) is {state}: no call can work there", shown(name)));
+                }
                 *read.skipped.entry(account.state.to_string()).or_default() += 1;
                 behind(&format!("the account is {}", account.state), &mut tell);
             }

@@ -1,7 +1,7 @@
 //! What all targets come to: counts, the oldest look, and the worst of them.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,10 +10,12 @@ use super::read::Read;
 use super::target::{Told, spoils};
 use super::{Arguments, By, Counts};
 use crate::baseline::Baseline;
+use crate::cli::names::Names;
 use crate::cli::output::{self, ADDED, ALTERED, BROKEN, HEADING, HELD, QUIET, paint};
 use crate::cli::time::Age;
-use crate::ids::Target;
+use crate::ids::{ParentId, Target};
 use crate::limits::Rollout;
+use crate::organization::OrgPath;
 use crate::status::{Criteria, Standing};
 
 /// What was told so far. Of the targets, only so many of the worst are held as are listed.
@@ -30,9 +32,19 @@ pub(super) struct Summary {
     accounts: BTreeMap<String, usize>,
     unknown_states: BTreeMap<String, usize>,
     leaving: usize,
+    /// The OUs that accounts stand in.
+    pub(super) units: BTreeSet<ParentId>,
 }
 
-type Listed = (Standing, Target, Reverse<Option<Timestamp>>, Option<String>);
+type Listed = (Standing, Target, Reverse<Option<Timestamp>>, Option<String>, Particulars);
+
+/// What is printed of a listed target besides.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Particulars {
+    name: Option<String>,
+    path: Option<OrgPath>,
+    code: Option<String>,
+}
 
 impl Summary {
     pub(super) fn new(limit: usize, by: Option<By>) -> Summary {
@@ -48,6 +60,7 @@ impl Summary {
             accounts: BTreeMap::new(),
             unknown_states: BTreeMap::new(),
             leaving: 0,
+            units: BTreeSet::new(),
         }
     }
 
@@ -64,6 +77,7 @@ impl Summary {
         if let Some(group) = group {
             *self.groups.entry(group).or_default().entry(told.standing).or_default() += 1;
         }
+        self.units.extend(unit_of(told.path.as_ref()).cloned());
         let checked = told.checked_at();
         if let Some(at) = checked
             && told.standing != Standing::LeftBehind
@@ -73,7 +87,9 @@ impl Summary {
         }
         if listed {
             self.selected += 1;
-            self.listed.push((told.standing, told.target, Reverse(checked), told.reason));
+            let code = told.code();
+            let particulars = Particulars { name: told.name, path: told.path, code };
+            self.listed.push((told.standing, told.target, Reverse(checked), told.reason, particulars));
             if self.listed.len() > self.limit {
                 self.listed.pop();
                 self.unlisted += 1;
@@ -89,12 +105,34 @@ impl Summary {
         self
     }
 
+    /// The names of the accounts that are listed.
+    pub(super) fn listed_names(&self) -> Names {
+        let mut names = Names::default();
+        for (_, target, _, _, Particulars { name, path, .. }) in &self.listed {
+            if let Some(name) = name {
+                names.add(&target.account, name, path.as_ref());
+            }
+        }
+        names
+    }
+
+    /// The OUs that are printed: those of listed accounts, or all where targets are counted by them.
+    pub(super) fn listed_units(&self) -> BTreeSet<ParentId> {
+        match self.by {
+            Some(By::Ou) => self.units.clone(),
+            Some(By::Account | By::Region) | None => {
+                let paths = self.listed.iter().map(|(.., particulars)| particulars.path.as_ref());
+                paths.filter_map(unit_of).cloned().collect()
+            }
+        }
+    }
+
     /// Whether there are targets, and each of them is known, good and fresh.
     pub(super) fn is_good(&self) -> bool {
         !self.counts.is_empty() && !self.counts.keys().any(|standing| spoils(*standing))
     }
 
-    pub(super) fn print(self, now: Timestamp, baseline: &Baseline, arguments: &Arguments) {
+    pub(super) fn print(self, now: Timestamp, baseline: &Baseline, arguments: &Arguments, names: &Names) {
         let total: usize = self.counts.values().sum();
         output::print(paint(HEADING, plural(total, "target")));
         for (standing, count) in &self.counts {
@@ -123,12 +161,13 @@ impl Summary {
                 .iter()
                 .map(|(standing, count)| painted(*standing, &format!("{count} {standing}")))
                 .collect();
+            let group = group.parse().map_or_else(|_| group.clone(), |unit| names.unit(&unit));
             output::print(format_args!("{group}  {}", counts.join(", ")));
         }
         let particular = arguments.asks_for_particulars();
         let mut good = 0;
         let mut first = true;
-        for (standing, target, Reverse(checked), reason) in self.listed.into_sorted_vec() {
+        for (standing, target, Reverse(checked), reason, particulars) in self.listed.into_sorted_vec() {
             if standing.is_good() && !particular {
                 good += 1;
                 continue;
@@ -141,7 +180,10 @@ impl Summary {
             let reason = reason.unwrap_or_default();
             let rest = format!("{age}{reason}");
             let rest = rest.trim_end_matches(": ");
-            output::print(format_args!("{} {target}  {rest}", painted(standing, &format!("{standing:<11}"))));
+            let name = names.behind(&target.account);
+            let code = particulars.code.map(|code| format!("[{code}] ")).unwrap_or_default();
+            let standing = painted(standing, &format!("{standing:<11}"));
+            output::print(format_args!("{standing} {target}{name}  {code}{rest}"));
         }
         // What was dropped is no worse than what is listed.
         let unlisted = match particular {
@@ -166,6 +208,7 @@ impl Summary {
         rollout: Option<&Rollout>,
         read: &Read,
         good: bool,
+        names: &Names,
     ) -> Value {
         let in_json = |counts: &Counts| -> Value {
             counts.iter().map(|(standing, count)| (standing.code().to_owned(), json!(count))).collect()
@@ -190,8 +233,14 @@ impl Summary {
             "mode": baseline.mode,
             "rollout": rollout,
             "problems": read.problems,
+            "ous": names.units_in_json(),
         })
     }
+}
+
+/// The OU, or the root, that an account stands in.
+fn unit_of(path: Option<&OrgPath>) -> Option<&ParentId> {
+    path.and_then(|path| path.parents().last())
 }
 
 fn plural(count: usize, what: &str) -> String {

@@ -104,6 +104,12 @@ impl Told {
         self.record.checked.as_ref().map(|checked| checked.at)
     }
 
+    /// Why, as metrics and events call it: of the last look, where its words are told, too.
+    pub(super) fn code(&self) -> Option<String> {
+        let checked = self.record.checked.as_ref()?;
+        checked.code.clone().filter(|_| self.reason == checked.reason)
+    }
+
     fn enforced(&self) -> Option<String> {
         let seen = self.record.seen.as_ref()?;
         Some(seen.enforcement.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string))
@@ -121,6 +127,7 @@ impl Told {
             "region": self.target.region,
             "state": self.standing.code(),
             "reason": self.reason,
+            "code": self.code(),
             "last_state": checked.as_ref().map(|checked| checked.state),
             "checked_at": self.checked_at(),
             "checked_age_seconds": age(self.checked_at()),
@@ -140,7 +147,7 @@ impl Told {
 
     /// The names of the fields of [`Told::to_csv`].
     pub(super) const CSV_HEAD: &'static str = "account,name,path,region,state,reason,last_state,checked_at,\
-         checked_age_seconds,baseline,wanted,enforced,seen_at,ours";
+         checked_age_seconds,baseline,wanted,enforced,seen_at,ours,code";
 
     pub(super) fn to_csv(&self, now: Timestamp) -> String {
         let Record { ours, seen, checked, .. } = &self.record;
@@ -160,6 +167,7 @@ impl Told {
             self.enforced().unwrap_or_default(),
             text(seen.as_ref().map(|seen| &seen.at as &dyn fmt::Display)),
             ours.is_some().to_string(),
+            self.code().unwrap_or_default(),
         ];
         fields.map(|field| quoted(&field)).join(",")
     }

@@ -6,9 +6,9 @@ use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::Inspector;
 use crate::cloud::Organizations;
-use crate::cloud::error::{failure, is_missing};
+use crate::cloud::error::{failure, is_missing, shortened};
 use crate::failure::{Category, Failure};
-use crate::ids::AccountId;
+use crate::ids::{AccountId, ParentId};
 
 /// A queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,20 @@ impl Organizations {
         let answer = answer.map_err(|error| failure("DescribeOrganization", &error))?;
         let features = answer.organization().and_then(|organization| organization.feature_set());
         Ok(features.map_or_else(|| "none that AWS tells".to_owned(), |features| features.as_str().to_owned()))
+    }
+
+    /// The name of an OU.
+    ///
+    /// # Errors
+    /// When Organizations doesn't tell.
+    pub async fn unit_name(&self, unit: &ParentId) -> Result<String, Failure> {
+        const OPERATION: &str = "DescribeOrganizationalUnit";
+        // Its rate isn't published; that of the slowest reads is.
+        self.paces.list_parents.turn().await;
+        let answer = self.client.describe_organizational_unit().organizational_unit_id(unit.as_str());
+        let answer = answer.send().await.map_err(|error| failure(OPERATION, &error))?;
+        let name = answer.organizational_unit().and_then(|unit| unit.name()).map(shortened);
+        name.ok_or_else(|| Failure::transient(OPERATION, "the answer leaves out Name"))
     }
 
     /// The services that an account is a delegated administrator for.
