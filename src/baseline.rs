@@ -19,6 +19,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use self::membership::NamedIds;
 pub use self::problem::{InvalidBaseline, Problem, Severity};
 use self::problem::{Place, Problems};
 use crate::enforcement::{Guarding, Models};

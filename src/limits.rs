@@ -13,7 +13,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::baseline::{Limits, Revision};
+use crate::baseline::{Limits, NamedIds, Revision};
 use crate::enforcement::Drift;
 use crate::ids::Target;
 use crate::organization::OrgPath;
@@ -43,6 +43,9 @@ pub struct Rollout {
     /// What accounts that moved in the tree had replaced and released under it, once it was approved.
     #[serde(default)]
     pub moved: Moved,
+    /// The ids that it names and for which no account was found when it was counted.
+    #[serde(default)]
+    pub names_nobody: NamedIds,
     /// How often a person approved it. A revision within its limits is approved without one.
     #[serde(default)]
     pub approvals: u32,
@@ -65,15 +68,21 @@ const MOVES_COUNTED_SECONDS: u64 = 24 * 3600;
 impl Rollout {
     /// A revision that nobody has seen before.
     pub fn new(revision: Revision) -> Rollout {
-        let (done, moved) = (Extent::default(), Moved::default());
-        Rollout { revision, approved: false, done, counted: None, moved, approvals: 0 }
+        let (done, moved, names_nobody) = (Extent::default(), Moved::default(), NamedIds::default());
+        Rollout { revision, approved: false, done, counted: None, moved, names_nobody, approvals: 0 }
     }
 
-    /// Takes note of what the whole revision would change. Within the limits it is approved by that.
+    /// Takes note of what the whole revision would change, and of the ids in it that name nobody. Within the
+    /// limits, and with an account for each id, it is approved by that.
     #[must_use]
-    pub fn count(self, extent: Extent, limits: Limits) -> Rollout {
-        let approved = self.approved || extent.is_within(limits);
-        Rollout { approved, counted: Some(extent), ..self }
+    pub fn count(self, extent: Extent, limits: Limits, names_nobody: NamedIds) -> Rollout {
+        let approved = self.approved || (extent.is_within(limits) && names_nobody.is_empty());
+        Rollout { approved, counted: Some(extent), names_nobody, ..self }
+    }
+
+    /// Why nothing but repairs is done under it, as long as nobody has approved it.
+    pub fn not_approved(&self) -> HoldReason {
+        HoldReason::NotApproved { revision: self.revision.clone(), names_nobody: self.names_nobody.clone() }
     }
 
     /// Sets aside what moved accounts are about to have changed. `false` where that, with what other
@@ -297,7 +306,7 @@ impl Plan {
         let revision = &rollout.revision;
         self.hold_changes(|change| {
             let reason = match rollout.counted {
-                Some(_) => HoldReason::NotApproved { revision: revision.clone() },
+                Some(_) => rollout.not_approved(),
                 None => HoldReason::NotCounted { revision: revision.clone() },
             };
             (!is_repair(change, records, revision)).then_some(reason)
@@ -314,7 +323,7 @@ impl Plan {
 
     /// What an approved revision may do while the next one waits for its approval: put back what was
     /// ours, and guard what isn't guarded.
-    pub fn put_back(self, waiting: &Revision, records: &Records) -> Plan {
+    pub fn put_back(self, waiting: &Rollout, records: &Records) -> Plan {
         self.hold_changes(|change| {
             let puts_back = match change {
                 Change::Enforce { .. } | Change::EnsureCopy { .. } => true,
@@ -328,12 +337,13 @@ impl Plan {
                 | Change::Tidy { .. }
                 | Change::Policy(_) => false,
             };
-            (!puts_back).then(|| HoldReason::NotApproved { revision: waiting.clone() })
+            (!puts_back).then(|| waiting.not_approved())
         })
     }
 
     /// Holds every change if, together with what the revision did already, they replace or release
-    /// more than its limits allow and nobody has approved it.
+    /// more than its limits allow, or if the revision names accounts or OUs that are not there, and nobody has
+    /// approved it.
     ///
     /// First enforcements are held too: a revision with a slip in it is not acted on at all.
     pub fn limit(self, rollout: &Rollout, limits: Limits, records: &Records) -> Plan {
@@ -341,13 +351,13 @@ impl Plan {
             .done
             .plus(Extent::of(&self, records, &rollout.revision))
             .plus(Extent::following(&self, records, &rollout.revision));
-        if rollout.approved || extent.is_within(limits) {
+        if rollout.approved || (extent.is_within(limits) && rollout.names_nobody.is_empty()) {
             return self;
         }
         let revision = &rollout.revision;
         self.hold_changes(|change| {
             let repair = is_repair(change, records, revision);
-            (!repair).then(|| HoldReason::NotApproved { revision: revision.clone() })
+            (!repair).then(|| rollout.not_approved())
         })
     }
 }

@@ -36,7 +36,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::baseline::{Mode, Revision};
+use crate::baseline::{Mode, NamedIds, Revision};
 use crate::enforcement::Enforcement;
 use crate::failure::Failure;
 use crate::ids::{AccountId, Target};
@@ -208,10 +208,13 @@ pub enum HoldReason {
         /// Who made it, as far as AWS says.
         by: Option<String>,
     },
-    /// The revision changes more than its limits allow, and nobody has approved it.
+    /// The revision changes more than its limits allow, or names accounts or OUs that are not there, and nobody
+    /// has approved it.
     NotApproved {
         /// The baseline's revision.
         revision: Revision,
+        /// The ids in it for which there is no account.
+        names_nobody: NamedIds,
     },
     /// How much the revision changes isn't counted yet.
     NotCounted {

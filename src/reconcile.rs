@@ -28,6 +28,7 @@ mod placing;
 mod remembered;
 mod rounds;
 mod standing;
+mod revision;
 mod survey;
 mod swept;
 mod trials;

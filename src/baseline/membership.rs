@@ -1,11 +1,63 @@
 //! The baseline held against the organization: what only its tree can tell.
 
 use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::problem::{Place, Problem, sorted};
 use super::{AssignmentTarget, Baseline};
 use crate::ids::{AccountId, ParentId};
-use crate::organization::Organization;
+use crate::organization::{Account, Organization};
+
+/// Ids of accounts, OUs and roots that a baseline names, and for which no account was found.
+///
+/// An id with a slip in it names nobody, and then accounts that it should have covered are treated as the
+/// rest of the baseline says: a sandbox that should be left unguarded is guarded. So nobody acts on such
+/// a revision before a person has approved it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NamedIds(BTreeSet<String>);
+
+impl NamedIds {
+    /// Every id that this baseline names.
+    pub fn of(baseline: &Baseline) -> NamedIds {
+        let places = &baseline.places;
+        let targets = places.targets.iter().map(|(target, _)| match target {
+            AssignmentTarget::Account(account) => account.to_string(),
+            AssignmentTarget::Parent(parent) => parent.to_string(),
+        });
+        let excluded = places.exclude.iter().map(|(account, _)| account.to_string());
+        NamedIds(targets.chain(excluded).chain([baseline.owner.to_string()]).collect())
+    }
+
+    /// Those for which this organization has no account.
+    pub fn missing_in(baseline: &Baseline, organization: &Organization) -> NamedIds {
+        let mut missing = NamedIds::of(baseline);
+        organization.accounts.values().for_each(|account| missing.found(account));
+        missing
+    }
+
+    /// Takes an account's own id from them, and those of the OUs that it stands in.
+    pub fn found(&mut self, account: &Account) {
+        self.0.remove(account.id.as_str());
+        for parent in account.path.parents() {
+            self.0.remove(parent.as_str());
+        }
+    }
+
+    /// Whether none is left.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for NamedIds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<&str> = self.0.iter().map(String::as_str).collect();
+        f.write_str(&ids.join(", "))
+    }
+}
 
 impl Baseline {
     /// What in this baseline doesn't fit the organization, in the order of the text.

@@ -74,6 +74,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             "revision": revision,
             "was_approved": rollout.approved,
             "counted": rollout.counted,
+            "names_nobody": rollout.names_nobody,
             "done": rollout.done,
             "limits": in_json(baseline.limits),
             "releases_adopted": adopted.keys().collect::<Vec<_>>(),
@@ -146,13 +147,16 @@ async fn write(keeper: &Keeper, revision: &Revision, done: &mut Done) -> anyhow:
 }
 
 fn print(rollout: &Rollout, limits: Limits) {
-    let Rollout { revision, approved, done, counted, moved, approvals: _ } = rollout;
+    let Rollout { revision, approved, done, counted, moved, names_nobody, approvals: _ } = rollout;
     let counted = counted.map_or_else(
         || "nobody has counted yet what it would change".to_owned(),
         |counted| format!("all of it: {counted}"),
     );
     output::print(format_args!("baseline {revision}"));
     output::print(format_args!("  {counted}"));
+    if !names_nobody.is_empty() {
+        output::print(format_args!("  it names {names_nobody}, and no account is there"));
+    }
     output::print(format_args!("  done without approval: {done}"));
     if *moved != crate::limits::Moved::default() {
         output::print(format_args!("  for accounts that were moved lately: {}", moved.extent));

@@ -14,7 +14,7 @@ use super::interrupts::Interrupts;
 use super::output::{self, ADDED, Bar, HEADING, Spinner, paint};
 use super::plan::Shown;
 use super::{Chosen, OK, Output, UNFINISHED, USAGE, Unfit, connect, settings};
-use crate::baseline::{Baseline, Problem, Revision, Severity};
+use crate::baseline::{Baseline, NamedIds, Problem, Revision, Severity};
 use crate::cloud::{Parameter, STANDARD_BYTES};
 use crate::failure::Failure;
 use crate::limits::Extent;
@@ -75,14 +75,22 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Ok(same(&name, &new.revision, *output));
     }
 
-    let mut problems = new.check_organization(&keeper.whole_organization().await?);
+    let organization = keeper.whole_organization().await?;
+    let (mut problems, names_nobody) =
+        (new.check_organization(&organization), NamedIds::missing_in(&new, &organization));
+    let of_organization: Vec<String> = problems.iter().map(ToString::to_string).collect();
     problems.extend(new.warnings());
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Ok(refuse(&origin, &problems, *output));
     }
     let survey = match no_plan {
         true => None,
-        false => Some(survey(&keeper, &new).await?),
+        false => {
+            let mut survey = survey(&keeper, &new).await?;
+            // They are told once, with the file's name.
+            survey.warnings.retain(|warning| !of_organization.iter().any(|told| warning.ends_with(told)));
+            Some(survey)
+        }
     };
     let extent = match &survey {
         Some(survey) if !(keeper.is_deployed() && remembers) => {
@@ -106,6 +114,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         present: &present,
         text: &text,
         extent,
+        names_nobody: &names_nobody,
         problems: &problems,
         shown: shown.as_ref(),
         output: *output,
@@ -217,6 +226,7 @@ struct Push<'a> {
     present: &'a Option<Parameter>,
     text: &'a str,
     extent: Extent,
+    names_nobody: &'a NamedIds,
     problems: &'a [Problem],
     shown: Option<&'a Shown<'a>>,
     output: Output,
@@ -227,8 +237,13 @@ impl Push<'_> {
         self.extent.is_within(self.new.limits)
     }
 
+    /// Whether the deployed keeper acts on it without an approval.
+    fn needs_no_approval(&self) -> bool {
+        self.is_within() && self.names_nobody.is_empty()
+    }
+
     fn code(&self) -> u8 {
-        if self.is_within() { OK } else { UNFINISHED }
+        if self.needs_no_approval() { OK } else { UNFINISHED }
     }
 
     /// What a dry run ends with.
@@ -258,7 +273,7 @@ impl Push<'_> {
                     "{} {name} holds baseline {revision}, as version {version}",
                     paint(ADDED, "ok:")
                 ));
-                if !self.is_within() {
+                if !self.needs_no_approval() {
                     output::note(format_args!("it is not acted on before: guardrailctl approve {revision}"));
                 }
             }
@@ -270,7 +285,7 @@ impl Push<'_> {
         if self.output == Output::Json {
             return;
         }
-        let Push { file, name, new, present, text, extent, problems, shown, output: _ } = self;
+        let Push { file, name, new, present, text, extent, names_nobody, problems, shown, output: _ } = self;
         problems.iter().for_each(|problem| output::note(format_args!("{file}:{problem}")));
         let instead = match present {
             Some(Parameter { text, version }) => {
@@ -288,6 +303,9 @@ impl Push<'_> {
         output::print(format_args!("{bytes} bytes: a parameter of the {tier} tier holds it"));
         let verdict = if self.is_within() { "within its limits" } else { "more than its limits allow" };
         output::print(format_args!("{extent}: {verdict} ({})", approve::in_words(new.limits)));
+        if !names_nobody.is_empty() {
+            output::print(format_args!("it names {names_nobody}, and no account is there: that takes an approval"));
+        }
     }
 
     fn to_json(&self, version: Option<i64>) -> Value {
@@ -305,6 +323,7 @@ impl Push<'_> {
             "extent": self.extent,
             "limits": approve::in_json(self.new.limits),
             "within_limits": self.is_within(),
+            "names_nobody": self.names_nobody,
             "planned": self.shown.map(Shown::to_json),
             "problems": self.problems,
         })

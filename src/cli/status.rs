@@ -18,6 +18,7 @@ use super::time::{Length, Moment};
 use super::{OK, UNFINISHED, connect, durable_ledger, settings};
 use crate::baseline::Baseline;
 use crate::ids::{AccountId, ParentId, Region};
+use crate::limits::Rollout;
 use crate::reconcile::{Keeper, Stopped};
 use crate::resolved::Openings;
 use crate::settings::BaselineSource;
@@ -174,11 +175,15 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             output::warning(format_args!("{resource} is open beyond the organization: its policy {words}"));
         }
     }
-    if waits {
+    read.warnings.iter().for_each(output::warning);
+    if let Some(rollout) = rollout.filter(|_| waits) {
+        let Rollout { revision, names_nobody, .. } = rollout;
+        let why = match names_nobody.is_empty() {
+            true => "it changes more than its limits allow: read its plan".to_owned(),
+            false => format!("it names {names_nobody}, and no account is there: correct the id, or read its plan"),
+        };
         output::warning(format_args!(
-            "baseline {revision} is not acted on, because it changes more than its limits allow: \
-             read its plan, then guardrailctl approve {revision}",
-            revision = baseline.revision
+            "baseline {revision} is not acted on, because {why}, then guardrailctl approve {revision}"
         ));
     }
     Ok(if good { OK } else { UNFINISHED })

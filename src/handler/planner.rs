@@ -211,6 +211,7 @@ impl Planner<'_> {
             page: None,
             extent: Extent::default(),
             accounts: 0,
+            unseen: None,
             cause: sweep.cause,
         };
         self.count(count).await

@@ -10,7 +10,7 @@ use tracing::{debug, error, info};
 
 use super::HandlerError;
 use super::planner::Planner;
-use crate::baseline::{Baseline, GuardrailKey};
+use crate::baseline::{Baseline, GuardrailKey, NamedIds};
 use crate::failure::{Category, Failure};
 use crate::limits::{Extent, Rollout};
 use crate::organization::{Account, Placement};
@@ -38,6 +38,9 @@ impl Planner<'_> {
             return Ok(());
         }
         let catalog = self.keeper.catalog_for_counting(&baseline).await;
+        if count.page.is_none() {
+            count.unseen = Some(NamedIds::of(&baseline));
+        }
         loop {
             let (accounts, next) = match self.page(count.page.clone()).await? {
                 Page::Read(accounts, next) => (accounts, next),
@@ -45,12 +48,16 @@ impl Planner<'_> {
                 Page::TokenRefused => {
                     let Count { revision, cause, .. } = count;
                     let extent = Extent::default();
-                    let count = Count { revision, page: None, extent, accounts: 0, cause: cause.again() };
+                    let count =
+                        Count { revision, page: None, extent, accounts: 0, unseen: None, cause: cause.again() };
                     let delay = count.cause.delay_seconds();
                     return self.later(&Errand::Count(count), delay).await;
                 }
             };
             count.accounts += accounts.len();
+            if let Some(unseen) = &mut count.unseen {
+                accounts.iter().for_each(|account| unseen.found(account));
+            }
             let extent = self.keeper.count(&baseline, &catalog, accounts).await?;
             count.extent = count.extent.plus(extent);
             count.page = next;
@@ -65,7 +72,8 @@ impl Planner<'_> {
             // Nothing would be replaced or released by what was counted, and so it would be approved.
             return Err(Stopped::OrganizationUnreadable(Failure::no_accounts()).into());
         }
-        let Count { revision, extent, cause, page: _, accounts: _ } = count;
+        let Count { revision, extent, cause, unseen, page: _, accounts: _ } = count;
+        let names_nobody = unseen.unwrap_or_default();
         let mut approved = false;
         let counted = self
             .keeper
@@ -81,7 +89,7 @@ impl Planner<'_> {
                 }
                 let rollout = known.take().filter(|known| known.revision == revision);
                 let rollout = rollout.unwrap_or_else(|| Rollout::new(revision.clone()));
-                let rollout = rollout.count(extent, baseline.limits);
+                let rollout = rollout.count(extent, baseline.limits, names_nobody.clone());
                 approved = rollout.approved;
                 *known = Some(rollout);
             })
@@ -90,6 +98,12 @@ impl Planner<'_> {
         if approved {
             self.keeper.keep_approved(&revision).await;
             info!(baseline.revision = %revision, "baseline {revision} is within its limits: {extent}");
+        } else if extent.is_within(baseline.limits) {
+            error!(
+                error.kind = "NamesNobody",
+                baseline.revision = %revision,
+                "baseline {revision} is not acted on, because it names {names_nobody}, and no account is there: correct the id; or, if it is right, guardrailctl approve {revision}"
+            );
         } else {
             error!(
                 error.kind = "LimitsExceeded",

@@ -156,7 +156,7 @@ impl Planner<'_> {
             hops: cause.hops,
         };
         let count =
-            Count { revision: revision.clone(), page: None, extent: Extent::default(), accounts: 0, cause };
+            Count { revision: revision.clone(), page: None, extent: Extent::default(), accounts: 0, unseen: None, cause };
         self.later(&Errand::Count(count), 0).await
     }
 

@@ -295,9 +295,13 @@ impl fmt::Display for HoldReason {
                 f,
                 "the account is {state}; nothing is released or replaced there until it is active: look at it in Organizations"
             ),
-            HoldReason::NotApproved { revision } => write!(
+            HoldReason::NotApproved { revision, names_nobody } if names_nobody.is_empty() => write!(
                 f,
                 "baseline {revision} replaces or releases more than its limits allow: read the plan, then approve it"
+            ),
+            HoldReason::NotApproved { revision, names_nobody } => write!(
+                f,
+                "baseline {revision} names {names_nobody}, and no account is there: correct the id, or approve the baseline if it is right"
             ),
         }
     }

@@ -148,7 +148,7 @@ impl Keeper {
         let stopped = plan.decisions.values().any(|decision| {
             matches!(decision, Decision::Held(held) if matches!(held.reason, HoldReason::NotApproved { .. }))
         });
-        let approves = rollout.approved || (whole && !stopped);
+        let approves = rollout.approved || (whole && !stopped && rollout.names_nobody.is_empty());
         self.ledger
             .change_rollout(|known| {
                 // Somebody else may have got further with the same revision since it was read.
@@ -158,6 +158,9 @@ impl Keeper {
                     next.done = next.done.plus(extent);
                 }
                 next.approved |= approves;
+                if survey.whole {
+                    next.names_nobody = rollout.names_nobody.clone();
+                }
                 *known = Some(if survey.manner.approved { next.approve() } else { next });
             })
             .await

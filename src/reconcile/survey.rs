@@ -111,6 +111,7 @@ impl Keeper {
         let (mut rollout, unknown) = self.rollout(baseline).await;
         warnings.extend(trouble.iter().chain(&unknown).cloned());
         rollout.approved |= manner.approved;
+        self.look_for_names(baseline, &organization, scope, manner, &mut rollout, &mut warnings).await?;
         let whole = scope.accounts == Accounts::All && scope.regions == Regions::All;
         // Only a look at everything can tell that a grant isn't needed any more.
         let (grants, no_grants_why) = self.grants().await;
@@ -223,7 +224,7 @@ impl Keeper {
             plan = plan.hold_adopted(approval, &records, has_moved);
         }
         let plan = match (&manner.until_approved, manner.part) {
-            (Some(waiting), _) => plan.put_back(waiting, &records),
+            (Some(waiting), _) => plan.put_back(&self.waiting(waiting).await, &records),
             (None, Part::Everything | Part::Account) if no_rollout => {
                 plan.hold_uncountable(&rollout, &records)
             }
@@ -324,16 +325,6 @@ impl Keeper {
         let placed_at = self.clock.now();
         let account = self.cloud.organizations().account(&head, account).await?;
         Ok(account.map(|account| Placement { account, placed_at }))
-    }
-
-    /// How far the baseline has come, and why that isn't known, if so.
-    async fn rollout(&self, baseline: &Baseline) -> (Rollout, Option<String>) {
-        let unseen = || Rollout::new(baseline.revision.clone());
-        match self.ledger.rollout().await {
-            Ok(Some(rollout)) if rollout.revision == baseline.revision => (rollout, None),
-            Ok(Some(_) | None) => (unseen(), None),
-            Err(error) => (unseen(), Some(format!("how far the baseline has come is not known: {error}"))),
-        }
     }
 
     /// Holds what accounts would lose or change because they were moved, where that is more than the

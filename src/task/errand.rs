@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Cause, Task};
-use crate::baseline::{GuardrailKey, Revision};
+use crate::baseline::{GuardrailKey, NamedIds, Revision};
 use crate::limits::Extent;
 use crate::trigger::Regions;
 
@@ -41,6 +41,10 @@ pub struct Count {
     /// How many accounts were listed so far. A count that an earlier version began doesn't say so.
     #[serde(default = "some")]
     pub accounts: usize,
+    /// The ids that the baseline names and for which no account was listed so far; `None` at the beginning, and in
+    /// a count that an earlier version began.
+    #[serde(default)]
+    pub unseen: Option<NamedIds>,
     /// Why.
     pub cause: Cause,
 }

@@ -36,6 +36,8 @@ pub(super) struct Read {
     pub(super) leaving: BTreeSet<AccountId>,
     /// Why the whole can't be said to be good, whatever the targets are.
     pub(super) problems: Vec<String>,
+    /// What a person should look at, and what makes no target worse.
+    pub(super) warnings: Vec<String>,
 }
 
 /// Whether an account is in the organization, as far as anybody knows.
@@ -113,6 +115,9 @@ impl Reading<'_> {
             match self.keeper.whole_organization().await {
                 Ok(organization) => {
                     self.look_for_ous(&organization, read);
+                    let origin = &self.keeper.settings().baseline;
+                    let problems = self.baseline.check_organization(&organization);
+                    read.warnings.extend(problems.iter().map(|problem| format!("{origin}:{problem}")));
                     members = Some(organization.accounts);
                 }
                 Err(stopped) => {

@@ -233,6 +233,7 @@ impl Summary {
             "mode": baseline.mode,
             "rollout": rollout,
             "problems": read.problems,
+            "warnings": read.warnings,
             "ous": names.units_in_json(),
         })
     }
