@@ -296,7 +296,8 @@ mod tests {
               300000000002 Payments EU, active, o-exampleorgid/r-exam/ou-exam-workload/
             no account is named nobody: give its id, or its name as it is written
             no account is named "a\"\u{1b}b": give its id, or its name as it is written
-        "#]].assert_eq(&["payments", "sandbox", "pay", "nobody", "a\"\u{1b}b"].map(told).concat());
+        "#]]
+        .assert_eq(&["payments", "sandbox", "pay", "nobody", "a\"\u{1b}b"].map(told).concat());
     }
 
     #[test]
@@ -322,7 +323,8 @@ mod tests {
               ou-exam-bbbbbbbb Workloads/Prod
               ou-exam-dddddddd Labs/Prod
             no OU with accounts is named None: give its id, or its name as it is written
-        "#]].assert_eq(&["Labs", "Labs/Prod", "Prod", "prod", "None"].map(told).concat());
+        "#]]
+        .assert_eq(&["Labs", "Labs/Prod", "Prod", "prod", "None"].map(told).concat());
     }
 
     #[test]

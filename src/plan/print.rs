@@ -36,7 +36,8 @@ impl Plan {
             .map(|(target, handed_back)| (target, format!("{target} {handed_back}")))
             .map(|(target, text)| Line::new(Mark::Claim, text).of([target.clone()]));
         let unknown = self.unknown_states.iter().map(|(account, state)| {
-            let told = format!("{account} is {state}: it is guarded as usual, and nothing is taken away there");
+            let told =
+                format!("{account} is {state}: it is guarded as usual, and nothing is taken away there");
             Line::new(Mark::Hold, told)
         });
         unknown

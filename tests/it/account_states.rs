@@ -34,53 +34,64 @@ async fn an_account_in_an_unknown_state_is_guarded_told_and_never_good() {
     let world = World::of(&one_region()).durable().long_established().start().await;
     tell_unknown_states(&world);
     let ran = of(&world).run(&["plan"]).await;
-    check(&ran, expect![[r#"
-        ! 300000000001 is in a state that is not known to this program: REINSTATING: it is guarded as usual, and nothing is taken away there
+    check(
+        &ran,
+        expect![[r#"
+        ! 300000000001 is in a state that this program does not know (REINSTATING): it is guarded as usual, and nothing is taken away there
         ! 300000000002 is in a state that Organizations does not tell: it is guarded as usual, and nothing is taken away there
-        + 111111111111/eu-west-1 enforce corporate:2
-        + 222222222222/eu-west-1 enforce corporate:2
-        + 300000000001/eu-west-1 enforce corporate:2
-        + 300000000002/eu-west-1 enforce corporate:2
-        + 300000000003/eu-west-1 enforce corporate:2
-        + 300000000004/eu-west-1 enforce corporate:2
+        + 111111111111/eu-west-1 (management) enforce corporate:2
+        + 222222222222/eu-west-1 (guardrail-owner) enforce corporate:2
+        + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+        + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
+        + 300000000003/eu-west-1 (Workload/search) enforce corporate:2
+        + 300000000004/eu-west-1 (Workload/support) enforce corporate:2
         6 to change, 0 held, 1 in sync, 1 account skipped
         plan ec99468825a418ee of baseline 84c0f3cb2b5b1f13, mode sync
         exit 1
-    "#]]);
+    "#]],
+    );
     let report = world.sweep().await;
-    check(&report, expect![[r#"
+    check(
+        &report,
+        expect![[r#"
         + 111111111111/eu-west-1 enforce corporate:2
         + 222222222222/eu-west-1 enforce corporate:2
         + 300000000001/eu-west-1 enforce corporate:2
         + 300000000002/eu-west-1 enforce corporate:2
         + 300000000003/eu-west-1 enforce corporate:2
         + 300000000004/eu-west-1 enforce corporate:2
-        ! 300000000001 is in a state that is not known to this program: REINSTATING: it is guarded as usual, and nothing is taken away there
+        ! 300000000001 is in a state that this program does not know (REINSTATING): it is guarded as usual, and nothing is taken away there
         ! 300000000002 is in a state that Organizations does not tell: it is guarded as usual, and nothing is taken away there
-        6 changed, 0 held, 1 in sync, 1 account skipped"#]]);
+        6 changed, 0 held, 1 in sync, 1 account skipped"#]],
+    );
     assert!(!report.is_converged());
     assert!(world.writes().contains(&format!("{PUT} {PAYMENTS}/{EU}")), "{:?}", world.writes());
     // A later look finds all in sync, and still doesn't know.
     assert!(!world.sweep().await.is_converged());
     let ran = of(&world).run(&["status"]).await;
-    check(&ran, expect![[r#"
+    check(
+        &ran,
+        expect![[r#"
         7 targets
               2 unknown
               5 in sync
         oldest look: under a minute ago, 111111111111/eu-west-1
         1 account not looked at: suspended
         1 account in a state that Organizations does not tell
-        1 account in a state that is not known to this program: REINSTATING
+        1 account in a state that this program does not know (REINSTATING)
 
-        unknown     300000000001/eu-west-1  under a minute ago: in sync, but the account is in a state that is not known to this program: REINSTATING
-        unknown     300000000002/eu-west-1  under a minute ago: in sync, but the account is in a state that Organizations does not tell
+        unknown     300000000001/eu-west-1 (Workload/payments)  under a minute ago: in sync, but the account is in a state that this program does not know (REINSTATING)
+        unknown     300000000002/eu-west-1 (Workload/shipping)  under a minute ago: in sync, but the account is in a state that Organizations does not tell
         baseline 84c0f3cb2b5b1f13, mode sync
         exit 1
-    "#]]);
+    "#]],
+    );
     let ran = of(&world).run(&["explain", PAYMENTS, EU]).await;
-    check(&ran, expect![[r#"
-        300000000001/eu-west-1  payments, o-exampleorgid/r-exam/ou-exam-workload/
-        account   in a state that is not known to this program: REINSTATING: it is guarded as usual, and nothing is taken away there
+    check(
+        &ran,
+        expect![[r#"
+        300000000001/eu-west-1  Workload/payments, o-exampleorgid/r-exam/ou-exam-workload/
+        account   in a state that this program does not know (REINSTATING): it is guarded as usual, and nothing is taken away there
         wanted    corporate:2, by the assignment of r-exam (line 11)
         seen      eubase1a2b3c:2, written last by arn:aws:iam::300000000001:role/GuardrailKeeperMember
         ours      eubase1a2b3c:2, applied under a minute ago by baseline 84c0f3cb2b5b1f13
@@ -90,7 +101,8 @@ async fn an_account_in_an_unknown_state_is_guarded_told_and_never_good() {
                   under a minute ago: 300000000001/eu-west-1 enforce corporate:2
         baseline 84c0f3cb2b5b1f13, mode sync
         exit 1
-    "#]]);
+    "#]],
+    );
     // Somebody removes it: that is repaired.
     world.administrator_releases(SHIPPING, EU);
     world.server.clear_calls();
@@ -115,35 +127,44 @@ async fn nothing_is_taken_away_in_an_account_in_an_unknown_state() {
     world.publish(&Document { assignments: nobody, ..one_region() });
     world.server.clear_calls();
     let report = world.sweep().await;
-    check(&report, expect![[r#"
-        ! 300000000001 is in a state that is not known to this program: REINSTATING: it is guarded as usual, and nothing is taken away there
+    check(
+        &report,
+        expect![[r#"
+        ! 300000000001 is in a state that this program does not know (REINSTATING): it is guarded as usual, and nothing is taken away there
         ! 300000000002 is in a state that Organizations does not tell: it is guarded as usual, and nothing is taken away there
-        ! 300000000001/eu-west-1 held: the account is in a state that is not known to this program: REINSTATING; nothing is released or replaced there until it is active: look at it in Organizations
-        ! 300000000002/eu-west-1 held: the account is in a state that Organizations does not tell; nothing is released or replaced there until it is active: look at it in Organizations
-        0 changed, 2 held, 5 in sync, 1 account skipped"#]]);
+        ! 300000000001/eu-west-1 held, would release eubase1a2b3c:2: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
+        ! 300000000002/eu-west-1 held, would release eubase1a2b3c:2: the account is in a state that Organizations does not tell; nothing is released or replaced there until it is active: look at it in Organizations
+        0 changed, 2 held, 5 in sync, 1 account skipped"#]],
+    );
     assert_eq!(world.writes(), [""; 0]);
     let ran = of(&world).run(&["status"]).await;
-    check(&ran, expect![[r#"
+    check(
+        &ran,
+        expect![[r#"
         7 targets
               2 held
               5 in sync
         oldest look: under a minute ago, 111111111111/eu-west-1
         1 account not looked at: suspended
         1 account in a state that Organizations does not tell
-        1 account in a state that is not known to this program: REINSTATING
+        1 account in a state that this program does not know (REINSTATING)
 
-        held        300000000001/eu-west-1  under a minute ago: the account is in a state that is not known to this program: REINSTATING; nothing is released or replaced there until it is active: look at it in Organizations
-        held        300000000002/eu-west-1  under a minute ago: the account is in a state that Organizations does not tell; nothing is released or replaced there until it is active: look at it in Organizations
+        held        300000000001/eu-west-1 (Workload/payments)  [account_state_unknown] under a minute ago: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
+        held        300000000002/eu-west-1 (Workload/shipping)  [account_state_unknown] under a minute ago: the account is in a state that Organizations does not tell; nothing is released or replaced there until it is active: look at it in Organizations
         baseline 6d82f95cdaf3e231, mode sync
         exit 1
-    "#]]);
+    "#]],
+    );
     let ran = of(&world).run(&["offboard", PAYMENTS, "--yes"]).await;
-    check(&ran, expect![[r#"
+    check(
+        &ran,
+        expect![[r#"
         300000000001/eu-west-1 release eubase1a2b3c:2
-        300000000001/eu-west-1 not released: eubase1a2b3c:2: the account is in a state that is not known to this program: REINSTATING; nothing is released or replaced there until it is active: look at it in Organizations
-        stderr: warning: 300000000001/eu-west-1: once the account is gone, its Bedrock calls there may fail: not released: eubase1a2b3c:2: the account is in a state that is not known to this program: REINSTATING; nothing is released or replaced there until it is active: look at it in Organizations
+        300000000001/eu-west-1 not released: eubase1a2b3c:2: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
+        stderr: warning: 300000000001/eu-west-1: once the account is gone, its Bedrock calls there may fail: not released: eubase1a2b3c:2: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
         exit 1
-    "#]]);
+    "#]],
+    );
     world.server.with(|model| model.tell_state(PAYMENTS, None));
     world.server.clear_calls();
     drop(world.sweep().await);
@@ -168,27 +189,33 @@ async fn through_the_queues_its_record_stays_open_and_a_sweep_looks_at_it() {
     let writes = stack.world.writes();
     assert!(!writes.iter().any(|write| write.starts_with(DELETE)), "{writes:?}");
     let ran = of(&stack.world).run(&["status", "--account", PAYMENTS]).await;
-    check(&ran, expect![[r#"
+    check(
+        &ran,
+        expect![[r#"
         1 target
               1 held
         oldest look: under a minute ago, 300000000001/eu-west-1
-        1 account in a state that is not known to this program: REINSTATING
+        1 account in a state that this program does not know (REINSTATING)
 
-        held        300000000001/eu-west-1  under a minute ago: the account is in a state that is not known to this program: REINSTATING; nothing is released or replaced there until it is active: look at it in Organizations
+        held        300000000001/eu-west-1 (Sandbox/payments)  [account_state_unknown] under a minute ago: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
         baseline 84c0f3cb2b5b1f13, mode sync
         exit 1
-    "#]]);
+    "#]],
+    );
     let ran = of(&stack.world).run(&["status", "--account", SHIPPING, "--recorded"]).await;
-    check(&ran, expect![[r#"
+    check(
+        &ran,
+        expect![[r#"
         1 target
               1 unknown
         oldest look: under a minute ago, 300000000002/eu-west-1
         1 account in a state that Organizations does not tell
 
-        unknown     300000000002/eu-west-1  under a minute ago: in sync, but the account is in a state that Organizations does not tell
+        unknown     300000000002/eu-west-1 (Workload/shipping)  under a minute ago: in sync, but the account is in a state that Organizations does not tell
         baseline 84c0f3cb2b5b1f13, mode sync
         exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -200,11 +227,16 @@ async fn a_list_that_names_no_account_is_an_error() {
     for arguments in [&["plan"] as &[&str], &["status"], &["apply", "--yes"], &["check", "--organization"]] {
         let ran = of(&world).run(arguments).await;
         assert_ne!(ran.code, 0, "{arguments:?}: {ran}");
-        told.push_str(&format!("$ {}\n{ran}", arguments.join(" ")));
+        let endpoint = world.server.url();
+        let said = ran.to_string().replace(endpoint, "ENDPOINT");
+        told.push_str(&format!("$ {}\n{said}", arguments.join(" ")));
     }
-    check(&told, expect![[r#"
+    check(
+        &told,
+        expect![[r#"
         $ plan
-        stderr: error: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least (transient)
+        stderr: error: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least
+        stderr:   as account 111111111111, in us-east-1, at ENDPOINT (AWS_ENDPOINT_URL)
         exit 3
         $ status
         7 targets
@@ -215,12 +247,15 @@ async fn a_list_that_names_no_account_is_an_error() {
         stderr: warning: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least (transient): accounts that were never looked at are missing here
         exit 1
         $ apply --yes
-        stderr: error: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least (transient)
+        stderr: error: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least
+        stderr:   as account 111111111111, in us-east-1, at ENDPOINT (AWS_ENDPOINT_URL)
         exit 3
         $ check --organization
-        stderr: error: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least (transient)
+        stderr: error: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least
+        stderr:   as account 111111111111, in us-east-1, at ENDPOINT (AWS_ENDPOINT_URL)
         exit 3
-    "#]]);
+    "#]],
+    );
     let failed = world.deliver(&schedule()).await;
     assert!(matches!(failed, Err(HandlerError::Stopped(_))), "{failed:?}");
     assert_eq!(world.writes(), [""; 0]);

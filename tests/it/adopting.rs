@@ -71,22 +71,22 @@ async fn an_adoption_is_planned_shown_recorded_and_repaired_from_then_on() {
     check(
         &told,
         expect![[r#"
-        = 300000000001/eu-west-1 adopt corporate:2 (made by arn:aws:iam::300000000001:user/administrator)
-        1 to change, 0 held, 0 in sync, 6 left alone, 1 account skipped
-        plan HASH of baseline f969ce46e2d8ad08, mode sync
-        exit 4
-        = 300000000001/eu-west-1 adopt corporate:2 (made by arn:aws:iam::300000000001:user/administrator)
-        1 to change, 0 held, 0 in sync, 6 left alone, 1 account skipped
-        plan HASH of baseline f969ce46e2d8ad08, mode sync
+            = 300000000001/eu-west-1 (Workload/payments) adopt corporate:2 (made by arn:aws:iam::300000000001:user/administrator)
+            1 to change, 0 held, 0 in sync, 6 left alone, 1 account skipped
+            plan HASH of baseline f969ce46e2d8ad08, mode sync
+            exit 4
+            = 300000000001/eu-west-1 (Workload/payments) adopt corporate:2 (made by arn:aws:iam::300000000001:user/administrator)
+            1 to change, 0 held, 0 in sync, 6 left alone, 1 account skipped
+            plan HASH of baseline f969ce46e2d8ad08, mode sync
 
-        Applied:
-        = 300000000001/eu-west-1 adopt corporate:2 (made by arn:aws:iam::300000000001:user/administrator)
-        0 changed, 0 held, 1 in sync, 1 adopted, 6 left alone, 1 account skipped
-        exit 0
-        0 to change, 0 held, 1 in sync, 6 left alone, 1 account skipped
-        plan HASH of baseline f969ce46e2d8ad08, mode sync
-        exit 0
-    "#]],
+            Applied:
+            = 300000000001/eu-west-1 adopt corporate:2 (made by arn:aws:iam::300000000001:user/administrator)
+            0 changed, 0 held, 1 in sync, 1 adopted, 6 left alone, 1 account skipped
+            exit 0
+            0 to change, 0 held, 1 in sync, 6 left alone, 1 account skipped
+            plan HASH of baseline f969ce46e2d8ad08, mode sync
+            exit 0
+        "#]],
     );
     let found = record(&world, PAYMENTS).await;
     let previous = found.previous.expect("what was there is recorded");
@@ -131,17 +131,17 @@ async fn what_others_made_is_kept_equal_or_not_and_never_released() {
     check(
         &told,
         expect![[r#"
-        300000000001/eu-west-1  payments, o-exampleorgid/r-exam/ou-exam-workload/
-        wanted    corporate:2, by the assignment of 300000000001 (line 11)
-        seen      eubase1a2b3c:2, written last by arn:aws:iam::300000000001:user/administrator
-        ours      nothing is recorded
-        foreign   eubase1a2b3c:2 of arn:aws:iam::300000000001:user/administrator, kept, recorded under a minute ago
-        last      in sync: made by arn:aws:iam::300000000001:user/administrator, kept, under a minute ago, by baseline a7f287ea20b9528a
-        decision  in sync: made by arn:aws:iam::300000000001:user/administrator, kept
-        history   under a minute ago: in sync: made by arn:aws:iam::300000000001:user/administrator, kept
-        baseline a7f287ea20b9528a, mode sync
-        exit 0
-    "#]],
+            300000000001/eu-west-1  Workload/payments, o-exampleorgid/r-exam/ou-exam-workload/
+            wanted    corporate:2, by the assignment of 300000000001 (line 11)
+            seen      eubase1a2b3c:2, written last by arn:aws:iam::300000000001:user/administrator
+            ours      nothing is recorded
+            foreign   eubase1a2b3c:2 of arn:aws:iam::300000000001:user/administrator, kept, recorded under a minute ago
+            last      in sync: made by arn:aws:iam::300000000001:user/administrator, kept, under a minute ago, by baseline a7f287ea20b9528a
+            decision  in sync: made by arn:aws:iam::300000000001:user/administrator, kept
+            history   under a minute ago: in sync: made by arn:aws:iam::300000000001:user/administrator, kept
+            baseline a7f287ea20b9528a, mode sync
+            exit 0
+        "#]],
     );
 
     // Somebody changes it: it is held, and not repaired.
@@ -179,7 +179,9 @@ async fn what_an_explicit_keep_had_adopted_is_handed_back() {
         world.publish(&one_region(vec![assignment]));
         let told = of(&world).run(&["plan"]).await.without_hash();
         assert!(
-            told.contains("= 300000000001/eu-west-1 hand back eubase1a2b3c:2 (adopted earlier"),
+            told.contains(
+                "= 300000000001/eu-west-1 (Workload/payments) hand back eubase1a2b3c:2 (adopted earlier"
+            ),
             "{told}"
         );
         let run = world.converge(&schedule()).await;
@@ -202,11 +204,11 @@ async fn a_plan_shows_what_is_handed_back_and_audit_leaves_it() {
     check(
         &of(&world).run(&["plan"]).await.without_hash(),
         expect![[r#"
-        = 300000000001/eu-west-1 hand back eubase1a2b3c:2 (adopted earlier, made by arn:aws:iam::300000000001:user/administrator: `existing: keep`)
-        0 to change, 0 held, 1 in sync, 1 handed back, 6 left alone, 1 account skipped
-        plan HASH of baseline 8e8fb47ea034df62, mode audit
-        exit 0
-    "#]],
+            = 300000000001/eu-west-1 (Workload/payments) hand back eubase1a2b3c:2 (adopted earlier, made by arn:aws:iam::300000000001:user/administrator: `existing: keep`)
+            0 to change, 0 held, 1 in sync, 1 handed back, 6 left alone, 1 account skipped
+            plan HASH of baseline 8e8fb47ea034df62, mode audit
+            exit 0
+        "#]],
     );
     let run = world.converge(&schedule()).await;
     assert_eq!(run.answer["report"]["handed_back"], serde_json::json!([]));
@@ -257,13 +259,13 @@ async fn a_terminal_shows_the_release_of_what_was_adopted_and_approves_it() {
     check(
         &told,
         expect![[r#"
-            ! 300000000001/eu-west-1 held, would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
+            ! 300000000001/eu-west-1 (Workload/payments) held, would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
             0 to change, 1 held, 0 in sync, 6 left alone, 1 account skipped
             held for approval: 1 release
             to have that done as well: guardrailctl apply --approve 95bb900a142ad6cf
             plan HASH of baseline 95bb900a142ad6cf, mode sync
             exit 1
-            ! 300000000001/eu-west-1 held, would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
+            ! 300000000001/eu-west-1 (Workload/payments) held, would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
             0 to change, 1 held, 0 in sync, 6 left alone, 1 account skipped
             held for approval: 1 release
             to have that done as well: guardrailctl apply --approve 95bb900a142ad6cf
@@ -279,7 +281,7 @@ async fn a_terminal_shows_the_release_of_what_was_adopted_and_approves_it() {
             ok: baseline 95bb900a142ad6cf is approved
             stderr: it is acted on by the next sweep, or by guardrailctl apply
             exit 0
-            - 300000000001/eu-west-1 release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator)
+            - 300000000001/eu-west-1 (Workload/payments) release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator)
             1 to change, 0 held, 0 in sync, 6 left alone, 1 account skipped
             plan HASH of baseline 95bb900a142ad6cf, mode sync
 

@@ -91,17 +91,17 @@ async fn apply_has_the_deployed_keeper_do_it_and_tells_what_it_did() {
     check(
         &ran,
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2
-        + 300000000002/eu-west-1 enforce corporate:2
-        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan 9aee8148861db0bd of baseline 4ef2b91f1df53797, mode sync
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
+            2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan 9aee8148861db0bd of baseline 4ef2b91f1df53797, mode sync
 
-        Done by the deployed keeper:
-        300000000001/eu-west-1 enforced
-        300000000002/eu-west-1 enforced
-        stderr: asked the deployed keeper, by the queue of its events
-        exit 0
-    "#]],
+            Done by the deployed keeper:
+            300000000001/eu-west-1 enforced
+            300000000002/eu-west-1 enforced
+            stderr: asked the deployed keeper, by the queue of its events
+            exit 0
+        "#]],
     );
     assert_eq!(deployed.world().writes().iter().filter(|write| write.starts_with(PUT)).count(), 2);
     // Who wrote is the function, and what it says is the ledger's.
@@ -130,8 +130,8 @@ async fn a_look_by_another_baseline_is_not_the_one_that_was_asked_for() {
     check(
         &ran,
         expect![[r#"
-            ~ 300000000001/eu-west-1 corporate:2 => corporate:1 (different)
-            ~ 300000000002/eu-west-1 corporate:2 => corporate:1 (different)
+            ~ 300000000001/eu-west-1 (Workload/payments) corporate:2 => corporate:1 (different)
+            ~ 300000000002/eu-west-1 (Workload/shipping) corporate:2 => corporate:1 (different)
             2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
             plan 95835a7a6fbff930 of baseline 5d74b4616e57cddb, mode sync
 
@@ -156,8 +156,8 @@ async fn the_owners_side_is_followed_as_well() {
         &ran,
         expect![[r#"
             + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-            + 300000000001/eu-west-1 enforce corporate:2, after the grant
-            + 300000000002/eu-west-1 enforce corporate:2, after the grant
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2, after the grant
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2, after the grant
             3 to change (2 of them after a grant or a copy), 0 held, 0 in sync, 5 left alone, 1 account skipped
             plan d126b4d4c7196a91 of baseline 4ef2b91f1df53797, mode sync
 
@@ -191,16 +191,16 @@ async fn it_asks_for_the_accounts_of_the_plan_that_was_read() {
     check(
         &ran,
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
-        1 to change, 0 held, 1 in sync, 5 left alone, 1 account skipped
-        plan fd3fce92ec190132 of baseline 4ef2b91f1df53797, mode sync
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2 (it was removed)
+            1 to change, 0 held, 1 in sync, 5 left alone, 1 account skipped
+            plan fd3fce92ec190132 of baseline 4ef2b91f1df53797, mode sync
 
-        Done by the deployed keeper:
-        300000000001/eu-west-1 not looked at yet
-        stderr: asked the deployed keeper, by the queue of its events
-        stderr: 1 of 1 aren't done yet: guardrailctl status tells later
-        exit 1
-    "#]],
+            Done by the deployed keeper:
+            300000000001/eu-west-1 not looked at yet
+            stderr: asked the deployed keeper, by the queue of its events
+            stderr: 1 of 1 aren't done yet: guardrailctl status tells later
+            exit 1
+        "#]],
     );
 }
 
@@ -231,13 +231,13 @@ async fn where_there_is_a_bus_the_request_goes_there() {
     check(
         &ran,
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
-        1 to change, 0 held, 0 in sync
-        plan fd3fce92ec190132 of baseline 4ef2b91f1df53797, mode sync
-        stderr: asked the deployed keeper, on bus guardrail-keeper
-        stderr: not followed: guardrailctl status tells what came of it
-        exit 0
-    "#]],
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2 (it was removed)
+            1 to change, 0 held, 0 in sync
+            plan fd3fce92ec190132 of baseline 4ef2b91f1df53797, mode sync
+            stderr: asked the deployed keeper, on bus guardrail-keeper
+            stderr: not followed: guardrailctl status tells what came of it
+            exit 0
+        "#]],
     );
     let put = deployed.world().server.with(|model| model.put_events().to_vec());
     assert_eq!((put.len(), put[0].bus.as_str(), deployed.asked().len()), (1, BUS, 0));

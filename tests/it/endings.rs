@@ -109,7 +109,10 @@ async fn a_reader_that_goes_away_in_the_middle_stops_no_write() {
     let first = running.read_lines_and_close(4).await;
     let ran = running.end().await;
     // What was printed before it noticed differs; what was written doesn't.
-    assert!(first.starts_with("+ 300000000001/eu-west-1 enforce corporate:2\n"), "{first}");
+    assert!(
+        first.starts_with("+ 300000000001/eu-west-1 (Workload/payments) enforce corporate:2\n"),
+        "{first}"
+    );
     assert_eq!(ran.code, 5, "{ran}");
     assert_eq!(world.writes(), [format!("{PUT} {PAYMENTS}/{EU}"), format!("{PUT} {SHIPPING}/{EU}")]);
     check(
@@ -168,277 +171,310 @@ async fn what_was_written_before_aws_failed_is_told() {
         (
             "text",
             expect![[r#"
-        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-        + 300000000001/eu-west-1 enforce corporate:2, after the grant
-        + 300000000002/eu-west-1 enforce corporate:2, after the grant
-        3 to change (2 of them after a grant or a copy), 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan HASH of baseline 4ef2b91f1df53797, mode sync
+                + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+                + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2, after the grant
+                + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2, after the grant
+                3 to change (2 of them after a grant or a copy), 0 held, 0 in sync, 5 left alone, 1 account skipped
+                plan HASH of baseline 4ef2b91f1df53797, mode sync
 
-        Applied:
-        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-        ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-        ! 300000000002/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-        1 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped
-        stderr: a grant or a copy is in place; the changes that waited for it follow now
-        stderr: error: the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)
-        stderr: 1 change was made
-        exit 6
-    "#]],
+                Applied:
+                + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+                ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+                ! 300000000002/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+                1 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped
+                stderr: a grant or a copy is in place; the changes that waited for it follow now
+                stderr: error: the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)
+                stderr: 1 change was made
+                exit 6
+            "#]],
         ),
         (
             "json",
             expect![[r#"
-        {
-          "planned": [
-            {
-              "mode": "sync",
-              "placement": {
-                "auto": {
-                  "answer": "undecided",
-                  "decided": null,
-                  "history": [],
-                  "owner_refused": null,
-                  "refusals": {},
-                  "works_in": null
-                },
-                "guardrails": [],
-                "text": "undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there"
-              },
-              "plan": {
-                "counts": {
-                  "broken": 0,
-                  "following": 2,
-                  "handed_back": 0,
-                  "held": 0,
-                  "in_sync": 0,
-                  "left_alone": 5,
-                  "skipped": 1,
-                  "to_change": 3,
-                  "would_change": 0
-                },
-                "decisions": [
-                  {
-                    "account": "111111111111",
-                    "after": null,
-                    "decision": "leave-alone",
-                    "from": null,
-                    "reason": "no assignment covers the account",
-                    "region": "eu-west-1",
-                    "then": null,
-                    "to": null,
-                    "wanted": null,
-                    "would": null
-                  },
-                  {
-                    "account": "222222222222",
-                    "after": null,
-                    "decision": "leave-alone",
-                    "from": null,
-                    "reason": "no assignment covers the account",
-                    "region": "eu-west-1",
-                    "then": null,
-                    "to": null,
-                    "wanted": null,
-                    "would": null
-                  },
-                  {
-                    "account": "300000000001",
-                    "after": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
-                    "decision": "enforce",
-                    "from": null,
-                    "reason": null,
-                    "region": "eu-west-1",
-                    "then": null,
-                    "to": {
-                      "guarding": {
-                        "messages": "comprehensive",
-                        "system": "comprehensive"
+                {
+                  "planned": [
+                    {
+                      "mode": "sync",
+                      "names": {
+                        "accounts": {
+                          "300000000001": {
+                            "name": "payments",
+                            "path": "o-exampleorgid/r-exam/ou-exam-workload/"
+                          },
+                          "300000000002": {
+                            "name": "shipping",
+                            "path": "o-exampleorgid/r-exam/ou-exam-workload/"
+                          }
+                        },
+                        "ous": {
+                          "ou-exam-workload": "Workload"
+                        }
                       },
-                      "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
-                      "models": {
-                        "exclude": [],
-                        "include": "all"
+                      "placement": {
+                        "auto": {
+                          "answer": "undecided",
+                          "decided": null,
+                          "history": [],
+                          "owner_refused": null,
+                          "refusals": {},
+                          "works_in": null
+                        },
+                        "guardrails": [],
+                        "text": "undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there"
                       },
-                      "version": "2"
+                      "plan": {
+                        "counts": {
+                          "broken": 0,
+                          "following": 2,
+                          "handed_back": 0,
+                          "held": 0,
+                          "in_sync": 0,
+                          "left_alone": 5,
+                          "skipped": 1,
+                          "to_change": 3,
+                          "would_change": 0
+                        },
+                        "decisions": [
+                          {
+                            "account": "111111111111",
+                            "after": null,
+                            "code": "unassigned",
+                            "decision": "leave-alone",
+                            "from": null,
+                            "reason": "no assignment covers the account",
+                            "region": "eu-west-1",
+                            "then": null,
+                            "to": null,
+                            "wanted": null,
+                            "would": null
+                          },
+                          {
+                            "account": "222222222222",
+                            "after": null,
+                            "code": "unassigned",
+                            "decision": "leave-alone",
+                            "from": null,
+                            "reason": "no assignment covers the account",
+                            "region": "eu-west-1",
+                            "then": null,
+                            "to": null,
+                            "wanted": null,
+                            "would": null
+                          },
+                          {
+                            "account": "300000000001",
+                            "after": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                            "code": "not_granted",
+                            "decision": "enforce",
+                            "from": null,
+                            "reason": null,
+                            "region": "eu-west-1",
+                            "then": null,
+                            "to": {
+                              "guarding": {
+                                "messages": "comprehensive",
+                                "system": "comprehensive"
+                              },
+                              "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                              "models": {
+                                "exclude": [],
+                                "include": "all"
+                              },
+                              "version": "2"
+                            },
+                            "wanted": "corporate:2",
+                            "would": null
+                          },
+                          {
+                            "account": "300000000002",
+                            "after": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                            "code": "not_granted",
+                            "decision": "enforce",
+                            "from": null,
+                            "reason": null,
+                            "region": "eu-west-1",
+                            "then": null,
+                            "to": {
+                              "guarding": {
+                                "messages": "comprehensive",
+                                "system": "comprehensive"
+                              },
+                              "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                              "models": {
+                                "exclude": [],
+                                "include": "all"
+                              },
+                              "version": "2"
+                            },
+                            "wanted": "corporate:2",
+                            "would": null
+                          },
+                          {
+                            "account": "300000000003",
+                            "after": null,
+                            "code": "unassigned",
+                            "decision": "leave-alone",
+                            "from": null,
+                            "reason": "no assignment covers the account",
+                            "region": "eu-west-1",
+                            "then": null,
+                            "to": null,
+                            "wanted": null,
+                            "would": null
+                          },
+                          {
+                            "account": "300000000004",
+                            "after": null,
+                            "code": "unassigned",
+                            "decision": "leave-alone",
+                            "from": null,
+                            "reason": "no assignment covers the account",
+                            "region": "eu-west-1",
+                            "then": null,
+                            "to": null,
+                            "wanted": null,
+                            "would": null
+                          },
+                          {
+                            "account": "300000000005",
+                            "after": null,
+                            "code": "unassigned",
+                            "decision": "leave-alone",
+                            "from": null,
+                            "reason": "no assignment covers the account",
+                            "region": "eu-west-1",
+                            "then": null,
+                            "to": null,
+                            "wanted": null,
+                            "would": null
+                          }
+                        ],
+                        "for_approval": {},
+                        "handed_back": [],
+                        "hash": "d126b4d4c7196a91",
+                        "policies": [
+                          {
+                            "code": null,
+                            "decision": "put-resource-policy",
+                            "instead": null,
+                            "openings": [],
+                            "reason": null,
+                            "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
+                          }
+                        ],
+                        "skipped": {
+                          "300000000006": "suspended"
+                        },
+                        "unknown_states": {}
+                      },
+                      "revision": "4ef2b91f1df53797",
+                      "strangers": [],
+                      "unmet": [],
+                      "warnings": []
+                    }
+                  ],
+                  "report": {
+                    "converged": false,
+                    "counts": {
+                      "held": 2,
+                      "left_alone": 5
                     },
-                    "wanted": "corporate:2",
-                    "would": null
-                  },
-                  {
-                    "account": "300000000002",
-                    "after": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
-                    "decision": "enforce",
-                    "from": null,
-                    "reason": null,
-                    "region": "eu-west-1",
-                    "then": null,
-                    "to": {
-                      "guarding": {
-                        "messages": "comprehensive",
-                        "system": "comprehensive"
-                      },
-                      "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
-                      "models": {
-                        "exclude": [],
-                        "include": "all"
-                      },
-                      "version": "2"
+                    "handed_back": [],
+                    "placement_decided": null,
+                    "policies": [
+                      {
+                        "reason": null,
+                        "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
+                        "state": "written"
+                      }
+                    ],
+                    "revision": "4ef2b91f1df53797",
+                    "skipped": {
+                      "300000000006": "suspended"
                     },
-                    "wanted": "corporate:2",
-                    "would": null
+                    "strangers": [],
+                    "targets": [
+                      {
+                        "account": "111111111111",
+                        "change": null,
+                        "code": null,
+                        "enforced": null,
+                        "reason": "no assignment covers the account",
+                        "region": "eu-west-1",
+                        "state": "left_alone",
+                        "worth_waiting": false
+                      },
+                      {
+                        "account": "222222222222",
+                        "change": null,
+                        "code": null,
+                        "enforced": null,
+                        "reason": "no assignment covers the account",
+                        "region": "eu-west-1",
+                        "state": "left_alone",
+                        "worth_waiting": false
+                      },
+                      {
+                        "account": "300000000001",
+                        "change": null,
+                        "code": "not_granted",
+                        "enforced": null,
+                        "reason": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail",
+                        "region": "eu-west-1",
+                        "state": "held",
+                        "worth_waiting": true
+                      },
+                      {
+                        "account": "300000000002",
+                        "change": null,
+                        "code": "not_granted",
+                        "enforced": null,
+                        "reason": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail",
+                        "region": "eu-west-1",
+                        "state": "held",
+                        "worth_waiting": true
+                      },
+                      {
+                        "account": "300000000003",
+                        "change": null,
+                        "code": null,
+                        "enforced": null,
+                        "reason": "no assignment covers the account",
+                        "region": "eu-west-1",
+                        "state": "left_alone",
+                        "worth_waiting": false
+                      },
+                      {
+                        "account": "300000000004",
+                        "change": null,
+                        "code": null,
+                        "enforced": null,
+                        "reason": "no assignment covers the account",
+                        "region": "eu-west-1",
+                        "state": "left_alone",
+                        "worth_waiting": false
+                      },
+                      {
+                        "account": "300000000005",
+                        "change": null,
+                        "code": null,
+                        "enforced": null,
+                        "reason": "no assignment covers the account",
+                        "region": "eu-west-1",
+                        "state": "left_alone",
+                        "worth_waiting": false
+                      }
+                    ],
+                    "unknown_states": {},
+                    "warnings": []
                   },
-                  {
-                    "account": "300000000003",
-                    "after": null,
-                    "decision": "leave-alone",
-                    "from": null,
-                    "reason": "no assignment covers the account",
-                    "region": "eu-west-1",
-                    "then": null,
-                    "to": null,
-                    "wanted": null,
-                    "would": null
-                  },
-                  {
-                    "account": "300000000004",
-                    "after": null,
-                    "decision": "leave-alone",
-                    "from": null,
-                    "reason": "no assignment covers the account",
-                    "region": "eu-west-1",
-                    "then": null,
-                    "to": null,
-                    "wanted": null,
-                    "would": null
-                  },
-                  {
-                    "account": "300000000005",
-                    "after": null,
-                    "decision": "leave-alone",
-                    "from": null,
-                    "reason": "no assignment covers the account",
-                    "region": "eu-west-1",
-                    "then": null,
-                    "to": null,
-                    "wanted": null,
-                    "would": null
-                  }
-                ],
-                "for_approval": {},
-                "handed_back": [],
-                "hash": "d126b4d4c7196a91",
-                "policies": [
-                  {
-                    "decision": "put-resource-policy",
-                    "instead": null,
-                    "openings": [],
-                    "reason": null,
-                    "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
-                  }
-                ],
-                "skipped": {
-                  "300000000006": "suspended"
+                  "stopped": "the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)\n1 change was made"
                 }
-              },
-              "revision": "4ef2b91f1df53797",
-              "strangers": [],
-              "warnings": []
-            }
-          ],
-          "report": {
-            "converged": false,
-            "counts": {
-              "held": 2,
-              "left_alone": 5
-            },
-            "handed_back": [],
-            "placement_decided": null,
-            "policies": [
-              {
-                "reason": null,
-                "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c",
-                "state": "written"
-              }
-            ],
-            "revision": "4ef2b91f1df53797",
-            "skipped": {
-              "300000000006": "suspended"
-            },
-            "strangers": [],
-            "targets": [
-              {
-                "account": "111111111111",
-                "change": null,
-                "enforced": null,
-                "reason": "no assignment covers the account",
-                "region": "eu-west-1",
-                "state": "left_alone",
-                "worth_waiting": false
-              },
-              {
-                "account": "222222222222",
-                "change": null,
-                "enforced": null,
-                "reason": "no assignment covers the account",
-                "region": "eu-west-1",
-                "state": "left_alone",
-                "worth_waiting": false
-              },
-              {
-                "account": "300000000001",
-                "change": null,
-                "enforced": null,
-                "reason": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail",
-                "region": "eu-west-1",
-                "state": "held",
-                "worth_waiting": true
-              },
-              {
-                "account": "300000000002",
-                "change": null,
-                "enforced": null,
-                "reason": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail",
-                "region": "eu-west-1",
-                "state": "held",
-                "worth_waiting": true
-              },
-              {
-                "account": "300000000003",
-                "change": null,
-                "enforced": null,
-                "reason": "no assignment covers the account",
-                "region": "eu-west-1",
-                "state": "left_alone",
-                "worth_waiting": false
-              },
-              {
-                "account": "300000000004",
-                "change": null,
-                "enforced": null,
-                "reason": "no assignment covers the account",
-                "region": "eu-west-1",
-                "state": "left_alone",
-                "worth_waiting": false
-              },
-              {
-                "account": "300000000005",
-                "change": null,
-                "enforced": null,
-                "reason": "no assignment covers the account",
-                "region": "eu-west-1",
-                "state": "left_alone",
-                "worth_waiting": false
-              }
-            ],
-            "warnings": []
-          },
-          "stopped": "the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)\n1 change was made"
-        }
-        stderr: a grant or a copy is in place; the changes that waited for it follow now
-        stderr: error: the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)
-        stderr: 1 change was made
-        exit 6
-    "#]],
+                stderr: a grant or a copy is in place; the changes that waited for it follow now
+                stderr: error: the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)
+                stderr: 1 change was made
+                exit 6
+            "#]],
         ),
     ] {
         let world = in_two_rounds().await;
@@ -513,19 +549,19 @@ async fn an_interrupted_run_finishes_what_it_began_and_says_what_that_was() {
     check(
         &ran.without_hash(),
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2
-        + 300000000002/eu-west-1 enforce corporate:2
-        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan HASH of baseline 4ef2b91f1df53797, mode sync
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
+            2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan HASH of baseline 4ef2b91f1df53797, mode sync
 
-        Applied:
-        + 300000000001/eu-west-1 enforce corporate:2
-        ! 300000000002/eu-west-1 held, would enforce corporate:2: not begun: somebody asked the program to end first
-        1 changed, 1 held, 0 in sync, 5 left alone, 1 account skipped
-        stderr: stopping: what is under way is finished first; press Ctrl-C again to leave at once
-        stderr: error: interrupted: 1 change was made; the rest was not done
-        exit 130
-    "#]],
+            Applied:
+            + 300000000001/eu-west-1 enforce corporate:2
+            ! 300000000002/eu-west-1 held, would enforce corporate:2: not begun: somebody asked the program to end first
+            1 changed, 1 held, 0 in sync, 5 left alone, 1 account skipped
+            stderr: stopping: what is under way is finished first; press Ctrl-C again to leave at once
+            stderr: error: interrupted: 1 change was made; the rest was not done
+            exit 130
+        "#]],
     );
     // The next run does the rest.
     world.server.latency("*", Duration::ZERO);
@@ -545,15 +581,15 @@ async fn a_second_interrupt_leaves_at_once_and_says_what_is_not_known() {
     check(
         &ran.without_hash(),
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2
-        + 300000000002/eu-west-1 enforce corporate:2
-        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan HASH of baseline 4ef2b91f1df53797, mode sync
-        stderr: stopping: what is under way is finished first; press Ctrl-C again to leave at once
-        stderr: begun, and not known whether it was made: 300000000001/eu-west-1 enforce corporate:2
-        stderr: error: interrupted: left while writes were under way: the next run finds out what became of them
-        exit 130
-    "#]],
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
+            2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan HASH of baseline 4ef2b91f1df53797, mode sync
+            stderr: stopping: what is under way is finished first; press Ctrl-C again to leave at once
+            stderr: begun, and not known whether it was made: 300000000001/eu-west-1 enforce corporate:2
+            stderr: error: interrupted: left while writes were under way: the next run finds out what became of them
+            exit 130
+        "#]],
     );
 }
 
@@ -587,13 +623,13 @@ async fn whoever_says_no_is_told_what_was_done_before() {
     check(
         &ran.without_hash(),
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2
-        + 300000000002/eu-west-1 enforce corporate:2
-        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan HASH of baseline 4ef2b91f1df53797, mode sync
-        stderr: Apply these 2 changes? [y/N] nothing was changed
-        exit 1
-    "#]],
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
+            2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan HASH of baseline 4ef2b91f1df53797, mode sync
+            stderr: Apply these 2 changes? [y/N] nothing was changed
+            exit 1
+        "#]],
     );
 
     // Somebody comes between, so that it isn't what was shown any more: that is said, and nothing is written.
@@ -610,20 +646,20 @@ async fn whoever_says_no_is_told_what_was_done_before() {
     check(
         &ran.without_hash(),
         expect![[r#"
-        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-        + 300000000001/eu-west-1 enforce corporate:2, after the grant
-        + 300000000002/eu-west-1 enforce corporate:2, after the grant
-        3 to change (2 of them after a grant or a copy), 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan HASH of baseline d4e631a768779493, mode sync
-        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-        + 300000000001/eu-west-1 enforce corporate:2, after the grant
-        ~ 300000000002/eu-west-1 corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000002:user/administrator), after the grant
-        3 to change (2 of them after a grant or a copy), 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan ac44ecdc339d2789 of baseline d4e631a768779493, mode sync
-        stderr: Apply these 3 changes? [y/N] this is another plan than the one you read: nothing was changed
-        stderr: run apply again
-        exit 1
-    "#]],
+            + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2, after the grant
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2, after the grant
+            3 to change (2 of them after a grant or a copy), 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan HASH of baseline d4e631a768779493, mode sync
+            + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2, after the grant
+            ~ 300000000002/eu-west-1 (Workload/shipping) corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000002:user/administrator), after the grant
+            3 to change (2 of them after a grant or a copy), 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan ac44ecdc339d2789 of baseline d4e631a768779493, mode sync
+            stderr: Apply these 3 changes? [y/N] this is another plan than the one you read: nothing was changed
+            stderr: run apply again
+            exit 1
+        "#]],
     );
 }
 

@@ -65,14 +65,14 @@ async fn a_plan_shows_what_its_own_grant_makes_possible_and_that_is_asked_for_on
     check(
         &plan.without_hash(),
         expect![[r#"
-        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-        + 300000000001/eu-west-1 enforce corporate:2, after the grant
-        + 300000000002/eu-west-1 enforce corporate:2, after the grant
-        ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
-        3 to change (2 of them after a grant or a copy), 1 held, 0 in sync, 4 left alone, 1 account skipped
-        plan HASH of baseline 0ba19f91e69a0696, mode sync
-        exit 1
-    "#]],
+            + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2, after the grant
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2, after the grant
+            ! 300000000003/eu-west-1 (Workload/search) held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
+            3 to change (2 of them after a grant or a copy), 1 held, 0 in sync, 4 left alone, 1 account skipped
+            plan HASH of baseline 0ba19f91e69a0696, mode sync
+            exit 1
+        "#]],
     );
     let plan = json(&ctl(&world).run(&["plan", "--output", "json"]).await);
     assert_eq!(plan["plan"]["counts"]["following"], 2, "{plan:#}");
@@ -86,29 +86,29 @@ async fn a_plan_shows_what_its_own_grant_makes_possible_and_that_is_asked_for_on
     check(
         &ran.without_hash(),
         expect![[r#"
-        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-        + 300000000001/eu-west-1 enforce corporate:2, after the grant
-        + 300000000002/eu-west-1 enforce corporate:2, after the grant
-        ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
-        3 to change (2 of them after a grant or a copy), 1 held, 0 in sync, 4 left alone, 1 account skipped
-        plan HASH of baseline 0ba19f91e69a0696, mode sync
+            + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2, after the grant
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2, after the grant
+            ! 300000000003/eu-west-1 (Workload/search) held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
+            3 to change (2 of them after a grant or a copy), 1 held, 0 in sync, 4 left alone, 1 account skipped
+            plan HASH of baseline 0ba19f91e69a0696, mode sync
 
-        Applied:
-        + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-        ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-        ! 300000000002/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-        ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
-        1 changed, 3 held, 0 in sync, 4 left alone, 1 account skipped
+            Applied:
+            + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            ! 300000000002/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
+            1 changed, 3 held, 0 in sync, 4 left alone, 1 account skipped
 
-        Applied:
-        + 300000000001/eu-west-1 enforce corporate:2
-        + 300000000002/eu-west-1 enforce corporate:2
-        ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
-        2 changed, 1 held, 0 in sync, 4 left alone, 1 account skipped
-        stderr: Apply these 3 changes? [y/N] a grant or a copy is in place; the changes that waited for it follow now
-        stderr: a grant or a copy is in place; the changes that waited for it follow now
-        exit 1
-    "#]],
+            Applied:
+            + 300000000001/eu-west-1 enforce corporate:2
+            + 300000000002/eu-west-1 enforce corporate:2
+            ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
+            2 changed, 1 held, 0 in sync, 4 left alone, 1 account skipped
+            stderr: Apply these 3 changes? [y/N] a grant or a copy is in place; the changes that waited for it follow now
+            stderr: a grant or a copy is in place; the changes that waited for it follow now
+            exit 1
+        "#]],
     );
     assert_eq!(
         world.writes(),
@@ -133,9 +133,9 @@ async fn a_plan_shows_what_comes_after_a_copy_and_that_is_asked_for_once() {
     check(
         &ran.without_hash(),
         expect![[r#"
-            + 300000000001/eu-west-1 copy corporate:2 (create the copy), then enforce it
-            + 300000000002/eu-west-1 copy corporate:2 (create the copy), then enforce it
-            + 300000000003/eu-west-1 copy corporate:2 (create the copy), then enforce it
+            + 300000000001/eu-west-1 (Workload/payments) copy corporate:2 (create the copy), then enforce it
+            + 300000000002/eu-west-1 (Workload/shipping) copy corporate:2 (create the copy), then enforce it
+            + 300000000003/eu-west-1 (Workload/search) copy corporate:2 (create the copy), then enforce it
             6 to change (3 of them after a grant or a copy), 0 held, 0 in sync, 4 left alone, 1 account skipped
             plan HASH of baseline 332b1cceba749348, mode sync
 
@@ -171,15 +171,15 @@ async fn over_the_limits_a_plan_shows_what_an_approval_would_do() {
     check(
         &ran.without_hash(),
         expect![[r#"
-        ! 300000000001/eu-west-1 held, would replace corporate:2 => corporate:1 (different): baseline 4559fad09919ca90 replaces or releases more than its limits allow: read the plan, then approve it
-        ! 300000000002/eu-west-1 held, would replace corporate:2 => corporate:1 (different): baseline 4559fad09919ca90 replaces or releases more than its limits allow: read the plan, then approve it
-        ! 300000000003/eu-west-1 held, would release eubase1a2b3c:2: baseline 4559fad09919ca90 replaces or releases more than its limits allow: read the plan, then approve it
-        0 to change, 3 held, 0 in sync, 4 left alone, 1 account skipped
-        held for approval: 1 release, 2 replace
-        to have that done as well: guardrailctl apply --approve 4559fad09919ca90
-        plan HASH of baseline 4559fad09919ca90, mode sync
-        exit 1
-    "#]],
+            ! 300000000001/eu-west-1 (Workload/payments) held, would replace corporate:2 => corporate:1 (different): baseline 4559fad09919ca90 replaces or releases more than its limits allow: read the plan, then approve it
+            ! 300000000002/eu-west-1 (Workload/shipping) held, would replace corporate:2 => corporate:1 (different): baseline 4559fad09919ca90 replaces or releases more than its limits allow: read the plan, then approve it
+            ! 300000000003/eu-west-1 (Workload/search) held, would release eubase1a2b3c:2: baseline 4559fad09919ca90 replaces or releases more than its limits allow: read the plan, then approve it
+            0 to change, 3 held, 0 in sync, 4 left alone, 1 account skipped
+            held for approval: 1 release, 2 replace
+            to have that done as well: guardrailctl apply --approve 4559fad09919ca90
+            plan HASH of baseline 4559fad09919ca90, mode sync
+            exit 1
+        "#]],
     );
     let plan = json(&ctl(&world).run(&["plan", "--output", "json"]).await);
     assert_eq!(plan["plan"]["for_approval"], serde_json::json!({ "replace": 2, "release": 1 }));
@@ -223,17 +223,17 @@ async fn a_dry_run_shows_a_push_and_pushes_nothing() {
             check(
                 &ran.without_hash(),
                 expect![[r#"
-                Baseline 44015f528ed4d96b of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 0ba19f91e69a0696, version 1:
-                ~ 300000000001/eu-west-1 corporate:2 => corporate:1 (different)
-                ~ 300000000002/eu-west-1 corporate:2 => corporate:1 (different)
-                ~ 300000000003/eu-west-1 corporate:2 => corporate:1 (different)
-                3 to change, 0 held, 0 in sync, 4 left alone, 1 account skipped
-                plan HASH of baseline 44015f528ed4d96b, mode sync
-                381 bytes: a parameter of the standard tier holds it
-                3 replaced, 0 released: within its limits (50 replaced, 5 released)
-                stderr: a dry run: nothing was pushed
-                exit 0
-            "#]],
+                    Baseline 44015f528ed4d96b of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 0ba19f91e69a0696, version 1:
+                    ~ 300000000001/eu-west-1 (Workload/payments) corporate:2 => corporate:1 (different)
+                    ~ 300000000002/eu-west-1 (Workload/shipping) corporate:2 => corporate:1 (different)
+                    ~ 300000000003/eu-west-1 (Workload/search) corporate:2 => corporate:1 (different)
+                    3 to change, 0 held, 0 in sync, 4 left alone, 1 account skipped
+                    plan HASH of baseline 44015f528ed4d96b, mode sync
+                    381 bytes: a parameter of the standard tier holds it
+                    3 replaced, 0 released: within its limits (50 replaced, 5 released)
+                    stderr: a dry run: nothing was pushed
+                    exit 0
+                "#]],
             );
         }
         let ran = push.run(&["push", "new.yaml", "--dry-run", "--output", "json"]).await;

@@ -77,8 +77,8 @@ async fn a_plan_says_what_would_be_done_and_writes_nothing() {
     check(
         &ran,
         expect![[r#"
-            ! 300000000001/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
-            + 300000000002/eu-west-1 enforce corporate:2
+            ! 300000000001/eu-west-1 (Workload/payments) held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
             1 to change, 1 held, 0 in sync, 5 left alone, 1 account skipped
             plan c54be4f935d8c668 of baseline 4ef2b91f1df53797, mode sync
             exit 1
@@ -89,11 +89,11 @@ async fn a_plan_says_what_would_be_done_and_writes_nothing() {
     check(
         &ran,
         expect![[r#"
-        + 300000000002/eu-west-1 enforce corporate:2
-        1 to change, 0 held, 0 in sync
-        plan c54be4f935d8c668 of baseline 4ef2b91f1df53797, mode sync
-        exit 0
-    "#]],
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
+            1 to change, 0 held, 0 in sync
+            plan c54be4f935d8c668 of baseline 4ef2b91f1df53797, mode sync
+            exit 0
+        "#]],
     );
     let ran = of(&world).run(&["plan", "--account", SHIPPING, "--detailed-exit-code"]).await;
     assert_eq!(ran.code, 4, "{ran}");
@@ -111,6 +111,21 @@ async fn a_plan_for_programs_says_the_same() {
         expect![[r#"
             {
               "mode": "sync",
+              "names": {
+                "accounts": {
+                  "300000000001": {
+                    "name": "payments",
+                    "path": "o-exampleorgid/r-exam/ou-exam-workload/"
+                  },
+                  "300000000002": {
+                    "name": "shipping",
+                    "path": "o-exampleorgid/r-exam/ou-exam-workload/"
+                  }
+                },
+                "ous": {
+                  "ou-exam-workload": "Workload"
+                }
+              },
               "placement": {
                 "auto": {
                   "answer": "undecided",
@@ -139,6 +154,7 @@ async fn a_plan_for_programs_says_the_same() {
                   {
                     "account": "300000000001",
                     "after": null,
+                    "code": "not_ours",
                     "decision": "hold",
                     "from": {
                       "guarding": {
@@ -173,6 +189,7 @@ async fn a_plan_for_programs_says_the_same() {
                   {
                     "account": "300000000002",
                     "after": null,
+                    "code": null,
                     "decision": "enforce",
                     "from": null,
                     "reason": null,
@@ -199,6 +216,7 @@ async fn a_plan_for_programs_says_the_same() {
                 "hash": "c54be4f935d8c668",
                 "policies": [
                   {
+                    "code": null,
                     "decision": "granted",
                     "instead": null,
                     "openings": [],
@@ -206,10 +224,12 @@ async fn a_plan_for_programs_says_the_same() {
                     "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
                   }
                 ],
-                "skipped": {}
+                "skipped": {},
+                "unknown_states": {}
               },
               "revision": "4ef2b91f1df53797",
               "strangers": [],
+              "unmet": [],
               "warnings": []
             }
             exit 1
@@ -259,17 +279,17 @@ async fn apply_shows_the_plan_does_it_and_says_what_came_of_it() {
     check(
         &ran,
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2
-        + 300000000002/eu-west-1 enforce corporate:2
-        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan 9aee8148861db0bd of baseline 4ef2b91f1df53797, mode sync
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
+            2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan 9aee8148861db0bd of baseline 4ef2b91f1df53797, mode sync
 
-        Applied:
-        + 300000000001/eu-west-1 enforce corporate:2
-        + 300000000002/eu-west-1 enforce corporate:2
-        2 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        exit 0
-    "#]],
+            Applied:
+            + 300000000001/eu-west-1 enforce corporate:2
+            + 300000000002/eu-west-1 enforce corporate:2
+            2 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            exit 0
+        "#]],
     );
     assert_eq!(world.writes(), [PAYMENTS, SHIPPING].map(|account| format!("{PUT} {account}/{EU}")));
 
@@ -297,6 +317,17 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
               "planned": [
                 {
                   "mode": "sync",
+                  "names": {
+                    "accounts": {
+                      "300000000001": {
+                        "name": "payments",
+                        "path": "o-exampleorgid/r-exam/ou-exam-workload/"
+                      }
+                    },
+                    "ous": {
+                      "ou-exam-workload": "Workload"
+                    }
+                  },
                   "placement": {
                     "auto": {
                       "answer": "undecided",
@@ -325,6 +356,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                       {
                         "account": "300000000001",
                         "after": null,
+                        "code": null,
                         "decision": "enforce",
                         "from": null,
                         "reason": null,
@@ -351,6 +383,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                     "hash": "d0e519824df237f6",
                     "policies": [
                       {
+                        "code": null,
                         "decision": "granted",
                         "instead": null,
                         "openings": [],
@@ -358,10 +391,12 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                         "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
                       }
                     ],
-                    "skipped": {}
+                    "skipped": {},
+                    "unknown_states": {}
                   },
                   "revision": "4ef2b91f1df53797",
                   "strangers": [],
+                  "unmet": [],
                   "warnings": []
                 }
               ],
@@ -380,6 +415,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                   {
                     "account": "300000000001",
                     "change": "enforce",
+                    "code": null,
                     "enforced": "eubase1a2b3c:2",
                     "reason": null,
                     "region": "eu-west-1",
@@ -387,6 +423,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                     "worth_waiting": false
                   }
                 ],
+                "unknown_states": {},
                 "warnings": []
               }
             }
@@ -403,8 +440,8 @@ async fn what_fails_while_applying_is_told_and_ends_with_one() {
     check(
         &of(&world).run(&["apply", "--yes"]).await,
         expect![[r#"
-            + 300000000001/eu-west-1 enforce corporate:2
-            + 300000000002/eu-west-1 enforce corporate:2
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
             2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
             plan 9aee8148861db0bd of baseline 4ef2b91f1df53797, mode sync
 
@@ -432,10 +469,10 @@ async fn a_ledger_in_a_file_lets_one_run_know_what_another_did() {
     check(
         &ran,
         expect![[r#"
-            ! 300000000001/eu-west-1 held, would release eubase1a2b3c:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
-            ! 300000000001/us-east-1 held, would enforce corporate:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
-            ! 300000000002/eu-west-1 held, would release eubase1a2b3c:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
-            ! 300000000002/us-east-1 held, would enforce corporate:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+            ! 300000000001/eu-west-1 (Workload/payments) held, would release eubase1a2b3c:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+            ! 300000000001/us-east-1 (Workload/payments) held, would enforce corporate:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+            ! 300000000002/eu-west-1 (Workload/shipping) held, would release eubase1a2b3c:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+            ! 300000000002/us-east-1 (Workload/shipping) held, would enforce corporate:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
             0 to change, 4 held, 0 in sync, 5 left alone, 1 account skipped
             held for approval: 2 enforce, 2 release
             to have that done as well: guardrailctl apply --approve 2a5071839f8018f7
@@ -456,10 +493,10 @@ async fn a_ledger_in_a_file_lets_one_run_know_what_another_did() {
     check(
         &ran.without_hash(),
         expect![[r#"
-            - 300000000001/eu-west-1 release eubase1a2b3c:2
-            + 300000000001/us-east-1 enforce corporate:2
-            - 300000000002/eu-west-1 release eubase1a2b3c:2
-            + 300000000002/us-east-1 enforce corporate:2
+            - 300000000001/eu-west-1 (Workload/payments) release eubase1a2b3c:2
+            + 300000000001/us-east-1 (Workload/payments) enforce corporate:2
+            - 300000000002/eu-west-1 (Workload/shipping) release eubase1a2b3c:2
+            + 300000000002/us-east-1 (Workload/shipping) enforce corporate:2
             4 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
             plan HASH of baseline 2a5071839f8018f7, mode sync
 

@@ -72,6 +72,7 @@ async fn a_bare_event_is_answered_with_the_report() {
                   {
                     "account": "300000000001",
                     "change": "enforce",
+                    "code": null,
                     "enforced": "eubase1a2b3c:2",
                     "reason": null,
                     "region": "eu-west-1",
@@ -79,6 +80,7 @@ async fn a_bare_event_is_answered_with_the_report() {
                     "worth_waiting": false
                   }
                 ],
+                "unknown_states": {},
                 "warnings": []
               }
             }"#]],

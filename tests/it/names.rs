@@ -48,16 +48,21 @@ fn object(ran: &Ran) -> Value {
 #[tokio::test]
 async fn plan_status_and_explain_say_names_and_codes() {
     let world = world().await;
-    check(&of(&world).run(&["plan"]).await.without_hash(), expect![[r#"
-        ! 300000000001/eu-west-1 (Workload/payments) held [not_ours]: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+    check(
+        &of(&world).run(&["plan"]).await.without_hash(),
+        expect![[r#"
+        ! 300000000001/eu-west-1 (Workload/payments) held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
         + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
         + 300000000005/eu-west-1 (Sandbox/"x) enforce   [31mevil") enforce corporate:2
         2 to change, 1 held, 0 in sync, 4 left alone, 1 account skipped
         plan HASH of baseline c439555dac0c3800, mode sync
         exit 1
-    "#]]);
+    "#]],
+    );
     drop(world.sweep().await);
-    check(&of(&world).run(&["status", "--by", "ou"]).await, expect![[r#"
+    check(
+        &of(&world).run(&["status", "--by", "ou"]).await,
+        expect![[r#"
         7 targets
               1 held
               4 left alone
@@ -72,9 +77,13 @@ async fn plan_status_and_explain_say_names_and_codes() {
         held        300000000001/eu-west-1 (Workload/payments)  [not_ours] under a minute ago: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
         baseline c439555dac0c3800, mode sync
         exit 1
-    "#]]);
+    "#]],
+    );
     let explained = of(&world).run(&["explain", PAYMENTS, EU]).await.out;
-    check(explained.lines().next().unwrap(), expect!["300000000001/eu-west-1  Workload/payments, o-exampleorgid/r-exam/ou-exam-workload/"]);
+    check(
+        explained.lines().next().unwrap(),
+        expect!["300000000001/eu-west-1  Workload/payments, o-exampleorgid/r-exam/ou-exam-workload/"],
+    );
     assert!(explained.contains("\ndecision  held [not_ours]: "), "{explained}");
 }
 
@@ -83,7 +92,9 @@ async fn programs_are_told_names_and_codes_too() {
     let world = world().await;
     let plan = object(&of(&world).run(&["plan", "--output", "json"]).await);
     assert_eq!(plan["plan"]["decisions"][2]["code"], "not_ours", "{plan:#}");
-    check(&format!("{:#}", plan["names"]), expect![[r#"
+    check(
+        &format!("{:#}", plan["names"]),
+        expect![[r#"
         {
           "accounts": {
             "300000000001": {
@@ -103,7 +114,8 @@ async fn programs_are_told_names_and_codes_too() {
             "ou-exam-sandbox1": "Sandbox",
             "ou-exam-workload": "Workload"
           }
-        }"#]]);
+        }"#]],
+    );
     drop(world.sweep().await);
     let status = object(&of(&world).run(&["status", "--output", "json"]).await);
     let target = status["targets"].as_array().unwrap().iter().find(|one| one["account"] == PAYMENTS).unwrap();
@@ -137,7 +149,9 @@ async fn names_are_arguments_and_never_guessed_at() {
         assert_eq!(ran.code, 2, "{ran}");
         told.push_str(&format!("{}\n{}", arguments.join(" "), ran.err));
     }
-    check(&told, expect![[r#"
+    check(
+        &told,
+        expect![[r#"
         plan --account twin
         error: 2 accounts are named twin: give the id
           300000000003 twin, active, o-exampleorgid/r-exam/ou-exam-workload/
@@ -155,7 +169,8 @@ async fn names_are_arguments_and_never_guessed_at() {
         error: no account is named nobody: give its id, or its name as it is written
         status --ou Playground
         error: no OU with accounts is named Playground: give its id, or its name as it is written
-    "#]]);
+    "#]],
+    );
     assert_eq!(ctl.run(&["plan", "--account", "30000000001"]).await.code, 2);
     let ran = ctl.run(&["status", "--ou", "Sandbox"]).await;
     assert!(ran.out.starts_with("1 target\n"), "{ran}");
@@ -179,7 +194,9 @@ async fn a_region_or_an_account_about_which_nothing_can_be_said_is_named() {
         assert_eq!(ran.code, 1, "{}: {ran}", arguments.join(" "));
         told.push_str(&format!("{}\n{}", arguments.join(" "), ran.without_hash()));
     }
-    check(&told, expect![[r#"
+    check(
+        &told,
+        expect![[r#"
         plan --region eu-north-1
         ! eu-north-1 is not in the baseline, which names eu-west-1: nothing is wanted there
         0 to change, 0 held, 0 in sync, 1 account skipped
@@ -221,7 +238,8 @@ async fn a_region_or_an_account_about_which_nothing_can_be_said_is_named() {
         baseline c439555dac0c3800, mode sync
         stderr: warning: 300000000006 (abandoned) is suspended: no call can work there
         exit 1
-    "#]]);
+    "#]],
+    );
     let plan = object(&ctl.run(&["plan", "--region", "eu-north-1", "--output", "json"]).await);
     assert_eq!(plan["unmet"].as_array().unwrap().len(), 1, "{plan:#}");
 }

@@ -275,8 +275,8 @@ async fn the_terminal_tells_what_is_known() {
     says(
         &applied.without_hash(),
         expect![[r#"
-            + 300000000001/eu-west-1 enforce corporate:2
-            + 300000000002/eu-west-1 enforce corporate:2
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
             2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
             plan HASH of baseline d38db72440939449, mode sync
             placement auto: undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there

@@ -82,21 +82,21 @@ async fn all_is_green_only_where_all_is_known_good_and_fresh() {
     check(
         &ran.to_string().replace(&newcomer, "THE-NEWCOMER"),
         expect![[r#"
-        8 targets
-              1 unknown
-              1 held
-              1 stale
-              4 enforced
-              1 in sync
-        oldest look: 24 h ago, 300000000002/eu-west-1
-        1 account not looked at: suspended
+            8 targets
+                  1 unknown
+                  1 held
+                  1 stale
+                  4 enforced
+                  1 in sync
+            oldest look: 24 h ago, 300000000002/eu-west-1
+            1 account not looked at: suspended
 
-        unknown     THE-NEWCOMER/eu-west-1  the record knows nothing of it
-        held        300000000001/eu-west-1  under a minute ago: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
-        stale       300000000002/eu-west-1  24 h ago: enforced then
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 1
-    "#]],
+            unknown     THE-NEWCOMER/eu-west-1 (Workload/newcomer)  the record knows nothing of it
+            held        300000000001/eu-west-1 (Workload/payments)  [not_ours] under a minute ago: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+            stale       300000000002/eu-west-1 (Workload/shipping)  24 h ago: enforced then
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 1
+        "#]],
     );
     // What was looked at a day ago is as good as a sweep every two days makes it.
     let ran = of(&world).run(&["status", "--account", SHIPPING, "--stale-after", "2d"]).await;
@@ -111,15 +111,15 @@ async fn what_another_baseline_found_is_not_what_this_one_would() {
     check(
         &ran,
         expect![[r#"
-        1 target
-              1 stale
-        oldest look: under a minute ago, 300000000005/eu-west-1
-        1 account not looked at: suspended
+            1 target
+                  1 stale
+            oldest look: under a minute ago, 300000000005/eu-west-1
+            1 account not looked at: suspended
 
-        stale       300000000005/eu-west-1  under a minute ago: in sync by baseline 84c0f3cb2b5b1f13, and 560ff8d292ea350e is the present one
-        baseline 560ff8d292ea350e, mode sync
-        exit 1
-    "#]],
+            stale       300000000005/eu-west-1 (Sandbox/playground)  under a minute ago: in sync by baseline 84c0f3cb2b5b1f13, and 560ff8d292ea350e is the present one
+            baseline 560ff8d292ea350e, mode sync
+            exit 1
+        "#]],
     );
 }
 
@@ -135,17 +135,17 @@ async fn a_look_says_nothing_of_an_account_that_moved_since() {
     check(
         &ran,
         expect![[r#"
-        7 targets
-              2 stale
-              5 enforced
-        oldest look: under a minute ago, 300000000005/eu-west-1
-        1 account not looked at: suspended
+            7 targets
+                  2 stale
+                  5 enforced
+            oldest look: under a minute ago, 300000000005/eu-west-1
+            1 account not looked at: suspended
 
-        stale       300000000001/eu-west-1  under a minute ago: enforced when corporate was wanted; nothing is wanted now
-        stale       300000000005/eu-west-1  under a minute ago: in sync when nothing was wanted; corporate is wanted now
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 1
-    "#]],
+            stale       300000000001/eu-west-1 (Sandbox/payments)  under a minute ago: enforced when corporate was wanted; nothing is wanted now
+            stale       300000000005/eu-west-1 (Workload/playground)  under a minute ago: in sync when nothing was wanted; corporate is wanted now
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 1
+        "#]],
     );
     let ran = of(&world).run(&["status", "--account", PLAYGROUND, "--output", "json"]).await;
     let told = object(&ran);
@@ -160,17 +160,17 @@ async fn a_look_says_nothing_of_an_account_that_moved_since() {
     check(
         &ran,
         expect![[r#"
-        300000000005/eu-west-1  playground, o-exampleorgid/r-exam/ou-exam-workload/
-        wanted    corporate:2, by the assignment of r-exam (line 11)
-        seen      nothing enforced
-        ours      nothing is recorded
-        last      in sync, under a minute ago, by baseline 84c0f3cb2b5b1f13
-        status    stale: in sync when nothing was wanted; corporate is wanted now
-        decision  + 300000000005/eu-west-1 enforce corporate:2
-        history   under a minute ago: in sync
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 0
-    "#]],
+            300000000005/eu-west-1  Workload/playground, o-exampleorgid/r-exam/ou-exam-workload/
+            wanted    corporate:2, by the assignment of r-exam (line 11)
+            seen      nothing enforced
+            ours      nothing is recorded
+            last      in sync, under a minute ago, by baseline 84c0f3cb2b5b1f13
+            status    stale: in sync when nothing was wanted; corporate is wanted now
+            decision  + 300000000005/eu-west-1 enforce corporate:2
+            history   under a minute ago: in sync
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 0
+        "#]],
     );
 
     // A sweep looks again, and then it is good.
@@ -193,7 +193,7 @@ async fn what_was_given_up_is_unguarded() {
                   1 broken
             oldest look: under a minute ago, 300000000001/eu-west-1
 
-            broken      300000000001/eu-west-1  under a minute ago: guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+            broken      300000000001/eu-west-1 (Workload/payments)  [missing] under a minute ago: guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
             baseline 4a0d490ce5a8ce07, mode sync
             exit 1
         "#]],
@@ -270,53 +270,53 @@ async fn it_can_be_narrowed_grouped_and_listed() {
     check(
         &ran,
         expect![[r#"
-        4 targets
-              1 stale
-              3 enforced
-        oldest look: 24 h ago, 300000000002/eu-west-1
+            4 targets
+                  1 stale
+                  3 enforced
+            oldest look: 24 h ago, 300000000002/eu-west-1
 
-        300000000001  1 enforced
-        300000000002  1 stale
-        300000000003  1 enforced
-        300000000004  1 enforced
+            300000000001  1 enforced
+            300000000002  1 stale
+            300000000003  1 enforced
+            300000000004  1 enforced
 
-        stale       300000000002/eu-west-1  24 h ago: enforced then
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 1
-    "#]],
+            stale       300000000002/eu-west-1 (Workload/shipping)  24 h ago: enforced then
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 1
+        "#]],
     );
     let ran = ctl.run(&["status", "--by", "ou", "--region", EU, "--older-than", "2h"]).await;
     check(
         &ran,
         expect![[r#"
-        7 targets
-              1 stale
-              5 enforced
-              1 in sync
-        oldest look: 24 h ago, 300000000002/eu-west-1
-        1 account not looked at: suspended
+            7 targets
+                  1 stale
+                  5 enforced
+                  1 in sync
+            oldest look: 24 h ago, 300000000002/eu-west-1
+            1 account not looked at: suspended
 
-        ou-exam-sandbox1  1 in sync
-        ou-exam-workload  1 stale, 3 enforced
-        r-exam  2 enforced
+            ou-exam-sandbox1 (Sandbox)  1 in sync
+            ou-exam-workload (Workload)  1 stale, 3 enforced
+            r-exam  2 enforced
 
-        stale       300000000002/eu-west-1  24 h ago: enforced then
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 1
-    "#]],
+            stale       300000000002/eu-west-1 (Workload/shipping)  24 h ago: enforced then
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 1
+        "#]],
     );
     let ran = ctl.run(&["status", "--account", PAYMENTS, "--state", "in-sync", "--state", "enforced"]).await;
     check(
         &ran,
         expect![[r#"
-        1 target
-              1 enforced
-        oldest look: under a minute ago, 300000000001/eu-west-1
+            1 target
+                  1 enforced
+            oldest look: under a minute ago, 300000000001/eu-west-1
 
-        enforced    300000000001/eu-west-1  under a minute ago
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 0
-    "#]],
+            enforced    300000000001/eu-west-1 (Workload/payments)  under a minute ago
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 0
+        "#]],
     );
     // Narrowed to what is good, all is good; listed or not.
     assert_eq!(ran.code, 0);
@@ -335,19 +335,19 @@ async fn it_can_be_narrowed_grouped_and_listed() {
     check(
         &bounded,
         expect![[r#"
-        7 targets
-              1 stale
-              5 enforced
-              1 in sync
-        oldest look: 24 h ago, 300000000002/eu-west-1
-        1 account not looked at: suspended
+            7 targets
+                  1 stale
+                  5 enforced
+                  1 in sync
+            oldest look: 24 h ago, 300000000002/eu-west-1
+            1 account not looked at: suspended
 
-        stale       300000000002/eu-west-1  24 h ago: enforced then
-        enforced    111111111111/eu-west-1  under a minute ago
-        and 5 more: --limit lists more of them
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 1
-    "#]],
+            stale       300000000002/eu-west-1 (Workload/shipping)  24 h ago: enforced then
+            enforced    111111111111/eu-west-1 (management)  under a minute ago
+            and 5 more: --limit lists more of them
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 1
+        "#]],
     );
 }
 
@@ -375,6 +375,7 @@ async fn programs_are_told_every_target_and_its_age() {
               "baseline": "84c0f3cb2b5b1f13",
               "checked_age_seconds": null,
               "checked_at": null,
+              "code": null,
               "drift": null,
               "enforced": {
                 "guarding": {
@@ -472,7 +473,7 @@ async fn mistakes_are_told_and_are_never_green() {
         &["status", "--older-than", "long"],
         &["explain", "999999999999", EU],
         &["explain", PAYMENTS, "us-east-1"],
-        &["explain", "payments", EU],
+        &["explain", "paymants", EU],
     ] {
         let ran = ctl.run(arguments).await;
         assert_ne!(ran.code, 0, "{arguments:?}: {ran}");
@@ -495,7 +496,7 @@ async fn mistakes_are_told_and_are_never_green() {
             0 targets
             1 account not looked at: suspended
             baseline 84c0f3cb2b5b1f13, mode sync
-            stderr: warning: there is no such target: nothing can be said
+            stderr: warning: eu-west-9 is not in the baseline, which names eu-west-1: nothing is wanted there
             exit 1
             $ status --state splendid
             stderr: error: invalid value 'splendid' for '--state <STATE>'
@@ -518,7 +519,7 @@ async fn mistakes_are_told_and_are_never_green() {
             baseline 84c0f3cb2b5b1f13, mode sync
             exit 1
             $ explain 300000000001 us-east-1
-            300000000001/us-east-1  payments, o-exampleorgid/r-exam/ou-exam-workload/
+            300000000001/us-east-1  Workload/payments, o-exampleorgid/r-exam/ou-exam-workload/
             wanted    nothing: corporate, by the assignment of r-exam (line 11), is not enforced in us-east-1; the baseline names eu-west-1
             seen      not looked at
             ours      nothing is recorded
@@ -526,10 +527,8 @@ async fn mistakes_are_told_and_are_never_green() {
             decision  none: neither the baseline nor the record knows this Region
             baseline 84c0f3cb2b5b1f13, mode sync
             exit 1
-            $ explain payments eu-west-1
-            stderr: error: invalid value 'payments' for '<ACCOUNT>': "payments" is not an account id: expected 12 digits
-            stderr: 
-            stderr: For more information, try '--help'.
+            $ explain paymants eu-west-1
+            stderr: error: no account is named paymants: give its id, or its name as it is written
             exit 2
         "#]],
     );
@@ -550,18 +549,18 @@ async fn a_ledger_that_is_missing_or_broken_is_an_error() {
     check(
         &told,
         expect![[r#"
-        memory
-        stderr: error: status goes by what was recorded, and KEEPER_LEDGER names no ledger that lasts: set it to file:PATH or table:NAME
-        exit 2
-        file:elsewhere.json
-        stderr: error: elsewhere.json: there is no such ledger: nothing was recorded yet
-        exit 3
-        account,name,path,region,state,reason,last_state,checked_at,checked_age_seconds,baseline,wanted,enforced,seen_at,ours
-        stderr: error: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-        exit 3
-        stderr: error: what was recorded can't be told: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-        exit 3
-    "#]],
+            memory
+            stderr: error: status goes by what was recorded, and KEEPER_LEDGER names no ledger that lasts: set it to file:PATH or table:NAME
+            exit 2
+            file:elsewhere.json
+            stderr: error: elsewhere.json: there is no such ledger: nothing was recorded yet
+            exit 3
+            account,name,path,region,state,reason,last_state,checked_at,checked_age_seconds,baseline,wanted,enforced,seen_at,ours,code
+            stderr: error: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            exit 3
+            stderr: error: what was recorded can't be told: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            exit 3
+        "#]],
     );
 }
 
@@ -608,34 +607,34 @@ async fn explain_tells_why_a_target_is_as_it_is() {
     check(
         &ran,
         expect![[r#"
-        300000000001/eu-west-1  payments, o-exampleorgid/r-exam/ou-exam-workload/
-        wanted    corporate:2, by the assignment of 300000000001 (line 13)
-                  instead of corporate, by the assignment of r-exam (line 11)
-        seen      nothing enforced
-        ours      eubase1a2b3c:2, applied under a minute ago by baseline 8b9b3dd9e28127bf
-        before    eubase1a2b3c:1 of arn:aws:iam::300000000001:user/administrator, replaced under a minute ago
-        last      replaced, under a minute ago, by baseline 8b9b3dd9e28127bf
-        decision  + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
-        history   under a minute ago: 300000000001/eu-west-1 corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator)
-        baseline 8b9b3dd9e28127bf, mode sync
-        exit 0
-    "#]],
+            300000000001/eu-west-1  Workload/payments, o-exampleorgid/r-exam/ou-exam-workload/
+            wanted    corporate:2, by the assignment of 300000000001 (line 13)
+                      instead of corporate, by the assignment of r-exam (line 11)
+            seen      nothing enforced
+            ours      eubase1a2b3c:2, applied under a minute ago by baseline 8b9b3dd9e28127bf
+            before    eubase1a2b3c:1 of arn:aws:iam::300000000001:user/administrator, replaced under a minute ago
+            last      replaced, under a minute ago, by baseline 8b9b3dd9e28127bf
+            decision  + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
+            history   under a minute ago: 300000000001/eu-west-1 corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator)
+            baseline 8b9b3dd9e28127bf, mode sync
+            exit 0
+        "#]],
     );
     let ran = of(&world).run(&["explain", PLAYGROUND, EU]).await;
     check(
         &ran,
         expect![[r#"
-        300000000005/eu-west-1  playground, o-exampleorgid/r-exam/ou-exam-sandbox1/
-        wanted    nothing, on purpose, by the assignment of ou-exam-sandbox1 (line 12)
-                  instead of corporate, by the assignment of r-exam (line 11)
-        seen      nothing enforced
-        ours      nothing is recorded
-        last      in sync, under a minute ago, by baseline 8b9b3dd9e28127bf
-        decision  in sync: nothing is wanted, and nothing is there
-        history   under a minute ago: in sync
-        baseline 8b9b3dd9e28127bf, mode sync
-        exit 0
-    "#]],
+            300000000005/eu-west-1  Sandbox/playground, o-exampleorgid/r-exam/ou-exam-sandbox1/
+            wanted    nothing, on purpose, by the assignment of ou-exam-sandbox1 (line 12)
+                      instead of corporate, by the assignment of r-exam (line 11)
+            seen      nothing enforced
+            ours      nothing is recorded
+            last      in sync, under a minute ago, by baseline 8b9b3dd9e28127bf
+            decision  in sync: nothing is wanted, and nothing is there
+            history   under a minute ago: in sync
+            baseline 8b9b3dd9e28127bf, mode sync
+            exit 0
+        "#]],
     );
     let ran = of(&world).run(&["explain", PAYMENTS, EU, "--output", "json"]).await;
     let told = object(&ran);
