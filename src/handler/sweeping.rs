@@ -48,8 +48,14 @@ impl Planner<'_> {
                 Page::TokenRefused => {
                     let Count { revision, cause, .. } = count;
                     let extent = Extent::default();
-                    let count =
-                        Count { revision, page: None, extent, accounts: 0, unseen: None, cause: cause.again() };
+                    let count = Count {
+                        revision,
+                        page: None,
+                        extent,
+                        accounts: 0,
+                        unseen: None,
+                        cause: cause.again(),
+                    };
                     let delay = count.cause.delay_seconds();
                     return self.later(&Errand::Count(count), delay).await;
                 }

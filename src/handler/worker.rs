@@ -155,8 +155,14 @@ impl Planner<'_> {
             // It begins anew in everything but this: a count that leads to tasks that ask for a count ends.
             hops: cause.hops,
         };
-        let count =
-            Count { revision: revision.clone(), page: None, extent: Extent::default(), accounts: 0, unseen: None, cause };
+        let count = Count {
+            revision: revision.clone(),
+            page: None,
+            extent: Extent::default(),
+            accounts: 0,
+            unseen: None,
+            cause,
+        };
         self.later(&Errand::Count(count), 0).await
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::*;
-use crate::baseline::GuardrailKey;
+use crate::baseline::{GuardrailKey, NamedIds};
 use crate::enforcement::{Enforcement, Guarding, Models};
 use crate::failure::{Category, Failure};
 use crate::ids::GuardrailVersion;
@@ -124,14 +124,30 @@ fn reasons(plan: &Plan) -> BTreeSet<String> {
 
 #[test]
 fn a_revision_within_its_limits_is_approved_by_being_counted() {
-    let counted = Rollout::new(revision()).count(extent(2, 2), limits(2));
+    let counted = Rollout::new(revision()).count(extent(2, 2), limits(2), NamedIds::default());
     assert_eq!(counted, Rollout { approved: true, counted: Some(extent(2, 2)), ..Rollout::new(revision()) });
     for over in [extent(3, 0), extent(0, 3)] {
-        let counted = Rollout::new(revision()).count(over, limits(2));
+        let counted = Rollout::new(revision()).count(over, limits(2), NamedIds::default());
         assert_eq!(counted, Rollout { counted: Some(over), ..Rollout::new(revision()) });
         // What somebody approved stays approved, whatever a count says.
-        assert!(counted.approve().count(over, limits(2)).approved);
+        assert!(counted.approve().count(over, limits(2), NamedIds::default()).approved);
     }
+}
+
+#[test]
+fn a_revision_that_names_nobody_is_approved_by_a_person_alone() {
+    let nobody: NamedIds = serde_json::from_value(serde_json::json!(["ou-exam-sandobx1"])).unwrap();
+    let counted = Rollout::new(revision()).count(extent(0, 0), limits(2), nobody.clone());
+    assert!(!counted.approved);
+    let change = enforce(1, false);
+    let held = plan(&[change.clone()]).limit(&counted, limits(2), &Records::new());
+    assert_eq!((left(&held), reasons(&held)), (BTreeSet::new(), ["not_approved".to_owned()].into()));
+    let held = plan(&[change.clone()]).limit_part(&counted, &Records::new());
+    assert_eq!(left(&held), BTreeSet::new());
+    let approved = counted.approve();
+    assert_eq!(left(&plan(&[change]).limit(&approved, limits(2), &Records::new())), BTreeSet::from([1]));
+    // Once it is approved, an account that leaves doesn't take that back.
+    assert!(approved.count(extent(0, 0), limits(2), nobody).approved);
 }
 
 #[test]
@@ -291,7 +307,7 @@ fn a_part_waits_for_the_count_of_the_whole_and_then_for_its_approval() {
     let plan = plan(&[replace(1, Ownership::Ours), enforce(2, false), enforce(3, true)]);
     let records = Records::from([(target(1), ours(1, EARLIER))]);
     let unseen = Rollout::new(revision());
-    let counted = unseen.clone().count(extent(9, 0), limits(0));
+    let counted = unseen.clone().count(extent(9, 0), limits(0), NamedIds::default());
     for (rollout, why) in [(&unseen, "not_counted"), (&counted, "not_approved")] {
         let limited = plan.clone().limit_part(rollout, &records);
         assert_eq!(left(&limited), BTreeSet::from([3]), "repairs go on");
@@ -314,7 +330,7 @@ fn what_was_approved_last_only_puts_back_and_guards() {
     ];
     // The first was weakened since; the second would be moved on; of the third nothing is known.
     let records = Records::from([(target(1), ours(2, EARLIER)), (target(2), ours(1, EARLIER))]);
-    let put_back = plan(&changes).put_back(&revision(), &records);
+    let put_back = plan(&changes).put_back(&Rollout::new(revision()), &records);
     assert_eq!(left(&put_back), BTreeSet::from([1, 5, 6]));
     assert_eq!(reasons(&put_back), BTreeSet::from(["not_approved".to_owned()]));
 }

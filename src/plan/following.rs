@@ -157,6 +157,7 @@ impl HoldReason {
 mod tests {
     use super::*;
     use crate::ids::AccountId;
+    use crate::limits::Rollout;
     use crate::plan::{PolicyChange, PolicyDecision, Purpose};
     use crate::resource_policy::Grant;
 
@@ -236,10 +237,10 @@ mod tests {
     #[test]
     fn where_the_grant_is_held_nothing_follows() {
         let revision = || "0123456789abcdef".parse().unwrap();
-        let held = plan(|_| PolicyAction::Held(HoldReason::NotApproved { revision: revision() }));
+        let held = plan(|_| PolicyAction::Held(Rollout::new(revision()).not_approved()));
         assert_eq!(followers(&held), []);
         // What holds the changes holds what follows.
-        let reason = HoldReason::NotApproved { revision: revision() };
+        let reason = Rollout::new(revision()).not_approved();
         let held = plan(PolicyAction::Change).hold_changes(|_| Some(reason.clone()));
         assert_eq!(followers(&held), []);
         assert_eq!(held.for_approval(), BTreeMap::from([("enforce", 1), ("put-resource-policy", 1)]));

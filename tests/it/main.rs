@@ -30,6 +30,7 @@ mod keys;
 mod ledger;
 mod loops;
 mod names;
+mod names_nobody;
 mod organization;
 mod outcomes;
 mod placing;

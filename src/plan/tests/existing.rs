@@ -2,6 +2,7 @@
 //! approval only, or handed back.
 
 use super::*;
+use crate::baseline::NamedIds;
 use crate::limits::Approval;
 use crate::organization::OrgPath;
 use crate::record::Awaited;
@@ -251,10 +252,10 @@ fn adoptions_count_as_replacements_and_those_of_a_revision_over_its_limits_wait(
     for held in [
         adopting.clone().limit(&rollout, limits(2), &Records::new()),
         adopting.clone().limit_part(
-            &rollout.clone().count(Extent { replacements: 3, releases: 0 }, limits(2)),
+            &rollout.clone().count(Extent { replacements: 3, releases: 0 }, limits(2), NamedIds::default()),
             &Records::new(),
         ),
-        adopting.clone().put_back(revision, &Records::new()),
+        adopting.clone().put_back(&Rollout::new(revision.clone()), &Records::new()),
     ] {
         assert_eq!((held.changes().count(), held.counts().held), (0, 3), "{held}");
     }
