@@ -49,7 +49,7 @@ pub use error::{Trouble, trouble};
 pub use guardrails::Condition;
 #[cfg(feature = "cli")]
 pub use inspector::{Inspector, QueueSeen, RoleSeen};
-pub use organizations::{Head, Organizations};
+pub use organizations::{Head, Organizations, Page};
 pub use pace::{Rate, Rates};
 pub use parameters::{Parameter, ParameterWriter, STANDARD_BYTES};
 pub use policies::PolicyWriter;

@@ -191,6 +191,7 @@ assignments:
             id: "o-exampleorgid".parse().unwrap(),
             management: "111111111111".parse().unwrap(),
             accounts: accounts.collect(),
+            unplaced: BTreeMap::new(),
             complete: true,
         }
     }

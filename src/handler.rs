@@ -15,14 +15,15 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsBatchResponse;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tracing::{Instrument, debug, error, info, info_span};
+use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use crate::baseline::Baseline;
 use crate::ids::AccountId;
 use crate::reconcile::{Keeper, Standing, Stopped, unwatched};
 use crate::report::Report;
 use crate::trigger::{
-    Accounts, Delivery, Departure, Ignored, Merged, Message, Record, Rejected, Scope, Trigger, merge_traced,
+    Accounts, Delivery, Departure, Ignored, Merged, Message, Record, Rejected, Scope, Trigger, Why,
+    merge_traced,
 };
 use planner::{Failed, Incoming, Planner};
 use telling::Telling;
@@ -168,6 +169,7 @@ async fn handle_event(keeper: &Keeper, event: &Message) -> Result<Value, Handler
     let Standing { baseline, instead_of, unread: _, refused: _ } = keeper.standing().await?;
     match scope_of(event.decide(&keeper.context(Some(&baseline), now))) {
         Ok(scope) => {
+            tell_unnamed(&scope);
             info!("reconciling {scope}: {}", scope.reason());
             let mut report = run(keeper, &baseline, &scope).await?;
             report.warnings.extend(instead_of);
@@ -236,6 +238,7 @@ impl<'a> Batch<'a> {
         }
         for Merged { scope, from } in merge_traced(scopes) {
             let served: Vec<&Record> = from.iter().map(|position| concerned[*position]).collect();
+            tell_unnamed(&scope);
             info!(records = %Ids(&served), "reconciling {scope}: {}", scope.reason());
             let result = match run(keeper, baseline, &scope).await {
                 Ok(report) => incomplete(&report, &scope),
@@ -278,6 +281,14 @@ fn scope_of(trigger: Trigger) -> Result<Scope, Settled> {
         Trigger::Departed { accounts, reason, event: _, at: _ } => Err(Settled::Departed(accounts, reason)),
         Trigger::Ignore(reason) => Err(Settled::Ignored(reason)),
         Trigger::Reject(reason) => Err(Settled::Rejected(reason)),
+    }
+}
+
+/// Tells of an event that leaves out which account it is about.
+fn tell_unnamed(scope: &Scope) {
+    if scope.reasons.contains(&Why::AccountNotNamed) {
+        let events: Vec<&str> = scope.events.iter().map(String::as_str).collect();
+        warn!(reason = Why::AccountNotNamed.code(), event.id = %events.join(", "), "{}", Why::AccountNotNamed);
     }
 }
 

@@ -154,13 +154,6 @@ text_id!(
     |text| text.len() <= 2048 && is_lower_alphanumeric(text)
 );
 
-impl ConfigId {
-    /// What stands for the id of a configuration that is known from the record only.
-    pub fn of_record() -> ConfigId {
-        ConfigId("recorded".to_owned())
-    }
-}
-
 text_id!(
     /// The id that Bedrock gave to an enforced guardrail configuration. Nobody may invent one.
     ConfigId,

@@ -222,7 +222,7 @@ mod tests {
 
     fn replace(account: u64) -> Change {
         let from = Seen {
-            config_id: "cfg1".parse().unwrap(),
+            config_id: Some("cfg1".parse().unwrap()),
             enforcement: enforcement(1),
             created_by: None,
             updated_by: None,

@@ -40,8 +40,9 @@ pub enum PolicySeen {
 /// An enforced configuration as AWS reported it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// The id that a replacement or a release must name.
-    pub config_id: ConfigId,
+    /// The id that a replacement or a release must name. The record doesn't keep it: what is told by the record
+    /// alone has none, and is never written over.
+    pub config_id: Option<ConfigId>,
     /// What is enforced.
     pub enforcement: Enforcement,
     /// The principal that made it, if AWS says.
@@ -56,12 +57,9 @@ impl Observation {
     pub fn recorded(enforcement: Option<Enforcement>, by: Option<String>) -> Observation {
         match enforcement {
             None => Observation::Absent,
-            Some(enforcement) => Observation::Enforced(Seen {
-                config_id: ConfigId::of_record(),
-                enforcement,
-                created_by: None,
-                updated_by: by,
-            }),
+            Some(enforcement) => {
+                Observation::Enforced(Seen { config_id: None, enforcement, created_by: None, updated_by: by })
+            }
         }
     }
 }

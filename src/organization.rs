@@ -7,6 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::failure::Failure;
 use crate::ids::{AccountId, InvalidId, OrganizationId, ParentId};
 
 /// An AWS Organization, or the part of it that a run looks at.
@@ -18,8 +19,27 @@ pub struct Organization {
     pub management: AccountId,
     /// The accounts that were looked at: all of them on a sweep, a few for an event.
     pub accounts: BTreeMap<AccountId, Account>,
-    /// Whether `accounts` is the whole organization. Only then does a missing account or OU mean anything.
+    /// Accounts of which AWS didn't tell where they stand, or which they are: nothing can be decided for them.
+    pub unplaced: Unplaced,
+    /// Whether `accounts`, with those in `unplaced`, is the whole organization. Only then does a missing account or OU mean anything.
     pub complete: bool,
+}
+
+/// Accounts that were named and that can't be placed in the tree, by their ids as AWS wrote them, each with why.
+///
+/// What AWS says of one account is no reason to leave the others unguarded, so a run goes on without it, tells it,
+/// and has not converged.
+pub type Unplaced = BTreeMap<String, Failure>;
+
+impl Organization {
+    /// A part of an organization: these accounts.
+    pub fn part(
+        id: OrganizationId,
+        management: AccountId,
+        accounts: BTreeMap<AccountId, Account>,
+    ) -> Organization {
+        Organization { id, management, accounts, unplaced: Unplaced::new(), complete: false }
+    }
 }
 
 /// One account of the organization.

@@ -41,7 +41,7 @@ use crate::enforcement::Enforcement;
 use crate::failure::Failure;
 use crate::ids::{AccountId, Target};
 use crate::observed::{Observation, Observed, Seen};
-use crate::organization::AccountState;
+use crate::organization::{AccountState, Unplaced};
 use crate::own_roles::OwnRoles;
 use crate::placement::PlacementWait;
 use crate::record::{Record, Records};
@@ -56,8 +56,11 @@ pub use counts::Counts;
 pub use decide::decide;
 pub use following::FollowUp;
 pub(crate) use hold::held_back;
+pub(crate) use json::in_words;
 pub use line::{Line, Mark};
-pub use policies::{PolicyAction, PolicyDecision, Use, decide_policy, decide_withdrawal, use_of};
+pub use policies::{
+    Doubt, PolicyAction, PolicyDecision, Sighting, Use, decide_policy, decide_withdrawal, use_of,
+};
 pub use safe::{Proof, SafePlan};
 
 /// What is to be done in every target that was looked at, and why nothing is done in the others.
@@ -75,6 +78,8 @@ pub struct Plan {
     /// Accounts that were looked at though nobody here knows what their state means. Nothing is taken away
     /// there, and nothing there counts as good.
     pub unknown_states: BTreeMap<AccountId, AccountState>,
+    /// Accounts that were not looked at because it isn't known where they stand.
+    pub unplaced: Unplaced,
 }
 
 /// The decision about one target.
@@ -191,8 +196,8 @@ pub enum HoldReason {
     },
     /// A grant is no longer needed, but somebody who could not be read may still need it.
     MayBeEnforced {
-        /// The first target that could not be read.
-        target: Target,
+        /// Who that is.
+        doubt: Doubt,
     },
     /// The resource policy can't be made to grant what is needed, or may not be touched.
     Policy {
@@ -214,6 +219,7 @@ pub enum HoldReason {
         /// The baseline's revision.
         revision: Revision,
         /// The ids in it for which there is no account.
+        #[serde(default)]
         names_nobody: NamedIds,
     },
     /// How much the revision changes isn't counted yet.

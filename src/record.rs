@@ -509,7 +509,7 @@ mod tests {
     fn the_foreign_configuration_is_kept_through_what_follows() {
         let mut record = Record::default();
         let seen = Seen {
-            config_id: "abc".parse().unwrap(),
+            config_id: Some("abc".parse().unwrap()),
             enforcement: enforcement(),
             created_by: None,
             updated_by: None,
@@ -537,7 +537,7 @@ mod tests {
     fn what_changes_hands_is_recorded_with_who_made_it() {
         let seen = || {
             Box::new(Seen {
-                config_id: "abc".parse().unwrap(),
+                config_id: Some("abc".parse().unwrap()),
                 enforcement: enforcement(),
                 created_by: Some("arn:aws:iam::300000000001:user/alice".to_owned()),
                 updated_by: None,

@@ -12,7 +12,7 @@ use crate::baseline::Revision;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::observed::Observation;
-use crate::organization::AccountState;
+use crate::organization::{AccountState, Unplaced};
 use crate::plan::{
     BrokenGuardrail, Change, Decision, HandedBack, HoldReason, Plan, PolicyAction, PolicyChange,
     PolicyDecision, broken_guardrails,
@@ -42,6 +42,8 @@ pub struct Report {
     pub skipped: BTreeMap<AccountId, AccountState>,
     /// Accounts that were looked at though nobody here knows what their state means.
     pub unknown_states: BTreeMap<AccountId, AccountState>,
+    /// Accounts that were not looked at because it isn't known where they stand.
+    pub unplaced: Unplaced,
     /// Accounts that an event named and that are no members of the organization.
     pub strangers: Vec<AccountId>,
     /// What went wrong besides: for example a ledger that could not be written.
@@ -285,7 +287,7 @@ impl TargetReport {
 impl Report {
     /// A report of a plan of which nothing was attempted yet.
     pub fn of(revision: Revision, plan: Plan) -> Report {
-        let Plan { policies, decisions, handed_back, skipped, unknown_states } = plan;
+        let Plan { policies, decisions, handed_back, skipped, unknown_states, unplaced } = plan;
         let targets = decisions
             .into_iter()
             .map(|(target, decision)| (target, TargetReport::Decided(decision)))
@@ -302,6 +304,7 @@ impl Report {
             opened: BTreeMap::new(),
             skipped,
             unknown_states,
+            unplaced,
             strangers: Vec::new(),
             warnings: Vec::new(),
             ledger_trouble: None,
@@ -359,6 +362,8 @@ impl Report {
         let targets = self.targets.iter().filter(|(_, report)| report.is_worth_waiting() && counts(report));
         let targets =
             targets.map(|(target, report)| format!("{target}: {}", report.reason().unwrap_or_default()));
-        policies.chain(targets).collect()
+        let unplaced = self.unplaced.iter().filter(|(_, failure)| failure.category.is_worth_waiting());
+        let unplaced = unplaced.map(|(account, failure)| format!("{account}: {failure}"));
+        policies.chain(targets).chain(unplaced).collect()
     }
 }

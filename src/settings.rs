@@ -163,7 +163,7 @@ impl Settings {
         let former = reading.former_roles();
         let ledger = reading.ledger();
         let queues = reading.queues();
-        let bus = reading.get("KEEPER_BUS").map(str::to_owned);
+        let bus = reading.bus();
         let stack = reading.get("KEEPER_STACK").map(str::to_owned);
         let max_wait_hours = reading.number("KEEPER_MAX_WAIT_HOURS", 1..=14 * 24);
         let grace_minutes = reading.number("KEEPER_GRACE_MINUTES", 0..=7 * 24 * 60);
@@ -225,7 +225,7 @@ impl<'a> Reading<'a> {
 
     fn missing(&mut self, name: &str) {
         let meaning = VARIABLES.iter().find(|(known, _)| *known == name).map_or("", |(_, meaning)| meaning);
-        self.problem(name, format_args!("is not set; it names {meaning}"));
+        self.problem(name, format_args!("is not set; give {meaning}"));
     }
 
     fn parse<T: FromStr<Err = InvalidId>>(&mut self, name: &str, text: &str) -> Option<T> {
@@ -314,6 +314,17 @@ impl<'a> Reading<'a> {
         }
     }
 
+    fn bus(&mut self) -> Option<String> {
+        const NAME: &str = "KEEPER_BUS";
+        // The pattern of EventBusNameOrArn in the EventBridge service model.
+        let sign = |byte: u8| byte.is_ascii_alphanumeric() || b"./_-:".contains(&byte);
+        let bus = self.get(NAME)?;
+        if !bus.bytes().all(sign) {
+            self.problem(NAME, format_args!("{bus:?} is not an event bus: expected its name or its ARN"));
+        }
+        Some(bus.to_owned())
+    }
+
     fn queues(&mut self) -> Option<QueueSettings> {
         const TASKS: &str = "KEEPER_TASKS_QUEUE";
         const EVENTS: &str = "KEEPER_EVENTS_QUEUE";
@@ -321,6 +332,16 @@ impl<'a> Reading<'a> {
             (None, None) => None,
             (Some(tasks), Some(events)) => {
                 let name = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
+                for (setting, url) in [(TASKS, tasks), (EVENTS, events)] {
+                    if !is_queue_url(url) {
+                        self.problem(
+                            setting,
+                            format_args!(
+                                "{url:?} is not the URL of a queue: expected https://HOST/ACCOUNT/NAME"
+                            ),
+                        );
+                    }
+                }
                 if !tasks.ends_with(".fifo") {
                     self.problem(
                         TASKS,
@@ -358,6 +379,13 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// Whether a text has the form of a queue's URL: a host, and behind it the account and the queue's name.
+fn is_queue_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let parts: Vec<&str> = rest.unwrap_or_default().split('/').collect();
+    parts.len() >= 3 && !text.contains(char::is_whitespace) && parts.iter().all(|part| !part.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
@@ -384,30 +412,29 @@ mod tests {
                 ("KEEPER_FUNCTION_ROLE", "GuardrailKeeperFunction"),
                 ("KEEPER_FORMER_ROLES", "Old,bad name"),
                 ("KEEPER_LEDGER", "disk"),
-                (
-                    "KEEPER_TASKS_QUEUE",
-                    "the URL of the FIFO queue for tasks; unset: events are worked on as they come",
-                ),
-                ("KEEPER_EVENTS_QUEUE", "the URL of the queue that events come from, and where tasks wait"),
-                (
-                    "KEEPER_BUS",
-                    "the event bus to tell outcomes on, by name or ARN; unset: they are logged only",
-                ),
-                ("KEEPER_MAX_WAIT_HOURS", "how long a task is put back before it is left to the next sweep"),
+                ("KEEPER_TASKS_QUEUE", "keeper-tasks"),
+                ("KEEPER_EVENTS_QUEUE", "https://sqs.us-east-1.amazonaws.com/111111111111/"),
+                ("KEEPER_BUS", "my bus"),
+                ("KEEPER_MAX_WAIT_HOURS", "a day"),
+                ("KEEPER_MAX_EVENT_AGE_HOURS", "0"),
                 ("KEEPER_GRACE_MINUTES", "soon"),
                 ("KEEPER_CONCURRENCY", "0"),
             ],
             Purpose::Function,
             &expect![[r#"
                 the settings can't be used:
-                  KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
+                  KEEPER_BASELINE: is not set; give the baseline: a file's path, or ssm:NAME for a parameter
                   KEEPER_MEMBER_ROLE: is an ARN; give the role's name alone, it is the same in every account
                   KEEPER_FUNCTION_ROLE: "GuardrailKeeperFunction" is not a role ARN: expected arn:aws:iam::ACCOUNT:role/NAME
                   KEEPER_FORMER_ROLES: "bad name" is not a role name: expected 1 to 64 letters, digits and +=,.@_-
                   KEEPER_LEDGER: "disk" is not a ledger: expected memory, file:PATH or table:NAME
-                  KEEPER_TASKS_QUEUE: "the URL of the FIFO queue for tasks; unset: events are worked on as they come" is not the URL of a FIFO queue: it would end in .fifo
-                  KEEPER_MAX_WAIT_HOURS: "how long a task is put back before it is left to the next sweep" is not a number from 1 to 336
+                  KEEPER_TASKS_QUEUE: "keeper-tasks" is not the URL of a queue: expected https://HOST/ACCOUNT/NAME
+                  KEEPER_EVENTS_QUEUE: "https://sqs.us-east-1.amazonaws.com/111111111111/" is not the URL of a queue: expected https://HOST/ACCOUNT/NAME
+                  KEEPER_TASKS_QUEUE: "keeper-tasks" is not the URL of a FIFO queue: it would end in .fifo
+                  KEEPER_BUS: "my bus" is not an event bus: expected its name or its ARN
+                  KEEPER_MAX_WAIT_HOURS: "a day" is not a number from 1 to 336
                   KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
+                  KEEPER_MAX_EVENT_AGE_HOURS: "0" is not a number from 1 to 336
                   KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
                   KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY
             "#]],
@@ -420,11 +447,11 @@ mod tests {
             &[("KEEPER_FUNCTION_ROLE", " ")],
             Purpose::Function,
             &expect![[r#"
-            the settings can't be used:
-              KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
-              KEEPER_MEMBER_ROLE: is not set; it names the name of the role to assume in member accounts
-              KEEPER_FUNCTION_ROLE: is not set; it names the ARN of the role that the function runs as
-        "#]],
+                the settings can't be used:
+                  KEEPER_BASELINE: is not set; give the baseline: a file's path, or ssm:NAME for a parameter
+                  KEEPER_MEMBER_ROLE: is not set; give the name of the role to assume in member accounts
+                  KEEPER_FUNCTION_ROLE: is not set; give the ARN of the role that the function runs as
+            "#]],
         );
     }
 
@@ -475,25 +502,88 @@ mod tests {
                 ("KEEPER_FORMER_ROLES", "Old, arn:aws:iam::111111111111:role/Older"),
                 ("KEEPER_LEDGER", "file:/tmp/ledger.json"),
                 ("KEEPER_EXTERNAL_ID", "secret"),
-                (
-                    "KEEPER_TASKS_QUEUE",
-                    "the URL of the FIFO queue for tasks; unset: events are worked on as they come",
-                ),
-                ("KEEPER_EVENTS_QUEUE", "the URL of the queue that events come from, and where tasks wait"),
-                (
-                    "KEEPER_BUS",
-                    "the event bus to tell outcomes on, by name or ARN; unset: they are logged only",
-                ),
-                ("KEEPER_MAX_WAIT_HOURS", "how long a task is put back before it is left to the next sweep"),
+                ("KEEPER_TASKS_QUEUE", "https://sqs.us-east-1.amazonaws.com/111111111111/keeper-tasks.fifo"),
+                ("KEEPER_EVENTS_QUEUE", "https://sqs.us-east-1.amazonaws.com/111111111111/keeper-events"),
+                ("KEEPER_DEPLOYMENT", "arn:aws:cloudformation:us-east-1:111111111111:stack/keeper/1"),
+                ("KEEPER_BUS", "arn:aws:events:us-east-1:111111111111:event-bus/keeper"),
+                ("KEEPER_STACK", "keeper"),
+                ("KEEPER_MAX_WAIT_HOURS", "36"),
                 ("KEEPER_GRACE_MINUTES", "5"),
                 ("KEEPER_MAX_EVENT_AGE_HOURS", "48"),
                 ("KEEPER_CONCURRENCY", "8"),
             ],
             Purpose::Function,
             &expect![[r#"
-                the settings can't be used:
-                  KEEPER_TASKS_QUEUE: "the URL of the FIFO queue for tasks; unset: events are worked on as they come" is not the URL of a FIFO queue: it would end in .fifo
-                  KEEPER_MAX_WAIT_HOURS: "how long a task is put back before it is left to the next sweep" is not a number from 1 to 336
+                Settings {
+                    purpose: Function,
+                    baseline: Parameter(
+                        "/guardrail-keeper/baseline",
+                    ),
+                    own_roles: OwnRoles {
+                        function: Some(
+                            Role {
+                                account: AccountId(
+                                    "111111111111",
+                                ),
+                                name: RoleName(
+                                    "Function",
+                                ),
+                            },
+                        ),
+                        members: {
+                            RoleName(
+                                "Member",
+                            ),
+                        },
+                        former: {
+                            Member(
+                                RoleName(
+                                    "Old",
+                                ),
+                            ),
+                            Exact(
+                                Role {
+                                    account: AccountId(
+                                        "111111111111",
+                                    ),
+                                    name: RoleName(
+                                        "Older",
+                                    ),
+                                },
+                            ),
+                        },
+                    },
+                    member_role: RoleName(
+                        "Member",
+                    ),
+                    external_id: Some(
+                        "secret",
+                    ),
+                    ledger: File(
+                        "/tmp/ledger.json",
+                    ),
+                    queues: Some(
+                        QueueSettings {
+                            tasks: "https://sqs.us-east-1.amazonaws.com/111111111111/keeper-tasks.fifo",
+                            events: "https://sqs.us-east-1.amazonaws.com/111111111111/keeper-events",
+                            deployment: Some(
+                                "arn:aws:cloudformation:us-east-1:111111111111:stack/keeper/1",
+                            ),
+                        },
+                    ),
+                    bus: Some(
+                        "arn:aws:events:us-east-1:111111111111:event-bus/keeper",
+                    ),
+                    stack: Some(
+                        "keeper",
+                    ),
+                    max_wait_hours: 36,
+                    grace_minutes: 5,
+                    max_event_age_hours: Some(
+                        48,
+                    ),
+                    concurrency: 8,
+                }
             "#]],
         );
     }

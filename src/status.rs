@@ -75,12 +75,11 @@ impl Judged {
 /// What is wanted now in an account that is worked on, in every Region that matters there: those of the baseline,
 /// and those where the record knows something of ours.
 pub fn wanted_in(baseline: &Baseline, account: &Account, record: &AccountRecord) -> Desired {
-    let organization = Organization {
-        id: baseline.organization.clone(),
-        management: baseline.owner.clone(),
-        accounts: BTreeMap::from([(account.id.clone(), account.clone())]),
-        complete: false,
-    };
+    let organization = Organization::part(
+        baseline.organization.clone(),
+        baseline.owner.clone(),
+        BTreeMap::from([(account.id.clone(), account.clone())]),
+    );
     let records = record.records(&account.id);
     let mut desired = desired(baseline, &organization, &records, &Regions::All, &BTreeSet::new());
     if record.offboarding.is_some() {

@@ -38,7 +38,7 @@ use Uses::{EverythingAbove, Only};
 const MODULES: &[(&str, Kind, Uses)] = &[
     ("ids", Core, Only("")),
     ("failure", Core, Only("ids")),
-    ("organization", Core, Only("ids")),
+    ("organization", Core, Only("ids failure")),
     ("enforcement", Core, Only("ids")),
     ("own_roles", Core, Only("ids")),
     ("content", Core, Only("ids")),

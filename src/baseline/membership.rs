@@ -35,6 +35,7 @@ impl NamedIds {
     pub fn missing_in(baseline: &Baseline, organization: &Organization) -> NamedIds {
         let mut missing = NamedIds::of(baseline);
         organization.accounts.values().for_each(|account| missing.found(account));
+        organization.unplaced.keys().for_each(|id| missing.found_id(id));
         missing
     }
 
@@ -44,6 +45,11 @@ impl NamedIds {
         for parent in account.path.parents() {
             self.0.remove(parent.as_str());
         }
+    }
+
+    /// Takes an account's own id from them; where it stands isn't known.
+    pub fn found_id(&mut self, id: &str) {
+        self.0.remove(id);
     }
 
     /// Whether none is left.
@@ -81,7 +87,10 @@ impl Baseline {
             return Vec::new();
         }
 
-        let is_unknown = |account: &AccountId| !organization.accounts.contains_key(account);
+        let is_unknown = |account: &AccountId| {
+            !organization.accounts.contains_key(account)
+                && !organization.unplaced.contains_key(account.as_str())
+        };
         let parents: BTreeSet<&ParentId> =
             organization.accounts.values().flat_map(|account| account.path.parents()).collect();
         let mut problems = Vec::new();

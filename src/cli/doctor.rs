@@ -184,6 +184,10 @@ impl Doctor<'_> {
                 return None;
             }
         };
+        self.findings.extend(organization.unplaced.iter().map(|(account, failure)| {
+            let what = format!("where {account} stands isn't known");
+            Finding::unread(Check::Organization, Place::WHOLE, &what, failure)
+        }));
         let features = match organizations.features().await {
             Ok(features) => features,
             Err(failure) => {

@@ -276,6 +276,7 @@ mod tests {
             id: "o-exampleorgid".parse().unwrap(),
             management: "111111111111".parse().unwrap(),
             accounts: accounts.into_iter().map(|account| (account.id.clone(), account)).collect(),
+            unplaced: BTreeMap::new(),
             complete: true,
         }
     }

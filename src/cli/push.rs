@@ -15,7 +15,7 @@ use super::output::{self, ADDED, Bar, HEADING, Spinner, paint};
 use super::plan::Shown;
 use super::{Chosen, OK, Output, UNFINISHED, USAGE, Unfit, connect, settings};
 use crate::baseline::{Baseline, NamedIds, Problem, Revision, Severity};
-use crate::cloud::{Parameter, STANDARD_BYTES};
+use crate::cloud::{Page, Parameter, STANDARD_BYTES};
 use crate::failure::Failure;
 use crate::limits::Extent;
 use crate::reconcile::{Keeper, Manner, Stopped, Survey, everything};
@@ -145,7 +145,9 @@ async fn counted(keeper: &Keeper, new: &Baseline) -> Result<Extent, Stopped> {
     let mut extent = Extent::default();
     let mut from = None;
     loop {
-        let (accounts, next) = keeper.page_of_accounts(from).await?;
+        let Page { accounts, unplaced, next } = keeper.page_of_accounts(from).await?;
+        let may_be = u32::try_from(unplaced.len() * new.regions().len()).unwrap_or(u32::MAX);
+        extent = extent.plus(Extent { replacements: may_be, releases: 0 });
         accounts.iter().for_each(|_| spinner.step());
         extent = extent.plus(keeper.count(new, &catalog, accounts).await?);
         from = next;

@@ -11,7 +11,7 @@ use super::error::{failure, is_unknown_account, shortened};
 use super::pace::Paces;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, OrganizationId, ParentId};
-use crate::organization::{Account, AccountState, OrgPath, Organization};
+use crate::organization::{Account, AccountState, OrgPath, Organization, Unplaced};
 
 /// How deep a tree can be: the root, five levels of OUs, and one to notice that it isn't so.
 const MAX_DEPTH: usize = 8;
@@ -30,6 +30,17 @@ pub struct Head {
     pub id: OrganizationId,
     /// The management account.
     pub management: AccountId,
+}
+
+/// A page of the list of accounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    /// Those that can't be placed.
+    pub unplaced: Unplaced,
+    /// Where the next page begins; `None` after the last one.
+    pub next: Option<String>,
 }
 
 impl Organizations {
@@ -75,16 +86,18 @@ impl Organizations {
     /// When a page can't be read, or no account is named: half an organization is not one.
     pub async fn everything(&self, head: Head) -> Result<Organization, Failure> {
         let mut accounts = BTreeMap::new();
+        let mut unplaced = Unplaced::new();
         let mut from = None;
         loop {
-            let (page, next) = self.page(&head, from.clone()).await?;
-            accounts.extend(page.into_iter().map(|account| (account.id.clone(), account)));
+            let Page { accounts: listed, unplaced: odd, next } = self.page(&head, from.clone()).await?;
+            accounts.extend(listed.into_iter().map(|account| (account.id.clone(), account)));
+            unplaced.extend(odd);
             if next.is_none() {
                 if accounts.is_empty() {
-                    return Err(Failure::no_accounts());
+                    return Err(unplaced.into_values().next().unwrap_or_else(Failure::no_accounts));
                 }
                 let Head { id, management } = head;
-                return Ok(Organization { id, management, accounts, complete: true });
+                return Ok(Organization { id, management, accounts, unplaced, complete: true });
             }
             if next == from {
                 return Err(incomplete("ListAccounts", "a page other than the one it is on"));
@@ -93,24 +106,26 @@ impl Organizations {
         }
     }
 
-    /// One page of all accounts, and where the next begins. A page may be empty and still not the last.
+    /// One page of all accounts. It may be empty and still not the last.
     ///
     /// # Errors
     /// When the page can't be read.
-    pub async fn page(
-        &self,
-        head: &Head,
-        from: Option<String>,
-    ) -> Result<(Vec<Account>, Option<String>), Failure> {
+    pub async fn page(&self, head: &Head, from: Option<String>) -> Result<Page, Failure> {
         const OPERATION: &str = "ListAccounts";
         self.paces.list_accounts.turn().await;
         let answer = self.client.list_accounts().set_next_token(from).send().await;
         let answer = answer.map_err(|error| failure(OPERATION, &error))?;
-        let mut accounts = Vec::new();
+        let mut page = Page { next: answer.next_token().map(str::to_owned), ..Page::default() };
         for account in answer.accounts() {
-            accounts.push(self.account_from(OPERATION, head, account).await?);
+            match self.account_from(OPERATION, head, account).await {
+                Ok(account) => page.accounts.push(account),
+                Err(failure) => {
+                    let id = shortened(account.id().unwrap_or("an account without an id"));
+                    page.unplaced.insert(id, failure);
+                }
+            }
         }
-        Ok((accounts, answer.next_token().map(str::to_owned)))
+        Ok(page)
     }
 
     async fn account_from(

@@ -123,7 +123,7 @@ fn seen(configuration: &aws::AccountEnforcedGuardrailOutputConfiguration) -> Res
         guarding: guarding(configuration.selective_content_guarding())?,
     };
     Ok(Seen {
-        config_id: required("configId", configuration.config_id())?.parse().map_err(invalid)?,
+        config_id: Some(required("configId", configuration.config_id())?.parse().map_err(invalid)?),
         enforcement,
         // Whoever may assume a role chooses the name of the session.
         created_by: configuration.created_by().map(shortened),

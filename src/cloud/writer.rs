@@ -47,7 +47,7 @@ impl Writer {
     /// As [`Writer::enforce`].
     pub async fn replace(&self, from: &Seen, to: &Enforcement) -> Result<(), Failure> {
         match self.reader.enforcement().await {
-            Observation::Enforced(seen) if seen == *from => self.put(Some(&from.config_id), to).await,
+            Observation::Enforced(seen) if seen == *from => self.put(seen.config_id.as_ref(), to).await,
             Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(()),
             Observation::Absent | Observation::Enforced(_) => Err(changed_meanwhile(PUT)),
             Observation::Unreadable(failure) => Err(failure),
@@ -70,7 +70,7 @@ impl Writer {
             .reader
             .bedrock
             .delete_enforced_guardrail_configuration()
-            .config_id(from.config_id.as_str())
+            .set_config_id(from.config_id.as_ref().map(ToString::to_string))
             .send()
             .await;
         match answer {
@@ -102,7 +102,7 @@ impl Writer {
                 match self.reader.enforcement().await {
                     Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(()),
                     // Nothing changed, so it was not somebody else: AWS means the guardrail.
-                    Observation::Enforced(seen) if Some(&seen.config_id) == config_id => {
+                    Observation::Enforced(seen) if seen.config_id.as_ref() == config_id => {
                         Err(failure(PUT, &error))
                     }
                     Observation::Absent | Observation::Enforced(_) => Err(changed_meanwhile(PUT)),

@@ -301,7 +301,7 @@ fn an_enforcement_counts_as_the_members_own_only_there() {
     let target: Target = "300000000001/us-east-1".parse().unwrap();
     let observed = |guardrail: &GuardrailArn| {
         Observation::Enforced(Seen {
-            config_id: "abc".parse().unwrap(),
+            config_id: Some("abc".parse().unwrap()),
             enforcement: Enforcement {
                 guardrail: guardrail.clone(),
                 version: version(1),

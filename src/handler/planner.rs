@@ -94,6 +94,7 @@ impl Planner<'_> {
                         let work =
                             planned(&merged.scope, &named, Some(revision), fallback.unwrap_or("direct"), now);
                         let what = &merged.scope;
+                        super::tell_unnamed(what);
                         info!(tasks = work.tasks.len(), "planned {what}: {}", what.reason());
                         if standing.refused && what.reasons.contains(&Why::BaselineChanged) {
                             unheard.extend(served.iter().copied());

@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use super::HandlerError;
 use super::planner::Planner;
 use crate::baseline::{Baseline, GuardrailKey, NamedIds};
+use crate::cloud::Page;
 use crate::failure::{Category, Failure};
 use crate::limits::{Extent, Rollout};
 use crate::organization::{Account, Placement};
@@ -42,10 +43,10 @@ impl Planner<'_> {
             count.unseen = Some(NamedIds::of(&baseline));
         }
         loop {
-            let (accounts, next) = match self.page(count.page.clone()).await? {
-                Page::Read(accounts, next) => (accounts, next),
-                Page::TokenRefused if is_too_old(&count.cause, self.keeper.clock().now()) => return Ok(()),
-                Page::TokenRefused => {
+            let Page { accounts, unplaced, next } = match self.page(count.page.clone()).await? {
+                Listed::Page(page) => page,
+                Listed::TokenRefused if is_too_old(&count.cause, self.keeper.clock().now()) => return Ok(()),
+                Listed::TokenRefused => {
                     let Count { revision, cause, .. } = count;
                     let extent = Extent::default();
                     let count = Count {
@@ -63,8 +64,12 @@ impl Planner<'_> {
             count.accounts += accounts.len();
             if let Some(unseen) = &mut count.unseen {
                 accounts.iter().for_each(|account| unseen.found(account));
+                unplaced.keys().for_each(|id| unseen.found_id(id));
             }
             let extent = self.keeper.count(&baseline, &catalog, accounts).await?;
+            // Where nobody knows where an account stands, everything in it may be replaced.
+            let may_be = u32::try_from(unplaced.len() * baseline.regions().len()).unwrap_or(u32::MAX);
+            let extent = extent.plus(Extent { replacements: may_be, releases: 0 });
             count.extent = count.extent.plus(extent);
             count.page = next;
             if count.page.is_none() {
@@ -137,10 +142,10 @@ impl Planner<'_> {
             self.send(owner.collect()).await?;
         }
         loop {
-            let (accounts, next) = match self.page(sweep.page.clone()).await? {
-                Page::Read(accounts, next) => (accounts, next),
-                Page::TokenRefused if is_too_old(&sweep.cause, self.keeper.clock().now()) => return Ok(()),
-                Page::TokenRefused => {
+            let Page { accounts, unplaced, next } = match self.page(sweep.page.clone()).await? {
+                Listed::Page(page) => page,
+                Listed::TokenRefused if is_too_old(&sweep.cause, self.keeper.clock().now()) => return Ok(()),
+                Listed::TokenRefused => {
                     let cause = sweep.cause.again();
                     let delay = cause.delay_seconds();
                     let sweep = Sweep { page: None, accounts: 0, cause, ..sweep };
@@ -148,6 +153,15 @@ impl Planner<'_> {
                 }
             };
             let placed_at = self.keeper.clock().now();
+            // Whoever works on such an account asks for it once more, and alone.
+            let odd = unplaced.into_keys().filter_map(|id| id.parse().ok()).map(|account| {
+                Task::Account(AccountTask {
+                    account,
+                    placement: None,
+                    regions: sweep.regions.clone(),
+                    cause: sweep.cause.clone(),
+                })
+            });
             let tasks: Vec<Task> = accounts
                 .into_iter()
                 .filter(|account| account.state.admits_work())
@@ -160,6 +174,7 @@ impl Planner<'_> {
                         cause: sweep.cause.clone(),
                     })
                 })
+                .chain(odd)
                 .collect();
             sweep.accounts += tasks.len();
             self.send(tasks).await?;
@@ -224,16 +239,21 @@ impl Planner<'_> {
         Ok(())
     }
 
-    async fn page(self, from: Option<String>) -> Result<Page, HandlerError> {
+    async fn page(self, from: Option<String>) -> Result<Listed, HandlerError> {
         let goes_on = from.is_some();
         match self.keeper.page_of_accounts(from).await {
-            Ok((accounts, next)) => Ok(Page::Read(accounts, next)),
+            Ok(page) => {
+                for (account, failure) in &page.unplaced {
+                    warn!(account.id = %account, "where {account} stands isn't known: {failure}");
+                }
+                Ok(Listed::Page(page))
+            }
             // How long a token lasts is not documented. Nothing is lost by beginning again.
             Err(Stopped::OrganizationUnreadable(failure))
                 if goes_on && failure.category == Category::Rejected =>
             {
                 info!("the list of accounts is begun again: {failure}");
-                Ok(Page::TokenRefused)
+                Ok(Listed::TokenRefused)
             }
             Err(stopped) => Err(stopped.into()),
         }
@@ -255,8 +275,8 @@ fn is_too_old(cause: &Cause, now: Timestamp) -> bool {
     old
 }
 
-enum Page {
-    Read(Vec<Account>, Option<String>),
+enum Listed {
+    Page(Page),
     TokenRefused,
 }
 

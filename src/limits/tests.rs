@@ -52,7 +52,7 @@ fn key() -> GuardrailKey {
 
 fn there() -> Seen {
     Seen {
-        config_id: "cfg1".parse().unwrap(),
+        config_id: Some("cfg1".parse().unwrap()),
         enforcement: enforcement(1),
         created_by: None,
         updated_by: None,

@@ -57,7 +57,7 @@ fn enforcement(version: u32) -> Enforcement {
 
 fn seen(version: u32, by: Option<&str>) -> Seen {
     Seen {
-        config_id: "cfg1".parse().unwrap(),
+        config_id: Some("cfg1".parse().unwrap()),
         enforcement: enforcement(version),
         created_by: None,
         updated_by: by.map(str::to_owned),

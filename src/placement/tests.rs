@@ -287,7 +287,7 @@ fn a_target_that_is_guarded_stays_where_its_guardrail_is() {
             guarding: Guarding::default(),
         };
         Observation::Enforced(Seen {
-            config_id: "abc".parse().unwrap(),
+            config_id: Some("abc".parse().unwrap()),
             enforcement,
             created_by: None,
             updated_by: None,

@@ -89,7 +89,7 @@ mod tests {
             guarding: Guarding::default(),
         };
         let seen =
-            Seen { config_id: "abc".parse().unwrap(), enforcement, created_by: None, updated_by: None };
+            Seen { config_id: Some("abc".parse().unwrap()), enforcement, created_by: None, updated_by: None };
         Broken { seen, unusable: Unusable::NotReady { status: status.to_owned() }, stays: None }
     }
 

@@ -45,7 +45,7 @@ impl Plan {
 
     /// Holds every change for which `reason` finds one. Those that follow others aren't made yet.
     pub(super) fn hold_present(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
-        let Plan { mut policies, decisions, handed_back, skipped, unknown_states } = self;
+        let Plan { mut policies, decisions, handed_back, skipped, unknown_states, unplaced } = self;
         for decision in policies.values_mut() {
             if let PolicyAction::Change(change) = &decision.action
                 && let Some(reason) = reason(&Change::Policy(change.clone()))
@@ -65,7 +65,7 @@ impl Plan {
                 }
             })
             .collect();
-        Plan { policies, decisions, handed_back, skipped, unknown_states }
+        Plan { policies, decisions, handed_back, skipped, unknown_states, unplaced }
     }
 }
 

@@ -1,10 +1,18 @@
 //! A plan as JSON, for programs.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{Change, Decision, FollowUp, HandedBack, Held, InSync, LeftAlone, Plan};
 use crate::enforcement::Enforcement;
 use crate::observed::Observation;
+use crate::organization::Unplaced;
+
+/// Accounts that can't be placed, each with why.
+pub(crate) fn in_words(unplaced: &Unplaced) -> BTreeMap<&str, String> {
+    unplaced.iter().map(|(account, failure)| (account.as_str(), failure.to_string())).collect()
+}
 
 impl Plan {
     /// The plan as JSON: counts, then every target that isn't simply in sync.
@@ -54,6 +62,7 @@ impl Plan {
             "handed_back": self.handed_back.iter().map(HandedBack::to_json).collect::<Vec<_>>(),
             "skipped": self.skipped,
             "unknown_states": self.unknown_states,
+            "unplaced": in_words(&self.unplaced),
         })
     }
 }

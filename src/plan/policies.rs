@@ -1,8 +1,11 @@
 //! The decision about one resource policy of the owner's.
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Change, HoldReason, Line, Mark, PolicyChange, Purpose};
+use std::fmt;
+
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::observed::{Observation, Observed, PolicySeen};
@@ -63,15 +66,48 @@ pub enum Use {
     Nobody,
     /// At least this target enforces the guardrail.
     By(Target),
-    /// Nobody that could be read; this one could not.
-    Unknown(Target),
+    /// Nobody that could be read, and not everybody could.
+    Unknown(Doubt),
+}
+
+/// Who may use a guardrail, for all that anybody knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Doubt {
+    /// At least this target, which could not be read.
+    Target(Target),
+    /// Anybody: it isn't known who there is, or what was seen of them.
+    Anybody {
+        /// Why.
+        why: String,
+    },
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::Target(target) => write!(f, "{target} can't be read and may still enforce the guardrail"),
+            Doubt::Anybody { why } => write!(f, "it isn't known who still enforces the guardrail: {why}"),
+        }
+    }
+}
+
+/// What was seen of everybody who may use a grant.
+#[derive(Clone, Debug, Default)]
+pub struct Sighting {
+    /// What was seen.
+    pub observed: Observed,
+    /// What is recorded, for targets that weren't looked at.
+    pub records: Records,
+    /// Why somebody may be left out, if so.
+    pub incomplete: Option<String>,
 }
 
 /// Finds who still enforces a guardrail, or may do so.
 ///
 /// Every target in the resource's Region that was looked at counts, whoever configured it. Where a
 /// target wasn't looked at, as in a suspended account, the record speaks for it.
-pub fn use_of(resource: &Resource, observed: &Observed, records: &Records) -> Use {
+pub fn use_of(resource: &Resource, sighting: &Sighting) -> Use {
+    let Sighting { observed, records, incomplete } = sighting;
     let means = |enforcement: &Enforcement| match resource {
         Resource::Guardrail(arn) => enforcement.guardrail == *arn,
         // A profile serves every guardrail of its account and Region that was made with it.
@@ -90,10 +126,11 @@ pub fn use_of(resource: &Resource, observed: &Observed, records: &Records) -> Us
     let recorded = records
         .iter()
         .find(|(target, record)| !observed.contains_key(target) && record.may_enforce().any(&means));
-    match (unknown, recorded) {
-        (_, Some((target, _))) => Use::By(target.clone()),
-        (Some(target), None) => Use::Unknown(target),
-        (None, None) => Use::Nobody,
+    match (recorded, unknown, incomplete) {
+        (Some((target, _)), _, _) => Use::By(target.clone()),
+        (None, Some(target), _) => Use::Unknown(Doubt::Target(target)),
+        (None, None, Some(why)) => Use::Unknown(Doubt::Anybody { why: why.clone() }),
+        (None, None, None) => Use::Nobody,
     }
 }
 
@@ -102,8 +139,8 @@ pub fn use_of(resource: &Resource, observed: &Observed, records: &Records) -> Us
 pub fn decide_withdrawal(seen: &PolicySeen, grant: &Grant, used: &Use) -> Option<PolicyDecision> {
     let document = match (used, seen) {
         (Use::By(_), _) => return Some(PolicyDecision::settled(grant)),
-        (Use::Unknown(target), _) => {
-            return Some(held(grant, HoldReason::MayBeEnforced { target: target.clone() }));
+        (Use::Unknown(doubt), _) => {
+            return Some(held(grant, HoldReason::MayBeEnforced { doubt: doubt.clone() }));
         }
         (Use::Nobody, PolicySeen::Absent) => return None,
         (Use::Nobody, PolicySeen::Attached(document)) => document,
@@ -212,7 +249,7 @@ mod tests {
 
     fn enforced(name: &str) -> Observation {
         Observation::Enforced(Seen {
-            config_id: "cfg1".parse().unwrap(),
+            config_id: Some("cfg1".parse().unwrap()),
             enforcement: enforcing(name),
             created_by: None,
             updated_by: None,
@@ -243,7 +280,7 @@ mod tests {
         let uses = [
             ("nobody", Use::Nobody),
             ("somebody", Use::By(target("300000000001/eu-west-1"))),
-            ("who knows", Use::Unknown(target("300000000001/eu-west-1"))),
+            ("who knows", Use::Unknown(Doubt::Target(target("300000000001/eu-west-1")))),
         ];
         let mut table = String::new();
         for (who, used) in &uses {
@@ -306,7 +343,7 @@ mod tests {
         let used = |seen: &[(&Target, Observation)], records: &Records| {
             let observed: Observed =
                 seen.iter().map(|(target, it)| ((*target).clone(), it.clone())).collect();
-            use_of(&guardrail, &observed, records)
+            use_of(&guardrail, &Sighting { observed, records: records.clone(), incomplete: None })
         };
         let unreadable = || Observation::Unreadable(denied());
         assert_eq!(used(&[(&first, Observation::Absent), (&second, enforced("other"))], &none), Use::Nobody);
@@ -316,7 +353,7 @@ mod tests {
         );
         assert_eq!(
             used(&[(&first, unreadable()), (&second, unreadable())], &none),
-            Use::Unknown(first.clone())
+            Use::Unknown(Doubt::Target(first.clone()))
         );
         // In another Region it would be another guardrail.
         assert_eq!(used(&[(&elsewhere, unreadable())], &none), Use::Nobody);
@@ -325,12 +362,19 @@ mod tests {
         assert_eq!(used(&[(&second, unreadable())], &recorded), Use::By(first.clone()));
         assert_eq!(used(&[(&first, Observation::Absent)], &recorded), Use::Nobody);
         // Any guardrail of the owner's there may cross Regions by the profile.
-        let everybody = Observed::from([(second.clone(), enforced("other"))]);
-        assert_eq!(use_of(&resource(PROFILE), &everybody, &none), Use::By(second));
+        let observed = Observed::from([(second.clone(), enforced("other"))]);
+        let everybody = Sighting { observed, ..Sighting::default() };
+        assert_eq!(use_of(&resource(PROFILE), &everybody), Use::By(second.clone()));
         for another in
             [PROFILE.replace("eu-west-1", "us-east-1"), PROFILE.replace("222222222222", "222222222223")]
         {
-            assert_eq!(use_of(&resource(&another), &everybody, &none), Use::Nobody, "{another}");
+            assert_eq!(use_of(&resource(&another), &everybody), Use::Nobody, "{another}");
         }
+        // Where somebody may be missing, nobody is known not to use it.
+        let why = || Some("where 300000000009 stands isn't known".to_owned());
+        let doubtful = Sighting { incomplete: why(), ..Sighting::default() };
+        assert_eq!(use_of(&guardrail, &doubtful), Use::Unknown(Doubt::Anybody { why: why().unwrap() }));
+        let doubtful = Sighting { incomplete: why(), ..everybody };
+        assert_eq!(use_of(&resource(PROFILE), &doubtful), Use::By(second));
     }
 }

@@ -40,7 +40,13 @@ impl Plan {
                 format!("{account} is {state}: it is guarded as usual, and nothing is taken away there");
             Line::new(Mark::Hold, told)
         });
+        let unplaced = self.unplaced.iter().map(|(account, failure)| {
+            let told =
+                format!("{account} is not looked at, because it isn't known where it stands: {failure}");
+            Line::new(Mark::Hold, told)
+        });
         unknown
+            .chain(unplaced)
             .chain(policies)
             .chain(handed_back)
             .chain(self.decisions.iter().filter_map(|(target, decision)| match decision {
@@ -254,10 +260,7 @@ impl fmt::Display for HoldReason {
                     "the account can't apply the guardrail, so enforcing it would break its calls: {failure}"
                 )
             }
-            HoldReason::MayBeEnforced { target } => write!(
-                f,
-                "the grant is no longer needed, but {target} can't be read and may still enforce the guardrail"
-            ),
+            HoldReason::MayBeEnforced { doubt } => write!(f, "the grant is no longer needed, but {doubt}"),
             HoldReason::Policy { why } => write!(f, "its resource policy is left as it is: {why}"),
             HoldReason::NotProven => {
                 f.write_str("nobody has proven that the account can apply the guardrail")

@@ -59,7 +59,7 @@ fn wanted(unusable: Option<Unusable>, existing: Existing, on_unusable: OnUnusabl
 
 fn seen(enforcement: Enforcement, created_by: Option<&str>, updated_by: Option<&str>) -> Observation {
     Observation::Enforced(Seen {
-        config_id: "cfg1".parse().unwrap(),
+        config_id: Some("cfg1".parse().unwrap()),
         enforcement,
         created_by: created_by.map(str::to_owned),
         updated_by: updated_by.map(str::to_owned),

@@ -84,12 +84,11 @@ impl Keeper {
         let Some(placement) = self.place(account).await.map_err(Stopped::OrganizationUnreadable)? else {
             return Ok(None);
         };
-        let organization = Organization {
-            id: head.id,
-            management: head.management,
-            accounts: BTreeMap::from([(account.clone(), placement.account)]),
-            complete: false,
-        };
+        let organization = Organization::part(
+            head.id,
+            head.management,
+            BTreeMap::from([(account.clone(), placement.account)]),
+        );
         let records: Records = self.ledger.account(account).await?.records(account).into_iter().collect();
         let mut placing = self.placing_as_recorded(baseline).await?;
         let mut desired = desired(baseline, &organization, &records, regions, &BTreeSet::new());

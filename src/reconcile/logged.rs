@@ -77,6 +77,13 @@ pub(super) fn log(report: &Report) {
     for (account, state) in &report.unknown_states {
         warn!(account.id = %account, "{account} is {state}: it is guarded, and nothing is taken away there");
     }
+    for (account, failure) in &report.unplaced {
+        error!(
+            error.kind = "AccountNotPlaced",
+            account.id = %account,
+            "{account} is not looked at, because it isn't known where it stands: {failure}"
+        );
+    }
     for (account, state) in &report.skipped {
         info!(account.id = %account, "skipped {account}: it is {state}");
     }

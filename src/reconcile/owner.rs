@@ -11,8 +11,8 @@ use crate::cloud::{Condition, Reader};
 use crate::desired::{Desired, Wanted};
 use crate::ids::{GuardrailArn, GuardrailVersion, Region, Target};
 use crate::observed::{Observation, Observed, PolicySeen};
-use crate::plan::{Plan, PolicyDecision, decide_policy, decide_withdrawal, use_of};
-use crate::record::{Grants, Records};
+use crate::plan::{Plan, PolicyDecision, Sighting, decide_policy, decide_withdrawal, use_of};
+use crate::record::Grants;
 use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish, resolve};
 use crate::resource_policy::{Grant, Remove, Resource, remove};
 use crate::trigger::Regions;
@@ -189,8 +189,7 @@ impl Keeper {
         baseline: &Baseline,
         grants: &Grants,
         catalog: &Catalog,
-        observed: &Observed,
-        records: &Records,
+        everybody: &Sighting,
     ) -> BTreeMap<Resource, Option<PolicyDecision>> {
         let mut decisions = BTreeMap::new();
         for resource in grants.keys().filter(|resource| !catalog.policies.contains_key(resource)) {
@@ -211,7 +210,7 @@ impl Keeper {
                 Err(failure) => PolicySeen::Unreadable(failure),
             };
             let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
-            let used = use_of(resource, observed, records);
+            let used = use_of(resource, everybody);
             decisions.insert(resource.clone(), decide_withdrawal(&seen, &grant, &used));
         }
         decisions

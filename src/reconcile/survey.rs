@@ -6,6 +6,7 @@ use super::copies::Originals;
 use super::owner::{Needs, lost_grants, once_granted, policies};
 use super::placing::Placing;
 use super::remembered::Remembered;
+use super::swept::left_out;
 use super::{Keeper, Manner, Part, Progress, Step, Stopped};
 use crate::baseline::Baseline;
 use crate::cloud::Head;
@@ -14,8 +15,8 @@ use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::limits::{Approval, Extent, Rollout};
 use crate::observed::Observed;
-use crate::organization::{AccountState, OrgPath, Organization, Placement};
-use crate::plan::{Change, Grounds, HoldReason, LedgerState, Plan, SafePlan, plan};
+use crate::organization::{AccountState, OrgPath, Organization, Placement, Unplaced};
+use crate::plan::{Change, Grounds, HoldReason, LedgerState, Plan, SafePlan, Sighting, plan};
 use crate::record::{Arrival, Arrivals, Grants, Records};
 use crate::resolved::{Catalog, differing, resolve};
 use crate::resource_policy::Resource;
@@ -66,6 +67,7 @@ impl Survey {
     pub fn is_known(&self) -> bool {
         self.strangers.is_empty()
             && self.plan.plan().unknown_states.is_empty()
+            && self.plan.plan().unplaced.is_empty()
             && self.ledger_trouble.is_none()
     }
 
@@ -179,6 +181,7 @@ impl Keeper {
         let then = then.map(|then| plan(&then, &observed, &records, grounds));
         let mut plan = plan(&resolved, &observed, &records, grounds);
         plan.skipped = inactive(&organization);
+        plan.unplaced.clone_from(&organization.unplaced);
         plan.policies = policies;
         if let Some(then) = then {
             plan = plan.expect(&then);
@@ -187,14 +190,17 @@ impl Keeper {
             Part::Everything | Part::Owner { .. } => lost_grants(baseline, &grants, &catalog),
             Part::Account => Vec::new(),
         };
-        let (observed_by_all, records_of_all) = match manner.part {
+        let everybody = match manner.part {
             Part::Owner { swept_since: Some(since) } if !leftovers.is_empty() => {
-                self.seen_by_the_sweep(since, &scope.regions, &mut warnings).await
+                self.seen_by_the_sweep(since, &scope.regions).await
             }
-            Part::Everything | Part::Account | Part::Owner { .. } => (observed.clone(), records.clone()),
+            Part::Everything | Part::Account | Part::Owner { .. } => Sighting {
+                observed: observed.clone(),
+                records: records.clone(),
+                incomplete: left_out(&organization),
+            },
         };
-        let withdrawals =
-            self.withdrawals(baseline, &leftovers, &catalog, &observed_by_all, &records_of_all).await;
+        let withdrawals = self.withdrawals(baseline, &leftovers, &catalog, &everybody).await;
         for (resource, decision) in withdrawals {
             match decision {
                 Some(decision) => {
@@ -275,12 +281,12 @@ impl Keeper {
         let organization = match (&scope.accounts, manner) {
             (_, Manner { part: Part::Owner { .. }, .. }) => {
                 let Head { id, management } = self.head().await?;
-                Organization { id, management, accounts: BTreeMap::new(), complete: false }
+                Organization::part(id, management, BTreeMap::new())
             }
             (_, Manner { placement: Some(Placement { account, placed_at: _ }), .. }) => {
                 let Head { id, management } = self.head().await?;
                 let accounts = BTreeMap::from([(account.id.clone(), account.clone())]);
-                Organization { id, management, accounts, complete: false }
+                Organization::part(id, management, accounts)
             }
             (Accounts::All, _) => {
                 let organization = self.whole_organization().await?;
@@ -291,17 +297,25 @@ impl Keeper {
             }
             (Accounts::Only(ids), _) => {
                 let Head { id, management } = self.head().await?;
-                let mut accounts = BTreeMap::new();
+                let (mut accounts, mut unplaced) = (BTreeMap::new(), Unplaced::new());
                 for id in ids {
                     // An event may name any account. Only one that the organization knows is entered.
-                    match self.place(id).await.map_err(Stopped::OrganizationUnreadable)? {
-                        Some(Placement { account, placed_at: _ }) => {
+                    match self.place(id).await {
+                        Ok(Some(Placement { account, placed_at: _ })) => {
                             accounts.insert(account.id.clone(), account);
                         }
-                        None => strangers.push(id.clone()),
+                        Ok(None) => strangers.push(id.clone()),
+                        Err(failure) => {
+                            unplaced.insert(id.to_string(), failure);
+                        }
                     }
                 }
-                Organization { id, management, accounts, complete: false }
+                if unplaced.len() == ids.len()
+                    && let Some((_, failure)) = unplaced.pop_first()
+                {
+                    return Err(Stopped::OrganizationUnreadable(failure));
+                }
+                Organization { unplaced, ..Organization::part(id, management, accounts) }
             }
         };
         if organization.id == baseline.organization {
@@ -341,8 +355,7 @@ impl Keeper {
         if extent == Extent::default() {
             return plan;
         }
-        let mut admitted = false;
-        let now = self.clock.now().as_second();
+        let (mut admitted, now) = (false, self.clock.now().as_second());
         let reserved = self
             .ledger
             .change_rollout(|known| {

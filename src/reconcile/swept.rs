@@ -14,13 +14,13 @@ use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, Mode};
 use crate::desired::{Desired, Wanted, desired};
 use crate::failure::Failure;
-use crate::ids::{AccountId, Region, Target};
+use crate::ids::{AccountId, Target};
 use crate::ledger::LedgerError;
 use crate::limits::Extent;
 use crate::observed::{Observation, Observed, PolicySeen};
 use crate::organization::{Account, Organization};
 use crate::outcome::BrokenVersions;
-use crate::plan::{Decision, Grounds, Held, HoldReason, LedgerState, plan};
+use crate::plan::{Decision, Grounds, Held, HoldReason, LedgerState, Sighting, plan};
 use crate::record::{AccountRecord, Record, Records, ReleasedUnusable};
 use crate::resolved::{Catalog, CatalogEntry, resolve};
 use crate::resource_policy::{Document, Grant, Resource};
@@ -88,12 +88,11 @@ impl Keeper {
         let known = self.ledger.accounts(accounts.iter().map(|account| &account.id)).await?;
         let records: Records = known.iter().flat_map(|(account, record)| record.records(account)).collect();
         let head = self.head().await?;
-        let organization = Organization {
-            id: head.id,
-            management: head.management,
-            accounts: accounts.into_iter().map(|account| (account.id.clone(), account)).collect(),
-            complete: false,
-        };
+        let organization = Organization::part(
+            head.id,
+            head.management,
+            accounts.into_iter().map(|account| (account.id.clone(), account)).collect(),
+        );
         let mut placing = self.placing_as_recorded(baseline).await?;
         let mut desired = desired(baseline, &organization, &records, &Regions::All, &BTreeSet::new());
         let (observed, unknown) = recorded(&desired, &records);
@@ -138,27 +137,15 @@ impl Keeper {
 
     /// What a sweep that began at `since` saw of everybody, for whoever wants to take a grant back. An
     /// account that the sweep didn't see may use anything.
-    pub(super) async fn seen_by_the_sweep(
-        &self,
-        since: Timestamp,
-        regions: &Regions,
-        warnings: &mut Vec<String>,
-    ) -> (Observed, Records) {
-        let nobody_knows = |message: String| {
-            let target = Target { account: self.cloud.own_account().clone(), region: first_of(regions) };
-            let failure = Failure::transient("tally", message);
-            (Observed::from([(target, Observation::Unreadable(failure))]), Records::new())
-        };
+    pub(super) async fn seen_by_the_sweep(&self, since: Timestamp, regions: &Regions) -> Sighting {
+        let nobody_knows = |why: String| Sighting { incomplete: Some(why), ..Sighting::default() };
         let organization = match self.whole_organization().await {
             Ok(organization) => organization,
             Err(stopped) => return nobody_knows(stopped.to_string()),
         };
         let known = match self.ledger.accounts(organization.accounts.keys()).await {
             Ok(known) => known,
-            Err(error) => {
-                warnings.push(format!("no grant is taken back, because the ledger can't be read: {error}"));
-                return nobody_knows(error.to_string());
-            }
+            Err(error) => return nobody_knows(format!("the ledger can't be read: {error}")),
         };
         let Regions::Only(regions) = regions else {
             return nobody_knows("it isn't known which Regions".to_owned());
@@ -179,8 +166,14 @@ impl Keeper {
             }
         }
         let records = known.iter().flat_map(|(account, record)| record.records(account)).collect();
-        (observed, records)
+        Sighting { observed, records, incomplete: left_out(&organization) }
     }
+}
+
+/// Why somebody may be missing among the accounts of the organization, if so.
+pub(super) fn left_out(organization: &Organization) -> Option<String> {
+    let (account, failure) = organization.unplaced.iter().next()?;
+    Some(format!("where {account} stands isn't known: {failure}"))
 }
 
 /// What was there by the record, and the targets of which it knows nothing.
@@ -204,14 +197,6 @@ pub(super) fn recorded(desired: &Desired, records: &Records) -> (Observed, BTree
         }
     }
     (observed, unknown)
-}
-
-fn first_of(regions: &Regions) -> Region {
-    match regions {
-        Regions::Only(regions) => regions.first().cloned(),
-        Regions::All => None,
-    }
-    .unwrap_or_else(|| "us-east-1".parse().expect("it is a Region"))
 }
 
 /// Whether a target that nobody looks at any more has to be told of.

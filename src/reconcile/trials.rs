@@ -7,6 +7,7 @@ use tracing::warn;
 use super::Keeper;
 use super::placing::Placing;
 use crate::baseline::{Baseline, Mode};
+use crate::cloud::Page;
 use crate::cloud::error::refuses_reference;
 use crate::enforcement::Enforcement;
 use crate::failure::{Category, Failure};
@@ -183,14 +184,15 @@ impl<'a> Trials<'a> {
     async fn concerns_only(&self, account: &AccountId) -> bool {
         let others = |one: &Account| one.id != *account && self.concerns(one);
         if self.organization.complete {
-            return !self.organization.accounts.values().any(others);
+            return self.organization.unplaced.is_empty() && !self.organization.accounts.values().any(others);
         }
         let mut from = None;
         loop {
             match self.keeper.page_of_accounts(from).await {
-                Ok((accounts, _)) if accounts.iter().any(others) => return false,
-                Ok((_, None)) => return true,
-                Ok((_, next)) => from = next,
+                // One of which nobody knows where it stands may be another.
+                Ok(page) if page.accounts.iter().any(others) || !page.unplaced.is_empty() => return false,
+                Ok(Page { next: None, .. }) => return true,
+                Ok(page) => from = page.next,
                 Err(stopped) => {
                     warn!("whether another account is to be tried isn't known: {stopped}");
                     return false;

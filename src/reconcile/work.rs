@@ -9,9 +9,10 @@ use tracing::{info, warn};
 use super::owner::sources;
 use super::{Keeper, MAX_ROUNDS, Manner, Part, Stopped, unwatched};
 use crate::baseline::{Baseline, GuardrailKey, Revision};
+use crate::cloud::Page;
 use crate::ids::{AccountId, GuardrailArn, Region};
 use crate::ledger::LedgerError;
-use crate::organization::{Account, AccountState, Placement};
+use crate::organization::{AccountState, Placement};
 use crate::plan::{Decision, HoldReason};
 use crate::record::{Closed, Sequence};
 use crate::report::{Report, TargetReport};
@@ -254,14 +255,11 @@ impl Keeper {
         (!keys.is_empty()).then_some(keys)
     }
 
-    /// A page of the organization's accounts, and where the next begins.
+    /// A page of the organization's accounts.
     ///
     /// # Errors
     /// When it can't be read.
-    pub async fn page_of_accounts(
-        &self,
-        from: Option<String>,
-    ) -> Result<(Vec<Account>, Option<String>), Stopped> {
+    pub async fn page_of_accounts(&self, from: Option<String>) -> Result<Page, Stopped> {
         let head = self.head().await?;
         let page = self.cloud.organizations().page(&head, from).await;
         page.map_err(Stopped::OrganizationUnreadable)

@@ -47,6 +47,7 @@ impl Report {
         self.opened.extend(opened);
         self.skipped.extend(skipped);
         self.unknown_states.extend(other.unknown_states);
+        self.unplaced.extend(other.unplaced);
         self.strangers.extend(strangers.into_iter().filter(|stranger| !known.contains(stranger)));
         self.warnings.extend(warnings);
         self.ledger_trouble = self.ledger_trouble.take().or(ledger_trouble);

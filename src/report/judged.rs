@@ -29,12 +29,13 @@ impl Report {
 
     /// Whether every target is as wanted, or on purpose none of our business. What was looked at without the
     /// ledger is never known to be: an account may be about to leave, or hold something of ours elsewhere.
-    /// Neither is what is in an account whose state isn't known.
+    /// Neither is what is in an account whose state isn't known, or of which it isn't known where it stands.
     pub fn is_converged(&self) -> bool {
         let policies = self.policies.values().all(|report| report.trouble().is_none());
         policies
             && self.ledger_trouble.is_none()
             && self.unknown_states.is_empty()
+            && self.unplaced.is_empty()
             && self.targets.values().all(|target| target.standing().is_good())
     }
 }

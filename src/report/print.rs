@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{Outcome, PolicyReport, Report, State, TargetReport};
-use crate::plan::{Change, HandedBack, Plan};
+use crate::plan::{Change, HandedBack, Plan, in_words};
 
 impl Report {
     /// How it ended, in one line.
@@ -61,6 +61,7 @@ impl Report {
             opened: _,
             skipped,
             unknown_states,
+            unplaced,
             strangers,
             warnings,
             placement_decided,
@@ -102,6 +103,7 @@ impl Report {
             "handed_back": handed_back.iter().map(HandedBack::to_json).collect::<Vec<_>>(),
             "skipped": skipped,
             "unknown_states": unknown_states,
+            "unplaced": in_words(unplaced),
             "strangers": strangers,
             "warnings": warnings,
             "placement_decided": placement_decided,
@@ -135,6 +137,7 @@ impl fmt::Display for Report {
         let mut rest = Plan {
             skipped: self.skipped.clone(),
             unknown_states: self.unknown_states.clone(),
+            unplaced: self.unplaced.clone(),
             handed_back: self.handed_back.clone(),
             ..Plan::default()
         };

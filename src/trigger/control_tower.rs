@@ -1,11 +1,10 @@
 //! Events of AWS Control Tower: accounts it made or took in, told by its home Region.
 
+use super::Trigger;
 use super::envelope::Envelope;
 use super::names::event_names;
-use super::organizations::succeeded;
+use super::organizations::{joined, succeeded};
 use super::reason::{Ignored, Why};
-use super::scope::{Accounts, Regions};
-use super::{Trigger, reconcile};
 
 event_names! {
     /// What Control Tower reports.
@@ -21,11 +20,13 @@ pub(super) fn decide(name: &str, event: &Envelope<'_>) -> Trigger {
         Some(Name::UpdateManagedAccount) => ("updateManagedAccountStatus", Why::AccountUpdated),
         None => return Trigger::Ignore(Ignored::UnknownEvent),
     };
-    if !succeeded(event, &["serviceEventDetails", status, "state"]) {
+    let state = ["serviceEventDetails", status, "state"];
+    if !succeeded(event, &state) {
         return Trigger::Ignore(Ignored::NotEnrolled);
     }
     match event.account_at(&[&["serviceEventDetails", status, "account", "accountId"]]) {
-        Ok(account) => reconcile(event, Accounts::one(account), Regions::All, why),
-        Err(reason) => Trigger::Ignore(reason),
+        // Nothing in it says that an account was enrolled.
+        Err(reason) if event.text(&state).is_none() => Trigger::Ignore(reason),
+        account => joined(event, account, why),
     }
 }

@@ -96,9 +96,14 @@ pub(super) fn decide(name: &str, event: &Envelope<'_>) -> Trigger {
     }
 }
 
-fn joined(event: &Envelope<'_>, account: Result<AccountId, Ignored>, why: Why) -> Trigger {
+/// An account came to where it stands. One that the event doesn't name may stand anywhere, unguarded, so that
+/// everybody is looked at.
+pub(super) fn joined(event: &Envelope<'_>, account: Result<AccountId, Ignored>, why: Why) -> Trigger {
     match account {
         Ok(account) => reconcile(event, Accounts::one(account), Regions::All, why),
+        Err(Ignored::NoAccount | Ignored::InvalidAccount) => {
+            reconcile(event, Accounts::All, Regions::All, Why::AccountNotNamed)
+        }
         Err(reason) => Trigger::Ignore(reason),
     }
 }
@@ -113,10 +118,15 @@ fn left(event: &Envelope<'_>, account: Result<AccountId, Ignored>, reason: Depar
 /// The result of a creation: a failed one names no account.
 fn created(event: &Envelope<'_>) -> Trigger {
     let status = ["serviceEventDetails", "createAccountStatus"];
-    if !succeeded(event, &[status[0], status[1], "state"]) {
+    let state = [status[0], status[1], "state"];
+    if !succeeded(event, &state) {
         return Trigger::Ignore(Ignored::NotCreated);
     }
-    joined(event, event.account_at(&[&[status[0], status[1], "accountId"]]), Why::AccountCreated)
+    match event.account_at(&[&[status[0], status[1], "accountId"]]) {
+        // Nothing in it says that an account was created.
+        Err(reason) if event.text(&state).is_none() => Trigger::Ignore(reason),
+        account => joined(event, account, Why::AccountCreated),
+    }
 }
 
 fn closed(event: &Envelope<'_>) -> Trigger {

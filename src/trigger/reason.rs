@@ -54,6 +54,7 @@ reasons! {
         CopyChanged = "copy_changed": "somebody changed a guardrail in the account, which may be our copy",
         EnforcementPut = "enforcement_put": "somebody changed the account's enforcement",
         EnforcementDeleted = "enforcement_deleted": "somebody removed the account's enforcement",
+        AccountNotNamed = "account_not_named": "an account joined or moved, and the event doesn't name it: all of them are looked at",
         BaselineChanged = "baseline_changed": "the baseline was changed",
         Schedule = "schedule": "the schedule looks at everything",
         Request = "request": "somebody asked for it",
@@ -131,6 +132,8 @@ impl Why {
             | Why::CopyChanged
             | Why::EnforcementPut
             | Why::EnforcementDeleted
+            // It says this of one account, and all of them are looked at.
+            | Why::AccountNotNamed
             | Why::BaselineChanged
             | Why::Schedule
             | Why::Request => false,

@@ -216,7 +216,7 @@ fn a_join_names_its_account_in_many_places() {
     check(
         &organizations("AccountJoinedOrganization", &nobody),
         &context(),
-        "ignore: the event names no account; the sweep will find what it meant",
+        "reconcile all accounts in all Regions: an account joined or moved, and the event doesn't name it: all of them are looked at",
     );
     let management = json!({ "serviceEventDetails": { "accountId": "111111111111" } });
     check(

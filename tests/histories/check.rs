@@ -400,7 +400,7 @@ impl Run<'_> {
         }
         let record = self.record(place);
         let kept = record.and_then(|record| record.previous.as_ref()).is_some_and(|previous| {
-            previous.seen.config_id.as_str() == before.config_id
+            previous.seen.config_id.as_ref().is_some_and(|id| id.as_str() == before.config_id)
                 && recorded_signature(&previous.seen.enforcement) == signature(before)
         });
         if !self.setting.is_durable() || !kept {

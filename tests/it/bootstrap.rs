@@ -276,7 +276,7 @@ async fn settings_that_cannot_be_used_end_the_function_and_are_named_all_at_once
         &json(&ended.log[0])["message"].as_str().unwrap(),
         expect![[r#"
             the settings can't be used:
-              KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
+              KEEPER_BASELINE: is not set; give the baseline: a file's path, or ssm:NAME for a parameter
               KEEPER_MEMBER_ROLE: is an ARN; give the role's name alone, it is the same in every account
               KEEPER_FUNCTION_ROLE: "GuardrailKeeperFunction" is not a role ARN: expected arn:aws:iam::ACCOUNT:role/NAME
               KEEPER_LEDGER: "disk" is not a ledger: expected memory, file:PATH or table:NAME

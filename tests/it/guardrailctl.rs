@@ -583,7 +583,7 @@ async fn wrong_arguments_and_settings_end_with_two() {
         &ends,
         expect![[r#"
             stderr: error: the settings can't be used:
-            stderr:   KEEPER_BASELINE: is not set; it names the baseline: a file's path, or ssm:NAME for a parameter
+            stderr:   KEEPER_BASELINE: is not set; give the baseline: a file's path, or ssm:NAME for a parameter
             exit 2
             stderr: error: the settings can't be used:
             stderr:   KEEPER_MEMBER_ROLE: "not a name" is not a role name: expected 1 to 64 letters, digits and +=,.@_-

@@ -45,5 +45,6 @@ mod status;
 mod support;
 mod terminal;
 mod triggering;
+mod unplaced;
 mod unrecorded;
 mod unusable;

@@ -4,6 +4,9 @@ use super::super::part::Part;
 use super::super::problem::{Problems, quoted};
 use crate::ids::{AccountId, GuardrailArn, GuardrailId, Partition, Region};
 
+/// The longest ARN that a resource policy can be attached to (`resourceArn` in the Bedrock service model).
+const LONGEST: usize = 255;
+
 /// Reads the ARN of the guardrail to enforce in `region`. The owner is unknown where it was refused.
 pub(super) fn guardrail_arn(
     part: &Part<'_>,
@@ -46,7 +49,12 @@ pub(super) fn guardrail_arn(
             format!("write arn: {} and, as a key of its own, version: {version}", quoted(stem)),
         );
     }
-    if id.parse::<GuardrailId>().is_err() {
+    if text.len() > LONGEST {
+        refuse(
+            format!("a guardrail's ARN has {LONGEST} characters at most, and this one has {}", text.len()),
+            example("ID"),
+        );
+    } else if id.parse::<GuardrailId>().is_err() {
         refuse(
             format!("{} is not a guardrail's id", quoted(id)),
             "end the ARN in the id that the console shows, not the name; or write name: instead of arn:"

@@ -1,7 +1,7 @@
 //! The baseline held against an organization.
 
 use super::*;
-use crate::organization::{Account, AccountState, Organization};
+use crate::organization::{Account, AccountState, Organization, Unplaced};
 
 const TEXT: &str = "\
 version: 1
@@ -31,6 +31,7 @@ fn organization(id: &str, accounts: &[&str]) -> Organization {
         id: id.parse().unwrap(),
         management: "111111111111".parse().unwrap(),
         accounts: accounts.iter().map(account).collect(),
+        unplaced: Unplaced::new(),
         complete: true,
     }
 }

@@ -8,7 +8,7 @@ use crate::baseline::Baseline;
 use crate::cli::names::shown;
 use crate::cli::outside;
 use crate::ids::{AccountId, ParentId, Region, Target};
-use crate::organization::{Account, Organization};
+use crate::organization::{Account, Organization, Unplaced};
 use crate::reconcile::{Keeper, Stopped};
 use crate::record::AccountRecord;
 use crate::status::{Criteria, Subject, judge, judge_account};
@@ -111,6 +111,7 @@ impl Reading<'_> {
         step: &dyn Fn(),
     ) -> Result<(), Stopped> {
         let mut members = None;
+        let mut unplaced = Unplaced::new();
         if !self.arguments.recorded {
             match self.keeper.whole_organization().await {
                 Ok(organization) => {
@@ -118,6 +119,10 @@ impl Reading<'_> {
                     let origin = &self.keeper.settings().baseline;
                     let problems = self.baseline.check_organization(&organization);
                     read.warnings.extend(problems.iter().map(|problem| format!("{origin}:{problem}")));
+                    for (account, failure) in &organization.unplaced {
+                        read.problems.push(format!("where {account} stands isn't known: {failure}"));
+                    }
+                    unplaced = organization.unplaced;
                     members = Some(organization.accounts);
                 }
                 Err(stopped) => {
@@ -131,6 +136,7 @@ impl Reading<'_> {
             let (accounts, next) = self.keeper.ledger().known_accounts(from).await?;
             for (id, record) in &accounts {
                 let membership = match &mut members {
+                    Some(_) if unplaced.contains_key(id.as_str()) => recorded(id, record),
                     Some(members) => members.remove(id).map_or(Membership::Gone, Membership::Member),
                     None => recorded(id, record),
                 };

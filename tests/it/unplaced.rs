@@ -1,0 +1,137 @@
+//! An account of which AWS gives an odd answer: the others are worked on all the same, and it is told.
+
+use expect_test::expect;
+use serde_json::Value;
+use simulator::{Fault, FaultKind, Presence};
+
+use crate::support::program::Guardrailctl;
+use crate::support::queues::EMPTY;
+use crate::support::stack::Stack;
+use crate::support::{Document, EU, OWNER, PARAMETER, PAYMENTS, SHIPPING, Setup, US, World, check, scope};
+
+/// Everybody in one Region, and AWS names no paths.
+fn setup() -> Setup {
+    World::of(&Document { regions: EU, ..Document::default() })
+        .durable()
+        .long_established()
+        .switches(|switches| switches.paths = Presence::Absent)
+}
+
+/// Organizations doesn't know the account that it has just listed.
+fn not_found() -> Fault {
+    let (code, message) =
+        ("ChildNotFoundException".to_owned(), "You specified child that doesn't exist.".to_owned());
+    Fault::new(FaultKind::Error { code, message, status: 400 }).operation("ListParents").about(PAYMENTS)
+}
+
+fn denied() -> Fault {
+    let kind =
+        FaultKind::Denied { message: "not authorized to perform: organizations:ListParents".to_owned() };
+    Fault::new(kind).operation("ListParents").about(PAYMENTS)
+}
+
+fn guarded(world: &World, account: &str) -> bool {
+    world.enforced_in(account).contains("eubase1a2b3c:2")
+}
+
+fn of(world: &World) -> Guardrailctl {
+    Guardrailctl::of(world)
+        .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
+        .variable("KEEPER_LEDGER", "file:ledger.json")
+}
+
+#[tokio::test]
+async fn a_sweep_goes_on_without_it() {
+    for fault in [not_found(), denied()] {
+        let world = setup().start().await;
+        world.server.fault(fault);
+        let report = world.sweep().await;
+        assert!(guarded(&world, SHIPPING) && !guarded(&world, PAYMENTS), "{report}");
+        assert!(!report.is_converged());
+        world.server.clear_faults();
+        assert!(world.sweep().await.is_converged());
+        assert!(guarded(&world, PAYMENTS));
+    }
+}
+
+#[tokio::test]
+async fn a_terminal_tells_it_and_is_not_content() {
+    let world = setup().start().await;
+    world.server.fault(not_found());
+    let mut told = String::new();
+    for arguments in
+        [&["plan"] as &[&str], &["apply", "--yes"], &["status", "--limit", "1"], &["doctor", "--no-members"]]
+    {
+        let ran = of(&world).run(arguments).await;
+        assert_ne!(ran.code, 0, "{ran}");
+        let said = ran.to_string();
+        let lines = said.lines().filter(|line| line.contains("stands"));
+        told.push_str(&format!("$ {}\n", arguments.join(" ")));
+        lines.for_each(|line| told.push_str(&format!("{line}\n")));
+    }
+    check(
+        &told,
+        expect![[r#"
+        $ plan
+        ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+        $ apply --yes
+        ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+        ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+        $ status --limit 1
+        stderr: warning: where 300000000001 stands isn't known: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+        $ doctor --no-members
+          unknown  where 300000000001 stands isn't known: ListParents failed (rejected)
+    "#]],
+    );
+    assert!(guarded(&world, SHIPPING) && !guarded(&world, PAYMENTS));
+    let plan: Value = serde_json::from_str(&of(&world).run(&["plan", "--output", "json"]).await.out).unwrap();
+    assert_eq!(plan["plan"]["unplaced"].as_object().unwrap().len(), 1, "{plan:#}");
+}
+
+#[tokio::test]
+async fn several_accounts_of_one_event_do_not_wait_for_it() {
+    let world = setup().start().await;
+    world.server.fault(not_found());
+    let report = world.reconcile(&scope(&[PAYMENTS, SHIPPING])).await.unwrap();
+    assert!(guarded(&world, SHIPPING) && !guarded(&world, PAYMENTS), "{report}");
+    assert!(!report.is_converged());
+    // Alone, nothing is left to do.
+    world.reconcile(&scope(&[PAYMENTS])).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn through_the_queues_it_is_asked_for_alone_and_waited_for() {
+    let mut stack = Stack::start(setup()).await;
+    stack.world.server.fault(not_found().times(3));
+    stack.deliver(&stack.schedule()).await;
+    for account in [PAYMENTS, SHIPPING] {
+        assert!(guarded(&stack.world, account), "{account}");
+    }
+    assert_eq!(stack.left(), EMPTY);
+}
+
+#[tokio::test]
+async fn no_grant_is_taken_back_while_it_is_unknown_who_uses_it() {
+    let rest = vec!["limits: { max_releases: 100 }"];
+    let both = Document { regions: "us-east-1, eu-west-1", rest, ..Document::default() };
+    let setup = World::of(&both).durable().long_established();
+    let setup = setup.switches(|switches| switches.paths = Presence::Absent);
+    let world = setup.world(|world| world.guardrails[0].share_with_organization = false).start().await;
+    drop(world.sweep().await);
+    world.publish(&Document { regions: EU, ..both });
+    drop(world.sweep().await);
+    // By now nobody needs the grant in America, if only everybody could be asked.
+    world.server.clear_calls();
+    world.server.fault(not_found());
+    let report = world.sweep().await.to_string();
+    check(
+        &report.lines().filter(|line| line.contains("grant")).collect::<Vec<_>>().join("\n"),
+        expect![
+            "! arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c held: the grant is no longer needed, but it isn't known who still enforces the guardrail: where 300000000001 stands isn't known: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)"
+        ],
+    );
+    assert_eq!(world.writes(), [""; 0]);
+    world.server.clear_faults();
+    drop(world.sweep().await);
+    assert_eq!(world.writes(), [format!("DeleteResourcePolicy {OWNER}/{US}")]);
+}
