@@ -1,6 +1,8 @@
 //! Who would lose access to models by an enforcement: principals that may invoke models and may not
 //! apply the guardrail.
 
+mod summary;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -8,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::simulation::{Evaluated, Refusal};
+
+pub use summary::{Principals, Standing, Summary};
 
 /// What invokes a model. Converse and ConverseStream are allowed by the same two.
 pub const INVOKE: [&str; 2] = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"];

@@ -20,6 +20,7 @@ mod output;
 mod placement;
 mod plan;
 mod push;
+mod reading;
 mod status;
 mod time;
 mod trigger;
@@ -102,7 +103,7 @@ enum Command {
     Explain(explain::Arguments),
     /// Check everything that the keeper needs, in the hub and in members, and say what to do
     Doctor(doctor::Arguments),
-    /// Find who in an account invokes models and would lose that by an enforcement
+    /// Find who in accounts invokes models and would lose that by an enforcement
     Callers(callers::Arguments),
     /// Release what is ours in an account before it leaves, and keep it so
     Offboard(offboard::Arguments),

@@ -155,6 +155,30 @@ impl Bar {
         }
     }
 
+    /// Begins to count roles and users, of which more become known by [`Bar::expect`].
+    pub(super) fn begin_principals(&self) {
+        self.begin("roles", 0);
+    }
+
+    /// Counts with so many more.
+    pub(super) fn expect(&self, more: usize) {
+        self.0.inc_length(u64::try_from(more).unwrap_or_default());
+    }
+
+    pub(super) fn done_one(&self) {
+        self.0.inc(1);
+    }
+
+    /// Says what is counted.
+    pub(super) fn say(&self, what: String) {
+        self.0.set_message(what);
+    }
+
+    /// Prints above the bar what is known by now.
+    pub(super) fn above(&self, print: impl FnOnce()) {
+        self.0.suspend(print);
+    }
+
     fn begin(&self, what: &'static str, count: usize) {
         self.0.set_message(what);
         self.0.set_position(0);

@@ -10,12 +10,13 @@ use super::swept::recorded;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::cloud::Cloud;
-use crate::desired::{Desired, Wanted, desired};
+use crate::desired::{Desired, Wanted, WantedGuardrail, desired, release_leaving};
 use crate::failure::Failure;
 use crate::ids::{AccountId, GuardrailVersion, KmsKeyArn, ParentId, Region, Target};
-use crate::organization::Organization;
+use crate::ledger::LedgerError;
+use crate::organization::{Account, Organization};
 use crate::plan::PolicyDecision;
-use crate::record::Records;
+use crate::record::{Record, Records};
 use crate::resolved::{Catalog, Unusable};
 use crate::resource_policy::Resource;
 use crate::trigger::Regions;
@@ -68,69 +69,91 @@ impl Keeper {
         (catalog, policies)
     }
 
-    /// What the baseline wants callers of an account to be able to apply, by Region. Regions in which it
-    /// wants nothing are left out.
+    /// What the baseline wants callers in these accounts to be able to apply, by Region. Regions in which it
+    /// wants nothing are left out, and so is all of an account that is about to leave. An account whose record
+    /// can't be understood is a matter of its own.
     ///
     /// # Errors
-    /// When the organization or the ledger can't be read; `None` where the account is no member of the
-    /// organization.
+    /// When the organization or the ledger can't be read.
     pub async fn applied_in(
         &self,
         baseline: &Baseline,
-        account: &AccountId,
+        accounts: Vec<Account>,
         regions: &Regions,
-    ) -> Result<Option<BTreeMap<Region, Applied>>, Stopped> {
+    ) -> Result<BTreeMap<AccountId, Result<BTreeMap<Region, Applied>, LedgerError>>, Stopped> {
         let head = self.head().await?;
-        let Some(placement) = self.place(account).await.map_err(Stopped::OrganizationUnreadable)? else {
-            return Ok(None);
-        };
+        let known = self.ledger.accounts_each(accounts.iter().map(|account| &account.id)).await?;
+        let (mut records, mut leaving) = (Records::new(), BTreeSet::new());
+        let mut applied = BTreeMap::new();
+        for (account, record) in known {
+            let nothing_yet = record.map(|record| {
+                records.extend(record.records(&account));
+                if record.offboarding.is_some() {
+                    leaving.insert(account.clone());
+                }
+                BTreeMap::new()
+            });
+            applied.insert(account, nothing_yet);
+        }
+        let readable = |account: &Account| matches!(applied.get(&account.id), Some(Ok(_)));
+        let accounts = accounts.into_iter().filter(readable);
         let organization = Organization::part(
             head.id,
             head.management,
-            BTreeMap::from([(account.clone(), placement.account)]),
+            accounts.map(|account| (account.id.clone(), account)).collect(),
         );
-        let records: Records = self.ledger.account(account).await?.records(account).into_iter().collect();
         let mut placing = self.placing_as_recorded(baseline).await?;
         let mut desired = desired(baseline, &organization, &records, regions, &BTreeSet::new());
+        release_leaving(&mut desired, &leaving);
         let (observed, _) = recorded(&desired, &records);
         let (own_roles, now) = (&self.settings.own_roles, self.clock.now());
         placing.settle(baseline, &mut desired, &observed, &records, own_roles, now);
         let catalog = self.catalog(baseline, &desired, Needs::Wanted).await;
-        let wanted = desired.into_iter().filter_map(|(Target { account, region }, wanted)| {
-            let Wanted::Guardrail(wanted) = wanted else { return None };
-            let target = Target { account, region };
-            let ours = records.get(&target).and_then(|record| record.ours.as_ref());
-            let (resources, any_copy) = match (wanted.placement, ours) {
-                (Placement::Copy, Some(ours)) => (Ok(vec![ours.enforcement.guardrail.to_string()]), false),
-                (Placement::Copy, None) => (Ok(vec![any_guardrail(&target)]), true),
-                (Placement::Central | Placement::Auto, _) => {
-                    let entry = catalog.entries.get(&(wanted.key.clone(), target.region.clone()));
-                    let known = entry.map(|entry| entry.resources().map(|one| one.to_string()).collect());
-                    let known = known.filter(|resources: &Vec<String>| !resources.is_empty());
-                    let why = entry.and_then(|entry| entry.unusable.clone());
-                    let why = why.unwrap_or_else(|| Unusable::Unreadable {
-                        failure: crate::failure::Failure::not_looked_up(&wanted.key),
-                    });
-                    (known.ok_or(why), false)
-                }
-            };
-            // A copy has the key that the baseline gives for it, whatever the original's is.
-            let entry = catalog.entries.get(&(wanted.key.clone(), target.region.clone()));
-            let key = match wanted.placement {
-                Placement::Central | Placement::Auto => {
-                    entry.and_then(|entry| entry.customer_key.as_ref()).map(|key| key.arn.clone())
-                }
-                Placement::Copy => {
-                    let guardrail = baseline.guardrails.get(&wanted.key);
-                    guardrail.and_then(|guardrail| guardrail.copy_keys.get(&target.region).cloned())
-                }
-            };
-            let version = wanted.source.version;
-            let applied = Applied { guardrail: wanted.key, version, resources, key, any_copy };
-            Some((target.region, applied))
-        });
-        Ok(Some(wanted.collect()))
+        for (target, wanted) in desired {
+            if let (Wanted::Guardrail(wanted), Some(Ok(regions))) = (wanted, applied.get_mut(&target.account))
+            {
+                let record = records.get(&target);
+                let one = applied_at(baseline, &target, *wanted, record, &catalog);
+                regions.insert(target.region, one);
+            }
+        }
+        Ok(applied)
     }
+}
+
+/// What callers at one target would have to be allowed.
+fn applied_at(
+    baseline: &Baseline,
+    target: &Target,
+    wanted: WantedGuardrail,
+    record: Option<&Record>,
+    catalog: &Catalog,
+) -> Applied {
+    let entry = catalog.entries.get(&(wanted.key.clone(), target.region.clone()));
+    let ours = record.and_then(|record| record.ours.as_ref());
+    let (resources, any_copy) = match (wanted.placement, ours) {
+        (Placement::Copy, Some(ours)) => (Ok(vec![ours.enforcement.guardrail.to_string()]), false),
+        (Placement::Copy, None) => (Ok(vec![any_guardrail(target)]), true),
+        (Placement::Central | Placement::Auto, _) => {
+            let known = entry.map(|entry| entry.resources().map(|one| one.to_string()).collect());
+            let known = known.filter(|resources: &Vec<String>| !resources.is_empty());
+            let why = entry.and_then(|entry| entry.unusable.clone());
+            let why =
+                why.unwrap_or_else(|| Unusable::Unreadable { failure: Failure::not_looked_up(&wanted.key) });
+            (known.ok_or(why), false)
+        }
+    };
+    // A copy has the key that the baseline gives for it, whatever the original's is.
+    let key = match wanted.placement {
+        Placement::Central | Placement::Auto => {
+            entry.and_then(|entry| entry.customer_key.as_ref()).map(|key| key.arn.clone())
+        }
+        Placement::Copy => {
+            let guardrail = baseline.guardrails.get(&wanted.key);
+            guardrail.and_then(|guardrail| guardrail.copy_keys.get(&target.region).cloned())
+        }
+    };
+    Applied { guardrail: wanted.key, version: wanted.source.version, resources, key, any_copy }
 }
 
 fn any_guardrail(target: &Target) -> String {

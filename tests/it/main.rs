@@ -11,6 +11,7 @@ mod adopting;
 mod arrivals;
 mod bootstrap;
 mod callers;
+mod callers_many;
 mod converging;
 mod copies;
 mod copying;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, TryStreamExt};
 use guardrail_keeper::baseline::Baseline;
-use guardrail_keeper::cloud::{Access, Patience, Rates};
+use guardrail_keeper::cloud::{Access, Page, Patience, Rates};
 use guardrail_keeper::handler::{Deadline, handle_until};
 use guardrail_keeper::organization::{Account, Placement};
 use guardrail_keeper::reconcile::{Keeper, Worked, everything, unwatched};
@@ -104,7 +104,7 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
     let pages = stream::try_unfold(Some(None), |from: Option<Option<String>>| async move {
         let Some(from) = from else { return Done::Ok(None) };
         let placed_at = Timestamp::now();
-        let (accounts, next) = keeper.page_of_accounts(from).await?;
+        let Page { accounts, next, .. } = keeper.page_of_accounts(from).await?;
         let placed = move |account| Placement { account, placed_at };
         Ok(Some((stream::iter(accounts.into_iter().map(placed).map(Ok)), next.map(Some))))
     });

@@ -1,0 +1,26 @@
+//! By which role other accounts are read.
+
+use clap::Args;
+
+use crate::ids::RoleName;
+use crate::settings::Settings;
+
+/// Flattened into the arguments of every command that reads.
+#[derive(Debug, Args)]
+pub(super) struct Reading {
+    /// Read other accounts by this role, which these credentials may assume there, instead of the member role
+    #[arg(long, value_name = "NAME")]
+    pub(super) role: Option<RoleName>,
+}
+
+impl Reading {
+    /// The settings to connect with. Whose writes are the keeper's stays as the settings say: a role that
+    /// somebody reads with has written nothing for it.
+    pub(super) fn settings(&self, settings: Settings) -> Settings {
+        match &self.role {
+            // The external id is the member role's.
+            Some(role) => Settings { member_role: role.clone(), external_id: None, ..settings },
+            None => settings,
+        }
+    }
+}
