@@ -101,9 +101,7 @@ pub(super) fn decide(name: &str, event: &Envelope<'_>) -> Trigger {
 pub(super) fn joined(event: &Envelope<'_>, account: Result<AccountId, Ignored>, why: Why) -> Trigger {
     match account {
         Ok(account) => reconcile(event, Accounts::one(account), Regions::All, why),
-        Err(Ignored::NoAccount | Ignored::InvalidAccount) => {
-            reconcile(event, Accounts::All, Regions::All, Why::AccountNotNamed)
-        }
+        Err(Ignored::NoAccount) => reconcile(event, Accounts::All, Regions::All, Why::AccountNotNamed),
         Err(reason) => Trigger::Ignore(reason),
     }
 }

@@ -33,6 +33,7 @@ const LET_THROUGH: &[(Ignored, &str)] = &[
     (Ignored::NotOwner, "who owns the guardrails says the baseline, and copies may be in any account"),
     (Ignored::NotAGuardrail, "policies of other resources are rare"),
     (Ignored::GuardrailElsewhere, "a pattern can't compare two members"),
+    (Ignored::InvalidAccount, "AWS writes 12 digits"),
     (Ignored::NoAccount, "a pattern can't tell that no account is named anywhere"),
     (Ignored::AccountsDisagree, "a pattern can't compare two members"),
     (Ignored::SourcesDisagree, "AWS doesn't write such an event"),

@@ -133,7 +133,7 @@ async fn a_look_by_another_baseline_is_not_the_one_that_was_asked_for() {
             ~ 300000000001/eu-west-1 (Workload/payments) corporate:2 => corporate:1 (different)
             ~ 300000000002/eu-west-1 (Workload/shipping) corporate:2 => corporate:1 (different)
             2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-            plan 95835a7a6fbff930 of baseline 5d74b4616e57cddb, mode sync
+            plan 82931a11aa1fac6d of baseline 5d74b4616e57cddb, mode sync
 
             Done by the deployed keeper:
             300000000001/eu-west-1 stale: in sync by baseline 4ef2b91f1df53797, and 5d74b4616e57cddb is the present one

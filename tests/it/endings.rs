@@ -365,7 +365,8 @@ async fn what_was_written_before_aws_failed_is_told() {
                         "skipped": {
                           "300000000006": "suspended"
                         },
-                        "unknown_states": {}
+                        "unknown_states": {},
+                        "unplaced": {}
                       },
                       "revision": "4ef2b91f1df53797",
                       "strangers": [],
@@ -466,6 +467,7 @@ async fn what_was_written_before_aws_failed_is_told() {
                       }
                     ],
                     "unknown_states": {},
+                    "unplaced": {},
                     "warnings": []
                   },
                   "stopped": "the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)\n1 change was made"
@@ -655,7 +657,7 @@ async fn whoever_says_no_is_told_what_was_done_before() {
             + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2, after the grant
             ~ 300000000002/eu-west-1 (Workload/shipping) corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000002:user/administrator), after the grant
             3 to change (2 of them after a grant or a copy), 0 held, 0 in sync, 5 left alone, 1 account skipped
-            plan ac44ecdc339d2789 of baseline d4e631a768779493, mode sync
+            plan 084ff4352c31ca32 of baseline d4e631a768779493, mode sync
             stderr: Apply these 3 changes? [y/N] this is another plan than the one you read: nothing was changed
             stderr: run apply again
             exit 1

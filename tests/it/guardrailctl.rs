@@ -225,7 +225,8 @@ async fn a_plan_for_programs_says_the_same() {
                   }
                 ],
                 "skipped": {},
-                "unknown_states": {}
+                "unknown_states": {},
+                "unplaced": {}
               },
               "revision": "4ef2b91f1df53797",
               "strangers": [],
@@ -392,7 +393,8 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                       }
                     ],
                     "skipped": {},
-                    "unknown_states": {}
+                    "unknown_states": {},
+                    "unplaced": {}
                   },
                   "revision": "4ef2b91f1df53797",
                   "strangers": [],
@@ -424,6 +426,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                   }
                 ],
                 "unknown_states": {},
+                "unplaced": {},
                 "warnings": []
               }
             }

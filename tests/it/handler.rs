@@ -81,6 +81,7 @@ async fn a_bare_event_is_answered_with_the_report() {
                   }
                 ],
                 "unknown_states": {},
+                "unplaced": {},
                 "warnings": []
               }
             }"#]],
