@@ -37,7 +37,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::{Mode, Revision};
-use crate::enforcement::Enforcement;
+use crate::enforcement::{Enforcement, ReadsBack};
 use crate::failure::Failure;
 use crate::ids::{AccountId, Target};
 use crate::observed::{Observation, Observed, Seen};
@@ -101,6 +101,8 @@ pub struct InSync {
     pub correction: Option<Correction>,
     /// Where somebody else made it and it stays theirs: what they made.
     pub kept: Option<Kept>,
+    /// Where AWS shows it in another form than we wrote it in: both forms.
+    pub reads_back: Option<Box<ReadsBack>>,
 }
 
 /// What the record should be told of a target that is as wanted.

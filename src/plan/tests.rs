@@ -2,6 +2,7 @@
 
 mod existing;
 mod limits;
+mod read_back;
 mod tables;
 mod unknown_states;
 
@@ -73,6 +74,7 @@ fn recorded(enforcement: Enforcement) -> Record {
         at: Timestamp::UNIX_EPOCH,
         revision: "0123456789abcdef".parse().unwrap(),
         path: None,
+        reads_back: None,
     };
     Record { ours: Some(ours), ..Record::default() }
 }
@@ -363,7 +365,7 @@ fn after(decision: &Decision, observation: &Observation, record: &Record) -> (Ob
                 unreachable!("no account is planned one")
             }
         },
-        Decision::InSync(InSync { enforced: Some(enforced), correction: Some(_), kept: _ }) => {
+        Decision::InSync(InSync { enforced: Some(enforced), correction: Some(_), .. }) => {
             (observation.clone(), recorded(enforced.clone()))
         }
         _ => (observation.clone(), record.clone()),

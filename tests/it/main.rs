@@ -39,6 +39,7 @@ mod pushing;
 mod queued;
 mod queued_faults;
 mod races;
+mod read_back;
 mod regions;
 mod security;
 mod status;
