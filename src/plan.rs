@@ -191,6 +191,11 @@ pub enum HoldReason {
         /// What the probe was told.
         failure: Failure,
     },
+    /// The guardrail stops even the probe's harmless text, so enforcing it would stop the account's calls.
+    ProbeBlocked {
+        /// By which of its policies, in words; empty where AWS doesn't say.
+        by: String,
+    },
     /// A grant is no longer needed, but somebody who could not be read may still need it.
     MayBeEnforced {
         /// The first target that could not be read.
@@ -283,6 +288,7 @@ impl HoldReason {
             | HoldReason::ChangedBySomeoneElse { .. }
             | HoldReason::Mode { .. }
             | HoldReason::NotProven
+            | HoldReason::ProbeBlocked { .. }
             | HoldReason::AccountStateUnknown { .. }
             | HoldReason::ReleasesAdopted { .. }
             | HoldReason::NotApproved { .. } => false,

@@ -2,6 +2,7 @@
 
 use aws_sdk_bedrock::types as aws;
 use aws_sdk_bedrock::types::AccountEnforcedGuardrailOutputConfiguration as Configuration;
+use aws_sdk_bedrockruntime::operation::apply_guardrail::ApplyGuardrailOutput;
 use aws_sdk_bedrockruntime::types as runtime;
 use tracing::debug;
 
@@ -10,13 +11,9 @@ use super::error::{failure, is_missing, shortened};
 use crate::enforcement::{ContentGuarding, Enforcement, Guarding, Included, Models};
 use crate::failure::{Category, Failure};
 use crate::ids::{ModelId, Region};
-use crate::observed::{Observation, Seen};
+use crate::observed::{Observation, PROBE_TEXT, ProbeAnswer, Seen};
 
 const LIST: &str = "ListEnforcedGuardrailsConfiguration";
-
-/// What the probe sends. Harmless by any guardrail's lights, and what comes of it doesn't matter:
-/// only whether the call is allowed.
-const PROBE_TEXT: &str = "Hello.";
 
 /// Reads in one account and Region. Has no way to write.
 #[derive(Clone, Debug)]
@@ -100,11 +97,12 @@ impl Reader {
         Ok(found)
     }
 
-    /// Tries to apply the guardrail as this account: exactly what every guarded call will have to do.
+    /// Tries to apply the guardrail as this account: exactly what every guarded call will have to do. Answers what
+    /// the guardrail did about a harmless text.
     ///
     /// # Errors
-    /// When the call doesn't answer 200. What the guardrail did about the text doesn't matter.
-    pub async fn probe(&self, enforcement: &Enforcement) -> Result<(), Failure> {
+    /// When the call doesn't answer 200.
+    pub async fn probe(&self, enforcement: &Enforcement) -> Result<ProbeAnswer, Failure> {
         const OPERATION: &str = "ApplyGuardrail";
         let text =
             runtime::GuardrailTextBlock::builder().text(PROBE_TEXT).build().map_err(|error| Failure {
@@ -120,9 +118,32 @@ impl Reader {
             .content(runtime::GuardrailContentBlock::Text(text))
             .send()
             .await
-            .map(|_| ())
+            .map(|answer| probe_answer(&answer))
             .map_err(|error| failure(OPERATION, &error))
     }
+}
+
+/// Only `NONE` says that the text passed. What another answer means isn't known, so it is no proof.
+fn probe_answer(answer: &ApplyGuardrailOutput) -> ProbeAnswer {
+    if answer.action() == &runtime::GuardrailAction::None {
+        return ProbeAnswer::Passed;
+    }
+    let mut by = Vec::new();
+    for assessment in answer.assessments() {
+        let policies = [
+            (assessment.topic_policy().is_some(), "denied topics"),
+            (assessment.content_policy().is_some(), "content filters"),
+            (assessment.word_policy().is_some(), "word filters"),
+            (assessment.sensitive_information_policy().is_some(), "sensitive information filters"),
+            (assessment.contextual_grounding_policy().is_some(), "contextual grounding"),
+        ];
+        for (is_there, policy) in policies {
+            if is_there && !by.contains(&policy) {
+                by.push(policy);
+            }
+        }
+    }
+    ProbeAnswer::Blocked { by }
 }
 
 /// Who else than the account has made it, by the answer. Left out, it is the account's: the operation is about

@@ -7,7 +7,7 @@ use super::owner::{Needs, lost_grants, once_granted, policies};
 use super::placing::Placing;
 use super::remembered::Remembered;
 use super::{Keeper, Manner, Part, Progress, Step, Stopped};
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, GuardrailKey};
 use crate::cloud::Head;
 use crate::desired::{Desired, desired, release_leaving};
 use crate::failure::{Category, Failure};
@@ -241,7 +241,9 @@ impl Keeper {
         };
         let plan = placing.hold(plan, self.clock.now());
         let proofs = self.prove(&plan, &organization, &arrivals, &grants, &catalog).await;
-        let plan = plan.prove(&proofs);
+        let is_meant = |key: &GuardrailKey| baseline.means_to_block(key);
+        warnings.extend(plan.blocked_in_force(&proofs, is_meant));
+        let plan = plan.prove(&proofs, is_meant);
 
         Ok(Survey {
             plan,

@@ -35,6 +35,7 @@ mod organization;
 mod outcomes;
 mod placing;
 mod policies;
+mod probing;
 mod pushing;
 mod queued;
 mod queued_faults;

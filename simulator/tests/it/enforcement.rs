@@ -245,3 +245,18 @@ async fn lists_may_begin_with_an_empty_page() {
     );
     simulator.stop().await;
 }
+
+#[tokio::test]
+async fn a_version_can_be_made_to_intervene_on_any_text() {
+    let simulator = start().await;
+    let member = Client::new(&simulator, MEMBER);
+    let name = simulator::GuardrailName::from_arn(GUARDRAIL).expect("an ARN");
+    simulator.with(|model| model.block_everything(&name, Some("2"))).expect("a version");
+    for (version, reason) in [("1", "end_turn"), ("2", "guardrail_intervened")] {
+        let configured = member.enforced().await.json();
+        let config_id = configured["guardrailsConfig"][0]["configId"].as_str().map(str::to_owned);
+        member.enforce(GUARDRAIL, version, config_id.as_deref()).await;
+        assert_eq!(member.converse(MODEL, "Hello.").await.json()["stopReason"], reason, "{version}");
+    }
+    simulator.stop().await;
+}
