@@ -93,6 +93,13 @@ impl Baseline {
         self.guardrails.values().any(|guardrail| guardrail.placement == Placement::Auto)
     }
 
+    /// Whether one of its guardrails is meant to stop even a harmless text.
+    pub fn means_to_block(&self, key: &GuardrailKey) -> bool {
+        self.guardrails
+            .get(key)
+            .is_some_and(|guardrail| guardrail.on_blocked_probe == OnBlockedProbe::Enforce)
+    }
+
     /// Every Region in which any guardrail is enforced.
     pub fn regions(&self) -> BTreeSet<Region> {
         self.guardrails.values().flat_map(|guardrail| guardrail.regions.keys().cloned()).collect()
@@ -207,6 +214,8 @@ pub struct Guardrail {
     pub copy_keys: BTreeMap<Region, KmsKeyArn>,
     /// What to do with an enforcement whose guardrail can't be used any more.
     pub on_unusable: OnUnusable,
+    /// What to do with a guardrail that stops even a harmless text.
+    pub on_blocked_probe: OnBlockedProbe,
 }
 
 /// Which guardrail of the owner account, in one Region.
@@ -249,6 +258,16 @@ pub enum OnUnusable {
     Keep,
     /// It is released where it is ours: calls work again, unguarded.
     Release,
+}
+
+/// What becomes of a guardrail that stops even the harmless text of a probe, where it isn't enforced yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBlockedProbe {
+    /// It is held: enforced, it would stop the account's calls.
+    Hold,
+    /// It is enforced: it is meant to stop them.
+    Enforce,
 }
 
 /// Gives a guardrail, or on purpose none, to a part of the organization.

@@ -216,6 +216,7 @@ assignments:
             at: Timestamp::UNIX_EPOCH,
             revision: "0123456789abcdef".parse().unwrap(),
             path: None,
+            reads_back: None,
         };
         Records::from([
             (

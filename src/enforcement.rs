@@ -46,6 +46,45 @@ impl fmt::Display for Enforcement {
     }
 }
 
+/// An enforcement of ours that AWS shows in another form than it was written in, such as models by ARN
+/// where ids were sent.
+///
+/// Nobody else wrote in between, so the two are taken for the same. Only models and guarding can have two
+/// forms: another guardrail or version is never one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadsBack {
+    /// What was written.
+    pub written: Enforcement,
+    /// What AWS shows of it.
+    pub shown: Enforcement,
+}
+
+impl ReadsBack {
+    /// What came back right after a write, where that says something else than what was written. `None` too
+    /// where it is about another guardrail or version: that is no other form.
+    pub fn of(written: &Enforcement, shown: &Enforcement) -> Option<ReadsBack> {
+        let differs = written.version() == shown.version() && Drift::between(shown, written).is_some();
+        differs.then(|| ReadsBack { written: written.clone(), shown: shown.clone() })
+    }
+
+    /// Its kind, as `status`, plans and events call it.
+    pub const CODE: &'static str = "reads_back_different";
+}
+
+impl fmt::Display for ReadsBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ReadsBack { written, shown } = self;
+        f.write_str("reads back different:")?;
+        if written.models != shown.models {
+            write!(f, " {} were written, AWS shows {};", written.models, shown.models)?;
+        }
+        if written.guarding != shown.guarding {
+            write!(f, " {} was written, AWS shows {};", written.guarding, shown.guarding)?;
+        }
+        f.write_str(" not written again for that")
+    }
+}
+
 /// The models that an enforcement guards. By default all of them.
 ///
 /// A model that is both included and excluded is excluded (Bedrock user guide, guardrails enforcements).
@@ -264,5 +303,23 @@ mod tests {
         let mut seen = wanted.clone();
         seen.guardrail = "arn:aws:bedrock:us-east-1:222222222222:guardrail/other".parse().unwrap();
         assert_eq!(Drift::between(&seen, &wanted), Some(Drift::Different));
+    }
+
+    #[test]
+    fn only_models_and_guarding_have_another_form() {
+        let written = enforcement(2, &["ALL"], &["a.x"], ALL);
+        let arn = "arn:aws:bedrock:us-east-1::foundation-model/a.x";
+        for (shown, is_another_form) in [
+            (written.clone(), false),
+            (enforcement(2, &["ALL"], &[arn], ALL), true),
+            (enforcement(2, &["ALL"], &["a.x"], SELECTIVE), true),
+            (enforcement(1, &["ALL"], &[arn], ALL), false),
+            (enforcement(3, &["ALL"], &["a.x"], ALL), false),
+        ] {
+            assert_eq!(ReadsBack::of(&written, &shown).is_some(), is_another_form, "{shown}");
+        }
+        let mut other = enforcement(2, &["ALL"], &[arn], ALL);
+        other.guardrail = "arn:aws:bedrock:us-east-1:222222222222:guardrail/other".parse().unwrap();
+        assert_eq!(ReadsBack::of(&written, &other), None);
     }
 }

@@ -162,16 +162,32 @@ text_id!(
     |text| text.len() <= 2048 && is_lower_alphanumeric(text)
 );
 
-text_id!(
-    /// A base model, as enforced configurations name models.
-    ///
-    /// The pattern is the Bedrock service model's. It refuses inference-profile ids
-    /// (`us.anthropic.…`) and model ARNs.
-    ModelId,
-    "a model id",
-    "a base model such as amazon.nova-pro-v1:0",
-    is_model_id
-);
+/// A base model, as enforced configurations name models.
+///
+/// The pattern is the Bedrock service model's. It refuses inference-profile ids
+/// (`us.anthropic.…`) and model ARNs.
+///
+/// What is read from the ledger is taken as it is: it may be what AWS reported.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ModelId(String);
+
+impl FromStr for ModelId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<ModelId, InvalidId> {
+        match is_model_id(text) {
+            true => Ok(ModelId(text.to_owned())),
+            false => Err(InvalidId::new("a model id", "a base model such as amazon.nova-pro-v1:0", text)),
+        }
+    }
+}
+
+impl fmt::Display for ModelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
 
 impl ModelId {
     /// A model as AWS reports it, taken as it is: whether the service is looser than its own
@@ -373,6 +389,17 @@ mod tests {
             "amazon.nova-pro-v1:0:300k:x",
             "amazon",
         ]);
+    }
+
+    #[test]
+    fn a_model_that_was_reported_in_another_form_is_read_from_the_ledger() {
+        for text in
+            ["arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0", "Claude", "minimax.m2.1"]
+        {
+            let stored = serde_json::to_string(&ModelId::as_reported(text)).unwrap();
+            assert_eq!(stored, format!("\"{text}\""));
+            assert_eq!(serde_json::from_str::<ModelId>(&stored).unwrap(), ModelId::as_reported(text));
+        }
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Metrics {
             if change_of(result).is_some_and(|change| is_repair(change, &report.before, &report.revision)) {
                 self.count(None, DRIFT, 1);
             }
-            if let TargetReport::Attempted(Outcome { change, result: Ok(()) }) = result
+            if let TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) = result
                 && change.enforces().is_some()
             {
                 self.times.extend(since_event(cause, now));
@@ -252,6 +252,7 @@ mod tests {
                 at: Timestamp::UNIX_EPOCH,
                 revision: revision.clone(),
                 path: None,
+                reads_back: None,
             };
             report.before.insert(target(account), Record { ours: Some(ours), ..Record::default() });
             report.targets.insert(target(account), result);
@@ -287,7 +288,7 @@ mod tests {
             let reason = HoldReason::ProbeFailed { failure: failure.clone() };
             TargetReport::Decided(Decision::Held(Held { reason, would }))
         };
-        let repaired = TargetReport::Attempted(Outcome { change: replace(300_000_000_001), result: Ok(()) });
+        let repaired = TargetReport::Attempted(Outcome::of(replace(300_000_000_001), Ok(())));
         let report =
             report([repaired, in_sync(), in_sync(), held(Some(replace(300_000_000_004))), held(None)]);
         metrics.report(&report, &cause(false), at());
@@ -339,7 +340,7 @@ mod tests {
         let mut metrics = Metrics::default();
         metrics.sweep(&BTreeMap::from([(Standing::Broken, 10)]), 4);
         metrics.calls(Calls { made: 17, throttled: 2 });
-        let outcome = Outcome { change: replace(300_000_000_001), result: Ok(()) };
+        let outcome = Outcome::of(replace(300_000_000_001), Ok(()));
         metrics.report(&report([TargetReport::Attempted(outcome)]), &cause(false), at());
         for line in metrics.lines(at(), Some("guardrail-keeper")) {
             let value: Value = serde_json::from_str(&line).unwrap();
@@ -375,7 +376,7 @@ mod tests {
         let mut metrics = Metrics::default();
         for account in 0..250 {
             let change = replace(300_000_000_001);
-            let outcome = Outcome { change, result: Ok(()) };
+            let outcome = Outcome::of(change, Ok(()));
             let later = Timestamp::from_millisecond(at().as_millisecond() + account).unwrap();
             metrics.report(&report([TargetReport::Attempted(outcome)]), &cause(false), later);
         }
@@ -391,7 +392,7 @@ mod tests {
     #[test]
     fn what_a_sweep_found_has_no_time() {
         let mut metrics = Metrics::default();
-        let outcome = Outcome { change: replace(300_000_000_001), result: Ok(()) };
+        let outcome = Outcome::of(replace(300_000_000_001), Ok(()));
         metrics.report(&report([TargetReport::Attempted(outcome)]), &cause(true), at());
         assert!(metrics.times.is_empty());
     }

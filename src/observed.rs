@@ -51,6 +51,21 @@ pub struct Seen {
     pub updated_by: Option<String>,
 }
 
+/// What a guardrail did about the harmless text of a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeAnswer {
+    /// It let the text pass.
+    Passed,
+    /// It intervened: it would do so in nearly every call.
+    Blocked {
+        /// By which of its policies, in words, as far as AWS says.
+        by: Vec<&'static str>,
+    },
+}
+
+/// What the probe sends. No guardrail should object to it.
+pub const PROBE_TEXT: &str = "Hello.";
+
 impl Observation {
     /// What was there by the record: `None` for nothing. Good for counting, never for writing: the
     /// configuration's id isn't recorded.

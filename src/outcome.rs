@@ -6,6 +6,7 @@
 mod broken;
 mod detail;
 mod opened;
+mod reads_back;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +42,8 @@ pub enum Kind {
     Adopted,
     /// What was adopted is somebody else's again.
     HandedBack,
+    /// AWS shows what we wrote in another form than we wrote it in.
+    ReadsBackDifferent,
     /// Something should be written, and isn't.
     Held,
     /// An enforcement was removed.
@@ -62,11 +65,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Applied,
         Kind::Repaired,
         Kind::Adopted,
         Kind::HandedBack,
+        Kind::ReadsBackDifferent,
         Kind::Held,
         Kind::Released,
         Kind::Broken,
@@ -84,6 +88,7 @@ impl Kind {
             Kind::Repaired => "Enforcement Repaired",
             Kind::Adopted => "Enforcement Adopted",
             Kind::HandedBack => "Enforcement Handed Back",
+            Kind::ReadsBackDifferent => "Enforcement Reads Back Different",
             Kind::Held => "Enforcement Held",
             Kind::Released => "Enforcement Released",
             Kind::Broken => "Enforcement Broken",
@@ -157,8 +162,9 @@ pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> 
     for (target, result) in &report.targets {
         let before = report.before.get(target);
         match result {
-            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
+            TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back }) => {
                 events.extend(told.change(target, change, before));
+                events.extend(reads_back.as_ref().and_then(|it| told.reads_back(target, it, before)));
                 if let Change::Release { from, broken: Some(unusable), .. } = change
                     && look != Look::OfSweep
                 {

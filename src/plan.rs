@@ -37,7 +37,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::{Mode, NamedIds, Revision};
-use crate::enforcement::Enforcement;
+use crate::enforcement::{Enforcement, ReadsBack};
 use crate::failure::Failure;
 use crate::ids::{AccountId, Target};
 use crate::observed::{Observation, Observed, Seen};
@@ -106,6 +106,8 @@ pub struct InSync {
     pub correction: Option<Correction>,
     /// Where somebody else made it and it stays theirs: what they made.
     pub kept: Option<Kept>,
+    /// Where AWS shows it in another form than we wrote it in: both forms.
+    pub reads_back: Option<Box<ReadsBack>>,
 }
 
 /// What the record should be told of a target that is as wanted.
@@ -193,6 +195,11 @@ pub enum HoldReason {
     ProbeFailed {
         /// What the probe was told.
         failure: Failure,
+    },
+    /// The guardrail stops even the probe's harmless text, so enforcing it would stop the account's calls.
+    ProbeBlocked {
+        /// By which of its policies, in words; empty where AWS doesn't say.
+        by: String,
     },
     /// A grant is no longer needed, but somebody who could not be read may still need it.
     MayBeEnforced {
@@ -290,6 +297,7 @@ impl HoldReason {
             | HoldReason::ChangedBySomeoneElse { .. }
             | HoldReason::Mode { .. }
             | HoldReason::NotProven
+            | HoldReason::ProbeBlocked { .. }
             | HoldReason::AccountStateUnknown { .. }
             | HoldReason::ReleasesAdopted { .. }
             | HoldReason::NotApproved { .. } => false,

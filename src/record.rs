@@ -2,6 +2,7 @@
 
 mod account;
 mod arrival;
+mod form;
 mod look;
 mod state;
 mod unusable;
@@ -74,6 +75,10 @@ pub struct Ours {
     /// Where the account stood then.
     #[serde(default)]
     pub path: Option<OrgPath>,
+    /// What AWS showed of it right after it was written, where that differs: see
+    /// [`ReadsBack`](crate::enforcement::ReadsBack).
+    #[serde(default)]
+    pub reads_back: Option<Enforcement>,
 }
 
 /// How a configuration became ours.
@@ -451,6 +456,7 @@ mod tests {
             at: at(second),
             revision: revision(),
             path: None,
+            reads_back: None,
         };
         Note::Enforced { ours, repair }
     }
@@ -549,6 +555,7 @@ mod tests {
             at: at(1),
             revision: revision(),
             path: None,
+            reads_back: None,
         };
         let mut record = Record::default();
         record.note(Note::Adopted { ours, previous: seen() });

@@ -9,12 +9,13 @@ mod waits;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::baseline::Revision;
+use crate::enforcement::ReadsBack;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::observed::Observation;
 use crate::organization::{AccountState, Unplaced};
 use crate::plan::{
-    BrokenGuardrail, Change, Decision, HandedBack, HoldReason, Plan, PolicyAction, PolicyChange,
+    BrokenGuardrail, Change, Decision, HandedBack, HoldReason, InSync, Plan, PolicyAction, PolicyChange,
     PolicyDecision, broken_guardrails,
 };
 use crate::record::Records;
@@ -123,6 +124,15 @@ pub struct Outcome {
     pub change: Change,
     /// Whether it worked.
     pub result: Result<(), Failure>,
+    /// Where it was written: how AWS shows it, if that differs.
+    pub reads_back: Option<Box<ReadsBack>>,
+}
+
+impl Outcome {
+    /// A change that was attempted, with nothing to remark.
+    pub fn of(change: Change, result: Result<(), Failure>) -> Outcome {
+        Outcome { change, result, reads_back: None }
+    }
 }
 
 impl TargetReport {
@@ -140,7 +150,7 @@ impl TargetReport {
             // Whether or not it could be tidied up, what is enforced is as wanted.
             TargetReport::Attempted(Outcome { change: Change::Tidy { .. }, .. }) => State::InSync,
             TargetReport::Attempted(Outcome { result: Err(_), .. }) => State::Failed,
-            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => match change {
+            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => match change {
                 Change::Enforce { .. } => State::Enforced,
                 Change::EnsureCopy { .. } => State::Copied,
                 Change::Replace { .. } => State::Replaced,
@@ -168,7 +178,7 @@ impl TargetReport {
     /// Whether something was released though it is wanted, because it can't be used, by this run or before.
     fn leaves_unguarded(&self) -> bool {
         match self {
-            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => change.gives_up(),
+            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => change.gives_up(),
             TargetReport::Decided(Decision::Held(held)) => held.leaves_unguarded(),
             TargetReport::Attempted(_) | TargetReport::Decided(_) => false,
         }
@@ -183,7 +193,7 @@ impl TargetReport {
             }
             // A copy that was written is still to be enforced; and what was released because it can't be used
             // is still wanted.
-            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
+            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => {
                 matches!(change, Change::EnsureCopy { .. }) || change.gives_up()
             }
             TargetReport::Decided(Decision::Held(held)) => held.reason.is_worth_waiting(),
@@ -215,7 +225,10 @@ impl TargetReport {
     pub fn reason(&self) -> Option<String> {
         match self {
             TargetReport::Attempted(Outcome { result: Err(failure), .. }) => Some(failure.to_string()),
-            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => match change {
+            TargetReport::Attempted(Outcome { reads_back: Some(reads_back), .. }) => {
+                Some(reads_back.to_string())
+            }
+            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => match change {
                 // Why it was given up, though it is wanted.
                 Change::Release { broken, .. } => broken.as_ref().map(ToString::to_string),
                 Change::Enforce { .. }
@@ -229,7 +242,10 @@ impl TargetReport {
                 Decision::Held(held) => Some(held.words()),
                 Decision::Broken(broken) => Some(broken.to_string()),
                 Decision::LeftAlone(left) => Some(left.reason.to_string()),
-                Decision::InSync(in_sync) => in_sync.kept.as_ref().map(ToString::to_string),
+                Decision::InSync(InSync { kept, reads_back, .. }) => {
+                    let kept = kept.as_ref().map(ToString::to_string);
+                    kept.or_else(|| reads_back.as_ref().map(ToString::to_string))
+                }
                 Decision::Change(_) => None,
             },
         }
@@ -238,13 +254,15 @@ impl TargetReport {
     /// The kind of the reason: a short stable name; `None` where the state says it all.
     pub fn code(&self) -> Option<String> {
         match self {
-            TargetReport::Attempted(Outcome { result, .. }) => {
-                result.as_ref().err().map(|failure| format!("failed.{}", failure.category.code()))
-            }
+            TargetReport::Attempted(Outcome { result, reads_back, .. }) => match result {
+                Err(failure) => Some(format!("failed.{}", failure.category.code())),
+                Ok(()) => reads_back.as_ref().map(|_| ReadsBack::CODE.to_owned()),
+            },
             TargetReport::Decided(decision) => match decision {
                 Decision::Held(held) => held.only_audited().is_none().then(|| held.reason.code()),
                 Decision::Broken(broken) => Some(broken.unusable.code()),
-                Decision::LeftAlone(_) | Decision::InSync(_) | Decision::Change(_) => None,
+                Decision::InSync(in_sync) => in_sync.reads_back.as_ref().map(|_| ReadsBack::CODE.to_owned()),
+                Decision::LeftAlone(_) | Decision::Change(_) => None,
             },
         }
     }
@@ -258,10 +276,10 @@ impl TargetReport {
             TargetReport::Attempted(Outcome { change: Change::Adopt { seen, .. }, .. }) => {
                 Some(seen.enforcement.to_string())
             }
-            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
+            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => {
                 change.enforces().map(|(_, to)| to.to_string())
             }
-            TargetReport::Attempted(Outcome { change, result: Err(_) }) => match change {
+            TargetReport::Attempted(Outcome { change, result: Err(_), .. }) => match change {
                 Change::Replace { from, .. } | Change::Release { from, .. } => {
                     Some(from.enforcement.to_string())
                 }

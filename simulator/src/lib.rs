@@ -75,8 +75,8 @@ pub use model::{Model, Settings};
 pub use rule::EventRule;
 pub use server::{Options, Server, StartError};
 pub use switches::{
-    Answer, CrossAccountSimulation, Defaults, EmptyList, GetGuardrail, OnOff, Presence, PutOverExisting,
-    Switches, UpdatedBy,
+    Answer, CrossAccountSimulation, Defaults, EmptyList, GetGuardrail, ListModels, OnOff, OtherOwners,
+    Presence, PutOverExisting, Switches, UpdatedBy,
 };
 pub use world::{
     AccountEntry, EnforcementEntry, GuardrailEntry, InvalidWorld, OrganizationIds, ParameterEntry, World,

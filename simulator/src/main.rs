@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use simulator::{
-    Answer, CrossAccountSimulation, Defaults, Destination, EmptyList, GetGuardrail, OnOff, Options, Presence,
-    PutOverExisting, Server, Switches, UpdatedBy, World,
+    Answer, CrossAccountSimulation, Defaults, Destination, EmptyList, GetGuardrail, ListModels, OnOff,
+    Options, OtherOwners, Presence, PutOverExisting, Server, Switches, UpdatedBy, World,
 };
 
 /// A model of the AWS APIs around Amazon Bedrock guardrail enforcement, for any AWS client.
@@ -79,6 +79,12 @@ struct SwitchFlags {
     /// Does List show the defaults of what wasn't sent?
     #[arg(long, value_enum)]
     list_defaults: Option<Defaults>,
+    /// In which form does List show models?
+    #[arg(long, value_enum, value_name = "FORM")]
+    list_models: Option<ListModels>,
+    /// Does List show what the organization enforces besides?
+    #[arg(long, value_enum, value_name = "OWNERS")]
+    other_owners: Option<OtherOwners>,
     /// May a resource policy have several statements?
     #[arg(long, value_enum, value_name = "ANSWER")]
     several_statements: Option<Answer>,
@@ -125,6 +131,8 @@ impl SwitchFlags {
             put_without_grant: self.put_without_grant.unwrap_or(default.put_without_grant),
             put_over_existing: self.put_over_existing.unwrap_or(default.put_over_existing),
             list_defaults: self.list_defaults.unwrap_or(default.list_defaults),
+            list_models: self.list_models.unwrap_or(default.list_models),
+            other_owners: self.other_owners.unwrap_or(default.other_owners),
             several_statements: self.several_statements.unwrap_or(default.several_statements),
             sid: self.sid.unwrap_or(default.sid),
             updated_by: self.updated_by.unwrap_or(default.updated_by),

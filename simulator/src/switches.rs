@@ -20,6 +20,11 @@ pub struct Switches {
     pub put_over_existing: PutOverExisting,
     /// Whether List shows the defaults of members that weren't sent (aws-facts §1.1: unknown).
     pub list_defaults: Defaults,
+    /// In which form List shows the models that Put was sent (aws-facts §1.1: unknown). As sent by default.
+    pub list_models: ListModels,
+    /// Whether List shows what somebody else than the account enforces besides, such as the organization
+    /// (aws-facts §1.1: the service model has no such owner today).
+    pub other_owners: OtherOwners,
     /// Whether a resource policy may have several statements (aws-facts §2.2: unknown).
     pub several_statements: Answer,
     /// Whether a statement of a resource policy may have a `Sid` (aws-facts §2.2: unknown).
@@ -82,6 +87,26 @@ pub enum Defaults {
     Echoed,
     /// Nothing.
     Omitted,
+}
+
+/// In which form List shows models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListModels {
+    /// As they were sent.
+    AsSent,
+    /// As ARNs of foundation models.
+    Arns,
+}
+
+/// Whether List shows entries of other owners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum OtherOwners {
+    /// The account's own configuration only.
+    Hidden,
+    /// A guardrail that the organization enforces on every account, before the account's own.
+    Organization,
 }
 
 /// The form of `createdBy` and `updatedBy`.
@@ -151,6 +176,8 @@ impl Default for Switches {
             put_without_grant: Answer::Accepted,
             put_over_existing: PutOverExisting::Conflicts,
             list_defaults: Defaults::Omitted,
+            list_models: ListModels::AsSent,
+            other_owners: OtherOwners::Hidden,
             several_statements: Answer::Refused,
             sid: Answer::Refused,
             updated_by: UpdatedBy::Role,

@@ -2,13 +2,22 @@
 //!
 //! The checker reads with it, and a test holds `docs/baseline.schema.json` to it.
 
-use super::{Existing, Mode, OnUnusable, Placement};
+use super::{Existing, Mode, OnBlockedProbe, OnUnusable, Placement};
 use crate::enforcement::ContentGuarding;
 
 pub(super) const BASELINE: &[&str] =
     &["version", "organization", "owner", "mode", "guardrails", "assignments", "exclude", "limits"];
-pub(super) const GUARDRAIL: &[&str] =
-    &["name", "version", "regions", "models", "guarding", "placement", "copy", "on_unusable"];
+pub(super) const GUARDRAIL: &[&str] = &[
+    "name",
+    "version",
+    "regions",
+    "models",
+    "guarding",
+    "placement",
+    "copy",
+    "on_unusable",
+    "on_blocked_probe",
+];
 pub(super) const REGION: &[&str] = &["arn", "name", "version"];
 pub(super) const MODELS: &[&str] = &["include", "exclude"];
 pub(super) const GUARDING: &[&str] = &["system", "messages"];
@@ -69,6 +78,8 @@ pub(super) const PLACEMENTS: &Choices<Placement> =
     &[("auto", Placement::Auto), ("central", Placement::Central), ("copy", Placement::Copy)];
 pub(super) const ON_UNUSABLE: &Choices<OnUnusable> =
     &[("keep", OnUnusable::Keep), ("release", OnUnusable::Release)];
+pub(super) const ON_BLOCKED_PROBE: &Choices<OnBlockedProbe> =
+    &[("hold", OnBlockedProbe::Hold), ("enforce", OnBlockedProbe::Enforce)];
 pub(super) const EXISTING: &Choices<Existing> =
     &[("keep", Existing::Keep), ("adopt", Existing::Adopt), ("replace", Existing::Replace)];
 

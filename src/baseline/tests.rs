@@ -108,6 +108,7 @@ fn what_is_left_out_has_a_default() {
             placement: Central,
             copy_keys: {},
             on_unusable: Keep,
+            on_blocked_probe: Hold,
         }
     "#]]
     .assert_debug_eq(&corporate);
@@ -196,6 +197,7 @@ fn every_key_is_read() {
                 placement: Auto,
                 copy_keys: {},
                 on_unusable: Keep,
+                on_blocked_probe: Hold,
             },
         }
     "#]]

@@ -1,20 +1,19 @@
 //! Reads one account's enforcement in one Region, and tries the guardrail as that account.
 
 use aws_sdk_bedrock::types as aws;
+use aws_sdk_bedrock::types::AccountEnforcedGuardrailOutputConfiguration as Configuration;
+use aws_sdk_bedrockruntime::operation::apply_guardrail::ApplyGuardrailOutput;
 use aws_sdk_bedrockruntime::types as runtime;
+use tracing::debug;
 
 use super::Session;
 use super::error::{failure, is_missing, shortened};
 use crate::enforcement::{ContentGuarding, Enforcement, Guarding, Included, Models};
 use crate::failure::{Category, Failure};
 use crate::ids::{ModelId, Region};
-use crate::observed::{Observation, Seen};
+use crate::observed::{Observation, PROBE_TEXT, ProbeAnswer, Seen};
 
 const LIST: &str = "ListEnforcedGuardrailsConfiguration";
-
-/// What the probe sends. Harmless by any guardrail's lights, and what comes of it doesn't matter:
-/// only whether the call is allowed.
-const PROBE_TEXT: &str = "Hello.";
 
 /// Reads in one account and Region. Has no way to write.
 #[derive(Clone, Debug)]
@@ -57,38 +56,53 @@ impl Reader {
         aws_sdk_kms::Client::from_conf(kms.build())
     }
 
-    /// What is enforced. Whatever can't be told is [`Observation::Unreadable`], never absent.
+    /// What the account itself enforces. Whatever can't be told is [`Observation::Unreadable`], never absent.
     pub async fn enforcement(&self) -> Observation {
+        match self.configuration().await {
+            Ok(None) => Observation::Absent,
+            Ok(Some(configuration)) => match seen(&configuration) {
+                Ok(seen) => Observation::Enforced(seen),
+                Err(problem) => Observation::Unreadable(unreadable(&problem)),
+            },
+            Err(failure) => Observation::Unreadable(failure),
+        }
+    }
+
+    /// The account's own configuration, as AWS shows it. What others enforce on the account is left out: it is
+    /// never read as the account's, so that nothing replaces or releases it.
+    pub(super) async fn configuration(&self) -> Result<Option<Configuration>, Failure> {
         let mut found = None;
         let mut pages = self.bedrock.list_enforced_guardrails_configuration().into_paginator().send();
         while let Some(page) = pages.next().await {
             match page {
                 Ok(page) => {
                     for configuration in page.guardrails_config() {
-                        if found.replace(configuration.clone()).is_some() {
-                            return unreadable("several configurations where AWS documents one at most");
+                        if let Some(owner) = other_owner(configuration) {
+                            debug!(
+                                "{owner} enforces {}:{} in {} too: not the account's own, left alone",
+                                configuration.guardrail_arn().unwrap_or("a guardrail"),
+                                configuration.guardrail_version().unwrap_or("?"),
+                                self.region
+                            );
+                        } else if found.replace(configuration.clone()).is_some() {
+                            return Err(unreadable("several configurations where AWS documents one at most"));
                         }
                     }
                 }
                 // Bedrock answers so, rather than with an empty list, where nothing is configured.
-                Err(error) if is_missing(&error) => return Observation::Absent,
-                Err(error) => return Observation::Unreadable(failure(LIST, &error)),
+                Err(error) if is_missing(&error) => return Ok(None),
+                Err(error) => return Err(failure(LIST, &error)),
             }
         }
-        match found {
-            None => Observation::Absent,
-            Some(configuration) => match seen(&configuration) {
-                Ok(seen) => Observation::Enforced(seen),
-                Err(problem) => unreadable(&problem),
-            },
-        }
+        Ok(found)
     }
 
-    /// Tries to apply the guardrail as this account: exactly what every guarded call will have to do.
+    /// Tries to apply the guardrail as this account: exactly what every guarded call will have to do. Answers what
+    /// the guardrail did about a harmless text.
     ///
     /// # Errors
-    /// When the call doesn't answer 200. What the guardrail did about the text doesn't matter.
-    pub async fn probe(&self, enforcement: &Enforcement) -> Result<(), Failure> {
+    /// When the call doesn't answer 200.
+    pub async fn probe(&self, enforcement: &Enforcement) -> Result<ProbeAnswer, Failure> {
         const OPERATION: &str = "ApplyGuardrail";
         let text =
             runtime::GuardrailTextBlock::builder().text(PROBE_TEXT).build().map_err(|error| Failure {
@@ -104,14 +118,46 @@ impl Reader {
             .content(runtime::GuardrailContentBlock::Text(text))
             .send()
             .await
-            .map(|_| ())
+            .map(|answer| probe_answer(&answer))
             .map_err(|error| failure(OPERATION, &error))
     }
 }
 
+/// Only `NONE` says that the text passed. What another answer means isn't known, so it is no proof.
+fn probe_answer(answer: &ApplyGuardrailOutput) -> ProbeAnswer {
+    if answer.action() == &runtime::GuardrailAction::None {
+        return ProbeAnswer::Passed;
+    }
+    let mut by = Vec::new();
+    for assessment in answer.assessments() {
+        let policies = [
+            (assessment.topic_policy().is_some(), "denied topics"),
+            (assessment.content_policy().is_some(), "content filters"),
+            (assessment.word_policy().is_some(), "word filters"),
+            (assessment.sensitive_information_policy().is_some(), "sensitive information filters"),
+            (assessment.contextual_grounding_policy().is_some(), "contextual grounding"),
+        ];
+        for (is_there, policy) in policies {
+            if is_there && !by.contains(&policy) {
+                by.push(policy);
+            }
+        }
+    }
+    ProbeAnswer::Blocked { by }
+}
+
+/// Who else than the account has made it, by the answer. Left out, it is the account's: the operation is about
+/// the account's own configuration.
+fn other_owner(configuration: &Configuration) -> Option<&str> {
+    configuration
+        .owner()
+        .filter(|owner| **owner != aws::ConfigurationOwner::Account)
+        .map(aws::ConfigurationOwner::as_str)
+}
+
 /// Every member of the answer is optional in the service model. Those that say what is enforced
 /// must be there; the others have documented defaults.
-fn seen(configuration: &aws::AccountEnforcedGuardrailOutputConfiguration) -> Result<Seen, String> {
+pub(super) fn seen(configuration: &Configuration) -> Result<Seen, String> {
     let required = |member: &'static str, value: Option<&str>| {
         value.map(str::to_owned).ok_or_else(|| format!("the answer leaves out {member}"))
     };
@@ -160,10 +206,6 @@ fn guarding(selective: Option<&aws::SelectiveContentGuarding>) -> Result<Guardin
     })
 }
 
-fn unreadable(message: &str) -> Observation {
-    Observation::Unreadable(Failure {
-        category: Category::Rejected,
-        operation: LIST.to_owned(),
-        message: message.to_owned(),
-    })
+fn unreadable(message: &str) -> Failure {
+    Failure { category: Category::Rejected, operation: LIST.to_owned(), message: message.to_owned() }
 }

@@ -1,11 +1,15 @@
 //! Writes one account's enforcement in one Region. Takes what was decided; decides nothing.
 
 use aws_sdk_bedrock::error::BuildError;
+use aws_sdk_bedrock::operation::put_enforced_guardrail_configuration::PutEnforcedGuardrailConfigurationOutput;
+use aws_sdk_bedrock::primitives::DateTime;
 use aws_sdk_bedrock::types as aws;
+use tracing::debug;
 
 use super::error::{failure, is_conflict, is_missing};
+use super::reader::seen;
 use super::{Reader, Session};
-use crate::enforcement::{ContentGuarding, Drift, Enforcement, Guarding, Included, Models};
+use crate::enforcement::{ContentGuarding, Drift, Enforcement, Guarding, Included, Models, ReadsBack};
 use crate::failure::{Category, Failure};
 use crate::ids::{ConfigId, ModelId, Region};
 use crate::observed::{Observation, Seen};
@@ -25,17 +29,17 @@ impl Writer {
         Writer { reader: Reader::new(session, region) }
     }
 
-    /// Enforces where nothing was enforced.
+    /// Enforces where nothing was enforced. Answers how AWS shows what was written, where that differs from it.
     ///
     /// # Errors
     /// When AWS refuses, or when something else was enforced in the meantime: that is for the next
     /// run to look at, and is not overwritten.
-    pub async fn enforce(&self, to: &Enforcement) -> Result<(), Failure> {
+    pub async fn enforce(&self, to: &Enforcement) -> Result<Option<ReadsBack>, Failure> {
         // Whether a Put without an id overwrites what is there or conflicts with it is not
         // documented. So look once more, as close to the write as it gets.
         match self.reader.enforcement().await {
             Observation::Absent => self.put(None, to).await,
-            Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(()),
+            Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(None),
             Observation::Enforced(_) => Err(changed_meanwhile(PUT)),
             Observation::Unreadable(failure) => Err(failure),
         }
@@ -45,10 +49,10 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::enforce`].
-    pub async fn replace(&self, from: &Seen, to: &Enforcement) -> Result<(), Failure> {
+    pub async fn replace(&self, from: &Seen, to: &Enforcement) -> Result<Option<ReadsBack>, Failure> {
         match self.reader.enforcement().await {
             Observation::Enforced(seen) if seen == *from => self.put(seen.config_id.as_ref(), to).await,
-            Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(()),
+            Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(None),
             Observation::Absent | Observation::Enforced(_) => Err(changed_meanwhile(PUT)),
             Observation::Unreadable(failure) => Err(failure),
         }
@@ -80,7 +84,11 @@ impl Writer {
         }
     }
 
-    async fn put(&self, config_id: Option<&ConfigId>, to: &Enforcement) -> Result<(), Failure> {
+    async fn put(
+        &self,
+        config_id: Option<&ConfigId>,
+        to: &Enforcement,
+    ) -> Result<Option<ReadsBack>, Failure> {
         let configuration = configuration(to).map_err(|error| Failure {
             category: Category::Rejected,
             operation: PUT.to_owned(),
@@ -95,12 +103,14 @@ impl Writer {
             .send()
             .await;
         match answer {
-            Ok(_) => Ok(()),
+            Ok(written) => Ok(self.read_back(&written, to).await),
             // Something was configured, or removed, between our look and our write. It may have been
             // us: a first attempt whose answer was lost.
             Err(error) if is_conflict(&error) || (config_id.is_some() && is_missing(&error)) => {
                 match self.reader.enforcement().await {
-                    Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(()),
+                    Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => {
+                        Ok(None)
+                    }
                     // Nothing changed, so it was not somebody else: AWS means the guardrail.
                     Observation::Enforced(seen) if seen.config_id.as_ref() == config_id => {
                         Err(failure(PUT, &error))
@@ -112,6 +122,36 @@ impl Writer {
             Err(error) => Err(failure(PUT, &error)),
         }
     }
+
+    /// Lists once more, to learn in which form AWS shows what was just written. What can't be told now is left to
+    /// the next look.
+    async fn read_back(
+        &self,
+        written: &PutEnforcedGuardrailConfigurationOutput,
+        to: &Enforcement,
+    ) -> Option<ReadsBack> {
+        let shown = match self.reader.configuration().await {
+            Ok(shown) => shown?,
+            Err(failure) => {
+                debug!("what was written could not be read back: {failure}");
+                return None;
+            }
+        };
+        let is_this_write = shown.config_id() == written.config_id()
+            && shown.updated_by() == written.updated_by()
+            && is_same_time(shown.updated_at()?, written.updated_at()?);
+        if !is_this_write {
+            return None;
+        }
+        ReadsBack::of(to, &seen(&shown).ok()?.enforcement)
+    }
+}
+
+/// Whether two answers name one time. One of them may leave out fractions of a second.
+fn is_same_time(one: &DateTime, other: &DateTime) -> bool {
+    let milliseconds = |time: &DateTime| time.subsec_nanos() / 1_000_000;
+    let (one_has, other_has) = (milliseconds(one), milliseconds(other));
+    one.secs() == other.secs() && (one_has == other_has || one_has == 0 || other_has == 0)
 }
 
 /// What is the default is left out, so that what AWS stores doesn't depend on what its default

@@ -94,6 +94,7 @@ fn ours(version: u32, revision: &str) -> Record {
         at: Timestamp::UNIX_EPOCH,
         revision: revision.parse().unwrap(),
         path: Some(STOOD.parse().unwrap()),
+        reads_back: None,
     };
     Record { ours: Some(ours), ..Record::default() }
 }

@@ -126,6 +126,11 @@ impl<'a> Detail<'a> {
         self.present = Some(Configuration::of(seen));
     }
 
+    /// What AWS shows of what we wrote.
+    pub(super) fn shown(&mut self, enforcement: &'a Enforcement) {
+        self.present = Some(Configuration { enforcement, by: None });
+    }
+
     pub(super) fn to_json(&self) -> Value {
         json!(self)
     }

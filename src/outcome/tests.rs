@@ -91,11 +91,11 @@ fn release(broken: Option<Unusable>) -> Change {
 }
 
 fn done(change: Change) -> TargetReport {
-    TargetReport::Attempted(Outcome { change, result: Ok(()) })
+    TargetReport::Attempted(Outcome::of(change, Ok(())))
 }
 
 fn failed(change: Change) -> TargetReport {
-    TargetReport::Attempted(Outcome { change, result: Err(refused(Category::Transient)) })
+    TargetReport::Attempted(Outcome::of(change, Err(refused(Category::Transient))))
 }
 
 fn held(reason: HoldReason, would: Option<Change>) -> TargetReport {
@@ -120,6 +120,7 @@ fn ours(repairs: usize) -> Record {
         at: Timestamp::UNIX_EPOCH,
         revision: REVISION.parse().unwrap(),
         path: None,
+        reads_back: None,
     };
     let at = "2026-11-02T09:30:00Z".parse().unwrap();
     Record { ours: Some(ours), repairs: vec![at; repairs], ..Record::default() }

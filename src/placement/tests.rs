@@ -296,7 +296,14 @@ fn a_target_that_is_guarded_stays_where_its_guardrail_is() {
     let recorded = |seen: &Observation| {
         let Observation::Enforced(seen) = seen else { return Record::default() };
         let enforcement = seen.enforcement.clone();
-        let ours = Ours { enforcement, origin: Origin::Applied, at: at(0), revision: revision(), path: None };
+        let ours = Ours {
+            enforcement,
+            origin: Origin::Applied,
+            at: at(0),
+            revision: revision(),
+            path: None,
+            reads_back: None,
+        };
         Record { ours: Some(ours), ..Record::default() }
     };
     let (central, own, foreign) =

@@ -83,7 +83,7 @@ impl Plan {
             {
                 let kept = Kept { seen: seen.clone(), would_adopt: true };
                 let enforced = Some(seen.enforcement.clone());
-                *decision = Decision::InSync(InSync { enforced, kept: Some(kept), correction: None });
+                *decision = Decision::InSync(InSync { enforced, kept: Some(kept), ..InSync::default() });
             }
         }
     }

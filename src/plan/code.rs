@@ -15,6 +15,7 @@ impl HoldReason {
             HoldReason::ChangedBySomeoneElse { .. } => "changed_by_someone_else".to_owned(),
             HoldReason::Mode { .. } => "mode".to_owned(),
             HoldReason::ProbeFailed { failure } => format!("probe_failed.{}", failure.category.code()),
+            HoldReason::ProbeBlocked { .. } => "probe_blocked".to_owned(),
             HoldReason::MayBeEnforced { .. } => "may_be_enforced".to_owned(),
             HoldReason::Policy { .. } => "policy".to_owned(),
             HoldReason::NotProven => "not_proven".to_owned(),

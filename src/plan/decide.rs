@@ -101,7 +101,8 @@ fn compare(
     record: &Record,
     grounds: Grounds<'_>,
 ) -> Decision {
-    let drift = wanted.enforcement.as_ref().map(|to| Drift::between(&seen.enforcement, to));
+    let present = record.meant(&seen.enforcement);
+    let drift = wanted.enforcement.as_ref().map(|to| Drift::between(present, to));
     match (usable(wanted), drift) {
         (Ok(_), Some(None)) => equal(target, wanted, seen, record, grounds),
         (Ok(to), Some(Some(_)) | None) => replace(target, wanted, seen, to, record, grounds),
@@ -141,7 +142,7 @@ fn replace(
         target: target.clone(),
         key: wanted.key.clone(),
         from: seen.clone(),
-        drift: Drift::between(&seen.enforcement, &to).unwrap_or(Drift::Different),
+        drift: Drift::between(record.meant(&seen.enforcement), &to).unwrap_or(Drift::Different),
         to,
         copied: wanted.copied,
         ownership,
@@ -153,9 +154,12 @@ fn replace(
 fn equal(target: &Target, wanted: &Enforce, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> Decision {
     let enforced = Some(seen.enforcement.clone());
     match (ownership(&target.account, seen, record, grounds), wanted.existing, grounds.ledger) {
-        (Ownership::Ours, _, _) => {
-            in_sync(enforced, (!knows(record, &seen.enforcement)).then_some(Correction::Remember))
-        }
+        (Ownership::Ours, _, _) => Decision::InSync(InSync {
+            enforced,
+            correction: (!knows(record, &seen.enforcement)).then_some(Correction::Remember),
+            kept: None,
+            reads_back: record.reads_back(&seen.enforcement).map(Box::new),
+        }),
         (Ownership::Foreign, Existing::Keep, _) => {
             let kept = Kept { seen: seen.clone(), would_adopt: false };
             Decision::InSync(InSync { enforced, kept: Some(kept), ..InSync::default() })
@@ -241,13 +245,13 @@ fn is_what_we_last_applied(account: &AccountId, seen: &Seen, record: &Record, gr
     let recorded = record
         .ours
         .as_ref()
-        .is_some_and(|ours| Drift::between(&seen.enforcement, &ours.enforcement).is_none());
+        .is_some_and(|ours| Drift::between(record.meant(&seen.enforcement), &ours.enforcement).is_none());
     recorded || seen.was_last_written_by_us(grounds.own_roles, account)
 }
 
 /// Whether the record says that this is what is ours, with no write begun and not ended.
 fn knows(record: &Record, enforcement: &Enforcement) -> bool {
-    let equal = |ours: &Ours| Drift::between(&ours.enforcement, enforcement).is_none();
+    let equal = |ours: &Ours| Drift::between(&ours.enforcement, record.meant(enforcement)).is_none();
     record.intent.is_none() && record.ours.as_ref().is_some_and(equal)
 }
 
@@ -267,7 +271,7 @@ fn held(reason: HoldReason) -> Decision {
 }
 
 fn in_sync(enforced: Option<Enforcement>, correction: Option<Correction>) -> Decision {
-    Decision::InSync(InSync { enforced, correction, kept: None })
+    Decision::InSync(InSync { enforced, correction, ..InSync::default() })
 }
 
 fn left_alone(reason: LeaveReason, seen: &Observation) -> Decision {

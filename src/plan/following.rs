@@ -231,7 +231,7 @@ mod tests {
         assert!(plan.to_string().contains("+ 300000000001/eu-west-1 enforce corporate:2, after the grant\n"));
         // It isn't made yet: no proof can be had, and none is asked for.
         assert_eq!(plan.changes().count(), 0);
-        assert_eq!(followers(plan.clone().prove(&BTreeMap::new()).plan()), [target(1).account]);
+        assert_eq!(followers(plan.clone().prove(&BTreeMap::new(), |_| false).plan()), [target(1).account]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Change, Decision, FollowUp, HandedBack, Held, InSync, LeftAlone, Plan};
-use crate::enforcement::Enforcement;
+use crate::enforcement::{Enforcement, ReadsBack};
 use crate::observed::Observation;
 use crate::organization::Unplaced;
 
@@ -34,6 +34,9 @@ impl Plan {
                     Decision::Broken(broken) => ("broken", Some(broken.to_string())),
                     Decision::LeftAlone(left) => ("leave-alone", Some(left.reason.to_string())),
                     Decision::InSync(InSync { kept: Some(kept), .. }) => ("in-sync", Some(kept.to_string())),
+                    Decision::InSync(InSync { reads_back: Some(it), .. }) => {
+                        ("in-sync", Some(it.to_string()))
+                    }
                     Decision::InSync(_) => return None,
                 };
                 let code = decision.code();
@@ -102,7 +105,8 @@ impl Decision {
             Decision::Held(held) => Some(held.reason.code()),
             Decision::Broken(broken) => Some(broken.unusable.code()),
             Decision::LeftAlone(left) => Some(left.reason.code().to_owned()),
-            Decision::Change(_) | Decision::InSync(_) => None,
+            Decision::InSync(in_sync) => in_sync.reads_back.as_ref().map(|_| ReadsBack::CODE.to_owned()),
+            Decision::Change(_) => None,
         }
     }
 

@@ -332,6 +332,7 @@ mod tests {
             at: jiff::Timestamp::UNIX_EPOCH,
             revision: "0123456789abcdef".parse().unwrap(),
             path: None,
+            reads_back: None,
         };
         let record = Record { ours: Some(ours), ..Record::default() };
         let [first, second, elsewhere] =

@@ -14,7 +14,7 @@ use crate::baseline::GuardrailKey;
 use crate::copy::{CopyStep, Leftover};
 use crate::enforcement::Enforcement;
 use crate::ids::{GuardrailVersion, Target};
-use crate::observed::Observation;
+use crate::observed::{Observation, PROBE_TEXT};
 use crate::resource_policy::Grant;
 
 impl Plan {
@@ -260,6 +260,11 @@ impl fmt::Display for HoldReason {
                     "the account can't apply the guardrail, so enforcing it would break its calls: {failure}"
                 )
             }
+            HoldReason::ProbeBlocked { by } => write!(
+                f,
+                "the guardrail stops even the harmless text \"{PROBE_TEXT}\"{}, so enforcing it would stop the account's calls: correct it and publish a new version; if it is meant to, write `on_blocked_probe: enforce` in the baseline",
+                by_its(by)
+            ),
             HoldReason::MayBeEnforced { doubt } => write!(f, "the grant is no longer needed, but {doubt}"),
             HoldReason::Policy { why } => write!(f, "its resource policy is left as it is: {why}"),
             HoldReason::NotProven => {
@@ -309,6 +314,11 @@ impl fmt::Display for HoldReason {
             ),
         }
     }
+}
+
+/// By which policies a guardrail stops the probe, in brackets.
+pub(super) fn by_its(policies: &str) -> String {
+    if policies.is_empty() { String::new() } else { format!(" (by its {policies})") }
 }
 
 impl fmt::Display for LeaveReason {

@@ -2,6 +2,8 @@
 
 mod existing;
 mod limits;
+mod proving;
+mod read_back;
 mod tables;
 mod unknown_states;
 
@@ -73,6 +75,7 @@ fn recorded(enforcement: Enforcement) -> Record {
         at: Timestamp::UNIX_EPOCH,
         revision: "0123456789abcdef".parse().unwrap(),
         path: None,
+        reads_back: None,
     };
     Record { ours: Some(ours), ..Record::default() }
 }
@@ -363,7 +366,7 @@ fn after(decision: &Decision, observation: &Observation, record: &Record) -> (Ob
                 unreachable!("no account is planned one")
             }
         },
-        Decision::InSync(InSync { enforced: Some(enforced), correction: Some(_), kept: _ }) => {
+        Decision::InSync(InSync { enforced: Some(enforced), correction: Some(_), .. }) => {
             (observation.clone(), recorded(enforced.clone()))
         }
         _ => (observation.clone(), record.clone()),
@@ -510,11 +513,11 @@ fn law_only_the_proven_is_enforced() {
     let targets: Vec<Target> = plan.needs_proof().filter_map(|change| change.target().cloned()).collect();
     assert!(targets.len() > 3);
     let proofs: BTreeMap<Target, Proof> = BTreeMap::from([
-        (targets[0].clone(), Ok(())),
+        (targets[0].clone(), Ok(crate::observed::ProbeAnswer::Passed)),
         (targets[1].clone(), Err(HoldReason::ProbeFailed { failure: denied() })),
     ]);
     let others = plan.changes().filter(|change| change.enforces().is_none()).count();
-    let safe = plan.prove(&proofs).into_plan();
+    let safe = plan.prove(&proofs, |_| false).into_plan();
     assert!(matches!(safe.decisions[&targets[0]], Decision::Change(_)));
     assert!(matches!(
         &safe.decisions[&targets[1]],

@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn in_sync(correction: Option<Correction>) -> InSync {
-        InSync { enforced: Some(seen().enforcement), correction, kept: None }
+        InSync { enforced: Some(seen().enforcement), correction, ..InSync::default() }
     }
 
     fn left_alone(reason: LeaveReason) -> Decision {

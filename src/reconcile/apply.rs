@@ -12,6 +12,7 @@ use super::trials::Trials;
 use super::{Keeper, Manner, Part, Progress, Step, Survey};
 use crate::baseline::{Baseline, Mode};
 use crate::cloud::{CopyWriter, Writer};
+use crate::enforcement::ReadsBack;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::ledger::{LedgerError, Visit};
@@ -210,12 +211,12 @@ impl Keeper {
                     // knows better, and may have written already.
                     (Err(error), _) => Err(not_recorded(error)),
                     // To record it was all there was to do.
-                    (Ok(()), _) if matches!(change, Change::Adopt { .. }) => Ok(()),
+                    (Ok(()), _) if matches!(change, Change::Adopt { .. }) => Ok(None),
                     (Ok(()), Some(failure)) if change.is_release() => Err(failure.clone()),
                     (Ok(()), _) => {
                         progress(Step::Begins(change));
                         let result = self.attempt(run, change).await;
-                        progress(Step::Ended(change, &result));
+                        progress(Step::Ended(change, &result.as_ref().map(|_| ()).map_err(Clone::clone)));
                         result
                     }
                 };
@@ -272,7 +273,7 @@ impl Keeper {
         }
     }
 
-    async fn attempt(&self, run: Run<'_>, change: &Change) -> Result<(), Failure> {
+    async fn attempt(&self, run: Run<'_>, change: &Change) -> Result<Option<ReadsBack>, Failure> {
         let Some(target) = change.target() else { return Err(no_account_change(change)) };
         let attempted = async {
             let session = self.cloud.session(&target.account).await?;
@@ -280,15 +281,15 @@ impl Keeper {
             match change {
                 Change::Enforce { to, .. } => writer.enforce(to).await,
                 Change::Replace { from, to, .. } => writer.replace(from, to).await,
-                Change::Release { from, .. } => writer.release(from).await,
+                Change::Release { from, .. } => writer.release(from).await.map(|()| None),
                 Change::EnsureCopy { key, enforced, .. } => {
-                    ensure_copy(&session, target, key, enforced, run.originals).await
+                    ensure_copy(&session, target, key, enforced, run.originals).await.map(|()| None)
                 }
                 Change::Tidy { leftover, .. } => {
-                    CopyWriter::new(&session, &target.region).tidy(target, leftover).await
+                    CopyWriter::new(&session, &target.region).tidy(target, leftover).await.map(|()| None)
                 }
                 // No call tells AWS of it.
-                Change::Adopt { .. } => Ok(()),
+                Change::Adopt { .. } => Ok(None),
                 Change::Policy(_) => Err(no_account_change(change)),
             }
         };

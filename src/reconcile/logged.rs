@@ -36,14 +36,20 @@ pub(super) fn log(report: &Report) {
     for (target, result) in &report.targets {
         let (account, region, state) = (&target.account, &target.region, result.state());
         match result {
-            TargetReport::Attempted(Outcome { change, result: Ok(()) }) if change.gives_up() => {
+            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) if change.gives_up() => {
                 error!(account.id = %account, region = %region, change = change.verb(),
                     "{change}: {target} is UNGUARDED until its guardrail can be used again, or nothing is wanted there");
             }
-            TargetReport::Attempted(Outcome { change, result: Ok(()) }) => {
+            TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back }) => {
                 info!(account.id = %account, region = %region, change = change.verb(), "{change}");
+                let before = report.before.get(target);
+                if let Some(reads_back) = reads_back
+                    && !before.is_some_and(|record| record.knows(reads_back))
+                {
+                    warn!(account.id = %account, region = %region, "{target} {reads_back}");
+                }
             }
-            TargetReport::Attempted(Outcome { change, result: Err(failure) }) => {
+            TargetReport::Attempted(Outcome { change, result: Err(failure), .. }) => {
                 error!(account.id = %account, region = %region, change = change.verb(),
                     error.category = %failure.category, "failed to {} in {target}: {failure}", change.verb());
             }

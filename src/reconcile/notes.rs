@@ -101,17 +101,20 @@ impl Notebook<'_> {
         let mut notes = Vec::new();
         // After a failure the intent stays: whether the write arrived is for the next look to tell.
         if outcome.result.is_ok() {
-            notes.extend(self.success(&outcome.change, at));
+            notes.extend(self.success(outcome, at));
         }
         notes.push(self.look(target, &TargetReport::Attempted(outcome.clone()), at));
         notes.into_iter().map(|note| (target.region.clone(), note)).collect()
     }
 
-    fn success(self, change: &Change, at: Timestamp) -> Option<Note> {
+    fn success(self, outcome: &Outcome, at: Timestamp) -> Option<Note> {
+        let Outcome { change, result: _, reads_back } = outcome;
         let repair = is_repair(change, self.records, &self.baseline.revision);
         match change {
             Change::Enforce { to, .. } | Change::Replace { to, .. } => {
-                Some(Note::Enforced { ours: self.ours(to, Origin::Applied, at), repair })
+                let reads_back = reads_back.as_ref().map(|it| it.shown.clone());
+                let ours = Ours { reads_back, ..self.ours(to, Origin::Applied, at) };
+                Some(Note::Enforced { ours, repair })
             }
             Change::Release { from, broken: Some(_), .. } => {
                 let Enforcement { guardrail, version, .. } = from.enforcement.clone();
@@ -176,12 +179,15 @@ impl Notebook<'_> {
     fn correction(self, target: &Target, decision: &Decision, at: Timestamp) -> Option<Note> {
         let ours = self.records.get(target).and_then(|record| record.ours.as_ref());
         match decision {
-            Decision::InSync(InSync { enforced, correction, kept: _ }) => {
+            Decision::InSync(InSync { enforced, correction, kept: _, reads_back }) => {
                 match (correction.as_ref()?, enforced) {
                     (Correction::Remember, Some(enforcement)) => {
                         // What somebody else made stays adopted, whatever happened to it since.
                         let origin = ours.map_or(Origin::Applied, |ours| ours.origin);
-                        Some(Note::Remembered(self.ours(enforcement, origin, at)))
+                        let written = reads_back.as_ref().map_or(enforcement, |it| &it.written);
+                        let shown = reads_back.as_ref().map(|it| it.shown.clone());
+                        let ours = Ours { reads_back: shown, ..self.ours(written, origin, at) };
+                        Some(Note::Remembered(ours))
                     }
                     (Correction::Remember, None) => None,
                     (Correction::Forget, _) => self.gone(target, at),
@@ -224,6 +230,7 @@ impl Notebook<'_> {
             at,
             revision: self.revision(),
             path: self.path.cloned(),
+            reads_back: None,
         }
     }
 
@@ -231,7 +238,12 @@ impl Notebook<'_> {
         let state = report.state();
         let reason = report.reason();
         let text = match (report, &reason) {
-            (TargetReport::Attempted(Outcome { change, result: Ok(()) }), _) => change.to_string(),
+            (TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back }), _) => {
+                match reads_back {
+                    Some(reads_back) => format!("{change}; {reads_back}"),
+                    None => change.to_string(),
+                }
+            }
             (_, Some(reason)) => format!("{state}: {reason}"),
             (_, None) => state.to_string(),
         };
@@ -248,7 +260,7 @@ impl Notebook<'_> {
         };
         let adopted = matches!(
             report,
-            TargetReport::Attempted(Outcome { change: Change::Adopt { .. }, result: Ok(()) })
+            TargetReport::Attempted(Outcome { change: Change::Adopt { .. }, result: Ok(()), .. })
         );
         let wrote = state.is_a_write() || adopted;
         let usability = usability(report, self.now);
@@ -263,10 +275,11 @@ impl Notebook<'_> {
 
     /// What is there after the run, as far as anybody can tell.
     fn seen(self, target: &Target, report: &TargetReport, at: Timestamp) -> Option<LastSeen> {
-        if let TargetReport::Attempted(Outcome { change, result }) = report {
+        if let TargetReport::Attempted(Outcome { change, result, reads_back }) = report {
             match (change, result) {
                 (Change::Enforce { to, .. } | Change::Replace { to, .. }, Ok(())) => {
-                    return Some(LastSeen { at, enforcement: Some(to.clone()), by: None });
+                    let shown = reads_back.as_ref().map_or(to, |it| &it.shown);
+                    return Some(LastSeen { at, enforcement: Some(shown.clone()), by: None });
                 }
                 (Change::Release { .. }, Ok(())) => {
                     return Some(LastSeen { at, enforcement: None, by: None });
@@ -305,6 +318,7 @@ fn usability(report: &TargetReport, at: Timestamp) -> Usability {
         TargetReport::Attempted(Outcome {
             change: Change::Release { from, broken: Some(unusable), .. },
             result: Err(_),
+            ..
         }) => (&from.enforcement, unusable),
         TargetReport::Decided(Decision::Held(held)) if could_not_tell(&held.reason) => {
             return Usability::Unknown;

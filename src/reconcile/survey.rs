@@ -8,7 +8,7 @@ use super::placing::Placing;
 use super::remembered::Remembered;
 use super::swept::left_out;
 use super::{Keeper, Manner, Part, Progress, Step, Stopped};
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, GuardrailKey};
 use crate::cloud::Head;
 use crate::desired::{Desired, desired, release_leaving};
 use crate::failure::{Category, Failure};
@@ -248,7 +248,9 @@ impl Keeper {
         };
         let plan = placing.hold(plan, self.clock.now());
         let proofs = self.prove(&plan, &organization, &arrivals, &grants, &catalog).await;
-        let plan = plan.prove(&proofs);
+        let is_meant = |key: &GuardrailKey| baseline.means_to_block(key);
+        warnings.extend(plan.blocked_in_force(&proofs, is_meant));
+        let plan = plan.prove(&proofs, is_meant);
 
         Ok(Survey {
             plan,

@@ -9,7 +9,7 @@ use super::placing::Placing;
 use crate::baseline::{Baseline, Mode};
 use crate::cloud::Page;
 use crate::cloud::error::refuses_reference;
-use crate::enforcement::Enforcement;
+use crate::enforcement::{Enforcement, ReadsBack};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::ledger::LedgerError;
@@ -50,17 +50,20 @@ impl<'a> Trials<'a> {
     pub(super) async fn attempt(
         &self,
         change: Change,
-        attempt: impl AsyncFnOnce(&Change) -> Result<(), Failure>,
+        attempt: impl AsyncFnOnce(&Change) -> Result<Option<ReadsBack>, Failure>,
     ) -> TargetReport {
         if let Some(reason) = self.waits(&change) {
             return held(change, reason);
         }
-        let result = attempt(&change).await;
+        let (result, reads_back) = match attempt(&change).await {
+            Ok(reads_back) => (Ok(()), reads_back),
+            Err(failure) => (Err(failure), None),
+        };
         match self.learn(&change, &result).await {
             Some(reason) => held(change, reason),
             None => {
                 let result = result.map_err(|failure| self.in_words(failure, &change));
-                TargetReport::Attempted(Outcome { change, result })
+                TargetReport::Attempted(Outcome { change, result, reads_back: reads_back.map(Box::new) })
             }
         }
     }

@@ -278,6 +278,7 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
             revision: "0123456789abcdef".parse().unwrap(),
             path: None,
+            reads_back: None,
         };
         let of_ours = Record { ours: Some(ours), ..Record::default() };
         let regions = [(here.clone(), of_ours.clone()), (there.clone(), Record::default())];

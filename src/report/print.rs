@@ -127,8 +127,13 @@ impl fmt::Display for Report {
         }
         for (target, report) in &self.targets {
             match report {
-                TargetReport::Attempted(Outcome { change, result }) => match result {
-                    Ok(()) => writeln!(f, "{} {change}", change.mark())?,
+                TargetReport::Attempted(Outcome { change, result, reads_back }) => match result {
+                    Ok(()) => {
+                        writeln!(f, "{} {change}", change.mark())?;
+                        if let Some(reads_back) = reads_back {
+                            writeln!(f, "! {target} {reads_back}")?;
+                        }
+                    }
                     Err(failure) => writeln!(f, "! {target} failed to {}: {failure}", change.verb())?,
                 },
                 TargetReport::Decided(_) => {}

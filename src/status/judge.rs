@@ -155,7 +155,7 @@ fn guarded(
         Some(_) if checked.state == State::Released => {
             Err(because(Standing::Stale, format!("{} then; {key} is wanted now", checked.state)))
         }
-        Some(seen) if is_met(wanted, target, seen, owner) => Ok(()),
+        Some(seen) if is_met(wanted, target, record.meant(seen), owner) => Ok(()),
         Some(seen) => {
             let version = wanted.source.version;
             let reason = format!("{key}:{version} is wanted, and {seen} was seen there last");

@@ -83,7 +83,14 @@ fn looked(state: State, path: &str, seen: Option<Enforcement>) -> Record {
 }
 
 fn ours(enforcement: Enforcement) -> Ours {
-    Ours { enforcement, origin: Origin::Applied, at: at(9000), revision: baseline().revision, path: None }
+    Ours {
+        enforcement,
+        origin: Origin::Applied,
+        at: at(9000),
+        revision: baseline().revision,
+        path: None,
+        reads_back: None,
+    }
 }
 
 fn region() -> Region {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use guardrail_keeper::enforcement::{ContentGuarding, Enforcement, Included};
+use guardrail_keeper::ids::ModelId;
 use guardrail_keeper::record::{Record, Records};
 use guardrail_keeper::report::Report;
 use serde_json::Value;
@@ -101,11 +102,16 @@ fn signature(seen: &EnforcedConfiguration) -> Signature {
 
 pub(crate) fn recorded_signature(recorded: &Enforcement) -> Signature {
     let Enforcement { guardrail, version, models, guarding } = recorded;
+    // List may show a model's ARN; what AWS has is the id.
+    let id = |model: &ModelId| {
+        let text = model.to_string();
+        text.split_once("::foundation-model/").map_or(text.clone(), |(_, id)| id.to_owned())
+    };
     let include = match &models.include {
         Included::All => vec!["ALL".to_owned()],
-        Included::Only(models) => models.iter().map(ToString::to_string).collect(),
+        Included::Only(models) => models.iter().map(id).collect(),
     };
-    let exclude = models.exclude.iter().map(ToString::to_string).collect();
+    let exclude = models.exclude.iter().map(id).collect();
     let selective = [guarding.system, guarding.messages].map(|it| it == ContentGuarding::Selective);
     (guardrail.to_string(), version.to_string(), selective, include, exclude)
 }

@@ -12,7 +12,7 @@ use super::guardrail::Status;
 use super::guardrails::{no_such_guardrail, no_such_version};
 use super::resource_policy::Admission;
 use super::{Model, clock};
-use crate::switches::{Answer, Defaults, EmptyList, PutOverExisting, UpdatedBy};
+use crate::switches::{Answer, Defaults, EmptyList, ListModels, OtherOwners, PutOverExisting, UpdatedBy};
 
 /// What is enforced in one account and Region, as List shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -194,20 +194,49 @@ impl Model {
         Ok(configuration)
     }
 
-    /// What List shows: the configuration with defaults filled in, if that is switched on.
+    /// What List shows, each with its owner: the account's configuration in the form that the switches say, and
+    /// what the organization enforces, if that is switched on.
     ///
     /// # Errors
     /// `ResourceNotFoundException` where nothing is enforced, unless that is switched to an empty list.
-    pub fn list_enforcement(&self, caller: &Caller) -> Result<Option<EnforcedConfiguration>, ApiError> {
+    pub fn list_enforcement(
+        &self,
+        caller: &Caller,
+    ) -> Result<Vec<(&'static str, EnforcedConfiguration)>, ApiError> {
         self.authorize(caller, "bedrock:ListEnforcedGuardrailsConfiguration", "*")?;
-        let Some(mut shown) = self.enforcement(caller.account(), &caller.region).cloned() else {
-            return match self.switches.empty_list {
-                EmptyList::Empty => Ok(None),
-                EmptyList::NotFound => Err(ApiError::not_found(
-                    "No default guardrail configuration is associated with the account.",
-                )),
-            };
-        };
+        let mut listed = Vec::new();
+        if self.switches.other_owners == OtherOwners::Organization {
+            listed.push(("ORGANIZATION", self.enforced_by_the_organization(&caller.region)));
+        }
+        let own = self.enforcement(caller.account(), &caller.region);
+        listed.extend(own.map(|own| ("ACCOUNT", self.in_the_form_of_list(own.clone(), &caller.region))));
+        if listed.is_empty() && self.switches.empty_list == EmptyList::NotFound {
+            let message = "No default guardrail configuration is associated with the account.";
+            return Err(ApiError::not_found(message));
+        }
+        Ok(listed)
+    }
+
+    /// A configuration that no account made: an organization policy with a guardrail of the management account.
+    fn enforced_by_the_organization(&self, region: &str) -> EnforcedConfiguration {
+        let management = &self.organization.management_account;
+        let at = Timestamp::UNIX_EPOCH;
+        let by = "arn:aws:iam::aws:role/aws-service-role/bedrock.amazonaws.com/Organization".to_owned();
+        EnforcedConfiguration {
+            config_id: "orgwide00000".to_owned(),
+            guardrail_arn: format!("arn:aws:bedrock:{region}:{management}:guardrail/orgwide1a2b3c"),
+            guardrail_id: "orgwide1a2b3c".to_owned(),
+            guardrail_version: "1".to_owned(),
+            selective_content_guarding: None,
+            model_enforcement: None,
+            created_at: at,
+            created_by: by.clone(),
+            updated_at: at,
+            updated_by: by,
+        }
+    }
+
+    fn in_the_form_of_list(&self, mut shown: EnforcedConfiguration, region: &str) -> EnforcedConfiguration {
         if self.switches.list_defaults == Defaults::Echoed {
             let guarding = shown.selective_content_guarding.get_or_insert_default();
             guarding.system.get_or_insert(Guarding::Comprehensive);
@@ -217,7 +246,16 @@ impl Model {
                 excluded_models: Vec::new(),
             });
         }
-        Ok(Some(shown))
+        if self.switches.list_models == ListModels::Arns
+            && let Some(models) = &mut shown.model_enforcement
+        {
+            for model in models.included_models.iter_mut().chain(&mut models.excluded_models) {
+                if model != "ALL" {
+                    *model = format!("arn:aws:bedrock:{region}::foundation-model/{model}");
+                }
+            }
+        }
+        shown
     }
 
     /// Removes the configuration of the caller's account and Region.

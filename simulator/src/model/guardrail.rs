@@ -185,7 +185,7 @@ pub struct WordPolicy {
 }
 
 /// Personal information and regular expressions.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SensitiveInformationPolicy {
     /// Kinds of personal information, e.g. `EMAIL`.

@@ -135,4 +135,24 @@ impl Model {
         edition.failure = Some(reason.to_owned());
         Ok(())
     }
+
+    /// Makes an edition intervene on any text, as a pattern that is too wide does. AWS changes no version once it is
+    /// made; here one can be spoiled without making another.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException`.
+    pub fn block_everything(&mut self, name: &GuardrailName, version: Option<&str>) -> Result<(), ApiError> {
+        let guardrail = self.require_guardrail_mut(name)?;
+        let edition = match version {
+            None => Some(&mut guardrail.draft),
+            Some(number) => number.parse().ok().and_then(|number: u32| guardrail.versions.get_mut(&number)),
+        };
+        let edition = edition.ok_or_else(|| no_such_version(&name.id, version))?;
+        let anything = [("name", "anything"), ("pattern", "."), ("action", "BLOCK")];
+        let policy = Arc::make_mut(&mut edition.content).sensitive_information_policy.get_or_insert_default();
+        policy
+            .regexes
+            .push(anything.map(|(member, value)| (member.to_owned(), value.into())).into_iter().collect());
+        Ok(())
+    }
 }

@@ -225,14 +225,15 @@ fn enforcement(
         }
         "ListEnforcedGuardrailsConfiguration" => {
             let listed = model.list_enforcement(caller)?;
-            let shown: Vec<Value> = listed.iter().map(shown_enforcement).collect();
+            let shown: Vec<Value> =
+                listed.iter().map(|(owner, listed)| shown_enforcement(owner, listed)).collect();
             Ok(Output::Json(json!({ "guardrailsConfig": shown })))
         }
         _ => model.delete_enforcement(caller, input.text("configId")).map(|()| Output::Nothing),
     }
 }
 
-fn shown_enforcement(enforced: &EnforcedConfiguration) -> Value {
+fn shown_enforcement(owner: &str, enforced: &EnforcedConfiguration) -> Value {
     let EnforcedConfiguration {
         config_id,
         guardrail_arn,
@@ -254,8 +255,7 @@ fn shown_enforcement(enforced: &EnforcedConfiguration) -> Value {
         "createdBy": created_by,
         "updatedAt": iso8601(*updated_at),
         "updatedBy": updated_by,
-        // The account-level List doesn't show what the organization enforces (aws-facts §1.1).
-        "owner": "ACCOUNT",
+        "owner": owner,
     });
     if let Some(guarding) = selective_content_guarding {
         shown["selectiveContentGuarding"] = json!(guarding);

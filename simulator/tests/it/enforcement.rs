@@ -77,6 +77,37 @@ async fn the_unknowns_are_switched() {
 }
 
 #[tokio::test]
+async fn list_shows_models_as_arns_and_other_owners_where_that_is_switched_on() {
+    let simulator = start().await;
+    let member = Client::new(&simulator, MEMBER);
+    let wanted = simulator::Enforce {
+        model_enforcement: Some(simulator::ModelEnforcement {
+            included_models: vec!["ALL".to_owned()],
+            excluded_models: vec!["amazon.titan-embed-text-v2:0".to_owned()],
+        }),
+        ..simulator::Enforce::new(GUARDRAIL, "1")
+    };
+    simulator.with(|model| {
+        model
+            .put_enforcement_as(&format!("arn:aws:iam::{MEMBER}:root"), MEMBER, "us-east-1", wanted)
+            .unwrap();
+        model.switches.list_models = simulator::ListModels::Arns;
+        model.switches.other_owners = simulator::OtherOwners::Organization;
+    });
+    let listed = member.enforced().await.json()["guardrailsConfig"].clone();
+    let owners: Vec<&str> = listed.as_array().unwrap().iter().filter_map(|it| it["owner"].as_str()).collect();
+    assert_eq!(owners, ["ORGANIZATION", "ACCOUNT"]);
+    assert_eq!(
+        listed[1]["modelEnforcement"],
+        json!({
+            "includedModels": ["ALL"],
+            "excludedModels": ["arn:aws:bedrock:us-east-1::foundation-model/amazon.titan-embed-text-v2:0"],
+        })
+    );
+    simulator.stop().await;
+}
+
+#[tokio::test]
 async fn converse_shows_what_is_enforced() {
     let simulator = start().await;
     let member = Client::new(&simulator, MEMBER);
@@ -212,5 +243,20 @@ async fn lists_may_begin_with_an_empty_page() {
         (wrong.code(), wrong.json()["Reason"].clone()),
         ("InvalidInputException".into(), "INVALID_NEXT_TOKEN".into())
     );
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_version_can_be_made_to_intervene_on_any_text() {
+    let simulator = start().await;
+    let member = Client::new(&simulator, MEMBER);
+    let name = simulator::GuardrailName::from_arn(GUARDRAIL).expect("an ARN");
+    simulator.with(|model| model.block_everything(&name, Some("2"))).expect("a version");
+    for (version, reason) in [("1", "end_turn"), ("2", "guardrail_intervened")] {
+        let configured = member.enforced().await.json();
+        let config_id = configured["guardrailsConfig"][0]["configId"].as_str().map(str::to_owned);
+        member.enforce(GUARDRAIL, version, config_id.as_deref()).await;
+        assert_eq!(member.converse(MODEL, "Hello.").await.json()["stopReason"], reason, "{version}");
+    }
     simulator.stop().await;
 }

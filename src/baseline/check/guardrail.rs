@@ -6,7 +6,7 @@ use super::super::document::Kind;
 use super::super::keys::Format;
 use super::super::part::{Fields, Member, Part};
 use super::super::problem::{Place, Problems, lines, quoted};
-use super::super::{Guardrail, GuardrailName, OnUnusable, Selector, Source, keys};
+use super::super::{Guardrail, GuardrailName, OnBlockedProbe, OnUnusable, Selector, Source, keys};
 use super::arn::guardrail_arn;
 use super::copy;
 use super::models::models;
@@ -51,6 +51,9 @@ pub(super) fn guardrail(
     let on_unusable = fields
         .optional("on_unusable")
         .map_or(Some(OnUnusable::Keep), |part| part.choice(keys::ON_UNUSABLE, problems));
+    let on_blocked_probe = fields
+        .optional("on_blocked_probe")
+        .map_or(Some(OnBlockedProbe::Hold), |part| part.choice(keys::ON_BLOCKED_PROBE, problems));
     Some(Guardrail {
         regions: regions?,
         models: models?,
@@ -58,6 +61,7 @@ pub(super) fn guardrail(
         placement: placement?,
         copy_keys: copy_keys?,
         on_unusable: on_unusable?,
+        on_blocked_probe: on_blocked_probe?,
     })
 }
 

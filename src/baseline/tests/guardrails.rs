@@ -304,7 +304,7 @@ fn guardrails_have_names_of_their_own() {
     check(
         &edited(&format!("  corporate:\n{NAMED}"), "  corporate:\n"),
         expect![[r#"
-            5:12: guardrails.corporate: empty, where a mapping belongs; write a mapping of the keys name, version, regions, models, guarding, placement, copy and on_unusable
+            5:12: guardrails.corporate: empty, where a mapping belongs; write a mapping of the keys name, version, regions, models, guarding, placement, copy, on_unusable and on_blocked_probe
         "#]],
     );
     check(
@@ -320,11 +320,11 @@ fn guardrails_have_names_of_their_own() {
 }
 
 #[test]
-fn guarding_placement_and_on_unusable_are_known_words() {
+fn guarding_placement_and_what_to_do_are_known_words() {
     check(
         &edited(
             REGIONS,
-            "    regions: [us-east-1]\n    guarding: {system: SELECTIVE, messages: partial, tools: x}\n    placement: local\n    on_unusable: drop\n",
+            "    regions: [us-east-1]\n    guarding: {system: SELECTIVE, messages: partial, tools: x}\n    placement: local\n    on_unusable: drop\n    on_blocked_probe: keep\n",
         ),
         expect![[r#"
             9:24: guardrails.corporate.guarding.system: "SELECTIVE" is not known; write selective (known are comprehensive and selective)
@@ -332,6 +332,7 @@ fn guarding_placement_and_on_unusable_are_known_words() {
             9:54: guardrails.corporate.guarding.tools: unknown key; remove it; known here are system and messages
             10:16: guardrails.corporate.placement: "local" is not known; write auto, central or copy
             11:18: guardrails.corporate.on_unusable: "drop" is not known; write keep or release
+            12:23: guardrails.corporate.on_blocked_probe: "keep" is not known; write hold or enforce
         "#]],
     );
     check(
@@ -343,10 +344,11 @@ fn guarding_placement_and_on_unusable_are_known_words() {
     );
     let text = edited(
         REGIONS,
-        "    regions: [us-east-1]\n    guarding: {messages: selective}\n    placement: copy\n    on_unusable: release\n",
+        "    regions: [us-east-1]\n    guarding: {messages: selective}\n    placement: copy\n    on_unusable: release\n    on_blocked_probe: enforce\n",
     );
     let baseline = good(&text);
     let corporate = &baseline.guardrails[&"corporate".parse().unwrap()];
     assert_eq!(corporate.guarding.to_string(), "guarding system comprehensive, messages selective");
     assert_eq!((corporate.placement, corporate.on_unusable), (Placement::Copy, OnUnusable::Release));
+    assert!(baseline.means_to_block(&"corporate".parse().unwrap()));
 }

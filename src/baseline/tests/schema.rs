@@ -55,6 +55,7 @@ fn the_schema_has_the_same_words() {
     check_words("/$defs/guarding/properties/messages", keys::GUARDINGS, "comprehensive");
     check_words("/$defs/guardrail/properties/placement", keys::PLACEMENTS, "auto");
     check_words("/$defs/guardrail/properties/on_unusable", keys::ON_UNUSABLE, "keep");
+    check_words("/$defs/guardrail/properties/on_blocked_probe", keys::ON_BLOCKED_PROBE, "hold");
     check_words("/$defs/assignment/properties/existing", keys::EXISTING, "adopt");
 }
 
@@ -79,6 +80,7 @@ fn the_reference_tells_every_key_and_word() {
     let words = words.chain(keys::GUARDINGS.iter().map(|(word, _)| word));
     let words = words.chain(keys::PLACEMENTS.iter().map(|(word, _)| word));
     let words = words.chain(keys::ON_UNUSABLE.iter().map(|(word, _)| word));
+    let words = words.chain(keys::ON_BLOCKED_PROBE.iter().map(|(word, _)| word));
     let words = words.chain(keys::EXISTING.iter().map(|(word, _)| word)).chain([&keys::NONE, &keys::ALL]);
     for word in words {
         assert!(reference.contains(&format!("`{word}`")), "docs/baseline.md says nothing of {word}");

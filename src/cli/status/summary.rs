@@ -13,6 +13,7 @@ use crate::baseline::Baseline;
 use crate::cli::names::Names;
 use crate::cli::output::{self, ADDED, ALTERED, BROKEN, HEADING, HELD, QUIET, paint};
 use crate::cli::time::Age;
+use crate::enforcement::ReadsBack;
 use crate::ids::{ParentId, Target};
 use crate::limits::Rollout;
 use crate::organization::OrgPath;
@@ -32,6 +33,8 @@ pub(super) struct Summary {
     accounts: BTreeMap<String, usize>,
     unknown_states: BTreeMap<String, usize>,
     leaving: usize,
+    /// How many good targets AWS shows in another form than they were written in.
+    reading_back_different: usize,
     /// The OUs that accounts stand in.
     pub(super) units: BTreeSet<ParentId>,
 }
@@ -60,6 +63,7 @@ impl Summary {
             accounts: BTreeMap::new(),
             unknown_states: BTreeMap::new(),
             leaving: 0,
+            reading_back_different: 0,
             units: BTreeSet::new(),
         }
     }
@@ -78,6 +82,8 @@ impl Summary {
             *self.groups.entry(group).or_default().entry(told.standing).or_default() += 1;
         }
         self.units.extend(unit_of(told.path.as_ref()).cloned());
+        let differs = told.standing.is_good() && told.code().as_deref() == Some(ReadsBack::CODE);
+        self.reading_back_different += usize::from(differs);
         let checked = told.checked_at();
         if let Some(at) = checked
             && told.standing != Standing::LeftBehind
@@ -152,6 +158,13 @@ impl Summary {
                 "{} about to leave: nothing is enforced there",
                 plural(self.leaving, "account")
             ));
+        }
+        match self.reading_back_different {
+            0 => {}
+            count => output::print(format_args!(
+                "{count} of these read back different from what was written: see {} in docs/runbook.md",
+                ReadsBack::CODE
+            )),
         }
         if !self.groups.is_empty() {
             output::print("");
@@ -228,6 +241,7 @@ impl Summary {
             "skipped_accounts": read.skipped,
             "accounts_of_unknown_state": read.unknown_states,
             "leaving_accounts": read.leaving,
+            "read_back_different": self.reading_back_different,
             "baseline": baseline.revision,
             "baseline_is_present": criteria.revision.is_some(),
             "mode": baseline.mode,
