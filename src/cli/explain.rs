@@ -103,7 +103,8 @@ impl Explained<'_> {
         let subject = Subject { target: &self.target, wanted, path: self.path(), record: &record };
         let Baseline { revision, owner, .. } = self.baseline;
         let (now, oldest) = (Timestamp::now(), Timestamp::MIN);
-        judge(subject, Criteria { now, oldest, revision: Some(revision), owner })
+        let judged = judge(subject, Criteria { now, oldest, revision: Some(revision), owner });
+        judged.where_it_may_leave(&self.target.account, self.account, &record)
     }
 
     fn path(&self) -> Option<&OrgPath> {

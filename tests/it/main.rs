@@ -28,6 +28,7 @@ mod handler;
 mod holding_back;
 mod hub;
 mod keys;
+mod leaving;
 mod ledger;
 mod loops;
 mod names;
