@@ -43,6 +43,7 @@ mod queued;
 mod queued_faults;
 mod races;
 mod read_back;
+mod reading;
 mod regions;
 mod security;
 mod status;
