@@ -186,7 +186,7 @@ impl Finding {
         };
         let todo = match category {
             Category::Denied if operation == "AssumeRole" => {
-                "give a role that may be assumed from here, or credentials that may assume it"
+                "give a role that these credentials may assume (deploy/reader-role.yaml makes one), or others that may"
             }
             Category::Denied => "run this as somebody who may, or allow it to whom you run it as",
             Category::Transient => "run it again",

@@ -6,6 +6,7 @@
 //! the end of a sweep, its metrics and whoever follows a deployed keeper all judge by this module.
 
 mod judge;
+mod leaving;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::record::{AccountRecord, Record};
 use crate::trigger::Regions;
 
 pub use judge::judge;
+pub use leaving::Stays;
 pub use standing::{Standing, UnknownStanding};
 
 /// What judgements rest on besides the target itself.
@@ -97,13 +99,11 @@ pub fn judge_account(
 ) -> Vec<(Target, Wanted, Judged)> {
     let nothing = Record::default();
     let judged = wanted_in(baseline, account, record).into_iter().map(|(target, wanted)| {
-        let subject = Subject {
-            target: &target,
-            wanted: Some(&wanted),
-            path: Some(&account.path),
-            record: record.regions.get(&target.region).unwrap_or(&nothing),
-        };
-        let judged = judge(subject, criteria).in_an_account_that_is(&account.state);
+        let here = record.regions.get(&target.region).unwrap_or(&nothing);
+        let subject =
+            Subject { target: &target, wanted: Some(&wanted), path: Some(&account.path), record: here };
+        let judged = judge(subject, criteria).where_it_may_leave(&account.id, record, here);
+        let judged = judged.in_an_account_that_is(&account.state);
         (target, wanted, judged)
     });
     judged.collect()

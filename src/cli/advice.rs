@@ -193,8 +193,8 @@ impl Surroundings<'_> {
 
 fn denied(failure: &Failure) -> String {
     match failure.operation.as_str() {
-        "AssumeRole" => "the role has to be in that account, and to trust these credentials: `--role NAME` takes another one \
-                         (docs/deploy.md, Which credentials a command needs)"
+        "AssumeRole" => "the role has to be in that account, and to trust these credentials: `--role NAME` takes another one, such as that \
+                         of deploy/reader-role.yaml (docs/deploy.md, Which credentials a command needs)"
             .to_owned(),
         "ListAccounts" | "DescribeAccount" | "ListParents" => format!(
             "Organizations answers the management account and delegated administrators only, which need \
@@ -383,7 +383,7 @@ mod tests {
             true,
             &expect![[r#"
             as account 111111111111, in eu-central-1
-            the role has to be in that account, and to trust these credentials: `--role NAME` takes another one (docs/deploy.md, Which credentials a command needs)
+            the role has to be in that account, and to trust these credentials: `--role NAME` takes another one, such as that of deploy/reader-role.yaml (docs/deploy.md, Which credentials a command needs)
         "#]],
         );
         check(

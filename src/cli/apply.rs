@@ -12,6 +12,7 @@ use super::ending::{self, Done};
 use super::interrupts::Interrupts;
 use super::output::{self, HEADING, paint};
 use super::plan::Shown;
+use super::reading::Reading;
 use super::time::Length;
 use super::watch::Watch;
 use super::{Chosen, OK, Output, Target, UNFINISHED, Unfit, connect, settings};
@@ -27,7 +28,7 @@ Show what would be done, ask, and do it
 
 Where a keeper is deployed (KEEPER_TASKS_QUEUE or KEEPER_BUS is set), it is asked to do the work, and \
 the ledger is followed until every target of the plan was looked at: two that write at once would get in \
-each other's way.";
+each other's way. --role then reads what the plan shows; it writes nothing.";
 
 /// The most accounts that a request names; more are asked for as all.
 const MOST_NAMED: usize = 500;
@@ -52,6 +53,8 @@ pub(super) struct Arguments {
     /// How long the deployed keeper is followed
     #[arg(long, value_name = "TIME", default_value = "15m")]
     wait: Length,
+    #[command(flatten)]
+    reading: Reading,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -67,7 +70,12 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
                        and whoever takes from it is the only one to write in an account";
         return Err(Unfit(message.to_owned()).into());
     }
-    let keeper = connect(settings).await?;
+    let keeper = connect(arguments.reading.settings(settings)).await?;
+    if arguments.reading.role.is_some() && (arguments.direct || !keeper.is_deployed()) {
+        let message = "--role is for reading, where a deployed keeper does the writing: what is written from here is \
+                       written by the member role (KEEPER_MEMBER_ROLE)";
+        return Err(Unfit(message.to_owned()).into());
+    }
     let baseline = keeper.baseline().await?;
     if let Some(revision) = &arguments.approve
         && *revision != baseline.revision

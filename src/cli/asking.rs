@@ -50,6 +50,15 @@ impl Asking {
     }
 }
 
+/// Whether somebody at the terminal types this text, which says that they have read what it is about.
+pub(super) async fn typed(text: &str, interrupts: &Interrupts) -> anyhow::Result<bool> {
+    let mut stderr = anstream::stderr();
+    write!(stderr, "Type {text} to go on: ")?;
+    stderr.flush()?;
+    let answer = interrupts.or(async { tokio::task::spawn_blocking(line).await? }).await?;
+    Ok(answer.trim() == text)
+}
+
 fn line() -> anyhow::Result<String> {
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;

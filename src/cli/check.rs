@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{self, ADDED, BROKEN, paint};
+use super::reading::Reading;
 use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{Baseline, InvalidBaseline, Problem, Severity};
 use crate::reconcile::{Keeper, Stopped};
@@ -19,6 +20,8 @@ pub(super) struct Arguments {
     /// Look into the organization too: are its OUs and accounts there?
     #[arg(long)]
     organization: bool,
+    #[command(flatten)]
+    reading: Reading,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -29,7 +32,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let origin = settings.baseline.clone();
     let needs_aws = arguments.organization || matches!(origin, BaselineSource::Parameter(_));
     let (parsed, problems) = if needs_aws {
-        let keeper = connect(settings).await?;
+        let keeper = connect(arguments.reading.settings(settings)).await?;
         match keeper.baseline().await {
             Ok(baseline) if arguments.organization => {
                 let problems = baseline.check_organization(&keeper.whole_organization().await?);

@@ -13,12 +13,13 @@ use serde_json::json;
 
 use super::names::{self, Named};
 use super::output::{self, Bar};
+use super::reading::Reading;
 use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{Baseline, Severity};
 use crate::cloud::Inspector;
 use crate::doctor::{self, Check, Facts, Finding, Membership, Outcome, Place, Summary};
 use crate::failure::Failure;
-use crate::ids::{AccountId, Partition, Region, RoleName};
+use crate::ids::{AccountId, Partition, Region};
 use crate::organization::{Account, Organization};
 use crate::plan::PolicyAction;
 use crate::reconcile::{Keeper, Stopped};
@@ -29,8 +30,9 @@ const LONG_ABOUT: &str = "\
 Check everything that the keeper needs, and say what to do
 
 Reads only. It looks at the hub with the credentials that it runs with, and into members by --role: a \
-role with read access that these credentials may assume there, such as OrganizationAccountAccessRole. \
-The keeper's own role trusts the function alone. Without --role members count as not known; \
+role with read access that these credentials may assume there, such as the one of deploy/reader-role.yaml, or \
+from the management account OrganizationAccountAccessRole. The keeper's own role trusts the function alone. \
+Without --role members count as not known; \
 --no-members leaves them out.
 
 Looked into are the accounts that the baseline guards, the owner of the guardrails, the hub and the \
@@ -44,11 +46,8 @@ pub(super) struct Arguments {
     /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
     #[arg(long, value_name = "FILE")]
     baseline: Option<BaselineSource>,
-    /// The role to look into other accounts with
-    #[arg(long, value_name = "NAME", conflicts_with = "no_members")]
-    role: Option<RoleName>,
     /// Look into no other account
-    #[arg(long)]
+    #[arg(long, conflicts_with = "role")]
     no_members: bool,
     /// Only this account, by its id or its name; may be given several times
     #[arg(long, value_name = "ACCOUNT")]
@@ -56,6 +55,8 @@ pub(super) struct Arguments {
     /// How many places the text names for one problem
     #[arg(long, value_name = "NUMBER", default_value_t = 3)]
     limit: usize,
+    #[command(flatten)]
+    reading: Reading,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -64,11 +65,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let settings = settings(arguments.baseline.clone())?;
     // Everything that is read in other accounts is read by that role. The keeper's own would refuse us.
-    let reading = match &arguments.role {
-        Some(role) => Settings { member_role: role.clone(), external_id: None, ..settings.clone() },
-        None => settings.clone(),
-    };
-    let keeper = connect(reading).await?;
+    let keeper = connect(arguments.reading.settings(settings.clone())).await?;
     let own = Inspector::own(keeper.cloud(), None).await.map_err(Stopped::NoIdentity)?;
     let chosen = names::accounts(&keeper, &arguments.account).await?;
     let findings = Vec::new();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::names::{self, Named, Names};
 use super::output::{self, Bar, HEADING, QUIET, paint};
+use super::reading::Reading;
 use super::time::Age;
 use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{AssignmentTarget, Baseline, Placement};
@@ -30,15 +31,17 @@ pub(super) struct Arguments {
     /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
     #[arg(long, value_name = "FILE")]
     baseline: Option<BaselineSource>,
+    #[command(flatten)]
+    reading: Reading,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let Arguments { account, region, baseline, output } = arguments;
+    let Arguments { account, region, baseline, reading, output } = arguments;
     let settings = settings(baseline.clone())?;
-    let keeper = connect(settings).await?;
+    let keeper = connect(reading.settings(settings)).await?;
     let baseline = keeper.baseline().await?;
     let account = &names::account(&keeper, account).await?;
     let record = keeper.ledger().account(account).await.map_err(Stopped::Ledger);
@@ -103,7 +106,8 @@ impl Explained<'_> {
         let subject = Subject { target: &self.target, wanted, path: self.path(), record: &record };
         let Baseline { revision, owner, .. } = self.baseline;
         let (now, oldest) = (Timestamp::now(), Timestamp::MIN);
-        judge(subject, Criteria { now, oldest, revision: Some(revision), owner })
+        let judged = judge(subject, Criteria { now, oldest, revision: Some(revision), owner });
+        judged.where_it_may_leave(&self.target.account, self.account, &record)
     }
 
     fn path(&self) -> Option<&OrgPath> {

@@ -1,5 +1,8 @@
 //! `guardrailctl offboard`: releases what is ours in an account before it leaves, and keeps it so.
 
+mod meant;
+mod seen;
+
 use std::collections::BTreeMap;
 
 use clap::Args;
@@ -11,29 +14,28 @@ use super::deployed::{self, Aim, Following, Until};
 use super::ending::{self, Done};
 use super::interrupts::Interrupts;
 use super::names::{self, Named};
-use super::output::{self, ADDED, Bar, paint};
+use super::output::{self, ADDED, paint};
 use super::time::Length;
 use super::watch::Watch;
 use super::{OK, Output, UNFINISHED, USAGE, connect, durable_ledger, settings};
 use crate::baseline::{Baseline, Mode};
-use crate::enforcement::Enforcement;
-use crate::failure::Failure;
 use crate::ids::{AccountId, Region, Target};
-use crate::observed::Observation;
 use crate::organization::Account;
 use crate::reconcile::{Ask, Keeper, Step, Stopped, everything};
-use crate::record::{AccountRecord, Origin};
+use crate::record::{AccountRecord, Origin, Record};
 use crate::report::TargetReport;
 use crate::settings::BaselineSource;
-use crate::status::wanted_in;
+use crate::status::{Stays, wanted_in};
 use crate::trigger::{Accounts, Regions, Scope};
+use seen::After;
 
 const LONG_ABOUT: &str = "\
 Release what is ours in an account before it leaves, and keep it so
 
 Out of the organization an account may not apply the guardrail any more, and its Bedrock calls fail where \
 it is still enforced. The account is marked in the ledger: from then on nothing is wanted there, whatever \
-the baseline says, until --cancel takes the mark away. What others enforce there is left alone.";
+the baseline says, until --cancel takes the mark away. What others enforce there is left alone, and told \
+where it uses a guardrail of another account: its calls fail there, too, once it has left.";
 
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
@@ -49,6 +51,10 @@ pub(super) struct Arguments {
     /// Don't ask
     #[arg(long)]
     yes: bool,
+    /// The account's id once more: needed with --yes for the guardrails' owner, the management account and the
+    /// account that the keeper runs in
+    #[arg(long, value_name = "ID")]
+    confirm: Option<AccountId>,
     /// How long a deployed keeper is followed
     #[arg(long, value_name = "TIME", default_value = "15m")]
     wait: Length,
@@ -87,14 +93,6 @@ struct Released {
     text: String,
 }
 
-/// What is there after a release.
-enum After {
-    Nothing,
-    NotOurs(Enforcement),
-    Ours(Enforcement),
-    Unreadable(Failure),
-}
-
 impl Offboarding<'_> {
     async fn begin(&self, asking: Asking) -> anyhow::Result<u8> {
         let account = self.account;
@@ -114,6 +112,9 @@ impl Offboarding<'_> {
                 return Ok(self.too_late());
             }
         };
+        if !self.is_meant(asking).await? {
+            return Ok(USAGE);
+        }
         if self.baseline.exclude.contains(account) {
             output::warning(format_args!("{account} is excluded by the baseline: nothing is released there"));
         }
@@ -159,9 +160,7 @@ impl Offboarding<'_> {
             }
         }
         for (region, Released { text, .. }) in regions.iter().filter(|(_, region)| !region.done) {
-            output::warning(format_args!(
-                "{account}/{region}: once the account is gone, its Bedrock calls there may fail: {text}"
-            ));
+            output::warning(format_args!("{account}/{region} may lose its Bedrock calls: {text}"));
         }
         Ok(if done { OK } else { UNFINISHED })
     }
@@ -169,7 +168,14 @@ impl Offboarding<'_> {
     /// An account in which no call works any more: what may be left there is told.
     fn too_late(&self) -> u8 {
         let account = self.account;
-        let left: Vec<&Region> = self.record.regions_of_ours().collect();
+        let ours: Vec<&Region> = self.record.regions_of_ours().collect();
+        let others = self.record.regions.iter().filter(|(region, _)| !ours.contains(region));
+        for (region, record) in others {
+            if let Some(stays @ Stays::Enforced(_)) = Stays::recorded(account, record) {
+                output::warning(format_args!("{account}/{region}, by the record, and not ours: {stays}"));
+            }
+        }
+        let left = ours;
         for region in &left {
             output::warning(format_args!(
                 "{account}/{region} still enforces a guardrail of ours by the record: its own administrator has to remove it"
@@ -251,41 +257,18 @@ impl Offboarding<'_> {
             let reason = reason.unwrap_or_default();
             let released = match seen {
                 After::Nothing => Released { done: true, text: "nothing is enforced".to_owned() },
-                After::NotOurs(what) => {
-                    Released { done: true, text: format!("left alone: {what} isn't ours") }
-                }
+                After::NotOurs(what) => match Stays::of(self.account, &what) {
+                    Some(stays) => {
+                        Released { done: false, text: format!("left alone, because it isn't ours: {stays}") }
+                    }
+                    None => Released { done: true, text: format!("left alone: {what} isn't ours") },
+                },
                 After::Ours(what) => Released { done: false, text: format!("not released: {what}{reason}") },
                 After::Unreadable(why) => {
                     Released { done: false, text: format!("not known to be released: {why}") }
                 }
             };
             (target.region, released)
-        });
-        Ok(told.collect())
-    }
-
-    /// What is there afterwards.
-    async fn look_again(&self) -> anyhow::Result<BTreeMap<Region, After>> {
-        let bar = Bar::new();
-        let scope = self.scope();
-        let step = |step: Step<'_>| bar.step(step);
-        let survey = self.interrupts.or(self.keeper.survey(self.baseline, &scope, &step)).await?;
-        let own_roles = &self.keeper.settings().own_roles;
-        let account = self.account;
-        let records = survey.records;
-        let told = survey.observed.into_iter().map(|(target, seen)| {
-            // What was adopted may have been handed back meanwhile.
-            let is_ours = records.get(&target).is_some_and(|record| record.ours.is_some());
-            let region = target.region;
-            let after = match seen {
-                Observation::Absent => After::Nothing,
-                Observation::Enforced(seen) if is_ours || seen.bears_our_name(own_roles, account) => {
-                    After::Ours(seen.enforcement)
-                }
-                Observation::Enforced(seen) => After::NotOurs(seen.enforcement),
-                Observation::Unreadable(failure) => After::Unreadable(failure),
-            };
-            (region, after)
         });
         Ok(told.collect())
     }
@@ -312,9 +295,12 @@ impl Offboarding<'_> {
         let now = self.keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
         let mut told = BTreeMap::new();
         for (target, look) in followed.looks {
-            let is_ours = now.regions.get(&target.region).is_some_and(|record| record.ours.is_some());
-            let done = look.judged.standing.is_good() && !is_ours;
-            told.insert(target.region, Released { done, text: look.text() });
+            let nothing = Record::default();
+            let record = now.regions.get(&target.region).unwrap_or(&nothing);
+            let stays = Stays::recorded(account, record);
+            let done = look.judged.standing.is_good() && record.ours.is_none() && stays.is_none();
+            let text = stays.map_or_else(|| look.text(), |stays| format!("{}: {stays}", look.text()));
+            told.insert(target.region, Released { done, text });
         }
         // The record says what the keeper did. Where the account may be read from here, it is looked at too.
         match self.look_again().await {
@@ -323,7 +309,11 @@ impl Offboarding<'_> {
                     let text = format!("not released: {what} is there still");
                     Some((region, Released { done: false, text }))
                 }
-                After::Nothing | After::NotOurs(_) | After::Unreadable(_) => None,
+                After::NotOurs(what) => {
+                    let text = format!("left alone, because it isn't ours: {}", Stays::of(account, &what)?);
+                    Some((region, Released { done: false, text }))
+                }
+                After::Nothing | After::Unreadable(_) => None,
             })),
             Err(stopped) => output::warning(format_args!("what is there can't be read from here: {stopped}")),
         }

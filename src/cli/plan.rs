@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::names::Names;
 use super::output::{self, Bar, QUIET, paint};
+use super::reading::Reading;
 use super::{CHANGES, Chosen, OK, Output, Target, UNFINISHED, connect, settings};
 use crate::baseline::Baseline;
 use crate::ids::AccountId;
@@ -17,6 +18,8 @@ use crate::reconcile::{Keeper, Survey};
 pub(super) struct Arguments {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    reading: Reading,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -26,7 +29,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let keeper = connect(settings(arguments.target.baseline.clone())?).await?;
+    let settings = settings(arguments.target.baseline.clone())?;
+    let keeper = connect(arguments.reading.settings(settings)).await?;
     let baseline = keeper.baseline().await?;
     let chosen = arguments.target.chosen(&keeper).await?;
     let bar = Bar::new();

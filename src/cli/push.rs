@@ -13,6 +13,7 @@ use super::ending::{Done, Ended};
 use super::interrupts::Interrupts;
 use super::output::{self, ADDED, Bar, HEADING, Spinner, paint};
 use super::plan::Shown;
+use super::reading::Reading;
 use super::{Chosen, OK, Output, UNFINISHED, USAGE, Unfit, connect, settings};
 use crate::baseline::{Baseline, NamedIds, Problem, Revision, Severity};
 use crate::cloud::{Page, Parameter, STANDARD_BYTES};
@@ -48,13 +49,15 @@ pub(super) struct Arguments {
     /// Don't ask
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    reading: Reading,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let Arguments { file, baseline, no_plan, shows_only, yes, output } = arguments;
+    let Arguments { file, baseline, no_plan, shows_only, yes, reading, output } = arguments;
     let Some(asking) = Asking::new(*yes || *shows_only, *output, "push") else { return Ok(USAGE) };
     let settings = settings(baseline.clone())?;
     let BaselineSource::Parameter(name) = settings.baseline.clone() else {
@@ -69,7 +72,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Err(invalid) => return Ok(refuse(&origin, invalid.problems(), *output)),
     };
     let remembers = settings.ledger != LedgerSource::Memory;
-    let keeper = connect(settings).await?;
+    let keeper = connect(reading.settings(settings)).await?;
     let present = find(&keeper, &name).await?;
     if present.as_ref().is_some_and(|present| present.text == text) {
         return Ok(same(&name, &new.revision, *output));

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::names::{self, Named, Names};
 use super::output::{self, Spinner};
+use super::reading::Reading as ReadingRole;
 use super::time::{Length, Moment};
 use super::{OK, UNFINISHED, connect, durable_ledger, settings};
 use crate::baseline::Baseline;
@@ -38,7 +39,8 @@ every target is good. What was left behind in accounts that are gone is told, an
 
 Accounts, OUs and Regions narrow what is judged; states and times only what is listed. The ledger \
 is read part by part: besides one part, the list of the organization's accounts is held, and of \
-what isn't good as much as is listed.";
+what isn't good as much as is listed. \
+No other account is asked, so that --role changes nothing here.";
 
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
@@ -79,6 +81,8 @@ pub(super) struct Arguments {
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Form::Text)]
     output: Form,
+    #[command(flatten)]
+    reading: ReadingRole,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -101,7 +105,7 @@ enum By {
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let settings = settings(arguments.baseline.clone())?;
     durable_ledger(&settings, "status")?;
-    let keeper = connect(settings).await?;
+    let keeper = connect(arguments.reading.settings(settings)).await?;
     let (baseline, is_present) = baseline(&keeper).await?;
     let now = Timestamp::now();
     let oldest = now.as_second().saturating_sub(arguments.stale_after.seconds);

@@ -45,6 +45,14 @@ impl Keeper {
         &self.cloud
     }
 
+    /// The organization's management account.
+    ///
+    /// # Errors
+    /// When Organizations doesn't tell.
+    pub async fn management(&self) -> Result<AccountId, Stopped> {
+        Ok(self.head().await?.management)
+    }
+
     /// The names of OUs, a call for each.
     ///
     /// # Errors

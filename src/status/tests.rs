@@ -427,3 +427,29 @@ fn every_standing_is_read_back_from_its_code() {
     assert!(Standing::ALL.is_sorted(), "worst first");
     assert!("splendid".parse::<Standing>().is_err());
 }
+
+#[test]
+fn what_stays_in_an_account_that_leaves_is_not_good() {
+    let leaving = |seen: Option<LastSeen>| {
+        let checked = looked(State::LeftAlone, WORKLOAD, None).checked.map(|look| Checked { at: at(9000), ..look });
+        let record = Record { checked, seen, ..Record::default() };
+        let account = AccountRecord { offboarding: Some(at(9500)), ..AccountRecord::default() };
+        let judged = Judged { standing: Standing::LeftAlone, reason: None };
+        let stays = judged.clone().where_it_may_leave(&ACCOUNT.parse().unwrap(), &account, &record);
+        // Where nobody leaves, nothing changes.
+        let id = ACCOUNT.parse().unwrap();
+        assert_eq!(judged.clone().where_it_may_leave(&id, &AccountRecord::default(), &record), judged);
+        format!("{}: {}\n", stays.standing, stays.reason.unwrap_or_default())
+    };
+    let seen = |at, enforcement| Some(LastSeen { at, enforcement, by: None });
+    let told = [
+        seen(at(9000), Some(enforcement(OWNER, 1))),
+        seen(at(9000), Some(enforcement("300000000099", 1))),
+        seen(at(9000), Some(enforcement(ACCOUNT, 1))),
+        seen(at(9000), None),
+        seen(at(8000), None),
+        None,
+    ]
+    .map(leaving);
+    expect![[""]].assert_eq(&told.concat());
+}

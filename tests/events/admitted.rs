@@ -282,6 +282,33 @@ fn only_the_function_becomes_the_member_role() {
 }
 
 #[test]
+fn only_those_who_are_named_become_the_reader() {
+    let mut given = given();
+    let named =
+        "arn:aws:iam::222222222222:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Keepers_*";
+    given.insert("ReaderPrincipalArns", named);
+    let statements = trust("deploy/reader-role.yaml", "ReaderRole", &given);
+    let asks = |arn: &str, organization: &str| {
+        let request = assumes(Caller::Principal(arn.to_owned())).with("aws:PrincipalOrgID", &[organization]);
+        verdict(&statements, &request)
+    };
+    let person = named.replace('*', "0123456789abcdef");
+    assert_eq!(asks(&person, ORGANIZATION), Verdict::Allowed);
+    for (arn, organization) in [
+        (person.clone(), "o-strangers0"),
+        (person.replace(HUB, MEMBER), ORGANIZATION),
+        (person.replace(HUB, STRANGER), ORGANIZATION),
+        (person.replace("Keepers", "Others"), ORGANIZATION),
+        (format!("arn:aws:iam::{HUB}:role/GuardrailKeeper"), ORGANIZATION),
+        (format!("arn:aws:iam::{HUB}:root"), ORGANIZATION),
+    ] {
+        assert_eq!(asks(&arn, organization), Verdict::NotAllowed, "{arn} of {organization}");
+    }
+    let unsaid = assumes(Caller::Principal(person));
+    assert_eq!(verdict(&statements, &unsaid), Verdict::NotAllowed, "no organization is told");
+}
+
+#[test]
 fn only_our_rules_and_schedule_become_their_roles() {
     let mut given = given();
     let group = "arn:aws:scheduler:us-east-1:222222222222:schedule-group/guardrail-keeper";

@@ -39,6 +39,8 @@ const BY_SERVICES: &[(&str, &str, &str, &str)] = &[
     ("member", "kms:Decrypt", KEY, "as for the function"),
     ("member", "kms:DescribeKey", KEY, "as for the function"),
     ("member", "kms:GenerateDataKey", KEY, "as for the function"),
+    ("reader", "kms:Decrypt", GUARDRAIL_KEY, "as for the function"),
+    ("reader", "bedrock:ApplyGuardrail", ":guardrail-profile/", "as for the function"),
     (
         "function",
         "bedrock:ApplyGuardrail",
@@ -54,6 +56,8 @@ const BY_SERVICES: &[(&str, &str, &str, &str)] = &[
     ),
     ("member", "bedrock:UpdateGuardrail", ":guardrail-profile/", "as for the function"),
 ];
+
+const ROLES: [&str; 4] = ["function", "member", "owner", "reader"];
 
 /// One line of the file.
 #[derive(Clone, Debug)]
@@ -139,6 +143,7 @@ fn own_permissions(role: &str, copies: bool, owns: bool) -> Vec<Value> {
         "function" => statements("template.yaml", "FunctionRole", copies, owns),
         "member" => statements("deploy/member-role.yaml", "MemberRole", copies, owns),
         "owner" => statements("deploy/owner.yaml", "OwnerPolicy", copies, owns),
+        "reader" => statements("deploy/reader-role.yaml", "ReaderRole", copies, owns),
         other => panic!("{other} is no role"),
     };
     known.entry((role.to_owned(), copies, owns)).or_insert_with(read).clone()
@@ -163,6 +168,8 @@ fn statements(path: &str, resource: &str, copies: bool, owns: bool) -> Vec<Value
         ("HasGuardrailKeys", "true"),
         ("MakesLedger", "true"),
         ("HubOwnsGuardrails", condition(owns)),
+        ("OwnsGuardrails", condition(owns)),
+        ("MemberRoleName", "GuardrailKeeperMember"),
         ("CopiesGuardrails", condition(copies)),
         ("FindsGuardrails", condition(owns || copies)),
         ("EncryptsCopies", condition(copies)),
@@ -216,7 +223,7 @@ fn grants(role: &str, statements: &[Value]) -> Vec<Grant> {
 fn superfluous(permissions: &dyn Fn(&str, bool, bool) -> Vec<Value>) -> BTreeSet<Grant> {
     let calls = calls();
     let mut left = BTreeSet::new();
-    for role in ["function", "member", "owner"] {
+    for role in ROLES {
         let mut granted = BTreeSet::new();
         for (copies, owns) in [(false, false), (true, false), (false, true), (true, true)] {
             granted.extend(grants(role, &permissions(role, copies, owns)));
@@ -254,7 +261,7 @@ fn nothing_is_granted_that_nobody_needs() {
 #[test]
 fn every_single_action_would_be_missed() {
     let mut left_out = 0;
-    for role in ["function", "member", "owner"] {
+    for role in ROLES {
         let all = own_permissions(role, true, true);
         let actions: BTreeSet<String> = grants(role, &all).into_iter().map(|(_, action, _)| action).collect();
         for action in actions {
@@ -321,7 +328,13 @@ fn no_exception_is_left_over() {
 #[test]
 fn no_role_is_forgotten() {
     let mut roles = Vec::new();
-    for path in ["template.yaml", "deploy/member-role.yaml", "deploy/owner.yaml", "deploy/management.yaml"] {
+    for path in [
+        "template.yaml",
+        "deploy/member-role.yaml",
+        "deploy/owner.yaml",
+        "deploy/management.yaml",
+        "deploy/reader-role.yaml",
+    ] {
         let template = template::read(path);
         for (name, resource) in template["Resources"].as_object().unwrap() {
             let kind = resource["Type"].as_str().unwrap();
@@ -339,6 +352,7 @@ fn no_role_is_forgotten() {
             "deploy/member-role.yaml ForwarderRole",
             "deploy/member-role.yaml MemberRole",
             "deploy/owner.yaml OwnerPolicy",
+            "deploy/reader-role.yaml ReaderRole",
             "template.yaml FunctionRole",
             // By Scheduler: the same.
             "template.yaml SweepRole",

@@ -65,27 +65,28 @@ async fn one_region_without_the_guardrail_ends_nothing_and_is_not_known() {
     check(
         &ran,
         expect![[r#"
-        300000000001 (Workload/payments)
-          ap-southeast-2: corporate:2
-          eu-west-1: corporate:2
-          us-east-1: corporate:2: not known [not_found]: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
-        breaks   arn:aws:iam::300000000001:role/App
-                 in ap-southeast-2, eu-west-1: no policy of its own allows it
-        1 would lose access to models, 0 not known, 2 fine, of 4 roles and users (0 of services skipped)
+            300000000001 (Workload/payments)
+              ap-southeast-2: corporate:2
+              eu-west-1: corporate:2
+              us-east-1: corporate:2: not known [not_found]: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
+            breaks   arn:aws:iam::300000000001:role/App
+                     in ap-southeast-2, eu-west-1: no policy of its own allows it
+            1 would lose access to models, 0 not known, 2 fine, of 4 roles and users (0 of services skipped)
 
-        Add to the policies of those who would lose access, and to what bounds or denies where that is why:
-        {
-          "Action": "bedrock:ApplyGuardrail",
-          "Effect": "Allow",
-          "Resource": [
-            "arn:aws:bedrock:ap-southeast-2:222222222222:guardrail/apbase1a2b3c",
-            "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
-          ],
-          "Sid": "ApplyEnforcedGuardrail"
-        }
-        Not seen: resource control policies, session policies, VPC endpoint policies, models of your own.
-        exit 1
-    "#]],
+            Add this to the policies of those who would lose access, and to what bounds or
+            denies them where that is why:
+            {
+              "Action": "bedrock:ApplyGuardrail",
+              "Effect": "Allow",
+              "Resource": [
+                "arn:aws:bedrock:ap-southeast-2:222222222222:guardrail/apbase1a2b3c",
+                "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
+              ],
+              "Sid": "ApplyEnforcedGuardrail"
+            }
+            Not seen: resource control policies, session policies, VPC endpoint policies, models of your own.
+            exit 1
+        "#]],
     );
     assert_eq!(without.writes(), [""; 0]);
     // Where nobody would lose access in the other Regions, it isn't good still.
@@ -123,10 +124,16 @@ async fn an_account_that_cannot_be_read_stops_none_of_the_others() {
             unknown  999999999999: it is no member of this organization
             ! 300000000006 (abandoned) is suspended: no call can work there, so it is not looked into
 
-            6 accounts: 1 with somebody who would lose access, 2 not known, 1 fine, 1 in which nothing is to be enforced, 1 skipped (no call can work there)
+            6 accounts
+                  1 with somebody who would lose access
+                  2 not known
+                  1 fine
+                  1 in which nothing is to be enforced
+                  1 skipped (no call can work there)
             1 would lose access to models, 0 not known, 4 fine, of 7 roles and users (0 of services skipped)
 
-            Add to the policies of those who would lose access in 300000000001, and to what bounds or denies where that is why:
+            Add this to the policies of those who would lose access, and to what bounds or
+            denies them where that is why, in 300000000001:
             {
               "Action": "bedrock:ApplyGuardrail",
               "Effect": "Allow",
@@ -137,7 +144,7 @@ async fn an_account_that_cannot_be_read_stops_none_of_the_others() {
             }
             Not seen: resource control policies, session policies, VPC endpoint policies, models of your own.
             stderr: as account 111111111111, in us-east-1, at URL (AWS_ENDPOINT_URL)
-            stderr: → the role has to be in that account, and to trust these credentials: `--role NAME` takes another one (docs/deploy.md, Which credentials a command needs)
+            stderr: → the role has to be in that account, and to trust these credentials: `--role NAME` takes another one, such as that of deploy/reader-role.yaml (docs/deploy.md, Which credentials a command needs)
             exit 1
         "#]],
     );
@@ -227,10 +234,15 @@ async fn an_ou_and_the_whole_organization_are_gone_through() {
             fine     300000000003 (Workload/search): 1 of 2 roles and users invoke models, and may go on
             fine     300000000004 (Workload/support): 1 of 2 roles and users invoke models, and may go on
 
-            8 accounts: 1 with somebody who would lose access, 5 fine, 1 in which nothing is to be enforced, 1 skipped (no call can work there)
+            8 accounts
+                  1 with somebody who would lose access
+                  5 fine
+                  1 in which nothing is to be enforced
+                  1 skipped (no call can work there)
             1 would lose access to models, 0 not known, 8 fine, of 14 roles and users (0 of services skipped)
 
-            Add to the policies of those who would lose access in 300000000001, and to what bounds or denies where that is why:
+            Add this to the policies of those who would lose access, and to what bounds or
+            denies them where that is why, in 300000000001:
             {
               "Action": "bedrock:ApplyGuardrail",
               "Effect": "Allow",
@@ -251,30 +263,33 @@ async fn an_ou_and_the_whole_organization_are_gone_through() {
     check(
         &by_id,
         expect![[r#"
-        300000000001 (Workload/payments)
-          eu-west-1: corporate:2
-        breaks   arn:aws:iam::300000000001:role/App
-                 in eu-west-1: no policy of its own allows it
-        1 would lose access to models, 0 not known, 2 fine, of 4 roles and users (0 of services skipped)
-        fine     300000000002 (Workload/shipping): 2 of 3 roles and users invoke models, and may go on
-        fine     300000000003 (Workload/search): 1 of 2 roles and users invoke models, and may go on
-        fine     300000000004 (Workload/support): 1 of 2 roles and users invoke models, and may go on
+            300000000001 (Workload/payments)
+              eu-west-1: corporate:2
+            breaks   arn:aws:iam::300000000001:role/App
+                     in eu-west-1: no policy of its own allows it
+            1 would lose access to models, 0 not known, 2 fine, of 4 roles and users (0 of services skipped)
+            fine     300000000002 (Workload/shipping): 2 of 3 roles and users invoke models, and may go on
+            fine     300000000003 (Workload/search): 1 of 2 roles and users invoke models, and may go on
+            fine     300000000004 (Workload/support): 1 of 2 roles and users invoke models, and may go on
 
-        4 accounts: 1 with somebody who would lose access, 3 fine
-        1 would lose access to models, 0 not known, 6 fine, of 11 roles and users (0 of services skipped)
+            4 accounts
+                  1 with somebody who would lose access
+                  3 fine
+            1 would lose access to models, 0 not known, 6 fine, of 11 roles and users (0 of services skipped)
 
-        Add to the policies of those who would lose access in 300000000001, and to what bounds or denies where that is why:
-        {
-          "Action": "bedrock:ApplyGuardrail",
-          "Effect": "Allow",
-          "Resource": [
-            "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
-          ],
-          "Sid": "ApplyEnforcedGuardrail"
-        }
-        Not seen: resource control policies, session policies, VPC endpoint policies, models of your own.
-        exit 1
-    "#]],
+            Add this to the policies of those who would lose access, and to what bounds or
+            denies them where that is why, in 300000000001:
+            {
+              "Action": "bedrock:ApplyGuardrail",
+              "Effect": "Allow",
+              "Resource": [
+                "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c"
+              ],
+              "Sid": "ApplyEnforcedGuardrail"
+            }
+            Not seen: resource control policies, session policies, VPC endpoint policies, models of your own.
+            exit 1
+        "#]],
     );
     // An OU and an account in it are that account once; one elsewhere is looked into besides.
     let both = ["--ou", WORKLOAD, PAYMENTS, OWNER, "--role", ACCESS, "--output", "json"];
@@ -285,7 +300,9 @@ async fn an_ou_and_the_whole_organization_are_gone_through() {
     check(
         &ran,
         expect![[r#"
-            2 accounts: 1 in which nothing is to be enforced, 1 skipped (no call can work there)
+            2 accounts
+                  1 in which nothing is to be enforced
+                  1 skipped (no call can work there)
             exit 0
         "#]],
     );

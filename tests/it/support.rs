@@ -45,6 +45,8 @@ pub(crate) const ABANDONED: &str = "300000000006";
 pub(crate) const WORKLOAD: &str = "ou-exam-workload";
 pub(crate) const SANDBOX: &str = "ou-exam-sandbox1";
 pub(crate) const MEMBER_ROLE: &str = "GuardrailKeeperMember";
+/// The role of `deploy/reader-role.yaml`.
+pub(crate) const READER: &str = "GuardrailKeeperReader";
 pub(crate) const FUNCTION_ROLE: &str = "arn:aws:iam::111111111111:role/GuardrailKeeperFunction";
 pub(crate) const PARAMETER: &str = "/guardrail-keeper/baseline";
 pub(crate) const REGIONS: [&str; 3] = ["ap-southeast-2", "eu-west-1", "us-east-1"];

@@ -20,7 +20,7 @@ const KNOWN: &str = include_str!("calls.txt");
 
 /// A call of one of AWS's services.
 pub(crate) struct Call<'a> {
-    /// `function`, `member` or `owner`: whose permissions it needs.
+    /// `function`, `member` or `owner`: whose permissions it needs; or `reader`, by which people read.
     pub(crate) role: &'a str,
     /// The parameters of the stack that the situation asks for: `-`, or `copies` and `owns` with a plus.
     pub(crate) deployment: &'a str,
@@ -66,7 +66,8 @@ impl Call<'_> {
                 "ListEnforcedGuardrailsConfiguration"
                 | "PutEnforcedGuardrailConfiguration"
                 | "DeleteEnforcedGuardrailConfiguration"
-                | "CreateGuardrail",
+                | "CreateGuardrail"
+                | "ListFoundationModels",
             ) => (of("bedrock"), "*".to_owned()),
             ("bedrock", "ListGuardrails") if target.is_empty() => (of("bedrock"), "*".to_owned()),
             (
@@ -103,6 +104,23 @@ impl Call<'_> {
             ("dynamodb", "GetItem" | "BatchGetItem" | "Scan" | "PutItem") => {
                 (of("dynamodb"), "arn:aws:dynamodb:REGION:OWN:table/LEDGER".to_owned())
             }
+            ("iam", "ListRoles" | "ListUsers") | ("cloudtrail", "DescribeTrails") => {
+                (of(service), "*".to_owned())
+            }
+            // Of the keeper's own role; its name is a parameter.
+            ("iam", "GetRole") => (of("iam"), format!("arn:aws:iam::OWN:role/{target}")),
+            ("iam", "SimulatePrincipalPolicy") => {
+                let kind = if target.contains(":user/") { "user" } else { "role" };
+                (of("iam"), format!("arn:aws:iam::OWN:{kind}/ID"))
+            }
+            ("cloudtrail", "GetTrailStatus" | "GetEventSelectors") => {
+                let owner = target.split(':').nth(4).unwrap_or(self.account);
+                (of("cloudtrail"), format!("arn:aws:cloudtrail:REGION:{}:trail/ID", self.word(owner)))
+            }
+            ("events", "ListRules" | "ListTargetsByRule") => {
+                (of("events"), "arn:aws:events:REGION:OWN:rule/ID".to_owned())
+            }
+            ("account", "ListRegions") => (of("account"), "arn:aws:account::OWN:account".to_owned()),
             (service, operation) => panic!(
                 "{service}:{operation}: say in tests/permissions/record.rs which permission it needs, and grant it"
             ),

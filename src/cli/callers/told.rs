@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anstyle::Style;
 use serde_json::{Value, json};
 
 use super::Asked;
@@ -171,19 +172,17 @@ impl<'a> Telling<'a> {
             if untold < self.all {
                 output::print("");
             }
-            output::print(self.accounts());
+            self.print_accounts();
             if self.summary.principals.asked() > 0 {
                 output::print(counts(&self.summary.principals));
             }
         }
         for (statement, accounts) in &self.statements {
-            let place = match self.all {
-                1 => String::new(),
-                _ => format!(" in {}", some_of(accounts)),
-            };
-            output::print(format_args!(
-                "\nAdd to the policies of those who would lose access{place}, and to what bounds or denies where that is why:"
-            ));
+            output::print("\nAdd this to the policies of those who would lose access, and to what bounds or");
+            output::print(match self.all {
+                1 => "denies them where that is why:".to_owned(),
+                _ => format!("denies them where that is why, in {}:", some_of(accounts)),
+            });
             output::print(statement);
         }
         if self.summary.principals.asked() > 0 {
@@ -191,8 +190,8 @@ impl<'a> Telling<'a> {
         }
     }
 
-    /// `3 accounts: 1 with somebody who would lose access, 2 fine`.
-    fn accounts(&self) -> String {
+    /// Counts the accounts by how they stand.
+    fn print_accounts(&self) {
         let said = |standing| match standing {
             Standing::Breaks => "with somebody who would lose access",
             Standing::Unknown => "not known",
@@ -200,11 +199,10 @@ impl<'a> Telling<'a> {
             Standing::NothingWanted => "in which nothing is to be enforced",
             Standing::Off => "skipped (no call can work there)",
         };
-        let counts = self.summary.accounts.iter();
-        let counts: Vec<String> =
-            counts.map(|(standing, count)| format!("{count} {}", said(*standing))).collect();
-        let style = if self.summary.is_good() { ADDED } else { BROKEN };
-        format!("{} accounts: {}", self.summary.all(), paint(style, counts.join(", ")))
+        output::print(format_args!("{} accounts", self.summary.all()));
+        for (standing, count) in &self.summary.accounts {
+            output::print(format_args!("  {count:>5} {}", paint(style(*standing), said(*standing))));
+        }
     }
 }
 
@@ -232,6 +230,15 @@ fn some_of(accounts: &[AccountId]) -> String {
     match accounts.len() - named.len() {
         0 => named.join(", "),
         more => format!("{} and {more} more accounts", named.join(", ")),
+    }
+}
+
+fn style(standing: Standing) -> Style {
+    match standing {
+        Standing::Breaks => BROKEN,
+        Standing::Unknown => ALTERED,
+        Standing::Fine => ADDED,
+        Standing::NothingWanted | Standing::Off => QUIET,
     }
 }
 

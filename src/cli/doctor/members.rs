@@ -20,12 +20,12 @@ impl Doctor<'_> {
     pub(super) async fn members(&mut self, ground: &Ground, seen: &hub::Seen, bar: &Bar) {
         let own = self.own_account().clone();
         let others = || ground.accounts.iter().map(|account| &account.id).filter(|id| **id != own);
-        let looked_into: Vec<&AccountId> = match &self.arguments.role {
+        let looked_into: Vec<&AccountId> = match &self.arguments.reading.role {
             Some(_) => ground.accounts.iter().map(|account| &account.id).collect(),
             None => ground.accounts.iter().map(|account| &account.id).filter(|id| **id == own).collect(),
         };
         let count = others().count();
-        if self.arguments.role.is_none() && count > 0 {
+        if self.arguments.reading.role.is_none() && count > 0 {
             let findings = self.left_out(ground, count).await;
             self.findings.extend(findings);
         }
@@ -71,7 +71,7 @@ impl Doctor<'_> {
                     check,
                     Place::WHOLE,
                     text,
-                    "--role NAME looks into them, by a role that may be assumed from here; --no-members leaves them out",
+                    "--role NAME looks into them, by a role that these credentials may assume (deploy/reader-role.yaml makes one); --no-members leaves them out",
                 ),
             });
         }

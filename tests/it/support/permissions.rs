@@ -5,7 +5,7 @@ use std::thread;
 
 use simulator::Server;
 
-use super::{FUNCTION_ROLE, MEMBER_ROLE, OWNER};
+use super::{FUNCTION_ROLE, MEMBER_ROLE, OWNER, READER};
 
 #[path = "../../permissions/record.rs"]
 mod record;
@@ -34,8 +34,9 @@ impl Recorder {
         }
     }
 
-    /// Records what the function, and whom it became, asked for. The terminal's calls are somebody's own,
-    /// and so are those of a role that a test assumed.
+    /// Records what the function, and whom it became, asked for, and what people read by the role that is
+    /// there for it. The terminal's other calls are somebody's own, and so are those of a role that a test
+    /// assumed.
     pub(super) fn record(&self, server: &Server) {
         // One failure at a time.
         if thread::panicking() {
@@ -48,9 +49,14 @@ impl Recorder {
                 (role, account) if role == function && account == self.hub => "function",
                 (MEMBER_ROLE, OWNER) if by_the_function => "owner",
                 (MEMBER_ROLE, _) if by_the_function => "member",
+                (READER, _) => "reader",
                 _ => continue,
             };
-            let owns = role == "function" && self.hub == OWNER;
+            let owns = match role {
+                "function" => self.hub == OWNER,
+                "reader" => asked.account == OWNER,
+                _ => false,
+            };
             let deployment = match (self.copies.load(Ordering::Relaxed), owns) {
                 (false, false) => "-",
                 (true, false) => "copies",

@@ -1,0 +1,43 @@
+//! Accounts that others depend on: to offboard one takes more than a yes.
+
+use super::Offboarding;
+use crate::cli::asking::{self, Asking};
+use crate::cli::output;
+
+impl Offboarding<'_> {
+    /// Whether an account that others depend on is meant indeed: that takes more than a yes.
+    pub(super) async fn is_meant(&self, asking: Asking) -> anyhow::Result<bool> {
+        let account = self.account;
+        let hub = self.keeper.settings().own_roles.function.as_ref().map(|role| &role.account);
+        let mut meanings = Vec::new();
+        if *account == self.baseline.owner {
+            meanings.push(format!(
+                "{account} owns the guardrails: once it has left, no other account can apply them, and Bedrock calls \
+                 fail wherever they are enforced; name another owner in the baseline first"
+            ));
+        }
+        if *account == self.interrupts.or(self.keeper.management()).await? {
+            meanings.push(format!(
+                "{account} is the organization's management account, and that can't leave: it would be unguarded \
+                 and stay"
+            ));
+        }
+        if hub == Some(account) {
+            meanings.push(format!(
+                "the keeper runs in {account}: once it has left, nobody guards and repairs the other accounts"
+            ));
+        }
+        if meanings.is_empty() || self.arguments.confirm.as_ref() == Some(account) {
+            meanings.iter().for_each(output::warning);
+            return Ok(true);
+        }
+        meanings.iter().for_each(output::warning);
+        if asking.asks() && asking::typed(account.as_str(), &self.interrupts).await? {
+            return Ok(true);
+        }
+        output::note(format_args!(
+            "nothing was changed: if {account} is meant indeed, type its id, or give --confirm {account}"
+        ));
+        Ok(false)
+    }
+}
