@@ -40,6 +40,12 @@ impl Organization {
     ) -> Organization {
         Organization { id, management, accounts, unplaced: Unplaced::new(), complete: false }
     }
+
+    /// The accounts in such a state.
+    pub fn states(&self, counts: impl Fn(&AccountState) -> bool) -> BTreeMap<AccountId, AccountState> {
+        let accounts = self.accounts.values().filter(|account| counts(&account.state));
+        accounts.map(|account| (account.id.clone(), account.state.clone())).collect()
+    }
 }
 
 /// One account of the organization.

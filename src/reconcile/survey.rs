@@ -180,7 +180,7 @@ impl Keeper {
         let grounds = Grounds { own_roles: &self.settings.own_roles, ledger, now: self.clock.now() };
         let then = then.map(|then| plan(&then, &observed, &records, grounds));
         let mut plan = plan(&resolved, &observed, &records, grounds);
-        plan.skipped = inactive(&organization);
+        plan.skipped = organization.states(|state| !state.admits_work());
         plan.unplaced.clone_from(&organization.unplaced);
         plan.policies = policies;
         if let Some(then) = then {
@@ -217,7 +217,7 @@ impl Keeper {
         if no_grants {
             plan = plan.hold_grants();
         }
-        let mut plan = plan.spare(of_unknown_state(&organization)).restrict(baseline.mode);
+        let mut plan = plan.spare(organization.states(AccountState::is_unknown)).restrict(baseline.mode);
         if manner.part == Part::Account && !manner.owner_anew && plan.changes().any(Change::gives_up) {
             // It rests on what may be over by now.
             let anew = Manner { owner_anew: true, ..manner.clone() };
@@ -381,22 +381,4 @@ impl Keeper {
 fn has_moved(baseline: &Baseline, organization: &Organization, stood: &OrgPath, target: &Target) -> bool {
     let Some(account) = organization.accounts.get(&target.account) else { return false };
     baseline.assignment(&account.id, stood) != baseline.assignment(&account.id, &account.path)
-}
-
-/// Accounts in which no call can work.
-fn inactive(organization: &Organization) -> BTreeMap<AccountId, AccountState> {
-    states(organization, |state| !state.admits_work())
-}
-
-/// Accounts whose state nobody here knows.
-pub(super) fn of_unknown_state(organization: &Organization) -> BTreeMap<AccountId, AccountState> {
-    states(organization, AccountState::is_unknown)
-}
-
-fn states(
-    organization: &Organization,
-    counts: impl Fn(&AccountState) -> bool,
-) -> BTreeMap<AccountId, AccountState> {
-    let accounts = organization.accounts.values().filter(|account| counts(&account.state));
-    accounts.map(|account| (account.id.clone(), account.state.clone())).collect()
 }

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::owner::Needs;
-use super::survey::of_unknown_state;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, Mode};
 use crate::desired::{Desired, Wanted, desired};
@@ -18,7 +17,7 @@ use crate::ids::{AccountId, Target};
 use crate::ledger::LedgerError;
 use crate::limits::Extent;
 use crate::observed::{Observation, Observed, PolicySeen};
-use crate::organization::{Account, Organization};
+use crate::organization::{Account, AccountState, Organization};
 use crate::outcome::BrokenVersions;
 use crate::plan::{Decision, Grounds, Held, HoldReason, LedgerState, Sighting, plan};
 use crate::record::{AccountRecord, Record, Records, ReleasedUnusable};
@@ -102,7 +101,7 @@ impl Keeper {
         let resolved = resolve(desired, catalog, &baseline.organization);
         let grounds = Grounds { own_roles, ledger: LedgerState::Durable, now };
         let plan = plan(&resolved, &observed, &records, grounds);
-        let plan = plan.spare(of_unknown_state(&organization)).restrict(baseline.mode);
+        let plan = plan.spare(organization.states(AccountState::is_unknown)).restrict(baseline.mode);
         if baseline.mode == Mode::Audit {
             // It writes nothing; what it sees makes the next revision's count exact.
             return Ok(Extent::default());

@@ -431,7 +431,8 @@ fn every_standing_is_read_back_from_its_code() {
 #[test]
 fn what_stays_in_an_account_that_leaves_is_not_good() {
     let leaving = |seen: Option<LastSeen>| {
-        let checked = looked(State::LeftAlone, WORKLOAD, None).checked.map(|look| Checked { at: at(9000), ..look });
+        let checked =
+            looked(State::LeftAlone, WORKLOAD, None).checked.map(|look| Checked { at: at(9000), ..look });
         let record = Record { checked, seen, ..Record::default() };
         let account = AccountRecord { offboarding: Some(at(9500)), ..AccountRecord::default() };
         let judged = Judged { standing: Standing::LeftAlone, reason: None };

@@ -66,10 +66,13 @@ async fn the_deployed_keeper_tells_it_too() {
     stack.world.administrator_enforces(SHIPPING, EU, version(EU, "1"));
     stack.deliver(&stack.schedule()).await;
     let ledger = stack.world.keeper.ledger();
-    ledger.change_account(&SHIPPING.parse().unwrap(), |record| {
-        record.offboarding = Some(jiff::Timestamp::now());
-        Ok(())
-    }).await.unwrap();
+    ledger
+        .change_account(&SHIPPING.parse().unwrap(), |record| {
+            record.offboarding = Some(jiff::Timestamp::now());
+            Ok(())
+        })
+        .await
+        .unwrap();
     stack.deliver(&stack.schedule()).await;
     let ran = of(&stack.world).run(&["status"]).await;
     assert_eq!(ran.code, 1, "{ran}");
