@@ -452,5 +452,12 @@ fn what_stays_in_an_account_that_leaves_is_not_good() {
         None,
     ]
     .map(leaving);
-    expect![[""]].assert_eq(&told.concat());
+    expect![[r#"
+        held: the account is about to leave: base:1 stays enforced and uses a guardrail of account 222222222222: once this account has left, its Bedrock calls there may fail until its own administrator removes the enforcement
+        held: the account is about to leave: base:1 stays enforced and uses a guardrail of account 300000000099: once this account has left, its Bedrock calls there may fail until its own administrator removes the enforcement
+        left alone: 
+        left alone: 
+        unknown: the account is about to leave: what is enforced there could not be read: if it is another account's guardrail, the Bedrock calls there may fail once this account has left
+        unknown: the account is about to leave: what is enforced there could not be read: if it is another account's guardrail, the Bedrock calls there may fail once this account has left
+    "#]].assert_eq(&told.concat());
 }

@@ -426,7 +426,7 @@ async fn departed_and_leaving_accounts_are_told_apart() {
               1 in sync
         oldest look: under a minute ago, 300000000005/eu-west-1
         1 account not looked at: suspended
-        1 account about to leave: nothing is enforced there
+        1 account about to leave: nothing is wanted there
 
         left behind 300000000002/eu-west-1  under a minute ago: it is no member of the organization any more; what is enforced there may break its calls
         baseline 84c0f3cb2b5b1f13, mode sync

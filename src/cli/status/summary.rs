@@ -155,7 +155,7 @@ impl Summary {
         }
         if self.leaving > 0 {
             output::print(format_args!(
-                "{} about to leave: nothing is enforced there",
+                "{} about to leave: nothing is wanted there",
                 plural(self.leaving, "account")
             ));
         }
