@@ -50,3 +50,4 @@ mod terminal;
 mod triggering;
 mod unrecorded;
 mod unusable;
+mod ways_back;
