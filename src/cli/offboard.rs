@@ -35,6 +35,7 @@ Out of the organization an account may not apply the guardrail any more, and its
 it is still enforced. The account is marked in the ledger: from then on nothing is wanted there, whatever \
 the baseline says, until --cancel takes the mark away. What others enforce there is left alone.";
 
+/// Release what is ours in an account before it leaves, and keep it so
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {

@@ -32,6 +32,7 @@ within the limits, or once it is approved.
 Pushing an earlier file does not release what a later one enforced. Where the earlier file has no \
 assignment for an account, the account keeps what it has; `guardrail: none` releases it.";
 
+/// Put a baseline where the deployed keeper finds it: checked, planned, and after a question
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
