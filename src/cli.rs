@@ -81,6 +81,7 @@ struct Arguments {
     command: Command,
 }
 
+// A comment here would hide what the arguments of a command say of it at length.
 #[derive(Debug, Subcommand)]
 enum Command {
     /// See the main job done, start to end, against a simulated AWS in this process
@@ -89,23 +90,14 @@ enum Command {
     Check(check::Arguments),
     /// Show what would be done, and why not; writes nothing
     Plan(plan::Arguments),
-    /// Show what would be done, ask, and do it
     Apply(apply::Arguments),
-    /// Put a baseline where the deployed keeper finds it: checked, planned, and after a question
     Push(push::Arguments),
-    /// Let the present baseline change more than its limits allow
     Approve(approve::Arguments),
-    /// Show or change what is known of `placement: auto`
     Placement(placement::Arguments),
-    /// Say what the record knows of every target, and how old that is
     Status(status::Arguments),
-    /// Say why one target is as it is: what is wanted there and why, seen, recorded and decided
     Explain(explain::Arguments),
-    /// Check everything that the keeper needs, in the hub and in members, and say what to do
     Doctor(doctor::Arguments),
-    /// Find who in accounts invokes models and would lose that by an enforcement
     Callers(callers::Arguments),
-    /// Release what is ours in an account before it leaves, and keep it so
     Offboard(offboard::Arguments),
     /// Say what an event would make the keeper look at, and why
     Trigger(trigger::Arguments),

@@ -33,6 +33,7 @@ each other's way. --role then reads what the plan shows; it writes nothing.";
 /// The most accounts that a request names; more are asked for as all.
 const MOST_NAMED: usize = 500;
 
+/// Show what would be done, ask, and do it
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {

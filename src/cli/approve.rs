@@ -20,6 +20,8 @@ use crate::reconcile::{Ask, Asked, Keeper, Stopped};
 use crate::settings::BaselineSource;
 use crate::trigger::{Accounts, Regions};
 
+/// Let the present baseline change more than its limits allow
+///
 /// Puts the approval into the ledger, and asks the deployed keeper to act on it at once. Moves of
 /// accounts that were held because there were too many within a day are let go as well, and so are the
 /// release of what somebody else made and the keeper adopted, and releases of guardrails that can't be used

@@ -43,6 +43,7 @@ credentials may assume in the accounts, and in the one that owns the guardrails.
 
 Ends with 0 if nobody would lose access, with 1 if somebody would or it isn't known.";
 
+/// Find who in accounts invokes models and would lose that by an enforcement
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {

@@ -40,6 +40,7 @@ management account; or those of --account.
 
 Ends with 0 only where everything could be told and nothing is wrong, with 1 otherwise.";
 
+/// Check everything that the keeper needs, in the hub and in members, and say what to do
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {

@@ -21,6 +21,8 @@ use crate::settings::BaselineSource;
 use crate::status::{Criteria, Judged, Standing, Subject, judge};
 use crate::trigger::{Accounts, Regions, Scope};
 
+/// Say why one target is as it is: what is wanted there and why, seen, recorded and decided
+///
 /// Looks at the target as it is now, and writes nothing.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

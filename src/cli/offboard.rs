@@ -37,6 +37,7 @@ it is still enforced. The account is marked in the ledger: from then on nothing 
 the baseline says, until --cancel takes the mark away. What others enforce there is left alone, and told \
 where it uses a guardrail of another account: its calls fail there, too, once it has left.";
 
+/// Release what is ours in an account before it leaves, and keep it so
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {

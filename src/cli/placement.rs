@@ -25,6 +25,7 @@ records the answer with its evidence. Without a subcommand the answer is shown.
 A change of the answer moves no target that is guarded: `placement: central` and `placement: copy` in \
 the baseline do that.";
 
+/// Show or change what is known of `placement: auto`
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {

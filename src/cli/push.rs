@@ -29,9 +29,10 @@ The destination is the SSM parameter of KEEPER_BASELINE (or --baseline ssm:NAME)
 hears of the change by itself, counts what it would replace and release, and acts on it where that is \
 within the limits, or once it is approved.
 
-An earlier file brings back what it says. What only the newer one enforced stays where the earlier one \
-says nothing: `guardrail: none` releases it.";
+Pushing an earlier file does not release what a later one enforced. Where the earlier file has no \
+assignment for an account, the account keeps what it has; `guardrail: none` releases it.";
 
+/// Put a baseline where the deployed keeper finds it: checked, planned, and after a question
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {

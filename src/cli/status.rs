@@ -42,6 +42,7 @@ is read part by part: besides one part, the list of the organization's accounts 
 what isn't good as much as is listed. \
 No other account is asked, so that --role changes nothing here.";
 
+/// Say what the record knows of every target, and how old that is
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {

@@ -135,7 +135,9 @@ impl Keeper {
             warnings.extend(placing.trouble.clone());
             ledger_trouble.clone_from(&placing.trouble);
         }
-        let also = leftovers.keys().map(|resource| resource.region().clone()).collect();
+        // A grant is taken back once a sweep saw that nobody uses it, in a Region that the baseline dropped as well.
+        let looked_for = if matches!(manner.part, Part::Account) { &grants } else { &leftovers };
+        let also = looked_for.keys().map(|resource| resource.region().clone()).collect();
         let mut desired = desired(&settled, &organization, &records, &scope.regions, &also);
         release_leaving(&mut desired, &offboarding);
         let needs = match manner.part {

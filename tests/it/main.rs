@@ -53,3 +53,4 @@ mod triggering;
 mod unplaced;
 mod unrecorded;
 mod unusable;
+mod ways_back;

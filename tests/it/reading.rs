@@ -30,7 +30,8 @@ fn reader(trusted: &str) -> Role {
     }
 }
 
-fn with_readers(setup: Setup, hub: &'static str) -> Setup {
+/// With a role in every account but the hub that people of the hub may read by.
+pub(crate) fn with_readers(setup: Setup, hub: &'static str) -> Setup {
     setup.world(move |world| {
         for account in world.accounts.iter_mut().filter(|account| account.id != hub) {
             account.roles.push(reader(hub));

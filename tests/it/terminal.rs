@@ -207,3 +207,30 @@ async fn a_parameter_or_a_table_that_is_not_there_is_told_with_the_place() {
     "#]],
     );
 }
+
+/// What a command says of itself at length is shown, and its first line stands in the list of commands.
+#[tokio::test]
+async fn help_says_all_that_a_command_has_to_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = Guardrailctl::alone(folder.path()).run(&["--help"]).await;
+    for (command, first, last) in [
+        ("apply", "Show what would be done, ask, and do it", "it writes nothing."),
+        ("callers", "Find who in accounts invokes models", "or it isn't known."),
+        ("doctor", "Check everything that the keeper needs", "with 1 otherwise."),
+        ("offboard", "Release what is ours in an account", "there is left alone."),
+        (
+            "approve",
+            "Let the present baseline change more than its limits allow",
+            "as far as they were found by now.",
+        ),
+        ("explain", "Say why one target is as it is", "writes nothing."),
+        ("placement", "Show or change what is known", "do that."),
+        ("push", "Put a baseline where the deployed keeper finds it", "releases it."),
+        ("status", "Say what the record knows of every target", "changes nothing here."),
+    ] {
+        let ran = Guardrailctl::alone(folder.path()).run(&[command, "--help"]).await;
+        let words = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.starts_with(first) && words.contains(&format!("{last} Usage:")), "{command} {ran}");
+        assert!(whole.out.contains(&format!("{command:<10} {first}")), "{command} {whole}");
+    }
+}
