@@ -204,6 +204,12 @@ impl Wants {
         }
     }
 
+    /// Whether it names an account that is none of these. Every OU that it names has an account always.
+    pub(crate) fn names_nobody(&self, setting: &Setting, members: &BTreeMap<String, String>) -> bool {
+        let missing = |number: usize| !members.contains_key(&setting.member(number));
+        (self.first_member != Given::Unsaid && missing(0)) || (self.excludes && missing(1))
+    }
+
     pub(crate) fn names(&self, setting: &Setting, region: &str) -> bool {
         setting.regions().iter().zip(&self.regions).any(|(name, on)| *on && *name == region)
     }

@@ -11,8 +11,8 @@ use guardrail_keeper::reconcile::Keeper;
 use guardrail_keeper::settings::{Purpose, Settings};
 use jiff::Timestamp;
 use simulator::{
-    AccountEntry, Answer, Defaults, EmptyList, ListModels, OnOff, OptStatus, Options, OtherOwners, Presence,
-    PutOverExisting, Server, Switches, UpdatedBy, World,
+    AccountEntry, AccountState, Answer, Defaults, EmptyList, ListModels, OnOff, OptStatus, Options,
+    OtherOwners, Presence, PutOverExisting, Server, Switches, UpdatedBy, World,
 };
 
 use crate::baseline::{Existing, Placement};
@@ -200,6 +200,11 @@ impl Setting {
         for number in 0..self.members {
             let parent = if number == 2 { SANDBOX } else { WORKLOAD };
             world.accounts.push(account(self.member(number), &format!("member {number}"), parent));
+        }
+        // Each OU that a baseline names has an account, whoever moves.
+        for (id, parent) in [("300000000098", WORKLOAD), ("300000000099", SANDBOX)] {
+            let closing = account(id.to_owned(), "being closed", parent);
+            world.accounts.push(AccountEntry { state: AccountState::Suspended, ..closing });
         }
         world.guardrails.retain(|guardrail| self.regions().contains(&guardrail.region.as_str()));
         for guardrail in &mut world.guardrails {

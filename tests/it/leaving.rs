@@ -34,16 +34,21 @@ async fn world() -> World {
 async fn what_others_enforce_by_a_guardrail_of_the_organization_is_told() {
     let world = world().await;
     let ran = of(&world).run(&["offboard", SHIPPING, "--yes"]).await;
-    check(&ran, expect![[r#"
+    check(
+        &ran,
+        expect![[r#"
         nothing in 300000000002 is recorded as ours; what bears our name is released
         300000000002/eu-west-1 left alone, because it isn't ours: eubase1a2b3c:1 stays enforced and uses a guardrail of account 222222222222: once this account has left, its Bedrock calls there may fail until its own administrator removes the enforcement
         stderr: warning: 300000000002/eu-west-1 may lose its Bedrock calls: left alone, because it isn't ours: eubase1a2b3c:1 stays enforced and uses a guardrail of account 222222222222: once this account has left, its Bedrock calls there may fail until its own administrator removes the enforcement
         exit 1
-    "#]]);
+    "#]],
+    );
     // Status goes on saying so, until somebody removes it.
     drop(world.sweep().await);
     let ran = of(&world).run(&["status", "--account", SHIPPING]).await;
-    check(&ran, expect![[r#"
+    check(
+        &ran,
+        expect![[r#"
         1 target
               1 held
         oldest look: under a minute ago, 300000000002/eu-west-1
@@ -52,7 +57,8 @@ async fn what_others_enforce_by_a_guardrail_of_the_organization_is_told() {
         held        300000000002/eu-west-1 (Workload/shipping)  under a minute ago: the account is about to leave: eubase1a2b3c:1 stays enforced and uses a guardrail of account 222222222222: once this account has left, its Bedrock calls there may fail until its own administrator removes the enforcement
         baseline f1ebff14f399474b, mode sync
         exit 1
-    "#]]);
+    "#]],
+    );
     let ran = of(&world).run(&["explain", SHIPPING, EU]).await;
     assert!(ran.out.contains("status    held: the account is about to leave: "), "{ran}");
     world.administrator_releases(SHIPPING, EU);
@@ -71,7 +77,9 @@ async fn what_cannot_be_read_is_told() {
     assert_eq!(ran.code, 1, "{ran}");
     drop(world.sweep().await);
     let ran = of(&world).run(&["status", "--account", SHIPPING]).await;
-    check(&ran, expect![[r#"
+    check(
+        &ran,
+        expect![[r#"
         1 target
               1 unknown
         oldest look: under a minute ago, 300000000002/eu-west-1
@@ -80,7 +88,8 @@ async fn what_cannot_be_read_is_told() {
         unknown     300000000002/eu-west-1 (Workload/shipping)  under a minute ago: the account is about to leave: what is enforced there could not be read: if it is another account's guardrail, the Bedrock calls there may fail once this account has left
         baseline f1ebff14f399474b, mode sync
         exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -120,7 +129,9 @@ async fn an_account_that_others_depend_on_takes_more_than_a_yes() {
         let record = world.keeper.ledger().account(&account.parse().unwrap()).await.unwrap();
         assert!(record.offboarding.is_some());
     }
-    check(&told, expect![[r#"
+    check(
+        &told,
+        expect![[r#"
         $ offboard 222222222222 --yes
         stderr: warning: 222222222222 owns the guardrails: once it has left, no other account can apply them, and Bedrock calls fail wherever they are enforced; name another owner in the baseline first
         stderr: nothing was changed: if 222222222222 is meant indeed, type its id, or give --confirm 222222222222
@@ -129,5 +140,6 @@ async fn an_account_that_others_depend_on_takes_more_than_a_yes() {
         stderr: warning: 111111111111 is the organization's management account, and that can't leave: it would be unguarded and stay
         stderr: nothing was changed: if 111111111111 is meant indeed, type its id, or give --confirm 111111111111
         exit 2
-    "#]]);
+    "#]],
+    );
 }

@@ -151,6 +151,14 @@ impl Judge {
         }
     }
 
+    /// Whether the present baseline named an account that was no member at some time since it was published. Then
+    /// it may be waiting for a person's approval, and nothing but repairs is done under it.
+    pub(crate) fn may_wait_for_a_person(&self) -> bool {
+        let Some(Published { at, wants, .. }) = self.baselines.last() else { return false };
+        let from = self.places.iter().rposition(|(since, _)| since <= at).unwrap_or(0);
+        self.places[from..].iter().any(|(_, members)| wants.names_nobody(&self.setting, members))
+    }
+
     /// A task is handed to an invocation.
     pub(crate) fn begin(&mut self, group: &str, task: &Value) -> Result<(), Violation> {
         let busy = self.contexts.get(group).is_some_and(|context| !context.ended);

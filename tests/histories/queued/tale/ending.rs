@@ -39,7 +39,12 @@ impl Tale<'_> {
         let mut dice = Dice::new(self.setting.seed);
         self.settle(&mut dice).await?;
         self.bury()?;
-        if heard && self.figures.dead_letters == 0 {
+        let waits = lock(&self.judge).may_wait_for_a_person();
+        if waits {
+            self.say("     the baseline named an account that wasn't there, and is approved".to_owned());
+            self.approve().await.unwrap_or_else(|stopped| panic!("{stopped}"));
+        }
+        if heard && self.figures.dead_letters == 0 && !waits {
             self.say("     as wanted, without a sweep".to_owned());
             if let Err(Violation { what, .. }) = self.check_guarded(false) {
                 return broken(Invariant::NeedsTheSweep, what);
