@@ -202,7 +202,7 @@ impl Setting {
             world.accounts.push(account(self.member(number), &format!("member {number}"), parent));
         }
         // Each OU that a baseline names has an account, whoever moves.
-        for (id, parent) in [("300000000098", WORKLOAD), ("300000000099", SANDBOX)] {
+        for (id, parent) in [("900000000098", WORKLOAD), ("900000000099", SANDBOX)] {
             let closing = account(id.to_owned(), "being closed", parent);
             world.accounts.push(AccountEntry { state: AccountState::Suspended, ..closing });
         }
