@@ -159,11 +159,11 @@ async fn nothing_is_taken_away_in_an_account_in_an_unknown_state() {
     check(
         &ran,
         expect![[r#"
-        300000000001/eu-west-1 release eubase1a2b3c:2
-        300000000001/eu-west-1 not released: eubase1a2b3c:2: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
-        stderr: warning: 300000000001/eu-west-1: once the account is gone, its Bedrock calls there may fail: not released: eubase1a2b3c:2: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
-        exit 1
-    "#]],
+            300000000001/eu-west-1 release eubase1a2b3c:2
+            300000000001/eu-west-1 not released: eubase1a2b3c:2: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
+            stderr: warning: 300000000001/eu-west-1 may lose its Bedrock calls: not released: eubase1a2b3c:2: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
+            exit 1
+        "#]],
     );
     world.server.with(|model| model.tell_state(PAYMENTS, None));
     world.server.clear_calls();

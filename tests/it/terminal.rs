@@ -217,7 +217,7 @@ async fn help_says_all_that_a_command_has_to_say() {
         ("apply", "Show what would be done, ask, and do it", "it writes nothing."),
         ("callers", "Find who in accounts invokes models", "or it isn't known."),
         ("doctor", "Check everything that the keeper needs", "with 1 otherwise."),
-        ("offboard", "Release what is ours in an account", "there is left alone."),
+        ("offboard", "Release what is ours in an account", "once it has left."),
         (
             "approve",
             "Let the present baseline change more than its limits allow",
