@@ -23,11 +23,11 @@ impl NamedIds {
     /// Every id that this baseline names.
     pub fn of(baseline: &Baseline) -> NamedIds {
         let places = &baseline.places;
-        let targets = places.targets.iter().map(|(target, _)| match target {
+        let targets = places.targets.keys().map(|target| match target {
             AssignmentTarget::Account(account) => account.to_string(),
             AssignmentTarget::Parent(parent) => parent.to_string(),
         });
-        let excluded = places.exclude.iter().map(|(account, _)| account.to_string());
+        let excluded = places.exclude.keys().map(ToString::to_string);
         NamedIds(targets.chain(excluded).chain([baseline.owner.to_string()]).collect())
     }
 

@@ -141,9 +141,9 @@ fn a_revision_that_names_nobody_is_approved_by_a_person_alone() {
     let counted = Rollout::new(revision()).count(extent(0, 0), limits(2), nobody.clone());
     assert!(!counted.approved);
     let change = enforce(1, false);
-    let held = plan(&[change.clone()]).limit(&counted, limits(2), &Records::new());
+    let held = plan(std::slice::from_ref(&change)).limit(&counted, limits(2), &Records::new());
     assert_eq!((left(&held), reasons(&held)), (BTreeSet::new(), ["not_approved".to_owned()].into()));
-    let held = plan(&[change.clone()]).limit_part(&counted, &Records::new());
+    let held = plan(std::slice::from_ref(&change)).limit_part(&counted, &Records::new());
     assert_eq!(left(&held), BTreeSet::new());
     let approved = counted.approve();
     assert_eq!(left(&plan(&[change]).limit(&approved, limits(2), &Records::new())), BTreeSet::from([1]));
