@@ -63,6 +63,10 @@ pub(crate) enum Invariant {
     FailedForNothing,
     /// The queues become empty.
     LeftInQueues,
+    /// Nothing is called good by `status` that isn't.
+    CalledGood,
+    /// No enforcement is written before it is recorded that it will be.
+    WroteUnrecorded,
     /// At the end, everybody is guarded.
     Unguarded,
     /// At the end, nothing is left to be written.
@@ -89,7 +93,7 @@ pub(crate) fn broken<T>(invariant: Invariant, what: impl Into<String>) -> Result
 /// What an enforcement says, in one form.
 pub(crate) type Signature = (String, String, [bool; 2], Vec<String>, Vec<String>);
 
-fn signature(seen: &EnforcedConfiguration) -> Signature {
+pub(crate) fn signature(seen: &EnforcedConfiguration) -> Signature {
     let (mut include, mut exclude) = match &seen.model_enforcement {
         None => (vec!["ALL".to_owned()], Vec::new()),
         Some(models) => (models.included_models.clone(), models.excluded_models.clone()),

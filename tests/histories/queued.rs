@@ -68,6 +68,7 @@ const LEAST: Least = Least {
     copies: 80,
     guarded: 90,
     unswept: 13,
+    called_good: 1,
     most_excused_percent: 10,
 };
 

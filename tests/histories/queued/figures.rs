@@ -39,6 +39,8 @@ pub(crate) struct Figures {
     /// Writes that were judged, and those that only meddling explains.
     pub(crate) judged: usize,
     pub(crate) excused: usize,
+    /// Targets that `status` called good while the record knew all that matters.
+    pub(crate) called_good: usize,
 }
 
 /// What the test command's histories must have had at least.
@@ -68,6 +70,7 @@ pub(crate) struct Least {
     pub(crate) copies: usize,
     pub(crate) guarded: usize,
     pub(crate) unswept: usize,
+    pub(crate) called_good: usize,
     /// At most so many of a hundred writes may be excused by meddling.
     pub(crate) most_excused_percent: usize,
 }
@@ -120,6 +123,7 @@ impl Figures {
             ("copies", deeds.copies, least.copies),
             ("guarded", self.plain.guarded, least.guarded),
             ("right without a sweep", self.unswept, least.unswept),
+            ("called good by status", self.called_good, least.called_good),
         ];
         for (_, kind) in BREAK_MIX {
             let set = self.breaks.get(&kind).copied().unwrap_or(0);
@@ -161,6 +165,7 @@ impl Figures {
             hidden_ledgers,
             judged,
             excused,
+            called_good,
         } = other;
         self.plain.add(plain);
         self.unswept += unswept;
@@ -182,6 +187,7 @@ impl Figures {
         self.hidden_ledgers += hidden_ledgers;
         self.judged += judged;
         self.excused += excused;
+        self.called_good += called_good;
         for (kind, count) in breaks {
             *self.breaks.entry(kind).or_default() += count;
         }
@@ -218,8 +224,8 @@ impl fmt::Display for Figures {
         writeln!(f, "errors answered: {:?}", self.plain.errors)?;
         writeln!(
             f,
-            "{} writes judged, {} of them by what was so before somebody meddled; {:?}",
-            self.judged, self.excused, self.plain.deeds
+            "{} writes judged, {} of them by what was so before somebody meddled; status called {} targets good that are; {:?}",
+            self.judged, self.excused, self.called_good, self.plain.deeds
         )?;
         write!(
             f,

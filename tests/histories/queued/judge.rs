@@ -64,6 +64,7 @@ struct Context {
     /// once: what is approved a moment later may come too late for its write, which then is one of the moment before.
     kept: BTreeSet<(&'static str, Revision)>,
     ended: bool,
+    ended_at: Option<Timestamp>,
     /// It never came to its end: a call that it had sent may still be carried out.
     killed: bool,
 }
@@ -79,6 +80,8 @@ pub(crate) struct Judge {
     places: Vec<(Timestamp, BTreeMap<String, String>)>,
     /// When somebody meddled, with whatever.
     meddled: Option<Timestamp>,
+    /// When somebody changed what no record tells of: anything but where an account stands.
+    pub(crate) tampered: Option<Timestamp>,
     /// When the owner's guardrails changed last by somebody else's hand, and when the owner's task began that
     /// looked at each Region last.
     owner_changed: Option<Timestamp>,
@@ -108,6 +111,7 @@ impl Judge {
             baselines: Vec::new(),
             places: Vec::new(),
             meddled: None,
+            tampered: None,
             owner_changed: None,
             owner_looked: BTreeMap::new(),
             worlds: Vec::new(),
@@ -131,6 +135,12 @@ impl Judge {
 
     /// Somebody else changed the world, by whatever means.
     pub(crate) fn meddled(&mut self, model: &mut Model, owner: bool) {
+        self.tampered = Some(Timestamp::now());
+        self.moved(model, owner);
+    }
+
+    /// As [`Judge::meddled`], where nothing changed but who stands where.
+    pub(crate) fn moved(&mut self, model: &mut Model, owner: bool) {
         let now = Timestamp::now();
         self.meddled = Some(now);
         if owner {
@@ -159,6 +169,20 @@ impl Judge {
         self.places[from..].iter().any(|(_, members)| wants.names_nobody(&self.setting, members))
     }
 
+    /// Whether the last look at an account can know all that matters there: it was begun after whatever somebody
+    /// changed besides moving accounts, and, where the owner's guardrails were changed, after a look at them.
+    pub(crate) fn may_know_all(&self, place: &Place) -> bool {
+        let ended = |group: &str| self.contexts.get(group).filter(|context| context.ended && !context.killed);
+        let after =
+            |context: &Context, at: Option<Timestamp>| at.is_none_or(|at| at < self.worlds[context.began].0);
+        let Some(look) = ended(&place.account).filter(|look| after(look, self.tampered)) else {
+            return false;
+        };
+        self.owner_changed.is_none()
+            || ended(&format!("owner.{}", place.region))
+                .is_some_and(|owner| after(owner, self.owner_changed) && after(look, owner.ended_at))
+    }
+
     /// A task is handed to an invocation.
     pub(crate) fn begin(&mut self, group: &str, task: &Value) -> Result<(), Violation> {
         let busy = self.contexts.get(group).is_some_and(|context| !context.ended);
@@ -182,6 +206,7 @@ impl Judge {
             proven: BTreeSet::new(),
             kept: BTreeSet::new(),
             ended: false,
+            ended_at: None,
             killed: false,
         };
         self.contexts.insert(group.to_owned(), context);
@@ -207,6 +232,7 @@ impl Judge {
         self.note_kept();
         let Some(mut context) = self.contexts.remove(group) else { return Ok(()) };
         (context.ended, context.killed) = (true, killed);
+        context.ended_at = Some(Timestamp::now());
         if let (Some(region), false) = (group.strip_prefix("owner."), killed) {
             self.owner_looked.insert(region.to_owned(), self.worlds[context.began].0);
         }
@@ -313,6 +339,7 @@ impl Judge {
                 run.wants = wants;
                 match run.check_calls(model, &self.book) {
                     Ok(deeds) => {
+                        self.expect_recorded(&before, &after)?;
                         self.deeds.push(deeds);
                         self.excused += usize::from(relaxed);
                         return Ok(());
@@ -324,6 +351,24 @@ impl Judge {
             }
         }
         first.map_or(Ok(()), Err)
+    }
+
+    /// What is written to an enforcement is recorded before. Nobody could tell later whose it is, and an account
+    /// that is about to leave would be guarded by whoever can't read that it is.
+    fn expect_recorded(&self, before: &Snapshot, after: &Snapshot) -> Result<(), Violation> {
+        let places: BTreeSet<&Place> = before.enforced.keys().chain(after.enforced.keys()).collect();
+        let changed = |place: &&Place| before.enforced.get(*place) != after.enforced.get(*place);
+        for place in places.into_iter().filter(changed) {
+            let records = self.records(&place.account);
+            let begun = records
+                .iter()
+                .any(|(target, record)| target.region.as_str() == place.region && record.intent.is_some());
+            if !begun {
+                let what = format!("{place} was written, and the record didn't know that it would be");
+                return Err(Violation { invariant: Invariant::WroteUnrecorded, what });
+            }
+        }
+        Ok(())
     }
 
     /// The world as the invocation knew it when it wrote: what it could not know of nobody holds against it.
@@ -497,14 +542,15 @@ impl Judge {
         Ok(())
     }
 
-    fn records(&self, account: &str) -> Records {
+    /// What the ledger has of an account.
+    pub(crate) fn account_record(&self, account: &str) -> AccountRecord {
         let record = self.store.document(&format!("account#{account}"));
-        let record: Option<AccountRecord> = record.and_then(|record| serde_json::from_value(record).ok());
-        let account: Option<AccountId> = account.parse().ok();
-        match (account, record) {
-            (Some(account), Some(record)) => record.records(&account),
-            _ => Records::new(),
-        }
+        record.and_then(|record| serde_json::from_value(record).ok()).unwrap_or_default()
+    }
+
+    fn records(&self, account: &str) -> Records {
+        let id: Option<AccountId> = account.parse().ok();
+        id.map(|id| self.account_record(account).records(&id)).unwrap_or_default()
     }
 
     pub(crate) fn all_records(&self) -> Records {

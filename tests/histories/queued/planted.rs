@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use simulator::{Answer, Model};
+use simulator::{Answer, Enforce, Model};
 
 use super::step::Manner;
 use crate::baseline::{Existing, GUARDRAIL, Mode, Placement, Wanted, Wants};
 use crate::check::{Book, Invariant};
-use crate::model::{Place, is_keepers, statements};
+use crate::model::{Place, can_apply, is_keepers, statements};
 use crate::planted::Plant as Direct;
 use crate::setting::{MEMBER_ROLE, Setting};
 
@@ -31,13 +31,17 @@ pub(crate) enum Plant {
     ReleasesWithoutASecondLook,
     /// A grant is taken back though somebody couldn't be read who enforces the guardrail.
     IgnoresTheUnreadable,
+    /// `status` goes by what the last look was called, whatever is wanted by now.
+    GoesByTheWord,
+    /// An enforcement is written of which the record knows nothing.
+    WritesUnrecorded,
     /// A bug of the direct form.
     Direct(Direct),
 }
 
 impl Plant {
     /// Each with what has to notice it; several, where it depends on the history which is first.
-    pub(crate) const ALL: [(Plant, &[Invariant]); 13] = [
+    pub(crate) const ALL: [(Plant, &[Invariant]); 15] = [
         (Plant::SwallowsFailures, &[Invariant::NeedsTheSweep]),
         // It lets go of the account's group as well.
         (Plant::AcknowledgesFirst, &[Invariant::OutOfTurn, Invariant::NeedsTheSweep]),
@@ -47,11 +51,14 @@ impl Plant {
         (Plant::BelievesOldPlacements, &[Invariant::EnforcedUnwanted, Invariant::ReleasedNotOurs]),
         (Plant::ReleasesWithoutASecondLook, &[Invariant::ReleasedNotOurs]),
         (Plant::IgnoresTheUnreadable, &[Invariant::NarrowedUnderEnforcement]),
+        (Plant::GoesByTheWord, &[Invariant::CalledGood]),
+        (Plant::WritesUnrecorded, &[Invariant::WroteUnrecorded]),
         (Plant::Direct(Direct::SkipsTheProbe), &[Invariant::EnforcedUnusable]),
         (Plant::Direct(Direct::DropsForeignStatements), &[Invariant::ForeignStatementLost]),
         (Plant::Direct(Direct::ReplacesForeign), &[Invariant::ForeignReplaced]),
         (Plant::Direct(Direct::EnforcesAnotherVersion), &[Invariant::EnforcedUnwanted]),
-        (Plant::Direct(Direct::WritesInAudit), &[Invariant::WroteAgainstMode]),
+        // An earlier baseline may have allowed it; the record knows nothing of it in any case.
+        (Plant::Direct(Direct::WritesInAudit), &[Invariant::WroteAgainstMode, Invariant::WroteUnrecorded]),
     ];
 
     /// Whether a history in this setting can show it: what a sweep makes up for, only one without a second sweep,
@@ -119,6 +126,7 @@ impl Plant {
                 Direct::DropsForeignStatements.act(setting, wants, book, model, &mut Vec::new(), &mut None);
                 true
             }
+            Plant::WritesUnrecorded => enforce(setting, wants, model, group),
             Plant::ReleasesWithoutASecondLook => release(setting, wants, book, model, group),
             Plant::IgnoresTheUnreadable => withdraw(setting, wants, model, group),
             _ => false,
@@ -140,6 +148,28 @@ fn believe(record: &mut Value, placements: &mut BTreeMap<String, Value>) {
     let first = placements.entry(account).or_insert(path).clone();
     task["placement"]["account"]["path"] = first;
     record["body"] = task.to_string().into();
+}
+
+/// Enforces what is wanted and can be applied, where nothing is enforced.
+fn enforce(setting: &Setting, wants: &Wants, model: &mut Model, account: &str) -> bool {
+    for region in setting.regions() {
+        let place = Place { account: account.to_owned(), region: (*region).to_owned() };
+        let Some(arn) = model.guardrail_arn(&setting.owner(), region, GUARDRAIL).map(str::to_owned) else {
+            continue;
+        };
+        let version = wants.version.to_string();
+        let wanted = wants.of(setting, model, &place) == Wanted::Guardrail
+            && wants.placement == Placement::Central
+            && wants.mode != Mode::Audit;
+        if wanted
+            && model.enforcement(account, region).is_none()
+            && can_apply(model, setting, &place, &arn, &version)
+        {
+            let role = format!("arn:aws:iam::{account}:role/{MEMBER_ROLE}");
+            return model.put_enforcement_as(&role, account, region, Enforce::new(&arn, &version)).is_ok();
+        }
+    }
+    false
 }
 
 /// Releases what is the keeper's where it is wanted.

@@ -5,6 +5,7 @@
 //! goes on. So the same seed tells the same history, but for what a busy machine adds where a call hangs.
 
 mod ending;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -212,6 +213,7 @@ impl Tale<'_> {
         for (number, step) in steps.iter().enumerate() {
             self.say(format!("{number:3}  {step}"));
             self.step(step).await?;
+            self.check_status()?;
             self.figures.plain.steps += 1;
         }
         self.end().await?;
@@ -323,7 +325,11 @@ impl Tale<'_> {
         let (setting, wants, made) = (self.setting, &self.wants, &mut self.made);
         self.server.with(|model| {
             Stage { setting, wants, model, made }.meddle(meddling);
-            lock(&self.judge).meddled(model, owner);
+            let mut judge = lock(&self.judge);
+            match meddling {
+                Meddling::Move { .. } => judge.moved(model, owner),
+                _ => judge.meddled(model, owner),
+            }
         });
     }
 

@@ -44,13 +44,17 @@ impl Court {
 
     /// An invocation writes into the ledger which baseline is approved.
     fn approve(&mut self, wants: &Wants) {
-        let document = json!({ "text": wants.text(&self.setting), "at": Timestamp::now() }).to_string();
-        let item = json!({ "key": { "S": APPROVED }, "document": { "S": document } });
+        self.records(APPROVED, &json!({ "text": wants.text(&self.setting), "at": Timestamp::now() }));
+    }
+
+    /// An invocation writes a document into the ledger.
+    fn records(&mut self, key: &str, document: &Value) {
+        let item = json!({ "key": { "S": key }, "document": { "S": document.to_string() } });
         let hub = self.setting.hub();
         self.server.with(|model| {
             let mut table = model.take_table(&hub, "us-east-1", LEDGER).expect("it was made");
             let item = serde_json::from_value(item).expect("it is an item");
-            table.items.insert(APPROVED.to_owned(), item);
+            table.items.insert(key.to_owned(), item);
             model.put_table(&hub, "us-east-1", LEDGER, table).expect("the hub is there");
             let call = Call {
                 sequence: 1,
@@ -78,6 +82,14 @@ impl Court {
 
     fn end(&mut self) {
         self.server.with(|model| self.judge.end(&self.member, model, false)).expect("nothing was recorded");
+    }
+
+    /// The invocation records what it is about to do.
+    fn announces(&mut self, wants: &Wants) {
+        let revision = Revision::of(&wants.text(&self.setting));
+        let intent = json!({ "to": null, "at": Timestamp::now(), "revision": revision });
+        let account = format!("account#{}", self.member);
+        self.records(&account, &json!({ "regions": { "us-east-1": { "intent": intent } } }));
     }
 
     /// The invocation enforces the owner's guardrail, and then nothing is there again.
@@ -110,6 +122,7 @@ async fn what_was_approved_when_the_work_began_may_be_put_back() {
 
     court.begin(&next);
     court.approve(&next);
+    court.announces(&former);
     court.enforces().expect("what it had read was that the former one counts");
     court.end();
 
@@ -117,4 +130,18 @@ async fn what_was_approved_when_the_work_began_may_be_put_back() {
     court.begin(&next);
     let violation = court.enforces().expect_err("nothing is wanted there");
     assert_eq!(violation.invariant, Invariant::EnforcedUnwanted);
+}
+
+/// What is written must be recorded before: an account that is about to leave would be guarded by whoever can't read
+/// that it is.
+#[tokio::test]
+async fn a_write_of_which_the_record_knows_nothing_is_noticed() {
+    let mut court = Court::sits().await;
+    let wants = Wants::start(&court.setting);
+    court.publish(&wants);
+    court.begin(&wants);
+    let violation = court.enforces().expect_err("it wasn't recorded");
+    assert_eq!(violation.invariant, Invariant::WroteUnrecorded);
+    court.announces(&wants);
+    court.enforces().expect("it was recorded");
 }

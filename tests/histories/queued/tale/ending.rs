@@ -44,6 +44,7 @@ impl Tale<'_> {
             self.say("     the baseline named an account that wasn't there, and is approved".to_owned());
             self.approve().await.unwrap_or_else(|stopped| panic!("{stopped}"));
         }
+        self.check_status()?;
         if heard && self.figures.dead_letters == 0 && !waits {
             self.say("     as wanted, without a sweep".to_owned());
             if let Err(Violation { what, .. }) = self.check_guarded(false) {
@@ -72,6 +73,7 @@ impl Tale<'_> {
             if sweep == 0 {
                 self.check_guarded(true)?;
             }
+            self.check_status()?;
             self.expect_rest(sweep)?;
             self.wait(60);
         }
