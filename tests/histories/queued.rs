@@ -68,7 +68,7 @@ const LEAST: Least = Least {
     copies: 80,
     guarded: 90,
     unswept: 13,
-    called_good: 1,
+    called_good: 1_200,
     most_excused_percent: 10,
 };
 
