@@ -81,18 +81,25 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// As it is printed, without its severity: for whoever says that it is a warning.
+    pub fn in_words(&self) -> String {
+        format!("{}:{}: {}", self.line, self.column, self.rest())
+    }
+
+    fn rest(&self) -> String {
+        let Problem { path, message, instead, .. } = self;
+        let path = if path.is_empty() { String::new() } else { format!("{path}: ") };
+        format!("{path}{message}; {instead}")
+    }
+}
+
 impl fmt::Display for Problem {
     /// `LINE:COLUMN: PATH: MESSAGE; INSTEAD`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Problem { severity, line, column, path, message, instead } = self;
-        write!(f, "{line}:{column}: ")?;
-        if *severity == Severity::Warning {
-            f.write_str("warning: ")?;
-        }
-        if !path.is_empty() {
-            write!(f, "{path}: ")?;
-        }
-        write!(f, "{message}; {instead}")
+        let Problem { severity, line, column, .. } = self;
+        let warning = if *severity == Severity::Warning { "warning: " } else { "" };
+        write!(f, "{line}:{column}: {warning}{}", self.rest())
     }
 }
 

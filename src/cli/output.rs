@@ -111,12 +111,14 @@ pub(super) fn line(line: &Line, names: &Names) -> String {
             rest = after;
         }
     }
-    let word =
-        [" held: ", " broken: "].into_iter().find_map(|word| rest.split_once(word).map(|it| (word, it)));
-    match (code, word) {
-        (Some(code), Some((word, (before, after)))) => {
-            let word = word.trim_end_matches(": ");
-            told.extend([before, word, " [", code, "]: ", after]);
+    // The first of them: what comes behind is the reason, which may hold any words.
+    let words = [" held: ", " held, ", " broken: "];
+    let found = words.into_iter().filter_map(|word| Some((rest.find(word)?, word))).min();
+    match (code, found) {
+        (Some(code), Some((at, word))) => {
+            let (word, sign) = word.split_at(word.len() - 2);
+            let after = &rest[at + word.len() + sign.len()..];
+            told.extend([&rest[..at], word, " [", code, "]", sign, after]);
         }
         (_, _) => told.push_str(rest),
     }

@@ -82,7 +82,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let organization = keeper.whole_organization().await?;
     let (mut problems, names_nobody) =
         (new.check_organization(&organization), NamedIds::missing_in(&new, &organization));
-    let of_organization: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let of_organization: Vec<String> = problems.iter().map(Problem::in_words).collect();
     problems.extend(new.warnings());
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Ok(refuse(&origin, &problems, *output));

@@ -56,7 +56,9 @@ impl Keeper {
         rollout.names_nobody = NamedIds::missing_in(baseline, organization);
         if !manner.again {
             let problems = baseline.check_organization(organization);
-            warnings.extend(problems.iter().map(|problem| format!("{}:{problem}", self.settings.baseline)));
+            warnings.extend(
+                problems.iter().map(|problem| format!("{}:{}", self.settings.baseline, problem.in_words())),
+            );
         }
         Ok(())
     }

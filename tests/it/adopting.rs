@@ -259,13 +259,13 @@ async fn a_terminal_shows_the_release_of_what_was_adopted_and_approves_it() {
     check(
         &told,
         expect![[r#"
-            ! 300000000001/eu-west-1 (Workload/payments) held, would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
+            ! 300000000001/eu-west-1 (Workload/payments) held [releases_adopted], would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
             0 to change, 1 held, 0 in sync, 6 left alone, 1 account skipped
             held for approval: 1 release
             to have that done as well: guardrailctl apply --approve 95bb900a142ad6cf
             plan HASH of baseline 95bb900a142ad6cf, mode sync
             exit 1
-            ! 300000000001/eu-west-1 (Workload/payments) held, would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
+            ! 300000000001/eu-west-1 (Workload/payments) held [releases_adopted], would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
             0 to change, 1 held, 0 in sync, 6 left alone, 1 account skipped
             held for approval: 1 release
             to have that done as well: guardrailctl apply --approve 95bb900a142ad6cf

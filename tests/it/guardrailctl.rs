@@ -77,7 +77,7 @@ async fn a_plan_says_what_would_be_done_and_writes_nothing() {
     check(
         &ran,
         expect![[r#"
-            ! 300000000001/eu-west-1 (Workload/payments) held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+            ! 300000000001/eu-west-1 (Workload/payments) held [not_ours], would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
             + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
             1 to change, 1 held, 0 in sync, 5 left alone, 1 account skipped
             plan c54be4f935d8c668 of baseline 4ef2b91f1df53797, mode sync
@@ -472,10 +472,10 @@ async fn a_ledger_in_a_file_lets_one_run_know_what_another_did() {
     check(
         &ran,
         expect![[r#"
-            ! 300000000001/eu-west-1 (Workload/payments) held, would release eubase1a2b3c:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
-            ! 300000000001/us-east-1 (Workload/payments) held, would enforce corporate:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
-            ! 300000000002/eu-west-1 (Workload/shipping) held, would release eubase1a2b3c:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
-            ! 300000000002/us-east-1 (Workload/shipping) held, would enforce corporate:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+            ! 300000000001/eu-west-1 (Workload/payments) held [not_approved], would release eubase1a2b3c:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+            ! 300000000001/us-east-1 (Workload/payments) held [not_approved], would enforce corporate:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+            ! 300000000002/eu-west-1 (Workload/shipping) held [not_approved], would release eubase1a2b3c:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
+            ! 300000000002/us-east-1 (Workload/shipping) held [not_approved], would enforce corporate:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
             0 to change, 4 held, 0 in sync, 5 left alone, 1 account skipped
             held for approval: 2 enforce, 2 release
             to have that done as well: guardrailctl apply --approve 2a5071839f8018f7

@@ -66,8 +66,8 @@ async fn a_terminal_writes_nothing_where_the_ledger_cannot_be_read() {
     check(
         &ran.without_hash(),
         expect![[r#"
-            ! 300000000001/eu-west-1 (Workload/payments) held, would enforce corporate:1: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
-            ! 300000000002/eu-west-1 (Workload/shipping) held, would replace corporate:2 => corporate:1 (different): the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
+            ! 300000000001/eu-west-1 (Workload/payments) held [ledger_unavailable], would enforce corporate:1: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
+            ! 300000000002/eu-west-1 (Workload/shipping) held [ledger_unavailable], would replace corporate:2 => corporate:1 (different): the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
             0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
             plan HASH of baseline 5d74b4616e57cddb, mode sync
             stderr: warning: the ledger could not be read, so nothing is written: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1

@@ -118,7 +118,8 @@ impl Reading<'_> {
                     self.look_for_ous(&organization, read);
                     let origin = &self.keeper.settings().baseline;
                     let problems = self.baseline.check_organization(&organization);
-                    read.warnings.extend(problems.iter().map(|problem| format!("{origin}:{problem}")));
+                    read.warnings
+                        .extend(problems.iter().map(|problem| format!("{origin}:{}", problem.in_words())));
                     for (account, failure) in &organization.unplaced {
                         read.problems.push(format!("where {account} stands isn't known: {failure}"));
                     }
