@@ -7,10 +7,11 @@
 mod src {
     pub mod baseline;
     pub mod enforcement;
+    pub mod failure;
     pub mod ids;
     pub mod organization;
     pub mod own_roles;
     pub mod trigger;
 }
 
-pub use src::{baseline, enforcement, ids, organization, own_roles, trigger};
+pub use src::{baseline, enforcement, failure, ids, organization, own_roles, trigger};
