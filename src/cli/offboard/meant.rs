@@ -27,11 +27,10 @@ impl Offboarding<'_> {
                 "the keeper runs in {account}: once it has left, nobody guards and repairs the other accounts"
             ));
         }
+        meanings.iter().for_each(output::warning);
         if meanings.is_empty() || self.arguments.confirm.as_ref() == Some(account) {
-            meanings.iter().for_each(output::warning);
             return Ok(true);
         }
-        meanings.iter().for_each(output::warning);
         if asking.asks() && asking::typed(account.as_str(), &self.interrupts).await? {
             return Ok(true);
         }
