@@ -109,6 +109,26 @@ async fn an_account_that_left_and_came_back_may_lack_its_role_again() {
 }
 
 #[tokio::test]
+async fn an_accepted_invitation_is_an_arrival_whenever_the_account_is_said_to_have_joined() {
+    let mut stack = established().await;
+    stack.world.administrator_releases(PAYMENTS, EU);
+    let role = take_role(&stack, PAYMENTS);
+    let sample = include_str!("../../events/invitation-accepted.json").replace("300000000007", PAYMENTS);
+    let mut event: Value = serde_json::from_str(&sample).unwrap();
+    for time in [&["time"] as &[&str], &["detail", "eventTime"]] {
+        let place = time.iter().fold(&mut event, |value, name| &mut value[*name]);
+        *place = Timestamp::now().to_string().into();
+    }
+    stack.send(&event);
+    stack.work().await;
+    assert_eq!(last_look(&stack, PAYMENTS).await, "held unreadable.not_ready");
+    assert_eq!(stack.left(), ONE_WAITS);
+    stack.world.server.with(|model| model.put_role(PAYMENTS, role));
+    stack.settle().await;
+    assert!(guarded(&stack, PAYMENTS));
+}
+
+#[tokio::test]
 async fn a_region_that_was_enabled_may_lack_permissions_for_a_while() {
     let mut stack = established().await;
     stack.world.administrator_releases(PAYMENTS, EU);
