@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Decision, Held, HoldReason, Plan, PolicyAction};
+use super::{Broken, Change, Decision, Held, HoldReason, Plan, PolicyAction};
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::resolved::Unusable;
@@ -126,10 +126,18 @@ impl Plan {
     pub fn for_approval(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
         for decision in self.decisions.values() {
-            if let Decision::Held(Held { reason, would: Some(change) }) = decision
-                && reason.waits_for_approval()
-            {
-                *counts.entry(change.verb()).or_default() += 1;
+            let (reason, verb) = match decision {
+                Decision::Held(Held { reason, would: Some(change) }) => (reason, change.verb()),
+                // What can't be used would be released, if that didn't leave too many unguarded.
+                Decision::Broken(Broken { stays: Some(reason), .. }) => (reason, "release"),
+                Decision::Held(Held { would: None, .. })
+                | Decision::Broken(Broken { stays: None, .. })
+                | Decision::Change(_)
+                | Decision::InSync(_)
+                | Decision::LeftAlone(_) => continue,
+            };
+            if reason.waits_for_approval() {
+                *counts.entry(verb).or_default() += 1;
             }
         }
         let held = |action: &PolicyAction| matches!(action, PolicyAction::Held(reason) if reason.waits_for_approval());
@@ -148,6 +156,7 @@ impl HoldReason {
             self,
             HoldReason::NotApproved { .. }
                 | HoldReason::TooManyMoves { .. }
+                | HoldReason::TooManyUnusable { .. }
                 | HoldReason::ReleasesAdopted { .. }
         )
     }

@@ -212,7 +212,18 @@ async fn more_than_the_limits_allow_is_released_only_when_somebody_approved() {
     }
     assert_eq!(world.writes(), [""; 0]);
 
-    world.keeper.approve(&world.baseline().await.revision).await.unwrap();
+    // A plan says how many an approval would release, and how to give it.
+    let revision = world.baseline().await.revision;
+    let ctl = Guardrailctl::of(&world)
+        .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
+        .variable("KEEPER_LEDGER", "file:ledger.json");
+    let plan = ctl.run(&["plan"]).await;
+    let told = format!(
+        "held for approval: 6 release\nto have that done as well: guardrailctl apply --approve {revision}\n"
+    );
+    assert!(plan.out.contains(&told), "{plan}");
+
+    world.keeper.approve(&revision).await.unwrap();
     let report = world.sweep().await;
     assert_eq!(world.writes().len(), 6, "{report}");
     assert!(world.writes().iter().all(|write| write.starts_with(DELETE)));
