@@ -60,6 +60,12 @@ const GRANTS: &str = "grants";
 const ROLLOUT: &str = "rollout";
 const UNUSABLE: &str = "unusable";
 
+/// Records of accounts, each of which may be one that can't be understood.
+pub type AccountRecords = BTreeMap<AccountId, Result<AccountRecord, LedgerError>>;
+
+/// A part of all records of accounts, and where the next part begins.
+pub type KnownAccounts = (AccountRecords, Option<String>);
+
 /// A place for records.
 #[derive(Debug)]
 pub struct Ledger {
@@ -128,7 +134,7 @@ impl Ledger {
     pub async fn accounts_each(
         &self,
         accounts: impl IntoIterator<Item = &AccountId>,
-    ) -> Result<BTreeMap<AccountId, Result<AccountRecord, LedgerError>>, LedgerError> {
+    ) -> Result<AccountRecords, LedgerError> {
         let keys: BTreeMap<String, AccountId> =
             accounts.into_iter().map(|account| (account_key(account), account.clone())).collect();
         let wanted: Vec<String> = keys.keys().cloned().collect();
@@ -143,19 +149,17 @@ impl Ledger {
         Ok(records)
     }
 
-    /// A part of all accounts that are known, and where the next part begins.
+    /// A part of all accounts that are known, and where the next part begins. A document that can't be understood
+    /// is a matter of its own account alone.
     ///
     /// # Errors
     /// When the store can't be read.
-    pub async fn known_accounts(
-        &self,
-        from: Option<String>,
-    ) -> Result<(BTreeMap<AccountId, AccountRecord>, Option<String>), LedgerError> {
+    pub async fn known_accounts(&self, from: Option<String>) -> Result<KnownAccounts, LedgerError> {
         let (items, next) = self.store.scan(ACCOUNT, from).await?;
         let mut records = BTreeMap::new();
         for (key, item) in items {
             if let Ok(account) = key[ACCOUNT.len()..].parse() {
-                records.insert(account, parsed(&key, &item)?);
+                records.insert(account, parsed(&key, &item));
             }
         }
         Ok((records, next))

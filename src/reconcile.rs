@@ -57,7 +57,7 @@ pub use asked::{Ask, Asked};
 pub use clock::Clock;
 use figures::Figures;
 #[cfg(feature = "cli")]
-pub use inspected::Applied;
+pub use inspected::{Applied, UnitNames};
 use kept::Kept;
 pub use manner::{Manner, Part};
 pub use placing::Placing;

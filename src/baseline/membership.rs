@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::problem::{Place, Problem, sorted};
 use super::{AssignmentTarget, Baseline};
 use crate::ids::{AccountId, ParentId};
-use crate::organization::{Account, Organization};
+use crate::organization::{Account, Organization, Unplaced};
 
 /// Ids of accounts, OUs and roots that a baseline names, and for which no account was found.
 ///
@@ -34,22 +34,27 @@ impl NamedIds {
     /// Those for which this organization has no account.
     pub fn missing_in(baseline: &Baseline, organization: &Organization) -> NamedIds {
         let mut missing = NamedIds::of(baseline);
-        organization.accounts.values().for_each(|account| missing.found(account));
-        organization.unplaced.keys().for_each(|id| missing.found_id(id));
+        missing.found(organization.accounts.values(), &organization.unplaced);
         missing
     }
 
-    /// Takes an account's own id from them, and those of the OUs that it stands in.
-    pub fn found(&mut self, account: &Account) {
-        self.0.remove(account.id.as_str());
-        for parent in account.path.parents() {
-            self.0.remove(parent.as_str());
+    /// Takes the ids of these accounts from them, and those of the OUs that they stand in. Where the unplaced ones
+    /// stand isn't known.
+    pub fn found<'a>(&mut self, accounts: impl IntoIterator<Item = &'a Account>, unplaced: &Unplaced) {
+        for account in accounts {
+            self.0.remove(account.id.as_str());
+            for parent in account.path.parents() {
+                self.0.remove(parent.as_str());
+            }
+        }
+        for id in unplaced.keys() {
+            self.0.remove(id);
         }
     }
 
-    /// Takes an account's own id from them; where it stands isn't known.
-    pub fn found_id(&mut self, id: &str) {
-        self.0.remove(id);
+    /// Whether this id is one of them.
+    fn contains(&self, id: &str) -> bool {
+        self.0.contains(id)
     }
 
     /// Whether none is left.
@@ -87,10 +92,8 @@ impl Baseline {
             return Vec::new();
         }
 
-        let is_unknown = |account: &AccountId| {
-            !organization.accounts.contains_key(account)
-                && !organization.unplaced.contains_key(account.as_str())
-        };
+        let missing = NamedIds::missing_in(self, organization);
+        let is_unknown = |account: &AccountId| missing.contains(account.as_str());
         let parents: BTreeSet<&ParentId> =
             organization.accounts.values().flat_map(|account| account.path.parents()).collect();
         let mut problems = Vec::new();
@@ -106,7 +109,7 @@ impl Baseline {
                 AssignmentTarget::Account(account) if is_unknown(account) => {
                     problems.push(unknown_account(account, place, organization));
                 }
-                AssignmentTarget::Parent(parent) if !parents.contains(parent) => {
+                AssignmentTarget::Parent(parent) if missing.contains(parent.as_str()) => {
                     problems.push(unknown_parent(parent, place, &parents));
                 }
                 AssignmentTarget::Account(_) | AssignmentTarget::Parent(_) => {}

@@ -104,6 +104,16 @@ async fn awaited(keeper: &Keeper, revision: &Revision) -> Result<BTreeMap<Target
     loop {
         let (accounts, next) = keeper.ledger().known_accounts(from).await?;
         for (account, record) in accounts {
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    output::warning(format_args!(
+                        "the record of {account} can't be read, so it isn't known whether the approval releases \
+                         something there that was adopted: {error}"
+                    ));
+                    continue;
+                }
+            };
             for (region, record) in record.regions {
                 if record.awaited.is_some_and(|awaited| awaited.revision == *revision)
                     && let Some(ours) = record.ours

@@ -9,10 +9,10 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
-use super::Unfit;
+use super::{Unfit, output};
 use crate::ids::{AccountId, InvalidId, ParentId};
 use crate::organization::{Account, OrgPath, Organization};
-use crate::reconcile::Keeper;
+use crate::reconcile::{Keeper, UnitNames};
 
 /// OUs whose names are asked for at most, one call each: Organizations answers few a second.
 const UNITS_AT_MOST: usize = 100;
@@ -78,8 +78,17 @@ pub(super) async fn units(keeper: &Keeper, named: &[Named<ParentId>]) -> anyhow:
     let paths = organization.accounts.values().map(|account| account.path.clone());
     let paths: BTreeSet<OrgPath> = paths.collect();
     let parents = paths.iter().flat_map(|path| path.parents().iter().cloned());
-    let names = keeper.unit_names(parents.collect()).await?;
-    Ok(found(named, |name| unit_named(&paths, &names, name))?)
+    let UnitNames { known, unread } = keeper.unit_names(parents.collect()).await;
+    if let Some((unit, failure)) = unread.first_key_value() {
+        let others = match unread.len() - 1 {
+            0 => String::new(),
+            more => format!(" and of {more} more"),
+        };
+        output::warning(format_args!(
+            "the name of {unit}{others} can't be read, so that it can only be given by its id: {failure}"
+        ));
+    }
+    Ok(found(named, |name| unit_named(&paths, &known, name))?)
 }
 
 /// The ids, where nothing else is given.
@@ -110,7 +119,12 @@ fn account_named(organization: &Organization, name: &str) -> Result<AccountId, U
         [] => {
             let small = name.to_lowercase();
             let near = accounts().filter(|account| account.name.to_lowercase().contains(&small));
-            Err(unknown("account", name, near.map(described).collect()))
+            let mut unfit = unknown("account", name, near.map(described).collect());
+            if !organization.unplaced.is_empty() {
+                let unplaced: Vec<&str> = organization.unplaced.keys().map(String::as_str).collect();
+                let _ = write!(unfit.0, "\n  accounts whose names are not known: {}", unplaced.join(", "));
+            }
+            Err(unfit)
         }
         several => Err(ambiguous("account", name, several.iter().map(|one| described(one)).collect())),
     }
@@ -209,7 +223,7 @@ impl Names {
     /// With the names of these OUs.
     pub(super) async fn and_units(mut self, keeper: &Keeper, units: BTreeSet<ParentId>) -> Names {
         let units = units.into_iter().filter(|unit| !unit.is_root()).take(UNITS_AT_MOST).collect();
-        self.units = keeper.unit_names(units).await.unwrap_or_default();
+        self.units = keeper.unit_names(units).await.known;
         self
     }
 

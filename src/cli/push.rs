@@ -150,10 +150,8 @@ async fn counted(keeper: &Keeper, new: &Baseline) -> Result<Extent, Stopped> {
     let mut from = None;
     loop {
         let Page { accounts, unplaced, next } = keeper.page_of_accounts(from).await?;
-        let may_be = u32::try_from(unplaced.len() * new.regions().len()).unwrap_or(u32::MAX);
-        extent = extent.plus(Extent { replacements: may_be, releases: 0 });
         accounts.iter().for_each(|_| spinner.step());
-        extent = extent.plus(keeper.count(new, &catalog, accounts).await?);
+        extent = extent.plus(keeper.count(new, &catalog, accounts, &unplaced).await?);
         from = next;
         if from.is_none() {
             return Ok(extent);

@@ -131,7 +131,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         units: names::units(&keeper, &arguments.ou).await?,
         criteria,
     };
-    let read = reading
+    let mut read = reading
         .read(
             &mut |told| {
                 let listed = arguments.lists(&told, now);
@@ -151,8 +151,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         true => Some(keeper.ledger().placement().await.map_err(Stopped::Ledger)?),
         false => None,
     };
+    let openings = openings(&keeper, &baseline, &mut read.problems).await;
     let done = summary.end(&read);
-    let openings = openings(&keeper, &baseline).await?;
     let good = done.is_good() && is_present && read.problems.is_empty() && !waits;
     match arguments.output {
         Form::Text => {
@@ -196,15 +196,20 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(if good { OK } else { UNFINISHED })
 }
 
-/// What opens the guardrails of the baseline beyond the organization, by the last look at the owner's side.
-async fn openings(keeper: &Keeper, baseline: &Baseline) -> anyhow::Result<Openings> {
+/// What opens the guardrails of the baseline beyond the organization, by the last look at the owner's side. Where a
+/// Region's isn't known, that is a problem of its own.
+async fn openings(keeper: &Keeper, baseline: &Baseline, problems: &mut Vec<String>) -> Openings {
     let mut openings = Openings::new();
     for region in baseline.regions() {
-        if let Some(seen) = keeper.ledger().readiness(&region).await.map_err(Stopped::Ledger)? {
-            openings.extend(seen.openings(&baseline.organization));
+        match keeper.ledger().readiness(&region).await {
+            Ok(seen) => openings.extend(seen.into_iter().flat_map(|seen| seen.openings(&baseline.organization))),
+            Err(error) => problems.push(format!(
+                "what was seen of the guardrails in {region} can't be read, nor whether one is open beyond the \
+                 organization: {error}"
+            )),
         }
     }
-    Ok(openings)
+    openings
 }
 
 impl Arguments {

@@ -63,13 +63,9 @@ impl Planner<'_> {
             };
             count.accounts += accounts.len();
             if let Some(unseen) = &mut count.unseen {
-                accounts.iter().for_each(|account| unseen.found(account));
-                unplaced.keys().for_each(|id| unseen.found_id(id));
+                unseen.found(&accounts, &unplaced);
             }
-            let extent = self.keeper.count(&baseline, &catalog, accounts).await?;
-            // Where nobody knows where an account stands, everything in it may be replaced.
-            let may_be = u32::try_from(unplaced.len() * baseline.regions().len()).unwrap_or(u32::MAX);
-            let extent = extent.plus(Extent { replacements: may_be, releases: 0 });
+            let extent = self.keeper.count(&baseline, &catalog, accounts, &unplaced).await?;
             count.extent = count.extent.plus(extent);
             count.page = next;
             if count.page.is_none() {

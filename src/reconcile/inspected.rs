@@ -39,6 +39,15 @@ pub struct Applied {
     pub any_copy: bool,
 }
 
+/// The names of OUs, as far as Organizations tells them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitNames {
+    /// The names that it told.
+    pub known: BTreeMap<ParentId, String>,
+    /// The OUs whose names it didn't tell, with the reason.
+    pub unread: BTreeMap<ParentId, Failure>,
+}
+
 impl Keeper {
     /// The way to AWS.
     pub fn cloud(&self) -> &Cloud {
@@ -53,18 +62,25 @@ impl Keeper {
         Ok(self.head().await?.management)
     }
 
-    /// The names of OUs, a call for each.
-    ///
-    /// # Errors
-    /// When Organizations doesn't tell all of them.
-    pub async fn unit_names(&self, units: BTreeSet<ParentId>) -> Result<BTreeMap<ParentId, String>, Stopped> {
+    /// The names of OUs, a call for each. An OU whose name can't be read keeps no other from its own.
+    pub async fn unit_names(&self, units: BTreeSet<ParentId>) -> UnitNames {
         let organizations = self.cloud.organizations();
-        let names = units.into_iter().filter(|unit| !unit.is_root()).map(|unit| {
+        let asked = units.into_iter().filter(|unit| !unit.is_root()).map(|unit| {
             let organizations = organizations.clone();
-            async move { Ok((unit.clone(), organizations.unit_name(&unit).await?)) }
+            async move {
+                let name = organizations.unit_name(&unit).await;
+                (unit, name)
+            }
         });
-        let names: Vec<Result<_, Failure>> = stream::iter(names).buffered(UNITS_AT_A_TIME).collect().await;
-        names.into_iter().collect::<Result<_, _>>().map_err(Stopped::OrganizationUnreadable)
+        let mut answers = stream::iter(asked).buffered(UNITS_AT_A_TIME);
+        let mut names = UnitNames::default();
+        while let Some((unit, name)) = answers.next().await {
+            match name {
+                Ok(name) => drop(names.known.insert(unit, name)),
+                Err(failure) => drop(names.unread.insert(unit, failure)),
+            }
+        }
+        names
     }
 
     /// Looks up every guardrail of the baseline, and what its resource policy needs.

@@ -17,7 +17,7 @@ use crate::ids::{AccountId, Target};
 use crate::ledger::LedgerError;
 use crate::limits::Extent;
 use crate::observed::{Observation, Observed, PolicySeen};
-use crate::organization::{Account, AccountState, Organization};
+use crate::organization::{Account, AccountState, Organization, Unplaced};
 use crate::outcome::BrokenVersions;
 use crate::plan::{Decision, Grounds, Held, HoldReason, LedgerState, Sighting, plan};
 use crate::record::{AccountRecord, Record, Records, ReleasedUnusable};
@@ -33,7 +33,7 @@ pub struct Tally {
     pub standings: BTreeMap<Standing, usize>,
     /// Accounts that were looked at since, in whatever Region.
     pub looked_at: usize,
-    /// Accounts with something of ours that nobody has looked at since.
+    /// Accounts with something of ours that nobody has looked at since, and those whose record can't be read.
     pub not_looked_at: BTreeSet<AccountId>,
     /// Accounts in which no calls are made.
     pub closed: usize,
@@ -64,7 +64,10 @@ impl Keeper {
         loop {
             let (accounts, next) = self.ledger.known_accounts(from).await?;
             for (account, record) in &accounts {
-                tally.add(baseline, account, record, criteria);
+                match record {
+                    Ok(record) => tally.add(baseline, account, record, criteria),
+                    Err(error) => tally.add_unread(account, error),
+                }
             }
             from = next;
             if from.is_none() {
@@ -74,7 +77,8 @@ impl Keeper {
     }
 
     /// What a part of the organization would have replaced and released by this baseline, by the
-    /// record. What the record doesn't know counts as a replacement.
+    /// record. What the record doesn't know counts as a replacement: in an account of which nobody knows where
+    /// it stands, or whose record can't be understood, that is every Region of the baseline.
     ///
     /// # Errors
     /// When the ledger can't be read.
@@ -82,10 +86,14 @@ impl Keeper {
         &self,
         baseline: &Baseline,
         catalog: &Catalog,
-        accounts: Vec<Account>,
+        mut accounts: Vec<Account>,
+        unplaced: &Unplaced,
     ) -> Result<Extent, Stopped> {
-        let known = self.ledger.accounts(accounts.iter().map(|account| &account.id)).await?;
-        let records: Records = known.iter().flat_map(|(account, record)| record.records(account)).collect();
+        let known = self.ledger.accounts_each(accounts.iter().map(|account| &account.id)).await?;
+        accounts.retain(|account| matches!(known.get(&account.id), Some(Ok(_))));
+        let unknown_accounts = unplaced.len() + known.len() - accounts.len();
+        let known = known.iter().filter_map(|(account, record)| Some((account, record.as_ref().ok()?)));
+        let records: Records = known.flat_map(|(account, record)| record.records(account)).collect();
         let head = self.head().await?;
         let organization = Organization::part(
             head.id,
@@ -112,7 +120,8 @@ impl Keeper {
             matches!(decision, Decision::Held(Held { reason: HoldReason::Unusable { .. }, .. }))
                 && matches!(observed.get(*target), Some(Observation::Enforced(_)))
         });
-        let unknown = u32::try_from(unknown.len() + undecided.count()).unwrap_or(u32::MAX);
+        let unknown = unknown.len() + undecided.count() + unknown_accounts * baseline.regions().len();
+        let unknown = u32::try_from(unknown).unwrap_or(u32::MAX);
         Ok(counted.plus(Extent { replacements: unknown, releases: 0 }))
     }
 
@@ -204,6 +213,14 @@ fn is_of_interest(record: &Record) -> bool {
 }
 
 impl Tally {
+    /// Whether somebody looked at an account isn't known where its record can't be understood.
+    fn add_unread(&mut self, id: &AccountId, error: &LedgerError) {
+        self.not_looked_at.insert(id.clone());
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(format!("{id}: its record can't be read: {error}"));
+        }
+    }
+
     fn add(&mut self, baseline: &Baseline, id: &AccountId, record: &AccountRecord, criteria: Criteria<'_>) {
         if record.closed.is_some() {
             self.closed += 1;

@@ -10,6 +10,7 @@ use crate::baseline::Baseline;
 use crate::ledger::LedgerError;
 use crate::limits::{RELEASES_COUNTED_SECONDS, UnusableVersions, Verdict, Version};
 use crate::plan::{HoldReason, Plan};
+use crate::record::AccountRecord;
 
 impl Keeper {
     /// Holds each release of what can't be used, where with it more would be released than the limits
@@ -119,10 +120,17 @@ impl Keeper {
         let mut from = None;
         loop {
             let (accounts, next) = self.ledger.known_accounts(from).await?;
-            let records = accounts.values().filter(|account| account.closed.is_none());
-            for record in records.flat_map(|account| account.regions.values()) {
+            for account in accounts.values() {
                 for ((guardrail, version), count) in &mut counts {
-                    *count += u32::from(record.loses(guardrail, *version, since));
+                    *count += match account {
+                        Ok(AccountRecord { closed: Some(_), .. }) => 0,
+                        Ok(account) => {
+                            let regions = account.regions.values();
+                            regions.map(|record| u32::from(record.loses(guardrail, *version, since))).sum()
+                        }
+                        // Its record can't be understood, and it may enforce the guardrail in its one Region.
+                        Err(_) => 1,
+                    };
                 }
             }
             from = next;

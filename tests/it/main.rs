@@ -33,6 +33,7 @@ mod ledger;
 mod loops;
 mod names;
 mod names_nobody;
+mod odd_answers;
 mod organization;
 mod outcomes;
 mod placing;

@@ -102,8 +102,9 @@ async fn weigh(keeper: &Keeper) -> Result<Weight, LedgerError> {
     let mut from = None;
     loop {
         let (accounts, next) = ledger.known_accounts(from).await?;
-        for record in accounts.values() {
-            let bytes = bytes_of(record);
+        for record in accounts.into_values() {
+            let record = record?;
+            let bytes = bytes_of(&record);
             let lines = record.regions.values().map(|region| region.history.len()).max();
             weight.accounts += 1;
             weight.bytes += bytes;

@@ -9,7 +9,7 @@ use crate::callers::Need;
 use crate::cli::names::{self, Names};
 use crate::cli::{Unfit, outside};
 use crate::ids::{AccountId, GuardrailArn};
-use crate::organization::{Account, AccountState};
+use crate::organization::{Account, AccountState, Organization};
 use crate::reconcile::{Applied, Keeper};
 use crate::trigger::Regions;
 
@@ -55,19 +55,18 @@ impl Chosen {
     pub(super) async fn of(keeper: &Keeper, arguments: &Arguments) -> anyhow::Result<Chosen> {
         let named: BTreeSet<AccountId> =
             names::accounts(keeper, &arguments.account).await?.into_iter().collect();
-        let mut members = selected(keeper, arguments).await?;
+        let mut unmet = Vec::new();
+        let mut members = selected(keeper, arguments, &mut unmet).await?;
         let rest = named.iter().filter(|id| !members.contains_key(*id)).cloned().collect();
         members.extend(each(keeper, arguments, rest).await);
         admit(keeper, arguments, &members)?;
         let known = || members.values().filter_map(Member::known);
         let names = Names::read(keeper, known()).await;
         let off = known().filter(|account| named.contains(&account.id) && !account.state.admits_work());
-        let mut unmet: Vec<String> = off
-            .map(|Account { id, name, state, .. }| {
-                let name = names::shown(name);
-                format!("{id} ({name}) is {state}: no call can work there, so it is not looked into")
-            })
-            .collect();
+        unmet.extend(off.map(|Account { id, name, state, .. }| {
+            let name = names::shown(name);
+            format!("{id} ({name}) is {state}: no call can work there, so it is not looked into")
+        }));
         let subjects = match &arguments.guardrail {
             Some(arn) => members.into_iter().map(|(id, member)| by_arn(id, member, arn)).collect(),
             None => by_baseline(keeper, arguments, members, &mut unmet).await?,
@@ -85,13 +84,18 @@ impl Member {
     }
 }
 
-/// The accounts of the OUs that were named, or all.
-async fn selected(keeper: &Keeper, arguments: &Arguments) -> anyhow::Result<Members> {
+/// The accounts of the OUs that were named, or all. One of which Organizations doesn't tell where it stands may
+/// be one of them, and isn't left out without a word.
+async fn selected(
+    keeper: &Keeper,
+    arguments: &Arguments,
+    unmet: &mut Vec<String>,
+) -> anyhow::Result<Members> {
     let units = names::units(keeper, &arguments.ou).await?;
     if units.is_empty() && !arguments.all {
         return Ok(Members::new());
     }
-    let accounts = keeper.whole_organization().await?.accounts;
+    let Organization { accounts, unplaced, .. } = keeper.whole_organization().await?;
     let stands_under = |account: &Account, unit| account.path.parents().contains(unit);
     for unit in &units {
         if !accounts.values().any(|account| stands_under(account, unit)) {
@@ -101,7 +105,17 @@ async fn selected(keeper: &Keeper, arguments: &Arguments) -> anyhow::Result<Memb
     let selected = accounts
         .into_iter()
         .filter(|(_, account)| arguments.all || units.iter().any(|unit| stands_under(account, unit)));
-    Ok(selected.map(|(id, account)| (id, Member::Known(account))).collect())
+    let mut members: Members = selected.map(|(id, account)| (id, Member::Known(account))).collect();
+    for (id, failure) in unplaced {
+        match id.parse() {
+            Ok(id) => {
+                let why = anyhow::anyhow!("it isn't known where it stands: {failure}");
+                members.insert(id, Member::Unknown(why));
+            }
+            Err(_) => unmet.push(format!("{id} is not looked into: {failure}")),
+        }
+    }
+    Ok(members)
 }
 
 /// What Organizations says of accounts that were named one by one. One that it doesn't tell stops none of

@@ -8,6 +8,7 @@ use crate::baseline::Baseline;
 use crate::cli::names::shown;
 use crate::cli::outside;
 use crate::ids::{AccountId, ParentId, Region, Target};
+use crate::ledger::LedgerError;
 use crate::organization::{Account, Organization, Unplaced};
 use crate::reconcile::{Keeper, Stopped};
 use crate::record::AccountRecord;
@@ -76,8 +77,13 @@ impl Reading<'_> {
     }
 
     async fn named(&self, read: &mut Read, tell: &mut dyn FnMut(Told)) -> Result<(), Stopped> {
-        let known = self.keeper.ledger().accounts(&self.accounts).await?;
+        let known = self.keeper.ledger().accounts_each(&self.accounts).await?;
+        let nothing = AccountRecord::default();
         for (id, record) in &known {
+            let record = record.as_ref().unwrap_or_else(|error| {
+                read.problems.push(unread(id, error));
+                &nothing
+            });
             let membership = match self.arguments.recorded {
                 true => recorded(id, record),
                 false => match self.keeper.placement(id).await {
@@ -136,6 +142,14 @@ impl Reading<'_> {
         loop {
             let (accounts, next) = self.keeper.ledger().known_accounts(from).await?;
             for (id, record) in &accounts {
+                let record = match record {
+                    Ok(record) => record,
+                    // A member is told below, as one of whom nothing is known.
+                    Err(error) => {
+                        read.problems.push(unread(id, error));
+                        continue;
+                    }
+                };
                 let membership = match &mut members {
                     Some(_) if unplaced.contains_key(id.as_str()) => recorded(id, record),
                     Some(members) => members.remove(id).map_or(Membership::Gone, Membership::Member),
@@ -234,6 +248,11 @@ impl Reading<'_> {
             }
         }
     }
+}
+
+/// What is said of a record that can't be understood.
+fn unread(id: &AccountId, error: &LedgerError) -> String {
+    format!("the record of {id} can't be read, so it isn't known what is enforced there: {error}")
 }
 
 /// Who an account is by the record alone.
