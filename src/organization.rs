@@ -25,11 +25,20 @@ pub struct Organization {
     pub complete: bool,
 }
 
-/// Accounts that were named and that can't be placed in the tree, by their ids as AWS wrote them, each with why.
+/// Accounts that were named and that can't be placed in the tree, each with why: by their ids; where AWS told no id
+/// that could be one, by what it told instead.
 ///
 /// What AWS says of one account is no reason to leave the others unguarded, so a run goes on without it, tells it,
 /// and has not converged.
 pub type Unplaced = BTreeMap<String, Failure>;
+
+/// That an account of [`Unplaced`] isn't looked at, and why.
+pub fn not_looked_at(account: &str, failure: &Failure) -> String {
+    match account.parse::<AccountId>() {
+        Ok(_) => format!("{account} is not looked at, because it isn't known where it stands: {failure}"),
+        Err(_) => format!("{account} is not looked at, because nobody can say which one it is: {failure}"),
+    }
+}
 
 impl Organization {
     /// A part of an organization: these accounts.

@@ -29,6 +29,7 @@ mod remembered;
 mod revision;
 mod rounds;
 mod standing;
+mod stopped;
 mod survey;
 mod swept;
 mod trials;
@@ -41,11 +42,10 @@ use std::sync::atomic::AtomicBool;
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
-use crate::baseline::{Baseline, InvalidBaseline, Revision};
+use crate::baseline::{Baseline, Revision};
 use crate::cloud::{Access, Bus, Cloud, Head, Identity, Patience, Queues};
 use crate::failure::{Category, Failure};
-use crate::ids::OrganizationId;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::Ledger;
 use crate::limits::{Rollout, UnusableVersions};
 use crate::organization::Organization;
 use crate::plan::Change;
@@ -59,75 +59,15 @@ use figures::Figures;
 #[cfg(feature = "cli")]
 pub use inspected::{Applied, UnitNames};
 use kept::Kept;
+pub(crate) use logged::not_placed;
 pub use manner::{Manner, Part};
 pub use placing::Placing;
 pub use rounds::Rounds;
 pub use standing::Standing;
+pub use stopped::Stopped;
 pub use survey::Survey;
 pub use swept::Tally;
 pub use work::{Departed, Gone, Worked, regions_for_the_owner};
-
-/// Why a run stopped before anything was written. Failures of single targets are in the report instead.
-#[derive(Debug, thiserror::Error)]
-pub enum Stopped {
-    /// The baseline could not be read. Nothing is released on that account.
-    #[error("the baseline {origin} could not be read: {reason}")]
-    BaselineUnreadable {
-        /// Where it should be.
-        origin: BaselineSource,
-        /// Why not.
-        reason: String,
-        /// What the failure means.
-        category: Category,
-        /// The call that failed, where it was one.
-        failure: Option<Box<Failure>>,
-    },
-    /// The baseline has problems.
-    #[error(transparent)]
-    BaselineInvalid(#[from] InvalidBaseline),
-    /// The organization could not be read.
-    #[error("the organization could not be read: {0}")]
-    OrganizationUnreadable(Failure),
-    /// The baseline is for another organization than the one we are in.
-    #[error("the baseline is for organization {baseline}, but this is {actual}: nothing is written")]
-    WrongOrganization {
-        /// The one it names.
-        baseline: OrganizationId,
-        /// The one we are in.
-        actual: OrganizationId,
-    },
-    /// Our own identity could not be found out.
-    #[error("the caller's account is not known: {0}")]
-    NoIdentity(Failure),
-    /// The ledger could not be written.
-    #[error("the ledger could not be used: {0}")]
-    Ledger(#[from] LedgerError),
-}
-
-impl Stopped {
-    /// A stable name, for alarms and for Lambda's `errorType`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Stopped::BaselineUnreadable { .. } => "BaselineUnreadable",
-            Stopped::BaselineInvalid(_) => "BaselineInvalid",
-            Stopped::OrganizationUnreadable(_) => "OrganizationUnreadable",
-            Stopped::WrongOrganization { .. } => "WrongOrganization",
-            Stopped::NoIdentity(_) => "NoIdentity",
-            Stopped::Ledger(_) => "LedgerUnusable",
-        }
-    }
-
-    /// The call that failed, where one did.
-    pub fn failure(&self) -> Option<&Failure> {
-        match self {
-            Stopped::OrganizationUnreadable(failure)
-            | Stopped::NoIdentity(failure)
-            | Stopped::Ledger(LedgerError::Table(failure)) => Some(failure),
-            Stopped::BaselineUnreadable { failure, .. } => failure.as_deref(),
-            Stopped::BaselineInvalid(_) | Stopped::WrongOrganization { .. } | Stopped::Ledger(_) => None,
-        }
-    }
-}
 
 /// How often one run looks at most: once, and once more after each thing that others were waiting for:
 /// a grant, then a copy.

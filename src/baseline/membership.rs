@@ -64,9 +64,11 @@ impl NamedIds {
 }
 
 impl fmt::Display for NamedIds {
+    /// What a baseline names with them: "ids that match no account of the organization (…)".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ids: Vec<&str> = self.0.iter().map(String::as_str).collect();
-        f.write_str(&ids.join(", "))
+        let what = if ids.len() == 1 { "an id that matches" } else { "ids that match" };
+        write!(f, "{what} no account of the organization ({})", ids.join(", "))
     }
 }
 

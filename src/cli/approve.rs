@@ -167,7 +167,7 @@ fn print(rollout: &Rollout, limits: Limits) {
     output::print(format_args!("baseline {revision}"));
     output::print(format_args!("  {counted}"));
     if !names_nobody.is_empty() {
-        output::print(format_args!("  it names {names_nobody}, and no account is there"));
+        output::print(format_args!("  it names {names_nobody}"));
     }
     output::print(format_args!("  done without approval: {done}"));
     if *moved != crate::limits::Moved::default() {

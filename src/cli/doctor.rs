@@ -183,7 +183,10 @@ impl Doctor<'_> {
             }
         };
         self.findings.extend(organization.unplaced.iter().map(|(account, failure)| {
-            let what = format!("where {account} stands isn't known");
+            let what = match account.parse::<AccountId>() {
+                Ok(_) => format!("where {account} stands isn't known"),
+                Err(_) => format!("{account} can't be looked at"),
+            };
             Finding::unread(Check::Organization, Place::WHOLE, &what, failure)
         }));
         let features = match organizations.features().await {

@@ -308,9 +308,7 @@ impl Push<'_> {
         let verdict = if self.is_within() { "within its limits" } else { "more than its limits allow" };
         output::print(format_args!("{extent}: {verdict} ({})", approve::in_words(new.limits)));
         if !names_nobody.is_empty() {
-            output::print(format_args!(
-                "it names {names_nobody}, and no account is there: that takes an approval"
-            ));
+            output::print(format_args!("it names {names_nobody}: that takes an approval"));
         }
     }
 

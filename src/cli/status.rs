@@ -186,7 +186,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         let why = match names_nobody.is_empty() {
             true => "it changes more than its limits allow: read its plan".to_owned(),
             false => {
-                format!("it names {names_nobody}, and no account is there: correct the id, or read its plan")
+                format!("it names {names_nobody}: correct the id, or read its plan")
             }
         };
         output::warning(format_args!(

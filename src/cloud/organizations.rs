@@ -120,8 +120,7 @@ impl Organizations {
             match self.account_from(OPERATION, head, account).await {
                 Ok(account) => page.accounts.push(account),
                 Err(failure) => {
-                    let id = shortened(account.id().unwrap_or("an account without an id"));
-                    page.unplaced.insert(id, failure);
+                    page.unplaced.insert(called(account), failure);
                 }
             }
         }
@@ -188,6 +187,17 @@ impl Organizations {
             }
             from = next;
         }
+    }
+}
+
+/// What an account is called that can't be placed: by its id. Where that can't be one, by its name as well, which
+/// tells two such accounts apart.
+fn called(account: &aws::Account) -> String {
+    let name = || account.name().map(|name| format!(", named {:?},", shortened(name))).unwrap_or_default();
+    match account.id() {
+        Some(id) if id.parse::<AccountId>().is_ok() => id.to_owned(),
+        Some(id) => format!("an account with the id {:?}{}", shortened(id), name()),
+        None => format!("an account without an id{}", name()),
     }
 }
 

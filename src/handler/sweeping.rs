@@ -15,7 +15,7 @@ use crate::cloud::Page;
 use crate::failure::{Category, Failure};
 use crate::limits::{Extent, Rollout};
 use crate::organization::{Account, Placement};
-use crate::reconcile::{Standing, Stopped};
+use crate::reconcile::{Standing, Stopped, not_placed};
 use crate::task::{AccountTask, Cause, Count, Errand, OwnerTask, Settle, Sweep, Task, Then};
 use crate::trigger::Regions;
 
@@ -65,6 +65,9 @@ impl Planner<'_> {
             if let Some(unseen) = &mut count.unseen {
                 unseen.found(&accounts, &unplaced);
             }
+            for account in unplaced.keys() {
+                warn!(account.id = %account, "{account} can't be placed: all of it counts as replaced");
+            }
             let extent = self.keeper.count(&baseline, &catalog, accounts, &unplaced).await?;
             count.extent = count.extent.plus(extent);
             count.page = next;
@@ -109,7 +112,7 @@ impl Planner<'_> {
             error!(
                 error.kind = "NamesNobody",
                 baseline.revision = %revision,
-                "baseline {revision} is not acted on, because it names {names_nobody}, and no account is there: correct the id; or, if it is right, guardrailctl approve {revision}"
+                "baseline {revision} is not acted on, because it names {names_nobody}: correct the id; or, if it is right, guardrailctl approve {revision}"
             );
         } else {
             error!(
@@ -149,8 +152,12 @@ impl Planner<'_> {
                 }
             };
             let placed_at = self.keeper.clock().now();
-            // Whoever works on such an account asks for it once more, and alone.
-            let odd = unplaced.into_keys().filter_map(|id| id.parse().ok()).map(|account| {
+            unplaced.iter().for_each(|(account, failure)| not_placed(account, failure));
+            // Whoever works on such an account asks for it once more, and alone. One whose id can't be one is only
+            // counted, so that the sweep doesn't pass for a look at everybody.
+            let (odd, nameless): (Vec<_>, Vec<_>) =
+                unplaced.keys().map(|id| id.parse()).partition(Result::is_ok);
+            let odd = odd.into_iter().flatten().map(|account| {
                 Task::Account(AccountTask {
                     account,
                     placement: None,
@@ -172,7 +179,7 @@ impl Planner<'_> {
                 })
                 .chain(odd)
                 .collect();
-            sweep.accounts += tasks.len();
+            sweep.accounts += tasks.len() + nameless.len();
             self.send(tasks).await?;
             sweep.page = next;
             if sweep.page.is_none() {
@@ -238,12 +245,7 @@ impl Planner<'_> {
     async fn page(self, from: Option<String>) -> Result<Listed, HandlerError> {
         let goes_on = from.is_some();
         match self.keeper.page_of_accounts(from).await {
-            Ok(page) => {
-                for (account, failure) in &page.unplaced {
-                    warn!(account.id = %account, "where {account} stands isn't known: {failure}");
-                }
-                Ok(Listed::Page(page))
-            }
+            Ok(page) => Ok(Listed::Page(page)),
             // How long a token lasts is not documented. Nothing is lost by beginning again.
             Err(Stopped::OrganizationUnreadable(failure))
                 if goes_on && failure.category == Category::Rejected =>

@@ -12,7 +12,7 @@ use crate::baseline::Baseline;
 use crate::ids::{Region, Target};
 use crate::limits::Extent;
 use crate::plan::{Decision, HoldReason};
-use crate::reconcile::{Keeper, Standing, Stopped, Worked, regions_for_the_owner};
+use crate::reconcile::{Keeper, Standing, Stopped, Worked, not_placed, regions_for_the_owner};
 use crate::record::Sequence;
 use crate::report::{Report, TargetReport, Waits};
 use crate::task::{AccountTask, Cause, Count, Errand, OwnerTask, Sweep, Task, Then};
@@ -86,7 +86,17 @@ impl Planner<'_> {
             Err(Stopped::WrongOrganization { .. }) => {
                 return Err(HandlerError::NotQueued("the baseline is for another organization".to_owned()));
             }
-            Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
+            Err(stopped) => {
+                // A sweep told it when it listed the account. What may pass by itself is only waited for.
+                if let Stopped::AccountNotPlaced { account, failure } = &stopped
+                    && work.cause.attempt == 0
+                    && !work.cause.sweep
+                    && !failure.category.is_worth_waiting()
+                {
+                    not_placed(account.as_str(), failure);
+                }
+                return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await;
+            }
         };
         trouble = trouble.or_else(|| report.ledger_trouble.clone());
         let attempted = report.outcomes().next().is_some();

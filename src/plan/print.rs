@@ -15,6 +15,7 @@ use crate::copy::{CopyStep, Leftover};
 use crate::enforcement::Enforcement;
 use crate::ids::{GuardrailVersion, Target};
 use crate::observed::{Observation, PROBE_TEXT};
+use crate::organization::not_looked_at;
 use crate::resource_policy::Grant;
 
 impl Plan {
@@ -40,11 +41,9 @@ impl Plan {
                 format!("{account} is {state}: it is guarded as usual, and nothing is taken away there");
             Line::new(Mark::Hold, told)
         });
-        let unplaced = self.unplaced.iter().map(|(account, failure)| {
-            let told =
-                format!("{account} is not looked at, because it isn't known where it stands: {failure}");
-            Line::new(Mark::Hold, told)
-        });
+        let unplaced = self.unplaced.iter();
+        let unplaced =
+            unplaced.map(|(account, failure)| Line::new(Mark::Hold, not_looked_at(account, failure)));
         unknown
             .chain(unplaced)
             .chain(policies)
@@ -310,7 +309,7 @@ impl fmt::Display for HoldReason {
             ),
             HoldReason::NotApproved { revision, names_nobody } => write!(
                 f,
-                "baseline {revision} names {names_nobody}, and no account is there: correct the id, or approve the baseline if it is right"
+                "baseline {revision} names {names_nobody}: correct the id, or approve the baseline if it is right"
             ),
         }
     }

@@ -269,7 +269,10 @@ impl Keeper {
                 Some(wait(format!("it moved from {} to {} since {}", stood.path, now.path, placed.placed_at)))
             }
             Ok(None) => Some(wait("it is no member of the organization any more".to_owned())),
-            Err(failure) => Some(failure),
+            Err(stopped) => {
+                let failure = stopped.failure().cloned();
+                Some(failure.unwrap_or_else(|| Failure::transient("DescribeAccount", stopped.to_string())))
+            }
         }
     }
 

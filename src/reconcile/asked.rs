@@ -107,7 +107,7 @@ impl Keeper {
     /// # Errors
     /// When Organizations doesn't tell.
     pub async fn placement(&self, account: &AccountId) -> Result<Option<Placement>, Stopped> {
-        self.place(account).await.map_err(Stopped::OrganizationUnreadable)
+        self.place(account).await
     }
 
     /// Takes note that an account is about to leave, so that nothing is enforced there any more; or

@@ -2,6 +2,8 @@
 
 use tracing::{debug, error, info, warn};
 
+use crate::failure::Failure;
+use crate::organization::not_looked_at;
 use crate::plan::{Change, Decision, HoldReason, PolicyAction, PolicyDecision};
 use crate::report::{Outcome, PolicyReport, Report, TargetReport};
 
@@ -84,11 +86,7 @@ pub(super) fn log(report: &Report) {
         warn!(account.id = %account, "{account} is {state}: it is guarded, and nothing is taken away there");
     }
     for (account, failure) in &report.unplaced {
-        error!(
-            error.kind = "AccountNotPlaced",
-            account.id = %account,
-            "{account} is not looked at, because it isn't known where it stands: {failure}"
-        );
+        not_placed(account, failure);
     }
     for (account, state) in &report.skipped {
         info!(account.id = %account, "skipped {account}: it is {state}");
@@ -96,4 +94,9 @@ pub(super) fn log(report: &Report) {
     for account in &report.strangers {
         warn!(account.id = %account, "{account} is no member of this organization: not looked at");
     }
+}
+
+/// Logs an account for which nothing can be decided, with queues and without.
+pub(crate) fn not_placed(account: &str, failure: &Failure) {
+    error!(error.kind = "AccountNotPlaced", account.id = %account, "{}", not_looked_at(account, failure));
 }

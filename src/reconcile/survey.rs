@@ -11,11 +11,11 @@ use super::{Keeper, Manner, Part, Progress, Step, Stopped};
 use crate::baseline::{Baseline, GuardrailKey};
 use crate::cloud::Head;
 use crate::desired::{Desired, desired, release_leaving};
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::{AccountId, Target};
 use crate::limits::{Approval, Extent, Rollout};
 use crate::observed::Observed;
-use crate::organization::{AccountState, OrgPath, Organization, Placement, Unplaced};
+use crate::organization::{AccountState, OrgPath, Organization, Placement};
 use crate::plan::{Change, Grounds, HoldReason, LedgerState, Plan, SafePlan, Sighting, plan};
 use crate::record::{Arrival, Arrivals, Grants, Records};
 use crate::resolved::{Catalog, differing, resolve};
@@ -301,7 +301,7 @@ impl Keeper {
             }
             (Accounts::Only(ids), _) => {
                 let Head { id, management } = self.head().await?;
-                let (mut accounts, mut unplaced) = (BTreeMap::new(), Unplaced::new());
+                let (mut accounts, mut unplaced) = (BTreeMap::new(), BTreeMap::new());
                 for id in ids {
                     // An event may name any account. Only one that the organization knows is entered.
                     match self.place(id).await {
@@ -309,16 +309,18 @@ impl Keeper {
                             accounts.insert(account.id.clone(), account);
                         }
                         Ok(None) => strangers.push(id.clone()),
-                        Err(failure) => {
-                            unplaced.insert(id.to_string(), failure);
+                        Err(Stopped::AccountNotPlaced { account, failure }) => {
+                            unplaced.insert(account, failure);
                         }
+                        Err(stopped) => return Err(stopped),
                     }
                 }
                 if unplaced.len() == ids.len()
-                    && let Some((_, failure)) = unplaced.pop_first()
+                    && let Some((account, failure)) = unplaced.pop_first()
                 {
-                    return Err(Stopped::OrganizationUnreadable(failure));
+                    return Err(Stopped::AccountNotPlaced { account, failure });
                 }
+                let unplaced = unplaced.into_iter().map(|(id, failure)| (id.to_string(), failure)).collect();
                 Organization { unplaced, ..Organization::part(id, management, accounts) }
             }
         };
@@ -331,18 +333,13 @@ impl Keeper {
     }
 
     /// Where an account stands now; `None` where the organization doesn't know it.
-    pub(super) async fn place(&self, account: &AccountId) -> Result<Option<Placement>, Failure> {
-        let head = self.head().await.map_err(|stopped| match stopped {
-            Stopped::OrganizationUnreadable(failure) => failure,
-            other => Failure {
-                category: Category::Transient,
-                operation: "DescribeOrganization".to_owned(),
-                message: other.to_string(),
-            },
-        })?;
+    pub(super) async fn place(&self, id: &AccountId) -> Result<Option<Placement>, Stopped> {
+        let head = self.head().await?;
         let placed_at = self.clock.now();
-        let account = self.cloud.organizations().account(&head, account).await?;
-        Ok(account.map(|account| Placement { account, placed_at }))
+        match self.cloud.organizations().account(&head, id).await {
+            Ok(account) => Ok(account.map(|account| Placement { account, placed_at })),
+            Err(failure) => Err(Stopped::AccountNotPlaced { account: id.clone(), failure }),
+        }
     }
 
     /// Holds what accounts would lose or change because they were moved, where that is more than the

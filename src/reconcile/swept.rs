@@ -17,7 +17,7 @@ use crate::ids::{AccountId, Target};
 use crate::ledger::LedgerError;
 use crate::limits::Extent;
 use crate::observed::{Observation, Observed, PolicySeen};
-use crate::organization::{Account, AccountState, Organization, Unplaced};
+use crate::organization::{Account, AccountState, Organization, Unplaced, not_looked_at};
 use crate::outcome::BrokenVersions;
 use crate::plan::{Decision, Grounds, Held, HoldReason, LedgerState, Sighting, plan};
 use crate::record::{AccountRecord, Record, Records, ReleasedUnusable};
@@ -181,7 +181,7 @@ impl Keeper {
 /// Why somebody may be missing among the accounts of the organization, if so.
 pub(super) fn left_out(organization: &Organization) -> Option<String> {
     let (account, failure) = organization.unplaced.iter().next()?;
-    Some(format!("where {account} stands isn't known: {failure}"))
+    Some(not_looked_at(account, failure))
 }
 
 /// What was there by the record, and the targets of which it knows nothing.

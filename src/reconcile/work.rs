@@ -140,7 +140,7 @@ impl Keeper {
     /// Where the account stands: by the task, or by what was recorded since, or as Organizations says now.
     async fn newest_placement(&self, task: &AccountTask) -> Result<Option<Placement>, Stopped> {
         let Some(placement) = &task.placement else {
-            return self.place(&task.account).await.map_err(Stopped::OrganizationUnreadable);
+            return self.place(&task.account).await;
         };
         match self.ledger.account(&task.account).await {
             Ok(known) => {
@@ -150,7 +150,7 @@ impl Keeper {
             // Which is the newer one isn't known, so it is asked for.
             Err(error) => {
                 warn!(account.id = %task.account, "the ledger could not be read, so the account is looked up: {error}");
-                self.place(&task.account).await.map_err(Stopped::OrganizationUnreadable)
+                self.place(&task.account).await
             }
         }
     }

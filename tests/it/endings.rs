@@ -507,9 +507,9 @@ async fn an_account_that_is_marked_and_not_released_is_told_as_such() {
     check(
         &ran.err,
         expect![[r#"
-        error: the organization could not be read: DescribeAccount: AccessDeniedException: not any more (denied)
-        300000000001 is marked as about to leave
-    "#]],
+            error: 300000000001 is not looked at, because it isn't known where it stands: DescribeAccount: AccessDeniedException: not any more (denied)
+            300000000001 is marked as about to leave
+        "#]],
     );
 }
 

@@ -31,7 +31,7 @@ async fn a_terminal_warns_and_changes_nothing() {
     check(
         &of(&world).run(&["plan", "--account", PLAYGROUND]).await.without_hash(),
         expect![[r#"
-            ! 300000000005/eu-west-1 (Sandbox/playground) held [not_approved], would enforce corporate:2: baseline e0880dcfe350ee64 names ou-exam-sandobx1, and no account is there: correct the id, or approve the baseline if it is right
+            ! 300000000005/eu-west-1 (Sandbox/playground) held [not_approved], would enforce corporate:2: baseline e0880dcfe350ee64 names an id that matches no account of the organization (ou-exam-sandobx1): correct the id, or approve the baseline if it is right
             0 to change, 1 held, 0 in sync
             held for approval: 1 enforce
             to have that done as well: guardrailctl apply --approve e0880dcfe350ee64
@@ -54,9 +54,9 @@ async fn a_terminal_warns_and_changes_nothing() {
     check(
         &told,
         expect![[r#"
-            ! 300000000005/eu-west-1 (Sandbox/playground) held [not_approved], would enforce corporate:2: baseline e0880dcfe350ee64 names ou-exam-sandobx1, and no account is there: correct the id, or approve the baseline if it is right
-            ! 300000000005/eu-west-1 (Sandbox/playground) held [not_approved], would enforce corporate:2: baseline e0880dcfe350ee64 names ou-exam-sandobx1, and no account is there: correct the id, or approve the baseline if it is right
-            ! 300000000005/eu-west-1 (Sandbox/playground) held [not_approved], would enforce corporate:2: baseline e0880dcfe350ee64 names ou-exam-sandobx1, and no account is there: correct the id, or approve the baseline if it is right
+            ! 300000000005/eu-west-1 (Sandbox/playground) held [not_approved], would enforce corporate:2: baseline e0880dcfe350ee64 names an id that matches no account of the organization (ou-exam-sandobx1): correct the id, or approve the baseline if it is right
+            ! 300000000005/eu-west-1 (Sandbox/playground) held [not_approved], would enforce corporate:2: baseline e0880dcfe350ee64 names an id that matches no account of the organization (ou-exam-sandobx1): correct the id, or approve the baseline if it is right
+            ! 300000000005/eu-west-1 (Sandbox/playground) held [not_approved], would enforce corporate:2: baseline e0880dcfe350ee64 names an id that matches no account of the organization (ou-exam-sandobx1): correct the id, or approve the baseline if it is right
         "#]],
     );
     assert_eq!(world.writes(), [""; 0]);
@@ -86,7 +86,7 @@ async fn every_kind_of_id_counts_and_a_right_one_holds_nothing() {
         let world = World::of(&document).durable().long_established().start().await;
         let report = world.sweep().await;
         let told = report.to_string();
-        assert_eq!(told.contains("no account is there"), held, "{document:?}: {told}");
+        assert_eq!(told.contains("matches no account"), held, "{document:?}: {told}");
         assert_eq!(world.writes().is_empty(), held, "{document:?}: {told}");
         assert_eq!(report.is_converged(), !held, "{told}");
     }
@@ -101,15 +101,15 @@ async fn the_deployed_keeper_waits_for_a_correction_or_an_approval() {
     check(
         &ran,
         expect![[r#"
-        1 target
-              1 held
-        oldest look: under a minute ago, 300000000005/eu-west-1
+            1 target
+                  1 held
+            oldest look: under a minute ago, 300000000005/eu-west-1
 
-        held        300000000005/eu-west-1 (Sandbox/playground)  [not_approved] under a minute ago: baseline e0880dcfe350ee64 names ou-exam-sandobx1, and no account is there: correct the id, or approve the baseline if it is right
-        baseline e0880dcfe350ee64, mode sync
-        stderr: warning: baseline e0880dcfe350ee64 is not acted on, because it names ou-exam-sandobx1, and no account is there: correct the id, or read its plan, then guardrailctl approve e0880dcfe350ee64
-        exit 1
-    "#]],
+            held        300000000005/eu-west-1 (Sandbox/playground)  [not_approved] under a minute ago: baseline e0880dcfe350ee64 names an id that matches no account of the organization (ou-exam-sandobx1): correct the id, or approve the baseline if it is right
+            baseline e0880dcfe350ee64, mode sync
+            stderr: warning: baseline e0880dcfe350ee64 is not acted on, because it names an id that matches no account of the organization (ou-exam-sandobx1): correct the id, or read its plan, then guardrailctl approve e0880dcfe350ee64
+            exit 1
+        "#]],
     );
     // Events, later sweeps and looks at one account don't change that.
     stack.deliver(&stack.schedule()).await;
@@ -154,24 +154,24 @@ async fn push_and_approve_say_that_it_takes_an_approval() {
     check(
         &ran.without_hash(),
         expect![[r#"
-        Baseline e0880dcfe350ee64 of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 560ff8d292ea350e, version 1:
-        ~ 111111111111/eu-west-1 (management) corporate:1 => corporate:2 (weaker)
-        ~ 222222222222/eu-west-1 (guardrail-owner) corporate:1 => corporate:2 (weaker)
-        ~ 300000000001/eu-west-1 (Workload/payments) corporate:1 => corporate:2 (weaker)
-        ~ 300000000002/eu-west-1 (Workload/shipping) corporate:1 => corporate:2 (weaker)
-        ~ 300000000003/eu-west-1 (Workload/search) corporate:1 => corporate:2 (weaker)
-        ~ 300000000004/eu-west-1 (Workload/support) corporate:1 => corporate:2 (weaker)
-        + 300000000005/eu-west-1 (Sandbox/playground) enforce corporate:2
-        7 to change, 0 held, 0 in sync, 1 account skipped
-        plan HASH of baseline e0880dcfe350ee64, mode sync
-        285 bytes: a parameter of the standard tier holds it
-        6 replaced, 0 released: within its limits (50 replaced, 5 released)
-        it names ou-exam-sandobx1, and no account is there: that takes an approval
-        ok: /guardrail-keeper/baseline holds baseline e0880dcfe350ee64, as version 2
-        stderr: new.yaml:12:17: warning: assignments[1].targets[0]: no account stands in ou-exam-sandobx1: it is empty, or doesn't exist; check the id where you expect accounts in it
-        stderr: it is not acted on before: guardrailctl approve e0880dcfe350ee64
-        exit 1
-    "#]],
+            Baseline e0880dcfe350ee64 of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 560ff8d292ea350e, version 1:
+            ~ 111111111111/eu-west-1 (management) corporate:1 => corporate:2 (weaker)
+            ~ 222222222222/eu-west-1 (guardrail-owner) corporate:1 => corporate:2 (weaker)
+            ~ 300000000001/eu-west-1 (Workload/payments) corporate:1 => corporate:2 (weaker)
+            ~ 300000000002/eu-west-1 (Workload/shipping) corporate:1 => corporate:2 (weaker)
+            ~ 300000000003/eu-west-1 (Workload/search) corporate:1 => corporate:2 (weaker)
+            ~ 300000000004/eu-west-1 (Workload/support) corporate:1 => corporate:2 (weaker)
+            + 300000000005/eu-west-1 (Sandbox/playground) enforce corporate:2
+            7 to change, 0 held, 0 in sync, 1 account skipped
+            plan HASH of baseline e0880dcfe350ee64, mode sync
+            285 bytes: a parameter of the standard tier holds it
+            6 replaced, 0 released: within its limits (50 replaced, 5 released)
+            it names an id that matches no account of the organization (ou-exam-sandobx1): that takes an approval
+            ok: /guardrail-keeper/baseline holds baseline e0880dcfe350ee64, as version 2
+            stderr: new.yaml:12:17: warning: assignments[1].targets[0]: no account stands in ou-exam-sandobx1: it is empty, or doesn't exist; check the id where you expect accounts in it
+            stderr: it is not acted on before: guardrailctl approve e0880dcfe350ee64
+            exit 1
+        "#]],
     );
     let revision = world.baseline().await.revision.to_string();
     world.server.clear_calls();
@@ -181,15 +181,15 @@ async fn push_and_approve_say_that_it_takes_an_approval() {
     check(
         &ran,
         expect![[r#"
-        baseline e0880dcfe350ee64
-          nobody has counted yet what it would change
-          it names ou-exam-sandobx1, and no account is there
-          done without approval: 0 replaced, 0 released
-          its limits: 50 replaced, 5 released
-        ok: baseline e0880dcfe350ee64 is approved
-        stderr: it is acted on by the next sweep, or by guardrailctl apply
-        exit 0
-    "#]],
+            baseline e0880dcfe350ee64
+              nobody has counted yet what it would change
+              it names an id that matches no account of the organization (ou-exam-sandobx1)
+              done without approval: 0 replaced, 0 released
+              its limits: 50 replaced, 5 released
+            ok: baseline e0880dcfe350ee64 is approved
+            stderr: it is acted on by the next sweep, or by guardrailctl apply
+            exit 0
+        "#]],
     );
     drop(world.sweep().await);
     assert!(world.enforced_in(PAYMENTS).contains("eubase1a2b3c:2"));

@@ -144,7 +144,7 @@ async fn a_record_that_cannot_be_understood_keeps_no_revision_from_being_counted
     assert_eq!(stack.left(), EMPTY);
     let completed = stack.world.server.with(|model| {
         let events = model.put_events().iter().map(|put| put.event.clone());
-        events.filter(|event| event["detail-type"] == "Sweep Completed").last().unwrap()["detail"].clone()
+        events.rev().find(|event| event["detail-type"] == "Sweep Completed").unwrap()["detail"].clone()
     });
     check(
         &format!(
@@ -174,7 +174,9 @@ async fn a_record_that_cannot_be_understood_counts_among_what_would_be_released(
     let report = world.sweep().await.to_string();
     check(
         report.lines().find(|line| line.contains(SHIPPING)).unwrap(),
-        expect!["x 300000000002/eu-west-1, 300000000005/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region, its newest is 1: put that into the baseline, or publish a version and put the number that AWS gives it; `on_unusable: release` would release 3 targets, more than max_releases of the limits allows: restore the guardrail, or approve 4fd72d17877a16e9 to release them"],
+        expect![
+            "x 300000000002/eu-west-1, 300000000005/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region, its newest is 1: put that into the baseline, or publish a version and put the number that AWS gives it; `on_unusable: release` would release 3 targets, more than max_releases of the limits allows: restore the guardrail, or approve 4fd72d17877a16e9 to release them"
+        ],
     );
     assert!(world.enforced_in(SHIPPING).contains("eubase1a2b3c:2"), "{report}");
 }

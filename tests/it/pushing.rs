@@ -209,7 +209,7 @@ async fn what_cannot_be_used_is_not_pushed() {
             plan e3b0c44298fc1c14 of baseline 27315e7d6cd5d8ca, mode sync
             240 bytes: a parameter of the standard tier holds it
             0 replaced, 0 released: within its limits (50 replaced, 5 released)
-            it names ou-exam-nowhere1, and no account is there: that takes an approval
+            it names an id that matches no account of the organization (ou-exam-nowhere1): that takes an approval
             ok: /guardrail-keeper/baseline holds baseline 27315e7d6cd5d8ca, as version 2
             stderr: new.yaml:11:17: warning: assignments[0].targets[0]: no account stands in ou-exam-nowhere1: it is empty, or doesn't exist; check the id where you expect accounts in it
             stderr: it is not acted on before: guardrailctl approve 27315e7d6cd5d8ca

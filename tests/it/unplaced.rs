@@ -4,10 +4,13 @@ use expect_test::expect;
 use serde_json::Value;
 use simulator::{Fault, FaultKind, Presence};
 
+use crate::support::log::Log;
 use crate::support::program::Guardrailctl;
 use crate::support::queues::EMPTY;
 use crate::support::stack::Stack;
-use crate::support::{Document, EU, OWNER, PARAMETER, PAYMENTS, SHIPPING, Setup, US, World, check, scope};
+use crate::support::{
+    Document, EU, OWNER, PARAMETER, PAYMENTS, SHIPPING, Setup, US, WORKLOAD, World, check, scope,
+};
 
 /// Everybody in one Region, and AWS names no paths.
 fn setup() -> Setup {
@@ -72,16 +75,16 @@ async fn a_terminal_tells_it_and_is_not_content() {
     check(
         &told,
         expect![[r#"
-        $ plan
-        ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
-        $ apply --yes
-        ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
-        ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
-        $ status --limit 1
-        stderr: warning: where 300000000001 stands isn't known: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
-        $ doctor --no-members
-          unknown  where 300000000001 stands isn't known: ListParents failed (rejected)
-    "#]],
+            $ plan
+            ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+            $ apply --yes
+            ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+            ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+            $ status --limit 1
+            stderr: warning: 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+            $ doctor --no-members
+              unknown  where 300000000001 stands isn't known: ListParents failed (rejected)
+        "#]],
     );
     assert!(guarded(&world, SHIPPING) && !guarded(&world, PAYMENTS));
     let plan: Value = serde_json::from_str(&of(&world).run(&["plan", "--output", "json"]).await.out).unwrap();
@@ -127,11 +130,112 @@ async fn no_grant_is_taken_back_while_it_is_unknown_who_uses_it() {
     check(
         &report.lines().filter(|line| line.contains("grant")).collect::<Vec<_>>().join("\n"),
         expect![
-            "! arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c held: the grant is no longer needed, but it isn't known who still enforces the guardrail: where 300000000001 stands isn't known: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)"
+            "! arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c held: the grant is no longer needed, but it isn't known who still enforces the guardrail: 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)"
         ],
     );
     assert_eq!(world.writes(), [""; 0]);
     world.server.clear_faults();
     drop(world.sweep().await);
     assert_eq!(world.writes(), [format!("DeleteResourcePolicy {OWNER}/{US}")]);
+}
+
+/// The errors that were logged, as kind and words.
+fn errors(log: &[Value]) -> String {
+    let errors = log.iter().filter(|line| line["level"] == "ERROR");
+    let told = errors.map(|line| {
+        format!("{}: {}\n", line["error.kind"].as_str().unwrap_or("-"), line["message"].as_str().unwrap())
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn one_that_stays_unplaced_is_told_and_given_up_to_the_next_sweep() {
+    let mut stack = Stack::start(setup()).await;
+    stack.world.server.fault(not_found());
+    let schedule = stack.schedule();
+    let ((), log) = Log::of(stack.deliver(&schedule)).await;
+    check(
+        &errors(&log),
+        expect![[r#"
+            AccountNotPlaced: 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+            GivenUp: 300000000001 has waited long enough and is left to the next sweep: 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+        "#]],
+    );
+    let given_up = log.iter().find(|line| line["error.kind"] == "GivenUp").unwrap();
+    assert!((900..=3600).contains(&given_up["age_seconds"].as_i64().unwrap()), "{given_up}");
+    assert!(guarded(&stack.world, SHIPPING) && !guarded(&stack.world, PAYMENTS));
+    assert_eq!(stack.left(), EMPTY);
+    // The next sweep asks again.
+    stack.world.server.clear_faults();
+    stack.deliver(&stack.schedule()).await;
+    assert!(guarded(&stack.world, PAYMENTS));
+}
+
+#[tokio::test]
+async fn an_event_of_one_that_stays_unplaced_is_told_at_once_and_given_up_after_the_longest_wait() {
+    let mut stack = Stack::start(setup().variable("KEEPER_MAX_WAIT_HOURS", "2")).await;
+    let joined = stack.world.let_an_account_join("late", WORKLOAD);
+    stack.world.server.fault(Fault { about: Some(joined.clone()), ..not_found() });
+    let event = stack.world.event("CreateAccountResult");
+    let ((), log) = Log::of(stack.deliver(&event)).await;
+    check(
+        &errors(&log).replace(&joined, "JOINED"),
+        expect![[r#"
+            AccountNotPlaced: JOINED is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+            GivenUp: JOINED has waited long enough and is left to the next sweep: JOINED is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+        "#]],
+    );
+    assert_eq!(stack.left(), EMPTY);
+}
+
+#[tokio::test]
+async fn accounts_whose_ids_cannot_be_used_are_told_with_queues_and_without() {
+    let odd = |world: &World| {
+        world.server.with(|model| {
+            model.tell_id(PAYMENTS, Some("3000"));
+            model.tell_id(SHIPPING, Some(""));
+        });
+    };
+    let world = setup().start().await;
+    odd(&world);
+    let (report, direct) = Log::of(world.sweep()).await;
+    assert!(!report.is_converged() && !guarded(&world, PAYMENTS), "{report}");
+    let mut stack = Stack::start(setup().variable("KEEPER_BUS", "outcomes")).await;
+    odd(&stack.world);
+    let schedule = stack.schedule();
+    let ((), queued) = Log::of(stack.deliver(&schedule)).await;
+    assert_eq!(errors(&direct), errors(&queued));
+    check(
+        &errors(&direct),
+        expect![[r#"
+            AccountNotPlaced: an account with the id "3000", named "payments", is not looked at, because nobody can say which one it is: ListAccounts: "3000" is not an account id: expected 12 digits (rejected)
+            AccountNotPlaced: an account without an id, named "shipping", is not looked at, because nobody can say which one it is: ListAccounts: the answer leaves out Id (transient)
+        "#]],
+    );
+    // The sweep doesn't pass for a look at everybody.
+    let ended = stack.world.server.with(|model| {
+        let events = model.put_events().iter().map(|put| put.event.clone());
+        events.rev().find(|event| event["detail-type"] == "Sweep Completed").unwrap()["detail"].clone()
+    });
+    let (looked_at, in_scope) = (&ended["accounts"]["looked_at"], &ended["accounts"]["in_scope"]);
+    assert_eq!(looked_at.as_u64().unwrap() + 2, in_scope.as_u64().unwrap(), "{ended:#}");
+    let mut told = String::new();
+    for arguments in [&["plan"] as &[&str], &["status", "--limit", "1"], &["doctor", "--no-members"]] {
+        let ran = of(&world).run(arguments).await;
+        assert_ne!(ran.code, 0, "{ran}");
+        let said = ran.to_string();
+        let lines = said.lines().filter(|line| line.contains("an account with"));
+        lines.for_each(|line| told.push_str(&format!("{line}\n")));
+    }
+    check(
+        &told,
+        expect![[r#"
+            ! an account with the id "3000", named "payments", is not looked at, because nobody can say which one it is: ListAccounts: "3000" is not an account id: expected 12 digits (rejected)
+            ! an account without an id, named "shipping", is not looked at, because nobody can say which one it is: ListAccounts: the answer leaves out Id (transient)
+            stderr: warning: an account with the id "3000", named "payments", is not looked at, because nobody can say which one it is: ListAccounts: "3000" is not an account id: expected 12 digits (rejected)
+            stderr: warning: an account without an id, named "shipping", is not looked at, because nobody can say which one it is: ListAccounts: the answer leaves out Id (transient)
+              unknown  an account with the id "3000", named "payments", can't be looked at: ListAccounts failed
+              unknown  an account without an id, named "shipping", can't be looked at: ListAccounts failed
+        "#]],
+    );
 }

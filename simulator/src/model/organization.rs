@@ -73,6 +73,9 @@ pub struct Account {
     pub state: AccountState,
     /// What Organizations tells of that instead, if anything else.
     pub told_state: Option<ToldState>,
+    /// What ListAccounts tells of its id instead, if anything else; an empty text for no id at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told_id: Option<String>,
     /// Where it is in the organization; nothing for an account outside of it.
     pub membership: Option<Membership>,
     /// Its roles.
@@ -190,6 +193,7 @@ impl Account {
             email: email.to_owned(),
             state: AccountState::Active,
             told_state: None,
+            told_id: None,
             membership: None,
             roles: Vec::new(),
             users: Vec::new(),

@@ -148,6 +148,13 @@ impl Model {
         }
     }
 
+    /// Has Organizations tell another id of an account than its own, or with an empty text none.
+    pub fn tell_id(&mut self, account: &str, told: Option<&str>) {
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.told_id = told.map(str::to_owned);
+        }
+    }
+
     /// Takes an account out of the organization, as the management account would.
     ///
     /// # Errors

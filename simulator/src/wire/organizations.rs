@@ -187,6 +187,11 @@ fn shown(model: &Model, account: &Account) -> Value {
         }
         None => {}
     }
+    match account.told_id.as_deref() {
+        Some("") => drop(members.remove("Id")),
+        Some(told) => drop(members.insert("Id".to_owned(), told.into())),
+        None => {}
+    }
     if let Some(membership) = &account.membership {
         let invited = membership.method == JoinedMethod::Invited;
         shown["JoinedMethod"] = if invited { "INVITED" } else { "CREATED" }.into();

@@ -9,7 +9,7 @@ use crate::cli::names::shown;
 use crate::cli::outside;
 use crate::ids::{AccountId, ParentId, Region, Target};
 use crate::ledger::LedgerError;
-use crate::organization::{Account, Organization, Unplaced};
+use crate::organization::{Account, Organization, Unplaced, not_looked_at};
 use crate::reconcile::{Keeper, Stopped};
 use crate::record::AccountRecord;
 use crate::status::{Criteria, Subject, judge, judge_account};
@@ -90,7 +90,7 @@ impl Reading<'_> {
                     Ok(Some(placement)) => Membership::Member(placement.account),
                     Ok(None) => Membership::Gone,
                     Err(stopped) => {
-                        read.problems.push(format!("where {id} stands isn't known: {stopped}"));
+                        read.problems.push(stopped.to_string());
                         recorded(id, record)
                     }
                 },
@@ -127,7 +127,7 @@ impl Reading<'_> {
                     read.warnings
                         .extend(problems.iter().map(|problem| format!("{origin}:{}", problem.in_words())));
                     for (account, failure) in &organization.unplaced {
-                        read.problems.push(format!("where {account} stands isn't known: {failure}"));
+                        read.problems.push(not_looked_at(account, failure));
                     }
                     unplaced = organization.unplaced;
                     members = Some(organization.accounts);

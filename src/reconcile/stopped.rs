@@ -1,0 +1,80 @@
+//! Why a run stopped.
+
+use crate::baseline::InvalidBaseline;
+use crate::failure::{Category, Failure};
+use crate::ids::{AccountId, OrganizationId};
+use crate::ledger::LedgerError;
+use crate::organization::not_looked_at;
+use crate::settings::BaselineSource;
+
+/// Why a run stopped before anything was written. Failures of single targets are in the report instead.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The baseline could not be read. Nothing is released on that account.
+    #[error("the baseline {origin} could not be read: {reason}")]
+    BaselineUnreadable {
+        /// Where it should be.
+        origin: BaselineSource,
+        /// Why not.
+        reason: String,
+        /// What the failure means.
+        category: Category,
+        /// The call that failed, where it was one.
+        failure: Option<Box<Failure>>,
+    },
+    /// The baseline has problems.
+    #[error(transparent)]
+    BaselineInvalid(#[from] InvalidBaseline),
+    /// The organization could not be read.
+    #[error("the organization could not be read: {0}")]
+    OrganizationUnreadable(Failure),
+    /// Organizations doesn't tell where the one account stands that was to be looked at.
+    #[error("{}", not_looked_at(account.as_str(), failure))]
+    AccountNotPlaced {
+        /// The account.
+        account: AccountId,
+        /// Why not.
+        failure: Failure,
+    },
+    /// The baseline is for another organization than the one we are in.
+    #[error("the baseline is for organization {baseline}, but this is {actual}: nothing is written")]
+    WrongOrganization {
+        /// The one it names.
+        baseline: OrganizationId,
+        /// The one we are in.
+        actual: OrganizationId,
+    },
+    /// Our own identity could not be found out.
+    #[error("the caller's account is not known: {0}")]
+    NoIdentity(Failure),
+    /// The ledger could not be written.
+    #[error("the ledger could not be used: {0}")]
+    Ledger(#[from] LedgerError),
+}
+
+impl Stopped {
+    /// A stable name, for alarms and for Lambda's `errorType`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Stopped::BaselineUnreadable { .. } => "BaselineUnreadable",
+            Stopped::BaselineInvalid(_) => "BaselineInvalid",
+            Stopped::OrganizationUnreadable(_) => "OrganizationUnreadable",
+            Stopped::AccountNotPlaced { .. } => "AccountNotPlaced",
+            Stopped::WrongOrganization { .. } => "WrongOrganization",
+            Stopped::NoIdentity(_) => "NoIdentity",
+            Stopped::Ledger(_) => "LedgerUnusable",
+        }
+    }
+
+    /// The call that failed, where one did.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Stopped::OrganizationUnreadable(failure)
+            | Stopped::AccountNotPlaced { failure, .. }
+            | Stopped::NoIdentity(failure)
+            | Stopped::Ledger(LedgerError::Table(failure)) => Some(failure),
+            Stopped::BaselineUnreadable { failure, .. } => failure.as_deref(),
+            Stopped::BaselineInvalid(_) | Stopped::WrongOrganization { .. } | Stopped::Ledger(_) => None,
+        }
+    }
+}
