@@ -25,6 +25,7 @@ mod status;
 mod time;
 mod trigger;
 mod watch;
+mod wrapping;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

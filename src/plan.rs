@@ -57,7 +57,7 @@ pub use decide::decide;
 pub use following::FollowUp;
 pub(crate) use hold::held_back;
 pub(crate) use json::in_words;
-pub use line::{Line, Mark};
+pub use line::{Line, Mark, Part};
 pub use policies::{
     Doubt, PolicyAction, PolicyDecision, Sighting, Use, decide_policy, decide_withdrawal, use_of,
 };

@@ -72,11 +72,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Err(Unfit(message.to_owned()).into());
     }
     let keeper = connect(arguments.reading.settings(settings)).await?;
-    if arguments.reading.role.is_some() && (arguments.direct || !keeper.is_deployed()) {
-        let message = "--role is for reading, where a deployed keeper does the writing: what is written from here is \
-                       written by the member role (KEEPER_MEMBER_ROLE)";
-        return Err(Unfit(message.to_owned()).into());
-    }
+    arguments.reading.writes_nothing(!arguments.direct && keeper.is_deployed())?;
     let baseline = keeper.baseline().await?;
     if let Some(revision) = &arguments.approve
         && *revision != baseline.revision
@@ -119,6 +115,8 @@ struct Session<'a> {
 struct SoFar {
     /// The plan that was shown first, and with it what follows from it.
     shown: Option<Plan>,
+    /// The lines of plans that were told.
+    told: BTreeSet<String>,
     planned: Vec<serde_json::Value>,
     rounds: Rounds,
     /// Whether something could be said of all that was asked for.
@@ -130,7 +128,7 @@ impl Session<'_> {
     async fn do_it(&self) -> anyhow::Result<u8> {
         let mut so_far = SoFar::default();
         let ended = self.do_rounds(&mut so_far).await;
-        let SoFar { shown: _, planned, rounds, is_met } = so_far;
+        let SoFar { shown: _, told: _, planned, rounds, is_met } = so_far;
         let report = rounds.report();
         if self.arguments.output == Output::Json
             && let Some(report) = &report
@@ -164,7 +162,10 @@ impl Session<'_> {
             if !again {
                 output::shown()?;
             }
-            let told = survey.warnings.clone();
+            let told = shown.into_told();
+            if is_news {
+                so_far.told.extend(told.lines.iter().cloned());
+            }
             let changes = plan.counts().to_change;
             let question = if is_news { in_words(changes) } else { None };
             let plan = plan.clone();
@@ -173,15 +174,15 @@ impl Session<'_> {
             };
             so_far.shown.get_or_insert(plan);
             let report = self.apply(survey).await?;
+            let goes_on = so_far.rounds.add(report.clone()) && !self.interrupts.heard();
             if output == Output::Text {
                 if changes > 0 {
-                    output::print_done(format_args!("\n{}\n{report}", paint(HEADING, "Applied:")));
+                    told.print_done(&report, &so_far.told, goes_on);
                 } else {
-                    let news = report.warnings.iter().filter(|warning| !told.contains(warning));
+                    let news = report.warnings.iter().filter(|warning| !told.warnings.contains(warning));
                     news.for_each(output::warning);
                 }
             }
-            let goes_on = so_far.rounds.add(report);
             if self.interrupts.heard() {
                 return Err(self.interrupts.ended(self.done().and_no_more()));
             }

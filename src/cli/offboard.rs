@@ -15,6 +15,7 @@ use super::ending::{self, Done};
 use super::interrupts::Interrupts;
 use super::names::{self, Named};
 use super::output::{self, ADDED, paint};
+use super::reading::Reading;
 use super::time::Length;
 use super::watch::Watch;
 use super::{OK, Output, UNFINISHED, USAGE, connect, durable_ledger, settings};
@@ -35,7 +36,9 @@ Release what is ours in an account before it leaves, and keep it so
 Out of the organization an account may not apply the guardrail any more, and its Bedrock calls fail where \
 it is still enforced. The account is marked in the ledger: from then on nothing is wanted there, whatever \
 the baseline says, until --cancel takes the mark away. What others enforce there is left alone, and told \
-where it uses a guardrail of another account: its calls fail there, too, once it has left.";
+where it uses a guardrail of another account: its calls fail there, too, once it has left.
+
+Where a keeper is deployed, it does the releasing; --role then reads what is there afterwards, and writes nothing.";
 
 /// Release what is ours in an account before it leaves, and keep it so
 #[derive(Debug, Args)]
@@ -59,6 +62,8 @@ pub(super) struct Arguments {
     /// How long a deployed keeper is followed
     #[arg(long, value_name = "TIME", default_value = "15m")]
     wait: Length,
+    #[command(flatten)]
+    reading: Reading,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -69,7 +74,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let Some(asking) = Asking::new(*yes, *output, "offboard") else { return Ok(USAGE) };
     let settings = settings(baseline.clone())?;
     durable_ledger(&settings, "offboard")?;
-    let keeper = connect(settings).await?;
+    let keeper = connect(arguments.reading.settings(settings)).await?;
+    arguments.reading.writes_nothing(keeper.is_deployed())?;
     let baseline = keeper.baseline().await?;
     let account = &names::account(&keeper, account).await?;
     let record = keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
@@ -160,8 +166,14 @@ impl Offboarding<'_> {
                 }
             }
         }
-        for (region, Released { text, .. }) in regions.iter().filter(|(_, region)| !region.done) {
-            output::warning(format_args!("{account}/{region} may lose its Bedrock calls: {text}"));
+        let left: Vec<&str> =
+            regions.iter().filter(|(_, region)| !region.done).map(|(region, _)| region.as_str()).collect();
+        if !left.is_empty() {
+            output::warning(format_args!(
+                "{account} may lose its Bedrock calls in {} once it has left: what is still enforced there is named \
+                 beside the Region",
+                left.join(", ")
+            ));
         }
         Ok(if done { OK } else { UNFINISHED })
     }

@@ -6,12 +6,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::ending::Ended;
 use super::names::Names;
+use super::wrapping::wrapped;
 use super::{OK, UNTOLD};
-use crate::plan::{Line, Mark};
+use crate::plan::{Line, Mark, Part};
 use crate::reconcile::Step;
 
 pub(super) const ADDED: Style = AnsiColor::Green.on_default();
@@ -30,9 +32,26 @@ pub(super) fn paint(style: Style, text: impl fmt::Display) -> String {
 /// Why standard output took no more, the first time that it didn't.
 static FAILED: OnceLock<io::Error> = OnceLock::new();
 
+/// Text for people, on stdout: on a terminal, its lines are broken between words.
+pub(super) fn print(text: impl fmt::Display) {
+    print_exactly(fitted(&text.to_string(), &Term::stdout()));
+}
+
+/// As wide as the terminal is, where there is one and it tells.
+pub(super) fn width() -> Option<usize> {
+    Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
+}
+
+fn fitted(text: &str, terminal: &Term) -> String {
+    match terminal.size_checked() {
+        Some((_, columns)) => wrapped(text, usize::from(columns)),
+        None => text.to_owned(),
+    }
+}
+
 /// A result, on stdout. Where that takes nothing any more, as after `head`, the work goes on without it: what to do
 /// about that is said at the end, or before the first write ([`shown`]).
-pub(super) fn print(text: impl fmt::Display) {
+pub(super) fn print_exactly(text: impl fmt::Display) {
     if FAILED.get().is_none()
         && let Err(error) = writeln!(anstream::stdout(), "{text}")
     {
@@ -50,7 +69,10 @@ pub(super) fn print_done(text: impl fmt::Display) {
 
 /// As [`print_done`], for a program.
 pub(super) fn print_done_json(value: &serde_json::Value) {
-    print_done(format_args!("{value:#}"));
+    print_exactly(format_args!("{value:#}"));
+    if FAILED.get().is_some() {
+        note(format_args!("{value:#}"));
+    }
 }
 
 /// Whether all that was printed so far could be. What nobody could read is not acted on.
@@ -76,12 +98,12 @@ pub(super) fn settled(code: u8, writes: bool) -> u8 {
 
 /// A result for a program.
 pub(super) fn print_json(value: &serde_json::Value) {
-    print(format_args!("{value:#}"));
+    print_exactly(format_args!("{value:#}"));
 }
 
 /// Something besides the results. Where stderr takes nothing there is nobody to tell.
 pub(super) fn note(text: impl fmt::Display) {
-    drop(writeln!(anstream::stderr(), "{text}"));
+    drop(writeln!(anstream::stderr(), "{}", fitted(&text.to_string(), &Term::stderr())));
 }
 
 /// Something that is likely a mistake.
@@ -100,28 +122,13 @@ pub(super) fn error((text, rest): &(String, Vec<String>)) {
 /// A line of a plan, its mark coloured: with the names of the accounts that it is about, and with the
 /// code of a reason, which is what runbook, metrics and events call it.
 pub(super) fn line(line: &Line, names: &Names) -> String {
-    let Line { mark, text, targets, code } = line;
-    let mut told = String::new();
-    let mut rest = text.as_str();
-    // From left to right: what a name says is looked at by nobody.
-    for target in targets {
-        let id = target.to_string();
-        if let Some((before, after)) = rest.split_once(&id) {
-            told.extend([before, &id, &names.behind(&target.account)]);
-            rest = after;
-        }
-    }
-    // The first of them: what comes behind is the reason, which may hold any words.
-    let words = [" held: ", " held, ", " broken: "];
-    let found = words.into_iter().filter_map(|word| Some((rest.find(word)?, word))).min();
-    match (code, found) {
-        (Some(code), Some((at, word))) => {
-            let (word, sign) = word.split_at(word.len() - 2);
-            let after = &rest[at + word.len() + sign.len()..];
-            told.extend([&rest[..at], word, " [", code, "]", sign, after]);
-        }
-        (_, _) => told.push_str(rest),
-    }
+    let Line { mark, parts } = line;
+    let told = parts.iter().map(|part| match part {
+        Part::Text(text) => text.clone(),
+        Part::Target(target) => format!("{target}{}", names.behind(&target.account)),
+        Part::Account(account) => format!("{account}{}", names.behind(account)),
+        Part::Code(code) => format!(" [{code}]"),
+    });
     let style = match mark {
         Mark::Add => ADDED,
         Mark::Alter | Mark::Claim => ALTERED,
@@ -129,7 +136,7 @@ pub(super) fn line(line: &Line, names: &Names) -> String {
         Mark::Would | Mark::Hold => HELD,
         Mark::Broken => BROKEN,
     };
-    format!("{} {told}", paint(style, mark))
+    format!("{} {}", paint(style, mark), told.collect::<String>())
 }
 
 /// A progress bar on stderr, where that is a terminal and the work takes more than a moment.

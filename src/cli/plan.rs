@@ -6,13 +6,14 @@ use clap::Args;
 use serde_json::json;
 
 use super::names::Names;
-use super::output::{self, Bar, QUIET, paint};
+use super::output::{self, Bar, HEADING, QUIET, paint};
 use super::reading::Reading;
 use super::{CHANGES, Chosen, OK, Output, Target, UNFINISHED, connect, settings};
 use crate::baseline::Baseline;
 use crate::ids::AccountId;
-use crate::plan::{Counts, Plan};
+use crate::plan::{Counts, Line, Plan};
 use crate::reconcile::{Keeper, Survey};
+use crate::report::Report;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -60,6 +61,35 @@ pub(super) struct Shown<'a> {
     unmet: Vec<String>,
 }
 
+/// What is known of a plan once it was told.
+pub(super) struct Told {
+    names: Names,
+    /// Its lines, which nobody has to read twice.
+    pub(super) lines: BTreeSet<String>,
+    /// Its warnings.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Told {
+    /// Tells what came of it: what was done, and what is news beside the lines that were told. What waits for
+    /// what was done is told in the next round, where there is one.
+    pub(super) fn print_done(&self, report: &Report, lines: &BTreeSet<String>, goes_on: bool) {
+        let decided = if goes_on { Vec::new() } else { report.decided_lines() };
+        let news = decided.into_iter().filter(|line| !lines.contains(&line.to_string()));
+        output::print_done(format_args!("\n{}", paint(HEADING, "Applied:")));
+        for line in report.attempted_lines().into_iter().chain(news) {
+            output::print_done(output::line(&line, &self.names));
+        }
+        for warning in report.warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
+            output::print_done(format_args!("! {warning}"));
+        }
+        report.placement_decided.iter().for_each(output::print_done);
+        if !goes_on {
+            output::print_done(report.summary());
+        }
+    }
+}
+
 /// What an approval would do besides, in one line.
 fn for_approval(plan: &Plan) -> Option<String> {
     let held: Vec<String> =
@@ -76,8 +106,7 @@ impl<'a> Shown<'a> {
         chosen: &Chosen,
     ) -> Shown<'a> {
         let lines = survey.plan.plan().lines();
-        let named = lines.iter().flat_map(|line| &line.targets).map(|target| &target.account);
-        let named: BTreeSet<&AccountId> = named.collect();
+        let named: BTreeSet<&AccountId> = lines.iter().flat_map(Line::accounts).collect();
         let accounts = named.into_iter().filter_map(|id| survey.organization.accounts.get(id));
         let names = Names::read(keeper, accounts).await;
         Shown { baseline, survey, names, unmet: chosen.unmet(baseline, survey) }
@@ -116,6 +145,13 @@ impl<'a> Shown<'a> {
         if survey.placing.is_asked() {
             output::print(paint(QUIET, format_args!("placement auto: {}", survey.placing.record)));
         }
+    }
+
+    /// What a report is told with, beside this plan.
+    pub(super) fn into_told(self) -> Told {
+        let Shown { survey, names, .. } = self;
+        let lines = survey.plan.plan().lines().iter().map(ToString::to_string).collect();
+        Told { names, lines, warnings: survey.warnings.clone() }
     }
 
     /// The plan for programs.

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::Unfit;
 use crate::ids::RoleName;
 use crate::settings::Settings;
 
@@ -14,6 +15,19 @@ pub(super) struct Reading {
 }
 
 impl Reading {
+    /// Refuses a role where the same command would have to write by it.
+    ///
+    /// # Errors
+    /// When one was named, and no deployed keeper does the writing.
+    pub(super) fn writes_nothing(&self, is_deployed: bool) -> Result<(), Unfit> {
+        if self.role.is_none() || is_deployed {
+            return Ok(());
+        }
+        let message = "--role is for reading, where a deployed keeper does the writing: what is written from here is \
+                       written by the member role (KEEPER_MEMBER_ROLE)";
+        Err(Unfit(message.to_owned()))
+    }
+
     /// The settings to connect with. Whose writes are the keeper's stays as the settings say: a role that
     /// somebody reads with has written nothing for it.
     pub(super) fn settings(&self, settings: Settings) -> Settings {

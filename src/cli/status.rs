@@ -40,7 +40,8 @@ every target is good. What was left behind in accounts that are gone is told, an
 Accounts, OUs and Regions narrow what is judged; states and times only what is listed. The ledger \
 is read part by part: besides one part, the list of the organization's accounts is held, and of \
 what isn't good as much as is listed. \
-No other account is asked, so that --role changes nothing here.";
+No other account is asked, so that --role changes nothing here: the ledger is read with the \
+credentials that this runs with, which have to be the hub's where it is a table.";
 
 /// Say what the record knows of every target, and how old that is
 #[derive(Debug, Args)]
@@ -256,8 +257,8 @@ impl Lines {
     fn begin(form: Form) -> Lines {
         match form {
             Form::Text => {}
-            Form::Json => output::print("{\"targets\": ["),
-            Form::Csv => output::print(Told::CSV_HEAD),
+            Form::Json => output::print_exactly("{\"targets\": ["),
+            Form::Csv => output::print_exactly(Told::CSV_HEAD),
         }
         Lines { form, first: true }
     }
@@ -267,15 +268,19 @@ impl Lines {
             Form::Text => {}
             Form::Json => {
                 // Where reading stops half way, the document stays open: nobody takes it for whole.
-                output::print(format_args!("{}{}", if self.first { "" } else { "," }, told.to_json(now)));
+                output::print_exactly(format_args!(
+                    "{}{}",
+                    if self.first { "" } else { "," },
+                    told.to_json(now)
+                ));
             }
-            Form::Csv => output::print(told.to_csv(now)),
+            Form::Csv => output::print_exactly(told.to_csv(now)),
         }
         self.first = false;
     }
 
     fn end(&self, summary: &serde_json::Value) {
-        output::print(format_args!("], \"summary\": {summary:#}}}"));
+        output::print_exactly(format_args!("], \"summary\": {summary:#}}}"));
     }
 }
 

@@ -59,33 +59,25 @@ impl Held {
     /// Why, in words: for what is only audited, from what to what.
     pub fn words(&self) -> String {
         match self.only_audited() {
-            Some(change) => change.without_target(),
+            Some(change) => change.what().to_string(),
             None => self.reason.to_string(),
         }
     }
 
     pub(super) fn line(&self, target: &Target) -> Line {
+        let (code, reason) = (self.reason.code(), &self.reason);
         let Some(change) = &self.would else {
-            let line = Line::new(Mark::Hold, format!("{target} held: {}", self.reason));
-            return line.of([target.clone()]).because(self.reason.code());
+            return Line::about(Mark::Hold, target).text(" held").code(code).text(format_args!(": {reason}"));
         };
         // A replacement is written as two versions and an arrow, the others with their verb.
         let verb = if matches!(change, Change::Replace { .. }) { "would replace" } else { "would" };
-        let would = format!("{verb} {}", change.without_target());
+        let would = format!("{verb} {}", change.what());
         match self.only_audited() {
-            Some(_) => Line::new(Mark::Would, format!("{target} {would}")).of([target.clone()]),
-            None => Line::new(Mark::Hold, format!("{target} held, {would}: {}", self.reason))
-                .of([target.clone()])
-                .because(self.reason.code()),
+            Some(_) => Line::about(Mark::Would, target).text(format_args!(" {would}")),
+            None => {
+                let line = Line::about(Mark::Hold, target).text(" held").code(code);
+                line.text(format_args!(", {would}: {reason}"))
+            }
         }
-    }
-}
-
-impl Change {
-    /// What it changes, without where.
-    fn without_target(&self) -> String {
-        let whole = self.to_string();
-        let target = self.target().map(|target| format!("{target} ")).unwrap_or_default();
-        whole.strip_prefix(&target).map(str::to_owned).unwrap_or(whole)
     }
 }

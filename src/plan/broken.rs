@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Broken;
+use super::{Broken, Line, Mark};
 use crate::enforcement::Enforcement;
 use crate::ids::{GuardrailArn, GuardrailVersion, Target};
 
@@ -53,22 +53,29 @@ impl fmt::Display for Broken {
 }
 
 impl BrokenGuardrail {
-    /// The targets that its line names.
-    pub fn listed(&self) -> &[Target] {
-        &self.targets[..self.targets.len().min(LISTED_AT_MOST)]
+    /// Its line, with the reason's code.
+    pub(super) fn line(&self, code: String) -> Line {
+        let (listed, more) = self.listed();
+        Line::new(Mark::Broken).targets(listed).text(format!("{more} broken")).code(code).text(self.what())
+    }
+
+    /// The targets that its line names, and how many more there are.
+    fn listed(&self) -> (&[Target], String) {
+        let (listed, more) = self.targets.split_at(self.targets.len().min(LISTED_AT_MOST));
+        (listed, if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) })
+    }
+
+    fn what(&self) -> String {
+        let BrokenGuardrail { guardrail, version, reason, targets: _ } = self;
+        format!(": {}:{version} is enforced, but {reason}", guardrail.id)
     }
 }
 
 impl fmt::Display for BrokenGuardrail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let BrokenGuardrail { guardrail, version, reason, targets } = self;
-        let (listed, more) = targets.split_at(targets.len().min(LISTED_AT_MOST));
+        let (listed, more) = self.listed();
         let listed: Vec<String> = listed.iter().map(ToString::to_string).collect();
-        f.write_str(&listed.join(", "))?;
-        if !more.is_empty() {
-            write!(f, " and {} more", more.len())?;
-        }
-        write!(f, " broken: {}:{version} is enforced, but {reason}", guardrail.id)
+        write!(f, "{}{more} broken{}", listed.join(", "), self.what())
     }
 }
 

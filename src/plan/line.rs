@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::ids::Target;
+use crate::ids::{AccountId, Target};
 
 /// The first character of a line: what kind of decision it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,39 +37,87 @@ impl fmt::Display for Mark {
     }
 }
 
+/// A part of a line. Each reader shows them in its own way: a terminal adds the account's name behind an id, and
+/// brackets around a code; a log does neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Words.
+    Text(String),
+    /// A target.
+    Target(Target),
+    /// An account.
+    Account(AccountId),
+    /// Why nothing is done, as metrics and events call it: it stands where it may be shown.
+    Code(String),
+}
+
 /// One printed decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Its kind.
     pub mark: Mark,
-    /// The rest of it. Where it is about targets, it begins with them.
-    pub text: String,
-    /// The targets that it names.
-    pub targets: Vec<Target>,
-    /// Why nothing is done, as metrics and events call it.
-    pub code: Option<String>,
+    /// What it says.
+    pub parts: Vec<Part>,
 }
 
 impl Line {
-    pub(super) fn new(mark: Mark, text: impl Into<String>) -> Line {
-        Line { mark, text: text.into(), targets: Vec::new(), code: None }
+    pub(crate) fn new(mark: Mark) -> Line {
+        Line { mark, parts: Vec::new() }
     }
 
-    /// The line, about these targets.
-    pub(super) fn of(mut self, targets: impl IntoIterator<Item = Target>) -> Line {
-        self.targets.extend(targets);
+    /// A line about one target.
+    pub(crate) fn about(mark: Mark, target: &Target) -> Line {
+        Line::new(mark).and(Part::Target(target.clone()))
+    }
+
+    /// With these words behind what it says already.
+    pub(crate) fn text(self, text: impl fmt::Display) -> Line {
+        self.and(Part::Text(text.to_string()))
+    }
+
+    /// With an account behind what it says already.
+    pub(crate) fn account(self, account: &AccountId) -> Line {
+        self.and(Part::Account(account.clone()))
+    }
+
+    /// With the reason's code behind what it says already.
+    pub(crate) fn code(self, code: String) -> Line {
+        self.and(Part::Code(code))
+    }
+
+    /// With targets behind what it says already, and commas between them.
+    pub(crate) fn targets(mut self, targets: &[Target]) -> Line {
+        for (position, target) in targets.iter().enumerate() {
+            let line = if position > 0 { self.text(", ") } else { self };
+            self = line.and(Part::Target(target.clone()));
+        }
         self
     }
 
-    /// The line, with the reason's code.
-    pub(super) fn because(self, code: String) -> Line {
-        Line { code: Some(code), ..self }
+    /// The accounts that it is about.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountId> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Target(target) => Some(&target.account),
+            Part::Account(account) => Some(account),
+            Part::Text(_) | Part::Code(_) => None,
+        })
+    }
+
+    fn and(mut self, part: Part) -> Line {
+        self.parts.push(part);
+        self
     }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { mark, text, targets: _, code: _ } = self;
-        write!(f, "{mark} {text}")
+        let Line { mark, parts } = self;
+        write!(f, "{mark} ")?;
+        parts.iter().try_for_each(|part| match part {
+            Part::Text(text) => f.write_str(text),
+            Part::Target(target) => target.fmt(f),
+            Part::Account(account) => account.fmt(f),
+            Part::Code(_) => Ok(()),
+        })
     }
 }

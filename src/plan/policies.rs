@@ -181,16 +181,15 @@ impl PolicyDecision {
         match action {
             PolicyAction::Granted => {}
             PolicyAction::Change(change) => {
-                let change = Change::Policy(change.clone());
-                lines.push(Line::new(change.mark(), change.to_string()));
+                lines.push(Change::Policy(change.clone()).line());
             }
             PolicyAction::Held(reason) => {
-                lines
-                    .push(Line::new(Mark::Hold, format!("{resource} held: {reason}")).because(reason.code()));
+                let line = Line::new(Mark::Hold).text(format_args!("{resource} held")).code(reason.code());
+                lines.push(line.text(format_args!(": {reason}")));
             }
         }
-        let warnings = openings.iter().map(|finding| format!("{resource} is open: {finding}"));
-        lines.extend(warnings.map(|text| Line::new(Mark::Hold, text)));
+        let open = |finding| Line::new(Mark::Hold).text(format_args!("{resource} is open: {finding}"));
+        lines.extend(openings.iter().map(open));
         lines
     }
 

@@ -16,6 +16,7 @@ use crate::enforcement::Enforcement;
 use crate::ids::{GuardrailVersion, Target};
 use crate::observed::{Observation, PROBE_TEXT};
 use crate::organization::not_looked_at;
+use crate::resolved::CopyWork;
 use crate::resource_policy::Grant;
 
 impl Plan {
@@ -31,34 +32,28 @@ impl Plan {
             .filter_map(|guardrail| Some((guardrail.targets.first()?.clone(), guardrail)))
             .collect();
         let policies = self.policies.iter().flat_map(|(resource, decision)| decision.lines(resource));
-        let handed_back = self
-            .handed_back
-            .iter()
-            .map(|(target, handed_back)| (target, format!("{target} {handed_back}")))
-            .map(|(target, text)| Line::new(Mark::Claim, text).of([target.clone()]));
+        let handed_back = self.handed_back.iter().map(|(target, handed_back)| {
+            Line::about(Mark::Claim, target).text(format_args!(" {handed_back}"))
+        });
         let unknown = self.unknown_states.iter().map(|(account, state)| {
-            let told =
-                format!("{account} is {state}: it is guarded as usual, and nothing is taken away there");
-            Line::new(Mark::Hold, told)
+            let told = format!(" is {state}: it is guarded as usual, and nothing is taken away there");
+            Line::new(Mark::Hold).account(account).text(told)
         });
         let unplaced = self.unplaced.iter();
         let unplaced =
-            unplaced.map(|(account, failure)| Line::new(Mark::Hold, not_looked_at(account, failure)));
+            unplaced.map(|(account, failure)| Line::new(Mark::Hold).text(not_looked_at(account, failure)));
         unknown
             .chain(unplaced)
             .chain(policies)
             .chain(handed_back)
             .chain(self.decisions.iter().filter_map(|(target, decision)| match decision {
-                Decision::Change(change) => {
-                    Some(Line::new(change.mark(), change.to_string()).of([target.clone()]))
-                }
+                Decision::Change(change) => Some(change.line()),
                 Decision::Held(held) => Some(self.held_line(target, held)),
-                Decision::Broken(Broken { unusable, .. }) => broken.get(target).map(|guardrail| {
-                    let line = Line::new(Mark::Broken, guardrail.to_string());
-                    line.of(guardrail.listed().iter().cloned()).because(unusable.code())
-                }),
+                Decision::Broken(Broken { unusable, .. }) => {
+                    broken.get(target).map(|guardrail| guardrail.line(unusable.code()))
+                }
                 Decision::InSync(InSync { kept: Some(kept), .. }) if kept.would_adopt => {
-                    Some(Line::new(Mark::Claim, format!("{target} in sync: {kept}")).of([target.clone()]))
+                    Some(Line::about(Mark::Claim, target).text(format_args!(" in sync: {kept}")))
                 }
                 Decision::InSync(_) | Decision::LeftAlone(_) => None,
             }))
@@ -68,9 +63,7 @@ impl Plan {
     /// A target that waits for what the same plan makes is one that is changed. Of the others, what would be done.
     fn held_line(&self, target: &Target, held: &Held) -> Line {
         match self.follow_up(held) {
-            Some(FollowUp::Granted { change, .. }) => {
-                Line::new(change.mark(), format!("{change}, after the grant")).of([target.clone()])
-            }
+            Some(FollowUp::Granted { change, .. }) => change.line().text(", after the grant"),
             _ => held.line(target),
         }
     }
@@ -138,15 +131,60 @@ impl Change {
     }
 }
 
+impl Change {
+    /// Its line.
+    pub(crate) fn line(&self) -> Line {
+        self.line_of(self.what())
+    }
+
+    /// Its line once it is done: a copy that was written is still to be enforced.
+    pub(crate) fn line_once_done(&self) -> Line {
+        match self {
+            Change::EnsureCopy { key, work, .. } => {
+                self.line_of(format_args!("{}: {}", copied(key, work), work.step))
+            }
+            _ => self.line(),
+        }
+    }
+
+    fn line_of(&self, what: impl fmt::Display) -> Line {
+        match self.target() {
+            Some(target) => Line::about(self.mark(), target).text(format_args!(" {what}")),
+            None => Line::new(self.mark()).text(what),
+        }
+    }
+
+    /// What it changes; of an account, without where.
+    pub(super) fn what(&self) -> impl fmt::Display {
+        What(self)
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Change::Enforce { target, key, to, copied, repair } => {
-                write!(f, "{target} enforce {}", Called { key, enforcement: to, copied: *copied })?;
+        match self.target() {
+            Some(target) => write!(f, "{target} {}", What(self)),
+            None => What(self).fmt(f),
+        }
+    }
+}
+
+/// A version of a guardrail that an account gets a copy of.
+fn copied(key: &GuardrailKey, work: &CopyWork) -> String {
+    format!("copy {key}:{}", work.original.version)
+}
+
+/// What a change does.
+struct What<'a>(&'a Change);
+
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Change::Enforce { target: _, key, to, copied, repair } => {
+                write!(f, "enforce {}", Called { key, enforcement: to, copied: *copied })?;
                 if *repair { f.write_str(" (it was removed)") } else { Ok(()) }
             }
-            Change::Replace { target, key, from, to, copied, drift, ownership } => {
-                write!(f, "{target} ")?;
+            Change::Replace { target: _, key, from, to, copied, drift, ownership } => {
                 // The same guardrail is called by its key on both sides; another one by its id, and so is a
                 // copy, whose earlier versions are of nobody knows which.
                 if from.enforcement.guardrail == to.guardrail && copied.is_none() {
@@ -161,19 +199,19 @@ impl fmt::Display for Change {
                     (Ownership::Foreign, None) => f.write_str(", not ours)"),
                 }
             }
-            Change::Adopt { target, key, seen } => {
-                write!(f, "{target} adopt {key}:{} (made by {})", Rest(&seen.enforcement), maker(seen))
+            Change::Adopt { target: _, key, seen } => {
+                write!(f, "adopt {key}:{} (made by {})", Rest(&seen.enforcement), maker(seen))
             }
-            Change::Release { target, from, broken, adopted } => {
-                write!(f, "{target} release {}", from.enforcement)?;
+            Change::Release { target: _, from, broken, adopted } => {
+                write!(f, "release {}", from.enforcement)?;
                 if *adopted {
                     write!(f, " (adopted, made by {})", maker(from))?;
                 }
                 broken.as_ref().map_or(Ok(()), |unusable| write!(f, " (broken: {unusable})"))
             }
-            Change::Tidy { target, leftover, stands: _ } => write!(f, "{target} {leftover}"),
-            Change::EnsureCopy { target, key, work, enforced: _, from } => {
-                write!(f, "{target} copy {key}:{} ({}), then ", work.original.version, work.step)?;
+            Change::Tidy { target: _, leftover, stands: _ } => leftover.fmt(f),
+            Change::EnsureCopy { target: _, key, work, enforced: _, from } => {
+                write!(f, "{} ({}), then ", copied(key, work), work.step)?;
                 match from {
                     Some(from) => write!(f, "replace {from} by it"),
                     None => f.write_str("enforce it"),

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{Outcome, PolicyReport, Report, State, TargetReport};
-use crate::plan::{Change, HandedBack, Plan, in_words};
+use crate::plan::{Change, HandedBack, Line, Mark, Plan, in_words};
 
 impl Report {
     /// How it ended, in one line.
@@ -111,34 +111,39 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
-    /// One line per target in which something was done or should have been, then the sums.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Report {
+    /// A line for each write that was attempted.
+    pub fn attempted_lines(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
         for (resource, report) in &self.policies {
             if let PolicyReport::Attempted { change, result } = report {
-                let change = Change::Policy(change.clone());
-                match result {
-                    Ok(()) => writeln!(f, "{} {change}", change.mark())?,
+                lines.push(match result {
+                    Ok(()) => Change::Policy(change.clone()).line_once_done(),
                     Err(failure) => {
-                        writeln!(f, "! {resource} its resource policy could not be written: {failure}")?;
+                        let told = format!("{resource} its resource policy could not be written: {failure}");
+                        Line::new(Mark::Hold).text(told)
                     }
-                }
+                });
             }
         }
         for (target, report) in &self.targets {
-            match report {
-                TargetReport::Attempted(Outcome { change, result, reads_back }) => match result {
-                    Ok(()) => {
-                        writeln!(f, "{} {change}", change.mark())?;
-                        if let Some(reads_back) = reads_back {
-                            writeln!(f, "! {target} {reads_back}")?;
-                        }
-                    }
-                    Err(failure) => writeln!(f, "! {target} failed to {}: {failure}", change.verb())?,
-                },
-                TargetReport::Decided(_) => {}
+            let TargetReport::Attempted(Outcome { change, result, reads_back }) = report else { continue };
+            lines.push(match result {
+                Ok(()) => change.line_once_done(),
+                Err(failure) => {
+                    let told = format!(" failed to {}: {failure}", change.verb());
+                    Line::about(Mark::Hold, target).text(told)
+                }
+            });
+            if let (Ok(()), Some(reads_back)) = (result, reads_back) {
+                lines.push(Line::about(Mark::Hold, target).text(format_args!(" {reads_back}")));
             }
         }
+        lines
+    }
+
+    /// A line for each decision that led to no attempt and is not as it should be.
+    pub fn decided_lines(&self) -> Vec<Line> {
         let mut rest = Plan {
             skipped: self.skipped.clone(),
             unknown_states: self.unknown_states.clone(),
@@ -156,11 +161,18 @@ impl fmt::Display for Report {
                 rest.decisions.insert(target.clone(), decision.clone());
             }
         }
-        for line in rest.lines() {
+        let told = " is no member of this organization: not looked at";
+        let strangers =
+            self.strangers.iter().map(|account| Line::new(Mark::Hold).account(account).text(told));
+        rest.lines().into_iter().chain(strangers).collect()
+    }
+}
+
+impl fmt::Display for Report {
+    /// One line per target in which something was done or should have been, then the sums.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in self.attempted_lines().into_iter().chain(self.decided_lines()) {
             writeln!(f, "{line}")?;
-        }
-        for account in &self.strangers {
-            writeln!(f, "! {account} is no member of this organization: not looked at")?;
         }
         for warning in &self.warnings {
             writeln!(f, "! {warning}")?;

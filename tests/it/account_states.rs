@@ -37,18 +37,18 @@ async fn an_account_in_an_unknown_state_is_guarded_told_and_never_good() {
     check(
         &ran,
         expect![[r#"
-        ! 300000000001 is in a state that this program does not know (REINSTATING): it is guarded as usual, and nothing is taken away there
-        ! 300000000002 is in a state that Organizations does not tell: it is guarded as usual, and nothing is taken away there
-        + 111111111111/eu-west-1 (management) enforce corporate:2
-        + 222222222222/eu-west-1 (guardrail-owner) enforce corporate:2
-        + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
-        + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
-        + 300000000003/eu-west-1 (Workload/search) enforce corporate:2
-        + 300000000004/eu-west-1 (Workload/support) enforce corporate:2
-        6 to change, 0 held, 1 in sync, 1 account skipped
-        plan ec99468825a418ee of baseline 84c0f3cb2b5b1f13, mode sync
-        exit 1
-    "#]],
+            ! 300000000001 (Workload/payments) is in a state that this program does not know (REINSTATING): it is guarded as usual, and nothing is taken away there
+            ! 300000000002 (Workload/shipping) is in a state that Organizations does not tell: it is guarded as usual, and nothing is taken away there
+            + 111111111111/eu-west-1 (management) enforce corporate:2
+            + 222222222222/eu-west-1 (guardrail-owner) enforce corporate:2
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
+            + 300000000003/eu-west-1 (Workload/search) enforce corporate:2
+            + 300000000004/eu-west-1 (Workload/support) enforce corporate:2
+            6 to change, 0 held, 1 in sync, 1 account skipped
+            plan ec99468825a418ee of baseline 84c0f3cb2b5b1f13, mode sync
+            exit 1
+        "#]],
     );
     let report = world.sweep().await;
     check(
@@ -161,7 +161,7 @@ async fn nothing_is_taken_away_in_an_account_in_an_unknown_state() {
         expect![[r#"
             300000000001/eu-west-1 release eubase1a2b3c:2
             300000000001/eu-west-1 not released: eubase1a2b3c:2: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
-            stderr: warning: 300000000001/eu-west-1 may lose its Bedrock calls: not released: eubase1a2b3c:2: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
+            stderr: warning: 300000000001 may lose its Bedrock calls in eu-west-1 once it has left: what is still enforced there is named beside the Region
             exit 1
         "#]],
     );

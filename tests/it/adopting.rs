@@ -80,7 +80,7 @@ async fn an_adoption_is_planned_shown_recorded_and_repaired_from_then_on() {
             plan HASH of baseline f969ce46e2d8ad08, mode sync
 
             Applied:
-            = 300000000001/eu-west-1 adopt corporate:2 (made by arn:aws:iam::300000000001:user/administrator)
+            = 300000000001/eu-west-1 (Workload/payments) adopt corporate:2 (made by arn:aws:iam::300000000001:user/administrator)
             0 changed, 0 held, 1 in sync, 1 adopted, 6 left alone, 1 account skipped
             exit 0
             0 to change, 0 held, 1 in sync, 6 left alone, 1 account skipped
@@ -286,7 +286,7 @@ async fn a_terminal_shows_the_release_of_what_was_adopted_and_approves_it() {
             plan HASH of baseline 95bb900a142ad6cf, mode sync
 
             Applied:
-            - 300000000001/eu-west-1 release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator)
+            - 300000000001/eu-west-1 (Workload/payments) release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator)
             1 changed, 0 held, 0 in sync, 6 left alone, 1 account skipped
             exit 0
         "#]],

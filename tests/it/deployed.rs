@@ -340,7 +340,7 @@ async fn what_cannot_be_released_before_an_account_leaves_is_told() {
         expect![[r#"
             300000000001/eu-west-1 release eubase1a2b3c:2
             300000000001/eu-west-1 not released: eubase1a2b3c:2: DeleteEnforcedGuardrailConfiguration: AccessDeniedException: an explicit deny (denied)
-            stderr: warning: 300000000001/eu-west-1 may lose its Bedrock calls: not released: eubase1a2b3c:2: DeleteEnforcedGuardrailConfiguration: AccessDeniedException: an explicit deny (denied)
+            stderr: warning: 300000000001 may lose its Bedrock calls in eu-west-1 once it has left: what is still enforced there is named beside the Region
             exit 1
             stderr: 999999999999 is no member of this organization: nothing can be released there
             exit 1
@@ -359,7 +359,7 @@ async fn what_cannot_be_released_before_an_account_leaves_is_told() {
               "released": false
             }
             stderr: warning: the baseline's mode is enforce-only: nothing is released
-            stderr: warning: 300000000003/eu-west-1 may lose its Bedrock calls: not released: eubase1a2b3c:1: to be released, but changed since by arn:aws:iam::300000000003:user/administrator: release it by hand, or put it back first
+            stderr: warning: 300000000003 may lose its Bedrock calls in eu-west-1 once it has left: what is still enforced there is named beside the Region
             exit 1
         "#]],
     );

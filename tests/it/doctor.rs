@@ -6,7 +6,9 @@ use simulator::{Fault, FaultKind, ManagementEvents, Model, OptStatus, RecursiveL
 
 use crate::support::program::Ran;
 use crate::support::stack::events_queue;
-use crate::support::whole::{ACCESS, BUS, terminal, whole};
+use crate::support::whole::{
+    ACCESS, BUS, READER, recommended, terminal, terminal_in_the_recommended_hub, whole,
+};
 use crate::support::{
     ABANDONED, Document, EU, HUB, MEMBER_ROLE, OWNER, PARAMETER, PAYMENTS, SEARCH, SHIPPING, US, World,
 };
@@ -50,6 +52,16 @@ async fn a_healthy_deployment_is_told_to_be_so_and_nothing_is_written() {
     assert_eq!(ran.code, 0, "{ran}");
     assert_eq!(world.writes(), [""; 0]);
     assert!(!world.accounts_called().contains(ABANDONED));
+}
+
+/// As docs/deploy.md recommends it: nothing that somebody who follows it would have is left out.
+#[tokio::test]
+async fn the_recommended_deployment_is_healthy() {
+    let world = recommended(World::of(&Document { format: 2, ..Document::default() })).await;
+    let ran = terminal_in_the_recommended_hub(&world).run(&["doctor", "--role", READER]).await;
+    expect_file!["golden/doctor-recommended.txt"].assert_eq(&ran.to_string());
+    assert_eq!(ran.code, 0, "{ran}");
+    assert_eq!(world.writes(), [""; 0]);
 }
 
 #[tokio::test]

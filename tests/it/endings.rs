@@ -119,12 +119,12 @@ async fn a_reader_that_goes_away_in_the_middle_stops_no_write() {
         &ran.err,
         expect![[r#"
 
-        Applied:
-        + 300000000001/eu-west-1 enforce corporate:2
-        + 300000000002/eu-west-1 enforce corporate:2
-        2 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        error: standard output can't be written: Broken pipe (os error 32)
-    "#]],
+            Applied:
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
+            2 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            error: standard output can't be written: Broken pipe (os error 32)
+        "#]],
     );
 }
 
@@ -179,9 +179,6 @@ async fn what_was_written_before_aws_failed_is_told() {
 
                 Applied:
                 + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-                ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-                ! 300000000002/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-                1 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped
                 stderr: a grant or a copy is in place; the changes that waited for it follow now
                 stderr: error: the organization could not be read: ListAccounts: AccessDeniedException: not any more (denied)
                 stderr: 1 change was made
@@ -557,8 +554,8 @@ async fn an_interrupted_run_finishes_what_it_began_and_says_what_that_was() {
             plan HASH of baseline 4ef2b91f1df53797, mode sync
 
             Applied:
-            + 300000000001/eu-west-1 enforce corporate:2
-            ! 300000000002/eu-west-1 held, would enforce corporate:2: not begun: somebody asked the program to end first
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+            ! 300000000002/eu-west-1 (Workload/shipping) held [interrupted], would enforce corporate:2: not begun: somebody asked the program to end first
             1 changed, 1 held, 0 in sync, 5 left alone, 1 account skipped
             stderr: stopping: what is under way is finished first; press Ctrl-C again to leave at once
             stderr: error: interrupted: 1 change was made; the rest was not done

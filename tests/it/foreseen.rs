@@ -95,16 +95,10 @@ async fn a_plan_shows_what_its_own_grant_makes_possible_and_that_is_asked_for_on
 
             Applied:
             + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-            ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-            ! 300000000002/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-            ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
-            1 changed, 3 held, 0 in sync, 4 left alone, 1 account skipped
 
             Applied:
-            + 300000000001/eu-west-1 enforce corporate:2
-            + 300000000002/eu-west-1 enforce corporate:2
-            ! 300000000003/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
-            2 changed, 1 held, 0 in sync, 4 left alone, 1 account skipped
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
             stderr: Apply these 3 changes? [y/N] a grant or a copy is in place; the changes that waited for it follow now
             stderr: a grant or a copy is in place; the changes that waited for it follow now
             exit 1
@@ -140,15 +134,14 @@ async fn a_plan_shows_what_comes_after_a_copy_and_that_is_asked_for_once() {
             plan HASH of baseline 332b1cceba749348, mode sync
 
             Applied:
-            + 300000000001/eu-west-1 copy corporate:2 (create the copy), then enforce it
-            + 300000000002/eu-west-1 copy corporate:2 (create the copy), then enforce it
-            + 300000000003/eu-west-1 copy corporate:2 (create the copy), then enforce it
-            0 changed, 0 held, 0 in sync, 3 copied, 4 left alone, 1 account skipped
+            + 300000000001/eu-west-1 (Workload/payments) copy corporate:2: create the copy
+            + 300000000002/eu-west-1 (Workload/shipping) copy corporate:2: create the copy
+            + 300000000003/eu-west-1 (Workload/search) copy corporate:2: create the copy
 
             Applied:
-            + 300000000001/eu-west-1 enforce corporate:2 by the account's copy 0c6qhkyij5gt:1
-            + 300000000002/eu-west-1 enforce corporate:2 by the account's copy oxv1j8l6ycjh:1
-            + 300000000003/eu-west-1 enforce corporate:2 by the account's copy 6zp58jg28da5:1
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2 by the account's copy 0c6qhkyij5gt:1
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2 by the account's copy oxv1j8l6ycjh:1
+            + 300000000003/eu-west-1 (Workload/search) enforce corporate:2 by the account's copy 6zp58jg28da5:1
             3 changed, 0 held, 0 in sync, 4 left alone, 1 account skipped
             stderr: Apply these 6 changes? [y/N] a grant or a copy is in place; the changes that waited for it follow now
             exit 0

@@ -286,8 +286,8 @@ async fn apply_shows_the_plan_does_it_and_says_what_came_of_it() {
             plan 9aee8148861db0bd of baseline 4ef2b91f1df53797, mode sync
 
             Applied:
-            + 300000000001/eu-west-1 enforce corporate:2
-            + 300000000002/eu-west-1 enforce corporate:2
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
             2 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped
             exit 0
         "#]],
@@ -449,8 +449,8 @@ async fn what_fails_while_applying_is_told_and_ends_with_one() {
             plan 9aee8148861db0bd of baseline 4ef2b91f1df53797, mode sync
 
             Applied:
-            ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: AccessDeniedException: You are not authorized to perform: bedrock:PutEnforcedGuardrailConfiguration with an explicit deny in a service control policy (denied)
-            + 300000000002/eu-west-1 enforce corporate:2
+            ! 300000000001/eu-west-1 (Workload/payments) failed to enforce: PutEnforcedGuardrailConfiguration: AccessDeniedException: You are not authorized to perform: bedrock:PutEnforcedGuardrailConfiguration with an explicit deny in a service control policy (denied)
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
             1 changed, 0 held, 0 in sync, 1 failed, 5 left alone, 1 account skipped
             exit 1
         "#]],
@@ -504,10 +504,10 @@ async fn a_ledger_in_a_file_lets_one_run_know_what_another_did() {
             plan HASH of baseline 2a5071839f8018f7, mode sync
 
             Applied:
-            - 300000000001/eu-west-1 release eubase1a2b3c:2
-            + 300000000001/us-east-1 enforce corporate:2
-            - 300000000002/eu-west-1 release eubase1a2b3c:2
-            + 300000000002/us-east-1 enforce corporate:2
+            - 300000000001/eu-west-1 (Workload/payments) release eubase1a2b3c:2
+            + 300000000001/us-east-1 (Workload/payments) enforce corporate:2
+            - 300000000002/eu-west-1 (Workload/shipping) release eubase1a2b3c:2
+            + 300000000002/us-east-1 (Workload/shipping) enforce corporate:2
             4 changed, 0 held, 0 in sync, 5 left alone, 1 account skipped
             exit 0
         "#]],

@@ -37,11 +37,11 @@ async fn what_others_enforce_by_a_guardrail_of_the_organization_is_told() {
     check(
         &ran,
         expect![[r#"
-        nothing in 300000000002 is recorded as ours; what bears our name is released
-        300000000002/eu-west-1 left alone, because it isn't ours: eubase1a2b3c:1 stays enforced and uses a guardrail of account 222222222222: once this account has left, its Bedrock calls there may fail until its own administrator removes the enforcement
-        stderr: warning: 300000000002/eu-west-1 may lose its Bedrock calls: left alone, because it isn't ours: eubase1a2b3c:1 stays enforced and uses a guardrail of account 222222222222: once this account has left, its Bedrock calls there may fail until its own administrator removes the enforcement
-        exit 1
-    "#]],
+            nothing in 300000000002 is recorded as ours; what bears our name is released
+            300000000002/eu-west-1 left alone, because it isn't ours: eubase1a2b3c:1 stays enforced and uses a guardrail of account 222222222222: once this account has left, its Bedrock calls there may fail until its own administrator removes the enforcement
+            stderr: warning: 300000000002 may lose its Bedrock calls in eu-west-1 once it has left: what is still enforced there is named beside the Region
+            exit 1
+        "#]],
     );
     // Status goes on saying so, until somebody removes it.
     drop(world.sweep().await);

@@ -282,8 +282,8 @@ async fn the_terminal_tells_what_is_known() {
             placement auto: undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there
 
             Applied:
-            ! 300000000001/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
-            ! 300000000002/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+            ! 300000000001/eu-west-1 (Workload/payments) held [placement_undecided], would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+            ! 300000000002/eu-west-1 (Workload/shipping) held [placement_undecided], would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
             0 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped
             exit 1
         "#]],

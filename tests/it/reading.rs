@@ -119,9 +119,13 @@ async fn the_role_that_one_reads_with_decides_nothing_about_whose_a_configuratio
 #[tokio::test]
 async fn nothing_is_written_by_the_role_that_one_reads_with() {
     let world = delegated(&in_eu()).start().await;
-    let ran = run(&world, &["apply", "--yes"], READER).await;
-    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran}");
-    assert!(ran.err.contains("--role is for reading"), "{ran}");
+    drop(world.sweep().await);
+    world.server.clear_calls();
+    for command in [&["apply", "--yes"][..], &["offboard", PAYMENTS, "--yes"]] {
+        let ran = run(&world, command, READER).await;
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran}");
+        assert!(ran.err.contains("--role is for reading"), "{ran}");
+    }
     assert_eq!(world.writes(), [""; 0]);
 }
 

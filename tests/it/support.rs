@@ -139,7 +139,7 @@ impl Setup {
             variables.insert("KEEPER_LEDGER".to_owned(), format!("file:{}", path.display()));
         }
         if queued {
-            variables.extend(queues::make_queues(&server, HUB));
+            variables.extend(queues::make_queues(&server, hub));
         }
         put_parameter(&server, hub, &baseline);
         let clock = Clock::default();

@@ -217,7 +217,7 @@ async fn help_says_all_that_a_command_has_to_say() {
         ("apply", "Show what would be done, ask, and do it", "it writes nothing."),
         ("callers", "Find who in accounts invokes models", "or it isn't known."),
         ("doctor", "Check everything that the keeper needs", "with 1 otherwise."),
-        ("offboard", "Release what is ours in an account", "once it has left."),
+        ("offboard", "Release what is ours in an account", "and writes nothing."),
         (
             "approve",
             "Let the present baseline change more than its limits allow",
@@ -226,11 +226,47 @@ async fn help_says_all_that_a_command_has_to_say() {
         ("explain", "Say why one target is as it is", "writes nothing."),
         ("placement", "Show or change what is known", "do that."),
         ("push", "Put a baseline where the deployed keeper finds it", "releases it."),
-        ("status", "Say what the record knows of every target", "changes nothing here."),
+        ("status", "Say what the record knows of every target", "where it is a table."),
     ] {
         let ran = Guardrailctl::alone(folder.path()).run(&[command, "--help"]).await;
         let words = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.starts_with(first) && words.contains(&format!("{last} Usage:")), "{command} {ran}");
         assert!(whole.out.contains(&format!("{command:<10} {first}")), "{command} {whole}");
     }
+}
+
+#[tokio::test]
+async fn on_a_terminal_lines_are_broken_between_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("KEEPER_BASELINE", "baseline.yaml"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:1")];
+    let ctl = settings
+        .iter()
+        .fold(Guardrailctl::alone(folder.path()), |ctl, (name, value)| ctl.variable(name, value));
+    std::fs::write(folder.path().join("baseline.yaml"), "version: 1\nexisting: keep\n").unwrap();
+    let shown = ctl.run_on_a_terminal(60, &["check", "baseline.yaml"]).await;
+    let lines: Vec<&str> = shown.lines().filter(|line| !line.trim().is_empty()).collect();
+    check(
+        &lines.join("\n"),
+        expect![[r#"
+            baseline.yaml:1:1: assignments: missing; write who gets
+              which guardrail, as in [{targets: [r-exam], guardrail:
+              corporate}]
+            baseline.yaml:1:1: guardrails: missing; write each guardrail
+              under a name of your choice, or {} for none
+            baseline.yaml:1:1: organization: missing; write the id that
+              `aws organizations describe-organization` shows, for
+              example o-exampleorgid
+            baseline.yaml:1:1: owner: missing; write the 12 digits of
+              the account that owns the guardrails, for example
+              "222222222222"
+            baseline.yaml:2:1: existing: unknown key; remove it; known
+              here are version, organization, owner, mode, guardrails,
+              assignments, exclude and limits
+            5 problems in baseline.yaml
+            error: baseline.yaml can't be used"#]],
+    );
+    assert!(lines.iter().all(|line| line.chars().count() <= 60), "{shown}");
+    // What a program reads is left as it is, and so is what goes into a pipe.
+    let whole = ctl.run(&["check", "baseline.yaml"]).await;
+    assert!(whole.to_string().lines().any(|line| line.len() > 100), "{whole}");
 }

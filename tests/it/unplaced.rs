@@ -79,7 +79,6 @@ async fn a_terminal_tells_it_and_is_not_content() {
             ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
             $ apply --yes
             ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
-            ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
             $ status --limit 1
             stderr: warning: 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
             $ doctor --no-members

@@ -8,8 +8,10 @@ use super::output::{self, paint};
 use crate::cli::output::{ADDED, ALTERED, BROKEN, HEADING, QUIET};
 use crate::doctor::{Group, Outcome, Place, Places, Summary};
 
-/// Lines are broken here.
+/// Lines are broken here, or where the terminal ends.
 const WIDTH: usize = 100;
+/// No line is shorter, however narrow the terminal is.
+const NARROWEST: usize = 40;
 /// Where what was found begins.
 const INDENT: usize = 11;
 
@@ -98,12 +100,16 @@ fn spoken(outcome: Outcome) -> (Style, &'static str) {
 
 /// Breaks a text into lines that fit beside the indentation. A word that is too long stays whole.
 fn wrapped(text: &str) -> Vec<String> {
+    wrapped_at(text, output::width().map_or(WIDTH, |width| width.clamp(NARROWEST, WIDTH)))
+}
+
+fn wrapped_at(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let line = lines.last_mut().expect("there is one from the start");
         if line.is_empty() {
             line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= WIDTH - INDENT {
+        } else if line.chars().count() + 1 + word.chars().count() <= width - INDENT {
             line.push(' ');
             line.push_str(word);
         } else {
@@ -120,9 +126,10 @@ mod tests {
     #[test]
     fn lines_are_broken_between_words() {
         let text = "word ".repeat(40);
-        let lines = wrapped(&text);
+        let lines = wrapped_at(&text, WIDTH);
         assert_eq!(lines.len(), 3);
         assert!(lines.iter().all(|line| line.len() <= WIDTH - INDENT && !line.ends_with(' ')));
-        assert_eq!(wrapped(&"x".repeat(200)).len(), 1);
+        assert!(wrapped_at(&text, 80).iter().all(|line| line.len() <= 80 - INDENT));
+        assert_eq!(wrapped_at(&"x".repeat(200), WIDTH).len(), 1);
     }
 }

@@ -87,6 +87,25 @@ impl Guardrailctl {
         Running { child, terminal: None, err: Vec::new() }.end().await
     }
 
+    /// Runs on a terminal of so many columns, and answers what stands on it, without colours.
+    pub(crate) async fn run_on_a_terminal(&self, columns: u16, arguments: &[&str]) -> String {
+        let (mut terminal, end) = pseudo_terminal();
+        let size = ["cols", &columns.to_string(), "rows", "50"];
+        let sized = Command::new("stty").args(size).stdin(end.try_clone().unwrap()).status().await.unwrap();
+        assert!(sized.success());
+        let (out, err) = (end.try_clone().unwrap(), end);
+        let mut child = self.command(arguments).stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap();
+        // The command's own copies of the other end are closed with it, so that this ends with the program.
+        let shown = tokio::task::spawn_blocking(move || {
+            let mut shown = Vec::new();
+            // The end of a pseudo terminal is an error.
+            drop(std::io::Read::read_to_end(&mut terminal, &mut shown));
+            String::from_utf8_lossy(&shown).into_owned()
+        });
+        timeout(PATIENCE, child.wait()).await.expect("it ends").unwrap();
+        anstream::adapter::strip_str(&shown.await.unwrap()).to_string().replace('\r', "\n")
+    }
+
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
         let input = &self.input;
         let mut child = self.command(arguments).spawn().unwrap();
@@ -122,14 +141,14 @@ pub(crate) fn full_disk() -> Stdio {
 }
 
 /// A terminal, from both sides.
-fn pseudo_terminal() -> (File, Stdio) {
+fn pseudo_terminal() -> (File, File) {
     use rustix::pty;
     let terminal = pty::openpt(pty::OpenptFlags::RDWR | pty::OpenptFlags::NOCTTY).unwrap();
     pty::grantpt(&terminal).unwrap();
     pty::unlockpt(&terminal).unwrap();
     let name = pty::ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
     let end = OpenOptions::new().read(true).write(true).open(name).unwrap();
-    (File::from(terminal), end.into())
+    (File::from(terminal), end)
 }
 
 /// `guardrailctl` under way.

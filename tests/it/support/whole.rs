@@ -1,23 +1,45 @@
 //! A deployment in which nothing is missing: trails, bus, rules, StackSets, and roles that may do all.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use simulator::{
     BusRule, EventBus, Function, ManagementEvents, Mapping, Permissions, RecursiveLoop, Role, RuleTarget,
-    StackInstance, StackSet, Statement, Trail,
+    StackInstance, StackSet, Statement, Trail, Trust,
 };
 
 use super::program::Guardrailctl;
+use super::queues;
 use super::stack::{events_queue, tasks_queue};
 use super::{FUNCTION_ROLE, HUB, OWNER, PARAMETER, PAYMENTS, REGIONS, SEARCH, SHIPPING, Setup, US, World};
 
 pub(crate) const BUS: &str = "guardrail-keeper";
 pub(crate) const ACCESS: &str = "OrganizationAccountAccessRole";
+/// The role of deploy/reader-role.yaml, by a name that somebody chose: what it is asked for under its own name goes on
+/// record (tests/permissions).
+pub(crate) const READER: &str = "PeopleRead";
 pub(crate) const SUPPORT: &str = "300000000004";
 /// Who is guarded by the example's baseline, and the owner.
 pub(crate) const MEMBERS: [&str; 5] = [OWNER, PAYMENTS, SHIPPING, SEARCH, SUPPORT];
 
-fn bus_arn() -> String {
-    format!("arn:aws:events:{US}:{HUB}:event-bus/{BUS}")
+/// Where a deployment is, and whom it reaches by StackSets: never the management account, nor where the rules of the
+/// hub's own stack are.
+#[derive(Clone, Copy)]
+struct Place {
+    hub: &'static str,
+    members: &'static [&'static str],
+}
+
+const IN_THE_MANAGEMENT_ACCOUNT: Place = Place { hub: HUB, members: &MEMBERS };
+
+/// A hub that is neither the management account nor the owner, as docs/deploy.md recommends.
+const DELEGATED: Place = Place { hub: SUPPORT, members: &[OWNER, PAYMENTS, SHIPPING, SEARCH] };
+
+/// The ledger of the recommended deployment.
+pub(crate) const TABLE: &str = "guardrail-keeper";
+
+fn bus_arn(hub: &str) -> String {
+    format!("arn:aws:events:{US}:{hub}:event-bus/{BUS}")
 }
 
 fn rule(account: &str, region: &str, bus: &str, name: &str, listens: (&str, &str), to: &str) -> BusRule {
@@ -34,9 +56,9 @@ fn rule(account: &str, region: &str, bus: &str, name: &str, listens: (&str, &str
 }
 
 /// What the templates put there.
-fn rules() -> Vec<BusRule> {
-    let queue = events_queue().arn();
-    let bus = bus_arn();
+fn rules(Place { hub, members }: Place) -> Vec<BusRule> {
+    let queue = queues::events_queue(hub).arn();
+    let bus = bus_arn(hub);
     let in_hub = [
         (BUS, ("source", "aws.bedrock")),
         (BUS, ("source", "aws.account")),
@@ -48,23 +70,29 @@ fn rules() -> Vec<BusRule> {
     ];
     let in_hub = in_hub.into_iter().map(|(on, listens)| {
         let name = format!("{BUS}-{}", listens.1.replace(['.', ' '], ""));
-        rule(HUB, US, on, &name, listens, &queue)
+        rule(hub, US, on, &name, listens, &queue)
     });
     let mut rules: Vec<BusRule> = in_hub.collect();
     for region in REGIONS {
-        for account in MEMBERS.into_iter().chain([HUB]) {
+        for account in members.iter().copied().chain(BTreeSet::from([HUB, hub])) {
             let changed = "guardrail-keeper-guardrail-changed";
             rules.push(rule(account, region, "default", changed, ("source", "aws.bedrock"), &bus));
             let enabled = "guardrail-keeper-region-enabled";
             rules.push(rule(account, region, "default", enabled, ("source", "aws.account"), &bus));
         }
     }
+    if hub != HUB {
+        // Where the hub is the management account, its own stack's rule hears them.
+        let changed = "guardrail-keeper-organization-changed";
+        rules.push(rule(HUB, US, "default", changed, ("source", "aws.organizations"), &bus));
+    }
     rules
 }
 
-fn stack_set(name: &str, regions: &[&str]) -> StackSet {
-    let instances = MEMBERS
-        .into_iter()
+fn stack_set(Place { members, .. }: Place, name: &str, regions: &[&str]) -> StackSet {
+    let instances = members
+        .iter()
+        .copied()
         .flat_map(|account| regions.iter().map(move |region| StackInstance::current(account, region)));
     StackSet {
         region: US.to_owned(),
@@ -86,7 +114,59 @@ pub(crate) fn allowing(actions: &[&str]) -> Permissions {
 
 /// The example organization with everything deployed.
 pub(crate) fn whole(setup: Setup) -> Setup {
-    setup.queued().long_established().world(|world| {
+    deployed(setup.queued().long_established(), IN_THE_MANAGEMENT_ACCOUNT)
+}
+
+/// The same as docs/deploy.md recommends it: the hub is a delegated administrator's account, the ledger a table, and
+/// people read members by the role of deploy/reader-role.yaml.
+pub(crate) async fn recommended(setup: Setup) -> World {
+    let setup = deployed(setup.hub(SUPPORT).queued().long_established(), DELEGATED).world(|world| {
+        // deploy/management.yaml makes the member role where StackSets make none.
+        let member = Role { trust: trusting(SUPPORT), ..world.stack_set_roles[0].clone() };
+        world.stack_set_roles[0].trust = trusting(SUPPORT);
+        for account in &mut world.accounts {
+            if account.id == SUPPORT {
+                account.delegated.push("member.org.stacksets.cloudformation.amazonaws.com".to_owned());
+            } else {
+                account.roles.push(reader());
+            }
+            if account.id == HUB {
+                account.roles.push(member.clone());
+            }
+        }
+    });
+    let world = setup.variable("KEEPER_LEDGER", &format!("table:{TABLE}")).start().await;
+    world.server.with(|model| model.create_table(SUPPORT, US, TABLE, "key")).expect("it is new");
+    world
+}
+
+fn trusting(hub: &str) -> Trust {
+    Trust { principals: vec![format!("arn:aws:iam::{hub}:root")], ..Trust::default() }
+}
+
+/// The role of deploy/reader-role.yaml: nothing in it writes.
+fn reader() -> Role {
+    let permissions = allowing(&[
+        "account:ListRegions",
+        "bedrock:ApplyGuardrail",
+        "bedrock:Get*",
+        "bedrock:List*",
+        "cloudtrail:DescribeTrails",
+        "cloudtrail:Get*",
+        "events:List*",
+        "iam:GetRole",
+        "iam:List*",
+        "iam:SimulatePrincipalPolicy",
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:GetKeyPolicy",
+    ]);
+    Role { name: READER.to_owned(), trust: trusting(SUPPORT), permissions, ..Role::default() }
+}
+
+/// What the templates make, but for queues and the ledger.
+fn deployed(setup: Setup, place: Place) -> Setup {
+    setup.world(move |world| {
         world.trails = vec![Trail {
             account: HUB.to_owned(),
             region: US.to_owned(),
@@ -97,26 +177,29 @@ pub(crate) fn whole(setup: Setup) -> Setup {
             management: ManagementEvents::All,
             advanced: false,
         }];
-        let (account, region, name) = (HUB.to_owned(), US.to_owned(), BUS.to_owned());
+        let (account, region, name) = (place.hub.to_owned(), US.to_owned(), BUS.to_owned());
         world.event_buses = vec![EventBus { account, region, name }];
-        world.bus_rules = rules();
+        world.bus_rules = rules(place);
+        let stack_set = |name, regions| stack_set(place, name, regions);
         world.stack_sets = vec![stack_set("member-role", &[US]), stack_set("member-rules", &REGIONS)];
-        world.functions = vec![function(RecursiveLoop::Allow)];
-        let hub = world.accounts.iter_mut().find(|account| account.id == HUB).expect("it is there");
-        let function: &mut Role = &mut hub.roles[0];
-        let more = ["sqs:*", "bedrock:*", "dynamodb:*"];
-        function.permissions.allow.extend(allowing(&more).allow);
+        world.functions = vec![function_in(place.hub, RecursiveLoop::Allow)];
     })
 }
 
 /// The function as the template makes it, but for what Lambda is to do with its loops.
 pub(crate) fn function(recursive_loop: RecursiveLoop) -> Function {
+    function_in(HUB, recursive_loop)
+}
+
+fn function_in(hub: &str, recursive_loop: RecursiveLoop) -> Function {
     Function {
-        account: HUB.to_owned(),
+        account: hub.to_owned(),
         region: US.to_owned(),
         name: BUS.to_owned(),
         recursive_loop,
-        mappings: [events_queue(), tasks_queue()].map(|queue| Mapping::enabled(queue.arn())).into(),
+        mappings: [queues::events_queue(hub), queues::tasks_queue(hub)]
+            .map(|queue| Mapping::enabled(queue.arn()))
+            .into(),
     }
 }
 
@@ -127,5 +210,17 @@ pub(crate) fn terminal(world: &World) -> Guardrailctl {
         .variable("KEEPER_FUNCTION_ROLE", FUNCTION_ROLE)
         .variable("KEEPER_EVENTS_QUEUE", &world.server.queue_url(&events_queue()))
         .variable("KEEPER_TASKS_QUEUE", &world.server.queue_url(&tasks_queue()))
+        .variable("KEEPER_BUS", BUS)
+}
+
+/// A terminal of somebody in the recommended hub, with the settings of its stack.
+pub(crate) fn terminal_in_the_recommended_hub(world: &World) -> Guardrailctl {
+    Guardrailctl::of(world)
+        .variable("AWS_ACCESS_KEY_ID", &format!("SIM{SUPPORT}"))
+        .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
+        .variable("KEEPER_LEDGER", &format!("table:{TABLE}"))
+        .variable("KEEPER_FUNCTION_ROLE", &format!("arn:aws:iam::{SUPPORT}:role/GuardrailKeeperFunction"))
+        .variable("KEEPER_EVENTS_QUEUE", &world.server.queue_url(&queues::events_queue(SUPPORT)))
+        .variable("KEEPER_TASKS_QUEUE", &world.server.queue_url(&queues::tasks_queue(SUPPORT)))
         .variable("KEEPER_BUS", BUS)
 }
