@@ -606,3 +606,44 @@ fn relative(path: &Path) -> String {
     let path = path.strip_prefix(root()).expect("it was found under the root");
     path.to_str().expect("a path is Unicode").replace('\\', "/")
 }
+
+#[test]
+fn workflows_pin_their_actions_and_run_what_is_there() {
+    let mut rule = Rule::new(
+        "a workflow uses actions by their commits, may do nothing but what its jobs ask for, and runs commands of this \
+         repository that are there",
+    );
+    let folder = root().join(".github/workflows");
+    let mut run = BTreeMap::new();
+    for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = format!(".github/workflows/{}", file.file_name().unwrap().to_string_lossy());
+        let text = fs::read_to_string(&file).unwrap();
+        if !text.contains("\npermissions: {}\n") {
+            rule.broken(&name, 0, "no `permissions: {}` for the whole workflow");
+        }
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim().trim_start_matches("- ");
+            if let Some(action) = line.strip_prefix("uses: ") {
+                let commit =
+                    action.split_once('@').and_then(|(_, rest)| rest.split_once(" # v")).map(|it| it.0);
+                if !commit.is_some_and(|it| it.len() == 40 && it.bytes().all(|byte| byte.is_ascii_hexdigit()))
+                {
+                    rule.broken(&name, number + 1, format!("{action}: write its commit, then ` # vX.Y.Z`"));
+                }
+            }
+            let command = line.strip_prefix("run: ").unwrap_or(line).split(' ').next().unwrap_or_default();
+            if [".ci/", "tools/", "tests/"].iter().any(|it| command.starts_with(it)) {
+                run.insert(command.to_owned(), name.clone());
+                if !root().join(command).exists() {
+                    rule.broken(&name, number + 1, format!("{command} is not there"));
+                }
+            }
+        }
+    }
+    for needed in [".ci/run", "tools/nightly", "tools/release"] {
+        if !run.contains_key(needed) {
+            rule.broken(".github/workflows", 0, format!("no workflow runs {needed}"));
+        }
+    }
+    rule.hold();
+}
