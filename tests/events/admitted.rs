@@ -17,7 +17,7 @@ const STRANGER: &str = "999999999999";
 pub(crate) const BUS: &str = "arn:aws:events:us-east-1:222222222222:event-bus/guardrail-keeper";
 
 /// What the templates refer to, with a hub that isn't the management account.
-fn given() -> BTreeMap<&'static str, &'static str> {
+pub(crate) fn given() -> BTreeMap<&'static str, &'static str> {
     BTreeMap::from([
         ("AWS::Partition", "aws"),
         ("AWS::AccountId", HUB),
@@ -235,13 +235,13 @@ fn only_the_rules_of_the_stack_fill_the_queue_of_events() {
 }
 
 /// The statements of a role's trust.
-fn trust(path: &str, role: &str, given: &BTreeMap<&str, &str>) -> Vec<Value> {
+pub(crate) fn trust(path: &str, role: &str, given: &BTreeMap<&str, &str>) -> Vec<Value> {
     let template = template::read(path);
     let policy = &template["Resources"][role]["Properties"]["AssumeRolePolicyDocument"];
     template::resolved(policy, &template, given)["Statement"].as_array().unwrap().clone()
 }
 
-fn assumes(caller: Caller) -> Request {
+pub(crate) fn assumes(caller: Caller) -> Request {
     let principal = match &caller {
         Caller::Principal(arn) | Caller::Service(arn) => arn.clone(),
     };

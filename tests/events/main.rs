@@ -16,6 +16,7 @@ mod policy;
 mod printed;
 mod rules;
 mod samples;
+mod stacks;
 mod strange;
 mod template;
 mod terminal;
