@@ -58,8 +58,9 @@ fn slips(path: &str, made: &[(String, BTreeMap<String, Value>)]) -> Vec<String> 
             if !taken.contains_key(key) {
                 slips.push(format!("{body} doesn't take {key}"));
             }
-            let renamed = RENAMED.iter().any(|(to, from)| to == key && *from == value.to_string());
-            if !renamed && !value.to_string().contains(&format!(r#"{{"Ref":"{key}"}}"#)) {
+            let told = value.to_string();
+            let renamed = RENAMED.iter().any(|(to, from)| to == key && *from == told);
+            if !renamed && !told.contains(&format!(r#"{{"Ref":"{key}"}}"#)) {
                 slips.push(format!("{body} gets {value} for {key}"));
             }
         }
