@@ -1,7 +1,9 @@
 //! What happens in an organization, in scripts: each is told once without a fault, and then once for each of
 //! its calls and each fault that can strike it.
 
-use simulator::{Enforce, Model, PutParameter};
+use std::time::Duration;
+
+use simulator::{Enforce, GetGuardrail, GuardrailName, Model, PutParameter, ToldState};
 
 use crate::baseline::{Existing, GUARDRAIL, Given, Placement, Wants};
 use crate::model::{SANDBOX, WORKLOAD, administrator};
@@ -33,6 +35,27 @@ pub(crate) enum Scenario {
     Revision,
     /// Nothing tells of what was removed: the sweep finds it.
     Sweep,
+    /// For a while AWS doesn't find a version that it lists, where what can't be used is to be released.
+    VersionNotFound,
+    /// The version is deleted, where what can't be used is to be released.
+    VersionDeleted,
+    /// AWS tells a state that nobody knows of an account in which the enforcement is removed.
+    UnknownState,
+    /// Somebody at a terminal lets an account go that enforces the organization's guardrail by itself.
+    OffboardingOfForeign,
+    /// An account leaves.
+    Departure,
+}
+
+/// How everything is, once a scenario has settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// As the baseline wants it.
+    AsWanted,
+    /// Nothing is enforced where the guardrail is wanted, which can't be used.
+    Unguarded,
+    /// As wanted, but for what its own administrator enforces in the first member.
+    ForeignStays,
 }
 
 /// What a scenario does when it has been set up.
@@ -52,10 +75,13 @@ pub(crate) struct Scene<'a> {
     pub(crate) model: &'a mut Model,
 }
 
+/// How long it takes, by the simulator's clock, until the next sweep begins.
+pub(crate) const UNTIL_A_SWEEP: Duration = Duration::from_secs(3600);
+
 pub(crate) const PARAMETER: &str = "/guardrail-keeper/baseline";
 
 impl Scenario {
-    pub(crate) const ALL: [Scenario; 12] = [
+    pub(crate) const ALL: [Scenario; 17] = [
         Scenario::Join,
         Scenario::Repair,
         Scenario::NextVersion,
@@ -68,6 +94,11 @@ impl Scenario {
         Scenario::Offboarding,
         Scenario::Revision,
         Scenario::Sweep,
+        Scenario::VersionNotFound,
+        Scenario::VersionDeleted,
+        Scenario::UnknownState,
+        Scenario::OffboardingOfForeign,
+        Scenario::Departure,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -84,7 +115,59 @@ impl Scenario {
             Scenario::Offboarding => "an account is let go",
             Scenario::Revision => "a revision without queues",
             Scenario::Sweep => "a sweep",
+            Scenario::VersionNotFound => "a version that isn't found for a while",
+            Scenario::VersionDeleted => "a deleted version",
+            Scenario::UnknownState => "an account in an unknown state",
+            Scenario::OffboardingOfForeign => "an account is let go that enforces by itself",
+            Scenario::Departure => "an account leaves",
         }
+    }
+
+    /// How everything is in the end; before it is over (see [`Scenario::ends`]) or after that.
+    pub(crate) fn end_state(self, over: bool) -> Ends {
+        match self {
+            Scenario::VersionDeleted => Ends::Unguarded,
+            Scenario::OffboardingOfForeign if !over => Ends::ForeignStays,
+            _ => Ends::AsWanted,
+        }
+    }
+
+    /// Whether everything comes to rest before the next sweep. What nobody can put right but a person is
+    /// looked at again and again.
+    pub(crate) fn settles(self) -> bool {
+        !matches!(self, Scenario::VersionNotFound | Scenario::VersionDeleted)
+    }
+
+    /// How long it goes on before the next sweep.
+    pub(crate) fn lasts(self) -> Duration {
+        if self.settles() { UNTIL_A_SWEEP } else { UNTIL_A_SWEEP / 4 }
+    }
+
+    /// Whether an account is let go by a mark in the ledger, and not by the baseline.
+    pub(crate) fn offboards(self) -> bool {
+        matches!(self, Scenario::Offboarding | Scenario::OffboardingOfForeign)
+    }
+
+    /// Whether what is enforced can't be used for a while, or for good.
+    pub(crate) fn breaks(self) -> bool {
+        matches!(self, Scenario::VersionNotFound | Scenario::VersionDeleted)
+    }
+
+    /// Whether each sweep tells this, as long as it is so.
+    pub(crate) fn is_told_by_each_sweep(self, kind: &str) -> bool {
+        kind == "Sweep Completed"
+            || (self.breaks() && ["Accounts Unguarded", "Enforcement Broken"].contains(&kind))
+    }
+
+    /// Whether something is held for this kind of reason, without any fault.
+    pub(crate) fn may_be_held(self, code: &str) -> bool {
+        let codes: &[&str] = match self {
+            Scenario::VersionNotFound => &["answers_disagree"],
+            Scenario::VersionDeleted => &["missing", "not_confirmed"],
+            Scenario::OffboardingOfForeign => &["not_ours"],
+            _ => &[],
+        };
+        codes.contains(&code)
     }
 
     /// Whether queues stand between events and the work.
@@ -94,8 +177,10 @@ impl Scenario {
 
     /// How many sweeps may go on writing after everything is as wanted. A copy is deleted a run after its
     /// release, so that a fault that puts off the release puts off that as well.
-    pub(crate) fn sweeps_to_tidy_up(self) -> usize {
-        usize::from(self == Scenario::ReleaseOfCopies)
+    pub(crate) fn sweeps_to_tidy_up(self, placement: Placement) -> usize {
+        let releases =
+            [Scenario::Release, Scenario::ReleaseOfCopies, Scenario::MoveOut, Scenario::Offboarding];
+        usize::from(placement == Placement::Copy && releases.contains(&self))
     }
 
     pub(crate) fn setting(self, seed: u64) -> Setting {
@@ -109,9 +194,10 @@ impl Scenario {
             placement: if copying { Placement::Copy } else { Placement::Central },
             existing: match self {
                 Scenario::Revision => Existing::Replace,
+                Scenario::OffboardingOfForeign => Existing::Keep,
                 _ => Existing::Adopt,
             },
-            release_unusable: false,
+            release_unusable: self.breaks(),
             shared: false,
             propagation_seconds: 0,
             making_seconds: 0,
@@ -137,9 +223,21 @@ impl Scenario {
                 let foreign = scene.setting.member(1);
                 scene.enforces(&foreign, "1");
             }
+            Scenario::OffboardingOfForeign => scene.enforces(&member, "1"),
             _ => {}
         }
         scene.publish();
+    }
+
+    /// What comes to an end by somebody else's hand, once the scenario has settled.
+    pub(crate) fn ends(self, scene: &mut Scene<'_>) {
+        let member = scene.setting.member(0);
+        match self {
+            Scenario::VersionNotFound => scene.model.switches.get_guardrail = GetGuardrail::Agrees,
+            Scenario::UnknownState => scene.model.tell_state(&member, None),
+            Scenario::OffboardingOfForeign => remove(scene),
+            _ => {}
+        }
     }
 
     pub(crate) fn act(self) -> Act {
@@ -173,7 +271,24 @@ impl Scenario {
                 scene.wants.workload = Given::None;
                 scene.publish();
             }),
-            Scenario::Offboarding => Act::Offboards,
+            Scenario::Offboarding | Scenario::OffboardingOfForeign => Act::Offboards,
+            Scenario::VersionNotFound => Act::Unheard(|scene| {
+                scene.model.switches.get_guardrail = GetGuardrail::FindsNoVersion;
+            }),
+            Scenario::VersionDeleted => Act::Unheard(|scene| {
+                let name = GuardrailName::from_arn(&scene.original()).expect("it is an ARN");
+                let version = scene.wants.version.to_string();
+                scene.model.remove_guardrail(&name, Some(&version)).expect("it is there");
+            }),
+            Scenario::UnknownState => Act::Happens(|scene| {
+                let member = scene.setting.member(0);
+                scene.model.tell_state(&member, Some(ToldState::Word("REINSTATING".to_owned())));
+                remove(scene);
+            }),
+            Scenario::Departure => Act::Happens(|scene| {
+                let member = scene.setting.member(0);
+                scene.model.remove(&member).expect("it is a member");
+            }),
             Scenario::Revision => Act::Happens(|scene| {
                 scene.wants.version = 2;
                 scene.wants.workload = Given::Guardrail;

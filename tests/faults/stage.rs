@@ -1,17 +1,35 @@
 //! Where a scenario is told: a simulated organization, queues and event source mappings as the template makes
-//! them, and a keeper in between. After each invocation everything that it wrote is judged.
+//! them, and a keeper in between. After each invocation everything that it wrote, recorded and told is judged, and
+//! what `status` says of it.
+
+// By their paths, as other suites take this file by its own.
+#[path = "stage/planted.rs"]
+pub(crate) mod planted;
+#[path = "stage/recorded.rs"]
+mod recorded;
+#[path = "stage/rendered.rs"]
+mod rendered;
+#[path = "stage/rest.rs"]
+mod rest;
+#[path = "stage/rule.rs"]
+pub(crate) mod rule;
+#[path = "stage/said.rs"]
+mod said;
+#[path = "stage/told.rs"]
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use guardrail_keeper::handler::handle;
 use guardrail_keeper::ids::AccountId;
-use guardrail_keeper::reconcile::{Ask, Keeper};
-use guardrail_keeper::record::{AccountRecord, Records};
+use guardrail_keeper::reconcile::{Ask, Clock, Keeper};
+use guardrail_keeper::record::{AccountRecord, CONFIRMED_AFTER_SECONDS, Records};
 use guardrail_keeper::trigger::{Accounts, Regions};
 use jiff::Timestamp;
 use serde_json::json;
-use simulator::{Call, Ended, EventRule, EventSourceMapping, Next, SendMessage, Server};
+use simulator::{Call, Ended, EventRule, EventSourceMapping, Model, Next, SendMessage, Server};
 use tempfile::TempDir;
 
 use crate::baseline::{Given, Wanted, Wants};
@@ -19,17 +37,28 @@ use crate::check::{Book, Run};
 use crate::kind::Kind;
 use crate::model::{Place, Prompt, Snapshot, blocked_prompt};
 use crate::queues::{self, EMPTY, events_queue, tasks_queue};
-use crate::scenario::{Act, PARAMETER, Scenario, Scene};
+use crate::scenario::{Act, Ends, PARAMETER, Scenario, Scene};
 use crate::setting::{LEDGER, Setting};
 use crate::step::{Wrong, WrongKind};
+use planted::Plant;
+use recorded::Watched;
+use rule::{Rule, broken};
+use told::{Told, deeds};
 
 /// Longer than any call takes here, on any machine.
 const LONG: Duration = Duration::from_secs(120);
 /// How long a keeper waits whose call will not be answered. One that is answered later than that, on a
 /// machine that is busy, only meets one fault more.
 const SHORT: Duration = Duration::from_millis(500);
-/// How long a scenario goes on, by the simulator's clock, until the next sweep begins.
-const UNTIL_A_SWEEP: Duration = Duration::from_secs(3600);
+/// How long it takes at most, by the simulator's clock, until what happened is put right where nothing goes wrong.
+/// `docs/deploy.md` promises seconds.
+const LONGEST_UNDISTURBED: i64 = 30;
+/// How old a process becomes, by the simulator's clock, in seconds: its sessions end by the machine's.
+const OLD: i64 = 2700;
+/// How often somebody lets an account go until it is taken down: one call fails, and the next try works. Where many
+/// calls fail, it takes more.
+const MOST_TRIES: usize = 2;
+const MOST_TRIES_AMID_MANY: usize = 20;
 /// More invocations than any scenario needs.
 const TOO_MANY: usize = 400;
 
@@ -53,7 +82,93 @@ pub(crate) struct Stage {
     /// Since the scenario began.
     pub(crate) calls: Vec<Call>,
     fault: Option<Planned>,
+    /// Whether something else than the one fault goes wrong.
+    pub(crate) disturbed: bool,
+    /// Whether the program is run as well, which takes longer than all the rest.
+    pub(crate) renders: bool,
+    /// Whether no event comes, because a rule is switched off.
+    pub(crate) deaf: bool,
+    /// Whether somebody has put right what only somebody else can.
+    over: bool,
+    /// When it happened, and until when not everything was as wanted after that, by the simulator's clock.
+    happened_at: Option<Timestamp>,
+    late_until: Option<Timestamp>,
+    /// How often the account had to be let go until that was taken down.
+    tries: usize,
+    /// Whether only a sweep put it right.
+    needed_a_sweep: bool,
+    /// The keeper's, which goes with the simulator's.
+    clock: Clock,
+    /// When its process began, by that clock, and how long it waits for an answer.
+    born: Timestamp,
+    patience: Duration,
+    watched: Arc<Mutex<Watched>>,
+    told: Told,
+    /// When AWS first didn't find the version of each Region.
+    not_found: BTreeMap<String, Timestamp>,
+    plant: Option<Plant>,
+    /// How often each group had its turn, since that was cleared last.
+    turns: BTreeMap<String, usize>,
+    pub(crate) figures: Figures,
     start: Start,
+}
+
+/// What the judge of one stage, or of many, met.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Figures {
+    /// Targets that `status` called good, and bad.
+    pub(crate) called_good: usize,
+    pub(crate) called_bad: usize,
+    /// Runs of the program.
+    pub(crate) rendered: usize,
+    /// Writes that were held against what was recorded before.
+    pub(crate) writes: usize,
+    /// Outcome events, by what they tell.
+    pub(crate) told: BTreeMap<String, usize>,
+    /// Writes of struck invocations that a later one told, those that nobody told, by what had struck, and
+    /// departures that nobody told.
+    pub(crate) told_late: usize,
+    pub(crate) untold: BTreeMap<String, usize>,
+    pub(crate) departures_untold: usize,
+    /// How long it took to put things right at most, in seconds, by the kind of what went wrong.
+    pub(crate) longest_seconds: BTreeMap<&'static str, i64>,
+    /// How often somebody had to let an account go, at most.
+    pub(crate) most_tries: usize,
+    /// Sweeps that had something to do still, after all had settled.
+    pub(crate) sweeps_to_rest: usize,
+    /// Writes that were told though they weren't needed any more, by what an old answer showed.
+    pub(crate) told_by_old_answers: usize,
+    /// Departures that were told twice, after AWS had told an old state.
+    pub(crate) departures_told_again: usize,
+}
+
+impl Figures {
+    pub(crate) fn add(&mut self, other: Figures) {
+        let Figures { called_good, called_bad, rendered, writes, told, told_late, untold, .. } = other;
+        let Figures {
+            departures_untold, departures_told_again, told_by_old_answers, longest_seconds, ..
+        } = other;
+        for (kind, seconds) in longest_seconds {
+            let known = self.longest_seconds.entry(kind).or_default();
+            *known = seconds.max(*known);
+        }
+        self.most_tries = self.most_tries.max(other.most_tries);
+        self.sweeps_to_rest += other.sweeps_to_rest;
+        self.departures_told_again += departures_told_again;
+        self.told_by_old_answers += told_by_old_answers;
+        self.called_good += called_good;
+        self.called_bad += called_bad;
+        self.rendered += rendered;
+        self.writes += writes;
+        self.told_late += told_late;
+        for (by, count) in untold {
+            *self.untold.entry(by).or_default() += count;
+        }
+        self.departures_untold += departures_untold;
+        for (kind, count) in told {
+            *self.told.entry(kind).or_default() += count;
+        }
+    }
 }
 
 /// Where every telling starts from.
@@ -87,8 +202,8 @@ impl Stage {
         let of_queues = queues::make_queues(&server, &hub);
         let mut variables = setting.variables(folder.path());
         variables.insert("KEEPER_BASELINE".to_owned(), format!("ssm:{PARAMETER}"));
+        variables.insert("KEEPER_BUS".to_owned(), "keeper".to_owned());
         if scenario.is_queued() {
-            variables.insert("KEEPER_BUS".to_owned(), "keeper".to_owned());
             variables.extend(of_queues);
         }
         let mut wants = Wants::start(&setting);
@@ -98,7 +213,9 @@ impl Stage {
             scenario.set_up(&mut Scene { setting: &setting, wants: &mut wants, model });
         });
         let endpoint = server.url().to_owned();
-        let keeper = setting.connect(&endpoint, &variables, LONG).await;
+        let clock = Clock::default();
+        let keeper = setting.connect(&endpoint, &variables, LONG).await.with_clock(clock.clone());
+        let watched = recorded::watch(&server, &setting);
         let mut stage = Stage {
             rule: EventRule::to(&events_queue(&hub)).from_now(&server),
             events: mapping_of_events(scenario, &hub),
@@ -116,6 +233,23 @@ impl Stage {
             sweeps: 0,
             calls: Vec::new(),
             fault: None,
+            disturbed: false,
+            renders: true,
+            deaf: false,
+            over: false,
+            happened_at: None,
+            late_until: None,
+            tries: 0,
+            needed_a_sweep: false,
+            born: clock.now(),
+            patience: LONG,
+            clock,
+            watched,
+            told: Told::default(),
+            not_found: BTreeMap::new(),
+            plant: None,
+            turns: BTreeMap::new(),
+            figures: Figures::default(),
             start: Start::default(),
         };
         stage.look();
@@ -131,15 +265,26 @@ impl Stage {
     /// The scenario without any fault, and the calls it makes.
     pub(crate) async fn tell(&mut self) -> Result<Vec<Call>, String> {
         self.go_back(None).await;
-        self.act().await?;
+        self.happen().await?;
+        self.check_rendered().await?;
+        self.go_on().await?;
         self.expect_converged()?;
+        self.note_how_long("no fault", LONGEST_UNDISTURBED)?;
+        self.check_rendered().await?;
         let calls = self.calls.clone();
         self.end().await?;
+        self.check_rendered().await?;
         Ok(calls)
     }
 
-    /// The scenario with the call of this number, from 1, gone wrong. Answers the call that was struck.
-    pub(crate) async fn tell_with(&mut self, kind: Kind, number: usize, call: &Call) -> Result<Call, String> {
+    /// The scenario with the call of this number, from 1, gone wrong. Answers the call that was struck, and whether
+    /// only a sweep put it right.
+    pub(crate) async fn tell_with(
+        &mut self,
+        kind: Kind,
+        number: usize,
+        call: &Call,
+    ) -> Result<(Call, bool), String> {
         self.go_back(Some(Planned { kind, number, struck: None })).await;
         self.server.fault(kind.fault(u32::try_from(number).expect("it is small"), call));
         let told = self.act_and_end(kind).await;
@@ -147,7 +292,7 @@ impl Stage {
         let struck = self.fault.take().and_then(|fault| fault.struck);
         let name = self.scenario.name();
         match (told, struck) {
-            (Ok(()), Some(struck)) => Ok(struck),
+            (Ok(()), Some(struck)) => Ok((struck, self.needed_a_sweep)),
             (Ok(()), None) => Err(format!("{name}: there is no call {number}: it isn't deterministic")),
             (Err(what), struck) => {
                 let on = struck.map_or_else(|| "no call yet".to_owned(), |call| in_words(&call));
@@ -158,38 +303,42 @@ impl Stage {
     }
 
     async fn act_and_end(&mut self, kind: Kind) -> Result<(), String> {
-        if !kind.needs_no_sweep() {
-            self.act_until_a_sweep().await?;
-        } else {
-            self.act().await?;
+        self.happen().await?;
+        if kind.needs_no_sweep() {
+            self.go_on().await?;
             self.expect_converged().map_err(|what| format!("before any sweep: {what}"))?;
+            self.note_how_long(kind.name(), kind.longest_seconds())?;
+        } else {
+            self.go_on_until_a_sweep().await?;
+            self.needed_a_sweep = self.expect_converged().is_err();
         }
         self.end().await
+    }
+
+    /// What happened was put right in time.
+    fn note_how_long(&mut self, kind: &'static str, longest: i64) -> Result<(), String> {
+        if !self.scenario.settles() {
+            return Ok(());
+        }
+        let took = self.took_seconds();
+        let known = self.figures.longest_seconds.entry(kind).or_default();
+        *known = took.max(*known);
+        match took <= longest {
+            true => Ok(()),
+            false => broken(Rule::TooLate, format!("it took {took} seconds, and may take {longest}")),
+        }
     }
 
     /// After the faults: one sweep brings everything in order, and the next has nothing to do. A sweep that had
     /// nothing to do is the next one already.
     pub(crate) async fn end(&mut self) -> Result<(), String> {
         self.server.clear_faults();
-        let mut wrote = self.sweep_and_tell().await?;
-        self.expect_converged().map_err(|what| format!("after a sweep: {what}"))?;
-        for _ in 0..=self.scenario.sweeps_to_tidy_up() {
-            if wrote.is_some() {
-                wrote = self.sweep_and_tell().await?;
-            }
-        }
-        match wrote {
-            Some(call) => Err(format!("a second sweep wrote again: {}", in_words(&call))),
-            None => Ok(()),
-        }
-    }
-
-    /// A sweep, and what it wrote first.
-    async fn sweep_and_tell(&mut self) -> Result<Option<Call>, String> {
-        let before = self.calls.len();
-        self.sweep().await?;
-        let first = self.calls[before..].iter().find(|it| it.write && !is_own(it));
-        Ok(first.cloned())
+        let (setting, wants) = (&self.setting, &mut self.wants);
+        self.server.with(|model| self.scenario.ends(&mut Scene { setting, wants, model }));
+        self.over = true;
+        self.look();
+        self.come_to_rest().await?;
+        self.check_all_told()
     }
 
     /// Back to the start, with a keeper that knows no more than what is in the ledger.
@@ -206,27 +355,53 @@ impl Stage {
         self.calls.clear();
         let longest = if fault.as_ref().is_some_and(|fault| fault.kind.outwaits()) { SHORT } else { LONG };
         self.fault = fault;
-        self.keeper = self.setting.connect(&self.endpoint, &self.variables, longest).await;
+        self.over = false;
+        (self.happened_at, self.late_until, self.tries) = (None, None, 0);
+        self.needed_a_sweep = false;
+        self.not_found.clear();
+        self.turns.clear();
+        // A second ahead: what is in the ledger isn't of the future.
+        self.clock = Clock::default();
+        let now = self.server.with(|model| model.clock.now().as_second());
+        self.clock.advance(now + 1 - self.clock.now().as_second());
+        self.listen_from_now();
+        Box::pin(self.begin_anew(longest)).await;
     }
 
-    /// What happens, and all that follows from it by itself.
-    async fn act(&mut self) -> Result<(), String> {
-        self.happen().await?;
-        self.settle().await
+    /// A keeper that knows no more than what is in the ledger, and waits so long for an answer.
+    pub(crate) async fn begin_anew(&mut self, longest: Duration) {
+        let keeper = self.setting.connect(&self.endpoint, &self.variables, longest).await;
+        self.keeper = keeper.with_clock(self.clock.clone());
+        (self.born, self.patience) = (self.clock.now(), longest);
+    }
+
+    /// All that follows from what happened, by itself.
+    async fn go_on(&mut self) -> Result<(), String> {
+        match (self.scenario.settles(), &self.fault) {
+            (true, _) => self.settle().await,
+            (false, None) => self.go_on_until_a_sweep().await,
+            // What was struck comes again, after a while.
+            (false, Some(_)) => self.go_on_for(2 * self.scenario.lasts()).await,
+        }
     }
 
     /// As well, but what waits for longer than that waits for the sweep.
-    pub(crate) async fn act_until_a_sweep(&mut self) -> Result<(), String> {
-        self.happen().await?;
-        let end = self.server.with(|model| model.clock.now()) + UNTIL_A_SWEEP;
+    pub(crate) async fn go_on_until_a_sweep(&mut self) -> Result<(), String> {
+        self.go_on_for(self.scenario.lasts()).await
+    }
+
+    async fn go_on_for(&mut self, time: Duration) -> Result<(), String> {
+        let end = self.server.with(|model| model.clock.now()) + time;
         self.work_until(end).await
     }
 
-    async fn happen(&mut self) -> Result<(), String> {
+    pub(crate) async fn happen(&mut self) -> Result<(), String> {
         let (setting, wants) = (&self.setting, &mut self.wants);
         match self.scenario.act() {
-            Act::Happens(act) => self.server.with(|model| act(&mut Scene { setting, wants, model })),
-            Act::Unheard(act) => {
+            Act::Happens(act) if !self.deaf => {
+                self.server.with(|model| act(&mut Scene { setting, wants, model }));
+            }
+            Act::Happens(act) | Act::Unheard(act) => {
                 self.server.with(|model| act(&mut Scene { setting, wants, model }));
                 self.rule = EventRule::to(&events_queue(&self.setting.hub())).from_now(&self.server);
                 self.send_schedule();
@@ -236,22 +411,31 @@ impl Stage {
                 let account: AccountId = self.setting.member(0).parse().expect("an account id");
                 self.look();
                 // Somebody sits there who does it again; while every service is throttled for long it takes a while.
-                let mut tries = 0;
-                while !matches!(self.invoke(&Work::Offboard(account.clone())).await?, Ended::Answered(_)) {
-                    tries += 1;
-                    if tries == 20 {
-                        return Err("nobody could let the account go".to_owned());
+                let most = if self.disturbed { MOST_TRIES_AMID_MANY } else { MOST_TRIES };
+                loop {
+                    self.tries += 1;
+                    self.figures.most_tries = self.figures.most_tries.max(self.tries);
+                    if matches!(self.invoke(&Work::Offboard(account.clone())).await?, Ended::Answered(_)) {
+                        break;
+                    }
+                    if self.tries == most {
+                        return Err(format!("the account could not be let go, tried {most} times"));
                     }
                 }
             }
         }
+        self.happened_at = Some(self.server.with(|model| model.clock.now()));
         self.look();
-        Ok(())
+        self.check_status()
     }
 
     async fn sweep(&mut self) -> Result<(), String> {
         self.send_schedule();
-        self.settle().await
+        match self.scenario.end_state(self.over) {
+            // What is unguarded is looked at again, for a day.
+            Ends::Unguarded if self.has_begun() => self.go_on_for(2 * self.scenario.lasts()).await,
+            Ends::Unguarded | Ends::AsWanted | Ends::ForeignStays => self.settle().await,
+        }
     }
 
     fn send_schedule(&mut self) {
@@ -286,11 +470,34 @@ impl Stage {
             if self.server.with(|model| model.clock.now()) > end {
                 return Ok(());
             }
-            if !self.step().await? && !queues::wait(&self.server, [&mut self.events, &mut self.tasks]) {
+            if self.step().await? {
+                self.keep_time();
+                continue;
+            }
+            let late = self.expect_converged().is_err();
+            if !queues::wait(&self.server, [&mut self.events, &mut self.tasks]) {
                 return Ok(());
+            }
+            self.keep_time();
+            if late {
+                self.late_until = Some(self.server.with(|model| model.clock.now()));
             }
         }
         Err("it goes on for ever".to_owned())
+    }
+
+    /// How many seconds it took until everything was as wanted, since something happened.
+    fn took_seconds(&self) -> i64 {
+        match (self.happened_at, self.late_until) {
+            (Some(at), Some(until)) => until.as_second() - at.as_second(),
+            _ => 0,
+        }
+    }
+
+    /// The keeper's clock goes on to the simulator's. It never goes back.
+    fn keep_time(&self) {
+        let ahead = self.server.with(|model| model.clock.now().as_second()) - self.clock.now().as_second();
+        self.clock.advance(ahead.max(0));
     }
 
     async fn step(&mut self) -> Result<bool, String> {
@@ -306,7 +513,13 @@ impl Stage {
                 true => event.to_string(),
                 false => event["Records"][0]["body"].as_str().unwrap_or_default().to_owned(),
             };
-            let ended = self.invoke(&Work::Payload(payload)).await?;
+            if let Some(group) = event["Records"][0]["attributes"]["MessageGroupId"].as_str() {
+                *self.turns.entry(group.to_owned()).or_default() += 1;
+            }
+            let ended = match self.planted_end(is_task, &payload) {
+                Some(ended) => ended,
+                None => self.invoke(&Work::Payload(payload)).await?,
+            };
             let mapping = if is_task { &mut self.tasks } else { &mut self.events };
             mapping.finish(&self.server, invocation, &ended).expect("the queue exists");
             return Ok(true);
@@ -317,6 +530,11 @@ impl Stage {
     /// Invokes the keeper once, and judges what it did.
     async fn invoke(&mut self, work: &Work) -> Result<Ended, String> {
         self.server.clear_calls();
+        self.keep_time();
+        if self.clock.now().as_second() - self.born.as_second() > OLD {
+            Box::pin(self.begin_anew(self.patience)).await;
+        }
+        let was_struck = self.was_struck();
         let ended = tokio::select! {
             biased;
             () = self.server.crashed() => Ended::Crashed,
@@ -329,13 +547,41 @@ impl Stage {
         }
         let over = self.fault.as_ref().is_some_and(|fault| fault.struck.is_some() && fault.kind.outwaits());
         if over || ended == Ended::Crashed {
-            self.keeper = self.setting.connect(&self.endpoint, &self.variables, LONG).await;
+            Box::pin(self.begin_anew(LONG)).await;
         }
+        let struck = self.disturbed || (!was_struck && self.was_struck());
         self.calls.extend(calls.iter().cloned());
         if !calls.is_empty() {
-            self.judge(calls).await?;
+            self.note_not_found(&calls);
+            self.act_as_planted();
+            self.record_as_planted();
+            self.judge(calls, struck)?;
         }
         Ok(ended)
+    }
+
+    /// What the judge met since the stage was set.
+    pub(crate) fn figures(&self) -> Figures {
+        Figures { writes: self.watched.lock().expect("no judge panics").writes, ..self.figures.clone() }
+    }
+
+    pub(crate) fn was_struck(&self) -> bool {
+        self.fault.as_ref().is_some_and(|fault| fault.struck.is_some())
+    }
+
+    fn has_read_what_was_old(&self) -> bool {
+        self.was_struck() && self.fault.as_ref().is_some_and(|fault| fault.kind == Kind::StaleRead)
+    }
+
+    /// Since when AWS doesn't find what is enforced.
+    fn note_not_found(&mut self, calls: &[Call]) {
+        let now = self.server.with(|model| model.clock.now());
+        let is_gone = |call: &&Call| {
+            call.operation == "GetGuardrail" && call.error.as_deref() == Some("ResourceNotFoundException")
+        };
+        for call in calls.iter().filter(is_gone) {
+            self.not_found.entry(call.region.clone()).or_insert(now);
+        }
     }
 
     fn note_strike(&mut self, calls: &[Call]) {
@@ -361,7 +607,7 @@ impl Stage {
         self.seen = self.server.with(|model| Snapshot::of(model, &self.setting));
     }
 
-    async fn judge(&mut self, calls: Vec<Call>) -> Result<(), String> {
+    fn judge(&mut self, calls: Vec<Call>, struck: bool) -> Result<(), String> {
         let before = self.seen.clone();
         self.look();
         let records = self.records();
@@ -382,21 +628,39 @@ impl Stage {
         };
         let (server, book) = (&self.server, &mut self.book);
         let judged = server.with(|model| run.check_writes(model, book));
-        judged.map(drop).map_err(|violation| violation.to_string())
+        judged.map_err(|violation| violation.to_string())?;
+        let Run { before, after, calls, .. } = run;
+        if let Some(what) = self.watched.lock().expect("no judge panics").unrecorded.take() {
+            return Err(what);
+        }
+        self.check_given_up(&before, &after)?;
+        self.check_told(deeds(&before, &after, &calls), &after, struck)?;
+        // What was only read says nothing new.
+        let writes = |call: &Call| call.write && ["bedrock", "dynamodb"].contains(&call.service.as_str());
+        if calls.iter().any(writes) { self.check_status() } else { Ok(()) }
+    }
+
+    /// What is wanted was released only after two looks, some minutes apart, that found its guardrail gone.
+    fn check_given_up(&self, before: &Snapshot, after: &Snapshot) -> Result<(), String> {
+        let now = self.server.with(|model| model.clock.now());
+        for place in before.enforced.keys().filter(|place| !after.enforced.contains_key(*place)) {
+            let wanted = self.server.with(|model| self.wants.of(&self.setting, model, place));
+            let since = self.not_found.get(&place.region).map(|first| now.as_second() - first.as_second());
+            if wanted == Wanted::Guardrail && since.is_none_or(|since| since < CONFIRMED_AFTER_SECONDS) {
+                let what = format!("{place} was released {since:?} seconds after it wasn't found first");
+                return broken(Rule::GivenUpTooSoon, what);
+            }
+        }
+        Ok(())
     }
 
     /// What the ledger knows, by what lies in its table.
     fn records(&self) -> Records {
         let accounts = self.setting.accounts();
-        self.server.with(|model| {
-            let table = model.table(&self.setting.hub(), "us-east-1", LEDGER).expect("it was made");
-            let records = accounts.iter().filter_map(|account| {
-                let document = table.items.get(&format!("account#{account}"))?["document"]["S"].as_str()?;
-                let record: AccountRecord = serde_json::from_str(document).expect("the keeper wrote it");
-                Some(record.records(&account.parse().expect("an account id")))
-            });
-            records.flatten().collect()
-        })
+        let of = |model: &Model, account: &String| {
+            account_record(model, &self.setting, account).records(&account.parse().expect("an account id"))
+        };
+        self.server.with(|model| accounts.iter().flat_map(|account| of(model, account)).collect())
     }
 
     /// Everything is as the baseline wants it, by the model's state alone.
@@ -406,19 +670,35 @@ impl Stage {
                 let place = Place { account: account.clone(), region: (*region).to_owned() };
                 self.server.with(|model| {
                     let enforced = model.enforcement(&place.account, &place.region).cloned();
+                    let ends = self.scenario.end_state(self.over);
+                    if ends == Ends::ForeignStays && place.account == self.setting.member(0) {
+                        let stays = enforced.is_some_and(|seen| seen.guardrail_version == "1");
+                        return if stays {
+                            Ok(())
+                        } else {
+                            broken(Rule::AsWanted, format!("{place} lost it"))
+                        };
+                    }
                     match self.wants.of(&self.setting, model, &place) {
                         Wanted::HandsOff => Ok(()),
                         Wanted::Nothing if enforced.is_none() => Ok(()),
-                        Wanted::Nothing => Err(format!("{place} enforces something still")),
+                        Wanted::Nothing => {
+                            broken(Rule::AsWanted, format!("{place} enforces something still"))
+                        }
+                        Wanted::Guardrail if ends == Ends::Unguarded && self.has_begun() => match enforced {
+                            None => Ok(()),
+                            Some(seen) => broken(Rule::AsWanted, format!("{place} enforces {seen:?} still")),
+                        },
                         Wanted::Guardrail => {
                             let met = enforced
                                 .is_some_and(|seen| self.wants.is_met(&self.setting, model, &place, &seen));
                             let prompt = blocked_prompt(model, &place);
                             match met && prompt == Prompt::Stopped {
                                 true => Ok(()),
-                                false => {
-                                    Err(format!("{place}: as wanted: {met}; a blocked prompt: {prompt:?}"))
-                                }
+                                false => broken(
+                                    Rule::AsWanted,
+                                    format!("{place}: as wanted: {met}; a blocked prompt: {prompt:?}"),
+                                ),
                             }
                         }
                     }
@@ -428,11 +708,28 @@ impl Stage {
         Ok(())
     }
 
+    pub(crate) async fn close(self) {
+        self.server.stop().await;
+    }
+
+    /// Whether the world was set: what happens in the scenario comes after that.
+    fn has_begun(&self) -> bool {
+        self.start.wants.is_some()
+    }
+
     pub(crate) fn listed(&self) -> String {
         let lines =
             self.calls.iter().enumerate().map(|(at, call)| format!("  {:3} {}", at + 1, in_words(call)));
         lines.collect::<Vec<_>>().join("\n")
     }
+}
+
+/// What the ledger's table has of an account.
+fn account_record(model: &Model, setting: &Setting, account: &str) -> AccountRecord {
+    let table = model.table(&setting.hub(), "us-east-1", LEDGER).expect("it was made");
+    let item = table.items.get(&format!("account#{account}"));
+    let document = item.and_then(|item| item["document"]["S"].as_str());
+    document.map(|text| serde_json::from_str(text).expect("the keeper wrote it")).unwrap_or_default()
 }
 
 /// Whether a call is about the keeper's own queues, bus and ledger.
@@ -470,7 +767,7 @@ async fn carry_out(keeper: &Keeper, work: &Work) -> Ended {
 async fn offboard(keeper: &Keeper, account: &AccountId) -> Option<()> {
     keeper.baseline().await.ok()?;
     keeper.placement(account).await.ok()??;
-    keeper.offboard(account, Some(Timestamp::now())).await.ok()?;
+    keeper.offboard(account, Some(keeper.clock().now())).await.ok()?;
     let accounts = Accounts::one(account.clone());
     let reason = "it is about to leave the organization".to_owned();
     keeper.ask(&Ask { accounts, regions: Regions::All, reason, plan: None }).await.ok()?;

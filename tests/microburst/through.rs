@@ -16,11 +16,14 @@ impl Stage {
     ) -> Result<(usize, bool), String> {
         self.endpoint = endpoint.to_owned();
         self.go_back(None).await;
-        self.keeper = self.setting.connect(&self.endpoint, &self.variables, longest).await;
+        self.begin_anew(longest).await;
+        self.disturbed = true;
         let told = async {
-            self.act_until_a_sweep().await?;
+            self.happen().await?;
+            self.go_on_until_a_sweep().await?;
             let converged = self.expect_converged().is_ok();
             stop.await;
+            self.disturbed = false;
             self.end().await?;
             Ok::<_, String>(converged)
         };
@@ -28,9 +31,5 @@ impl Stage {
         let name = self.scenario.name();
         let converged = told.map_err(|what| format!("{name}: {what}\n{}", self.listed()))?;
         Ok((self.calls.len(), converged))
-    }
-
-    pub(crate) async fn close(self) {
-        self.server.stop().await;
     }
 }
