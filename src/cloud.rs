@@ -38,6 +38,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
+use crate::clock::Clock;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Region, Role, RoleName};
 use crate::metrics::Calls;
@@ -177,6 +178,12 @@ impl Cloud {
             queues: OnceLock::new(),
             bus: OnceLock::new(),
         })
+    }
+
+    /// With another clock than the machine's, by which sessions expire.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Cloud {
+        Cloud { sessions: self.sessions.with_clock(clock), ..self }
     }
 
     /// The requests that were sent since it was made.

@@ -14,6 +14,7 @@ pub mod baseline;
 pub mod callers;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod clock;
 pub mod cloud;
 pub mod content;
 pub mod copy;

@@ -10,7 +10,6 @@
 
 mod apply;
 mod asked;
-mod clock;
 mod copies;
 mod destinations;
 mod figures;
@@ -53,8 +52,8 @@ use crate::report::Report;
 use crate::settings::{BaselineSource, Purpose, Settings};
 use crate::trigger::{Accounts, Context, Known, Scope};
 
+pub use crate::clock::Clock;
 pub use asked::{Ask, Asked};
-pub use clock::Clock;
 use figures::Figures;
 #[cfg(feature = "cli")]
 pub use inspected::{Applied, UnitNames};
@@ -148,7 +147,7 @@ impl Keeper {
     /// With another clock than the machine's.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Keeper {
-        Keeper { clock, ..self }
+        Keeper { cloud: self.cloud.with_clock(clock.clone()), clock, ..self }
     }
 
     /// What time it is.

@@ -87,6 +87,7 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("simulation", Core, Only("")),
     ("callers", Core, Only("failure simulation")),
     ("doctor", Core, Only("ids failure simulation")),
+    ("clock", Effects, EverythingAbove),
     ("cloud", Effects, EverythingAbove),
     ("ledger", Effects, EverythingAbove),
     ("reconcile", Effects, EverythingAbove),

@@ -153,13 +153,12 @@ impl<'a> Part<'a> {
         let mut entries = self.entries("a mapping", &instead, problems)?;
         let mut meant = Vec::new();
         entries.retain(|(key, _)| {
-            let near = nearest(key.text, known.iter().copied());
             if known.contains(&key.text) {
                 return true;
             } else if let Some(mistake) = mistakes.iter().find(|mistake| mistake.key == key.text) {
                 problems.report(&key.place, mistake.message, mistake.instead);
                 meant.push(mistake.meant);
-            } else if let Some(near) = near {
+            } else if let Some(near) = nearest(key.text, known.iter().copied()) {
                 problems.report(&key.place, "unknown key", format!("write {near}, or remove it"));
                 meant.extend(known.iter().copied().filter(|known| *known == near));
             } else {

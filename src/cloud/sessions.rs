@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_sdk_bedrock::config::retry::RetryPartition;
 use aws_sdk_bedrock::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::Identity;
 use super::error::failure;
+use crate::clock::Clock;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Partition, Region};
 
@@ -19,7 +20,7 @@ use crate::ids::{AccountId, Partition, Region};
 const SESSION_NAME: &str = "guardrail-keeper";
 
 /// Credentials this close to their end are not begun with.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(180);
+const EXPIRY_MARGIN: SignedDuration = SignedDuration::from_secs(180);
 
 /// How many accounts' credentials are kept. A worker sees few; a sweep sees each once.
 const KEPT: usize = 512;
@@ -41,13 +42,14 @@ pub(super) struct Sessions {
     identity: Identity,
     own_account: AccountId,
     partition: Partition,
+    clock: Clock,
     held: Mutex<HashMap<AccountId, Arc<OnceCell<Held>>>>,
 }
 
 #[derive(Debug)]
 struct Held {
     session: Session,
-    expires: SystemTime,
+    expires: Timestamp,
 }
 
 #[cfg(feature = "cli")]
@@ -75,7 +77,19 @@ impl Sessions {
             .region()
             .and_then(|region| region.as_ref().parse::<Region>().ok())
             .map_or_else(|| "aws".parse().expect("it is a partition"), |region| Partition::of(&region));
-        Ok(Sessions { sdk: sdk.clone(), sts, identity, own_account, partition, held: Mutex::default() })
+        Ok(Sessions {
+            sdk: sdk.clone(),
+            sts,
+            identity,
+            own_account,
+            partition,
+            clock: Clock::default(),
+            held: Mutex::default(),
+        })
+    }
+
+    pub(super) fn with_clock(self, clock: Clock) -> Sessions {
+        Sessions { clock, ..self }
     }
 
     pub(super) fn own_account(&self) -> &AccountId {
@@ -100,7 +114,7 @@ impl Sessions {
     /// The account's cell: callers that come at the same time share one AssumeRole.
     async fn cell(&self, account: &AccountId) -> Arc<OnceCell<Held>> {
         let mut held = self.held.lock().await;
-        let fresh_until = SystemTime::now() + EXPIRY_MARGIN;
+        let fresh_until = self.clock.now() + EXPIRY_MARGIN;
         let expired = |cell: &Arc<OnceCell<Held>>| cell.get().is_some_and(|held| held.expires <= fresh_until);
         if held.len() >= KEPT {
             held.retain(|_, cell| !expired(cell) && Arc::strong_count(cell) > 1);
@@ -128,13 +142,13 @@ impl Sessions {
             operation: "AssumeRole".to_owned(),
             message: "the answer holds no credentials".to_owned(),
         })?;
-        let lasts = u64::try_from(credentials.expiration().secs()).unwrap_or(0);
-        let expires = SystemTime::UNIX_EPOCH + Duration::from_secs(lasts);
+        let lasts = credentials.expiration().secs();
+        let expires = Timestamp::from_second(lasts).unwrap_or(Timestamp::UNIX_EPOCH);
         let provider = SharedCredentialsProvider::new(Credentials::new(
             credentials.access_key_id(),
             credentials.secret_access_key(),
             Some(credentials.session_token().to_owned()),
-            Some(expires),
+            Some(expires.into()),
             "AssumeRole",
         ));
         let sdk = self.sdk.to_builder().credentials_provider(provider).build();

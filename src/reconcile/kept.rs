@@ -5,20 +5,20 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
 use super::Keeper;
 use crate::baseline::Revision;
+use crate::clock::Clock;
 use crate::ids::Region;
 use crate::ledger::LedgerError;
 use crate::placement::{Answer, PlacementRecord};
 use crate::resolved::Readiness;
 
 /// How long what the ledger says of the owner's side is not asked for again.
-const READINESS_KEPT: Duration = Duration::from_secs(20);
+const READINESS_KEPT: SignedDuration = SignedDuration::from_secs(20);
 
 /// How old what the owner's side recorded may be for an account's run, in seconds. What is older is
 /// read again; the member's own probe comes before every write all the same.
@@ -27,10 +27,10 @@ const READINESS_SECONDS: u64 = 900;
 /// What was read, and when.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    readiness: Mutex<HashMap<Region, (Instant, Option<Readiness>)>>,
-    baseline: Mutex<Option<(Instant, Timestamp, String)>>,
+    readiness: Mutex<HashMap<Region, (Timestamp, Option<Readiness>)>>,
+    baseline: Mutex<Option<(Timestamp, Timestamp, String)>>,
     approved: Mutex<Option<Revision>>,
-    placement: Mutex<Option<(Instant, PlacementRecord)>>,
+    placement: Mutex<Option<(Timestamp, PlacementRecord)>>,
 }
 
 impl Kept {
@@ -39,10 +39,10 @@ impl Kept {
     }
 
     /// The text of the last good baseline that was read, and when, unless that is longer ago.
-    pub(super) fn baseline(&self, longest: Duration) -> Option<(Timestamp, String)> {
+    pub(super) fn baseline(&self, longest: SignedDuration, clock: &Clock) -> Option<(Timestamp, String)> {
         let kept = locked(&self.baseline);
         let (read, at, text) = kept.as_ref()?;
-        (read.elapsed() < longest).then(|| (*at, text.clone()))
+        is_fresh(clock, *read, longest).then(|| (*at, text.clone()))
     }
 
     /// Whether this revision is known to be approved, and kept as such.
@@ -56,13 +56,13 @@ impl Kept {
     }
 
     /// Keeps the text of a good baseline.
-    pub(super) fn keep_baseline(&self, text: &str, at: Timestamp) {
-        *locked(&self.baseline) = Some((Instant::now(), at, text.to_owned()));
+    pub(super) fn keep_baseline(&self, text: &str, at: Timestamp, clock: &Clock) {
+        *locked(&self.baseline) = Some((clock.now(), at, text.to_owned()));
     }
 }
 
 /// How long a decided placement is not asked for again: only a person changes it.
-const PLACEMENT_KEPT: Duration = Duration::from_secs(20);
+const PLACEMENT_KEPT: SignedDuration = SignedDuration::from_secs(20);
 
 impl Keeper {
     /// What is known of AWS's answer to `placement: auto`.
@@ -71,13 +71,13 @@ impl Keeper {
     /// When the ledger can't be read.
     pub async fn placement_record(&self) -> Result<PlacementRecord, LedgerError> {
         if let Some((read, record)) = locked(&self.kept.placement).clone()
-            && read.elapsed() < PLACEMENT_KEPT
+            && is_fresh(&self.clock, read, PLACEMENT_KEPT)
         {
             return Ok(record);
         }
         let record = self.ledger.placement().await?;
         let decided = record.answer != Answer::Undecided;
-        *locked(&self.kept.placement) = decided.then(|| (Instant::now(), record.clone()));
+        *locked(&self.kept.placement) = decided.then(|| (self.clock.now(), record.clone()));
         Ok(record)
     }
 
@@ -89,7 +89,7 @@ impl Keeper {
         };
         let known = locked(&self.kept.readiness).get(region).cloned();
         if let Some((read, readiness)) = known
-            && read.elapsed() < READINESS_KEPT
+            && is_fresh(&self.clock, read, READINESS_KEPT)
             && (since.is_none() || readiness.as_ref().is_some_and(fresh))
         {
             return readiness.filter(fresh);
@@ -102,9 +102,15 @@ impl Keeper {
                 return None;
             }
         };
-        locked(&self.kept.readiness).insert(region.clone(), (Instant::now(), readiness.clone()));
+        locked(&self.kept.readiness).insert(region.clone(), (now, readiness.clone()));
         readiness.filter(fresh)
     }
+}
+
+/// Whether what was read at a time needs no second look yet.
+fn is_fresh(clock: &Clock, read: Timestamp, longest: SignedDuration) -> bool {
+    // The machine's clock may have been set back.
+    clock.age(read).abs() < longest
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,8 +1,6 @@
 //! The baseline to go by: the present one, or the last good one while that is broken.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tracing::{error, warn};
 
 use super::{Keeper, Stopped, parse, text_of, unread};
@@ -13,7 +11,7 @@ use crate::settings::BaselineSource;
 
 /// How long a baseline that was read is believed to be the present one, where many runs of one
 /// process follow each other: SSM answers 40 reads a second for a whole account and Region.
-const KEPT: Duration = Duration::from_secs(15);
+const KEPT: SignedDuration = SignedDuration::from_secs(15);
 
 /// The baseline to go by.
 #[derive(Clone, Debug)]
@@ -56,7 +54,7 @@ impl Keeper {
         expected: Option<&Revision>,
         asked_at: Timestamp,
     ) -> Result<Standing, Stopped> {
-        if let Some((read_at, text)) = self.kept.baseline(KEPT)
+        if let Some((read_at, text)) = self.kept.baseline(KEPT, &self.clock)
             && (read_at >= asked_at || expected.is_some_and(|expected| *expected == Revision::of(&text)))
             && let Ok(baseline) = Baseline::parse(&text)
         {
@@ -94,7 +92,7 @@ impl Keeper {
 
     /// Keeps the present baseline as the last approved one, if it is the one that was read.
     pub async fn keep_approved(&self, revision: &Revision) {
-        let Some((at, text)) = self.kept.baseline(Duration::MAX) else { return };
+        let Some((at, text)) = self.kept.baseline(SignedDuration::MAX, &self.clock) else { return };
         if Revision::of(&text) != *revision {
             return;
         }
@@ -116,7 +114,7 @@ impl Keeper {
     async fn keep_good(&self, text: &str) {
         // Another process may have kept another one since: the ledger knows.
         let at = self.clock.now();
-        self.kept.keep_baseline(text, at);
+        self.kept.keep_baseline(text, at, &self.clock);
         let good = LastGood { text: text.to_owned(), at };
         if let Err(failed) = self.ledger.keep_baseline(good).await {
             warn!("the baseline could not be kept for the time when it is broken: {failed}");

@@ -19,6 +19,11 @@ impl Clock {
         now.checked_add(ahead).unwrap_or(now)
     }
 
+    /// How long ago something was read: negative where the machine's clock was set back since.
+    pub(crate) fn age(&self, read: Timestamp) -> SignedDuration {
+        self.now().duration_since(read)
+    }
+
     /// Lets so many seconds pass.
     pub fn advance(&self, seconds: i64) {
         self.ahead_seconds.fetch_add(seconds, Ordering::Relaxed);
