@@ -55,7 +55,7 @@ impl Part {
     }
 
     /// Whether a combination that can be is told. The scenario whose turn it is meets every kind at every call. The
-    /// others meet what isn't the same to the keeper as something else, at every third call; and what is long, or
+    /// others meet what isn't the same to the keeper as something else, at every fifth call; and what is long, or
     /// elsewhere told as well, at fewer.
     pub(crate) fn has(self, tale: (Scenario, World), kind: Kind, number: usize, call: &Call) -> bool {
         let Part::Number(part) = self else { return true };
@@ -66,8 +66,8 @@ impl Part {
         let one_of = match (scenario.settles(), world) {
             // Few calls can meet it.
             (true, World::Plain) if kind == Kind::Conflict => 1,
-            (true, World::Plain) => 3,
-            (true, _) => 15,
+            (true, World::Plain) => 5,
+            (true, _) => 25,
             (false, _) => 60,
         };
         (whole && world == World::Plain)

@@ -619,6 +619,7 @@ impl Stage {
             before: before.clone(),
             middle: before,
             after: self.seen.clone(),
+            recordable: true,
             meddled: false,
             proven: BTreeSet::new(),
             scope: None,

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use simulator::{
-    Content, Enforce, GuardrailName, Model, ModelEnforcement, Permissions, Role, Statement, Tags, Trust,
+    Content, Enforce, GuardrailName, Model, ModelEnforcement, Permissions, Role, Statement, Tags, ToldState,
+    Trust,
 };
 
 use crate::baseline::{COPY, Existing, GUARDRAIL, Given, Mode, OWN, Placement, Wants};
 use crate::model::{ORGANIZATION, ROOT, SANDBOX, TAG, WORKLOAD, administrator, is_keepers, statements};
 use crate::setting::{MEMBER_ROLE, Setting};
 use crate::step::{
-    CopyEdit, Edit, Enforced, GuardrailEdit, Meddling, PolicyEdit, RoleEdit, Unit, account_of, region_of,
+    CopyEdit, Edit, Enforced, GuardrailEdit, Meddling, PolicyEdit, RoleEdit, Told, Unit, account_of,
+    region_of,
 };
 
 /// The world that steps act on.
@@ -52,6 +54,14 @@ impl Stage<'_> {
                 }
             }
             Meddling::Reinstate { account } => self.model.reinstate(&account_of(self.setting, account)),
+            Meddling::TellState { account, to } => {
+                let told = match to {
+                    Told::True => None,
+                    Told::Word => Some(ToldState::Word("REINSTATING".to_owned())),
+                    Told::Nothing => Some(ToldState::Nothing),
+                };
+                self.model.tell_state(&account_of(self.setting, account), told);
+            }
         }
     }
 
@@ -331,6 +341,7 @@ impl Stage<'_> {
     pub(crate) fn restore(&mut self) {
         for number in 0..self.setting.assignable().len() {
             self.model.reinstate(&account_of(self.setting, number));
+            self.model.tell_state(&account_of(self.setting, number), None);
             self.role(number, RoleEdit::Restored);
         }
         for region in self.setting.regions() {
@@ -424,12 +435,17 @@ impl Wants {
             Edit::Name => self.misnamed = !self.misnamed,
             Edit::Limits => self.tight = !self.tight,
             Edit::Invalid => self.invalid = !self.invalid,
-            Edit::Start => *self = Wants { version: self.version, ..Wants::start(setting) },
+            Edit::Start => *self = self.begun_anew(setting),
         }
         // It would be no valid baseline without an assignment.
         if [self.root, self.workload, self.sandbox, self.first_member] == [Given::Unsaid; 4] {
             self.sandbox = Given::None;
         }
+    }
+
+    /// As it was at the start, but for the guardrail's version, and for who is about to leave.
+    pub(crate) fn begun_anew(&self, setting: &Setting) -> Wants {
+        Wants { version: self.version, leaving: self.leaving.clone(), ..Wants::start(setting) }
     }
 
     /// The baseline as somebody who wants everything in order would have it: valid, acted on, and

@@ -1,7 +1,7 @@
 //! The baseline as plain data: its text for the keeper, and what it wants of each target, worked out
 //! here once more and by other means than the keeper's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use simulator::{EnforcedConfiguration, Guarding, Model};
 
@@ -73,6 +73,8 @@ pub(crate) struct Wants {
     pub(crate) invalid: bool,
     /// Where accounts stood, for what was decided then; an account that isn't here stands where it stands now.
     pub(crate) stood: BTreeMap<String, String>,
+    /// Accounts that somebody marked as about to leave. That is no part of the text: the ledger knows it.
+    pub(crate) leaving: BTreeSet<String>,
 }
 
 /// What the baseline wants of one target.
@@ -104,6 +106,7 @@ impl Wants {
             tight: false,
             invalid: false,
             stood: BTreeMap::new(),
+            leaving: BTreeSet::new(),
         }
     }
 
@@ -187,6 +190,9 @@ impl Wants {
         let Place { account, region } = place;
         if *account == setting.hub() || (self.excludes && *account == setting.member(1)) {
             return Wanted::HandsOff;
+        }
+        if self.leaving.contains(account) {
+            return Wanted::Nothing;
         }
         let now = || model.parent_of(account).unwrap_or_default();
         let parent = self.stood.get(account).cloned().unwrap_or_else(now);

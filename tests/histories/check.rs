@@ -1,28 +1,45 @@
 //! What must hold after every run of the keeper, whatever happened around it: judged by the model's
 //! state before and after, by the calls that were made, and never by what the keeper says of itself.
 
-// By its path, as other suites take this file by its own.
+// By their paths, as other suites take this file by its own.
+#[path = "check/book.rs"]
+mod book;
+#[path = "check/records.rs"]
+pub(crate) mod records;
 #[path = "check/report.rs"]
 mod report;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
-use guardrail_keeper::enforcement::{ContentGuarding, Enforcement, Included};
-use guardrail_keeper::ids::ModelId;
 use guardrail_keeper::record::{Record, Records};
 use guardrail_keeper::report::Report;
 use serde_json::Value;
-use simulator::{AccountState, Answer, Call, EnforcedConfiguration, Guarding, GuardrailName, Model};
+use simulator::{AccountState, Answer, Call, EnforcedConfiguration, GuardrailName, Model};
 
 use crate::baseline::{Existing, Mode, Placement, Wanted, Wants};
 use crate::model::{Place, Snapshot, can_apply, is_admitted, is_keepers, is_usable, statements};
-use crate::setting::{MEMBER_ROLE, Setting};
+use crate::setting::Setting;
 use crate::step::{LIST, PUT, Wrong, WrongKind, account_of};
 
-/// What must never happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Invariant {
+pub(crate) use book::{Book, Rest, recorded_signature, signature};
+
+macro_rules! invariants {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What must never happen.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) enum Invariant {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Invariant {
+            /// Every one. Whoever adds one plants a bug that breaks it.
+            pub(crate) const ALL: &[Invariant] = &[$(Invariant::$name,)*];
+        }
+    };
+}
+
+invariants! {
     /// 1. Nothing is enforced that the member can't apply at that moment.
     EnforcedUnusable,
     /// 1. Nothing is enforced but what the baseline wants there.
@@ -39,6 +56,8 @@ pub(crate) enum Invariant {
     ReleasedUnasked,
     /// 4. Nothing is taken for the keeper's that isn't.
     AdoptedUnwanted,
+    /// 4. What the keeper put somewhere is in its ledger, until it is released or gone.
+    RecordLost,
     /// 4. No guardrail of somebody else's is written, and no enforced version deleted.
     GuardrailTouched,
     /// 5. A run with nothing to do writes nothing.
@@ -90,114 +109,6 @@ pub(crate) fn broken<T>(invariant: Invariant, what: impl Into<String>) -> Result
     Err(Violation { invariant, what: what.into() })
 }
 
-/// What an enforcement says, in one form.
-pub(crate) type Signature = (String, String, [bool; 2], Vec<String>, Vec<String>);
-
-pub(crate) fn signature(seen: &EnforcedConfiguration) -> Signature {
-    let (mut include, mut exclude) = match &seen.model_enforcement {
-        None => (vec!["ALL".to_owned()], Vec::new()),
-        Some(models) => (models.included_models.clone(), models.excluded_models.clone()),
-    };
-    include.sort();
-    exclude.sort();
-    let selective = [seen.system(), seen.messages()].map(|guarding| guarding == Guarding::Selective);
-    (seen.guardrail_arn.clone(), seen.guardrail_version.clone(), selective, include, exclude)
-}
-
-pub(crate) fn recorded_signature(recorded: &Enforcement) -> Signature {
-    let Enforcement { guardrail, version, models, guarding } = recorded;
-    // List may show a model's ARN; what AWS has is the id.
-    let id = |model: &ModelId| {
-        let text = model.to_string();
-        text.split_once("::foundation-model/").map_or(text.clone(), |(_, id)| id.to_owned())
-    };
-    let include = match &models.include {
-        Included::All => vec!["ALL".to_owned()],
-        Included::Only(models) => models.iter().map(id).collect(),
-    };
-    let exclude = models.exclude.iter().map(id).collect();
-    let selective = [guarding.system, guarding.messages].map(|it| it == ContentGuarding::Selective);
-    (guardrail.to_string(), version.to_string(), selective, include, exclude)
-}
-
-/// Whether the keeper's role made it or changed it last.
-fn bears_keepers_name(account: &str, seen: &EnforcedConfiguration) -> bool {
-    wrote(account, &seen.created_by) || wrote(account, &seen.updated_by)
-}
-
-fn wrote(account: &str, principal: &str) -> bool {
-    principal == format!("arn:aws:iam::{account}:role/{MEMBER_ROLE}")
-        || principal.starts_with(&format!("arn:aws:sts::{account}:assumed-role/{MEMBER_ROLE}/"))
-}
-
-/// What the checker remembers between runs.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Book {
-    /// What the keeper applied or adopted and its ledger knows of.
-    pub(crate) ours: BTreeMap<Place, Signature>,
-    /// Those of them that somebody else had made.
-    pub(crate) adopted: BTreeSet<Place>,
-    /// The baselines that somebody approved, as texts.
-    pub(crate) approved: BTreeSet<String>,
-    /// The guardrails of all that was ever in there, as long as the ledger lasts.
-    pub(crate) once_ours: BTreeSet<(Place, String)>,
-    /// Whether the last run changed what is in there.
-    pub(crate) noted: bool,
-    /// Whether the last run ended with everything as wanted, and nothing happened since.
-    pub(crate) rest: Rest,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Rest {
-    #[default]
-    No,
-    /// It is as wanted, after the last run wrote something, if only to the ledger. Only a grant or a copy that nobody needs
-    /// any more may be left to be taken back.
-    Settled,
-    /// The last run found nothing to do.
-    Quiet,
-}
-
-impl Book {
-    /// As a keeper with an empty ledger begins.
-    pub(crate) fn forget(&mut self) {
-        self.ours.clear();
-        self.adopted.clear();
-        self.once_ours.clear();
-    }
-
-    pub(crate) fn is_foreign(&self, place: &Place, seen: &EnforcedConfiguration) -> bool {
-        !self.ours.contains_key(place) && !bears_keepers_name(&place.account, seen)
-    }
-
-    /// Whether somebody else made what is there, which the keeper adopted.
-    pub(crate) fn is_adopted(&self, place: &Place, seen: &EnforcedConfiguration) -> bool {
-        self.adopted.contains(place) && !bears_keepers_name(&place.account, seen)
-    }
-
-    /// The ledger has this for the keeper's in a place, and that was there at some moments.
-    pub(crate) fn takes_over(&mut self, place: &Place, recorded: Signature, moments: &[&Snapshot]) {
-        let mut seen = moments.iter().rev().filter_map(|moment| moment.enforced.get(place));
-        match seen.find(|seen| signature(seen) == recorded) {
-            Some(seen) if bears_keepers_name(&place.account, seen) => drop(self.adopted.remove(place)),
-            Some(_) if !self.ours.contains_key(place) => drop(self.adopted.insert(place.clone())),
-            Some(_) | None => {}
-        }
-        self.once_ours.insert((place.clone(), recorded.0.clone()));
-        self.ours.insert(place.clone(), recorded);
-    }
-    /// Only these places are the keeper's any more.
-    pub(crate) fn lets_go(&mut self, is_ours: impl Fn(&Place) -> bool) {
-        self.ours.retain(|place, _| is_ours(place));
-        self.adopted.retain(is_ours);
-    }
-
-    /// Whether what is there is what the keeper put there, unchanged.
-    pub(crate) fn is_as_applied(&self, place: &Place, seen: &EnforcedConfiguration) -> bool {
-        self.ours.get(place) == Some(&signature(seen)) || wrote(&place.account, &seen.updated_by)
-    }
-}
-
 /// One run of the keeper, from outside.
 pub(crate) struct Run<'a> {
     pub(crate) setting: &'a Setting,
@@ -208,6 +119,8 @@ pub(crate) struct Run<'a> {
     /// Before it wrote; the same unless somebody meddled between.
     pub(crate) middle: Snapshot,
     pub(crate) after: Snapshot,
+    /// Whether the ledger could be written.
+    pub(crate) recordable: bool,
     pub(crate) meddled: bool,
     /// What was proven before somebody meddled.
     pub(crate) proven: BTreeSet<(Place, String, String)>,
@@ -292,6 +205,7 @@ impl Run<'_> {
     /// Every check of what was written, to AWS and into the ledger, whether or not the run came to its end.
     pub(crate) fn check_writes(&self, model: &mut Model, book: &mut Book) -> Result<Deeds, Violation> {
         let deeds = self.check_calls(model, book)?;
+        book.note_writes(&self.middle, &self.after);
         self.check_records(model, book)?;
         Ok(deeds)
     }
@@ -347,6 +261,10 @@ impl Run<'_> {
             let (before, after) = (self.middle.enforced.get(place), self.after.enforced.get(place));
             if before == after {
                 continue;
+            }
+            if !self.recordable {
+                let what = format!("{place} was written, and the ledger couldn't be told that it would be");
+                return broken(Invariant::WroteUnrecorded, what);
             }
             let wanted = self.wants.of(self.setting, model, place);
             if wanted == Wanted::HandsOff && !self.meddled {
@@ -434,11 +352,20 @@ impl Run<'_> {
             let by = &before.updated_by;
             return broken(Invariant::ReleasedNotOurs, format!("{place} had something of {by}"));
         }
-        if book.is_adopted(place, before) && !book.approved.contains(&self.wants.text(self.setting)) {
+        // Whoever marks an account as about to leave says that it is to be released.
+        let approved = book.approved.contains(&self.wants.text(self.setting))
+            || self.wants.leaving.contains(&place.account);
+        if book.is_adopted(place, before) && !approved {
             return broken(Invariant::ReleasedUnasked, format!("{place}: {}", before.updated_by));
         }
         if self.wants.mode == Mode::EnforceOnly {
             return broken(Invariant::WroteAgainstMode, format!("{place} was released under enforce-only"));
+        }
+        if self.before.unknown_states.contains(&place.account) && !self.meddled {
+            return broken(
+                Invariant::ReleasedNotOurs,
+                format!("nobody knows the state of {}: nothing is taken away there", place.account),
+            );
         }
         let usable = is_usable(model, place, &before.guardrail_arn, &before.guardrail_version);
         let given_up = self.wants.release_unusable && (!usable || self.owner_was_stale() || self.meddled);
@@ -525,7 +452,7 @@ impl Run<'_> {
         };
         // A suspended account can't be read, and calls nothing. What the ledger knows of it counts.
         let suspended = model.account(account).is_some_and(|it| it.state != AccountState::Active);
-        let known = book.ours.contains_key(&place);
+        let known = book.has(&place);
         // Nobody can know of what was enforced after the look.
         let meanwhile = self.meddled && !enforced_in(&self.before);
         if enforced_in(&self.after)
@@ -641,58 +568,6 @@ impl Run<'_> {
         };
         let target = self.records.keys().find(same)?;
         self.records.get(target)
-    }
-
-    /// What the ledger takes for the keeper's has been written by it, or was found as wanted.
-    fn check_records(&self, model: &Model, book: &mut Book) -> Result<(), Violation> {
-        let (before, mut places) = (book.ours.clone(), BTreeSet::new());
-        let moments = [&self.before, &self.middle, &self.after];
-        for (target, record) in &self.records {
-            let Some(recorded) = &record.ours else { continue };
-            let place = Place { account: target.account.to_string(), region: target.region.to_string() };
-            let signature_now = recorded_signature(&recorded.enforcement);
-            self.check_record(model, book, &place, &signature_now, &moments)?;
-            book.takes_over(&place, signature_now, &moments);
-            places.insert(place);
-        }
-        book.lets_go(|place| places.contains(place));
-        book.noted = book.ours != before;
-        Ok(())
-    }
-
-    /// The same for one place, by what was there at some moments.
-    pub(crate) fn check_record(
-        &self,
-        model: &Model,
-        book: &Book,
-        place: &Place,
-        recorded: &Signature,
-        moments: &[&Snapshot],
-    ) -> Result<(), Violation> {
-        if book.ours.get(place) == Some(recorded) {
-            return Ok(());
-        }
-        let found = moments
-            .iter()
-            .any(|snapshot| snapshot.enforced.get(place).is_some_and(|seen| signature(seen) == *recorded));
-        if !found && !self.account_was_stale(&place.account) {
-            return broken(
-                Invariant::AdoptedUnwanted,
-                format!("{place}: the ledger has {recorded:?}, which never was there"),
-            );
-        }
-        let wanted = self.wants.of(self.setting, model, place) == Wanted::Guardrail;
-        let mut seen = moments.iter().filter_map(|snapshot| snapshot.enforced.get(place));
-        let named = seen.any(|seen| signature(seen) == *recorded && bears_keepers_name(&place.account, seen));
-        let new = !book.ours.contains_key(place) && !self.account_was_stale(&place.account);
-        let kept = self.wants.existing == Existing::Keep && new && !named;
-        if !self.meddled && (!wanted || kept || self.wants.mode == Mode::Audit) {
-            return broken(
-                Invariant::AdoptedUnwanted,
-                format!("{place}: {recorded:?} was taken over, and nobody asked for it"),
-            );
-        }
-        Ok(())
     }
 
     fn check_rest(&self, book: &mut Book) -> Result<(), Violation> {

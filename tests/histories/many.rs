@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use crate::{Form, History, number, say_figures};
 
 /// How often a long run says how far it has come.
@@ -109,13 +111,29 @@ impl<F: Form> Many<F> {
 }
 
 /// Tells as many histories as the environment asks for, and prints what they came to. Answers the figures of
-/// those that the test command tells.
-pub(crate) fn tell_as_asked<F: Form>(usual: u64) -> Option<F::Figures> {
+/// those that the test command tells: the usual ones, which are the same each time, and besides a few that nobody
+/// has told before.
+pub(crate) fn tell_as_asked<F: Form>(usual: u64, fresh: u64) -> Option<F::Figures> {
     let (seeds, from) = (number("HISTORIES_SEEDS"), number("HISTORIES_FROM").unwrap_or(0));
     let count = seeds.unwrap_or(usual);
     assert!(count > 0, "no history was asked for: a test of nothing would pass");
     let goes_on = std::env::var_os("HISTORIES_GO_ON").is_some();
-    let many = Many::<F>::of(count, if goes_on { AfterAFailure::GoOn } else { AfterAFailure::Stop });
+    let after = if goes_on { AfterAFailure::GoOn } else { AfterAFailure::Stop };
+    let (figures, took) = tell_from::<F>(from, count, after);
+    let (suite, line) = F::figures(&figures, took);
+    say_figures(suite, &line);
+    if seeds.is_some() {
+        return None;
+    }
+    println!("fresh ones, by the time of this run:");
+    let seconds = Timestamp::now().as_second().unsigned_abs();
+    drop(tell_from::<F>(seconds * fresh.next_power_of_two(), fresh, after));
+    Some(figures)
+}
+
+/// Tells so many histories from a seed on, prints what they came to, and ends the test where one failed.
+fn tell_from<F: Form>(from: u64, count: u64, after: AfterAFailure) -> (F::Figures, Duration) {
+    let many = Many::<F>::of(count, after);
     many.tell(from);
     let took = many.began.elapsed();
     let All { figures, told, failures, said: _ } = many.all.into_inner().expect("no thread panics");
@@ -125,7 +143,5 @@ pub(crate) fn tell_as_asked<F: Form>(usual: u64) -> Option<F::Figures> {
         let how_many = failures.len();
         panic!("{}\n{how_many} of {told} histories failed", failures.join("\n"));
     }
-    let (suite, line) = F::figures(&figures, took);
-    say_figures(suite, &line);
-    seeds.is_none().then_some(figures)
+    (figures, took)
 }

@@ -1,6 +1,6 @@
 //! Questions to the simulator's model, answered by the model alone and never by the keeper.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -131,6 +131,8 @@ pub(crate) struct Snapshot {
     pub(crate) policies: BTreeMap<String, Value>,
     /// Which accounts each of the owner's guardrails is granted to, once the policies have effect.
     pub(crate) admitted: BTreeMap<String, Vec<String>>,
+    /// Accounts of which Organizations tells no state that anybody knows.
+    pub(crate) unknown_states: BTreeSet<String>,
 }
 
 /// A guardrail, as far as it can be written.
@@ -174,6 +176,9 @@ impl Snapshot {
         let mut snapshot = Snapshot::default();
         let accounts = setting.accounts();
         for account in &accounts {
+            if model.account(account).is_some_and(|it| it.told_state.is_some()) {
+                snapshot.unknown_states.insert(account.clone());
+            }
             for region in setting.regions() {
                 let Some(state) = model.region(account, region) else { continue };
                 if let Some(enforced) = state.enforcement.latest() {

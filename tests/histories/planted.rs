@@ -1,15 +1,16 @@
 //! Wrong writes on purpose, and one wrong report: the checks must notice each of them.
 
-use guardrail_keeper::plan::{Decision, InSync};
+use guardrail_keeper::plan::{Decision, Held, HoldReason, InSync};
+use guardrail_keeper::record::{Origin, Ours, Records};
 use guardrail_keeper::report::{Report, State, TargetReport};
 use serde_json::json;
 use simulator::{Answer, Call, Enforce, EnforcedConfiguration, GuardrailName, Model};
 
 use crate::baseline::{COPY, Existing, GUARDRAIL, Mode, OWN, Wanted, Wants};
-use crate::check::{Book, Invariant, Rest};
-use crate::model::{Place, can_apply, is_keepers, statements};
+use crate::check::{Book, Invariant, Rest, recorded_signature, signature};
+use crate::model::{Place, administrator, can_apply, is_keepers, is_usable, statements};
 use crate::setting::{MEMBER_ROLE, Setting};
-use crate::step::PUT;
+use crate::step::{PUT, Wrong, WrongKind};
 
 /// A bug that is played after each run of the keeper, as the keeper, wherever there is a chance for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +28,36 @@ pub(crate) enum Plant {
     WritesAgain,
     WritesInAudit,
     ClaimsToBeInSync,
+    /// One answer that a version isn't there is enough to give an enforcement up.
+    IsFooledByOneAnswer,
+    /// A run is called converged though nobody knows the state of an account.
+    TakesUnknownForActive,
+    WritesUnrecorded,
+    AdoptsWhatDiffers,
+    LosesTheRecord,
+    ActsWithoutBaseline,
+    StopsAfterWriting,
+    Panics,
+    /// One target is held for ever, for no reason.
+    NeverGuards,
+    NeverRests,
+}
+
+/// A run of the keeper, as far as a planted bug can change what is seen of it.
+pub(crate) struct Seen<'a> {
+    pub(crate) calls: &'a mut Vec<Call>,
+    pub(crate) records: &'a mut Records,
+    pub(crate) report: &'a mut Option<Report>,
+    /// The faults that are set.
+    pub(crate) faults: &'a [Wrong],
+    /// Whether the ledger can be written.
+    pub(crate) recordable: bool,
+    /// Whether somebody meddled between look and write.
+    pub(crate) meddled: bool,
 }
 
 impl Plant {
-    pub(crate) const ALL: [(Plant, Invariant); 13] = [
+    pub(crate) const ALL: [(Plant, Invariant); 23] = [
         (Plant::SkipsTheProbe, Invariant::EnforcedUnusable),
         (Plant::WithdrawsTooEarly, Invariant::NarrowedUnderEnforcement),
         (Plant::DropsForeignStatements, Invariant::ForeignStatementLost),
@@ -44,6 +71,16 @@ impl Plant {
         (Plant::WritesAgain, Invariant::WroteAgain),
         (Plant::WritesInAudit, Invariant::WroteAgainstMode),
         (Plant::ClaimsToBeInSync, Invariant::ReportedWrongly),
+        (Plant::IsFooledByOneAnswer, Invariant::ReleasedNotOurs),
+        (Plant::TakesUnknownForActive, Invariant::ReportedWrongly),
+        (Plant::WritesUnrecorded, Invariant::WroteUnrecorded),
+        (Plant::AdoptsWhatDiffers, Invariant::AdoptedUnwanted),
+        (Plant::LosesTheRecord, Invariant::RecordLost),
+        (Plant::ActsWithoutBaseline, Invariant::ActedWithoutBaseline),
+        (Plant::StopsAfterWriting, Invariant::StoppedAfterWriting),
+        (Plant::Panics, Invariant::Panicked),
+        (Plant::NeverGuards, Invariant::Unguarded),
+        (Plant::NeverRests, Invariant::Restless),
     ];
 
     pub(crate) fn act(
@@ -52,9 +89,12 @@ impl Plant {
         wants: &Wants,
         book: &Book,
         model: &mut Model,
-        calls: &mut Vec<Call>,
-        report: &mut Option<Report>,
+        seen: &mut Seen<'_>,
     ) {
+        let Seen { calls, records, report, faults, recordable, meddled } = seen;
+        if self == Plant::AdoptsWhatDiffers {
+            adopt_what_differs(setting, wants, book, model, records);
+        }
         let mut play = Play { setting, wants, book, model };
         match self {
             Plant::SkipsTheProbe => play.enforce_where(wants.version, |play, place, wanted, _| {
@@ -117,6 +157,55 @@ impl Plant {
                     *target = TargetReport::Decided(Decision::InSync(InSync::default()));
                 }
             }
+            Plant::IsFooledByOneAnswer => {
+                let met = |kind: WrongKind| faults.iter().any(|fault| fault.kind == kind);
+                // What is read late may be read so rightly.
+                if !*meddled && met(WrongKind::FalselyMissing) && !met(WrongKind::StaleRead) {
+                    play.give_up();
+                }
+            }
+            Plant::TakesUnknownForActive => {
+                report.iter_mut().for_each(|report| report.unknown_states.clear());
+            }
+            Plant::WritesUnrecorded => {
+                if !*recordable {
+                    play.enforce_where(wants.version, |play, place, wanted, seen| {
+                        let Some(arn) = play.original(&place.region) else { return false };
+                        let version = play.wants.version.to_string();
+                        wants.mode != Mode::Audit
+                            && wants.placement == crate::baseline::Placement::Central
+                            && wanted == Wanted::Guardrail
+                            && seen.is_none()
+                            && can_apply(play.model, setting, place, &arn, &version)
+                    });
+                }
+            }
+            Plant::AdoptsWhatDiffers => {}
+            Plant::LosesTheRecord => {
+                records.values_mut().for_each(|record| (record.ours, record.intent) = (None, None));
+            }
+            // Where there is none, no run comes to this point.
+            Plant::ActsWithoutBaseline => {}
+            Plant::StopsAfterWriting => {
+                if calls.iter().any(|call| call.write && call.error.is_none()) {
+                    **report = None;
+                }
+            }
+            Plant::Panics => panic!("a planted panic"),
+            Plant::NeverGuards => play.leave_one_out(records, report),
+            Plant::NeverRests => {
+                let write = calls.last().map(|call| Call {
+                    operation: PUT.to_owned(),
+                    write: true,
+                    error: None,
+                    status: 200,
+                    ..call.clone()
+                });
+                calls.extend(write);
+                if let Some(report) = report {
+                    report.ledger_trouble = Some("planted".to_owned());
+                }
+            }
         }
     }
 }
@@ -168,7 +257,12 @@ impl Play<'_> {
             let Some(arn) = self.original(region).filter(|_| self.wants.mode == Mode::Sync) else { continue };
             let policy = self.model.resource_policy(&arn).and_then(|text| serde_json::from_str(&text).ok());
             let all: Vec<_> = policy.iter().flat_map(statements).collect();
-            if !all.is_empty() && all.iter().all(|statement| is_keepers(statement, &arn)) {
+            let of_others = |place: &Place| place.account != self.setting.owner();
+            let is_enforced = self.places().iter().filter(|place| of_others(place)).any(|place| {
+                let enforced = self.model.enforcement(&place.account, &place.region);
+                enforced.is_some_and(|seen| seen.guardrail_arn == arn)
+            });
+            if is_enforced && !all.is_empty() && all.iter().all(|statement| is_keepers(statement, &arn)) {
                 drop(self.model.set_resource_policy(&arn, None));
             }
         }
@@ -216,12 +310,47 @@ impl Play<'_> {
 
     /// What the keeper adopted, as if it had put it there.
     fn release_adopted(&mut self) {
-        for place in self.book.adopted.clone() {
+        for place in self.book.adopted().cloned().collect::<Vec<_>>() {
             let wanted = self.wants.of(self.setting, self.model, &place);
-            if wanted == Wanted::Nothing && self.wants.mode == Mode::Sync {
+            let Some(seen) = self.model.enforcement(&place.account, &place.region).cloned() else { continue };
+            if wanted == Wanted::Nothing
+                && self.wants.mode == Mode::Sync
+                && self.book.is_as_applied(&place, &seen)
+            {
                 let role = Play::role(&place.account);
                 drop(self.model.delete_enforcement_as(&role, &place.account, &place.region));
             }
+        }
+    }
+
+    /// What is the keeper's and can be used is released where it is wanted.
+    fn give_up(&mut self) {
+        for place in self.places().into_iter().filter(|_| self.wants.mode == Mode::Sync) {
+            let Some(seen) = self.model.enforcement(&place.account, &place.region).cloned() else { continue };
+            let wanted = self.wants.of(self.setting, self.model, &place) == Wanted::Guardrail;
+            let (arn, version) = (&seen.guardrail_arn, &seen.guardrail_version);
+            if wanted
+                && self.book.is_provably_applied(&place, &seen)
+                && !self.book.is_adopted(&place, &seen)
+                && is_usable(self.model, &place, arn, version)
+            {
+                let role = Play::role(&place.account);
+                drop(self.model.delete_enforcement_as(&role, &place.account, &place.region));
+            }
+        }
+    }
+
+    /// The first member is never guarded, and said to be held.
+    fn leave_one_out(&mut self, records: &mut Records, report: &mut Option<Report>) {
+        let account = self.setting.member(0);
+        for region in self.setting.regions() {
+            drop(self.model.delete_enforcement_as(&administrator(&account), &account, region));
+        }
+        records.retain(|target, _| target.account.as_str() != account);
+        let targets = report.iter_mut().flat_map(|report| report.targets.iter_mut());
+        for (_, target) in targets.filter(|(target, _)| target.account.as_str() == account) {
+            *target =
+                TargetReport::Decided(Decision::Held(Held { reason: HoldReason::NotProven, would: None }));
         }
     }
 
@@ -234,6 +363,30 @@ impl Play<'_> {
                 let role = Play::role(&place.account);
                 drop(self.model.delete_enforcement_as(&role, &place.account, &place.region));
             }
+        }
+    }
+}
+
+/// The ledger takes over what somebody else made and what isn't as wanted.
+pub(crate) fn adopt_what_differs(
+    setting: &Setting,
+    wants: &Wants,
+    book: &Book,
+    model: &Model,
+    records: &mut Records,
+) {
+    for (target, record) in records.iter_mut() {
+        let place = Place { account: target.account.to_string(), region: target.region.to_string() };
+        let Some(there) = model.enforcement(&place.account, &place.region).cloned() else { continue };
+        let seen = record.seen.as_ref().and_then(|seen| seen.enforcement.clone());
+        let (Some(enforcement), Some(checked)) = (seen, &record.checked) else { continue };
+        let differs = wants.of(setting, model, &place) == Wanted::Guardrail
+            && !wants.is_met(setting, model, &place, &there)
+            && recorded_signature(&enforcement) == signature(&there);
+        if differs && book.is_foreign(&place, &there) {
+            let (at, revision) = (checked.at, checked.revision.clone());
+            let (origin, path, reads_back) = (Origin::Adopted, None, None);
+            record.ours = Some(Ours { enforcement, origin, at, revision, path, reads_back });
         }
     }
 }

@@ -274,6 +274,13 @@ impl Setting {
     }
 }
 
+/// A folder of a history's own, in memory where that can be had: each write of a ledger's file waits for the disk.
+pub(crate) fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.expect("a temporary folder")
+}
+
 pub(crate) fn ledger_file(folder: &Path) -> std::path::PathBuf {
     folder.join("ledger.json")
 }

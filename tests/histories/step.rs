@@ -22,6 +22,8 @@ pub(crate) enum Step {
     Restart { forgets: bool },
     /// Somebody lets the present revision of the baseline do what it wants.
     Approve,
+    /// Somebody marks an account as about to leave, or as one that stays.
+    Offboard { account: usize, leaves: bool },
     /// Somebody else changes something.
     Meddle(Meddling),
     /// The baseline changes.
@@ -77,6 +79,22 @@ pub(crate) enum Meddling {
     Reinstate {
         account: usize,
     },
+    /// Organizations tells another state of an account than the one that it has.
+    TellState {
+        account: usize,
+        to: Told,
+    },
+}
+
+/// What Organizations tells of an account's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// The state that it has.
+    True,
+    /// A word that nobody here knows.
+    Word,
+    /// None.
+    Nothing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,18 +223,21 @@ pub(crate) enum WrongKind {
     Denied,
     Conflict,
     StaleRead,
+    /// The answer is that there is no such thing, and there is.
+    FalselyMissing,
 }
 
 pub(crate) const PUT: &str = "PutEnforcedGuardrailConfiguration";
 pub(crate) const DELETE: &str = "DeleteEnforcedGuardrailConfiguration";
 pub(crate) const LIST: &str = "ListEnforcedGuardrailsConfiguration";
+pub(crate) const GET: &str = "GetGuardrail";
 
 /// What the keeper calls, how often it is struck, and whether it writes.
 const OPERATIONS: [(usize, &str, bool); 17] = [
     (20, PUT, true),
     (12, LIST, false),
     (10, "ApplyGuardrail", false),
-    (8, "GetGuardrail", false),
+    (8, GET, false),
     (8, "GetResourcePolicy", false),
     (8, "PutResourcePolicy", true),
     (7, DELETE, true),
@@ -233,7 +254,7 @@ const OPERATIONS: [(usize, &str, bool); 17] = [
 ];
 
 /// What may be answered from an old copy. Not ApplyGuardrail: a probe that lies can't be noticed.
-const STALE: [&str; 4] = [LIST, "ListGuardrails", "GetGuardrail", "GetResourcePolicy"];
+const STALE: [&str; 4] = [LIST, "ListGuardrails", GET, "GetResourcePolicy"];
 
 impl WrongKind {
     pub(crate) fn name(self) -> &'static str {
@@ -245,6 +266,7 @@ impl WrongKind {
             WrongKind::Denied => "denied",
             WrongKind::Conflict => "conflict",
             WrongKind::StaleRead => "stale read",
+            WrongKind::FalselyMissing => "falsely missing",
         }
     }
 }
@@ -262,6 +284,11 @@ impl Wrong {
                 status: 400,
             },
             WrongKind::StaleRead => FaultKind::StaleRead,
+            WrongKind::FalselyMissing => FaultKind::Error {
+                code: "ResourceNotFoundException".to_owned(),
+                message: "There is no such guardrail version.".to_owned(),
+                status: 404,
+            },
         };
         let mut fault = Fault::new(kind).operation(self.operation);
         if let Some(account) = self.account {
@@ -280,6 +307,7 @@ impl Wrong {
             .iter()
             .filter(|(_, operation, writes)| match kind {
                 WrongKind::StaleRead => STALE.contains(operation),
+                WrongKind::FalselyMissing => *operation == GET,
                 _ => *writes || !only_writes,
             })
             .map(|(weight, operation, _)| (*weight, *operation))
@@ -339,7 +367,7 @@ impl Meddling {
             (11, Matter::Role),
             (12, Matter::Guardrail),
             (copy, Matter::Copy),
-            (8, Matter::Account),
+            (10, Matter::Account),
         ]);
         match kind {
             Matter::Policy => Meddling::Policy {
@@ -395,9 +423,11 @@ impl Meddling {
                     (1, CopyEdit::Squat { forged: false }),
                 ]),
             },
-            Matter::Account => match dice.below(6) {
+            Matter::Account => match dice.below(9) {
                 0 => Meddling::Suspend { account },
                 1 | 2 => Meddling::Reinstate { account },
+                3 => Meddling::TellState { account, to: Told::True },
+                4 | 5 => Meddling::TellState { account, to: *dice.pick(&[Told::Word, Told::Nothing]) },
                 _ => Meddling::Move { account, to: *dice.pick(&[Unit::Root, Unit::Workload, Unit::Sandbox]) },
             },
         }
@@ -441,6 +471,7 @@ enum Kind {
     Interrupted,
     Restart,
     Approve,
+    Offboard,
     Meddle,
     Edit,
     Fault,
@@ -450,7 +481,7 @@ enum Kind {
 }
 
 /// How often each kind of step comes. One in seven lets the keeper work: that is what costs time.
-const STEP_MIX: [(usize, Kind); 11] = [
+const STEP_MIX: [(usize, Kind); 12] = [
     (4, Kind::Sweep),
     (5, Kind::LookAt),
     (4, Kind::Interrupted),
@@ -461,12 +492,13 @@ const STEP_MIX: [(usize, Kind); 11] = [
     (5, Kind::Wait),
     (2, Kind::Restart),
     (2, Kind::Approve),
+    (1, Kind::Offboard),
     (1, Kind::Ledger),
 ];
 
 /// How often each kind of fault is set. Each strikes one operation, in three of five cases in one
 /// account only, mostly the next one to three calls, in one of four cases all until the faults end.
-pub(crate) const FAULT_MIX: [(usize, WrongKind); 7] = [
+pub(crate) const FAULT_MIX: [(usize, WrongKind); 8] = [
     (3, WrongKind::Throttle),
     (3, WrongKind::ServerError),
     (2, WrongKind::Reset),
@@ -474,6 +506,7 @@ pub(crate) const FAULT_MIX: [(usize, WrongKind); 7] = [
     (4, WrongKind::Denied),
     (2, WrongKind::Conflict),
     (4, WrongKind::StaleRead),
+    (3, WrongKind::FalselyMissing),
 ];
 
 /// As many steps as asked for.
@@ -494,11 +527,12 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
         Kind::Interrupted => Step::Interrupted { meddling: Meddling::random(dice, copies) },
         Kind::Restart => Step::Restart { forgets: dice.chance(30) },
         Kind::Approve => Step::Approve,
+        Kind::Offboard => Step::Offboard { account: 1 + dice.below(3), leaves: dice.chance(60) },
         Kind::Meddle => Step::Meddle(Meddling::random(dice, copies)),
         Kind::Edit => Step::Edit(Edit::random(dice)),
         Kind::Fault => Step::Fault(Wrong::random(dice)),
         Kind::FaultsEnd => Step::FaultsEnd,
-        Kind::Wait => Step::Wait { seconds: *dice.pick(&[5, 15, 30]) },
+        Kind::Wait => Step::Wait { seconds: *dice.pick(&[5, 15, 30, 60, 600, 3600]) },
         Kind::Ledger => Step::Ledger { writable: dice.chance(60) },
     };
     (0..count).map(|number| one(number, dice)).collect()
@@ -515,6 +549,8 @@ impl fmt::Display for Step {
             Step::Restart { forgets: true } => f.write_str("restart, with an empty ledger"),
             Step::Restart { forgets: false } => f.write_str("restart"),
             Step::Approve => f.write_str("approve the revision"),
+            Step::Offboard { account, leaves: true } => write!(f, "{} is to leave", Account(*account)),
+            Step::Offboard { account, leaves: false } => write!(f, "{} is to stay", Account(*account)),
             Step::Meddle(meddling) => meddling.fmt(f),
             Step::Edit(edit) => write!(f, "baseline: {edit:?}"),
             Step::Fault(Wrong { kind, operation, account, after, times }) => {
@@ -554,6 +590,9 @@ impl fmt::Display for Meddling {
             Meddling::Move { account, to } => write!(f, "{} moves to {to:?}", Account(*account)),
             Meddling::Suspend { account } => write!(f, "{} is suspended", Account(*account)),
             Meddling::Reinstate { account } => write!(f, "{} is reinstated", Account(*account)),
+            Meddling::TellState { account, to } => {
+                write!(f, "Organizations tells of {}'s state: {to:?}", Account(*account))
+            }
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use guardrail_keeper::ids::{AccountId, Target};
-use guardrail_keeper::reconcile::{Keeper, Stopped, everything, unwatched};
+use guardrail_keeper::ids::AccountId;
+use guardrail_keeper::reconcile::{Clock, Keeper, Stopped, everything, unwatched};
 use guardrail_keeper::record::Records;
 use guardrail_keeper::report::Report;
 use guardrail_keeper::trigger::{Accounts, Scope};
-use jiff::Timestamp;
-use simulator::{Answer, Server};
+use simulator::{Answer, Call, Server};
 use tempfile::TempDir;
 
 use crate::act::Stage;
@@ -17,8 +16,8 @@ use crate::baseline::{Existing, Placement, Wanted, Wants};
 use crate::check::{Book, Invariant, Rest, Run, Violation, broken, versions_were_stale};
 use crate::figures::Figures;
 use crate::model::{Place, Prompt, Snapshot, blocked_prompt, can_apply, is_admitted};
-use crate::planted::Plant;
-use crate::setting::{Setting, baseline_file, ledger_file};
+use crate::planted::{Plant, Seen};
+use crate::setting::{Setting, baseline_file, folder, ledger_file};
 use crate::step::{Meddling, Step, Wrong, account_of};
 
 /// A failure, and how far the history had come.
@@ -48,6 +47,8 @@ pub(crate) async fn tell(
 struct Tale<'a> {
     setting: &'a Setting,
     server: Server,
+    /// The keeper's clock: it goes with the simulator's.
+    clock: Clock,
     folder: TempDir,
     keeper: Keeper,
     wants: Wants,
@@ -56,19 +57,25 @@ struct Tale<'a> {
     faults: Vec<Wrong>,
     made: u32,
     plant: Option<Plant>,
+    /// Whether the ledger can be written.
+    recordable: bool,
+    /// What the last run wrote.
+    written: Vec<Call>,
     figures: Figures,
     log: Vec<String>,
 }
 
 impl Tale<'_> {
     async fn begin(setting: &Setting, plant: Option<Plant>) -> Tale<'_> {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = folder();
         let server = setting.start().await;
-        let keeper = setting.keeper(&server, folder.path()).await;
+        let clock = Clock::default();
+        let keeper = setting.keeper(&server, folder.path()).await.with_clock(clock.clone());
         let wants = Wants::start(setting);
         let tale = Tale {
             setting,
             server,
+            clock,
             folder,
             keeper,
             wants,
@@ -76,6 +83,8 @@ impl Tale<'_> {
             faults: Vec::new(),
             made: 0,
             plant,
+            recordable: true,
+            written: Vec::new(),
             figures: Figures::default(),
             log: Vec::new(),
         };
@@ -110,6 +119,7 @@ impl Tale<'_> {
                 return Ok(());
             }
             Step::Approve => drop(self.approve().await),
+            Step::Offboard { account, leaves } => self.offboard(*account, *leaves).await,
             Step::Meddle(meddling) => {
                 self.meddle(*meddling);
                 self.figures.meddlings += 1;
@@ -142,6 +152,19 @@ impl Tale<'_> {
         self.keeper.approve(&baseline.revision).await
     }
 
+    /// Somebody marks an account as about to leave, or as one that stays, in the ledger.
+    async fn offboard(&mut self, account: usize, leaves: bool) {
+        let account = account_of(self.setting, account);
+        let id: AccountId = account.parse().expect("an account id");
+        let since = leaves.then(|| self.clock.now());
+        if self.keeper.offboard(&id, since).await.is_ok() {
+            match leaves {
+                true => drop(self.wants.leaving.insert(account)),
+                false => drop(self.wants.leaving.remove(&account)),
+            }
+        }
+    }
+
     fn write_baseline(&self) {
         let text = self.wants.text(self.setting);
         fs::write(baseline_file(self.folder.path()), text).expect("the folder is ours");
@@ -159,10 +182,12 @@ impl Tale<'_> {
 
     fn wait(&mut self, seconds: u64) {
         self.server.with(|model| model.clock.advance(std::time::Duration::from_secs(seconds)));
+        self.clock.advance(i64::try_from(seconds).unwrap_or_default());
     }
 
     /// Its lock is a file. Where a folder has that name, nothing can be written.
     fn set_ledger(&mut self, writable: bool) {
+        self.recordable = writable || !self.setting.is_durable();
         let lock = self.folder.path().join("ledger.json.lock");
         if writable {
             drop(fs::remove_dir(&lock));
@@ -179,8 +204,10 @@ impl Tale<'_> {
         }
         if forgets || !self.setting.is_durable() {
             self.book.forget();
+            self.wants.leaving.clear();
         }
-        self.keeper = self.setting.keeper(&self.server, self.folder.path()).await;
+        let keeper = self.setting.keeper(&self.server, self.folder.path()).await;
+        self.keeper = keeper.with_clock(self.clock.clone());
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -197,6 +224,10 @@ impl Tale<'_> {
                 self.figures.invalid_baselines += 1;
                 if let Some(meddling) = meddling {
                     self.meddle(meddling);
+                }
+                if self.plant == Some(Plant::ActsWithoutBaseline) {
+                    let owner = self.setting.owner().parse().expect("an account id");
+                    drop(self.keeper.placement(&owner).await);
                 }
                 return self.expect_silence();
             }
@@ -243,12 +274,17 @@ impl Tale<'_> {
             }
         };
         let mut calls = self.server.calls();
+        let mut records = self.records().await;
         if let Some(plant) = self.plant {
             let (setting, wants, book, server) = (self.setting, &self.wants, &self.book, &self.server);
-            server.with(|model| plant.act(setting, wants, book, model, &mut calls, &mut report));
+            let (faults, recordable) = (&self.faults, self.recordable);
+            let (calls, records, report) = (&mut calls, &mut records, &mut report);
+            let mut seen = Seen { calls, records, report, faults, recordable, meddled };
+            server.with(|model| plant.act(setting, wants, book, model, &mut seen));
         }
-        let records = self.records().await;
         self.figures.count_calls(&calls);
+        self.written.clear();
+        self.written.extend(calls.iter().filter(|call| call.write && call.error.is_none()).cloned());
         let run = Run {
             setting: self.setting,
             wants: &self.wants,
@@ -256,6 +292,7 @@ impl Tale<'_> {
             before,
             middle,
             after: self.snapshot(),
+            recordable: self.recordable,
             meddled,
             proven,
             scope,
@@ -331,7 +368,7 @@ impl Tale<'_> {
         self.set_ledger(true);
         // Half of the histories end with what they have come to want, half with what they began with.
         if self.setting.seed.is_multiple_of(2) {
-            self.wants = Wants { version: self.wants.version, ..Wants::start(self.setting) };
+            self.wants = self.wants.begun_anew(self.setting);
         }
         self.wants.put_right();
         self.write_baseline();
@@ -339,7 +376,7 @@ impl Tale<'_> {
         self.server.with(|model| Stage { setting, wants, model, made }.restore());
         self.book.rest = Rest::No;
         // What a moved account would lose of somebody else's is shown by a run, and approved before the next.
-        let adopted = self.book.adopted.clone();
+        let adopted: Vec<Place> = self.book.adopted().cloned().collect();
         let asks = self.server.with(|model| {
             adopted.iter().any(|place| self.wants.of(self.setting, model, place) == Wanted::Nothing)
         });
@@ -350,13 +387,12 @@ impl Tale<'_> {
             self.run(None, None).await?;
         }
         self.wait(60);
-        let contested = self.contested().await;
-        let excused = self.check_guarded(&contested)?;
+        let excused = self.check_guarded()?;
         self.log.push("     run over everything, for the last time".to_owned());
         let converged = self.figures.converged;
         self.run(None, None).await?;
         // What AWS refuses is tried again each time, where that is an excuse.
-        if let Some(call) = self.server.calls().iter().find(|call| call.write && call.error.is_none()) {
+        if let Some(call) = self.written.first() {
             return broken(Invariant::Restless, format!("the last run called {}", call.operation));
         }
         if excused == 0 && self.figures.converged == converged {
@@ -365,20 +401,7 @@ impl Tale<'_> {
         Ok(())
     }
 
-    /// Where repairs were undone so often that the next one waits. The keeper's clock is the machine's,
-    /// by which a history takes a moment.
-    async fn contested(&self) -> BTreeSet<Place> {
-        let now = Timestamp::now();
-        let records = self.records().await;
-        let contested = records.iter().filter(|(_, record)| record.is_contested(now));
-        let place = |target: &Target| Place {
-            account: target.account.to_string(),
-            region: target.region.to_string(),
-        };
-        contested.map(|(target, _)| place(target)).collect()
-    }
-
-    fn check_guarded(&mut self, contested: &BTreeSet<Place>) -> Result<usize, Violation> {
+    fn check_guarded(&mut self) -> Result<usize, Violation> {
         let (setting, wants, book) = (self.setting, &self.wants, &self.book);
         let mut excused = 0;
         for account in setting.assignable() {
@@ -391,15 +414,15 @@ impl Tale<'_> {
                         let left = enforced.filter(|_| wanted == Wanted::Nothing)?;
                         // Nothing of the keeper's may be left where it isn't wanted. In a Region that
                         // the baseline doesn't name, only the ledger knows of it.
-                        let looked_at = wants.names(setting, &place.region) || book.ours.contains_key(&place);
-                        let left_behind = looked_at && book.is_as_applied(&place, &left);
+                        let looked_at = wants.names(setting, &place.region) || book.has(&place);
+                        let left_behind = looked_at && book.is_provably_applied(&place, &left);
                         return Some((false, (!left_behind).then_some(CHANGED)));
                     }
                     let foreign = enforced.as_ref().is_some_and(|seen| book.is_foreign(&place, seen));
                     let met = enforced.is_some_and(|seen| wants.is_met(setting, model, &place, &seen));
                     let guarded = met && blocked_prompt(model, &place) == Prompt::Stopped;
                     let excuse = excuse(setting, wants, &place, foreign);
-                    Some((guarded, excuse.or(contested.contains(&place).then_some(CONTESTED))))
+                    Some((guarded, excuse))
                 });
                 match outcome {
                     None => {}
@@ -423,9 +446,6 @@ pub(crate) const CHANGED: &str = "nothing is wanted, and what is there isn't wha
 
 /// Why something may still be enforced where nothing is wanted, and nobody was asked.
 pub(crate) const UNASKED: &str = "nothing is wanted, and somebody else made what was adopted there";
-
-/// Why a repair may still wait.
-pub(crate) const CONTESTED: &str = "repaired and undone again and again, so that the next repair waits";
 
 /// Why a target may be left unguarded, or guarded by something else, when everything that can be
 /// restored is. There are no other reasons.

@@ -52,6 +52,16 @@ impl Run<'_> {
                 }
             }
         }
+        let unknown = self.after.unknown_states.iter().find(|account| match &self.scope {
+            Some(only) => *account == only,
+            None => self.setting.assignable().contains(account),
+        });
+        if let Some(account) = unknown.filter(|_| report.is_converged() && !self.meddled) {
+            return broken(
+                Invariant::ReportedWrongly,
+                format!("it is said to have converged, and nobody knows the state of {account}"),
+            );
+        }
         self.check_complete(model, report)
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct Figures {
     pub(crate) breaks: BTreeMap<BreakKind, usize>,
     pub(crate) dead_letters: usize,
     pub(crate) hidden_ledgers: usize,
+    /// Accounts that were marked as about to leave.
+    pub(crate) offboarded: usize,
     /// Writes that were judged, and those that only meddling explains.
     pub(crate) judged: usize,
     pub(crate) excused: usize,
@@ -62,6 +64,7 @@ pub(crate) struct Least {
     pub(crate) breaks_of_each_kind: usize,
     pub(crate) faults_of_each_kind: usize,
     pub(crate) hidden_ledgers: usize,
+    pub(crate) offboarded: usize,
     pub(crate) unwritable_ledgers: usize,
     pub(crate) judged: usize,
     pub(crate) enforced: usize,
@@ -115,6 +118,7 @@ impl Figures {
             ("jumps of the clock", self.jumps, least.jumps),
             ("accounts come or gone", self.lives, least.lives),
             ("ledgers gone", self.hidden_ledgers, least.hidden_ledgers),
+            ("accounts about to leave", self.offboarded, least.offboarded),
             ("ledgers that can't be written", self.plain.unwritable_ledgers, least.unwritable_ledgers),
             ("judged", self.judged, least.judged),
             ("enforced", deeds.enforced, least.enforced),
@@ -163,6 +167,7 @@ impl Figures {
             breaks,
             dead_letters,
             hidden_ledgers,
+            offboarded,
             judged,
             excused,
             called_good,
@@ -185,6 +190,7 @@ impl Figures {
         self.lives += lives;
         self.dead_letters += dead_letters;
         self.hidden_ledgers += hidden_ledgers;
+        self.offboarded += offboarded;
         self.judged += judged;
         self.excused += excused;
         self.called_good += called_good;

@@ -19,14 +19,17 @@ use std::sync::Arc;
 
 use guardrail_keeper::baseline::Revision;
 use guardrail_keeper::ids::AccountId;
+use guardrail_keeper::reconcile::Clock;
 use guardrail_keeper::record::{AccountRecord, Records};
 use jiff::Timestamp;
 use serde_json::Value;
 use simulator::{Call, Model};
 
+use super::planted::Plant;
 use super::store::Store;
 use crate::baseline::{Mode, Wants};
-use crate::check::{Book, Deeds, Invariant, Run, Violation, recorded_signature};
+use crate::check::records::Entry;
+use crate::check::{Book, Deeds, Invariant, Run, Violation};
 use crate::model::{Place, Snapshot};
 use crate::setting::Setting;
 use crate::step::{LIST, Wrong, WrongKind};
@@ -72,12 +75,18 @@ struct Context {
 /// What the judge knows, beside the model.
 pub(crate) struct Judge {
     setting: Setting,
+    /// The keepers' clock, by which everything here is dated.
+    pub(crate) clock: Clock,
+    /// A bug that changes what the ledger says.
+    pub(crate) plant: Option<Plant>,
     pub(crate) store: Store,
     /// Every fault that was set since the history began: what was read then may be gone by for long.
     pub(crate) faults: Vec<Wrong>,
     baselines: Vec<Published>,
     /// Where everybody stood, from when on.
     places: Vec<(Timestamp, BTreeMap<String, String>)>,
+    /// Who was marked as about to leave, from when on.
+    leaving: Vec<(Timestamp, BTreeSet<String>)>,
     /// When somebody meddled, with whatever.
     meddled: Option<Timestamp>,
     /// When somebody changed what no record tells of: anything but where an account stands.
@@ -103,13 +112,16 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    pub(crate) fn new(setting: &Setting, store: Store) -> Judge {
+    pub(crate) fn new(setting: &Setting, store: Store, clock: Clock) -> Judge {
         Judge {
             setting: setting.clone(),
+            clock,
+            plant: None,
             store,
             faults: Vec::new(),
             baselines: Vec::new(),
             places: Vec::new(),
+            leaving: vec![(Timestamp::MIN, BTreeSet::new())],
             meddled: None,
             tampered: None,
             owner_changed: None,
@@ -129,19 +141,19 @@ impl Judge {
 
     /// Another baseline is there.
     pub(crate) fn published(&mut self, wants: &Wants, text: &str) {
-        let (at, revision) = (Timestamp::now(), Revision::of(text));
+        let (at, revision) = (self.clock.now(), Revision::of(text));
         self.baselines.push(Published { at, revision, wants: wants.clone() });
     }
 
     /// Somebody else changed the world, by whatever means.
     pub(crate) fn meddled(&mut self, model: &mut Model, owner: bool) {
-        self.tampered = Some(Timestamp::now());
+        self.tampered = Some(self.clock.now());
         self.moved(model, owner);
     }
 
     /// As [`Judge::meddled`], where nothing changed but who stands where.
     pub(crate) fn moved(&mut self, model: &mut Model, owner: bool) {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         self.meddled = Some(now);
         if owner {
             self.owner_changed = Some(now);
@@ -151,7 +163,7 @@ impl Judge {
 
     /// The world is as it is, whoever made it so.
     pub(crate) fn look(&mut self, model: &mut Model) {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         self.worlds.push((now, Arc::new(Snapshot::of(model, &self.setting))));
         let stand = |account: String| Some((account.clone(), model.parent_of(&account).ok()?));
         let places: BTreeMap<String, String> =
@@ -159,6 +171,23 @@ impl Judge {
         if self.places.last().is_none_or(|(_, last)| *last != places) {
             self.places.push((now, places));
         }
+    }
+
+    /// Whether an account is marked as about to leave. That is somebody's word, and the ledger is where it is kept.
+    pub(crate) fn note_leaving(&mut self, account: &str) {
+        let mut leaving = self.leaving();
+        let changed = match self.account_record(account).offboarding.is_some() {
+            true => leaving.insert(account.to_owned()),
+            false => leaving.remove(account),
+        };
+        if changed {
+            self.leaving.push((self.clock.now(), leaving));
+        }
+    }
+
+    /// Who is marked as about to leave now.
+    pub(crate) fn leaving(&self) -> BTreeSet<String> {
+        self.leaving.last().map(|(_, leaving)| leaving.clone()).unwrap_or_default()
     }
 
     /// Whether the present baseline named an account that was no member at some time since it was published. Then
@@ -232,10 +261,11 @@ impl Judge {
         self.note_kept();
         let Some(mut context) = self.contexts.remove(group) else { return Ok(()) };
         (context.ended, context.killed) = (true, killed);
-        context.ended_at = Some(Timestamp::now());
+        context.ended_at = Some(self.clock.now());
         if let (Some(region), false) = (group.strip_prefix("owner."), killed) {
             self.owner_looked.insert(region.to_owned(), self.worlds[context.began].0);
         }
+        self.note_leaving(group);
         let judged = match group.parse::<AccountId>() {
             Ok(account) => self.judge_records(&account, &context, model),
             Err(_) => Ok(()),
@@ -275,7 +305,7 @@ impl Judge {
                 }
             }
             "GetParameter" if call.status != 200 => {
-                self.unread.extend(self.turn.clone().map(|group| (group, Timestamp::now())));
+                self.unread.extend(self.turn.clone().map(|group| (group, self.clock.now())));
             }
             "GetResourcePolicy" if answered => {
                 // Accounts' invocations read it too, for themselves.
@@ -320,6 +350,7 @@ impl Judge {
             proven: proven(&context, &after),
             middle,
             after: (*after).clone(),
+            recordable: true,
             meddled: false,
             scope: None,
             calls: call.cloned().into_iter().collect(),
@@ -340,6 +371,7 @@ impl Judge {
                 match run.check_calls(model, &self.book) {
                     Ok(deeds) => {
                         self.expect_recorded(&before, &after)?;
+                        self.book.note_writes(&before, &after);
                         self.deeds.push(deeds);
                         self.excused += usize::from(relaxed);
                         return Ok(());
@@ -420,6 +452,12 @@ impl Judge {
                 break;
             }
         }
+        for (at, world) in self.worlds.iter().rev() {
+            all_along.unknown_states.retain(|account| world.unknown_states.contains(account));
+            if *at < context.asked {
+                break;
+            }
+        }
         all_along.guardrails = self.worlds[context.began].1.guardrails.clone();
         all_along
     }
@@ -482,7 +520,17 @@ impl Judge {
             })
             .collect();
         all.extend(elsewhere);
-        all
+        let from = self.leaving.iter().rposition(|(at, _)| *at <= context.asked).unwrap_or(0);
+        let leaving: BTreeSet<bool> =
+            self.leaving[from..].iter().map(|(_, leaving)| leaving.contains(group)).collect();
+        let with = |leaves: bool| if leaves { BTreeSet::from([group.to_owned()]) } else { BTreeSet::new() };
+        let each = |leaves: &bool| {
+            let leaving = with(*leaves);
+            all.iter()
+                .map(move |wants| Wants { leaving: leaving.clone(), ..wants.clone() })
+                .collect::<Vec<_>>()
+        };
+        leaving.iter().flat_map(each).collect()
     }
 
     /// What the ledger takes for the keeper's in an account.
@@ -492,13 +540,15 @@ impl Judge {
         context: &Context,
         model: &mut Model,
     ) -> Result<(), Violation> {
-        let records = self.records(account.as_str());
+        let mut records = self.records(account.as_str());
+        if let (Some(plant), Some(present)) = (self.plant, self.baselines.last()) {
+            plant.change(&self.setting, &present.wants, &self.book, model, &mut records);
+        }
         let candidates = self.candidates(account.as_str(), context);
         let since = self.worlds[context.began].0;
         let faults = self.faults_for(account.as_str());
         let worlds = &self.worlds[context.began..];
         let moments: Vec<&Snapshot> = worlds.iter().map(|(_, world)| &**world).collect();
-        let mut ours = BTreeMap::new();
         let mut run = Run {
             setting: &self.setting,
             wants: &self.baselines[0].wants,
@@ -506,6 +556,7 @@ impl Judge {
             before: Snapshot::default(),
             middle: Snapshot::default(),
             after: Snapshot::default(),
+            recordable: true,
             meddled: false,
             proven: BTreeSet::new(),
             scope: None,
@@ -513,31 +564,26 @@ impl Judge {
             records: Records::new(),
             report: None,
         };
-        for (target, record) in &records {
-            let Some(recorded) = &record.ours else { continue };
-            let place = Place { account: target.account.to_string(), region: target.region.to_string() };
-            let signature = recorded_signature(&recorded.enforcement);
-            let mut judged = Ok(());
+        let mut entries = Vec::new();
+        for region in self.setting.regions() {
+            let place = Place { account: account.to_string(), region: (*region).to_owned() };
+            let record = records.iter().find(|(target, _)| target.region.as_str() == *region);
+            let record = record.map(|(_, record)| record);
+            let mut judged = None;
             for meddled in [false, self.meddled.is_some_and(|at| at >= since)] {
                 run.meddled = meddled;
                 for wants in &candidates {
-                    run.wants = wants;
-                    judged = run.check_record(model, &self.book, &place, &signature, &moments);
-                    if judged.is_ok() {
+                    if matches!(judged, Some(Ok(_))) {
                         break;
                     }
-                }
-                if judged.is_ok() {
-                    break;
+                    run.wants = wants;
+                    judged = Some(run.check_record(model, &self.book, &place, record, &moments));
                 }
             }
-            judged?;
-            ours.insert(place, signature);
+            entries.push((place, judged.unwrap_or(Ok(Entry::Pending))?));
         }
-        let gone = |place: &Place| place.account == account.as_str() && !ours.contains_key(place);
-        self.book.lets_go(|place| !gone(place));
-        for (place, signature) in ours {
-            self.book.takes_over(&place, signature, &moments);
+        for (place, entry) in entries {
+            entry.note(&mut self.book, &place);
         }
         Ok(())
     }
@@ -551,10 +597,6 @@ impl Judge {
     fn records(&self, account: &str) -> Records {
         let id: Option<AccountId> = account.parse().ok();
         id.map(|id| self.account_record(account).records(&id)).unwrap_or_default()
-    }
-
-    pub(crate) fn all_records(&self) -> Records {
-        self.setting.accounts().iter().flat_map(|account| self.records(account)).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use guardrail_keeper::record::Records;
 use serde_json::{Value, json};
 use simulator::{Answer, Enforce, Model};
 
@@ -9,8 +10,10 @@ use super::step::Manner;
 use crate::baseline::{Existing, GUARDRAIL, Mode, Placement, Wanted, Wants};
 use crate::check::{Book, Invariant};
 use crate::model::{Place, can_apply, is_keepers, statements};
-use crate::planted::Plant as Direct;
+use crate::planted::{Plant as Direct, Seen, adopt_what_differs};
 use crate::setting::{MEMBER_ROLE, Setting};
+use crate::step::{Wrong, WrongKind};
+use crate::telling::Reading;
 
 /// A bug of the deployed form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +38,31 @@ pub(crate) enum Plant {
     GoesByTheWord,
     /// An enforcement is written of which the record knows nothing.
     WritesUnrecorded,
+    /// Whoever is in a state that nobody knows counts as active.
+    TakesUnknownForActive,
+    /// What stays in an account that is about to leave is told by nobody.
+    ForgetsWhatStays,
+    /// One answer that a version isn't there is enough to give an enforcement up.
+    IsFooledByOneAnswer,
+    /// The ledger forgets what was written.
+    LosesTheRecord,
+    /// The ledger takes over what somebody else made and what isn't as wanted.
+    AdoptsWhatDiffers,
+    /// An invocation fails although all goes well.
+    FailsForNothing,
+    /// Each sweep ends with the next one.
+    SweepsForEver,
+    /// The tasks of one member are lost, whoever asks for them.
+    NeverGuards,
+    /// Each look writes again what is there.
+    NeverRests,
     /// A bug of the direct form.
     Direct(Direct),
 }
 
 impl Plant {
     /// Each with what has to notice it; several, where it depends on the history which is first.
-    pub(crate) const ALL: [(Plant, &[Invariant]); 15] = [
+    pub(crate) const ALL: [(Plant, &[Invariant]); 24] = [
         (Plant::SwallowsFailures, &[Invariant::NeedsTheSweep]),
         // It lets go of the account's group as well.
         (Plant::AcknowledgesFirst, &[Invariant::OutOfTurn, Invariant::NeedsTheSweep]),
@@ -53,6 +74,15 @@ impl Plant {
         (Plant::IgnoresTheUnreadable, &[Invariant::NarrowedUnderEnforcement]),
         (Plant::GoesByTheWord, &[Invariant::CalledGood]),
         (Plant::WritesUnrecorded, &[Invariant::WroteUnrecorded]),
+        (Plant::TakesUnknownForActive, &[Invariant::CalledGood]),
+        (Plant::ForgetsWhatStays, &[Invariant::CalledGood]),
+        (Plant::IsFooledByOneAnswer, &[Invariant::ReleasedNotOurs]),
+        (Plant::LosesTheRecord, &[Invariant::RecordLost]),
+        (Plant::AdoptsWhatDiffers, &[Invariant::AdoptedUnwanted]),
+        (Plant::FailsForNothing, &[Invariant::FailedForNothing]),
+        (Plant::SweepsForEver, &[Invariant::LeftInQueues]),
+        (Plant::NeverGuards, &[Invariant::Unguarded]),
+        (Plant::NeverRests, &[Invariant::Restless]),
         (Plant::Direct(Direct::SkipsTheProbe), &[Invariant::EnforcedUnusable]),
         (Plant::Direct(Direct::DropsForeignStatements), &[Invariant::ForeignStatementLost]),
         (Plant::Direct(Direct::ReplacesForeign), &[Invariant::ForeignReplaced]),
@@ -71,6 +101,10 @@ impl Plant {
             Plant::SwallowsFailures | Plant::ForgetsWhatWaits | Plant::DropsContinuations => quiet,
             // Quiet ones would notice first what was given up meanwhile.
             Plant::IgnoresTheUnreadable => !quiet,
+            // Where everything was heard, it would be missed before any sweep.
+            Plant::NeverGuards => !heard,
+            // Only there states are told that nobody knows, and accounts marked as about to leave.
+            Plant::TakesUnknownForActive | Plant::ForgetsWhatStays => !heard,
             Plant::Direct(Direct::ReplacesForeign) => {
                 !heard
                     && central
@@ -81,6 +115,39 @@ impl Plant {
                 !heard && central && switches.put_without_grant == Answer::Accepted
             }
             _ => true,
+        }
+    }
+
+    /// How `status` is read.
+    pub(crate) fn reading(self) -> Reading {
+        match self {
+            Plant::GoesByTheWord => Reading::ByTheWord,
+            Plant::TakesUnknownForActive => Reading::UnknownAsActive,
+            Plant::ForgetsWhatStays => Reading::WithoutWhatStays,
+            _ => Reading::Right,
+        }
+    }
+
+    /// Whether it shows only in the sweeps at the end; others have to be noticed before.
+    pub(crate) fn shows_in_the_end(self) -> bool {
+        matches!(self, Plant::NeverGuards | Plant::NeverRests | Plant::SweepsForEver)
+    }
+
+    /// What is done to what the ledger says of an account.
+    pub(crate) fn change(
+        self,
+        setting: &Setting,
+        wants: &Wants,
+        book: &Book,
+        model: &Model,
+        records: &mut Records,
+    ) {
+        match self {
+            Plant::LosesTheRecord => {
+                records.values_mut().for_each(|record| (record.ours, record.intent) = (None, None));
+            }
+            Plant::AdoptsWhatDiffers => adopt_what_differs(setting, wants, book, model, records),
+            _ => {}
         }
     }
 
@@ -115,16 +182,29 @@ impl Plant {
         wants: &Wants,
         book: &Book,
         model: &mut Model,
+        faults: &[Wrong],
         group: &str,
     ) -> bool {
+        let mut nothing = Seen {
+            calls: &mut Vec::new(),
+            records: &mut Records::new(),
+            report: &mut None,
+            faults,
+            recordable: true,
+            meddled: false,
+        };
         match self {
             Plant::Direct(direct) if !group.starts_with("owner.") => {
-                direct.act(setting, wants, book, model, &mut Vec::new(), &mut None);
+                direct.act(setting, wants, book, model, &mut nothing);
                 true
             }
             Plant::Direct(Direct::DropsForeignStatements) => {
-                Direct::DropsForeignStatements.act(setting, wants, book, model, &mut Vec::new(), &mut None);
+                Direct::DropsForeignStatements.act(setting, wants, book, model, &mut nothing);
                 true
+            }
+            Plant::IsFooledByOneAnswer => {
+                let fooled = faults.iter().any(|fault| fault.kind == WrongKind::FalselyMissing);
+                fooled && release(setting, wants, book, model, group)
             }
             Plant::WritesUnrecorded => enforce(setting, wants, model, group),
             Plant::ReleasesWithoutASecondLook => release(setting, wants, book, model, group),

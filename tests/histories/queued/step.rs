@@ -195,9 +195,10 @@ enum Kind {
     Fault,
     FaultsEnd,
     Approve,
+    Offboard,
 }
 
-const STEP_MIX: [(usize, Kind); 16] = [
+const STEP_MIX: [(usize, Kind); 17] = [
     (4, Kind::Schedule),
     (3, Kind::Ask),
     (34, Kind::Work),
@@ -214,6 +215,7 @@ const STEP_MIX: [(usize, Kind); 16] = [
     (7, Kind::Fault),
     (3, Kind::FaultsEnd),
     (1, Kind::Approve),
+    (2, Kind::Offboard),
 ];
 
 /// The setting of a seed: the ledger lasts, since it is all that several processes share.
@@ -250,7 +252,17 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
     let manner = Manner::of(setting);
     let copies = setting.placement == Placement::Copy;
     let turns = |dice: &mut Dice| Step::Work { turns: 2 + dice.below(14), dice: dice.below(1 << 30) as u64 };
+    // The third member stands where nothing is wanted, enforces a guardrail of the owner's, and is about to leave.
+    let leaving = [
+        Step::Plain(step::Step::FaultsEnd),
+        Step::Plain(step::Step::Meddle(Meddling::Enforce { account: 3, region: 0, what: Enforced::Earlier })),
+        Step::Plain(step::Step::Offboard { account: 3, leaves: true }),
+        Step::Ask { account: 3 },
+        Step::Work { turns: 40, dice: setting.seed },
+    ];
+    let leaves = !manner.heard && setting.seed % 5 == 1;
     let one = |number: usize, dice: &mut Dice| match *dice.weighted(&STEP_MIX) {
+        _ if leaves && (20..25).contains(&number) => leaving[number - 20].clone(),
         _ if number == 0 && !manner.quiet => Step::Schedule,
         _ if number == 1 => Step::Work { turns: 40, dice: dice.below(1 << 30) as u64 },
         Kind::Schedule | Kind::Ask | Kind::Edit | Kind::Approve if manner.quiet => turns(dice),
@@ -270,6 +282,9 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
                 (1, Life::Close),
             ]),
         },
+        // What a sweep asked for is left to the next one after an hour, and where everything was heard of, none may
+        // be needed.
+        Kind::Jump if manner.heard => Step::Jump { seconds: *dice.pick(&[5, 30, 60, 60, 120, 240]) },
         Kind::Jump => Step::Jump { seconds: *dice.pick(&[5, 30, 60, 300, 900, 3600]) },
         Kind::LedgerGone => Step::LedgerGone { gone: dice.chance(50) },
         Kind::Ledger => Step::Plain(step::Step::Ledger { writable: dice.chance(50) }),
@@ -282,6 +297,11 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
         Kind::Fault => Step::Plain(step::Step::Fault(wrong(manner, dice))),
         Kind::FaultsEnd => Step::Plain(step::Step::FaultsEnd),
         Kind::Approve => Step::Plain(step::Step::Approve),
+        // Nothing tells of it but the request that the command sends besides.
+        Kind::Offboard if manner.heard => turns(dice),
+        Kind::Offboard => {
+            Step::Plain(step::Step::Offboard { account: 1 + dice.below(3), leaves: dice.chance(60) })
+        }
     };
     (0..count).map(|number| one(number, dice)).collect()
 }

@@ -7,7 +7,7 @@
 mod ending;
 mod telling;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -16,7 +16,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use guardrail_keeper::handler::{Deadline, handle_until};
-use guardrail_keeper::reconcile::{Keeper, Stopped};
+use guardrail_keeper::ids::AccountId;
+use guardrail_keeper::reconcile::{Clock, Keeper, Stopped};
 use guardrail_keeper::trigger::{REQUEST_DETAIL_TYPE, REQUEST_SOURCE};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -29,16 +30,17 @@ use super::planted::Plant;
 use super::post::Post;
 use super::step::{Manner, Step, absent, is_out_of_order};
 use super::store::Store;
-use super::world::{PARAMETER, is_reachable, live, publish};
+use super::world::{PARAMETER, live, publish};
 use crate::act::Stage;
 use crate::baseline::{Wanted, Wants};
 use crate::check::{Invariant, Violation, broken};
 use crate::dice::Dice;
 use crate::model::{Place, Prompt, blocked_prompt};
 use crate::queues::{events_queue, make_queues, tasks_queue};
-use crate::setting::{LedgerKind, Setting};
-use crate::step::{self, Meddling, account_of};
-use crate::tale::{CHANGED, CONTESTED, Failed, UNASKED, excuse};
+use crate::setting::{LedgerKind, Setting, folder};
+use crate::step::{self, Meddling, PUT, account_of};
+use crate::tale::{CHANGED, Failed, UNASKED, excuse};
+use crate::telling::is_reachable;
 
 /// Longer than any call takes here, on any machine.
 const LONG: Duration = Duration::from_secs(120);
@@ -91,6 +93,8 @@ struct Tale<'a> {
     setting: &'a Setting,
     manner: Manner,
     server: Server,
+    /// The keepers' clock: it goes with the simulator's.
+    clock: Clock,
     folder: TempDir,
     variables: [BTreeMap<String, String>; 2],
     /// The processes, of either version in turn. Lambda gives each no more than one invocation at a time.
@@ -119,6 +123,8 @@ struct Tale<'a> {
     failures: BTreeMap<String, usize>,
     schedules: usize,
     plant: Option<Plant>,
+    /// Whether its end has begun.
+    ending: bool,
     placements: BTreeMap<String, Value>,
     /// What was written in members and at the owner's since it was cleared last.
     written: Vec<String>,
@@ -137,7 +143,7 @@ fn lock(judge: &Mutex<Judge>) -> MutexGuard<'_, Judge> {
 
 impl Tale<'_> {
     async fn begin(setting: &Setting, plant: Option<Plant>) -> Tale<'_> {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = folder();
         let manner = Manner::of(setting);
         let server = setting.start_without(&absent(setting)).await;
         let hub = setting.hub();
@@ -151,7 +157,10 @@ impl Tale<'_> {
         other.insert("KEEPER_CONCURRENCY".to_owned(), "2".to_owned());
         let variables = [variables, other];
         let wants = Wants::start(setting);
-        let mut judge = server.with(|model| Judge::new(setting, Store::of(setting, folder.path(), model)));
+        let clock = Clock::default();
+        let store = server.with(|model| Store::of(setting, folder.path(), model));
+        let mut judge = Judge::new(setting, store, clock.clone());
+        judge.plant = plant;
         judge.published(&wants, &wants.text(setting));
         server.with(|model| {
             model.settings.keep_events = 10_000;
@@ -164,7 +173,7 @@ impl Tale<'_> {
         let mut keepers = Vec::new();
         for process in 0..SIDE_BY_SIDE {
             let keeper = setting.connect(server.url(), &variables[version_of(process)], LONG).await;
-            keepers.push(Arc::new(keeper));
+            keepers.push(Arc::new(keeper.with_clock(clock.clone())));
         }
         let seed = setting.seed;
         Tale {
@@ -181,6 +190,7 @@ impl Tale<'_> {
                 .shuffled(seed)
                 .maximum_concurrency(SIDE_BY_SIDE),
             server,
+            clock,
             folder,
             variables,
             keepers,
@@ -197,6 +207,7 @@ impl Tale<'_> {
             failures: BTreeMap::new(),
             schedules: 0,
             plant,
+            ending: false,
             placements: BTreeMap::new(),
             written: Vec::new(),
             figures: Figures::default(),
@@ -237,7 +248,7 @@ impl Tale<'_> {
                 let mut dice = Dice::new(*which as u64);
                 if self.running.is_empty() {
                     self.post.deliver(&self.server, &mut self.figures);
-                    if self.start(&mut dice).await? {
+                    if self.start(&mut dice).await? && !self.running.is_empty() {
                         self.advance(0, 1 + dice.below(8) as u64).await?;
                     }
                 }
@@ -301,6 +312,7 @@ impl Tale<'_> {
                 self.set_ledger(*writable);
             }
             step::Step::Approve => drop(self.approve().await),
+            step::Step::Offboard { account, leaves } => self.offboard(*account, *leaves).await,
             other => panic!("{other} is a step of the direct form"),
         }
         Ok(())
@@ -311,6 +323,20 @@ impl Tale<'_> {
         let baseline = self.keepers[0].baseline().await?;
         lock(&self.judge).book.approved.insert(self.wants.text(self.setting));
         self.keepers[0].approve(&baseline.revision).await
+    }
+
+    /// Somebody marks an account as about to leave, or as one that stays. Only the ledger knows it.
+    async fn offboard(&mut self, account: usize, leaves: bool) {
+        let account: AccountId = account_of(self.setting, account).parse().expect("an account id");
+        let since = leaves.then(|| self.clock.now());
+        drop(self.keepers[0].offboard(&account, since).await);
+        self.figures.offboarded += usize::from(leaves);
+        lock(&self.judge).note_leaving(account.as_str());
+        self.note_leaving();
+    }
+
+    fn note_leaving(&mut self) {
+        self.wants.leaving = lock(&self.judge).leaving();
     }
 
     fn say(&mut self, line: String) {
@@ -362,7 +388,7 @@ impl Tale<'_> {
     async fn renew(&mut self, process: usize) {
         let variables = &self.variables[version_of(process)];
         let keeper = self.setting.connect(self.server.url(), variables, self.patience).await;
-        self.keepers[process] = Arc::new(keeper);
+        self.keepers[process] = Arc::new(keeper.with_clock(self.clock.clone()));
         self.born[process] = self.server.with(|model| model.clock.now());
     }
 
@@ -423,8 +449,14 @@ impl Tale<'_> {
             self.figures.outlasted += 1;
             self.kill(at)?;
         }
-        self.server.with(|model| model.clock.advance(Duration::from_secs(seconds)));
+        self.wait(seconds);
         Ok(())
+    }
+
+    /// Time passes, for AWS and for the keepers.
+    fn wait(&self, seconds: u64) {
+        self.server.with(|model| model.clock.advance(Duration::from_secs(seconds)));
+        self.clock.advance(i64::try_from(seconds).unwrap_or_default());
     }
 
     fn send(&mut self, event: &Value) {
@@ -550,6 +582,12 @@ impl Tale<'_> {
         let messages = records.iter().filter_map(|record| record["messageId"].as_str());
         let messages: Vec<String> = messages.map(str::to_owned).collect();
         let group = records[0]["attributes"]["MessageGroupId"].as_str().map(str::to_owned);
+        if self.plant == Some(Plant::NeverGuards) && group.as_ref().is_some_and(|it| it.starts_with('3')) {
+            self.tasks
+                .finish(&self.server, invocation, &Ended::Answered(Value::Null))
+                .expect("the queue exists");
+            return Ok(());
+        }
         if let Some(plant) = self.plant {
             plant.hand_over(&mut event, &mut self.placements);
         }
@@ -646,14 +684,20 @@ impl Tale<'_> {
     fn finish(&mut self, running: Running, mut ended: Ended) -> Result<(), Violation> {
         let Running { number, is_task, invocation, group, messages, calm, happened, future, .. } = running;
         drop(future);
-        let failed: Vec<String> = match &ended {
+        let mut failed: Vec<String> = match &ended {
             Ended::Answered(answer) => {
                 let items = answer["batchItemFailures"].as_array().into_iter().flatten();
                 items.filter_map(|item| item["itemIdentifier"].as_str().map(str::to_owned)).collect()
             }
-            Ended::Failed | Ended::Crashed => messages,
+            Ended::Failed | Ended::Crashed => messages.clone(),
         };
         let crashed = ended == Ended::Crashed;
+        match self.plant {
+            Some(Plant::FailsForNothing) if !crashed => failed = messages,
+            Some(Plant::SweepsForEver) if self.ending && group.is_none() => self.schedule(),
+            Some(Plant::NeverRests) if group.is_some() => self.written.push(PUT.to_owned()),
+            _ => {}
+        }
         if !failed.is_empty() || crashed {
             let what = if crashed { "is killed" } else { "fails" };
             self.say(format!("       {number} {what}"));
@@ -672,16 +716,18 @@ impl Tale<'_> {
         mapping.finish(&self.server, invocation, &ended).expect("the queue exists");
         let Some(group) = group else { return Ok(()) };
         let (plant, setting, wants) = (self.plant, self.setting, &self.wants);
-        self.server.with(|model| {
+        let judged = self.server.with(|model| {
             let mut judge = lock(&self.judge);
             if let Some(plant) = plant
                 && !crashed
-                && plant.act(setting, wants, &judge.book, model, &group)
+                && plant.act(setting, wants, &judge.book, model, &judge.faults, &group)
             {
                 judge.judge_write(&group, None, model)?;
             }
             judge.end(&group, model, crashed)
-        })
+        });
+        self.note_leaving();
+        judged
     }
 
     async fn finish_all(&mut self) -> Result<(), Violation> {
@@ -704,7 +750,8 @@ impl Tale<'_> {
             };
             let waits = [next(&mut self.events, &self.server), next(&mut self.tasks, &self.server)];
             let Some(until) = waits.into_iter().flatten().min() else { return Ok(()) };
-            self.server.with(|model| model.clock.set(until));
+            let now = self.server.with(|model| model.clock.now());
+            self.wait(u64::try_from(until.as_second() - now.as_second()).unwrap_or_default().max(1));
         }
         broken(Invariant::LeftInQueues, "it goes on for ever")
     }

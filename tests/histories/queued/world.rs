@@ -1,6 +1,6 @@
 //! What happens around the functions in a history of the deployed form, carried out on the model.
 
-use simulator::{AccountState, Model, PutParameter};
+use simulator::{Model, PutParameter};
 
 use super::step::Life;
 use crate::baseline::Wants;
@@ -47,9 +47,4 @@ pub(crate) fn live(model: &mut Model, setting: &Setting, member: usize, life: Li
         Life::Remove => drop(model.remove(&account)),
         Life::Close => drop(model.close(&account)),
     }
-}
-
-/// Whether calls can be made in an account, so that it can be as the baseline wants it.
-pub(crate) fn is_reachable(model: &Model, account: &str) -> bool {
-    model.member(account).is_some_and(|account| account.state == AccountState::Active)
 }

@@ -34,7 +34,8 @@ impl Court {
         };
         let server = setting.start().await;
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let judge = server.with(|model| Judge::new(&setting, Store::of(&setting, folder.path(), model)));
+        let store = server.with(|model| Store::of(&setting, folder.path(), model));
+        let judge = Judge::new(&setting, store, Clock::default());
         Court { member: setting.member(0), setting, server, judge, _folder: folder }
     }
 
@@ -44,7 +45,7 @@ impl Court {
 
     /// An invocation writes into the ledger which baseline is approved.
     fn approve(&mut self, wants: &Wants) {
-        self.records(APPROVED, &json!({ "text": wants.text(&self.setting), "at": Timestamp::now() }));
+        self.records(APPROVED, &json!({ "text": wants.text(&self.setting), "at": self.judge.clock.now() }));
     }
 
     /// An invocation writes a document into the ledger.
@@ -75,7 +76,7 @@ impl Court {
     /// A task that was queued just now.
     fn begin(&mut self, wants: &Wants) {
         let revision = Revision::of(&wants.text(&self.setting));
-        let cause = json!({ "first_seen": Timestamp::now(), "revision": revision });
+        let cause = json!({ "first_seen": self.judge.clock.now(), "revision": revision });
         self.server.with(|model| self.judge.look(model));
         self.judge.begin(&self.member, &json!({ "cause": cause })).expect("nobody else is at work");
     }
@@ -87,7 +88,7 @@ impl Court {
     /// The invocation records what it is about to do.
     fn announces(&mut self, wants: &Wants) {
         let revision = Revision::of(&wants.text(&self.setting));
-        let intent = json!({ "to": null, "at": Timestamp::now(), "revision": revision });
+        let intent = json!({ "to": null, "at": self.judge.clock.now(), "revision": revision });
         let account = format!("account#{}", self.member);
         self.records(&account, &json!({ "regions": { "us-east-1": { "intent": intent } } }));
     }

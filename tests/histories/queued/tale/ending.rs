@@ -9,6 +9,7 @@ impl Tale<'_> {
     pub(super) async fn end(&mut self) -> Result<(), Violation> {
         self.say("the end: no faults, everything restored".to_owned());
         self.happened += 1;
+        self.ending = true;
         self.end_faults().await?;
         self.set_ledger(true);
         self.hide_ledger(false);
@@ -22,7 +23,7 @@ impl Tale<'_> {
         self.events = EventSourceMapping::new(&events_queue(&self.setting.hub())).shuffled(self.setting.seed);
         let heard = self.manner.heard;
         if !heard && self.setting.seed.is_multiple_of(2) {
-            self.wants = Wants { version: self.wants.version, ..Wants::start(self.setting) };
+            self.wants = self.wants.begun_anew(self.setting);
         }
         if !heard || is_out_of_order(&self.wants) {
             self.wants.put_right();
@@ -45,14 +46,14 @@ impl Tale<'_> {
             self.approve().await.unwrap_or_else(|stopped| panic!("{stopped}"));
         }
         self.check_status()?;
-        if heard && self.figures.dead_letters == 0 && !waits {
+        if heard && !waits {
             self.say("     as wanted, without a sweep".to_owned());
             if let Err(Violation { what, .. }) = self.check_guarded(false) {
                 return broken(Invariant::NeedsTheSweep, what);
             }
             self.figures.unswept += 1;
         }
-        if self.plant.is_some() {
+        if self.plant.is_some_and(|plant| !plant.shows_in_the_end()) {
             // A planted bug is to be noticed before, where a sweep doesn't make up for it.
             return Ok(());
         }
@@ -84,13 +85,9 @@ impl Tale<'_> {
     fn awaits_approval(&self) -> bool {
         let judge = Arc::clone(&self.judge);
         self.server.with(|model| {
-            let adopted = &lock(&judge).book.adopted;
-            adopted.iter().any(|place| self.wants.of(self.setting, model, place) == Wanted::Nothing)
+            let judge = lock(&judge);
+            judge.book.adopted().any(|place| self.wants.of(self.setting, model, place) == Wanted::Nothing)
         })
-    }
-
-    fn wait(&mut self, seconds: u64) {
-        self.server.with(|model| model.clock.advance(Duration::from_secs(seconds)));
     }
 
     /// What the keeper still writes. The first sweep may write what it likes, the second only take back.
@@ -146,21 +143,8 @@ impl Tale<'_> {
         Ok(())
     }
 
-    /// Where repairs were undone so often that the next one waits.
-    fn contested(&self) -> BTreeSet<Place> {
-        let now = Timestamp::now();
-        let records = lock(&self.judge).all_records();
-        let contested = records.iter().filter(|(_, record)| record.is_contested(now));
-        let place = contested.map(|(target, _)| Place {
-            account: target.account.to_string(),
-            region: target.region.to_string(),
-        });
-        place.collect()
-    }
-
     /// Everything that can be reached is as wanted, or may be otherwise for one of the reasons of the direct form.
     fn check_guarded(&mut self, counts: bool) -> Result<(), Violation> {
-        let contested = self.contested();
         let (setting, wants) = (self.setting, &self.wants);
         for account in setting.assignable() {
             for region in setting.regions() {
@@ -178,9 +162,8 @@ impl Tale<'_> {
                         Wanted::HandsOff => (false, Some("nobody's business"), what),
                         Wanted::Nothing => {
                             let Some(left) = enforced else { return (true, None, what) };
-                            let looked_at =
-                                wants.names(setting, region) || judge.book.ours.contains_key(&place);
-                            let left_behind = looked_at && judge.book.is_as_applied(&place, &left);
+                            let looked_at = wants.names(setting, region) || judge.book.has(&place);
+                            let left_behind = looked_at && judge.book.is_provably_applied(&place, &left);
                             let unasked = !counts && judge.book.is_adopted(&place, &left);
                             let reason =
                                 if unasked { Some(UNASKED) } else { (!left_behind).then_some(CHANGED) };
@@ -193,7 +176,7 @@ impl Tale<'_> {
                                 enforced.is_some_and(|seen| wants.is_met(setting, model, &place, &seen));
                             let guarded = met && blocked_prompt(model, &place) == Prompt::Stopped;
                             let reason = excuse(setting, wants, &place, foreign);
-                            (guarded, reason.or(contested.contains(&place).then_some(CONTESTED)), what)
+                            (guarded, reason, what)
                         }
                     }
                 });
