@@ -43,7 +43,7 @@ impl Told<'_> {
         model: &Model,
         account: &str,
         record: &AccountRecord,
-        knows: impl Fn(&Place) -> bool,
+        knows: impl Fn(&Place, Option<Timestamp>) -> bool,
     ) -> Result<usize, Violation> {
         let baseline = self.baseline;
         let Some(mut member) = member(model, account) else { return Ok(0) };
@@ -84,7 +84,8 @@ impl Told<'_> {
                 let what = format!("{place} is called {standing}, and nobody knows the account's state");
                 return broken(Invariant::CalledGood, what);
             }
-            if !knows(&place) || !is_as_seen(model, &place, &here) {
+            let looked = here.checked.as_ref().map(|checked| checked.at);
+            if !knows(&place, looked) || !is_as_seen(model, &place, &here) {
                 continue;
             }
             good += 1;

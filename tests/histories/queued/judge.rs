@@ -70,6 +70,8 @@ struct Context {
     ended_at: Option<Timestamp>,
     /// It never came to its end: a call that it had sent may still be carried out.
     killed: bool,
+    /// It was killed or failed: whether it looked isn't known.
+    failed: bool,
 }
 
 /// What the judge knows, beside the model.
@@ -200,13 +202,17 @@ impl Judge {
 
     /// Whether the last look at an account can know all that matters there: it was begun after whatever somebody
     /// changed besides moving accounts, and, where the owner's guardrails were changed, after a look at them.
-    pub(crate) fn may_know_all(&self, place: &Place) -> bool {
-        let ended = |group: &str| self.contexts.get(group).filter(|context| context.ended && !context.killed);
+    pub(crate) fn may_know_all(&self, place: &Place, looked: Option<Timestamp>) -> bool {
+        let ended = |group: &str| self.contexts.get(group).filter(|context| context.ended && !context.failed);
         let after =
             |context: &Context, at: Option<Timestamp>| at.is_none_or(|at| at < self.worlds[context.began].0);
         let Some(look) = ended(&place.account).filter(|look| after(look, self.tampered)) else {
             return false;
         };
+        // What it could not look at, it recorded nothing of.
+        if looked.is_none_or(|at| at < self.worlds[look.began].0) {
+            return false;
+        }
         self.owner_changed.is_none()
             || ended(&format!("owner.{}", place.region))
                 .is_some_and(|owner| after(owner, self.owner_changed) && after(look, owner.ended_at))
@@ -237,6 +243,7 @@ impl Judge {
             ended: false,
             ended_at: None,
             killed: false,
+            failed: false,
         };
         self.contexts.insert(group.to_owned(), context);
         self.note_kept();
@@ -272,6 +279,13 @@ impl Judge {
         };
         self.contexts.insert(group.to_owned(), context);
         judged
+    }
+
+    /// The invocation that just ended for a group failed or was killed: whether it looked isn't known.
+    pub(crate) fn failed(&mut self, group: &str) {
+        if let Some(context) = self.contexts.get_mut(group) {
+            context.failed = true;
+        }
     }
 
     /// One call, in the moment when it was carried out.

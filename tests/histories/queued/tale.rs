@@ -715,6 +715,7 @@ impl Tale<'_> {
         let mapping = if is_task { &mut self.tasks } else { &mut self.events };
         mapping.finish(&self.server, invocation, &ended).expect("the queue exists");
         let Some(group) = group else { return Ok(()) };
+        let fails = !failed.is_empty();
         let (plant, setting, wants) = (self.plant, self.setting, &self.wants);
         let judged = self.server.with(|model| {
             let mut judge = lock(&self.judge);
@@ -724,7 +725,11 @@ impl Tale<'_> {
             {
                 judge.judge_write(&group, None, model)?;
             }
-            judge.end(&group, model, crashed)
+            let judged = judge.end(&group, model, crashed);
+            if crashed || fails {
+                judge.failed(&group);
+            }
+            judged
         });
         self.note_leaving();
         judged

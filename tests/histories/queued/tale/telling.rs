@@ -28,7 +28,7 @@ impl Tale<'_> {
             let accounts = self.setting.assignable();
             let good = accounts.iter().map(|account| {
                 let record = judge.account_record(account);
-                told.check(model, account, &record, |place| judge.may_know_all(place))
+                told.check(model, account, &record, |place, looked| judge.may_know_all(place, looked))
             });
             good.sum()
         });
