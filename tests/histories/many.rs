@@ -53,7 +53,7 @@ impl<F: Form> Many<F> {
     fn tell(&self, from: u64) {
         let next = AtomicU64::new(from);
         let over = AtomicBool::new(false);
-        // Now and then a thread waits for the disk that the ledger is on.
+        // Now and then a thread waits: for a call that hangs, or for the disk where a ledger is on one.
         let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8) + 1;
         std::thread::scope(|scope| {
             for _ in 0..threads {
