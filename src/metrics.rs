@@ -204,6 +204,7 @@ mod tests {
             revision: None,
             arrival: None,
             hops: 0,
+            pauses: crate::task::Pauses::default(),
         }
     }
 

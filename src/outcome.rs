@@ -243,9 +243,7 @@ pub fn since_event(cause: &Cause, now: Timestamp) -> Option<i64> {
 
 /// Whether a look found a target in another state, or so for another kind of reason, than the last one.
 fn is_news(result: &TargetReport, before: Option<&Record>) -> bool {
-    before
-        .and_then(|record| record.checked.as_ref())
-        .is_none_or(|last| last.state != result.state() || last.code != result.code())
+    before.and_then(|record| record.checked.as_ref()).is_none_or(|last| result.is_news_since(last))
 }
 
 fn examples(report: &Report) -> Vec<String> {

@@ -18,7 +18,7 @@ use crate::plan::{
     BrokenGuardrail, Change, Decision, HandedBack, HoldReason, InSync, Plan, PolicyAction, PolicyChange,
     PolicyDecision, broken_guardrails,
 };
-use crate::record::Records;
+use crate::record::{Checked, Records};
 use crate::resource_policy::Resource;
 use crate::status::Standing;
 
@@ -267,6 +267,11 @@ impl TargetReport {
         }
     }
 
+    /// Whether the target is in another state than at an earlier look, or so for another kind of reason.
+    pub fn is_news_since(&self, last: &Checked) -> bool {
+        last.state != self.state() || last.code != self.code()
+    }
+
     /// What is enforced in the target now, where that is known.
     pub fn enforced(&self) -> Option<String> {
         match self {
@@ -360,12 +365,6 @@ impl Report {
     /// waits for its set-up, or one Region that nobody enables would fail every sweep.
     pub fn unfinished_in_a_sweep(&self) -> Vec<String> {
         self.unfinished_where(|report| !report.waits_for_set_up())
-    }
-
-    /// The targets that are worth another look before the next sweep.
-    pub fn waiting(&self, waits: Waits) -> BTreeSet<Target> {
-        let waiting = self.targets.iter().filter(|(_, report)| report.is_tried_again(waits));
-        waiting.map(|(target, _)| target.clone()).collect()
     }
 
     /// What is worth another look soon, each with its reason.

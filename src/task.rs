@@ -4,6 +4,7 @@
 //! and for each Region of the owner's. An [`Errand`] lies in the standard queue, where events come in,
 //! too: it may wait there without keeping anybody from anything.
 
+mod cause;
 mod errand;
 mod planned;
 
@@ -13,11 +14,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::baseline::Revision;
 use crate::ids::{AccountId, GuardrailArn, Region};
 use crate::organization::Placement;
 use crate::trigger::Regions;
 
+pub use cause::{Cause, MOST_HOPS, Pauses};
 pub use errand::{Count, Errand, Settle, Sweep};
 pub use planned::{Planned, cause_of, departed, planned};
 
@@ -73,79 +74,6 @@ pub enum Then {
     LookAtUsersOf(Option<GuardrailArn>),
 }
 
-/// What a task goes back to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cause {
-    /// The id of the event that began it, or of several that were merged.
-    pub event: String,
-    /// Why, in words.
-    pub reason: String,
-    /// When that event was first seen; waiting ends at a bounded age.
-    pub first_seen: Timestamp,
-    /// When the first of the events happened, where they say so.
-    #[serde(default)]
-    pub happened: Option<Timestamp>,
-    /// How often it was put back: 0 at first.
-    pub attempt: u32,
-    /// Whether a look at everything is behind it. The next one comes by itself, so that not all is
-    /// worth waiting for.
-    pub sweep: bool,
-    /// The baseline that whoever queued it went by.
-    pub revision: Option<Revision>,
-    /// When the account came to where it stands, or was given the Region, if the event told that: what it
-    /// needs may come later than the event, so that the task waits for it.
-    #[serde(default)]
-    pub arrival: Option<Timestamp>,
-    /// How many messages led from that event to this one: each makes a run that sends the next.
-    #[serde(default)]
-    pub hops: u32,
-}
-
-/// The most messages that one event may lead to, one after another.
-///
-/// Lambda's own detection of loops stops a chain after 16 runs, far too early for an account that waits for
-/// its role for a day; the template switches it off for this function. Attempts and ages end a chain much
-/// earlier than this number: waiting for 336 hours, the most that can be set, takes 2,702 messages. It is the
-/// bound that holds whatever else is wrong.
-pub const MOST_HOPS: u32 = 5_000;
-
-impl Cause {
-    /// The cause of the next try.
-    #[must_use]
-    pub fn again(&self) -> Cause {
-        Cause { attempt: self.attempt.saturating_add(1), ..self.clone() }
-    }
-
-    /// Counts one more message of the chain. Says whether it may be sent.
-    pub fn hop(&mut self) -> bool {
-        self.hops = self.hops.saturating_add(1);
-        self.hops <= MOST_HOPS
-    }
-
-    /// How long it was put back in all, in seconds: it has waited for so long, whatever a clock says.
-    pub fn waited_seconds(&self) -> i64 {
-        // No wait is as long as so many.
-        (0..self.attempt.min(10_000)).map(|attempt| i64::from(delay_seconds(attempt))).sum()
-    }
-
-    /// How old it is, in seconds.
-    pub fn age_seconds(&self, now: Timestamp) -> i64 {
-        now.as_second() - self.first_seen.as_second()
-    }
-
-    /// How long to wait before the next try, in seconds: longer each time, a quarter of an hour at most,
-    /// which is the longest that SQS delays a message.
-    pub fn delay_seconds(&self) -> u16 {
-        delay_seconds(self.attempt)
-    }
-}
-
-fn delay_seconds(attempt: u32) -> u16 {
-    const FIRST: u16 = 15;
-    const LONGEST: u16 = 900;
-    FIRST.saturating_mul(2_u16.saturating_pow(attempt.min(15))).min(LONGEST)
-}
-
 impl Task {
     /// The FIFO message group: the account, or the owner's Region.
     pub fn group(&self) -> String {
@@ -199,6 +127,17 @@ impl Task {
         }
     }
 
+    /// The same work, looked at again soon: it got something done that it waits for.
+    #[must_use]
+    pub fn with_short_pauses(self) -> Task {
+        match self {
+            Task::Account(task) => {
+                Task::Account(AccountTask { cause: task.cause.with_short_pauses(), ..task })
+            }
+            Task::Owner(task) => Task::Owner(OwnerTask { cause: task.cause.with_short_pauses(), ..task }),
+        }
+    }
+
     /// The same work in some Regions of it only. The owner's is in one Region anyway.
     #[must_use]
     pub fn narrowed(self, regions: BTreeSet<Region>) -> Task {
@@ -213,21 +152,8 @@ impl Task {
 
 #[cfg(test)]
 mod tests {
+    use super::cause::cause;
     use super::*;
-
-    fn cause(event: &str, attempt: u32) -> Cause {
-        Cause {
-            event: event.to_owned(),
-            reason: "somebody asked for it".to_owned(),
-            first_seen: Timestamp::UNIX_EPOCH,
-            happened: None,
-            attempt,
-            sweep: false,
-            revision: None,
-            arrival: None,
-            hops: 0,
-        }
-    }
 
     fn task(account: &str, event: &str, attempt: u32) -> Task {
         Task::Account(AccountTask {
@@ -236,15 +162,6 @@ mod tests {
             regions: Regions::All,
             cause: cause(event, attempt),
         })
-    }
-
-    #[test]
-    fn what_was_put_back_has_waited_for_as_long_as_that_took() {
-        let waited = |attempt| cause("event-1", attempt).waited_seconds();
-        assert_eq!([0, 1, 2, 3].map(waited), [0, 15, 45, 105]);
-        // The sum of all that is shorter than a quarter of an hour, and then quarters.
-        assert_eq!((waited(6), waited(7), waited(100)), (945, 1_845, 945 + 94 * 900));
-        assert!(waited(u32::MAX) >= 336 * 3600);
     }
 
     #[test]
@@ -265,7 +182,10 @@ mod tests {
     #[test]
     fn messages_of_an_earlier_version_begin_a_chain() {
         let mut message = serde_json::to_value(task("300000000001", "event-1", 3)).unwrap();
-        message["cause"].as_object_mut().unwrap().remove("hops").unwrap();
+        message["cause"]
+            .as_object_mut()
+            .unwrap()
+            .retain(|name, _| !["hops", "pauses"].contains(&name.as_str()));
         assert_eq!(serde_json::from_value::<Task>(message).unwrap(), task("300000000001", "event-1", 3));
     }
 
@@ -284,13 +204,6 @@ mod tests {
         assert_ne!(first.deduplication_id(), narrowed.deduplication_id());
         // SQS takes at most 128 characters, for a group as well.
         assert_eq!(first.deduplication_id().len(), 64);
-    }
-
-    #[test]
-    fn an_age_is_counted_from_when_it_was_first_seen() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let cause = Cause { first_seen: at(1_000), ..cause("e", 7) };
-        assert_eq!([1_000, 1_060, 940].map(|now| cause.age_seconds(at(now))), [0, 60, -60]);
     }
 
     #[test]
@@ -325,12 +238,5 @@ mod tests {
             let text = serde_json::to_string(&task).unwrap();
             assert_eq!(serde_json::from_str::<Task>(&text).unwrap(), task, "{text}");
         }
-    }
-
-    #[test]
-    fn waiting_grows_to_a_quarter_of_an_hour() {
-        let delays: Vec<u16> = (0..9).map(|attempt| cause("e", attempt).delay_seconds()).collect();
-        assert_eq!(delays, [15, 30, 60, 120, 240, 480, 900, 900, 900]);
-        assert_eq!(cause("e", u32::MAX).delay_seconds(), 900);
     }
 }

@@ -25,4 +25,7 @@ pub struct Call {
     pub status: u16,
     /// The error code that was answered, or the fault that struck.
     pub error: Option<String>,
+    /// The fault that struck the call, by its name, e.g. `stale-read`: an answer may look like any other and be old.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }

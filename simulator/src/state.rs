@@ -129,6 +129,7 @@ impl State {
                 answer.status
             },
             error: error.or_else(|| answer.error.clone()),
+            fault: fault.map(|fault| fault.kind.name().to_owned()),
         });
         if let (Some(watcher), Some(call)) = (&mut self.watcher, self.calls.last()) {
             watcher(call, &mut self.model);

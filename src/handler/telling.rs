@@ -14,7 +14,7 @@ use crate::metrics::Calls;
 use crate::outcome::{Event, Kind, Look, Sweep, of_departure, of_report, of_sweep};
 use crate::reconcile::{Departed, Keeper, Tally};
 use crate::report::Report;
-use crate::task::{Cause, cause_of};
+use crate::task::{Cause, Pauses, cause_of};
 use crate::trigger::{Accounts, Regions, Scope, Trigger};
 
 /// A run that is under way.
@@ -95,6 +95,7 @@ pub(super) async fn settled(keeper: &Keeper, settled: &Settled, trigger: &Trigge
         revision: None,
         arrival: None,
         hops: 0,
+        pauses: Pauses::default(),
     };
     let mut events = Vec::new();
     for account in accounts {

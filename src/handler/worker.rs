@@ -15,7 +15,7 @@ use crate::plan::{Decision, HoldReason};
 use crate::reconcile::{Keeper, Standing, Stopped, Worked, not_placed, regions_for_the_owner};
 use crate::record::Sequence;
 use crate::report::{Report, TargetReport, Waits};
-use crate::task::{AccountTask, Cause, Count, Errand, OwnerTask, Sweep, Task, Then};
+use crate::task::{AccountTask, Cause, Count, Errand, OwnerTask, Pauses, Sweep, Task, Then};
 use crate::trigger::{Message, Record, Regions};
 
 /// How often an account that Organizations doesn't know, nor the record, is asked about again.
@@ -115,6 +115,7 @@ impl Planner<'_> {
         }
         self.see_that_it_is_counted(baseline, &report, &work.cause).await?;
         let mut waiting = report.waiting(waits(&work.cause));
+        let gets_on = report.gets_on(&waiting);
         let mut reports = report.targets;
         for (target, report) in early {
             waiting.insert(target.clone());
@@ -124,6 +125,7 @@ impl Planner<'_> {
         let why = reports.get(first).and_then(TargetReport::reason).unwrap_or_default();
         let why = format!("{first}: {why}");
         let regions = waiting.into_iter().map(|target| target.region).collect();
+        let task = if gets_on { task.with_short_pauses() } else { task };
         self.wait_for(task, regions, &why).await
     }
 
@@ -164,6 +166,7 @@ impl Planner<'_> {
             arrival: None,
             // It begins anew in everything but this: a count that leads to tasks that ask for a count ends.
             hops: cause.hops,
+            pauses: Pauses::default(),
         };
         let count = Count {
             revision: revision.clone(),

@@ -160,6 +160,7 @@ impl<'a> CauseDetail<'a> {
             revision: _,
             arrival: _,
             hops: _,
+            pauses: _,
         } = cause;
         let events = event.split_whitespace().take(EVENTS_NAMED).collect();
         CauseDetail { events, text: cut(reason), attempt: *attempt, sweep: *sweep }

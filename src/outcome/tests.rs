@@ -35,6 +35,7 @@ fn cause() -> Cause {
         revision: Some(REVISION.parse().unwrap()),
         arrival: None,
         hops: 0,
+        pauses: crate::task::Pauses::default(),
     }
 }
 

@@ -1,7 +1,10 @@
 //! What is looked at again before the next sweep.
 
-use super::{Outcome, TargetReport};
+use std::collections::BTreeSet;
+
+use super::{Outcome, Report, TargetReport};
 use crate::failure::Failure;
+use crate::ids::Target;
 use crate::plan::{Decision, HoldReason};
 
 /// What is worth another look before the next sweep, by why the first one was made.
@@ -13,6 +16,28 @@ pub struct Waits {
     /// The account has just come to where it stands, or may use another Region: a role that is missing may
     /// still come, also after the time for which that is no news.
     pub after_an_arrival: bool,
+}
+
+impl Report {
+    /// The targets that are worth another look before the next sweep.
+    pub fn waiting(&self, waits: Waits) -> BTreeSet<Target> {
+        let waiting = self.targets.iter().filter(|(_, report)| report.is_tried_again(waits));
+        waiting.map(|(target, _)| target.clone()).collect()
+    }
+
+    /// Whether this look got on with one of these targets: something was written there, or what it waits for isn't
+    /// what it waited for when it was looked at last.
+    pub fn gets_on(&self, targets: &BTreeSet<Target>) -> bool {
+        targets.iter().any(|target| {
+            let last = self.before.get(target).and_then(|record| record.checked.as_ref());
+            self.targets.get(target).is_some_and(|report| match report {
+                TargetReport::Attempted(Outcome { result: Ok(()), .. }) => true,
+                TargetReport::Attempted(_) | TargetReport::Decided(_) => {
+                    last.is_some_and(|last| report.is_news_since(last))
+                }
+            })
+        })
+    }
 }
 
 impl TargetReport {

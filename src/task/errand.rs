@@ -156,6 +156,7 @@ mod tests {
                 revision: None,
                 arrival: None,
                 hops: 0,
+                pauses: crate::task::Pauses::default(),
             },
         })
     }

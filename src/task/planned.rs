@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{AccountTask, Cause, Errand, OwnerTask, Sweep, Task, Then};
+use super::{AccountTask, Cause, Errand, OwnerTask, Pauses, Sweep, Task, Then};
 use crate::baseline::Revision;
 use crate::ids::{AccountId, Region};
 use crate::trigger::{Accounts, Departure, Regions, Scope};
@@ -99,6 +99,7 @@ pub fn departed(
                 revision: None,
                 arrival: None,
                 hops: 0,
+                pauses: Pauses::default(),
             },
         })
     };
@@ -118,6 +119,7 @@ pub fn cause_of(scope: &Scope, revision: Option<&Revision>, fallback: &str, now:
         revision: revision.cloned(),
         arrival: scope.arrival(now),
         hops: 0,
+        pauses: Pauses::default(),
     }
 }
 

@@ -31,6 +31,7 @@ fn written() -> BTreeSet<Figure> {
         revision: None,
         arrival: None,
         hops: 0,
+        pauses: guardrail_keeper::task::Pauses::default(),
     };
     let mut report = Report::of("0123456789abcdef".parse().unwrap(), Plan::default());
     let held = Held { reason: HoldReason::NotProven, would: None };

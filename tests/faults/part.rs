@@ -102,6 +102,7 @@ mod tests {
             write: true,
             status: 200,
             error: None,
+            fault: None,
         };
         for scenario in Scenario::ALL.into_iter().filter(|it| it.settles()) {
             for number in 1..100 {

@@ -86,6 +86,14 @@ invariants! {
     CalledGood,
     /// No enforcement is written before it is recorded that it will be.
     WroteUnrecorded,
+    /// Nothing is told on the bus that wasn't done, and no write twice.
+    ToldWrongly,
+    /// Every write is told on the bus.
+    Untold,
+    /// Nothing is said to be held, to have failed or to be broken for a reason that there isn't.
+    HeldForNothing,
+    /// What can be put right is so within the time that the documents promise.
+    TookTooLong,
     /// At the end, everybody is guarded.
     Unguarded,
     /// At the end, nothing is left to be written.
@@ -545,14 +553,13 @@ impl Run<'_> {
 
     /// Where Put looks at the grant, a Put without one is refused: it should never have been tried.
     fn check_refusals(&self) -> Result<(), Violation> {
-        let denied_on_purpose =
-            self.faults.iter().any(|fault| fault.kind == WrongKind::Denied && fault.operation == PUT);
-        if self.setting.switches.put_without_grant == Answer::Accepted || self.meddled || denied_on_purpose {
+        if self.setting.switches.put_without_grant == Answer::Accepted || self.meddled {
             return Ok(());
         }
         let refused = self
             .writes()
-            .find(|call| call.operation == PUT && call.error.as_deref() == Some("AccessDeniedException"));
+            .filter(|call| call.operation == PUT && call.fault.is_none())
+            .find(|call| call.error.as_deref() == Some("AccessDeniedException"));
         match refused {
             Some(call) => broken(
                 Invariant::EnforcedUnusable,

@@ -41,6 +41,7 @@ mod setting;
 mod step;
 mod tale;
 mod telling;
+mod told;
 
 use std::collections::BTreeSet;
 use std::fmt;

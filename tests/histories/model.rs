@@ -33,6 +33,12 @@ pub(crate) fn administrator(account: &str) -> String {
     format!("arn:aws:iam::{account}:root")
 }
 
+/// Whether a principal is the keeper's role in an account.
+pub(crate) fn is_the_keeper(account: &str, principal: &str) -> bool {
+    principal == format!("arn:aws:iam::{account}:role/{MEMBER_ROLE}")
+        || principal.starts_with(&format!("arn:aws:sts::{account}:assumed-role/{MEMBER_ROLE}/"))
+}
+
 /// What a guardrail version does, without what it is called: `None` where there is no such version.
 pub(crate) fn behaviour(model: &Model, arn: &str, version: &str) -> Option<Value> {
     let name = GuardrailName::from_arn(arn)?;

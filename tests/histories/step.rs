@@ -254,7 +254,7 @@ const OPERATIONS: [(usize, &str, bool); 17] = [
 ];
 
 /// What may be answered from an old copy. Not ApplyGuardrail: a probe that lies can't be noticed.
-const STALE: [&str; 4] = [LIST, "ListGuardrails", GET, "GetResourcePolicy"];
+pub(crate) const STALE: [&str; 4] = [LIST, "ListGuardrails", GET, "GetResourcePolicy"];
 
 impl WrongKind {
     pub(crate) fn name(self) -> &'static str {

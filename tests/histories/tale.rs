@@ -441,8 +441,16 @@ impl Tale<'_> {
     }
 }
 
+/// Why a target isn't looked at.
+pub(crate) const UNREACHABLE: &str = "no member that can be reached";
+pub(crate) const NOBODYS: &str = "nobody's business";
+
 /// Why something may still be enforced where nothing is wanted.
 pub(crate) const CHANGED: &str = "nothing is wanted, and what is there isn't what the keeper put there";
+
+/// Why something else may be enforced than what is wanted.
+pub(crate) const FOREIGN_KEPT: &str = "somebody else's, and the baseline keeps those";
+pub(crate) const REFUSED: &str = "AWS refuses another account's guardrail, and the baseline wants no copies";
 
 /// Why something may still be enforced where nothing is wanted, and nobody was asked.
 pub(crate) const UNASKED: &str = "nothing is wanted, and somebody else made what was adopted there";
@@ -452,11 +460,11 @@ pub(crate) const UNASKED: &str = "nothing is wanted, and somebody else made what
 pub(crate) fn excuse(setting: &Setting, wants: &Wants, place: &Place, foreign: bool) -> Option<&'static str> {
     let refused = setting.switches.cross_account_reference == Answer::Refused;
     if foreign && wants.existing != Existing::Replace {
-        Some("somebody else's, and the baseline keeps those")
+        Some(FOREIGN_KEPT)
     } else if foreign && !setting.is_durable() {
         Some("somebody else's, and the ledger doesn't last")
     } else if refused && wants.placement == Placement::Central && place.account != setting.owner() {
-        Some("AWS refuses another account's guardrail, and the baseline wants no copies")
+        Some(REFUSED)
     } else {
         None
     }

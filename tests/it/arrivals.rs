@@ -77,6 +77,36 @@ async fn a_moved_account_whose_role_comes_later_is_guarded_without_a_sweep() {
     assert_eq!(stack.left(), EMPTY);
 }
 
+/// A copy takes seconds to be made, however long its account's role was waited for: nobody waits for a quarter of an
+/// hour once more.
+#[tokio::test]
+async fn a_copy_follows_soon_after_a_role_that_was_long_waited_for() {
+    let document = Document { regions: EU, guardrail: vec!["placement: copy"], ..Document::default() };
+    let mut stack = Stack::guarded(World::of(&document).durable()).await;
+    stack.world.server.with(|model| {
+        long_ago(model);
+        (model.settings.guardrail_seconds, model.settings.version_seconds) = (10, 10);
+    });
+    let role = take_role(&stack, PLAYGROUND);
+    stack.world.server.with(|model| model.move_account(PLAYGROUND, WORKLOAD)).unwrap();
+    stack.send(&stack.world.event("MoveAccount"));
+    stack.work().await;
+    for _ in 0..6 {
+        assert!(stack.wait());
+        stack.work().await;
+    }
+    assert_eq!(last_look(&stack, PLAYGROUND).await, "held unreadable.not_ready");
+    stack.world.server.with(|model| model.put_role(PLAYGROUND, role));
+    // The next try comes after the longest pause there is.
+    assert!(stack.wait());
+    let began = stack.world.clock.now();
+    stack.settle().await;
+    assert!(stack.world.enforced_in(PLAYGROUND).contains(":1"), "{}", stack.world.enforced_in(PLAYGROUND));
+    let took = stack.world.clock.now().duration_since(began).as_secs();
+    assert!(took <= 60, "{took} s after the role was there");
+    assert_eq!(stack.left(), EMPTY);
+}
+
 #[tokio::test]
 async fn a_move_that_no_event_told_is_noticed_by_the_path() {
     let mut stack = established().await;

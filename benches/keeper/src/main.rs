@@ -189,6 +189,7 @@ fn cause(baseline: &Baseline) -> Cause {
         revision: Some(baseline.revision.clone()),
         arrival: None,
         hops: 0,
+        pauses: guardrail_keeper::task::Pauses::default(),
     }
 }
 

@@ -7,8 +7,7 @@ use guardrail_keeper::enforcement::{ContentGuarding, Enforcement, Included};
 use guardrail_keeper::ids::ModelId;
 use simulator::{EnforcedConfiguration, Guarding};
 
-use crate::model::{Place, Snapshot};
-use crate::setting::MEMBER_ROLE;
+use crate::model::{Place, Snapshot, is_the_keeper};
 
 /// What an enforcement says, in one form.
 pub(crate) type Signature = (String, String, [bool; 2], Vec<String>, Vec<String>);
@@ -42,12 +41,8 @@ pub(crate) fn recorded_signature(recorded: &Enforcement) -> Signature {
 
 /// Whether the keeper's role made it or changed it last.
 pub(super) fn bears_keepers_name(account: &str, seen: &EnforcedConfiguration) -> bool {
-    wrote(account, &seen.created_by) || wrote(account, &seen.updated_by)
-}
-
-fn wrote(account: &str, principal: &str) -> bool {
-    principal == format!("arn:aws:iam::{account}:role/{MEMBER_ROLE}")
-        || principal.starts_with(&format!("arn:aws:sts::{account}:assumed-role/{MEMBER_ROLE}/"))
+    let wrote = |principal: &str| is_the_keeper(account, principal);
+    wrote(&seen.created_by) || wrote(&seen.updated_by)
 }
 
 /// What is the keeper's in one place.
@@ -185,7 +180,7 @@ impl Book {
     pub(crate) fn is_provably_applied(&self, place: &Place, seen: &EnforcedConfiguration) -> bool {
         let there = signature(seen);
         let mine = self.mine.get(place).filter(|mine| mine.before.is_empty() && mine.told);
-        mine.is_some_and(|mine| mine.now == Some(there)) || wrote(&place.account, &seen.updated_by)
+        mine.is_some_and(|mine| mine.now == Some(there)) || is_the_keeper(&place.account, &seen.updated_by)
     }
 
     /// Whether what is there is what the keeper put there, unchanged.
@@ -193,6 +188,6 @@ impl Book {
         let there = signature(seen);
         let mine = self.mine.get(place);
         let recorded = mine.is_some_and(|mine| mine.now.iter().chain(&mine.before).any(|it| *it == there));
-        recorded || wrote(&place.account, &seen.updated_by)
+        recorded || is_the_keeper(&place.account, &seen.updated_by)
     }
 }

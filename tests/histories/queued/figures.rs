@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::judge::{Excused, Telling};
 use super::step::{BREAK_MIX, BreakKind};
 use crate::figures::Figures as Plain;
 
@@ -40,9 +41,25 @@ pub(crate) struct Figures {
     pub(crate) offboarded: usize,
     /// Writes that were judged, and those that only meddling explains.
     pub(crate) judged: usize,
-    pub(crate) excused: usize,
+    pub(crate) excused: Excused,
+    /// What was told on the bus.
+    pub(crate) telling: Telling,
+    /// How often each reason was given for what was held, had failed or was broken.
+    pub(crate) holds: BTreeMap<String, usize>,
+    pub(crate) slowest: Slowest,
     /// Targets that `status` called good while the record knew all that matters.
     pub(crate) called_good: usize,
+}
+
+/// The longest that anything took at the end of a history, by the simulator's clock, in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Slowest {
+    /// Until the queues were empty, once nothing went wrong any more.
+    pub(crate) after_faults: u64,
+    /// The same where everything was heard of, and everything was right by then.
+    pub(crate) by_events: u64,
+    /// A sweep.
+    pub(crate) sweep: u64,
 }
 
 /// What the test command's histories must have had at least.
@@ -74,13 +91,26 @@ pub(crate) struct Least {
     pub(crate) guarded: usize,
     pub(crate) unswept: usize,
     pub(crate) called_good: usize,
-    /// At most so many of a hundred writes may be excused by meddling.
-    pub(crate) most_excused_percent: usize,
+    /// Writes that were told on the bus by the invocation that made them.
+    pub(crate) told: usize,
+    /// Reasons that were judged of what was held, had failed or was broken.
+    pub(crate) holds: usize,
+    /// At most so many of a thousand may be excused for each reason there is.
+    pub(crate) most_excused: &'static [(&'static str, usize)],
 }
 
 impl Figures {
     /// For `docs/reliability.md`.
-    pub(crate) fn to_json(&self, took: Duration) -> Value {
+    pub(crate) fn to_json(&self, took: Duration, caps: &[(&str, usize)]) -> Value {
+        let needed = self.excuses();
+        let excuses: BTreeMap<&str, Value> = caps
+            .iter()
+            .map(|(what, most)| {
+                let needed = needed.iter().find(|share| share.what == *what);
+                let (times, of) = needed.map_or((0, 0), |share| (share.number, share.of));
+                (*what, json!({ "times": times, "of": of, "allowed of 1,000": most }))
+            })
+            .collect();
         json!({
             "histories": self.plain.histories,
             "steps": self.plain.steps,
@@ -95,6 +125,13 @@ impl Figures {
             "lost": self.lost,
             "faults": self.plain.faults.values().sum::<usize>() + self.breaks.values().sum::<usize>(),
             "judged": self.judged,
+            "records": self.excused.all_records,
+            "told": self.telling.at_once + self.telling.later,
+            "holds": self.holds.values().sum::<usize>(),
+            "reasons": self.holds.len(),
+            "slowest": self.slowest.after_faults.max(self.slowest.sweep) / 60,
+            "called_good": self.called_good,
+            "excuses": excuses,
             "seconds": took.as_secs(),
         })
     }
@@ -128,6 +165,8 @@ impl Figures {
             ("guarded", self.plain.guarded, least.guarded),
             ("right without a sweep", self.unswept, least.unswept),
             ("called good by status", self.called_good, least.called_good),
+            ("told", self.telling.at_once, least.told),
+            ("reasons", self.holds.values().sum(), least.holds),
         ];
         for (_, kind) in BREAK_MIX {
             let set = self.breaks.get(&kind).copied().unwrap_or(0);
@@ -140,10 +179,35 @@ impl Figures {
         let few = figures.into_iter().filter(|(_, number, least)| number < least);
         let mut few: Vec<String> =
             few.map(|(name, number, least)| format!("{name}: {number}, of {least} at least")).collect();
-        if self.excused * 100 > self.judged * least.most_excused_percent {
-            few.push(format!("{} of {} writes are excused by meddling", self.excused, self.judged));
+        for Share { what, number, of } in self.excuses() {
+            match least.most_excused.iter().find(|(reason, _)| *reason == what) {
+                None => few.push(format!("{what}: an excuse without a cap, {number} times of {of}")),
+                Some((_, most)) if number * 1000 > of * most => {
+                    few.push(format!("{what}: {number} of {of}, and at most {most} of a thousand may be"));
+                }
+                Some(_) => {}
+            }
         }
         few
+    }
+
+    /// Every excuse that was needed, and of how many.
+    fn excuses(&self) -> Vec<Share> {
+        let Excused { writes, records, all_records } = &self.excused;
+        let told = self.telling.at_once + self.telling.later + self.telling.never;
+        let telling = [
+            ("told by a later look", self.telling.later),
+            ("told again", self.telling.again),
+            ("told for an answer that was old", self.telling.by_old_answers),
+            ("never told", self.telling.never),
+        ];
+        let ends = self.plain.guarded + self.plain.excuses.values().sum::<usize>();
+        let of_writes = writes.iter().map(|(excuse, number)| (excuse.of_write(), *number, self.judged));
+        let of_records = records.iter().map(|(excuse, number)| (excuse.of_record(), *number, *all_records));
+        let of_telling = telling.into_iter().map(|(what, number)| (what, number, told));
+        let of_ends = self.plain.excuses.iter().map(|(what, number)| (*what, *number, ends));
+        let all = of_writes.chain(of_records).chain(of_telling).chain(of_ends);
+        all.map(|(what, number, of)| Share { what, number, of }).filter(|share| share.number > 0).collect()
     }
 
     pub(crate) fn add(&mut self, other: Figures) {
@@ -170,6 +234,9 @@ impl Figures {
             offboarded,
             judged,
             excused,
+            telling,
+            holds,
+            slowest,
             called_good,
         } = other;
         self.plain.add(plain);
@@ -192,7 +259,14 @@ impl Figures {
         self.hidden_ledgers += hidden_ledgers;
         self.offboarded += offboarded;
         self.judged += judged;
-        self.excused += excused;
+        self.excused.add(excused);
+        self.telling.add(telling);
+        for (code, count) in holds {
+            *self.holds.entry(code).or_default() += count;
+        }
+        self.slowest.after_faults = self.slowest.after_faults.max(slowest.after_faults);
+        self.slowest.by_events = self.slowest.by_events.max(slowest.by_events);
+        self.slowest.sweep = self.slowest.sweep.max(slowest.sweep);
         self.called_good += called_good;
         for (kind, count) in breaks {
             *self.breaks.entry(kind).or_default() += count;
@@ -230,13 +304,26 @@ impl fmt::Display for Figures {
         writeln!(f, "errors answered: {:?}", self.plain.errors)?;
         writeln!(
             f,
-            "{} writes judged, {} of them by what was so before somebody meddled; status called {} targets good that are; {:?}",
-            self.judged, self.excused, self.called_good, self.plain.deeds
+            "{} writes and {} records judged; status called {} targets good that are; {:?}",
+            self.judged, self.excused.all_records, self.called_good, self.plain.deeds
         )?;
+        writeln!(f, "told: {:?}; reasons: {:?}", self.telling, self.holds)?;
+        writeln!(f, "the slowest, in seconds: {:?}", self.slowest)?;
+        let excuses = self.excuses();
+        let excuses: Vec<String> =
+            excuses.iter().map(|Share { what, number, of }| format!("{what}: {number} of {of}")).collect();
+        writeln!(f, "excused: {}", excuses.join("; "))?;
         write!(
             f,
             "at the end: {} targets guarded, {} histories right without any sweep; others: {:?}",
             self.plain.guarded, self.unswept, self.plain.excuses
         )
     }
+}
+
+/// How many of how many needed an excuse.
+struct Share {
+    what: &'static str,
+    number: usize,
+    of: usize,
 }

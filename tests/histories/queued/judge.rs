@@ -10,9 +10,16 @@
 //! queued; and what it saw of an enforcement when it listed it last. What the owner's side holds is what the
 //! last look of an owner's task recorded. If somebody meddled while the invocation was running, and only if
 //! nothing else explains the write, it is judged as an interrupted run of the direct form: then whether it is
-//! still wanted isn't asked. How often that was so is counted.
+//! still wanted isn't asked. How often that was so is counted, as is every other excuse (`judge/excuse.rs`).
+//!
+//! What is told on the bus, and why something is said to be held, is judged as well (`judge/told.rs`,
+//! `judge/holds.rs`).
 
+mod answers;
+mod excuse;
+mod holds;
 mod tests;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +27,7 @@ use std::sync::Arc;
 use guardrail_keeper::baseline::Revision;
 use guardrail_keeper::ids::AccountId;
 use guardrail_keeper::reconcile::Clock;
-use guardrail_keeper::record::{AccountRecord, Records};
+use guardrail_keeper::record::{AccountRecord, Checked, Records};
 use jiff::Timestamp;
 use serde_json::Value;
 use simulator::{Call, Model};
@@ -32,7 +39,13 @@ use crate::check::records::Entry;
 use crate::check::{Book, Deeds, Invariant, Run, Violation};
 use crate::model::{Place, Snapshot};
 use crate::setting::Setting;
-use crate::step::{LIST, Wrong, WrongKind};
+use crate::step::{LIST, Wrong};
+use answers::{OldAnswers, is_kept};
+use holds::Trouble;
+use told::Told;
+
+pub(crate) use excuse::{Excuse, Excused};
+pub(crate) use told::Telling;
 
 /// The ledger's last good baseline, and its last approved one.
 const GOOD: &str = "baseline";
@@ -47,9 +60,31 @@ struct Published {
     wants: Wants,
 }
 
+/// What is known of the owner's side, by the numbers of worlds.
+#[derive(Clone, Debug, Default)]
+struct Owner {
+    /// The first world that has what somebody else changed last of its guardrails.
+    changed: Option<usize>,
+    /// The worlds in which the tasks began that looked at a Region to the end, and when that end was.
+    looks: BTreeMap<String, Vec<(usize, Timestamp)>>,
+    /// The world in which a call in the owner's account went wrong last.
+    troubled: Option<usize>,
+}
+
+impl Owner {
+    /// The world since which an invocation that begins at a certain time may know a Region: an earlier look may be
+    /// kept in mind for a while.
+    fn known_since(&self, region: &str, began: Timestamp) -> usize {
+        let looks = self.looks.get(region).map(Vec::as_slice).unwrap_or_default();
+        looks.iter().rev().find(|(_, ended)| !is_kept(*ended, began)).map_or(0, |(world, _)| *world)
+    }
+}
+
 /// An invocation that works on a task, and what it may go by.
 #[derive(Clone, Debug)]
 struct Context {
+    /// Which one it is of all.
+    number: usize,
     /// Since when it has been running, by the number of the world then.
     began: usize,
     /// When its task was first seen.
@@ -72,6 +107,8 @@ struct Context {
     killed: bool,
     /// It was killed or failed: whether it looked isn't known.
     failed: bool,
+    /// The calls that went wrong for it, or of which the answer was one of a fault.
+    trouble: Vec<Trouble>,
 }
 
 /// What the judge knows, beside the model.
@@ -82,8 +119,15 @@ pub(crate) struct Judge {
     /// A bug that changes what the ledger says.
     pub(crate) plant: Option<Plant>,
     pub(crate) store: Store,
-    /// Every fault that was set since the history began: what was read then may be gone by for long.
+    /// Every fault that was set since the history began.
     pub(crate) faults: Vec<Wrong>,
+    /// Answers that told a former state, until whoever got them has looked again.
+    old: OldAnswers,
+    told: Told,
+    /// Whether keepers were told not to wait for long for an answer.
+    pub(crate) impatient: bool,
+    /// How many invocations that work on a task have begun.
+    begun: usize,
     baselines: Vec<Published>,
     /// Where everybody stood, from when on.
     places: Vec<(Timestamp, BTreeMap<String, String>)>,
@@ -96,10 +140,14 @@ pub(crate) struct Judge {
     /// When the owner's guardrails changed last by somebody else's hand, and when the owner's task began that
     /// looked at each Region last.
     owner_changed: Option<Timestamp>,
-    owner_looked: BTreeMap<String, Timestamp>,
+    owner: Owner,
     /// The world after each change, of whomever.
     worlds: Vec<(Timestamp, Arc<Snapshot>)>,
     contexts: BTreeMap<String, Context>,
+    /// How often each reason was given for what was held, had failed or was broken.
+    pub(crate) holds: BTreeMap<String, usize>,
+    /// What the record said of each place's last look.
+    checked: BTreeMap<Place, Checked>,
     /// When each group's invocation could not read the baseline last.
     unread: BTreeMap<String, Timestamp>,
     /// The group of the invocation whose turn it is: what it reads only it knows.
@@ -107,9 +155,9 @@ pub(crate) struct Judge {
     pub(crate) book: Book,
     pub(crate) violation: Option<Violation>,
     pub(crate) deeds: Vec<Deeds>,
-    /// Writes that were judged, and those of them that only meddling explains.
+    /// Writes that were judged, and what they and records were excused by.
     pub(crate) judged: usize,
-    pub(crate) excused: usize,
+    pub(crate) excused: Excused,
     pub(crate) calls: Vec<Call>,
 }
 
@@ -121,13 +169,19 @@ impl Judge {
             plant: None,
             store,
             faults: Vec::new(),
+            old: OldAnswers::default(),
+            told: Told::default(),
+            impatient: false,
+            begun: 0,
             baselines: Vec::new(),
             places: Vec::new(),
             leaving: vec![(Timestamp::MIN, BTreeSet::new())],
             meddled: None,
             tampered: None,
             owner_changed: None,
-            owner_looked: BTreeMap::new(),
+            owner: Owner::default(),
+            holds: BTreeMap::new(),
+            checked: BTreeMap::new(),
             worlds: Vec::new(),
             contexts: BTreeMap::new(),
             unread: BTreeMap::new(),
@@ -136,7 +190,7 @@ impl Judge {
             violation: None,
             deeds: Vec::new(),
             judged: 0,
-            excused: 0,
+            excused: Excused::default(),
             calls: Vec::new(),
         }
     }
@@ -157,10 +211,11 @@ impl Judge {
     pub(crate) fn moved(&mut self, model: &mut Model, owner: bool) {
         let now = self.clock.now();
         self.meddled = Some(now);
+        self.look(model);
         if owner {
             self.owner_changed = Some(now);
+            self.owner.changed = Some(self.worlds.len() - 1);
         }
-        self.look(model);
     }
 
     /// The world is as it is, whoever made it so.
@@ -209,6 +264,9 @@ impl Judge {
         let Some(look) = ended(&place.account).filter(|look| after(look, self.tampered)) else {
             return false;
         };
+        if self.old.may_matter_to(&place.account, &place.region, self.worlds[look.began].0) {
+            return false;
+        }
         // What it could not look at, it recorded nothing of.
         if looked.is_none_or(|at| at < self.worlds[look.began].0) {
             return false;
@@ -231,7 +289,9 @@ impl Judge {
         let revision = task["cause"]["revision"].as_str().unwrap_or_default();
         let by_name = self.baselines.iter().rposition(|published| published.revision.as_str() == revision);
         let baseline = by_time.unwrap_or(0).min(by_name.unwrap_or(usize::MAX));
+        self.begun += 1;
         let context = Context {
+            number: self.begun,
             began: self.worlds.len().saturating_sub(1),
             asked,
             baseline,
@@ -244,6 +304,7 @@ impl Judge {
             ended_at: None,
             killed: false,
             failed: false,
+            trouble: Vec::new(),
         };
         self.contexts.insert(group.to_owned(), context);
         self.note_kept();
@@ -269,19 +330,25 @@ impl Judge {
         let Some(mut context) = self.contexts.remove(group) else { return Ok(()) };
         (context.ended, context.killed) = (true, killed);
         context.ended_at = Some(self.clock.now());
-        if let (Some(region), false) = (group.strip_prefix("owner."), killed) {
-            self.owner_looked.insert(region.to_owned(), self.worlds[context.began].0);
+        let whole = !killed && !context.failed;
+        if let (Some(region), true) = (group.strip_prefix("owner."), whole) {
+            let look = (context.began, self.clock.now());
+            self.owner.looks.entry(region.to_owned()).or_default().push(look);
+        }
+        if whole {
+            self.old.looked_again(group, context.number, self.clock.now());
         }
         self.note_leaving(group);
-        let judged = match group.parse::<AccountId>() {
+        let judged = self.judge_told(group, &context, whole);
+        let judged = judged.and_then(|()| match group.parse::<AccountId>() {
             Ok(account) => self.judge_records(&account, &context, model),
             Err(_) => Ok(()),
-        };
+        });
         self.contexts.insert(group.to_owned(), context);
         judged
     }
 
-    /// The invocation that just ended for a group failed or was killed: whether it looked isn't known.
+    /// The invocation that is about to end for a group failed or was killed: whether it looked isn't known.
     pub(crate) fn failed(&mut self, group: &str) {
         if let Some(context) = self.contexts.get_mut(group) {
             context.failed = true;
@@ -292,6 +359,9 @@ impl Judge {
     pub(crate) fn see(&mut self, call: &Call, model: &mut Model) {
         self.calls.push(call.clone());
         self.note(call);
+        if call.operation == "PutEvents" && self.violation.is_none() {
+            self.violation = self.hear(model).err();
+        }
         if call.write && call.service == "dynamodb" {
             self.store.look(model);
             self.note_kept();
@@ -310,6 +380,15 @@ impl Judge {
     fn note(&mut self, call: &Call) {
         let Some((_, world)) = self.worlds.last() else { return };
         let world = Arc::clone(world);
+        if let Some(context) = self.turn.as_ref().and_then(|group| self.contexts.get_mut(group)) {
+            context.trouble.extend(Trouble::of(call));
+            if call.account == self.setting.owner() && call.error.is_some() {
+                self.owner.troubled = Some(self.worlds.len() - 1);
+            }
+            if call.fault.as_deref() == Some("stale-read") {
+                self.old.note(call, self.turn.as_deref().unwrap_or_default(), context.number);
+            }
+        }
         let place = Place { account: call.account.clone(), region: call.region.clone() };
         let answered = call.status == 200 || call.error.as_deref() == Some("ResourceNotFoundException");
         match call.operation.as_str() {
@@ -371,23 +450,23 @@ impl Judge {
             records: call.map(|call| self.records(&call.account)).unwrap_or_default(),
             report: None,
         };
-        let faults = self.faults_for(group);
-        run.faults = &faults;
+        let region = call.map(|call| call.region.as_str()).or(group.strip_prefix("owner."));
         let candidates = self.candidates(group, &context);
         let mut first = None;
-        for relaxed in [false, true] {
-            if relaxed && !meddled {
-                break;
-            }
-            run.meddled = relaxed;
+        let excuses = self.excuses(group, region, &context, meddled);
+        for (excuse, faults) in &excuses {
+            (run.meddled, run.faults) = (*excuse == Some(Excuse::Meddled), faults);
             for wants in &candidates {
                 run.wants = wants;
                 match run.check_calls(model, &self.book) {
                     Ok(deeds) => {
                         self.expect_recorded(&before, &after)?;
                         self.book.note_writes(&before, &after);
+                        if let Some(call) = call {
+                            self.told.owes(context.number, call, &before, &after);
+                        }
                         self.deeds.push(deeds);
-                        self.excused += usize::from(relaxed);
+                        self.excused.note_write(*excuse);
                         return Ok(());
                     }
                     Err(violation) => {
@@ -476,27 +555,6 @@ impl Judge {
         all_along
     }
 
-    /// The faults that may have had to do with it. What the owner's side was recorded to hold is gone by until
-    /// it is looked at again, so that it is as old as that look.
-    fn faults_for(&self, group: &str) -> Vec<Wrong> {
-        let mut faults = self.faults.clone();
-        let region = group.strip_prefix("owner.");
-        let looked = match region {
-            Some(region) => self.owner_looked.get(region),
-            None => self.owner_looked.values().min(),
-        };
-        if region.is_none()
-            && self.owner_changed.is_some_and(|changed| looked.is_none_or(|at| *at <= changed))
-        {
-            let owner = self.setting.owner();
-            let number = self.setting.assignable().iter().position(|account| *account == owner);
-            let operation = "GetGuardrail";
-            let kind = WrongKind::StaleRead;
-            faults.push(Wrong { kind, operation, account: number, after: 0, times: Some(1) });
-        }
-        faults
-    }
-
     /// Every baseline and place in the organization that the invocation may go by, the likeliest first.
     fn candidates(&self, group: &str, context: &Context) -> Vec<Wants> {
         let mut all: Vec<Wants> = Vec::new();
@@ -560,13 +618,14 @@ impl Judge {
         }
         let candidates = self.candidates(account.as_str(), context);
         let since = self.worlds[context.began].0;
-        let faults = self.faults_for(account.as_str());
-        let worlds = &self.worlds[context.began..];
-        let moments: Vec<&Snapshot> = worlds.iter().map(|(_, world)| &**world).collect();
+        let meddled = self.meddled.is_some_and(|at| at >= since);
+        let worlds: Vec<Arc<Snapshot>> =
+            self.worlds[context.began..].iter().map(|(_, world)| Arc::clone(world)).collect();
+        let moments: Vec<&Snapshot> = worlds.iter().map(|world| &**world).collect();
         let mut run = Run {
             setting: &self.setting,
             wants: &self.baselines[0].wants,
-            faults: &faults,
+            faults: &[],
             before: Snapshot::default(),
             middle: Snapshot::default(),
             after: Snapshot::default(),
@@ -578,28 +637,38 @@ impl Judge {
             records: Records::new(),
             report: None,
         };
+        let excuses: BTreeMap<&str, _> = self
+            .setting
+            .regions()
+            .iter()
+            .map(|region| (*region, self.excuses(account.as_str(), Some(region), context, meddled)))
+            .collect();
         let mut entries = Vec::new();
         for region in self.setting.regions() {
             let place = Place { account: account.to_string(), region: (*region).to_owned() };
             let record = records.iter().find(|(target, _)| target.region.as_str() == *region);
             let record = record.map(|(_, record)| record);
-            let mut judged = None;
-            for meddled in [false, self.meddled.is_some_and(|at| at >= since)] {
-                run.meddled = meddled;
+            let mut judged = Ok(Entry::Pending);
+            for (excuse, faults) in &excuses[region] {
+                (run.meddled, run.faults) = (*excuse == Some(Excuse::Meddled), faults);
                 for wants in &candidates {
-                    if matches!(judged, Some(Ok(_))) {
+                    run.wants = wants;
+                    judged = run.check_record(model, &self.book, &place, record, &moments);
+                    if judged.is_ok() {
                         break;
                     }
-                    run.wants = wants;
-                    judged = Some(run.check_record(model, &self.book, &place, record, &moments));
+                }
+                if judged.is_ok() {
+                    self.excused.note_record(*excuse);
+                    break;
                 }
             }
-            entries.push((place, judged.unwrap_or(Ok(Entry::Pending))?));
+            entries.push((place, judged?));
         }
         for (place, entry) in entries {
             entry.note(&mut self.book, &place);
         }
-        Ok(())
+        self.judge_holds(account.as_str(), &records, context, model)
     }
 
     /// What the ledger has of an account.

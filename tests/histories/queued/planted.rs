@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use guardrail_keeper::record::Records;
+use guardrail_keeper::record::{Records, State};
 use serde_json::{Value, json};
 use simulator::{Answer, Enforce, Model};
 
@@ -14,6 +14,7 @@ use crate::planted::{Plant as Direct, Seen, adopt_what_differs};
 use crate::setting::{MEMBER_ROLE, Setting};
 use crate::step::{Wrong, WrongKind};
 use crate::telling::Reading;
+use crate::told::Deed;
 
 /// A bug of the deployed form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,20 +57,32 @@ pub(crate) enum Plant {
     NeverGuards,
     /// Each look writes again what is there.
     NeverRests,
+    /// Every write is told twice.
+    TellsTwice,
+    /// No write is told.
+    TellsNothing,
+    /// What is as wanted is recorded as held, because somebody changed it.
+    InventsAHold,
+    /// What is to be looked at again waits for hours.
+    Dawdles,
     /// A bug of the direct form.
     Direct(Direct),
 }
 
 impl Plant {
     /// Each with what has to notice it; several, where it depends on the history which is first.
-    pub(crate) const ALL: [(Plant, &[Invariant]); 24] = [
+    pub(crate) const ALL: [(Plant, &[Invariant]); 28] = [
         (Plant::SwallowsFailures, &[Invariant::NeedsTheSweep]),
         // It lets go of the account's group as well.
         (Plant::AcknowledgesFirst, &[Invariant::OutOfTurn, Invariant::NeedsTheSweep]),
         (Plant::ForgetsWhatWaits, &[Invariant::NeedsTheSweep]),
         (Plant::DropsContinuations, &[Invariant::NeedsTheSweep]),
         (Plant::WorksTwiceAtOnce, &[Invariant::OutOfTurn]),
-        (Plant::BelievesOldPlacements, &[Invariant::EnforcedUnwanted, Invariant::ReleasedNotOurs]),
+        // Or it says that an account moved which didn't.
+        (
+            Plant::BelievesOldPlacements,
+            &[Invariant::EnforcedUnwanted, Invariant::ReleasedNotOurs, Invariant::HeldForNothing],
+        ),
         (Plant::ReleasesWithoutASecondLook, &[Invariant::ReleasedNotOurs]),
         (Plant::IgnoresTheUnreadable, &[Invariant::NarrowedUnderEnforcement]),
         (Plant::GoesByTheWord, &[Invariant::CalledGood]),
@@ -83,6 +96,10 @@ impl Plant {
         (Plant::SweepsForEver, &[Invariant::LeftInQueues]),
         (Plant::NeverGuards, &[Invariant::Unguarded]),
         (Plant::NeverRests, &[Invariant::Restless]),
+        (Plant::TellsTwice, &[Invariant::ToldWrongly]),
+        (Plant::TellsNothing, &[Invariant::Untold]),
+        (Plant::InventsAHold, &[Invariant::HeldForNothing]),
+        (Plant::Dawdles, &[Invariant::TookTooLong]),
         (Plant::Direct(Direct::SkipsTheProbe), &[Invariant::EnforcedUnusable]),
         (Plant::Direct(Direct::DropsForeignStatements), &[Invariant::ForeignStatementLost]),
         (Plant::Direct(Direct::ReplacesForeign), &[Invariant::ForeignReplaced]),
@@ -130,7 +147,7 @@ impl Plant {
 
     /// Whether it shows only in the sweeps at the end; others have to be noticed before.
     pub(crate) fn shows_in_the_end(self) -> bool {
-        matches!(self, Plant::NeverGuards | Plant::NeverRests | Plant::SweepsForEver)
+        matches!(self, Plant::NeverGuards | Plant::NeverRests | Plant::SweepsForEver | Plant::Dawdles)
     }
 
     /// What is done to what the ledger says of an account.
@@ -147,6 +164,26 @@ impl Plant {
                 records.values_mut().for_each(|record| (record.ours, record.intent) = (None, None));
             }
             Plant::AdoptsWhatDiffers => adopt_what_differs(setting, wants, book, model, records),
+            Plant::InventsAHold => {
+                let checked = records.values_mut().filter_map(|record| record.checked.as_mut());
+                for checked in checked.filter(|checked| checked.state == State::InSync) {
+                    checked.state = State::Held;
+                    checked.code = Some("changed_by_someone_else".to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What is done to what is told on the bus.
+    pub(crate) fn tell(self, events: &mut Vec<Value>) {
+        let is_write = |event: &Value| Deed::of_event(event).is_some();
+        match self {
+            Plant::TellsTwice => {
+                let again: Vec<Value> = events.iter().filter(|event| is_write(event)).cloned().collect();
+                events.extend(again);
+            }
+            Plant::TellsNothing => events.retain(|event| !is_write(event)),
             _ => {}
         }
     }

@@ -68,6 +68,7 @@ impl Court {
                 write: true,
                 status: 200,
                 error: None,
+                fault: None,
             };
             self.judge.see(&call, model);
         });

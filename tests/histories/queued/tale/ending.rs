@@ -38,7 +38,12 @@ impl Tale<'_> {
             self.approve().await.unwrap_or_else(|stopped| panic!("{stopped}"));
         }
         let mut dice = Dice::new(self.setting.seed);
-        self.settle(&mut dice).await?;
+        let took = self.settle_within(LONGEST_AFTER_FAULTS, &mut dice).await?;
+        let slowest = &mut self.figures.slowest;
+        slowest.after_faults = slowest.after_faults.max(took);
+        if heard {
+            slowest.by_events = slowest.by_events.max(took);
+        }
         self.bury()?;
         let waits = lock(&self.judge).may_wait_for_a_person();
         if waits {
@@ -69,7 +74,8 @@ impl Tale<'_> {
             self.say("     a sweep".to_owned());
             self.written.clear();
             self.schedule();
-            self.settle(&mut dice).await?;
+            let took = self.settle_within(LONGEST_SWEEP, &mut dice).await?;
+            self.figures.slowest.sweep = self.figures.slowest.sweep.max(took);
             self.expect_empty()?;
             if sweep == 0 {
                 self.check_guarded(true)?;
@@ -79,6 +85,24 @@ impl Tale<'_> {
             self.wait(60);
         }
         Ok(())
+    }
+
+    /// Works until the queues are empty. Says how long it took, by the simulator's clock and in seconds, until
+    /// everything was as wanted.
+    async fn settle_within(&mut self, longest: u64, dice: &mut Dice) -> Result<u64, Violation> {
+        let began = self.clock.now();
+        let Some(right) = self.settle(dice).await? else {
+            // What isn't as wanted is noticed by the look that follows.
+            return Ok(0);
+        };
+        let took = u64::try_from(right.duration_since(began).as_secs()).unwrap_or_default();
+        match took <= longest {
+            true => Ok(took),
+            false => broken(
+                Invariant::TookTooLong,
+                format!("everything was right after {took} s, and {longest} s are allowed"),
+            ),
+        }
     }
 
     /// Whether something of somebody else's that was adopted isn't wanted any more.
@@ -145,50 +169,76 @@ impl Tale<'_> {
 
     /// Everything that can be reached is as wanted, or may be otherwise for one of the reasons of the direct form.
     fn check_guarded(&mut self, counts: bool) -> Result<(), Violation> {
-        let (setting, wants) = (self.setting, &self.wants);
-        for account in setting.assignable() {
-            for region in setting.regions() {
-                let place = Place { account: account.clone(), region: (*region).to_owned() };
-                let judge = Arc::clone(&self.judge);
-                let (good, reason, what) = self.server.with(|model| {
-                    let judge = lock(&judge);
-                    if !is_reachable(model, &account) {
-                        return (false, Some("no member that can be reached"), String::new());
-                    }
-                    let wanted = wants.of(setting, model, &place);
-                    let enforced = model.enforcement(&place.account, &place.region).cloned();
-                    let what = format!("{place} isn't as wanted: {wanted:?}, and there is {enforced:?}");
-                    match wanted {
-                        Wanted::HandsOff => (false, Some("nobody's business"), what),
-                        Wanted::Nothing => {
-                            let Some(left) = enforced else { return (true, None, what) };
-                            let looked_at = wants.names(setting, region) || judge.book.has(&place);
-                            let left_behind = looked_at && judge.book.is_provably_applied(&place, &left);
-                            let unasked = !counts && judge.book.is_adopted(&place, &left);
-                            let reason =
-                                if unasked { Some(UNASKED) } else { (!left_behind).then_some(CHANGED) };
-                            (false, reason, what)
-                        }
-                        Wanted::Guardrail => {
-                            let foreign =
-                                enforced.as_ref().is_some_and(|seen| judge.book.is_foreign(&place, seen));
-                            let met =
-                                enforced.is_some_and(|seen| wants.is_met(setting, model, &place, &seen));
-                            let guarded = met && blocked_prompt(model, &place) == Prompt::Stopped;
-                            let reason = excuse(setting, wants, &place, foreign);
-                            (guarded, reason, what)
-                        }
-                    }
-                });
-                match (good, reason) {
-                    (true, _) => self.figures.plain.guarded += usize::from(counts),
-                    (false, Some(reason)) => {
-                        *self.figures.plain.excuses.entry(reason).or_default() += usize::from(counts);
-                    }
-                    (false, None) => return broken(Invariant::Unguarded, what),
+        for (place, end) in self.ends(counts) {
+            match end {
+                End::Guarded => self.figures.plain.guarded += usize::from(counts),
+                End::Excused(reason) => {
+                    *self.figures.plain.excuses.entry(reason).or_default() += usize::from(counts);
+                }
+                End::Wrong(what) => {
+                    return broken(Invariant::Unguarded, format!("{place} isn't as wanted: {what}"));
                 }
             }
         }
         Ok(())
     }
+
+    /// Whether everything is as wanted, or may be otherwise.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.ends(false).iter().all(|(_, end)| !matches!(end, End::Wrong(_)))
+    }
+
+    /// How each target stands. What is asked of a person is excused where `counts` is false.
+    fn ends(&self, counts: bool) -> Vec<(Place, End)> {
+        let mut ends = Vec::new();
+        let (setting, wants) = (self.setting, &self.wants);
+        for account in setting.assignable() {
+            for region in setting.regions() {
+                let place = Place { account: account.clone(), region: (*region).to_owned() };
+                let judge = Arc::clone(&self.judge);
+                let end = self.server.with(|model| {
+                    let judge = lock(&judge);
+                    if !is_reachable(model, &account) {
+                        return End::Excused(UNREACHABLE);
+                    }
+                    let wanted = wants.of(setting, model, &place);
+                    let enforced = model.enforcement(&place.account, &place.region).cloned();
+                    let what = format!("{wanted:?}, and there is {enforced:?}");
+                    match (wanted, enforced) {
+                        (Wanted::HandsOff, _) => End::Excused(NOBODYS),
+                        (Wanted::Nothing, None) => End::Guarded,
+                        (Wanted::Nothing, Some(left)) => {
+                            let looked_at = wants.names(setting, region) || judge.book.has(&place);
+                            let left_behind = looked_at && judge.book.is_provably_applied(&place, &left);
+                            match left_behind {
+                                _ if !counts && judge.book.is_adopted(&place, &left) => End::Excused(UNASKED),
+                                true => End::Wrong(what),
+                                false => End::Excused(CHANGED),
+                            }
+                        }
+                        (Wanted::Guardrail, enforced) => {
+                            let foreign =
+                                enforced.as_ref().is_some_and(|seen| judge.book.is_foreign(&place, seen));
+                            let met =
+                                enforced.is_some_and(|seen| wants.is_met(setting, model, &place, &seen));
+                            match excuse(setting, wants, &place, foreign) {
+                                _ if met && blocked_prompt(model, &place) == Prompt::Stopped => End::Guarded,
+                                Some(reason) => End::Excused(reason),
+                                None => End::Wrong(what),
+                            }
+                        }
+                    }
+                });
+                ends.push((place, end));
+            }
+        }
+        ends
+    }
+}
+
+/// How a target stands at the end.
+enum End {
+    Guarded,
+    Excused(&'static str),
+    Wrong(String),
 }
