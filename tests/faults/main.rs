@@ -40,6 +40,8 @@ mod scenario;
 #[expect(dead_code, reason = "random histories want more of it")]
 mod setting;
 mod stage;
+#[path = "../histories/standing.rs"]
+mod standing;
 #[path = "../histories/step.rs"]
 #[expect(dead_code, reason = "random histories want more of it")]
 mod step;

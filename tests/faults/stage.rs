@@ -32,7 +32,7 @@ use serde_json::json;
 use simulator::{Call, Ended, EventRule, EventSourceMapping, Model, Next, SendMessage, Server};
 use tempfile::TempDir;
 
-use crate::baseline::{Given, Wanted, Wants};
+use crate::baseline::{Wanted, Wants};
 use crate::check::{Book, Run};
 use crate::kind::Kind;
 use crate::model::{Place, Prompt, Snapshot, blocked_prompt};
@@ -407,7 +407,7 @@ impl Stage {
                 self.send_schedule();
             }
             Act::Offboards => {
-                self.wants.first_member = Given::None;
+                self.wants.leaving.insert(self.setting.member(0));
                 let account: AccountId = self.setting.member(0).parse().expect("an account id");
                 self.look();
                 // Somebody sits there who does it again; while every service is throttled for long it takes a while.

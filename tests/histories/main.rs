@@ -38,6 +38,7 @@ mod queued;
 #[expect(dead_code, reason = "histories wait and count in their own way")]
 mod queues;
 mod setting;
+mod standing;
 mod step;
 mod tale;
 mod telling;

@@ -32,6 +32,8 @@ mod setting;
 #[path = "../faults/stage.rs"]
 #[expect(dead_code, reason = "the faults here are the proxy's")]
 mod stage;
+#[path = "../histories/standing.rs"]
+mod standing;
 #[path = "../histories/step.rs"]
 #[expect(dead_code, reason = "random histories want more of it")]
 mod step;

@@ -4,19 +4,19 @@
 use std::collections::BTreeMap;
 
 use guardrail_keeper::baseline::Baseline;
-use guardrail_keeper::organization::{Account, AccountState};
+use guardrail_keeper::organization::AccountState;
 use guardrail_keeper::record::{AccountRecord, Record, State};
 use guardrail_keeper::status::{Criteria, Judged, Standing, Subject, judge, judge_account};
 use jiff::Timestamp;
-use simulator::{Model, ToldState};
 
 use super::planted::Plant;
 use super::rule::{Rule, broken};
 use super::{Stage, account_record};
 use crate::baseline::Wanted;
-use crate::check::{recorded_signature, signature};
-use crate::model::{ORGANIZATION, Place, Prompt, ROOT, blocked_prompt};
+use crate::check::Book;
+use crate::model::{Place, Prompt, blocked_prompt};
 use crate::scenario::PARAMETER;
+use crate::standing::{Truth, is_as_seen, member};
 
 /// What is said of one target.
 pub(super) struct Verdict {
@@ -122,39 +122,28 @@ impl Stage {
         if *unknown {
             return Some("nobody knows the state of the account".to_owned());
         }
+        if self.wants.leaving.contains(&place.account) && !leaving {
+            // Nobody could ask for it yet.
+            return None;
+        }
+        let truth = Truth { setting: &self.setting, wants: &self.wants, book: &self.book };
         self.server.with(|model| {
-            let enforced = model.enforcement(&place.account, &place.region).cloned();
-            match self.wants.of(&self.setting, model, place) {
-                Wanted::HandsOff => None,
-                // Nobody could ask for it yet.
-                Wanted::Nothing if self.scenario.offboards() && !leaving => None,
-                Wanted::Nothing => {
-                    let there = enforced?;
-                    let ours = self.book.is_as_applied(place, &there);
-                    let breaks = *leaving && !there.guardrail_arn.contains(&place.account);
-                    (ours || breaks).then(|| format!("nothing is wanted there, and {there:?} is"))
-                }
-                Wanted::Guardrail => {
-                    let met = enforced
-                        .as_ref()
-                        .is_some_and(|there| self.wants.is_met(&self.setting, model, place, there));
-                    let prompt = blocked_prompt(model, place);
-                    (!met || prompt != Prompt::Stopped)
-                        .then(|| format!("the guardrail is wanted there, and {enforced:?} is; {prompt:?}"))
-                }
-            }
+            let guarded = self.wants.of(&self.setting, model, place) == Wanted::Guardrail;
+            let works = !guarded || blocked_prompt(model, place) == Prompt::Stopped;
+            let wrong = truth.is_wrong(model, place, Book::is_as_applied);
+            wrong.or_else(|| (!works).then(|| "a blocked prompt isn't stopped there".to_owned()))
         })
     }
 
     /// Whether what the record saw last is there still, and works: what was changed since then is told to nobody yet.
     fn is_as_seen(&self, verdict: &Verdict) -> bool {
         let Verdict { place, record, .. } = verdict;
-        let there = self.server.with(|model| model.enforcement(&place.account, &place.region).map(signature));
-        let seen = record.seen.as_ref().and_then(|seen| seen.enforcement.as_ref()).map(recorded_signature);
         let stale = self.has_read_what_was_old();
-        let works =
-            there.is_none() || self.server.with(|model| blocked_prompt(model, place)) == Prompt::Stopped;
-        !stale && works && there == seen
+        self.server.with(|model| {
+            let nothing = model.enforcement(&place.account, &place.region).is_none();
+            let works = nothing || blocked_prompt(model, place) == Prompt::Stopped;
+            !stale && works && is_as_seen(model, place, record)
+        })
     }
 
     /// How many targets stand how, by the words that programs read.
@@ -179,28 +168,6 @@ fn planted(plant: Option<Plant>, judged: Judged, subject: Subject<'_>, criteria:
         }
         _ => judged,
     }
-}
-
-/// An account as Organizations tells it, if it is worked on.
-fn member(model: &Model, account: &str) -> Option<Account> {
-    let member = model.member(account).filter(|it| it.state == simulator::AccountState::Active)?;
-    let state = match &member.told_state {
-        None => AccountState::Active,
-        Some(ToldState::Word(word)) => AccountState::Other(word.clone()),
-        Some(ToldState::Nothing) => AccountState::not_told(),
-    };
-    let parent = model.parent_of(account).ok()?;
-    let path = match parent.as_str() {
-        ROOT => format!("{ORGANIZATION}/{ROOT}/"),
-        unit => format!("{ORGANIZATION}/{ROOT}/{unit}/"),
-    };
-    Some(Account {
-        id: account.parse().expect("an account id"),
-        name: account.to_owned(),
-        state,
-        path: path.parse().expect("a path"),
-        joined: None,
-    })
 }
 
 /// Where the record knows something of the keeper's in an account.
