@@ -24,6 +24,20 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// All of them; those that wait come first.
+    pub(crate) const ALL: [Kind; 10] = [
+        Kind::Timeout,
+        Kind::Conflict,
+        Kind::Hang,
+        Kind::Throttle,
+        Kind::ServerError,
+        Kind::CrashBefore,
+        Kind::CrashAfter,
+        Kind::Denied,
+        Kind::StaleRead,
+        Kind::Outage,
+    ];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::CrashBefore => "crash before",

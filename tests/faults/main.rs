@@ -14,9 +14,12 @@
 //! The ledger is a table, as it is deployed: what it is asked and told are calls like others. The keeper's clock
 //! goes with the simulator's.
 //!
-//! `part.rs` says which combinations a run tells: another part each day, and all with `KEEPER_FAULTS=all`. A failure
-//! names the scenario, the call, the operation, the fault and the part. `FAULTS_ONLY=TEXT` tells only the scenarios
-//! with that in their names. Bugs on purpose (`stage/planted.rs`) show that each rule can fail.
+//! Each scenario is told in the plain world and in others (`world.rs`): two Regions, pages, delays, AWS's other
+//! answers, copies because AWS refuses another account's guardrail, a rule that is switched off.
+//!
+//! `part.rs` says which combinations a run tells: another part each day, and every fault at every call with
+//! `KEEPER_FAULTS=all`. A failure names the scenario, its world, the call, the operation, the fault and the part.
+//! `FAULTS_ONLY=TEXT` tells only the scenarios with that in their names, of which the world is a part. Bugs on purpose (`stage/planted.rs`) show that each rule can fail.
 
 #[path = "../histories/baseline.rs"]
 #[expect(dead_code, reason = "random histories want more of it")]
@@ -47,7 +50,7 @@ mod standing;
 mod step;
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -65,22 +68,21 @@ use world::World;
 /// What all scenarios must come to at least: a test that meets nothing finds nothing.
 const LEAST_CALLS: usize = 450;
 const LEAST_OF_EACH_KIND: usize = 15;
+const LEAST_OF_EACH_WORLD: usize = 5;
 
 /// The first seed of the planted bugs: their accounts are nobody else's.
 const PLANTED_SEED: u64 = 9_000;
 
-/// The kinds that are told one after the other; those that wait come first.
-const KINDS: [&[Kind]; 3] = [
-    &[Kind::Timeout, Kind::Conflict],
-    &[Kind::Hang, Kind::Throttle, Kind::ServerError, Kind::CrashBefore],
-    &[Kind::CrashAfter, Kind::Denied, Kind::StaleRead, Kind::Outage],
-];
+/// How many kinds share one stage of the plain world, where most is told.
+const TOGETHER: usize = 4;
 
 #[derive(Clone, Debug, Default)]
 struct Figures {
     /// By scenario, the calls it makes without a fault.
     calls: BTreeMap<(Scenario, World), usize>,
     faults: BTreeMap<Kind, usize>,
+    /// Runs with a fault, by world.
+    worlds: BTreeMap<World, usize>,
     /// The operations that were struck.
     operations: BTreeMap<String, usize>,
     /// Runs that only a sweep put right.
@@ -97,22 +99,26 @@ struct Excuse {
     most_percent: usize,
 }
 
+/// What a scenario in its world is called.
+fn name((scenario, world): (Scenario, World)) -> String {
+    format!("{}{}", scenario.name(), world.name())
+}
+
 /// Tells one scenario with faults of some kinds at each of its calls.
 async fn tell_all(tale: (Scenario, World), kinds: &[Kind], part: Part, seed: u64) -> (Figures, Vec<String>) {
     let (mut figures, mut failures) = (Figures::default(), Vec::new());
     let (scenario, world) = tale;
+    let name = name(tale);
     let set = async {
-        let mut stage = Stage::set(scenario, world.setting(scenario, seed)).await?;
-        stage.deaf = world == World::Deaf;
-        // Once for each scenario.
-        stage.renders = world == World::Plain && kinds == KINDS[0];
+        let mut stage = Stage::set(tale, world.setting(scenario, seed)).await?;
+        // Once for each scenario and its world.
+        stage.renders = kinds[0] == Kind::ALL[0];
         let calls = stage.tell().await?;
         Ok::<_, String>((stage, calls))
     };
     let (mut stage, calls) = match set.await {
         Ok(set) => set,
         Err(what) => {
-            let name = format!("{}{}", scenario.name(), world.name());
             return (figures, vec![format!("{name}, without a fault: {what}")]);
         }
     };
@@ -125,12 +131,13 @@ async fn tell_all(tale: (Scenario, World), kinds: &[Kind], part: Part, seed: u64
             match stage.tell_with(*kind, number, call).await {
                 Ok((struck, needed_a_sweep)) => {
                     *figures.faults.entry(*kind).or_default() += 1;
+                    *figures.worlds.entry(world).or_default() += 1;
                     if needed_a_sweep {
                         *figures.swept.entry(*kind).or_default() += 1;
                     }
                     *figures.operations.entry(struck.operation).or_default() += 1;
                 }
-                Err(failure) => failures.push(format!("{failure}\nin{}", world.name())),
+                Err(failure) => failures.push(failure),
             }
         }
     }
@@ -141,13 +148,13 @@ async fn tell_all(tale: (Scenario, World), kinds: &[Kind], part: Part, seed: u64
 /// Everything, on a few threads: those that wait for an answer that never comes leave the processors to others.
 fn tell_everything(only: &str, part: Part) -> Result<Figures, String> {
     // To set a scenario takes as long as a few tellings, so that kinds share it.
-    let chosen = KINDS.into_iter().flat_map(|kinds| {
-        let tales = part.tales().into_iter();
-        let tales =
-            tales.filter(|(scenario, world)| format!("{}{}", scenario.name(), world.name()).contains(only));
-        tales.map(move |tale| (tale, kinds))
-    });
-    let chosen: Vec<((Scenario, World), &[Kind])> = chosen.collect();
+    let mut chosen: Vec<((Scenario, World), &[Kind])> = Vec::new();
+    for kinds in Kind::ALL.chunks(TOGETHER) {
+        chosen.extend(Scenario::ALL.into_iter().map(|scenario| ((scenario, World::Plain), kinds)));
+    }
+    let elsewhere = part.elsewhere().into_iter().map(|tale| (tale, &Kind::ALL[..]));
+    chosen.splice(0..0, elsewhere);
+    chosen.retain(|(tale, _)| name(*tale).contains(only));
     let next = AtomicUsize::new(0);
     let all: Mutex<(Figures, Vec<String>)> = Mutex::default();
     let threads = 2 + std::thread::available_parallelism().map_or(2, usize::from).min(8);
@@ -174,7 +181,10 @@ fn tell_everything(only: &str, part: Part) -> Result<Figures, String> {
 
 impl Figures {
     fn add(&mut self, other: Figures) {
-        let Figures { calls, faults, operations, swept, judged } = other;
+        let Figures { calls, faults, worlds, operations, swept, judged } = other;
+        for (world, count) in worlds {
+            *self.worlds.entry(world).or_default() += count;
+        }
         for (kind, count) in swept {
             *self.swept.entry(kind).or_default() += count;
         }
@@ -186,6 +196,11 @@ impl Figures {
         for (operation, count) in operations {
             *self.operations.entry(operation).or_default() += count;
         }
+    }
+
+    /// How many scenarios there were, whatever their worlds.
+    fn scenarios(&self) -> usize {
+        self.calls.keys().map(|(scenario, _)| scenario).collect::<BTreeSet<_>>().len()
     }
 
     fn runs(&self) -> usize {
@@ -226,7 +241,10 @@ impl fmt::Display for Figures {
         let kinds: Vec<String> =
             self.faults.iter().map(|(kind, count)| format!("{} {count}", kind.name())).collect();
         let calls: usize = self.calls.values().sum();
-        write!(f, "{} scenarios, {calls} calls, {} runs: {}", self.calls.len(), self.runs(), kinds.join(", "))
+        writeln!(f, "runs by world: {:?}", self.worlds)?;
+        let tales = self.calls.len();
+        write!(f, "{} scenarios, ", self.scenarios())?;
+        write!(f, "{tales} with their worlds, {calls} calls, {} runs: {}", self.runs(), kinds.join(", "))
     }
 }
 
@@ -234,8 +252,9 @@ impl fmt::Display for Figures {
 async fn every_planted_bug_is_noticed() {
     assert_eq!(Plant::untried(), [], "rules that nothing shows to be able to fail");
     for (number, (plant, scenario, rule)) in (0..).zip(Plant::ALL) {
-        let setting = scenario.setting(PLANTED_SEED + number);
-        let mut stage = Box::pin(Stage::set(scenario, setting)).await.unwrap_or_else(|what| panic!("{what}"));
+        let tale = (scenario, plant.world());
+        let setting = plant.world().setting(scenario, PLANTED_SEED + number);
+        let mut stage = Box::pin(Stage::set(tale, setting)).await.unwrap_or_else(|what| panic!("{what}"));
         stage.plant(plant);
         let told = Box::pin(stage.tell()).await;
         let noticed = told.as_ref().is_err_and(|what| what.starts_with(&format!("{rule}: ")));
@@ -259,7 +278,10 @@ fn a_fault_at_any_call_is_survived() {
     assert!(figures.runs() > 0, "no scenario has {only:?} in its name, or no fault could strike it");
     println!("{figures}; {:.0} seconds", began.elapsed().as_secs_f64());
     let told = json!({
-        "scenarios": figures.calls.len(),
+        "scenarios": figures.scenarios(),
+        "tales": figures.calls.len(),
+        "worlds": figures.worlds.len(),
+        "runs_by_world": figures.worlds.iter().map(|(world, runs)| (format!("{world:?}"), *runs)).collect::<BTreeMap<_, _>>(),
         "calls": figures.calls.values().sum::<usize>(),
         "operations": figures.operations.len(),
         "kinds": figures.faults.len(),
@@ -268,6 +290,7 @@ fn a_fault_at_any_call_is_survived() {
         "events": figures.judged.told.values().sum::<usize>(),
         "writes": figures.judged.writes,
         "programs": figures.judged.rendered,
+        "callers": figures.judged.callers,
         "excused": figures.excuses().into_iter().map(|excuse| (excuse.what, excuse.count)).collect::<BTreeMap<_, _>>(),
         "longest_seconds": figures.judged.longest_seconds,
         "seconds": began.elapsed().as_secs(),
@@ -276,9 +299,13 @@ fn a_fault_at_any_call_is_survived() {
     if only.is_empty() {
         let calls: usize = figures.calls.values().sum();
         assert!(calls >= LEAST_CALLS, "only {calls} calls");
-        for kind in KINDS.concat() {
+        for kind in Kind::ALL {
             let count = figures.faults.get(&kind).copied().unwrap_or_default();
             assert!(count >= LEAST_OF_EACH_KIND, "only {count} times {}", kind.name());
+        }
+        for world in World::ALL {
+            let count = figures.worlds.get(&world).copied().unwrap_or_default();
+            assert!(count >= LEAST_OF_EACH_WORLD, "only {count} in the world {world:?}");
         }
         for Excuse { what, count, of, most_percent } in figures.excuses() {
             assert!(count * 100 <= of * most_percent, "{count} of {of} are excused: {what}");

@@ -1,5 +1,6 @@
-//! Which combinations of scenario, call and kind a run tells: all of them are too many for the test command.
+//! Which combinations of scenario, world, call and kind a run tells: all of them are too many for the test command.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
 
@@ -12,53 +13,46 @@ use crate::world::World;
 
 /// A part of all combinations. Every day has another one, and they come round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    All,
-    Number(usize),
+pub(crate) struct Part {
+    number: usize,
+    /// Whether every kind strikes at every call. Which worlds there are besides the plain one follows from the number
+    /// all the same: all of them would take more than a night.
+    all: bool,
 }
 
 impl Part {
-    /// What was asked for: `KEEPER_FAULTS=all`, or `FAULTS_PART=NUMBER`, or else the day's.
+    /// What was asked for: the part of `FAULTS_PART=NUMBER`, or else the day's; at every call with
+    /// `KEEPER_FAULTS=all`.
     pub(crate) fn of_the_environment() -> Part {
-        if env::var("KEEPER_FAULTS").is_ok_and(|text| text == "all") {
-            return Part::All;
-        }
-        match env::var("FAULTS_PART") {
-            Ok(text) => {
-                Part::Number(text.parse().unwrap_or_else(|_| panic!("FAULTS_PART={text} is no number")))
-            }
+        let number = match env::var("FAULTS_PART") {
+            Ok(text) => text.parse().unwrap_or_else(|_| panic!("FAULTS_PART={text} is no number")),
             Err(_) => {
                 let days = Timestamp::now().as_second() / (24 * 3600);
-                Part::Number(usize::try_from(days).expect("it is later than 1970"))
+                usize::try_from(days).expect("it is later than 1970")
             }
-        }
+        };
+        Part { number, all: env::var("KEEPER_FAULTS").is_ok_and(|text| text == "all") }
     }
 
-    /// The scenarios that are told, and in what kind of organization: all in the plain one, and each in one of the
-    /// others, in turn.
-    pub(crate) fn tales(self) -> Vec<(Scenario, World)> {
-        let others = |scenario: Scenario| {
-            let other = move |world: &World| *world != World::Plain && world.suits(scenario);
-            World::ALL.into_iter().filter(other).collect::<Vec<World>>()
+    /// In which other world than the plain one each scenario is told: in one after the other, day by day. Those that
+    /// suit the same worlds are spread over them.
+    pub(crate) fn elsewhere(self) -> Vec<(Scenario, World)> {
+        let mut seen: BTreeMap<Vec<World>, usize> = BTreeMap::new();
+        let of = |scenario: Scenario| {
+            let suits = |world: &World| *world != World::Plain && world.suits(scenario);
+            let others: Vec<World> = World::ALL.into_iter().filter(suits).collect();
+            let place = seen.entry(others.clone()).or_default();
+            *place += 1;
+            (scenario, others[(self.number + *place) % others.len()])
         };
-        let of = |(place, scenario): (usize, Scenario)| {
-            let others = others(scenario);
-            let here = match self {
-                Part::All => others,
-                Part::Number(part) => {
-                    others.get((part + place) % others.len().max(1)).copied().into_iter().collect()
-                }
-            };
-            [World::Plain].into_iter().chain(here).map(move |world| (scenario, world))
-        };
-        Scenario::ALL.into_iter().enumerate().flat_map(of).collect()
+        Scenario::ALL.into_iter().map(of).collect()
     }
 
-    /// Whether a combination that can be is told. The scenario whose turn it is meets every kind at every call. The
-    /// others meet what isn't the same to the keeper as something else, at every fifth call; and what is long, or
-    /// elsewhere told as well, at fewer.
+    /// Whether a combination that can be is told. The scenario whose turn it is meets every kind at every call of the
+    /// plain world. The others meet what isn't the same to the keeper as something else, at every fifth call; and what
+    /// is long, or elsewhere told as well, at fewer.
     pub(crate) fn has(self, tale: (Scenario, World), kind: Kind, number: usize, call: &Call) -> bool {
-        let Part::Number(part) = self else { return true };
+        let Part { number: part, all } = self;
         let (scenario, world) = tale;
         let settling: Vec<Scenario> = Scenario::ALL.into_iter().filter(|it| it.settles()).collect();
         let turn = settling.iter().position(|it| *it == scenario);
@@ -67,19 +61,28 @@ impl Part {
             // Few calls can meet it.
             (true, World::Plain) if kind == Kind::Conflict => 1,
             (true, World::Plain) => 5,
-            (true, _) => 25,
-            (false, _) => 60,
+            // No multiple of how many worlds there are: each world meets each call on some day.
+            (true, World::Wide | World::WideCopies) => 23,
+            (true, World::Copies | World::Auto | World::Deaf) => 11,
+            (false, World::Plain) => 60,
+            // They are long, and make hundreds of calls there.
+            (false, _) => 199,
         };
-        (whole && world == World::Plain)
+        all || (whole && world == World::Plain)
             || (kind.is_due(number, call) && (number + part).is_multiple_of(one_of))
     }
 }
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Part::All => f.write_str("every fault at every call"),
-            Part::Number(part) => write!(f, "part {part} of the faults: FAULTS_PART={part} tells it again"),
+        let Part { number, all } = self;
+        match all {
+            true => write!(
+                f,
+                "every fault at every call, in the worlds of part {number}: \
+                 KEEPER_FAULTS=all FAULTS_PART={number} tells it again"
+            ),
+            false => write!(f, "part {number} of the faults: FAULTS_PART={number} tells it again"),
         }
     }
 }
@@ -88,10 +91,12 @@ impl fmt::Display for Part {
 mod tests {
     use super::*;
 
-    /// In as many parts as there are scenarios every combination has its turn.
-    #[test]
-    fn every_combination_has_its_turn() {
-        let call = Call {
+    fn part(number: usize) -> Part {
+        Part { number, all: false }
+    }
+
+    fn call() -> Call {
+        Call {
             sequence: 1,
             service: "bedrock".to_owned(),
             operation: "PutEnforcedGuardrailConfiguration".to_owned(),
@@ -103,13 +108,57 @@ mod tests {
             status: 200,
             error: None,
             fault: None,
-        };
+        }
+    }
+
+    /// In as many parts as there are scenarios every combination of the plain world has its turn.
+    #[test]
+    fn every_combination_has_its_turn() {
+        let call = call();
         for scenario in Scenario::ALL.into_iter().filter(|it| it.settles()) {
             for number in 1..100 {
                 let tale = (scenario, World::Plain);
-                let has = |part: usize| Part::Number(part).has(tale, Kind::ServerError, number, &call);
+                let has = |day: usize| part(day).has(tale, Kind::ServerError, number, &call);
                 assert!((20_000..20_000 + Scenario::ALL.len()).any(has), "{scenario:?} {number}");
             }
         }
+    }
+
+    /// Each day each scenario is told in another world than the plain one, and each of these worlds has its scenarios.
+    #[test]
+    fn every_scenario_and_every_world_has_its_turn_each_day() {
+        for day in 20_000..20_030 {
+            let tales = part(day).elsewhere();
+            assert!(tales.iter().map(|(scenario, _)| *scenario).eq(Scenario::ALL));
+            for world in World::ALL {
+                let told = tales.iter().any(|(_, it)| *it == world);
+                assert_eq!(told, world != World::Plain, "{world:?} on day {day}");
+            }
+        }
+    }
+
+    /// A write in any world that suits its scenario meets a fault sooner or later, at whatever place it is.
+    #[test]
+    fn every_world_meets_every_write_on_some_day() {
+        let call = call();
+        for scenario in Scenario::ALL {
+            let suits = |it: &World| *it != World::Plain && it.suits(scenario);
+            for world in World::ALL.into_iter().filter(suits) {
+                for number in 1..30 {
+                    let tale = (scenario, world);
+                    let is_told = |day: usize| {
+                        part(day).has(tale, Kind::Timeout, number, &call)
+                            && part(day).elsewhere().contains(&tale)
+                    };
+                    assert!((20_000..20_000 + 199).any(is_told), "{scenario:?} {world:?} {number}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn half_of_the_worlds_refuse_another_accounts_guardrail() {
+        let refusing = World::ALL.into_iter().filter(|world| world.refuses()).count();
+        assert_eq!(2 * refusing, World::ALL.len());
     }
 }

@@ -8,6 +8,7 @@ use simulator::{Enforce, GetGuardrail, GuardrailName, Model, PutParameter, ToldS
 use crate::baseline::{Existing, GUARDRAIL, Given, Placement, Wants};
 use crate::model::{SANDBOX, WORKLOAD, administrator};
 use crate::setting::{LedgerKind, Setting};
+use crate::world::World;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scenario {
@@ -70,6 +71,7 @@ pub(crate) enum Act {
 
 /// What scripts change: the world, and what is wanted of it.
 pub(crate) struct Scene<'a> {
+    pub(crate) world: World,
     pub(crate) setting: &'a Setting,
     pub(crate) wants: &'a mut Wants,
     pub(crate) model: &'a mut Model,
@@ -146,6 +148,21 @@ impl Scenario {
     /// Whether an account is let go by a mark in the ledger, and not by the baseline.
     pub(crate) fn offboards(self) -> bool {
         matches!(self, Scenario::Offboarding | Scenario::OffboardingOfForeign)
+    }
+
+    /// Whether it is about the owner's own guardrail as a member enforces it: with copies, nothing of that happens.
+    pub(crate) fn is_of_the_original(self) -> bool {
+        self.breaks() || self.has_foreign() || self == Scenario::PolicyDeleted
+    }
+
+    /// Whether a member's administrator enforces something before the keeper comes.
+    pub(crate) fn has_foreign(self) -> bool {
+        matches!(self, Scenario::Revision | Scenario::OffboardingOfForeign)
+    }
+
+    /// Whether the guardrail is wanted in one member only before it happens.
+    pub(crate) fn begins_with_one_member(self) -> bool {
+        matches!(self, Scenario::Join | Scenario::FirstCopy)
     }
 
     /// Whether what is enforced can't be used for a while, or for good.
@@ -263,7 +280,7 @@ impl Scenario {
             Scenario::PolicyDeleted => Act::Happens(|scene| {
                 let region = scene.setting.regions()[0];
                 let owner = scene.model.caller(&administrator(&scene.setting.owner()), region);
-                let arn = scene.original();
+                let arn = scene.original(region);
                 let deleted = scene.model.delete_resource_policy(&owner.expect("it exists"), &arn);
                 deleted.expect("there is one");
             }),
@@ -276,9 +293,11 @@ impl Scenario {
                 scene.model.switches.get_guardrail = GetGuardrail::FindsNoVersion;
             }),
             Scenario::VersionDeleted => Act::Unheard(|scene| {
-                let name = GuardrailName::from_arn(&scene.original()).expect("it is an ARN");
                 let version = scene.wants.version.to_string();
-                scene.model.remove_guardrail(&name, Some(&version)).expect("it is there");
+                for region in scene.setting.regions() {
+                    let name = GuardrailName::from_arn(&scene.original(region)).expect("it is an ARN");
+                    scene.model.remove_guardrail(&name, Some(&version)).expect("it is there");
+                }
             }),
             Scenario::UnknownState => Act::Happens(|scene| {
                 let member = scene.setting.member(0);
@@ -301,8 +320,7 @@ impl Scenario {
 }
 
 impl Scene<'_> {
-    fn original(&self) -> String {
-        let region = self.setting.regions()[0];
+    fn original(&self, region: &str) -> String {
         let arn = self.model.guardrail_arn(&self.setting.owner(), region, GUARDRAIL);
         arn.expect("the owner has it").to_owned()
     }
@@ -311,7 +329,7 @@ impl Scene<'_> {
     fn publish(&mut self) {
         let parameter = PutParameter {
             name: PARAMETER.to_owned(),
-            value: self.wants.text(self.setting),
+            value: self.world.baseline(&self.wants.text(self.setting)),
             kind: Some("String".to_owned()),
             tier: Some("Advanced".to_owned()),
             overwrite: true,
@@ -322,16 +340,19 @@ impl Scene<'_> {
     }
 
     fn enforces(&mut self, account: &str, version: &str) {
-        let enforce = Enforce::new(&self.original(), version);
-        let region = self.setting.regions()[0];
-        let put = self.model.put_enforcement_as(&administrator(account), account, region, enforce);
-        put.expect("it can be enforced");
+        for region in self.setting.regions() {
+            let enforce = Enforce::new(&self.original(region), version);
+            let put = self.model.put_enforcement_as(&administrator(account), account, region, enforce);
+            put.expect("it can be enforced");
+        }
     }
 }
 
-/// A member's administrator removes what is enforced.
+/// A member's administrator removes what is enforced, in all Regions.
 fn remove(scene: &mut Scene<'_>) {
-    let (member, region) = (scene.setting.member(0), scene.setting.regions()[0]);
-    let deleted = scene.model.delete_enforcement_as(&administrator(&member), &member, region);
-    deleted.expect("something is enforced");
+    let member = scene.setting.member(0);
+    for region in scene.setting.regions() {
+        let deleted = scene.model.delete_enforcement_as(&administrator(&member), &member, region);
+        deleted.expect("something is enforced");
+    }
 }

@@ -3,6 +3,10 @@
 //! what `status` says of it.
 
 // By their paths, as other suites take this file by its own.
+#[path = "stage/callers.rs"]
+mod callers;
+#[path = "stage/held.rs"]
+mod held;
 #[path = "stage/planted.rs"]
 pub(crate) mod planted;
 #[path = "stage/recorded.rs"]
@@ -17,6 +21,8 @@ pub(crate) mod rule;
 mod said;
 #[path = "stage/told.rs"]
 mod told;
+#[path = "stage/wanted.rs"]
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -35,11 +41,12 @@ use tempfile::TempDir;
 use crate::baseline::{Wanted, Wants};
 use crate::check::{Book, Run};
 use crate::kind::Kind;
-use crate::model::{Place, Prompt, Snapshot, blocked_prompt};
+use crate::model::Snapshot;
 use crate::queues::{self, EMPTY, events_queue, tasks_queue};
 use crate::scenario::{Act, Ends, PARAMETER, Scenario, Scene};
 use crate::setting::{LEDGER, Setting};
 use crate::step::{Wrong, WrongKind};
+use crate::world::World;
 use planted::Plant;
 use recorded::Watched;
 use rule::{Rule, broken};
@@ -64,6 +71,7 @@ const TOO_MANY: usize = 400;
 
 pub(crate) struct Stage {
     pub(crate) scenario: Scenario,
+    pub(crate) world: World,
     pub(crate) setting: Setting,
     pub(crate) server: Server,
     /// The baseline's, where there is one.
@@ -84,10 +92,8 @@ pub(crate) struct Stage {
     fault: Option<Planned>,
     /// Whether something else than the one fault goes wrong.
     pub(crate) disturbed: bool,
-    /// Whether the program is run as well, which takes longer than all the rest.
+    /// Whether programs are run as well, which takes longer than all the rest.
     pub(crate) renders: bool,
-    /// Whether no event comes, because a rule is switched off.
-    pub(crate) deaf: bool,
     /// Whether somebody has put right what only somebody else can.
     over: bool,
     /// When it happened, and until when not everything was as wanted after that, by the simulator's clock.
@@ -121,6 +127,8 @@ pub(crate) struct Figures {
     pub(crate) called_bad: usize,
     /// Runs of the program.
     pub(crate) rendered: usize,
+    /// Targets in which callers whose calls fail were named.
+    pub(crate) callers: usize,
     /// Writes that were held against what was recorded before.
     pub(crate) writes: usize,
     /// Outcome events, by what they tell.
@@ -159,6 +167,7 @@ impl Figures {
         self.called_good += called_good;
         self.called_bad += called_bad;
         self.rendered += rendered;
+        self.callers += other.callers;
         self.writes += writes;
         self.told_late += told_late;
         for (by, count) in untold {
@@ -195,7 +204,7 @@ enum Work {
 
 impl Stage {
     /// The organization as it is right before the scenario: everything as wanted, the queues empty.
-    pub(crate) async fn set(scenario: Scenario, setting: Setting) -> Result<Stage, String> {
+    pub(crate) async fn set((scenario, world): (Scenario, World), setting: Setting) -> Result<Stage, String> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let server = setting.start().await;
         let hub = setting.hub();
@@ -210,7 +219,10 @@ impl Stage {
         server.with(|model| {
             model.settings.keep_events = 1000;
             model.create_table(&hub, "us-east-1", LEDGER, "key").expect("the hub is there");
-            scenario.set_up(&mut Scene { setting: &setting, wants: &mut wants, model });
+            if world != World::Plain {
+                callers::come(&setting, model);
+            }
+            scenario.set_up(&mut Scene { world, setting: &setting, wants: &mut wants, model });
         });
         let endpoint = server.url().to_owned();
         let clock = Clock::default();
@@ -221,6 +233,7 @@ impl Stage {
             events: mapping_of_events(scenario, &hub),
             tasks: EventSourceMapping::new(&tasks_queue(&hub)).batch_size(1),
             scenario,
+            world,
             setting,
             server,
             _folder: folder,
@@ -235,7 +248,6 @@ impl Stage {
             fault: None,
             disturbed: false,
             renders: true,
-            deaf: false,
             over: false,
             happened_at: None,
             late_until: None,
@@ -255,6 +267,10 @@ impl Stage {
         stage.look();
         stage.sweep().await?;
         stage.sweep().await?;
+        if world == World::Auto {
+            // The sweep before found out that members need copies.
+            stage.sweep().await?;
+        }
         stage.expect_converged()?;
         stage.server.snapshot("start");
         stage.start =
@@ -265,6 +281,7 @@ impl Stage {
     /// The scenario without any fault, and the calls it makes.
     pub(crate) async fn tell(&mut self) -> Result<Vec<Call>, String> {
         self.go_back(None).await;
+        self.check_callers().await?;
         self.happen().await?;
         self.check_rendered().await?;
         self.go_on().await?;
@@ -290,7 +307,7 @@ impl Stage {
         let told = self.act_and_end(kind).await;
         self.server.clear_faults();
         let struck = self.fault.take().and_then(|fault| fault.struck);
-        let name = self.scenario.name();
+        let name = format!("{}{}", self.scenario.name(), self.world.name());
         match (told, struck) {
             (Ok(()), Some(struck)) => Ok((struck, self.needed_a_sweep)),
             (Ok(()), None) => Err(format!("{name}: there is no call {number}: it isn't deterministic")),
@@ -320,7 +337,7 @@ impl Stage {
         if !self.scenario.settles() {
             return Ok(());
         }
-        let took = self.took_seconds();
+        let (took, longest) = (self.took_seconds(), longest.saturating_add(self.world.delay_seconds()));
         let known = self.figures.longest_seconds.entry(kind).or_default();
         *known = took.max(*known);
         match took <= longest {
@@ -333,8 +350,8 @@ impl Stage {
     /// nothing to do is the next one already.
     pub(crate) async fn end(&mut self) -> Result<(), String> {
         self.server.clear_faults();
-        let (setting, wants) = (&self.setting, &mut self.wants);
-        self.server.with(|model| self.scenario.ends(&mut Scene { setting, wants, model }));
+        let (world, setting, wants) = (self.world, &self.setting, &mut self.wants);
+        self.server.with(|model| self.scenario.ends(&mut Scene { world, setting, wants, model }));
         self.over = true;
         self.look();
         self.come_to_rest().await?;
@@ -380,8 +397,9 @@ impl Stage {
         match (self.scenario.settles(), &self.fault) {
             (true, _) => self.settle().await,
             (false, None) => self.go_on_until_a_sweep().await,
-            // What was struck comes again, after a while.
-            (false, Some(_)) => self.go_on_for(2 * self.scenario.lasts()).await,
+            // What was struck comes again, after a while; in other worlds that may be late already.
+            (false, Some(_)) if self.world == World::Plain => self.go_on_for(2 * self.scenario.lasts()).await,
+            (false, Some(_)) => self.go_on_for(3 * self.scenario.lasts()).await,
         }
     }
 
@@ -396,13 +414,13 @@ impl Stage {
     }
 
     pub(crate) async fn happen(&mut self) -> Result<(), String> {
-        let (setting, wants) = (&self.setting, &mut self.wants);
+        let (world, setting, wants) = (self.world, &self.setting, &mut self.wants);
         match self.scenario.act() {
-            Act::Happens(act) if !self.deaf => {
-                self.server.with(|model| act(&mut Scene { setting, wants, model }));
+            Act::Happens(act) if world != World::Deaf => {
+                self.server.with(|model| act(&mut Scene { world, setting, wants, model }));
             }
             Act::Happens(act) | Act::Unheard(act) => {
-                self.server.with(|model| act(&mut Scene { setting, wants, model }));
+                self.server.with(|model| act(&mut Scene { world, setting, wants, model }));
                 self.rule = EventRule::to(&events_queue(&self.setting.hub())).from_now(&self.server);
                 self.send_schedule();
             }
@@ -662,51 +680,6 @@ impl Stage {
             account_record(model, &self.setting, account).records(&account.parse().expect("an account id"))
         };
         self.server.with(|model| accounts.iter().flat_map(|account| of(model, account)).collect())
-    }
-
-    /// Everything is as the baseline wants it, by the model's state alone.
-    pub(crate) fn expect_converged(&self) -> Result<(), String> {
-        for account in self.setting.assignable() {
-            for region in self.setting.regions() {
-                let place = Place { account: account.clone(), region: (*region).to_owned() };
-                self.server.with(|model| {
-                    let enforced = model.enforcement(&place.account, &place.region).cloned();
-                    let ends = self.scenario.end_state(self.over);
-                    if ends == Ends::ForeignStays && place.account == self.setting.member(0) {
-                        let stays = enforced.is_some_and(|seen| seen.guardrail_version == "1");
-                        return if stays {
-                            Ok(())
-                        } else {
-                            broken(Rule::AsWanted, format!("{place} lost it"))
-                        };
-                    }
-                    match self.wants.of(&self.setting, model, &place) {
-                        Wanted::HandsOff => Ok(()),
-                        Wanted::Nothing if enforced.is_none() => Ok(()),
-                        Wanted::Nothing => {
-                            broken(Rule::AsWanted, format!("{place} enforces something still"))
-                        }
-                        Wanted::Guardrail if ends == Ends::Unguarded && self.has_begun() => match enforced {
-                            None => Ok(()),
-                            Some(seen) => broken(Rule::AsWanted, format!("{place} enforces {seen:?} still")),
-                        },
-                        Wanted::Guardrail => {
-                            let met = enforced
-                                .is_some_and(|seen| self.wants.is_met(&self.setting, model, &place, &seen));
-                            let prompt = blocked_prompt(model, &place);
-                            match met && prompt == Prompt::Stopped {
-                                true => Ok(()),
-                                false => broken(
-                                    Rule::AsWanted,
-                                    format!("{place}: as wanted: {met}; a blocked prompt: {prompt:?}"),
-                                ),
-                            }
-                        }
-                    }
-                })?;
-            }
-        }
-        Ok(())
     }
 
     pub(crate) async fn close(self) {

@@ -38,6 +38,9 @@ mod standing;
 #[expect(dead_code, reason = "random histories want more of it")]
 mod step;
 mod through;
+#[path = "../faults/world.rs"]
+#[expect(dead_code, reason = "one world is enough")]
+mod world;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -49,6 +52,7 @@ use figures_line::say_figures;
 use scenario::Scenario;
 use setting::Setting;
 use stage::Stage;
+use world::World;
 
 const SCENARIOS: [Scenario; 6] = [
     Scenario::Join,
@@ -162,7 +166,7 @@ async fn what_breaks_in_the_words_of_aws_is_survived() {
     let (mut runs, mut calls) = (0, 0);
     for (seed, scenario) in (0..).zip(SCENARIOS) {
         let setting = Setting { attempts: ATTEMPTS, port: microburst.upstream, ..scenario.setting(seed) };
-        let mut stage = Stage::set(scenario, setting).await.unwrap();
+        let mut stage = Stage::set((scenario, World::Plain), setting).await.unwrap();
         stage.tell().await.unwrap();
         for weather in weathers() {
             let Weather { name, rules, longest, unnoticed } = weather;

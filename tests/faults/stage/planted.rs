@@ -6,6 +6,7 @@ use super::Stage;
 use super::rule::Rule;
 use crate::scenario::Scenario;
 use crate::setting::{MEMBER_ROLE, Setting};
+use crate::world::World;
 
 /// A bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +41,13 @@ pub(crate) enum Plant {
     TakesItsTime,
     /// Each look records something new.
     RecordsEachLook,
+    /// `callers` names nobody.
+    OverlooksCallers,
 }
 
 impl Plant {
     /// Each, with a scenario that shows it and what must notice it.
-    pub(crate) const ALL: [(Plant, Scenario, &str); 18] = [
+    pub(crate) const ALL: [(Plant, Scenario, &str); 19] = [
         (Plant::GoesByTheWord, Scenario::MoveOut, "CalledGood"),
         (Plant::GoesByTheWord, Scenario::NextVersion, "CalledGood"),
         (Plant::CallsTheUnknownGood, Scenario::UnknownState, "CalledGood"),
@@ -63,7 +66,13 @@ impl Plant {
         (Plant::ForgetsWhatWasLeft, Scenario::Departure, "ToldWrongly"),
         (Plant::TakesItsTime, Scenario::Repair, "TooLate"),
         (Plant::RecordsEachLook, Scenario::Repair, "Restless"),
+        (Plant::OverlooksCallers, Scenario::Repair, "Callers"),
     ];
+
+    /// The world that shows it.
+    pub(crate) fn world(self) -> World {
+        if self == Plant::OverlooksCallers { World::Copies } else { World::Plain }
+    }
 
     /// The rules that no planted bug shows to be able to fail.
     pub(crate) fn untried() -> Vec<Rule> {

@@ -9,17 +9,18 @@ use tokio::process::Command;
 use super::planted::Plant;
 use super::rule::{Rule, broken};
 use super::{Stage, said::Verdict};
+use crate::world::World;
 
 impl Stage {
     /// Runs the program, once for people and once for programs.
     pub(super) async fn check_rendered(&mut self) -> Result<(), String> {
-        if !self.renders {
+        if !self.renders || self.world != World::Plain {
             return Ok(());
         }
         let verdicts = self.verdicts_by(None);
         let good = verdicts.iter().all(|verdict| verdict.standing.is_good());
         for form in ["text", "json"] {
-            let (mut code, mut out) = self.status(form).await;
+            let (mut code, mut out) = self.program(&["status", "--output", form]).await;
             match self.plant {
                 Some(Plant::EndsWell) => code = 0,
                 Some(Plant::PrintsTheGood) => out = only_the_good(&out, &verdicts),
@@ -44,10 +45,11 @@ impl Stage {
         Ok(())
     }
 
-    async fn status(&self, form: &str) -> (i32, String) {
+    /// Runs the program as somebody in the hub would. Answers how it ended, and what it printed.
+    pub(super) async fn program(&self, arguments: &[&str]) -> (i32, String) {
         let keeper = ["KEEPER_BASELINE", "KEEPER_LEDGER"];
         let output = Command::new(env!("CARGO_BIN_EXE_guardrailctl"))
-            .args(["status", "--output", form])
+            .args(arguments)
             .env_clear()
             .envs(keeper.map(|name| (name, self.variables[name].clone())))
             .env("AWS_ENDPOINT_URL", self.server.url())

@@ -23,12 +23,14 @@ pub(crate) enum Rule {
     GivenUpTooSoon,
     /// What happened is put right in time.
     TooLate,
+    /// `guardrailctl callers` names those whose calls fail because they may not apply what is enforced.
+    Callers,
     /// Once everything is as wanted, a sweep writes nothing: to AWS, into the ledger, onto queues and buses.
     Restless,
 }
 
 impl Rule {
-    pub(crate) const ALL: [Rule; 10] = [
+    pub(crate) const ALL: [Rule; 11] = [
         Rule::AsWanted,
         Rule::CalledGood,
         Rule::CalledBad,
@@ -38,6 +40,7 @@ impl Rule {
         Rule::WroteUnrecorded,
         Rule::GivenUpTooSoon,
         Rule::TooLate,
+        Rule::Callers,
         Rule::Restless,
     ];
 }

@@ -38,6 +38,8 @@ pub(super) struct Told {
     departed: BTreeMap<String, usize>,
     /// What the last end of a sweep counted.
     counted: Value,
+    /// Whether something was written since then.
+    wrote_since: bool,
     /// Whether an event could not be put on the bus.
     lost: bool,
 }
@@ -74,6 +76,7 @@ impl Stage {
         struck: bool,
     ) -> Result<(), String> {
         self.told.lost |= struck;
+        self.told.wrote_since |= !done.is_empty();
         for event in self.heard() {
             let kind = event["detail-type"].as_str().unwrap_or_default();
             *self.figures.told.entry(kind.to_owned()).or_default() += 1;
@@ -111,6 +114,7 @@ impl Stage {
             "Sweep Completed" => {
                 self.told.sweeps += 1;
                 self.told.counted = detail["targets"].clone();
+                self.told.wrote_since = false;
                 Ok(())
             }
             "Enforcement Held" => self.check_held(event, after),
@@ -145,7 +149,7 @@ impl Stage {
         let word = |name: &str| detail[name].as_str().unwrap_or_default().to_owned();
         let place = Place { account: word("account"), region: word("region") };
         let code = detail["reason"]["code"].as_str().unwrap_or_default();
-        if !self.scenario.may_be_held(code) && !self.was_struck() && !self.disturbed {
+        if !self.may_be_held(code, &place) && !self.was_struck() && !self.disturbed {
             let what = format!("{place} is told to be held, and nothing is in the way: {event}");
             return broken(Rule::ToldWrongly, what);
         }
@@ -154,7 +158,7 @@ impl Stage {
             self.wants.of(&self.setting, model, &place) == Wanted::Guardrail
                 && there.is_some_and(|seen| self.wants.is_met(&self.setting, model, &place, seen))
         });
-        let may_not_know = self.was_struck() || self.disturbed || self.scenario.may_be_held(code);
+        let may_not_know = self.was_struck() || self.disturbed || self.may_be_held(code, &place);
         match is_met && !may_not_know {
             true => broken(Rule::ToldWrongly, format!("{place} is as wanted: {event}")),
             false => Ok(()),
@@ -179,7 +183,7 @@ impl Stage {
         if told == 0 {
             return broken(Rule::Untold, "a sweep came to its end, and nobody was told");
         }
-        if !self.scenario.settles() || self.endpoint != self.server.url() {
+        if !self.scenario.settles() || self.endpoint != self.server.url() || self.told.wrote_since {
             // What was looked at since then may be otherwise by now.
             return Ok(());
         }
