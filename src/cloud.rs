@@ -57,7 +57,8 @@ pub use policies::PolicyWriter;
 pub use queues::{DelayedMessage, FifoMessage, LONGEST_DELAY, Queues};
 pub use reader::Reader;
 pub use sessions::Session;
-pub use writer::Writer;
+pub(crate) use writer::put_by_somebody_else;
+pub use writer::{Writer, Wrote};
 
 /// How long a call may take, how often it is tried, and how fast calls follow each other. The SDK itself has no read timeout at all.
 #[derive(Clone, Copy, Debug)]

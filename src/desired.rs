@@ -207,7 +207,7 @@ assignments:
         };
         let begun = |to| {
             let revision = "0123456789abcdef".parse().unwrap();
-            let intent = Intent { to, at: Timestamp::UNIX_EPOCH, revision };
+            let intent = Intent { to, at: Timestamp::UNIX_EPOCH, revision, deed: None };
             Record { intent: Some(intent), ..Record::default() }
         };
         let ours = Ours {

@@ -4,6 +4,7 @@
 //! reason, and not by each look. `docs/outcomes.md` says so to whoever listens.
 
 mod broken;
+mod deed;
 mod detail;
 mod opened;
 mod reads_back;
@@ -17,15 +18,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::ids::{AccountId, Region, Target};
-use crate::limits::is_repair;
 use crate::plan::{Change, Decision, HandedBack, HoldReason};
-use crate::record::{CONTESTED_REPAIRS, Record};
+use crate::record::{Deed, DeedKind, Record};
 use crate::report::{Outcome, Report, TargetReport, Waits};
-use crate::resolved::Unusable;
 use crate::status::Standing;
 use crate::task::Cause;
 
 pub use broken::BrokenVersions;
+pub use deed::deed_of;
 use detail::{Circumstances, Detail, SweepDetail};
 
 /// The version of every event's detail. Members may be added under the same one.
@@ -162,8 +162,8 @@ pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> 
     for (target, result) in &report.targets {
         let before = report.before.get(target);
         match result {
-            TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back }) => {
-                events.extend(told.change(target, change, before));
+            TargetReport::Attempted(outcome @ Outcome { change, result: Ok(()), reads_back, begun: _ }) => {
+                events.extend(told.made(target, outcome));
                 events.extend(reads_back.as_ref().and_then(|it| told.reads_back(target, it, before)));
                 if let Change::Release { from, broken: Some(unusable), .. } = change
                     && look != Look::OfSweep
@@ -192,6 +192,14 @@ pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> 
                 }
             }
             TargetReport::Decided(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_)) => {}
+        }
+    }
+    for (target, write) in report.told_late() {
+        events.extend(told.made_before(target, write));
+        if let Some(Deed { kind: DeedKind::GivenUp, from: Some(from), code, text }) = &write.deed
+            && look != Look::OfSweep
+        {
+            unguarded.add(&target.account, from.enforcement.version(), code.clone(), text.clone());
         }
     }
     for (kind, versions) in [(Kind::Broken, broken), (Kind::Unguarded, unguarded)] {
@@ -272,60 +280,6 @@ impl<'a> Telling<'a> {
 
     fn event(self, kind: Kind, detail: &Detail<'_>) -> Event {
         Event { kind, detail: detail.to_json(), time: self.now }
-    }
-
-    /// What is told of a write that worked.
-    fn change(self, target: &'a Target, change: &'a Change, before: Option<&Record>) -> Vec<Event> {
-        let mut detail = self.detail(target);
-        let (code, repair) = match change {
-            Change::Enforce { to, .. } => {
-                detail.guardrail(to);
-                let repair = is_repair(change, &self.report.before, &self.report.revision);
-                (if repair { "removed".to_owned() } else { "absent".to_owned() }, repair)
-            }
-            Change::Replace { from, to, drift, .. } => {
-                detail.guardrail(to);
-                detail.previous(from);
-                let repair = is_repair(change, &self.report.before, &self.report.revision);
-                (if repair { format!("changed.{drift}") } else { "another".to_owned() }, repair)
-            }
-            Change::Adopt { seen, .. } => {
-                detail.guardrail(&seen.enforcement);
-                detail.present(seen);
-                detail.principal = seen.last_writer();
-                detail.reason("as_wanted".to_owned(), &change.to_string());
-                return vec![self.event(Kind::Adopted, &detail)];
-            }
-            Change::Release { from, broken, .. } => {
-                detail.guardrail(&from.enforcement);
-                detail.previous(from);
-                let code = broken.as_ref().map_or_else(|| "not_wanted".to_owned(), Unusable::code);
-                detail.reason(code, &change.to_string());
-                return vec![self.event(Kind::Released, &detail)];
-            }
-            // What is enforced follows, and is told then; tidying up changes nothing of it.
-            Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_) => return Vec::new(),
-        };
-        detail.reason(code, &change.to_string());
-        detail.since_event_ms = since_event(self.circumstances.cause, self.now);
-        if !repair {
-            return vec![self.event(Kind::Applied, &detail)];
-        }
-        detail.principal = match change {
-            Change::Replace { from, .. } => from.last_writer(),
-            _ => None,
-        };
-        let lately = before.map_or(0, |record| record.repairs_lately(self.now)) + 1;
-        detail.repairs_within_the_hour = Some(lately);
-        let mut events = vec![self.event(Kind::Repaired, &detail)];
-        // Told when it begins. As long as it goes on, each repair is told anyhow.
-        if lately == CONTESTED_REPAIRS {
-            let words = format!("{lately} repairs within an hour: somebody undoes each");
-            detail.reason("contested".to_owned(), &words);
-            detail.since_event_ms = None;
-            events.push(self.event(Kind::Contested, &detail));
-        }
-        events
     }
 
     /// What is told of what was adopted and is somebody else's again.

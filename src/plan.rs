@@ -21,6 +21,7 @@ mod code;
 mod counts;
 mod decide;
 mod following;
+mod found;
 mod hold;
 mod json;
 mod line;

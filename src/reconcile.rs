@@ -19,9 +19,11 @@ mod inspected;
 mod kept;
 mod leftovers;
 mod logged;
+mod making;
 mod manner;
 mod members;
 mod notes;
+mod owed;
 mod owner;
 mod placing;
 mod remembered;
@@ -89,6 +91,8 @@ pub enum Step<'a> {
     },
     /// One change is about to be attempted.
     Begins(&'a Change),
+    /// There was nothing left to write.
+    Needless(&'a Change),
     /// It came to this.
     Ended(&'a Change, &'a Result<(), Failure>),
     /// One change was dealt with.

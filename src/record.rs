@@ -4,6 +4,7 @@ mod account;
 mod arrival;
 mod form;
 mod look;
+mod owed;
 mod state;
 mod unusable;
 
@@ -22,6 +23,7 @@ use crate::resource_policy::Resource;
 pub use account::{AccountRecord, Closed, Sequence, Superseded};
 pub use arrival::{Arrival, Arrivals};
 pub use look::{Checked, Entry, Expected, LastSeen};
+pub use owed::{Deed, DeedKind, Tellers};
 pub use state::State;
 pub use unusable::{CONFIRMED_AFTER_SECONDS, FoundUnusable, ReleasedUnusable, Usability};
 
@@ -40,6 +42,9 @@ pub struct Record {
     /// A write that was begun. Until it is confirmed it proves nothing: the write may have failed,
     /// and what is there may be somebody else's.
     pub intent: Option<Intent>,
+    /// Writes that were made and that nobody was told of yet, the newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<Intent>,
     /// What somebody else had configured here last, and what became of it; kept so that it can be put back.
     pub previous: Option<Previous>,
     /// A release that waits for a person's approval.
@@ -100,6 +105,10 @@ pub struct Intent {
     pub at: Timestamp,
     /// Under which baseline.
     pub revision: Revision,
+    /// How it is told to others once it is known to have been made. `None` where nobody is told, and where an
+    /// earlier version wrote the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deed: Option<Deed>,
 }
 
 /// What somebody else had configured.
@@ -176,6 +185,8 @@ pub enum Note {
         /// The foreign configuration that it overwrites.
         replacing: Option<Box<Seen>>,
     },
+    /// A write was made, and nobody was told of it yet.
+    Owed(Box<Intent>),
     /// The enforcement was written, which makes it ours.
     Enforced {
         /// What is enforced now.
@@ -208,6 +219,8 @@ pub enum Note {
     },
     /// A write that was begun left nothing there.
     NotArrived,
+    /// A write that was begun was not made: nobody is told of it.
+    NotMade,
     /// It was released although it is wanted, because its guardrail can't be used.
     ReleasedUnusable(ReleasedUnusable),
     /// What was left of an earlier copy is settled.
@@ -278,6 +291,7 @@ impl Record {
                 }
                 self.intent = Some(intent);
             }
+            Note::Owed(write) => self.owe(*write),
             Note::Enforced { ours, repair } => {
                 if repair {
                     self.count_repair(ours.at);
@@ -304,6 +318,7 @@ impl Record {
                 self.released_unusable = Some(released);
             }
             Note::NotArrived => self.intent = None,
+            Note::NotMade => self.owe_nothing(),
             Note::Tidied => self.former = None,
             Note::Checked { checked, seen, usability, text, wrote } => {
                 self.find_usability(usability);
@@ -504,7 +519,7 @@ mod tests {
     #[test]
     fn an_intent_alone_makes_nothing_ours() {
         let mut record = Record::default();
-        let intent = Intent { to: Some(enforcement()), at: at(1), revision: revision() };
+        let intent = Intent { to: Some(enforcement()), at: at(1), revision: revision(), deed: None };
         record.note(Note::Begun { intent, replacing: None });
         assert_eq!(record.ours, None);
         record.note(enforced(2, false));
@@ -520,7 +535,7 @@ mod tests {
             created_by: None,
             updated_by: None,
         };
-        let intent = Intent { to: Some(enforcement()), at: at(1), revision: revision() };
+        let intent = Intent { to: Some(enforcement()), at: at(1), revision: revision(), deed: None };
         record.note(Note::Begun { intent, replacing: Some(Box::new(seen.clone())) });
         record.note(enforced(2, false));
         record.note(Note::Released { at: at(3) });
@@ -572,7 +587,7 @@ mod tests {
         record.note(looked(3, State::InSync, None));
         assert_eq!(told(&record), (true, Fate::Adopted, false));
         record.note(Note::Awaits(Awaited { revision: revision(), approvals: 0 }));
-        let intent = Intent { to: None, at: at(4), revision: revision() };
+        let intent = Intent { to: None, at: at(4), revision: revision(), deed: None };
         record.note(Note::Begun { intent, replacing: Some(seen()) });
         assert_eq!(told(&record), (true, Fate::Released, true));
         record.note(Note::Released { at: at(5) });

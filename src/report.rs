@@ -3,10 +3,13 @@
 mod absorb;
 mod again;
 mod judged;
+mod owed;
 mod print;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
 
 use crate::baseline::Revision;
 use crate::enforcement::ReadsBack;
@@ -18,7 +21,7 @@ use crate::plan::{
     BrokenGuardrail, Change, Decision, HandedBack, HoldReason, InSync, Plan, PolicyAction, PolicyChange,
     PolicyDecision, broken_guardrails,
 };
-use crate::record::{Checked, Records};
+use crate::record::{Checked, Intent, Records};
 use crate::resource_policy::Resource;
 use crate::status::Standing;
 
@@ -56,6 +59,8 @@ pub struct Report {
     pub placement_decided: Option<String>,
     /// What the ledger knew of the targets before the run: by it, what is new can be told.
     pub before: Records,
+    /// Writes that earlier runs made and could not tell.
+    pub owed: BTreeMap<Target, Vec<Intent>>,
 }
 
 /// One target's result.
@@ -126,12 +131,14 @@ pub struct Outcome {
     pub result: Result<(), Failure>,
     /// Where it was written: how AWS shows it, if that differs.
     pub reads_back: Option<Box<ReadsBack>>,
+    /// When it was begun, by the record, where others are to be told of it.
+    pub begun: Option<Timestamp>,
 }
 
 impl Outcome {
     /// A change that was attempted, with nothing to remark.
     pub fn of(change: Change, result: Result<(), Failure>) -> Outcome {
-        Outcome { change, result, reads_back: None }
+        Outcome { change, result, reads_back: None, begun: None }
     }
 }
 
@@ -333,6 +340,7 @@ impl Report {
             ledger_trouble: None,
             placement_decided: None,
             before: Records::new(),
+            owed: BTreeMap::new(),
         }
     }
 

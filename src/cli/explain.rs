@@ -321,6 +321,7 @@ fn told(record: &Record, account: &AccountRecord, now: Timestamp) -> Vec<(&'stat
         checked,
         seen: _,
         history: _,
+        untold: _,
     } = record;
     let mut lines = Vec::new();
     match ours {

@@ -160,7 +160,7 @@ impl Bar {
             Step::Looking { accounts } => self.begin("accounts", accounts),
             Step::Writing { changes } => self.begin("changes", changes),
             Step::Looked | Step::Wrote => self.0.inc(1),
-            Step::Begins(_) | Step::Ended(..) => {}
+            Step::Begins(_) | Step::Needless(_) | Step::Ended(..) => {}
         }
     }
 

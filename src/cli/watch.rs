@@ -37,6 +37,9 @@ impl Watch {
                     Err(_) => writes.failed += 1,
                 }
             }
+            Step::Needless(change) => {
+                writes.under_way.remove(&change.to_string());
+            }
             Step::Looking { .. } | Step::Looked | Step::Writing { .. } | Step::Wrote => {}
         }
     }

@@ -17,6 +17,18 @@ use crate::observed::{Observation, Seen};
 const PUT: &str = "PutEnforcedGuardrailConfiguration";
 const DELETE: &str = "DeleteEnforcedGuardrailConfiguration";
 
+/// What became of a write that didn't fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    /// It was made. Where AWS shows it in another form than it was written in, both forms.
+    Made(Option<ReadsBack>),
+    /// Nothing was written: right before the write this was there.
+    Found(Observation),
+    /// AWS refused it, because what was wanted is there by now. Either somebody else was first, or it was our own
+    /// first attempt, whose answer was lost.
+    Conflicted(Seen),
+}
+
 /// Writes in one account and Region.
 #[derive(Clone, Debug)]
 pub struct Writer {
@@ -29,17 +41,19 @@ impl Writer {
         Writer { reader: Reader::new(session, region) }
     }
 
-    /// Enforces where nothing was enforced. Answers how AWS shows what was written, where that differs from it.
+    /// Enforces where nothing was enforced.
     ///
     /// # Errors
     /// When AWS refuses, or when something else was enforced in the meantime: that is for the next
     /// run to look at, and is not overwritten.
-    pub async fn enforce(&self, to: &Enforcement) -> Result<Option<ReadsBack>, Failure> {
+    pub async fn enforce(&self, to: &Enforcement) -> Result<Wrote, Failure> {
         // Whether a Put without an id overwrites what is there or conflicts with it is not
         // documented. So look once more, as close to the write as it gets.
         match self.reader.enforcement().await {
             Observation::Absent => self.put(None, to).await,
-            Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(None),
+            Observation::Enforced(seen) if is_wanted(&seen, to) => {
+                Ok(Wrote::Found(Observation::Enforced(seen)))
+            }
             Observation::Enforced(_) => Err(changed_meanwhile(PUT)),
             Observation::Unreadable(failure) => Err(failure),
         }
@@ -49,23 +63,25 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::enforce`].
-    pub async fn replace(&self, from: &Seen, to: &Enforcement) -> Result<Option<ReadsBack>, Failure> {
+    pub async fn replace(&self, from: &Seen, to: &Enforcement) -> Result<Wrote, Failure> {
         match self.reader.enforcement().await {
             Observation::Enforced(seen) if seen == *from => self.put(seen.config_id.as_ref(), to).await,
-            Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => Ok(None),
+            Observation::Enforced(seen) if is_wanted(&seen, to) => {
+                Ok(Wrote::Found(Observation::Enforced(seen)))
+            }
             Observation::Absent | Observation::Enforced(_) => Err(changed_meanwhile(PUT)),
             Observation::Unreadable(failure) => Err(failure),
         }
     }
 
-    /// Removes `from`. Gone already counts as done.
+    /// Removes `from`.
     ///
     /// # Errors
     /// When AWS refuses, or when something else is enforced by now: there is no compare-and-delete,
     /// so what is there is read again first.
-    pub async fn release(&self, from: &Seen) -> Result<(), Failure> {
+    pub async fn release(&self, from: &Seen) -> Result<Wrote, Failure> {
         match self.reader.enforcement().await {
-            Observation::Absent => return Ok(()),
+            Observation::Absent => return Ok(Wrote::Found(Observation::Absent)),
             Observation::Enforced(seen) if seen == *from => {}
             Observation::Enforced(_) => return Err(changed_meanwhile(DELETE)),
             Observation::Unreadable(failure) => return Err(failure),
@@ -78,17 +94,14 @@ impl Writer {
             .send()
             .await;
         match answer {
-            Ok(_) => Ok(()),
-            Err(error) if is_missing(&error) => Ok(()),
+            Ok(_) => Ok(Wrote::Made(None)),
+            // It was there a moment ago: a first attempt whose answer was lost.
+            Err(error) if is_missing(&error) => Ok(Wrote::Made(None)),
             Err(error) => Err(failure(DELETE, &error)),
         }
     }
 
-    async fn put(
-        &self,
-        config_id: Option<&ConfigId>,
-        to: &Enforcement,
-    ) -> Result<Option<ReadsBack>, Failure> {
+    async fn put(&self, config_id: Option<&ConfigId>, to: &Enforcement) -> Result<Wrote, Failure> {
         let configuration = configuration(to).map_err(|error| Failure {
             category: Category::Rejected,
             operation: PUT.to_owned(),
@@ -103,14 +116,12 @@ impl Writer {
             .send()
             .await;
         match answer {
-            Ok(written) => Ok(self.read_back(&written, to).await),
+            Ok(written) => Ok(Wrote::Made(self.read_back(&written, to).await)),
             // Something was configured, or removed, between our look and our write. It may have been
             // us: a first attempt whose answer was lost.
             Err(error) if is_conflict(&error) || (config_id.is_some() && is_missing(&error)) => {
                 match self.reader.enforcement().await {
-                    Observation::Enforced(seen) if Drift::between(&seen.enforcement, to).is_none() => {
-                        Ok(None)
-                    }
+                    Observation::Enforced(seen) if is_wanted(&seen, to) => Ok(Wrote::Conflicted(seen)),
                     // Nothing changed, so it was not somebody else: AWS means the guardrail.
                     Observation::Enforced(seen) if seen.config_id.as_ref() == config_id => {
                         Err(failure(PUT, &error))
@@ -144,6 +155,25 @@ impl Writer {
             return None;
         }
         ReadsBack::of(to, &seen(&shown).ok()?.enforcement)
+    }
+}
+
+fn is_wanted(seen: &Seen, to: &Enforcement) -> bool {
+    Drift::between(&seen.enforcement, to).is_none()
+}
+
+/// What was to be enforced is there, and isn't ours.
+pub(crate) fn put_by_somebody_else() -> Failure {
+    changed_meanwhile(PUT)
+}
+
+/// Somebody wrote between our look and our write. Looking again is what helps.
+fn changed_meanwhile(operation: &'static str) -> Failure {
+    Failure {
+        category: Category::Transient,
+        operation: operation.to_owned(),
+        message: "the configuration was changed by somebody else meanwhile; nothing was overwritten"
+            .to_owned(),
     }
 }
 
@@ -191,15 +221,5 @@ fn mode(guarding: ContentGuarding) -> aws::SelectiveGuardingMode {
     match guarding {
         ContentGuarding::Selective => aws::SelectiveGuardingMode::Selective,
         ContentGuarding::Comprehensive => aws::SelectiveGuardingMode::Comprehensive,
-    }
-}
-
-/// Somebody wrote between our look and our write. Looking again is what helps.
-fn changed_meanwhile(operation: &'static str) -> Failure {
-    Failure {
-        category: Category::Transient,
-        operation: operation.to_owned(),
-        message: "the configuration was changed by somebody else meanwhile; nothing was overwritten"
-            .to_owned(),
     }
 }

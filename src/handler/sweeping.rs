@@ -216,10 +216,11 @@ impl Planner<'_> {
             let delay = cause.delay_seconds();
             return self.later(&Errand::Settle(Settle { began, accounts, cause }), delay).await;
         }
-        // Accounts that the record knows and that no list names any more: they may be gone.
+        // Accounts that the record knows and that no list names any more: they may be gone. Of some of those that
+        // are gone nobody was told yet.
         let lost: Vec<Task> = tally
             .not_looked_at
-            .iter()
+            .union(&tally.untold)
             .map(|account| {
                 Task::Account(AccountTask {
                     account: account.clone(),

@@ -1,6 +1,7 @@
 //! Tells what came of the work: to the log, to whoever listens on the bus, and in figures.
 //!
-//! Never fails: what can't be told is a warning, and nothing is done a second time for it.
+//! Never fails: what can't be told is a warning. Writes and departures that could not be told stay owed in the record,
+//! and the next look tells them.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -64,7 +65,9 @@ impl<'a> Telling<'a> {
         );
         let now = keeper.clock().now();
         keeper.measure(|metrics| metrics.report(report, cause, now));
-        send(keeper, of_report(report, cause, look, now)).await;
+        if send(keeper, of_report(report, cause, look, now)).await {
+            keeper.note_told(report).await;
+        }
     }
 }
 
@@ -74,7 +77,10 @@ pub(super) async fn departed(keeper: &Keeper, departed: &Departed, cause: &Cause
     info!(account.id = %departed.account, "{departed}");
     let Departed { account, reason, left_behind, known, recorded } = departed;
     if *recorded && !known {
-        send(keeper, vec![of_departure(account, reason, left_behind, cause, keeper.clock().now())]).await;
+        let event = of_departure(account, reason, left_behind, cause, keeper.clock().now());
+        if send(keeper, vec![event]).await {
+            keeper.note_departure_told(account).await;
+        }
     }
 }
 
@@ -143,11 +149,11 @@ fn direct_cause(scope: &Scope, revision: &Revision, began: Timestamp) -> Cause {
     cause_of(scope, Some(revision), "", began)
 }
 
-/// Puts events on the bus, where there is one.
-async fn send(keeper: &Keeper, events: Vec<Event>) {
-    let Some(bus) = keeper.settings().bus.as_deref() else { return };
+/// Puts events on the bus, where there is one. Answers whether they are on it.
+async fn send(keeper: &Keeper, events: Vec<Event>) -> bool {
+    let Some(bus) = keeper.settings().bus.as_deref() else { return false };
     if events.is_empty() {
-        return;
+        return false;
     }
     let events: Vec<OutcomeEvent> = events
         .into_iter()
@@ -157,8 +163,12 @@ async fn send(keeper: &Keeper, events: Vec<Event>) {
             time,
         })
         .collect();
-    if let Err(failure) = keeper.bus().put(bus, &events).await {
-        keeper.measure(|metrics| metrics.untold(events.len()));
-        warn!(events = events.len(), "outcome events could not be sent to {bus}: {failure}");
+    match keeper.bus().put(bus, &events).await {
+        Ok(()) => true,
+        Err(failure) => {
+            keeper.measure(|metrics| metrics.untold(events.len()));
+            warn!(events = events.len(), "outcome events could not be sent to {bus}: {failure}");
+            false
+        }
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::deed::Write;
 use super::{FORMAT, Sweep};
 use crate::baseline::Revision;
 use crate::enforcement::Enforcement;
@@ -55,6 +56,8 @@ pub(super) struct Detail<'a> {
     pub(super) left_behind: Option<&'a BTreeSet<Region>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) revision: Option<&'a Revision>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) write: Option<&'a Write>,
     cause: CauseDetail<'a>,
 }
 
@@ -106,6 +109,7 @@ impl<'a> Detail<'a> {
             tried_again: None,
             left_behind: None,
             revision: None,
+            write: None,
             cause: CauseDetail::of(circumstances.cause),
         }
     }
@@ -218,7 +222,7 @@ impl<'a> SweepDetail<'a> {
     }
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(TEXT_KEPT) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

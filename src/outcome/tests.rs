@@ -1,5 +1,6 @@
 //! What is told of a run, event by event; each held against the schema that listeners are given.
 
+mod late;
 mod many;
 
 use std::fmt::Write as _;
@@ -13,7 +14,8 @@ use crate::failure::{Category, Failure};
 use crate::ids::GuardrailVersion;
 use crate::observed::Seen;
 use crate::plan::{Broken, Held, InSync, Ownership};
-use crate::record::{Checked, Origin, Ours};
+use crate::record::{Checked, Intent, Origin, Ours};
+use crate::resolved::Unusable;
 
 use crate::trigger::{Context, Ignored, Trigger, decide_value};
 

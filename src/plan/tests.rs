@@ -85,6 +85,7 @@ fn intended(enforcement: Enforcement) -> Record {
         to: Some(enforcement),
         at: Timestamp::UNIX_EPOCH,
         revision: "0123456789abcdef".parse().unwrap(),
+        deed: None,
     };
     Record { intent: Some(intent), ..Record::default() }
 }

@@ -3,16 +3,17 @@
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use std::sync::atomic::Ordering;
-use tracing::{Instrument, debug, info_span, warn};
+use std::sync::{Mutex, PoisonError};
+use tracing::{debug, warn};
 
-use super::copies::{Originals, ensure_copy};
+use super::copies::Originals;
 use super::logged::log;
+use super::making::Begun;
 use super::notes::{Decisions, Notebook, by_account};
+use super::owed::Owed;
 use super::trials::Trials;
 use super::{Keeper, Manner, Part, Progress, Step, Survey};
 use crate::baseline::{Baseline, Mode};
-use crate::cloud::{CopyWriter, Writer};
-use crate::enforcement::ReadsBack;
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::ledger::{LedgerError, Visit};
@@ -85,6 +86,8 @@ impl Keeper {
                 event: manner.event.as_deref(),
                 path: None,
                 now: self.clock.now(),
+                tells: self.tells(manner.sequence.is_some()),
+                own_roles: &self.settings.own_roles,
             },
         };
         let applied: Vec<Applied> = stream::iter(by_account(plan))
@@ -92,8 +95,9 @@ impl Keeper {
             .buffer_unordered(self.settings.concurrency)
             .collect()
             .await;
-        for Applied { results, warnings, unrecorded } in applied {
+        for Applied { results, owed, warnings, unrecorded } in applied {
             report.targets.extend(results);
+            report.owed.extend(owed);
             report.ledger_trouble = report.ledger_trouble.or(unrecorded);
             report.warnings.extend(warnings);
         }
@@ -168,7 +172,7 @@ impl Keeper {
     }
 
     async fn apply_account(&self, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
-        let Run { trials, organization, manner, originals: _, arrivals, progress, notebook } = run;
+        let Run { organization, manner, arrivals, notebook, .. } = run;
         let Decisions { changes, decided, handed_back } = decisions;
         if self.is_stopping() {
             return Applied {
@@ -185,67 +189,63 @@ impl Keeper {
         };
         let (mut warnings, mut unrecorded) = (Vec::new(), None);
         let now = self.clock.now();
-        let begun: Vec<_> = changes.iter().filter_map(|change| notebook.beginning(change, now)).collect();
+        let targets = changes.iter().filter_map(Change::target).chain(decided.keys());
+        let mut owed = notebook.owed(targets);
+        let beginning = |change: &Change| {
+            let before = change.target().map(|target| notebook.made_before(target, &owed));
+            before.into_iter().flatten().chain(notebook.beginning(change, now)).collect::<Vec<_>>()
+        };
+        let begun: Vec<_> = changes.iter().flat_map(beginning).collect();
         let recorded = match begun.is_empty() {
             true => Ok(()),
             false => self.ledger.note(&account, visit, begun).await,
         };
         if let Err(error) = &recorded {
             warnings.push(format!("{account}: the ledger could not be written: {error}"));
+            owed.clear();
         }
         let mut moved = None;
         if changes.iter().any(Change::is_release) {
             moved = self.has_moved(organization, manner, &account).await;
         }
-
-        let attempts = changes.into_iter().map(|change| {
-            let span = match change.target() {
-                Some(target) => info_span!("apply", account.id = %target.account, region = %target.region),
-                None => info_span!("apply"),
-            };
-            let (recorded, moved) = (&recorded, &moved);
-            async move {
-                let target = change.target().cloned();
-                let attempt = async |change: &Change| match (recorded, moved) {
-                    // Nothing is written of which there would be no trace. And whoever came later in the queue
-                    // knows better, and may have written already.
-                    (Err(error), _) => Err(not_recorded(error)),
-                    // To record it was all there was to do.
-                    (Ok(()), _) if matches!(change, Change::Adopt { .. }) => Ok(None),
-                    (Ok(()), Some(failure)) if change.is_release() => Err(failure.clone()),
-                    (Ok(()), _) => {
-                        progress(Step::Begins(change));
-                        let result = self.attempt(run, change).await;
-                        progress(Step::Ended(change, &result.as_ref().map(|_| ()).map_err(Clone::clone)));
-                        result
-                    }
-                };
-                let result = trials.attempt(change, attempt).await;
-                progress(Step::Wrote);
-                target.map(|target| (target, result))
-            }
-            .instrument(span)
-        });
+        let found = Mutex::default();
+        let begun = Begun { at: now, recorded: &recorded, moved: moved.as_ref(), found: &found };
+        let attempts = changes.into_iter().map(|change| self.make(run, begun, change));
         let results: Vec<(Target, TargetReport)> = join_all(attempts).await.into_iter().flatten().collect();
         let now = self.clock.now();
         let mut notes = notebook.all_handed_back(&handed_back, now);
+        notes.extend(decided.keys().flat_map(|target| notebook.made_before(target, &owed)));
         notes.extend(decided.iter().flat_map(|(target, it)| notebook.decision(target, it, now)));
-        notes.extend(results.iter().flat_map(|(target, result)| notebook.result(target, result, now)));
+        // What was there right before a write is newer than what the plan was made by.
+        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let newer = Notebook { observed: &found, ..notebook };
+        let owed_by_now = newer.owed(found.keys());
+        for (target, result) in &results {
+            let notebook = if found.contains_key(target) { newer } else { notebook };
+            notes.extend(notebook.made_before(target, &owed_by_now));
+            notes.extend(notebook.result(target, result, now));
+        }
+        owed.extend(owed_by_now);
         match self.ledger.note(&account, visit, notes).await {
             Ok(()) => {}
-            Err(error) if error.is_superseded() => debug!("{account}: {error}"),
             Err(error) => {
-                let trouble = format!("{account}: what was done could not be recorded: {error}");
-                match results.is_empty() {
-                    // A look that left everything as it was. Where the account stood is lost all the same: a task
-                    // that was queued before would go by an older place.
-                    true => debug!("{trouble}"),
-                    false => warnings.push(trouble.clone()),
+                // The next look finds it owed still.
+                owed.clear();
+                if error.is_superseded() {
+                    debug!("{account}: {error}");
+                } else {
+                    let trouble = format!("{account}: what was done could not be recorded: {error}");
+                    match results.is_empty() {
+                        // A look that left everything as it was. Where the account stood is lost all the same: a
+                        // task that was queued before would go by an older place.
+                        true => debug!("{trouble}"),
+                        false => warnings.push(trouble.clone()),
+                    }
+                    unrecorded = Some(trouble);
                 }
-                unrecorded = Some(trouble);
             }
         }
-        Applied { results, warnings, unrecorded }
+        Applied { results, owed, warnings, unrecorded }
     }
 
     /// Whether an account stands elsewhere than it did when its work was queued. What was to be
@@ -275,29 +275,6 @@ impl Keeper {
             }
         }
     }
-
-    async fn attempt(&self, run: Run<'_>, change: &Change) -> Result<Option<ReadsBack>, Failure> {
-        let Some(target) = change.target() else { return Err(no_account_change(change)) };
-        let attempted = async {
-            let session = self.cloud.session(&target.account).await?;
-            let writer = Writer::new(&session, &target.region);
-            match change {
-                Change::Enforce { to, .. } => writer.enforce(to).await,
-                Change::Replace { from, to, .. } => writer.replace(from, to).await,
-                Change::Release { from, .. } => writer.release(from).await.map(|()| None),
-                Change::EnsureCopy { key, enforced, .. } => {
-                    ensure_copy(&session, target, key, enforced, run.originals).await.map(|()| None)
-                }
-                Change::Tidy { leftover, .. } => {
-                    CopyWriter::new(&session, &target.region).tidy(target, leftover).await.map(|()| None)
-                }
-                // No call tells AWS of it.
-                Change::Adopt { .. } => Ok(None),
-                Change::Policy(_) => Err(no_account_change(change)),
-            }
-        };
-        attempted.await.map_err(|failure| self.in_grace(run.organization, run.arrivals, target, failure))
-    }
 }
 
 /// What is left of a change where somebody asked to stop before it was begun.
@@ -307,34 +284,26 @@ fn not_begun(change: Change) -> Option<(Target, TargetReport)> {
     Some((target, TargetReport::Decided(Decision::Held(held))))
 }
 
-/// Nothing that is planned for an account yields these; the owner's task will.
-fn no_account_change(change: &Change) -> Failure {
-    Failure {
-        category: Category::Rejected,
-        operation: change.verb().to_owned(),
-        message: "is not a change of an account's enforcement".to_owned(),
-    }
-}
-
 pub(super) fn not_recorded(error: &LedgerError) -> Failure {
     Failure { category: Category::Transient, operation: "record".to_owned(), message: error.to_string() }
 }
 
 /// What every account's part of a run shares.
 #[derive(Clone, Copy)]
-struct Run<'a> {
-    trials: &'a Trials<'a>,
-    organization: &'a Organization,
-    manner: &'a Manner,
-    originals: &'a Originals,
-    arrivals: &'a Arrivals,
-    progress: Progress<'a>,
-    notebook: Notebook<'a>,
+pub(super) struct Run<'a> {
+    pub(super) trials: &'a Trials<'a>,
+    pub(super) organization: &'a Organization,
+    pub(super) manner: &'a Manner,
+    pub(super) originals: &'a Originals,
+    pub(super) arrivals: &'a Arrivals,
+    pub(super) progress: Progress<'a>,
+    pub(super) notebook: Notebook<'a>,
 }
 
 #[derive(Default)]
 struct Applied {
     results: Vec<(Target, TargetReport)>,
+    owed: Owed,
     warnings: Vec<String>,
     /// What the ledger was not told at the end, in words.
     unrecorded: Option<String>,

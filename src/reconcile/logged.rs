@@ -42,7 +42,7 @@ pub(super) fn log(report: &Report) {
                 error!(account.id = %account, region = %region, change = change.verb(),
                     "{change}: {target} is UNGUARDED until its guardrail can be used again, or nothing is wanted there");
             }
-            TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back }) => {
+            TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back, .. }) => {
                 info!(account.id = %account, region = %region, change = change.verb(), "{change}");
                 let before = report.before.get(target);
                 if let Some(reads_back) = reads_back

@@ -11,12 +11,13 @@ use crate::ids::{AccountId, Region, Target};
 use crate::limits::is_repair;
 use crate::observed::{Observation, Observed, Seen};
 use crate::organization::OrgPath;
+use crate::own_roles::OwnRoles;
 use crate::plan::{
     Broken, Change, Correction, Decision, HandedBack, Held, HoldReason, InSync, Kept, LeaveReason, LeftAlone,
     SafePlan,
 };
 use crate::record::{
-    Awaited, Checked, Fate, FoundUnusable, Intent, LastSeen, Note, Origin, Ours, Records, ReleasedUnusable,
+    Awaited, Checked, Fate, FoundUnusable, LastSeen, Note, Origin, Ours, Records, ReleasedUnusable, Tellers,
     Usability,
 };
 use crate::report::{Outcome, TargetReport};
@@ -63,35 +64,52 @@ pub(super) struct Notebook<'a> {
     pub(super) path: Option<&'a OrgPath>,
     /// What time it is, by the clock by which the plan was made.
     pub(super) now: Timestamp,
+    /// Whether others are told of what is written, and who else may be about to.
+    pub(super) tells: Option<Tellers>,
+    pub(super) own_roles: &'a OwnRoles,
 }
 
 impl Notebook<'_> {
-    fn revision(self) -> Revision {
+    pub(super) fn revision(self) -> Revision {
         self.baseline.revision.clone()
     }
 
     /// That a write begins. Without it a crash right after the write would leave no trace.
-    pub(super) fn beginning(self, change: &Change, at: Timestamp) -> Option<(Region, Note)> {
-        // The enforcement isn't touched, so nothing has to be told apart after a crash.
-        if matches!(change, Change::Tidy { .. }) {
-            return None;
-        }
-        // There is nothing but the record to write.
-        if let Change::Adopt { target, key: _, seen } = change {
-            let ours = self.ours(&seen.enforcement, Origin::Adopted, at);
-            return Some((target.region.clone(), Note::Adopted { ours, previous: Box::new(seen.clone()) }));
-        }
-        let to = change.enforces().map(|(_, to)| to.clone());
-        let intent = Intent { to, at, revision: self.revision() };
-        let replacing = change.overwrites_foreign().cloned().map(Box::new);
-        change.target().map(|target| (target.region.clone(), Note::Begun { intent, replacing }))
+    pub(super) fn beginning(self, change: &Change, at: Timestamp) -> Vec<(Region, Note)> {
+        let Some(target) = change.target() else { return Vec::new() };
+        let notes: Vec<Note> = match change {
+            // The enforcement isn't touched, so nothing has to be told apart after a crash.
+            Change::Tidy { .. } => return Vec::new(),
+            // There is nothing but the record to write.
+            Change::Adopt { seen, .. } => {
+                let ours = self.ours(&seen.enforcement, Origin::Adopted, at);
+                let adopted = Note::Adopted { ours, previous: Box::new(seen.clone()) };
+                let intent = self.intent(change, at);
+                let owed = intent.deed.is_some().then(|| Note::Owed(Box::new(intent)));
+                std::iter::once(adopted).chain(owed).collect()
+            }
+            Change::Enforce { .. }
+            | Change::Replace { .. }
+            | Change::Release { .. }
+            | Change::EnsureCopy { .. }
+            | Change::Policy(_) => {
+                let replacing = change.overwrites_foreign().cloned().map(Box::new);
+                vec![Note::Begun { intent: self.intent(change, at), replacing }]
+            }
+        };
+        in_region(target, notes)
     }
 
     /// What became of what was to be written.
     pub(super) fn result(self, target: &Target, result: &TargetReport, at: Timestamp) -> Vec<(Region, Note)> {
         match result {
             TargetReport::Attempted(outcome) => self.outcome(outcome, at),
-            TargetReport::Decided(decision) => self.decision(target, decision, at),
+            // What was begun wasn't made.
+            TargetReport::Decided(decision) => {
+                let mut notes = in_region(target, vec![Note::NotMade]);
+                notes.extend(self.decision(target, decision, at));
+                notes
+            }
         }
     }
 
@@ -101,14 +119,15 @@ impl Notebook<'_> {
         let mut notes = Vec::new();
         // After a failure the intent stays: whether the write arrived is for the next look to tell.
         if outcome.result.is_ok() {
+            notes.extend(self.made(outcome));
             notes.extend(self.success(outcome, at));
         }
         notes.push(self.look(target, &TargetReport::Attempted(outcome.clone()), at));
-        notes.into_iter().map(|note| (target.region.clone(), note)).collect()
+        in_region(target, notes)
     }
 
     fn success(self, outcome: &Outcome, at: Timestamp) -> Option<Note> {
-        let Outcome { change, result: _, reads_back } = outcome;
+        let Outcome { change, result: _, reads_back, begun: _ } = outcome;
         let repair = is_repair(change, self.records, &self.baseline.revision);
         match change {
             Change::Enforce { to, .. } | Change::Replace { to, .. } => {
@@ -238,7 +257,7 @@ impl Notebook<'_> {
         let state = report.state();
         let reason = report.reason();
         let text = match (report, &reason) {
-            (TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back }), _) => {
+            (TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back, .. }), _) => {
                 match reads_back {
                     Some(reads_back) => format!("{change}; {reads_back}"),
                     None => change.to_string(),
@@ -275,7 +294,7 @@ impl Notebook<'_> {
 
     /// What is there after the run, as far as anybody can tell.
     fn seen(self, target: &Target, report: &TargetReport, at: Timestamp) -> Option<LastSeen> {
-        if let TargetReport::Attempted(Outcome { change, result, reads_back }) = report {
+        if let TargetReport::Attempted(Outcome { change, result, reads_back, begun: _ }) = report {
             match (change, result) {
                 (Change::Enforce { to, .. } | Change::Replace { to, .. }, Ok(())) => {
                     let shown = reads_back.as_ref().map_or(to, |it| &it.shown);
@@ -307,6 +326,11 @@ impl Notebook<'_> {
             Observation::Unreadable(_) => None,
         }
     }
+}
+
+/// The notes about one target.
+pub(super) fn in_region(target: &Target, notes: Vec<Note>) -> Vec<(Region, Note)> {
+    notes.into_iter().map(|note| (target.region.clone(), note)).collect()
 }
 
 /// What a look tells of the guardrail of what is enforced.

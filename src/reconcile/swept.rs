@@ -37,6 +37,8 @@ pub struct Tally {
     pub not_looked_at: BTreeSet<AccountId>,
     /// Accounts in which no calls are made.
     pub closed: usize,
+    /// Those of them whose departure nobody was told of yet.
+    pub untold: BTreeSet<AccountId>,
     /// What is enforced and can't be used.
     pub broken: BrokenVersions,
     /// What was released although it is wanted, because it can't be used.
@@ -222,8 +224,11 @@ impl Tally {
     }
 
     fn add(&mut self, baseline: &Baseline, id: &AccountId, record: &AccountRecord, criteria: Criteria<'_>) {
-        if record.closed.is_some() {
+        if let Some(closed) = &record.closed {
             self.closed += 1;
+            if closed.untold {
+                self.untold.insert(id.clone());
+            }
             return;
         }
         if !record.was_looked_at_since(criteria.oldest) {

@@ -18,6 +18,14 @@ use crate::placement::{Answer, Permit, PlacementRecord, Refused, Tried};
 use crate::plan::{Change, Decision, Held, HoldReason};
 use crate::report::{Outcome, TargetReport};
 
+/// What became of an attempt that didn't fail.
+pub(super) enum Attempt {
+    /// It was made. Where AWS shows it in another form than it was written in, both forms.
+    Made(Option<Box<ReadsBack>>),
+    /// There was nothing left to write, and this is decided instead.
+    Needless(Box<Decision>),
+}
+
 /// The tries of one run.
 pub(super) struct Trials<'a> {
     keeper: &'a Keeper,
@@ -50,20 +58,22 @@ impl<'a> Trials<'a> {
     pub(super) async fn attempt(
         &self,
         change: Change,
-        attempt: impl AsyncFnOnce(&Change) -> Result<Option<ReadsBack>, Failure>,
+        attempt: impl AsyncFnOnce(&Change) -> Result<Attempt, Failure>,
     ) -> TargetReport {
         if let Some(reason) = self.waits(&change) {
             return held(change, reason);
         }
-        let (result, reads_back) = match attempt(&change).await {
-            Ok(reads_back) => (Ok(()), reads_back),
-            Err(failure) => (Err(failure), None),
+        let (result, reads_back, found) = match attempt(&change).await {
+            Ok(Attempt::Made(reads_back)) => (Ok(()), reads_back, None),
+            Ok(Attempt::Needless(decision)) => (Ok(()), None, Some(decision)),
+            Err(failure) => (Err(failure), None, None),
         };
-        match self.learn(&change, &result).await {
-            Some(reason) => held(change, reason),
-            None => {
+        match (self.learn(&change, &result).await, found) {
+            (Some(reason), _) => held(change, reason),
+            (None, Some(decision)) => TargetReport::Decided(*decision),
+            (None, None) => {
                 let result = result.map_err(|failure| self.in_words(failure, &change));
-                TargetReport::Attempted(Outcome { change, result, reads_back: reads_back.map(Box::new) })
+                TargetReport::Attempted(Outcome { reads_back, ..Outcome::of(change, result) })
             }
         }
     }

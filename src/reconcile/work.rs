@@ -60,7 +60,7 @@ pub struct Departed {
     /// The Regions in which an enforcement of ours was left behind, as far as the record knows. Out
     /// of the organization it may not apply the guardrail any more, so that its calls fail there.
     pub left_behind: BTreeSet<Region>,
-    /// Whether it was known before as one that gets no calls.
+    /// Whether it was known before as one that gets no calls, and that was told.
     pub known: bool,
     /// Whether the record knows any Region of it.
     pub recorded: bool,
@@ -171,12 +171,13 @@ impl Keeper {
         let departed = Departed {
             account: account.clone(),
             left_behind: known.regions_of_ours().cloned().collect(),
-            known: known.closed.is_some(),
+            known: known.closed.as_ref().is_some_and(|closed| !closed.untold),
             recorded: !known.regions.is_empty(),
             reason: reason.clone(),
         };
         // Nothing is made for an account that was never ours to look at: anybody can name one.
-        if !known.regions.is_empty() && !departed.known {
+        if !known.regions.is_empty() && known.closed.is_none() {
+            let untold = self.tells(true).is_some();
             let closed = self
                 .ledger
                 .change_account(account, |record| {
@@ -185,7 +186,7 @@ impl Keeper {
                         // What was to happen before it left is over: should it come back, it is guarded.
                         record.offboarding = None;
                     }
-                    record.closed.get_or_insert_with(|| Closed { at, reason: reason.clone() });
+                    record.closed.get_or_insert_with(|| Closed { at, reason: reason.clone(), untold });
                     Ok(())
                 })
                 .await;

@@ -38,6 +38,9 @@ pub struct Closed {
     pub at: Timestamp,
     /// Why, in words.
     pub reason: String,
+    /// Whether nobody was told of it yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untold: bool,
 }
 
 /// A task's place in its queue: what orders two runs over one account. Not our clocks' business.

@@ -125,7 +125,7 @@ mod tests {
     fn an_account_arrives_when_it_is_seen_elsewhere_than_before() {
         let us: Region = "us-east-1".parse().unwrap();
         let (old, new) = ("ou-exam-sandbox1", "ou-exam-workload");
-        let closed = |second| Some(Closed { at: at(second), reason: "it left".to_owned() });
+        let closed = |second| Some(Closed { at: at(second), reason: "it left".to_owned(), untold: false });
         let arrived = |second| Arrival { account: Some(at(second)), ..Arrival::default() };
         let of = |placement: Option<Placement>, regions: &[(&Region, Record)]| AccountRecord {
             placement,

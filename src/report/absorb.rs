@@ -42,6 +42,12 @@ impl Report {
                 self.targets.insert(target, report);
             }
         }
+        for (target, writes) in other.owed {
+            let owed = self.owed.entry(target).or_default();
+            let new = writes.into_iter().filter(|write| !owed.iter().any(|known| known.at == write.at));
+            let new: Vec<_> = new.collect();
+            owed.extend(new);
+        }
         let known = self.strangers.clone();
         self.handed_back.extend(handed_back);
         self.opened.extend(opened);

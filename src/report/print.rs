@@ -67,6 +67,7 @@ impl Report {
             placement_decided,
             before: _,
             ledger_trouble: _,
+            owed: _,
         } = self;
         let policies: Vec<serde_json::Value> = policies
             .iter()
@@ -127,7 +128,9 @@ impl Report {
             }
         }
         for (target, report) in &self.targets {
-            let TargetReport::Attempted(Outcome { change, result, reads_back }) = report else { continue };
+            let TargetReport::Attempted(Outcome { change, result, reads_back, begun: _ }) = report else {
+                continue;
+            };
             lines.push(match result {
                 Ok(()) => change.line_once_done(),
                 Err(failure) => {

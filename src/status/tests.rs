@@ -340,9 +340,9 @@ fn nothing_is_good_that_is_unknown_old_or_of_another_baseline() {
         assert_eq!(another, Standing::Stale, "{look}");
         // A write was begun since, and nobody knows what became of it.
         let mut begun = record.clone();
-        begun.intent = Some(Intent { to: None, at: at(9001), revision: baseline().revision });
+        begun.intent = Some(Intent { to: None, at: at(9001), revision: baseline().revision, deed: None });
         assert_eq!(judged(&begun, &path).standing, Standing::Unknown, "{look}");
-        begun.intent = Some(Intent { to: None, at: at(8999), revision: baseline().revision });
+        begun.intent = Some(Intent { to: None, at: at(8999), revision: baseline().revision, deed: None });
         assert!(judged(&begun, &path).standing.is_good(), "{look}");
     }
     // What isn't good is told as it is, however old.

@@ -209,7 +209,7 @@ impl Figures {
 
     /// Every excuse, with its cap.
     fn excuses(&self) -> Vec<Excuse> {
-        let stage::Figures { told, told_by_old_answers, untold, .. } = &self.judged;
+        let stage::Figures { told, told_again, untold, .. } = &self.judged;
         let stage::Figures { departures_untold, departures_told_again, .. } = self.judged;
         let of = |kind| self.faults.get(&kind).copied().unwrap_or_default();
         let swept = |kind| self.swept.get(&kind).copied().unwrap_or_default();
@@ -220,10 +220,13 @@ impl Figures {
         vec![
             excuse("a denial is put right by a sweep", swept(Kind::Denied), of(Kind::Denied), 25),
             excuse("an old answer is put right by a sweep", swept(Kind::StaleRead), of(Kind::StaleRead), 25),
-            excuse("a write of a struck invocation is told by nobody", untold.values().sum(), writes, 10),
-            excuse("a write is told that an old answer made needless", *told_by_old_answers, writes, 2),
-            excuse("a departure is told by nobody", departures_untold, departures, 20),
-            excuse("a departure is told again after an old answer", departures_told_again, departures, 10),
+            // It was undone before anybody looked; or there are no queues, and then it is told by a look that comes a
+            // quarter of an hour later, which that scenario doesn't last.
+            excuse("a write is told by nobody until the end", untold.values().sum(), writes, 3),
+            excuse("a write is told twice, by the same id", *told_again, writes, 10),
+            excuse("a departure is told by nobody", departures_untold, departures, 1),
+            // Few calls are made then, so that a large part of the faults strikes one of the two that decide it.
+            excuse("a departure is told twice", departures_told_again, departures, 30),
         ]
     }
 }

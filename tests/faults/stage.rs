@@ -144,18 +144,16 @@ pub(crate) struct Figures {
     pub(crate) most_tries: usize,
     /// Sweeps that had something to do still, after all had settled.
     pub(crate) sweeps_to_rest: usize,
-    /// Writes that were told though they weren't needed any more, by what an old answer showed.
-    pub(crate) told_by_old_answers: usize,
-    /// Departures that were told twice, after AWS had told an old state.
+    /// Writes that were told twice, by the same id: that they had been told could not be recorded.
+    pub(crate) told_again: usize,
+    /// Departures that were told twice, for the same reason or after AWS had told an old state.
     pub(crate) departures_told_again: usize,
 }
 
 impl Figures {
     pub(crate) fn add(&mut self, other: Figures) {
         let Figures { called_good, called_bad, rendered, writes, told, told_late, untold, .. } = other;
-        let Figures {
-            departures_untold, departures_told_again, told_by_old_answers, longest_seconds, ..
-        } = other;
+        let Figures { departures_untold, departures_told_again, told_again, longest_seconds, .. } = other;
         for (kind, seconds) in longest_seconds {
             let known = self.longest_seconds.entry(kind).or_default();
             *known = seconds.max(*known);
@@ -163,7 +161,7 @@ impl Figures {
         self.most_tries = self.most_tries.max(other.most_tries);
         self.sweeps_to_rest += other.sweeps_to_rest;
         self.departures_told_again += departures_told_again;
-        self.told_by_old_answers += told_by_old_answers;
+        self.told_again += told_again;
         self.called_good += called_good;
         self.called_bad += called_bad;
         self.rendered += rendered;

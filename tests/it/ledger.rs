@@ -26,7 +26,8 @@ fn account(number: usize) -> AccountId {
 
 fn note() -> (Region, Note) {
     let at = jiff::Timestamp::from_second(1_800_000_000).unwrap();
-    let intent = Intent { to: None, at, revision: "0123456789abcdef".parse().unwrap() };
+    let revision = "0123456789abcdef".parse().unwrap();
+    let intent = Intent { to: None, at, revision, deed: None };
     (EU.parse().unwrap(), Note::Begun { intent, replacing: None })
 }
 
@@ -114,7 +115,8 @@ async fn tell(ledger: &Ledger) -> Duration {
             async move {
                 for round in 0..2 {
                     let at = jiff::Timestamp::from_second(1_800_000_000 + round).unwrap();
-                    let intent = Intent { to: None, at, revision: "0123456789abcdef".parse().unwrap() };
+                    let revision = "0123456789abcdef".parse().unwrap();
+                    let intent = Intent { to: None, at, revision, deed: None };
                     let begun = |region: &Region| {
                         (region.clone(), Note::Begun { intent: intent.clone(), replacing: None })
                     };

@@ -50,6 +50,7 @@ mod security;
 mod status;
 mod support;
 mod terminal;
+mod told;
 mod triggering;
 mod unplaced;
 mod unrecorded;

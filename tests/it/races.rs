@@ -95,16 +95,19 @@ async fn what_somebody_enforces_after_our_last_look_is_lost_only_where_put_overw
 }
 
 #[tokio::test]
-async fn the_same_enforced_by_somebody_else_meanwhile_is_as_good_as_ours() {
+async fn the_same_enforced_by_somebody_else_meanwhile_is_not_taken_for_ours() {
     let world = World::of(&one_account()).start().await;
     let same = version(EU, "2");
     let report = meanwhile(&world, 2, |world| world.administrator_enforces(PAYMENTS, EU, same)).await;
     check(
         &report,
         expect![[r#"
-        + 300000000001/eu-west-1 enforce corporate:2
-        1 changed, 0 held, 0 in sync"#]],
+        ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: the configuration was changed by somebody else meanwhile; nothing was overwritten (transient)
+        0 changed, 0 held, 0 in sync, 1 failed"#]],
     );
+    // The next look adopts it, with its maker's name.
+    let report = world.look_at(&[PAYMENTS]).await;
+    assert!(report.is_converged(), "{report}");
     world.quiet(&[PAYMENTS]).await;
 }
 

@@ -30,6 +30,7 @@ fn the_form_that_came_back_is_in_sync_and_a_third_one_is_drift() {
         to: Some(sparing(2, MODEL)),
         at: Timestamp::UNIX_EPOCH,
         revision: "0123456789abcdef".parse().unwrap(),
+        deed: None,
     };
     let unconfirmed = Record { intent: Some(begun), ..written() };
     let keep = || wants(sparing(2, MODEL), Existing::Keep);

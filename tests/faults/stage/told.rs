@@ -1,9 +1,11 @@
 //! What is told on the bus, held against what was done: every write once, and nothing that wasn't done.
 //!
 //! A task tells its writes itself. So what an invocation wrote is told before it ends, unless a fault struck it:
-//! then what it wrote may be told by the next look, or never. How often that was so is counted.
+//! then the next look tells it. How often that was so is counted. At the end nothing is left untold, but what was
+//! undone before anybody looked. A write may be told twice, by the same id, where a fault struck between the telling
+//! and the record of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use simulator::{Call, EnforcedConfiguration};
@@ -32,6 +34,8 @@ pub(super) struct Told {
     last: u64,
     /// Writes of invocations that were struck, which nobody told yet.
     owed: Vec<Deed>,
+    /// The ids of the writes that were told.
+    ids: BTreeSet<String>,
     /// How many ends of sweeps were told.
     pub(super) sweeps: usize,
     /// How often the departure of each account was told.
@@ -82,14 +86,20 @@ impl Stage {
             *self.figures.told.entry(kind.to_owned()).or_default() += 1;
             match deed(&event) {
                 Some(told) => {
-                    if let Some(at) = done.iter().position(|it| *it == told) {
+                    let id = event["detail"]["write"]["id"].as_str().unwrap_or_default().to_owned();
+                    let late = event["detail"]["write"]["late"] == true;
+                    if !self.told.ids.insert(id) {
+                        // That it was told could not be recorded.
+                        if !late || !(self.was_struck() || self.disturbed) {
+                            let what = format!("{told:?} was told twice: {event}");
+                            return broken(Rule::ToldWrongly, what);
+                        }
+                        self.figures.told_again += 1;
+                    } else if let Some(at) = done.iter().position(|it| *it == told) {
                         done.remove(at);
                     } else if let Some(at) = self.told.owed.iter().position(|it| *it == told) {
                         self.told.owed.remove(at);
                         self.figures.told_late += 1;
-                    } else if struck && self.has_read_what_was_old() {
-                        // AWS showed that it was there already, as if somebody else had been first.
-                        self.figures.told_by_old_answers += 1;
                     } else {
                         let what = format!("{told:?} was told, and not done since: {event}");
                         return broken(Rule::ToldWrongly, what);
@@ -216,9 +226,10 @@ impl Stage {
             }
             match self.told.departed.get(account).copied().unwrap_or_default() {
                 1 => {}
-                // AWS told an old state in between, as if the account had come back.
-                2 if self.has_read_what_was_old() => self.figures.departures_told_again += 1,
-                0 if self.told.lost => self.figures.departures_untold += 1,
+                // That it was told could not be recorded; or AWS told an old state in between, as if the account had
+                // come back.
+                2 if self.was_struck() || self.disturbed => self.figures.departures_told_again += 1,
+                0 if self.told.lost && self.disturbed => self.figures.departures_untold += 1,
                 count => {
                     let what = format!("{account} left, and that was told {count} times");
                     return broken(Rule::Untold, what);

@@ -1,0 +1,147 @@
+//! What is told of a write: right after it was made, or by a later look, where whoever made it couldn't say so.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Event, Kind, Telling, since_event};
+use crate::baseline::Revision;
+use crate::enforcement::Enforcement;
+use crate::ids::Target;
+use crate::limits::is_repair;
+use crate::plan::Change;
+use crate::record::{CONTESTED_REPAIRS, Deed, DeedKind, Intent, Records};
+use crate::report::Outcome;
+use crate::resolved::Unusable;
+
+/// Which write an event is about, so that two events about one can be told from two writes.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Write {
+    /// The same however often the write is told.
+    id: String,
+    begun: Timestamp,
+    /// Whether a later look tells it than the run that made it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    late: bool,
+}
+
+impl Write {
+    fn of(target: &Target, begun: Timestamp, late: bool) -> Write {
+        Write { id: format!("{target}/{}", begun.as_microsecond()), begun, late }
+    }
+}
+
+/// How a change is told once it is made; `None` for what nobody is told.
+///
+/// The record keeps it from before the write until it is told.
+pub fn deed_of(change: &Change, records: &Records, revision: &Revision, now: Timestamp) -> Option<Deed> {
+    let target = change.target()?;
+    let repair = is_repair(change, records, revision);
+    let lately = records.get(target).map_or(0, |record| record.repairs_lately(now)) + 1;
+    let enforced = |repaired: String, applied: &str| match repair {
+        true => (DeedKind::Repaired { within_the_hour: lately }, repaired),
+        false => (DeedKind::Applied, applied.to_owned()),
+    };
+    let (from, (kind, code)) = match change {
+        Change::Enforce { .. } => (None, enforced("removed".to_owned(), "absent")),
+        Change::Replace { from, drift, .. } => (Some(from), enforced(format!("changed.{drift}"), "another")),
+        Change::Adopt { seen, .. } => (Some(seen), (DeedKind::Adopted, "as_wanted".to_owned())),
+        Change::Release { from, broken: None, .. } => {
+            (Some(from), (DeedKind::Released, "not_wanted".to_owned()))
+        }
+        Change::Release { from, broken: Some(unusable), .. } => {
+            (Some(from), (DeedKind::GivenUp, Unusable::code(unusable)))
+        }
+        // What is enforced follows, and is told then; tidying up changes nothing of it.
+        Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_) => return None,
+    };
+    Some(Deed {
+        kind,
+        from: from.cloned().map(Box::new),
+        code,
+        text: super::detail::cut(&change.to_string()),
+    })
+}
+
+/// A write that is told.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    target: &'a Target,
+    to: Option<&'a Enforcement>,
+    deed: &'a Deed,
+    revision: &'a Revision,
+    write: Option<&'a Write>,
+}
+
+impl Telling<'_> {
+    /// What is told of a write that this run made.
+    pub(super) fn made(self, target: &Target, outcome: &Outcome) -> Vec<Event> {
+        let Outcome { change, result: _, reads_back: _, begun } = outcome;
+        let Some(deed) = deed_of(change, &self.report.before, &self.report.revision, self.now) else {
+            return Vec::new();
+        };
+        let to = match change {
+            Change::Adopt { seen, .. } => Some(&seen.enforcement),
+            change => change.enforces().map(|(_, to)| to),
+        };
+        let write = begun.map(|begun| Write::of(target, begun, false));
+        let revision = &self.report.revision;
+        self.write(Told { target, to, deed: &deed, revision, write: write.as_ref() })
+    }
+
+    /// What is told of a write that an earlier run made and could not tell.
+    pub(super) fn made_before(self, target: &Target, intent: &Intent) -> Vec<Event> {
+        let Intent { to, at, revision, deed } = intent;
+        let Some(deed) = deed else { return Vec::new() };
+        let write = Write::of(target, *at, true);
+        self.write(Told { target, to: to.as_ref(), deed, revision, write: Some(&write) })
+    }
+
+    fn write(self, told: Told<'_>) -> Vec<Event> {
+        let Told { target, to, deed, revision, write } = told;
+        let Deed { kind, from, code, text } = deed;
+        let mut detail = self.detail(target);
+        detail.revision = Some(revision);
+        detail.write = write;
+        detail.reason(code.clone(), text);
+        let from = from.as_deref();
+        if let Some(enforcement) = to.or(from.map(|seen| &seen.enforcement)) {
+            detail.guardrail(enforcement);
+        }
+        match (kind, from) {
+            (DeedKind::Adopted, Some(seen)) => {
+                detail.present(seen);
+                detail.principal = seen.last_writer();
+            }
+            (DeedKind::Repaired { .. }, Some(seen)) => {
+                detail.previous(seen);
+                detail.principal = seen.last_writer();
+            }
+            (_, Some(seen)) => detail.previous(seen),
+            (_, None) => {}
+        }
+        // What a later look tells says nothing of how long the write took.
+        let since = write.is_none_or(|write| !write.late);
+        let since = since.then(|| since_event(self.circumstances.cause, self.now)).flatten();
+        match kind {
+            DeedKind::Adopted => vec![self.event(Kind::Adopted, &detail)],
+            DeedKind::Released | DeedKind::GivenUp => vec![self.event(Kind::Released, &detail)],
+            DeedKind::Applied => {
+                detail.since_event_ms = since;
+                vec![self.event(Kind::Applied, &detail)]
+            }
+            DeedKind::Repaired { within_the_hour } => {
+                detail.since_event_ms = since;
+                detail.repairs_within_the_hour = Some(*within_the_hour);
+                let mut events = vec![self.event(Kind::Repaired, &detail)];
+                // Told when it begins. As long as it goes on, each repair is told anyhow.
+                if *within_the_hour == CONTESTED_REPAIRS {
+                    let words = format!("{within_the_hour} repairs within an hour: somebody undoes each");
+                    detail.reason("contested".to_owned(), &words);
+                    detail.since_event_ms = None;
+                    events.push(self.event(Kind::Contested, &detail));
+                }
+                events
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! One write: attempted once, unless it can't be recorded, isn't needed any more, or would be wrong by now.
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tracing::{Instrument, info_span};
+
+use super::apply::{Run, not_recorded};
+use super::copies::ensure_copy;
+use super::trials::Attempt;
+use super::{Keeper, Step};
+use crate::cloud::{CopyWriter, Writer, Wrote, put_by_somebody_else};
+use crate::failure::{Category, Failure};
+use crate::ids::Target;
+use crate::ledger::LedgerError;
+use crate::observed::{Observation, Observed};
+use crate::plan::{Change, Grounds, LedgerState};
+use crate::report::TargetReport;
+
+/// What the changes of one account that were begun together share.
+#[derive(Clone, Copy)]
+pub(super) struct Begun<'a> {
+    /// When they were, by the record.
+    pub(super) at: Timestamp,
+    /// Whether that could be recorded.
+    pub(super) recorded: &'a Result<(), LedgerError>,
+    /// Why nothing is released, where the account stands elsewhere by now.
+    pub(super) moved: Option<&'a Failure>,
+    /// What was there right before a write that was needless then.
+    pub(super) found: &'a Mutex<Observed>,
+}
+
+impl Keeper {
+    /// Makes one change of those that were begun together.
+    pub(super) async fn make(
+        &self,
+        run: Run<'_>,
+        begun: Begun<'_>,
+        change: Change,
+    ) -> Option<(Target, TargetReport)> {
+        let Begun { at, recorded, moved, found } = begun;
+        let Run { trials, progress, notebook, .. } = run;
+        let span = match change.target() {
+            Some(target) => info_span!("apply", account.id = %target.account, region = %target.region),
+            None => info_span!("apply"),
+        };
+        async move {
+            let target = change.target().cloned();
+            let is_told = notebook.intent(&change, at).deed.is_some();
+            let attempt = async |change: &Change| match (recorded, moved) {
+                // Nothing is written of which there would be no trace. And whoever came later in the queue
+                // knows better, and may have written already.
+                (Err(error), _) => Err(not_recorded(error)),
+                // To record it was all there was to do.
+                (Ok(()), _) if matches!(change, Change::Adopt { .. }) => Ok(Attempt::Made(None)),
+                (Ok(()), Some(failure)) if change.is_release() => Err(failure.clone()),
+                (Ok(()), _) => {
+                    progress(Step::Begins(change));
+                    let result = self.attempt(run, change, found).await;
+                    match &result {
+                        Ok(Attempt::Made(_)) => progress(Step::Ended(change, &Ok(()))),
+                        Ok(Attempt::Needless(_)) => progress(Step::Needless(change)),
+                        Err(failure) => progress(Step::Ended(change, &Err(failure.clone()))),
+                    }
+                    result
+                }
+            };
+            let mut result = trials.attempt(change, attempt).await;
+            if let TargetReport::Attempted(outcome) = &mut result {
+                outcome.begun = is_told.then_some(at);
+            }
+            progress(Step::Wrote);
+            target.map(|target| (target, result))
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn attempt(
+        &self,
+        run: Run<'_>,
+        change: &Change,
+        found: &Mutex<Observed>,
+    ) -> Result<Attempt, Failure> {
+        let Some(target) = change.target() else { return Err(no_account_change(change)) };
+        let attempted = async {
+            let session = self.cloud.session(&target.account).await?;
+            let writer = Writer::new(&session, &target.region);
+            match change {
+                Change::Enforce { to, .. } => writer.enforce(to).await,
+                Change::Replace { from, to, .. } => writer.replace(from, to).await,
+                Change::Release { from, .. } => writer.release(from).await,
+                Change::EnsureCopy { key, enforced, .. } => {
+                    let ensured = ensure_copy(&session, target, key, enforced, run.originals).await;
+                    ensured.map(|()| Wrote::Made(None))
+                }
+                Change::Tidy { leftover, .. } => {
+                    let tidied = CopyWriter::new(&session, &target.region).tidy(target, leftover).await;
+                    tidied.map(|()| Wrote::Made(None))
+                }
+                // No call tells AWS of it.
+                Change::Adopt { .. } => Ok(Wrote::Made(None)),
+                Change::Policy(_) => Err(no_account_change(change)),
+            }
+        };
+        let wrote = attempted
+            .await
+            .map_err(|failure| self.in_grace(run.organization, run.arrivals, target, failure))?;
+        let seen = match wrote {
+            Wrote::Made(reads_back) => return Ok(Attempt::Made(reads_back.map(Box::new))),
+            Wrote::Conflicted(seen) if change.may_have_made(&seen, &self.settings.own_roles) => {
+                return Ok(Attempt::Made(None));
+            }
+            Wrote::Conflicted(seen) => Observation::Enforced(seen),
+            Wrote::Found(seen) => seen,
+        };
+        let record = run.notebook.records.get(target).cloned().unwrap_or_default();
+        let (own_roles, now) = (&self.settings.own_roles, self.clock.now());
+        let grounds = Grounds { own_roles, ledger: LedgerState::Durable, now };
+        let decision = change.found(&seen, &record, grounds).ok_or_else(put_by_somebody_else)?;
+        found.lock().unwrap_or_else(PoisonError::into_inner).insert(target.clone(), seen);
+        Ok(Attempt::Needless(Box::new(decision)))
+    }
+}
+
+/// Nothing that is planned for an account yields these; the owner's task will.
+fn no_account_change(change: &Change) -> Failure {
+    Failure {
+        category: Category::Rejected,
+        operation: change.verb().to_owned(),
+        message: "is not a change of an account's enforcement".to_owned(),
+    }
+}

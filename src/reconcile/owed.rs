@@ -1,0 +1,111 @@
+//! What others are told of writes: kept in the record until it is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
+use tracing::warn;
+
+use super::Keeper;
+use super::notes::{Notebook, in_region};
+use crate::enforcement::Enforcement;
+use crate::ids::{AccountId, Region, Target};
+use crate::outcome::deed_of;
+use crate::plan::Change;
+use crate::record::{Deed, DeedKind, Intent, Note, ReleasedUnusable, Tellers};
+use crate::report::{Outcome, Report};
+use crate::settings::Purpose;
+
+/// The writes that earlier runs made and could not tell.
+pub(super) type Owed = BTreeMap<Target, Vec<Intent>>;
+
+impl Notebook<'_> {
+    /// A write that is about to be made, and how it is told.
+    pub(super) fn intent(self, change: &Change, at: Timestamp) -> Intent {
+        let to = match change {
+            Change::Adopt { seen, .. } => Some(&seen.enforcement),
+            change => change.enforces().map(|(_, to)| to),
+        };
+        let revision = self.revision();
+        let deed = self.tells.and_then(|_| deed_of(change, self.records, &revision, at));
+        Intent { to: to.cloned(), at, revision, deed }
+    }
+
+    /// That a write was made, which is to be told.
+    pub(super) fn made(self, outcome: &Outcome) -> Option<Note> {
+        Some(Note::Owed(Box::new(self.intent(&outcome.change, outcome.begun?))))
+    }
+
+    /// The writes in these targets that earlier runs made and could not tell.
+    pub(super) fn owed<'b>(self, targets: impl Iterator<Item = &'b Target>) -> Owed {
+        let mut all = Owed::new();
+        for target in targets {
+            let (Some(tellers), Some(record)) = (self.tells, self.records.get(target)) else { continue };
+            let is_ours = |principal: &str| self.own_roles.wrote(principal, &target.account);
+            let owed = record.owes(self.observed.get(target), tellers, self.now, is_ours);
+            if !owed.is_empty() {
+                all.insert(target.clone(), owed);
+            }
+        }
+        all
+    }
+
+    /// That writes were made in a target of which the record knew only that they were begun.
+    pub(super) fn made_before(self, target: &Target, owed: &Owed) -> Vec<(Region, Note)> {
+        let known = |write: &Intent| {
+            self.records.get(target).is_some_and(|record| record.untold.iter().any(|it| it.at == write.at))
+        };
+        let mut notes = Vec::new();
+        for write in owed.get(target).into_iter().flatten().filter(|write| !known(write)) {
+            notes.push(Note::Owed(Box::new(write.clone())));
+            if let Some(Deed { kind: DeedKind::GivenUp, from: Some(from), .. }) = &write.deed {
+                let Enforcement { guardrail, version, .. } = from.enforcement.clone();
+                notes.push(Note::ReleasedUnusable(ReleasedUnusable { guardrail, version, at: write.at }));
+            }
+        }
+        in_region(target, notes)
+    }
+}
+
+impl Keeper {
+    /// Whether others are told of what a run writes, and who else may be about to tell it. A terminal tells nobody.
+    pub(super) fn tells(&self, is_queued: bool) -> Option<Tellers> {
+        let tells = self.settings.bus.is_some() && self.settings.purpose == Purpose::Function;
+        tells.then_some(if is_queued { Tellers::OneAtATime } else { Tellers::Several })
+    }
+
+    /// Takes note that what a run wrote was told. What can't be noted is told once more by the next look.
+    pub async fn note_told(&self, report: &Report) {
+        let mut told: BTreeMap<AccountId, BTreeSet<(Region, Timestamp)>> = BTreeMap::new();
+        for (target, begun) in report.told() {
+            told.entry(target.account.clone()).or_default().insert((target.region.clone(), begun));
+        }
+        let note = async |(account, told): (AccountId, BTreeSet<(Region, Timestamp)>)| {
+            let noted = self.ledger.change_account(&account, |record| {
+                for (region, begun) in &told {
+                    if let Some(record) = record.regions.get_mut(region) {
+                        record.tell(*begun);
+                    }
+                }
+                Ok(())
+            });
+            if let Err(error) = noted.await {
+                warn!(account.id = %account, "what was told of {account} could not be recorded, so that it is told again: {error}");
+            }
+        };
+        stream::iter(told).for_each_concurrent(self.settings.concurrency, note).await;
+    }
+
+    /// Takes note that the departure of an account was told.
+    pub async fn note_departure_told(&self, account: &AccountId) {
+        let noted = self.ledger.change_account(account, |record| {
+            if let Some(closed) = &mut record.closed {
+                closed.untold = false;
+            }
+            Ok(())
+        });
+        if let Err(error) = noted.await {
+            warn!(account.id = %account, "that the departure of {account} was told could not be recorded, so that it is told again: {error}");
+        }
+    }
+}
