@@ -65,7 +65,7 @@ const OLD: i64 = 2700;
 /// How often somebody lets an account go until it is taken down: one call fails, and the next try works. Where many
 /// calls fail, it takes more.
 const MOST_TRIES: usize = 2;
-const MOST_TRIES_AMID_MANY: usize = 20;
+pub(crate) const MOST_TRIES_AMID_MANY: usize = 12;
 /// More invocations than any scenario needs.
 const TOO_MANY: usize = 400;
 
