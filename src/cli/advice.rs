@@ -159,7 +159,7 @@ impl Surroundings<'_> {
             }
             ([], _) => vec![format!("see the network and HTTPS_PROXY, and that {region} is a Region of AWS")],
             (names, _) => vec![format!(
-                "{} sends calls there and not to AWS: start what should listen, or unset it",
+                "{} sends calls there and not to AWS: start the server at that address, or unset the variable",
                 names.join(", ")
             )],
         }
@@ -302,7 +302,7 @@ mod tests {
             false,
             &expect![[r#"
             with the default profile, in us-east-1, at http://127.0.0.1:1 (AWS_ENDPOINT_URL)
-            AWS_ENDPOINT_URL sends calls there and not to AWS: start what should listen, or unset it
+            AWS_ENDPOINT_URL sends calls there and not to AWS: start the server at that address, or unset the variable
         "#]],
         );
         let sqs = [("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1"), ("AWS_ENDPOINT_URL_X", "")];
@@ -313,7 +313,7 @@ mod tests {
             true,
             &expect![[r#"
             as account 111111111111, in eu-central-1, at http://127.0.0.1:1 (AWS_ENDPOINT_URL_SQS)
-            AWS_ENDPOINT_URL_SQS sends calls there and not to AWS: start what should listen, or unset it
+            AWS_ENDPOINT_URL_SQS sends calls there and not to AWS: start the server at that address, or unset the variable
         "#]],
         );
         let region = [("AWS_REGION", "eu-wst-1")];

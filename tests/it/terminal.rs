@@ -145,7 +145,7 @@ async fn credentials_region_and_endpoint_that_are_wrong_are_told_with_the_cure()
         nobody listens
         error: the caller's account is not known: GetCallerIdentity: could not be reached at http://NOWHERE: Connection refused (os error 111)
           with the key SIM111111111111 (AWS_ACCESS_KEY_ID), in us-east-1, at http://NOWHERE (AWS_ENDPOINT_URL)
-          → AWS_ENDPOINT_URL sends calls there and not to AWS: start what should listen, or unset it
+          → AWS_ENDPOINT_URL sends calls there and not to AWS: start the server at that address, or unset the variable
         no address
         error: the caller's account is not known: GetCallerIdentity: the endpoint that is set is no address: `localhost:4566`, and not http://… or https://…
           with the key SIM111111111111 (AWS_ACCESS_KEY_ID), in us-east-1, at localhost:4566 (AWS_ENDPOINT_URL)
@@ -180,7 +180,7 @@ async fn what_answers_and_is_not_aws_is_named() {
         expect![[r#"
         error: the caller's account is not known: GetCallerIdentity: an error without a code, HTTP 404, from http://SIMULATOR
           with the key SIM111111111111 (AWS_ACCESS_KEY_ID), in us-east-1, at http://SIMULATOR/_simulator/nothing (AWS_ENDPOINT_URL)
-          → AWS_ENDPOINT_URL sends calls there and not to AWS: start what should listen, or unset it
+          → AWS_ENDPOINT_URL sends calls there and not to AWS: start the server at that address, or unset the variable
     "#]],
     );
 }
