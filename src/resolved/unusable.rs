@@ -255,16 +255,16 @@ impl fmt::Display for Unusable {
                 f.write_str("it carries an Automated Reasoning policy, which fails every call when enforced: publish a version without one")
             }
             Unusable::NotGranted { resource, why, being_mended: true, .. } => {
-                write!(f, "{resource} isn't granted to the organization yet: {why}")
+                write!(f, "{resource} isn't granted to the organization yet: {}", lacks(why))
             }
             Unusable::NotGranted { resource, why, being_mended: false, .. } => {
-                write!(f, "{resource} isn't granted to the organization, and its policy can't be mended here: {why}")
+                write!(f, "{resource} isn't granted to the organization ({}), and the keeper can't change its policy here", lacks(why))
             }
             Unusable::KeyUnusable { key, state } => {
                 write!(f, "its KMS key {key} is {state}, so every call under it would fail: enable the key, or publish a version without it")
             }
             Unusable::KeyNotShared { key, why } => {
-                write!(f, "its KMS key {key} does not let this account decrypt ({why}): allow kms:Decrypt to the organization in the key policy")
+                write!(f, "its KMS key {key} does not let this account decrypt ({}): allow kms:Decrypt to the organization in the key policy", lacks(why))
             }
             Unusable::Unreadable { failure } => write!(f, "the owner account could not be read: {failure}"),
             Unusable::CannotCopy { why } => write!(f, "it can't be copied: {why}"),
@@ -288,6 +288,11 @@ impl From<NoOriginal> for Unusable {
             }
         }
     }
+}
+
+/// What is missing, where the sentence around it says already that something isn't granted.
+fn lacks(why: &str) -> &str {
+    why.strip_prefix("not granted: ").unwrap_or(why)
 }
 
 #[cfg(test)]

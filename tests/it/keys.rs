@@ -54,8 +54,8 @@ async fn a_key_that_admits_no_member_holds_the_enforcement_and_says_what_to_add(
     check(
         &report,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: its KMS key arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 does not let this account decrypt (not granted: no statement gives kms:Decrypt): allow kms:Decrypt to the organization in the key policy
-        0 changed, 1 held, 0 in sync"#]],
+            ! 300000000001/eu-west-1 held: its KMS key arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-4333-8444-555555555555 does not let this account decrypt (no statement gives kms:Decrypt): allow kms:Decrypt to the organization in the key policy
+            0 changed, 1 held, 0 in sync"#]],
     );
     assert_eq!(puts(&world), 0);
     // The cure that it names is one.

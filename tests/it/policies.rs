@@ -129,7 +129,7 @@ async fn where_bedrock_takes_one_statement_only_nothing_is_overwritten() {
         &report,
         expect![[r#"
             ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: Bedrock refused the policy: "ValidationException: The provided resource policy is invalid: it has more than one Statement."; it has 2 statements, and Bedrock may take only one: remove the others if they are not needed, the keeper never overwrites them (rejected)
-            ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
             0 changed, 1 held, 0 in sync, 1 resource policy failed"#]],
     );
     assert_eq!(policy(&world, EU), Some(theirs));
@@ -144,9 +144,9 @@ async fn a_policy_that_cannot_be_mended_is_left_and_told() {
     check(
         &report,
         expect![[r#"
-        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
-        ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization, and its policy can't be mended here: not granted: statement 1 denies it
-        0 changed, 2 held, 0 in sync"#]],
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
+            ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization (statement 1 denies it), and the keeper can't change its policy here
+            0 changed, 2 held, 0 in sync"#]],
     );
     assert_eq!(world.writes(), [""; 0]);
     assert_eq!(policy(&world, EU), Some(denying()));
@@ -158,15 +158,15 @@ async fn a_grant_lost_for_good_under_a_live_enforcement_is_broken() {
         (
             "on_unusable: keep",
             expect![[r#"
-            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
-            x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization, and its policy can't be mended here: not granted: statement 1 denies it
-            0 changed, 1 held, 0 in sync, 1 broken"#]],
+                ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
+                x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization (statement 1 denies it), and the keeper can't change its policy here
+                0 changed, 1 held, 0 in sync, 1 broken"#]],
         ),
         (
             "on_unusable: release",
             expect![[r#"
                 ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
-                x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization, and its policy can't be mended here: not granted: statement 1 denies it; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+                x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization (statement 1 denies it), and the keeper can't change its policy here; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
                 0 changed, 1 held, 0 in sync, 1 broken"#]],
         ),
     ] {
@@ -192,10 +192,10 @@ async fn a_policy_that_opens_the_guardrail_to_strangers_is_reported() {
     check(
         &report,
         expect![[r#"
-        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 names "arn:aws:iam::*:root", which is no principal: IAM takes no wildcard there, and where it is taken it means every AWS account; write Principal "*" with StringEquals aws:PrincipalOrgID; nothing is written while the policy holds what Bedrock doesn't support
-        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c is open: statement 1 names "arn:aws:iam::*:root", which is no principal: IAM takes no wildcard there, and where it is taken it means every AWS account; write Principal "*" with StringEquals aws:PrincipalOrgID
-        ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization, and its policy can't be mended here: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-        0 changed, 2 held, 0 in sync"#]],
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 names "arn:aws:iam::*:root", which is no principal: IAM takes no wildcard there, and where it is taken it means every AWS account; write Principal "*" with StringEquals aws:PrincipalOrgID; nothing is written while the policy holds what Bedrock doesn't support
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c is open: statement 1 names "arn:aws:iam::*:root", which is no principal: IAM takes no wildcard there, and where it is taken it means every AWS account; write Principal "*" with StringEquals aws:PrincipalOrgID
+            ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization (no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail), and the keeper can't change its policy here
+            0 changed, 2 held, 0 in sync"#]],
     );
     assert_eq!(policy(&world, EU), Some(open));
 }
@@ -216,7 +216,7 @@ async fn a_policy_put_by_somebody_else_meanwhile_is_not_overwritten() {
         &report,
         expect![[r#"
             ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: the policy was changed by somebody else meanwhile; nothing was overwritten (transient)
-            ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
             0 changed, 1 held, 0 in sync, 1 resource policy failed"#]],
     );
     assert_eq!(world.writes(), [""; 0]);
@@ -240,7 +240,7 @@ async fn a_policy_that_may_not_be_written_is_held_and_the_others_converge() {
         expect![[r#"
             ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: AccessDeniedException: You are not authorized to perform: bedrock:PutResourcePolicy with an explicit deny in a service control policy (denied)
             + 300000000001/us-east-1 enforce corporate:2
-            ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
             1 changed, 1 held, 0 in sync, 1 resource policy failed"#]],
     );
 }
