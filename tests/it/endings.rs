@@ -417,7 +417,7 @@ async fn what_was_written_before_aws_failed_is_told() {
                         "change": null,
                         "code": "not_granted",
                         "enforced": null,
-                        "reason": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail",
+                        "reason": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail",
                         "region": "eu-west-1",
                         "state": "held",
                         "worth_waiting": true
@@ -427,7 +427,7 @@ async fn what_was_written_before_aws_failed_is_told() {
                         "change": null,
                         "code": "not_granted",
                         "enforced": null,
-                        "reason": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail",
+                        "reason": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail",
                         "region": "eu-west-1",
                         "state": "held",
                         "worth_waiting": true

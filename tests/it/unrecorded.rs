@@ -198,7 +198,7 @@ async fn no_grant_is_made_that_nobody_would_take_back() {
         &report.to_string().replace(&world.ledger_file().display().to_string(), "LEDGER"),
         expect![[r#"
         ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
-        x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+        x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
         ! which grants are ours isn't known, so none is taken back: the ledger's document grants can't be understood: invalid type: map, expected a sequence at line 1 column 0
         0 changed, 1 held, 0 in sync, 1 broken, 6 left alone, 1 account skipped"#]],
     );
