@@ -182,8 +182,29 @@ pub enum Status {
     Failed,
     /// It is being deleted.
     Deleting,
-    /// Not now: AWS's word for what it is doing, such as `CREATING`.
-    Busy(String),
+    /// It is being created.
+    Creating,
+    /// It is being changed.
+    Updating,
+    /// A version of it is being published.
+    Versioning,
+    /// A state that AWS added: its word. It can't be used, and nobody knows for how long.
+    Unknown(String),
+}
+
+impl Status {
+    /// Whether AWS is at work on it, so that it ends by itself.
+    pub fn passes(&self) -> bool {
+        match self {
+            Status::Creating | Status::Updating | Status::Versioning => true,
+            Status::Ready | Status::Failed | Status::Deleting | Status::Unknown(_) => false,
+        }
+    }
+
+    /// Whether it may still become ready. A state that nobody knows may be one that passes.
+    fn may_pass(&self) -> bool {
+        self.passes() || matches!(self, Status::Unknown(_))
+    }
 }
 
 impl From<String> for Status {
@@ -192,7 +213,10 @@ impl From<String> for Status {
             "READY" => Status::Ready,
             "FAILED" => Status::Failed,
             "DELETING" => Status::Deleting,
-            _ => Status::Busy(word),
+            "CREATING" => Status::Creating,
+            "UPDATING" => Status::Updating,
+            "VERSIONING" => Status::Versioning,
+            _ => Status::Unknown(word),
         }
     }
 }
@@ -209,7 +233,10 @@ impl fmt::Display for Status {
             Status::Ready => "READY",
             Status::Failed => "FAILED",
             Status::Deleting => "DELETING",
-            Status::Busy(word) => word,
+            Status::Creating => "CREATING",
+            Status::Updating => "UPDATING",
+            Status::Versioning => "VERSIONING",
+            Status::Unknown(word) => word,
         })
     }
 }
@@ -319,7 +346,7 @@ pub fn judge(wanted: &Wanted, seen: Option<&SeenCopy>, enforced: &Enforced) -> C
     if let Some((version, _)) = preferred {
         return CopyVerdict::Ready(Published { guardrail: guardrail.clone(), version: *version });
     }
-    if let Some((_, busy)) = in_status(|status| matches!(status, Status::Busy(_))).last() {
+    if let Some((_, busy)) = in_status(Status::may_pass).last() {
         return CopyVerdict::NotReady((*busy).clone());
     }
     // A second attempt may help against AWS's bad luck; more would fill the copy with wrecks.
@@ -336,7 +363,11 @@ pub fn judge(wanted: &Wanted, seen: Option<&SeenCopy>, enforced: &Enforced) -> C
     }
 
     match &seen.draft.status {
-        busy @ (Status::Busy(_) | Status::Deleting) => CopyVerdict::NotReady(busy.clone()),
+        busy @ (Status::Creating
+        | Status::Updating
+        | Status::Versioning
+        | Status::Unknown(_)
+        | Status::Deleting) => CopyVerdict::NotReady(busy.clone()),
         Status::Ready if is_equal(&seen.draft) => publish(seen, enforced),
         Status::Ready | Status::Failed => CopyVerdict::Needs(CopyStep::UpdateDraft(guardrail.clone())),
     }

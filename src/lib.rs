@@ -34,6 +34,7 @@ pub mod outcome;
 pub mod own_roles;
 pub mod placement;
 pub mod plan;
+mod reasons;
 pub mod reconcile;
 pub mod record;
 pub mod report;

@@ -17,16 +17,17 @@ mod audit;
 mod broken;
 mod change;
 mod claim;
-mod code;
 mod counts;
 mod decide;
 mod following;
 mod found;
 mod hold;
 mod json;
+mod leave;
 mod line;
 mod policies;
 mod print;
+mod restrict;
 mod safe;
 mod spare;
 mod tidy;
@@ -35,16 +36,13 @@ mod unread;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::baseline::{Mode, NamedIds, Revision};
 use crate::enforcement::{Enforcement, ReadsBack};
 use crate::failure::Failure;
 use crate::ids::{AccountId, Target};
 use crate::observed::{Observation, Observed, Seen};
 use crate::organization::{AccountState, Unplaced};
 use crate::own_roles::OwnRoles;
-use crate::placement::PlacementWait;
 use crate::record::{Record, Records};
 use crate::resolved::{Resolved, Unusable};
 use crate::resource_policy::Resource;
@@ -56,12 +54,14 @@ pub use claim::{HandedBack, Kept};
 pub use counts::Counts;
 pub use decide::decide;
 pub use following::FollowUp;
-pub(crate) use hold::held_back;
+pub use hold::HoldReason;
 pub(crate) use json::in_words;
+pub use leave::LeaveReason;
 pub use line::{Line, Mark, Part};
 pub use policies::{
     Doubt, PolicyAction, PolicyDecision, Sighting, Use, decide_policy, decide_withdrawal, use_of,
 };
+pub(crate) use restrict::held_back;
 pub use safe::{Proof, SafePlan};
 
 /// What is to be done in every target that was looked at, and why nothing is done in the others.
@@ -129,20 +129,6 @@ pub struct LeftAlone {
     pub seen: Observation,
 }
 
-/// Why a target is none of our business.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LeaveReason {
-    /// No assignment covers the account.
-    Unassigned,
-    /// The baseline excludes the account.
-    Excluded,
-    /// Nothing is wanted, and what is there isn't ours.
-    Foreign,
-    /// Nothing is wanted, the record knows nothing of ours, and nobody could tell what is there.
-    Unreadable,
-}
-
 /// A target in which something should be done, and isn't.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -156,153 +142,6 @@ impl Held {
     /// Whether what was enforced was released though it is wanted, and nothing guards the account since.
     pub fn leaves_unguarded(&self) -> bool {
         matches!(self.reason, HoldReason::Unguarded { .. })
-    }
-}
-
-/// Why nothing is done. Displays as a sentence that says what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum HoldReason {
-    /// Somebody else configured another enforcement, and the baseline says to keep those.
-    NotOurs {
-        /// The principal that wrote it, as far as AWS says.
-        by: Option<String>,
-    },
-    /// A foreign configuration may be replaced only where the previous one is kept durably.
-    NoDurableLedger,
-    /// The ledger can't be read or written at the moment, and nothing is written without a record.
-    LedgerUnavailable,
-    /// The target could not be read.
-    Unreadable {
-        /// Why.
-        failure: Failure,
-    },
-    /// The guardrail can't be enforced at present.
-    Unusable {
-        /// Why.
-        unusable: Unusable,
-    },
-    /// Ours was to be released, but somebody changed it since.
-    ChangedBySomeoneElse {
-        /// The principal that wrote it, as far as AWS says.
-        by: Option<String>,
-    },
-    /// The baseline's mode doesn't allow it.
-    Mode {
-        /// The mode.
-        mode: Mode,
-    },
-    /// The member could not apply the guardrail, so enforcing it would break its Bedrock calls.
-    ProbeFailed {
-        /// What the probe was told.
-        failure: Failure,
-    },
-    /// The guardrail stops even the probe's harmless text, so enforcing it would stop the account's calls.
-    ProbeBlocked {
-        /// By which of its policies, in words; empty where AWS doesn't say.
-        by: String,
-    },
-    /// A grant is no longer needed, but somebody who could not be read may still need it.
-    MayBeEnforced {
-        /// Who that is.
-        doubt: Doubt,
-    },
-    /// The resource policy can't be made to grant what is needed, or may not be touched.
-    Policy {
-        /// Why, in words.
-        why: String,
-    },
-    /// Nobody proved that the member can apply the guardrail.
-    NotProven,
-    /// It would release what somebody else made and we adopted. That takes an approval, whatever the limits.
-    ReleasesAdopted {
-        /// The baseline's revision.
-        revision: Revision,
-        /// Who made it, as far as AWS says.
-        by: Option<String>,
-    },
-    /// The revision changes more than its limits allow, or names accounts or OUs that are not there, and nobody
-    /// has approved it.
-    NotApproved {
-        /// The baseline's revision.
-        revision: Revision,
-        /// The ids in it for which there is no account.
-        #[serde(default)]
-        names_nobody: NamedIds,
-    },
-    /// How much the revision changes isn't counted yet.
-    NotCounted {
-        /// The baseline's revision.
-        revision: Revision,
-    },
-    /// More accounts were moved lately than the limits let lose or change their guardrail.
-    TooManyMoves {
-        /// The baseline's revision.
-        revision: Revision,
-    },
-    /// Whether members can enforce the owner's guardrail or need copies (`placement: auto`) isn't decided.
-    PlacementUndecided {
-        /// What it waits for.
-        wait: PlacementWait,
-    },
-    /// Somebody asked the program to end before this was begun.
-    Interrupted,
-    /// Nobody here knows what the account's state means, so nothing is taken away there.
-    AccountStateUnknown {
-        /// The state.
-        state: AccountState,
-    },
-    /// Somebody undoes each repair; the next one is made in a while.
-    Contested {
-        /// The other principal, as far as AWS says.
-        by: Option<String>,
-    },
-    /// What is enforced can't be used and is to be released, and no second look has agreed yet; or how many
-    /// others would be released with it isn't counted yet.
-    NotConfirmed,
-    /// What is enforced can't be used and is to be released, and so are more than the limits allow.
-    TooManyUnusable {
-        /// The baseline's revision.
-        revision: Revision,
-        /// How many targets would be released, by the record.
-        releases: u32,
-    },
-    /// What is wanted can't be enforced, and what was enforced was released, because it can't be used: the
-    /// account calls models unguarded.
-    Unguarded {
-        /// Why what is wanted can't be enforced.
-        unusable: Unusable,
-    },
-}
-
-impl HoldReason {
-    /// Whether time alone may mend it, so that looking again soon is worth it.
-    pub fn is_worth_waiting(&self) -> bool {
-        match self {
-            HoldReason::Unreadable { failure } | HoldReason::ProbeFailed { failure } => {
-                failure.category.is_worth_waiting()
-            }
-            HoldReason::Unusable { unusable } => unusable.is_worth_waiting(),
-            HoldReason::NotCounted { .. }
-            | HoldReason::Contested { .. }
-            | HoldReason::LedgerUnavailable
-            | HoldReason::PlacementUndecided { .. }
-            | HoldReason::NotConfirmed
-            | HoldReason::Unguarded { .. }
-            | HoldReason::Interrupted => true,
-            HoldReason::Policy { .. } | HoldReason::MayBeEnforced { .. } => false,
-            HoldReason::TooManyMoves { .. }
-            | HoldReason::TooManyUnusable { .. }
-            | HoldReason::NotOurs { .. }
-            | HoldReason::NoDurableLedger
-            | HoldReason::ChangedBySomeoneElse { .. }
-            | HoldReason::Mode { .. }
-            | HoldReason::NotProven
-            | HoldReason::ProbeBlocked { .. }
-            | HoldReason::AccountStateUnknown { .. }
-            | HoldReason::ReleasesAdopted { .. }
-            | HoldReason::NotApproved { .. } => false,
-        }
     }
 }
 

@@ -227,9 +227,7 @@ fn place_of_copy(
             unusable: Some(Unusable::CopyNeeded { step: step.to_string() }),
             copy: Some(CopyWork { original, step: step.clone() }),
         },
-        Some(Ok(CopyVerdict::NotReady(status))) => {
-            unusable(Unusable::NotReady { status: status.to_string() })
-        }
+        Some(Ok(CopyVerdict::NotReady(status))) => unusable(Unusable::NotReady { status: status.clone() }),
         Some(Ok(CopyVerdict::Held(held))) => unusable(Unusable::CopyHeld { held: held.clone() }),
         Some(Err(failure)) => unusable(Unusable::CopyUnreadable { failure: failure.clone() }),
         None => unusable(Unusable::CopyUnreadable { failure: Failure::not_looked_up(target) }),

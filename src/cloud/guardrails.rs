@@ -7,6 +7,7 @@ use super::content::Read;
 use super::error::{failure, is_missing};
 use crate::baseline::{GuardrailName, Selector, Source};
 use crate::content::Digest;
+use crate::copy::Status;
 use crate::ids::{GuardrailArn, GuardrailVersion, KmsKeyArn};
 use crate::observed::PolicySeen;
 use crate::resolved::{CatalogEntry, Unusable};
@@ -65,7 +66,7 @@ impl Reader {
             Err(failure) => return Condition::unusable(Unusable::Unreadable { failure }),
         };
         let unusable = if answer.status() != &GuardrailStatus::Ready {
-            Some(Unusable::NotReady { status: answer.status().as_str().to_owned() })
+            Some(Unusable::NotReady { status: Status::from(answer.status().as_str().to_owned()) })
         } else if answer.automated_reasoning_policy().is_some() {
             Some(Unusable::AutomatedReasoning)
         } else {

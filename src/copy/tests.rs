@@ -40,7 +40,7 @@ fn edition(text: &str) -> Edition {
         '+' => Status::Ready,
         '-' => Status::Failed,
         'x' => Status::Deleting,
-        _ => Status::Busy("VERSIONING".into()),
+        _ => Status::Versioning,
     };
     let content = if letter == '?' { Err(CannotCopy::AutomatedReasoning) } else { Ok(digest(letter)) };
     let key = text.contains('k').then(|| KEY.to_owned());
@@ -263,7 +263,10 @@ fn a_status_is_awss_word_for_it_both_ways() {
         ("READY", Status::Ready),
         ("FAILED", Status::Failed),
         ("DELETING", Status::Deleting),
-        ("VERSIONING", Status::Busy("VERSIONING".to_owned())),
+        ("CREATING", Status::Creating),
+        ("UPDATING", Status::Updating),
+        ("VERSIONING", Status::Versioning),
+        ("HIBERNATING", Status::Unknown("HIBERNATING".to_owned())),
     ] {
         assert_eq!(Status::from(word.to_owned()), status);
         assert_eq!(String::from(status.clone()), word);

@@ -106,7 +106,7 @@ fn held(reason: HoldReason, would: Option<Change>) -> TargetReport {
 }
 
 fn broken(status: &str) -> TargetReport {
-    let unusable = Unusable::NotReady { status: status.to_owned() };
+    let unusable = Unusable::NotReady { status: status.to_owned().into() };
     TargetReport::Decided(Decision::Broken(Broken { seen: seen(2, None), unusable, stays: None }))
 }
 
@@ -483,7 +483,7 @@ fn a_release() {
         }
     "#]],
     );
-    let unusable = Unusable::NotReady { status: "FAILED".to_owned() };
+    let unusable = Unusable::NotReady { status: "FAILED".to_owned().into() };
     assert_eq!(
         names(&told(&one(done(release(Some(unusable))), None))),
         ["Enforcement Released not_ready", "Accounts Unguarded not_ready"]

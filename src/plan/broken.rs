@@ -97,7 +97,7 @@ mod tests {
         };
         let seen =
             Seen { config_id: Some("abc".parse().unwrap()), enforcement, created_by: None, updated_by: None };
-        Broken { seen, unusable: Unusable::NotReady { status: status.to_owned() }, stays: None }
+        Broken { seen, unusable: Unusable::NotReady { status: status.to_owned().into() }, stays: None }
     }
 
     fn target(text: &str) -> Target {

@@ -28,13 +28,6 @@ pub enum FollowUp<'a> {
     },
 }
 
-impl HoldReason {
-    /// Whether it waits for a grant that the keeper itself is about to make.
-    pub fn waits_for_a_grant(&self) -> bool {
-        matches!(self, HoldReason::Unusable { unusable } if unusable.is_being_mended())
-    }
-}
-
 impl Held {
     /// What it waits for, if that is a grant.
     fn awaited(&self) -> Option<&Resource> {
@@ -146,19 +139,6 @@ impl Plan {
             counts.insert("put-resource-policy", policies);
         }
         counts
-    }
-}
-
-impl HoldReason {
-    /// Whether somebody's approval lets it be done.
-    pub fn waits_for_approval(&self) -> bool {
-        matches!(
-            self,
-            HoldReason::NotApproved { .. }
-                | HoldReason::TooManyMoves { .. }
-                | HoldReason::TooManyUnusable { .. }
-                | HoldReason::ReleasesAdopted { .. }
-        )
     }
 }
 

@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(found(&release(None), &Observation::Absent, &ours()), Some(gone));
         assert_eq!(found(&release(None), &there(2, Some(OURS)), &ours()), None);
         // Where a guardrail is wanted, nothing guards the account now.
-        let unusable = Unusable::NotReady { status: "FAILED".to_owned() };
+        let unusable = Unusable::NotReady { status: "FAILED".to_owned().into() };
         let held = Held { reason: HoldReason::Unusable { unusable: unusable.clone() }, would: None };
         let given_up = release(Some(unusable));
         assert_eq!(found(&given_up, &Observation::Absent, &ours()), Some(Decision::Held(held)));

@@ -1,82 +1,283 @@
-//! Takes changes out of a plan and says why.
+//! Why nothing is done: one row per reason. A new reason needs a row here, and one in docs/runbook.md.
 
-use super::{Broken, Change, Decision, Held, HoldReason, Plan, PolicyAction};
-use crate::baseline::Mode;
-use crate::ids::Target;
+use super::Doubt;
+use crate::baseline::{Mode, NamedIds, Revision};
+use crate::failure::Failure;
+use crate::observed::PROBE_TEXT;
+use crate::organization::AccountState;
+use crate::placement::PlacementWait;
+use crate::reasons::reasons;
+use crate::resolved::Unusable;
 
-impl Plan {
-    /// Keeps only the changes that the mode allows; the others are held. Adds nothing.
-    pub fn restrict(self, mode: Mode) -> Plan {
-        let allows = |change: &Change| match mode {
-            Mode::Sync => true,
-            Mode::EnforceOnly => !change.is_release(),
-            Mode::Audit => false,
-        };
-        let mut plan = self.hold_changes(|change| (!allows(change)).then_some(HoldReason::Mode { mode }));
-        if mode != Mode::Sync {
-            // No later look releases it either.
-            for decision in plan.decisions.values_mut() {
-                if let Decision::Broken(Broken { stays: Some(stays), .. }) = decision {
-                    *stays = HoldReason::Mode { mode };
-                }
-            }
+reasons! {
+    /// Why nothing is done. Displays as a sentence that says what to do about it.
+    HoldReason,
+    /// Whether somebody's approval lets it be done.
+    waits_for_approval {
+        /// Somebody else configured another enforcement, and the baseline says to keep those.
+        NotOurs {
+            /// The principal that wrote it, as far as AWS says.
+            by: Option<String>,
+        } => {
+            code: "not_ours",
+            says: "another configuration is there, {}" (
+                by.as_ref().map_or("and it isn't ours".to_owned(), |by| format!("made by {by}"))
+            ),
+            remedy: "`existing: replace` would replace it",
+            waits: false,
+            waits_for_approval: false,
         }
-        if mode == Mode::Audit {
-            plan.audit();
+        /// A foreign configuration may be replaced only where the previous one is kept durably.
+        NoDurableLedger => {
+            code: "no_durable_ledger",
+            says: "`existing: replace` needs a ledger that lasts, to keep what was there",
+            remedy: "set KEEPER_LEDGER",
+            waits: false,
+            waits_for_approval: false,
         }
-        plan.keep_unadopted();
-        plan
-    }
-
-    /// Holds every change for which `reason` finds one, those included that follow others. What would have been
-    /// released because it is broken is broken still.
-    pub fn hold_changes(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
-        let followers: Vec<Target> = self.followers().cloned().collect();
-        let mut plan = self.hold_present(&reason);
-        for target in followers {
-            if let Some(Decision::Held(held)) = plan.decisions.get_mut(&target)
-                && let Some(reason) = held.would.as_ref().and_then(&reason)
-            {
-                held.reason = reason;
-            }
+        /// The ledger can't be read or written at the moment, and nothing is written without a record.
+        LedgerUnavailable => {
+            code: "ledger_unavailable",
+            says: "the ledger could not be read or written, and nothing is written without a record",
+            remedy: "see its error; the next run tries again",
+            waits: true,
+            waits_for_approval: false,
         }
-        plan
-    }
-
-    /// Holds every change for which `reason` finds one. Those that follow others aren't made yet.
-    pub(super) fn hold_present(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
-        let Plan { mut policies, decisions, handed_back, skipped, unknown_states, unplaced } = self;
-        for decision in policies.values_mut() {
-            if let PolicyAction::Change(change) = &decision.action
-                && let Some(reason) = reason(&Change::Policy(change.clone()))
-            {
-                decision.action = PolicyAction::Held(reason);
-            }
+        /// The target could not be read.
+        Unreadable {
+            /// Why.
+            failure: Failure,
+        } => {
+            code: "unreadable" of failure,
+            says: "could not be read: {failure}",
+            waits: failure.category.is_worth_waiting(),
+            waits_for_approval: false,
         }
-        let decisions = decisions
-            .into_iter()
-            .map(|(target, decision)| match decision {
-                Decision::Change(change) => match reason(&change) {
-                    Some(reason) => (target, held_back(change, reason)),
-                    None => (target, Decision::Change(change)),
-                },
-                Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => {
-                    (target, decision)
-                }
-            })
-            .collect();
-        Plan { policies, decisions, handed_back, skipped, unknown_states, unplaced }
+        /// The guardrail can't be enforced at present.
+        Unusable {
+            /// Why.
+            unusable: Unusable,
+        } => {
+            code: "unusable" or unusable,
+            says: "{unusable}",
+            waits: unusable.is_worth_waiting(),
+            waits_for_approval: false,
+        }
+        /// Ours was to be released, but somebody changed it since.
+        ChangedBySomeoneElse {
+            /// The principal that wrote it, as far as AWS says.
+            by: Option<String>,
+        } => {
+            code: "changed_by_someone_else",
+            says: "to be released, but changed {}" (
+                by.as_ref().map_or("by someone else since".to_owned(), |by| format!("since by {by}"))
+            ),
+            remedy: "release it by hand, or put it back first",
+            waits: false,
+            waits_for_approval: false,
+        }
+        /// The baseline's mode doesn't allow it.
+        Mode {
+            /// The mode.
+            mode: Mode,
+        } => {
+            code: "mode",
+            says: "mode {mode} doesn't write this",
+            waits: false,
+            waits_for_approval: false,
+        }
+        /// The member could not apply the guardrail, so enforcing it would break its Bedrock calls.
+        ProbeFailed {
+            /// What the probe was told.
+            failure: Failure,
+        } => {
+            code: "probe_failed" of failure,
+            says: "the account can't apply the guardrail, so enforcing it would break its calls: {failure}",
+            waits: failure.category.is_worth_waiting(),
+            waits_for_approval: false,
+        }
+        /// The guardrail stops even the probe's harmless text, so enforcing it would stop the account's calls.
+        ProbeBlocked {
+            /// By which of its policies, in words; empty where AWS doesn't say.
+            by: String,
+        } => {
+            code: "probe_blocked",
+            says: "the guardrail stops even the harmless text \"{PROBE_TEXT}\"{}, so enforcing it would stop the account's calls" (
+                by_its(by)
+            ),
+            remedy: "correct it and publish a new version; if it is meant to, write `on_blocked_probe: enforce` in the baseline",
+            waits: false,
+            waits_for_approval: false,
+        }
+        /// A grant is no longer needed, but somebody who could not be read may still need it.
+        MayBeEnforced {
+            /// Who that is.
+            doubt: Doubt,
+        } => {
+            code: "may_be_enforced",
+            says: "the grant is no longer needed, but {doubt}",
+            waits: false,
+            waits_for_approval: false,
+        }
+        /// The resource policy can't be made to grant what is needed, or may not be touched.
+        Policy {
+            /// Why, in words.
+            why: String,
+        } => {
+            code: "policy",
+            says: "its resource policy is left as it is: {why}",
+            waits: false,
+            waits_for_approval: false,
+        }
+        /// Nobody proved that the member can apply the guardrail.
+        NotProven => {
+            code: "not_proven",
+            says: "nobody has proven that the account can apply the guardrail",
+            waits: false,
+            waits_for_approval: false,
+        }
+        /// It would release what somebody else made and we adopted. That takes an approval, whatever the limits.
+        ReleasesAdopted {
+            /// The baseline's revision.
+            revision: Revision,
+            /// Who made it, as far as AWS says.
+            by: Option<String>,
+        } => {
+            code: "releases_adopted",
+            says: "made by {} and adopted by the keeper, so that its release always needs an approval" (
+                by.as_deref().unwrap_or("somebody else")
+            ),
+            remedy: "read the plan, then run guardrailctl approve {revision}",
+            waits: false,
+            waits_for_approval: true,
+        }
+        /// The revision changes more than its limits allow, or names accounts or OUs that are not there, and
+        /// nobody has approved it.
+        NotApproved {
+            /// The baseline's revision.
+            revision: Revision,
+            /// The ids in it for which there is no account.
+            #[serde(default)]
+            names_nobody: NamedIds,
+        } => {
+            code: "not_approved",
+            says: "baseline {revision} {}" (
+                if names_nobody.is_empty() { OVER_LIMITS.to_owned() } else { format!("names {names_nobody}") }
+            ),
+            remedy: "{}" (
+                if names_nobody.is_empty() { "read the plan, then approve it" } else { CORRECT_IT }
+            ),
+            waits: false,
+            waits_for_approval: true,
+        }
+        /// How much the revision changes isn't counted yet.
+        NotCounted {
+            /// The baseline's revision.
+            revision: Revision,
+        } => {
+            code: "not_counted",
+            says: "how much baseline {revision} replaces and releases is still being counted",
+            waits: true,
+            waits_for_approval: false,
+        }
+        /// More accounts were moved lately than the limits let lose or change their guardrail.
+        TooManyMoves {
+            /// The baseline's revision.
+            revision: Revision,
+        } => {
+            code: "too_many_moves",
+            says: "more accounts were moved within a day than the limits let lose or change their guardrail",
+            remedy: "look at the tree, then approve {revision}",
+            waits: false,
+            waits_for_approval: true,
+        }
+        /// Whether members can enforce the owner's guardrail or need copies (`placement: auto`) isn't decided.
+        PlacementUndecided {
+            /// What it waits for.
+            wait: PlacementWait,
+        } => {
+            code: "placement_undecided",
+            says: "{wait}",
+            waits: true,
+            waits_for_approval: false,
+        }
+        /// Somebody asked the program to end before this was begun.
+        Interrupted => {
+            code: "interrupted",
+            says: "not begun: somebody asked the program to end first",
+            waits: true,
+            waits_for_approval: false,
+        }
+        /// Nobody here knows what the account's state means, so nothing is taken away there.
+        AccountStateUnknown {
+            /// The state.
+            state: AccountState,
+        } => {
+            code: "account_state_unknown",
+            says: "the account is {state}; nothing is released or replaced there until it is active",
+            remedy: "look at it in Organizations",
+            waits: false,
+            waits_for_approval: false,
+        }
+        /// Somebody undoes each repair; the next one is made in a while.
+        Contested {
+            /// The other principal, as far as AWS says.
+            by: Option<String>,
+        } => {
+            code: "contested",
+            says: "{} undoes each repair" (by.as_deref().unwrap_or("somebody")),
+            remedy: "{}; the next repair waits" (
+                by.as_ref().map_or("find out who in CloudTrail", |_| "stop it, or change the baseline")
+            ),
+            waits: true,
+            waits_for_approval: false,
+        }
+        /// What is enforced can't be used and is to be released, and no second look has agreed yet; or how many
+        /// others would be released with it isn't counted yet.
+        NotConfirmed => {
+            code: "not_confirmed",
+            says: "`on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it",
+            waits: true,
+            waits_for_approval: false,
+        }
+        /// What is enforced can't be used and is to be released, and so are more than the limits allow.
+        TooManyUnusable {
+            /// The baseline's revision.
+            revision: Revision,
+            /// How many targets would be released, by the record.
+            releases: u32,
+        } => {
+            code: "too_many_unusable",
+            says: "`on_unusable: release` would release {releases} targets, more than max_releases of the limits allows",
+            remedy: "restore the guardrail, or approve {revision} to release them",
+            waits: false,
+            waits_for_approval: true,
+        }
+        /// What is wanted can't be enforced, and what was enforced was released, because it can't be used: the
+        /// account calls models unguarded.
+        Unguarded {
+            /// Why what is wanted can't be enforced.
+            unusable: Unusable,
+        } => {
+            code: "unguarded",
+            says: "UNGUARDED: the enforcement was released because its guardrail can't be used, and what is wanted can't be enforced: {unusable}",
+            waits: true,
+            waits_for_approval: false,
+        }
     }
 }
 
-/// What becomes of a change that isn't made.
-pub(crate) fn held_back(change: Change, reason: HoldReason) -> Decision {
-    match change {
-        // Tidying that has to wait leaves nothing to be wished for.
-        Change::Tidy { stands, .. } => Decision::InSync(stands),
-        Change::Release { from: seen, broken: Some(unusable), .. } => {
-            Decision::Broken(Broken { seen, unusable, stays: Some(reason) })
-        }
-        change => Decision::Held(Held { reason, would: Some(change) }),
+const OVER_LIMITS: &str = "replaces or releases more than its limits allow";
+const CORRECT_IT: &str = "correct the id, or approve the baseline if it is right";
+
+impl HoldReason {
+    /// Whether it waits for a grant that the keeper itself is about to make.
+    pub fn waits_for_a_grant(&self) -> bool {
+        matches!(self, HoldReason::Unusable { unusable } if unusable.is_being_mended())
     }
+}
+
+/// By which policies a guardrail stops the probe, in brackets.
+pub(super) fn by_its(policies: &str) -> String {
+    if policies.is_empty() { String::new() } else { format!(" (by its {policies})") }
 }

@@ -7,14 +7,14 @@ use sha2::{Digest, Sha256};
 
 use super::claim::maker;
 use super::{
-    Broken, BrokenGuardrail, Change, Decision, FollowUp, Held, HoldReason, InSync, LeaveReason, Line, Mark,
-    Ownership, Plan, PolicyChange, Purpose, broken_guardrails,
+    Broken, BrokenGuardrail, Change, Decision, FollowUp, Held, InSync, Line, Mark, Ownership, Plan,
+    PolicyChange, Purpose, broken_guardrails,
 };
 use crate::baseline::GuardrailKey;
 use crate::copy::{CopyStep, Leftover};
 use crate::enforcement::Enforcement;
 use crate::ids::{GuardrailVersion, Target};
-use crate::observed::{Observation, PROBE_TEXT};
+use crate::observed::Observation;
 use crate::organization::not_looked_at;
 use crate::resolved::CopyWork;
 use crate::resource_policy::Grant;
@@ -257,117 +257,6 @@ impl fmt::Display for Rest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = self.0.to_string();
         f.write_str(whole.split_once(':').map_or(whole.as_str(), |(_, rest)| rest))
-    }
-}
-
-impl fmt::Display for HoldReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            HoldReason::NotOurs { by: Some(by) } => {
-                write!(
-                    f,
-                    "another configuration is there, made by {by}: `existing: replace` would replace it"
-                )
-            }
-            HoldReason::NotOurs { by: None } => f.write_str(
-                "another configuration is there, and it isn't ours: `existing: replace` would replace it",
-            ),
-            HoldReason::NoDurableLedger => f.write_str(
-                "`existing: replace` needs a ledger that lasts, to keep what was there: set KEEPER_LEDGER",
-            ),
-            HoldReason::LedgerUnavailable => f.write_str(
-                "the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again",
-            ),
-            HoldReason::Interrupted => f.write_str("not begun: somebody asked the program to end first"),
-            HoldReason::Unreadable { failure } => write!(f, "could not be read: {failure}"),
-            HoldReason::Unusable { unusable } => unusable.fmt(f),
-            HoldReason::ChangedBySomeoneElse { by: Some(by) } => {
-                write!(
-                    f,
-                    "to be released, but changed since by {by}: release it by hand, or put it back first"
-                )
-            }
-            HoldReason::ChangedBySomeoneElse { by: None } => f.write_str(
-                "to be released, but changed by someone else since: release it by hand, or put it back first",
-            ),
-            HoldReason::Mode { mode } => write!(f, "mode {mode} doesn't write this"),
-            HoldReason::ProbeFailed { failure } => {
-                write!(
-                    f,
-                    "the account can't apply the guardrail, so enforcing it would break its calls: {failure}"
-                )
-            }
-            HoldReason::ProbeBlocked { by } => write!(
-                f,
-                "the guardrail stops even the harmless text \"{PROBE_TEXT}\"{}, so enforcing it would stop the account's calls: correct it and publish a new version; if it is meant to, write `on_blocked_probe: enforce` in the baseline",
-                by_its(by)
-            ),
-            HoldReason::MayBeEnforced { doubt } => write!(f, "the grant is no longer needed, but {doubt}"),
-            HoldReason::Policy { why } => write!(f, "its resource policy is left as it is: {why}"),
-            HoldReason::NotProven => {
-                f.write_str("nobody has proven that the account can apply the guardrail")
-            }
-            HoldReason::NotCounted { revision } => {
-                write!(f, "how much baseline {revision} replaces and releases is still being counted")
-            }
-            HoldReason::TooManyMoves { revision } => write!(
-                f,
-                "more accounts were moved within a day than the limits let lose or change their guardrail: look at the tree, then approve {revision}"
-            ),
-            HoldReason::PlacementUndecided { wait } => wait.fmt(f),
-            HoldReason::Contested { by: Some(by) } => {
-                write!(f, "{by} undoes each repair: stop it, or change the baseline; the next repair waits")
-            }
-            HoldReason::Contested { by: None } => {
-                f.write_str("somebody undoes each repair: find out who in CloudTrail; the next repair waits")
-            }
-            HoldReason::NotConfirmed => f.write_str(
-                "`on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it",
-            ),
-            HoldReason::TooManyUnusable { revision, releases } => write!(
-                f,
-                "`on_unusable: release` would release {releases} targets, more than max_releases of the limits allows: restore the guardrail, or approve {revision} to release them"
-            ),
-            HoldReason::Unguarded { unusable } => write!(
-                f,
-                "UNGUARDED: the enforcement was released because its guardrail can't be used, and what is wanted can't be enforced: {unusable}"
-            ),
-            HoldReason::ReleasesAdopted { revision, by } => write!(
-                f,
-                "made by {} and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve {revision}",
-                by.as_deref().unwrap_or("somebody else")
-            ),
-            HoldReason::AccountStateUnknown { state } => write!(
-                f,
-                "the account is {state}; nothing is released or replaced there until it is active: look at it in Organizations"
-            ),
-            HoldReason::NotApproved { revision, names_nobody } if names_nobody.is_empty() => write!(
-                f,
-                "baseline {revision} replaces or releases more than its limits allow: read the plan, then approve it"
-            ),
-            HoldReason::NotApproved { revision, names_nobody } => write!(
-                f,
-                "baseline {revision} names {names_nobody}: correct the id, or approve the baseline if it is right"
-            ),
-        }
-    }
-}
-
-/// By which policies a guardrail stops the probe, in brackets.
-pub(super) fn by_its(policies: &str) -> String {
-    if policies.is_empty() { String::new() } else { format!(" (by its {policies})") }
-}
-
-impl fmt::Display for LeaveReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            LeaveReason::Unassigned => "no assignment covers the account",
-            LeaveReason::Excluded => "the account is excluded",
-            LeaveReason::Unreadable => {
-                "nothing is wanted here, nothing here is known to be ours, and it could not be read"
-            }
-            LeaveReason::Foreign => "nothing is wanted here, and what is there isn't ours",
-        })
     }
 }
 

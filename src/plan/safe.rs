@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::print::by_its;
+use super::hold::by_its;
 use super::{Change, HoldReason, Plan};
 use crate::baseline::GuardrailKey;
 use crate::ids::Target;

@@ -4,6 +4,7 @@ mod existing;
 mod limits;
 mod proving;
 mod read_back;
+mod reasons;
 mod tables;
 mod unknown_states;
 
@@ -13,7 +14,7 @@ use expect_test::{Expect, expect};
 use jiff::Timestamp;
 
 use super::*;
-use crate::baseline::{Existing, GuardrailKey, Limits, OnUnusable};
+use crate::baseline::{Existing, GuardrailKey, Limits, Mode, NamedIds, OnUnusable, Revision};
 use crate::enforcement::{ContentGuarding, Guarding, Included, Models};
 use crate::failure::Category;
 use crate::ids::{GuardrailVersion, ModelId};
@@ -225,13 +226,13 @@ fn what_passes_or_is_not_understood_releases_nothing() {
         certain,
     };
     for (unusable, word) in [
-        (Unusable::NotReady { status: "VERSIONING".to_owned() }, "held"),
-        (Unusable::NotReady { status: "UPDATING".to_owned() }, "held"),
-        (Unusable::NotReady { status: "SOMETHING_NEW".to_owned() }, "held"),
+        (Unusable::NotReady { status: "VERSIONING".to_owned().into() }, "held"),
+        (Unusable::NotReady { status: "UPDATING".to_owned().into() }, "held"),
+        (Unusable::NotReady { status: "SOMETHING_NEW".to_owned().into() }, "held"),
         (not_granted(false, false), "held"),
         (not_granted(true, true), "broken"),
         (not_granted(false, true), "release"),
-        (Unusable::NotReady { status: "FAILED".to_owned() }, "release"),
+        (Unusable::NotReady { status: "FAILED".to_owned().into() }, "release"),
     ] {
         let wish = wanted(Some(unusable.clone()), Existing::Keep, OnUnusable::Release);
         let ours = seen(enforcement("base", 2), None, Some(MEMBER_ROLE));
@@ -245,7 +246,7 @@ fn what_passes_or_is_not_understood_releases_nothing() {
 #[test]
 fn nothing_is_given_up_for_one_look() {
     let roles = own_roles();
-    let gone = Unusable::NotReady { status: "FAILED".to_owned() };
+    let gone = Unusable::NotReady { status: "FAILED".to_owned().into() };
     let wish = wanted(Some(gone.clone()), Existing::Keep, OnUnusable::Release);
     let ours = seen(enforcement("base", 2), None, Some(MEMBER_ROLE));
     let told = |record: &Record, now: i64| {

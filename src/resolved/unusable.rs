@@ -1,116 +1,220 @@
-//! Why a guardrail can't be enforced.
-
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
+//! Why a guardrail can't be enforced: one row per reason. A new reason needs a row here, and one in docs/runbook.md.
 
 use crate::baseline::GuardrailName;
 use crate::content::CannotCopy;
-use crate::copy::{CopyHeld, NoOriginal};
+use crate::copy::{CopyHeld, NoOriginal, Status};
 use crate::failure::Failure;
 use crate::ids::{GuardrailArn, GuardrailVersion, KmsKeyArn};
+use crate::reasons::reasons;
 use crate::resource_policy::Resource;
 
 /// What AWS calls the edition that can be edited.
 pub const DRAFT: &str = "DRAFT";
 
-/// Why a guardrail can't be enforced. Displays as what is wrong and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Unusable {
-    /// No guardrail of that name in the Region.
-    NotFound {
-        /// The name that was looked for.
-        name: GuardrailName,
-    },
-    /// Several guardrails of that name in the Region.
-    Ambiguous {
-        /// The name that was looked for.
-        name: GuardrailName,
-        /// How many there are.
-        count: usize,
-    },
-    /// The guardrail, or this version of it, is gone or was never made.
-    Missing {
-        /// The guardrail.
-        guardrail: GuardrailArn,
-        /// The version.
-        version: GuardrailVersion,
-        /// The newest version that is there, where that is known. A number is never used again: a newer
-        /// one says that this one was deleted.
-        #[serde(default)]
-        newest: Option<GuardrailVersion>,
-    },
-    /// AWS's answers contradict each other: ListGuardrails shows the version, and GetGuardrail doesn't
-    /// find it.
-    AnswersDisagree {
-        /// The guardrail.
-        guardrail: GuardrailArn,
-        /// The version.
-        version: GuardrailVersion,
-    },
-    /// The guardrail has a draft and no published version at all.
-    OnlyDraft {
-        /// The guardrail.
-        guardrail: GuardrailArn,
-    },
-    /// The version exists but isn't ready.
-    NotReady {
-        /// Bedrock's word for its state, for example `CREATING` or `FAILED`.
-        status: String,
-    },
-    /// It carries an Automated Reasoning policy, which fails at run time when enforced.
-    AutomatedReasoning,
-    /// Its resource policy doesn't admit the organization.
-    NotGranted {
-        /// The guardrail or profile.
-        resource: Box<Resource>,
-        /// What its policy lacks, in words.
-        why: String,
-        /// Whether the keeper is about to put that right.
-        being_mended: bool,
-        /// Whether members are known to be unable to apply it, or only not known to be able.
-        certain: bool,
-    },
-    /// The customer managed key that encrypts it can't be used at present, so calls under it fail.
-    KeyUnusable {
-        /// The key.
-        key: KmsKeyArn,
-        /// KMS's word for its state, such as `Disabled`.
-        state: String,
-    },
-    /// The customer managed key that encrypts it doesn't admit the account.
-    KeyNotShared {
-        /// The key.
-        key: KmsKeyArn,
-        /// What its key policy lacks, in words.
-        why: String,
-    },
-    /// The owner account could not be read, so nothing is known.
-    Unreadable {
-        /// Why.
-        failure: Failure,
-    },
-    /// It can't be turned into a copy.
-    CannotCopy {
-        /// Why, in words.
-        why: String,
-    },
-    /// The member's copy of it is held up.
-    CopyHeld {
-        /// Why.
-        held: CopyHeld,
-    },
-    /// The member's copy of it could not be read.
-    CopyUnreadable {
-        /// Why.
-        failure: Failure,
-    },
-    /// The member's copy of it isn't there yet, or isn't up to date.
-    CopyNeeded {
-        /// The next step.
-        step: String,
-    },
+reasons! {
+    /// Why a guardrail can't be enforced. Displays as what is wrong and what to do about it.
+    Unusable,
+    /// Whether AWS says in so many words that it can't be used, or it is only not known to be usable. What
+    /// one look calls certain is reported; it is given up only when a later look agrees.
+    is_certain {
+        /// No guardrail of that name in the Region.
+        NotFound {
+            /// The name that was looked for.
+            name: GuardrailName,
+        } => {
+            code: "not_found",
+            says: "no guardrail named {name} in this Region of the owner account",
+            remedy: "create it there, or take the Region out of the baseline",
+            waits: false,
+            is_certain: true,
+        }
+        /// Several guardrails of that name in the Region.
+        Ambiguous {
+            /// The name that was looked for.
+            name: GuardrailName,
+            /// How many there are.
+            count: usize,
+        } => {
+            code: "ambiguous",
+            says: "{count} guardrails are named {name} in this Region",
+            remedy: "give its ARN in the baseline",
+            waits: false,
+            is_certain: true,
+        }
+        /// The guardrail, or this version of it, is gone or was never made.
+        Missing {
+            /// The guardrail.
+            guardrail: GuardrailArn,
+            /// The version.
+            version: GuardrailVersion,
+            /// The newest version that is there, where that is known. A number is never used again: a newer
+            /// one says that this one was deleted.
+            #[serde(default)]
+            newest: Option<GuardrailVersion>,
+        } => {
+            code: "missing",
+            says: "{}" (match newest {
+                Some(newest) if newest > version => format!("version {version} of guardrail {} was deleted in this Region, and AWS never uses a number again", guardrail.id),
+                Some(newest) => format!("guardrail {} has no version {version} in this Region, its newest is {newest}", guardrail.id),
+                None => format!("guardrail {} has no version {version} in this Region", guardrail.id),
+            }),
+            remedy: "{}" (match newest {
+                Some(newest) if newest > version => "publish a new version, and put its number into the baseline",
+                Some(_) => "put that into the baseline, or publish a version and put the number that AWS gives it",
+                None => "put the number of a published version into the baseline; a deleted one never comes back, so publish a new one",
+            }),
+            waits: false,
+            is_certain: true,
+        }
+        /// AWS's answers contradict each other: ListGuardrails shows the version, and GetGuardrail doesn't
+        /// find it.
+        AnswersDisagree {
+            /// The guardrail.
+            guardrail: GuardrailArn,
+            /// The version.
+            version: GuardrailVersion,
+        } => {
+            code: "answers_disagree",
+            says: "AWS contradicts itself: ListGuardrails shows version {version} of guardrail {}, and GetGuardrail doesn't find it; it is looked up again soon, and nothing is concluded before both agree" (guardrail.id),
+            waits: true,
+            // One of the two answers is wrong, and nobody knows which.
+            is_certain: false,
+        }
+        /// The guardrail has a draft and no published version at all.
+        OnlyDraft {
+            /// The guardrail.
+            guardrail: GuardrailArn,
+        } => {
+            code: "only_draft",
+            says: "guardrail {} has only a draft, which can't be enforced" (guardrail.id),
+            remedy: "publish a version, and give its number in the baseline",
+            waits: false,
+            is_certain: true,
+        }
+        /// The version exists but isn't ready.
+        NotReady {
+            /// Its state.
+            status: Status,
+        } => {
+            code: "not_ready",
+            says: "the guardrail is {status}, not READY",
+            waits: status.passes(),
+            is_certain: matches!(status, Status::Failed | Status::Deleting),
+        }
+        /// It carries an Automated Reasoning policy, which fails at run time when enforced.
+        AutomatedReasoning => {
+            code: "automated_reasoning",
+            says: "it carries an Automated Reasoning policy, which fails every call when enforced",
+            remedy: "publish a version without one",
+            waits: false,
+            is_certain: true,
+        }
+        /// Its resource policy doesn't admit the organization.
+        NotGranted {
+            /// The guardrail or profile.
+            resource: Box<Resource>,
+            /// What its policy lacks, in words.
+            why: String,
+            /// Whether the keeper is about to put that right.
+            being_mended: bool,
+            /// Whether members are known to be unable to apply it, or only not known to be able.
+            certain: bool,
+        } => {
+            code: "not_granted",
+            says: "{resource} isn't granted to the organization{}" (
+                match (being_mended, lacks(why)) {
+                    (true, why) => format!(" yet: {why}"),
+                    (false, why) => format!(" ({why}), and the keeper can't change its policy here"),
+                }
+            ),
+            waits: *being_mended,
+            is_certain: *certain,
+        }
+        /// The customer managed key that encrypts it can't be used at present, so calls under it fail.
+        KeyUnusable {
+            /// The key.
+            key: KmsKeyArn,
+            /// KMS's word for its state, such as `Disabled`.
+            state: String,
+        } => {
+            code: "key_unusable",
+            says: "its KMS key {key} is {state}, so every call under it would fail",
+            remedy: "enable the key, or publish a version without it",
+            waits: false,
+            is_certain: true,
+        }
+        /// The customer managed key that encrypts it doesn't admit the account.
+        KeyNotShared {
+            /// The key.
+            key: KmsKeyArn,
+            /// What its key policy lacks, in words.
+            why: String,
+        } => {
+            code: "key_not_shared",
+            says: "its KMS key {key} does not let this account decrypt ({})" (lacks(why)),
+            remedy: "allow kms:Decrypt to the organization in the key policy",
+            waits: false,
+            // Whether calls fail for what a key policy lacks, the probe tells.
+            is_certain: false,
+        }
+        /// The owner account could not be read, so nothing is known.
+        Unreadable {
+            /// Why.
+            failure: Failure,
+        } => {
+            code: "owner_unreadable" of failure,
+            says: "the owner account could not be read: {failure}",
+            waits: failure.category.is_worth_waiting(),
+            is_certain: false,
+        }
+        // A copy that is enforced works, whatever became of the original or of its next version: nothing that is
+        // wrong with copies is certain.
+        /// It can't be turned into a copy.
+        CannotCopy {
+            /// Why, in words.
+            why: String,
+        } => {
+            code: "cannot_copy",
+            says: "it can't be copied: {why}",
+            waits: false,
+            is_certain: false,
+        }
+        /// The member's copy of it is held up.
+        CopyHeld {
+            /// Why.
+            held: CopyHeld,
+        } => {
+            code: "copy_held",
+            says: "{held}",
+            waits: false,
+            is_certain: false,
+        }
+        /// The member's copy of it could not be read.
+        CopyUnreadable {
+            /// Why.
+            failure: Failure,
+        } => {
+            code: "copy_unreadable" of failure,
+            says: "the account's copy could not be read: {failure}",
+            waits: failure.category.is_worth_waiting(),
+            is_certain: false,
+        }
+        /// The member's copy of it isn't there yet, or isn't up to date.
+        CopyNeeded {
+            /// The next step.
+            step: String,
+        } => {
+            code: "copy_needed",
+            says: "the account's copy isn't up to date: {step}",
+            waits: false,
+            is_certain: false,
+        }
+    }
+}
+
+/// What is missing, where the sentence around it says already that something isn't granted.
+fn lacks(why: &str) -> &str {
+    why.strip_prefix("not granted: ").unwrap_or(why)
 }
 
 impl Unusable {
@@ -127,58 +231,6 @@ impl Unusable {
                 let newest = editions.iter().filter_map(|edition| edition.parse().ok()).max();
                 Unusable::Missing { guardrail, version, newest }
             }
-        }
-    }
-
-    /// A short stable name, for metrics and events.
-    pub fn code(&self) -> String {
-        let code = match self {
-            Unusable::NotFound { .. } => "not_found",
-            Unusable::Ambiguous { .. } => "ambiguous",
-            Unusable::Missing { .. } => "missing",
-            Unusable::AnswersDisagree { .. } => "answers_disagree",
-            Unusable::OnlyDraft { .. } => "only_draft",
-            Unusable::NotReady { .. } => "not_ready",
-            Unusable::AutomatedReasoning => "automated_reasoning",
-            Unusable::NotGranted { .. } => "not_granted",
-            Unusable::KeyUnusable { .. } => "key_unusable",
-            Unusable::KeyNotShared { .. } => "key_not_shared",
-            Unusable::Unreadable { failure } => {
-                return format!("owner_unreadable.{}", failure.category.code());
-            }
-            Unusable::CannotCopy { .. } => "cannot_copy",
-            Unusable::CopyHeld { .. } => "copy_held",
-            Unusable::CopyUnreadable { failure } => {
-                return format!("copy_unreadable.{}", failure.category.code());
-            }
-            Unusable::CopyNeeded { .. } => "copy_needed",
-        };
-        code.to_owned()
-    }
-
-    /// Whether AWS says in so many words that it can't be used, or it is only not known to be usable. What
-    /// one look calls certain is reported; it is given up only when a later look agrees.
-    pub fn is_certain(&self) -> bool {
-        match self {
-            Unusable::NotFound { .. }
-            | Unusable::Ambiguous { .. }
-            | Unusable::Missing { .. }
-            | Unusable::OnlyDraft { .. }
-            | Unusable::AutomatedReasoning => true,
-            Unusable::NotGranted { certain, .. } => *certain,
-            // CREATING, UPDATING and VERSIONING pass, and a state that AWS adds tells nothing.
-            Unusable::NotReady { status } => status == "FAILED" || status == "DELETING",
-            // Calls fail while a key is disabled; whether they do for what a key policy lacks, the probe tells.
-            Unusable::KeyUnusable { .. } => true,
-            Unusable::KeyNotShared { .. } => false,
-            // One of the two answers is wrong, and nobody knows which.
-            Unusable::AnswersDisagree { .. } => false,
-            // A copy that is enforced works, whatever became of the original or of its next version.
-            Unusable::CannotCopy { .. }
-            | Unusable::CopyHeld { .. }
-            | Unusable::CopyNeeded { .. }
-            | Unusable::CopyUnreadable { .. }
-            | Unusable::Unreadable { .. } => false,
         }
     }
 
@@ -200,87 +252,12 @@ impl Unusable {
     pub fn may_come_back(&self) -> bool {
         matches!(self, Unusable::KeyUnusable { .. } | Unusable::KeyNotShared { .. })
     }
-
-    /// Whether time alone may mend it.
-    pub fn is_worth_waiting(&self) -> bool {
-        match self {
-            Unusable::NotReady { status } => {
-                status == "CREATING" || status == "UPDATING" || status == "VERSIONING"
-            }
-            Unusable::Unreadable { failure } | Unusable::CopyUnreadable { failure } => {
-                failure.category.is_worth_waiting()
-            }
-            Unusable::NotGranted { being_mended, .. } => *being_mended,
-            Unusable::AnswersDisagree { .. } => true,
-            Unusable::NotFound { .. }
-            | Unusable::Ambiguous { .. }
-            | Unusable::Missing { .. }
-            | Unusable::OnlyDraft { .. }
-            | Unusable::CannotCopy { .. }
-            | Unusable::CopyHeld { .. }
-            | Unusable::CopyNeeded { .. }
-            | Unusable::KeyUnusable { .. }
-            | Unusable::KeyNotShared { .. }
-            | Unusable::AutomatedReasoning => false,
-        }
-    }
-}
-
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Unusable::NotFound { name } => {
-                write!(f, "no guardrail named {name} in this Region of the owner account: create it there, or take the Region out of the baseline")
-            }
-            Unusable::Ambiguous { name, count } => {
-                write!(f, "{count} guardrails are named {name} in this Region: give its ARN in the baseline")
-            }
-            Unusable::Missing { guardrail, version, newest: Some(newest) } if newest > version => {
-                write!(f, "version {version} of guardrail {} was deleted in this Region, and AWS never uses a number again: publish a new version, and put its number into the baseline", guardrail.id)
-            }
-            Unusable::Missing { guardrail, version, newest: Some(newest) } => {
-                write!(f, "guardrail {} has no version {version} in this Region, its newest is {newest}: put that into the baseline, or publish a version and put the number that AWS gives it", guardrail.id)
-            }
-            Unusable::Missing { guardrail, version, newest: None } => {
-                write!(f, "guardrail {} has no version {version} in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one", guardrail.id)
-            }
-            Unusable::AnswersDisagree { guardrail, version } => {
-                write!(f, "AWS contradicts itself: ListGuardrails shows version {version} of guardrail {}, and GetGuardrail doesn't find it; it is looked up again soon, and nothing is concluded before both agree", guardrail.id)
-            }
-            Unusable::OnlyDraft { guardrail } => {
-                write!(f, "guardrail {} has only a draft, which can't be enforced: publish a version, and give its number in the baseline", guardrail.id)
-            }
-            Unusable::NotReady { status } => write!(f, "the guardrail is {status}, not READY"),
-            Unusable::AutomatedReasoning => {
-                f.write_str("it carries an Automated Reasoning policy, which fails every call when enforced: publish a version without one")
-            }
-            Unusable::NotGranted { resource, why, being_mended: true, .. } => {
-                write!(f, "{resource} isn't granted to the organization yet: {}", lacks(why))
-            }
-            Unusable::NotGranted { resource, why, being_mended: false, .. } => {
-                write!(f, "{resource} isn't granted to the organization ({}), and the keeper can't change its policy here", lacks(why))
-            }
-            Unusable::KeyUnusable { key, state } => {
-                write!(f, "its KMS key {key} is {state}, so every call under it would fail: enable the key, or publish a version without it")
-            }
-            Unusable::KeyNotShared { key, why } => {
-                write!(f, "its KMS key {key} does not let this account decrypt ({}): allow kms:Decrypt to the organization in the key policy", lacks(why))
-            }
-            Unusable::Unreadable { failure } => write!(f, "the owner account could not be read: {failure}"),
-            Unusable::CannotCopy { why } => write!(f, "it can't be copied: {why}"),
-            Unusable::CopyHeld { held } => held.fmt(f),
-            Unusable::CopyUnreadable { failure } => {
-                write!(f, "the account's copy could not be read: {failure}")
-            }
-            Unusable::CopyNeeded { step } => write!(f, "the account's copy isn't up to date: {step}"),
-        }
-    }
 }
 
 impl From<NoOriginal> for Unusable {
     fn from(reason: NoOriginal) -> Unusable {
         match reason {
-            NoOriginal::NotReady(status) => Unusable::NotReady { status: status.to_string() },
+            NoOriginal::NotReady(status) => Unusable::NotReady { status },
             NoOriginal::CannotCopy(CannotCopy::AutomatedReasoning) => Unusable::AutomatedReasoning,
             NoOriginal::Unreadable(failure) => Unusable::Unreadable { failure },
             other @ (NoOriginal::Missing | NoOriginal::CannotCopy(_)) => {
@@ -288,11 +265,6 @@ impl From<NoOriginal> for Unusable {
             }
         }
     }
-}
-
-/// What is missing, where the sentence around it says already that something isn't granted.
-fn lacks(why: &str) -> &str {
-    why.strip_prefix("not granted: ").unwrap_or(why)
 }
 
 #[cfg(test)]
@@ -307,7 +279,7 @@ mod tests {
         let version = GuardrailVersion::new(2).unwrap();
         let name: GuardrailName = "base".parse().unwrap();
         let failure = |category| Failure { category, operation: "Get".to_owned(), message: "no".to_owned() };
-        let status = |word: &str| Unusable::NotReady { status: word.to_owned() };
+        let status = |word: &str| Unusable::NotReady { status: Status::from(word.to_owned()) };
         let granted = |being_mended, certain| Unusable::NotGranted {
             resource: Box::new(Resource::Guardrail(guardrail.clone())),
             why: "it is not granted".to_owned(),

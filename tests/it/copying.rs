@@ -397,7 +397,7 @@ async fn waiting_is_left_to_the_caller() {
     let stage = Stage::of(world).await;
     let wait = || stage.server.with(|model| model.clock.advance(Duration::from_secs(31)));
     let not_ready = |ensured: Ensured, word: &str| {
-        assert_eq!(ensured.state, CopyState::NotReady(Status::Busy(word.to_owned())));
+        assert_eq!(ensured.state, CopyState::NotReady(Status::from(word.to_owned())));
     };
     not_ready(stage.ensure(1, &NONE).await, "CREATING");
     not_ready(stage.ensure(1, &NONE).await, "CREATING");

@@ -39,7 +39,7 @@ fn same(events: &[Event]) -> Vec<(Kind, Value)> {
 
 #[test]
 fn what_a_later_look_tells_is_what_the_run_that_made_it_would_have_told() {
-    let unusable = || Some(Unusable::NotReady { status: "FAILED".to_owned() });
+    let unusable = || Some(Unusable::NotReady { status: "FAILED".to_owned().into() });
     let adopt =
         || Change::Adopt { target: here(), key: "corporate".parse().unwrap(), seen: seen(2, Some(ADMIN)) };
     for (change, before) in [

@@ -61,7 +61,7 @@ fn what_is_broken_is_told_once_for_all_accounts() {
 
 #[test]
 fn whoever_is_left_unguarded_is_told_of_like_what_is_broken() {
-    let gone = || Unusable::NotReady { status: "FAILED".to_owned() };
+    let gone = || Unusable::NotReady { status: "FAILED".to_owned().into() };
     let released = one(done(release(Some(gone()))), Some(ours(0)));
     assert_eq!(names(&told(&released)), ["Enforcement Released not_ready", "Accounts Unguarded not_ready"]);
     // In a sweep it is told at its end, with all others.

@@ -2,7 +2,6 @@
 //! approval only, or handed back.
 
 use super::*;
-use crate::baseline::NamedIds;
 use crate::limits::Approval;
 use crate::organization::OrgPath;
 use crate::record::Awaited;
@@ -269,7 +268,7 @@ fn releasing(broken: bool, awaited: Option<Awaited>) -> (Plan, Records) {
     let (wish, record) = match broken {
         false => (Wish::Nothing { existing: Existing::Adopt }, record),
         true => {
-            let unusable = Unusable::NotReady { status: "FAILED".to_owned() };
+            let unusable = Unusable::NotReady { status: "FAILED".to_owned().into() };
             let record = found(&unusable.code(), record);
             (wanted(Some(unusable), Existing::Adopt, OnUnusable::Release), record)
         }
