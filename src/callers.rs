@@ -216,11 +216,7 @@ mod tests {
 
     #[test]
     fn who_invokes_and_may_not_apply_would_break() {
-        let failure = Failure {
-            category: Category::Denied,
-            operation: "SimulatePrincipalPolicy".to_owned(),
-            message: "AccessDenied: no".to_owned(),
-        };
+        let failure = Failure::new(Category::Denied, "SimulatePrincipalPolicy", "AccessDenied: no");
         let why = "SimulatePrincipalPolicy: AccessDenied: no (denied)";
         let depends = Ok(Invokes::Depends(keys(&["aws:SourceVpce"])));
         let lack = |refusal| Verdict::Breaks {

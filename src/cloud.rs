@@ -39,14 +39,12 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use crate::clock::Clock;
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::{AccountId, Region, Role, RoleName};
 use crate::metrics::Calls;
 
 pub use bus::{Bus, OutcomeEvent, SOURCE};
 pub use copies::{CopyState, CopyWriter, Ensured};
-#[cfg(feature = "cli")]
-pub use error::{Trouble, trouble};
 pub use guardrails::Condition;
 #[cfg(feature = "cli")]
 pub use inspector::{Inspector, QueueSeen, RoleSeen};
@@ -272,11 +270,7 @@ fn elsewhere(access: &Access) -> Result<BTreeMap<Service, String>, Failure> {
     let Access::Explicit { elsewhere, .. } = access else { return Ok(BTreeMap::new()) };
     let places = elsewhere.iter().map(|(name, url)| match Service::named(name) {
         Some(service) => Ok((service, url.clone())),
-        None => Err(Failure {
-            category: Category::Rejected,
-            operation: "connect".to_owned(),
-            message: format!("`{name}` isn't a service that can be elsewhere"),
-        }),
+        None => Err(Failure::rejected("connect", format!("`{name}` isn't a service that can be elsewhere"))),
     });
     places.collect()
 }

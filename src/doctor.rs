@@ -15,7 +15,7 @@ mod trust;
 
 use serde::Serialize;
 
-use crate::failure::{Category, Failure};
+use crate::failure::{Call, Category, Failure};
 use crate::ids::{AccountId, Region, Target};
 
 pub use function::{Mapping, mapping, recursion};
@@ -179,13 +179,13 @@ impl Finding {
 
     /// It could not be told because a call failed.
     pub fn unread(check: Check, place: Place, what: &str, failure: &Failure) -> Finding {
-        let Failure { category, operation, message } = failure;
+        let Failure { category, operation, message, .. } = failure;
         let text = match category {
             Category::Denied => format!("{what}: {operation} was denied"),
             category => format!("{what}: {operation} failed ({category})"),
         };
         let todo = match category {
-            Category::Denied if operation == "AssumeRole" => {
+            Category::Denied if failure.call() == Call::AssumeRole => {
                 "give a role that these credentials may assume (deploy/reader-role.yaml makes one), or others that may"
             }
             Category::Denied => "run this as somebody who may, or allow it to whom you run it as",

@@ -50,26 +50,144 @@ impl fmt::Display for Category {
     }
 }
 
-/// One failed call, in words that stand alone.
+/// What AWS's error code says, or how a call got no answer. `cloud::error` alone knows which code means what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// There are no credentials.
+    NoCredentials,
+    /// There are some, and what should give them doesn't.
+    BadCredentials,
+    /// The credentials have expired: new ones will do.
+    ExpiredCredentials,
+    /// AWS doesn't know the key, its secret or its token.
+    UnknownCredentials,
+    /// The clocks of this machine and of AWS differ by minutes.
+    WrongClock,
+    /// No Region is set.
+    NoRegion,
+    /// No host has the name of the endpoint.
+    NoEndpoint,
+    /// The endpoint that is set isn't an address.
+    OddEndpoint,
+    /// Nothing answers, or not in time.
+    Unreached,
+    /// Something answers that isn't AWS.
+    NotAws,
+    /// The account is in no organization.
+    NoOrganization,
+    /// The organization doesn't know the account.
+    UnknownAccount,
+    /// The caller may not.
+    Denied,
+    /// A KMS key doesn't let the caller use it.
+    KeyDenied,
+    /// There is no such thing.
+    Missing,
+    /// The request isn't valid.
+    Invalid,
+    /// Too many calls.
+    Throttled,
+    /// Somebody else was writing at the same time, or something was there already.
+    Conflict,
+    /// An item isn't as the condition of a write asks for.
+    UnmetCondition,
+    /// Any other code, or none.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+impl Code {
+    fn is_other(&self) -> bool {
+        *self == Code::Other
+    }
+}
+
+/// The calls whose failures mean something of their own to whoever has to act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// The way into an account: the role that the keeper, or a person, assumes there.
+    AssumeRole,
+    /// Organizations is asked who is there. It answers few callers.
+    Organization,
+    /// The parameter with the baseline is read.
+    Parameter,
+    /// The ledger's table.
+    Ledger,
+    /// The queues.
+    Queue,
+    /// Any other.
+    Other,
+}
+
+impl Call {
+    fn of(operation: &str) -> Call {
+        match operation {
+            "AssumeRole" => Call::AssumeRole,
+            "ListAccounts" | "DescribeAccount" | "ListParents" => Call::Organization,
+            "GetParameter" => Call::Parameter,
+            "GetItem" | "PutItem" | "BatchGetItem" | "Scan" => Call::Ledger,
+            "SendMessage" | "SendMessageBatch" => Call::Queue,
+            _ => Call::Other,
+        }
+    }
+}
+
+/// One failed call. Its message is for people: decisions go by the other members.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Failure {
     /// What it means.
     pub category: Category,
     /// The API operation that failed, for example `AssumeRole`.
     pub operation: String,
+    /// What AWS's code says.
+    #[serde(default, skip_serializing_if = "Code::is_other")]
+    pub code: Code,
+    /// Whether AWS names a policy that forbids the call, such as a service control policy: that one has to be
+    /// changed, and waiting doesn't help.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explicit_deny: bool,
     /// What AWS said: its error code and message, or how the call broke.
     pub message: String,
 }
 
 impl Failure {
-    /// Whether AWS refused the credentials as expired: new ones will do.
-    pub fn says_expired(&self) -> bool {
-        self.message.contains("ExpiredToken")
+    /// A failure that no error code tells more about.
+    pub fn new(category: Category, operation: &str, message: impl Into<String>) -> Failure {
+        let (operation, message) = (operation.to_owned(), message.into());
+        Failure { category, operation, code: Code::Other, explicit_deny: false, message }
+    }
+
+    /// A failure that may pass.
+    pub fn transient(operation: &str, message: impl Into<String>) -> Failure {
+        Failure::new(Category::Transient, operation, message)
+    }
+
+    /// A call that isn't repeated: it, or its answer, isn't what it has to be.
+    pub fn rejected(operation: &str, message: impl Into<String>) -> Failure {
+        Failure::new(Category::Rejected, operation, message)
+    }
+
+    /// An answer that leaves out what every answer has.
+    pub fn incomplete(operation: &str, member: &str) -> Failure {
+        Failure::transient(operation, format!("the answer leaves out {member}"))
+    }
+
+    /// Which call it was.
+    pub fn call(&self) -> Call {
+        Call::of(&self.operation)
     }
 
     /// Whether it is a denial that waiting may end: not one that a policy states.
     pub fn is_a_lacking_permission(&self) -> bool {
-        self.category == Category::Denied && !self.message.contains("explicit deny")
+        self.category == Category::Denied && !self.explicit_deny
+    }
+
+    /// With other words for people.
+    #[must_use]
+    pub fn in_words(self, message: String) -> Failure {
+        Failure { message, ..self }
     }
 
     /// Takes a denial for a matter of time within `seconds` of what it may be waiting for.
@@ -79,21 +197,17 @@ impl Failure {
     #[must_use]
     pub fn excused(self, since: Option<Timestamp>, seconds: u64, now: Timestamp) -> Failure {
         let young = since.is_some_and(|since| now.as_second().abs_diff(since.as_second()) < seconds);
-        match young && self.is_a_lacking_permission() {
-            true => Failure { category: Category::NotReady, ..self },
-            false => self,
+        if young && self.is_a_lacking_permission() {
+            Failure { category: Category::NotReady, ..self }
+        } else {
+            self
         }
     }
 
     /// What failed and how, without what that means for the next run: for people who stand before it.
     pub fn said(&self) -> String {
-        let Failure { category: _, operation, message } = self;
+        let Failure { operation, message, .. } = self;
         format!("{operation}: {message}")
-    }
-
-    /// A failure that may pass.
-    pub fn transient(operation: &str, message: impl Into<String>) -> Failure {
-        Failure { category: Category::Transient, operation: operation.to_owned(), message: message.into() }
     }
 
     /// The failure of a list of accounts that names none to work on: an organization has its management
@@ -106,26 +220,18 @@ impl Failure {
 
     /// The failure of an observation that was never made.
     pub fn not_observed() -> Failure {
-        Failure {
-            category: Category::Transient,
-            operation: "ListEnforcedGuardrailsConfiguration".to_owned(),
-            message: "not read in this run".to_owned(),
-        }
+        Failure::transient("ListEnforcedGuardrailsConfiguration", "not read in this run")
     }
 
     /// The failure of a look-up that was never made.
     pub fn not_looked_up(what: &impl fmt::Display) -> Failure {
-        Failure {
-            category: Category::Transient,
-            operation: "GetGuardrail".to_owned(),
-            message: format!("{what} was not looked up in this run"),
-        }
+        Failure::transient("GetGuardrail", format!("{what} was not looked up in this run"))
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Failure { category, operation, message } = self;
+        let Failure { category, operation, message, .. } = self;
         write!(f, "{operation}: {message} ({category})")
     }
 }
@@ -138,11 +244,7 @@ mod tests {
     fn a_denial_is_excused_for_a_while_after_what_it_may_be_waiting_for() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let now = at(1_000_000);
-        let failure = |category, message: &str| Failure {
-            category,
-            operation: "AssumeRole".to_owned(),
-            message: message.to_owned(),
-        };
+        let failure = |category, message: &str| Failure::new(category, "AssumeRole", message);
         let denied = || failure(Category::Denied, "AccessDenied: not you");
         let excused = |since: Option<i64>| denied().excused(since.map(at), 3600, now).category;
         for (since, expected) in [
@@ -159,12 +261,27 @@ mod tests {
             assert_eq!(excused(since), expected, "{since:?}");
         }
         assert_eq!(denied().excused(Some(now), 0, now), denied(), "no grace is set");
-        let stated =
-            failure(Category::Denied, "AccessDenied: with an explicit deny in a service control policy");
+        let stated = Failure { explicit_deny: true, ..denied() };
         assert_eq!(stated.clone().excused(Some(now), 3600, now), stated);
         for category in [Category::Transient, Category::Rejected, Category::Gone] {
             let other = failure(category, "something else");
             assert_eq!(other.clone().excused(Some(now), 3600, now), other);
         }
+    }
+
+    #[test]
+    fn a_failure_of_the_earlier_version_is_read_and_written_as_before() {
+        let earlier = r#"{"category":"denied","operation":"AssumeRole","message":"AccessDenied: not you"}"#;
+        let failure: Failure = serde_json::from_str(earlier).unwrap();
+        assert_eq!(failure, Failure::new(Category::Denied, "AssumeRole", "AccessDenied: not you"));
+        assert_eq!(failure.call(), Call::AssumeRole);
+        assert_eq!(serde_json::to_string(&failure).unwrap(), earlier);
+        // What a later version may add is no reason to lose the document.
+        let later = earlier.replacen('{', r#"{"code":"something_new","explicit_deny":true,"#, 1);
+        let failure: Failure = serde_json::from_str(&later).unwrap();
+        assert_eq!((failure.code, failure.explicit_deny), (Code::Other, true));
+        let known = Failure { code: Code::ExpiredCredentials, ..failure };
+        let text = serde_json::to_string(&known).unwrap();
+        assert_eq!(serde_json::from_str::<Failure>(&text).unwrap(), known);
     }
 }

@@ -241,6 +241,61 @@ fn only_the_edge_knows_the_sdk() {
     rule.hold();
 }
 
+/// What a failure means is in its typed members. Its texts are for people: they change, and AWS's may quote anything.
+#[test]
+fn nobody_searches_the_texts_of_a_failure() {
+    let mut rule = Rule::new(
+        "a failure's message and operation are for people: ask for its category, code, call or explicit_deny \
+         (src/failure.rs), and teach src/cloud/error.rs what a new code means",
+    );
+    let texts = ["message", "operation", "said", "failure.to_string()"];
+    let searches = [
+        ".contains(",
+        ".starts_with(",
+        ".ends_with(",
+        ".find(",
+        ".split(",
+        ".split_once(",
+        ".strip_prefix(",
+        ".strip_suffix(",
+        ".matches(",
+        ".to_lowercase(",
+        " == ",
+        " != ",
+    ];
+    for source in sources(&["src"]) {
+        if source.path == "src/cloud/error.rs" || source.path.starts_with("src/cloud/error/") {
+            continue;
+        }
+        for (line, code) in source.production() {
+            for text in texts {
+                for search in searches.iter().filter(|search| ends_a_name(code, &format!("{text}{search}"))) {
+                    rule.broken(&source.path, line, format!("`{text}{search}`"));
+                }
+            }
+            if code.contains("match failure.") && !code.contains("failure.c") {
+                rule.broken(&source.path, line, "tells failures apart by a text");
+            }
+        }
+        for (line, text) in source.production_with_strings() {
+            for word in ["explicit deny", "\"AccessDenied", "\"ExpiredToken"] {
+                if text.contains(word) {
+                    rule.broken(&source.path, line, format!("names `{word}`, which is AWS's word"));
+                }
+            }
+        }
+    }
+    rule.hold();
+}
+
+/// Whether `code` holds `text`, and what stands before it doesn't belong to the same name.
+fn ends_a_name(code: &str, text: &str) -> bool {
+    code.match_indices(text).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        before.is_none_or(|before| !before.is_alphanumeric() && before != '_')
+    })
+}
+
 #[test]
 fn standard_output_belongs_to_the_terminal() {
     let mut rule = Rule::new(

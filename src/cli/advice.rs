@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use crate::cloud::{Trouble, trouble};
-use crate::failure::Failure;
+use crate::failure::{Call, Code, Failure};
 use crate::ids::AccountId;
 use crate::reconcile::{Keeper, Stopped};
 
@@ -57,8 +56,7 @@ pub(super) fn told(error: &anyhow::Error, variables: &BTreeMap<String, String>) 
     let Some(failure) = failure(error) else { return (text, Vec::new()) };
     // What a failure means for the next run is nothing to whoever stands before it.
     let text = text.replace(&failure.to_string(), &failure.said());
-    let cures = trouble(failure).map(|trouble| surroundings.cures(trouble, failure));
-    let cures = cures.into_iter().flatten().map(|cure| format!("→ {cure}"));
+    let cures = surroundings.cures(failure).into_iter().map(|cure| format!("→ {cure}"));
     (text, std::iter::once(surroundings.to_string()).chain(cures).collect())
 }
 
@@ -112,49 +110,56 @@ impl Surroundings<'_> {
     }
 
     /// What to do, the likeliest first.
-    fn cures(&self, trouble: Trouble, failure: &Failure) -> Vec<String> {
+    fn cures(&self, failure: &Failure) -> Vec<String> {
         let login = match self.get("AWS_PROFILE") {
             Some(profile) => format!("`aws sso login --profile {profile}`"),
             None => "`aws sso login`".to_owned(),
         };
-        match trouble {
-            Trouble::NoCredentials => vec![
+        match failure.code {
+            Code::NoCredentials => vec![
                 "set AWS_PROFILE to a profile that gives some, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned(),
                 "`aws sts get-caller-identity` says whether there are any".to_owned(),
             ],
-            Trouble::BadCredentials => vec![format!(
+            Code::BadCredentials => vec![format!(
                 "see that the profile works: {login} where it is one of IAM Identity Center, then `aws sts get-caller-identity`"
             )],
-            Trouble::ExpiredCredentials => {
+            Code::ExpiredCredentials => {
                 vec![format!("get new ones: {login}, or whatever gave you these (AWS_SESSION_TOKEN)")]
             }
-            Trouble::UnknownCredentials => vec![
+            Code::UnknownCredentials => vec![
                 "AWS doesn't know this key, or the secret or token is another key's: set AWS_ACCESS_KEY_ID, \
                  AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN together, or unset all three and set AWS_PROFILE"
                     .to_owned(),
             ],
-            Trouble::WrongClock => vec!["set the clock of this machine: AWS refuses what was signed minutes ago".to_owned()],
-            Trouble::NoRegion => vec![
+            Code::WrongClock => vec!["set the clock of this machine: AWS refuses what was signed minutes ago".to_owned()],
+            Code::NoRegion => vec![
                 "set AWS_REGION to the Region of the hub's stack, as its output TerminalSettings does".to_owned(),
             ],
-            Trouble::NoEndpoint | Trouble::Unreached | Trouble::NotAws => self.where_to_look(trouble),
-            Trouble::OddEndpoint => vec!["write it as https://HOST, or unset it".to_owned()],
-            Trouble::NoOrganization => vec![
+            code @ (Code::NoEndpoint | Code::Unreached | Code::NotAws) => self.where_to_look(code),
+            Code::OddEndpoint => vec!["write it as https://HOST, or unset it".to_owned()],
+            Code::NoOrganization => vec![
                 "take credentials of the organization's management account, or of a delegated administrator".to_owned(),
             ],
-            Trouble::Denied => vec![denied(failure)],
-            Trouble::Missing => self.missing(failure).into_iter().collect(),
+            Code::Denied | Code::KeyDenied => vec![denied(failure)],
+            Code::Missing => self.missing(failure).into_iter().collect(),
+            // Nothing that a person at a terminal can put right.
+            Code::UnknownAccount
+            | Code::Invalid
+            | Code::Throttled
+            | Code::Conflict
+            | Code::UnmetCondition
+            | Code::Other => Vec::new(),
         }
     }
 
-    fn where_to_look(&self, trouble: Trouble) -> Vec<String> {
+    fn where_to_look(&self, code: Code) -> Vec<String> {
         let names: Vec<&str> = self.endpoints().map(|(name, _)| name).collect();
         let region = self.region().unwrap_or("the Region");
-        match (names.as_slice(), trouble) {
-            ([], Trouble::NoEndpoint) => {
+        match (names.as_slice(), code) {
+            ([], Code::NoEndpoint) => {
                 vec![format!("is {region} a Region of AWS? AWS_REGION says where the hub is")]
             }
-            ([], Trouble::NotAws) => {
+            ([], Code::NotAws) => {
                 vec!["a proxy answers instead of AWS: see HTTPS_PROXY and your network".to_owned()]
             }
             ([], _) => vec![format!("see the network and HTTPS_PROXY, and that {region} is a Region of AWS")],
@@ -174,35 +179,36 @@ impl Surroundings<'_> {
         };
         let of_hub = "are these the hub's account and Region?";
         let setting = |name: &str| self.get(name).unwrap_or(name).to_owned();
-        match failure.operation.as_str() {
-            "GetParameter" => Some(format!(
+        match failure.call() {
+            Call::Parameter => Some(format!(
                 "there is no such parameter {in_place}: {of_hub} `guardrailctl push FILE` puts a baseline there"
             )),
-            "GetItem" | "PutItem" | "BatchGetItem" | "Scan" => {
+            Call::Ledger => {
                 let table = setting("KEEPER_LEDGER");
                 Some(format!("there is no {table} (KEEPER_LEDGER) {in_place}: {of_hub}"))
             }
-            "SendMessage" | "SendMessageBatch" => {
+            Call::Queue => {
                 let queue = setting("KEEPER_EVENTS_QUEUE");
                 Some(format!("there is no queue {queue} (KEEPER_EVENTS_QUEUE): {of_hub}"))
             }
-            _ => None,
+            Call::AssumeRole | Call::Organization | Call::Other => None,
         }
     }
 }
 
 fn denied(failure: &Failure) -> String {
-    match failure.operation.as_str() {
-        "AssumeRole" => "the role has to be in that account, and to trust these credentials: `--role NAME` takes another one, such as that \
+    match failure.call() {
+        Call::AssumeRole => "the role has to be in that account, and to trust these credentials: `--role NAME` takes another one, such as that \
                          of deploy/reader-role.yaml (docs/deploy.md, Which credentials a command needs)"
             .to_owned(),
-        "ListAccounts" | "DescribeAccount" | "ListParents" => format!(
+        Call::Organization => format!(
             "Organizations answers the management account and delegated administrators only, which need \
              organizations:{}",
             failure.operation
         ),
-        operation => format!(
-            "these credentials lack the permission for {operation}: docs/deploy.md, Which credentials a command needs"
+        Call::Parameter | Call::Ledger | Call::Queue | Call::Other => format!(
+            "these credentials lack the permission for {}: docs/deploy.md, Which credentials a command needs",
+            failure.operation
         ),
     }
 }
@@ -212,25 +218,19 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::failure::Category;
 
     fn variables(set: &[(&str, &str)]) -> BTreeMap<String, String> {
         set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     #[track_caller]
-    fn check(operation: &str, message: &str, set: &[(&str, &str)], known: bool, expected: &Expect) {
-        let failure = Failure {
-            category: Category::Transient,
-            operation: operation.to_owned(),
-            message: message.to_owned(),
-        };
+    fn check(operation: &str, code: Code, set: &[(&str, &str)], known: bool, expected: &Expect) {
+        let failure = Failure { code, ..Failure::transient(operation, "as AWS or the way to it says") };
         let variables = variables(set);
         let caller =
             Caller { account: "111111111111".parse().unwrap(), region: Some("eu-central-1".to_owned()) };
         let surroundings = Surroundings { variables: &variables, caller: known.then_some(&caller) };
-        let cures = trouble(&failure).map(|trouble| surroundings.cures(trouble, &failure));
-        let lines: Vec<String> = cures.into_iter().flatten().collect();
+        let lines = surroundings.cures(&failure);
         expected.assert_eq(&format!("{surroundings}\n{}\n", lines.join("\n")));
     }
 
@@ -238,7 +238,7 @@ mod tests {
     fn credentials_that_are_missing_or_wrong_are_told_with_the_cure() {
         check(
             "GetCallerIdentity",
-            "no credentials were found",
+            Code::NoCredentials,
             &[],
             false,
             &expect![[r#"
@@ -250,7 +250,7 @@ mod tests {
         let profile = [("AWS_PROFILE", "security"), ("AWS_REGION", "us-east-1")];
         check(
             "GetCallerIdentity",
-            "the credentials could not be loaded: failed to load the cached SSO token",
+            Code::BadCredentials,
             &profile,
             false,
             &expect![[r#"
@@ -260,7 +260,7 @@ mod tests {
         );
         check(
             "ListAccounts",
-            "ExpiredToken: it is expired",
+            Code::ExpiredCredentials,
             &profile,
             true,
             &expect![[r#"
@@ -271,7 +271,7 @@ mod tests {
         let key = [("AWS_ACCESS_KEY_ID", "AKIAX"), ("AWS_DEFAULT_REGION", "eu-west-1")];
         check(
             "GetCallerIdentity",
-            "InvalidClientTokenId: invalid",
+            Code::UnknownCredentials,
             &key,
             false,
             &expect![[r#"
@@ -281,7 +281,7 @@ mod tests {
         );
         check(
             "GetCallerIdentity",
-            "no Region is set",
+            Code::NoRegion,
             &key[..1],
             false,
             &expect![[r#"
@@ -294,10 +294,9 @@ mod tests {
     #[test]
     fn what_cannot_be_reached_is_told_with_who_sent_us_there() {
         let local = [("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), ("AWS_REGION", "us-east-1")];
-        let refused = "could not be reached at http://127.0.0.1:1: Connection refused";
         check(
             "GetCallerIdentity",
-            refused,
+            Code::Unreached,
             &local,
             false,
             &expect![[r#"
@@ -308,7 +307,7 @@ mod tests {
         let sqs = [("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1"), ("AWS_ENDPOINT_URL_X", "")];
         check(
             "SendMessageBatch",
-            "timed out",
+            Code::Unreached,
             &sqs,
             true,
             &expect![[r#"
@@ -317,10 +316,9 @@ mod tests {
         "#]],
         );
         let region = [("AWS_REGION", "eu-wst-1")];
-        let unknown = "no such endpoint https://sts.eu-wst-1.amazonaws.com: the service";
         check(
             "GetCallerIdentity",
-            unknown,
+            Code::NoEndpoint,
             &region,
             false,
             &expect![[r#"
@@ -328,10 +326,9 @@ mod tests {
             is eu-wst-1 a Region of AWS? AWS_REGION says where the hub is
         "#]],
         );
-        let answer = "an error without a code, HTTP 403, from https://sts.eu-west-1.amazonaws.com";
         check(
             "GetCallerIdentity",
-            answer,
+            Code::NotAws,
             &[],
             false,
             &expect![[r#"
@@ -344,10 +341,9 @@ mod tests {
     #[test]
     fn the_wrong_account_is_told_with_what_is_not_there() {
         let ledger = [("KEEPER_LEDGER", "table:keeper")];
-        let none = "ResourceNotFoundException: Requested resource not found";
         check(
             "GetItem",
-            none,
+            Code::Missing,
             &ledger,
             true,
             &expect![[r#"
@@ -357,7 +353,7 @@ mod tests {
         );
         check(
             "GetParameter",
-            "ParameterNotFound: no message",
+            Code::Missing,
             &[],
             true,
             &expect![[r#"
@@ -365,10 +361,9 @@ mod tests {
             there is no such parameter in account 111111111111, eu-central-1: are these the hub's account and Region? `guardrailctl push FILE` puts a baseline there
         "#]],
         );
-        let denied = "AccessDeniedException: You don't have permissions to access this resource.";
         check(
             "ListAccounts",
-            denied,
+            Code::Denied,
             &[],
             true,
             &expect![[r#"
@@ -378,7 +373,7 @@ mod tests {
         );
         check(
             "AssumeRole",
-            "AccessDenied: not authorized",
+            Code::Denied,
             &[],
             true,
             &expect![[r#"
@@ -388,7 +383,7 @@ mod tests {
         );
         check(
             "PutParameter",
-            denied,
+            Code::Denied,
             &[],
             true,
             &expect![[r#"
@@ -398,7 +393,7 @@ mod tests {
         );
         check(
             "ListAccounts",
-            "ThrottlingException: Rate exceeded",
+            Code::Throttled,
             &[],
             true,
             &expect![[r#"

@@ -11,7 +11,7 @@ use super::output::{self, Bar};
 use super::time::Length;
 use crate::baseline::Baseline;
 use crate::desired::Desired;
-use crate::failure::Category;
+use crate::failure::{Call, Category};
 use crate::ids::{AccountId, Region, Target};
 use crate::organization::OrgPath;
 use crate::plan::{Decision, Held, HoldReason, Plan, PolicyAction};
@@ -66,7 +66,7 @@ pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Target, Until> {
             Some(Until::Good)
         }
         Decision::Held(Held { reason: HoldReason::Unreadable { failure }, .. })
-            if failure.operation == "AssumeRole" && failure.category != Category::Gone =>
+            if failure.call() == Call::AssumeRole && failure.category != Category::Gone =>
         {
             Some(Until::Seen)
         }

@@ -51,8 +51,9 @@ impl Unsent {
 
     /// As a failure of the whole list.
     pub(super) fn of(self, total: usize) -> Failure {
-        let Unsent { count, failure: Failure { category, operation, message } } = self;
-        Failure { category, operation, message: format!("{count} of {total} were not sent: {message}") }
+        let Unsent { count, failure } = self;
+        let message = format!("{count} of {total} were not sent: {}", failure.message);
+        failure.in_words(message)
     }
 }
 
@@ -147,7 +148,7 @@ mod tests {
     use crate::failure::Category;
 
     fn failure(category: Category) -> Failure {
-        Failure { category, operation: "Send".to_owned(), message: category.to_string() }
+        Failure::new(category, "Send", category.to_string())
     }
 
     fn refused(index: usize, category: Category) -> Refused {

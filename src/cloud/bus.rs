@@ -63,7 +63,7 @@ impl Bus {
             if size > BYTES {
                 let message =
                     format!("`{detail_type}`: an event of {size} bytes; EventBridge takes {BYTES} at most");
-                return Err(Failure { category: Category::Rejected, operation: PUT.to_owned(), message });
+                return Err(Failure::rejected(PUT, message));
             }
             sizes.push(size);
         }
@@ -98,7 +98,7 @@ impl Bus {
                         Some((code, message)) => entry_failure(PUT, code, message),
                         None => {
                             let message = "the answer leaves the event out".to_owned();
-                            Failure { category: Category::Transient, operation: PUT.to_owned(), message }
+                            Failure::transient(PUT, message)
                         }
                     }
                 }

@@ -16,7 +16,7 @@ use crate::copy::{
     CopyVerdict, Edition, Enforced, Listed, Marker, NoOriginal, Original, Published, SOURCE_TAG, SeenCopy,
     Status, Tags, VERSIONS_KEPT, judge, prunable_among,
 };
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::{GuardrailArn, GuardrailVersion, InvalidId, Target};
 use crate::resolved::DRAFT;
 use body::Body;
@@ -42,7 +42,10 @@ impl Reader {
             other => return Err(NoOriginal::NotReady(other)),
         }
         let content = content.map_err(NoOriginal::CannotCopy)?;
-        let name = answer.name().parse().map_err(|error| NoOriginal::Unreadable(odd(GET, &error)))?;
+        let name = answer
+            .name()
+            .parse::<GuardrailName>()
+            .map_err(|error| NoOriginal::Unreadable(Failure::rejected(GET, error.to_string())))?;
         let (guardrail, digest) = (guardrail.clone(), content.digest());
         let customer_key = answer.kms_key_arn().is_some();
         // What copies are to have besides is for the baseline to say.
@@ -74,7 +77,7 @@ impl Reader {
         let wanted = original.wanted();
         if guardrail.region != target.region {
             let message = format!("{guardrail} is to be copied into {target}, another Region");
-            return Err(odd("copy", &message));
+            return Err(Failure::rejected("copy", message));
         }
         // The owner itself needs no copy.
         if guardrail.account == target.account {
@@ -104,9 +107,15 @@ impl Reader {
         named.retain(|summary| summary.name() == name.as_str());
         let guardrail: GuardrailArn = match named.as_slice() {
             [] => return Ok(None),
-            [summary] => summary.arn().parse().map_err(|error: InvalidId| odd(LIST, &error))?,
+            [summary] => summary
+                .arn()
+                .parse()
+                .map_err(|error: InvalidId| Failure::rejected(LIST, error.to_string()))?,
             several => {
-                return Err(odd(LIST, &format!("{} guardrails are named {name}", several.len())));
+                return Err(Failure::rejected(
+                    LIST,
+                    format!("{} guardrails are named {name}", several.len()),
+                ));
             }
         };
 
@@ -128,8 +137,10 @@ impl Reader {
             if summary.version() == DRAFT {
                 draft = Some(edition);
             } else {
-                let version: GuardrailVersion =
-                    summary.version().parse().map_err(|error: InvalidId| odd(LIST, &error))?;
+                let version: GuardrailVersion = summary
+                    .version()
+                    .parse()
+                    .map_err(|error: InvalidId| Failure::rejected(LIST, error.to_string()))?;
                 versions.insert(version, edition);
             }
         }
@@ -247,9 +258,4 @@ fn status(status: &aws_sdk_bedrock::types::GuardrailStatus) -> Status {
 fn disagree(guardrail: &GuardrailArn, version: &str) -> Failure {
     let message = format!("doesn't find {} {version}, which ListGuardrails has just shown", guardrail.id);
     Failure::transient(GET, message)
-}
-
-/// An answer, or a wish, that makes no sense.
-fn odd(operation: &str, what: &dyn std::fmt::Display) -> Failure {
-    Failure { category: Category::Rejected, operation: operation.to_owned(), message: what.to_string() }
 }

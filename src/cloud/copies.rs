@@ -10,7 +10,7 @@ use crate::copy::{
     CopyHeld, CopyStep, CopyVerdict, Enforced, Leftover, Original, Published, SOURCE_TAG, SeenCopy, Status,
     Tags, VERSIONS_KEPT, prunable, to_write,
 };
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::{GuardrailArn, Region, Target};
 
 const CREATE: &str = "CreateGuardrail";
@@ -124,7 +124,8 @@ impl CopyWriter {
     /// it made was deleted, and a copy that an administrator deleted would never come back. Across
     /// runs the name does that: AWS has one guardrail of a name.
     async fn create(&self, original: &Original) -> Result<(), Failure> {
-        let config = Config::of(&original.content).map_err(|error| unbuildable(CREATE, &error))?;
+        let config =
+            Config::of(&original.content).map_err(|error| Failure::rejected(CREATE, error.to_string()))?;
         let source = Tags::from([(SOURCE_TAG.to_owned(), original.guardrail.to_string())]);
         let carried = original.tags.as_ref().map(|tags| to_write(tags, &source)).unwrap_or_default();
         let answer = self
@@ -155,7 +156,8 @@ impl CopyWriter {
     }
 
     async fn update_draft(&self, guardrail: &GuardrailArn, original: &Original) -> Result<(), Failure> {
-        let config = Config::of(&original.content).map_err(|error| unbuildable(UPDATE, &error))?;
+        let config =
+            Config::of(&original.content).map_err(|error| Failure::rejected(UPDATE, error.to_string()))?;
         self.reader
             .bedrock
             .update_guardrail()
@@ -241,11 +243,7 @@ impl CopyWriter {
             | (_, Enforced::Nothing | Enforced::OfAnother) => false,
         };
         if is_in_use {
-            return Err(Failure {
-                category: Category::Transient,
-                operation: DELETE.to_owned(),
-                message: "it may be enforced by now, so it was left".to_owned(),
-            });
+            return Err(Failure::transient(DELETE, "it may be enforced by now, so it was left"));
         }
         match leftover {
             Leftover::Versions(old) => {
@@ -291,18 +289,12 @@ impl CopyWriter {
 
 fn tags(tags: impl IntoIterator<Item = (String, String)>, operation: &str) -> Result<Vec<Tag>, Failure> {
     let built = tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
-    built.collect::<Result<_, _>>().map_err(|error| unbuildable(operation, &error))
-}
-
-fn unbuildable(operation: &str, error: &BuildError) -> Failure {
-    Failure { category: Category::Rejected, operation: operation.to_owned(), message: error.to_string() }
+    built
+        .collect::<Result<_, _>>()
+        .map_err(|error: BuildError| Failure::rejected(operation, error.to_string()))
 }
 
 /// AWS's lists may lag behind its writes, or somebody undid the step meanwhile.
 fn without_effect(step: &CopyStep) -> Failure {
-    Failure {
-        category: Category::Transient,
-        operation: "copy".to_owned(),
-        message: format!("to {step} was done and is still needed"),
-    }
+    Failure::transient("copy", format!("to {step} was done and is still needed"))
 }

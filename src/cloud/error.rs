@@ -9,109 +9,102 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::failure::{Category, Failure};
+use crate::failure::{Category, Code, Failure};
 use crate::ids::GuardrailArn;
 pub(super) use undelivered::{At, ENDPOINT};
-#[cfg(feature = "cli")]
-use undelivered::{BAD_CREDENTIALS, NO_CREDENTIALS, NO_ENDPOINT, NO_REGION, ODD_ENDPOINT, UNREACHED};
 use undelivered::{NO_CODE, TIMED_OUT, undelivered};
 
-/// The same call may work later.
-const TRANSIENT: &[&str] = &[
-    "ConflictException",
-    "ConcurrentModificationException",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "IDPCommunicationError",
-    "InternalError",
-    "InternalException",
-    "InternalFailure",
-    "InternalServerError",
-    "InternalServerException",
-    "KMS.ThrottlingException",
-    "KmsThrottled",
-    "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException",
-    "RequestExpired",
-    "ReplicatedWriteConflictException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "ServiceException",
-    "ServiceUnavailable",
-    "ServiceUnavailableException",
-    "SlowDown",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-    "TooManyUpdates",
-];
+/// AWS's error codes: what each means for what happens next, and what it says. A code that isn't listed is
+/// rejected, and says nothing more: an error that nobody foresaw isn't repeated blindly.
+const CODES: &[(&str, Category, Code)] = {
+    use Category::{Denied, Gone, NotReady, Rejected, Transient};
+    &[
+        // The same call may work later.
+        ("ConcurrentModificationException", Transient, Code::Other),
+        ("ConflictException", Transient, Code::Conflict),
+        ("ExpiredToken", Transient, Code::ExpiredCredentials),
+        ("ExpiredTokenException", Transient, Code::ExpiredCredentials),
+        ("IDPCommunicationError", Transient, Code::Other),
+        ("InternalError", Transient, Code::Other),
+        ("InternalException", Transient, Code::Other),
+        ("InternalFailure", Transient, Code::Other),
+        ("InternalServerError", Transient, Code::Other),
+        ("InternalServerException", Transient, Code::Other),
+        ("KMS.ThrottlingException", Transient, Code::Throttled),
+        ("KmsThrottled", Transient, Code::Throttled),
+        ("PriorRequestNotComplete", Transient, Code::Other),
+        ("ProvisionedThroughputExceededException", Transient, Code::Throttled),
+        ("ReplicatedWriteConflictException", Transient, Code::Other),
+        ("RequestExpired", Transient, Code::WrongClock),
+        ("RequestLimitExceeded", Transient, Code::Throttled),
+        ("RequestThrottled", Transient, Code::Throttled),
+        ("RequestTimeout", Transient, Code::Other),
+        ("RequestTimeoutException", Transient, Code::Other),
+        ("ServiceException", Transient, Code::Other),
+        ("ServiceUnavailable", Transient, Code::Other),
+        ("ServiceUnavailableException", Transient, Code::Other),
+        ("SlowDown", Transient, Code::Throttled),
+        ("Throttling", Transient, Code::Throttled),
+        ("ThrottlingException", Transient, Code::Throttled),
+        ("TooManyRequestsException", Transient, Code::Throttled),
+        ("TooManyUpdates", Transient, Code::Other),
+        // The account or the Region in it is still being set up. A Region that isn't enabled in the account
+        // doesn't know its tokens.
+        ("InvalidClientTokenId", NotReady, Code::UnknownCredentials),
+        ("OptInRequired", NotReady, Code::Other),
+        ("SubscriptionRequiredException", NotReady, Code::Other),
+        ("UnrecognizedClientException", NotReady, Code::UnknownCredentials),
+        // The caller may not.
+        ("AccessDenied", Denied, Code::Denied),
+        ("AccessDeniedException", Denied, Code::Denied),
+        ("AuthFailure", Denied, Code::UnknownCredentials),
+        ("KMS.AccessDeniedException", Denied, Code::KeyDenied),
+        ("KmsAccessDenied", Denied, Code::KeyDenied),
+        ("NotAuthorized", Denied, Code::Denied),
+        ("NotAuthorizedForDetailTypeException", Denied, Code::Denied),
+        ("NotAuthorizedForSourceException", Denied, Code::Denied),
+        ("UnauthorizedOperation", Denied, Code::Denied),
+        // The account isn't there to be worked on.
+        ("AWSOrganizationsNotInUseException", Gone, Code::NoOrganization),
+        ("AccountNotFoundException", Gone, Code::UnknownAccount),
+        // AWS refuses the request as such. There is no such thing:
+        ("AWS.SimpleQueueService.NonExistentQueue", Rejected, Code::Missing),
+        ("NoSuchEntity", Rejected, Code::Missing),
+        ("NoSuchEntityException", Rejected, Code::Missing),
+        ("ParameterNotFound", Rejected, Code::Missing),
+        ("QueueDoesNotExist", Rejected, Code::Missing),
+        ("ResourceNotFoundException", Rejected, Code::Missing),
+        ("StackSetNotFoundException", Rejected, Code::Missing),
+        // The key, its secret or its token isn't one that AWS knows:
+        ("IncompleteSignature", Rejected, Code::UnknownCredentials),
+        ("IncompleteSignatureException", Rejected, Code::UnknownCredentials),
+        ("InvalidAccessKeyId", Rejected, Code::UnknownCredentials),
+        ("InvalidSignatureException", Rejected, Code::UnknownCredentials),
+        ("MissingAuthenticationToken", Rejected, Code::UnknownCredentials),
+        ("MissingAuthenticationTokenException", Rejected, Code::UnknownCredentials),
+        ("SignatureDoesNotMatch", Rejected, Code::UnknownCredentials),
+        // And the rest of what somebody asks for:
+        ("ConditionalCheckFailedException", Rejected, Code::UnmetCondition),
+        ("RequestTimeTooSkewed", Rejected, Code::WrongClock),
+        ("ValidationException", Rejected, Code::Invalid),
+    ]
+};
 
-/// The account or the Region in it is still being set up.
-const NOT_READY: &[&str] = &[
-    // A Region that isn't enabled in the account doesn't know its tokens.
-    "InvalidClientTokenId",
-    "OptInRequired",
-    "SubscriptionRequiredException",
-    "UnrecognizedClientException",
-];
-
-/// The caller may not.
-const DENIED: &[&str] = &[
-    "AccessDenied",
-    "AccessDeniedException",
-    "AuthFailure",
-    "KMS.AccessDeniedException",
-    "KmsAccessDenied",
-    "NotAuthorized",
-    "NotAuthorizedForDetailTypeException",
-    "NotAuthorizedForSourceException",
-    "UnauthorizedOperation",
-];
-
-/// The account isn't there to be worked on.
-const GONE: &[&str] = &["AccountNotFoundException", "AWSOrganizationsNotInUseException"];
-
-/// Too many calls: among those that may work later, the ones that say that we are too fast.
-const THROTTLED: &[&str] = &[
-    "KMS.ThrottlingException",
-    "KmsThrottled",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "SlowDown",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-];
-
-/// There is no such thing.
-const MISSING: &[&str] = &[
-    "AWS.SimpleQueueService.NonExistentQueue",
-    "NoSuchEntity",
-    "NoSuchEntityException",
-    "ParameterNotFound",
-    "QueueDoesNotExist",
-    "ResourceNotFoundException",
-    "StackSetNotFoundException",
-];
-
-/// Somebody else was writing at the same time, or a configuration was there already.
-const CONFLICT: &[&str] = &["ConflictException"];
-
-/// Where AWS refuses that an account enforces another account's guardrail, it answers with one of these.
-/// Which, and with what words, isn't documented.
-const REFUSES_A_REFERENCE: &[&str] =
-    &["AccessDenied", "AccessDeniedException", "ResourceNotFoundException", "ValidationException"];
+/// What a code means, and what it says.
+fn known(code: &str) -> (Category, Code) {
+    let row = CODES.iter().find(|(known, _, _)| *known == code);
+    row.map_or((Category::Rejected, Code::Other), |(_, category, code)| (*category, *code))
+}
 
 /// Whether a refused enforcement of another account's guardrail may be refused because it is another
-/// account's. No is said where AWS names another cause, or none.
+/// account's. No is said where AWS names another cause, or none. With which code and words AWS refuses isn't
+/// documented.
 pub(crate) fn refuses_reference(failure: &Failure, guardrail: &GuardrailArn) -> bool {
-    let Some((code, said)) = failure.message.split_once(": ") else { return false };
-    if !REFUSES_A_REFERENCE.contains(&code) {
+    if !matches!(failure.code, Code::Denied | Code::Missing | Code::Invalid) {
         return false;
     }
+    // The words stand behind AWS's code.
+    let Some((_, said)) = failure.message.split_once(": ") else { return false };
     let said = said.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     match failure.category {
@@ -119,7 +112,8 @@ pub(crate) fn refuses_reference(failure: &Failure, guardrail: &GuardrailArn) -> 
         // caller may not make at all says nothing of the guardrail.
         Category::Denied => {
             let names_it = says(&[guardrail.id.as_str()]);
-            !says(&["policy", "policies", "boundary", "explicit deny"])
+            !failure.explicit_deny
+                && !says(&["policy", "policies", "boundary"])
                 && (names_it || !says(&["not authorized to perform"]))
         }
         // The rest of the request may be wrong as well.
@@ -134,13 +128,13 @@ pub(crate) fn failure<E>(operation: &'static str, error: &SdkError<E, HttpRespon
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let (category, message) = match error {
-        SdkError::TimeoutError(_) => (Category::Transient, TIMED_OUT.to_owned()),
+    let (category, code, message) = match error {
+        SdkError::TimeoutError(_) => (Category::Transient, Code::Unreached, TIMED_OUT.to_owned()),
         SdkError::DispatchFailure(dispatch) => undelivered(error, dispatch.is_timeout(), dispatch.is_user()),
         SdkError::ResponseError(response) => {
             let from = response.raw().headers().get(ENDPOINT);
             let from = from.map(|endpoint| format!(", from {endpoint}")).unwrap_or_default();
-            (Category::Transient, format!("the answer was cut short or unreadable{from}"))
+            (Category::Transient, Code::Other, format!("the answer was cut short or unreadable{from}"))
         }
         SdkError::ServiceError(service) => match service.err().code() {
             Some(code) => {
@@ -150,43 +144,47 @@ where
             None => {
                 let from = service.raw().headers().get(ENDPOINT);
                 let from = from.map(|endpoint| format!(", from {endpoint}")).unwrap_or_default();
-                (Category::Transient, format!("{NO_CODE}, HTTP {}{from}", service.raw().status()))
+                let message = format!("{NO_CODE}, HTTP {}{from}", service.raw().status());
+                (Category::Transient, Code::NotAws, message)
             }
         },
-        SdkError::ConstructionFailure(_) | _ => (Category::Rejected, chain(error)),
+        SdkError::ConstructionFailure(_) | _ => (Category::Rejected, Code::Other, chain(error)),
     };
-    Failure { category, operation: operation.to_owned(), message }
+    Failure { code, ..Failure::new(category, operation, message) }
 }
 
 /// What an error means that comes with one entry of a batch, in an answer that is none itself.
 pub(super) fn entry_failure(operation: &'static str, code: &str, message: Option<&str>) -> Failure {
     // ParameterNotFound comes with an empty message, for one.
     let said = message.filter(|said| !said.is_empty()).unwrap_or("no message");
+    let (category, known) = known(code);
+    let is_late = said.contains("Signature expired") || said.contains("Signature not yet current");
     Failure {
-        category: category_of(code),
-        operation: operation.to_owned(),
-        message: format!("{}: {}", shortened(code), shortened(said)),
+        code: if is_late { Code::WrongClock } else { known },
+        // So IAM ends its message, and names the kind of policy behind it.
+        explicit_deny: said.contains("explicit deny"),
+        ..Failure::new(category, operation, format!("{}: {}", shortened(code), shortened(said)))
     }
 }
 
 /// Whether AWS says that there is no such thing.
 pub(super) fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    has_code(error, MISSING)
+    code_of(error) == Some(Code::Missing)
 }
 
 /// Whether AWS says that something else was there first.
 pub(super) fn is_conflict<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    has_code(error, CONFLICT)
+    code_of(error) == Some(Code::Conflict)
 }
 
 /// Whether DynamoDB says that an item isn't as the condition of a write asks for.
 pub(crate) fn is_unmet_condition<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    has_code(error, &["ConditionalCheckFailedException"])
+    code_of(error) == Some(Code::UnmetCondition)
 }
 
 /// Whether AWS says that the account is unknown to the organization.
 pub(super) fn is_unknown_account<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    has_code(error, &["AccountNotFoundException"])
+    code_of(error) == Some(Code::UnknownAccount)
 }
 
 /// Whether an answer that is an error refuses the call as one of too many. Services tell the code in a
@@ -201,7 +199,7 @@ pub(super) fn says_throttled(answer: &HttpResponse, body: &[u8]) -> bool {
     // `com.amazonaws.organizations#TooManyRequestsException`, or `ThrottlingException:http://…`.
     let code = code.split(':').next().unwrap_or_default();
     let code = code.rsplit('#').next().unwrap_or_default();
-    THROTTLED.contains(&code)
+    known(code).1 == Code::Throttled
 }
 
 fn code_in(body: &[u8]) -> Option<String> {
@@ -214,108 +212,8 @@ fn code_in(body: &[u8]) -> Option<String> {
     rest.split_once("</Code>").map(|(code, _)| code.to_owned())
 }
 
-fn has_code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, codes: &[&str]) -> bool {
-    error.as_service_error().and_then(ProvideErrorMetadata::code).is_some_and(|code| codes.contains(&code))
-}
-
-fn category_of(code: &str) -> Category {
-    for (codes, category) in [
-        (TRANSIENT, Category::Transient),
-        (NOT_READY, Category::NotReady),
-        (DENIED, Category::Denied),
-        (GONE, Category::Gone),
-    ] {
-        if codes.contains(&code) {
-            return category;
-        }
-    }
-    // An error nobody foresaw is not repeated blindly.
-    Category::Rejected
-}
-
-/// The key, its secret or its token isn't one that AWS knows.
-#[cfg(feature = "cli")]
-const UNKNOWN_KEYS: &[&str] = &[
-    "AuthFailure",
-    "IncompleteSignature",
-    "IncompleteSignatureException",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "MissingAuthenticationToken",
-    "MissingAuthenticationTokenException",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-];
-
-/// What stands between a person's terminal and AWS, where that person can put it right.
-#[cfg(feature = "cli")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trouble {
-    /// There are no credentials.
-    NoCredentials,
-    /// There are some, and what should give them doesn't.
-    BadCredentials,
-    /// They have expired.
-    ExpiredCredentials,
-    /// AWS doesn't know them.
-    UnknownCredentials,
-    /// The clocks of this machine and of AWS differ by minutes.
-    WrongClock,
-    /// No Region is set.
-    NoRegion,
-    /// No host has the name of the endpoint.
-    NoEndpoint,
-    /// The endpoint that is set isn't an address.
-    OddEndpoint,
-    /// Nothing answers.
-    Unreached,
-    /// Something answers that isn't AWS.
-    NotAws,
-    /// The account is in no organization.
-    NoOrganization,
-    /// The caller may not.
-    Denied,
-    /// There is no such thing.
-    Missing,
-}
-
-/// What a failure is for somebody whose credentials, Region or endpoint may be wrong; `None` where it is
-/// none of that.
-#[cfg(feature = "cli")]
-pub fn trouble(failure: &Failure) -> Option<Trouble> {
-    let message = failure.message.as_str();
-    let ours = [
-        (NO_CREDENTIALS, Trouble::NoCredentials),
-        (BAD_CREDENTIALS, Trouble::BadCredentials),
-        (NO_REGION, Trouble::NoRegion),
-        (NO_ENDPOINT, Trouble::NoEndpoint),
-        (ODD_ENDPOINT, Trouble::OddEndpoint),
-        (UNREACHED, Trouble::Unreached),
-        (TIMED_OUT, Trouble::Unreached),
-        (NO_CODE, Trouble::NotAws),
-    ];
-    if let Some((_, trouble)) = ours.iter().find(|(begin, _)| message.starts_with(begin)) {
-        return Some(*trouble);
-    }
-    let (code, said) = message.split_once(':').unwrap_or((message, ""));
-    let is = |codes: &[&str]| codes.contains(&code);
-    let is_late = said.contains("Signature expired") || said.contains("Signature not yet current");
-    if is(&["RequestExpired", "RequestTimeTooSkewed"]) || is_late {
-        Some(Trouble::WrongClock)
-    } else if is(&["ExpiredToken", "ExpiredTokenException"]) {
-        Some(Trouble::ExpiredCredentials)
-    } else if is(UNKNOWN_KEYS) {
-        Some(Trouble::UnknownCredentials)
-    } else if is(&["AWSOrganizationsNotInUseException"]) {
-        Some(Trouble::NoOrganization)
-    } else if is(DENIED) {
-        Some(Trouble::Denied)
-    } else if is(MISSING) {
-        Some(Trouble::Missing)
-    } else {
-        None
-    }
+fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<Code> {
+    error.as_service_error().and_then(ProvideErrorMetadata::code).map(|code| known(code).1)
 }
 
 /// What went wrong, and what that came from. The SDK's own form appends everything it knows as
@@ -357,49 +255,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_in_one_category_each() {
+    fn each_code_has_one_row_and_what_is_throttled_may_work_later() {
         let mut seen = std::collections::BTreeSet::new();
-        for code in [TRANSIENT, NOT_READY, DENIED, GONE].concat() {
+        for (code, category, says) in CODES {
             assert!(seen.insert(code), "{code} is listed twice");
+            assert!(*says != Code::Throttled || *category == Category::Transient, "{code}");
         }
     }
 
-    #[cfg(feature = "cli")]
     #[test]
     fn what_a_person_can_put_right_is_told_by_the_code() {
-        let told = |message: &str| trouble(&Failure::transient("GetCallerIdentity", message));
-        for (message, expected) in [
-            ("no credentials were found", Some(Trouble::NoCredentials)),
-            ("the credentials could not be loaded: no SSO token", Some(Trouble::BadCredentials)),
+        for (code, said, expected) in [
             (
-                "ExpiredToken: The security token included in the request is expired",
-                Some(Trouble::ExpiredCredentials),
+                "ExpiredToken",
+                "The security token included in the request is expired",
+                Code::ExpiredCredentials,
             ),
-            ("InvalidClientTokenId: The security token is invalid.", Some(Trouble::UnknownCredentials)),
-            ("SignatureDoesNotMatch: The request signature we calculated", Some(Trouble::UnknownCredentials)),
-            (
-                "SignatureDoesNotMatch: Signature expired: 20261129T010000Z is now earlier",
-                Some(Trouble::WrongClock),
-            ),
-            ("InvalidSignatureException: Signature not yet current", Some(Trouble::WrongClock)),
-            ("no Region is set", Some(Trouble::NoRegion)),
-            ("no such endpoint https://x: the service", Some(Trouble::NoEndpoint)),
-            ("could not be reached at http://x: Connection refused", Some(Trouble::Unreached)),
-            ("timed out", Some(Trouble::Unreached)),
-            ("an error without a code, HTTP 404, from http://x", Some(Trouble::NotAws)),
-            ("AWSOrganizationsNotInUseException: not a member", Some(Trouble::NoOrganization)),
-            ("AccessDenied: User: x is not authorized", Some(Trouble::Denied)),
-            ("ParameterNotFound: no message", Some(Trouble::Missing)),
-            ("ThrottlingException: Rate exceeded", None),
-            ("ValidationException: ExpiredToken: quoted only", None),
+            ("InvalidClientTokenId", "The security token is invalid.", Code::UnknownCredentials),
+            ("SignatureDoesNotMatch", "The request signature we calculated", Code::UnknownCredentials),
+            ("SignatureDoesNotMatch", "Signature expired: 20261129T010000Z is now earlier", Code::WrongClock),
+            ("InvalidSignatureException", "Signature not yet current", Code::WrongClock),
+            ("AWSOrganizationsNotInUseException", "not a member", Code::NoOrganization),
+            ("AccessDenied", "User: x is not authorized", Code::Denied),
+            ("ParameterNotFound", "", Code::Missing),
+            ("ThrottlingException", "Rate exceeded", Code::Throttled),
+            ("ValidationException", "ExpiredToken: quoted only", Code::Invalid),
+            ("SomethingNew", "AccessDenied: quoted only", Code::Other),
         ] {
-            assert_eq!(told(message), expected, "{message}");
+            let failure = entry_failure("GetCallerIdentity", code, Some(said));
+            assert_eq!(failure.code, expected, "{failure}");
+            assert!(!failure.explicit_deny, "{failure}");
         }
-    }
-
-    #[test]
-    fn what_is_throttled_may_work_later() {
-        assert!(THROTTLED.iter().all(|code| TRANSIENT.contains(code)));
+        let end = " with an explicit deny in a service control policy";
+        let failure = entry_failure("AssumeRole", "AccessDenied", Some(&("x".repeat(400) + end)));
+        assert_eq!((failure.code, failure.explicit_deny), (Code::Denied, true));
     }
 
     #[test]
@@ -505,8 +394,8 @@ mod tests {
 
     #[test]
     fn an_unknown_code_is_not_retried() {
-        assert_eq!(category_of("ThrottlingException"), Category::Transient);
-        assert_eq!(category_of("ValidationException"), Category::Rejected);
-        assert_eq!(category_of("SomethingNew"), Category::Rejected);
+        assert_eq!(known("ThrottlingException").0, Category::Transient);
+        assert_eq!(known("ValidationException").0, Category::Rejected);
+        assert_eq!(known("SomethingNew").0, Category::Rejected);
     }
 }

@@ -48,11 +48,7 @@ impl Reader {
         match found.as_slice() {
             [] => Err(Unusable::NotFound { name: name.clone() }),
             [arn] => arn.parse().map_err(|error: crate::ids::InvalidId| Unusable::Unreadable {
-                failure: crate::failure::Failure {
-                    category: crate::failure::Category::Rejected,
-                    operation: "ListGuardrails".to_owned(),
-                    message: error.to_string(),
-                },
+                failure: crate::failure::Failure::rejected("ListGuardrails", error.to_string()),
             }),
             several => Err(Unusable::Ambiguous { name: name.clone(), count: several.len() }),
         }

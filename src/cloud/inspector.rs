@@ -49,11 +49,10 @@ impl Inspector {
     pub async fn own(cloud: &Cloud, region: Option<&Region>) -> Result<Inspector, Failure> {
         let session = cloud.session(cloud.own_account()).await?;
         let configured = || session.sdk.region().and_then(|region| region.as_ref().parse().ok());
-        let region = region.cloned().or_else(configured).ok_or_else(|| Failure {
-            category: crate::failure::Category::Rejected,
-            operation: "configure".to_owned(),
-            message: "no Region is configured: set AWS_REGION".to_owned(),
-        })?;
+        let region = region
+            .cloned()
+            .or_else(configured)
+            .ok_or_else(|| Failure::rejected("configure", "no Region is configured: set AWS_REGION"))?;
         let own = Own {
             events: cloud.sdk(Service::EventBridge),
             queues: cloud.sdk(Service::Sqs),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::error::{failure, is_unknown_account, shortened};
 use super::pace::Paces;
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::{AccountId, OrganizationId, ParentId};
 use crate::organization::{Account, AccountState, OrgPath, Organization, Unplaced};
 
@@ -57,7 +57,8 @@ impl Organizations {
         self.paces.describe_organization.turn().await;
         let answer =
             self.client.describe_organization().send().await.map_err(|error| failure(OPERATION, &error))?;
-        let organization = answer.organization().ok_or_else(|| incomplete(OPERATION, "organization"))?;
+        let organization =
+            answer.organization().ok_or_else(|| Failure::incomplete(OPERATION, "organization"))?;
         Ok(Head {
             id: parsed(OPERATION, "Id", organization.id())?,
             management: parsed(OPERATION, "MasterAccountId", organization.master_account_id())?,
@@ -76,7 +77,7 @@ impl Organizations {
             Err(error) if is_unknown_account(&error) => return Ok(None),
             Err(error) => return Err(failure(OPERATION, &error)),
         };
-        let account = answer.account().ok_or_else(|| incomplete(OPERATION, "Account"))?;
+        let account = answer.account().ok_or_else(|| Failure::incomplete(OPERATION, "Account"))?;
         self.account_from(OPERATION, head, account).await.map(Some)
     }
 
@@ -100,7 +101,7 @@ impl Organizations {
                 return Ok(Organization { id, management, accounts, unplaced, complete: true });
             }
             if next == from {
-                return Err(incomplete("ListAccounts", "a page other than the one it is on"));
+                return Err(Failure::incomplete("ListAccounts", "a page other than the one it is on"));
             }
             from = next;
         }
@@ -156,18 +157,15 @@ impl Organizations {
         let mut child = account.as_str().to_owned();
         while !parents.last().is_some_and(ParentId::is_root) {
             if parents.len() > MAX_DEPTH {
-                return Err(incomplete(OPERATION, "a root within the depth of a tree"));
+                return Err(Failure::incomplete(OPERATION, "a root within the depth of a tree"));
             }
             let parent: ParentId = parsed(OPERATION, "Id", self.parent(&child).await?.as_deref())?;
             child = parent.as_str().to_owned();
             parents.push(parent);
         }
         parents.reverse();
-        OrgPath::new(head.id.clone(), parents).map_err(|error| Failure {
-            category: Category::Rejected,
-            operation: OPERATION.to_owned(),
-            message: error.to_string(),
-        })
+        OrgPath::new(head.id.clone(), parents)
+            .map_err(|error| Failure::rejected(OPERATION, error.to_string()))
     }
 
     /// The one parent that a child has. A page may be empty and still not the last.
@@ -223,18 +221,6 @@ fn parsed<T: std::str::FromStr<Err = crate::ids::InvalidId>>(
     member: &'static str,
     text: Option<&str>,
 ) -> Result<T, Failure> {
-    let text = text.ok_or_else(|| incomplete(operation, member))?;
-    text.parse().map_err(|error: crate::ids::InvalidId| Failure {
-        category: Category::Rejected,
-        operation: operation.to_owned(),
-        message: error.to_string(),
-    })
-}
-
-fn incomplete(operation: &'static str, member: &str) -> Failure {
-    Failure {
-        category: Category::Transient,
-        operation: operation.to_owned(),
-        message: format!("the answer leaves out {member}"),
-    }
+    let text = text.ok_or_else(|| Failure::incomplete(operation, member))?;
+    text.parse().map_err(|error: crate::ids::InvalidId| Failure::rejected(operation, error.to_string()))
 }

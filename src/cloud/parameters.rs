@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ssm::types::{ParameterTier, ParameterType};
 
 use super::error::{failure, is_missing};
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 
 /// The most bytes that a parameter of the standard tier holds.
 pub const STANDARD_BYTES: usize = 4096;
@@ -42,11 +42,8 @@ async fn get(sdk: &SdkConfig, name: &str) -> Result<Result<Parameter, Failure>, 
     let parameter = answer.parameter();
     let text = parameter.and_then(|parameter| parameter.value()).map(str::to_owned);
     let version = parameter.map_or(0, aws_sdk_ssm::types::Parameter::version);
-    text.map(|text| Ok(Parameter { text, version })).ok_or_else(|| Failure {
-        category: Category::Rejected,
-        operation: OPERATION.to_owned(),
-        message: format!("parameter {name} has no value"),
-    })
+    text.map(|text| Ok(Parameter { text, version }))
+        .ok_or_else(|| Failure::rejected(OPERATION, format!("parameter {name} has no value")))
 }
 
 /// Puts parameters. Only whoever was asked to holds one.

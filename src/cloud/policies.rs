@@ -2,7 +2,7 @@
 
 use super::error::failure;
 use super::{Reader, Session};
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::Region;
 use crate::observed::PolicySeen;
 use crate::plan::{PolicyChange, Purpose};
@@ -32,7 +32,7 @@ impl PolicyWriter {
     pub async fn write(&self, change: &PolicyChange) -> Result<(), Failure> {
         let PolicyChange { grant, purpose, from, to } = change;
         if self.attached(PUT, change).await? != *from {
-            return Err(transient(
+            return Err(Failure::transient(
                 PUT,
                 "the policy was changed by somebody else meanwhile; nothing was overwritten",
             ));
@@ -50,7 +50,7 @@ impl PolicyWriter {
                     Purpose::Withdraw => attached.as_ref() == Some(document),
                 };
                 if !arrived {
-                    return Err(transient(PUT, "what was written can't be seen yet"));
+                    return Err(Failure::transient(PUT, "what was written can't be seen yet"));
                 }
             }
             None => {
@@ -70,15 +70,7 @@ impl PolicyWriter {
             PolicySeen::Absent => Ok(None),
             PolicySeen::Attached(document) => Ok(Some(document)),
             PolicySeen::Unreadable(failure) => Err(failure),
-            PolicySeen::Invalid(invalid) => Err(Failure {
-                category: Category::Rejected,
-                operation: operation.to_owned(),
-                message: invalid.to_string(),
-            }),
+            PolicySeen::Invalid(invalid) => Err(Failure::rejected(operation, invalid.to_string())),
         }
     }
-}
-
-fn transient(operation: &'static str, message: &str) -> Failure {
-    Failure { category: Category::Transient, operation: operation.to_owned(), message: message.to_owned() }
 }

@@ -81,7 +81,10 @@ impl Queues {
         check_sizes(messages.iter().map(|message| &message.body))?;
         if let Some(message) = messages.iter().find(|message| message.delay_seconds > LONGEST_DELAY) {
             let delay = message.delay_seconds;
-            return Err(rejected(format!("a delay of {delay} s; SQS knows {LONGEST_DELAY} s at most")));
+            return Err(Failure::rejected(
+                SEND,
+                format!("a delay of {delay} s; SQS knows {LONGEST_DELAY} s at most"),
+            ));
         }
         let entry = |index: usize| {
             let DelayedMessage { body, delay_seconds } = &messages[index];
@@ -101,7 +104,7 @@ impl Queues {
         let mut request = self.client.send_message_batch().queue_url(queue_url);
         for index in &batch {
             let entry = entry(*index).id(index.to_string()).build();
-            request = request.entries(entry.map_err(|error| rejected(error.to_string()))?);
+            request = request.entries(entry.map_err(|error| Failure::rejected(SEND, error.to_string()))?);
         }
         let answer = request.send().await.map_err(|error| failure(SEND, &error))?;
         let taken = |id: &str| answer.successful().iter().any(|entry| entry.id() == id);
@@ -122,8 +125,7 @@ impl Queues {
                 }
                 None => {
                     let message = "the answer leaves the message out".to_owned();
-                    let failure =
-                        Failure { category: Category::Transient, operation: SEND.to_owned(), message };
+                    let failure = Failure::transient(SEND, message);
                     Refused { index, failure, again: true }
                 }
             });
@@ -155,14 +157,13 @@ fn check_sizes<'a>(bodies: impl Iterator<Item = &'a String>) -> Result<(), Failu
     for body in bodies {
         if body.len() > BYTES {
             let size = body.len();
-            return Err(rejected(format!("a message of {size} bytes; {BYTES} are the most that is sent")));
+            return Err(Failure::rejected(
+                SEND,
+                format!("a message of {size} bytes; {BYTES} are the most that is sent"),
+            ));
         }
     }
     Ok(())
-}
-
-fn rejected(message: String) -> Failure {
-    Failure { category: Category::Rejected, operation: SEND.to_owned(), message }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use tracing::debug;
 use super::Session;
 use super::error::{failure, is_missing, shortened};
 use crate::enforcement::{ContentGuarding, Enforcement, Guarding, Included, Models};
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::{ModelId, Region};
 use crate::observed::{Observation, PROBE_TEXT, ProbeAnswer, Seen};
 
@@ -62,7 +62,7 @@ impl Reader {
             Ok(None) => Observation::Absent,
             Ok(Some(configuration)) => match seen(&configuration) {
                 Ok(seen) => Observation::Enforced(seen),
-                Err(problem) => Observation::Unreadable(unreadable(&problem)),
+                Err(problem) => Observation::Unreadable(Failure::rejected(LIST, problem)),
             },
             Err(failure) => Observation::Unreadable(failure),
         }
@@ -85,7 +85,10 @@ impl Reader {
                                 self.region
                             );
                         } else if found.replace(configuration.clone()).is_some() {
-                            return Err(unreadable("several configurations where AWS documents one at most"));
+                            return Err(Failure::rejected(
+                                LIST,
+                                "several configurations where AWS documents one at most",
+                            ));
                         }
                     }
                 }
@@ -104,12 +107,10 @@ impl Reader {
     /// When the call doesn't answer 200.
     pub async fn probe(&self, enforcement: &Enforcement) -> Result<ProbeAnswer, Failure> {
         const OPERATION: &str = "ApplyGuardrail";
-        let text =
-            runtime::GuardrailTextBlock::builder().text(PROBE_TEXT).build().map_err(|error| Failure {
-                category: Category::Rejected,
-                operation: OPERATION.to_owned(),
-                message: error.to_string(),
-            })?;
+        let text = runtime::GuardrailTextBlock::builder()
+            .text(PROBE_TEXT)
+            .build()
+            .map_err(|error| Failure::rejected(OPERATION, error.to_string()))?;
         self.runtime()
             .apply_guardrail()
             .guardrail_identifier(enforcement.guardrail.to_string())
@@ -204,8 +205,4 @@ fn guarding(selective: Option<&aws::SelectiveContentGuarding>) -> Result<Guardin
         system: mode(selective.and_then(aws::SelectiveContentGuarding::system))?,
         messages: mode(selective.and_then(aws::SelectiveContentGuarding::messages))?,
     })
-}
-
-fn unreadable(message: &str) -> Failure {
-    Failure { category: Category::Rejected, operation: LIST.to_owned(), message: message.to_owned() }
 }

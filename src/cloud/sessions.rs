@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, OnceCell};
 use super::Identity;
 use super::error::failure;
 use crate::clock::Clock;
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::{AccountId, Partition, Region};
 
 /// Shows in CloudTrail as who acted in the member.
@@ -137,11 +137,9 @@ impl Sessions {
             .send()
             .await
             .map_err(|error| failure("AssumeRole", &error))?;
-        let credentials = answer.credentials().ok_or_else(|| Failure {
-            category: Category::Transient,
-            operation: "AssumeRole".to_owned(),
-            message: "the answer holds no credentials".to_owned(),
-        })?;
+        let credentials = answer
+            .credentials()
+            .ok_or_else(|| Failure::transient("AssumeRole", "the answer holds no credentials"))?;
         let lasts = credentials.expiration().secs();
         let expires = Timestamp::from_second(lasts).unwrap_or(Timestamp::UNIX_EPOCH);
         let provider = SharedCredentialsProvider::new(Credentials::new(
@@ -171,9 +169,5 @@ async fn caller_identity(sts: &aws_sdk_sts::Client) -> Result<GetCallerIdentityO
 }
 
 fn nameless(what: &str) -> Failure {
-    Failure {
-        category: Category::Rejected,
-        operation: "GetCallerIdentity".to_owned(),
-        message: format!("the answer names no {what}"),
-    }
+    Failure::rejected("GetCallerIdentity", format!("the answer names no {what}"))
 }

@@ -10,7 +10,7 @@ use super::error::{failure, is_conflict, is_missing};
 use super::reader::seen;
 use super::{Reader, Session};
 use crate::enforcement::{ContentGuarding, Drift, Enforcement, Guarding, Included, Models, ReadsBack};
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::{ConfigId, ModelId, Region};
 use crate::observed::{Observation, Seen};
 
@@ -102,11 +102,7 @@ impl Writer {
     }
 
     async fn put(&self, config_id: Option<&ConfigId>, to: &Enforcement) -> Result<Wrote, Failure> {
-        let configuration = configuration(to).map_err(|error| Failure {
-            category: Category::Rejected,
-            operation: PUT.to_owned(),
-            message: error.to_string(),
-        })?;
+        let configuration = configuration(to).map_err(|error| Failure::rejected(PUT, error.to_string()))?;
         let answer = self
             .reader
             .bedrock
@@ -169,12 +165,10 @@ pub(crate) fn put_by_somebody_else() -> Failure {
 
 /// Somebody wrote between our look and our write. Looking again is what helps.
 fn changed_meanwhile(operation: &'static str) -> Failure {
-    Failure {
-        category: Category::Transient,
-        operation: operation.to_owned(),
-        message: "the configuration was changed by somebody else meanwhile; nothing was overwritten"
-            .to_owned(),
-    }
+    Failure::transient(
+        operation,
+        "the configuration was changed by somebody else meanwhile; nothing was overwritten",
+    )
 }
 
 /// Whether two answers name one time. One of them may leave out fractions of a second.

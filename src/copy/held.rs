@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::SOURCE_TAG;
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::GuardrailArn;
 
 /// Why nothing is done about a copy. Displays as what is wrong and what to do about it.
@@ -76,12 +76,12 @@ impl fmt::Display for CopyHeld {
 /// A failure with a member's copy, with what to do about it where the member role isn't allowed to copy.
 pub fn of_a_copy(failure: Failure) -> Failure {
     // An explicit denial says itself what forbids the call.
-    if failure.category != Category::Denied || failure.message.contains("explicit deny") {
+    if !failure.is_a_lacking_permission() {
         return failure;
     }
     let message = format!(
         "{}; the member role may not copy guardrails: deploy it with AllowCopies=true",
         failure.message.trim_end_matches('.')
     );
-    Failure { message, ..failure }
+    failure.in_words(message)
 }

@@ -18,7 +18,7 @@ fn region() -> Region {
 
 fn denied(operation: &str) -> Failure {
     let message = "AccessDenied: not you".to_owned();
-    Failure { category: Category::Denied, operation: operation.to_owned(), message }
+    Failure::new(Category::Denied, operation, message)
 }
 
 /// The outcome and text of findings, a line each.

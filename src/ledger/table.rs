@@ -16,7 +16,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use crate::cloud::error::{failure, is_unmet_condition};
 use crate::cloud::{Cloud, Service};
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 
 const KEY: &str = "key";
 const VERSION: &str = "version";
@@ -129,7 +129,7 @@ impl Table {
         loop {
             let asked = missing.len();
             let wanted = KeysAndAttributes::builder().set_keys(Some(missing)).consistent_read(true).build();
-            let wanted = wanted.map_err(|error| rejected(GET_MANY, error.to_string()))?;
+            let wanted = wanted.map_err(|error| Failure::rejected(GET_MANY, error.to_string()))?;
             let request = self.client.batch_get_item().request_items(&self.name, wanted);
             let answer = request.send().await.map_err(|error| failure(GET_MANY, &error))?;
             for item in answer.responses().into_iter().flatten().flat_map(|(_, items)| items) {
@@ -142,11 +142,10 @@ impl Table {
             }
             fruitless = if missing.len() < asked { 0 } else { fruitless + 1 };
             if fruitless == FRUITLESS {
-                return Err(Failure {
-                    category: Category::Transient,
-                    operation: GET_MANY.to_owned(),
-                    message: format!("{} items were left out of every answer", missing.len()),
-                });
+                return Err(Failure::transient(
+                    GET_MANY,
+                    format!("{} items were left out of every answer", missing.len()),
+                ));
             }
             tokio::time::sleep(self.pause * 2_u32.pow(fruitless)).await;
         }
@@ -174,7 +173,7 @@ impl Table {
         let size = size(key, document);
         if size > LARGEST_ITEM {
             let message = format!("{key}: an item of {size} bytes; DynamoDB takes {LARGEST_ITEM} at most");
-            return Err(rejected(PUT, message));
+            return Err(Failure::rejected(PUT, message));
         }
         let version = expected.unwrap_or(0) + 1;
         let id = put_id();
@@ -273,7 +272,8 @@ fn parsed(
     attributes: &HashMap<String, AttributeValue>,
 ) -> Result<(String, Item), Failure> {
     let key = required(operation, attributes, KEY, AttributeValue::as_s)?;
-    let broken = |name: &str| rejected(operation, format!("item {key}: `{name}` isn't what it should be"));
+    let broken =
+        |name: &str| Failure::rejected(operation, format!("item {key}: `{name}` isn't what it should be"));
     let version = required(operation, attributes, VERSION, AttributeValue::as_n)?;
     let expires = match attributes.get(EXPIRES) {
         Some(AttributeValue::N(expires)) => Some(expires.parse().map_err(|_| broken(EXPIRES))?),
@@ -297,17 +297,14 @@ fn required<'a>(
     let value = attributes.get(name).and_then(|value| read(value).ok());
     value.ok_or_else(|| {
         let key = attributes.get(KEY).and_then(|key| key.as_s().ok()).map_or("without a key", String::as_str);
-        rejected(operation, format!("item {key}: `{name}` isn't what it should be"))
+        Failure::rejected(operation, format!("item {key}: `{name}` isn't what it should be"))
     })
-}
-
-fn rejected(operation: &'static str, message: String) -> Failure {
-    Failure { category: Category::Rejected, operation: operation.to_owned(), message }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Category;
 
     #[test]
     fn a_kind_is_what_stands_before_the_first_hash() {

@@ -60,7 +60,7 @@ fn there() -> Seen {
 }
 
 fn denied() -> Failure {
-    Failure { category: Category::Denied, operation: "List".to_owned(), message: "no".to_owned() }
+    Failure::new(Category::Denied, "List", "no")
 }
 
 fn unreadable() -> Unusable {

@@ -112,7 +112,7 @@ fn broken(status: &str) -> TargetReport {
 
 fn refused(category: Category) -> Failure {
     let (operation, message) = ("ApplyGuardrail".to_owned(), "AccessDeniedException: no".to_owned());
-    Failure { category, operation, message }
+    Failure::new(category, &operation, message)
 }
 
 /// A record of ours, with so many repairs lately.

@@ -256,7 +256,7 @@ mod tests {
     }
 
     fn denied() -> Failure {
-        Failure { category: Category::Denied, operation: "Get".to_owned(), message: "no".to_owned() }
+        Failure::new(Category::Denied, "Get", "no")
     }
 
     #[test]

@@ -107,11 +107,7 @@ fn released_unusable() -> Record {
 }
 
 fn denied() -> Failure {
-    Failure {
-        category: Category::Denied,
-        operation: "AssumeRole".to_owned(),
-        message: "AccessDenied: not authorized".to_owned(),
-    }
+    Failure::new(Category::Denied, "AssumeRole", "AccessDenied: not authorized")
 }
 
 fn wishes() -> Vec<(&'static str, Wish)> {

@@ -258,11 +258,7 @@ impl Keeper {
     ) -> Option<Failure> {
         let stood = organization.accounts.get(account)?;
         let placed = manner.placement.as_ref().filter(|placement| placement.account.id == *account)?;
-        let wait = |message: String| Failure {
-            category: Category::NotReady,
-            operation: "DescribeAccount".to_owned(),
-            message,
-        };
+        let wait = |message: String| Failure::new(Category::NotReady, "DescribeAccount", message);
         match self.place(account).await {
             Ok(Some(placement)) if placement.account.path == stood.path => None,
             Ok(Some(Placement { account: now, .. })) => {
@@ -285,7 +281,7 @@ fn not_begun(change: Change) -> Option<(Target, TargetReport)> {
 }
 
 pub(super) fn not_recorded(error: &LedgerError) -> Failure {
-    Failure { category: Category::Transient, operation: "record".to_owned(), message: error.to_string() }
+    Failure::transient("record", error.to_string())
 }
 
 /// What every account's part of a run shares.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Keeper, Stopped};
 use crate::cloud::{DelayedMessage, OutcomeEvent, Parameter, ParameterWriter};
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::AccountId;
 use crate::organization::Placement;
 use crate::trigger::{Accounts, REQUEST_DETAIL_TYPE, REQUEST_SOURCE, Regions};
@@ -93,12 +93,10 @@ impl Keeper {
                 self.queues().send_events(&queues.events, &[message]).await?;
                 Ok(Asked::InQueue)
             }
-            (None, None) => Err(Failure {
-                category: Category::Rejected,
-                operation: "PutEvents".to_owned(),
-                message: "there is neither a bus nor a queue: set KEEPER_BUS or KEEPER_TASKS_QUEUE"
-                    .to_owned(),
-            }),
+            (None, None) => Err(Failure::rejected(
+                "PutEvents",
+                "there is neither a bus nor a queue: set KEEPER_BUS or KEEPER_TASKS_QUEUE",
+            )),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::cloud::{CopyState, CopyWriter, Reader, Session};
 use crate::copy::{CopyVerdict, Enforced, Original, Tags, carried, of_a_copy};
 use crate::desired::{Desired, Wanted};
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::{Region, Target};
 use crate::observed::{Observation, Observed};
 use crate::resolved::Catalog;
@@ -150,8 +150,7 @@ pub(super) async fn ensure_copy(
     enforced: &Enforced,
     originals: &Originals,
 ) -> Result<(), Failure> {
-    let rejected =
-        |message: String| Failure { category: Category::Rejected, operation: "copy".to_owned(), message };
+    let rejected = |message: String| Failure::rejected("copy", message);
     let original = originals
         .get(&(key.clone(), target.region.clone()))
         .ok_or_else(|| rejected("the original was not read in this run".to_owned()))?;

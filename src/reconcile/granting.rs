@@ -82,8 +82,8 @@ fn in_words(failure: Failure, change: &PolicyChange) -> Failure {
     match (failure.category, &change.to) {
         (Category::Rejected, Some(document)) => {
             let statements = document.statement_count();
-            let hold = PolicyHold::RefusedByBedrock { statements, message: failure.message };
-            Failure { message: hold.to_string(), ..failure }
+            let hold = PolicyHold::RefusedByBedrock { statements, message: failure.message.clone() };
+            failure.in_words(hold.to_string())
         }
         (_, Some(_) | None) => failure,
     }

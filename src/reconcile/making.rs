@@ -10,7 +10,7 @@ use super::copies::ensure_copy;
 use super::trials::Attempt;
 use super::{Keeper, Step};
 use crate::cloud::{CopyWriter, Writer, Wrote, put_by_somebody_else};
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::Target;
 use crate::ledger::LedgerError;
 use crate::observed::{Observation, Observed};
@@ -125,9 +125,5 @@ impl Keeper {
 
 /// Nothing that is planned for an account yields these; the owner's task will.
 fn no_account_change(change: &Change) -> Failure {
-    Failure {
-        category: Category::Rejected,
-        operation: change.verb().to_owned(),
-        message: "is not a change of an account's enforcement".to_owned(),
-    }
+    Failure::rejected(change.verb(), "is not a change of an account's enforcement")
 }

@@ -10,7 +10,7 @@ use tracing::{Instrument, debug, info_span};
 use super::{Keeper, Progress, Step};
 use crate::cloud::Reader;
 use crate::desired::Desired;
-use crate::failure::{Category, Failure};
+use crate::failure::{Category, Code, Failure};
 use crate::ids::{AccountId, GuardrailArn, Region, Target};
 use crate::observed::{Observation, Observed};
 use crate::organization::{Account, Organization};
@@ -69,7 +69,7 @@ impl Keeper {
                 };
                 let observation = match observation {
                     Observation::Unreadable(failure) => {
-                        if failure.says_expired() {
+                        if failure.code == Code::ExpiredCredentials {
                             self.cloud.forget_session(&account.id).await;
                         }
                         Observation::Unreadable(failure)
@@ -147,7 +147,7 @@ fn naming_the_key(guardrail: &GuardrailArn, catalog: &Catalog, failure: Failure)
                 "{}; the guardrail is encrypted with {}, so the member role, like every caller, needs kms:Decrypt on it",
                 failure.message, key.arn
             );
-            Failure { message, ..failure }
+            failure.in_words(message)
         }
         Some(_) | None => failure,
     }

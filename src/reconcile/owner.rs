@@ -9,6 +9,7 @@ use super::{Keeper, Part};
 use crate::baseline::{Baseline, GuardrailKey, Placement, Source};
 use crate::cloud::{Condition, Reader};
 use crate::desired::{Desired, Wanted};
+use crate::failure::Code;
 use crate::ids::{GuardrailArn, GuardrailVersion, Region, Target};
 use crate::observed::{Observation, Observed, PolicySeen};
 use crate::plan::{Plan, PolicyDecision, Sighting, decide_policy, decide_withdrawal, use_of};
@@ -120,7 +121,7 @@ impl Keeper {
             }
         });
         let policies = join_all(policies).await.into_iter().collect();
-        let expired = |entry: &CatalogEntry| matches!(&entry.unusable, Some(Unusable::Unreadable { failure }) if failure.says_expired());
+        let expired = |entry: &CatalogEntry| matches!(&entry.unusable, Some(Unusable::Unreadable { failure }) if failure.code == Code::ExpiredCredentials);
         if entries.values().any(expired) {
             self.cloud.forget_session(&baseline.owner).await;
         }

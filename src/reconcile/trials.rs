@@ -228,20 +228,19 @@ impl<'a> Trials<'a> {
     /// Where a guardrail that the account can apply is refused, that is the likely cause.
     fn in_words(&self, failure: Failure, change: &Change) -> Failure {
         let Some((target, to)) = change.enforces() else { return failure };
-        let Failure { category, message, .. } = &failure;
         // An explicit denial says itself what forbids the call.
-        let likely = matches!(category, Category::Rejected | Category::Denied)
+        let likely = matches!(failure.category, Category::Rejected | Category::Denied)
             && to.guardrail.account != target.account
-            && !message.contains("explicit deny");
+            && !failure.explicit_deny;
         if !likely || self.placing.trial(change).is_some() {
             return failure;
         }
         let message = format!(
             "{}; the guardrail is account {}'s: if AWS refuses that, `placement: copy` gives this account its own",
-            message.trim_end_matches('.'),
+            failure.message.trim_end_matches('.'),
             to.guardrail.account
         );
-        Failure { message, ..failure }
+        failure.in_words(message)
     }
 }
 

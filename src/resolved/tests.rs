@@ -35,7 +35,7 @@ fn wanted(placement: Placement) -> Wanted {
 }
 
 fn denied() -> Failure {
-    Failure { category: Category::Denied, operation: "Get".to_owned(), message: "no".to_owned() }
+    Failure::new(Category::Denied, "Get", "no")
 }
 
 fn entry(profile: bool) -> CatalogEntry {

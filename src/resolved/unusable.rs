@@ -278,7 +278,7 @@ mod tests {
             "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".parse().unwrap();
         let version = GuardrailVersion::new(2).unwrap();
         let name: GuardrailName = "base".parse().unwrap();
-        let failure = |category| Failure { category, operation: "Get".to_owned(), message: "no".to_owned() };
+        let failure = |category| Failure::new(category, "Get", "no");
         let status = |word: &str| Unusable::NotReady { status: Status::from(word.to_owned()) };
         let granted = |being_mended, certain| Unusable::NotGranted {
             resource: Box::new(Resource::Guardrail(guardrail.clone())),

@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use super::Inspector;
 use crate::cloud::Organizations;
 use crate::cloud::error::{failure, is_missing, shortened};
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::{AccountId, ParentId};
 
 /// A queue.
@@ -34,11 +34,8 @@ impl Inspector {
             Err(error) => return Err(failure(OPERATION, &error)),
         };
         let attribute = |name| answer.attributes().and_then(|all| all.get(&name)).cloned();
-        let arn = attribute(QueueAttributeName::QueueArn).ok_or_else(|| Failure {
-            category: Category::Transient,
-            operation: OPERATION.to_owned(),
-            message: "the answer leaves out QueueArn".to_owned(),
-        })?;
+        let arn = attribute(QueueAttributeName::QueueArn)
+            .ok_or_else(|| Failure::incomplete(OPERATION, "QueueArn"))?;
         Ok(Some(QueueSeen { arn, has_dead_letters: attribute(QueueAttributeName::RedrivePolicy).is_some() }))
     }
 

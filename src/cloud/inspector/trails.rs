@@ -5,7 +5,7 @@ use aws_sdk_cloudtrail::types as aws;
 use super::Inspector;
 use crate::cloud::error::failure;
 use crate::doctor::{Basic, Field, Selectors, Trail};
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 
 impl Inspector {
     fn cloudtrail(&self, region: &str) -> aws_sdk_cloudtrail::Client {
@@ -36,9 +36,9 @@ impl Inspector {
         // Another account's trail, as the organization's is in a member, goes by its ARN only.
         let named = trail.trail_arn().or(trail.name()).unwrap_or_default();
         let logging = client.get_trail_status().name(named).send().await;
-        let logging = logging
-            .map_err(|error| failure("GetTrailStatus", &error))
-            .and_then(|answer| answer.is_logging().ok_or_else(|| incomplete("GetTrailStatus", "IsLogging")));
+        let logging = logging.map_err(|error| failure("GetTrailStatus", &error)).and_then(|answer| {
+            answer.is_logging().ok_or_else(|| Failure::incomplete("GetTrailStatus", "IsLogging"))
+        });
         let selectors = client.get_event_selectors().trail_name(named).send().await;
         let selectors = selectors.map_err(|error| failure("GetEventSelectors", &error)).map(|answer| {
             match answer.advanced_event_selectors() {
@@ -73,13 +73,5 @@ fn field(selector: &aws::AdvancedFieldSelector) -> Field {
         equals: selector.equals().iter().cloned().collect(),
         not_equals: selector.not_equals().iter().cloned().collect(),
         otherwise: otherwise.iter().any(|values| !values.is_empty()),
-    }
-}
-
-fn incomplete(operation: &str, member: &str) -> Failure {
-    Failure {
-        category: Category::Transient,
-        operation: operation.to_owned(),
-        message: format!("the answer leaves out {member}"),
     }
 }
