@@ -176,9 +176,10 @@ impl FromStr for ModelId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<ModelId, InvalidId> {
-        match is_model_id(text) {
-            true => Ok(ModelId(text.to_owned())),
-            false => Err(InvalidId::new("a model id", "a base model such as amazon.nova-pro-v1:0", text)),
+        if is_model_id(text) {
+            Ok(ModelId(text.to_owned()))
+        } else {
+            Err(InvalidId::new("a model id", "a base model such as amazon.nova-pro-v1:0", text))
         }
     }
 }

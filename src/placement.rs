@@ -285,9 +285,10 @@ impl PlacementRecord {
         }
         let elsewhere =
             self.refusals.iter().filter(|(other, known)| *other != account && !known.is_overdue(now));
-        match elsewhere.count() < ACCOUNTS_NEEDED {
-            true => Permit::Try,
-            false => Permit::Wait(self.wait_for_others(now, account)),
+        if elsewhere.count() < ACCOUNTS_NEEDED {
+            Permit::Try
+        } else {
+            Permit::Wait(self.wait_for_others(now, account))
         }
     }
 
@@ -303,9 +304,10 @@ impl PlacementRecord {
 
     fn wait_here(&self, here: &ReferenceRefused, now: Timestamp, remembered: bool) -> PlacementWait {
         let (said, again_at) = (here.said.clone(), here.again_at);
-        match here.first.is_none() && self.owner_counts(now) {
-            true => PlacementWait::OwnerRefusedToo { said, again_at },
-            false => PlacementWait::Refused { said, times: here.times(), again_at, remembered },
+        if here.first.is_none() && self.owner_counts(now) {
+            PlacementWait::OwnerRefusedToo { said, again_at }
+        } else {
+            PlacementWait::Refused { said, times: here.times(), again_at, remembered }
         }
     }
 

@@ -197,9 +197,10 @@ impl Doctor<'_> {
             }
         };
         let own = self.own_account().clone();
-        let delegation = match own == organization.management {
-            true => Ok(BTreeSet::new()),
-            false => organizations.delegated_services(&own).await,
+        let delegation = if own == organization.management {
+            Ok(BTreeSet::new())
+        } else {
+            organizations.delegated_services(&own).await
         };
         let membership = Membership {
             id: organization.id.clone(),

@@ -84,10 +84,7 @@ impl Done {
 impl Done {
     /// What is said where the rest isn't to be done.
     pub(super) fn and_no_more(&self) -> String {
-        match self.is_nothing() {
-            true => self.to_string(),
-            false => format!("{self}; the rest was not done"),
-        }
+        if self.is_nothing() { self.to_string() } else { format!("{self}; the rest was not done") }
     }
 }
 
@@ -110,9 +107,12 @@ pub(super) fn recorded<T>(result: Result<T, Stopped>, what: &str) -> anyhow::Res
 
 /// A call that failed. Where its answer may only have been lost, the error says so.
 pub(super) fn sent<T>(result: Result<T, Failure>, what: &str, refused: &str) -> anyhow::Result<T> {
-    result.map_err(|failure| match may_have_arrived(&failure) {
-        true => unknown(what, &format_args!("{refused}: {failure}")),
-        false => Refused::new(refused, failure).into(),
+    result.map_err(|failure| {
+        if may_have_arrived(&failure) {
+            unknown(what, &format_args!("{refused}: {failure}"))
+        } else {
+            Refused::new(refused, failure).into()
+        }
     })
 }
 

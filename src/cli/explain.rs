@@ -59,10 +59,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let target = Target { account: account.clone(), region: region.clone() };
     let plan = survey.plan.plan().clone();
     // A worker acts on a revision only once the whole of it was counted.
-    let plan = match keeper.is_deployed() {
-        true => plan.limit_part(&survey.rollout, &survey.records),
-        false => plan,
-    };
+    let plan = if keeper.is_deployed() { plan.limit_part(&survey.rollout, &survey.records) } else { plan };
     let names = Names::read(&keeper, survey.organization.accounts.values()).await;
     let explained = Explained { baseline: &baseline, account: &record, target, survey: &survey, plan, names };
     match output {

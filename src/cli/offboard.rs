@@ -141,9 +141,10 @@ impl Offboarding<'_> {
             return Ok(UNFINISHED);
         }
         self.mark(Some(Timestamp::now()), &mut so_far).await?;
-        let regions = match self.keeper.is_deployed() {
-            true => self.ask_and_follow(&member, &mut so_far).await,
-            false => self.release(&mut so_far).await,
+        let regions = if self.keeper.is_deployed() {
+            self.ask_and_follow(&member, &mut so_far).await
+        } else {
+            self.release(&mut so_far).await
         };
         let regions = so_far.or_say(regions)?;
         let done = regions.values().all(|region| region.done);
@@ -357,12 +358,11 @@ impl Offboarding<'_> {
             return Ok(UNFINISHED);
         }
         self.mark(None, &mut so_far).await?;
-        let asked = match self.keeper.is_deployed() {
-            true => {
-                let ask = self.ask("it stays in the organization");
-                Some(so_far.or_say(deployed::ask(self.keeper, &ask).await)?)
-            }
-            false => None,
+        let asked = if self.keeper.is_deployed() {
+            let ask = self.ask("it stays in the organization");
+            Some(so_far.or_say(deployed::ask(self.keeper, &ask).await)?)
+        } else {
+            None
         };
         match self.arguments.output {
             Output::Json => output::print_done_json(&json!({

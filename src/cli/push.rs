@@ -87,14 +87,13 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Ok(refuse(&origin, &problems, *output));
     }
-    let survey = match no_plan {
-        true => None,
-        false => {
-            let mut survey = survey(&keeper, &new).await?;
-            // They are told once, with the file's name.
-            survey.warnings.retain(|warning| !of_organization.iter().any(|told| warning.ends_with(told)));
-            Some(survey)
-        }
+    let survey = if *no_plan {
+        None
+    } else {
+        let mut survey = survey(&keeper, &new).await?;
+        // They are told once, with the file's name.
+        survey.warnings.retain(|warning| !of_organization.iter().any(|told| warning.ends_with(told)));
+        Some(survey)
     };
     let extent = match &survey {
         Some(survey) if !(keeper.is_deployed() && remembers) => {
@@ -124,10 +123,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         output: *output,
     };
     push.print();
-    match shows_only {
-        true => Ok(push.leave()),
-        false => push.put(&keeper, asking).await,
-    }
+    if *shows_only { Ok(push.leave()) } else { push.put(&keeper, asking).await }
 }
 
 async fn find(keeper: &Keeper, name: &str) -> anyhow::Result<Option<Parameter>> {

@@ -148,9 +148,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let rollout = keeper.ledger().rollout().await.map_err(Stopped::Ledger)?;
     let rollout = rollout.filter(|rollout| rollout.revision == baseline.revision);
     let waits = rollout.as_ref().is_some_and(|rollout| rollout.counted.is_some() && !rollout.approved);
-    let placement = match baseline.has_auto() {
-        true => Some(keeper.ledger().placement().await.map_err(Stopped::Ledger)?),
-        false => None,
+    let placement = if baseline.has_auto() {
+        Some(keeper.ledger().placement().await.map_err(Stopped::Ledger)?)
+    } else {
+        None
     };
     let openings = openings(&keeper, &baseline, &mut read.problems).await;
     let done = summary.end(&read);
@@ -184,11 +185,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     read.warnings.iter().for_each(output::warning);
     if let Some(rollout) = rollout.filter(|_| waits) {
         let Rollout { revision, names_nobody, .. } = rollout;
-        let why = match names_nobody.is_empty() {
-            true => "it changes more than its limits allow: read its plan".to_owned(),
-            false => {
-                format!("it names {names_nobody}: correct the id, or read its plan")
-            }
+        let why = if names_nobody.is_empty() {
+            "it changes more than its limits allow: read its plan".to_owned()
+        } else {
+            format!("it names {names_nobody}: correct the id, or read its plan")
         };
         output::warning(format_args!(
             "baseline {revision} is not acted on, because {why}, then guardrailctl approve {revision}"

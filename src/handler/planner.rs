@@ -148,9 +148,10 @@ impl Planner<'_> {
         // invocation where this one has no time for both.
         let mut worked = !sweeps_begun.is_empty();
         for (position, errand) in errands {
-            let done = match worked && !self.deadline.leaves(2 * super::sweeping::PAGE_SECONDS) {
-                true => self.later(&errand, 0).await,
-                false => self.run(errand).await,
+            let done = if worked && !self.deadline.leaves(2 * super::sweeping::PAGE_SECONDS) {
+                self.later(&errand, 0).await
+            } else {
+                self.run(errand).await
             };
             worked = true;
             failed.extend(done.err().map(|problem| Failed { position, problem }));

@@ -49,12 +49,12 @@ impl Display for PlacementWait {
                         "AWS refused the owner's guardrail in this account twice ({said}); members get copies once another account was refused twice as well (`guardrailctl placement` shows where it is tried)"
                     ),
                 }?;
-                match remembered {
-                    true => Ok(()),
-                    false => f.write_str(
+                if !remembered {
+                    f.write_str(
                         "; the ledger ends with this process (KEEPER_LEDGER), so the next one begins anew",
-                    ),
+                    )?;
                 }
+                Ok(())
             }
             PlacementWait::OwnerRefusedToo { said, again_at } => write!(
                 f,

@@ -37,12 +37,8 @@ impl Stands {
         }
         let ours = record.and_then(|record| record.ours.as_ref());
         let recorded = ours.is_some_and(|ours| ours.enforcement.guardrail == *guardrail);
-        match guardrail.account == target.account
-            && (recorded || seen.bears_our_name(own_roles, &target.account))
-        {
-            true => Stands::OurCopy,
-            false => Stands::NothingOfOurs,
-        }
+        let is_ours = recorded || seen.bears_our_name(own_roles, &target.account);
+        if guardrail.account == target.account && is_ours { Stands::OurCopy } else { Stands::NothingOfOurs }
     }
 }
 

@@ -107,10 +107,7 @@ impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Kept { seen, would_adopt } = self;
         write!(f, "made by {}", maker(seen))?;
-        f.write_str(match would_adopt {
-            false => ", kept",
-            true => "; to be adopted, which mode audit doesn't do",
-        })
+        f.write_str(if *would_adopt { "; to be adopted, which mode audit doesn't do" } else { ", kept" })
     }
 }
 

@@ -151,10 +151,7 @@ impl Placing {
 
     /// Holds what waits for the answer.
     pub(super) fn hold(&self, plan: Plan, now: Timestamp) -> Plan {
-        match self.is_asked() {
-            true => plan.hold_changes(|change| self.holds(change, now)),
-            false => plan,
-        }
+        if self.is_asked() { plan.hold_changes(|change| self.holds(change, now)) } else { plan }
     }
 
     fn holds(&self, change: &Change, now: Timestamp) -> Option<HoldReason> {

@@ -175,10 +175,7 @@ impl Keeper {
         let then = once_granted(baseline, manner.part, &policies, &desired, &catalog);
         let mut resolved = resolve(desired.clone(), &catalog, &baseline.organization);
         self.look_at_the_present(baseline, &mut resolved, &observed).await;
-        let ledger = match self.ledger.is_durable() {
-            true => LedgerState::Durable,
-            false => LedgerState::Volatile,
-        };
+        let ledger = if self.ledger.is_durable() { LedgerState::Durable } else { LedgerState::Volatile };
         let grounds = Grounds { own_roles: &self.settings.own_roles, ledger, now: self.clock.now() };
         let then = then.map(|then| plan(&then, &observed, &records, grounds));
         let mut plan = plan(&resolved, &observed, &records, grounds);

@@ -119,9 +119,10 @@ impl<'a> Trials<'a> {
             }
             Err(failure) => {
                 self.placing.trial(change)?;
-                match refuses_reference(failure, &to.guardrail) {
-                    true => self.refused(target, to, failure).await,
-                    false => None,
+                if refuses_reference(failure, &to.guardrail) {
+                    self.refused(target, to, failure).await
+                } else {
+                    None
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{AccountTask, Cause, Errand, OwnerTask, Pauses, Sweep, Task, Then};
+use super::{AccountTask, Cause, OwnerTask, Pauses, Sweep, Task, Then};
 use crate::baseline::Revision;
 use crate::ids::{AccountId, Region};
 use crate::trigger::{Accounts, Departure, Regions, Scope};
@@ -16,13 +16,6 @@ pub struct Planned {
     pub tasks: Vec<Task>,
     /// A look at many accounts, which have to be listed first.
     pub sweep: Option<Sweep>,
-}
-
-impl Planned {
-    /// The errands that go with it.
-    pub fn errands(&self) -> Vec<Errand> {
-        self.sweep.clone().map(Errand::Sweep).into_iter().collect()
-    }
 }
 
 /// Units of work for a scope.

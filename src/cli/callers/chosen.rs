@@ -177,9 +177,10 @@ async fn by_baseline(
     let wanted = baseline.regions();
     let unknown = arguments.region.iter().filter(|region| !wanted.contains(region));
     unmet.extend(unknown.map(|region| outside(&baseline, region)));
-    let regions = match arguments.region.is_empty() {
-        true => Regions::All,
-        false => Regions::Only(arguments.region.iter().cloned().collect()),
+    let regions = if arguments.region.is_empty() {
+        Regions::All
+    } else {
+        Regions::Only(arguments.region.iter().cloned().collect())
     };
     let accounts = members.values().filter_map(Member::known).cloned().collect();
     let mut applied = keeper.applied_in(&baseline, accounts, &regions).await?;

@@ -65,14 +65,15 @@ impl Doctor<'_> {
                 continue;
             }
             let text = format!("{count} other {accounts} not looked into");
-            findings.push(match self.arguments.no_members {
-                true => Finding::not_applicable(check, Place::WHOLE, text),
-                false => Finding::unknown(
+            findings.push(if self.arguments.no_members {
+                Finding::not_applicable(check, Place::WHOLE, text)
+            } else {
+                Finding::unknown(
                     check,
                     Place::WHOLE,
                     text,
                     "--role NAME looks into them, by a role that these credentials may assume (deploy/reader-role.yaml makes one); --no-members leaves them out",
-                ),
+                )
             });
         }
         findings

@@ -199,13 +199,11 @@ impl Summary {
             output::print(format_args!("{standing} {target}{name}  {code}{rest}"));
         }
         // What was dropped is no worse than what is listed.
-        let unlisted = match particular {
-            true => self.unlisted,
-            false => {
-                let bad: usize =
-                    self.counts.iter().filter(|(it, _)| !it.is_good()).map(|(_, count)| count).sum();
-                bad.saturating_sub(self.selected - self.unlisted - good)
-            }
+        let unlisted = if particular {
+            self.unlisted
+        } else {
+            let bad: usize = self.counts.iter().filter(|(it, _)| !it.is_good()).map(|(_, count)| count).sum();
+            bad.saturating_sub(self.selected - self.unlisted - good)
         };
         if unlisted > 0 {
             output::print(format_args!("and {unlisted} more: --limit lists more of them"));

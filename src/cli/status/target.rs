@@ -176,9 +176,10 @@ impl Told {
 /// A field of CSV, by RFC 4180. A spreadsheet takes what begins like a formula for one: names and
 /// reasons are others' words.
 fn quoted(field: &str) -> String {
-    let field = match field.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{field}"),
-        false => field.to_owned(),
+    let field = if field.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{field}")
+    } else {
+        field.to_owned()
     };
     if field.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
 }
