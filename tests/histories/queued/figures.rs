@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::judge::{Excused, Telling};
+use super::judge::{Excuse, Excused, Telling};
 use super::step::{BREAK_MIX, BreakKind};
 use crate::figures::Figures as Plain;
 
@@ -102,13 +102,12 @@ pub(crate) struct Least {
 impl Figures {
     /// For `docs/reliability.md`.
     pub(crate) fn to_json(&self, took: Duration, caps: &[(&str, usize)]) -> Value {
-        let needed = self.excuses();
-        let excuses: BTreeMap<&str, Value> = caps
-            .iter()
-            .map(|(what, most)| {
-                let needed = needed.iter().find(|share| share.what == *what);
-                let (times, of) = needed.map_or((0, 0), |share| (share.number, share.of));
-                (*what, json!({ "times": times, "of": of, "allowed of 1,000": most }))
+        let excuses: BTreeMap<&str, Value> = self
+            .excuses()
+            .into_iter()
+            .map(|Share { what, number, of }| {
+                let most = caps.iter().find(|(reason, _)| *reason == what).map(|(_, most)| *most);
+                (what, json!({ "times": number, "of": of, "allowed of 1,000": most }))
             })
             .collect();
         json!({
@@ -191,7 +190,7 @@ impl Figures {
         few
     }
 
-    /// Every excuse that was needed, and of how many.
+    /// How often each excuse was needed, and of how many.
     fn excuses(&self) -> Vec<Share> {
         let Excused { writes, records, all_records } = &self.excused;
         let told = self.telling.at_once + self.telling.later + self.telling.never;
@@ -202,12 +201,14 @@ impl Figures {
             ("never told", self.telling.never),
         ];
         let ends = self.plain.guarded + self.plain.excuses.values().sum::<usize>();
-        let of_writes = writes.iter().map(|(excuse, number)| (excuse.of_write(), *number, self.judged));
-        let of_records = records.iter().map(|(excuse, number)| (excuse.of_record(), *number, *all_records));
+        let times = |of: &BTreeMap<Excuse, usize>, excuse| of.get(&excuse).copied().unwrap_or_default();
+        let all = Excuse::ALL.into_iter();
+        let of_writes = all.clone().map(|it| (it.of_write(), times(writes, it), self.judged));
+        let of_records = all.map(|it| (it.of_record(), times(records, it), *all_records));
         let of_telling = telling.into_iter().map(|(what, number)| (what, number, told));
         let of_ends = self.plain.excuses.iter().map(|(what, number)| (*what, *number, ends));
         let all = of_writes.chain(of_records).chain(of_telling).chain(of_ends);
-        all.map(|(what, number, of)| Share { what, number, of }).filter(|share| share.number > 0).collect()
+        all.map(|(what, number, of)| Share { what, number, of }).collect()
     }
 
     pub(crate) fn add(&mut self, other: Figures) {
@@ -310,8 +311,9 @@ impl fmt::Display for Figures {
         writeln!(f, "told: {:?}; reasons: {:?}", self.telling, self.holds)?;
         writeln!(f, "the slowest, in seconds: {:?}", self.slowest)?;
         let excuses = self.excuses();
+        let needed = excuses.iter().filter(|share| share.number > 0);
         let excuses: Vec<String> =
-            excuses.iter().map(|Share { what, number, of }| format!("{what}: {number} of {of}")).collect();
+            needed.map(|Share { what, number, of }| format!("{what}: {number} of {of}")).collect();
         writeln!(f, "excused: {}", excuses.join("; "))?;
         write!(
             f,

@@ -20,6 +20,8 @@ pub(crate) enum Excuse {
 }
 
 impl Excuse {
+    pub(crate) const ALL: [Excuse; 3] = [Excuse::OldAnswer, Excuse::OwnerChanged, Excuse::Meddled];
+
     pub(crate) fn of_write(self) -> &'static str {
         match self {
             Excuse::OldAnswer => "written for an answer that was old",
