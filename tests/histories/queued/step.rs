@@ -15,24 +15,45 @@ pub(crate) enum Step {
     /// The schedule asks for a look at everything.
     Schedule,
     /// Somebody asks for a look at one account.
-    Ask { account: usize },
+    Ask {
+        account: usize,
+    },
     /// Events arrive, and the functions work for a while: invocations begin, go on by a few calls, and end, in
     /// an order that these dice decide.
-    Work { turns: usize, dice: u64 },
+    Work {
+        turns: usize,
+        dice: u64,
+    },
     /// Everything that is running goes to its end.
     Finish,
     /// One of the running invocations ends where it is, between any two of its calls.
-    Kill { which: usize },
+    Kill {
+        which: usize,
+    },
     /// One of the function's processes ends, with what it is doing, and another one begins.
-    Restart { process: usize },
+    Restart {
+        process: usize,
+    },
     /// Calls begin to go wrong in a way that only the queues' form knows.
     Break(Break),
     /// An account comes or goes.
-    Life { member: usize, to: Life },
+    Life {
+        member: usize,
+        to: Life,
+    },
+    /// An account moves to where it is guarded, and its role comes later; or the role is there.
+    MoveWithoutRole {
+        account: usize,
+    },
+    RoleComes,
     /// The clock jumps. What has been running for longer than a function may is ended.
-    Jump { seconds: u64 },
+    Jump {
+        seconds: u64,
+    },
     /// The ledger can't even be read, or can be again.
-    LedgerGone { gone: bool },
+    LedgerGone {
+        gone: bool,
+    },
     /// What both forms know: meddling, edits, faults, a ledger that can't be written.
     Plain(step::Step),
 }
@@ -261,8 +282,31 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
         Step::Work { turns: 40, dice: setting.seed },
     ];
     let leaves = !manner.heard && setting.seed % 5 == 1;
+    // The second member was released, since it is about to leave, and then its record can't be read for a while.
+    let unread = [
+        Step::Plain(step::Step::FaultsEnd),
+        Step::Plain(step::Step::Offboard { account: 2, leaves: true }),
+        Step::Ask { account: 2 },
+        Step::Work { turns: 40, dice: setting.seed },
+        Step::Break(Break {
+            kind: BreakKind::ServerError,
+            operation: Some("BatchGetItem"),
+            after: 0,
+            times: Some(8),
+        }),
+        Step::Ask { account: 2 },
+        Step::Work { turns: 40, dice: setting.seed },
+    ];
+    let is_unread = !manner.heard && setting.seed % 5 == 2 && setting.ledger == LedgerKind::Table;
+    // A member moves to where it is guarded, and its role comes some minutes after that; nothing but its move tells
+    // of it.
+    let moves = manner.quiet && setting.setup_seconds == 0;
+    let late_role = [Step::MoveWithoutRole { account: 1 }, Step::Work { turns: 40, dice: setting.seed }];
     let one = |number: usize, dice: &mut Dice| match *dice.weighted(&STEP_MIX) {
         _ if leaves && (20..25).contains(&number) => leaving[number - 20].clone(),
+        _ if is_unread && (20..27).contains(&number) => unread[number - 20].clone(),
+        _ if moves && (30..32).contains(&number) => late_role[number - 30].clone(),
+        _ if moves && number == 36 => Step::RoleComes,
         _ if number == 0 && !manner.quiet => Step::Schedule,
         _ if number == 1 => Step::Work { turns: 40, dice: dice.below(1 << 30) as u64 },
         Kind::Schedule | Kind::Ask | Kind::Edit | Kind::Approve if manner.quiet => turns(dice),
@@ -355,6 +399,10 @@ impl fmt::Display for Step {
                 write!(f, ", {} times", times.unwrap_or(0))
             }
             Step::Life { member, to } => write!(f, "member {member}: {to:?}"),
+            Step::MoveWithoutRole { account } => {
+                write!(f, "account {account} moves to where it is guarded, and its role comes later")
+            }
+            Step::RoleComes => f.write_str("the role is there"),
             Step::Jump { seconds } => write!(f, "the clock jumps by {seconds} s"),
             Step::LedgerGone { gone: true } => f.write_str("the ledger can't be read"),
             Step::LedgerGone { gone: false } => f.write_str("the ledger can be read again"),

@@ -22,7 +22,7 @@ use guardrail_keeper::reconcile::{Clock, Keeper, Stopped};
 use guardrail_keeper::trigger::{REQUEST_DETAIL_TYPE, REQUEST_SOURCE};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use simulator::{Ended, EventSourceMapping, Fault, FaultKind, Next, QueueName, SendMessage, Server};
+use simulator::{Ended, EventSourceMapping, Fault, FaultKind, Next, QueueName, Role, SendMessage, Server};
 use tempfile::TempDir;
 
 use super::figures::Figures;
@@ -36,9 +36,9 @@ use crate::act::Stage;
 use crate::baseline::{Wanted, Wants};
 use crate::check::{Invariant, Violation, broken};
 use crate::dice::Dice;
-use crate::model::{Place, Prompt, blocked_prompt};
+use crate::model::{Place, Prompt, SANDBOX, WORKLOAD, blocked_prompt};
 use crate::queues::{events_queue, make_queues, tasks_queue};
-use crate::setting::{LedgerKind, Setting, folder};
+use crate::setting::{LedgerKind, MEMBER_ROLE, Setting, folder};
 use crate::step::{self, Meddling, PUT, account_of};
 use crate::tale::{CHANGED, Failed, NOBODYS, UNASKED, UNREACHABLE, excuse};
 use crate::telling::is_reachable;
@@ -111,6 +111,8 @@ struct Tale<'a> {
     ledger: [bool; 2],
     /// How many things happened around the functions so far.
     happened: usize,
+    /// The role of an account that moved, which comes later.
+    late_role: Option<(String, Arc<Role>)>,
     /// How often each message failed.
     failures: BTreeMap<String, usize>,
     schedules: usize,
@@ -196,6 +198,7 @@ impl Tale<'_> {
             faults: false,
             ledger: [true; 2],
             happened: 0,
+            late_role: None,
             failures: BTreeMap::new(),
             schedules: 0,
             plant,
@@ -270,6 +273,8 @@ impl Tale<'_> {
                     lock(&self.judge).meddled(model, false);
                 });
             }
+            Step::MoveWithoutRole { account } => self.move_without_role(*account),
+            Step::RoleComes => self.let_role_come(),
             Step::Jump { seconds } => self.jump(*seconds).await?,
             Step::LedgerGone { gone } => {
                 self.figures.hidden_ledgers += usize::from(*gone);
@@ -352,6 +357,28 @@ impl Tale<'_> {
                 _ => judge.meddled(model, owner),
             }
         });
+    }
+
+    /// As where StackSets give the role to those in one part of the organization alone.
+    fn move_without_role(&mut self, account: usize) {
+        let account = account_of(self.setting, account);
+        self.server.with(|model| {
+            let Some(role) = model.role(&account, MEMBER_ROLE).cloned() else { return };
+            if model.parent_of(&account).is_ok_and(|parent| parent != SANDBOX) {
+                drop(model.move_account(&account, SANDBOX));
+                lock(&self.judge).moved(model, false);
+            }
+            model.revoke_role(&account, MEMBER_ROLE);
+            self.late_role = Some((account.clone(), role));
+            drop(model.move_account(&account, WORKLOAD));
+            lock(&self.judge).moved(model, false);
+        });
+    }
+
+    fn let_role_come(&mut self) {
+        if let Some((account, role)) = self.late_role.take() {
+            self.server.with(|model| model.put_role(&account, (*role).clone()));
+        }
     }
 
     fn publish(&mut self) {

@@ -69,10 +69,6 @@ impl Told {
         // What was sent again because its answer was lost is one write.
         let again = self.owed.iter().any(|it| it.context == context && it.deed == deed);
         if wrote && !again {
-            // What was written there before and never told is of no interest to anybody any more.
-            let owed = self.owed.len();
-            self.owed.retain(|it| it.context == context || it.deed.place() != deed.place());
-            self.figures.never += owed - self.owed.len();
             self.owed.push(Written { deed, context });
         }
     }
@@ -149,7 +145,6 @@ impl Judge {
 
     /// What was told until the end, and what never was.
     pub(crate) fn telling(&self) -> Telling {
-        let Told { owed, figures, .. } = &self.told;
-        Telling { never: figures.never + owed.len(), ..*figures }
+        Telling { never: self.told.owed.len(), ..self.told.figures }
     }
 }

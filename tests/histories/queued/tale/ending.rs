@@ -11,6 +11,7 @@ impl Tale<'_> {
         self.happened += 1;
         self.ending = true;
         self.end_faults().await?;
+        self.let_role_come();
         self.set_ledger(true);
         self.hide_ledger(false);
         self.finish_all().await?;
