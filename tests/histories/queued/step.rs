@@ -302,6 +302,12 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
     // of it.
     let moves = manner.quiet && setting.setup_seconds == 0;
     let late_role = [
+        // What was enforced there before is released first.
+        Step::Plain(step::Step::Meddle(Meddling::Move { account: 2, to: Unit::Sandbox })),
+        Step::Jump { seconds: 60 },
+        Step::Work { turns: 40, dice: setting.seed },
+        Step::Jump { seconds: 60 },
+        Step::Work { turns: 40, dice: setting.seed },
         Step::MoveWithoutRole { account: 2 },
         Step::Jump { seconds: 60 },
         Step::Work { turns: 40, dice: setting.seed },
@@ -312,7 +318,7 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
     let one = |number: usize, dice: &mut Dice| match *dice.weighted(&STEP_MIX) {
         _ if leaves && (20..25).contains(&number) => leaving[number - 20].clone(),
         _ if is_unread && (20..27).contains(&number) => unread[number - 20].clone(),
-        _ if moves && (30..36).contains(&number) => late_role[number - 30].clone(),
+        _ if moves && (24..35).contains(&number) => late_role[number - 24].clone(),
         _ if number == 0 && !manner.quiet => Step::Schedule,
         _ if number == 1 => Step::Work { turns: 40, dice: dice.below(1 << 30) as u64 },
         Kind::Schedule | Kind::Ask | Kind::Edit | Kind::Approve if manner.quiet => turns(dice),
