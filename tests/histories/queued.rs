@@ -91,6 +91,7 @@ const MOST_EXCUSED: &[(&str, usize)] = &[
     ("told by a later look", 30),
     ("told again", 20),
     ("told for an answer that was old", 5),
+    ("told though somebody else made it, after it went wrong", 5),
     ("never told", 30),
     // Of targets, at the end.
     (UNREACHABLE, 300),

@@ -198,6 +198,7 @@ impl Figures {
             ("told by a later look", self.telling.later),
             ("told again", self.telling.again),
             ("told for an answer that was old", self.telling.by_old_answers),
+            ("told though somebody else made it, after it went wrong", self.telling.made_by_others),
             ("never told", self.telling.never),
         ];
         let ends = self.plain.guarded + self.plain.excuses.values().sum::<usize>();

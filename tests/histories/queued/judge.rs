@@ -359,6 +359,7 @@ impl Judge {
     pub(crate) fn see(&mut self, call: &Call, model: &mut Model) {
         self.calls.push(call.clone());
         self.note(call);
+        self.told.note(call);
         if call.operation == "PutEvents" && self.violation.is_none() {
             self.violation = self.hear(model).err();
         }

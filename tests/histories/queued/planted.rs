@@ -89,7 +89,8 @@ impl Plant {
         (Plant::WritesUnrecorded, &[Invariant::WroteUnrecorded]),
         (Plant::TakesUnknownForActive, &[Invariant::CalledGood]),
         (Plant::ForgetsWhatStays, &[Invariant::CalledGood]),
-        (Plant::IsFooledByOneAnswer, &[Invariant::ReleasedNotOurs]),
+        // Where nothing may be wanted any more, the record knows nothing of it in any case.
+        (Plant::IsFooledByOneAnswer, &[Invariant::ReleasedNotOurs, Invariant::WroteUnrecorded]),
         (Plant::LosesTheRecord, &[Invariant::RecordLost]),
         (Plant::AdoptsWhatDiffers, &[Invariant::AdoptedUnwanted]),
         (Plant::FailsForNothing, &[Invariant::FailedForNothing]),

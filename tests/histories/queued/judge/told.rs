@@ -3,13 +3,15 @@
 //! An invocation tells its writes itself, before it ends. One that is killed, or whose calls go wrong, may leave that
 //! to the next look at the account, or tell it once more; how often that was so is counted.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use simulator::{Call, Model};
 
 use super::{Context, Judge};
 use crate::check::{Invariant, Violation, broken};
 use crate::model::{Place, Snapshot};
-use crate::step::PUT;
+use crate::step::{DELETE, PUT};
 use crate::told::Deed;
 
 /// A write, and the invocation that made it.
@@ -25,6 +27,9 @@ pub(super) struct Told {
     /// The number of the last event that was heard.
     last: u64,
     owed: Vec<Written>,
+    /// Where a release went wrong, and nobody but AWS knows whether it was carried out: should nothing be there when
+    /// the account is looked at next, it is told.
+    unsure: BTreeSet<Place>,
     /// What was told by invocations that are under way, didn't come to their end, or whose calls went wrong.
     unsettled: Vec<Written>,
     pub(super) figures: Telling,
@@ -41,22 +46,35 @@ pub(crate) struct Telling {
     pub(crate) again: usize,
     /// What was told for an answer that was old.
     pub(crate) by_old_answers: usize,
+    /// Releases that went wrong, and that somebody else made before anybody looked again.
+    pub(crate) made_by_others: usize,
     /// Writes that nobody told until the end.
     pub(crate) never: usize,
 }
 
 impl Telling {
     pub(crate) fn add(&mut self, other: Telling) {
-        let Telling { at_once, later, again, by_old_answers, never } = other;
+        let Telling { at_once, later, again, by_old_answers, made_by_others, never } = other;
         self.at_once += at_once;
         self.later += later;
         self.again += again;
         self.by_old_answers += by_old_answers;
+        self.made_by_others += made_by_others;
         self.never += never;
     }
 }
 
 impl Told {
+    /// A call, whatever came of it.
+    pub(super) fn note(&mut self, call: &Call) {
+        let place = Place { account: call.account.clone(), region: call.region.clone() };
+        match call.operation.as_str() {
+            DELETE if call.error.is_some() => drop(self.unsure.insert(place)),
+            DELETE | PUT => drop(self.unsure.remove(&place)),
+            _ => {}
+        }
+    }
+
     /// A call changed what is enforced, or wrote it once more.
     pub(super) fn owes(&mut self, context: usize, call: &Call, before: &Snapshot, after: &Snapshot) {
         let place = Place { account: call.account.clone(), region: call.region.clone() };
@@ -115,6 +133,10 @@ impl Judge {
             return Ok(());
         }
         let place = deed.place();
+        if matches!(deed, Deed::Released(_)) && told.unsure.remove(place) {
+            told.figures.made_by_others += 1;
+            return Ok(());
+        }
         let began = self.worlds[context.began].0;
         if disturbed && self.old.may_matter_to(&place.account, &place.region, began) {
             self.told.figures.by_old_answers += 1;
