@@ -39,9 +39,10 @@ impl Trouble {
         })
     }
 
-    /// Whether an account's look can have met it. Calls to the ledger are the hub's.
+    /// Whether an account's look can have met it. Calls to the ledger are the hub's, and those
+    /// with a session that AWS doesn't know nobody's.
     fn is_about(&self, account: &str) -> bool {
-        self.ledger || self.account == account || self.target.contains(account)
+        self.ledger || self.account.is_empty() || self.account == account || self.target.contains(account)
     }
 }
 
