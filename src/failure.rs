@@ -117,6 +117,8 @@ pub enum Call {
     Ledger,
     /// The queues.
     Queue,
+    /// An enforcement is removed.
+    Release,
     /// Any other.
     Other,
 }
@@ -129,6 +131,7 @@ impl Call {
             "GetParameter" => Call::Parameter,
             "GetItem" | "PutItem" | "BatchGetItem" | "Scan" => Call::Ledger,
             "SendMessage" | "SendMessageBatch" => Call::Queue,
+            "DeleteEnforcedGuardrailConfiguration" => Call::Release,
             _ => Call::Other,
         }
     }

@@ -121,6 +121,8 @@ impl Notebook<'_> {
         if outcome.result.is_ok() {
             notes.extend(self.made(outcome));
             notes.extend(self.success(outcome, at));
+        } else if !outcome.may_have_been_made() {
+            notes.push(Note::NotMade);
         }
         notes.push(self.look(target, &TargetReport::Attempted(outcome.clone()), at));
         in_region(target, notes)

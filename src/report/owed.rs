@@ -3,8 +3,25 @@
 use jiff::Timestamp;
 
 use super::{Outcome, Report, TargetReport};
+use crate::failure::{Call, Category, Code};
 use crate::ids::Target;
 use crate::record::Intent;
+
+impl Outcome {
+    /// Whether AWS may have carried the change out, whatever its answer was. A release surely wasn't made where
+    /// another call failed before it, or where AWS denied it: should somebody else remove what is enforced later,
+    /// that isn't ours to tell. Of other changes AWS shows who wrote last.
+    pub fn may_have_been_made(&self) -> bool {
+        match &self.result {
+            Err(failure) if self.change.is_release() => {
+                failure.call() == Call::Release
+                    && failure.code != Code::Denied
+                    && failure.category != Category::Denied
+            }
+            Ok(()) | Err(_) => true,
+        }
+    }
+}
 
 impl Report {
     /// The writes that earlier runs made and could not tell. What a round of this very run recorded is told as its own.

@@ -48,6 +48,9 @@ mod standing;
 #[path = "../histories/step.rs"]
 #[expect(dead_code, reason = "random histories want more of it")]
 mod step;
+#[path = "../histories/told.rs"]
+#[expect(dead_code, reason = "random histories want more of it")]
+mod told;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

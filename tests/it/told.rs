@@ -116,6 +116,27 @@ async fn a_process_that_dies_after_a_write_leaves_it_to_the_next_look_to_tell() 
     assert_eq!(told_in_the_end(&mut stack).await, "Enforcement Released not_wanted late\n");
 }
 
+/// Nobody knows whether AWS carried a release out whose answer was lost. What it denied, it didn't.
+#[tokio::test]
+async fn a_release_that_was_denied_is_not_told_when_somebody_else_makes_it() {
+    for before in [DELETE, LIST] {
+        let mut stack = Stack::guarded(setup()).await;
+        heard(&stack.world);
+        stack.world.publish(&document("none"));
+        let denied = FaultKind::Denied { message: "No.".to_owned() };
+        // The look right before the write comes after the one that decides.
+        let fault = Fault::new(denied).operation(before).account(PAYMENTS);
+        stack.world.server.fault(if before == LIST { fault.nth(2) } else { fault });
+        stack.deliver(&stack.schedule()).await;
+        // Everybody has just joined, so that what is denied may still come.
+        assert_eq!(told(&stack.world), "Enforcement Held failed.not_ready\n", "{before}");
+        stack.world.server.clear_faults();
+        stack.world.administrator_releases(PAYMENTS, EU);
+        stack.send(&stack.schedule());
+        assert_eq!(told_in_the_end(&mut stack).await, "", "{before}");
+    }
+}
+
 #[tokio::test]
 async fn a_write_that_never_arrived_is_told_when_it_is_made() {
     let mut stack = Stack::start(setup()).await;

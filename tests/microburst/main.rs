@@ -38,6 +38,9 @@ mod standing;
 #[expect(dead_code, reason = "random histories want more of it")]
 mod step;
 mod through;
+#[path = "../histories/told.rs"]
+#[expect(dead_code, reason = "random histories want more of it")]
+mod told;
 #[path = "../faults/world.rs"]
 #[expect(dead_code, reason = "one world is enough")]
 mod world;

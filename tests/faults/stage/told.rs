@@ -18,14 +18,7 @@ use crate::baseline::Wanted;
 use crate::model::{Place, Snapshot};
 use crate::scenario::Scenario;
 use crate::step::PUT;
-
-/// A write, as it is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
-    /// This guardrail, in this version.
-    Enforced(Place, String, String),
-    Released(Place),
-}
+use crate::told::Deed;
 
 /// What was told in a telling, and what wasn't.
 #[derive(Clone, Debug, Default)]
@@ -84,9 +77,14 @@ impl Stage {
         for event in self.heard() {
             let kind = event["detail-type"].as_str().unwrap_or_default();
             *self.figures.told.entry(kind.to_owned()).or_default() += 1;
-            match deed(&event) {
+            match Deed::of_event(&event) {
                 Some(told) => {
-                    let id = event["detail"]["write"]["id"].as_str().unwrap_or_default().to_owned();
+                    let Some(id) = event["detail"]["write"]["id"].as_str().map(str::to_owned) else {
+                        return broken(
+                            Rule::ToldWrongly,
+                            format!("{told:?} was told without an id: {event}"),
+                        );
+                    };
                     let late = event["detail"]["write"]["late"] == true;
                     if !self.told.ids.insert(id) {
                         // That it was told could not be recorded.
@@ -269,30 +267,15 @@ pub(super) fn deeds(before: &Snapshot, after: &Snapshot, calls: &[Call]) -> Vec<
     deeds
 }
 
-/// The write that an event tells.
-fn deed(event: &Value) -> Option<Deed> {
-    let detail = &event["detail"];
-    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let place = Place { account: word(&detail["account"]), region: word(&detail["region"]) };
-    match event["detail-type"].as_str()? {
-        "Enforcement Applied" | "Enforcement Repaired" => {
-            let guardrail = &detail["guardrail"];
-            Some(Deed::Enforced(place, word(&guardrail["arn"]), word(&guardrail["version"])))
-        }
-        "Enforcement Released" => Some(Deed::Released(place)),
-        _ => None,
-    }
-}
-
 impl Plant {
     /// What a planted bug makes of what is told.
     fn tell(self, events: &mut Vec<(u64, Value)>) {
         let is_a = |event: &Value, kind: &str| event["detail-type"] == kind;
         match self {
-            Plant::TellsNothing => events.retain(|(_, event)| deed(event).is_none()),
+            Plant::TellsNothing => events.retain(|(_, event)| Deed::of_event(event).is_none()),
             Plant::TellsTwice => {
                 let again: Vec<_> =
-                    events.iter().filter(|(_, event)| deed(event).is_some()).cloned().collect();
+                    events.iter().filter(|(_, event)| Deed::of_event(event).is_some()).cloned().collect();
                 events.extend(again);
             }
             Plant::TellsNoDeparture => events.retain(|(_, event)| !is_a(event, "Account Departed")),

@@ -69,8 +69,11 @@ impl Told {
     pub(super) fn note(&mut self, call: &Call) {
         let place = Place { account: call.account.clone(), region: call.region.clone() };
         match call.operation.as_str() {
-            DELETE if call.error.is_some() => drop(self.unsure.insert(place)),
-            DELETE | PUT => drop(self.unsure.remove(&place)),
+            // What was denied was surely not carried out.
+            DELETE if call.error.as_deref().is_some_and(|error| error != "AccessDeniedException") => {
+                self.unsure.insert(place);
+            }
+            DELETE | PUT if call.error.is_none() => drop(self.unsure.remove(&place)),
             _ => {}
         }
     }
