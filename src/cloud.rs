@@ -10,6 +10,7 @@ mod content;
 mod copies;
 mod counted;
 pub(crate) mod error;
+mod grants;
 mod guardrails;
 #[cfg(feature = "cli")]
 mod inspector;
@@ -17,7 +18,6 @@ mod keys;
 mod organizations;
 mod pace;
 mod parameters;
-mod policies;
 mod queues;
 mod reader;
 mod sessions;
@@ -45,13 +45,13 @@ use crate::metrics::Calls;
 
 pub use bus::{Bus, OutcomeEvent, SOURCE};
 pub use copies::{CopyState, CopyWriter, Ensured};
+pub use grants::GrantWriter;
 pub use guardrails::Condition;
 #[cfg(feature = "cli")]
 pub use inspector::{Inspector, QueueSeen, RoleSeen};
 pub use organizations::{Head, Organizations, Page};
 pub use pace::{Rate, Rates};
 pub use parameters::{Parameter, ParameterWriter, STANDARD_BYTES};
-pub use policies::PolicyWriter;
 pub use queues::{DelayedMessage, FifoMessage, LONGEST_DELAY, Queues};
 pub use reader::Reader;
 pub use sessions::Session;

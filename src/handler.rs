@@ -368,7 +368,7 @@ fn incomplete(report: &Report, scope: &Scope) -> Result<(), HandlerError> {
         None => Ok(()),
         Some(first) => Err(HandlerError::Incomplete {
             left: unfinished.len(),
-            looked_at: report.targets.len() + report.policies.len(),
+            looked_at: report.targets.len() + report.grants.len(),
             first: first.clone(),
         }),
     }

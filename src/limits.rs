@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::baseline::{Limits, NamedIds, Revision};
 use crate::enforcement::Drift;
-use crate::ids::Target;
+use crate::ids::{GuardrailArn, Target};
 use crate::organization::OrgPath;
 use crate::plan::{
-    Change, Decision, FollowUp, Held, HoldReason, LeaveReason, LeftAlone, Ownership, Plan, PolicyChange,
+    Change, Decision, FollowUp, GrantChange, Held, HoldReason, LeaveReason, LeftAlone, Ownership, Plan,
     Purpose,
 };
 use crate::record::{Record, Records};
@@ -129,10 +129,7 @@ impl Extent {
                 Change::Replace { .. } if is_repair(change, records, revision) => {}
                 Change::Replace { .. } | Change::Adopt { .. } => extent.replacements += 1,
                 Change::Release { .. } => extent.releases += 1,
-                Change::Enforce { .. }
-                | Change::EnsureCopy { .. }
-                | Change::Tidy { .. }
-                | Change::Policy(_) => {}
+                Change::Enforce { .. } | Change::EnsureCopy { .. } | Change::Tidy { .. } => {}
             }
         }
         extent
@@ -201,31 +198,28 @@ pub fn is_repair(change: &Change, records: &Records, revision: &Revision) -> boo
         // Somebody removed what was ours. Nothing is there that an unapproved revision could replace,
         // and unguarded is worse than guarded by what waits for its approval.
         Change::Enforce { repair: true, .. } => true,
-        // A grant that live enforcements of ours rest on.
-        Change::Policy(PolicyChange { grant, purpose: Purpose::Grant, .. }) => {
-            records.values().filter_map(|record| record.ours.as_ref()).any(|ours| {
-                let guardrail = &ours.enforcement.guardrail;
-                match &grant.resource {
-                    Resource::Guardrail(arn) => guardrail == arn,
-                    Resource::Profile(arn) => {
-                        guardrail.account == arn.account && guardrail.region == arn.region
-                    }
-                }
-            })
-        }
         Change::Replace { ownership: Ownership::Foreign, .. }
         | Change::Enforce { repair: false, .. }
         | Change::Adopt { .. }
         // What can't be used is released within the limits, and by what is approved, like anything else.
         | Change::Release { .. }
         | Change::EnsureCopy { .. }
-        | Change::Tidy { .. }
-        | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. }) => false,
+        | Change::Tidy { .. } => false,
     }
 }
 
+/// Whether it puts a grant in place that live enforcements of ours rest on.
+pub fn is_repair_of_a_grant(change: &GrantChange, records: &Records) -> bool {
+    let rests_on_it = |guardrail: &GuardrailArn| match &change.grant.resource {
+        Resource::Guardrail(arn) => guardrail == arn,
+        Resource::Profile(arn) => guardrail.account == arn.account && guardrail.region == arn.region,
+    };
+    let mut ours = records.values().filter_map(|record| record.ours.as_ref());
+    change.purpose == Purpose::Grant && ours.any(|ours| rests_on_it(&ours.enforcement.guardrail))
+}
+
 fn is_a_move(change: &Change, records: &Records, has_moved: impl Fn(&OrgPath, &Target) -> bool) -> bool {
-    let Some(target) = change.target() else { return false };
+    let target = change.target();
     let stood =
         records.get(target).and_then(|record| record.ours.as_ref()).and_then(|ours| ours.path.as_ref());
     match change {
@@ -237,12 +231,18 @@ fn is_a_move(change: &Change, records: &Records, has_moved: impl Fn(&OrgPath, &T
         | Change::Release { .. }
         | Change::Enforce { .. }
         | Change::EnsureCopy { .. }
-        | Change::Tidy { .. }
-        | Change::Policy(_) => false,
+        | Change::Tidy { .. } => false,
     }
 }
 
 impl Plan {
+    /// Holds every change that is no repair, of targets and of grants.
+    fn hold_all_but_repairs(self, revision: &Revision, records: &Records, reason: &HoldReason) -> Plan {
+        let plan =
+            self.hold_changes(|change| (!is_repair(change, records, revision)).then(|| reason.clone()));
+        plan.hold_grants(|change| (!is_repair_of_a_grant(change, records)).then(|| reason.clone()))
+    }
+
     /// Whether nobody could tell what is to be done in a target that is ours. A revision that was seen
     /// like that wasn't seen whole: more may have to be replaced or released than was counted.
     ///
@@ -280,8 +280,7 @@ impl Plan {
                 Change::Adopt { .. }
                 | Change::Enforce { .. }
                 | Change::EnsureCopy { .. }
-                | Change::Tidy { .. }
-                | Change::Policy(_) => {}
+                | Change::Tidy { .. } => {}
             }
         }
         extent
@@ -304,27 +303,23 @@ impl Plan {
             return self;
         }
         let revision = &rollout.revision;
-        self.hold_changes(|change| {
-            let reason = match rollout.counted {
-                Some(_) => rollout.not_approved(),
-                None => HoldReason::NotCounted { revision: revision.clone() },
-            };
-            (!is_repair(change, records, revision)).then_some(reason)
-        })
+        let reason = match rollout.counted {
+            Some(_) => rollout.not_approved(),
+            None => HoldReason::NotCounted { revision: revision.clone() },
+        };
+        self.hold_all_but_repairs(revision, records, &reason)
     }
 
     /// Holds what is no repair: how far the revision has come could not be read or recorded, so that nothing
     /// can be counted against its limits.
     pub fn hold_uncountable(self, rollout: &Rollout, records: &Records) -> Plan {
-        self.hold_changes(|change| {
-            (!is_repair(change, records, &rollout.revision)).then_some(HoldReason::LedgerUnavailable)
-        })
+        self.hold_all_but_repairs(&rollout.revision, records, &HoldReason::LedgerUnavailable)
     }
 
     /// What an approved revision may do while the next one waits for its approval: put back what was
     /// ours, and guard what isn't guarded.
     pub fn put_back(self, waiting: &Rollout, records: &Records) -> Plan {
-        self.hold_changes(|change| {
+        let plan = self.hold_changes(|change| {
             let puts_back = match change {
                 Change::Enforce { .. } | Change::EnsureCopy { .. } => true,
                 Change::Replace { target, to, ownership: Ownership::Ours, .. } => {
@@ -334,11 +329,11 @@ impl Plan {
                 Change::Replace { ownership: Ownership::Foreign, .. }
                 | Change::Adopt { .. }
                 | Change::Release { .. }
-                | Change::Tidy { .. }
-                | Change::Policy(_) => false,
+                | Change::Tidy { .. } => false,
             };
             (!puts_back).then(|| waiting.not_approved())
-        })
+        });
+        plan.hold_grants(|_| Some(waiting.not_approved()))
     }
 
     /// Holds every change if, together with what the revision did already, they replace or release
@@ -354,11 +349,7 @@ impl Plan {
         if rollout.approved || (extent.is_within(limits) && rollout.names_nobody.is_empty()) {
             return self;
         }
-        let revision = &rollout.revision;
-        self.hold_changes(|change| {
-            let repair = is_repair(change, records, revision);
-            (!repair).then(|| rollout.not_approved())
-        })
+        self.hold_all_but_repairs(&rollout.revision, records, &rollout.not_approved())
     }
 }
 

@@ -26,7 +26,7 @@ pub enum Observation {
 
 /// The resource policy of a guardrail or guardrail profile, as its owner was shown it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PolicySeen {
+pub enum ResourcePolicySeen {
     /// None is attached.
     Absent,
     /// This is attached.

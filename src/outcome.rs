@@ -327,7 +327,7 @@ impl<'a> Telling<'a> {
                 detail.present(from);
             }
             Some(Change::Adopt { seen: from, .. } | Change::Release { from, .. }) => detail.present(from),
-            Some(Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_)) | None => {}
+            Some(Change::EnsureCopy { .. } | Change::Tidy { .. }) | None => {}
         }
         Some(self.event(Kind::Held, &detail))
     }

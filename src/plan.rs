@@ -21,11 +21,11 @@ mod counts;
 mod decide;
 mod following;
 mod found;
+mod grants;
 mod hold;
 mod json;
 mod leave;
 mod line;
-mod policies;
 mod print;
 mod restrict;
 mod safe;
@@ -49,18 +49,16 @@ use crate::resource_policy::Resource;
 use claim::handed_back;
 
 pub use broken::{BrokenGuardrail, broken_guardrails};
-pub use change::{Change, Ownership, PolicyChange, Purpose};
+pub use change::{Change, GrantChange, Ownership, Purpose};
 pub use claim::{HandedBack, Kept};
 pub use counts::Counts;
 pub use decide::decide;
 pub use following::FollowUp;
+pub use grants::{Doubt, GrantAction, GrantDecision, Sighting, Use, decide_grant, decide_withdrawal, use_of};
 pub use hold::HoldReason;
 pub(crate) use json::in_words;
 pub use leave::LeaveReason;
 pub use line::{Line, Mark, Part};
-pub use policies::{
-    Doubt, PolicyAction, PolicyDecision, Sighting, Use, decide_policy, decide_withdrawal, use_of,
-};
 pub(crate) use restrict::held_back;
 pub use safe::{Proof, SafePlan};
 
@@ -69,7 +67,7 @@ pub use safe::{Proof, SafePlan};
 #[must_use = "a plan that nobody prints or applies did nothing"]
 pub struct Plan {
     /// One decision per resource policy of the owner's that the targets depend on.
-    pub policies: BTreeMap<Resource, PolicyDecision>,
+    pub grants: BTreeMap<Resource, GrantDecision>,
     /// One decision per target.
     pub decisions: BTreeMap<Target, Decision>,
     /// What was adopted and is somebody else's again, whatever else is decided about the target.
@@ -220,11 +218,11 @@ impl Plan {
         })
     }
 
-    /// The changes of resource policies. They come before those of targets, which depend on them.
-    pub fn policy_changes(&self) -> impl Iterator<Item = &PolicyChange> {
-        self.policies.values().filter_map(|decision| match &decision.action {
-            PolicyAction::Change(change) => Some(change),
-            PolicyAction::Granted | PolicyAction::Held(_) => None,
+    /// The changes of grants. They come before those of targets, which depend on them.
+    pub fn grant_changes(&self) -> impl Iterator<Item = &GrantChange> {
+        self.grants.values().filter_map(|decision| match &decision.action {
+            GrantAction::Change(change) => Some(change),
+            GrantAction::Granted | GrantAction::Held(_) => None,
         })
     }
 }

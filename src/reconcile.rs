@@ -38,6 +38,7 @@ mod unusable;
 mod work;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::atomic::AtomicBool;
 
 use jiff::Timestamp;
@@ -49,7 +50,7 @@ use crate::failure::{Category, Failure};
 use crate::ledger::Ledger;
 use crate::limits::{Rollout, UnusableVersions};
 use crate::organization::Organization;
-use crate::plan::Change;
+use crate::plan::{Change, GrantChange};
 use crate::report::Report;
 use crate::settings::{BaselineSource, Purpose, Settings};
 use crate::trigger::{Accounts, Context, Known, Scope};
@@ -89,14 +90,32 @@ pub enum Step<'a> {
         /// How many.
         changes: usize,
     },
-    /// One change is about to be attempted.
-    Begins(&'a Change),
+    /// One write is about to be attempted.
+    Begins(Write<'a>),
     /// There was nothing left to write.
     Needless(&'a Change),
     /// It came to this.
-    Ended(&'a Change, &'a Result<(), Failure>),
+    Ended(Write<'a>, &'a Result<(), Failure>),
     /// One change was dealt with.
     Wrote,
+}
+
+/// One write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write<'a> {
+    /// Of a target.
+    Change(&'a Change),
+    /// Of a resource policy.
+    Grant(&'a GrantChange),
+}
+
+impl fmt::Display for Write<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Write::Change(change) => change.fmt(f),
+            Write::Grant(change) => change.fmt(f),
+        }
+    }
 }
 
 /// Told of every [`Step`].

@@ -18,8 +18,8 @@ use crate::ids::{AccountId, Target};
 use crate::observed::Observation;
 use crate::organization::{AccountState, Unplaced};
 use crate::plan::{
-    BrokenGuardrail, Change, Decision, HandedBack, HoldReason, InSync, Plan, PolicyAction, PolicyChange,
-    PolicyDecision, broken_guardrails,
+    BrokenGuardrail, Change, Decision, GrantAction, GrantChange, GrantDecision, HandedBack, HoldReason,
+    InSync, Plan, broken_guardrails,
 };
 use crate::record::{Checked, Intent, Records};
 use crate::resource_policy::Resource;
@@ -34,8 +34,8 @@ pub use waits::Waits;
 pub struct Report {
     /// The baseline that was followed.
     pub revision: Revision,
-    /// Every resource policy's result, in order.
-    pub policies: BTreeMap<Resource, PolicyReport>,
+    /// The result for every resource policy, in order.
+    pub grants: BTreeMap<Resource, GrantReport>,
     /// Every target's result, in order.
     pub targets: BTreeMap<Target, TargetReport>,
     /// What had been adopted and is somebody else's again.
@@ -72,51 +72,51 @@ pub enum TargetReport {
     Decided(Decision),
 }
 
-/// One resource policy's result.
+/// What became of one grant: of the resource policy of a guardrail or profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PolicyReport {
+pub enum GrantReport {
     /// A change was attempted.
     Attempted {
         /// The change.
-        change: PolicyChange,
+        change: GrantChange,
         /// Whether it worked.
         result: Result<(), Failure>,
     },
     /// Nothing was attempted, because of this decision.
-    Decided(PolicyDecision),
+    Decided(GrantDecision),
 }
 
-impl PolicyReport {
+impl GrantReport {
     /// Why it is not as wanted; `None` if it is.
     fn trouble(&self) -> Option<String> {
         match self {
-            PolicyReport::Attempted { result, .. } => result.as_ref().err().map(ToString::to_string),
-            PolicyReport::Decided(PolicyDecision { action: PolicyAction::Held(reason), .. }) => {
+            GrantReport::Attempted { result, .. } => result.as_ref().err().map(ToString::to_string),
+            GrantReport::Decided(GrantDecision { action: GrantAction::Held(reason), .. }) => {
                 Some(reason.to_string())
             }
-            PolicyReport::Decided(_) => None,
+            GrantReport::Decided(_) => None,
         }
     }
 
     fn is_worth_waiting(&self) -> bool {
         match self {
-            PolicyReport::Attempted { result, .. } => {
+            GrantReport::Attempted { result, .. } => {
                 result.as_ref().is_err_and(|failure| failure.category.is_worth_waiting())
             }
-            PolicyReport::Decided(PolicyDecision { action: PolicyAction::Held(reason), .. }) => {
+            GrantReport::Decided(GrantDecision { action: GrantAction::Held(reason), .. }) => {
                 reason.is_worth_waiting()
             }
-            PolicyReport::Decided(_) => false,
+            GrantReport::Decided(_) => false,
         }
     }
 
     fn word(&self) -> &'static str {
         match self {
-            PolicyReport::Attempted { result: Err(_), .. } => "failed",
-            PolicyReport::Attempted { result: Ok(()), .. } => "written",
-            PolicyReport::Decided(PolicyDecision { action, .. }) => match action {
-                PolicyAction::Granted => "granted",
-                PolicyAction::Held(_) | PolicyAction::Change(_) => "held",
+            GrantReport::Attempted { result: Err(_), .. } => "failed",
+            GrantReport::Attempted { result: Ok(()), .. } => "written",
+            GrantReport::Decided(GrantDecision { action, .. }) => match action {
+                GrantAction::Granted => "granted",
+                GrantAction::Held(_) | GrantAction::Change(_) => "held",
             },
         }
     }
@@ -162,8 +162,8 @@ impl TargetReport {
                 Change::EnsureCopy { .. } => State::Copied,
                 Change::Replace { .. } => State::Replaced,
                 Change::Release { .. } => State::Released,
-                // It was as wanted before it was taken over. Policies have a report of their own.
-                Change::Adopt { .. } | Change::Tidy { .. } | Change::Policy(_) => State::InSync,
+                // It was as wanted before it was taken over.
+                Change::Adopt { .. } | Change::Tidy { .. } => State::InSync,
             },
             TargetReport::Decided(decision) => match decision {
                 Decision::InSync(_) => State::InSync,
@@ -242,8 +242,7 @@ impl TargetReport {
                 | Change::Replace { .. }
                 | Change::Adopt { .. }
                 | Change::EnsureCopy { .. }
-                | Change::Tidy { .. }
-                | Change::Policy(_) => None,
+                | Change::Tidy { .. } => None,
             },
             TargetReport::Decided(decision) => match decision {
                 Decision::Held(held) => Some(held.words()),
@@ -298,8 +297,7 @@ impl TargetReport {
                 Change::Adopt { .. }
                 | Change::Enforce { .. }
                 | Change::EnsureCopy { .. }
-                | Change::Tidy { .. }
-                | Change::Policy(_) => None,
+                | Change::Tidy { .. } => None,
             },
             TargetReport::Decided(decision) => match decision {
                 Decision::InSync(in_sync) => in_sync.enforced.as_ref().map(ToString::to_string),
@@ -317,18 +315,18 @@ impl TargetReport {
 impl Report {
     /// A report of a plan of which nothing was attempted yet.
     pub fn of(revision: Revision, plan: Plan) -> Report {
-        let Plan { policies, decisions, handed_back, skipped, unknown_states, unplaced } = plan;
+        let Plan { grants, decisions, handed_back, skipped, unknown_states, unplaced } = plan;
         let targets = decisions
             .into_iter()
             .map(|(target, decision)| (target, TargetReport::Decided(decision)))
             .collect();
-        let policies = policies
+        let grants = grants
             .into_iter()
-            .map(|(resource, decision)| (resource, PolicyReport::Decided(decision)))
+            .map(|(resource, decision)| (resource, GrantReport::Decided(decision)))
             .collect();
         Report {
             revision,
-            policies,
+            grants,
             targets,
             handed_back,
             opened: BTreeMap::new(),
@@ -381,14 +379,14 @@ impl Report {
     }
 
     fn unfinished_where(&self, counts: impl Fn(&TargetReport) -> bool) -> Vec<String> {
-        let policies = self.policies.iter().filter(|(_, report)| report.is_worth_waiting());
-        let policies = policies
-            .map(|(resource, report)| format!("{resource}: {}", report.trouble().unwrap_or_default()));
+        let grants = self.grants.iter().filter(|(_, report)| report.is_worth_waiting());
+        let grants =
+            grants.map(|(resource, report)| format!("{resource}: {}", report.trouble().unwrap_or_default()));
         let targets = self.targets.iter().filter(|(_, report)| report.is_worth_waiting() && counts(report));
         let targets =
             targets.map(|(target, report)| format!("{target}: {}", report.reason().unwrap_or_default()));
         let unplaced = self.unplaced.iter().filter(|(_, failure)| failure.category.is_worth_waiting());
         let unplaced = unplaced.map(|(account, failure)| format!("{account}: {failure}"));
-        policies.chain(targets).chain(unplaced).collect()
+        grants.chain(targets).chain(unplaced).collect()
     }
 }

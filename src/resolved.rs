@@ -17,7 +17,7 @@ use crate::desired::{Desired, Wanted, WantedGuardrail};
 use crate::enforcement::Enforcement;
 use crate::failure::Failure;
 use crate::ids::{GuardrailArn, GuardrailVersion, OrganizationId, Region, Target};
-use crate::observed::PolicySeen;
+use crate::observed::ResourcePolicySeen;
 use crate::resource_policy::{
     Action, Document, Ensure, Grant, Lack, ProfileArn, Resource, Verdict, ensure, judge,
 };
@@ -33,7 +33,7 @@ pub struct Catalog {
     /// One entry per guardrail of the baseline and Region.
     pub entries: BTreeMap<(GuardrailKey, Region), CatalogEntry>,
     /// The resource policies of those guardrails and of their cross-Region profiles.
-    pub policies: BTreeMap<Resource, PolicySeen>,
+    pub resource_policies: BTreeMap<Resource, ResourcePolicySeen>,
     /// Why there is no original to copy, of a guardrail that members get copies of.
     pub uncopied: BTreeMap<(GuardrailKey, Region), Unusable>,
     /// Where members get copies: what a look at each came to.
@@ -43,10 +43,12 @@ pub struct Catalog {
 impl Catalog {
     /// The same, once these resource policies are in place.
     #[must_use]
-    pub fn once_granted(&self, policies: BTreeMap<Resource, Document>) -> Catalog {
+    pub fn once_granted(&self, resource_policies: BTreeMap<Resource, Document>) -> Catalog {
         let mut then = self.clone();
-        then.policies.extend(
-            policies.into_iter().map(|(resource, document)| (resource, PolicySeen::Attached(document))),
+        then.resource_policies.extend(
+            resource_policies
+                .into_iter()
+                .map(|(resource, document)| (resource, ResourcePolicySeen::Attached(document))),
         );
         then
     }
@@ -243,11 +245,11 @@ fn not_granted(
     organization: &OrganizationId,
 ) -> Option<Unusable> {
     entry.resources().find_map(|resource| {
-        let document = match catalog.policies.get(&resource) {
-            Some(PolicySeen::Absent) => None,
-            Some(PolicySeen::Attached(document)) => Some(document),
+        let document = match catalog.resource_policies.get(&resource) {
+            Some(ResourcePolicySeen::Absent) => None,
+            Some(ResourcePolicySeen::Attached(document)) => Some(document),
             // Not understood is not the same as not granted.
-            Some(PolicySeen::Invalid(invalid)) => {
+            Some(ResourcePolicySeen::Invalid(invalid)) => {
                 let why = invalid.to_string();
                 return Some(Unusable::NotGranted {
                     resource: Box::new(resource),
@@ -256,7 +258,7 @@ fn not_granted(
                     certain: false,
                 });
             }
-            Some(PolicySeen::Unreadable(failure)) => {
+            Some(ResourcePolicySeen::Unreadable(failure)) => {
                 return Some(Unusable::Unreadable { failure: failure.clone() });
             }
             None => return Some(Unusable::Unreadable { failure: Failure::not_looked_up(&resource) }),

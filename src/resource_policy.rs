@@ -26,7 +26,7 @@ pub use document::{Document, InvalidDocument};
 pub use finding::{Finding, Problem};
 pub use judgement::{Doubt, Judgement, Lack, Verdict, admits, judge};
 pub use key::{key_admits, key_admits_organization};
-pub use merge::{Ensure, MAX_CHARACTERS, PolicyHold, Remove, ensure, remove};
+pub use merge::{Ensure, GrantHold, MAX_CHARACTERS, Remove, ensure, remove};
 pub use resource::{Action, Grant, ProfileArn, ProfileId, Resource};
 
 /// What is quoted from a policy may come from anybody: it is kept short and harmless to a terminal.

@@ -231,7 +231,7 @@ impl Session<'_> {
         let following = match no_wait {
             true => None,
             false => {
-                let owner = survey.plan.plan().policy_changes();
+                let owner = survey.plan.plan().grant_changes();
                 let owner = owner.map(|change| change.grant.resource.region().clone()).collect();
                 let aim = Aim::of(self.baseline, &survey);
                 let following =
@@ -287,7 +287,7 @@ impl Session<'_> {
     fn request(&self, survey: &Survey, planned: BTreeSet<ids::AccountId>) -> Ask {
         // Only a look at everything counts a new revision, and goes to the owner's side first.
         let is_narrow = is_counted(survey)
-            && survey.plan.plan().policy_changes().next().is_none()
+            && survey.plan.plan().grant_changes().next().is_none()
             && !planned.is_empty()
             && planned.len() <= MOST_NAMED;
         let accounts = match &self.scope.accounts {

@@ -14,7 +14,7 @@ use crate::desired::Desired;
 use crate::failure::{Call, Category};
 use crate::ids::{AccountId, Region, Target};
 use crate::organization::OrgPath;
-use crate::plan::{Decision, Held, HoldReason, Plan, PolicyAction};
+use crate::plan::{Decision, GrantAction, Held, HoldReason, Plan};
 use crate::reconcile::{Ask, Asked, Keeper, Step, Stopped, Survey};
 use crate::record::{Record, Records};
 use crate::resolved::Unusable;
@@ -79,11 +79,11 @@ pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Target, Until> {
 
 /// Whether something is held or broken that nobody waits for.
 pub(super) fn leaves_held(plan: &Plan, targets: &BTreeMap<Target, Until>) -> bool {
-    let policy = plan.policies.values().any(|policy| matches!(policy.action, PolicyAction::Held(_)));
+    let grant = plan.grants.values().any(|grant| matches!(grant.action, GrantAction::Held(_)));
     let target = plan.decisions.iter().any(|(target, decision)| {
         matches!(decision, Decision::Held(_) | Decision::Broken(_)) && !targets.contains_key(target)
     });
-    policy || target
+    grant || target
 }
 
 fn mends(unusable: &Unusable) -> bool {

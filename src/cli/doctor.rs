@@ -21,7 +21,7 @@ use crate::doctor::{self, Check, Facts, Finding, Membership, Outcome, Place, Sum
 use crate::failure::Failure;
 use crate::ids::{AccountId, Partition, Region};
 use crate::organization::{Account, Organization};
-use crate::plan::PolicyAction;
+use crate::plan::GrantAction;
 use crate::reconcile::{Keeper, Stopped};
 use crate::resolved::Unusable;
 use crate::settings::{BaselineSource, Settings};
@@ -256,7 +256,7 @@ impl Doctor<'_> {
 
     async fn guardrails(&mut self, baseline: &Baseline) {
         let check = Check::Guardrails;
-        let (catalog, policies) = self.keeper.guardrails(baseline).await;
+        let (catalog, grants) = self.keeper.guardrails(baseline).await;
         for ((key, region), entry) in &catalog.entries {
             let place = || Place::target(&baseline.owner, region);
             self.findings.push(match &entry.unusable {
@@ -275,15 +275,15 @@ impl Doctor<'_> {
                 self.findings.push(keys::finding(baseline, region, key));
             }
         }
-        for (resource, decision) in policies {
+        for (resource, decision) in grants {
             let place = || Place::target(&baseline.owner, resource.region());
             self.findings.push(match &decision.action {
-                PolicyAction::Granted => Finding::ok(check, place(), "granted to the organization"),
-                PolicyAction::Change(_) => {
+                GrantAction::Granted => Finding::ok(check, place(), "granted to the organization"),
+                GrantAction::Change(_) => {
                     Finding::ok(check, place(), "not granted to the organization yet: the keeper does that")
                         .detailed(resource.to_string())
                 }
-                PolicyAction::Held(reason) => Finding::problem(
+                GrantAction::Held(reason) => Finding::problem(
                     check,
                     place(),
                     format!("can't be granted to the organization: {reason}"),

@@ -9,7 +9,7 @@ use crate::baseline::{GuardrailName, Selector, Source};
 use crate::content::Digest;
 use crate::copy::Status;
 use crate::ids::{GuardrailArn, GuardrailVersion, KmsKeyArn};
-use crate::observed::PolicySeen;
+use crate::observed::ResourcePolicySeen;
 use crate::resolved::{CatalogEntry, Unusable};
 use crate::resource_policy::{ProfileArn, Resource};
 
@@ -89,18 +89,18 @@ impl Reader {
     }
 
     /// The resource policy of a guardrail or guardrail profile.
-    pub async fn resource_policy(&self, resource: &Resource) -> PolicySeen {
+    pub async fn resource_policy(&self, resource: &Resource) -> ResourcePolicySeen {
         let answer = self.bedrock.get_resource_policy().resource_arn(resource.to_string()).send().await;
         match answer {
             Ok(answer) => match answer.resource_policy() {
                 Some(text) => match text.parse() {
-                    Ok(document) => PolicySeen::Attached(document),
-                    Err(invalid) => PolicySeen::Invalid(invalid),
+                    Ok(document) => ResourcePolicySeen::Attached(document),
+                    Err(invalid) => ResourcePolicySeen::Invalid(invalid),
                 },
-                None => PolicySeen::Absent,
+                None => ResourcePolicySeen::Absent,
             },
-            Err(error) if is_missing(&error) => PolicySeen::Absent,
-            Err(error) => PolicySeen::Unreadable(failure("GetResourcePolicy", &error)),
+            Err(error) if is_missing(&error) => ResourcePolicySeen::Absent,
+            Err(error) => ResourcePolicySeen::Unreadable(failure("GetResourcePolicy", &error)),
         }
     }
 }

@@ -80,10 +80,10 @@ fn release(number: u32, broken: Option<Unusable>) -> Change {
     Change::Release { target: target(number), from: there(), broken, adopted: false }
 }
 
-fn policy(resource: &str, purpose: Purpose) -> Change {
+fn granting(resource: &str, purpose: Purpose) -> GrantChange {
     let organization = "o-exampleorgid".parse().unwrap();
     let grant = Grant { resource: resource.parse().unwrap(), organization };
-    Change::Policy(PolicyChange { grant, purpose, from: None, to: None })
+    GrantChange { grant, purpose, from: None, to: None }
 }
 
 /// What was ours, as an earlier revision left it.
@@ -101,8 +101,8 @@ fn ours(version: u32, revision: &str) -> Record {
 
 /// A plan of these changes, of which each has a target of its own.
 fn plan(changes: &[Change]) -> Plan {
-    let decided = |change: &Change| Some((change.target()?.clone(), Decision::Change(change.clone())));
-    Plan { decisions: changes.iter().filter_map(decided).collect(), ..Plan::default() }
+    let decided = |change: &Change| (change.target().clone(), Decision::Change(change.clone()));
+    Plan { decisions: changes.iter().map(decided).collect(), ..Plan::default() }
 }
 
 fn held(reason: HoldReason) -> Decision {
@@ -111,7 +111,7 @@ fn held(reason: HoldReason) -> Decision {
 
 /// The targets of what is left to do, by the last digit of their accounts.
 fn left(plan: &Plan) -> BTreeSet<u32> {
-    let target = |change: &Change| change.target()?.account.as_str()[11..].parse().ok();
+    let target = |change: &Change| change.target().account.as_str()[11..].parse().ok();
     plan.changes().filter_map(target).collect()
 }
 
@@ -226,14 +226,18 @@ fn repairs_are_told_from_what_a_revision_changes() {
         (enforce(1, false), false),
         (release(1, Some(unreadable())), false),
         (release(1, None), false),
-        (policy(&of_a_guardrail("eu-west-1", owner, "base"), Purpose::Grant), true),
-        (policy(&of_a_guardrail("eu-west-1", owner, "base"), Purpose::Withdraw), false),
-        (policy(&of_a_guardrail("eu-west-1", owner, "another"), Purpose::Grant), false),
-        (policy(&of_a_profile("eu-west-1", owner), Purpose::Grant), true),
-        (policy(&of_a_profile("us-east-1", owner), Purpose::Grant), false),
-        (policy(&of_a_profile("eu-west-1", "222222222223"), Purpose::Grant), false),
     ] {
         assert_eq!(is_repair(&change, &records, &revision()), repairs, "{change}");
+    }
+    for (change, repairs) in [
+        (granting(&of_a_guardrail("eu-west-1", owner, "base"), Purpose::Grant), true),
+        (granting(&of_a_guardrail("eu-west-1", owner, "base"), Purpose::Withdraw), false),
+        (granting(&of_a_guardrail("eu-west-1", owner, "another"), Purpose::Grant), false),
+        (granting(&of_a_profile("eu-west-1", owner), Purpose::Grant), true),
+        (granting(&of_a_profile("us-east-1", owner), Purpose::Grant), false),
+        (granting(&of_a_profile("eu-west-1", "222222222223"), Purpose::Grant), false),
+    ] {
+        assert_eq!(is_repair_of_a_grant(&change, &records), repairs, "{change}");
     }
 }
 

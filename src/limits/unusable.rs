@@ -174,8 +174,7 @@ impl Plan {
             | Change::Replace { .. }
             | Change::Adopt { .. }
             | Change::EnsureCopy { .. }
-            | Change::Tidy { .. }
-            | Change::Policy(_) => None,
+            | Change::Tidy { .. } => None,
         })
     }
 }

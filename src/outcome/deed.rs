@@ -34,7 +34,7 @@ impl Write {
 ///
 /// The record keeps it from before the write until it is told.
 pub fn deed_of(change: &Change, records: &Records, revision: &Revision, now: Timestamp) -> Option<Deed> {
-    let target = change.target()?;
+    let target = change.target();
     let repair = is_repair(change, records, revision);
     let lately = records.get(target).map_or(0, |record| record.repairs_lately(now)) + 1;
     let enforced = |repaired: String, applied: &str| match repair {
@@ -52,7 +52,7 @@ pub fn deed_of(change: &Change, records: &Records, revision: &Revision, now: Tim
             (Some(from), (DeedKind::GivenUp, Unusable::code(unusable)))
         }
         // What is enforced follows, and is told then; tidying up changes nothing of it.
-        Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_) => return None,
+        Change::EnsureCopy { .. } | Change::Tidy { .. } => return None,
     };
     Some(Deed {
         kind,

@@ -33,7 +33,7 @@ impl Held {
     pub fn state(&self) -> State {
         match self.only_audited() {
             // An adoption that the mode keeps from being made is in sync.
-            None | Some(Change::Adopt { .. } | Change::Policy(_)) => State::Held,
+            None | Some(Change::Adopt { .. }) => State::Held,
             Some(Change::Replace { .. }) => State::WouldReplace,
             Some(Change::Release { .. }) => State::WouldRelease,
             Some(Change::EnsureCopy { enforced: Enforced::Own(_) | Enforced::OfAnother, .. }) => {

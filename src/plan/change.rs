@@ -1,4 +1,4 @@
-//! Every write there is, each with what was there and what will be.
+//! Every write there is, each with what was there and what will be: of a target, and of a grant.
 
 use super::InSync;
 use crate::baseline::GuardrailKey;
@@ -9,7 +9,7 @@ use crate::observed::Seen;
 use crate::resolved::{CopyWork, Unusable};
 use crate::resource_policy::{Document, Grant};
 
-/// One write.
+/// One write in a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Enforce a guardrail where nothing is enforced.
@@ -85,21 +85,26 @@ pub enum Change {
         /// What stands there, and isn't touched.
         stands: InSync,
     },
-    /// Change the resource policy of a guardrail.
-    Policy(PolicyChange),
 }
 
 /// A change of a guardrail's or guardrail profile's resource policy. Only the owner's side makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyChange {
+pub struct GrantChange {
     /// What it is to grant, or no longer to grant.
     pub grant: Grant,
     /// Which of the two.
     pub purpose: Purpose,
-    /// The policy that is there.
+    /// The resource policy that is there.
     pub from: Option<Document>,
-    /// The policy that will be; `None` where nothing is left of it.
+    /// The resource policy that will be; `None` where nothing is left of it.
     pub to: Option<Document>,
+}
+
+impl GrantChange {
+    /// Whether it takes a grant away.
+    pub fn is_release(&self) -> bool {
+        self.purpose == Purpose::Withdraw
+    }
 }
 
 /// What a change of a resource policy is for.
@@ -121,16 +126,15 @@ pub enum Ownership {
 }
 
 impl Change {
-    /// The target that is written, for a change of an account's enforcement or copy.
-    pub fn target(&self) -> Option<&Target> {
+    /// The target that is written.
+    pub fn target(&self) -> &Target {
         match self {
             Change::Enforce { target, .. }
             | Change::Replace { target, .. }
             | Change::Adopt { target, .. }
             | Change::Release { target, .. }
             | Change::EnsureCopy { target, .. }
-            | Change::Tidy { target, .. } => Some(target),
-            Change::Policy(_) => None,
+            | Change::Tidy { target, .. } => target,
         }
     }
 
@@ -140,7 +144,7 @@ impl Change {
             Change::Enforce { key, .. } | Change::Replace { key, .. } | Change::EnsureCopy { key, .. } => {
                 Some(key)
             }
-            Change::Adopt { .. } | Change::Release { .. } | Change::Tidy { .. } | Change::Policy(_) => None,
+            Change::Adopt { .. } | Change::Release { .. } | Change::Tidy { .. } => None,
         }
     }
 
@@ -152,8 +156,7 @@ impl Change {
             Change::Adopt { .. }
             | Change::Release { .. }
             | Change::EnsureCopy { .. }
-            | Change::Tidy { .. }
-            | Change::Policy(_) => false,
+            | Change::Tidy { .. } => false,
         }
     }
 
@@ -162,18 +165,15 @@ impl Change {
         matches!(self, Change::Release { broken: Some(_), .. })
     }
 
-    /// Whether it takes a protection, a grant or a whole guardrail away.
+    /// Whether it takes a protection or a whole guardrail away.
     pub fn is_release(&self) -> bool {
         match self {
-            Change::Release { .. }
-            | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. })
-            | Change::Tidy { leftover: Leftover::Copy(_), .. } => true,
+            Change::Release { .. } | Change::Tidy { leftover: Leftover::Copy(_), .. } => true,
             Change::Enforce { .. }
             | Change::Replace { .. }
             | Change::Adopt { .. }
             | Change::EnsureCopy { .. }
-            | Change::Tidy { .. }
-            | Change::Policy(_) => false,
+            | Change::Tidy { .. } => false,
         }
     }
 
@@ -184,8 +184,7 @@ impl Change {
             Change::Adopt { .. }
             | Change::Release { .. }
             | Change::EnsureCopy { .. }
-            | Change::Tidy { .. }
-            | Change::Policy(_) => None,
+            | Change::Tidy { .. } => None,
         }
     }
 
@@ -199,8 +198,7 @@ impl Change {
             | Change::Enforce { .. }
             | Change::Release { .. }
             | Change::EnsureCopy { .. }
-            | Change::Tidy { .. }
-            | Change::Policy(_) => None,
+            | Change::Tidy { .. } => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Decision, Plan, PolicyAction};
+use super::{Decision, GrantAction, Plan};
 
 /// How many targets there are of each kind, and how many accounts were not looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -34,11 +34,11 @@ impl Plan {
         let (skipped, handed_back) = (self.skipped.len(), self.handed_back.len());
         let mut counts =
             Counts { to_change: following, following, skipped, handed_back, ..Counts::default() };
-        for policy in self.policies.values() {
-            match &policy.action {
-                PolicyAction::Change(_) => counts.to_change += 1,
-                PolicyAction::Held(_) => counts.held += 1,
-                PolicyAction::Granted => {}
+        for grant in self.grants.values() {
+            match &grant.action {
+                GrantAction::Change(_) => counts.to_change += 1,
+                GrantAction::Held(_) => counts.held += 1,
+                GrantAction::Granted => {}
             }
         }
         for decision in self.decisions.values() {

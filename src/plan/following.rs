@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Broken, Change, Decision, Held, HoldReason, Plan, PolicyAction};
+use super::{Broken, Change, Decision, GrantAction, Held, HoldReason, Plan};
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::resolved::Unusable;
@@ -43,7 +43,7 @@ impl Held {
 impl Plan {
     /// The resource policies that this plan would put in place.
     pub fn granted(&self) -> BTreeMap<Resource, Document> {
-        let changes = self.policy_changes();
+        let changes = self.grant_changes();
         changes.filter_map(|change| Some((change.grant.resource.clone(), change.to.clone()?))).collect()
     }
 
@@ -86,13 +86,13 @@ impl Plan {
     /// What comes of a target that waits, if this plan makes what it waits for.
     pub(super) fn follow_up<'a>(&'a self, held: &'a Held) -> Option<FollowUp<'a>> {
         let (resource, change) = (held.awaited()?, held.would.as_ref()?);
-        let is_granted = matches!(self.policies.get(resource)?.action, PolicyAction::Change(_));
+        let is_granted = matches!(self.grants.get(resource)?.action, GrantAction::Change(_));
         is_granted.then_some(FollowUp::Granted { change, resource })
     }
 
     /// Whether every change of a later look was shown by this plan.
     pub fn shows(&self, later: &Plan) -> bool {
-        later.policy_changes().next().is_none() && later.changes().all(|change| self.shows_change(change))
+        later.grant_changes().next().is_none() && later.changes().all(|change| self.shows_change(change))
     }
 
     fn shows_change(&self, later: &Change) -> bool {
@@ -110,7 +110,7 @@ impl Plan {
                 (FollowUp::Copied { target, .. }, Change::EnsureCopy { target: at, .. }) => target == at,
                 (
                     FollowUp::Copied { .. },
-                    Change::Adopt { .. } | Change::Release { .. } | Change::Tidy { .. } | Change::Policy(_),
+                    Change::Adopt { .. } | Change::Release { .. } | Change::Tidy { .. },
                 ) => false,
             })
     }
@@ -133,10 +133,11 @@ impl Plan {
                 *counts.entry(verb).or_default() += 1;
             }
         }
-        let held = |action: &PolicyAction| matches!(action, PolicyAction::Held(reason) if reason.waits_for_approval());
-        let policies = self.policies.values().filter(|policy| held(&policy.action)).count();
-        if policies > 0 {
-            counts.insert("put-resource-policy", policies);
+        let held =
+            |action: &GrantAction| matches!(action, GrantAction::Held(reason) if reason.waits_for_approval());
+        let grants = self.grants.values().filter(|grant| held(&grant.action)).count();
+        if grants > 0 {
+            counts.insert("put-resource-policy", grants);
         }
         counts
     }
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
     use crate::ids::AccountId;
     use crate::limits::Rollout;
-    use crate::plan::{PolicyChange, PolicyDecision, Purpose};
+    use crate::plan::{GrantChange, GrantDecision, Purpose};
     use crate::resource_policy::Grant;
 
     fn target(account: u64) -> Target {
@@ -182,11 +183,11 @@ mod tests {
         Decision::Held(Held { reason: HoldReason::Unusable { unusable }, would: None })
     }
 
-    fn granting(action: impl FnOnce(PolicyChange) -> PolicyAction) -> (Resource, PolicyDecision) {
+    fn granting(action: impl FnOnce(GrantChange) -> GrantAction) -> (Resource, GrantDecision) {
         let grant = Grant { resource: resource(), organization: "o-exampleorgid".parse().unwrap() };
         let to = Document::granting(&grant);
-        let change = PolicyChange { grant, purpose: Purpose::Grant, from: None, to: Some(to.clone()) };
-        (resource(), PolicyDecision { action: action(change), openings: Vec::new(), instead: to })
+        let change = GrantChange { grant, purpose: Purpose::Grant, from: None, to: Some(to.clone()) };
+        (resource(), GrantDecision { action: action(change), openings: Vec::new(), instead: to })
     }
 
     fn decided(decisions: impl IntoIterator<Item = (u64, Decision)>) -> Plan {
@@ -196,16 +197,16 @@ mod tests {
 
     /// Three targets wait for the grant of this plan. One of them could be enforced then, one is somebody else's,
     /// and of one nothing is known.
-    fn plan(action: impl FnOnce(PolicyChange) -> PolicyAction) -> Plan {
+    fn plan(action: impl FnOnce(GrantChange) -> GrantAction) -> Plan {
         let foreign = Held { reason: HoldReason::NotOurs { by: None }, would: Some(enforce(2)) };
         let then = decided([(1, Decision::Change(enforce(1))), (2, Decision::Held(foreign))]);
         let plan = decided([(1, waiting()), (2, waiting()), (3, waiting())]).expect(&then);
-        Plan { policies: [granting(action)].into(), ..plan }
+        Plan { grants: [granting(action)].into(), ..plan }
     }
 
     fn followers(plan: &Plan) -> Vec<AccountId> {
         let target = |follow_up| match follow_up {
-            FollowUp::Granted { change, .. } => change.target().unwrap().account.clone(),
+            FollowUp::Granted { change, .. } => change.target().account.clone(),
             FollowUp::Copied { target, .. } => target.account.clone(),
         };
         plan.follow_ups().map(target).collect()
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_a_plan_grants_is_followed_by_what_it_makes_possible_and_by_nothing_else() {
-        let plan = plan(PolicyAction::Change);
+        let plan = plan(GrantAction::Change);
         assert_eq!(followers(&plan), [target(1).account]);
         let counts = plan.counts();
         assert_eq!((counts.to_change, counts.following, counts.held), (2, 1, 2));
@@ -226,25 +227,26 @@ mod tests {
     #[test]
     fn where_the_grant_is_held_nothing_follows() {
         let revision = || "0123456789abcdef".parse().unwrap();
-        let held = plan(|_| PolicyAction::Held(Rollout::new(revision()).not_approved()));
+        let held = plan(|_| GrantAction::Held(Rollout::new(revision()).not_approved()));
         assert_eq!(followers(&held), []);
         // What holds the changes holds what follows.
         let reason = Rollout::new(revision()).not_approved();
-        let held = plan(PolicyAction::Change).hold_changes(|_| Some(reason.clone()));
+        let held = plan(GrantAction::Change).hold_changes(|_| Some(reason.clone()));
+        let held = held.hold_grants(|_| Some(reason.clone()));
         assert_eq!(followers(&held), []);
         assert_eq!(held.for_approval(), BTreeMap::from([("enforce", 1), ("put-resource-policy", 1)]));
     }
 
     #[test]
     fn a_later_look_is_asked_for_again_where_it_brings_something_new() {
-        let shown = plan(PolicyAction::Change);
+        let shown = plan(GrantAction::Change);
         assert!(shown.shows(&decided([(1, Decision::Change(enforce(1)))])));
         assert!(shown.shows(&decided([(1, waiting())])));
         assert!(!shown.shows(&decided([(3, Decision::Change(enforce(3)))])));
-        let granted_again = Plan { policies: [granting(PolicyAction::Change)].into(), ..Plan::default() };
+        let granted_again = Plan { grants: [granting(GrantAction::Change)].into(), ..Plan::default() };
         assert!(!shown.shows(&granted_again));
         // Whoever agrees to a plan agrees to what follows.
-        let alone = Plan { policies: [granting(PolicyAction::Change)].into(), ..Plan::default() };
+        let alone = Plan { grants: [granting(GrantAction::Change)].into(), ..Plan::default() };
         assert_ne!(shown.hash(), alone.hash());
     }
 }

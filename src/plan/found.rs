@@ -3,7 +3,6 @@
 use super::claim::ownership;
 use super::{Change, Correction, Decision, Grounds, Held, HoldReason, InSync, Ownership};
 use crate::enforcement::{Drift, Enforcement};
-use crate::ids::Target;
 use crate::observed::{Observation, Seen};
 use crate::own_roles::OwnRoles;
 use crate::record::Record;
@@ -36,8 +35,7 @@ impl Change {
                 | Change::Release { .. }
                 | Change::Adopt { .. }
                 | Change::EnsureCopy { .. }
-                | Change::Tidy { .. }
-                | Change::Policy(_),
+                | Change::Tidy { .. },
                 _,
             ) => None,
         }
@@ -45,10 +43,7 @@ impl Change {
 
     /// Whether what AWS refused because it is there already may be our own first attempt, whose answer was lost.
     pub fn may_have_made(&self, seen: &Seen, own_roles: &OwnRoles) -> bool {
-        let ours = |target: &Target| {
-            seen.last_writer().is_none_or(|principal| own_roles.wrote(principal, &target.account))
-        };
-        self.target().is_some_and(ours)
+        seen.last_writer().is_none_or(|principal| own_roles.wrote(principal, &self.target().account))
     }
 }
 
@@ -60,7 +55,7 @@ fn in_sync(enforced: Option<Enforcement>, correction: Correction) -> Decision {
 mod tests {
     use super::*;
     use crate::enforcement::{Guarding, Models};
-    use crate::ids::GuardrailVersion;
+    use crate::ids::{GuardrailVersion, Target};
     use crate::plan::LedgerState;
     use crate::record::{Origin, Ours};
     use crate::resolved::Unusable;

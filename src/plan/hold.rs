@@ -120,7 +120,8 @@ reasons! {
             waits_for_approval: false,
         }
         /// The resource policy can't be made to grant what is needed, or may not be touched.
-        Policy {
+        #[serde(rename = "policy")]
+        ResourcePolicy {
             /// Why, in words.
             why: String,
         } => {

@@ -60,7 +60,7 @@ impl Plan {
             "hash": self.hash(),
             "counts": self.counts(),
             "for_approval": self.for_approval(),
-            "policies": self.policies.iter().map(|(resource, decision)| decision.to_json(resource)).collect::<Vec<_>>(),
+            "policies": self.grants.iter().map(|(resource, decision)| decision.to_json(resource)).collect::<Vec<_>>(),
             "decisions": decisions,
             "handed_back": self.handed_back.iter().map(HandedBack::to_json).collect::<Vec<_>>(),
             "skipped": self.skipped,
@@ -120,7 +120,7 @@ impl Decision {
                 Some(format!("{key}:{}", copied.unwrap_or(to.version)))
             }
             Change::EnsureCopy { key, work, .. } => Some(format!("{key}:{}", work.original.version)),
-            Change::Adopt { .. } | Change::Release { .. } | Change::Tidy { .. } | Change::Policy(_) => None,
+            Change::Adopt { .. } | Change::Release { .. } | Change::Tidy { .. } => None,
         }
     }
 
@@ -134,7 +134,6 @@ impl Decision {
                 Change::Release { from, .. } => (Some(&from.enforcement), None),
                 Change::Tidy { stands, .. } => (stands.enforced.as_ref(), stands.enforced.as_ref()),
                 Change::EnsureCopy { from, .. } => (from.as_ref(), None),
-                Change::Policy(_) => (None, None),
             },
             Decision::Broken(broken) => (Some(&broken.seen.enforcement), None),
             Decision::LeftAlone(LeftAlone { seen: Observation::Enforced(seen), .. }) => {

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::claim::maker;
 use super::{
-    Broken, BrokenGuardrail, Change, Decision, FollowUp, Held, InSync, Line, Mark, Ownership, Plan,
-    PolicyChange, Purpose, broken_guardrails,
+    Broken, BrokenGuardrail, Change, Decision, FollowUp, GrantChange, Held, InSync, Line, Mark, Ownership,
+    Plan, Purpose, broken_guardrails,
 };
 use crate::baseline::GuardrailKey;
 use crate::copy::{CopyStep, Leftover};
@@ -31,7 +31,7 @@ impl Plan {
             .into_iter()
             .filter_map(|guardrail| Some((guardrail.targets.first()?.clone(), guardrail)))
             .collect();
-        let policies = self.policies.iter().flat_map(|(resource, decision)| decision.lines(resource));
+        let grants = self.grants.iter().flat_map(|(resource, decision)| decision.lines(resource));
         let handed_back = self.handed_back.iter().map(|(target, handed_back)| {
             Line::about(Mark::Claim, target).text(format_args!(" {handed_back}"))
         });
@@ -44,7 +44,7 @@ impl Plan {
             unplaced.map(|(account, failure)| Line::new(Mark::Hold).text(not_looked_at(account, failure)));
         unknown
             .chain(unplaced)
-            .chain(policies)
+            .chain(grants)
             .chain(handed_back)
             .chain(self.decisions.iter().filter_map(|(target, decision)| match decision {
                 Decision::Change(change) => Some(change.line()),
@@ -75,8 +75,11 @@ impl Plan {
             // `Debug` shows every member, so a difference nobody prints counts as well.
             hash.update(format!("{change:?}\n"));
         }
-        for change in self.policy_changes() {
-            hash.update(format!("{change:?}\n"));
+        for GrantChange { grant, purpose, from, to } in self.grant_changes() {
+            // By the name it was hashed by from the beginning: a new word for it makes no other plan.
+            hash.update(format!(
+                "PolicyChange {{ grant: {grant:?}, purpose: {purpose:?}, from: {from:?}, to: {to:?} }}\n"
+            ));
         }
         for handed_back in &self.handed_back {
             hash.update(format!("{handed_back:?}\n"));
@@ -105,14 +108,11 @@ impl Change {
     pub fn mark(&self) -> Mark {
         match self {
             Change::Enforce { .. } => Mark::Add,
-            Change::Policy(PolicyChange { from: None, purpose: Purpose::Grant, .. }) => Mark::Add,
             Change::EnsureCopy { work, .. } if work.step == CopyStep::Create => Mark::Add,
             Change::Adopt { .. } => Mark::Claim,
             Change::Tidy { leftover: Leftover::Unproven(..), .. } => Mark::Hold,
-            Change::Release { .. }
-            | Change::Tidy { .. }
-            | Change::Policy(PolicyChange { purpose: Purpose::Withdraw, .. }) => Mark::Remove,
-            Change::Replace { .. } | Change::Policy(_) | Change::EnsureCopy { .. } => Mark::Alter,
+            Change::Release { .. } | Change::Tidy { .. } => Mark::Remove,
+            Change::Replace { .. } | Change::EnsureCopy { .. } => Mark::Alter,
         }
     }
 
@@ -125,8 +125,6 @@ impl Change {
             Change::Release { .. } => "release",
             Change::EnsureCopy { .. } => "ensure-copy",
             Change::Tidy { .. } => "tidy",
-            Change::Policy(PolicyChange { to: Some(_), .. }) => "put-resource-policy",
-            Change::Policy(PolicyChange { to: None, .. }) => "delete-resource-policy",
         }
     }
 }
@@ -148,13 +146,10 @@ impl Change {
     }
 
     fn line_of(&self, what: impl fmt::Display) -> Line {
-        match self.target() {
-            Some(target) => Line::about(self.mark(), target).text(format_args!(" {what}")),
-            None => Line::new(self.mark()).text(what),
-        }
+        Line::about(self.mark(), self.target()).text(format_args!(" {what}"))
     }
 
-    /// What it changes; of an account, without where.
+    /// What it changes, without where.
     pub(super) fn what(&self) -> impl fmt::Display {
         What(self)
     }
@@ -162,9 +157,42 @@ impl Change {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.target() {
-            Some(target) => write!(f, "{target} {}", What(self)),
-            None => What(self).fmt(f),
+        write!(f, "{} {}", self.target(), What(self))
+    }
+}
+
+impl GrantChange {
+    /// The mark of its line.
+    pub fn mark(&self) -> Mark {
+        match (self.purpose, &self.from) {
+            (Purpose::Withdraw, _) => Mark::Remove,
+            (Purpose::Grant, None) => Mark::Add,
+            (Purpose::Grant, Some(_)) => Mark::Alter,
+        }
+    }
+
+    /// The verb of what it does, as outcomes and logs name it.
+    pub fn verb(&self) -> &'static str {
+        if self.to.is_some() { "put-resource-policy" } else { "delete-resource-policy" }
+    }
+
+    /// Its line.
+    pub(crate) fn line(&self) -> Line {
+        Line::new(self.mark()).text(self)
+    }
+}
+
+impl fmt::Display for GrantChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let GrantChange { grant: Grant { resource, organization }, purpose, from, to } = self;
+        write!(f, "{resource} ")?;
+        match (from, to) {
+            (_, Some(_)) if *purpose == Purpose::Withdraw => {
+                write!(f, "take {organization} out of its resource policy")
+            }
+            (None, Some(_)) => write!(f, "attach a resource policy that grants it to {organization}"),
+            (Some(_), Some(_)) => write!(f, "add {organization} to its resource policy"),
+            (_, None) => f.write_str("delete its resource policy"),
         }
     }
 }
@@ -215,17 +243,6 @@ impl fmt::Display for What<'_> {
                 match from {
                     Some(from) => write!(f, "replace {from} by it"),
                     None => f.write_str("enforce it"),
-                }
-            }
-            Change::Policy(PolicyChange { grant: Grant { resource, organization }, purpose, from, to }) => {
-                write!(f, "{resource} ")?;
-                match (from, to) {
-                    (_, Some(_)) if *purpose == Purpose::Withdraw => {
-                        write!(f, "take {organization} out of its resource policy")
-                    }
-                    (None, Some(_)) => write!(f, "attach a resource policy that grants it to {organization}"),
-                    (Some(_), Some(_)) => write!(f, "add {organization} to its resource policy"),
-                    (_, None) => f.write_str("delete its resource policy"),
                 }
             }
         }

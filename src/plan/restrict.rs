@@ -1,18 +1,19 @@
 //! Takes changes out of a plan and says why.
 
-use super::{Broken, Change, Decision, Held, HoldReason, Plan, PolicyAction};
+use super::{Broken, Change, Decision, GrantAction, GrantChange, Held, HoldReason, Plan};
 use crate::baseline::Mode;
 use crate::ids::Target;
 
 impl Plan {
     /// Keeps only the changes that the mode allows; the others are held. Adds nothing.
     pub fn restrict(self, mode: Mode) -> Plan {
-        let allows = |change: &Change| match mode {
-            Mode::Sync => true,
-            Mode::EnforceOnly => !change.is_release(),
-            Mode::Audit => false,
+        let held = |is_release: bool| match mode {
+            Mode::Sync => None,
+            Mode::EnforceOnly => is_release.then_some(HoldReason::Mode { mode }),
+            Mode::Audit => Some(HoldReason::Mode { mode }),
         };
-        let mut plan = self.hold_changes(|change| (!allows(change)).then_some(HoldReason::Mode { mode }));
+        let plan = self.hold_changes(|change| held(change.is_release()));
+        let mut plan = plan.hold_grants(|change| held(change.is_release()));
         if mode != Mode::Sync {
             // No later look releases it either.
             for decision in plan.decisions.values_mut() {
@@ -28,8 +29,10 @@ impl Plan {
         plan
     }
 
-    /// Holds every change for which `reason` finds one, those included that follow others. What would have been
-    /// released because it is broken is broken still.
+    /// Holds every change of a target for which `reason` finds one, those included that follow others. What would
+    /// have been released because it is broken is broken still.
+    ///
+    /// Where grants are held as well, these come first: what follows a grant is known while that is to be made.
     pub fn hold_changes(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
         let followers: Vec<Target> = self.followers().cloned().collect();
         let mut plan = self.hold_present(&reason);
@@ -43,16 +46,9 @@ impl Plan {
         plan
     }
 
-    /// Holds every change for which `reason` finds one. Those that follow others aren't made yet.
+    /// Holds every change of a target for which `reason` finds one. Those that follow others aren't made yet.
     pub(super) fn hold_present(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
-        let Plan { mut policies, decisions, handed_back, skipped, unknown_states, unplaced } = self;
-        for decision in policies.values_mut() {
-            if let PolicyAction::Change(change) = &decision.action
-                && let Some(reason) = reason(&Change::Policy(change.clone()))
-            {
-                decision.action = PolicyAction::Held(reason);
-            }
-        }
+        let Plan { grants, decisions, handed_back, skipped, unknown_states, unplaced } = self;
         let decisions = decisions
             .into_iter()
             .map(|(target, decision)| match decision {
@@ -65,7 +61,19 @@ impl Plan {
                 }
             })
             .collect();
-        Plan { policies, decisions, handed_back, skipped, unknown_states, unplaced }
+        Plan { grants, decisions, handed_back, skipped, unknown_states, unplaced }
+    }
+
+    /// Holds every change of a grant for which `reason` finds one.
+    pub fn hold_grants(mut self, reason: impl Fn(&GrantChange) -> Option<HoldReason>) -> Plan {
+        for decision in self.grants.values_mut() {
+            if let GrantAction::Change(change) = &decision.action
+                && let Some(reason) = reason(change)
+            {
+                decision.action = GrantAction::Held(reason);
+            }
+        }
+        self
     }
 }
 

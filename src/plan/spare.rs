@@ -12,7 +12,7 @@ impl Plan {
     /// been released because it is broken is broken still.
     pub fn spare(self, unknown: BTreeMap<AccountId, AccountState>) -> Plan {
         let mut plan = self.hold_changes(|change| {
-            let state = unknown.get(&change.target()?.account)?;
+            let state = unknown.get(&change.target().account)?;
             takes_away(change).then(|| HoldReason::AccountStateUnknown { state: state.clone() })
         });
         plan.unknown_states = unknown;
@@ -29,7 +29,6 @@ fn takes_away(change: &Change) -> bool {
         | Change::Replace { ownership: Ownership::Foreign, .. } => true,
         Change::Replace { ownership: Ownership::Ours, .. }
         | Change::Enforce { .. }
-        | Change::EnsureCopy { .. }
-        | Change::Policy(_) => false,
+        | Change::EnsureCopy { .. } => false,
     }
 }

@@ -339,13 +339,13 @@ fn changes_of_policies_are_told_apart_from_what_is_granted_or_held() {
     };
     let granted = crate::resource_policy::Document::granting(&grant("granted"));
     let decisions = [
-        ("absent", crate::observed::PolicySeen::Absent),
-        ("granted", crate::observed::PolicySeen::Attached(granted)),
-        ("unreadable", crate::observed::PolicySeen::Unreadable(denied())),
+        ("absent", crate::observed::ResourcePolicySeen::Absent),
+        ("granted", crate::observed::ResourcePolicySeen::Attached(granted)),
+        ("unreadable", crate::observed::ResourcePolicySeen::Unreadable(denied())),
     ];
-    let policies = decisions.map(|(name, seen)| (grant(name).resource, decide_policy(&seen, &grant(name))));
-    let plan = Plan { policies: policies.into(), ..Plan::default() };
-    let changed: Vec<_> = plan.policy_changes().map(|change| change.grant.resource.clone()).collect();
+    let grants = decisions.map(|(name, seen)| (grant(name).resource, decide_grant(&seen, &grant(name))));
+    let plan = Plan { grants: grants.into(), ..Plan::default() };
+    let changed: Vec<_> = plan.grant_changes().map(|change| change.grant.resource.clone()).collect();
     assert_eq!(changed, [grant("absent").resource]);
 }
 
@@ -360,7 +360,7 @@ fn after(decision: &Decision, observation: &Observation, record: &Record) -> (Ob
             }
             Change::Adopt { seen, .. } => (observation.clone(), existing::adopted(seen.enforcement.clone())),
             Change::Release { .. } => (Observation::Absent, Record::default()),
-            Change::EnsureCopy { .. } | Change::Tidy { .. } | Change::Policy(_) => {
+            Change::EnsureCopy { .. } | Change::Tidy { .. } => {
                 unreachable!("no account is planned one")
             }
         },
@@ -508,7 +508,7 @@ fn law_a_mode_only_takes_changes_away() {
 #[test]
 fn law_only_the_proven_is_enforced() {
     let plan = whole_plan();
-    let targets: Vec<Target> = plan.needs_proof().filter_map(|change| change.target().cloned()).collect();
+    let targets: Vec<Target> = plan.needs_proof().map(|change| change.target().clone()).collect();
     assert!(targets.len() > 3);
     let proofs: BTreeMap<Target, Proof> = BTreeMap::from([
         (targets[0].clone(), Ok(crate::observed::ProbeAnswer::Passed)),

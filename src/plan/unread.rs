@@ -5,9 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    Broken, Change, Decision, Held, HoldReason, InSync, LeaveReason, LeftAlone, Plan, PolicyAction, Purpose,
-};
+use super::{Broken, Change, Decision, Held, HoldReason, InSync, LeaveReason, LeftAlone, Plan};
 use crate::ids::AccountId;
 
 impl Plan {
@@ -23,24 +21,12 @@ impl Plan {
             }
         }
         // Somebody may enforce the guardrail where only a record says so.
-        self.hold_policies(|purpose| purpose == Purpose::Withdraw);
-        self
+        self.hold_grants(|change| change.is_release().then_some(HoldReason::LedgerUnavailable))
     }
 
-    /// Holds every change of a resource policy: which grants are ours could not be read.
-    pub fn hold_grants(mut self) -> Plan {
-        self.hold_policies(|_| true);
-        self
-    }
-
-    fn hold_policies(&mut self, holds: impl Fn(Purpose) -> bool) {
-        for policy in self.policies.values_mut() {
-            if let PolicyAction::Change(change) = &policy.action
-                && holds(change.purpose)
-            {
-                policy.action = PolicyAction::Held(HoldReason::LedgerUnavailable);
-            }
-        }
+    /// Holds every change of a grant: which grants are ours could not be read.
+    pub fn hold_unread_grants(self) -> Plan {
+        self.hold_grants(|_| Some(HoldReason::LedgerUnavailable))
     }
 }
 
@@ -86,7 +72,7 @@ mod tests {
     use crate::copy::Leftover;
     use crate::ids::Target;
     use crate::observed::{Observation, Seen};
-    use crate::plan::{Correction, PolicyChange, PolicyDecision};
+    use crate::plan::{Correction, GrantAction, GrantChange, GrantDecision, Purpose};
     use crate::resolved::Unusable;
     use crate::resource_policy::{Document, Grant, Resource};
 
@@ -120,12 +106,12 @@ mod tests {
         Decision::LeftAlone(LeftAlone { reason, seen: Observation::Enforced(seen()) })
     }
 
-    fn policy(purpose: Purpose) -> (Resource, PolicyDecision) {
+    fn granting(purpose: Purpose) -> (Resource, GrantDecision) {
         let resource = Resource::Guardrail(seen().enforcement.guardrail);
         let grant = Grant { resource: resource.clone(), organization: ORGANIZATION.parse().unwrap() };
         let to = Document::granting(&grant);
-        let change = PolicyChange { grant, purpose, from: None, to: Some(to.clone()) };
-        (resource, PolicyDecision { action: PolicyAction::Change(change), openings: Vec::new(), instead: to })
+        let change = GrantChange { grant, purpose, from: None, to: Some(to.clone()) };
+        (resource, GrantDecision { action: GrantAction::Change(change), openings: Vec::new(), instead: to })
     }
 
     fn word(decision: &Decision) -> String {
@@ -195,11 +181,11 @@ mod tests {
     fn a_grant_needs_the_record_of_grants_and_its_withdrawal_everybodys() {
         let unread = BTreeSet::from([target(1).account]);
         for (purpose, without_an_account) in [(Purpose::Grant, true), (Purpose::Withdraw, false)] {
-            let plan = Plan { policies: [policy(purpose)].into(), ..Plan::default() };
-            let goes_on = |plan: Plan| plan.policy_changes().next().is_some();
+            let plan = Plan { grants: [granting(purpose)].into(), ..Plan::default() };
+            let goes_on = |plan: Plan| plan.grant_changes().next().is_some();
             assert!(goes_on(plan.clone().hold_unread(&BTreeSet::new())));
             assert_eq!(goes_on(plan.clone().hold_unread(&unread)), without_an_account);
-            assert!(!goes_on(plan.hold_grants()));
+            assert!(!goes_on(plan.hold_unread_grants()));
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::baseline::{Baseline, Mode};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::ledger::{LedgerError, Visit};
-use crate::limits::{Extent, is_repair};
+use crate::limits::{Extent, is_repair, is_repair_of_a_grant};
 use crate::organization::{Organization, Placement};
 use crate::plan::{Change, Decision, Held, HoldReason};
 use crate::record::Arrivals;
@@ -60,14 +60,14 @@ impl Keeper {
             ledger_trouble,
             ..Report::of(baseline.revision.clone(), plan.plan().clone())
         };
-        let changes = plan.plan().changes().count() + plan.plan().policy_changes().count();
+        let changes = plan.plan().changes().count() + plan.plan().grant_changes().count();
         progress(Step::Writing { changes });
         if baseline.mode == Mode::Audit {
             // It would be handed back; the ledger isn't told.
             report.handed_back.clear();
         }
-        for (resource, written) in self.write_policies(baseline, plan.plan(), progress).await {
-            report.policies.insert(resource, written);
+        for (resource, written) in self.write_grants(baseline, plan.plan(), progress).await {
+            report.grants.insert(resource, written);
         }
         let trials = Trials::begin(self, baseline, &organization, &placing).await;
         let run = Run {
@@ -122,10 +122,10 @@ impl Keeper {
             survey.warnings.push(trouble.clone());
             survey.ledger_trouble.get_or_insert(trouble);
             let records = &survey.records;
-            survey.plan = survey.plan.hold_changes(|change| {
-                let repair = is_repair(change, records, &baseline.revision);
-                (!repair).then_some(HoldReason::LedgerUnavailable)
-            });
+            let held = |repair: bool| (!repair).then_some(HoldReason::LedgerUnavailable);
+            let plan =
+                survey.plan.hold_changes(|change| held(is_repair(change, records, &baseline.revision)));
+            survey.plan = plan.hold_grants(|change| held(is_repair_of_a_grant(change, records)));
         }
         if survey.manner.part == Part::Everything
             && let Err(error) =
@@ -175,10 +175,7 @@ impl Keeper {
         let Run { organization, manner, arrivals, notebook, .. } = run;
         let Decisions { changes, decided, handed_back } = decisions;
         if self.is_stopping() {
-            return Applied {
-                results: changes.into_iter().filter_map(not_begun).collect(),
-                ..Applied::default()
-            };
+            return Applied { results: changes.into_iter().map(not_begun).collect(), ..Applied::default() };
         }
         let path = organization.accounts.get(&account).map(|account| &account.path);
         let notebook = Notebook { path, ..notebook };
@@ -189,11 +186,11 @@ impl Keeper {
         };
         let (mut warnings, mut unrecorded) = (Vec::new(), None);
         let now = self.clock.now();
-        let targets = changes.iter().filter_map(Change::target).chain(decided.keys());
+        let targets = changes.iter().map(Change::target).chain(decided.keys());
         let mut owed = notebook.owed(targets);
         let beginning = |change: &Change| {
-            let before = change.target().map(|target| notebook.made_before(target, &owed));
-            before.into_iter().flatten().chain(notebook.beginning(change, now)).collect::<Vec<_>>()
+            let before = notebook.made_before(change.target(), &owed);
+            before.into_iter().chain(notebook.beginning(change, now)).collect::<Vec<_>>()
         };
         let begun: Vec<_> = changes.iter().flat_map(beginning).collect();
         let recorded = match begun.is_empty() {
@@ -211,7 +208,7 @@ impl Keeper {
         let found = Mutex::default();
         let begun = Begun { at: now, recorded: &recorded, moved: moved.as_ref(), found: &found };
         let attempts = changes.into_iter().map(|change| self.make(run, begun, change));
-        let results: Vec<(Target, TargetReport)> = join_all(attempts).await.into_iter().flatten().collect();
+        let results: Vec<(Target, TargetReport)> = join_all(attempts).await;
         let now = self.clock.now();
         let mut notes = notebook.all_handed_back(&handed_back, now);
         notes.extend(decided.keys().flat_map(|target| notebook.made_before(target, &owed)));
@@ -274,10 +271,10 @@ impl Keeper {
 }
 
 /// What is left of a change where somebody asked to stop before it was begun.
-fn not_begun(change: Change) -> Option<(Target, TargetReport)> {
-    let target = change.target().cloned()?;
+fn not_begun(change: Change) -> (Target, TargetReport) {
+    let target = change.target().clone();
     let held = Held { reason: HoldReason::Interrupted, would: Some(change) };
-    Some((target, TargetReport::Decided(Decision::Held(held))))
+    (target, TargetReport::Decided(Decision::Held(held)))
 }
 
 pub(super) fn not_recorded(error: &LedgerError) -> Failure {

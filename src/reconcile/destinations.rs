@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::Keeper;
 use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::cloud::Reader;
-use crate::observed::PolicySeen;
+use crate::observed::ResourcePolicySeen;
 use crate::resolved::Catalog;
 use crate::resource_policy::{Document, Grant, ProfileArn, Resource, judge};
 
@@ -52,11 +52,13 @@ impl Keeper {
         let seen = Reader::new(&session, &profile.region).resource_policy(&resource).await;
         let grant = Grant { resource, organization: baseline.organization.clone() };
         match seen {
-            PolicySeen::Attached(document) if judge(Some(&document), &grant).verdict.is_granted() => None,
-            PolicySeen::Attached(_)
-            | PolicySeen::Absent
-            | PolicySeen::Invalid(_)
-            | PolicySeen::Unreadable(_) => Some(profile),
+            ResourcePolicySeen::Attached(document) if judge(Some(&document), &grant).verdict.is_granted() => {
+                None
+            }
+            ResourcePolicySeen::Attached(_)
+            | ResourcePolicySeen::Absent
+            | ResourcePolicySeen::Invalid(_)
+            | ResourcePolicySeen::Unreadable(_) => Some(profile),
         }
     }
 }

@@ -3,43 +3,42 @@
 use tracing::{Instrument, info_span, warn};
 
 use super::apply::not_recorded;
-use super::{Keeper, Progress, Step};
+use super::{Keeper, Progress, Step, Write};
 use crate::baseline::Baseline;
-use crate::cloud::PolicyWriter;
+use crate::cloud::GrantWriter;
 use crate::failure::{Category, Failure};
 use crate::ledger::LedgerError;
-use crate::plan::{Change, HoldReason, Plan, PolicyAction, PolicyChange, PolicyDecision, Purpose};
+use crate::plan::{GrantAction, GrantChange, GrantDecision, HoldReason, Plan, Purpose};
 use crate::record::Granted;
-use crate::report::PolicyReport;
-use crate::resource_policy::{Document, PolicyHold, Resource};
+use crate::report::GrantReport;
+use crate::resource_policy::{Document, GrantHold, Resource};
 
 impl Keeper {
     /// Puts the grants in place that everything else rests on, one Region's after another.
-    pub(super) async fn write_policies(
+    pub(super) async fn write_grants(
         &self,
         baseline: &Baseline,
         plan: &Plan,
         progress: Progress<'_>,
-    ) -> Vec<(Resource, PolicyReport)> {
+    ) -> Vec<(Resource, GrantReport)> {
         let mut written = Vec::new();
-        for change in plan.policy_changes() {
+        for change in plan.grant_changes() {
             let resource = change.grant.resource.clone();
             let span = info_span!("apply", account.id = %resource.account(), region = %resource.region());
             if self.is_stopping() {
                 written.push((resource, not_begun(change)));
                 continue;
             }
-            let as_change = Change::Policy(change.clone());
-            progress(Step::Begins(&as_change));
-            let result = self.write_policy(baseline, change).instrument(span).await;
-            progress(Step::Ended(&as_change, &result));
+            progress(Step::Begins(Write::Grant(change)));
+            let result = self.write_grant(baseline, change).instrument(span).await;
+            progress(Step::Ended(Write::Grant(change), &result));
             progress(Step::Wrote);
-            written.push((resource, PolicyReport::Attempted { change: change.clone(), result }));
+            written.push((resource, GrantReport::Attempted { change: change.clone(), result }));
         }
         written
     }
 
-    async fn write_policy(&self, baseline: &Baseline, change: &PolicyChange) -> Result<(), Failure> {
+    async fn write_grant(&self, baseline: &Baseline, change: &GrantChange) -> Result<(), Failure> {
         let resource = &change.grant.resource;
         // Recorded before it is written: a Put whose answer is lost is ours all the same, and a record of what
         // never arrived is forgotten at the next look. Without the record it would never be taken back.
@@ -48,7 +47,7 @@ impl Keeper {
             self.record_grant(resource, Some(granted)).await.map_err(|error| not_recorded(&error))?;
         }
         let session = self.cloud.session(&baseline.owner).await?;
-        let written = PolicyWriter::new(&session, resource.region()).write(change).await;
+        let written = GrantWriter::new(&session, resource.region()).write(change).await;
         written.map_err(|failure| in_words(failure, change))?;
         if change.purpose == Purpose::Withdraw
             && let Err(error) = self.record_grant(resource, None).await
@@ -68,21 +67,21 @@ impl Keeper {
     }
 }
 
-fn not_begun(change: &PolicyChange) -> PolicyReport {
-    let action = PolicyAction::Held(HoldReason::Interrupted);
-    PolicyReport::Decided(PolicyDecision {
+fn not_begun(change: &GrantChange) -> GrantReport {
+    let action = GrantAction::Held(HoldReason::Interrupted);
+    GrantReport::Decided(GrantDecision {
         action,
         openings: Vec::new(),
         instead: Document::granting(&change.grant),
     })
 }
 
-/// A policy that Bedrock refuses, told with what may be the cause.
-fn in_words(failure: Failure, change: &PolicyChange) -> Failure {
+/// A resource policy that Bedrock refuses, told with what may be the cause.
+fn in_words(failure: Failure, change: &GrantChange) -> Failure {
     match (failure.category, &change.to) {
         (Category::Rejected, Some(document)) => {
             let statements = document.statement_count();
-            let hold = PolicyHold::RefusedByBedrock { statements, message: failure.message.clone() };
+            let hold = GrantHold::RefusedByBedrock { statements, message: failure.message.clone() };
             failure.in_words(hold.to_string())
         }
         (_, Some(_) | None) => failure,
@@ -91,7 +90,7 @@ fn in_words(failure: Failure, change: &PolicyChange) -> Failure {
 
 /// Whether a change adds a statement of ours. One that completes somebody else's leaves it theirs: it
 /// isn't to be taken back whole later.
-fn is_all_ours(change: &PolicyChange) -> bool {
+fn is_all_ours(change: &GrantChange) -> bool {
     let statements = |document: &Option<Document>| document.as_ref().map_or(0, Document::statement_count);
     change.purpose == Purpose::Grant && statements(&change.to) > statements(&change.from)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use super::owner::{Needs, policies};
+use super::owner::{Needs, decided_grants};
 use super::swept::recorded;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, GuardrailKey, Placement};
@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::ids::{AccountId, GuardrailVersion, KmsKeyArn, ParentId, Region, Target};
 use crate::ledger::LedgerError;
 use crate::organization::{Account, Organization};
-use crate::plan::PolicyDecision;
+use crate::plan::GrantDecision;
 use crate::record::{Record, Records};
 use crate::resolved::{Catalog, Unusable};
 use crate::resource_policy::Resource;
@@ -85,12 +85,12 @@ impl Keeper {
 
     /// Looks up every guardrail of the baseline, and what its resource policy needs.
     /// Where it isn't known whether members need copies, it is taken that they don't.
-    pub async fn guardrails(&self, baseline: &Baseline) -> (Catalog, BTreeMap<Resource, PolicyDecision>) {
+    pub async fn guardrails(&self, baseline: &Baseline) -> (Catalog, BTreeMap<Resource, GrantDecision>) {
         let placing = self.placing_as_recorded(baseline).await.unwrap_or_default();
         let settled = placing.settled(baseline);
         let catalog = self.catalog(&settled, &Desired::new(), Needs::AllOf(&Regions::All)).await;
-        let policies = policies(baseline, &catalog);
-        (catalog, policies)
+        let grants = decided_grants(baseline, &catalog);
+        (catalog, grants)
     }
 
     /// What the baseline wants callers in these accounts to be able to apply, by Region. Regions in which it

@@ -4,30 +4,30 @@ use tracing::{debug, error, info, warn};
 
 use crate::failure::Failure;
 use crate::organization::not_looked_at;
-use crate::plan::{Change, Decision, HoldReason, PolicyAction, PolicyDecision};
-use crate::report::{Outcome, PolicyReport, Report, TargetReport};
+use crate::plan::{Decision, GrantAction, GrantDecision, HoldReason};
+use crate::report::{GrantReport, Outcome, Report, TargetReport};
 
 /// Logs each result once, where it has become one.
 pub(super) fn log(report: &Report) {
-    for (resource, result) in &report.policies {
+    for (resource, result) in &report.grants {
         match result {
-            PolicyReport::Attempted { change, result: Ok(()) } => {
-                info!(guardrail.arn = %resource, "{}", Change::Policy(change.clone()));
+            GrantReport::Attempted { change, result: Ok(()) } => {
+                info!(guardrail.arn = %resource, "{change}");
             }
-            PolicyReport::Attempted { change: _, result: Err(failure) } => {
+            GrantReport::Attempted { change: _, result: Err(failure) } => {
                 error!(guardrail.arn = %resource, error.category = %failure.category,
                     "failed to write the resource policy of {resource}: {failure}");
             }
-            PolicyReport::Decided(PolicyDecision { action, openings, instead: _ }) => {
+            GrantReport::Decided(GrantDecision { action, openings, instead: _ }) => {
                 match action {
                     // As the baseline asks for: nobody has to act.
-                    PolicyAction::Held(HoldReason::Mode { mode }) => {
+                    GrantAction::Held(HoldReason::Mode { mode }) => {
                         info!("mode {mode} leaves {resource} as it is");
                     }
-                    PolicyAction::Held(reason) => {
+                    GrantAction::Held(reason) => {
                         error!(guardrail.arn = %resource, "held {resource}: {reason}");
                     }
-                    PolicyAction::Granted | PolicyAction::Change(_) => {}
+                    GrantAction::Granted | GrantAction::Change(_) => {}
                 }
                 for finding in openings {
                     warn!(guardrail.arn = %resource, "{resource} is open beyond the organization: {finding}");

@@ -8,7 +8,7 @@ use tracing::{Instrument, info_span};
 use super::apply::{Run, not_recorded};
 use super::copies::ensure_copy;
 use super::trials::Attempt;
-use super::{Keeper, Step};
+use super::{Keeper, Step, Write};
 use crate::cloud::{CopyWriter, Writer, Wrote, put_by_somebody_else};
 use crate::failure::Failure;
 use crate::ids::Target;
@@ -37,15 +37,12 @@ impl Keeper {
         run: Run<'_>,
         begun: Begun<'_>,
         change: Change,
-    ) -> Option<(Target, TargetReport)> {
+    ) -> (Target, TargetReport) {
         let Begun { at, recorded, moved, found } = begun;
         let Run { trials, progress, notebook, .. } = run;
-        let span = match change.target() {
-            Some(target) => info_span!("apply", account.id = %target.account, region = %target.region),
-            None => info_span!("apply"),
-        };
+        let target = change.target().clone();
+        let span = info_span!("apply", account.id = %target.account, region = %target.region);
         async move {
-            let target = change.target().cloned();
             let is_told = notebook.intent(&change, at).deed.is_some();
             let attempt = async |change: &Change| match (recorded, moved) {
                 // Nothing is written of which there would be no trace. And whoever came later in the queue
@@ -55,12 +52,12 @@ impl Keeper {
                 (Ok(()), _) if matches!(change, Change::Adopt { .. }) => Ok(Attempt::Made(None)),
                 (Ok(()), Some(failure)) if change.is_release() => Err(failure.clone()),
                 (Ok(()), _) => {
-                    progress(Step::Begins(change));
+                    progress(Step::Begins(Write::Change(change)));
                     let result = self.attempt(run, change, found).await;
                     match &result {
-                        Ok(Attempt::Made(_)) => progress(Step::Ended(change, &Ok(()))),
+                        Ok(Attempt::Made(_)) => progress(Step::Ended(Write::Change(change), &Ok(()))),
                         Ok(Attempt::Needless(_)) => progress(Step::Needless(change)),
-                        Err(failure) => progress(Step::Ended(change, &Err(failure.clone()))),
+                        Err(failure) => progress(Step::Ended(Write::Change(change), &Err(failure.clone()))),
                     }
                     result
                 }
@@ -70,7 +67,7 @@ impl Keeper {
                 outcome.begun = is_told.then_some(at);
             }
             progress(Step::Wrote);
-            target.map(|target| (target, result))
+            (target, result)
         }
         .instrument(span)
         .await
@@ -82,7 +79,7 @@ impl Keeper {
         change: &Change,
         found: &Mutex<Observed>,
     ) -> Result<Attempt, Failure> {
-        let Some(target) = change.target() else { return Err(no_account_change(change)) };
+        let target = change.target();
         let attempted = async {
             let session = self.cloud.session(&target.account).await?;
             let writer = Writer::new(&session, &target.region);
@@ -100,7 +97,6 @@ impl Keeper {
                 }
                 // No call tells AWS of it.
                 Change::Adopt { .. } => Ok(Wrote::Made(None)),
-                Change::Policy(_) => Err(no_account_change(change)),
             }
         };
         let wrote = attempted
@@ -121,9 +117,4 @@ impl Keeper {
         found.lock().unwrap_or_else(PoisonError::into_inner).insert(target.clone(), seen);
         Ok(Attempt::Needless(Box::new(decision)))
     }
-}
-
-/// Nothing that is planned for an account yields these; the owner's task will.
-fn no_account_change(change: &Change) -> Failure {
-    Failure::rejected(change.verb(), "is not a change of an account's enforcement")
 }

@@ -76,7 +76,6 @@ impl Notebook<'_> {
 
     /// That a write begins. Without it a crash right after the write would leave no trace.
     pub(super) fn beginning(self, change: &Change, at: Timestamp) -> Vec<(Region, Note)> {
-        let Some(target) = change.target() else { return Vec::new() };
         let notes: Vec<Note> = match change {
             // The enforcement isn't touched, so nothing has to be told apart after a crash.
             Change::Tidy { .. } => return Vec::new(),
@@ -91,13 +90,12 @@ impl Notebook<'_> {
             Change::Enforce { .. }
             | Change::Replace { .. }
             | Change::Release { .. }
-            | Change::EnsureCopy { .. }
-            | Change::Policy(_) => {
+            | Change::EnsureCopy { .. } => {
                 let replacing = change.overwrites_foreign().cloned().map(Box::new);
                 vec![Note::Begun { intent: self.intent(change, at), replacing }]
             }
         };
-        in_region(target, notes)
+        in_region(change.target(), notes)
     }
 
     /// What became of what was to be written.
@@ -115,7 +113,7 @@ impl Notebook<'_> {
 
     /// What became of a write.
     fn outcome(self, outcome: &Outcome, at: Timestamp) -> Vec<(Region, Note)> {
-        let Some(target) = outcome.change.target() else { return Vec::new() };
+        let target = outcome.change.target();
         let mut notes = Vec::new();
         // After a failure the intent stays: whether the write arrived is for the next look to tell.
         if outcome.result.is_ok() {
@@ -144,7 +142,7 @@ impl Notebook<'_> {
             }
             Change::Release { .. } => Some(Note::Released { at }),
             Change::Tidy { leftover, .. } => leftover.settles_the_past().then_some(Note::Tidied),
-            Change::Adopt { .. } | Change::EnsureCopy { .. } | Change::Policy(_) => None,
+            Change::Adopt { .. } | Change::EnsureCopy { .. } => None,
         }
     }
 
@@ -309,13 +307,7 @@ impl Notebook<'_> {
                 (Change::Enforce { .. } | Change::Replace { .. } | Change::Release { .. }, Err(_)) => {
                     return None;
                 }
-                (
-                    Change::Adopt { .. }
-                    | Change::EnsureCopy { .. }
-                    | Change::Tidy { .. }
-                    | Change::Policy(_),
-                    _,
-                ) => {}
+                (Change::Adopt { .. } | Change::EnsureCopy { .. } | Change::Tidy { .. }, _) => {}
             }
         }
         match self.observed.get(target)? {
@@ -380,7 +372,6 @@ fn drift(report: &TargetReport) -> Option<String> {
         | Change::Adopt { .. }
         | Change::Release { .. }
         | Change::EnsureCopy { .. }
-        | Change::Tidy { .. }
-        | Change::Policy(_) => None,
+        | Change::Tidy { .. } => None,
     }
 }

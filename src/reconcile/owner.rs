@@ -11,8 +11,8 @@ use crate::cloud::{Condition, Reader};
 use crate::desired::{Desired, Wanted};
 use crate::failure::Code;
 use crate::ids::{GuardrailArn, GuardrailVersion, Region, Target};
-use crate::observed::{Observation, Observed, PolicySeen};
-use crate::plan::{Plan, PolicyDecision, Sighting, decide_policy, decide_withdrawal, use_of};
+use crate::observed::{Observation, Observed, ResourcePolicySeen};
+use crate::plan::{GrantDecision, Plan, Sighting, decide_grant, decide_withdrawal, use_of};
 use crate::record::Grants;
 use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish, resolve};
 use crate::resource_policy::{Grant, Remove, Resource, remove};
@@ -57,9 +57,9 @@ impl Keeper {
             }
             Needs::Wanted => {}
         }
-        let Catalog { entries, policies, .. } = self.look_up(baseline, wanted).await;
+        let Catalog { entries, resource_policies, .. } = self.look_up(baseline, wanted).await;
         recorded.entries.extend(entries);
-        recorded.policies.extend(policies);
+        recorded.resource_policies.extend(resource_policies);
         recorded
     }
 
@@ -75,9 +75,9 @@ impl Keeper {
                     return true;
                 }
                 match readiness.look_up(key, source, is_central(baseline, key)) {
-                    Some((entry, policies)) => {
+                    Some((entry, resource_policies)) => {
                         catalog.entries.insert((key.clone(), there.clone()), entry);
-                        catalog.policies.extend(policies);
+                        catalog.resource_policies.extend(resource_policies);
                         false
                     }
                     None => true,
@@ -110,22 +110,22 @@ impl Keeper {
             .filter(|((key, _), _)| is_central(baseline, key))
             .flat_map(|((_, region), entry)| entry.resources().map(|resource| (resource, region.clone())))
             .collect();
-        let policies = resources.into_iter().map(|(resource, region)| {
+        let resource_policies = resources.into_iter().map(|(resource, region)| {
             let session = session.clone();
             async move {
                 let seen = match session {
                     Ok(session) => Reader::new(&session, &region).resource_policy(&resource).await,
-                    Err(failure) => PolicySeen::Unreadable(failure),
+                    Err(failure) => ResourcePolicySeen::Unreadable(failure),
                 };
                 (resource, seen)
             }
         });
-        let policies = join_all(policies).await.into_iter().collect();
+        let resource_policies = join_all(resource_policies).await.into_iter().collect();
         let expired = |entry: &CatalogEntry| matches!(&entry.unusable, Some(Unusable::Unreadable { failure }) if failure.code == Code::ExpiredCredentials);
         if entries.values().any(expired) {
             self.cloud.forget_session(&baseline.owner).await;
         }
-        Catalog { entries, policies, ..Catalog::default() }
+        Catalog { entries, resource_policies, ..Catalog::default() }
     }
 
     /// Where what is wanted can't be enforced, looks whether what is there still can be used.
@@ -191,9 +191,9 @@ impl Keeper {
         grants: &Grants,
         catalog: &Catalog,
         everybody: &Sighting,
-    ) -> BTreeMap<Resource, Option<PolicyDecision>> {
+    ) -> BTreeMap<Resource, Option<GrantDecision>> {
         let mut decisions = BTreeMap::new();
-        for resource in grants.keys().filter(|resource| !catalog.policies.contains_key(resource)) {
+        for resource in grants.keys().filter(|resource| !catalog.resource_policies.contains_key(resource)) {
             // Where a guardrail of the Region could not be found, this may be the one that is meant.
             // The same goes for a profile where a guardrail could not be read.
             let unresolved = catalog.entries.iter().any(|((_, region), entry)| {
@@ -208,7 +208,7 @@ impl Keeper {
             }
             let seen = match self.cloud.session(&baseline.owner).await {
                 Ok(session) => Reader::new(&session, resource.region()).resource_policy(resource).await,
-                Err(failure) => PolicySeen::Unreadable(failure),
+                Err(failure) => ResourcePolicySeen::Unreadable(failure),
             };
             let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
             let used = use_of(resource, everybody);
@@ -218,24 +218,24 @@ impl Keeper {
     }
 }
 
-/// Decides about the resource policies that the guardrails of this run need.
-pub(super) fn policies(baseline: &Baseline, catalog: &Catalog) -> BTreeMap<Resource, PolicyDecision> {
-    let decide = |(resource, seen): (&Resource, &PolicySeen)| {
+/// Decides about the grants that the guardrails of this run need.
+pub(super) fn decided_grants(baseline: &Baseline, catalog: &Catalog) -> BTreeMap<Resource, GrantDecision> {
+    let decide = |(resource, seen): (&Resource, &ResourcePolicySeen)| {
         let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
-        (resource.clone(), decide_policy(seen, &grant))
+        (resource.clone(), decide_grant(seen, &grant))
     };
-    catalog.policies.iter().map(decide).collect()
+    catalog.resource_policies.iter().map(decide).collect()
 }
 
 /// What is wanted once the grants that this run makes are there; `None` where it makes none.
 pub(super) fn once_granted(
     baseline: &Baseline,
     part: Part,
-    policies: &BTreeMap<Resource, PolicyDecision>,
+    grants: &BTreeMap<Resource, GrantDecision>,
     desired: &Desired,
     catalog: &Catalog,
 ) -> Option<Resolved> {
-    let granted = Plan { policies: policies.clone(), ..Plan::default() }.granted();
+    let granted = Plan { grants: grants.clone(), ..Plan::default() }.granted();
     if part != Part::Everything || granted.is_empty() {
         return None;
     }
@@ -244,13 +244,13 @@ pub(super) fn once_granted(
 
 /// Grants that are needed and there, but by somebody else's statement: ours is gone.
 pub(super) fn lost_grants(baseline: &Baseline, grants: &Grants, catalog: &Catalog) -> Vec<Resource> {
-    let is_lost = |resource: &&Resource| match catalog.policies.get(*resource) {
-        Some(PolicySeen::Absent) => true,
-        Some(PolicySeen::Attached(document)) => {
+    let is_lost = |resource: &&Resource| match catalog.resource_policies.get(*resource) {
+        Some(ResourcePolicySeen::Absent) => true,
+        Some(ResourcePolicySeen::Attached(document)) => {
             let grant = Grant { resource: (*resource).clone(), organization: baseline.organization.clone() };
             remove(Some(document), &grant) == Remove::NotNeeded
         }
-        Some(PolicySeen::Invalid(_) | PolicySeen::Unreadable(_)) | None => false,
+        Some(ResourcePolicySeen::Invalid(_) | ResourcePolicySeen::Unreadable(_)) | None => false,
     };
     grants.keys().filter(is_lost).cloned().collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::copies::Originals;
-use super::owner::{Needs, lost_grants, once_granted, policies};
+use super::owner::{Needs, decided_grants, lost_grants, once_granted};
 use super::placing::Placing;
 use super::remembered::Remembered;
 use super::swept::left_out;
@@ -168,11 +168,11 @@ impl Keeper {
                 *failure = self.in_grace(&organization, &arrivals, target, failure.clone());
             }
         }
-        let policies = match manner.part {
-            Part::Everything | Part::Owner { .. } => policies(baseline, &catalog),
+        let decided = match manner.part {
+            Part::Everything | Part::Owner { .. } => decided_grants(baseline, &catalog),
             Part::Account => BTreeMap::new(),
         };
-        let then = once_granted(baseline, manner.part, &policies, &desired, &catalog);
+        let then = once_granted(baseline, manner.part, &decided, &desired, &catalog);
         let mut resolved = resolve(desired.clone(), &catalog, &baseline.organization);
         self.look_at_the_present(baseline, &mut resolved, &observed).await;
         let ledger = if self.ledger.is_durable() { LedgerState::Durable } else { LedgerState::Volatile };
@@ -181,7 +181,7 @@ impl Keeper {
         let mut plan = plan(&resolved, &observed, &records, grounds);
         plan.skipped = organization.states(|state| !state.admits_work());
         plan.unplaced.clone_from(&organization.unplaced);
-        plan.policies = policies;
+        plan.grants = decided;
         if let Some(then) = then {
             plan = plan.expect(&then);
         }
@@ -203,7 +203,7 @@ impl Keeper {
         for (resource, decision) in withdrawals {
             match decision {
                 Some(decision) => {
-                    plan.policies.insert(resource, decision);
+                    plan.grants.insert(resource, decision);
                 }
                 None => lost.push(resource),
             }
@@ -214,7 +214,7 @@ impl Keeper {
         }
         plan = plan.hold_unread(&unread);
         if no_grants {
-            plan = plan.hold_grants();
+            plan = plan.hold_unread_grants();
         }
         let mut plan = plan.spare(organization.states(AccountState::is_unknown)).restrict(baseline.mode);
         if manner.part == Part::Account && !manner.owner_anew && plan.changes().any(Change::gives_up) {

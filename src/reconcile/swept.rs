@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::ids::{AccountId, Target};
 use crate::ledger::LedgerError;
 use crate::limits::Extent;
-use crate::observed::{Observation, Observed, PolicySeen};
+use crate::observed::{Observation, Observed, ResourcePolicySeen};
 use crate::organization::{Account, AccountState, Organization, Unplaced, not_looked_at};
 use crate::outcome::BrokenVersions;
 use crate::plan::{Decision, Grounds, Held, HoldReason, LedgerState, Sighting, plan};
@@ -128,11 +128,11 @@ impl Keeper {
     }
 
     /// The guardrails of the baseline as a count needs them: all, whoever is assigned them. The grants
-    /// are about to be put in place, so policies are left out: nothing is held for want of one.
+    /// are about to be put in place, so resource policies are left out: nothing is held for want of one.
     pub async fn catalog_for_counting(&self, baseline: &Baseline) -> Catalog {
         // Every placement needs the same entries; the grants are put in below.
         let mut catalog = self.catalog(baseline, &Desired::new(), Needs::AllOf(&Regions::All)).await;
-        catalog.policies.clear();
+        catalog.resource_policies.clear();
         for entry in catalog.entries.values_mut() {
             // What can't be enforced today may be tomorrow; then it replaces what is there.
             entry.unusable = None;
@@ -140,7 +140,9 @@ impl Keeper {
         let resources: Vec<Resource> = catalog.entries.values().flat_map(CatalogEntry::resources).collect();
         for resource in resources {
             let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
-            catalog.policies.insert(resource, PolicySeen::Attached(Document::granting(&grant)));
+            catalog
+                .resource_policies
+                .insert(resource, ResourcePolicySeen::Attached(Document::granting(&grant)));
         }
         catalog
     }

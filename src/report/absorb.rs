@@ -1,20 +1,12 @@
 //! What several looks of one run found, as one report.
 
-use super::{Outcome, PolicyReport, Report, State, TargetReport};
+use super::{GrantReport, Outcome, Report, State, TargetReport};
 
 impl Report {
     /// Adds what another part of the same run found. Later findings win.
     pub fn absorb(&mut self, other: Report) {
         let Report {
-            policies,
-            targets,
-            handed_back,
-            opened,
-            skipped,
-            strangers,
-            warnings,
-            ledger_trouble,
-            ..
+            grants, targets, handed_back, opened, skipped, strangers, warnings, ledger_trouble, ..
         } = other;
         // Before the first look counts. What this very run recorded of a target is no news from before.
         self.placement_decided = other.placement_decided.or_else(|| self.placement_decided.take());
@@ -23,13 +15,13 @@ impl Report {
                 self.before.entry(target).or_insert(record);
             }
         }
-        for (resource, report) in policies {
+        for (resource, report) in grants {
             // What was written stays in the report, though a later look finds nothing left to do.
             let written =
-                |known: &PolicyReport| matches!(known, PolicyReport::Attempted { result: Ok(()), .. });
-            let keep = report.trouble().is_none() && self.policies.get(&resource).is_some_and(written);
+                |known: &GrantReport| matches!(known, GrantReport::Attempted { result: Ok(()), .. });
+            let keep = report.trouble().is_none() && self.grants.get(&resource).is_some_and(written);
             if !keep {
-                self.policies.insert(resource, report);
+                self.grants.insert(resource, report);
             }
         }
         for (target, report) in targets {

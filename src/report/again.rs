@@ -1,6 +1,6 @@
 //! What is to be looked at once more in the same run.
 
-use super::{PolicyReport, Report, State, TargetReport};
+use super::{GrantReport, Report, State, TargetReport};
 use crate::plan::{Decision, HoldReason};
 
 impl Report {
@@ -12,9 +12,9 @@ impl Report {
         copied
             || placed
             || self
-                .policies
+                .grants
                 .values()
-                .any(|report| matches!(report, PolicyReport::Attempted { result: Ok(()), .. }))
+                .any(|report| matches!(report, GrantReport::Attempted { result: Ok(()), .. }))
     }
 }
 

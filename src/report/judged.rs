@@ -31,8 +31,8 @@ impl Report {
     /// ledger is never known to be: an account may be about to leave, or hold something of ours elsewhere.
     /// Neither is what is in an account whose state isn't known, or of which it isn't known where it stands.
     pub fn is_converged(&self) -> bool {
-        let policies = self.policies.values().all(|report| report.trouble().is_none());
-        policies
+        let grants = self.grants.values().all(|report| report.trouble().is_none());
+        grants
             && self.ledger_trouble.is_none()
             && self.unknown_states.is_empty()
             && self.unplaced.is_empty()

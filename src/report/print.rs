@@ -2,20 +2,20 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Outcome, PolicyReport, Report, State, TargetReport};
-use crate::plan::{Change, HandedBack, Line, Mark, Plan, in_words};
+use super::{GrantReport, Outcome, Report, State, TargetReport};
+use crate::plan::{HandedBack, Line, Mark, Plan, in_words};
 
 impl Report {
     /// How it ended, in one line.
     pub fn summary(&self) -> String {
         let counts = self.counts();
         let count = |state: State| counts.get(&state).copied().unwrap_or(0);
-        let policies = |word: &str| self.policies.values().filter(|report| report.word() == word).count();
+        let grants = |word: &str| self.grants.values().filter(|report| report.word() == word).count();
         let changed =
-            count(State::Enforced) + count(State::Replaced) + count(State::Released) + policies("written");
-        let held = count(State::Held) + policies("held");
+            count(State::Enforced) + count(State::Replaced) + count(State::Released) + grants("written");
+        let held = count(State::Held) + grants("held");
         let mut text = format!("{changed} changed, {held} held, {} in sync", count(State::InSync));
-        match policies("failed") {
+        match grants("failed") {
             0 => {}
             1 => text.push_str(", 1 resource policy failed"),
             several => {
@@ -55,7 +55,7 @@ impl Report {
     pub fn to_json(&self) -> serde_json::Value {
         let Report {
             revision,
-            policies,
+            grants,
             targets,
             handed_back,
             opened: _,
@@ -69,7 +69,7 @@ impl Report {
             ledger_trouble: _,
             owed: _,
         } = self;
-        let policies: Vec<serde_json::Value> = policies
+        let grants: Vec<serde_json::Value> = grants
             .iter()
             .filter(|(_, report)| report.word() != "granted")
             .map(|(resource, report)| {
@@ -99,7 +99,7 @@ impl Report {
             "revision": revision,
             "converged": self.is_converged(),
             "counts": self.counts(),
-            "policies": policies,
+            "policies": grants,
             "targets": listed,
             "handed_back": handed_back.iter().map(HandedBack::to_json).collect::<Vec<_>>(),
             "skipped": skipped,
@@ -116,10 +116,10 @@ impl Report {
     /// A line for each write that was attempted.
     pub fn attempted_lines(&self) -> Vec<Line> {
         let mut lines = Vec::new();
-        for (resource, report) in &self.policies {
-            if let PolicyReport::Attempted { change, result } = report {
+        for (resource, report) in &self.grants {
+            if let GrantReport::Attempted { change, result } = report {
                 lines.push(match result {
-                    Ok(()) => Change::Policy(change.clone()).line_once_done(),
+                    Ok(()) => change.line(),
                     Err(failure) => {
                         let told = format!("{resource} its resource policy could not be written: {failure}");
                         Line::new(Mark::Hold).text(told)
@@ -154,9 +154,9 @@ impl Report {
             handed_back: self.handed_back.clone(),
             ..Plan::default()
         };
-        for (resource, report) in &self.policies {
-            if let PolicyReport::Decided(decision) = report {
-                rest.policies.insert(resource.clone(), decision.clone());
+        for (resource, report) in &self.grants {
+            if let GrantReport::Decided(decision) = report {
+                rest.grants.insert(resource.clone(), decision.clone());
             }
         }
         for (target, report) in &self.targets {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Catalog, CatalogEntry, CustomerKey, Unusable};
 use crate::baseline::{GuardrailKey, Source};
 use crate::ids::{GuardrailArn, OrganizationId, Region};
-use crate::observed::PolicySeen;
+use crate::observed::ResourcePolicySeen;
 use crate::resource_policy::{Document, Grant, ProfileArn, Resource, judge};
 
 /// What opens resources beyond the organization, in words: whoever wrote it.
@@ -31,7 +31,8 @@ pub struct Readiness {
     /// When it was looked at.
     pub at: Timestamp,
     guardrails: Vec<Guardrail>,
-    policies: Vec<Policy>,
+    #[serde(rename = "policies")]
+    resource_policies: Vec<AttachedPolicy>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +47,7 @@ struct Guardrail {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Policy {
+struct AttachedPolicy {
     resource: Resource,
     /// `None` where none is attached.
     document: Option<String>,
@@ -77,21 +78,22 @@ impl Readiness {
                 customer_key: customer_key.clone(),
             })
         });
-        let policies = catalog.policies.iter().filter(|(resource, _)| resource.region() == region);
-        let policies = policies.filter_map(|(resource, seen)| {
+        let resource_policies =
+            catalog.resource_policies.iter().filter(|(resource, _)| resource.region() == region);
+        let resource_policies = resource_policies.filter_map(|(resource, seen)| {
             let document = match seen {
-                PolicySeen::Absent => None,
-                PolicySeen::Attached(document) => Some(document.text()),
-                PolicySeen::Invalid(_) | PolicySeen::Unreadable(_) => return None,
+                ResourcePolicySeen::Absent => None,
+                ResourcePolicySeen::Attached(document) => Some(document.text()),
+                ResourcePolicySeen::Invalid(_) | ResourcePolicySeen::Unreadable(_) => return None,
             };
-            Some(Policy { resource: resource.clone(), document })
+            Some(AttachedPolicy { resource: resource.clone(), document })
         });
-        Readiness { at, guardrails: guardrails.collect(), policies: policies.collect() }
+        Readiness { at, guardrails: guardrails.collect(), resource_policies: resource_policies.collect() }
     }
 
     /// What opens its guardrails beyond the organization, by resource.
     pub fn openings(&self, organization: &OrganizationId) -> Openings {
-        let opened = self.policies.iter().filter_map(|Policy { resource, document }| {
+        let opened = self.resource_policies.iter().filter_map(|AttachedPolicy { resource, document }| {
             let document: Document = document.as_deref()?.parse().ok()?;
             let grant = Grant { resource: resource.clone(), organization: organization.clone() };
             let openings: BTreeSet<String> =
@@ -112,27 +114,27 @@ impl Readiness {
         of.map(|one| one.key.clone()).collect()
     }
 
-    /// What it says of one guardrail, if it says all there is to know: the policies as well, where
+    /// What it says of one guardrail, if it says all there is to know: the resource policies as well, where
     /// `shared` says that members refer to it.
     pub fn look_up(
         &self,
         key: &GuardrailKey,
         source: &Source,
         shared: bool,
-    ) -> Option<(CatalogEntry, BTreeMap<Resource, PolicySeen>)> {
+    ) -> Option<(CatalogEntry, BTreeMap<Resource, ResourcePolicySeen>)> {
         let known = self.guardrails.iter().find(|one| one.key == *key && one.source == *source)?;
         let Guardrail { key: _, source: _, arn, unusable, profile, customer_key } = known.clone();
         let entry = CatalogEntry { arn, unusable, profile, content: None, customer_key };
-        let mut policies = BTreeMap::new();
+        let mut resource_policies = BTreeMap::new();
         for resource in entry.resources().filter(|_| shared) {
-            let policy = self.policies.iter().find(|policy| policy.resource == resource)?;
+            let policy = self.resource_policies.iter().find(|policy| policy.resource == resource)?;
             let seen = match &policy.document {
-                None => PolicySeen::Absent,
-                Some(text) => PolicySeen::Attached(text.parse().ok()?),
+                None => ResourcePolicySeen::Absent,
+                Some(text) => ResourcePolicySeen::Attached(text.parse().ok()?),
             };
-            policies.insert(resource, seen);
+            resource_policies.insert(resource, seen);
         }
-        Some((entry, policies))
+        Some((entry, resource_policies))
     }
 }
 
@@ -188,7 +190,7 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
             };
             catalog.entries.insert(key, entry);
         }
-        catalog.policies.insert(resource, PolicySeen::Attached(Document::granting(&grant)));
+        catalog.resource_policies.insert(resource, ResourcePolicySeen::Attached(Document::granting(&grant)));
         catalog
     }
 
@@ -205,9 +207,9 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
             let found = stored().look_up(&key, &source, true);
             match key.as_str() {
                 "corporate" => {
-                    let (entry, policies) = found.expect("it was read");
+                    let (entry, resource_policies) = found.expect("it was read");
                     assert_eq!(Some(&entry), catalog().entries.get(&(key, region)));
-                    assert_eq!(policies, catalog().policies);
+                    assert_eq!(resource_policies, catalog().resource_policies);
                 }
                 _ => assert_eq!(found, None),
             }
@@ -224,7 +226,7 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
     #[test]
     fn a_policy_that_was_not_read_is_not_taken_for_none() {
         let mut readiness = stored();
-        readiness.policies.clear();
+        readiness.resource_policies.clear();
         let ((key, _), source) = wanted().into_iter().next().unwrap();
         assert_eq!(readiness.look_up(&key, &source, true), None);
         assert!(readiness.look_up(&key, &source, false).is_some());
@@ -256,9 +258,9 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
             let text = format!(
                 r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":["bedrock:ApplyGuardrail","bedrock:GetGuardrail"],"Resource":"{resource}"{condition}}}]}}"#
             );
-            let policy = Policy { resource: resource.clone(), document: Some(text) };
+            let policy = AttachedPolicy { resource: resource.clone(), document: Some(text) };
             let readiness =
-                Readiness { at: Timestamp::UNIX_EPOCH, guardrails: vec![], policies: vec![policy] };
+                Readiness { at: Timestamp::UNIX_EPOCH, guardrails: vec![], resource_policies: vec![policy] };
             readiness.openings(&organization)
         };
         let ours = r#","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#;

@@ -48,23 +48,26 @@ fn entry(profile: bool) -> CatalogEntry {
     }
 }
 
-fn catalog(entry: CatalogEntry, policies: &[(&str, PolicySeen)]) -> Catalog {
+fn catalog(entry: CatalogEntry, policies: &[(&str, ResourcePolicySeen)]) -> Catalog {
     let key = ("corporate".parse().unwrap(), "eu-west-1".parse().unwrap());
     let policies = policies.iter().map(|(resource, seen)| (resource.parse().unwrap(), seen.clone()));
-    Catalog { entries: [(key, entry)].into(), policies: policies.collect(), ..Catalog::default() }
+    Catalog { entries: [(key, entry)].into(), resource_policies: policies.collect(), ..Catalog::default() }
 }
 
 /// A policy of one statement that does this with the guardrail or profile.
-fn policy(resource: &str, effect: &str, principal: &str, actions: &str) -> PolicySeen {
+fn policy(resource: &str, effect: &str, principal: &str, actions: &str) -> ResourcePolicySeen {
     let text = format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"Theirs","Effect":"{effect}","Principal":{principal},"Action":{actions},"Resource":"{resource}"}}]}}"#
     );
-    PolicySeen::Attached(text.parse().unwrap())
+    ResourcePolicySeen::Attached(text.parse().unwrap())
 }
 
-fn granting(resource: &str) -> PolicySeen {
+fn granting(resource: &str) -> ResourcePolicySeen {
     let organization = "o-exampleorgid".parse().unwrap();
-    PolicySeen::Attached(Document::granting(&Grant { resource: resource.parse().unwrap(), organization }))
+    ResourcePolicySeen::Attached(Document::granting(&Grant {
+        resource: resource.parse().unwrap(),
+        organization,
+    }))
 }
 
 fn in_words(target: &Target, placement: Placement, catalog: &Catalog) -> String {
@@ -108,7 +111,7 @@ fn a_guardrail_is_usable_where_its_policies_grant_it() {
     let both = r#"["bedrock:ApplyGuardrail","bedrock:GetGuardrail"]"#;
     let get = r#""bedrock:GetGuardrail""#;
     let everybody = r#""*""#;
-    let invalid = || PolicySeen::Invalid("{".parse::<Document>().unwrap_err());
+    let invalid = || ResourcePolicySeen::Invalid("{".parse::<Document>().unwrap_err());
     let missing = || CatalogEntry {
         unusable: Some(Unusable::Missing {
             guardrail: GUARDRAIL.parse().unwrap(),
@@ -119,7 +122,7 @@ fn a_guardrail_is_usable_where_its_policies_grant_it() {
     };
     let cases = [
         ("granted", catalog(entry(false), &[(GUARDRAIL, granting(GUARDRAIL))])),
-        ("no policy", catalog(entry(false), &[(GUARDRAIL, PolicySeen::Absent)])),
+        ("no policy", catalog(entry(false), &[(GUARDRAIL, ResourcePolicySeen::Absent)])),
         (
             "granted to others",
             catalog(entry(false), &[(GUARDRAIL, policy(GUARDRAIL, "Allow", organization, both))]),
@@ -130,7 +133,7 @@ fn a_guardrail_is_usable_where_its_policies_grant_it() {
         ),
         ("denied", catalog(entry(false), &[(GUARDRAIL, policy(GUARDRAIL, "Deny", everybody, both))])),
         ("nonsense", catalog(entry(false), &[(GUARDRAIL, invalid())])),
-        ("unreadable", catalog(entry(false), &[(GUARDRAIL, PolicySeen::Unreadable(denied()))])),
+        ("unreadable", catalog(entry(false), &[(GUARDRAIL, ResourcePolicySeen::Unreadable(denied()))])),
         ("not looked at", catalog(entry(false), &[])),
         ("gone", catalog(missing(), &[(GUARDRAIL, granting(GUARDRAIL))])),
         ("not in the catalog", Catalog::default()),
@@ -140,7 +143,7 @@ fn a_guardrail_is_usable_where_its_policies_grant_it() {
         ),
         (
             "its profile not",
-            catalog(entry(true), &[(GUARDRAIL, granting(GUARDRAIL)), (PROFILE, PolicySeen::Absent)]),
+            catalog(entry(true), &[(GUARDRAIL, granting(GUARDRAIL)), (PROFILE, ResourcePolicySeen::Absent)]),
         ),
     ];
     let mut table = String::new();

@@ -20,7 +20,7 @@ pub enum Ensure {
     /// Put this document, then read it back.
     Put(Document),
     /// Nothing may be written.
-    Refused(PolicyHold),
+    Refused(GrantHold),
 }
 
 /// What to do so that the policy no longer says what the keeper added.
@@ -34,12 +34,12 @@ pub enum Remove {
     /// Delete the policy: nothing else was in it.
     Delete,
     /// Nothing may be written.
-    Refused(PolicyHold),
+    Refused(GrantHold),
 }
 
 /// Why a resource policy is left as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PolicyHold {
+pub enum GrantHold {
     /// The text is no policy document.
     Invalid(InvalidDocument),
     /// Whatever is added, the organization would still not be granted it.
@@ -62,9 +62,9 @@ pub enum PolicyHold {
     },
 }
 
-impl From<InvalidDocument> for PolicyHold {
-    fn from(error: InvalidDocument) -> PolicyHold {
-        PolicyHold::Invalid(error)
+impl From<InvalidDocument> for GrantHold {
+    fn from(error: InvalidDocument) -> GrantHold {
+        GrantHold::Invalid(error)
     }
 }
 
@@ -87,8 +87,8 @@ pub fn ensure(document: Option<&Document>, grant: &Grant) -> Ensure {
     let merged = document.with_statements(statements);
     let hold = match judge(Some(&merged), grant).verdict {
         Verdict::Granted => hold_writing(&merged, grant),
-        Verdict::NotGranted(lack) => Some(PolicyHold::NotGranted(lack)),
-        Verdict::Unclear(doubt) => Some(PolicyHold::Unclear(doubt)),
+        Verdict::NotGranted(lack) => Some(GrantHold::NotGranted(lack)),
+        Verdict::Unclear(doubt) => Some(GrantHold::Unclear(doubt)),
     };
     match hold {
         Some(hold) => Ensure::Refused(hold),
@@ -116,7 +116,7 @@ pub fn remove(document: Option<&Document>, grant: &Grant) -> Remove {
     }
     // Of two lists of statements, only one was looked at.
     if let Some(path) = document.duplicate() {
-        return Remove::Refused(PolicyHold::Unclear(Doubt::Duplicate(path)));
+        return Remove::Refused(GrantHold::Unclear(Doubt::Duplicate(path)));
     }
     if rest.is_empty() {
         return Remove::Delete;
@@ -129,44 +129,44 @@ pub fn remove(document: Option<&Document>, grant: &Grant) -> Remove {
 }
 
 /// What speaks against putting a document.
-fn hold_writing(document: &Document, grant: &Grant) -> Option<PolicyHold> {
+fn hold_writing(document: &Document, grant: &Grant) -> Option<GrantHold> {
     let refused =
         findings(document, grant).into_iter().find(|finding| finding.problem.is_refused_by_bedrock());
     if let Some(finding) = refused {
-        return Some(PolicyHold::Unsupported(finding));
+        return Some(GrantHold::Unsupported(finding));
     }
     let characters = document.text().chars().count();
-    (characters > MAX_CHARACTERS).then_some(PolicyHold::TooLong { characters })
+    (characters > MAX_CHARACTERS).then_some(GrantHold::TooLong { characters })
 }
 
-impl fmt::Display for PolicyHold {
+impl fmt::Display for GrantHold {
     /// Why nothing is written, then what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PolicyHold::Invalid(error) => {
+            GrantHold::Invalid(error) => {
                 write!(f, "{error}; put a valid policy, or delete it and let the keeper write one")
             }
-            PolicyHold::NotGranted(lack @ Lack::Denied(_)) => {
+            GrantHold::NotGranted(lack @ Lack::Denied(_)) => {
                 write!(f, "{lack}, whatever else is granted; remove that statement, the keeper never does")
             }
-            PolicyHold::NotGranted(lack @ Lack::Missing(_)) => {
+            GrantHold::NotGranted(lack @ Lack::Missing(_)) => {
                 write!(f, "{lack}, whatever is added; look at the whole policy")
             }
-            PolicyHold::Unclear(doubt) => {
+            GrantHold::Unclear(doubt) => {
                 write!(
                     f,
                     "{doubt}; rewrite or remove that part, the keeper changes nothing that it can't read"
                 )
             }
-            PolicyHold::Unsupported(finding) => {
+            GrantHold::Unsupported(finding) => {
                 write!(f, "{finding}; nothing is written while the policy holds what Bedrock doesn't support")
             }
-            PolicyHold::TooLong { characters } => write!(
+            GrantHold::TooLong { characters } => write!(
                 f,
                 "the policy would have {characters} characters, more than the {MAX_CHARACTERS} that Bedrock takes; \
                  shorten or remove other statements"
             ),
-            PolicyHold::RefusedByBedrock { statements, message } => {
+            GrantHold::RefusedByBedrock { statements, message } => {
                 write!(f, "Bedrock refused the policy: {}", super::quote(message))?;
                 if *statements > 1 {
                     write!(

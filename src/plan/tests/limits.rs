@@ -24,8 +24,10 @@ fn limits_hold_neither_the_repair_of_what_was_removed_nor_the_grant_it_rests_on(
     };
     for guardrail in ["base", "unused"] {
         let grant = grant(guardrail);
-        plan.policies
-            .insert(grant.resource.clone(), decide_policy(&crate::observed::PolicySeen::Absent, &grant));
+        plan.grants.insert(
+            grant.resource.clone(),
+            decide_grant(&crate::observed::ResourcePolicySeen::Absent, &grant),
+        );
     }
     let rollout = Rollout::new("fedcba9876543210".parse().unwrap());
     let none = Limits { max_replacements: 0, max_releases: 0 };

@@ -28,7 +28,7 @@ fn reasons() -> Vec<HoldReason> {
         HoldReason::ProbeBlocked { by: "word policy".to_owned() },
         HoldReason::ProbeBlocked { by: String::new() },
         HoldReason::MayBeEnforced { doubt: Doubt::Target(target()) },
-        HoldReason::Policy { why: "it denies everybody".to_owned() },
+        HoldReason::ResourcePolicy { why: "it denies everybody".to_owned() },
         HoldReason::NotProven,
         HoldReason::ReleasesAdopted { revision: revision(), by: by() },
         HoldReason::ReleasesAdopted { revision: revision(), by: None },

@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::resource_policy::{Ensure, MAX_CHARACTERS, PolicyHold, Remove, ensure, remove};
+use crate::resource_policy::{Ensure, GrantHold, MAX_CHARACTERS, Remove, ensure, remove};
 
 #[track_caller]
 fn put(ensure: Ensure) -> Document {
@@ -146,9 +146,9 @@ fn what_could_do_harm_is_refused() {
 #[test]
 fn removal_is_refused_by_the_same_rules() {
     let wrong = policy(&[WRONG_EXAMPLE, ORGANIZATION_WIDE]);
-    assert!(matches!(remove(Some(&wrong), &grant()), Remove::Refused(PolicyHold::Unsupported(_))));
+    assert!(matches!(remove(Some(&wrong), &grant()), Remove::Refused(GrantHold::Unsupported(_))));
     let text = policy(&[ORGANIZATION_WIDE]).text().replacen('{', r#"{"Version":"2012-10-17","#, 1);
-    assert!(matches!(remove(Some(&document(&text)), &grant()), Remove::Refused(PolicyHold::Unclear(_))));
+    assert!(matches!(remove(Some(&document(&text)), &grant()), Remove::Refused(GrantHold::Unclear(_))));
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn white_space_doesnt_count_against_the_limit() {
 
 #[test]
 fn a_refusal_by_bedrock_says_what_the_reason_may_be() {
-    let hold = |statements| PolicyHold::RefusedByBedrock {
+    let hold = |statements| GrantHold::RefusedByBedrock {
         statements,
         message: "Invalid policy\u{1b}[2J".to_owned(),
     };

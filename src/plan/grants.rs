@@ -1,62 +1,64 @@
-//! The decision about one resource policy of the owner's.
+//! The decision about one grant: about the resource policy of one guardrail or profile of the owner's.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Change, HoldReason, Line, Mark, PolicyChange, Purpose};
-use std::fmt;
-
+use super::{GrantChange, HoldReason, Line, Mark, Purpose};
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
-use crate::observed::{Observation, Observed, PolicySeen};
+use crate::observed::{Observation, Observed, ResourcePolicySeen};
 use crate::record::Records;
 use crate::resource_policy::{Document, Ensure, Finding, Grant, Remove, Resource, ensure, judge, remove};
 
 /// What is done about a resource policy, and what somebody should know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyDecision {
+pub struct GrantDecision {
     /// What is done.
-    pub action: PolicyAction,
+    pub action: GrantAction,
     /// What opens the guardrail beyond the organization, whoever wrote it.
     pub openings: Vec<Finding>,
-    /// The policy that would be right.
+    /// The resource policy that would be right.
     pub instead: Document,
 }
 
 /// What is done about a resource policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PolicyAction {
+pub enum GrantAction {
     /// Nothing: it grants the organization what is needed.
     Granted,
     /// This is written.
-    Change(PolicyChange),
+    Change(GrantChange),
     /// Nothing, though something should be.
     Held(HoldReason),
 }
 
-/// Decides about one policy: the smallest change that makes it grant what is needed.
-pub fn decide_policy(seen: &PolicySeen, grant: &Grant) -> PolicyDecision {
+/// Decides about one resource policy: the smallest change that makes it grant what is needed.
+pub fn decide_grant(seen: &ResourcePolicySeen, grant: &Grant) -> GrantDecision {
     let document = match seen {
-        PolicySeen::Absent => None,
-        PolicySeen::Attached(document) => Some(document),
-        PolicySeen::Invalid(invalid) => return held(grant, HoldReason::Policy { why: invalid.to_string() }),
-        PolicySeen::Unreadable(failure) => {
+        ResourcePolicySeen::Absent => None,
+        ResourcePolicySeen::Attached(document) => Some(document),
+        ResourcePolicySeen::Invalid(invalid) => {
+            return held(grant, HoldReason::ResourcePolicy { why: invalid.to_string() });
+        }
+        ResourcePolicySeen::Unreadable(failure) => {
             return held(grant, HoldReason::Unreadable { failure: failure.clone() });
         }
     };
     let judgement = judge(document, grant);
     let openings = judgement.openings().cloned().collect();
     let action = match ensure(document, grant) {
-        Ensure::NotNeeded => PolicyAction::Granted,
-        Ensure::Put(to) => PolicyAction::Change(PolicyChange {
+        Ensure::NotNeeded => GrantAction::Granted,
+        Ensure::Put(to) => GrantAction::Change(GrantChange {
             grant: grant.clone(),
             purpose: Purpose::Grant,
             from: document.cloned(),
             to: Some(to),
         }),
-        Ensure::Refused(hold) => PolicyAction::Held(HoldReason::Policy { why: hold.to_string() }),
+        Ensure::Refused(hold) => GrantAction::Held(HoldReason::ResourcePolicy { why: hold.to_string() }),
     };
-    PolicyDecision { action, openings, instead: judgement.instead }
+    GrantDecision { action, openings, instead: judgement.instead }
 }
 
 /// Who still needs a grant that the baseline has no use for any more.
@@ -134,20 +136,20 @@ pub fn use_of(resource: &Resource, sighting: &Sighting) -> Use {
     }
 }
 
-/// Decides about a policy that we once added a grant to and that the baseline doesn't need any more.
+/// Decides about a resource policy that we once added a grant to and that the baseline doesn't need any more.
 /// `None` where there is nothing to do or to say, and the record may forget it.
-pub fn decide_withdrawal(seen: &PolicySeen, grant: &Grant, used: &Use) -> Option<PolicyDecision> {
+pub fn decide_withdrawal(seen: &ResourcePolicySeen, grant: &Grant, used: &Use) -> Option<GrantDecision> {
     let document = match (used, seen) {
-        (Use::By(_), _) => return Some(PolicyDecision::settled(grant)),
+        (Use::By(_), _) => return Some(GrantDecision::settled(grant)),
         (Use::Unknown(doubt), _) => {
             return Some(held(grant, HoldReason::MayBeEnforced { doubt: doubt.clone() }));
         }
-        (Use::Nobody, PolicySeen::Absent) => return None,
-        (Use::Nobody, PolicySeen::Attached(document)) => document,
-        (Use::Nobody, PolicySeen::Invalid(invalid)) => {
-            return Some(held(grant, HoldReason::Policy { why: invalid.to_string() }));
+        (Use::Nobody, ResourcePolicySeen::Absent) => return None,
+        (Use::Nobody, ResourcePolicySeen::Attached(document)) => document,
+        (Use::Nobody, ResourcePolicySeen::Invalid(invalid)) => {
+            return Some(held(grant, HoldReason::ResourcePolicy { why: invalid.to_string() }));
         }
-        (Use::Nobody, PolicySeen::Unreadable(failure)) => {
+        (Use::Nobody, ResourcePolicySeen::Unreadable(failure)) => {
             return Some(held(grant, HoldReason::Unreadable { failure: failure.clone() }));
         }
     };
@@ -155,35 +157,37 @@ pub fn decide_withdrawal(seen: &PolicySeen, grant: &Grant, used: &Use) -> Option
         Remove::NotNeeded => return None,
         Remove::Put(rest) => Some(rest),
         Remove::Delete => None,
-        Remove::Refused(hold) => return Some(held(grant, HoldReason::Policy { why: hold.to_string() })),
+        Remove::Refused(hold) => {
+            return Some(held(grant, HoldReason::ResourcePolicy { why: hold.to_string() }));
+        }
     };
     let change =
-        PolicyChange { grant: grant.clone(), purpose: Purpose::Withdraw, from: Some(document.clone()), to };
-    Some(PolicyDecision { action: PolicyAction::Change(change), ..PolicyDecision::settled(grant) })
+        GrantChange { grant: grant.clone(), purpose: Purpose::Withdraw, from: Some(document.clone()), to };
+    Some(GrantDecision { action: GrantAction::Change(change), ..GrantDecision::settled(grant) })
 }
 
-fn held(grant: &Grant, reason: HoldReason) -> PolicyDecision {
-    PolicyDecision { action: PolicyAction::Held(reason), ..PolicyDecision::settled(grant) }
+fn held(grant: &Grant, reason: HoldReason) -> GrantDecision {
+    GrantDecision { action: GrantAction::Held(reason), ..GrantDecision::settled(grant) }
 }
 
-impl PolicyDecision {
-    fn settled(grant: &Grant) -> PolicyDecision {
-        PolicyDecision {
-            action: PolicyAction::Granted,
+impl GrantDecision {
+    fn settled(grant: &Grant) -> GrantDecision {
+        GrantDecision {
+            action: GrantAction::Granted,
             openings: Vec::new(),
             instead: Document::granting(grant),
         }
     }
 
     pub(super) fn lines(&self, resource: &Resource) -> Vec<Line> {
-        let PolicyDecision { action, openings, instead: _ } = self;
+        let GrantDecision { action, openings, instead: _ } = self;
         let mut lines = Vec::new();
         match action {
-            PolicyAction::Granted => {}
-            PolicyAction::Change(change) => {
-                lines.push(Change::Policy(change.clone()).line());
+            GrantAction::Granted => {}
+            GrantAction::Change(change) => {
+                lines.push(change.line());
             }
-            PolicyAction::Held(reason) => {
+            GrantAction::Held(reason) => {
                 let line = Line::new(Mark::Hold).text(format_args!("{resource} held")).code(reason.code());
                 lines.push(line.text(format_args!(": {reason}")));
             }
@@ -194,11 +198,11 @@ impl PolicyDecision {
     }
 
     pub(super) fn to_json(&self, resource: &Resource) -> serde_json::Value {
-        let PolicyDecision { action, openings, instead } = self;
+        let GrantDecision { action, openings, instead } = self;
         let (decision, held) = match action {
-            PolicyAction::Granted => ("granted", None),
-            PolicyAction::Change(change) => (Change::Policy(change.clone()).verb(), None),
-            PolicyAction::Held(reason) => ("hold", Some(reason)),
+            GrantAction::Granted => ("granted", None),
+            GrantAction::Change(change) => (change.verb(), None),
+            GrantAction::Held(reason) => ("hold", Some(reason)),
         };
         let reason = held.map(ToString::to_string);
         json!({
@@ -269,12 +273,12 @@ mod tests {
         .unwrap();
         let Ensure::Put(both) = ensure(Some(&theirs), &grant()) else { panic!("it isn't granted yet") };
         let policies = [
-            ("none", PolicySeen::Absent),
-            ("ours", PolicySeen::Attached(Document::granting(&grant()))),
-            ("theirs", PolicySeen::Attached(theirs.clone())),
-            ("both", PolicySeen::Attached(both)),
-            ("nonsense", PolicySeen::Invalid("{".parse::<Document>().unwrap_err())),
-            ("unreadable", PolicySeen::Unreadable(denied())),
+            ("none", ResourcePolicySeen::Absent),
+            ("ours", ResourcePolicySeen::Attached(Document::granting(&grant()))),
+            ("theirs", ResourcePolicySeen::Attached(theirs.clone())),
+            ("both", ResourcePolicySeen::Attached(both)),
+            ("nonsense", ResourcePolicySeen::Invalid("{".parse::<Document>().unwrap_err())),
+            ("unreadable", ResourcePolicySeen::Unreadable(denied())),
         ];
         let uses = [
             ("nobody", Use::Nobody),
@@ -286,9 +290,9 @@ mod tests {
             for (what, seen) in &policies {
                 let words = match decide_withdrawal(seen, &grant(), used).map(|decision| decision.action) {
                     None => "nothing, and it is forgotten".to_owned(),
-                    Some(PolicyAction::Granted) => "it stays".to_owned(),
-                    Some(PolicyAction::Held(reason)) => format!("held: {}", reason.code()),
-                    Some(PolicyAction::Change(change)) => {
+                    Some(GrantAction::Granted) => "it stays".to_owned(),
+                    Some(GrantAction::Held(reason)) => format!("held: {}", reason.code()),
+                    Some(GrantAction::Change(change)) => {
                         assert_eq!(change.purpose, Purpose::Withdraw);
                         match change.to {
                             None => "deleted".to_owned(),

@@ -4,8 +4,8 @@ use super::error::failure;
 use super::{Reader, Session};
 use crate::failure::Failure;
 use crate::ids::Region;
-use crate::observed::PolicySeen;
-use crate::plan::{PolicyChange, Purpose};
+use crate::observed::ResourcePolicySeen;
+use crate::plan::{GrantChange, Purpose};
 use crate::resource_policy::{Document, Ensure, ensure};
 
 const PUT: &str = "PutResourcePolicy";
@@ -13,24 +13,24 @@ const DELETE: &str = "DeleteResourcePolicy";
 
 /// Writes the resource policies of one Region.
 #[derive(Clone, Debug)]
-pub struct PolicyWriter {
+pub struct GrantWriter {
     reader: Reader,
 }
 
-impl PolicyWriter {
+impl GrantWriter {
     /// A writer with the owner's credentials.
-    pub fn new(session: &Session, region: &Region) -> PolicyWriter {
-        PolicyWriter { reader: Reader::new(session, region) }
+    pub fn new(session: &Session, region: &Region) -> GrantWriter {
+        GrantWriter { reader: Reader::new(session, region) }
     }
 
     /// Makes the change, and reads it back.
     ///
     /// # Errors
-    /// When AWS refuses, when somebody else changed the policy since it was read (then nothing is
-    /// overwritten: there is no compare-and-set, so it is read again first), or when what was
+    /// When AWS refuses, when somebody else changed the resource policy since it was read (then nothing
+    /// is overwritten: there is no compare-and-set, so it is read again first), or when what was
     /// written can't be seen yet.
-    pub async fn write(&self, change: &PolicyChange) -> Result<(), Failure> {
-        let PolicyChange { grant, purpose, from, to } = change;
+    pub async fn write(&self, change: &GrantChange) -> Result<(), Failure> {
+        let GrantChange { grant, purpose, from, to } = change;
         if self.attached(PUT, change).await? != *from {
             return Err(Failure::transient(
                 PUT,
@@ -64,13 +64,13 @@ impl PolicyWriter {
     async fn attached(
         &self,
         operation: &'static str,
-        change: &PolicyChange,
+        change: &GrantChange,
     ) -> Result<Option<Document>, Failure> {
         match self.reader.resource_policy(&change.grant.resource).await {
-            PolicySeen::Absent => Ok(None),
-            PolicySeen::Attached(document) => Ok(Some(document)),
-            PolicySeen::Unreadable(failure) => Err(failure),
-            PolicySeen::Invalid(invalid) => Err(Failure::rejected(operation, invalid.to_string())),
+            ResourcePolicySeen::Absent => Ok(None),
+            ResourcePolicySeen::Attached(document) => Ok(Some(document)),
+            ResourcePolicySeen::Unreadable(failure) => Err(failure),
+            ResourcePolicySeen::Invalid(invalid) => Err(Failure::rejected(operation, invalid.to_string())),
         }
     }
 }
