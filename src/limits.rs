@@ -129,7 +129,7 @@ impl Extent {
                 Change::Replace { .. } if is_repair(change, records, revision) => {}
                 Change::Replace { .. } | Change::Adopt { .. } => extent.replacements += 1,
                 Change::Release { .. } => extent.releases += 1,
-                Change::Enforce { .. } | Change::EnsureCopy { .. } | Change::Tidy { .. } => {}
+                Change::Enforce { .. } | Change::EnsureCopy { .. } => {}
             }
         }
         extent
@@ -203,8 +203,7 @@ pub fn is_repair(change: &Change, records: &Records, revision: &Revision) -> boo
         | Change::Adopt { .. }
         // What can't be used is released within the limits, and by what is approved, like anything else.
         | Change::Release { .. }
-        | Change::EnsureCopy { .. }
-        | Change::Tidy { .. } => false,
+        | Change::EnsureCopy { .. } => false,
     }
 }
 
@@ -230,17 +229,18 @@ fn is_a_move(change: &Change, records: &Records, has_moved: impl Fn(&OrgPath, &T
         | Change::Adopt { .. }
         | Change::Release { .. }
         | Change::Enforce { .. }
-        | Change::EnsureCopy { .. }
-        | Change::Tidy { .. } => false,
+        | Change::EnsureCopy { .. } => false,
     }
 }
 
 impl Plan {
-    /// Holds every change that is no repair, of targets and of grants.
+    /// Holds every change that is no repair, of targets and of grants, and cleans nothing up.
     fn hold_all_but_repairs(self, revision: &Revision, records: &Records, reason: &HoldReason) -> Plan {
         let plan =
             self.hold_changes(|change| (!is_repair(change, records, revision)).then(|| reason.clone()));
-        plan.hold_grants(|change| (!is_repair_of_a_grant(change, records)).then(|| reason.clone()))
+        let plan =
+            plan.hold_grants(|change| (!is_repair_of_a_grant(change, records)).then(|| reason.clone()));
+        plan.hold_clean_ups(|_| true)
     }
 
     /// Whether nobody could tell what is to be done in a target that is ours. A revision that was seen
@@ -259,6 +259,7 @@ impl Plan {
             | Decision::LeftAlone(LeftAlone { reason: LeaveReason::Unreadable, .. }) => may_be_ours(target),
             Decision::Held(_)
             | Decision::Change(_)
+            | Decision::CleanUp(_)
             | Decision::InSync(_)
             | Decision::LeftAlone(_)
             | Decision::Broken(_) => false,
@@ -277,10 +278,7 @@ impl Plan {
             match change {
                 Change::Replace { .. } => extent.replacements += 1,
                 Change::Release { .. } => extent.releases += 1,
-                Change::Adopt { .. }
-                | Change::Enforce { .. }
-                | Change::EnsureCopy { .. }
-                | Change::Tidy { .. } => {}
+                Change::Adopt { .. } | Change::Enforce { .. } | Change::EnsureCopy { .. } => {}
             }
         }
         extent
@@ -328,12 +326,11 @@ impl Plan {
                 }
                 Change::Replace { ownership: Ownership::Foreign, .. }
                 | Change::Adopt { .. }
-                | Change::Release { .. }
-                | Change::Tidy { .. } => false,
+                | Change::Release { .. } => false,
             };
             (!puts_back).then(|| waiting.not_approved())
         });
-        plan.hold_grants(|_| Some(waiting.not_approved()))
+        plan.hold_grants(|_| Some(waiting.not_approved())).hold_clean_ups(|_| true)
     }
 
     /// Holds every change if, together with what the revision did already, they replace or release

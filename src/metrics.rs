@@ -153,7 +153,7 @@ fn change_of(result: &TargetReport) -> Option<&Change> {
     match result {
         TargetReport::Attempted(Outcome { change, .. }) => Some(change),
         TargetReport::Decided(Decision::Held(Held { would, .. })) => would.as_ref(),
-        TargetReport::Decided(_) => None,
+        TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => None,
     }
 }
 

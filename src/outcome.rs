@@ -156,9 +156,8 @@ const EXAMPLES: usize = 10;
 pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> Vec<Event> {
     let told = Telling { report, circumstances: Circumstances { cause, now }, now };
     let mut events = opened::events(report, told.circumstances);
-    let mut broken = BrokenVersions::default();
+    let (mut broken, mut unguarded) = (BrokenVersions::default(), BrokenVersions::default());
     events.extend(report.handed_back.iter().map(|(target, it)| told.handed_back(target, it)));
-    let mut unguarded = BrokenVersions::default();
     for (target, result) in &report.targets {
         let before = report.before.get(target);
         match result {
@@ -182,6 +181,7 @@ pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> 
                 }
             }
             TargetReport::Attempted(Outcome { result: Err(_), .. })
+            | TargetReport::CleanedUp { result: Err(_), .. }
             | TargetReport::Decided(Decision::Held(_)) => {
                 events.extend(told.held(target, result, before));
             }
@@ -191,7 +191,10 @@ pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> 
                     broken.add(&target.account, version, it.unusable.code(), it.to_string());
                 }
             }
-            TargetReport::Decided(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_)) => {}
+            TargetReport::CleanedUp { result: Ok(()), .. }
+            | TargetReport::Decided(
+                Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_) | Decision::CleanUp(_),
+            ) => {}
         }
     }
     for (target, write) in report.told_late() {
@@ -310,6 +313,7 @@ impl<'a> Telling<'a> {
                 _ => (held.would.as_ref(), None),
             },
             TargetReport::Attempted(Outcome { change, .. }) => (Some(change), None),
+            TargetReport::CleanedUp { .. } => (None, None),
             TargetReport::Decided(_) => return None,
         };
         if !is_news(result, before) {
@@ -327,7 +331,7 @@ impl<'a> Telling<'a> {
                 detail.present(from);
             }
             Some(Change::Adopt { seen: from, .. } | Change::Release { from, .. }) => detail.present(from),
-            Some(Change::EnsureCopy { .. } | Change::Tidy { .. }) | None => {}
+            Some(Change::EnsureCopy { .. }) | None => {}
         }
         Some(self.event(Kind::Held, &detail))
     }

@@ -17,6 +17,7 @@ mod audit;
 mod broken;
 mod change;
 mod claim;
+mod clean_up;
 mod counts;
 mod decide;
 mod following;
@@ -30,7 +31,6 @@ mod print;
 mod restrict;
 mod safe;
 mod spare;
-mod tidy;
 mod unread;
 
 use std::collections::BTreeMap;
@@ -51,6 +51,7 @@ use claim::handed_back;
 pub use broken::{BrokenGuardrail, broken_guardrails};
 pub use change::{Change, GrantChange, Ownership, Purpose};
 pub use claim::{HandedBack, Kept};
+pub use clean_up::CleanUp;
 pub use counts::Counts;
 pub use decide::decide;
 pub use following::FollowUp;
@@ -90,6 +91,8 @@ pub enum Decision {
     LeftAlone(LeftAlone),
     /// This is to be written.
     Change(Change),
+    /// It is as wanted, and what earlier copies left behind is to be cleaned up.
+    CleanUp(CleanUp),
     /// Something should be done, and isn't.
     Held(Held),
     /// What is wanted is enforced, but its guardrail can't be used: guarded calls may be failing.
@@ -214,7 +217,11 @@ impl Plan {
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.decisions.values().filter_map(|decision| match decision {
             Decision::Change(change) => Some(change),
-            Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => None,
+            Decision::CleanUp(_)
+            | Decision::InSync(_)
+            | Decision::LeftAlone(_)
+            | Decision::Held(_)
+            | Decision::Broken(_) => None,
         })
     }
 
@@ -224,6 +231,11 @@ impl Plan {
             GrantAction::Change(change) => Some(change),
             GrantAction::Granted | GrantAction::Held(_) => None,
         })
+    }
+
+    /// How many writes it holds.
+    pub fn writes(&self) -> usize {
+        self.grant_changes().count() + self.changes().count() + self.clean_ups().count()
     }
 }
 

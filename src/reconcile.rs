@@ -50,7 +50,7 @@ use crate::failure::{Category, Failure};
 use crate::ledger::Ledger;
 use crate::limits::{Rollout, UnusableVersions};
 use crate::organization::Organization;
-use crate::plan::{Change, GrantChange};
+use crate::plan::{Change, CleanUp, GrantChange};
 use crate::report::Report;
 use crate::settings::{BaselineSource, Purpose, Settings};
 use crate::trigger::{Accounts, Context, Known, Scope};
@@ -107,6 +107,8 @@ pub enum Write<'a> {
     Change(&'a Change),
     /// Of a resource policy.
     Grant(&'a GrantChange),
+    /// Of what earlier copies left behind.
+    CleanUp(&'a CleanUp),
 }
 
 impl fmt::Display for Write<'_> {
@@ -114,6 +116,7 @@ impl fmt::Display for Write<'_> {
         match self {
             Write::Change(change) => change.fmt(f),
             Write::Grant(change) => change.fmt(f),
+            Write::CleanUp(clean_up) => clean_up.fmt(f),
         }
     }
 }

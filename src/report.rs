@@ -5,6 +5,7 @@ mod again;
 mod judged;
 mod owed;
 mod print;
+mod target;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,17 +14,15 @@ use jiff::Timestamp;
 
 use crate::baseline::Revision;
 use crate::enforcement::ReadsBack;
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::{AccountId, Target};
-use crate::observed::Observation;
 use crate::organization::{AccountState, Unplaced};
 use crate::plan::{
-    BrokenGuardrail, Change, Decision, GrantAction, GrantChange, GrantDecision, HandedBack, HoldReason,
-    InSync, Plan, broken_guardrails,
+    BrokenGuardrail, Change, CleanUp, Decision, GrantAction, GrantChange, GrantDecision, HandedBack, Plan,
+    broken_guardrails,
 };
-use crate::record::{Checked, Intent, Records};
+use crate::record::{Intent, Records};
 use crate::resource_policy::Resource;
-use crate::status::Standing;
 
 pub use crate::record::State;
 pub use waits::Waits;
@@ -68,6 +67,13 @@ pub struct Report {
 pub enum TargetReport {
     /// A change was attempted.
     Attempted(Outcome),
+    /// What was left over was to be cleaned up. What is enforced is as wanted, whatever came of it.
+    CleanedUp {
+        /// What was left over.
+        clean_up: CleanUp,
+        /// Whether it worked.
+        result: Result<(), Failure>,
+    },
     /// Nothing was attempted, because of this decision.
     Decided(Decision),
 }
@@ -142,176 +148,6 @@ impl Outcome {
     }
 }
 
-impl TargetReport {
-    /// The verb of the change that was attempted, if one was.
-    pub fn change(&self) -> Option<&'static str> {
-        match self {
-            TargetReport::Attempted(outcome) => Some(outcome.change.verb()),
-            TargetReport::Decided(_) => None,
-        }
-    }
-
-    /// The state it ended in.
-    pub fn state(&self) -> State {
-        match self {
-            // Whether or not it could be tidied up, what is enforced is as wanted.
-            TargetReport::Attempted(Outcome { change: Change::Tidy { .. }, .. }) => State::InSync,
-            TargetReport::Attempted(Outcome { result: Err(_), .. }) => State::Failed,
-            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => match change {
-                Change::Enforce { .. } => State::Enforced,
-                Change::EnsureCopy { .. } => State::Copied,
-                Change::Replace { .. } => State::Replaced,
-                Change::Release { .. } => State::Released,
-                // It was as wanted before it was taken over.
-                Change::Adopt { .. } | Change::Tidy { .. } => State::InSync,
-            },
-            TargetReport::Decided(decision) => match decision {
-                Decision::InSync(_) => State::InSync,
-                Decision::LeftAlone(_) => State::LeftAlone,
-                // A change that was not attempted was only planned.
-                Decision::Change(_) => State::Held,
-                Decision::Held(held) => held.state(),
-                Decision::Broken(_) => State::Broken,
-            },
-        }
-    }
-
-    /// How the target stands after it, by what was wanted in this very run.
-    pub fn standing(&self) -> Standing {
-        // What was released because it can't be used is still wanted.
-        if self.leaves_unguarded() { Standing::Unguarded } else { Standing::of(self.state()) }
-    }
-
-    /// Whether something was released though it is wanted, because it can't be used, by this run or before.
-    fn leaves_unguarded(&self) -> bool {
-        match self {
-            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => change.gives_up(),
-            TargetReport::Decided(Decision::Held(held)) => held.leaves_unguarded(),
-            TargetReport::Attempted(_) | TargetReport::Decided(_) => false,
-        }
-    }
-
-    /// Whether looking again soon may end better than waiting for the next sweep.
-    pub fn is_worth_waiting(&self) -> bool {
-        match self {
-            TargetReport::Attempted(Outcome { change: Change::Tidy { .. }, .. }) => false,
-            TargetReport::Attempted(Outcome { result: Err(failure), .. }) => {
-                failure.category.is_worth_waiting()
-            }
-            // A copy that was written is still to be enforced; and what was released because it can't be used
-            // is still wanted.
-            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => {
-                matches!(change, Change::EnsureCopy { .. }) || change.gives_up()
-            }
-            TargetReport::Decided(Decision::Held(held)) => held.reason.is_worth_waiting(),
-            TargetReport::Decided(Decision::Broken(broken)) => {
-                broken.stays.as_ref().is_some_and(HoldReason::is_worth_waiting)
-            }
-            TargetReport::Decided(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_)) => {
-                false
-            }
-        }
-    }
-
-    /// Whether it waits for the account or Region to be set up. That may take hours, or never come: a
-    /// Region that nobody enables. A probe is made only where the target could be read, so what it
-    /// waits for is the effect of a grant, and that comes soon.
-    pub fn waits_for_set_up(&self) -> bool {
-        let failure = match self {
-            TargetReport::Attempted(Outcome { result, .. }) => result.as_ref().err(),
-            TargetReport::Decided(Decision::Held(held)) => match &held.reason {
-                HoldReason::Unreadable { failure } => Some(failure),
-                _ => None,
-            },
-            TargetReport::Decided(_) => None,
-        };
-        failure.is_some_and(|failure| failure.category == Category::NotReady)
-    }
-
-    /// Why, in words; `None` where the state says it all.
-    pub fn reason(&self) -> Option<String> {
-        match self {
-            TargetReport::Attempted(Outcome { result: Err(failure), .. }) => Some(failure.to_string()),
-            TargetReport::Attempted(Outcome { reads_back: Some(reads_back), .. }) => {
-                Some(reads_back.to_string())
-            }
-            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => match change {
-                // Why it was given up, though it is wanted.
-                Change::Release { broken, .. } => broken.as_ref().map(ToString::to_string),
-                Change::Enforce { .. }
-                | Change::Replace { .. }
-                | Change::Adopt { .. }
-                | Change::EnsureCopy { .. }
-                | Change::Tidy { .. } => None,
-            },
-            TargetReport::Decided(decision) => match decision {
-                Decision::Held(held) => Some(held.words()),
-                Decision::Broken(broken) => Some(broken.to_string()),
-                Decision::LeftAlone(left) => Some(left.reason.to_string()),
-                Decision::InSync(InSync { kept, reads_back, .. }) => {
-                    let kept = kept.as_ref().map(ToString::to_string);
-                    kept.or_else(|| reads_back.as_ref().map(ToString::to_string))
-                }
-                Decision::Change(_) => None,
-            },
-        }
-    }
-
-    /// The kind of the reason: a short stable name; `None` where the state says it all.
-    pub fn code(&self) -> Option<String> {
-        match self {
-            TargetReport::Attempted(Outcome { result, reads_back, .. }) => match result {
-                Err(failure) => Some(format!("failed.{}", failure.category.code())),
-                Ok(()) => reads_back.as_ref().map(|_| ReadsBack::CODE.to_owned()),
-            },
-            TargetReport::Decided(decision) => match decision {
-                Decision::Held(held) => held.only_audited().is_none().then(|| held.reason.code()),
-                Decision::Broken(broken) => Some(broken.unusable.code()),
-                Decision::InSync(in_sync) => in_sync.reads_back.as_ref().map(|_| ReadsBack::CODE.to_owned()),
-                Decision::LeftAlone(_) | Decision::Change(_) => None,
-            },
-        }
-    }
-
-    /// Whether the target is in another state than at an earlier look, or so for another kind of reason.
-    pub fn is_news_since(&self, last: &Checked) -> bool {
-        last.state != self.state() || last.code != self.code()
-    }
-
-    /// What is enforced in the target now, where that is known.
-    pub fn enforced(&self) -> Option<String> {
-        match self {
-            TargetReport::Attempted(Outcome { change: Change::Tidy { stands, .. }, .. }) => {
-                stands.enforced.as_ref().map(ToString::to_string)
-            }
-            TargetReport::Attempted(Outcome { change: Change::Adopt { seen, .. }, .. }) => {
-                Some(seen.enforcement.to_string())
-            }
-            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => {
-                change.enforces().map(|(_, to)| to.to_string())
-            }
-            TargetReport::Attempted(Outcome { change, result: Err(_), .. }) => match change {
-                Change::Replace { from, .. } | Change::Release { from, .. } => {
-                    Some(from.enforcement.to_string())
-                }
-                Change::Adopt { .. }
-                | Change::Enforce { .. }
-                | Change::EnsureCopy { .. }
-                | Change::Tidy { .. } => None,
-            },
-            TargetReport::Decided(decision) => match decision {
-                Decision::InSync(in_sync) => in_sync.enforced.as_ref().map(ToString::to_string),
-                Decision::LeftAlone(left) => match &left.seen {
-                    Observation::Enforced(seen) => Some(seen.enforcement.to_string()),
-                    Observation::Absent | Observation::Unreadable(_) => None,
-                },
-                Decision::Broken(broken) => Some(broken.seen.enforcement.to_string()),
-                Decision::Held(_) | Decision::Change(_) => None,
-            },
-        }
-    }
-}
-
 impl Report {
     /// A report of a plan of which nothing was attempted yet.
     pub fn of(revision: Revision, plan: Plan) -> Report {
@@ -346,7 +182,7 @@ impl Report {
     pub fn broken(&self) -> Vec<BrokenGuardrail> {
         broken_guardrails(self.targets.iter().filter_map(|(target, report)| match report {
             TargetReport::Decided(Decision::Broken(broken)) => Some((target, broken)),
-            TargetReport::Decided(_) | TargetReport::Attempted(_) => None,
+            TargetReport::Decided(_) | TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } => None,
         }))
     }
 
@@ -363,8 +199,13 @@ impl Report {
     pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
         self.targets.values().filter_map(|target| match target {
             TargetReport::Attempted(outcome) => Some(outcome),
-            TargetReport::Decided(_) => None,
+            TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => None,
         })
+    }
+
+    /// Whether anything was attempted in a target.
+    pub fn attempts_anything(&self) -> bool {
+        self.targets.values().any(TargetReport::is_an_attempt)
     }
 
     /// What is left of a run over everything that is worth another look before the next one: not what

@@ -61,7 +61,7 @@ pub(super) enum Until {
 /// that only the keeper can look into.
 pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Target, Until> {
     let until = |decision: &Decision| match decision {
-        Decision::Change(_) => Some(Until::Looked),
+        Decision::Change(_) | Decision::CleanUp(_) => Some(Until::Looked),
         Decision::Held(Held { reason: HoldReason::Unusable { unusable }, .. }) if mends(unusable) => {
             Some(Until::Good)
         }

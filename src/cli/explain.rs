@@ -14,7 +14,7 @@ use crate::baseline::{AssignmentTarget, Baseline, Placement};
 use crate::ids::{AccountId, Region, Target};
 use crate::observed::Observation;
 use crate::organization::{AccountState, OrgPath};
-use crate::plan::{Decision, Plan};
+use crate::plan::{CleanUp, Decision, Plan};
 use crate::reconcile::{Stopped, Survey, everything};
 use crate::record::{AccountRecord, Awaited, Fate, FoundUnusable, Origin, Record, ReleasedUnusable};
 use crate::settings::BaselineSource;
@@ -69,7 +69,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     survey.warnings.iter().for_each(output::warning);
     Ok(match explained.decision() {
         Some(_) if explained.unknown_state().is_some() => UNFINISHED,
-        Some(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_)) => OK,
+        Some(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_) | Decision::CleanUp(_)) => OK,
         Some(Decision::Held(_) | Decision::Broken(_)) | None => UNFINISHED,
     })
 }
@@ -195,6 +195,7 @@ impl Explained<'_> {
     fn decided(&self) -> (&'static str, String) {
         match self.decision() {
             Some(Decision::Change(change)) => (change.verb(), format!("{} {change}", change.mark())),
+            Some(Decision::CleanUp(clean_up)) => (CleanUp::VERB, clean_up.line().to_string()),
             Some(Decision::Held(held)) => {
                 let would = held.would.as_ref().map(|change| format!(" (it would be: {change})"));
                 (

@@ -99,7 +99,7 @@ impl Planner<'_> {
             }
         };
         trouble = trouble.or_else(|| report.ledger_trouble.clone());
-        let attempted = report.outcomes().next().is_some();
+        let attempted = report.attempts_anything();
         // What is held without the ledger may be no news, and not so for long: it is told when that is known.
         if attempted || trouble.is_none() {
             telling.task(&report, &work.cause).await;
@@ -206,7 +206,7 @@ impl Planner<'_> {
             // nobody would put back what this look was for.
             Err(stopped) => return (BTreeMap::new(), Some(stopped.to_string())),
         };
-        if report.targets.values().any(|report| matches!(report, TargetReport::Attempted(_))) {
+        if report.attempts_anything() {
             info!("baseline {waiting} waits for its approval, so {} was gone by first", approved.revision);
             telling.task(&report, &work.cause).await;
         }

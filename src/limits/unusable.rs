@@ -158,7 +158,11 @@ impl Plan {
                 .as_ref()
                 .filter(|why| matches!(why, HoldReason::NotConfirmed | HoldReason::TooManyUnusable { .. }))
                 .map(|_| &broken.seen),
-            Decision::Change(_) | Decision::Held(_) | Decision::InSync(_) | Decision::LeftAlone(_) => None,
+            Decision::Change(_)
+            | Decision::CleanUp(_)
+            | Decision::Held(_)
+            | Decision::InSync(_)
+            | Decision::LeftAlone(_) => None,
         });
         seen.map(|seen| (seen.enforcement.guardrail.clone(), seen.enforcement.version)).collect()
     }
@@ -173,8 +177,7 @@ impl Plan {
             | Change::Enforce { .. }
             | Change::Replace { .. }
             | Change::Adopt { .. }
-            | Change::EnsureCopy { .. }
-            | Change::Tidy { .. } => None,
+            | Change::EnsureCopy { .. } => None,
         })
     }
 }

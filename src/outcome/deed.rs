@@ -51,8 +51,8 @@ pub fn deed_of(change: &Change, records: &Records, revision: &Revision, now: Tim
         Change::Release { from, broken: Some(unusable), .. } => {
             (Some(from), (DeedKind::GivenUp, Unusable::code(unusable)))
         }
-        // What is enforced follows, and is told then; tidying up changes nothing of it.
-        Change::EnsureCopy { .. } | Change::Tidy { .. } => return None,
+        // What is enforced follows, and is told then.
+        Change::EnsureCopy { .. } => return None,
     };
     Some(Deed {
         kind,

@@ -39,10 +39,8 @@ impl Held {
             Some(Change::EnsureCopy { enforced: Enforced::Own(_) | Enforced::OfAnother, .. }) => {
                 State::WouldReplace
             }
-            // A copy comes before its enforcement. What is only tidied up is held for no mode.
-            Some(Change::Enforce { .. } | Change::EnsureCopy { .. } | Change::Tidy { .. }) => {
-                State::WouldEnforce
-            }
+            // A copy comes before its enforcement.
+            Some(Change::Enforce { .. } | Change::EnsureCopy { .. }) => State::WouldEnforce,
         }
     }
 

@@ -1,8 +1,7 @@
-//! Every write there is, each with what was there and what will be: of a target, and of a grant.
+//! The writes that change what is enforced or granted, each with what was there and what will be.
 
-use super::InSync;
 use crate::baseline::GuardrailKey;
-use crate::copy::{Enforced, Leftover};
+use crate::copy::Enforced;
 use crate::enforcement::{Drift, Enforcement};
 use crate::ids::{GuardrailVersion, Target};
 use crate::observed::Seen;
@@ -76,15 +75,6 @@ pub enum Change {
         /// What is enforced until the copy is ready, and replaced by it then.
         from: Option<Enforcement>,
     },
-    /// Tidy up what earlier copies left behind, where everything else is as wanted.
-    Tidy {
-        /// The member and Region.
-        target: Target,
-        /// What is left over, and what becomes of it.
-        leftover: Leftover,
-        /// What stands there, and isn't touched.
-        stands: InSync,
-    },
 }
 
 /// A change of a guardrail's or guardrail profile's resource policy. Only the owner's side makes one.
@@ -133,8 +123,7 @@ impl Change {
             | Change::Replace { target, .. }
             | Change::Adopt { target, .. }
             | Change::Release { target, .. }
-            | Change::EnsureCopy { target, .. }
-            | Change::Tidy { target, .. } => target,
+            | Change::EnsureCopy { target, .. } => target,
         }
     }
 
@@ -144,7 +133,7 @@ impl Change {
             Change::Enforce { key, .. } | Change::Replace { key, .. } | Change::EnsureCopy { key, .. } => {
                 Some(key)
             }
-            Change::Adopt { .. } | Change::Release { .. } | Change::Tidy { .. } => None,
+            Change::Adopt { .. } | Change::Release { .. } => None,
         }
     }
 
@@ -153,10 +142,7 @@ impl Change {
         match self {
             Change::Enforce { repair, .. } => *repair,
             Change::Replace { ownership, .. } => *ownership == Ownership::Ours,
-            Change::Adopt { .. }
-            | Change::Release { .. }
-            | Change::EnsureCopy { .. }
-            | Change::Tidy { .. } => false,
+            Change::Adopt { .. } | Change::Release { .. } | Change::EnsureCopy { .. } => false,
         }
     }
 
@@ -165,26 +151,16 @@ impl Change {
         matches!(self, Change::Release { broken: Some(_), .. })
     }
 
-    /// Whether it takes a protection or a whole guardrail away.
+    /// Whether it takes a protection away.
     pub fn is_release(&self) -> bool {
-        match self {
-            Change::Release { .. } | Change::Tidy { leftover: Leftover::Copy(_), .. } => true,
-            Change::Enforce { .. }
-            | Change::Replace { .. }
-            | Change::Adopt { .. }
-            | Change::EnsureCopy { .. }
-            | Change::Tidy { .. } => false,
-        }
+        matches!(self, Change::Release { .. })
     }
 
     /// What will be enforced, for the two changes that enforce something and so need proof first.
     pub fn enforces(&self) -> Option<(&Target, &Enforcement)> {
         match self {
             Change::Enforce { target, to, .. } | Change::Replace { target, to, .. } => Some((target, to)),
-            Change::Adopt { .. }
-            | Change::Release { .. }
-            | Change::EnsureCopy { .. }
-            | Change::Tidy { .. } => None,
+            Change::Adopt { .. } | Change::Release { .. } | Change::EnsureCopy { .. } => None,
         }
     }
 
@@ -197,8 +173,7 @@ impl Change {
             | Change::Adopt { .. }
             | Change::Enforce { .. }
             | Change::Release { .. }
-            | Change::EnsureCopy { .. }
-            | Change::Tidy { .. } => None,
+            | Change::EnsureCopy { .. } => None,
         }
     }
 }

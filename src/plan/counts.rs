@@ -43,7 +43,7 @@ impl Plan {
         }
         for decision in self.decisions.values() {
             match decision {
-                Decision::Change(_) => counts.to_change += 1,
+                Decision::Change(_) | Decision::CleanUp(_) => counts.to_change += 1,
                 // Counted as what follows.
                 Decision::Held(held) if self.follow_up(held).is_some() => {}
                 Decision::Held(held) if held.only_audited().is_some() => counts.would_change += 1,

@@ -58,7 +58,10 @@ impl Plan {
             match then.decisions.get(target) {
                 Some(Decision::Change(change)) => held.would = Some(change.clone()),
                 Some(Decision::Held(later)) => *held = later.clone(),
-                Some(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Broken(_)) | None => {}
+                Some(
+                    Decision::InSync(_) | Decision::CleanUp(_) | Decision::LeftAlone(_) | Decision::Broken(_),
+                )
+                | None => {}
             }
         }
         self
@@ -71,7 +74,11 @@ impl Plan {
             Decision::Change(Change::EnsureCopy { target, from, .. }) => {
                 Some(FollowUp::Copied { target, from: from.as_ref() })
             }
-            Decision::Change(_) | Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Broken(_) => None,
+            Decision::Change(_)
+            | Decision::CleanUp(_)
+            | Decision::InSync(_)
+            | Decision::LeftAlone(_)
+            | Decision::Broken(_) => None,
         })
     }
 
@@ -79,7 +86,11 @@ impl Plan {
     pub(super) fn followers(&self) -> impl Iterator<Item = &Target> {
         self.decisions.iter().filter_map(|(target, decision)| match decision {
             Decision::Held(held) => self.follow_up(held).map(|_| target),
-            Decision::Change(_) | Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Broken(_) => None,
+            Decision::Change(_)
+            | Decision::CleanUp(_)
+            | Decision::InSync(_)
+            | Decision::LeftAlone(_)
+            | Decision::Broken(_) => None,
         })
     }
 
@@ -92,7 +103,9 @@ impl Plan {
 
     /// Whether every change of a later look was shown by this plan.
     pub fn shows(&self, later: &Plan) -> bool {
-        later.grant_changes().next().is_none() && later.changes().all(|change| self.shows_change(change))
+        later.grant_changes().next().is_none()
+            && later.changes().all(|change| self.shows_change(change))
+            && later.clean_ups().all(|later| self.clean_ups().any(|shown| shown == later))
     }
 
     fn shows_change(&self, later: &Change) -> bool {
@@ -108,10 +121,7 @@ impl Plan {
                 }
                 // The next step of the same copy.
                 (FollowUp::Copied { target, .. }, Change::EnsureCopy { target: at, .. }) => target == at,
-                (
-                    FollowUp::Copied { .. },
-                    Change::Adopt { .. } | Change::Release { .. } | Change::Tidy { .. },
-                ) => false,
+                (FollowUp::Copied { .. }, Change::Adopt { .. } | Change::Release { .. }) => false,
             })
     }
 
@@ -126,6 +136,7 @@ impl Plan {
                 Decision::Held(Held { would: None, .. })
                 | Decision::Broken(Broken { stays: None, .. })
                 | Decision::Change(_)
+                | Decision::CleanUp(_)
                 | Decision::InSync(_)
                 | Decision::LeftAlone(_) => continue,
             };

@@ -34,8 +34,7 @@ impl Change {
                 | Change::Replace { .. }
                 | Change::Release { .. }
                 | Change::Adopt { .. }
-                | Change::EnsureCopy { .. }
-                | Change::Tidy { .. },
+                | Change::EnsureCopy { .. },
                 _,
             ) => None,
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Change, Decision, FollowUp, HandedBack, Held, InSync, LeftAlone, Plan};
+use super::{Change, CleanUp, Decision, FollowUp, HandedBack, Held, InSync, LeftAlone, Plan};
 use crate::enforcement::{Enforcement, ReadsBack};
 use crate::observed::Observation;
 use crate::organization::Unplaced;
@@ -24,6 +24,7 @@ impl Plan {
                 let mut after = None;
                 let (word, reason) = match decision {
                     Decision::Change(change) => (change.verb(), None),
+                    Decision::CleanUp(_) => (CleanUp::VERB, None),
                     Decision::Held(held) => match self.follow_up(held) {
                         Some(FollowUp::Granted { change, resource }) => {
                             after = Some(resource);
@@ -79,6 +80,7 @@ impl Decision {
             }
             Decision::Held(_)
             | Decision::Change(_)
+            | Decision::CleanUp(_)
             | Decision::InSync(_)
             | Decision::LeftAlone(_)
             | Decision::Broken(_) => None,
@@ -92,6 +94,7 @@ impl Decision {
                 Some(if from.is_some() { "replace" } else { "enforce" })
             }
             Decision::Change(_)
+            | Decision::CleanUp(_)
             | Decision::Held(_)
             | Decision::InSync(_)
             | Decision::LeftAlone(_)
@@ -106,7 +109,7 @@ impl Decision {
             Decision::Broken(broken) => Some(broken.unusable.code()),
             Decision::LeftAlone(left) => Some(left.reason.code().to_owned()),
             Decision::InSync(in_sync) => in_sync.reads_back.as_ref().map(|_| ReadsBack::CODE.to_owned()),
-            Decision::Change(_) => None,
+            Decision::Change(_) | Decision::CleanUp(_) => None,
         }
     }
 
@@ -120,7 +123,7 @@ impl Decision {
                 Some(format!("{key}:{}", copied.unwrap_or(to.version)))
             }
             Change::EnsureCopy { key, work, .. } => Some(format!("{key}:{}", work.original.version)),
-            Change::Adopt { .. } | Change::Release { .. } | Change::Tidy { .. } => None,
+            Change::Adopt { .. } | Change::Release { .. } => None,
         }
     }
 
@@ -132,14 +135,15 @@ impl Decision {
                 Change::Replace { from, to, .. } => (Some(&from.enforcement), Some(to)),
                 Change::Adopt { seen, .. } => (Some(&seen.enforcement), Some(&seen.enforcement)),
                 Change::Release { from, .. } => (Some(&from.enforcement), None),
-                Change::Tidy { stands, .. } => (stands.enforced.as_ref(), stands.enforced.as_ref()),
                 Change::EnsureCopy { from, .. } => (from.as_ref(), None),
             },
             Decision::Broken(broken) => (Some(&broken.seen.enforcement), None),
             Decision::LeftAlone(LeftAlone { seen: Observation::Enforced(seen), .. }) => {
                 (Some(&seen.enforcement), None)
             }
-            Decision::InSync(in_sync) => (in_sync.enforced.as_ref(), in_sync.enforced.as_ref()),
+            Decision::InSync(in_sync) | Decision::CleanUp(CleanUp { stands: in_sync, .. }) => {
+                (in_sync.enforced.as_ref(), in_sync.enforced.as_ref())
+            }
             Decision::LeftAlone(_) | Decision::Held(_) => (None, None),
         }
     }

@@ -7,11 +7,11 @@ use sha2::{Digest, Sha256};
 
 use super::claim::maker;
 use super::{
-    Broken, BrokenGuardrail, Change, Decision, FollowUp, GrantChange, Held, InSync, Line, Mark, Ownership,
-    Plan, Purpose, broken_guardrails,
+    Broken, BrokenGuardrail, Change, CleanUp, Decision, FollowUp, GrantChange, Held, InSync, Line, Mark,
+    Ownership, Plan, Purpose, broken_guardrails,
 };
 use crate::baseline::GuardrailKey;
-use crate::copy::{CopyStep, Leftover};
+use crate::copy::CopyStep;
 use crate::enforcement::Enforcement;
 use crate::ids::{GuardrailVersion, Target};
 use crate::observed::Observation;
@@ -48,6 +48,7 @@ impl Plan {
             .chain(handed_back)
             .chain(self.decisions.iter().filter_map(|(target, decision)| match decision {
                 Decision::Change(change) => Some(change.line()),
+                Decision::CleanUp(clean_up) => Some(clean_up.line()),
                 Decision::Held(held) => Some(self.held_line(target, held)),
                 Decision::Broken(Broken { unusable, .. }) => {
                     broken.get(target).map(|guardrail| guardrail.line(unusable.code()))
@@ -71,12 +72,18 @@ impl Plan {
     /// Names what the plan would change: two plans with one hash change the same in the same way.
     pub fn hash(&self) -> String {
         let mut hash = Sha256::new();
-        for change in self.changes() {
-            // `Debug` shows every member, so a difference nobody prints counts as well.
-            hash.update(format!("{change:?}\n"));
+        // `Debug` shows every member, so a difference nobody prints counts as well. What has another name now than in
+        // the first version is hashed by that one: a new word makes no other plan.
+        for decision in self.decisions.values() {
+            match decision {
+                Decision::Change(change) => hash.update(format!("{change:?}\n")),
+                Decision::CleanUp(CleanUp { target, leftover, stands }) => hash.update(format!(
+                    "Tidy {{ target: {target:?}, leftover: {leftover:?}, stands: {stands:?} }}\n"
+                )),
+                Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => {}
+            }
         }
         for GrantChange { grant, purpose, from, to } in self.grant_changes() {
-            // By the name it was hashed by from the beginning: a new word for it makes no other plan.
             hash.update(format!(
                 "PolicyChange {{ grant: {grant:?}, purpose: {purpose:?}, from: {from:?}, to: {to:?} }}\n"
             ));
@@ -110,8 +117,7 @@ impl Change {
             Change::Enforce { .. } => Mark::Add,
             Change::EnsureCopy { work, .. } if work.step == CopyStep::Create => Mark::Add,
             Change::Adopt { .. } => Mark::Claim,
-            Change::Tidy { leftover: Leftover::Unproven(..), .. } => Mark::Hold,
-            Change::Release { .. } | Change::Tidy { .. } => Mark::Remove,
+            Change::Release { .. } => Mark::Remove,
             Change::Replace { .. } | Change::EnsureCopy { .. } => Mark::Alter,
         }
     }
@@ -124,7 +130,6 @@ impl Change {
             Change::Adopt { .. } => "adopt",
             Change::Release { .. } => "release",
             Change::EnsureCopy { .. } => "ensure-copy",
-            Change::Tidy { .. } => "tidy",
         }
     }
 }
@@ -237,7 +242,6 @@ impl fmt::Display for What<'_> {
                 }
                 broken.as_ref().map_or(Ok(()), |unusable| write!(f, " (broken: {unusable})"))
             }
-            Change::Tidy { target: _, leftover, stands: _ } => leftover.fmt(f),
             Change::EnsureCopy { target: _, key, work, enforced: _, from } => {
                 write!(f, "{} ({}), then ", copied(key, work), work.step)?;
                 match from {

@@ -13,7 +13,8 @@ impl Plan {
             Mode::Audit => Some(HoldReason::Mode { mode }),
         };
         let plan = self.hold_changes(|change| held(change.is_release()));
-        let mut plan = plan.hold_grants(|change| held(change.is_release()));
+        let plan = plan.hold_grants(|change| held(change.is_release()));
+        let mut plan = plan.hold_clean_ups(|clean_up| held(clean_up.is_release()).is_some());
         if mode != Mode::Sync {
             // No later look releases it either.
             for decision in plan.decisions.values_mut() {
@@ -56,9 +57,11 @@ impl Plan {
                     Some(reason) => (target, held_back(change, reason)),
                     None => (target, Decision::Change(change)),
                 },
-                Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => {
-                    (target, decision)
-                }
+                Decision::CleanUp(_)
+                | Decision::InSync(_)
+                | Decision::LeftAlone(_)
+                | Decision::Held(_)
+                | Decision::Broken(_) => (target, decision),
             })
             .collect();
         Plan { grants, decisions, handed_back, skipped, unknown_states, unplaced }
@@ -80,8 +83,6 @@ impl Plan {
 /// What becomes of a change that isn't made.
 pub(crate) fn held_back(change: Change, reason: HoldReason) -> Decision {
     match change {
-        // Tidying that has to wait leaves nothing to be wished for.
-        Change::Tidy { stands, .. } => Decision::InSync(stands),
         Change::Release { from: seen, broken: Some(unusable), .. } => {
             Decision::Broken(Broken { seen, unusable, stays: Some(reason) })
         }

@@ -88,6 +88,11 @@ impl SafePlan {
         SafePlan(self.0.hold_grants(reason))
     }
 
+    /// Leaves out all that would be cleaned up.
+    pub fn without_clean_ups(self) -> SafePlan {
+        SafePlan(self.0.hold_clean_ups(|_| true))
+    }
+
     /// The plan, to be taken apart.
     pub fn into_plan(self) -> Plan {
         self.0

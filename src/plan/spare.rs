@@ -15,6 +15,7 @@ impl Plan {
             let state = unknown.get(&change.target().account)?;
             takes_away(change).then(|| HoldReason::AccountStateUnknown { state: state.clone() })
         });
+        plan = plan.hold_clean_ups(|clean_up| unknown.contains_key(&clean_up.target.account));
         plan.unknown_states = unknown;
         plan
     }
@@ -24,7 +25,6 @@ impl Plan {
 fn takes_away(change: &Change) -> bool {
     match change {
         Change::Release { .. }
-        | Change::Tidy { .. }
         | Change::Adopt { .. }
         | Change::Replace { ownership: Ownership::Foreign, .. } => true,
         Change::Replace { ownership: Ownership::Ours, .. }

@@ -178,6 +178,7 @@ fn in_words(decision: &Decision) -> String {
         Decision::InSync(InSync { correction: None, .. }) => "in sync".to_owned(),
         Decision::LeftAlone(left) => format!("left alone: {}", left.reason),
         Decision::Change(change) => change.to_string(),
+        Decision::CleanUp(clean_up) => clean_up.to_string(),
         Decision::Held(held) => format!("held: {}", held.reason),
         Decision::Broken(broken) => format!("broken: {broken}"),
     }
@@ -360,9 +361,7 @@ fn after(decision: &Decision, observation: &Observation, record: &Record) -> (Ob
             }
             Change::Adopt { seen, .. } => (observation.clone(), existing::adopted(seen.enforcement.clone())),
             Change::Release { .. } => (Observation::Absent, Record::default()),
-            Change::EnsureCopy { .. } | Change::Tidy { .. } => {
-                unreachable!("no account is planned one")
-            }
+            Change::EnsureCopy { .. } => unreachable!("no copies are wanted"),
         },
         Decision::InSync(InSync { enforced: Some(enforced), correction: Some(_), .. }) => {
             (observation.clone(), recorded(enforced.clone()))
@@ -435,7 +434,7 @@ fn law_what_cannot_be_used_is_neither_enforced_nor_in_sync() {
         }
         match decision {
             Decision::Change(change) => assert!(change.enforces().is_none(), "{name}: {change}"),
-            Decision::InSync(_) => panic!("{name}: in sync"),
+            Decision::InSync(_) | Decision::CleanUp(_) => panic!("{name}: in sync"),
             Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) => {}
         }
     });

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Broken, Change, Decision, Held, HoldReason, InSync, LeaveReason, LeftAlone, Plan};
+use super::{Broken, Change, CleanUp, Decision, Held, HoldReason, InSync, LeaveReason, LeftAlone, Plan};
 use crate::ids::AccountId;
 
 impl Plan {
@@ -37,13 +37,12 @@ fn without_its_record(decision: Decision) -> Decision {
         Decision::Change(Change::Release { from, broken: Some(unusable), .. }) => {
             Decision::Broken(Broken { seen: from, unusable, stays: Some(HoldReason::LedgerUnavailable) })
         }
-        Decision::Change(Change::Tidy { stands, .. }) => in_sync(stands),
         // It guards as wanted. Whose it is, and so whether it is to be taken over, only the record tells.
         Decision::Change(Change::Adopt { seen, .. }) => {
             Decision::InSync(InSync { enforced: Some(seen.enforcement), ..InSync::default() })
         }
         Decision::Change(change) => held(Some(change)),
-        Decision::InSync(stands) => in_sync(stands),
+        Decision::InSync(stands) | Decision::CleanUp(CleanUp { stands, .. }) => in_sync(stands),
         Decision::LeftAlone(LeftAlone { reason: LeaveReason::Foreign | LeaveReason::Unreadable, .. }) => {
             held(None)
         }
@@ -119,6 +118,7 @@ mod tests {
             Decision::InSync(InSync { correction, .. }) => format!("in sync, {correction:?}"),
             Decision::LeftAlone(left) => format!("left alone, {:?}", left.reason),
             Decision::Change(change) => format!("{} now", change.verb()),
+            Decision::CleanUp(_) => "cleaned up now".to_owned(),
             Decision::Held(held) => {
                 let would = held.would.as_ref().map_or("nothing", Change::verb);
                 format!("held for {}, would {would}", held.reason.code())
@@ -140,18 +140,15 @@ mod tests {
             copied: None,
             repair: false,
         };
-        let tidy = Change::Tidy {
-            target: target(1),
-            leftover: Leftover::Versions(Vec::new()),
-            stands: in_sync(None),
-        };
+        let tidy =
+            CleanUp { target: target(1), leftover: Leftover::Versions(Vec::new()), stands: in_sync(None) };
         let held = |reason| Decision::Held(Held { reason, would: None });
         let unavailable = "held for ledger_unavailable, would";
         for (decision, expected) in [
             (Decision::Change(enforce), format!("{unavailable} enforce")),
             (release(None), format!("{unavailable} release")),
             (release(Some(unusable())), "broken".to_owned()),
-            (Decision::Change(tidy), "in sync, None".to_owned()),
+            (Decision::CleanUp(tidy), "in sync, None".to_owned()),
             (Decision::InSync(in_sync(Some(Correction::Remember))), "in sync, None".to_owned()),
             (Decision::Change(adopt), "in sync, None".to_owned()),
             // What looks like nobody's may be ours.

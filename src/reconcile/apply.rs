@@ -1,6 +1,6 @@
 //! Carries out a plan that was proven: one attempt at each change, each recorded before and after.
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use futures_util::stream::{self, StreamExt};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::ids::{AccountId, Target};
 use crate::ledger::{LedgerError, Visit};
 use crate::limits::{Extent, is_repair, is_repair_of_a_grant};
 use crate::organization::{Organization, Placement};
-use crate::plan::{Change, Decision, Held, HoldReason};
+use crate::plan::{Change, CleanUp, Decision, Held, HoldReason};
 use crate::record::Arrivals;
 use crate::report::{Report, TargetReport};
 
@@ -60,15 +60,12 @@ impl Keeper {
             ledger_trouble,
             ..Report::of(baseline.revision.clone(), plan.plan().clone())
         };
-        let changes = plan.plan().changes().count() + plan.plan().grant_changes().count();
-        progress(Step::Writing { changes });
+        progress(Step::Writing { changes: plan.plan().writes() });
         if baseline.mode == Mode::Audit {
             // It would be handed back; the ledger isn't told.
             report.handed_back.clear();
         }
-        for (resource, written) in self.write_grants(baseline, plan.plan(), progress).await {
-            report.grants.insert(resource, written);
-        }
+        report.grants.extend(self.write_grants(baseline, plan.plan(), progress).await);
         let trials = Trials::begin(self, baseline, &organization, &placing).await;
         let run = Run {
             trials: &trials,
@@ -125,7 +122,8 @@ impl Keeper {
             let held = |repair: bool| (!repair).then_some(HoldReason::LedgerUnavailable);
             let plan =
                 survey.plan.hold_changes(|change| held(is_repair(change, records, &baseline.revision)));
-            survey.plan = plan.hold_grants(|change| held(is_repair_of_a_grant(change, records)));
+            let plan = plan.hold_grants(|change| held(is_repair_of_a_grant(change, records)));
+            survey.plan = plan.without_clean_ups();
         }
         if survey.manner.part == Part::Everything
             && let Err(error) =
@@ -173,9 +171,11 @@ impl Keeper {
 
     async fn apply_account(&self, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
         let Run { organization, manner, arrivals, notebook, .. } = run;
-        let Decisions { changes, decided, handed_back } = decisions;
+        let Decisions { changes, clean_ups, decided, handed_back } = decisions;
         if self.is_stopping() {
-            return Applied { results: changes.into_iter().map(not_begun).collect(), ..Applied::default() };
+            let clean_ups = clean_ups.into_iter().map(|clean_up| not_begun(clean_up.target, None));
+            let changes = changes.into_iter().map(|change| not_begun(change.target().clone(), Some(change)));
+            return Applied { results: changes.chain(clean_ups).collect(), ..Applied::default() };
         }
         let path = organization.accounts.get(&account).map(|account| &account.path);
         let notebook = Notebook { path, ..notebook };
@@ -184,15 +184,17 @@ impl Keeper {
             placement: manner.placement.as_ref().filter(|placement| placement.account.id == account),
             arrival: arrivals.get(&account),
         };
-        let (mut warnings, mut unrecorded) = (Vec::new(), None);
+        let mut warnings = Vec::new();
         let now = self.clock.now();
-        let targets = changes.iter().map(Change::target).chain(decided.keys());
+        let cleaned = clean_ups.iter().map(|clean_up| &clean_up.target);
+        let targets = changes.iter().map(Change::target).chain(cleaned.clone()).chain(decided.keys());
         let mut owed = notebook.owed(targets);
         let beginning = |change: &Change| {
             let before = notebook.made_before(change.target(), &owed);
             before.into_iter().chain(notebook.beginning(change, now)).collect::<Vec<_>>()
         };
-        let begun: Vec<_> = changes.iter().flat_map(beginning).collect();
+        let before = cleaned.flat_map(|target| notebook.made_before(target, &owed));
+        let begun: Vec<_> = changes.iter().flat_map(beginning).chain(before).collect();
         let recorded = match begun.is_empty() {
             true => Ok(()),
             false => self.ledger.note(&account, visit, begun).await,
@@ -202,13 +204,15 @@ impl Keeper {
             owed.clear();
         }
         let mut moved = None;
-        if changes.iter().any(Change::is_release) {
+        if changes.iter().any(Change::is_release) || clean_ups.iter().any(CleanUp::is_release) {
             moved = self.has_moved(organization, manner, &account).await;
         }
         let found = Mutex::default();
         let begun = Begun { at: now, recorded: &recorded, moved: moved.as_ref(), found: &found };
-        let attempts = changes.into_iter().map(|change| self.make(run, begun, change));
-        let results: Vec<(Target, TargetReport)> = join_all(attempts).await;
+        let made = join_all(changes.into_iter().map(|change| self.make(run, begun, change)));
+        let cleaned = join_all(clean_ups.into_iter().map(|clean_up| self.clean_up(run, begun, clean_up)));
+        let (mut results, cleaned) = join(made, cleaned).await;
+        results.extend(cleaned);
         let now = self.clock.now();
         let mut notes = notebook.all_handed_back(&handed_back, now);
         notes.extend(decided.keys().flat_map(|target| notebook.made_before(target, &owed)));
@@ -223,26 +227,11 @@ impl Keeper {
             notes.extend(notebook.result(target, result, now));
         }
         owed.extend(owed_by_now);
+        let applied = Applied { results, owed, warnings, unrecorded: None };
         match self.ledger.note(&account, visit, notes).await {
-            Ok(()) => {}
-            Err(error) => {
-                // The next look finds it owed still.
-                owed.clear();
-                if error.is_superseded() {
-                    debug!("{account}: {error}");
-                } else {
-                    let trouble = format!("{account}: what was done could not be recorded: {error}");
-                    match results.is_empty() {
-                        // A look that left everything as it was. Where the account stood is lost all the same: a
-                        // task that was queued before would go by an older place.
-                        true => debug!("{trouble}"),
-                        false => warnings.push(trouble.clone()),
-                    }
-                    unrecorded = Some(trouble);
-                }
-            }
+            Ok(()) => applied,
+            Err(error) => applied.without_its_record(&account, &error),
         }
-        Applied { results, owed, warnings, unrecorded }
     }
 
     /// Whether an account stands elsewhere than it did when its work was queued. What was to be
@@ -270,10 +259,9 @@ impl Keeper {
     }
 }
 
-/// What is left of a change where somebody asked to stop before it was begun.
-fn not_begun(change: Change) -> (Target, TargetReport) {
-    let target = change.target().clone();
-    let held = Held { reason: HoldReason::Interrupted, would: Some(change) };
+/// What is left of a change, or a clean-up, where somebody asked to stop before it was begun.
+fn not_begun(target: Target, would: Option<Change>) -> (Target, TargetReport) {
+    let held = Held { reason: HoldReason::Interrupted, would };
     (target, TargetReport::Decided(Decision::Held(held)))
 }
 
@@ -300,4 +288,26 @@ struct Applied {
     warnings: Vec<String>,
     /// What the ledger was not told at the end, in words.
     unrecorded: Option<String>,
+}
+
+impl Applied {
+    /// What was done, where the ledger could not be told at the end.
+    fn without_its_record(mut self, account: &AccountId, error: &LedgerError) -> Applied {
+        // The next look finds it owed still.
+        self.owed.clear();
+        if error.is_superseded() {
+            debug!("{account}: {error}");
+            return self;
+        }
+        let trouble = format!("{account}: what was done could not be recorded: {error}");
+        if self.results.is_empty() {
+            // A look that left everything as it was. Where the account stood is lost all the same: a task that was
+            // queued before would go by an older place.
+            debug!("{trouble}");
+        } else {
+            self.warnings.push(trouble.clone());
+        }
+        self.unrecorded = Some(trouble);
+        self
+    }
 }

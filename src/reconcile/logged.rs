@@ -4,7 +4,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::failure::Failure;
 use crate::organization::not_looked_at;
-use crate::plan::{Decision, GrantAction, GrantDecision, HoldReason};
+use crate::plan::{CleanUp, Decision, GrantAction, GrantDecision, HoldReason};
 use crate::report::{GrantReport, Outcome, Report, TargetReport};
 
 /// Logs each result once, where it has become one.
@@ -54,6 +54,13 @@ pub(super) fn log(report: &Report) {
             TargetReport::Attempted(Outcome { change, result: Err(failure), .. }) => {
                 error!(account.id = %account, region = %region, change = change.verb(),
                     error.category = %failure.category, "failed to {} in {target}: {failure}", change.verb());
+            }
+            TargetReport::CleanedUp { clean_up, result: Ok(()) } => {
+                info!(account.id = %account, region = %region, change = CleanUp::VERB, "{clean_up}");
+            }
+            TargetReport::CleanedUp { clean_up: _, result: Err(failure) } => {
+                error!(account.id = %account, region = %region, change = CleanUp::VERB,
+                    error.category = %failure.category, "failed to {} in {target}: {failure}", CleanUp::VERB);
             }
             TargetReport::Decided(Decision::Broken(broken)) => {
                 // Thousands may enforce it: the alarm is one for each guardrail, below.

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::ids::Target;
 use crate::ledger::LedgerError;
 use crate::observed::{Observation, Observed};
-use crate::plan::{Change, Grounds, LedgerState};
+use crate::plan::{Change, CleanUp, Grounds, LedgerState};
 use crate::report::TargetReport;
 
 /// What the changes of one account that were begun together share.
@@ -91,10 +91,6 @@ impl Keeper {
                     let ensured = ensure_copy(&session, target, key, enforced, run.originals).await;
                     ensured.map(|()| Wrote::Made(None))
                 }
-                Change::Tidy { leftover, .. } => {
-                    let tidied = CopyWriter::new(&session, &target.region).tidy(target, leftover).await;
-                    tidied.map(|()| Wrote::Made(None))
-                }
                 // No call tells AWS of it.
                 Change::Adopt { .. } => Ok(Wrote::Made(None)),
             }
@@ -116,5 +112,40 @@ impl Keeper {
         let decision = change.found(&seen, &record, grounds).ok_or_else(put_by_somebody_else)?;
         found.lock().unwrap_or_else(PoisonError::into_inner).insert(target.clone(), seen);
         Ok(Attempt::Needless(Box::new(decision)))
+    }
+
+    /// Makes one clean-up of those that were begun together.
+    pub(super) async fn clean_up(
+        &self,
+        run: Run<'_>,
+        begun: Begun<'_>,
+        clean_up: CleanUp,
+    ) -> (Target, TargetReport) {
+        let Begun { at: _, recorded, moved, found: _ } = begun;
+        let Run { organization, arrivals, progress, .. } = run;
+        let target = clean_up.target.clone();
+        let span = info_span!("apply", account.id = %target.account, region = %target.region);
+        async move {
+            let result = match (recorded, moved) {
+                (Err(error), _) => Err(not_recorded(error)),
+                (Ok(()), Some(failure)) if clean_up.is_release() => Err(failure.clone()),
+                (Ok(()), _) => {
+                    progress(Step::Begins(Write::CleanUp(&clean_up)));
+                    let attempted = async {
+                        let session = self.cloud.session(&target.account).await?;
+                        CopyWriter::new(&session, &target.region).tidy(&target, &clean_up.leftover).await
+                    };
+                    let result = attempted
+                        .await
+                        .map_err(|failure| self.in_grace(organization, arrivals, &target, failure));
+                    progress(Step::Ended(Write::CleanUp(&clean_up), &result));
+                    result
+                }
+            };
+            progress(Step::Wrote);
+            (target, TargetReport::CleanedUp { clean_up, result })
+        }
+        .instrument(span)
+        .await
     }
 }

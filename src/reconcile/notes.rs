@@ -13,8 +13,8 @@ use crate::observed::{Observation, Observed, Seen};
 use crate::organization::OrgPath;
 use crate::own_roles::OwnRoles;
 use crate::plan::{
-    Broken, Change, Correction, Decision, HandedBack, Held, HoldReason, InSync, Kept, LeaveReason, LeftAlone,
-    SafePlan,
+    Broken, Change, CleanUp, Correction, Decision, HandedBack, Held, HoldReason, InSync, Kept, LeaveReason,
+    LeftAlone, SafePlan,
 };
 use crate::record::{
     Awaited, Checked, Fate, FoundUnusable, LastSeen, Note, Origin, Ours, Records, ReleasedUnusable, Tellers,
@@ -27,6 +27,7 @@ use crate::resolved::Unusable;
 #[derive(Default)]
 pub(super) struct Decisions {
     pub(super) changes: Vec<Change>,
+    pub(super) clean_ups: Vec<CleanUp>,
     pub(super) decided: BTreeMap<Target, Decision>,
     /// What is somebody else's again, whatever was decided besides.
     pub(super) handed_back: BTreeMap<Target, HandedBack>,
@@ -42,6 +43,7 @@ pub(super) fn by_account(plan: SafePlan) -> BTreeMap<AccountId, Decisions> {
         let account = accounts.entry(target.account.clone()).or_default();
         match decision {
             Decision::Change(change) => account.changes.push(change),
+            Decision::CleanUp(clean_up) => account.clean_ups.push(clean_up),
             decision => {
                 account.decided.insert(target, decision);
             }
@@ -77,8 +79,6 @@ impl Notebook<'_> {
     /// That a write begins. Without it a crash right after the write would leave no trace.
     pub(super) fn beginning(self, change: &Change, at: Timestamp) -> Vec<(Region, Note)> {
         let notes: Vec<Note> = match change {
-            // The enforcement isn't touched, so nothing has to be told apart after a crash.
-            Change::Tidy { .. } => return Vec::new(),
             // There is nothing but the record to write.
             Change::Adopt { seen, .. } => {
                 let ours = self.ours(&seen.enforcement, Origin::Adopted, at);
@@ -102,6 +102,12 @@ impl Notebook<'_> {
     pub(super) fn result(self, target: &Target, result: &TargetReport, at: Timestamp) -> Vec<(Region, Note)> {
         match result {
             TargetReport::Attempted(outcome) => self.outcome(outcome, at),
+            // The enforcement isn't touched, so nothing was begun by the record.
+            TargetReport::CleanedUp { clean_up, result: cleaned } => {
+                let tidied = cleaned.is_ok() && clean_up.leftover.settles_the_past();
+                let look = self.look(target, result, at);
+                in_region(target, tidied.then_some(Note::Tidied).into_iter().chain([look]).collect())
+            }
             // What was begun wasn't made.
             TargetReport::Decided(decision) => {
                 let mut notes = in_region(target, vec![Note::NotMade]);
@@ -141,7 +147,6 @@ impl Notebook<'_> {
                 Some(Note::ReleasedUnusable(ReleasedUnusable { guardrail, version, at }))
             }
             Change::Release { .. } => Some(Note::Released { at }),
-            Change::Tidy { leftover, .. } => leftover.settles_the_past().then_some(Note::Tidied),
             Change::Adopt { .. } | Change::EnsureCopy { .. } => None,
         }
     }
@@ -181,7 +186,8 @@ impl Notebook<'_> {
                 | Decision::LeftAlone(_)
                 | Decision::Held(_)
                 | Decision::Broken(_)
-                | Decision::Change(_),
+                | Decision::Change(_)
+                | Decision::CleanUp(_),
                 _,
             ) => return None,
         };
@@ -219,7 +225,11 @@ impl Notebook<'_> {
             Decision::LeftAlone(LeftAlone { seen: Observation::Absent, .. }) => self.gone(target, at),
             // Nor is what is there what a write of ours that was begun and never confirmed has left.
             Decision::LeftAlone(LeftAlone { reason: LeaveReason::Foreign, .. }) => self.gone(target, at),
-            Decision::LeftAlone(_) | Decision::Held(_) | Decision::Broken(_) | Decision::Change(_) => None,
+            Decision::LeftAlone(_)
+            | Decision::Held(_)
+            | Decision::Broken(_)
+            | Decision::Change(_)
+            | Decision::CleanUp(_) => None,
         }
     }
 
@@ -263,6 +273,7 @@ impl Notebook<'_> {
                     None => change.to_string(),
                 }
             }
+            (TargetReport::CleanedUp { clean_up, result: Ok(()) }, _) => clean_up.to_string(),
             (_, Some(reason)) => format!("{state}: {reason}"),
             (_, None) => state.to_string(),
         };
@@ -307,7 +318,7 @@ impl Notebook<'_> {
                 (Change::Enforce { .. } | Change::Replace { .. } | Change::Release { .. }, Err(_)) => {
                     return None;
                 }
-                (Change::Adopt { .. } | Change::EnsureCopy { .. } | Change::Tidy { .. }, _) => {}
+                (Change::Adopt { .. } | Change::EnsureCopy { .. }, _) => {}
             }
         }
         match self.observed.get(target)? {
@@ -341,7 +352,9 @@ fn usability(report: &TargetReport, at: Timestamp) -> Usability {
         TargetReport::Decided(Decision::Held(held)) if could_not_tell(&held.reason) => {
             return Usability::Unknown;
         }
-        TargetReport::Attempted(_) | TargetReport::Decided(_) => return Usability::NotUnusable,
+        TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => {
+            return Usability::NotUnusable;
+        }
     };
     let Enforcement { guardrail, version, .. } = enforcement.clone();
     Usability::Unusable(FoundUnusable { guardrail, version, code: unusable.code(), since: at })
@@ -363,7 +376,7 @@ fn drift(report: &TargetReport) -> Option<String> {
     let change = match report {
         TargetReport::Attempted(Outcome { change, .. }) => change,
         TargetReport::Decided(Decision::Held(held)) => held.would.as_ref()?,
-        TargetReport::Decided(_) => return None,
+        TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => return None,
     };
     match change {
         Change::Enforce { repair: true, .. } => Some("removed".to_owned()),
@@ -371,7 +384,6 @@ fn drift(report: &TargetReport) -> Option<String> {
         Change::Enforce { .. }
         | Change::Adopt { .. }
         | Change::Release { .. }
-        | Change::EnsureCopy { .. }
-        | Change::Tidy { .. } => None,
+        | Change::EnsureCopy { .. } => None,
     }
 }

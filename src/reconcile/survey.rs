@@ -210,7 +210,7 @@ impl Keeper {
         }
         if !manner.again && !matches!(manner.part, Part::Owner { .. }) {
             let leftovers = self.leftovers(baseline, &plan, &catalog, &records).await;
-            plan = plan.tidy(leftovers);
+            plan = plan.clean_up(leftovers);
         }
         plan = plan.hold_unread(&unread);
         if no_grants {

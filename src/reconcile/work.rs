@@ -275,7 +275,7 @@ pub fn regions_for_the_owner(report: &Report) -> BTreeSet<Region> {
             HoldReason::Unusable { unusable: Unusable::NotGranted { being_mended: true, .. } }
         ),
         TargetReport::Decided(Decision::Broken(broken)) => broken.unusable.is_being_mended(),
-        TargetReport::Decided(_) | TargetReport::Attempted(_) => false,
+        TargetReport::Decided(_) | TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } => false,
     };
     let lacking = report.targets.iter().filter(|(_, report)| lacks_grant(report));
     lacking.map(|(target, _)| target.region.clone()).collect()

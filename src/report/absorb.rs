@@ -27,7 +27,11 @@ impl Report {
         for (target, report) in targets {
             // Likewise a target that was changed and is now in sync.
             let changed = |known: &TargetReport| {
-                matches!(known, TargetReport::Attempted(Outcome { result: Ok(()), .. }))
+                matches!(
+                    known,
+                    TargetReport::Attempted(Outcome { result: Ok(()), .. })
+                        | TargetReport::CleanedUp { result: Ok(()), .. }
+                )
             };
             let keep = report.state() == State::InSync && self.targets.get(&target).is_some_and(changed);
             if !keep {

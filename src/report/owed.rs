@@ -41,7 +41,7 @@ impl Report {
     fn begun(&self, target: &Target) -> Option<Timestamp> {
         match self.targets.get(target)? {
             TargetReport::Attempted(Outcome { result: Ok(()), begun, .. }) => *begun,
-            TargetReport::Attempted(_) | TargetReport::Decided(_) => None,
+            TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => None,
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::fmt::{self, Write as _};
 
 use super::{GrantReport, Outcome, Report, State, TargetReport};
-use crate::plan::{HandedBack, Line, Mark, Plan, in_words};
+use crate::enforcement::ReadsBack;
+use crate::failure::Failure;
+use crate::plan::{CleanUp, HandedBack, Line, Mark, Plan, in_words};
 
 impl Report {
     /// How it ended, in one line.
@@ -78,10 +80,8 @@ impl Report {
             .collect();
         let listed: Vec<serde_json::Value> = targets
             .iter()
-            // What was tidied up is in sync, and was written all the same.
-            .filter(|(_, report)| {
-                !matches!(report.state(), State::InSync) || matches!(report, TargetReport::Attempted(_))
-            })
+            // What was cleaned up is in sync, and was written all the same.
+            .filter(|(_, report)| !matches!(report.state(), State::InSync) || report.is_an_attempt())
             .map(|(target, report)| {
                 serde_json::json!({
                     "account": target.account,
@@ -128,18 +128,23 @@ impl Report {
             }
         }
         for (target, report) in &self.targets {
-            let TargetReport::Attempted(Outcome { change, result, reads_back, begun: _ }) = report else {
-                continue;
+            let failed = |verb: &str, failure: &Failure| {
+                Line::about(Mark::Hold, target).text(format_args!(" failed to {verb}: {failure}"))
             };
-            lines.push(match result {
-                Ok(()) => change.line_once_done(),
-                Err(failure) => {
-                    let told = format!(" failed to {}: {failure}", change.verb());
-                    Line::about(Mark::Hold, target).text(told)
+            match report {
+                TargetReport::Attempted(Outcome { change, result: Err(failure), .. }) => {
+                    lines.push(failed(change.verb(), failure));
                 }
-            });
-            if let (Ok(()), Some(reads_back)) = (result, reads_back) {
-                lines.push(Line::about(Mark::Hold, target).text(format_args!(" {reads_back}")));
+                TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back, begun: _ }) => {
+                    lines.push(change.line_once_done());
+                    let remark = |it: &ReadsBack| Line::about(Mark::Hold, target).text(format_args!(" {it}"));
+                    lines.extend(reads_back.as_deref().map(remark));
+                }
+                TargetReport::CleanedUp { clean_up: _, result: Err(failure) } => {
+                    lines.push(failed(CleanUp::VERB, failure));
+                }
+                TargetReport::CleanedUp { clean_up, result: Ok(()) } => lines.push(clean_up.line()),
+                TargetReport::Decided(_) => {}
             }
         }
         lines

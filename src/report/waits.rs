@@ -31,8 +31,9 @@ impl Report {
         targets.iter().any(|target| {
             let last = self.before.get(target).and_then(|record| record.checked.as_ref());
             self.targets.get(target).is_some_and(|report| match report {
-                TargetReport::Attempted(Outcome { result: Ok(()), .. }) => true,
-                TargetReport::Attempted(_) | TargetReport::Decided(_) => {
+                TargetReport::Attempted(Outcome { result: Ok(()), .. })
+                | TargetReport::CleanedUp { result: Ok(()), .. } => true,
+                TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => {
                     last.is_some_and(|last| report.is_news_since(last))
                 }
             })
@@ -52,7 +53,9 @@ impl TargetReport {
     /// Whether the account's role is missing, or may not do what it has to.
     fn lacks_a_permission(&self) -> bool {
         let failure = match self {
-            TargetReport::Attempted(Outcome { result, .. }) => result.as_ref().err(),
+            TargetReport::Attempted(Outcome { result, .. }) | TargetReport::CleanedUp { result, .. } => {
+                result.as_ref().err()
+            }
             TargetReport::Decided(Decision::Held(held)) => match &held.reason {
                 HoldReason::Unreadable { failure } | HoldReason::ProbeFailed { failure } => Some(failure),
                 HoldReason::Unusable { unusable } => unusable.copy_failure(),

@@ -424,7 +424,7 @@ async fn a_copy_that_is_enforced_again_meanwhile_is_not_deleted() {
     let baseline = world.baseline().await;
     let everything = guardrail_keeper::reconcile::everything();
     let survey = world.keeper.survey(&baseline, &everything, &|_| ()).await.unwrap();
-    assert_eq!(survey.plan.plan().changes().count(), 1, "{}", survey.plan.plan());
+    assert_eq!(survey.plan.plan().clean_ups().count(), 1, "{}", survey.plan.plan());
     world.administrator_enforces(PAYMENTS, EU, simulator::Enforce::new(&copy.arn(), "1"));
     let report = world.keeper.apply(&baseline, survey, &|_| ()).await.to_string();
     assert!(report.contains("failed to tidy: DeleteGuardrail: it may be enforced by now"), "{report}");

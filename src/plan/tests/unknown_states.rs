@@ -17,6 +17,7 @@ fn law_nothing_is_taken_away_in_an_account_of_unknown_state() {
                 let foreign = change.overwrites_foreign().is_some();
                 assert!(!change.is_release() && !foreign && change.verb() != "adopt", "{change}");
             }
+            Decision::CleanUp(clean_up) => panic!("{clean_up}"),
             Decision::Held(Held { reason: HoldReason::AccountStateUnknown { .. }, would: Some(change) }) => {
                 held += 1;
                 assert_eq!(before.decisions[target], Decision::Change(change.clone()));
