@@ -228,16 +228,15 @@ impl Session<'_> {
             return Ok(UNFINISHED);
         };
         let request = self.request(&survey, targets.keys().map(|target| target.account.clone()).collect());
-        let following = match no_wait {
-            true => None,
-            false => {
-                let owner = survey.plan.plan().grant_changes();
-                let owner = owner.map(|change| change.grant.resource.region().clone()).collect();
-                let aim = Aim::of(self.baseline, &survey);
-                let following =
-                    async { Following::begin(self.keeper, aim, targets).await?.and_the_owner(owner).await };
-                Some(self.interrupts.or(following).await?)
-            }
+        let following = if *no_wait {
+            None
+        } else {
+            let owner = survey.plan.plan().grant_changes();
+            let owner = owner.map(|change| change.grant.resource.region().clone()).collect();
+            let aim = Aim::of(self.baseline, &survey);
+            let following =
+                async { Following::begin(self.keeper, aim, targets).await?.and_the_owner(owner).await };
+            Some(self.interrupts.or(following).await?)
         };
         self.approve(&mut done).await?;
         if !is_counted(&survey) && self.scope.accounts != Accounts::All {

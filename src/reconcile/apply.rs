@@ -195,10 +195,7 @@ impl Keeper {
         };
         let before = cleaned.flat_map(|target| notebook.made_before(target, &owed));
         let begun: Vec<_> = changes.iter().flat_map(beginning).chain(before).collect();
-        let recorded = match begun.is_empty() {
-            true => Ok(()),
-            false => self.ledger.note(&account, visit, begun).await,
-        };
+        let recorded = if begun.is_empty() { Ok(()) } else { self.ledger.note(&account, visit, begun).await };
         if let Err(error) = &recorded {
             warnings.push(format!("{account}: the ledger could not be written: {error}"));
             owed.clear();
