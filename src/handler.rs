@@ -19,7 +19,7 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use crate::baseline::Baseline;
 use crate::ids::AccountId;
-use crate::reconcile::{Keeper, Standing, Stopped, unwatched};
+use crate::reconcile::{Keeper, PresentBaseline, Stopped, unwatched};
 use crate::report::Report;
 use crate::trigger::{
     Accounts, Delivery, Departure, Ignored, Merged, Message, Record, Rejected, Scope, Trigger, Why,
@@ -166,7 +166,7 @@ async fn handle_event(keeper: &Keeper, event: &Message) -> Result<Value, Handler
         telling::settled(keeper, &settled, &trigger).await;
         return settled.answer();
     }
-    let Standing { baseline, instead_of, unread: _, refused: _ } = keeper.standing().await?;
+    let PresentBaseline { baseline, instead_of, unread: _, refused: _ } = keeper.present().await?;
     match scope_of(event.decide(&keeper.context(Some(&baseline), now))) {
         Ok(scope) => {
             tell_unnamed(&scope);
@@ -195,8 +195,8 @@ async fn handle_batch(keeper: &Keeper, records: &[Record]) -> Result<Value, Hand
         }
     }
     if !waiting.is_empty() {
-        match keeper.standing().await {
-            Ok(Standing { baseline, .. }) => batch.work(keeper, &baseline, now, &waiting).await,
+        match keeper.present().await {
+            Ok(PresentBaseline { baseline, .. }) => batch.work(keeper, &baseline, now, &waiting).await,
             Err(stopped) => batch.fail(&waiting, &stopped.into()),
         }
     }

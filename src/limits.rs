@@ -7,6 +7,7 @@
 //! approval, whatever the limits. See [`Approval`].
 
 mod approval;
+mod effective;
 mod unusable;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use crate::record::{Record, Records};
 use crate::resource_policy::Resource;
 
 pub use approval::Approval;
+pub use effective::EffectiveBaseline;
 pub use unusable::{RELEASES_COUNTED_SECONDS, UnusableVersion, UnusableVersions, Verdict, Version};
 
 /// How far a revision has come: what the ledger knows of it.
@@ -301,11 +303,7 @@ impl Plan {
             return self;
         }
         let revision = &rollout.revision;
-        let reason = match rollout.counted {
-            Some(_) => rollout.not_approved(),
-            None => HoldReason::NotCounted { revision: revision.clone() },
-        };
-        self.hold_all_but_repairs(revision, records, &reason)
+        self.hold_all_but_repairs(revision, records, &rollout.why_it_waits())
     }
 
     /// Holds what is no repair: how far the revision has come could not be read or recorded, so that nothing
@@ -328,9 +326,9 @@ impl Plan {
                 | Change::Adopt { .. }
                 | Change::Release { .. } => false,
             };
-            (!puts_back).then(|| waiting.not_approved())
+            (!puts_back).then(|| waiting.why_it_waits())
         });
-        plan.hold_grants(|_| Some(waiting.not_approved())).hold_clean_ups(|_| true)
+        plan.hold_grants(|_| Some(waiting.why_it_waits())).hold_clean_ups(|_| true)
     }
 
     /// Holds every change if, together with what the revision did already, they replace or release

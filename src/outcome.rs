@@ -17,6 +17,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::baseline::Revision;
 use crate::ids::{AccountId, Region, Target};
 use crate::plan::{Change, Decision, HandedBack, HoldReason};
 use crate::record::{Deed, DeedKind, Record};
@@ -147,6 +148,10 @@ pub struct Sweep<'a> {
     pub standings: &'a BTreeMap<Standing, usize>,
     /// The first of the targets that are not as they should be, in words.
     pub examples: &'a [String],
+    /// The revision that accounts follow.
+    pub revision: &'a Revision,
+    /// The revision that waits for its approval, if one does.
+    pub waiting: Option<&'a Revision>,
 }
 
 /// How many examples of a sweep are told.
@@ -218,6 +223,8 @@ pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> 
             closed: report.skipped.len(),
             standings: &report.standings(),
             examples: &examples(report),
+            revision: &report.revision,
+            waiting: None,
         };
         events.push(of_sweep(&sweep, cause, now));
     }

@@ -10,6 +10,7 @@
 
 mod apply;
 mod asked;
+mod baselines;
 mod copies;
 mod destinations;
 mod figures;
@@ -29,7 +30,6 @@ mod placing;
 mod remembered;
 mod revision;
 mod rounds;
-mod standing;
 mod stopped;
 mod survey;
 mod swept;
@@ -57,6 +57,7 @@ use crate::trigger::{Accounts, Context, Known, Scope};
 
 pub use crate::clock::Clock;
 pub use asked::{Ask, Asked};
+pub use baselines::PresentBaseline;
 use figures::Figures;
 #[cfg(feature = "cli")]
 pub use inspected::{Applied, UnitNames};
@@ -65,7 +66,6 @@ pub(crate) use logged::not_placed;
 pub use manner::{Manner, Part};
 pub use placing::Placing;
 pub use rounds::Rounds;
-pub use standing::Standing;
 pub use stopped::Stopped;
 pub use survey::Survey;
 pub use swept::Tally;

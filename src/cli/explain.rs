@@ -8,14 +8,16 @@ use serde_json::{Value, json};
 use super::names::{self, Named, Names};
 use super::output::{self, Bar, HEADING, QUIET, paint};
 use super::reading::Reading;
+use super::status::why_it_waits;
 use super::time::Age;
 use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{AssignmentTarget, Baseline, Placement};
 use crate::ids::{AccountId, Region, Target};
+use crate::limits::EffectiveBaseline;
 use crate::observed::Observation;
 use crate::organization::{AccountState, OrgPath};
 use crate::plan::{CleanUp, Decision, Plan};
-use crate::reconcile::{Stopped, Survey, everything};
+use crate::reconcile::{Manner, Stopped, Survey, everything};
 use crate::record::{AccountRecord, Awaited, Fate, FoundUnusable, Origin, Record, ReleasedUnusable};
 use crate::settings::BaselineSource;
 use crate::status::{Criteria, Judged, Standing, Subject, judge};
@@ -44,22 +46,26 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let Arguments { account, region, baseline, reading, output } = arguments;
     let settings = settings(baseline.clone())?;
     let keeper = connect(reading.settings(settings)).await?;
-    let baseline = keeper.baseline().await?;
+    let present = keeper.baseline().await?;
     let account = &names::account(&keeper, account).await?;
     let record = keeper.ledger().account(account).await.map_err(Stopped::Ledger);
     let record = record.context("what was recorded can't be told")?;
+    let EffectiveBaseline { baseline, candidate, .. } =
+        keeper.effective(&present).await.map_err(Stopped::Ledger)?;
     let scope = Scope {
         accounts: Accounts::one(account.clone()),
         regions: Regions::one_or_all(Some(region.clone())),
         ..everything()
     };
     let bar = Bar::new();
-    let survey = keeper.survey(&baseline, &scope, &|step| bar.step(step)).await?;
+    let manner = Manner { candidate: candidate.clone(), ..Manner::default() };
+    let survey = keeper.survey_as(&baseline, &scope, &manner, &|step| bar.step(step)).await?;
     drop(bar);
     let target = Target { account: account.clone(), region: region.clone() };
     let plan = survey.plan.plan().clone();
     // A worker acts on a revision only once the whole of it was counted.
-    let plan = if keeper.is_deployed() { plan.limit_part(&survey.rollout, &survey.records) } else { plan };
+    let is_limited = keeper.is_deployed() && candidate.is_none();
+    let plan = if is_limited { plan.limit_part(&survey.rollout, &survey.records) } else { plan };
     let names = Names::read(&keeper, survey.organization.accounts.values()).await;
     let explained = Explained { baseline: &baseline, account: &record, target, survey: &survey, plan, names };
     match output {
@@ -67,8 +73,11 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Output::Text => explained.print(),
     }
     survey.warnings.iter().for_each(output::warning);
+    if let Some(candidate) = &candidate {
+        output::warning(why_it_waits(candidate, Some(&baseline.revision)));
+    }
     Ok(match explained.decision() {
-        Some(_) if explained.unknown_state().is_some() => UNFINISHED,
+        Some(_) if explained.unknown_state().is_some() || candidate.is_some() => UNFINISHED,
         Some(Decision::InSync(_) | Decision::LeftAlone(_) | Decision::Change(_) | Decision::CleanUp(_)) => OK,
         Some(Decision::Held(_) | Decision::Broken(_)) | None => UNFINISHED,
     })

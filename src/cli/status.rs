@@ -17,9 +17,9 @@ use super::output::{self, Spinner};
 use super::reading::Reading as ReadingRole;
 use super::time::{Length, Moment};
 use super::{OK, UNFINISHED, connect, durable_ledger, settings};
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, Revision};
 use crate::ids::{AccountId, ParentId, Region};
-use crate::limits::Rollout;
+use crate::limits::{EffectiveBaseline, Rollout};
 use crate::reconcile::{Keeper, Stopped};
 use crate::resolved::Openings;
 use crate::settings::BaselineSource;
@@ -108,7 +108,9 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let settings = settings(arguments.baseline.clone())?;
     durable_ledger(&settings, "status")?;
     let keeper = connect(arguments.reading.settings(settings)).await?;
-    let (baseline, is_present) = baseline(&keeper).await?;
+    let (present, is_present) = baseline(&keeper).await?;
+    let EffectiveBaseline { baseline, candidate, .. } =
+        keeper.effective(&present).await.map_err(Stopped::Ledger)?;
     let now = Timestamp::now();
     let oldest = now.as_second().saturating_sub(arguments.stale_after.seconds);
     let criteria = Criteria {
@@ -146,8 +148,9 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         .await?;
     drop(spinner);
     let rollout = keeper.ledger().rollout().await.map_err(Stopped::Ledger)?;
-    let rollout = rollout.filter(|rollout| rollout.revision == baseline.revision);
-    let waits = rollout.as_ref().is_some_and(|rollout| rollout.counted.is_some() && !rollout.approved);
+    let rollout = rollout.filter(|rollout| rollout.revision == present.revision);
+    let waits = candidate.is_some()
+        || rollout.as_ref().is_some_and(|rollout| rollout.counted.is_some() && !rollout.approved);
     let placement = if baseline.has_auto() {
         Some(keeper.ledger().placement().await.map_err(Stopped::Ledger)?)
     } else {
@@ -167,6 +170,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Form::Json => {
             let names = Names::default().and_units(&keeper, done.units.clone()).await;
             let mut summary = done.to_json(criteria, &baseline, rollout.as_ref(), &read, good, &names);
+            summary["waiting"] = serde_json::json!(candidate.as_ref().map(|candidate| &candidate.revision));
             summary["placement"] = serde_json::json!(placement);
             let listed = openings.iter().map(|(resource, found)| (resource.to_string(), found));
             summary["openings"] = serde_json::json!(listed.collect::<BTreeMap<_, _>>());
@@ -183,18 +187,29 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         }
     }
     read.warnings.iter().for_each(output::warning);
-    if let Some(rollout) = rollout.filter(|_| waits) {
-        let Rollout { revision, names_nobody, .. } = rollout;
-        let why = if names_nobody.is_empty() {
-            "it changes more than its limits allow: read its plan".to_owned()
-        } else {
-            format!("it names {names_nobody}: correct the id, or read its plan")
-        };
-        output::warning(format_args!(
-            "baseline {revision} is not acted on, because {why}, then guardrailctl approve {revision}"
-        ));
+    if let Some(waiting) = candidate.as_ref().or(rollout.as_ref().filter(|_| waits)) {
+        output::warning(why_it_waits(waiting, candidate.as_ref().map(|_| &baseline.revision)));
     }
     Ok(if good { OK } else { UNFINISHED })
+}
+
+/// That a revision waits, why, and what accounts follow meanwhile.
+pub(super) fn why_it_waits(waiting: &Rollout, followed: Option<&Revision>) -> String {
+    let Rollout { revision, names_nobody, counted, .. } = waiting;
+    let meanwhile = followed.map(|it| format!("; accounts follow {it} until then")).unwrap_or_default();
+    if counted.is_none() {
+        return format!(
+            "baseline {revision} is not acted on yet: what it changes is being counted{meanwhile}"
+        );
+    }
+    let why = if names_nobody.is_empty() {
+        "it changes more than its limits allow: read its plan".to_owned()
+    } else {
+        format!("it names {names_nobody}: correct the id, or read its plan")
+    };
+    format!(
+        "baseline {revision} is not acted on, because {why}, then guardrailctl approve {revision}{meanwhile}"
+    )
 }
 
 /// What opens the guardrails of the baseline beyond the organization, by the last look at the owner's side. Where a

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{Deadline, HandlerError, Settled, scope_of};
 use crate::baseline::Baseline;
 use crate::cloud::{DelayedMessage, FifoMessage};
-use crate::limits::Extent;
-use crate::reconcile::{Keeper, Standing, Stopped};
+use crate::ids::Region;
+use crate::limits::{EffectiveBaseline, Extent};
+use crate::reconcile::{Keeper, PresentBaseline, Stopped};
 use crate::settings::QueueSettings;
 use crate::task::{Cause, Count, Errand, MOST_HOPS, Sweep, Task, departed, planned};
 use crate::trigger::{Message, Scope, Trigger, Why, merge_traced};
@@ -79,15 +80,16 @@ impl Planner<'_> {
                 }
             }
         }
-        let mut sweeps: Vec<(BTreeSet<usize>, Sweep, Option<Standing>)> = Vec::new();
+        let mut sweeps: Vec<(BTreeSet<usize>, Sweep, Option<PresentBaseline>)> = Vec::new();
         let mut unheard = BTreeSet::new();
         if !scopes.is_empty() {
-            match self.keeper.standing().await {
-                Ok(standing) => {
-                    let narrowed = self.narrowed(incoming, &scopes, &standing, now);
+            match self.keeper.present().await {
+                Ok(present) => {
+                    let followed = self.followed(&present.baseline).await;
+                    let narrowed = self.narrowed(incoming, &scopes, &present, followed.as_ref(), now);
                     let (from, scopes): (Vec<usize>, Vec<Scope>) = narrowed.into_iter().unzip();
-                    let Baseline { revision, .. } = &standing.baseline;
-                    let named = standing.baseline.regions();
+                    let Baseline { revision, .. } = &present.baseline;
+                    let named = regions(&present.baseline, followed.as_ref());
                     for merged in merge_traced(scopes) {
                         let served: BTreeSet<usize> = merged.from.iter().map(|index| from[*index]).collect();
                         let fallback = served.first().and_then(|first| incoming[*first].id);
@@ -96,11 +98,11 @@ impl Planner<'_> {
                         let what = &merged.scope;
                         super::tell_unnamed(what);
                         info!(tasks = work.tasks.len(), "planned {what}: {}", what.reason());
-                        if standing.refused && what.reasons.contains(&Why::BaselineChanged) {
+                        if present.refused && what.reasons.contains(&Why::BaselineChanged) {
                             unheard.extend(served.iter().copied());
                         }
                         if let Some(sweep) = work.sweep {
-                            sweeps.push((served.clone(), sweep, Some(standing.clone())));
+                            sweeps.push((served.clone(), sweep, Some(present.clone())));
                         }
                         tasks.push((served, work.tasks));
                     }
@@ -126,8 +128,8 @@ impl Planner<'_> {
             }
         }
         let sweeps_begun: BTreeSet<usize> = sweeps.iter().flat_map(|(served, ..)| served.clone()).collect();
-        for (served, sweep, standing) in sweeps {
-            if let Err(problem) = self.begin(sweep, standing).await {
+        for (served, sweep, present) in sweeps {
+            if let Err(problem) = self.begin(sweep, present).await {
                 let problem = problem.to_string();
                 failed.extend(
                     served.into_iter().map(|position| Failed {
@@ -159,16 +161,30 @@ impl Planner<'_> {
         failed
     }
 
-    /// What is left of the scopes once the baseline is known. One that stands in for a broken one
-    /// narrows nothing.
+    /// Which baseline accounts follow, if that is known.
+    pub(super) async fn followed(self, present: &Baseline) -> Option<EffectiveBaseline> {
+        match self.keeper.effective(present).await {
+            Ok(followed) => Some(followed),
+            Err(error) => {
+                // Each task asks again. Nothing is left out meanwhile.
+                warn!("which baseline accounts follow isn't known: {error}");
+                None
+            }
+        }
+    }
+
+    /// What is left of the scopes once the baseline is known. One that stands in for a broken one, or that accounts
+    /// don't follow yet, narrows nothing.
     fn narrowed(
         self,
         incoming: &[Incoming<'_>],
         scopes: &[(usize, Scope)],
-        standing: &Standing,
+        present: &PresentBaseline,
+        followed: Option<&EffectiveBaseline>,
         now: Timestamp,
     ) -> Vec<(usize, Scope)> {
-        let known = standing.instead_of.is_none().then_some(&standing.baseline);
+        let is_followed = followed.is_some_and(EffectiveBaseline::is_present);
+        let known = (is_followed && present.instead_of.is_none()).then_some(&present.baseline);
         let context = self.keeper.context(known, now);
         let decide = |(position, scope): &(usize, Scope)| {
             if scope.reasons.contains(&Why::BaselineChanged) {
@@ -187,12 +203,12 @@ impl Planner<'_> {
     }
 
     /// Begins a look at everything: a revision that nobody has counted is counted first.
-    async fn begin(self, sweep: Sweep, standing: Option<Standing>) -> Result<(), HandlerError> {
-        let standing = match standing {
-            Some(standing) => standing,
-            None => self.keeper.standing().await?,
+    async fn begin(self, sweep: Sweep, present: Option<PresentBaseline>) -> Result<(), HandlerError> {
+        let present = match present {
+            Some(present) => present,
+            None => self.keeper.present().await?,
         };
-        let revision = &standing.baseline.revision;
+        let revision = &present.baseline.revision;
         let counts = match self.keeper.ledger().rollout().await {
             Ok(Some(rollout)) => {
                 rollout.revision != *revision || (rollout.counted.is_none() && !rollout.approved)
@@ -201,11 +217,11 @@ impl Planner<'_> {
             // Begun without it, the look would be over before the revision is counted.
             Err(failed) => return Err(Stopped::Ledger(failed).into()),
         };
-        if standing.unread {
+        if present.unread {
             // What the present baseline says isn't known, and its change may be what this is about.
-            return Err(HandlerError::NoBaseline(standing.instead_of.unwrap_or_default()));
+            return Err(HandlerError::NoBaseline(present.instead_of.unwrap_or_default()));
         }
-        if !counts || !sweep.is_whole() || standing.instead_of.is_some() {
+        if !counts || !sweep.is_whole() || present.instead_of.is_some() {
             return self.sweep(sweep).await;
         }
         let count = Count {
@@ -265,6 +281,13 @@ impl Planner<'_> {
         let sent = self.keeper.queues().send_events(&self.queues.events, &[message]).await;
         sent.map_err(|failure| HandlerError::NotQueued(failure.to_string()))
     }
+}
+
+/// The Regions of the present baseline and of the one that accounts follow.
+pub(super) fn regions(present: &Baseline, followed: Option<&EffectiveBaseline>) -> BTreeSet<Region> {
+    let mut regions = present.regions();
+    regions.extend(followed.into_iter().flat_map(|followed| followed.baseline.regions()));
+    regions
 }
 
 /// Tells that a chain of messages has come to its bound. The next sweep begins another.

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use tracing::{debug, error, info, warn};
 
 use super::HandlerError;
-use super::planner::Planner;
+use super::planner::{Planner, regions};
 use crate::baseline::{Baseline, GuardrailKey, NamedIds};
 use crate::cloud::Page;
 use crate::failure::{Category, Failure};
 use crate::limits::{Extent, Rollout};
 use crate::organization::{Account, Placement};
-use crate::reconcile::{Standing, Stopped, not_placed};
+use crate::reconcile::{PresentBaseline, Stopped, not_placed};
 use crate::task::{AccountTask, Cause, Count, Errand, OwnerTask, Settle, Sweep, Task, Then};
 use crate::trigger::Regions;
 
@@ -28,7 +28,7 @@ const LOOKS_FOR_AN_END: u32 = 10;
 
 impl Planner<'_> {
     pub(super) async fn count(self, mut count: Count) -> Result<(), HandlerError> {
-        let Standing { baseline, instead_of, unread, refused: _ } = self.keeper.standing().await?;
+        let PresentBaseline { baseline, instead_of, unread, refused: _ } = self.keeper.present().await?;
         if unread {
             return Err(HandlerError::NoBaseline(instead_of.unwrap_or_default()));
         }
@@ -84,7 +84,7 @@ impl Planner<'_> {
         }
         let Count { revision, extent, cause, unseen, page: _, accounts: _ } = count;
         let names_nobody = unseen.unwrap_or_default();
-        let mut approved = false;
+        let (mut approved, mut waiting) = (false, None);
         let counted = self
             .keeper
             .ledger()
@@ -101,6 +101,7 @@ impl Planner<'_> {
                 let rollout = rollout.unwrap_or_else(|| Rollout::new(revision.clone()));
                 let rollout = rollout.count(extent, baseline.limits, names_nobody.clone());
                 approved = rollout.approved;
+                waiting = (!approved).then(|| rollout.clone());
                 *known = Some(rollout);
             })
             .await;
@@ -108,18 +109,8 @@ impl Planner<'_> {
         if approved {
             self.keeper.keep_approved(&revision).await;
             info!(baseline.revision = %revision, "baseline {revision} is within its limits: {extent}");
-        } else if extent.is_within(baseline.limits) {
-            error!(
-                error.kind = "NamesNobody",
-                baseline.revision = %revision,
-                "baseline {revision} is not acted on, because it names {names_nobody}: correct the id; or, if it is right, guardrailctl approve {revision}"
-            );
-        } else {
-            error!(
-                error.kind = "LimitsExceeded",
-                baseline.revision = %revision,
-                "baseline {revision} is not acted on, because it changes more than its limits allow ({extent}): read its plan, then guardrailctl approve {revision}"
-            );
+        } else if let Some(rollout) = waiting {
+            waits(&rollout);
         }
         // Repairs and looks go on either way.
         let now = self.keeper.clock().now();
@@ -129,11 +120,13 @@ impl Planner<'_> {
     }
 
     pub(super) async fn sweep(self, mut sweep: Sweep) -> Result<(), HandlerError> {
-        let Standing { baseline, .. } =
-            self.keeper.standing_for(sweep.cause.revision.as_ref(), sweep.cause.first_seen).await?;
+        let PresentBaseline { baseline, .. } =
+            self.keeper.present_for(sweep.cause.revision.as_ref(), sweep.cause.first_seen).await?;
+        let followed = self.followed(&baseline).await;
         if sweep.page.is_none() && sweep.guardrails.is_none() {
             // The owner's side first: accounts find what it recorded, and wait where it has work to do.
-            let here = baseline.regions().into_iter().filter(|region| sweep.regions.contain(region));
+            let here = regions(&baseline, followed.as_ref());
+            let here = here.into_iter().filter(|region| sweep.regions.contain(region));
             let owner = here.map(|region| {
                 let cause = sweep.cause.clone();
                 Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, cause })
@@ -168,7 +161,11 @@ impl Planner<'_> {
             let tasks: Vec<Task> = accounts
                 .into_iter()
                 .filter(|account| account.state.admits_work())
-                .filter(|account| should_enforce(&baseline, account, sweep.guardrails.as_ref()))
+                .filter(|account| {
+                    let baselines = followed.iter().map(|followed| &followed.baseline).chain([&baseline]);
+                    let guardrails = sweep.guardrails.as_ref();
+                    baselines.into_iter().any(|baseline| should_enforce(baseline, account, guardrails))
+                })
                 .map(|account| {
                     Task::Account(AccountTask {
                         account: account.id.clone(),
@@ -206,9 +203,10 @@ impl Planner<'_> {
     /// Sees whether every account that a sweep queued was looked at, and ends it if so.
     pub(super) async fn settle(self, settle: Settle) -> Result<(), HandlerError> {
         let Settle { began, accounts, cause } = settle;
-        let Standing { baseline, .. } =
-            self.keeper.standing_for(cause.revision.as_ref(), cause.first_seen).await?;
-        let tally = self.keeper.tally(&baseline, began).await.map_err(Stopped::Ledger)?;
+        let PresentBaseline { baseline, .. } =
+            self.keeper.present_for(cause.revision.as_ref(), cause.first_seen).await?;
+        let followed = self.keeper.effective(&baseline).await.map_err(Stopped::Ledger)?;
+        let tally = self.keeper.tally(&followed.baseline, began).await.map_err(Stopped::Ledger)?;
         let missing = accounts.saturating_sub(tally.looked_at);
         if missing > 0 && cause.attempt < LOOKS_FOR_AN_END {
             debug!(missing, "the sweep is still under way");
@@ -239,7 +237,10 @@ impl Planner<'_> {
             Task::Owner(OwnerTask { region, then, swept_since: Some(began), cause })
         });
         self.send(owner.collect()).await?;
-        super::telling::sweep_completed(self.keeper, &tally, accounts, began, &cause).await;
+        if let Some(candidate) = &followed.candidate {
+            waits(candidate);
+        }
+        super::telling::sweep_completed(self.keeper, &tally, accounts, began, &followed, &cause).await;
         Ok(())
     }
 
@@ -256,6 +257,24 @@ impl Planner<'_> {
             }
             Err(stopped) => Err(stopped.into()),
         }
+    }
+}
+
+/// Says that a revision waits for its approval, and why. Each sweep says it again.
+fn waits(rollout: &Rollout) {
+    let Rollout { revision, names_nobody, counted, .. } = rollout;
+    match counted {
+        None => warn!(baseline.revision = %revision, "what baseline {revision} changes is not counted yet"),
+        Some(extent) if names_nobody.is_empty() => error!(
+            error.kind = "LimitsExceeded",
+            baseline.revision = %revision,
+            "baseline {revision} is not acted on, because it changes more than its limits allow ({extent}): read its plan, then guardrailctl approve {revision}"
+        ),
+        Some(_) => error!(
+            error.kind = "NamesNobody",
+            baseline.revision = %revision,
+            "baseline {revision} is not acted on, because it names {names_nobody}: correct the id; or, if it is right, guardrailctl approve {revision}"
+        ),
     }
 }
 

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::Settled;
 use crate::baseline::{Baseline, Revision};
 use crate::cloud::OutcomeEvent;
+use crate::limits::EffectiveBaseline;
 use crate::metrics::Calls;
 use crate::outcome::{Event, Kind, Look, Sweep, of_departure, of_report, of_sweep};
 use crate::reconcile::{Departed, Keeper, Tally};
@@ -123,6 +124,7 @@ pub(super) async fn sweep_completed(
     tally: &Tally,
     accounts: usize,
     began: Timestamp,
+    followed: &EffectiveBaseline,
     cause: &Cause,
 ) {
     info!(counts = %json!(tally.standings), accounts, began = %began, "the sweep is completed: {}", cause.reason);
@@ -136,10 +138,12 @@ pub(super) async fn sweep_completed(
         closed: tally.closed,
         standings: &tally.standings,
         examples: &tally.examples,
+        revision: &followed.baseline.revision,
+        waiting: followed.candidate.as_ref().map(|candidate| &candidate.revision),
     };
     let mut events = Vec::new();
     for (kind, versions) in [(Kind::Broken, &tally.broken), (Kind::Unguarded, &tally.unguarded)] {
-        events.extend(versions.events(kind, cause, cause.revision.as_ref(), true, now));
+        events.extend(versions.events(kind, cause, Some(sweep.revision), true, now));
     }
     events.push(of_sweep(&sweep, cause, now));
     send(keeper, events).await;

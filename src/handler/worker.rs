@@ -1,21 +1,21 @@
 //! Tasks out of the FIFO queue, one after another. Whatever has to wait is put back before the task is
 //! acknowledged, so that its group is free for what comes next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::HandlerError;
 use super::planner::Planner;
 use super::telling::{self, Telling};
-use crate::baseline::Baseline;
-use crate::ids::{Region, Target};
-use crate::limits::Extent;
+use crate::baseline::{Baseline, Revision};
+use crate::ids::Region;
+use crate::limits::{EffectiveBaseline, Extent};
 use crate::plan::{Decision, HoldReason};
-use crate::reconcile::{Keeper, Standing, Stopped, Worked, not_placed, regions_for_the_owner};
+use crate::reconcile::{Keeper, PresentBaseline, Stopped, Worked, not_placed, regions_for_the_owner};
 use crate::record::Sequence;
-use crate::report::{Report, TargetReport, Waits};
-use crate::task::{AccountTask, Cause, Count, Errand, OwnerTask, Pauses, Sweep, Task, Then};
+use crate::report::{TargetReport, Waits};
+use crate::task::{Cause, Count, Errand, OwnerTask, Pauses, Sweep, Task, Then};
 use crate::trigger::{Message, Record, Regions};
 
 /// How often an account that Organizations doesn't know, nor the record, is asked about again.
@@ -50,27 +50,38 @@ impl Planner<'_> {
 
     async fn work_on(self, task: Task, sequence: Option<Sequence>) -> Result<(), HandlerError> {
         info!("working on {}: {}", task.group(), task.cause().reason);
-        let standing =
-            match self.keeper.standing_for(task.cause().revision.as_ref(), task.cause().first_seen).await {
-                Ok(standing) => standing,
+        let present =
+            match self.keeper.present_for(task.cause().revision.as_ref(), task.cause().first_seen).await {
+                Ok(PresentBaseline { baseline, .. }) => baseline,
                 Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
             };
+        let followed = match self.keeper.followed(&present).await {
+            Ok(followed) => followed,
+            Err(error) => {
+                let why = format!("which baseline accounts follow isn't known: {error}");
+                return self.wait_for(task, BTreeSet::new(), &why).await;
+            }
+        };
+        if let Some(candidate) = &followed.candidate {
+            let (before, candidate) = (&followed.baseline.revision, &candidate.revision);
+            info!("baseline {candidate} waits for its approval, so accounts follow {before}");
+        }
         match task {
-            Task::Account(_) => self.work_on_account(task, &standing, sequence).await,
-            Task::Owner(_) => self.work_for_owner(task, &standing).await,
+            Task::Account(_) => self.work_on_account(task, &present, &followed, sequence).await,
+            Task::Owner(_) => self.work_for_owner(task, &present, &followed).await,
         }
     }
 
     async fn work_on_account(
         self,
         task: Task,
-        Standing { baseline, .. }: &Standing,
+        present: &Baseline,
+        followed: &EffectiveBaseline,
         sequence: Option<Sequence>,
     ) -> Result<(), HandlerError> {
         let Task::Account(work) = &task else { return Ok(()) };
-        let (early, mut trouble) = self.put_back(work, baseline, sequence).await;
         let telling = Telling::begin(self.keeper);
-        let report = match self.keeper.work_on_account(baseline, work, sequence).await {
+        let report = match self.keeper.work_on_account(followed, work, sequence).await {
             Ok(Worked::Done(report)) => report,
             // Right after it was created or joined, Organizations may not know it everywhere yet.
             Ok(Worked::Departed(departed)) if !departed.recorded && work.cause.attempt < UNKNOWN_TRIES => {
@@ -98,7 +109,7 @@ impl Planner<'_> {
                 return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await;
             }
         };
-        trouble = trouble.or_else(|| report.ledger_trouble.clone());
+        let trouble = report.ledger_trouble.clone();
         let attempted = report.attempts_anything();
         // What is held without the ledger may be no news, and not so for long: it is told when that is known.
         if attempted || trouble.is_none() {
@@ -113,38 +124,53 @@ impl Planner<'_> {
         if let Some(trouble) = trouble {
             return self.wait_for(task, BTreeSet::new(), &trouble).await;
         }
-        self.see_that_it_is_counted(baseline, &report, &work.cause).await?;
-        let mut waiting = report.waiting(waits(&work.cause));
-        let gets_on = report.gets_on(&waiting);
-        let mut reports = report.targets;
-        for (target, report) in early {
-            waiting.insert(target.clone());
-            reports.insert(target, report);
+        if attempted && self.is_approved_by_now(present, followed).await {
+            let why =
+                format!("baseline {} was approved while the one before it was put back", present.revision);
+            return self.wait_for(task.with_short_pauses(), BTreeSet::new(), &why).await;
         }
-        let Some(first) = waiting.first() else { return Ok(()) };
-        let why = reports.get(first).and_then(TargetReport::reason).unwrap_or_default();
-        let why = format!("{first}: {why}");
+        let uncounted = followed.waits_for_its_count() || report.targets.values().any(waits_for_a_count);
+        if uncounted {
+            self.see_that_it_is_counted(&present.revision, &work.cause).await?;
+        }
+        let waiting = report.waiting(waits(&work.cause));
+        let gets_on = report.gets_on(&waiting);
+        let why = match waiting.first() {
+            Some(first) => {
+                let why = report.targets.get(first).and_then(TargetReport::reason).unwrap_or_default();
+                format!("{first}: {why}")
+            }
+            // A count ends with a look at everybody. Who was looked at by a sweep needs no other.
+            None if uncounted && !work.cause.sweep => {
+                format!("what baseline {} changes is being counted", present.revision)
+            }
+            None => return Ok(()),
+        };
         let regions = waiting.into_iter().map(|target| target.region).collect();
         let task = if gets_on { task.with_short_pauses() } else { task };
         self.wait_for(task, regions, &why).await
     }
 
+    /// Whether what was written is out of date: it followed the baseline before the present one, which was approved
+    /// meanwhile. The look that an approval asks for may have been made before that write.
+    async fn is_approved_by_now(self, present: &Baseline, followed: &EffectiveBaseline) -> bool {
+        if followed.is_present() {
+            return false;
+        }
+        match self.keeper.effective(present).await {
+            Ok(now) => now.is_present(),
+            // To look once more than needed does no harm.
+            Err(_) => true,
+        }
+    }
+
     /// Where a task still waits for the count of its revision after a while, nobody may be counting:
     /// whoever heard that the baseline was changed may have read the one before it, or none.
-    async fn see_that_it_is_counted(
-        self,
-        baseline: &Baseline,
-        report: &Report,
-        cause: &Cause,
-    ) -> Result<(), HandlerError> {
-        let waits = |report: &TargetReport| {
-            matches!(report, TargetReport::Decided(Decision::Held(held))
-                if matches!(held.reason, HoldReason::NotCounted { .. }))
-        };
-        if cause.attempt == 0 || !report.targets.values().any(waits) {
+    async fn see_that_it_is_counted(self, revision: &Revision, cause: &Cause) -> Result<(), HandlerError> {
+        if cause.attempt == 0 {
             return Ok(());
         }
-        let (revision, now) = (&baseline.revision, self.keeper.clock().now());
+        let now = self.keeper.clock().now();
         match self.keeper.ledger().claim_count(revision, now, COUNTED_AGAIN_SECONDS).await {
             Ok(true) => {}
             Ok(false) => return Ok(()),
@@ -179,50 +205,30 @@ impl Planner<'_> {
         self.later(&Errand::Count(count), 0).await
     }
 
-    /// While the present baseline waits for its approval: what the one before it wants, as far as that
-    /// takes nothing from anybody. Answers what has to be tried again, and what the ledger could not tell or be
-    /// told: then all of it has to.
-    async fn put_back(
-        self,
-        work: &AccountTask,
-        baseline: &Baseline,
-        sequence: Option<Sequence>,
-    ) -> (BTreeMap<Target, TargetReport>, Option<String>) {
-        let approved = match self.keeper.approved_before(baseline).await {
-            Ok(Some(approved)) => approved,
-            Ok(None) => return (BTreeMap::new(), None),
-            Err(error) => {
-                let trouble = format!("which baseline was approved last isn't known: {error}");
-                return (BTreeMap::new(), Some(trouble));
-            }
-        };
-        let telling = Telling::begin(self.keeper);
-        let waiting = &baseline.revision;
-        let report = match self.keeper.work_until_approved(&approved, waiting, work, sequence).await {
-            Ok(Worked::Done(report)) => report,
-            // The look by the present baseline comes to the same, and says so.
-            Ok(Worked::Departed(_) | Worked::Pending(_)) => return (BTreeMap::new(), None),
-            // What went wrong may have passed when the present baseline is looked at, which then ends the task:
-            // nobody would put back what this look was for.
-            Err(stopped) => return (BTreeMap::new(), Some(stopped.to_string())),
-        };
-        if report.attempts_anything() {
-            info!("baseline {waiting} waits for its approval, so {} was gone by first", approved.revision);
-            telling.task(&report, &work.cause).await;
-        }
-        let waiting = report.waiting(waits(&work.cause));
-        let trouble = report.ledger_trouble;
-        (report.targets.into_iter().filter(|(target, _)| waiting.contains(target)).collect(), trouble)
-    }
-
     async fn work_for_owner(
         self,
         task: Task,
-        Standing { baseline, .. }: &Standing,
+        present: &Baseline,
+        followed: &EffectiveBaseline,
     ) -> Result<(), HandlerError> {
         let Task::Owner(work) = &task else { return Ok(()) };
+        let mut left = None;
+        if !followed.is_present() {
+            // What only one of the two baselines uses may look as if nobody did, so that nothing is taken back.
+            let work = OwnerTask { swept_since: None, ..work.clone() };
+            let telling = Telling::begin(self.keeper);
+            match self.keeper.grant_for_candidate(present, &work).await {
+                Ok(report) => {
+                    telling.task(&report, &work.cause).await;
+                    left = report.unfinished().into_iter().next().or(report.ledger_trouble);
+                }
+                Err(stopped) => left = Some(stopped.to_string()),
+            }
+        }
+        let swept_since = work.swept_since.filter(|_| followed.is_present());
+        let here = OwnerTask { swept_since, ..work.clone() };
         let telling = Telling::begin(self.keeper);
-        let report = match self.keeper.work_for_owner(baseline, work).await {
+        let report = match self.keeper.work_for_owner(&followed.baseline, &here).await {
             Ok(report) => report,
             Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
         };
@@ -244,7 +250,7 @@ impl Planner<'_> {
             // By way of the queue, so that this task's group is free.
             self.later(&Errand::Sweep(sweep), 0).await?;
         }
-        match report.unfinished().into_iter().next().or(report.ledger_trouble) {
+        match report.unfinished().into_iter().next().or(report.ledger_trouble).or(left) {
             None => Ok(()),
             Some(first) => {
                 // Whoever uses the guardrail has been told of; what is left is the policy itself.
@@ -276,6 +282,12 @@ impl Planner<'_> {
         warn!(delay_seconds = delay, "{} waits: {why}", task.group());
         self.later(&Errand::Again(task.again().narrowed(regions)), delay).await
     }
+}
+
+/// Whether a target waits until somebody has counted what the baseline changes.
+fn waits_for_a_count(report: &TargetReport) -> bool {
+    matches!(report, TargetReport::Decided(Decision::Held(held))
+        if matches!(held.reason, HoldReason::NotCounted { .. }))
 }
 
 /// What a task waits for, by what caused it.

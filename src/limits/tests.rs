@@ -335,7 +335,11 @@ fn what_was_approved_last_only_puts_back_and_guards() {
     ];
     // The first was weakened since; the second would be moved on; of the third nothing is known.
     let records = Records::from([(target(1), ours(2, EARLIER)), (target(2), ours(1, EARLIER))]);
-    let put_back = plan(&changes).put_back(&Rollout::new(revision()), &records);
-    assert_eq!(left(&put_back), BTreeSet::from([1, 5, 6]));
-    assert_eq!(reasons(&put_back), BTreeSet::from(["not_approved".to_owned()]));
+    let unseen = Rollout::new(revision());
+    let counted = unseen.clone().count(extent(9, 0), limits(0), NamedIds::default());
+    for (waiting, why) in [(&unseen, "not_counted"), (&counted, "not_approved")] {
+        let put_back = plan(&changes).put_back(waiting, &records);
+        assert_eq!(left(&put_back), BTreeSet::from([1, 5, 6]));
+        assert_eq!(reasons(&put_back), BTreeSet::from([why.to_owned()]));
+    }
 }

@@ -180,8 +180,9 @@ pub(super) struct SweepDetail<'a> {
     accounts: AccountCounts,
     targets: BTreeMap<&'static str, usize>,
     examples: Vec<String>,
+    revision: &'a Revision,
     #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<&'a Revision>,
+    waiting: Option<&'a Revision>,
     cause: CauseDetail<'a>,
 }
 
@@ -194,9 +195,19 @@ struct AccountCounts {
 }
 
 impl<'a> SweepDetail<'a> {
-    pub(super) fn of(sweep: &Sweep<'_>, circumstances: Circumstances<'a>) -> SweepDetail<'a> {
+    pub(super) fn of(sweep: &Sweep<'a>, circumstances: Circumstances<'a>) -> SweepDetail<'a> {
         let Circumstances { cause, now } = circumstances;
-        let Sweep { began, accounts, looked_at, not_looked_at, closed, standings, examples } = sweep;
+        let Sweep {
+            began,
+            accounts,
+            looked_at,
+            not_looked_at,
+            closed,
+            standings,
+            examples,
+            revision,
+            waiting,
+        } = sweep;
         SweepDetail {
             version: FORMAT,
             began: *began,
@@ -212,7 +223,8 @@ impl<'a> SweepDetail<'a> {
                 .map(|at| (at.code(), standings.get(&at).copied().unwrap_or(0)))
                 .collect(),
             examples: examples.iter().map(|example| cut(example)).collect(),
-            revision: cause.revision.as_ref(),
+            revision,
+            waiting: *waiting,
             cause: CauseDetail::of(cause),
         }
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::baseline::Revision;
+use crate::limits::Rollout;
 use crate::organization::Placement;
 use crate::record::Sequence;
 
@@ -26,9 +26,9 @@ pub struct Manner {
     /// What was recorded of the owner's side doesn't count at all: it is read anew. Nothing is given up for what
     /// somebody else saw a while ago.
     pub owner_anew: bool,
-    /// The present revision, where it waits for its approval and the run goes by the last approved one
-    /// meanwhile: what was ours is put back, what is unguarded is guarded, and nothing else is done.
-    pub until_approved: Option<Revision>,
+    /// How far the present revision has come, where it waits and the account follows the one that was approved before
+    /// it: what was ours is put back, what is unguarded is guarded, and nothing else is done.
+    pub candidate: Option<Rollout>,
     /// Where the account stands, as Organizations told whoever queued the work. It is asked again
     /// before anything is released.
     pub placement: Option<Placement>,

@@ -1,7 +1,7 @@
 //! How far a revision of the baseline has come, and whether the organization has what it names.
 
 use super::{Keeper, Manner, Part, Stopped};
-use crate::baseline::{Baseline, NamedIds, Revision};
+use crate::baseline::{Baseline, NamedIds};
 use crate::limits::Rollout;
 use crate::organization::Organization;
 use crate::settings::Purpose;
@@ -16,13 +16,6 @@ impl Keeper {
             Ok(Some(_) | None) => (unseen(), None),
             Err(error) => (unseen(), Some(format!("how far the baseline has come is not known: {error}"))),
         }
-    }
-
-    /// How far the revision has come that waits for its approval. It only says why things are held.
-    pub(super) async fn waiting(&self, revision: &Revision) -> Rollout {
-        let known = self.ledger.rollout().await.ok().flatten();
-        let known = known.filter(|known| known.revision == *revision);
-        known.unwrap_or_else(|| Rollout::new(revision.clone()))
     }
 
     /// Takes note of the ids that the baseline names and for which the organization has no account, and warns of

@@ -223,13 +223,13 @@ impl Keeper {
             return Box::pin(self.survey_as(baseline, scope, &anew, progress)).await;
         }
         let has_moved = |stood: &OrgPath, target: &Target| has_moved(baseline, &organization, stood, target);
-        if manner.until_approved.is_none() {
+        if manner.candidate.is_none() {
             let is_given_with_the_plan = manner.approved;
             let approval = Approval { rollout: &rollout, is_given_with_the_plan, leaving: &offboarding };
             plan = plan.hold_adopted(approval, &records, has_moved);
         }
-        let plan = match (&manner.until_approved, manner.part) {
-            (Some(waiting), _) => plan.put_back(&self.waiting(waiting).await, &records),
+        let plan = match (&manner.candidate, manner.part) {
+            (Some(candidate), _) => plan.put_back(candidate, &records),
             (None, Part::Everything | Part::Account) if no_rollout => {
                 plan.hold_uncountable(&rollout, &records)
             }

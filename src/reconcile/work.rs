@@ -8,10 +8,11 @@ use tracing::{info, warn};
 
 use super::owner::sources;
 use super::{Keeper, MAX_ROUNDS, Manner, Part, Stopped, unwatched};
-use crate::baseline::{Baseline, GuardrailKey, Revision};
+use crate::baseline::{Baseline, GuardrailKey};
 use crate::cloud::Page;
 use crate::ids::{AccountId, GuardrailArn, Region};
 use crate::ledger::LedgerError;
+use crate::limits::EffectiveBaseline;
 use crate::organization::{AccountState, Placement};
 use crate::plan::{Decision, HoldReason};
 use crate::record::{Closed, Sequence};
@@ -67,38 +68,13 @@ pub struct Departed {
 }
 
 impl Keeper {
-    /// Makes one account agree with the baseline.
+    /// Makes one account agree with the baseline that it follows.
     ///
     /// # Errors
     /// When it stopped before anything was written.
     pub async fn work_on_account(
         &self,
-        baseline: &Baseline,
-        task: &AccountTask,
-        sequence: Option<Sequence>,
-    ) -> Result<Worked, Stopped> {
-        self.work_by(baseline, None, task, sequence).await
-    }
-
-    /// Makes one account agree with the baseline that was approved last, while the present one,
-    /// `waiting`, isn't: what was ours is put back, and what is unguarded is guarded.
-    ///
-    /// # Errors
-    /// As [`Keeper::work_on_account`].
-    pub async fn work_until_approved(
-        &self,
-        approved: &Baseline,
-        waiting: &Revision,
-        task: &AccountTask,
-        sequence: Option<Sequence>,
-    ) -> Result<Worked, Stopped> {
-        self.work_by(approved, Some(waiting.clone()), task, sequence).await
-    }
-
-    async fn work_by(
-        &self,
-        baseline: &Baseline,
-        until_approved: Option<Revision>,
+        followed: &EffectiveBaseline,
         task: &AccountTask,
         sequence: Option<Sequence>,
     ) -> Result<Worked, Stopped> {
@@ -130,10 +106,10 @@ impl Keeper {
             // before that may be what the look is about.
             owner_seen_since: task.placement.is_some().then_some(task.cause.first_seen),
             placement: Some(placement),
-            until_approved,
+            candidate: followed.candidate.clone(),
             ..Manner::default()
         };
-        let report = self.reconcile_as(baseline, &scope, &manner, &unwatched).await?;
+        let report = self.reconcile_as(&followed.baseline, &scope, &manner, &unwatched).await?;
         Ok(Worked::Done(Box::new(report)))
     }
 
@@ -202,12 +178,48 @@ impl Keeper {
         Ok(departed)
     }
 
-    /// Makes the guardrails of one Region usable by the organization, and records what accounts may
-    /// rely on.
+    /// Makes the guardrails of one Region usable by the organization, and records what accounts may rely on.
     ///
     /// # Errors
     /// When it stopped before anything was written.
-    pub async fn work_for_owner(&self, baseline: &Baseline, task: &OwnerTask) -> Result<Report, Stopped> {
+    pub async fn work_for_owner(&self, followed: &Baseline, task: &OwnerTask) -> Result<Report, Stopped> {
+        // Without it what is open may be told once more, and never less.
+        let known = self.ledger.readiness(&task.region).await.ok().flatten();
+        let (mut report, readiness) = self.grant_in(followed, task).await?;
+        // What was written and not read back yet is nothing to rely on.
+        if let Some(readiness) = readiness {
+            let before = known.as_ref().map(|known| known.openings(&followed.organization));
+            report.opened =
+                newly_open(&readiness.openings(&followed.organization), &before.unwrap_or_default());
+            if let Err(error) = self.ledger.set_readiness(&task.region, readiness).await {
+                // Then each account reads for itself.
+                warn!(region = %task.region, "what the owner's side holds could not be recorded: {error}");
+            }
+            self.kept.forget_readiness(&task.region);
+        }
+        Ok(report)
+    }
+
+    /// Makes the guardrails of a baseline that waits for its approval usable by the organization, so that they are
+    /// once it is approved. No account relies on them yet, and so nothing is recorded of them.
+    ///
+    /// # Errors
+    /// When it stopped before anything was written.
+    pub async fn grant_for_candidate(
+        &self,
+        candidate: &Baseline,
+        task: &OwnerTask,
+    ) -> Result<Report, Stopped> {
+        Ok(self.grant_in(candidate, task).await?.0)
+    }
+
+    /// Looks at the owner's side until what it wrote was read back. Answers what was seen then; `None` where the last
+    /// look that is made still wrote something.
+    async fn grant_in(
+        &self,
+        baseline: &Baseline,
+        task: &OwnerTask,
+    ) -> Result<(Report, Option<Readiness>), Stopped> {
         let regions = Regions::Only(BTreeSet::from([task.region.clone()]));
         let scope = Scope { regions: regions.clone(), ..super::everything() };
         let mut manner = Manner {
@@ -215,8 +227,6 @@ impl Keeper {
             event: Some(task.cause.event.clone()),
             ..Manner::default()
         };
-        // Without it what is open may be told once more, and never less.
-        let known = self.ledger.readiness(&task.region).await.ok().flatten();
         let mut whole: Option<Report> = None;
         for _ in 0..MAX_ROUNDS {
             let at = self.clock.now();
@@ -224,29 +234,21 @@ impl Keeper {
             let readiness = Readiness::of(&task.region, &sources(baseline, &regions), &survey.catalog, at);
             let report = self.apply(baseline, survey, &unwatched).await;
             let goes_on = report.calls_for_another_look();
-            match &mut whole {
-                Some(whole) => whole.absorb(report),
-                None => whole = Some(report),
+            let report = match whole.take() {
+                Some(mut whole) => {
+                    whole.absorb(report);
+                    whole
+                }
+                None => report,
+            };
+            if !goes_on {
+                return Ok((report, Some(readiness)));
             }
-            if goes_on {
-                // What was written is read back before anybody relies on it.
-                manner.again = true;
-                manner.part = Part::Owner { swept_since: None };
-                continue;
-            }
-            if let Some(report) = &mut whole {
-                let before = known.as_ref().map(|known| known.openings(&baseline.organization));
-                report.opened =
-                    newly_open(&readiness.openings(&baseline.organization), &before.unwrap_or_default());
-            }
-            if let Err(error) = self.ledger.set_readiness(&task.region, readiness).await {
-                // Then each account reads for itself.
-                warn!(region = %task.region, "what the owner's side holds could not be recorded: {error}");
-            }
-            self.kept.forget_readiness(&task.region);
-            break;
+            whole = Some(report);
+            manner.again = true;
+            manner.part = Part::Owner { swept_since: None };
         }
-        Ok(whole.expect("there is at least one round"))
+        Ok((whole.expect("there is at least one round"), None))
     }
 
     /// What the baseline calls a guardrail, by what was recorded of its Region. `None` where that

@@ -20,6 +20,7 @@ mod deployed;
 mod doctor;
 mod endings;
 mod faults;
+mod following;
 mod foreign;
 mod foreseen;
 mod giving_up;

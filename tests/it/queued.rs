@@ -1,7 +1,7 @@
 //! Through the queues: events become tasks, tasks are worked on, and what isn't ready waits aside.
 
 use expect_test::expect;
-use guardrail_keeper::record::AccountRecord;
+use guardrail_keeper::record::{AccountRecord, State};
 use simulator::{Fault, FaultKind};
 
 use crate::support::stack::{Stack, no_time};
@@ -267,10 +267,12 @@ async fn while_a_revision_waits_for_approval_what_was_approved_before_is_kept_up
     });
     stack.deliver(&stack.world.event("CreateAccountResult")).await;
     assert_eq!(stack.world.enforced_in(&newcomer).matches("base1a2b3c:2").count(), 1);
-    // What the waiting one wants is told all the same.
+    // It follows the one that was approved, and says so.
+    let followed = stack.world.keeper.effective(&stack.world.baseline().await).await.unwrap();
+    assert!(!followed.is_present());
     let record = record_of(&stack, &newcomer).await;
     let checked = record.regions[&EU.parse().unwrap()].checked.clone().unwrap();
-    assert_eq!(checked.code.as_deref(), Some("not_approved"));
+    assert_eq!((checked.state, &checked.revision), (State::Enforced, &followed.baseline.revision));
 
     // Whom it leaves out is left out at once, and `audit` stops everything.
     for document in [

@@ -555,7 +555,6 @@ async fn a_ledger_that_is_missing_or_broken_is_an_error() {
             file:elsewhere.json
             stderr: error: elsewhere.json: there is no such ledger: nothing was recorded yet
             exit 3
-            account,name,path,region,state,reason,last_state,checked_at,checked_age_seconds,baseline,wanted,enforced,seen_at,ours,code
             stderr: error: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
             exit 3
             stderr: error: what was recorded can't be told: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
@@ -567,7 +566,7 @@ async fn a_ledger_that_is_missing_or_broken_is_an_error() {
 #[tokio::test]
 async fn a_broken_baseline_is_told_and_judged_by_the_last_good_one() {
     let world = guarded().await;
-    world.keeper.standing().await.unwrap();
+    world.keeper.present().await.unwrap();
     world.publish_text("version: 1\n");
     let ran = of(&world).run(&["status", "--account", PAYMENTS]).await;
     check(

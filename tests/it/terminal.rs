@@ -201,7 +201,7 @@ async fn a_parameter_or_a_table_that_is_not_there_is_told_with_the_place() {
         error: the baseline ssm:/elsewhere could not be read: GetParameter: ParameterNotFound: no message
           as account 111111111111, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
           → there is no such parameter in account 111111111111, us-east-1: are these the hub's account and Region? `guardrailctl push FILE` puts a baseline there
-        error: the ledger could not be used: Scan: ResourceNotFoundException: Requested resource not found
+        error: the ledger could not be used: GetItem: ResourceNotFoundException: Requested resource not found
           as account 111111111111, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
           → there is no table:nowhere (KEEPER_LEDGER) in account 111111111111, us-east-1: are these the hub's account and Region?
     "#]],

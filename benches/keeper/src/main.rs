@@ -16,6 +16,7 @@ use futures_util::stream::{self, TryStreamExt};
 use guardrail_keeper::baseline::Baseline;
 use guardrail_keeper::cloud::{Access, Page, Patience, Rates};
 use guardrail_keeper::handler::{Deadline, handle_until};
+use guardrail_keeper::limits::EffectiveBaseline;
 use guardrail_keeper::organization::{Account, Placement};
 use guardrail_keeper::reconcile::{Keeper, Worked, everything, unwatched};
 use guardrail_keeper::report::Report;
@@ -88,7 +89,8 @@ async fn direct(keeper: &Keeper) -> Done<()> {
 /// The owner's tasks first, so that what accounts may rely on is recorded; then each account's.
 async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
     let began = Instant::now();
-    let baseline = keeper.standing().await?.baseline;
+    let baseline = keeper.present().await?.baseline;
+    let followed = &EffectiveBaseline::approved(&baseline);
     // A worker acts on no revision before what it changes was counted.
     keeper.approve(&baseline.revision).await?;
     // As in a sweep: what the owner's side records after it began is what accounts may rely on.
@@ -110,7 +112,7 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
     });
     let tally = pages
         .try_flatten()
-        .map_ok(|placement| work(keeper, &baseline, &cause, placement))
+        .map_ok(|placement| work(keeper, followed, &cause, placement))
         .try_buffer_unordered(together)
         .try_fold(Tally::default(), |tally, task| async move { Ok(tally.plus(task)) })
         .await?;
@@ -127,7 +129,12 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
     }))
 }
 
-async fn work(keeper: &Keeper, baseline: &Baseline, cause: &Cause, placement: Placement) -> Done<Tally> {
+async fn work(
+    keeper: &Keeper,
+    followed: &EffectiveBaseline,
+    cause: &Cause,
+    placement: Placement,
+) -> Done<Tally> {
     let began = Instant::now();
     let Account { id, .. } = &placement.account;
     let task = AccountTask {
@@ -136,7 +143,7 @@ async fn work(keeper: &Keeper, baseline: &Baseline, cause: &Cause, placement: Pl
         cause: cause.clone(),
         placement: Some(placement),
     };
-    match keeper.work_on_account(baseline, &task, None).await? {
+    match keeper.work_on_account(followed, &task, None).await? {
         Worked::Done(report) => Ok(Tally::of(&report, began.elapsed())),
         other @ (Worked::Departed(_) | Worked::Pending(_)) => {
             Err(format!("{}: {other:?}", task.account).into())

@@ -24,8 +24,9 @@ mod told;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use guardrail_keeper::baseline::Revision;
+use guardrail_keeper::baseline::{Baseline, Revision};
 use guardrail_keeper::ids::AccountId;
+use guardrail_keeper::limits::EffectiveBaseline;
 use guardrail_keeper::reconcile::Clock;
 use guardrail_keeper::record::{AccountRecord, Checked, Records};
 use jiff::Timestamp;
@@ -276,6 +277,26 @@ impl Judge {
                 .is_some_and(|owner| after(owner, self.owner_changed) && after(look, owner.ended_at))
     }
 
+    /// The baseline that accounts follow, and what it wants: the present one or, while that waits, the one that was
+    /// approved before it.
+    pub(crate) fn followed(&self, present: &Baseline, wants: &Wants) -> (Baseline, Wants) {
+        let known = self.store.document("rollout").and_then(|it| serde_json::from_value(it).ok());
+        let before = self.store.document(APPROVED);
+        let before = before.as_ref().and_then(|it| it["text"].as_str());
+        let followed = EffectiveBaseline::of(present, known, before);
+        let by_before = followed.candidate.is_some().then_some(before).flatten().map(Revision::of);
+        let before = self.baselines.iter().rev().find(|it| Some(&it.revision) == by_before.as_ref());
+        match before {
+            Some(Published { wants: before, .. }) => {
+                let excludes = before.excludes || wants.excludes;
+                let Wants { stood, leaving, .. } = wants.clone();
+                let before = Wants { mode: Mode::EnforceOnly, excludes, stood, leaving, ..before.clone() };
+                (followed.baseline, before)
+            }
+            None => (present.clone(), wants.clone()),
+        }
+    }
+
     /// A task is handed to an invocation.
     pub(crate) fn begin(&mut self, group: &str, task: &Value) -> Result<(), Violation> {
         let busy = self.contexts.get(group).is_some_and(|context| !context.ended);
@@ -368,6 +389,11 @@ impl Judge {
             self.note_kept();
         }
         if !call.write || call.service != "bedrock" || self.violation.is_some() {
+            return;
+        }
+        // AWS doesn't know the session, so that nobody can say whose call it was. It was refused and changed nothing;
+        // had it changed something, whoever writes next would be judged for it.
+        if call.account.is_empty() && call.error.is_some() {
             return;
         }
         let group = match call.operation.ends_with("ResourcePolicy") {

@@ -6,16 +6,17 @@ use super::*;
 use crate::telling::{Reading, Told};
 
 impl Tale<'_> {
-    /// A target that `status` calls good is as the present baseline wants it, or somebody changed it since the last
-    /// look in a way that no record tells: what is enforced there, or a guardrail.
+    /// A target that `status` calls good is as the baseline wants it that it follows, or somebody changed it since the
+    /// last look in a way that no record tells: what is enforced there, or a guardrail.
     pub(super) fn check_status(&mut self) -> Result<(), Violation> {
-        let Ok(baseline) = Baseline::parse(&self.wants.text(self.setting)) else { return Ok(()) };
+        let Ok(present) = Baseline::parse(&self.wants.text(self.setting)) else { return Ok(()) };
         let judge = Arc::clone(&self.judge);
+        let (baseline, wants) = lock(&judge).followed(&present, &self.wants);
         let judged = self.server.with(|model| {
             let judge = lock(&judge);
             let told = Told {
                 setting: self.setting,
-                wants: &self.wants,
+                wants: &wants,
                 baseline: &baseline,
                 book: &judge.book,
                 reading: self.plant.map_or(Reading::Right, Plant::reading),

@@ -1,4 +1,4 @@
-//! The baseline to go by: the present one, or the last good one while that is broken.
+//! The baseline to go by: the present one, or the last good one while that is broken; and which one accounts follow.
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::{error, warn};
@@ -7,6 +7,7 @@ use super::{Keeper, Stopped, parse, text_of, unread};
 use crate::baseline::{Baseline, Mode, Revision};
 use crate::failure::Category;
 use crate::ledger::{LastGood, LedgerError};
+use crate::limits::EffectiveBaseline;
 use crate::settings::BaselineSource;
 
 /// How long a baseline that was read is believed to be the present one, where many runs of one
@@ -15,7 +16,7 @@ const KEPT: SignedDuration = SignedDuration::from_secs(15);
 
 /// The baseline to go by.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct PresentBaseline {
     /// The baseline. Where it stands in for a broken one, nothing is released by it.
     pub baseline: Baseline,
     /// What is wrong with the present one, where this is the last good one in its place.
@@ -33,61 +34,59 @@ impl Keeper {
     ///
     /// # Errors
     /// When neither can be had.
-    pub async fn standing(&self) -> Result<Standing, Stopped> {
+    pub async fn present(&self) -> Result<PresentBaseline, Stopped> {
         let origin = &self.settings.baseline;
         match self.baseline_text().await.and_then(|text| Ok((parse(origin, &text)?, text))) {
             Ok((baseline, text)) => {
                 self.keep_good(&text).await;
-                Ok(Standing { baseline, instead_of: None, unread: false, refused: false })
+                Ok(PresentBaseline { baseline, instead_of: None, unread: false, refused: false })
             }
             Err(stopped) => self.last_good(stopped).await,
         }
     }
 
-    /// As [`Keeper::standing`], without reading the same baseline again and again. One that was read
+    /// As [`Keeper::present`], without reading the same baseline again and again. One that was read
     /// before the work was asked for counts only if it is the revision that whoever asked went by.
     ///
     /// # Errors
-    /// As [`Keeper::standing`].
-    pub async fn standing_for(
+    /// As [`Keeper::present`].
+    pub async fn present_for(
         &self,
         expected: Option<&Revision>,
         asked_at: Timestamp,
-    ) -> Result<Standing, Stopped> {
+    ) -> Result<PresentBaseline, Stopped> {
         if let Some((read_at, text)) = self.kept.baseline(KEPT, &self.clock)
             && (read_at >= asked_at || expected.is_some_and(|expected| *expected == Revision::of(&text)))
             && let Ok(baseline) = Baseline::parse(&text)
         {
-            return Ok(Standing { baseline, instead_of: None, unread: false, refused: false });
+            return Ok(PresentBaseline { baseline, instead_of: None, unread: false, refused: false });
         }
-        self.standing().await
+        self.present().await
     }
 
-    /// The last approved baseline, where this one waits for its approval: until then unguarded is worse
-    /// than guarded by what was approved before. Nothing is released by it, and in `audit` nobody writes.
+    /// Which baseline accounts follow. Only reads.
     ///
     /// # Errors
-    /// When the ledger can't be read: then whether there is one isn't known.
-    pub async fn approved_before(&self, baseline: &Baseline) -> Result<Option<Baseline>, LedgerError> {
-        let revision = &baseline.revision;
-        if baseline.mode == Mode::Audit || self.kept.is_approved(revision) {
-            return Ok(None);
+    /// When the ledger can't be read: then it isn't known.
+    pub async fn effective(&self, present: &Baseline) -> Result<EffectiveBaseline, LedgerError> {
+        if self.kept.is_approved(&present.revision) {
+            return Ok(EffectiveBaseline::approved(present));
         }
         let known = self.ledger.rollout().await?;
-        if known.is_some_and(|known| known.revision == *revision && known.approved) {
-            self.keep_approved(revision).await;
-            return Ok(None);
+        let before = self.ledger.last_approved().await?;
+        Ok(EffectiveBaseline::of(present, known, before.as_ref().map(|before| before.text.as_str())))
+    }
+
+    /// As [`Keeper::effective`]. A present baseline that is approved is kept for the time when the next one waits.
+    ///
+    /// # Errors
+    /// As [`Keeper::effective`].
+    pub async fn followed(&self, present: &Baseline) -> Result<EffectiveBaseline, LedgerError> {
+        let effective = self.effective(present).await?;
+        if effective.approved && effective.is_present() && !self.kept.is_approved(&present.revision) {
+            self.keep_approved(&present.revision).await;
         }
-        let Some(approved) = self.ledger.last_approved().await? else { return Ok(None) };
-        // One that can't be read any more is none.
-        let Ok(mut approved) = Baseline::parse(&approved.text) else { return Ok(None) };
-        if approved.mode == Mode::Audit || approved.organization != baseline.organization {
-            return Ok(None);
-        }
-        approved.mode = Mode::EnforceOnly;
-        // Whom the present one leaves out is left out at once.
-        approved.exclude.extend(baseline.exclude.iter().cloned());
-        Ok(Some(approved))
+        Ok(effective)
     }
 
     /// Keeps the present baseline as the last approved one, if it is the one that was read.
@@ -121,7 +120,7 @@ impl Keeper {
         }
     }
 
-    async fn last_good(&self, stopped: Stopped) -> Result<Standing, Stopped> {
+    async fn last_good(&self, stopped: Stopped) -> Result<PresentBaseline, Stopped> {
         let good = match self.ledger.last_good().await {
             Ok(Some(good)) => good,
             Ok(None) => return Err(stopped),
@@ -145,6 +144,6 @@ impl Keeper {
         let failed = |means: fn(Category) -> bool| matches!(&stopped, Stopped::BaselineUnreadable { category, .. } if means(*category));
         let unread = failed(Category::is_worth_waiting);
         let refused = failed(|category| category == Category::Denied);
-        Ok(Standing { baseline, instead_of: Some(instead_of), unread, refused })
+        Ok(PresentBaseline { baseline, instead_of: Some(instead_of), unread, refused })
     }
 }
