@@ -72,7 +72,7 @@ impl CopyWriter {
         enforced: &Enforced,
     ) -> Result<Ensured, Failure> {
         let mut wrote = Vec::new();
-        let mut not_tagged = None;
+        let (mut not_tagged, mut conflict) = (None, None);
         loop {
             let (verdict, seen) = self.reader.look_at_copy(target, original, enforced).await?;
             let (state, not_pruned) = match verdict {
@@ -82,10 +82,10 @@ impl CopyWriter {
                     (CopyState::Held(CopyHeld::ReadsBackDifferent { guardrail }), Vec::new())
                 }
                 CopyVerdict::Needs(step) if wrote.contains(&step) || wrote.len() == STEPS_AT_MOST => {
-                    return Err(without_effect(&step));
+                    return Err(conflict.unwrap_or_else(|| without_effect(&step)));
                 }
                 CopyVerdict::Needs(step) => {
-                    self.perform(&step, original).await?;
+                    conflict = self.perform(&step, original).await?;
                     if let CopyStep::UpdateDraft(guardrail) = &step {
                         not_tagged = self.tag(guardrail, original).await.err();
                     }
@@ -106,24 +106,25 @@ impl CopyWriter {
         }
     }
 
-    /// Makes one write.
+    /// Makes one write. Answers why a copy could not be created, where one may be there already.
     ///
     /// # Errors
     /// When AWS refuses it.
-    pub async fn perform(&self, step: &CopyStep, original: &Original) -> Result<(), Failure> {
+    async fn perform(&self, step: &CopyStep, original: &Original) -> Result<Option<Failure>, Failure> {
         match step {
-            CopyStep::Create => self.create(original).await,
-            CopyStep::UpdateDraft(guardrail) => self.update_draft(guardrail, original).await,
-            CopyStep::Publish(guardrail) => self.publish(guardrail, original).await,
-            CopyStep::DeleteVersion(version) => self.delete_version(version).await,
+            CopyStep::Create => return self.create(original).await,
+            CopyStep::UpdateDraft(guardrail) => self.update_draft(guardrail, original).await?,
+            CopyStep::Publish(guardrail) => self.publish(guardrail, original).await?,
+            CopyStep::DeleteVersion(version) => self.delete_version(version).await?,
         }
+        Ok(None)
     }
 
     /// The SDK adds a `clientRequestToken`, one per call, so that its own retries don't create
     /// twice. It isn't ours to choose: AWS ignores a request whose token it knows, also after what
     /// it made was deleted, and a copy that an administrator deleted would never come back. Across
     /// runs the name does that: AWS has one guardrail of a name.
-    async fn create(&self, original: &Original) -> Result<(), Failure> {
+    async fn create(&self, original: &Original) -> Result<Option<Failure>, Failure> {
         let config =
             Config::of(&original.content).map_err(|error| Failure::rejected(CREATE, error.to_string()))?;
         let source = Tags::from([(SOURCE_TAG.to_owned(), original.guardrail.to_string())]);
@@ -147,10 +148,10 @@ impl CopyWriter {
             .send()
             .await;
         match answer {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(None),
             // The name is in use by now: by us, if the first attempt's answer was lost, or by
             // somebody else. The next look tells.
-            Err(error) if is_conflict(&error) => Ok(()),
+            Err(error) if is_conflict(&error) => Ok(Some(failure(CREATE, &error))),
             Err(error) => Err(failure(CREATE, &error)),
         }
     }

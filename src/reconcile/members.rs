@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
-use jiff::Timestamp;
 use tracing::{Instrument, debug, info_span};
 
 use super::{Keeper, Progress, Step};
@@ -116,12 +115,15 @@ impl Keeper {
                     Ok(session) => Reader::new(&session, &target.region).probe(enforcement).await,
                     Err(failure) => Err(failure),
                 };
-                let answer = answer.map_err(|failure| {
-                    let failure = self.in_grace(organization, arrivals, target, failure);
-                    let failure = while_granting(&enforcement.guardrail, grants, failure, self.clock.now());
-                    let failure = naming_the_key(&enforcement.guardrail, catalog, failure);
-                    HoldReason::ProbeFailed { failure }
-                });
+                let answer = match answer {
+                    Ok(answer) => Ok(answer),
+                    Err(failure) => {
+                        let failure = self.in_grace(organization, arrivals, target, failure);
+                        let failure = self.while_granting(&enforcement.guardrail, grants, failure).await;
+                        let failure = naming_the_key(&enforcement.guardrail, catalog, failure);
+                        Err(HoldReason::ProbeFailed { failure })
+                    }
+                };
                 (target.clone(), answer)
             })
             .buffer_unordered(self.settings.concurrency)
@@ -129,12 +131,23 @@ impl Keeper {
             .await;
         probes.into_iter().collect()
     }
-}
 
-/// What a denied probe means shortly after we granted the guardrail: the grant may be on its way.
-fn while_granting(guardrail: &GuardrailArn, grants: &Grants, failure: Failure, now: Timestamp) -> Failure {
-    let granted = grants.get(&Resource::Guardrail(guardrail.clone()));
-    failure.excused(granted.map(|granted| granted.at), GRANT_SETTLES_SECONDS.unsigned_abs(), now)
+    /// What a denied probe means shortly after we granted the guardrail: the grant may be on its way. The owner's side
+    /// may have made it after this look had read which grants there are, so they are read again.
+    async fn while_granting(&self, guardrail: &GuardrailArn, grants: &Grants, failure: Failure) -> Failure {
+        if failure.category != Category::Denied {
+            return failure;
+        }
+        let resource = Resource::Guardrail(guardrail.clone());
+        let granted_at = match grants.get(&resource) {
+            Some(granted) => Some(granted.at),
+            None => {
+                let (grants, _) = self.grants().await;
+                grants.get(&resource).map(|granted| granted.at)
+            }
+        };
+        failure.excused(granted_at, GRANT_SETTLES_SECONDS.unsigned_abs(), self.clock.now())
+    }
 }
 
 /// A denied probe of a guardrail that has a customer managed key, told with the key: the member's role needs

@@ -92,7 +92,8 @@ impl Notebook<'_> {
             | Change::Release { .. }
             | Change::EnsureCopy { .. } => {
                 let replacing = change.overwrites_foreign().cloned().map(Box::new);
-                vec![Note::Begun { intent: self.intent(change, at), replacing }]
+                let begun = Note::Begun { intent: self.intent(change, at), replacing };
+                self.confirmed(change.target()).into_iter().chain([begun]).collect()
             }
         };
         in_region(change.target(), notes)
@@ -252,7 +253,7 @@ impl Notebook<'_> {
             .then(|| Note::Awaits(Awaited { revision: revision.clone(), approvals: self.approvals }))
     }
 
-    fn ours(self, enforcement: &Enforcement, origin: Origin, at: Timestamp) -> Ours {
+    pub(super) fn ours(self, enforcement: &Enforcement, origin: Origin, at: Timestamp) -> Ours {
         Ours {
             enforcement: enforcement.clone(),
             origin,

@@ -12,7 +12,7 @@ use crate::enforcement::Enforcement;
 use crate::ids::{AccountId, Region, Target};
 use crate::outcome::deed_of;
 use crate::plan::Change;
-use crate::record::{Deed, DeedKind, Intent, Note, ReleasedUnusable, Tellers};
+use crate::record::{Deed, DeedKind, Intent, Note, Origin, Ours, ReleasedUnusable, Tellers};
 use crate::report::{Outcome, Report};
 use crate::settings::Purpose;
 
@@ -29,6 +29,17 @@ impl Notebook<'_> {
         let revision = self.revision();
         let deed = self.tells.and_then(|_| deed_of(change, self.records, &revision, at));
         Intent { to: to.cloned(), at, revision, deed }
+    }
+
+    /// That what is there was put there by a write that an earlier run began and never confirmed. The intent of the
+    /// next write takes the place of that one's, and should the next one fail, nothing else would say that it is ours.
+    pub(super) fn confirmed(self, target: &Target) -> Option<Note> {
+        let record = self.records.get(target)?;
+        let is_ours = |principal: &str| self.own_roles.wrote(principal, &target.account);
+        let Intent { to, at, revision, .. } = record.confirms(self.observed.get(target)?, is_ours)?;
+        let origin = record.ours.as_ref().map_or(Origin::Applied, |ours| ours.origin);
+        let ours = self.ours(to.as_ref()?, origin, *at);
+        Some(Note::Remembered(Ours { revision: revision.clone(), ..ours }))
     }
 
     /// That a write was made, which is to be told.

@@ -91,6 +91,15 @@ impl Record {
         }
     }
 
+    /// The write that was begun and never confirmed, where what is there shows that it was carried out. Nothing else in
+    /// the record says that it is ours: it has to be confirmed before another intent takes its place.
+    pub fn confirms(&self, seen: &Observation, is_ours: impl Fn(&str) -> bool) -> Option<&Intent> {
+        let begun = self.intent.as_ref()?;
+        let to = begun.to.as_ref()?;
+        let known = self.ours.as_ref().is_some_and(|ours| Drift::between(&ours.enforcement, to).is_none());
+        (!known && self.arrived(begun, seen, is_ours)).then_some(begun)
+    }
+
     /// Keeps a write that was made until it is told.
     pub(super) fn owe(&mut self, write: Intent) {
         if let Some(begun) = self.intent.as_mut().filter(|begun| begun.at == write.at) {

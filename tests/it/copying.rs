@@ -524,3 +524,21 @@ async fn an_owners_key_is_told_and_not_copied() {
     ready(&stage.ensure(1, &NONE).await, 1);
     assert!(stage.copy().draft.content.kms_key_id.is_none());
 }
+
+#[tokio::test]
+async fn a_conflict_that_no_list_explains_is_said_as_it_is() {
+    let stage = Stage::set().await;
+    let conflict = FaultKind::Error {
+        code: "ConflictException".to_owned(),
+        status: 409,
+        message: "The name is in use.".to_owned(),
+    };
+    stage.server.fault(Fault::new(conflict).operation("CreateGuardrail").times(u32::MAX));
+    let failure = stage.try_ensure(1, &NONE).await.unwrap_err();
+    assert_eq!((failure.category, failure.operation.as_str()), (Category::Transient, "CreateGuardrail"));
+    assert!(failure.message.contains("The name is in use."), "{failure}");
+    // Where a list shows the copy, somebody was first, and it is as good.
+    stage.server.clear_faults();
+    let copy = ready(&stage.ensure(1, &NONE).await, 1);
+    assert_eq!(copy.guardrail.to_string(), stage.copy().arn);
+}

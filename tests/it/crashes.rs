@@ -2,9 +2,11 @@
 //! about.
 
 use guardrail_keeper::handler::handle;
+use guardrail_keeper::reconcile::Gone;
+use simulator::{Fault, FaultKind};
 
 use crate::support::{
-    Document, EU, PAYMENTS, SANDBOX, SEARCH, SHIPPING, US, WORKLOAD, World, schedule, version,
+    DELETE, Document, EU, PAYMENTS, PUT, SANDBOX, SEARCH, SHIPPING, US, WORKLOAD, World, schedule, version,
 };
 
 #[tokio::test]
@@ -47,4 +49,27 @@ async fn two_keepers_at_once_end_with_one_configuration() {
         assert_eq!(enforced.unwrap().guardrail_version, "2", "{ours:?} {theirs:?}");
     }
     world.quiet(&[PAYMENTS]).await;
+}
+
+/// That a write is ours whose answer was lost is known by its intent alone. The release that is begun next has an intent
+/// of its own, and is denied. When the account leaves, it still has to be told what is left behind in it.
+#[tokio::test]
+async fn what_a_lost_answer_left_stays_ours_when_its_release_is_denied() {
+    let document = Document { regions: EU, ..Document::only(PAYMENTS) };
+    let world = World::of(&document).durable().hurried().start().await;
+    let once = async |fault: Fault| {
+        world.server.fault(fault);
+        let report = world.look_at(&[PAYMENTS]).await;
+        world.server.clear_faults();
+        assert!(report.to_string().contains("1 failed"), "{report}");
+        assert_eq!(world.enforced_in(PAYMENTS).matches("eubase1a2b3c:2").count(), 1);
+    };
+    once(Fault::new(FaultKind::Hang).operation(PUT).after_carrying_out()).await;
+    world.publish(&Document { assignments: vec![(PAYMENTS, "none")], ..document });
+    let denied = FaultKind::denied_by_service_control_policy(&format!("bedrock:{DELETE}"));
+    once(Fault::new(denied).operation(DELETE)).await;
+
+    let departed = world.keeper.close(&PAYMENTS.parse().unwrap(), &Gone::Left, None).await.unwrap();
+    let left_behind: Vec<String> = departed.left_behind.iter().map(ToString::to_string).collect();
+    assert_eq!(left_behind, [EU]);
 }

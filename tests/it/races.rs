@@ -6,9 +6,9 @@ use std::time::Duration;
 use expect_test::expect;
 use guardrail_keeper::handler::Deadline;
 use guardrail_keeper::report::Report;
-use simulator::{Enforce, Next, PutOverExisting};
+use simulator::{Enforce, EventSourceMapping, Next, PutOverExisting};
 
-use crate::support::stack::{Stack, answer};
+use crate::support::stack::{Stack, answer, tasks_queue};
 use crate::support::{DELETE, Document, EU, LIST, PAYMENTS, PUT, SEARCH, WORKLOAD, World, check, version};
 
 /// How long an answer is held back while somebody else writes.
@@ -191,7 +191,7 @@ async fn what_somebody_removes_before_we_release_it_is_released() {
 }
 
 /// A task puts back what was approved last, and the revision that waited is approved between its look and its
-/// write. The write is one of the moment before; the same task then goes on by the revision that counts now.
+/// write. The write is one of the moment before; the task is put back, and goes on by the revision that counts now.
 #[tokio::test]
 async fn what_is_approved_while_the_former_is_put_back_has_the_last_word() {
     let document = || Document { regions: EU, ..Document::default() };
@@ -221,8 +221,60 @@ async fn what_is_approved_while_the_former_is_put_back_has_the_last_word() {
     let (ended, ()) = tokio::join!(answer(&world.keeper, &event, Deadline::NONE), approving);
     world.server.latency("bedrock:ListEnforcedGuardrailsConfiguration", Duration::ZERO);
     stack.tasks.finish(&stack.world.server, invocation, &ended).unwrap();
+    stack.settle().await;
 
     let written = [format!("{DELETE} {SEARCH}/{EU}"), format!("{PUT} {SEARCH}/{EU}")];
     assert_eq!(stack.world.writes(), written);
     assert_eq!(stack.world.enforced_in(SEARCH).matches("base").count(), 0);
+}
+
+/// An account's task reads which grants are recorded, and the owner's task makes one right after that. The probe is
+/// denied, since the grant has no effect yet: that passes, and isn't left to the next sweep.
+#[tokio::test]
+async fn a_grant_that_is_made_after_the_look_began_is_waited_for() {
+    let document = Document { regions: EU, ..Document::only(PAYMENTS) };
+    let not_granted = World::of(&document).durable().long_established().world(|world| {
+        world.settings.propagation_seconds = 120;
+        world.guardrails.iter_mut().for_each(|guardrail| guardrail.share_with_organization = false);
+    });
+    let mut stack = Stack::start(not_granted).await;
+    stack.send(&stack.schedule());
+    assert!(stack.step().await, "it becomes tasks");
+    stack.tasks = EventSourceMapping::new(&tasks_queue()).batch_size(1).maximum_concurrency(2);
+    let (mut account, mut owner) = (None, None);
+    while account.is_none() || owner.is_none() {
+        let next = stack.tasks.next(&stack.world.server).unwrap();
+        let Next::Batch { invocation, event } = next else { panic!("{next:?} and no task of them") };
+        match event["Records"][0]["attributes"]["MessageGroupId"].as_str().unwrap() {
+            PAYMENTS => account = Some((invocation, event)),
+            group if group.starts_with("owner.") => owner = Some((invocation, event)),
+            _ => {
+                let ended = answer(&stack.world.keeper, &event, Deadline::NONE).await;
+                stack.tasks.finish(&stack.world.server, invocation, &ended).unwrap();
+            }
+        }
+    }
+    let (account, owner) = (account.expect("the account's task"), owner.expect("the owner's task"));
+    stack.world.server.clear_calls();
+
+    // Another process looks at the account: it has no session of the owner's account yet, and waits for one.
+    let world = &stack.world;
+    let another = world.another_keeper().await;
+    world.server.latency("sts:AssumeRole", WINDOW);
+    let granting = async {
+        while world.count("AssumeRole") == 0 {
+            tokio::task::yield_now().await;
+        }
+        answer(&world.keeper, &owner.1, Deadline::NONE).await
+    };
+    let (looked, granted) = tokio::join!(answer(&another, &account.1, Deadline::NONE), granting);
+    world.server.latency("sts:AssumeRole", Duration::ZERO);
+    let probed =
+        world.server.calls().iter().any(|call| call.operation == "ApplyGuardrail" && call.error.is_some());
+    assert!(probed, "the guardrail was granted in time for the probe, and too late for the record");
+    assert_eq!((world.count(PUT), world.count("PutResourcePolicy")), (0, 1));
+    stack.tasks.finish(&stack.world.server, account.0, &looked).unwrap();
+    stack.tasks.finish(&stack.world.server, owner.0, &granted).unwrap();
+    stack.settle().await;
+    assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:2").count(), 1);
 }

@@ -147,3 +147,36 @@ async fn a_write_of_which_the_record_knows_nothing_is_noticed() {
     court.announces(&wants);
     court.enforces().expect("it was recorded");
 }
+
+/// Seeds 64000520 and 64000865: a process restarted with sessions of which AWS knows nothing, and its refused write was
+/// taken for one out of turn, since no account is known of such a call.
+#[tokio::test]
+async fn a_write_with_a_session_that_nobody_knows_is_nobodys() {
+    let mut court = Court::sits().await;
+    let wants = Wants::start(&court.setting);
+    court.publish(&wants);
+    court.begin(&wants);
+    let refused = |account: &str, error: Option<&str>| Call {
+        sequence: 1,
+        service: "bedrock".to_owned(),
+        operation: "PutEnforcedGuardrailConfiguration".to_owned(),
+        account: account.to_owned(),
+        region: "us-east-1".to_owned(),
+        caller: String::new(),
+        target: None,
+        write: true,
+        status: if error.is_some() { 403 } else { 200 },
+        error: error.map(str::to_owned),
+        fault: None,
+    };
+    let judged = |court: &mut Court, call: &Call| {
+        court.server.with(|model| court.judge.see(call, model));
+        court.judge.violation.take().map(|violation| violation.invariant)
+    };
+    assert_eq!(judged(&mut court, &refused("", Some("UnrecognizedClientException"))), None);
+    // Where it is known whose call it was, it was its turn or not, whether it was refused or not.
+    let other = court.setting.member(1);
+    let denied = refused(&other, Some("AccessDeniedException"));
+    assert_eq!(judged(&mut court, &denied), Some(Invariant::OutOfTurn));
+    assert_eq!(judged(&mut court, &refused("", None)), Some(Invariant::OutOfTurn));
+}
