@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 
 use crate::cloud::Cloud;
 use crate::ids::{AccountId, Region};
-use crate::limits::{Rollout, UnusableVersions};
+use crate::limits::{RevisionApproval, UnusableVersions};
 use crate::organization::Placement;
 use crate::record::{AccountRecord, Arrival, Granted, Grants, Note, Sequence};
 use crate::resolved::Readiness;
@@ -57,7 +57,8 @@ const CLOSED_KEPT_SECONDS: i64 = 120 * 24 * 3600;
 const ACCOUNT: &str = "account#";
 const READINESS: &str = "readiness#";
 const GRANTS: &str = "grants";
-const ROLLOUT: &str = "rollout";
+/// The name is the one that earlier versions gave it.
+const REVISION_APPROVAL: &str = "rollout";
 const UNUSABLE: &str = "unusable";
 
 /// Records of accounts, each of which may be one that can't be understood.
@@ -236,8 +237,8 @@ impl Ledger {
     ///
     /// # Errors
     /// When the store can't be read.
-    pub async fn rollout(&self) -> Result<Option<Rollout>, LedgerError> {
-        Ok(self.get::<Option<Rollout>>(ROLLOUT).await?.flatten())
+    pub async fn revision_approval(&self) -> Result<Option<RevisionApproval>, LedgerError> {
+        Ok(self.get::<Option<RevisionApproval>>(REVISION_APPROVAL).await?.flatten())
     }
 
     /// Changes how far a revision has come. `change` may be called several times, each time with
@@ -245,13 +246,13 @@ impl Ledger {
     ///
     /// # Errors
     /// When the store can't be read or written.
-    pub async fn change_rollout(
+    pub async fn change_revision_approval(
         &self,
-        mut change: impl FnMut(&mut Option<Rollout>),
+        mut change: impl FnMut(&mut Option<RevisionApproval>),
     ) -> Result<(), LedgerError> {
-        let never = |_: &Option<Rollout>| None;
-        self.change(ROLLOUT, never, |rollout| {
-            change(rollout);
+        let never = |_: &Option<RevisionApproval>| None;
+        self.change(REVISION_APPROVAL, never, |approval| {
+            change(approval);
             Ok(())
         })
         .await

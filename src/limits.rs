@@ -29,9 +29,9 @@ pub use approval::Approval;
 pub use effective::EffectiveBaseline;
 pub use unusable::{RELEASES_COUNTED_SECONDS, UnusableVersion, UnusableVersions, Verdict, Version};
 
-/// How far a revision has come: what the ledger knows of it.
+/// How far a revision is approved: what was counted of it, what was done under it, and who let it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rollout {
+pub struct RevisionApproval {
     /// The revision.
     pub revision: Revision,
     /// Whether it may change as much as it wants: somebody approved it, or the whole of it was within its limits.
@@ -67,19 +67,19 @@ pub struct Moved {
 /// How long moves are counted together, in seconds: a day.
 const MOVES_COUNTED_SECONDS: u64 = 24 * 3600;
 
-impl Rollout {
+impl RevisionApproval {
     /// A revision that nobody has seen before.
-    pub fn new(revision: Revision) -> Rollout {
+    pub fn new(revision: Revision) -> RevisionApproval {
         let (done, moved, names_nobody) = (Extent::default(), Moved::default(), NamedIds::default());
-        Rollout { revision, approved: false, done, counted: None, moved, names_nobody, approvals: 0 }
+        RevisionApproval { revision, approved: false, done, counted: None, moved, names_nobody, approvals: 0 }
     }
 
     /// Takes note of what the whole revision would change, and of the ids in it that name nobody. Within the
     /// limits, and with an account for each id, it is approved by that.
     #[must_use]
-    pub fn count(self, extent: Extent, limits: Limits, names_nobody: NamedIds) -> Rollout {
+    pub fn count(self, extent: Extent, limits: Limits, names_nobody: NamedIds) -> RevisionApproval {
         let approved = self.approved || (extent.is_within(limits) && names_nobody.is_empty());
-        Rollout { approved, counted: Some(extent), names_nobody, ..self }
+        RevisionApproval { approved, counted: Some(extent), names_nobody, ..self }
     }
 
     /// Why nothing but repairs is done under it, as long as nobody has approved it.
@@ -107,9 +107,9 @@ impl Rollout {
 
     /// A person lets the revision change as much as it wants, and moves begin to count anew.
     #[must_use]
-    pub fn approve(self) -> Rollout {
+    pub fn approve(self) -> RevisionApproval {
         let approvals = self.approvals.saturating_add(1);
-        Rollout { approved: true, moved: Moved::default(), approvals, ..self }
+        RevisionApproval { approved: true, moved: Moved::default(), approvals, ..self }
     }
 }
 
@@ -298,23 +298,23 @@ impl Plan {
 
     /// As [`Plan::limit`], for a part of the organization: whether the whole stays within the limits
     /// was counted before.
-    pub fn limit_part(self, rollout: &Rollout, records: &Records) -> Plan {
-        if rollout.approved {
+    pub fn limit_part(self, approval: &RevisionApproval, records: &Records) -> Plan {
+        if approval.approved {
             return self;
         }
-        let revision = &rollout.revision;
-        self.hold_all_but_repairs(revision, records, &rollout.why_it_waits())
+        let revision = &approval.revision;
+        self.hold_all_but_repairs(revision, records, &approval.why_it_waits())
     }
 
     /// Holds what is no repair: how far the revision has come could not be read or recorded, so that nothing
     /// can be counted against its limits.
-    pub fn hold_uncountable(self, rollout: &Rollout, records: &Records) -> Plan {
-        self.hold_all_but_repairs(&rollout.revision, records, &HoldReason::LedgerUnavailable)
+    pub fn hold_uncountable(self, approval: &RevisionApproval, records: &Records) -> Plan {
+        self.hold_all_but_repairs(&approval.revision, records, &HoldReason::LedgerUnavailable)
     }
 
     /// What an approved revision may do while the next one waits for its approval: put back what was
     /// ours, and guard what isn't guarded.
-    pub fn put_back(self, waiting: &Rollout, records: &Records) -> Plan {
+    pub fn put_back(self, waiting: &RevisionApproval, records: &Records) -> Plan {
         let plan = self.hold_changes(|change| {
             let puts_back = match change {
                 Change::Enforce { .. } | Change::EnsureCopy { .. } => true,
@@ -336,15 +336,15 @@ impl Plan {
     /// approved it.
     ///
     /// First enforcements are held too: a revision with a slip in it is not acted on at all.
-    pub fn limit(self, rollout: &Rollout, limits: Limits, records: &Records) -> Plan {
-        let extent = rollout
+    pub fn limit(self, approval: &RevisionApproval, limits: Limits, records: &Records) -> Plan {
+        let extent = approval
             .done
-            .plus(Extent::of(&self, records, &rollout.revision))
-            .plus(Extent::following(&self, records, &rollout.revision));
-        if rollout.approved || (extent.is_within(limits) && rollout.names_nobody.is_empty()) {
+            .plus(Extent::of(&self, records, &approval.revision))
+            .plus(Extent::following(&self, records, &approval.revision));
+        if approval.approved || (extent.is_within(limits) && approval.names_nobody.is_empty()) {
             return self;
         }
-        self.hold_all_but_repairs(&rollout.revision, records, &rollout.not_approved())
+        self.hold_all_but_repairs(&approval.revision, records, &approval.not_approved())
     }
 }
 

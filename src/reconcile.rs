@@ -48,7 +48,7 @@ use crate::baseline::{Baseline, Revision};
 use crate::cloud::{Access, Bus, Cloud, Head, Identity, Patience, Queues};
 use crate::failure::{Category, Failure};
 use crate::ledger::Ledger;
-use crate::limits::{Rollout, UnusableVersions};
+use crate::limits::{RevisionApproval, UnusableVersions};
 use crate::organization::Organization;
 use crate::plan::{Change, CleanUp, GrantChange};
 use crate::report::Report;
@@ -242,11 +242,11 @@ impl Keeper {
     /// # Errors
     /// When the ledger can't be used.
     pub async fn approve(&self, revision: &Revision) -> Result<(), Stopped> {
-        let approve = |known: &mut Option<Rollout>| {
-            let rollout = known.take().filter(|rollout| rollout.revision == *revision);
-            *known = Some(rollout.unwrap_or_else(|| Rollout::new(revision.clone())).approve());
+        let approve = |known: &mut Option<RevisionApproval>| {
+            let approval = known.take().filter(|approval| approval.revision == *revision);
+            *known = Some(approval.unwrap_or_else(|| RevisionApproval::new(revision.clone())).approve());
         };
-        self.ledger.change_rollout(approve).await?;
+        self.ledger.change_revision_approval(approve).await?;
         Ok(self.ledger.change_unusable(UnusableVersions::approve).await?)
     }
 

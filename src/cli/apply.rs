@@ -386,5 +386,5 @@ fn counted(number: usize, noun: &str) -> String {
 
 /// Whether somebody has counted what the whole revision changes, or approved it.
 fn is_counted(survey: &Survey) -> bool {
-    survey.rollout.approved || survey.rollout.counted.is_some()
+    survey.approval.approved || survey.approval.counted.is_some()
 }

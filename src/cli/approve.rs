@@ -15,7 +15,7 @@ use super::{OK, Output, USAGE, connect, deployed, durable_ledger, settings};
 use crate::baseline::{Limits, Revision};
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
-use crate::limits::{Rollout, UnusableVersion};
+use crate::limits::{RevisionApproval, UnusableVersion};
 use crate::reconcile::{Ask, Asked, Keeper, Stopped};
 use crate::settings::BaselineSource;
 use crate::trigger::{Accounts, Regions};
@@ -51,14 +51,14 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if baseline.revision != *revision {
         bail!("the baseline's revision is {}, not {revision}: read its plan first", baseline.revision);
     }
-    let known = keeper.ledger().rollout().await.map_err(Stopped::Ledger)?;
-    let rollout = known.filter(|known| known.revision == *revision);
-    let rollout = rollout.unwrap_or_else(|| Rollout::new(revision.clone()));
+    let known = keeper.ledger().revision_approval().await.map_err(Stopped::Ledger)?;
+    let approval = known.filter(|known| known.revision == *revision);
+    let approval = approval.unwrap_or_else(|| RevisionApproval::new(revision.clone()));
     let adopted = awaited(&keeper, revision).await?;
     let unusable = keeper.ledger().unusable().await.map_err(Stopped::Ledger)?;
     let unusable: Vec<&UnusableVersion> = unusable.unapproved(Timestamp::now()).collect();
     if *output == Output::Text {
-        print(&rollout, baseline.limits);
+        print(&approval, baseline.limits);
         print_adopted(&adopted);
         unusable.iter().for_each(|version| output::print(format_args!("  {version}")));
     }
@@ -74,10 +74,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     match output {
         Output::Json => output::print_done_json(&json!({
             "revision": revision,
-            "was_approved": rollout.approved,
-            "counted": rollout.counted,
-            "names_nobody": rollout.names_nobody,
-            "done": rollout.done,
+            "was_approved": approval.approved,
+            "counted": approval.counted,
+            "names_nobody": approval.names_nobody,
+            "done": approval.done,
             "limits": in_json(baseline.limits),
             "releases_adopted": adopted.keys().collect::<Vec<_>>(),
             "unusable": unusable,
@@ -158,8 +158,8 @@ async fn write(keeper: &Keeper, revision: &Revision, done: &mut Done) -> anyhow:
     Ok(Some(done.or_say(deployed::ask(keeper, &ask).await)?))
 }
 
-fn print(rollout: &Rollout, limits: Limits) {
-    let Rollout { revision, approved, done, counted, moved, names_nobody, approvals: _ } = rollout;
+fn print(approval: &RevisionApproval, limits: Limits) {
+    let RevisionApproval { revision, approved, done, counted, moved, names_nobody, approvals: _ } = approval;
     let counted = counted.map_or_else(
         || "nobody has counted yet what it would change".to_owned(),
         |counted| format!("all of it: {counted}"),

@@ -65,7 +65,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let plan = survey.plan.plan().clone();
     // A worker acts on a revision only once the whole of it was counted.
     let is_limited = keeper.is_deployed() && candidate.is_none();
-    let plan = if is_limited { plan.limit_part(&survey.rollout, &survey.records) } else { plan };
+    let plan = if is_limited { plan.limit_part(&survey.approval, &survey.records) } else { plan };
     let names = Names::read(&keeper, survey.organization.accounts.values()).await;
     let explained = Explained { baseline: &baseline, account: &record, target, survey: &survey, plan, names };
     match output {

@@ -19,7 +19,7 @@ use super::time::{Length, Moment};
 use super::{OK, UNFINISHED, connect, durable_ledger, settings};
 use crate::baseline::{Baseline, Revision};
 use crate::ids::{AccountId, ParentId, Region};
-use crate::limits::{EffectiveBaseline, Rollout};
+use crate::limits::{EffectiveBaseline, RevisionApproval};
 use crate::reconcile::{Keeper, Stopped};
 use crate::resolved::Openings;
 use crate::settings::BaselineSource;
@@ -147,10 +147,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         )
         .await?;
     drop(spinner);
-    let rollout = keeper.ledger().rollout().await.map_err(Stopped::Ledger)?;
-    let rollout = rollout.filter(|rollout| rollout.revision == present.revision);
+    let approval = keeper.ledger().revision_approval().await.map_err(Stopped::Ledger)?;
+    let approval = approval.filter(|approval| approval.revision == present.revision);
     let waits = candidate.is_some()
-        || rollout.as_ref().is_some_and(|rollout| rollout.counted.is_some() && !rollout.approved);
+        || approval.as_ref().is_some_and(|approval| approval.counted.is_some() && !approval.approved);
     let placement = if baseline.has_auto() {
         Some(keeper.ledger().placement().await.map_err(Stopped::Ledger)?)
     } else {
@@ -169,7 +169,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         }
         Form::Json => {
             let names = Names::default().and_units(&keeper, done.units.clone()).await;
-            let mut summary = done.to_json(criteria, &baseline, rollout.as_ref(), &read, good, &names);
+            let mut summary = done.to_json(criteria, &baseline, approval.as_ref(), &read, good, &names);
             summary["waiting"] = serde_json::json!(candidate.as_ref().map(|candidate| &candidate.revision));
             summary["placement"] = serde_json::json!(placement);
             let listed = openings.iter().map(|(resource, found)| (resource.to_string(), found));
@@ -187,15 +187,15 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         }
     }
     read.warnings.iter().for_each(output::warning);
-    if let Some(waiting) = candidate.as_ref().or(rollout.as_ref().filter(|_| waits)) {
+    if let Some(waiting) = candidate.as_ref().or(approval.as_ref().filter(|_| waits)) {
         output::warning(why_it_waits(waiting, candidate.as_ref().map(|_| &baseline.revision)));
     }
     Ok(if good { OK } else { UNFINISHED })
 }
 
 /// That a revision waits, why, and what accounts follow meanwhile.
-pub(super) fn why_it_waits(waiting: &Rollout, followed: Option<&Revision>) -> String {
-    let Rollout { revision, names_nobody, counted, .. } = waiting;
+pub(super) fn why_it_waits(waiting: &RevisionApproval, followed: Option<&Revision>) -> String {
+    let RevisionApproval { revision, names_nobody, counted, .. } = waiting;
     let meanwhile = followed.map(|it| format!("; accounts follow {it} until then")).unwrap_or_default();
     if counted.is_none() {
         return format!(

@@ -209,9 +209,9 @@ impl Planner<'_> {
             None => self.keeper.present().await?,
         };
         let revision = &present.baseline.revision;
-        let counts = match self.keeper.ledger().rollout().await {
-            Ok(Some(rollout)) => {
-                rollout.revision != *revision || (rollout.counted.is_none() && !rollout.approved)
+        let counts = match self.keeper.ledger().revision_approval().await {
+            Ok(Some(approval)) => {
+                approval.revision != *revision || (approval.counted.is_none() && !approval.approved)
             }
             Ok(None) => true,
             // Begun without it, the look would be over before the revision is counted.

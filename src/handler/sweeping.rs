@@ -13,7 +13,7 @@ use super::planner::{Planner, regions};
 use crate::baseline::{Baseline, GuardrailKey, NamedIds};
 use crate::cloud::Page;
 use crate::failure::{Category, Failure};
-use crate::limits::{Extent, Rollout};
+use crate::limits::{Extent, RevisionApproval};
 use crate::organization::{Account, Placement};
 use crate::reconcile::{PresentBaseline, Stopped, not_placed};
 use crate::task::{AccountTask, Cause, Count, Errand, OwnerTask, Settle, Sweep, Task, Then};
@@ -32,7 +32,7 @@ impl Planner<'_> {
         if unread {
             return Err(HandlerError::NoBaseline(instead_of.unwrap_or_default()));
         }
-        let before = self.keeper.ledger().rollout().await.map_err(Stopped::Ledger)?;
+        let before = self.keeper.ledger().revision_approval().await.map_err(Stopped::Ledger)?;
         if baseline.revision != count.revision || instead_of.is_some() {
             // The baseline changed meanwhile, and that change has an event of its own.
             info!(baseline.revision = %count.revision, "not counted further: the baseline is another one now");
@@ -88,29 +88,29 @@ impl Planner<'_> {
         let counted = self
             .keeper
             .ledger()
-            .change_rollout(|known| {
+            .change_revision_approval(|known| {
                 // A later revision's, which somebody may have approved while this one was counted.
-                let is_later = |known: &Rollout| {
+                let is_later = |known: &RevisionApproval| {
                     known.revision != revision
                         && before.as_ref().is_none_or(|before| before.revision != known.revision)
                 };
                 if known.as_ref().is_some_and(is_later) {
                     return;
                 }
-                let rollout = known.take().filter(|known| known.revision == revision);
-                let rollout = rollout.unwrap_or_else(|| Rollout::new(revision.clone()));
-                let rollout = rollout.count(extent, baseline.limits, names_nobody.clone());
-                approved = rollout.approved;
-                waiting = (!approved).then(|| rollout.clone());
-                *known = Some(rollout);
+                let approval = known.take().filter(|known| known.revision == revision);
+                let approval = approval.unwrap_or_else(|| RevisionApproval::new(revision.clone()));
+                let approval = approval.count(extent, baseline.limits, names_nobody.clone());
+                approved = approval.approved;
+                waiting = (!approved).then(|| approval.clone());
+                *known = Some(approval);
             })
             .await;
         counted.map_err(Stopped::Ledger)?;
         if approved {
             self.keeper.keep_approved(&revision).await;
             info!(baseline.revision = %revision, "baseline {revision} is within its limits: {extent}");
-        } else if let Some(rollout) = waiting {
-            waits(&rollout);
+        } else if let Some(approval) = waiting {
+            waits(&approval);
         }
         // Repairs and looks go on either way.
         let now = self.keeper.clock().now();
@@ -261,8 +261,8 @@ impl Planner<'_> {
 }
 
 /// Says that a revision waits for its approval, and why. Each sweep says it again.
-fn waits(rollout: &Rollout) {
-    let Rollout { revision, names_nobody, counted, .. } = rollout;
+fn waits(approval: &RevisionApproval) {
+    let RevisionApproval { revision, names_nobody, counted, .. } = approval;
     match counted {
         None => warn!(baseline.revision = %revision, "what baseline {revision} changes is not counted yet"),
         Some(extent) if names_nobody.is_empty() => error!(

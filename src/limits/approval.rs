@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Rollout;
+use super::RevisionApproval;
 use crate::ids::{AccountId, Target};
 use crate::organization::OrgPath;
 use crate::plan::{Change, Decision, HoldReason, Plan, held_back};
@@ -17,7 +17,7 @@ use crate::record::{Awaited, Records};
 #[derive(Clone, Copy, Debug)]
 pub struct Approval<'a> {
     /// How often the revision was approved.
-    pub rollout: &'a Rollout,
+    pub approval: &'a RevisionApproval,
     /// Whether somebody approves what this very plan shows, if it is applied.
     pub is_given_with_the_plan: bool,
     /// Accounts that somebody had prepared to leave, which is to say: release what is there.
@@ -36,7 +36,7 @@ impl Approval<'_> {
             return true;
         }
         // That it would break one day is nothing that anybody approved.
-        if broken || self.rollout.approvals == 0 {
+        if broken || self.approval.approvals == 0 {
             return false;
         }
         let Some(record) = records.get(target) else { return false };
@@ -44,7 +44,7 @@ impl Approval<'_> {
         // Where it stood when it was adopted isn't known of what an earlier version recorded.
         let moved = stood.is_none_or(|path| has_moved(path, target));
         let is_later = |awaited: &Awaited| {
-            awaited.revision == self.rollout.revision && awaited.approvals < self.rollout.approvals
+            awaited.revision == self.approval.revision && awaited.approvals < self.approval.approvals
         };
         !moved || record.awaited.as_ref().is_some_and(is_later)
     }
@@ -67,7 +67,7 @@ impl Plan {
                 continue;
             }
             let reason = HoldReason::ReleasesAdopted {
-                revision: approval.rollout.revision.clone(),
+                revision: approval.approval.revision.clone(),
                 by: from.last_writer().map(str::to_owned),
             };
             *decision = held_back(change.clone(), reason);

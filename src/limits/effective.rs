@@ -6,7 +6,7 @@
 //! what somebody changed is put back, and nothing is replaced or released. For accounts that nobody approved a
 //! baseline for, there is nothing to follow but the present one, which then changes nothing but repairs.
 
-use super::Rollout;
+use super::RevisionApproval;
 use crate::baseline::{Baseline, Mode};
 use crate::plan::HoldReason;
 
@@ -19,7 +19,7 @@ pub struct EffectiveBaseline {
     pub approved: bool,
     /// How far the present revision has come, where it waits and [`baseline`](Self::baseline) is the one that was
     /// approved before it; `None` where accounts follow the present revision.
-    pub candidate: Option<Rollout>,
+    pub candidate: Option<RevisionApproval>,
 }
 
 impl EffectiveBaseline {
@@ -33,9 +33,14 @@ impl EffectiveBaseline {
     ///
     /// A present baseline that only audits is followed at once: nothing is written by it. The one before it is not
     /// followed where it can't be read any more, only audits, or is for another organization.
-    pub fn of(present: &Baseline, known: Option<Rollout>, before: Option<&str>) -> EffectiveBaseline {
-        let of_this = |known: &Rollout| known.revision == present.revision;
-        let candidate = known.filter(of_this).unwrap_or_else(|| Rollout::new(present.revision.clone()));
+    pub fn of(
+        present: &Baseline,
+        known: Option<RevisionApproval>,
+        before: Option<&str>,
+    ) -> EffectiveBaseline {
+        let of_this = |known: &RevisionApproval| known.revision == present.revision;
+        let candidate =
+            known.filter(of_this).unwrap_or_else(|| RevisionApproval::new(present.revision.clone()));
         if candidate.approved {
             return EffectiveBaseline::approved(present);
         }
@@ -67,7 +72,7 @@ impl EffectiveBaseline {
     }
 }
 
-impl Rollout {
+impl RevisionApproval {
     /// Why a revision that isn't approved changes nothing but repairs: nobody has counted yet what it changes, or it
     /// waits for a person.
     pub fn why_it_waits(&self) -> HoldReason {
@@ -94,8 +99,12 @@ mod tests {
         Baseline::parse(&text(mode, "o-exampleorgid", rest)).unwrap()
     }
 
-    fn counted(revision: &crate::baseline::Revision, approved: bool) -> Rollout {
-        Rollout { approved, counted: Some(Extent::default()), ..Rollout::new(revision.clone()) }
+    fn counted(revision: &crate::baseline::Revision, approved: bool) -> RevisionApproval {
+        RevisionApproval {
+            approved,
+            counted: Some(Extent::default()),
+            ..RevisionApproval::new(revision.clone())
+        }
     }
 
     #[test]
@@ -106,7 +115,7 @@ mod tests {
         for (known, waits_for_its_count) in [
             (None, true),
             (Some(of_another), true),
-            (Some(Rollout::new(present.revision.clone())), true),
+            (Some(RevisionApproval::new(present.revision.clone())), true),
             (Some(counted(&present.revision, false)), false),
         ] {
             let effective = EffectiveBaseline::of(&present, known, Some(&before));

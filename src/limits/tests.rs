@@ -125,11 +125,14 @@ fn reasons(plan: &Plan) -> BTreeSet<String> {
 
 #[test]
 fn a_revision_within_its_limits_is_approved_by_being_counted() {
-    let counted = Rollout::new(revision()).count(extent(2, 2), limits(2), NamedIds::default());
-    assert_eq!(counted, Rollout { approved: true, counted: Some(extent(2, 2)), ..Rollout::new(revision()) });
+    let counted = RevisionApproval::new(revision()).count(extent(2, 2), limits(2), NamedIds::default());
+    assert_eq!(
+        counted,
+        RevisionApproval { approved: true, counted: Some(extent(2, 2)), ..RevisionApproval::new(revision()) }
+    );
     for over in [extent(3, 0), extent(0, 3)] {
-        let counted = Rollout::new(revision()).count(over, limits(2), NamedIds::default());
-        assert_eq!(counted, Rollout { counted: Some(over), ..Rollout::new(revision()) });
+        let counted = RevisionApproval::new(revision()).count(over, limits(2), NamedIds::default());
+        assert_eq!(counted, RevisionApproval { counted: Some(over), ..RevisionApproval::new(revision()) });
         // What somebody approved stays approved, whatever a count says.
         assert!(counted.approve().count(over, limits(2), NamedIds::default()).approved);
     }
@@ -138,7 +141,7 @@ fn a_revision_within_its_limits_is_approved_by_being_counted() {
 #[test]
 fn a_revision_that_names_nobody_is_approved_by_a_person_alone() {
     let nobody: NamedIds = serde_json::from_value(serde_json::json!(["ou-exam-sandobx1"])).unwrap();
-    let counted = Rollout::new(revision()).count(extent(0, 0), limits(2), nobody.clone());
+    let counted = RevisionApproval::new(revision()).count(extent(0, 0), limits(2), nobody.clone());
     assert!(!counted.approved);
     let change = enforce(1, false);
     let held = plan(std::slice::from_ref(&change)).limit(&counted, limits(2), &Records::new());
@@ -153,35 +156,36 @@ fn a_revision_that_names_nobody_is_approved_by_a_person_alone() {
 
 #[test]
 fn an_approval_lets_moves_count_anew_and_changes_nothing_else() {
-    let before = Rollout {
+    let before = RevisionApproval {
         done: extent(1, 2),
         counted: Some(extent(3, 4)),
         moved: Moved { since: NOW, extent: extent(5, 6) },
-        ..Rollout::new(revision())
+        ..RevisionApproval::new(revision())
     };
-    let approved = Rollout { approved: true, moved: Moved::default(), approvals: 1, ..before.clone() };
+    let approved =
+        RevisionApproval { approved: true, moved: Moved::default(), approvals: 1, ..before.clone() };
     assert_eq!(before.approve(), approved);
 }
 
 #[test]
 fn moves_of_one_day_count_together() {
-    let mut rollout = Rollout::new(revision());
-    assert!(rollout.admit_moves(extent(2, 1), limits(3), NOW));
-    assert_eq!(rollout.moved, Moved { since: NOW, extent: extent(2, 1) });
+    let mut approval = RevisionApproval::new(revision());
+    assert!(approval.admit_moves(extent(2, 1), limits(3), NOW));
+    assert_eq!(approval.moved, Moved { since: NOW, extent: extent(2, 1) });
     // One second less than a day later they are still the same moves, and these would be too many.
-    assert!(!rollout.admit_moves(extent(0, 3), limits(3), NOW + DAY - 1));
-    assert_eq!(rollout.moved, Moved { since: NOW, extent: extent(2, 1) }, "nothing is set aside");
-    assert!(rollout.admit_moves(extent(1, 2), limits(3), NOW + DAY - 1));
-    assert_eq!(rollout.moved, Moved { since: NOW, extent: extent(3, 3) });
+    assert!(!approval.admit_moves(extent(0, 3), limits(3), NOW + DAY - 1));
+    assert_eq!(approval.moved, Moved { since: NOW, extent: extent(2, 1) }, "nothing is set aside");
+    assert!(approval.admit_moves(extent(1, 2), limits(3), NOW + DAY - 1));
+    assert_eq!(approval.moved, Moved { since: NOW, extent: extent(3, 3) });
     // What changes nothing is let through whatever the limits say.
-    assert!(rollout.admit_moves(Extent::default(), limits(0), NOW + DAY - 1));
-    assert!(!rollout.admit_moves(extent(0, 1), limits(3), NOW + DAY - 1));
+    assert!(approval.admit_moves(Extent::default(), limits(0), NOW + DAY - 1));
+    assert!(!approval.admit_moves(extent(0, 1), limits(3), NOW + DAY - 1));
     // A day after the first one they begin to count anew.
-    assert!(rollout.admit_moves(extent(0, 3), limits(3), NOW + DAY));
-    assert_eq!(rollout.moved, Moved { since: NOW + DAY, extent: extent(0, 3) });
+    assert!(approval.admit_moves(extent(0, 3), limits(3), NOW + DAY));
+    assert_eq!(approval.moved, Moved { since: NOW + DAY, extent: extent(0, 3) });
     // Counted by a clock that was days ahead of ours.
-    assert!(rollout.admit_moves(extent(1, 0), limits(3), NOW - DAY));
-    assert_eq!(rollout.moved, Moved { since: NOW - DAY, extent: extent(1, 0) });
+    assert!(approval.admit_moves(extent(1, 0), limits(3), NOW - DAY));
+    assert_eq!(approval.moved, Moved { since: NOW - DAY, extent: extent(1, 0) });
 }
 
 #[test]
@@ -311,10 +315,10 @@ fn what_accounts_lose_because_they_moved_is_counted_and_held() {
 fn a_part_waits_for_the_count_of_the_whole_and_then_for_its_approval() {
     let plan = plan(&[replace(1, Ownership::Ours), enforce(2, false), enforce(3, true)]);
     let records = Records::from([(target(1), ours(1, EARLIER))]);
-    let unseen = Rollout::new(revision());
+    let unseen = RevisionApproval::new(revision());
     let counted = unseen.clone().count(extent(9, 0), limits(0), NamedIds::default());
-    for (rollout, why) in [(&unseen, "not_counted"), (&counted, "not_approved")] {
-        let limited = plan.clone().limit_part(rollout, &records);
+    for (approval, why) in [(&unseen, "not_counted"), (&counted, "not_approved")] {
+        let limited = plan.clone().limit_part(approval, &records);
         assert_eq!(left(&limited), BTreeSet::from([3]), "repairs go on");
         assert_eq!(reasons(&limited), BTreeSet::from([why.to_owned()]));
     }
@@ -335,7 +339,7 @@ fn what_was_approved_last_only_puts_back_and_guards() {
     ];
     // The first was weakened since; the second would be moved on; of the third nothing is known.
     let records = Records::from([(target(1), ours(2, EARLIER)), (target(2), ours(1, EARLIER))]);
-    let unseen = Rollout::new(revision());
+    let unseen = RevisionApproval::new(revision());
     let counted = unseen.clone().count(extent(9, 0), limits(0), NamedIds::default());
     for (waiting, why) in [(&unseen, "not_counted"), (&counted, "not_approved")] {
         let put_back = plan(&changes).put_back(waiting, &records);

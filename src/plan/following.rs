@@ -158,7 +158,7 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::ids::AccountId;
-    use crate::limits::Rollout;
+    use crate::limits::RevisionApproval;
     use crate::plan::{GrantChange, GrantDecision, Purpose};
     use crate::resource_policy::Grant;
 
@@ -238,10 +238,10 @@ mod tests {
     #[test]
     fn where_the_grant_is_held_nothing_follows() {
         let revision = || "0123456789abcdef".parse().unwrap();
-        let held = plan(|_| GrantAction::Held(Rollout::new(revision()).not_approved()));
+        let held = plan(|_| GrantAction::Held(RevisionApproval::new(revision()).not_approved()));
         assert_eq!(followers(&held), []);
         // What holds the changes holds what follows.
-        let reason = Rollout::new(revision()).not_approved();
+        let reason = RevisionApproval::new(revision()).not_approved();
         let held = plan(GrantAction::Change).hold_changes(|_| Some(reason.clone()));
         let held = held.hold_grants(|_| Some(reason.clone()));
         assert_eq!(followers(&held), []);

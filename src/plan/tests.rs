@@ -18,7 +18,7 @@ use crate::baseline::{Existing, GuardrailKey, Limits, Mode, NamedIds, OnUnusable
 use crate::enforcement::{ContentGuarding, Guarding, Included, Models};
 use crate::failure::Category;
 use crate::ids::{GuardrailVersion, ModelId};
-use crate::limits::{Extent, Rollout};
+use crate::limits::{Extent, RevisionApproval};
 use crate::record::{CONFIRMED_AFTER_SECONDS, FoundUnusable, Intent, Origin, Ours, ReleasedUnusable};
 use crate::resolved::{Enforce, Wish};
 

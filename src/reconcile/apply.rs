@@ -47,7 +47,7 @@ impl Keeper {
             warnings,
             originals,
             arrivals,
-            rollout,
+            approval,
             placing,
             ..
         } = match baseline.mode {
@@ -79,7 +79,7 @@ impl Keeper {
                 desired: &desired,
                 records: &records,
                 observed: &observed,
-                approvals: rollout.approvals,
+                approvals: approval.approvals,
                 event: manner.event.as_deref(),
                 path: None,
                 now: self.clock.now(),
@@ -113,7 +113,7 @@ impl Keeper {
             }
         }
         if survey.manner.part == Part::Everything
-            && let Err(error) = self.begin_rollout(&survey).await
+            && let Err(error) = self.begin_revision(&survey).await
         {
             let trouble = format!("how far the baseline has come could not be recorded: {error}");
             survey.warnings.push(trouble.clone());
@@ -140,29 +140,29 @@ impl Keeper {
 
     /// Records how much this revision will have replaced and released, before it does. A revision
     /// that was seen whole and stayed within its limits is approved by that.
-    async fn begin_rollout(&self, survey: &Survey) -> Result<(), LedgerError> {
-        let Survey { records, rollout, ledger_remembers, .. } = survey;
+    async fn begin_revision(&self, survey: &Survey) -> Result<(), LedgerError> {
+        let Survey { records, approval, ledger_remembers, .. } = survey;
         let plan = survey.plan.plan();
         // What was seen without the ledger wasn't counted.
         let whole = survey.whole
             && survey.ledger_trouble.is_none()
             && !plan.leaves_ours_undecided(records, *ledger_remembers);
-        let extent = Extent::of(plan, records, &rollout.revision);
+        let extent = Extent::of(plan, records, &approval.revision);
         let stopped = plan.decisions.values().any(|decision| {
             matches!(decision, Decision::Held(held) if matches!(held.reason, HoldReason::NotApproved { .. }))
         });
-        let approves = rollout.approved || (whole && !stopped && rollout.names_nobody.is_empty());
+        let approves = approval.approved || (whole && !stopped && approval.names_nobody.is_empty());
         self.ledger
-            .change_rollout(|known| {
+            .change_revision_approval(|known| {
                 // Somebody else may have got further with the same revision since it was read.
-                let known_now = known.take().filter(|known| known.revision == rollout.revision);
-                let mut next = known_now.unwrap_or_else(|| rollout.clone());
-                if !rollout.approved {
+                let known_now = known.take().filter(|known| known.revision == approval.revision);
+                let mut next = known_now.unwrap_or_else(|| approval.clone());
+                if !approval.approved {
                     next.done = next.done.plus(extent);
                 }
                 next.approved |= approves;
                 if survey.whole {
-                    next.names_nobody = rollout.names_nobody.clone();
+                    next.names_nobody = approval.names_nobody.clone();
                 }
                 *known = Some(if survey.manner.approved { next.approve() } else { next });
             })

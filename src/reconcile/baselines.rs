@@ -72,7 +72,7 @@ impl Keeper {
         if self.kept.is_approved(&present.revision) {
             return Ok(EffectiveBaseline::approved(present));
         }
-        let known = self.ledger.rollout().await?;
+        let known = self.ledger.revision_approval().await?;
         let before = self.ledger.last_approved().await?;
         Ok(EffectiveBaseline::of(present, known, before.as_ref().map(|before| before.text.as_str())))
     }

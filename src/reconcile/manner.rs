@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::limits::Rollout;
+use crate::limits::RevisionApproval;
 use crate::organization::Placement;
 use crate::record::Sequence;
 
@@ -28,7 +28,7 @@ pub struct Manner {
     pub owner_anew: bool,
     /// How far the present revision has come, where it waits and the account follows the one that was approved before
     /// it: what was ours is put back, what is unguarded is guarded, and nothing else is done.
-    pub candidate: Option<Rollout>,
+    pub candidate: Option<RevisionApproval>,
     /// Where the account stands, as Organizations told whoever queued the work. It is asked again
     /// before anything is released.
     pub placement: Option<Placement>,

@@ -2,17 +2,17 @@
 
 use super::{Keeper, Manner, Part, Stopped};
 use crate::baseline::{Baseline, NamedIds};
-use crate::limits::Rollout;
+use crate::limits::RevisionApproval;
 use crate::organization::Organization;
 use crate::settings::Purpose;
 use crate::trigger::{Accounts, Scope};
 
 impl Keeper {
     /// How far the baseline has come, and why that isn't known, if so.
-    pub(super) async fn rollout(&self, baseline: &Baseline) -> (Rollout, Option<String>) {
-        let unseen = || Rollout::new(baseline.revision.clone());
-        match self.ledger.rollout().await {
-            Ok(Some(rollout)) if rollout.revision == baseline.revision => (rollout, None),
+    pub(super) async fn revision_approval(&self, baseline: &Baseline) -> (RevisionApproval, Option<String>) {
+        let unseen = || RevisionApproval::new(baseline.revision.clone());
+        match self.ledger.revision_approval().await {
+            Ok(Some(approval)) if approval.revision == baseline.revision => (approval, None),
             Ok(Some(_) | None) => (unseen(), None),
             Err(error) => (unseen(), Some(format!("how far the baseline has come is not known: {error}"))),
         }
@@ -30,7 +30,7 @@ impl Keeper {
         organization: &Organization,
         scope: &Scope,
         manner: &Manner,
-        rollout: &mut Rollout,
+        approval: &mut RevisionApproval,
         warnings: &mut Vec<String>,
     ) -> Result<(), Stopped> {
         let read;
@@ -39,14 +39,14 @@ impl Keeper {
         } else if manner.part == Part::Everything
             && self.settings.purpose == Purpose::Terminal
             && matches!(scope.accounts, Accounts::Only(_))
-            && !rollout.approved
+            && !approval.approved
         {
             read = self.whole_organization().await?;
             &read
         } else {
             return Ok(());
         };
-        rollout.names_nobody = NamedIds::missing_in(baseline, organization);
+        approval.names_nobody = NamedIds::missing_in(baseline, organization);
         if !manner.again {
             let problems = baseline.check_organization(organization);
             warnings.extend(

@@ -13,7 +13,7 @@ use crate::cloud::Head;
 use crate::desired::{Desired, desired, release_leaving};
 use crate::failure::Failure;
 use crate::ids::{AccountId, Target};
-use crate::limits::{Approval, Extent, Rollout};
+use crate::limits::{Approval, Extent, RevisionApproval};
 use crate::observed::Observed;
 use crate::organization::{AccountState, OrgPath, Organization, Placement};
 use crate::plan::{Change, Grounds, HoldReason, LedgerState, Plan, SafePlan, Sighting, plan};
@@ -39,7 +39,7 @@ pub struct Survey {
     /// Accounts that the scope names and that are no members of the organization.
     pub strangers: Vec<AccountId>,
     /// How far this revision has come.
-    pub rollout: Rollout,
+    pub approval: RevisionApproval,
     /// What the ledger knew.
     pub records: Records,
     /// How the run differs from an ordinary one.
@@ -110,15 +110,15 @@ impl Keeper {
         let told = told.map(|at| Arrival::told(at, scope.regions.named()));
         let Remembered { records, offboarding, arrivals, unread, trouble } =
             self.remembered(&organization, told.as_ref()).await;
-        let (mut rollout, unknown) = self.rollout(baseline).await;
+        let (mut approval, unknown) = self.revision_approval(baseline).await;
         warnings.extend(trouble.iter().chain(&unknown).cloned());
-        rollout.approved |= manner.approved;
-        self.look_for_names(baseline, &organization, scope, manner, &mut rollout, &mut warnings).await?;
+        approval.approved |= manner.approved;
+        self.look_for_names(baseline, &organization, scope, manner, &mut approval, &mut warnings).await?;
         let whole = scope.accounts == Accounts::All && scope.regions == Regions::All;
         // Only a look at everything can tell that a grant isn't needed any more.
         let (grants, no_grants_why) = self.grants().await;
         warnings.extend(no_grants_why.clone());
-        let (no_rollout, no_grants) = (unknown.is_some(), no_grants_why.is_some());
+        let (no_approval, no_grants) = (unknown.is_some(), no_grants_why.is_some());
         let mut ledger_trouble = trouble.or(unknown).or(no_grants_why);
         // What this very run released may have effect for a while yet: the next sweep takes back.
         let leftovers = match manner.part {
@@ -225,20 +225,20 @@ impl Keeper {
         let has_moved = |stood: &OrgPath, target: &Target| has_moved(baseline, &organization, stood, target);
         if manner.candidate.is_none() {
             let is_given_with_the_plan = manner.approved;
-            let approval = Approval { rollout: &rollout, is_given_with_the_plan, leaving: &offboarding };
+            let approval = Approval { approval: &approval, is_given_with_the_plan, leaving: &offboarding };
             plan = plan.hold_adopted(approval, &records, has_moved);
         }
         let plan = match (&manner.candidate, manner.part) {
             (Some(candidate), _) => plan.put_back(candidate, &records),
-            (None, Part::Everything | Part::Account) if no_rollout => {
-                plan.hold_uncountable(&rollout, &records)
+            (None, Part::Everything | Part::Account) if no_approval => {
+                plan.hold_uncountable(&approval, &records)
             }
             (None, Part::Everything) => {
-                let plan = plan.limit(&rollout, baseline.limits, &records);
+                let plan = plan.limit(&approval, baseline.limits, &records);
                 self.admit_unusable(baseline, manner, plan, &mut warnings).await
             }
             (None, Part::Account) => {
-                let plan = plan.limit_part(&rollout, &records);
+                let plan = plan.limit_part(&approval, &records);
                 let plan = self.admit_moves(baseline, plan, &records, &has_moved, &mut warnings).await;
                 self.admit_unusable(baseline, manner, plan, &mut warnings).await
             }
@@ -258,7 +258,7 @@ impl Keeper {
             observed,
             whole,
             strangers,
-            rollout,
+            approval,
             records,
             manner: manner.clone(),
             ledger_remembers: ledger == LedgerState::Durable && unread.is_empty(),
@@ -356,9 +356,9 @@ impl Keeper {
         let (mut admitted, now) = (false, self.clock.now().as_second());
         let reserved = self
             .ledger
-            .change_rollout(|known| {
-                let rollout = known.get_or_insert_with(|| Rollout::new(baseline.revision.clone()));
-                admitted = rollout.admit_moves(extent, baseline.limits, now);
+            .change_revision_approval(|known| {
+                let approval = known.get_or_insert_with(|| RevisionApproval::new(baseline.revision.clone()));
+                admitted = approval.admit_moves(extent, baseline.limits, now);
             })
             .await;
         let reason = match reserved {

@@ -276,7 +276,7 @@ async fn through_the_queues_a_sweep_of_nobody_is_not_completed_and_a_count_of_no
     stack.work().await;
     // The message isn't done with: it comes back, and at last it is a dead letter, which alarms.
     assert_ne!(stack.left(), "");
-    let rollout = stack.world.keeper.ledger().rollout().await.unwrap();
+    let approval = stack.world.keeper.ledger().revision_approval().await.unwrap();
     let revision = stack.world.keeper.baseline().await.unwrap().revision;
-    assert!(rollout.is_none_or(|rollout| rollout.revision != revision || !rollout.approved));
+    assert!(approval.is_none_or(|approval| approval.revision != revision || !approval.approved));
 }

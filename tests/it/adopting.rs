@@ -53,8 +53,8 @@ fn as_an_earlier_version_wrote_it(world: &World) {
                 record["previous"] = Value::Null;
             }
         }
-        if let Some(rollout) = document["document"].as_object_mut() {
-            rollout.remove("approvals");
+        if let Some(approval) = document["document"].as_object_mut() {
+            approval.remove("approvals");
         }
     }
     std::fs::write(world.ledger_file(), ledger.to_string()).unwrap();

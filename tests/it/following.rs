@@ -22,7 +22,7 @@ async fn while_it_waits(approved: &Document, waiting: &Document) -> Stack {
     let mut stack = Stack::guarded(World::of(approved).durable().long_established()).await;
     stack.world.publish(waiting);
     stack.deliver(&stack.world.event("Parameter Store Change")).await;
-    let known = stack.world.keeper.ledger().rollout().await.unwrap().unwrap();
+    let known = stack.world.keeper.ledger().revision_approval().await.unwrap().unwrap();
     assert!(known.counted.is_some() && !known.approved, "{known:?}");
     stack.world.server.clear_calls();
     stack

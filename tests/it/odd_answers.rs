@@ -134,9 +134,9 @@ async fn a_record_that_cannot_be_understood_keeps_no_revision_from_being_counted
     // Everybody's version is another one: one of three is counted without its record.
     stack.world.publish(&Document { version: 1, ..three_accounts() });
     stack.deliver(&stack.schedule()).await;
-    let rollout = stack.world.keeper.ledger().rollout().await.unwrap().unwrap();
-    assert_eq!(rollout.counted.unwrap().replacements, 3);
-    assert!(rollout.approved);
+    let approval = stack.world.keeper.ledger().revision_approval().await.unwrap().unwrap();
+    assert_eq!(approval.counted.unwrap().replacements, 3);
+    assert!(approval.approved);
     for account in [SHIPPING, PLAYGROUND] {
         assert!(stack.world.enforced_in(account).contains("eubase1a2b3c:1"), "{account}");
     }

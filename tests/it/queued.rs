@@ -216,8 +216,8 @@ async fn a_revision_over_its_limits_is_counted_before_anything_is_queued_and_rep
     stack.world.publish(&slip);
     stack.deliver(&stack.world.event("Parameter Store Change")).await;
     assert_eq!(stack.world.writes(), [""; 0]);
-    let rollout = stack.world.keeper.ledger().rollout().await.unwrap().unwrap();
-    assert_eq!((rollout.approved, rollout.counted.unwrap().releases), (false, 6));
+    let approval = stack.world.keeper.ledger().revision_approval().await.unwrap().unwrap();
+    assert_eq!((approval.approved, approval.counted.unwrap().releases), (false, 6));
 
     // An account event is no way around.
     stack.world.administrator_enforces(PAYMENTS, EU, version(EU, "1"));
@@ -229,7 +229,7 @@ async fn a_revision_over_its_limits_is_counted_before_anything_is_queued_and_rep
     let bump = Document { version: 1, rest: vec!["limits: { max_replacements: 1 }"], ..document() };
     stack.world.publish(&bump);
     stack.deliver(&stack.world.event("Parameter Store Change")).await;
-    assert!(!stack.world.keeper.ledger().rollout().await.unwrap().unwrap().approved);
+    assert!(!stack.world.keeper.ledger().revision_approval().await.unwrap().unwrap().approved);
     stack.world.administrator_releases(SEARCH, EU);
     stack.deliver(&stack.world.event("DeleteEnforcedGuardrailConfiguration")).await;
     assert_eq!(stack.world.enforced_in(SEARCH).matches("eubase1a2b3c").count(), 1);

@@ -279,9 +279,9 @@ async fn an_empty_ledger_is_filled_by_the_next_sweep_and_an_old_one_is_put_right
 /// Whether the present revision was counted, found within its limits, and put in place.
 async fn is_rolled_out(stack: &Stack) -> bool {
     let revision = stack.world.baseline().await.revision;
-    let rollout = stack.world.keeper.ledger().rollout().await.unwrap().unwrap();
+    let approval = stack.world.keeper.ledger().revision_approval().await.unwrap().unwrap();
     let enforced = stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:1").count();
-    (rollout.revision, rollout.approved, rollout.counted.is_some(), enforced) == (revision, true, true, 1)
+    (approval.revision, approval.approved, approval.counted.is_some(), enforced) == (revision, true, true, 1)
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ async fn weigh(keeper: &Keeper) -> Result<Weight, LedgerError> {
     }
     let grants: Vec<_> = ledger.grants().await?.into_iter().collect();
     weight.others += bytes_of(&grants);
-    weight.others += bytes_of(&ledger.rollout().await?);
+    weight.others += bytes_of(&ledger.revision_approval().await?);
     weight.others += bytes_of(&ledger.last_good().await?) + bytes_of(&ledger.last_approved().await?);
     for region in crate::stage::REGIONS {
         let region: Region = region.parse().expect("it is a Region");

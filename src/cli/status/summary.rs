@@ -15,7 +15,7 @@ use crate::cli::output::{self, ADDED, ALTERED, BROKEN, HEADING, HELD, QUIET, pai
 use crate::cli::time::Age;
 use crate::enforcement::ReadsBack;
 use crate::ids::{ParentId, Target};
-use crate::limits::Rollout;
+use crate::limits::RevisionApproval;
 use crate::organization::OrgPath;
 use crate::status::{Criteria, Standing};
 
@@ -216,7 +216,7 @@ impl Summary {
         &self,
         criteria: Criteria<'_>,
         baseline: &Baseline,
-        rollout: Option<&Rollout>,
+        approval: Option<&RevisionApproval>,
         read: &Read,
         good: bool,
         names: &Names,
@@ -243,7 +243,7 @@ impl Summary {
             "baseline": baseline.revision,
             "baseline_is_present": criteria.revision.is_some(),
             "mode": baseline.mode,
-            "rollout": rollout,
+            "approval": approval,
             "problems": read.problems,
             "warnings": read.warnings,
             "ous": names.units_in_json(),

@@ -241,24 +241,24 @@ fn adoptions_count_as_replacements_and_those_of_a_revision_over_its_limits_wait(
         let resolved: Resolved = (1..=3).map(|at| (target(at), wish(existing))).collect();
         plan(&resolved, &observed, &Records::new(), grounds(&roles))
     };
-    let rollout = Rollout::new(REVISION.parse().unwrap());
-    let revision = &rollout.revision;
+    let approval = RevisionApproval::new(REVISION.parse().unwrap());
+    let revision = &approval.revision;
     let [kept, adopting] = [Existing::Keep, Existing::Adopt].map(plan_with);
     assert_eq!(Extent::of(&kept, &Records::new(), revision), Extent::default());
     assert_eq!(Extent::of(&adopting, &Records::new(), revision), Extent { replacements: 3, releases: 0 });
     let limits = |most| Limits { max_replacements: most, max_releases: 1 };
-    assert_eq!(adopting.clone().limit(&rollout, limits(3), &Records::new()), adopting);
+    assert_eq!(adopting.clone().limit(&approval, limits(3), &Records::new()), adopting);
     for held in [
-        adopting.clone().limit(&rollout, limits(2), &Records::new()),
+        adopting.clone().limit(&approval, limits(2), &Records::new()),
         adopting.clone().limit_part(
-            &rollout.clone().count(Extent { replacements: 3, releases: 0 }, limits(2), NamedIds::default()),
+            &approval.clone().count(Extent { replacements: 3, releases: 0 }, limits(2), NamedIds::default()),
             &Records::new(),
         ),
-        adopting.clone().put_back(&Rollout::new(revision.clone()), &Records::new()),
+        adopting.clone().put_back(&RevisionApproval::new(revision.clone()), &Records::new()),
     ] {
         assert_eq!((held.changes().count(), held.counts().held), (0, 3), "{held}");
     }
-    let approved = rollout.approve();
+    let approved = approval.approve();
     assert_eq!(adopting.clone().limit(&approved, limits(2), &Records::new()), adopting);
 }
 
@@ -278,13 +278,13 @@ fn releasing(broken: bool, awaited: Option<Awaited>) -> (Plan, Records) {
     (plan, Records::from([(target(), record)]))
 }
 
-fn approved(times: u32) -> Rollout {
-    (0..times).fold(Rollout::new(REVISION.parse().unwrap()), |rollout, _| rollout.approve())
+fn approved(times: u32) -> RevisionApproval {
+    (0..times).fold(RevisionApproval::new(REVISION.parse().unwrap()), |approval, _| approval.approve())
 }
 
 #[track_caller]
 fn check_release(
-    rollout: &Rollout,
+    approval: &RevisionApproval,
     with_plan: bool,
     leaving: bool,
     moved: bool,
@@ -293,7 +293,7 @@ fn check_release(
 ) -> &'static str {
     let (plan, records) = releasing(broken, awaited);
     let leaving = leaving.then(|| target().account).into_iter().collect();
-    let approval = Approval { rollout, is_given_with_the_plan: with_plan, leaving: &leaving };
+    let approval = Approval { approval, is_given_with_the_plan: with_plan, leaving: &leaving };
     let has_moved = |stood: &OrgPath, _: &Target| {
         assert_eq!(stood.to_string(), STOOD);
         moved
@@ -313,20 +313,20 @@ fn check_release(
 
 #[test]
 fn what_was_adopted_is_released_by_a_persons_approval_only() {
-    let within_limits = Rollout { approved: true, ..approved(0) };
+    let within_limits = RevisionApproval { approved: true, ..approved(0) };
     let once = approved(1);
-    for (rollout, with_plan, leaving, expected) in [
+    for (approval, with_plan, leaving, expected) in [
         (&within_limits, false, false, "held"),
         (&within_limits, true, false, "released"),
         (&within_limits, false, true, "released"),
         (&once, false, false, "released"),
     ] {
-        assert_eq!(check_release(rollout, with_plan, leaving, false, false, None), expected);
+        assert_eq!(check_release(approval, with_plan, leaving, false, false, None), expected);
     }
     expect!["held: made by alice and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve fedcba9876543210"].assert_eq(&{
         let (plan, records) = releasing(false, None);
         let approval =
-            Approval { rollout: &within_limits, is_given_with_the_plan: false, leaving: &BTreeSet::new() };
+            Approval { approval: &within_limits, is_given_with_the_plan: false, leaving: &BTreeSet::new() };
         let held = plan.hold_adopted(approval, &records, |_, _| false);
         in_words(&held.decisions[&target()]).replace("arn:aws:sts::300000000001:assumed-role/Admin/alice", "alice")
     });

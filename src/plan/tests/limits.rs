@@ -29,14 +29,14 @@ fn limits_hold_neither_the_repair_of_what_was_removed_nor_the_grant_it_rests_on(
             decide_grant(&crate::observed::ResourcePolicySeen::Absent, &grant),
         );
     }
-    let rollout = Rollout::new("fedcba9876543210".parse().unwrap());
+    let approval = RevisionApproval::new("fedcba9876543210".parse().unwrap());
     let none = Limits { max_replacements: 0, max_releases: 0 };
     expect![[r#"
         + arn:aws:bedrock:eu-west-1:222222222222:guardrail/base attach a resource policy that grants it to o-exampleorgid
         ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/unused held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
         + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
         ! 300000000002/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker): baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
-        2 to change, 2 held, 0 in sync"#]].assert_eq(&plan.limit(&rollout, none, &records).to_string());
+        2 to change, 2 held, 0 in sync"#]].assert_eq(&plan.limit(&approval, none, &records).to_string());
 }
 
 #[test]
@@ -67,9 +67,9 @@ fn limits_stop_all_of_an_unapproved_revision_but_no_repair() {
     let plan = plan(&resolved, &observed, &records, grounds(&roles));
     assert_eq!(Extent::of(&plan, &records, &revision), Extent { replacements: 2, releases: 0 });
 
-    let rollout = Rollout::new(revision);
+    let approval = RevisionApproval::new(revision);
     let within = Limits { max_replacements: 2, max_releases: 1 };
-    assert_eq!(plan.clone().limit(&rollout, within, &records), plan);
+    assert_eq!(plan.clone().limit(&approval, within, &records), plan);
 
     let over = Limits { max_replacements: 1, max_releases: 1 };
     expect![[r#"
@@ -77,12 +77,12 @@ fn limits_stop_all_of_an_unapproved_revision_but_no_repair() {
         ! 300000000002/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker): baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
         ~ 300000000003/eu-west-1 other:7 => corporate:2 (different)
         ! 300000000004/eu-west-1 held, would enforce corporate:2: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
-        1 to change, 3 held, 0 in sync"#]].assert_eq(&plan.clone().limit(&rollout, over, &records).to_string());
+        1 to change, 3 held, 0 in sync"#]].assert_eq(&plan.clone().limit(&approval, over, &records).to_string());
 
-    let approved = Rollout { approved: true, ..rollout.clone() };
+    let approved = RevisionApproval { approved: true, ..approval.clone() };
     assert_eq!(plan.clone().limit(&approved, over, &records), plan);
 
     // What the revision did already counts as well.
-    let done = Rollout { done: Extent { replacements: 1, releases: 0 }, ..rollout };
+    let done = RevisionApproval { done: Extent { replacements: 1, releases: 0 }, ..approval };
     assert_ne!(plan.clone().limit(&done, within, &records), plan);
 }
