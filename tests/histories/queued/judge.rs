@@ -120,6 +120,8 @@ pub(crate) struct Judge {
     /// A bug that changes what the ledger says.
     pub(crate) plant: Option<Plant>,
     pub(crate) store: Store,
+    /// Whether the ledger can't be read or written just now.
+    ledger_ails: bool,
     /// Every fault that was set since the history began.
     pub(crate) faults: Vec<Wrong>,
     /// Answers that told a former state, until whoever got them has looked again.
@@ -185,6 +187,7 @@ impl Judge {
             checked: BTreeMap::new(),
             worlds: Vec::new(),
             contexts: BTreeMap::new(),
+            ledger_ails: false,
             unread: BTreeMap::new(),
             turn: None,
             book: Book::default(),
@@ -325,7 +328,7 @@ impl Judge {
             ended_at: None,
             killed: false,
             failed: false,
-            trouble: Vec::new(),
+            trouble: self.ledger_ails.then(Trouble::of_the_file).into_iter().collect(),
         };
         self.contexts.insert(group.to_owned(), context);
         self.note_kept();
@@ -342,6 +345,16 @@ impl Judge {
         let kept: Vec<(&str, Revision)> = kept.collect();
         for context in self.contexts.values_mut().filter(|context| !context.ended) {
             context.kept.extend(kept.iter().cloned());
+        }
+    }
+
+    /// The ledger can't be read or written, or can again. Whoever is at work meanwhile may not be able to record what it
+    /// did and told (seed 64003157).
+    pub(crate) fn ledger_ails(&mut self, ails: bool) {
+        self.ledger_ails = ails;
+        if ails {
+            let at_work = self.contexts.values_mut().filter(|context| !context.ended);
+            at_work.for_each(|context| context.trouble.push(Trouble::of_the_file()));
         }
     }
 
@@ -531,9 +544,12 @@ impl Judge {
             if before.enforced.get(place) == after.enforced.get(place) {
                 continue;
             }
-            if let Some(seen) = world.enforced.get(place) {
-                middle.enforced.insert(place.clone(), seen.clone());
-            }
+            // Seed 64003403: it saw that nothing was there, and somebody was first by a moment. There is no
+            // compare-and-set that would show it.
+            match world.enforced.get(place) {
+                Some(seen) => middle.enforced.insert(place.clone(), seen.clone()),
+                None => middle.enforced.remove(place),
+            };
         }
         for (arn, world) in &context.policies {
             if before.policies.get(arn) == after.policies.get(arn) {

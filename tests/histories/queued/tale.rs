@@ -433,6 +433,7 @@ impl Tale<'_> {
     /// The ledger's lock is a file: where a folder has that name, nothing can be written. A table is written by calls.
     fn set_ledger(&mut self, writable: bool) {
         let was = std::mem::replace(&mut self.ledger[1], writable);
+        lock(&self.judge).ledger_ails(self.ledger.contains(&false));
         if self.setting.ledger == LedgerKind::Table {
             match (was, writable) {
                 (true, false) => self.let_puts_fail(),
@@ -465,6 +466,7 @@ impl Tale<'_> {
             judge.store.hide(gone, model);
             !judge.store.is_hidden()
         });
+        lock(&self.judge).ledger_ails(self.ledger.contains(&false));
     }
 
     /// Lambda ends whatever lasts longer than a function may.

@@ -39,6 +39,12 @@ impl Trouble {
         })
     }
 
+    /// The ledger's file can't be read or written, which no call shows.
+    pub(super) fn of_the_file() -> Trouble {
+        let (account, target) = (String::new(), String::new());
+        Trouble { operation: "the ledger's file".to_owned(), account, target, ledger: true, struck: true }
+    }
+
     /// Whether an account's look can have met it. Calls to the ledger are the hub's, and those
     /// with a session that AWS doesn't know nobody's.
     fn is_about(&self, account: &str) -> bool {
