@@ -7,12 +7,12 @@ use futures_util::stream::{self, StreamExt};
 use super::Keeper;
 use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::cloud::{CopyState, CopyWriter, Reader, Session};
-use crate::copy::{CopyVerdict, Enforced, Original, Tags, carried, of_a_copy};
+use crate::copy::{CopyVerdict, Enforced, NoOriginal, Original, Tags, carried, of_a_copy};
 use crate::desired::{Desired, Wanted};
 use crate::failure::Failure;
 use crate::ids::{Region, Target};
 use crate::observed::{Observation, Observed};
-use crate::resolved::Catalog;
+use crate::resolved::{Catalog, Unusable};
 
 /// The guardrail versions that members get copies of. By what the baseline calls them: two of its
 /// guardrails may be one in the owner account, with another key for their copies.
@@ -38,7 +38,7 @@ impl Keeper {
             let copy_key = guardrail.and_then(|guardrail| guardrail.copy_keys.get(&region)).cloned();
             let original = match self.cloud.session(&baseline.owner).await {
                 Ok(session) => Reader::new(&session, &region).original(arn, source.version).await,
-                Err(failure) => Err(crate::copy::NoOriginal::Unreadable(failure)),
+                Err(failure) => Err(NoOriginal::Unreadable(failure)),
             };
             match original {
                 Ok(original) => {
@@ -48,7 +48,15 @@ impl Keeper {
                     originals.insert((key, region), Original { copy_key, ..original });
                 }
                 Err(reason) => {
-                    catalog.uncopied.insert((key, region), reason.into());
+                    let unusable = match reason {
+                        // Whoever looked at the owner's side found it usable: two answers that disagree are no
+                        // certainty, and may agree soon.
+                        NoOriginal::Missing => {
+                            Unusable::AnswersDisagree { guardrail: arn.clone(), version: source.version }
+                        }
+                        reason => reason.into(),
+                    };
+                    catalog.uncopied.insert((key, region), unusable);
                 }
             }
         }

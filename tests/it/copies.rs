@@ -465,3 +465,22 @@ async fn old_versions_go_also_where_nothing_was_published() {
     world.quiet(&[PAYMENTS]).await;
     assert!(is_guarded(&world, PAYMENTS, EU).await);
 }
+
+/// The owner's side was seen to be usable, and then one answer says that the version isn't there. Two answers that
+/// disagree are no certainty: it is looked at again soon, and not held until the next sweep.
+#[tokio::test]
+async fn an_original_that_one_answer_denies_is_looked_at_again() {
+    let world = World::of(&one_copy()).switches(refused).start().await;
+    let missing = FaultKind::Error {
+        code: "ResourceNotFoundException".to_owned(),
+        status: 404,
+        message: "There is no such guardrail version.".to_owned(),
+    };
+    world.server.fault(Fault::new(missing).operation("GetGuardrail").account(OWNER).nth(2));
+    let report = world.look_at(&[PAYMENTS]).await;
+    let waits = guardrail_keeper::report::Waits { in_a_sweep: true, after_an_arrival: false };
+    assert_eq!(report.waiting(waits).len(), 1, "{report}");
+    world.server.clear_faults();
+    let run = world.converge(&schedule()).await;
+    assert_eq!(run.answer["report"]["converged"], true, "{}", run.answer);
+}
