@@ -52,10 +52,10 @@ impl Planner<'_> {
         info!("working on {}: {}", task.group(), task.cause().reason);
         let present =
             match self.keeper.present_for(task.cause().revision.as_ref(), task.cause().first_seen).await {
-                Ok(PresentBaseline { baseline, .. }) => baseline,
+                Ok(present) => present,
                 Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
             };
-        let followed = match self.keeper.followed(&present).await {
+        let followed = match self.keeper.followed(&present.baseline).await {
             Ok(followed) => followed,
             Err(error) => {
                 let why = format!("which baseline accounts follow isn't known: {error}");
@@ -68,14 +68,14 @@ impl Planner<'_> {
         }
         match task {
             Task::Account(_) => self.work_on_account(task, &present, &followed, sequence).await,
-            Task::Owner(_) => self.work_for_owner(task, &present, &followed).await,
+            Task::Owner(_) => self.work_for_owner(task, &present.baseline, &followed).await,
         }
     }
 
     async fn work_on_account(
         self,
         task: Task,
-        present: &Baseline,
+        PresentBaseline { baseline: present, unread, .. }: &PresentBaseline,
         followed: &EffectiveBaseline,
         sequence: Option<Sequence>,
     ) -> Result<(), HandlerError> {
@@ -123,6 +123,11 @@ impl Planner<'_> {
         self.send(owner.collect()).await?;
         if let Some(trouble) = trouble {
             return self.wait_for(task, BTreeSet::new(), &trouble).await;
+        }
+        if *unread {
+            // What it wants was done as far as nothing is released by it. Whoever asked for more is heard again.
+            let why = "the present baseline could not be read, so the last good one was followed";
+            return self.wait_for(task, BTreeSet::new(), why).await;
         }
         if attempted && self.is_approved_by_now(present, followed).await {
             let why =

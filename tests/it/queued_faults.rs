@@ -320,3 +320,21 @@ async fn what_never_gets_ready_is_given_up_whatever_the_clock_says() {
     stack.deliver(&stack.schedule()).await;
     assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:2").count(), 1);
 }
+
+/// An account moves to where nothing is wanted, and its task can't read the present baseline. It follows the last good
+/// one, by which nothing is released, and is tried again: the release isn't left to the next sweep.
+#[tokio::test]
+async fn what_the_last_good_baseline_may_not_release_is_released_once_the_present_one_can_be_read() {
+    let mut stack = Stack::guarded(World::of(&document()).durable().long_established()).await;
+    stack.world.server.with(|model| model.move_account(PAYMENTS, SANDBOX)).unwrap();
+    stack.send(&stack.world.event("MoveAccount"));
+    assert!(stack.step().await, "it becomes a task");
+    // Another process works on it, which has read no baseline yet.
+    stack.world.keeper = stack.world.another_keeper().await;
+    stack.world.server.fault(Fault::new(FaultKind::ServerError).operation("GetParameter").times(u32::MAX));
+    assert!(stack.step().await, "the task");
+    assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase").count(), 1);
+    stack.world.server.clear_faults();
+    stack.settle().await;
+    assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase").count(), 0);
+}
