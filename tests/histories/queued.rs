@@ -80,17 +80,11 @@ const LEAST: Least = Least {
 /// How many of a thousand may be excused for each reason there is.
 const MOST_EXCUSED: &[(&str, usize)] = &[
     // Of writes.
-    ("written for an answer that was old", 5),
     ("written when the owner's side had just changed", 5),
     ("written while somebody meddled", 5),
-    // Of records.
-    ("recorded for an answer that was old", 5),
-    ("recorded when the owner's side had just changed", 5),
-    ("recorded while somebody meddled", 5),
     // Of outcome events of writes.
     ("told by a later look", 30),
     ("told again", 20),
-    ("told for an answer that was old", 5),
     ("told though somebody else made it, after it went wrong", 5),
     ("never told", 30),
     // Of targets, at the end.

@@ -124,7 +124,7 @@ impl Figures {
             "lost": self.lost,
             "faults": self.plain.faults.values().sum::<usize>() + self.breaks.values().sum::<usize>(),
             "judged": self.judged,
-            "records": self.excused.all_records,
+            "records": self.excused.records,
             "told": self.telling.at_once + self.telling.later,
             "holds": self.holds.values().sum::<usize>(),
             "reasons": self.holds.len(),
@@ -192,23 +192,21 @@ impl Figures {
 
     /// How often each excuse was needed, and of how many.
     fn excuses(&self) -> Vec<Share> {
-        let Excused { writes, records, all_records } = &self.excused;
+        let Excused { writes, records: _ } = &self.excused;
         let told = self.telling.at_once + self.telling.later + self.telling.never;
         let telling = [
             ("told by a later look", self.telling.later),
             ("told again", self.telling.again),
-            ("told for an answer that was old", self.telling.by_old_answers),
             ("told though somebody else made it, after it went wrong", self.telling.made_by_others),
             ("never told", self.telling.never),
         ];
         let ends = self.plain.guarded + self.plain.excuses.values().sum::<usize>();
         let times = |of: &BTreeMap<Excuse, usize>, excuse| of.get(&excuse).copied().unwrap_or_default();
         let all = Excuse::ALL.into_iter();
-        let of_writes = all.clone().map(|it| (it.of_write(), times(writes, it), self.judged));
-        let of_records = all.map(|it| (it.of_record(), times(records, it), *all_records));
+        let of_writes = all.map(|it| (it.in_words(), times(writes, it), self.judged));
         let of_telling = telling.into_iter().map(|(what, number)| (what, number, told));
         let of_ends = self.plain.excuses.iter().map(|(what, number)| (*what, *number, ends));
-        let all = of_writes.chain(of_records).chain(of_telling).chain(of_ends);
+        let all = of_writes.chain(of_telling).chain(of_ends);
         all.map(|(what, number, of)| Share { what, number, of }).collect()
     }
 
@@ -307,7 +305,7 @@ impl fmt::Display for Figures {
         writeln!(
             f,
             "{} writes and {} records judged; status called {} targets good that are; {:?}",
-            self.judged, self.excused.all_records, self.called_good, self.plain.deeds
+            self.judged, self.excused.records, self.called_good, self.plain.deeds
         )?;
         writeln!(f, "told: {:?}; reasons: {:?}", self.telling, self.holds)?;
         writeln!(f, "the slowest, in seconds: {:?}", self.slowest)?;

@@ -1,10 +1,9 @@
 //! Answers of AWS's that told a former state, and whom they can have misled.
 
 use jiff::{SignedDuration, Timestamp};
-use simulator::Call;
 
 use crate::setting::Setting;
-use crate::step::{STALE, Wrong, WrongKind};
+use crate::step::{Wrong, WrongKind};
 
 /// How long a process keeps in mind what the ledger said of the owner's side.
 const KEPT: SignedDuration = SignedDuration::from_secs(20);
@@ -12,9 +11,6 @@ const KEPT: SignedDuration = SignedDuration::from_secs(20);
 /// One old answer.
 #[derive(Clone, Debug)]
 struct OldAnswer {
-    operation: &'static str,
-    /// The account whose call it was.
-    account: String,
     /// The group of the invocation that got it, and which one that was of all.
     group: String,
     context: usize,
@@ -22,18 +18,14 @@ struct OldAnswer {
     until: Option<Timestamp>,
 }
 
-/// Every old answer. Each excuses what rests on it, until whoever got it has looked again, to the end, and nobody
+/// Every old answer. What is told or held may rest on each, until whoever got it has looked again, to the end, and nobody
 /// keeps it in mind any more.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OldAnswers(Vec<OldAnswer>);
 
 impl OldAnswers {
-    pub(super) fn note(&mut self, call: &Call, group: &str, context: usize) {
-        let operation = STALE.into_iter().find(|operation| *operation == call.operation);
-        let operation =
-            operation.unwrap_or_else(|| panic!("{} isn't answered from old copies", call.operation));
-        let (account, group) = (call.account.clone(), group.to_owned());
-        self.0.push(OldAnswer { operation, account, group, context, until: None });
+    pub(super) fn note(&mut self, group: &str, context: usize) {
+        self.0.push(OldAnswer { group: group.to_owned(), context, until: None });
     }
 
     /// An invocation of this group has come to its end.
@@ -47,12 +39,6 @@ impl OldAnswers {
         let owner = format!("owner.{region}");
         let open = |it: &&OldAnswer| it.until.is_none_or(|until| is_kept(until, began));
         self.0.iter().filter(open).any(|it| it.group == account || it.group == owner)
-    }
-
-    /// Those that an invocation which began at a certain time may rest on, as faults.
-    pub(super) fn of(&self, setting: &Setting, began: Timestamp) -> Vec<Wrong> {
-        let open = |it: &&OldAnswer| it.until.is_none_or(|until| is_kept(until, began));
-        self.0.iter().filter(open).map(|it| old_answer(setting, &it.account, it.operation)).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a write or a record is excused by that isn't right by what is so now: each is counted, and has a cap.
+//! What a write is excused by that isn't right by what is so now: each excuse is counted, and has a cap.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,9 @@ use super::answers::old_answer;
 use super::{Context, Judge};
 use crate::step::Wrong;
 
-/// Why the judge lets something pass.
+/// Why the judge lets a write pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Excuse {
-    /// AWS told a former state, and nobody has looked again.
-    OldAnswer,
     /// Somebody changed the owner's guardrails, and no task of the owner's Region has looked at them since.
     OwnerChanged,
     /// Somebody meddled while it was under way.
@@ -20,21 +18,12 @@ pub(crate) enum Excuse {
 }
 
 impl Excuse {
-    pub(crate) const ALL: [Excuse; 3] = [Excuse::OldAnswer, Excuse::OwnerChanged, Excuse::Meddled];
+    pub(crate) const ALL: [Excuse; 2] = [Excuse::OwnerChanged, Excuse::Meddled];
 
-    pub(crate) fn of_write(self) -> &'static str {
+    pub(crate) fn in_words(self) -> &'static str {
         match self {
-            Excuse::OldAnswer => "written for an answer that was old",
             Excuse::OwnerChanged => "written when the owner's side had just changed",
             Excuse::Meddled => "written while somebody meddled",
-        }
-    }
-
-    pub(crate) fn of_record(self) -> &'static str {
-        match self {
-            Excuse::OldAnswer => "recorded for an answer that was old",
-            Excuse::OwnerChanged => "recorded when the owner's side had just changed",
-            Excuse::Meddled => "recorded while somebody meddled",
         }
     }
 }
@@ -43,32 +32,24 @@ impl Excuse {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Excused {
     pub(crate) writes: BTreeMap<Excuse, usize>,
-    pub(crate) records: BTreeMap<Excuse, usize>,
-    /// Records that were judged.
-    pub(crate) all_records: usize,
+    /// Records that were judged. None is excused.
+    pub(crate) records: usize,
 }
 
 impl Excused {
     pub(crate) fn add(&mut self, other: Excused) {
-        let Excused { writes, records, all_records } = other;
+        let Excused { writes, records } = other;
         writes.into_iter().for_each(|(excuse, number)| *self.writes.entry(excuse).or_default() += number);
-        records.into_iter().for_each(|(excuse, number)| *self.records.entry(excuse).or_default() += number);
-        self.all_records += all_records;
+        self.records += records;
     }
 
     pub(super) fn note_write(&mut self, excuse: Option<Excuse>) {
         excuse.into_iter().for_each(|excuse| *self.writes.entry(excuse).or_default() += 1);
     }
-
-    pub(super) fn note_record(&mut self, excuse: Option<Excuse>) {
-        self.all_records += 1;
-        excuse.into_iter().for_each(|excuse| *self.records.entry(excuse).or_default() += 1);
-    }
 }
 
 impl Judge {
-    /// What may excuse a write or a record in a Region, the strictest first: none, and then each together with those
-    /// before it.
+    /// What may excuse a write in a Region, the strictest first: none, and then each together with those before it.
     pub(super) fn excuses(
         &self,
         group: &str,
@@ -77,10 +58,7 @@ impl Judge {
         meddled: bool,
     ) -> Vec<(Option<Excuse>, Vec<Wrong>)> {
         let mut excuses = vec![(None, Vec::new())];
-        let mut faults = self.old.of(&self.setting, self.worlds[context.began].0);
-        if !faults.is_empty() {
-            excuses.push((Some(Excuse::OldAnswer), faults.clone()));
-        }
+        let mut faults = Vec::new();
         if !group.starts_with("owner.") && self.owner_may_be_old(region, self.worlds[context.began].0) {
             faults.push(old_answer(&self.setting, &self.setting.owner(), "GetGuardrail"));
             excuses.push((Some(Excuse::OwnerChanged), faults.clone()));
