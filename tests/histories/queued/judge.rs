@@ -437,10 +437,10 @@ impl Judge {
         for (group, context) in self.contexts.iter_mut().filter(|(_, context)| !context.ended) {
             context.trouble.extend(Trouble::of(call).filter(|_| may_be_of(group)));
         }
-        if let Some(context) = self.turn.as_ref().and_then(|group| self.contexts.get_mut(group)) {
-            if call.fault.as_deref() == Some("stale-read") {
-                self.old.note(self.turn.as_deref().unwrap_or_default(), context.number);
-            }
+        if call.fault.as_deref() == Some("stale-read")
+            && let Some(context) = self.turn.as_ref().and_then(|group| self.contexts.get(group))
+        {
+            self.old.note(self.turn.as_deref().unwrap_or_default(), context.number);
         }
         let place = Place { account: call.account.clone(), region: call.region.clone() };
         let answered = call.status == 200 || call.error.as_deref() == Some("ResourceNotFoundException");
