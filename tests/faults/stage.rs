@@ -698,10 +698,14 @@ impl Stage {
 
 /// What the ledger's table has of an account.
 fn account_record(model: &Model, setting: &Setting, account: &str) -> AccountRecord {
+    let document = document(model, setting, &format!("account#{account}"));
+    document.map(|text| serde_json::from_str(&text).expect("the keeper wrote it")).unwrap_or_default()
+}
+
+/// A document of the ledger's table.
+fn document(model: &Model, setting: &Setting, key: &str) -> Option<String> {
     let table = model.table(&setting.hub(), "us-east-1", LEDGER).expect("it was made");
-    let item = table.items.get(&format!("account#{account}"));
-    let document = item.and_then(|item| item["document"]["S"].as_str());
-    document.map(|text| serde_json::from_str(text).expect("the keeper wrote it")).unwrap_or_default()
+    Some(table.items.get(key)?["document"]["S"].as_str()?.to_owned())
 }
 
 /// Whether a call is about the keeper's own queues, bus and ledger.

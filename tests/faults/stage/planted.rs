@@ -54,7 +54,7 @@ impl Plant {
         (Plant::ForgetsWhatStays, Scenario::OffboardingOfForeign, "CalledGood"),
         (Plant::CriesWolf, Scenario::Repair, "CalledBad"),
         (Plant::EndsWell, Scenario::NextVersion, "Rendered"),
-        (Plant::PrintsTheGood, Scenario::NextVersion, "Rendered"),
+        (Plant::PrintsTheGood, Scenario::UnknownState, "Rendered"),
         (Plant::WritesUnrecorded, Scenario::Repair, "WroteUnrecorded"),
         (Plant::WritesUnrecorded, Scenario::Release, "WroteUnrecorded"),
         (Plant::ReleasesAfterOneAnswer, Scenario::VersionNotFound, "ReleasedNotOurs"),

@@ -17,8 +17,10 @@ impl Stage {
         if !self.renders || self.world != World::Plain {
             return Ok(());
         }
-        let verdicts = self.verdicts_by(None);
-        let good = verdicts.iter().all(|verdict| verdict.standing.is_good());
+        // It judges by what accounts follow, and while another baseline waits, all of it isn't good.
+        let followed = self.followed();
+        let verdicts = self.verdicts_of(&followed.baseline, None);
+        let good = followed.is_present() && verdicts.iter().all(|verdict| verdict.standing.is_good());
         for form in ["text", "json"] {
             let (mut code, mut out) = self.program(&["status", "--output", form]).await;
             match self.plant {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use guardrail_keeper::baseline::Baseline;
+use guardrail_keeper::limits::EffectiveBaseline;
 use guardrail_keeper::organization::AccountState;
 use guardrail_keeper::record::{AccountRecord, Record, State};
 use guardrail_keeper::status::{Criteria, Judged, Standing, Subject, judge, judge_account};
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 
 use super::planted::Plant;
 use super::rule::{Rule, broken};
-use super::{Stage, account_record};
+use super::{Stage, account_record, document};
 use crate::baseline::Wanted;
 use crate::check::Book;
 use crate::model::{Place, Prompt, blocked_prompt};
@@ -73,8 +74,28 @@ impl Stage {
     }
 
     pub(super) fn verdicts_by(&self, plant: Option<Plant>) -> Vec<Verdict> {
+        self.verdicts_of(&self.present(), plant)
+    }
+
+    /// The baseline that accounts follow.
+    pub(super) fn followed(&self) -> EffectiveBaseline {
+        let document = |key| self.server.with(|model| document(model, &self.setting, key));
+        let known = document("rollout");
+        let known = known.and_then(|text| serde_json::from_str(&text).expect("the keeper wrote it"));
+        let before = document("approved").and_then(|text| {
+            let kept: serde_json::Value = serde_json::from_str(&text).expect("the keeper wrote it");
+            kept["text"].as_str().map(str::to_owned)
+        });
+        EffectiveBaseline::of(&self.present(), known, before.as_deref())
+    }
+
+    fn present(&self) -> Baseline {
         let text = self.published();
-        let baseline = Baseline::parse(&text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+        Baseline::parse(&text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+    }
+
+    /// What `status` says of everybody by a baseline.
+    pub(super) fn verdicts_of(&self, baseline: &Baseline, plant: Option<Plant>) -> Vec<Verdict> {
         let (now, oldest) = (self.clock.now(), Timestamp::MIN);
         let criteria = Criteria { now, oldest, revision: Some(&baseline.revision), owner: &baseline.owner };
         let mut verdicts = Vec::new();
@@ -85,7 +106,7 @@ impl Stage {
                 member.state = AccountState::Active;
             }
             let record = self.server.with(|model| account_record(model, &self.setting, &account));
-            for (target, wanted, judged) in judge_account(&baseline, &member, &record, criteria) {
+            for (target, wanted, judged) in judge_account(baseline, &member, &record, criteria) {
                 let here = record.regions.get(&target.region).cloned().unwrap_or_default();
                 let subject = Subject {
                     target: &target,
@@ -149,7 +170,7 @@ impl Stage {
     /// How many targets stand how, by the words that programs read.
     pub(super) fn standings(&self) -> BTreeMap<&'static str, usize> {
         let mut standings = BTreeMap::new();
-        for verdict in self.verdicts() {
+        for verdict in self.verdicts_of(&self.followed().baseline, self.plant) {
             *standings.entry(verdict.standing.code()).or_default() += 1;
         }
         standings
