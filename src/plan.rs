@@ -192,17 +192,26 @@ pub fn plan(resolved: &Resolved, observed: &Observed, records: &Records, grounds
             plan.handed_back.insert(target.clone(), handed_back);
         }
         let decision = decide(target, wish, seen, record, grounds);
-        plan.decisions.insert(target.clone(), paced(decision, seen, record, grounds.now));
+        plan.decisions.insert(target.clone(), paced(decision, &target.account, seen, record, grounds));
     }
     plan
 }
 
 /// A repair that somebody undid several times within the hour waits a while: we keep at it, but
-/// two automatons fighting must not eat each other's API limits.
-fn paced(decision: Decision, seen: &Observation, record: &Record, now: Timestamp) -> Decision {
+/// two automatons fighting must not eat each other's API limits. What we wrote last ourselves nobody undid.
+fn paced(
+    decision: Decision,
+    account: &AccountId,
+    seen: &Observation,
+    record: &Record,
+    grounds: Grounds<'_>,
+) -> Decision {
     match decision {
-        Decision::Change(change) if change.repairs() && record.must_wait(now) => {
+        Decision::Change(change) if change.repairs() && record.must_wait(grounds.now) => {
             let by = match seen {
+                Observation::Enforced(seen) if seen.was_last_written_by_us(grounds.own_roles, account) => {
+                    return Decision::Change(change);
+                }
                 Observation::Enforced(seen) => seen.last_writer().map(str::to_owned),
                 Observation::Absent | Observation::Unreadable(_) => None,
             };

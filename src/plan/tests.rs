@@ -327,6 +327,10 @@ fn a_repair_that_is_undone_again_and_again_waits_and_a_first_one_does_not() {
     expect!["held: arn:aws:sts::300000000001:assumed-role/Admin/alice undoes each repair: stop it, or change the baseline; the next repair waits"].assert_eq(&told(&tampered, ours(4)));
     expect!["held: somebody undoes each repair: find out who in CloudTrail; the next repair waits"]
         .assert_eq(&told(&Observation::Absent, ours(4)));
+    // What we wrote last ourselves nobody undid: it has to change for another reason, and does so at once.
+    let untouched = seen(enforcement("base", 1), Some(MEMBER_ROLE), Some(MEMBER_ROLE));
+    expect!["300000000001/eu-west-1 corporate:1 => corporate:2 (weaker)"]
+        .assert_eq(&told(&untouched, Record { repairs: lately(4), ..recorded(enforcement("base", 1)) }));
     // Where nothing was ours there is nothing to repair.
     let first = Record { repairs: lately(4), ..Record::default() };
     expect!["300000000001/eu-west-1 enforce corporate:2"].assert_eq(&told(&Observation::Absent, first));

@@ -380,6 +380,8 @@ impl Tale<'_> {
         let asks = self.server.with(|model| {
             adopted.iter().any(|place| self.wants.of(self.setting, model, place) == Wanted::Nothing)
         });
+        // What somebody undid again and again is repaired every ten minutes at most (seed 65018483).
+        self.wait(600);
         for _ in 0..self.setting.runs_to_settle() + usize::from(asks) {
             self.approve().await.unwrap_or_else(|stopped| panic!("{stopped}"));
             self.wait(60);
