@@ -110,7 +110,7 @@ impl Planner<'_> {
             self.keeper.keep_approved(&revision).await;
             info!(baseline.revision = %revision, "baseline {revision} is within its limits: {extent}");
         } else if let Some(approval) = waiting {
-            waits(&approval);
+            log_waiting(&approval);
         }
         // Repairs and looks go on either way.
         let now = self.keeper.clock().now();
@@ -238,7 +238,7 @@ impl Planner<'_> {
         });
         self.send(owner.collect()).await?;
         if let Some(candidate) = &followed.candidate {
-            waits(candidate);
+            log_waiting(candidate);
         }
         super::telling::sweep_completed(self.keeper, &tally, accounts, began, &followed, &cause).await;
         Ok(())
@@ -260,8 +260,8 @@ impl Planner<'_> {
     }
 }
 
-/// Says that a revision waits for its approval, and why. Each sweep says it again.
-fn waits(approval: &RevisionApproval) {
+/// Logs that a revision waits for its approval, and why. Each sweep logs it again.
+fn log_waiting(approval: &RevisionApproval) {
     let RevisionApproval { revision, names_nobody, counted, .. } = approval;
     match counted {
         None => warn!(baseline.revision = %revision, "what baseline {revision} changes is not counted yet"),

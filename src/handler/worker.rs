@@ -124,8 +124,8 @@ impl Planner<'_> {
         if let Some(trouble) = trouble {
             return self.wait_for(task, BTreeSet::new(), &trouble).await;
         }
-        if *unread {
-            // What it wants was done as far as nothing is released by it. Whoever asked for more is heard again.
+        if *unread && report.targets.values().any(is_held_by_the_mode) {
+            // The last good baseline releases nothing. The present one may, so the task tries again.
             let why = "the present baseline could not be read, so the last good one was followed";
             return self.wait_for(task, BTreeSet::new(), why).await;
         }
@@ -287,6 +287,12 @@ impl Planner<'_> {
         warn!(delay_seconds = delay, "{} waits: {why}", task.group());
         self.later(&Errand::Again(task.again().narrowed(regions)), delay).await
     }
+}
+
+/// Whether only the mode keeps something from being written in a target.
+fn is_held_by_the_mode(report: &TargetReport) -> bool {
+    matches!(report, TargetReport::Decided(Decision::Held(held))
+        if matches!(held.reason, HoldReason::Mode { .. }))
 }
 
 /// Whether a target waits until somebody has counted what the baseline changes.

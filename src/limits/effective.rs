@@ -50,7 +50,6 @@ impl EffectiveBaseline {
                     && before.mode != Mode::Audit
                     && before.organization == present.organization =>
             {
-                before.mode = Mode::EnforceOnly;
                 // Accounts that the present baseline excludes are excluded at once.
                 before.exclude.extend(present.exclude.iter().cloned());
                 EffectiveBaseline { baseline: before, approved: true, candidate: Some(candidate) }
@@ -120,7 +119,11 @@ mod tests {
         ] {
             let effective = EffectiveBaseline::of(&present, known, Some(&before));
             assert_eq!(effective.baseline.revision, Baseline::parse(&before).unwrap().revision);
-            assert_eq!(effective.baseline.mode, Mode::EnforceOnly, "nothing is released by it");
+            assert_eq!(
+                effective.baseline.mode,
+                Mode::Sync,
+                "what is held is held because the other one waits"
+            );
             let excluded: Vec<String> = effective.baseline.exclude.iter().map(ToString::to_string).collect();
             assert_eq!(excluded, ["300000000001", "300000000002"]);
             assert!(effective.approved && !effective.is_present());

@@ -5,7 +5,9 @@ use expect_test::expect;
 use crate::support::program::Guardrailctl;
 use crate::support::queues::EMPTY;
 use crate::support::stack::Stack;
-use crate::support::{Document, EU, LIST, OWNER, PARAMETER, PAYMENTS, SEARCH, US, World, check, guardrail};
+use crate::support::{
+    Document, EU, LIST, OWNER, PARAMETER, PAYMENTS, SANDBOX, SEARCH, US, World, check, guardrail,
+};
 
 /// Everybody in one Region, the sandbox unguarded on purpose.
 fn approved() -> Document {
@@ -86,6 +88,18 @@ async fn nothing_is_written_while_it_is_unknown_which_baseline_is_followed() {
     assert_eq!(stack.world.enforced_in(SEARCH).matches("eubase1a2b3c:2").count(), 1);
 }
 
+/// What the followed baseline would release is held because the other one waits, and not by a mode that nobody wrote.
+#[tokio::test]
+async fn what_is_held_meanwhile_says_that_a_revision_waits() {
+    let mut stack = while_it_waits(&approved(), &waiting()).await;
+    stack.world.server.with(|model| model.move_account(PAYMENTS, SANDBOX)).unwrap();
+    stack.deliver(&stack.world.event("MoveAccount")).await;
+    assert_eq!(stack.world.writes(), [""; 0]);
+    let record = stack.world.keeper.ledger().account(&PAYMENTS.parse().unwrap()).await.unwrap();
+    let checked = record.regions[&EU.parse().unwrap()].checked.clone().unwrap();
+    assert_eq!(checked.code.as_deref(), Some("not_approved"), "{:?}", checked.reason);
+}
+
 /// `status` judges accounts by what they follow, says what waits and why, and isn't green.
 #[tokio::test]
 async fn status_says_which_baseline_is_followed_and_which_waits() {
@@ -100,7 +114,7 @@ async fn status_says_which_baseline_is_followed_and_which_waits() {
               7 in sync
         oldest look: under a minute ago, 111111111111/eu-west-1
         1 account not looked at: suspended
-        baseline 84c0f3cb2b5b1f13, mode enforce-only
+        baseline 84c0f3cb2b5b1f13, mode sync
         stderr: warning: baseline b94c9a01db9771b2 is not acted on, because it changes more than its limits allow: read its plan, then guardrailctl approve b94c9a01db9771b2; accounts follow 84c0f3cb2b5b1f13 until then
         exit 1
     "#]],
@@ -117,7 +131,7 @@ async fn status_says_which_baseline_is_followed_and_which_waits() {
         decision  in sync
         history   under a minute ago: in sync, by event ca3bee9b-77c2-49bb-8dd4-215ae0400ca0
                   under a minute ago: 300000000003/eu-west-1 enforce corporate:2, by event 00000000-0000-4000-8000-000000000000
-        baseline 84c0f3cb2b5b1f13, mode enforce-only
+        baseline 84c0f3cb2b5b1f13, mode sync
         stderr: warning: baseline b94c9a01db9771b2 is not acted on, because it changes more than its limits allow: read its plan, then guardrailctl approve b94c9a01db9771b2; accounts follow 84c0f3cb2b5b1f13 until then
         exit 1
     "#]],
