@@ -37,7 +37,7 @@ use crate::baseline::Baseline;
 use crate::cloud::{Access, Patience};
 use crate::ids::{AccountId, Region};
 use crate::organization::Account;
-use crate::reconcile::{Keeper, Stopped, Survey, everything};
+use crate::engine::{Keeper, Stopped, Survey, everything};
 use crate::settings::{BaselineSource, InvalidSettings, LedgerSource, Purpose, Settings};
 use crate::trigger::{Accounts, Regions, Scope};
 use names::Named;

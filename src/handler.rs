@@ -19,7 +19,7 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use crate::baseline::Baseline;
 use crate::ids::AccountId;
-use crate::reconcile::{Keeper, PresentBaseline, Stopped, unwatched};
+use crate::engine::{Keeper, PresentBaseline, Stopped, unwatched};
 use crate::report::Report;
 use crate::trigger::{
     Accounts, Delivery, Departure, Ignored, Merged, Message, Record, Rejected, Scope, Trigger, Why,

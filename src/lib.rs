@@ -35,7 +35,7 @@ pub mod own_roles;
 pub mod placement;
 pub mod plan;
 mod reasons;
-pub mod reconcile;
+pub mod engine;
 pub mod record;
 pub mod report;
 pub mod resolved;

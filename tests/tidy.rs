@@ -91,7 +91,7 @@ const MODULES: &[(&str, Kind, Uses)] = &[
     ("clock", Effects, EverythingAbove),
     ("cloud", Effects, EverythingAbove),
     ("ledger", Effects, EverythingAbove),
-    ("reconcile", Effects, EverythingAbove),
+    ("engine", Effects, EverythingAbove),
     ("handler", Effects, EverythingAbove),
     ("cli", Terminal, EverythingAbove),
 ];

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use guardrail_keeper::cloud::{Access, Patience};
 use guardrail_keeper::handler::{Deadline, HandlerError, handle_until};
-use guardrail_keeper::reconcile::Keeper;
+use guardrail_keeper::engine::Keeper;
 use guardrail_keeper::settings::{Purpose, Settings};
 use lambda_runtime::tracing::{self, subscriber};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use crate::failure::{Call, Code, Failure};
 use crate::ids::AccountId;
-use crate::reconcile::{Keeper, Stopped};
+use crate::engine::{Keeper, Stopped};
 
 /// A call that failed, and what it was made for.
 #[derive(Debug, thiserror::Error)]

@@ -19,7 +19,7 @@ use super::{Chosen, OK, Output, Target, UNFINISHED, Unfit, connect, settings};
 use crate::baseline::{Baseline, Revision};
 use crate::ids;
 use crate::plan::{Counts, Plan};
-use crate::reconcile::{Ask, Keeper, Manner, Rounds, Step, Survey};
+use crate::engine::{Ask, Keeper, Manner, Rounds, Step, Survey};
 use crate::report::Report;
 use crate::trigger::{Accounts, Scope};
 

@@ -16,7 +16,7 @@ use crate::baseline::{Limits, Revision};
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::limits::{RevisionApproval, UnusableVersion};
-use crate::reconcile::{Ask, Asked, Keeper, Stopped};
+use crate::engine::{Ask, Asked, Keeper, Stopped};
 use crate::settings::BaselineSource;
 use crate::trigger::{Accounts, Regions};
 

@@ -13,7 +13,7 @@ use super::reading::Reading;
 use super::{OK, Output, UNFINISHED, Unfit, connect_with, settings};
 use crate::cloud::Patience;
 use crate::ids::{AccountId, GuardrailArn, ParentId, Region};
-use crate::reconcile::Keeper;
+use crate::engine::Keeper;
 use crate::resolved::Unusable;
 use crate::settings::BaselineSource;
 use chosen::Chosen;

@@ -7,7 +7,7 @@ use super::output::{self, ADDED, BROKEN, paint};
 use super::reading::Reading;
 use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{Baseline, InvalidBaseline, Problem, Severity};
-use crate::reconcile::{Keeper, Stopped};
+use crate::engine::{Keeper, Stopped};
 use crate::settings::BaselineSource;
 
 #[derive(Debug, Args)]

@@ -16,7 +16,7 @@ use super::OK;
 use super::names::Names;
 use super::output::{self, ADDED, HEADING, QUIET, REMOVED, paint};
 use crate::handler::handle;
-use crate::reconcile::unwatched;
+use crate::engine::unwatched;
 use crate::trigger::Trigger;
 use world::{BLOCKED_WORD, PARENT, World};
 

@@ -15,7 +15,7 @@ use crate::failure::{Call, Category};
 use crate::ids::{AccountId, Region, Target};
 use crate::organization::OrgPath;
 use crate::plan::{Decision, GrantAction, Held, HoldReason, Plan};
-use crate::reconcile::{Ask, Asked, Keeper, Step, Stopped, Survey};
+use crate::engine::{Ask, Asked, Keeper, Step, Stopped, Survey};
 use crate::record::{Record, Records};
 use crate::resolved::Unusable;
 use crate::status::{Criteria, Judged, Standing, Subject, judge};

@@ -22,7 +22,7 @@ use crate::failure::Failure;
 use crate::ids::{AccountId, Partition, Region};
 use crate::organization::{Account, Organization};
 use crate::plan::GrantAction;
-use crate::reconcile::{Keeper, Stopped};
+use crate::engine::{Keeper, Stopped};
 use crate::resolved::Unusable;
 use crate::settings::{BaselineSource, Settings};
 

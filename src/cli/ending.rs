@@ -6,7 +6,7 @@ use super::advice::Refused;
 use super::{PARTLY, UNTOLD};
 use crate::failure::{Category, Failure};
 use crate::ledger::LedgerError;
-use crate::reconcile::Stopped;
+use crate::engine::Stopped;
 
 /// Why a command ended early, where the code it ends with tells more than that it stopped.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,7 @@ use crate::limits::EffectiveBaseline;
 use crate::observed::Observation;
 use crate::organization::{AccountState, OrgPath};
 use crate::plan::{CleanUp, Decision, Plan};
-use crate::reconcile::{Manner, Stopped, Survey, everything};
+use crate::engine::{Manner, Stopped, Survey, everything};
 use crate::record::{AccountRecord, Awaited, Fate, FoundUnusable, Origin, Record, ReleasedUnusable};
 use crate::settings::BaselineSource;
 use crate::status::{Criteria, Judged, Standing, Subject, judge};

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Unfit, output};
 use crate::ids::{AccountId, InvalidId, ParentId};
 use crate::organization::{Account, OrgPath, Organization};
-use crate::reconcile::{Keeper, UnitNames};
+use crate::engine::{Keeper, UnitNames};
 
 /// OUs whose names are asked for at most, one call each: Organizations answers few a second.
 const UNITS_AT_MOST: usize = 100;

@@ -22,7 +22,7 @@ use super::{OK, Output, UNFINISHED, USAGE, connect, durable_ledger, settings};
 use crate::baseline::{Baseline, Mode};
 use crate::ids::{AccountId, Region, Target};
 use crate::organization::Account;
-use crate::reconcile::{Ask, Keeper, Step, Stopped, everything};
+use crate::engine::{Ask, Keeper, Step, Stopped, everything};
 use crate::record::{AccountRecord, Origin, Record};
 use crate::report::TargetReport;
 use crate::settings::BaselineSource;

@@ -14,7 +14,7 @@ use super::names::Names;
 use super::wrapping::wrapped;
 use super::{OK, UNTOLD};
 use crate::plan::{Line, Mark, Part};
-use crate::reconcile::Step;
+use crate::engine::Step;
 
 pub(super) const ADDED: Style = AnsiColor::Green.on_default();
 pub(super) const ALTERED: Style = AnsiColor::Yellow.on_default();

@@ -11,7 +11,7 @@ use super::output::{self, ADDED, HEADING, paint};
 use super::{OK, Output, UNFINISHED, USAGE, connect, deployed, durable_ledger, settings};
 use crate::baseline::{Baseline, Placement};
 use crate::placement::{Answer, PlacementRecord};
-use crate::reconcile::{Ask, Asked, Keeper, Stopped};
+use crate::engine::{Ask, Asked, Keeper, Stopped};
 use crate::settings::BaselineSource;
 use crate::trigger::{Accounts, Regions};
 

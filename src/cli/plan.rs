@@ -12,7 +12,7 @@ use super::{CHANGES, Chosen, OK, Output, Target, UNFINISHED, connect, settings};
 use crate::baseline::Baseline;
 use crate::ids::AccountId;
 use crate::plan::{Counts, Line, Plan};
-use crate::reconcile::{Keeper, Survey};
+use crate::engine::{Keeper, Survey};
 use crate::report::Report;
 
 #[derive(Debug, Args)]

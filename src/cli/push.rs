@@ -19,7 +19,7 @@ use crate::baseline::{Baseline, NamedIds, Problem, Revision, Severity};
 use crate::cloud::{Page, Parameter, STANDARD_BYTES};
 use crate::failure::Failure;
 use crate::limits::Extent;
-use crate::reconcile::{Keeper, Manner, Stopped, Survey, everything};
+use crate::engine::{Keeper, Manner, Stopped, Survey, everything};
 use crate::settings::{BaselineSource, LedgerSource};
 
 const LONG_ABOUT: &str = "\

@@ -20,7 +20,7 @@ use super::{OK, UNFINISHED, connect, durable_ledger, settings};
 use crate::baseline::{Baseline, Revision};
 use crate::ids::{AccountId, ParentId, Region};
 use crate::limits::{EffectiveBaseline, RevisionApproval};
-use crate::reconcile::{Keeper, Stopped};
+use crate::engine::{Keeper, Stopped};
 use crate::resolved::Openings;
 use crate::settings::BaselineSource;
 use crate::status::{Criteria, Standing};

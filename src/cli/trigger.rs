@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::output::{self, ADDED, ALTERED, BROKEN, QUIET, paint};
 use super::{OK, Output, UNFINISHED, files};
-use crate::reconcile::Keeper;
+use crate::engine::Keeper;
 use crate::settings::{BaselineSource, Purpose, Settings};
 use crate::trigger::{Context, Delivery, Known, Line, line};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::output::Bar;
-use crate::reconcile::Step;
+use crate::engine::Step;
 
 /// Shows a progress bar, and takes note of every write.
 #[derive(Debug, Default)]

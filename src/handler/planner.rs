@@ -10,7 +10,7 @@ use crate::baseline::Baseline;
 use crate::cloud::{DelayedMessage, FifoMessage};
 use crate::ids::Region;
 use crate::limits::{EffectiveBaseline, Extent};
-use crate::reconcile::{Keeper, PresentBaseline, Stopped};
+use crate::engine::{Keeper, PresentBaseline, Stopped};
 use crate::settings::QueueSettings;
 use crate::task::{Cause, Count, Errand, MOST_HOPS, Sweep, Task, departed, planned};
 use crate::trigger::{Message, Scope, Trigger, Why, merge_traced};

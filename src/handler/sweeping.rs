@@ -15,7 +15,7 @@ use crate::cloud::Page;
 use crate::failure::{Category, Failure};
 use crate::limits::{Extent, RevisionApproval};
 use crate::organization::{Account, Placement};
-use crate::reconcile::{PresentBaseline, Stopped, not_placed};
+use crate::engine::{PresentBaseline, Stopped, not_placed};
 use crate::task::{AccountTask, Cause, Count, Errand, OwnerTask, Settle, Sweep, Task, Then};
 use crate::trigger::Regions;
 

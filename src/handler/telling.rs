@@ -14,7 +14,7 @@ use crate::cloud::OutcomeEvent;
 use crate::limits::EffectiveBaseline;
 use crate::metrics::Calls;
 use crate::outcome::{Event, Kind, Look, Sweep, of_departure, of_report, of_sweep};
-use crate::reconcile::{Departed, Keeper, Tally};
+use crate::engine::{Departed, Keeper, Tally};
 use crate::report::Report;
 use crate::task::{Cause, Pauses, cause_of};
 use crate::trigger::{Accounts, Regions, Scope, Trigger};

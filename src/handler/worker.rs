@@ -12,7 +12,7 @@ use crate::baseline::{Baseline, Revision};
 use crate::ids::Region;
 use crate::limits::{EffectiveBaseline, Extent};
 use crate::plan::{Decision, HoldReason};
-use crate::reconcile::{Keeper, PresentBaseline, Stopped, Worked, not_placed, regions_for_the_owner};
+use crate::engine::{Keeper, PresentBaseline, Stopped, Worked, not_placed, regions_for_the_owner};
 use crate::record::Sequence;
 use crate::report::{TargetReport, Waits};
 use crate::task::{Cause, Count, Errand, OwnerTask, Pauses, Sweep, Task, Then};

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use guardrail_keeper::cloud::{Access, Patience};
 use guardrail_keeper::handler::{HandlerError, handle};
-use guardrail_keeper::reconcile::Keeper;
+use guardrail_keeper::engine::Keeper;
 use guardrail_keeper::settings::{Purpose, Settings};
 use serde_json::{Value, json};
 use simulator::{Call, Options, PutParameter, Server, World};

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use guardrail_keeper::handler::handle;
 use guardrail_keeper::ids::AccountId;
-use guardrail_keeper::reconcile::{Ask, Clock, Keeper};
+use guardrail_keeper::engine::{Ask, Clock, Keeper};
 use guardrail_keeper::record::{AccountRecord, CONFIRMED_AFTER_SECONDS, Records};
 use guardrail_keeper::trigger::{Accounts, Regions};
 use jiff::Timestamp;

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use guardrail_keeper::cloud::{Access, Patience, Rates};
-use guardrail_keeper::reconcile::Keeper;
+use guardrail_keeper::engine::Keeper;
 use guardrail_keeper::settings::{Purpose, Settings};
 use jiff::Timestamp;
 use simulator::{

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use guardrail_keeper::ids::AccountId;
-use guardrail_keeper::reconcile::{Clock, Keeper, Stopped, everything, unwatched};
+use guardrail_keeper::engine::{Clock, Keeper, Stopped, everything, unwatched};
 use guardrail_keeper::record::Records;
 use guardrail_keeper::report::Report;
 use guardrail_keeper::trigger::{Accounts, Scope};

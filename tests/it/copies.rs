@@ -377,7 +377,7 @@ async fn nothing_is_deleted_that_is_not_provably_an_unused_copy_of_ours() {
     let world = released().await;
     std::fs::remove_file(world.ledger_file()).unwrap();
     let forgetful = world.another_keeper().await;
-    let everything = guardrail_keeper::reconcile::everything();
+    let everything = guardrail_keeper::engine::everything();
     let report = forgetful.reconcile(&world.baseline().await, &everything, &|_| ()).await.unwrap();
     assert!(report.is_converged() && own(&world, PAYMENTS).is_some(), "{report}");
 
@@ -422,7 +422,7 @@ async fn a_copy_that_is_enforced_again_meanwhile_is_not_deleted() {
     let report = world.sweep().await;
     assert!(report.is_converged(), "{report}");
     let baseline = world.baseline().await;
-    let everything = guardrail_keeper::reconcile::everything();
+    let everything = guardrail_keeper::engine::everything();
     let survey = world.keeper.survey(&baseline, &everything, &|_| ()).await.unwrap();
     assert_eq!(survey.plan.plan().clean_ups().count(), 1, "{}", survey.plan.plan());
     world.administrator_enforces(PAYMENTS, EU, simulator::Enforce::new(&copy.arn(), "1"));

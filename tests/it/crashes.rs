@@ -2,7 +2,7 @@
 //! about.
 
 use guardrail_keeper::handler::handle;
-use guardrail_keeper::reconcile::Gone;
+use guardrail_keeper::engine::Gone;
 use simulator::{Fault, FaultKind};
 
 use crate::support::{

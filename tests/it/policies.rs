@@ -207,7 +207,7 @@ async fn a_policy_put_by_somebody_else_meanwhile_is_not_overwritten() {
     attach(&world, EU, None);
     let baseline = world.baseline().await;
     let scope = crate::support::scope(&[PAYMENTS]);
-    let unwatched = guardrail_keeper::reconcile::unwatched;
+    let unwatched = guardrail_keeper::engine::unwatched;
     let survey = world.keeper.survey(&baseline, &scope, &unwatched).await.unwrap();
     attach(&world, EU, Some(&theirs));
     world.server.clear_calls();

@@ -36,7 +36,7 @@ async fn one_name_with_two_contents_is_warned_of_and_enforced() {
 
         // The plan tells it as well.
         let baseline = world.baseline().await;
-        let everything = guardrail_keeper::reconcile::everything();
+        let everything = guardrail_keeper::engine::everything();
         let survey = world.keeper.survey(&baseline, &everything, &|_| ()).await.unwrap();
         assert_eq!(survey.warnings.len(), 1, "{:?}", survey.warnings);
 

@@ -19,7 +19,7 @@ use expect_test::Expect;
 use guardrail_keeper::baseline::Baseline;
 use guardrail_keeper::cloud::{Access, Patience, Rates};
 use guardrail_keeper::handler::{HandlerError, handle};
-use guardrail_keeper::reconcile::{Clock, Keeper, Stopped, everything, unwatched};
+use guardrail_keeper::engine::{Clock, Keeper, Stopped, everything, unwatched};
 use guardrail_keeper::report::Report;
 use guardrail_keeper::settings::{Purpose, Settings};
 use guardrail_keeper::trigger::{Accounts, Scope};

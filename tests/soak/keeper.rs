@@ -14,7 +14,7 @@ use guardrail_keeper::cloud::{Access, Patience, Rates};
 use guardrail_keeper::handler::{Deadline, handle_until};
 use guardrail_keeper::ids::Region;
 use guardrail_keeper::ledger::LedgerError;
-use guardrail_keeper::reconcile::Keeper;
+use guardrail_keeper::engine::Keeper;
 use guardrail_keeper::settings::{Purpose, Settings};
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -18,7 +18,7 @@ use guardrail_keeper::cloud::{Access, Page, Patience, Rates};
 use guardrail_keeper::handler::{Deadline, handle_until};
 use guardrail_keeper::limits::EffectiveBaseline;
 use guardrail_keeper::organization::{Account, Placement};
-use guardrail_keeper::reconcile::{Keeper, Worked, everything, unwatched};
+use guardrail_keeper::engine::{Keeper, Worked, everything, unwatched};
 use guardrail_keeper::report::Report;
 use guardrail_keeper::settings::{Purpose, Settings};
 use guardrail_keeper::task::{AccountTask, Cause, OwnerTask, Then};

@@ -10,7 +10,7 @@ use crate::cli::names::{self, Names};
 use crate::cli::{Unfit, outside};
 use crate::ids::{AccountId, GuardrailArn};
 use crate::organization::{Account, AccountState, Organization};
-use crate::reconcile::{Applied, Keeper};
+use crate::engine::{Applied, Keeper};
 use crate::trigger::Regions;
 
 /// How many accounts Organizations is asked about at a time.

@@ -13,7 +13,7 @@ use crate::cloud::{Inspector, Reader, Session};
 use crate::failure::Failure;
 use crate::ids::{AccountId, GuardrailArn, Region};
 use crate::organization::AccountState;
-use crate::reconcile::Keeper;
+use crate::engine::Keeper;
 use crate::simulation::Evaluated;
 
 /// IAM is asked about so many principals of an account at a time: it is slow to let many through.

@@ -9,7 +9,7 @@ use simulator::{Options, PutParameter, Server};
 
 use crate::baseline::Baseline;
 use crate::cloud::{Access, Patience};
-use crate::reconcile::Keeper;
+use crate::engine::Keeper;
 use crate::settings::{Purpose, Settings};
 
 /// The OU that the new account is moved into.

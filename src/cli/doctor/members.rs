@@ -10,7 +10,7 @@ use crate::cloud::{Inspector, Session};
 use crate::doctor::{self, Check, Finding, Listens, Place, Trusted};
 use crate::failure::Failure;
 use crate::ids::{AccountId, Partition, Region};
-use crate::reconcile::Step;
+use crate::engine::Step;
 
 /// How the names of the forwarding rules begin in deploy/.
 const PREFIX: &str = "guardrail-keeper-";

@@ -8,7 +8,7 @@ use crate::enforcement::Enforcement;
 use crate::failure::Failure;
 use crate::ids::Region;
 use crate::observed::Observation;
-use crate::reconcile::Step;
+use crate::engine::Step;
 
 /// What is there after a release.
 pub(super) enum After {

@@ -10,7 +10,7 @@ use crate::cli::outside;
 use crate::ids::{AccountId, ParentId, Region, Target};
 use crate::ledger::LedgerError;
 use crate::organization::{Account, Organization, Unplaced, not_looked_at};
-use crate::reconcile::{Keeper, Stopped};
+use crate::engine::{Keeper, Stopped};
 use crate::record::AccountRecord;
 use crate::status::{Criteria, Subject, judge, judge_account};
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use guardrail_keeper::handler::{Deadline, handle_until};
 use guardrail_keeper::ids::AccountId;
-use guardrail_keeper::reconcile::{Clock, Keeper, Stopped};
+use guardrail_keeper::engine::{Clock, Keeper, Stopped};
 use guardrail_keeper::trigger::{REQUEST_DETAIL_TYPE, REQUEST_SOURCE};
 use jiff::Timestamp;
 use serde_json::{Value, json};
