@@ -35,9 +35,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::baseline::Baseline;
 use crate::cloud::{Access, Patience};
+use crate::engine::{Keeper, Stopped, Survey, everything};
 use crate::ids::{AccountId, Region};
 use crate::organization::Account;
-use crate::engine::{Keeper, Stopped, Survey, everything};
 use crate::settings::{BaselineSource, InvalidSettings, LedgerSource, Purpose, Settings};
 use crate::trigger::{Accounts, Regions, Scope};
 use names::Named;
@@ -152,7 +152,7 @@ impl Chosen {
             !known && !decisions.keys().any(|target| target.region == **region)
         });
         let unknown = unknown.map(|region| outside(baseline, region));
-        let off = self.accounts.iter().filter_map(|id| survey.organization.accounts.get(id));
+        let off = self.accounts.iter().filter_map(|id| survey.view.organization.accounts.get(id));
         let off = off.filter(|account| !account.state.admits_work()).map(|account| {
             let Account { id, name, state, .. } = account;
             format!(

@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use crate::baseline::Baseline;
-use crate::ids::AccountId;
+use crate::engine;
 use crate::engine::{Keeper, PresentBaseline, Stopped, unwatched};
+use crate::ids::AccountId;
 use crate::report::Report;
 use crate::trigger::{
     Accounts, Delivery, Departure, Ignored, Merged, Message, Record, Rejected, Scope, Trigger, Why,
@@ -161,13 +162,13 @@ async fn queue_batch(planner: Planner<'_>, records: &[Record]) -> Result<Value, 
 
 async fn handle_event(keeper: &Keeper, event: &Message) -> Result<Value, HandlerError> {
     let now = keeper.clock().now();
-    let trigger = event.decide(&keeper.context(None, now));
+    let trigger = event.decide(&engine::context(keeper, None, now));
     if let Err(settled) = scope_of(trigger.clone()) {
         telling::settled(keeper, &settled, &trigger).await;
         return settled.answer();
     }
-    let PresentBaseline { baseline, instead_of, unread: _, refused: _ } = keeper.present().await?;
-    match scope_of(event.decide(&keeper.context(Some(&baseline), now))) {
+    let PresentBaseline { baseline, instead_of, unread: _, refused: _ } = engine::present(keeper).await?;
+    match scope_of(event.decide(&engine::context(keeper, Some(&baseline), now))) {
         Ok(scope) => {
             tell_unnamed(&scope);
             info!("reconciling {scope}: {}", scope.reason());
@@ -183,7 +184,7 @@ async fn handle_event(keeper: &Keeper, event: &Message) -> Result<Value, Handler
 async fn handle_batch(keeper: &Keeper, records: &[Record]) -> Result<Value, HandlerError> {
     let now = keeper.clock().now();
     let mut batch = Batch::default();
-    let unread = keeper.context(None, now);
+    let unread = engine::context(keeper, None, now);
     let mut waiting: Vec<&Record> = Vec::new();
     for record in records {
         let trigger = record.message.decide(&unread);
@@ -195,7 +196,7 @@ async fn handle_batch(keeper: &Keeper, records: &[Record]) -> Result<Value, Hand
         }
     }
     if !waiting.is_empty() {
-        match keeper.present().await {
+        match engine::present(keeper).await {
             Ok(PresentBaseline { baseline, .. }) => batch.work(keeper, &baseline, now, &waiting).await,
             Err(stopped) => batch.fail(&waiting, &stopped.into()),
         }
@@ -227,7 +228,7 @@ impl<'a> Batch<'a> {
 
     /// Does what the records ask for, each piece of work once.
     async fn work(&mut self, keeper: &Keeper, baseline: &Baseline, now: Timestamp, records: &[&'a Record]) {
-        let context = keeper.context(Some(baseline), now);
+        let context = engine::context(keeper, Some(baseline), now);
         let mut concerned: Vec<&Record> = Vec::new();
         let mut scopes: Vec<Scope> = Vec::new();
         for record in records {
@@ -350,7 +351,7 @@ async fn run(keeper: &Keeper, baseline: &Baseline, scope: &Scope) -> Result<Repo
     let span = info_span!("reconcile", scope = %scope, baseline.revision = %baseline.revision);
     async {
         let telling = Telling::begin(keeper);
-        let report = keeper.reconcile(baseline, scope, &unwatched).await?;
+        let report = engine::reconcile(keeper, baseline, scope, &unwatched).await?;
         telling.run(&report, scope, baseline).await;
         Ok(report)
     }

@@ -22,6 +22,7 @@ pub mod desired;
 #[cfg(feature = "cli")]
 pub mod doctor;
 pub mod enforcement;
+pub mod engine;
 pub mod failure;
 pub mod handler;
 pub mod ids;
@@ -35,7 +36,6 @@ pub mod own_roles;
 pub mod placement;
 pub mod plan;
 mod reasons;
-pub mod engine;
 pub mod record;
 pub mod report;
 pub mod resolved;

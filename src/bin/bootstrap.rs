@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use guardrail_keeper::cloud::{Access, Patience};
-use guardrail_keeper::handler::{Deadline, HandlerError, handle_until};
+use guardrail_keeper::engine;
 use guardrail_keeper::engine::Keeper;
+use guardrail_keeper::handler::{Deadline, HandlerError, handle_until};
 use guardrail_keeper::settings::{Purpose, Settings};
 use lambda_runtime::tracing::{self, subscriber};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};
@@ -41,7 +42,7 @@ async fn serve() -> Result<(), Error> {
     run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
         let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
         let answer = answer(keeper, &event.payload, Deadline::after(left)).await;
-        write_metrics(&keeper.metrics());
+        write_metrics(&engine::metrics(keeper));
         answer
     }))
     .await

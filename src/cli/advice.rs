@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use crate::engine::{Keeper, Stopped};
 use crate::failure::{Call, Code, Failure};
 use crate::ids::AccountId;
-use crate::engine::{Keeper, Stopped};
 
 /// A call that failed, and what it was made for.
 #[derive(Debug, thiserror::Error)]

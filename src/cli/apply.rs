@@ -17,9 +17,10 @@ use super::time::Length;
 use super::watch::Watch;
 use super::{Chosen, OK, Output, Target, UNFINISHED, Unfit, connect, settings};
 use crate::baseline::{Baseline, Revision};
+use crate::engine;
+use crate::engine::{Admission, Ask, Keeper, MAX_ROUNDS, Step, Survey};
 use crate::ids;
 use crate::plan::{Counts, Plan};
-use crate::engine::{Ask, Keeper, Manner, Rounds, Step, Survey};
 use crate::report::Report;
 use crate::trigger::{Accounts, Scope};
 
@@ -72,8 +73,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Err(Unfit(message.to_owned()).into());
     }
     let keeper = connect(arguments.reading.settings(settings)).await?;
-    arguments.reading.writes_nothing(!arguments.direct && keeper.is_deployed())?;
-    let baseline = keeper.baseline().await?;
+    arguments.reading.writes_nothing(!arguments.direct && engine::is_deployed(&keeper))?;
+    let baseline = engine::baseline(&keeper).await?;
     if let Some(revision) = &arguments.approve
         && *revision != baseline.revision
     {
@@ -91,7 +92,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         interrupts,
         watch: Watch::default(),
     };
-    if keeper.is_deployed() && !arguments.direct {
+    if engine::is_deployed(&keeper) && !arguments.direct {
         session.have_it_done().await
     } else {
         session.do_it().await
@@ -118,9 +119,28 @@ struct SoFar {
     /// The lines of plans that were told.
     told: BTreeSet<String>,
     planned: Vec<serde_json::Value>,
-    rounds: Rounds,
+    rounds: usize,
+    /// What all of them came to; `None` before the first.
+    report: Option<Report>,
     /// Whether something could be said of all that was asked for.
     is_met: bool,
+}
+
+impl SoFar {
+    /// Takes in what a round came to. Answers whether another one is due.
+    fn add(&mut self, round: Report) -> bool {
+        self.rounds += 1;
+        let report = match self.report.take() {
+            Some(mut report) => {
+                report.absorb(round);
+                report
+            }
+            None => round,
+        };
+        let is_due = report.is_due_another_look() && self.rounds < MAX_ROUNDS;
+        self.report = Some(report);
+        is_due
+    }
 }
 
 impl Session<'_> {
@@ -128,8 +148,7 @@ impl Session<'_> {
     async fn do_it(&self) -> anyhow::Result<u8> {
         let mut so_far = SoFar::default();
         let ended = self.do_rounds(&mut so_far).await;
-        let SoFar { shown: _, told: _, planned, rounds, is_met } = so_far;
-        let report = rounds.report();
+        let SoFar { planned, report, is_met, .. } = so_far;
         if self.arguments.output == Output::Json
             && let Some(report) = &report
         {
@@ -148,7 +167,7 @@ impl Session<'_> {
     async fn do_rounds(&self, so_far: &mut SoFar) -> anyhow::Result<bool> {
         let output = self.arguments.output;
         loop {
-            let again = so_far.rounds.again();
+            let again = so_far.report.is_some();
             let survey = self.survey(again).await?;
             let shown = self.shown(&survey).await;
             so_far.is_met = shown.is_met();
@@ -174,7 +193,7 @@ impl Session<'_> {
             };
             so_far.shown.get_or_insert(plan);
             let report = self.apply(survey).await?;
-            let goes_on = so_far.rounds.add(report.clone()) && !self.interrupts.heard();
+            let goes_on = so_far.add(report.clone()) && !self.interrupts.heard();
             if output == Output::Text {
                 if changes > 0 {
                     told.print_done(&report, &so_far.told, goes_on);
@@ -274,7 +293,7 @@ impl Session<'_> {
     async fn approve(&self, done: &mut Done) -> anyhow::Result<()> {
         let Some(revision) = &self.arguments.approve else { return Ok(()) };
         ending::recorded(
-            self.keeper.approve(revision).await,
+            engine::approve(self.keeper, revision).await,
             &format!("whether baseline {revision} was approved"),
         )?;
         done.add(format!("baseline {revision} was approved"));
@@ -308,10 +327,10 @@ impl Session<'_> {
 
     async fn survey(&self, again: bool) -> anyhow::Result<Survey> {
         // Recorded only once that was agreed to.
-        let approved = self.arguments.approve.is_some();
-        let manner = Manner { approved, again, ..Manner::default() };
+        let approves = self.arguments.approve.is_some();
+        let admission = if approves { Admission::Approved } else { Admission::WithinLimits };
         let step = |step: Step<'_>| self.watch.step(step);
-        let survey = self.keeper.survey_as(self.baseline, &self.scope, &manner, &step);
+        let survey = engine::survey_as(self.keeper, self.baseline, &self.scope, &admission, again, &step);
         let survey = self.interrupts.or(survey).await;
         self.watch.pause();
         self.done().or_say(survey)
@@ -319,7 +338,7 @@ impl Session<'_> {
 
     async fn apply(&self, survey: Survey) -> anyhow::Result<Report> {
         let step = |step: Step<'_>| self.watch.step(step);
-        let written = self.keeper.apply(self.baseline, survey, &step);
+        let written = engine::apply(self.keeper, self.baseline, survey, &step);
         let written = self.interrupts.finish(written, || self.keeper.stop()).await;
         self.watch.pause();
         written.ok_or_else(|| {
@@ -386,5 +405,5 @@ fn counted(number: usize, noun: &str) -> String {
 
 /// Whether somebody has counted what the whole revision changes, or approved it.
 fn is_counted(survey: &Survey) -> bool {
-    survey.approval.approved || survey.approval.counted.is_some()
+    survey.view.known.approval.approved || survey.view.known.approval.counted.is_some()
 }

@@ -14,9 +14,10 @@ use super::output::{self, ADDED, paint};
 use super::{OK, Output, USAGE, connect, deployed, durable_ledger, settings};
 use crate::baseline::{Limits, Revision};
 use crate::enforcement::Enforcement;
+use crate::engine;
+use crate::engine::{Ask, Asked, Keeper, Stopped};
 use crate::ids::Target;
 use crate::limits::{RevisionApproval, UnusableVersion};
-use crate::engine::{Ask, Asked, Keeper, Stopped};
 use crate::settings::BaselineSource;
 use crate::trigger::{Accounts, Regions};
 
@@ -47,7 +48,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let settings = settings(baseline.clone())?;
     durable_ledger(&settings, "approve")?;
     let keeper = connect(settings).await?;
-    let baseline = keeper.baseline().await?;
+    let baseline = engine::baseline(&keeper).await?;
     if baseline.revision != *revision {
         bail!("the baseline's revision is {}, not {revision}: read its plan first", baseline.revision);
     }
@@ -144,9 +145,12 @@ fn print_adopted(adopted: &BTreeMap<Target, Enforcement>) {
 
 /// Records the approval, and has the deployed keeper act on it at once.
 async fn write(keeper: &Keeper, revision: &Revision, done: &mut Done) -> anyhow::Result<Option<Asked>> {
-    ending::recorded(keeper.approve(revision).await, &format!("whether baseline {revision} was approved"))?;
+    ending::recorded(
+        engine::approve(keeper, revision).await,
+        &format!("whether baseline {revision} was approved"),
+    )?;
     done.add(format!("baseline {revision} is approved"));
-    if !keeper.is_deployed() {
+    if !engine::is_deployed(keeper) {
         return Ok(None);
     }
     let ask = Ask {

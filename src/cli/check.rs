@@ -7,7 +7,8 @@ use super::output::{self, ADDED, BROKEN, paint};
 use super::reading::Reading;
 use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{Baseline, InvalidBaseline, Problem, Severity};
-use crate::engine::{Keeper, Stopped};
+use crate::engine;
+use crate::engine::Stopped;
 use crate::settings::BaselineSource;
 
 #[derive(Debug, Args)]
@@ -33,9 +34,9 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let needs_aws = arguments.organization || matches!(origin, BaselineSource::Parameter(_));
     let (parsed, problems) = if needs_aws {
         let keeper = connect(arguments.reading.settings(settings)).await?;
-        match keeper.baseline().await {
+        match engine::baseline(&keeper).await {
             Ok(baseline) if arguments.organization => {
-                let problems = baseline.check_organization(&keeper.whole_organization().await?);
+                let problems = baseline.check_organization(&engine::whole_organization(&keeper).await?);
                 (Ok(baseline), problems)
             }
             Ok(baseline) => (Ok(baseline), Vec::new()),
@@ -43,7 +44,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             Err(stopped) => return Err(stopped.into()),
         }
     } else {
-        match Keeper::baseline_file(&origin).await {
+        match engine::baseline_file(&origin).await {
             Ok(baseline) => (Ok(baseline), Vec::new()),
             Err(Stopped::BaselineInvalid(invalid)) => (Err(invalid), Vec::new()),
             Err(stopped) => return Err(stopped.into()),

@@ -15,8 +15,9 @@ use jiff::Timestamp;
 use super::OK;
 use super::names::Names;
 use super::output::{self, ADDED, HEADING, QUIET, REMOVED, paint};
-use crate::handler::handle;
+use crate::engine;
 use crate::engine::unwatched;
+use crate::handler::handle;
 use crate::trigger::Trigger;
 use world::{BLOCKED_WORD, PARENT, World};
 
@@ -94,11 +95,11 @@ fn heading(number: &str, text: &str) {
 
 /// Shows what an event would lead to.
 async fn plan(world: &World, event: &serde_json::Value) -> anyhow::Result<()> {
-    let context = world.keeper.context(Some(&world.baseline), Timestamp::now());
+    let context = engine::context(&world.keeper, Some(&world.baseline), Timestamp::now());
     let Trigger::Reconcile(scope) = crate::trigger::decide_value(event, &context) else {
         anyhow::bail!("the event should have woken the keeper");
     };
-    let survey = world.keeper.survey(&world.baseline, &scope, &unwatched).await?;
+    let survey = engine::survey(&world.keeper, &world.baseline, &scope, &unwatched).await?;
     output::print(format_args!("The plan for {scope}:"));
     for line in survey.plan.plan().lines() {
         output::print(format_args!("  {}", output::line(&line, &Names::default())));

@@ -11,11 +11,12 @@ use super::output::{self, Bar};
 use super::time::Length;
 use crate::baseline::Baseline;
 use crate::desired::Desired;
+use crate::engine;
+use crate::engine::{Ask, Asked, Keeper, Step, Stopped, Survey};
 use crate::failure::{Call, Category};
 use crate::ids::{AccountId, Region, Target};
 use crate::organization::OrgPath;
 use crate::plan::{Decision, GrantAction, Held, HoldReason, Plan};
-use crate::engine::{Ask, Asked, Keeper, Step, Stopped, Survey};
 use crate::record::{Record, Records};
 use crate::resolved::Unusable;
 use crate::status::{Criteria, Judged, Standing, Subject, judge};
@@ -25,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks for a look.
 pub(super) async fn ask(keeper: &Keeper, ask: &Ask) -> anyhow::Result<Asked> {
-    let asked = keeper.ask(ask).await;
+    let asked = engine::ask(keeper, ask).await;
     ending::sent(asked, "whether the deployed keeper was asked", "the deployed keeper could not be asked")
 }
 
@@ -101,9 +102,9 @@ pub(super) struct Aim<'a> {
 impl<'a> Aim<'a> {
     /// What a survey found to be wanted.
     pub(super) fn of(baseline: &'a Baseline, survey: &Survey) -> Aim<'a> {
-        let accounts = survey.organization.accounts.values();
+        let accounts = survey.view.organization.accounts.values();
         let paths = accounts.map(|account| (account.id.clone(), account.path.clone())).collect();
-        Aim { baseline, desired: survey.desired.clone(), paths }
+        Aim { baseline, desired: survey.view.desired.clone(), paths }
     }
 
     /// How a target stands. That somebody looked since is told otherwise, so no look is too old.

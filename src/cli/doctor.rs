@@ -18,11 +18,12 @@ use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{Baseline, Severity};
 use crate::cloud::Inspector;
 use crate::doctor::{self, Check, Facts, Finding, Membership, Outcome, Place, Summary};
+use crate::engine;
+use crate::engine::{Keeper, Stopped};
 use crate::failure::Failure;
 use crate::ids::{AccountId, Partition, Region};
 use crate::organization::{Account, Organization};
 use crate::plan::GrantAction;
-use crate::engine::{Keeper, Stopped};
 use crate::resolved::Unusable;
 use crate::settings::{BaselineSource, Settings};
 
@@ -168,7 +169,7 @@ impl Doctor<'_> {
         let unread = |failure: &Failure| {
             Finding::unread(Check::Organization, Place::WHOLE, "the organization isn't known", failure)
         };
-        let organization = match self.keeper.whole_organization().await {
+        let organization = match engine::whole_organization(self.keeper).await {
             Ok(organization) => organization,
             Err(Stopped::OrganizationUnreadable(failure)) => {
                 let todo = "the hub has to be the management account or a delegated administrator of some service: \
@@ -216,7 +217,7 @@ impl Doctor<'_> {
     async fn baseline(&mut self, organization: Option<&Organization>) -> Option<Baseline> {
         let check = Check::Baseline;
         let origin = &self.settings.baseline;
-        let baseline = match self.keeper.baseline().await {
+        let baseline = match engine::baseline(self.keeper).await {
             Ok(baseline) => baseline,
             Err(Stopped::BaselineInvalid(invalid)) => {
                 self.findings.extend(invalid.problems().iter().map(|problem| {
@@ -256,7 +257,7 @@ impl Doctor<'_> {
 
     async fn guardrails(&mut self, baseline: &Baseline) {
         let check = Check::Guardrails;
-        let (catalog, grants) = self.keeper.guardrails(baseline).await;
+        let (catalog, grants) = engine::guardrails(self.keeper, baseline).await;
         for ((key, region), entry) in &catalog.entries {
             let place = || Place::target(&baseline.owner, region);
             self.findings.push(match &entry.unusable {

@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::advice::Refused;
 use super::{PARTLY, UNTOLD};
+use crate::engine::Stopped;
 use crate::failure::{Category, Failure};
 use crate::ledger::LedgerError;
-use crate::engine::Stopped;
 
 /// Why a command ended early, where the code it ends with tells more than that it stopped.
 #[derive(Debug, thiserror::Error)]

@@ -12,12 +12,13 @@ use super::status::why_it_waits;
 use super::time::Age;
 use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{AssignmentTarget, Baseline, Placement};
+use crate::engine;
+use crate::engine::{Admission, Stopped, Survey, everything};
 use crate::ids::{AccountId, Region, Target};
 use crate::limits::EffectiveBaseline;
 use crate::observed::Observation;
 use crate::organization::{AccountState, OrgPath};
 use crate::plan::{CleanUp, Decision, Plan};
-use crate::engine::{Manner, Stopped, Survey, everything};
 use crate::record::{AccountRecord, Awaited, Fate, FoundUnusable, Origin, Record, ReleasedUnusable};
 use crate::settings::BaselineSource;
 use crate::status::{Criteria, Judged, Standing, Subject, judge};
@@ -46,33 +47,38 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let Arguments { account, region, baseline, reading, output } = arguments;
     let settings = settings(baseline.clone())?;
     let keeper = connect(reading.settings(settings)).await?;
-    let present = keeper.baseline().await?;
+    let present = engine::baseline(&keeper).await?;
     let account = &names::account(&keeper, account).await?;
     let record = keeper.ledger().account(account).await.map_err(Stopped::Ledger);
     let record = record.context("what was recorded can't be told")?;
     let EffectiveBaseline { baseline, candidate, .. } =
-        keeper.effective(&present).await.map_err(Stopped::Ledger)?;
+        engine::effective(&keeper, &present).await.map_err(Stopped::Ledger)?;
     let scope = Scope {
         accounts: Accounts::one(account.clone()),
         regions: Regions::one_or_all(Some(region.clone())),
         ..everything()
     };
     let bar = Bar::new();
-    let manner = Manner { candidate: candidate.clone(), ..Manner::default() };
-    let survey = keeper.survey_as(&baseline, &scope, &manner, &|step| bar.step(step)).await?;
+    let admission = candidate.clone().map_or(Admission::WithinLimits, Admission::PutBack);
+    let survey =
+        engine::survey_as(&keeper, &baseline, &scope, &admission, false, &|step| bar.step(step)).await?;
     drop(bar);
     let target = Target { account: account.clone(), region: region.clone() };
     let plan = survey.plan.plan().clone();
     // A worker acts on a revision only once the whole of it was counted.
-    let is_limited = keeper.is_deployed() && candidate.is_none();
-    let plan = if is_limited { plan.limit_part(&survey.approval, &survey.records) } else { plan };
-    let names = Names::read(&keeper, survey.organization.accounts.values()).await;
+    let is_limited = engine::is_deployed(&keeper) && candidate.is_none();
+    let plan = if is_limited {
+        plan.limit_part(&survey.view.known.approval, &survey.view.known.records)
+    } else {
+        plan
+    };
+    let names = Names::read(&keeper, survey.view.organization.accounts.values()).await;
     let explained = Explained { baseline: &baseline, account: &record, target, survey: &survey, plan, names };
     match output {
         Output::Json => output::print_json(&explained.to_json()),
         Output::Text => explained.print(),
     }
-    survey.warnings.iter().for_each(output::warning);
+    survey.view.known.warnings.iter().for_each(output::warning);
     if let Some(candidate) = &candidate {
         output::warning(why_it_waits(candidate, Some(&baseline.revision)));
     }
@@ -103,14 +109,14 @@ impl Explained<'_> {
 
     /// The account's state, where nobody here knows it.
     fn unknown_state(&self) -> Option<&AccountState> {
-        let account = self.survey.organization.accounts.get(&self.target.account)?;
+        let account = self.survey.view.organization.accounts.get(&self.target.account)?;
         Some(&account.state).filter(|state| state.is_unknown())
     }
 
     /// How the target stands by the record alone, as `status` would tell it of a fresh look.
     fn standing(&self) -> Judged {
         let record = self.record();
-        let wanted = self.survey.desired.get(&self.target);
+        let wanted = self.survey.view.desired.get(&self.target);
         let subject = Subject { target: &self.target, wanted, path: self.path(), record: &record };
         let Baseline { revision, owner, .. } = self.baseline;
         let (now, oldest) = (Timestamp::now(), Timestamp::MIN);
@@ -119,7 +125,7 @@ impl Explained<'_> {
     }
 
     fn path(&self) -> Option<&OrgPath> {
-        self.survey.organization.accounts.get(&self.target.account).map(|account| &account.path)
+        self.survey.view.organization.accounts.get(&self.target.account).map(|account| &account.path)
     }
 
     /// What is wanted, and which assignment says so.
@@ -179,11 +185,12 @@ impl Explained<'_> {
         let path = self.path()?;
         let assignment = self.baseline.assignment(&self.target.account, path)?;
         let guardrail = self.baseline.guardrail(assignment.guardrail.as_ref()?)?;
-        (guardrail.placement == Placement::Auto).then(|| format!("auto: {}", self.survey.placing.record))
+        (guardrail.placement == Placement::Auto)
+            .then(|| format!("auto: {}", self.survey.view.known.placing.record))
     }
 
     fn seen(&self) -> String {
-        match self.survey.observed.get(&self.target) {
+        match self.survey.view.observed.get(&self.target) {
             None => "not looked at".to_owned(),
             Some(Observation::Enforced(seen)) => {
                 let account = &seen.enforcement.guardrail.account;
@@ -221,7 +228,7 @@ impl Explained<'_> {
                 (None, _) => ("in-sync", "in sync: nothing is wanted, and nothing is there".to_owned()),
             },
             Some(Decision::LeftAlone(left)) => ("leave-alone", format!("left alone: {}", left.reason)),
-            None => match self.survey.organization.accounts.get(&self.target.account) {
+            None => match self.survey.view.organization.accounts.get(&self.target.account) {
                 Some(account) if !account.state.admits_work() => {
                     ("none", format!("no calls are made: the account is {}", account.state))
                 }
@@ -272,7 +279,7 @@ impl Explained<'_> {
         let (decision, text) = self.decided();
         let Judged { standing, reason } = self.standing();
         let covering = self.path().and_then(|path| self.baseline.covering(account, path).next());
-        let seen = match self.survey.observed.get(&self.target) {
+        let seen = match self.survey.view.observed.get(&self.target) {
             None => Value::Null,
             Some(Observation::Absent) => json!({ "enforced": null }),
             Some(Observation::Enforced(seen)) => json!({ "enforced": seen }),

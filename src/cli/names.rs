@@ -10,9 +10,10 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 
 use super::{Unfit, output};
+use crate::engine;
+use crate::engine::{Keeper, UnitNames};
 use crate::ids::{AccountId, InvalidId, ParentId};
 use crate::organization::{Account, OrgPath, Organization};
-use crate::engine::{Keeper, UnitNames};
 
 /// OUs whose names are asked for at most, one call each: Organizations answers few a second.
 const UNITS_AT_MOST: usize = 100;
@@ -59,7 +60,7 @@ pub(super) async fn accounts(keeper: &Keeper, named: &[Named<AccountId>]) -> any
     if let Some(ids) = ids(named) {
         return Ok(ids);
     }
-    let organization = keeper.whole_organization().await?;
+    let organization = engine::whole_organization(keeper).await?;
     Ok(found(named, |name| account_named(&organization, name))?)
 }
 
@@ -74,11 +75,11 @@ pub(super) async fn units(keeper: &Keeper, named: &[Named<ParentId>]) -> anyhow:
     if let Some(ids) = ids(named) {
         return Ok(ids);
     }
-    let organization = keeper.whole_organization().await?;
+    let organization = engine::whole_organization(keeper).await?;
     let paths = organization.accounts.values().map(|account| account.path.clone());
     let paths: BTreeSet<OrgPath> = paths.collect();
     let parents = paths.iter().flat_map(|path| path.parents().iter().cloned());
-    let UnitNames { known, unread } = keeper.unit_names(parents.collect()).await;
+    let UnitNames { known, unread } = engine::unit_names(keeper, parents.collect()).await;
     if let Some((unit, failure)) = unread.first_key_value() {
         let others = match unread.len() - 1 {
             0 => String::new(),
@@ -223,7 +224,7 @@ impl Names {
     /// With the names of these OUs.
     pub(super) async fn and_units(mut self, keeper: &Keeper, units: BTreeSet<ParentId>) -> Names {
         let units = units.into_iter().filter(|unit| !unit.is_root()).take(UNITS_AT_MOST).collect();
-        self.units = keeper.unit_names(units).await.known;
+        self.units = engine::unit_names(keeper, units).await.known;
         self
     }
 

@@ -20,9 +20,10 @@ use super::time::Length;
 use super::watch::Watch;
 use super::{OK, Output, UNFINISHED, USAGE, connect, durable_ledger, settings};
 use crate::baseline::{Baseline, Mode};
+use crate::engine;
+use crate::engine::{Ask, Keeper, Step, Stopped, everything};
 use crate::ids::{AccountId, Region, Target};
 use crate::organization::Account;
-use crate::engine::{Ask, Keeper, Step, Stopped, everything};
 use crate::record::{AccountRecord, Origin, Record};
 use crate::report::TargetReport;
 use crate::settings::BaselineSource;
@@ -75,8 +76,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let settings = settings(baseline.clone())?;
     durable_ledger(&settings, "offboard")?;
     let keeper = connect(arguments.reading.settings(settings)).await?;
-    arguments.reading.writes_nothing(keeper.is_deployed())?;
-    let baseline = keeper.baseline().await?;
+    arguments.reading.writes_nothing(engine::is_deployed(&keeper))?;
+    let baseline = engine::baseline(&keeper).await?;
     let account = &names::account(&keeper, account).await?;
     let record = keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
     let interrupts = Interrupts::listen()?;
@@ -103,7 +104,7 @@ struct Released {
 impl Offboarding<'_> {
     async fn begin(&self, asking: Asking) -> anyhow::Result<u8> {
         let account = self.account;
-        let member = match self.interrupts.or(self.keeper.placement(account)).await? {
+        let member = match self.interrupts.or(engine::place(self.keeper, account)).await? {
             Some(placement) if placement.account.state.admits_work() => placement.account,
             Some(placement) => {
                 output::note(format_args!(
@@ -141,7 +142,7 @@ impl Offboarding<'_> {
             return Ok(UNFINISHED);
         }
         self.mark(Some(Timestamp::now()), &mut so_far).await?;
-        let regions = if self.keeper.is_deployed() {
+        let regions = if engine::is_deployed(self.keeper) {
             self.ask_and_follow(&member, &mut so_far).await
         } else {
             self.release(&mut so_far).await
@@ -242,7 +243,7 @@ impl Offboarding<'_> {
             Some(_) => "is marked as about to leave",
             None => "isn't marked as about to leave any more",
         };
-        let marked = self.interrupts.finish(self.keeper.offboard(account, leaving), || ()).await;
+        let marked = self.interrupts.finish(engine::offboard(self.keeper, account, leaving), || ()).await;
         let left = || self.interrupts.ended(format!("whether {account} {words} is not known"));
         ending::recorded(marked.ok_or_else(left)?, &format!("whether {account} {words}"))?;
         so_far.add(format!("{account} {words}"));
@@ -254,7 +255,7 @@ impl Offboarding<'_> {
         let watch = Watch::default();
         let scope = self.scope();
         let step = |step: Step<'_>| watch.step(step);
-        let released = self.keeper.reconcile(self.baseline, &scope, &step);
+        let released = engine::reconcile(self.keeper, self.baseline, &scope, &step);
         let released = self.interrupts.finish(released, || self.keeper.stop()).await;
         watch.pause();
         watch.writes().in_words().into_iter().for_each(|words| so_far.add(words));
@@ -358,7 +359,7 @@ impl Offboarding<'_> {
             return Ok(UNFINISHED);
         }
         self.mark(None, &mut so_far).await?;
-        let asked = if self.keeper.is_deployed() {
+        let asked = if engine::is_deployed(self.keeper) {
             let ask = self.ask("it stays in the organization");
             Some(so_far.or_say(deployed::ask(self.keeper, &ask).await)?)
         } else {

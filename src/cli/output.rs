@@ -13,8 +13,8 @@ use super::ending::Ended;
 use super::names::Names;
 use super::wrapping::wrapped;
 use super::{OK, UNTOLD};
-use crate::plan::{Line, Mark, Part};
 use crate::engine::Step;
+use crate::plan::{Line, Mark, Part};
 
 pub(super) const ADDED: Style = AnsiColor::Green.on_default();
 pub(super) const ALTERED: Style = AnsiColor::Yellow.on_default();

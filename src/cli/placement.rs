@@ -10,8 +10,9 @@ use super::interrupts::Interrupts;
 use super::output::{self, ADDED, HEADING, paint};
 use super::{OK, Output, UNFINISHED, USAGE, connect, deployed, durable_ledger, settings};
 use crate::baseline::{Baseline, Placement};
-use crate::placement::{Answer, PlacementRecord};
+use crate::engine;
 use crate::engine::{Ask, Asked, Keeper, Stopped};
+use crate::placement::{Answer, PlacementRecord};
 use crate::settings::BaselineSource;
 use crate::trigger::{Accounts, Regions};
 
@@ -91,7 +92,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let settings = settings(baseline.clone())?;
     durable_ledger(&settings, "placement")?;
     let keeper = connect(settings).await?;
-    let baseline = keeper.baseline().await?;
+    let baseline = engine::baseline(&keeper).await?;
     let record = keeper.ledger().placement().await.map_err(Stopped::Ledger)?;
     match (answer, asking) {
         (Some(answer), Some(asking)) => {
@@ -186,7 +187,7 @@ impl Change<'_> {
         let recorded = keeper.ledger().change_placement(set).await.map_err(Stopped::Ledger);
         let record = ending::recorded(recorded, &format!("whether {answer} was recorded"))?;
         done.add(format!("{answer} is recorded"));
-        if !(keeper.is_deployed() && baseline.has_auto()) {
+        if !(engine::is_deployed(keeper) && baseline.has_auto()) {
             return Ok((record, None));
         }
         let reason = format!("placement auto was set to {answer}");

@@ -10,9 +10,10 @@ use super::output::{self, Bar, HEADING, QUIET, paint};
 use super::reading::Reading;
 use super::{CHANGES, Chosen, OK, Output, Target, UNFINISHED, connect, settings};
 use crate::baseline::Baseline;
+use crate::engine;
+use crate::engine::{Keeper, Survey};
 use crate::ids::AccountId;
 use crate::plan::{Counts, Line, Plan};
-use crate::engine::{Keeper, Survey};
 use crate::report::Report;
 
 #[derive(Debug, Args)]
@@ -32,10 +33,10 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let settings = settings(arguments.target.baseline.clone())?;
     let keeper = connect(arguments.reading.settings(settings)).await?;
-    let baseline = keeper.baseline().await?;
+    let baseline = engine::baseline(&keeper).await?;
     let chosen = arguments.target.chosen(&keeper).await?;
     let bar = Bar::new();
-    let survey = keeper.survey(&baseline, &chosen.scope(), &|step| bar.step(step)).await?;
+    let survey = engine::survey(&keeper, &baseline, &chosen.scope(), &|step| bar.step(step)).await?;
     drop(bar);
     let shown = Shown::of(&keeper, &baseline, &survey, &chosen).await;
     match arguments.output {
@@ -107,7 +108,7 @@ impl<'a> Shown<'a> {
     ) -> Shown<'a> {
         let lines = survey.plan.plan().lines();
         let named: BTreeSet<&AccountId> = lines.iter().flat_map(Line::accounts).collect();
-        let accounts = named.into_iter().filter_map(|id| survey.organization.accounts.get(id));
+        let accounts = named.into_iter().filter_map(|id| survey.view.organization.accounts.get(id));
         let names = Names::read(keeper, accounts).await;
         Shown { baseline, survey, names, unmet: chosen.unmet(baseline, survey) }
     }
@@ -130,7 +131,7 @@ impl<'a> Shown<'a> {
         for unmet in unmet {
             output::print(format_args!("! {unmet}"));
         }
-        for warning in &survey.warnings {
+        for warning in &survey.view.known.warnings {
             output::warning(warning);
         }
         output::print(plan.counts());
@@ -142,8 +143,8 @@ impl<'a> Shown<'a> {
         let identity =
             format!("plan {} of baseline {}, mode {}", plan.hash(), baseline.revision, baseline.mode);
         output::print(paint(QUIET, identity));
-        if survey.placing.is_asked() {
-            output::print(paint(QUIET, format_args!("placement auto: {}", survey.placing.record)));
+        if survey.view.known.placing.is_asked() {
+            output::print(paint(QUIET, format_args!("placement auto: {}", survey.view.known.placing.record)));
         }
     }
 
@@ -151,7 +152,7 @@ impl<'a> Shown<'a> {
     pub(super) fn into_told(self) -> Told {
         let Shown { survey, names, .. } = self;
         let lines = survey.plan.plan().lines().iter().map(ToString::to_string).collect();
-        Told { names, lines, warnings: survey.warnings.clone() }
+        Told { names, lines, warnings: survey.view.known.warnings.clone() }
     }
 
     /// The plan for programs.
@@ -164,8 +165,8 @@ impl<'a> Shown<'a> {
             "names": names.to_json(),
             "strangers": survey.strangers,
             "unmet": unmet,
-            "warnings": survey.warnings,
-            "placement": super::placement::in_json(baseline, &survey.placing.record),
+            "warnings": survey.view.known.warnings,
+            "placement": super::placement::in_json(baseline, &survey.view.known.placing.record),
         })
     }
 }

@@ -17,9 +17,10 @@ use super::reading::Reading;
 use super::{Chosen, OK, Output, UNFINISHED, USAGE, Unfit, connect, settings};
 use crate::baseline::{Baseline, NamedIds, Problem, Revision, Severity};
 use crate::cloud::{Page, Parameter, STANDARD_BYTES};
+use crate::engine;
+use crate::engine::{Admission, Keeper, Stopped, Survey, everything};
 use crate::failure::Failure;
 use crate::limits::Extent;
-use crate::engine::{Keeper, Manner, Stopped, Survey, everything};
 use crate::settings::{BaselineSource, LedgerSource};
 
 const LONG_ABOUT: &str = "\
@@ -79,7 +80,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Ok(same(&name, &new.revision, *output));
     }
 
-    let organization = keeper.whole_organization().await?;
+    let organization = engine::whole_organization(&keeper).await?;
     let (mut problems, names_nobody) =
         (new.check_organization(&organization), NamedIds::missing_in(&new, &organization));
     let of_organization: Vec<String> = problems.iter().map(Problem::in_words).collect();
@@ -92,15 +93,19 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     } else {
         let mut survey = survey(&keeper, &new).await?;
         // They are told once, with the file's name.
-        survey.warnings.retain(|warning| !of_organization.iter().any(|told| warning.ends_with(told)));
+        survey
+            .view
+            .known
+            .warnings
+            .retain(|warning| !of_organization.iter().any(|told| warning.ends_with(told)));
         Some(survey)
     };
     let extent = match &survey {
-        Some(survey) if !(keeper.is_deployed() && remembers) => {
-            if let Some(trouble) = survey.ledger_trouble() {
+        Some(survey) if !(engine::is_deployed(&keeper) && remembers) => {
+            if let Some(trouble) = &survey.view.known.trouble {
                 bail!("what it would replace and release can't be counted: {trouble}");
             }
-            let (plan, records) = (survey.plan.plan(), &survey.records);
+            let (plan, records) = (survey.plan.plan(), &survey.view.known.records);
             Extent::of(plan, records, &new.revision).plus(Extent::following(plan, records, &new.revision))
         }
         // As the planner will count it.
@@ -127,27 +132,26 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 }
 
 async fn find(keeper: &Keeper, name: &str) -> anyhow::Result<Option<Parameter>> {
-    let found = keeper.parameter(name).await;
+    let found = engine::parameter(keeper, name).await;
     Ok(found.map_err(|failure| Refused::new(format!("{name} could not be read"), failure))?)
 }
 
 /// What would be done under the new baseline, its limits left aside: they are judged apart.
 async fn survey(keeper: &Keeper, new: &Baseline) -> Result<Survey, Stopped> {
     let bar = Bar::new();
-    let manner = Manner { approved: true, ..Manner::default() };
-    keeper.survey_as(new, &everything(), &manner, &|step| bar.step(step)).await
+    engine::survey_as(keeper, new, &everything(), &Admission::Approved, false, &|step| bar.step(step)).await
 }
 
 /// What the new baseline would replace and release by the record.
 async fn counted(keeper: &Keeper, new: &Baseline) -> Result<Extent, Stopped> {
     let spinner = Spinner::new("accounts counted");
-    let catalog = keeper.catalog_for_counting(new).await;
+    let catalog = engine::catalog_for_counting(keeper, new).await;
     let mut extent = Extent::default();
     let mut from = None;
     loop {
-        let Page { accounts, unplaced, next } = keeper.page_of_accounts(from).await?;
+        let Page { accounts, unplaced, next } = engine::page_of_accounts(keeper, from).await?;
         accounts.iter().for_each(|_| spinner.step());
-        extent = extent.plus(keeper.count(new, &catalog, accounts, &unplaced).await?);
+        extent = extent.plus(engine::count(keeper, new, &catalog, accounts, &unplaced).await?);
         from = next;
         if from.is_none() {
             return Ok(extent);
@@ -166,7 +170,7 @@ async fn put(keeper: &Keeper, name: &str, text: &str, read: Option<&Parameter>) 
             "{name} was changed since it was read, and is left as it is: {now}; push again to see what that means"
         );
     }
-    let put = keeper.parameter_writer().put(name, text, read.is_none()).await;
+    let put = engine::parameter_writer(keeper).put(name, text, read.is_none()).await;
     let version = match put {
         Ok(version) => version,
         Err(failure) => was_it_put(keeper, name, text, &failure).await?,

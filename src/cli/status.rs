@@ -18,9 +18,10 @@ use super::reading::Reading as ReadingRole;
 use super::time::{Length, Moment};
 use super::{OK, UNFINISHED, connect, durable_ledger, settings};
 use crate::baseline::{Baseline, Revision};
+use crate::engine;
+use crate::engine::{Keeper, Stopped};
 use crate::ids::{AccountId, ParentId, Region};
 use crate::limits::{EffectiveBaseline, RevisionApproval};
-use crate::engine::{Keeper, Stopped};
 use crate::resolved::Openings;
 use crate::settings::BaselineSource;
 use crate::status::{Criteria, Standing};
@@ -110,7 +111,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let keeper = connect(arguments.reading.settings(settings)).await?;
     let (present, is_present) = baseline(&keeper).await?;
     let EffectiveBaseline { baseline, candidate, .. } =
-        keeper.effective(&present).await.map_err(Stopped::Ledger)?;
+        engine::effective(&keeper, &present).await.map_err(Stopped::Ledger)?;
     let now = Timestamp::now();
     let oldest = now.as_second().saturating_sub(arguments.stale_after.seconds);
     let criteria = Criteria {
@@ -245,7 +246,7 @@ impl Arguments {
 
 /// The present baseline; or the last good one, with which nothing can be said to be as it should be.
 async fn baseline(keeper: &Keeper) -> anyhow::Result<(Baseline, bool)> {
-    let stopped = match keeper.baseline().await {
+    let stopped = match engine::baseline(keeper).await {
         Ok(baseline) => return Ok((baseline, true)),
         Err(stopped) => stopped,
     };

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::output::{self, ADDED, ALTERED, BROKEN, QUIET, paint};
 use super::{OK, Output, UNFINISHED, files};
-use crate::engine::Keeper;
+use crate::engine;
 use crate::settings::{BaselineSource, Purpose, Settings};
 use crate::trigger::{Context, Delivery, Known, Line, line};
 
@@ -54,8 +54,8 @@ async fn context(document: Option<BaselineSource>) -> anyhow::Result<Context> {
     let stand_in = (!is_set).then(|| BaselineSource::File(PathBuf::new()));
     let settings = Settings::read(&variables, Purpose::Terminal, stand_in)?;
     let baseline = match (&document, &settings.baseline) {
-        (Some(origin), _) => Some(Keeper::baseline_file(origin).await?),
-        (None, origin @ BaselineSource::File(_)) if is_set => match Keeper::baseline_file(origin).await {
+        (Some(origin), _) => Some(engine::baseline_file(origin).await?),
+        (None, origin @ BaselineSource::File(_)) if is_set => match engine::baseline_file(origin).await {
             Ok(baseline) => Some(baseline),
             Err(stopped) => {
                 output::warning(format_args!("nothing is narrowed by the baseline: {stopped}"));

@@ -9,7 +9,6 @@ use super::{Keeper, Stopped};
 use crate::cloud::{DelayedMessage, OutcomeEvent, Parameter, ParameterWriter};
 use crate::failure::Failure;
 use crate::ids::AccountId;
-use crate::organization::Placement;
 use crate::trigger::{Accounts, REQUEST_DETAIL_TYPE, REQUEST_SOURCE, Regions};
 
 /// A look that somebody asks for.
@@ -59,82 +58,72 @@ impl Ask {
     }
 }
 
-impl Keeper {
-    /// Whether a deployed function does the work, and is to be asked for it.
-    pub fn is_deployed(&self) -> bool {
-        self.settings.queues.is_some() || self.settings.bus.is_some()
-    }
+/// Whether a deployed function does the work, and is to be asked for it.
+pub fn is_deployed(keeper: &Keeper) -> bool {
+    keeper.settings.queues.is_some() || keeper.settings.bus.is_some()
+}
 
-    /// Asks the deployed function for a look: on its bus, or where it has none in the queue that its
-    /// events come from.
-    ///
-    /// # Errors
-    /// When the request can't be put there, or there is no such place.
-    pub async fn ask(&self, ask: &Ask) -> Result<Asked, Failure> {
-        let time = self.clock.now();
-        match (&self.settings.bus, &self.settings.queues) {
-            (Some(bus), _) => {
-                let detail_type = REQUEST_DETAIL_TYPE.to_owned();
-                let event = OutcomeEvent { detail_type, detail: ask.detail(), time };
-                self.bus().put_from(REQUEST_SOURCE, bus, &[event]).await?;
-                Ok(Asked::OnBus(bus.clone()))
-            }
-            (None, Some(queues)) => {
-                // Without an id: the message has one.
-                let event = json!({
-                    "version": "0",
-                    "detail-type": REQUEST_DETAIL_TYPE,
-                    "source": REQUEST_SOURCE,
-                    "account": self.cloud.own_account(),
-                    "time": format!("{time:.0}"),
-                    "detail": ask.detail(),
-                });
-                let message = DelayedMessage { body: event.to_string(), delay_seconds: 0 };
-                self.queues().send_events(&queues.events, &[message]).await?;
-                Ok(Asked::InQueue)
-            }
-            (None, None) => Err(Failure::rejected(
-                "PutEvents",
-                "there is neither a bus nor a queue: set KEEPER_BUS or KEEPER_TASKS_QUEUE",
-            )),
+/// Asks the deployed function for a look: on its bus, or where it has none in the queue that its
+/// events come from.
+///
+/// # Errors
+/// When the request can't be put there, or there is no such place.
+pub async fn ask(keeper: &Keeper, ask: &Ask) -> Result<Asked, Failure> {
+    let time = keeper.clock.now();
+    match (&keeper.settings.bus, &keeper.settings.queues) {
+        (Some(bus), _) => {
+            let detail_type = REQUEST_DETAIL_TYPE.to_owned();
+            let event = OutcomeEvent { detail_type, detail: ask.detail(), time };
+            keeper.bus().put_from(REQUEST_SOURCE, bus, &[event]).await?;
+            Ok(Asked::OnBus(bus.clone()))
         }
+        (None, Some(queues)) => {
+            // Without an id: the message has one.
+            let event = json!({
+                "version": "0",
+                "detail-type": REQUEST_DETAIL_TYPE,
+                "source": REQUEST_SOURCE,
+                "account": keeper.cloud.own_account(),
+                "time": format!("{time:.0}"),
+                "detail": ask.detail(),
+            });
+            let message = DelayedMessage { body: event.to_string(), delay_seconds: 0 };
+            keeper.queues().send_events(&queues.events, &[message]).await?;
+            Ok(Asked::InQueue)
+        }
+        (None, None) => Err(Failure::rejected(
+            "PutEvents",
+            "there is neither a bus nor a queue: set KEEPER_BUS or KEEPER_TASKS_QUEUE",
+        )),
     }
+}
 
-    /// Where an account stands now; `None` where the organization doesn't know it.
-    ///
-    /// # Errors
-    /// When Organizations doesn't tell.
-    pub async fn placement(&self, account: &AccountId) -> Result<Option<Placement>, Stopped> {
-        self.place(account).await
-    }
+/// Takes note that an account is about to leave, so that nothing is enforced there any more; or
+/// with `None` that it stays.
+///
+/// # Errors
+/// When the ledger can't be used.
+pub async fn offboard(keeper: &Keeper, account: &AccountId, since: Option<Timestamp>) -> Result<(), Stopped> {
+    let noted = keeper.ledger.change_account(account, |record| {
+        record.offboarding = match since {
+            // It was on its way already: since when stays as it was.
+            Some(since) => record.offboarding.or(Some(since)),
+            None => None,
+        };
+        Ok(())
+    });
+    Ok(noted.await?)
+}
 
-    /// Takes note that an account is about to leave, so that nothing is enforced there any more; or
-    /// with `None` that it stays.
-    ///
-    /// # Errors
-    /// When the ledger can't be used.
-    pub async fn offboard(&self, account: &AccountId, since: Option<Timestamp>) -> Result<(), Stopped> {
-        let noted = self.ledger.change_account(account, |record| {
-            record.offboarding = match since {
-                // It was on its way already: since when stays as it was.
-                Some(since) => record.offboarding.or(Some(since)),
-                None => None,
-            };
-            Ok(())
-        });
-        Ok(noted.await?)
-    }
+/// A parameter of our own account and Region; `None` where there is none.
+///
+/// # Errors
+/// When it can't be read.
+pub async fn parameter(keeper: &Keeper, name: &str) -> Result<Option<Parameter>, Failure> {
+    keeper.cloud.find_parameter(name).await
+}
 
-    /// A parameter of our own account and Region; `None` where there is none.
-    ///
-    /// # Errors
-    /// When it can't be read.
-    pub async fn parameter(&self, name: &str) -> Result<Option<Parameter>, Failure> {
-        self.cloud.find_parameter(name).await
-    }
-
-    /// What puts parameters.
-    pub fn parameter_writer(&self) -> ParameterWriter {
-        self.cloud.parameter_writer()
-    }
+/// What puts parameters.
+pub fn parameter_writer(keeper: &Keeper) -> ParameterWriter {
+    keeper.cloud.parameter_writer()
 }

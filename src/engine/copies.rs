@@ -18,124 +18,121 @@ use crate::resolved::{Catalog, Unusable};
 /// guardrails may be one in the owner account, with another key for their copies.
 pub(super) type Originals = BTreeMap<(GuardrailKey, Region), Original>;
 
-impl Keeper {
-    /// Reads the guardrails that are to be copied, whole. What can't be copied is told in the catalog.
-    pub(super) async fn originals(
-        &self,
-        baseline: &Baseline,
-        desired: &Desired,
-        catalog: &mut Catalog,
-    ) -> Originals {
-        let mut originals = Originals::new();
-        for (key, region) in copied(desired) {
-            let guardrail = baseline.guardrails.get(&key);
-            let source = guardrail.and_then(|guardrail| guardrail.regions.get(&region));
-            let entry = catalog.entries.get(&(key.clone(), region.clone()));
-            let entry = entry.filter(|entry| entry.unusable.is_none());
-            let (Some(source), Some(arn)) = (source, entry.and_then(|entry| entry.arn.as_ref())) else {
-                continue;
-            };
-            let copy_key = guardrail.and_then(|guardrail| guardrail.copy_keys.get(&region)).cloned();
-            let original = match self.cloud.session(&baseline.owner).await {
-                Ok(session) => Reader::new(&session, &region).original(arn, source.version).await,
-                Err(failure) => Err(NoOriginal::Unreadable(failure)),
-            };
-            match original {
-                Ok(original) => {
-                    if original.customer_key && copy_key.is_none() {
-                        tracing::warn!(guardrail.arn = %arn, "{arn} is encrypted with a key of its owner's; its copies are encrypted with AWS's");
-                    }
-                    originals.insert((key, region), Original { copy_key, ..original });
-                }
-                Err(reason) => {
-                    let unusable = match reason {
-                        // Whoever looked at the owner's side found it usable: two answers that disagree are no
-                        // certainty, and may agree soon.
-                        NoOriginal::Missing => {
-                            Unusable::AnswersDisagree { guardrail: arn.clone(), version: source.version }
-                        }
-                        reason => reason.into(),
-                    };
-                    catalog.uncopied.insert((key, region), unusable);
-                }
-            }
-        }
-        originals
-    }
-
-    /// Looks at the copy of every target that should have one and could be read.
-    pub(super) async fn look_at_copies(
-        &self,
-        desired: &Desired,
-        originals: &mut Originals,
-        observed: &Observed,
-    ) -> BTreeMap<Target, Result<CopyVerdict, Failure>> {
-        let looks = self.verdicts(desired, originals, observed).await;
-        // Tags are asked for only where a copy is about to be written.
-        for ((key, region), original) in originals.iter_mut() {
-            let is_written = looks.iter().any(|(target, looked, verdict)| {
-                let written = CopyVerdict::is_written;
-                target.region == *region && looked == key && verdict.as_ref().is_ok_and(written)
-            });
-            if is_written {
-                original.tags = self.tags_to_carry(original).await;
-            }
-        }
-        looks.into_iter().map(|(target, _, verdict)| (target, verdict)).collect()
-    }
-
-    /// The original's tags for its copies. Where they can't be read, copies are made without.
-    async fn tags_to_carry(&self, original: &Original) -> Option<Tags> {
-        let guardrail = &original.guardrail;
-        let tags = match self.cloud.session(&guardrail.account).await {
-            Ok(session) => Reader::new(&session, &guardrail.region).tags(guardrail).await,
-            Err(failure) => Err(failure),
+/// Reads the guardrails that are to be copied, whole. What can't be copied is told in the catalog.
+pub(super) async fn originals(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    desired: &Desired,
+    catalog: &mut Catalog,
+) -> Originals {
+    let mut originals = Originals::new();
+    for (key, region) in copied(desired) {
+        let guardrail = baseline.guardrails.get(&key);
+        let source = guardrail.and_then(|guardrail| guardrail.regions.get(&region));
+        let entry = catalog.entries.get(&(key.clone(), region.clone()));
+        let entry = entry.filter(|entry| entry.unusable.is_none());
+        let (Some(source), Some(arn)) = (source, entry.and_then(|entry| entry.arn.as_ref())) else {
+            continue;
         };
-        match tags {
-            Ok(tags) => Some(carried(tags)),
-            Err(failure) => {
-                tracing::warn!(guardrail.arn = %guardrail, "the tags of {guardrail} could not be read, so copies don't get them: {failure}");
-                None
+        let copy_key = guardrail.and_then(|guardrail| guardrail.copy_keys.get(&region)).cloned();
+        let original = match keeper.cloud.session(&baseline.owner).await {
+            Ok(session) => Reader::new(&session, &region).original(arn, source.version).await,
+            Err(failure) => Err(NoOriginal::Unreadable(failure)),
+        };
+        match original {
+            Ok(original) => {
+                if original.customer_key && copy_key.is_none() {
+                    tracing::warn!(guardrail.arn = %arn, "{arn} is encrypted with a key of its owner's; its copies are encrypted with AWS's");
+                }
+                originals.insert((key, region), Original { copy_key, ..original });
+            }
+            Err(reason) => {
+                let unusable = match reason {
+                    // Whoever looked at the owner's side found it usable: two answers that disagree are no
+                    // certainty, and may agree soon.
+                    NoOriginal::Missing => {
+                        Unusable::AnswersDisagree { guardrail: arn.clone(), version: source.version }
+                    }
+                    reason => reason.into(),
+                };
+                catalog.uncopied.insert((key, region), unusable);
             }
         }
     }
+    originals
+}
 
-    async fn verdicts(
-        &self,
-        desired: &Desired,
-        originals: &Originals,
-        observed: &Observed,
-    ) -> Vec<(Target, GuardrailKey, Result<CopyVerdict, Failure>)> {
-        let targets = desired.iter().filter_map(|(target, wanted)| {
-            let Wanted::Guardrail(wanted) = wanted else { return None };
-            if wanted.placement != Placement::Copy {
-                return None;
-            }
-            let original = originals.get(&(wanted.key.clone(), target.region.clone()))?;
-            match observed.get(target)? {
-                Observation::Unreadable(_) => None,
-                seen @ (Observation::Absent | Observation::Enforced(_)) => {
-                    Some((target, &wanted.key, original, seen))
-                }
-            }
+/// Looks at the copy of every target that should have one and could be read.
+pub(super) async fn look_at_copies(
+    keeper: &Keeper,
+    desired: &Desired,
+    originals: &mut Originals,
+    observed: &Observed,
+) -> BTreeMap<Target, Result<CopyVerdict, Failure>> {
+    let looks = verdicts(keeper, desired, originals, observed).await;
+    // Tags are asked for only where a copy is about to be written.
+    for ((key, region), original) in originals.iter_mut() {
+        let is_written = looks.iter().any(|(target, looked, verdict)| {
+            let written = CopyVerdict::is_written;
+            target.region == *region && looked == key && verdict.as_ref().is_ok_and(written)
         });
-        stream::iter(targets)
-            .map(|(target, key, original, seen)| async move {
-                let verdict = match self.cloud.session(&target.account).await {
-                    Ok(session) => {
-                        let reader = Reader::new(&session, &target.region);
-                        let verdict =
-                            reader.copy_verdict(target, original, &Enforced::of(seen, target)).await;
-                        verdict.map_err(of_a_copy)
-                    }
-                    Err(failure) => Err(failure),
-                };
-                (target.clone(), key.clone(), verdict)
-            })
-            .buffer_unordered(self.settings.concurrency)
-            .collect()
-            .await
+        if is_written {
+            original.tags = tags_to_carry(keeper, original).await;
+        }
     }
+    looks.into_iter().map(|(target, _, verdict)| (target, verdict)).collect()
+}
+
+/// The original's tags for its copies. Where they can't be read, copies are made without.
+async fn tags_to_carry(keeper: &Keeper, original: &Original) -> Option<Tags> {
+    let guardrail = &original.guardrail;
+    let tags = match keeper.cloud.session(&guardrail.account).await {
+        Ok(session) => Reader::new(&session, &guardrail.region).tags(guardrail).await,
+        Err(failure) => Err(failure),
+    };
+    match tags {
+        Ok(tags) => Some(carried(tags)),
+        Err(failure) => {
+            tracing::warn!(guardrail.arn = %guardrail, "the tags of {guardrail} could not be read, so copies don't get them: {failure}");
+            None
+        }
+    }
+}
+
+async fn verdicts(
+    keeper: &Keeper,
+    desired: &Desired,
+    originals: &Originals,
+    observed: &Observed,
+) -> Vec<(Target, GuardrailKey, Result<CopyVerdict, Failure>)> {
+    let targets = desired.iter().filter_map(|(target, wanted)| {
+        let Wanted::Guardrail(wanted) = wanted else { return None };
+        if wanted.placement != Placement::Copy {
+            return None;
+        }
+        let original = originals.get(&(wanted.key.clone(), target.region.clone()))?;
+        match observed.get(target)? {
+            Observation::Unreadable(_) => None,
+            seen @ (Observation::Absent | Observation::Enforced(_)) => {
+                Some((target, &wanted.key, original, seen))
+            }
+        }
+    });
+    stream::iter(targets)
+        .map(|(target, key, original, seen)| async move {
+            let verdict = match keeper.cloud.session(&target.account).await {
+                Ok(session) => {
+                    let reader = Reader::new(&session, &target.region);
+                    let verdict = reader.copy_verdict(target, original, &Enforced::of(seen, target)).await;
+                    verdict.map_err(of_a_copy)
+                }
+                Err(failure) => Err(failure),
+            };
+            (target.clone(), key.clone(), verdict)
+        })
+        .buffer_unordered(keeper.settings.concurrency)
+        .collect()
+        .await
 }
 
 /// The guardrails that some target should have a copy of.

@@ -12,53 +12,49 @@ use crate::observed::ResourcePolicySeen;
 use crate::resolved::Catalog;
 use crate::resource_policy::{Document, Grant, ProfileArn, Resource, judge};
 
-impl Keeper {
-    /// A sentence for each profile that isn't known to be granted wherever it leads to.
-    pub(super) async fn destinations(&self, baseline: &Baseline, catalog: &Catalog) -> Vec<String> {
-        let mut profiles: BTreeMap<&ProfileArn, BTreeSet<&GuardrailKey>> = BTreeMap::new();
-        for ((key, _), entry) in &catalog.entries {
-            let placement = baseline.guardrails.get(key).map(|guardrail| guardrail.placement);
-            // A copy is applied through its own account's profiles, which need no grant.
-            if let (Some(Placement::Central), Some(profile)) = (placement, &entry.profile) {
-                profiles.entry(profile).or_default().insert(key);
-            }
+/// A sentence for each profile that isn't known to be granted wherever it leads to.
+pub(super) async fn destinations(keeper: &Keeper, baseline: &Baseline, catalog: &Catalog) -> Vec<String> {
+    let mut profiles: BTreeMap<&ProfileArn, BTreeSet<&GuardrailKey>> = BTreeMap::new();
+    for ((key, _), entry) in &catalog.entries {
+        let placement = baseline.guardrails.get(key).map(|guardrail| guardrail.placement);
+        // A copy is applied through its own account's profiles, which need no grant.
+        if let (Some(Placement::Central), Some(profile)) = (placement, &entry.profile) {
+            profiles.entry(profile).or_default().insert(key);
         }
-        let looks = profiles.into_iter().map(|(profile, keys)| async move {
-            let keys: Vec<&str> = keys.into_iter().map(GuardrailKey::as_str).collect();
-            let (keys, id, region) = (keys.join(", "), &profile.id, &profile.region);
-            let Some(others) = profile.elsewhere() else {
-                return Some(format!(
-                    "guardrail {keys}: where else {id} leads to from {region} isn't known here; members may need the owner's profile granted there as well"
-                ));
-            };
-            let lacking = join_all(others.into_iter().map(|other| self.lacks_grant(baseline, other))).await;
-            let lacking: Vec<ProfileArn> = lacking.into_iter().flatten().collect();
-            let first = lacking.first().cloned()?;
-            let regions: Vec<&str> = lacking.iter().map(|profile| profile.region.as_str()).collect();
-            let grant = Grant { resource: Resource::Profile(first), organization: baseline.organization.clone() };
-            Some(format!(
-                "guardrail {keys}: {id} may lead from {region} to {regions}, where the owner's profile isn't known to be granted to the organization, so that guarded calls may fail: attach to it there, with its Region in it: {policy}",
-                regions = regions.join(", "),
-                policy = Document::granting(&grant).text(),
-            ))
-        });
-        join_all(looks).await.into_iter().flatten().collect()
     }
+    let looks = profiles.into_iter().map(|(profile, keys)| async move {
+        let keys: Vec<&str> = keys.into_iter().map(GuardrailKey::as_str).collect();
+        let (keys, id, region) = (keys.join(", "), &profile.id, &profile.region);
+        let Some(others) = profile.elsewhere() else {
+            return Some(format!(
+                "guardrail {keys}: where else {id} leads to from {region} isn't known here; members may need the owner's profile granted there as well"
+            ));
+        };
+        let lacking = join_all(others.into_iter().map(|other| lacks_grant(keeper, baseline, other))).await;
+        let lacking: Vec<ProfileArn> = lacking.into_iter().flatten().collect();
+        let first = lacking.first().cloned()?;
+        let regions: Vec<&str> = lacking.iter().map(|profile| profile.region.as_str()).collect();
+        let grant = Grant { resource: Resource::Profile(first), organization: baseline.organization.clone() };
+        Some(format!(
+            "guardrail {keys}: {id} may lead from {region} to {regions}, where the owner's profile isn't known to be granted to the organization, so that guarded calls may fail: attach to it there, with its Region in it: {policy}",
+            regions = regions.join(", "),
+            policy = Document::granting(&grant).text(),
+        ))
+    });
+    join_all(looks).await.into_iter().flatten().collect()
+}
 
-    /// The profile, if the organization isn't known to be granted it.
-    async fn lacks_grant(&self, baseline: &Baseline, profile: ProfileArn) -> Option<ProfileArn> {
-        let resource = Resource::Profile(profile.clone());
-        let session = self.cloud.session(&baseline.owner).await.ok()?;
-        let seen = Reader::new(&session, &profile.region).resource_policy(&resource).await;
-        let grant = Grant { resource, organization: baseline.organization.clone() };
-        match seen {
-            ResourcePolicySeen::Attached(document) if judge(Some(&document), &grant).verdict.is_granted() => {
-                None
-            }
-            ResourcePolicySeen::Attached(_)
-            | ResourcePolicySeen::Absent
-            | ResourcePolicySeen::Invalid(_)
-            | ResourcePolicySeen::Unreadable(_) => Some(profile),
-        }
+/// The profile, if the organization isn't known to be granted it.
+async fn lacks_grant(keeper: &Keeper, baseline: &Baseline, profile: ProfileArn) -> Option<ProfileArn> {
+    let resource = Resource::Profile(profile.clone());
+    let session = keeper.cloud.session(&baseline.owner).await.ok()?;
+    let seen = Reader::new(&session, &profile.region).resource_policy(&resource).await;
+    let grant = Grant { resource, organization: baseline.organization.clone() };
+    match seen {
+        ResourcePolicySeen::Attached(document) if judge(Some(&document), &grant).verdict.is_granted() => None,
+        ResourcePolicySeen::Attached(_)
+        | ResourcePolicySeen::Absent
+        | ResourcePolicySeen::Invalid(_)
+        | ResourcePolicySeen::Unreadable(_) => Some(profile),
     }
 }

@@ -9,25 +9,18 @@ use crate::metrics::{Calls, Metrics};
 #[derive(Debug, Default)]
 pub(super) struct Figures(Mutex<(Metrics, Calls)>);
 
-impl Keeper {
-    /// The requests to AWS that this process has sent so far.
-    pub fn calls(&self) -> Calls {
-        self.cloud.calls()
-    }
+/// Adds to the figures.
+pub fn measure(keeper: &Keeper, add: impl FnOnce(&mut Metrics)) {
+    add(&mut keeper.figures.0.lock().unwrap_or_else(PoisonError::into_inner).0);
+}
 
-    /// Adds to the figures.
-    pub fn measure(&self, add: impl FnOnce(&mut Metrics)) {
-        add(&mut self.figures.0.lock().unwrap_or_else(PoisonError::into_inner).0);
-    }
-
-    /// The figures since the last time, as lines for the log.
-    pub fn metrics(&self) -> Vec<String> {
-        let mut figures = self.figures.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (metrics, counted) = &mut *figures;
-        let mut metrics = std::mem::take(metrics);
-        let calls = self.calls();
-        metrics.calls(calls.since(*counted));
-        *counted = calls;
-        metrics.lines(self.clock.now(), self.settings.stack.as_deref())
-    }
+/// The figures since the last time, as lines for the log.
+pub fn metrics(keeper: &Keeper) -> Vec<String> {
+    let mut figures = keeper.figures.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let (metrics, counted) = &mut *figures;
+    let mut metrics = std::mem::take(metrics);
+    let calls = keeper.calls();
+    metrics.calls(calls.since(*counted));
+    *counted = calls;
+    metrics.lines(keeper.clock.now(), keeper.settings.stack.as_deref())
 }

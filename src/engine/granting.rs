@@ -13,58 +13,56 @@ use crate::record::Granted;
 use crate::report::GrantReport;
 use crate::resource_policy::{Document, GrantHold, Resource};
 
-impl Keeper {
-    /// Puts the grants in place that everything else rests on, one Region's after another.
-    pub(super) async fn write_grants(
-        &self,
-        baseline: &Baseline,
-        plan: &Plan,
-        progress: Progress<'_>,
-    ) -> Vec<(Resource, GrantReport)> {
-        let mut written = Vec::new();
-        for change in plan.grant_changes() {
-            let resource = change.grant.resource.clone();
-            let span = info_span!("apply", account.id = %resource.account(), region = %resource.region());
-            if self.is_stopping() {
-                written.push((resource, not_begun(change)));
-                continue;
-            }
-            progress(Step::Begins(Write::Grant(change)));
-            let result = self.write_grant(baseline, change).instrument(span).await;
-            progress(Step::Ended(Write::Grant(change), &result));
-            progress(Step::Wrote);
-            written.push((resource, GrantReport::Attempted { change: change.clone(), result }));
+/// Puts the grants in place that everything else rests on, one Region's after another.
+pub(super) async fn write_grants(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    plan: &Plan,
+    progress: Progress<'_>,
+) -> Vec<(Resource, GrantReport)> {
+    let mut written = Vec::new();
+    for change in plan.grant_changes() {
+        let resource = change.grant.resource.clone();
+        let span = info_span!("apply", account.id = %resource.account(), region = %resource.region());
+        if keeper.is_stopping() {
+            written.push((resource, not_begun(change)));
+            continue;
         }
-        written
+        progress(Step::Begins(Write::Grant(change)));
+        let result = write_grant(keeper, baseline, change).instrument(span).await;
+        progress(Step::Ended(Write::Grant(change), &result));
+        progress(Step::Wrote);
+        written.push((resource, GrantReport::Attempted { change: change.clone(), result }));
     }
+    written
+}
 
-    async fn write_grant(&self, baseline: &Baseline, change: &GrantChange) -> Result<(), Failure> {
-        let resource = &change.grant.resource;
-        // Recorded before it is written: a Put whose answer is lost is ours all the same, and a record of what
-        // never arrived is forgotten at the next look. Without the record it would never be taken back.
-        if is_all_ours(change) {
-            let granted = Granted { at: self.clock.now(), revision: baseline.revision.clone() };
-            self.record_grant(resource, Some(granted)).await.map_err(|error| not_recorded(&error))?;
-        }
-        let session = self.cloud.session(&baseline.owner).await?;
-        let written = GrantWriter::new(&session, resource.region()).write(change).await;
-        written.map_err(|failure| in_words(failure, change))?;
-        if change.purpose == Purpose::Withdraw
-            && let Err(error) = self.record_grant(resource, None).await
-        {
-            // The next look finds that it isn't there.
-            warn!(guardrail.arn = %resource, error = %error, "that the grant was taken back could not be recorded");
-        }
-        Ok(())
+async fn write_grant(keeper: &Keeper, baseline: &Baseline, change: &GrantChange) -> Result<(), Failure> {
+    let resource = &change.grant.resource;
+    // Recorded before it is written: a Put whose answer is lost is ours all the same, and a record of what
+    // never arrived is forgotten at the next look. Without the record it would never be taken back.
+    if is_all_ours(change) {
+        let granted = Granted { at: keeper.clock.now(), revision: baseline.revision.clone() };
+        record_grant(keeper, resource, Some(granted)).await.map_err(|error| not_recorded(&error))?;
     }
+    let session = keeper.cloud.session(&baseline.owner).await?;
+    let written = GrantWriter::new(&session, resource.region()).write(change).await;
+    written.map_err(|failure| in_words(failure, change))?;
+    if change.purpose == Purpose::Withdraw
+        && let Err(error) = record_grant(keeper, resource, None).await
+    {
+        // The next look finds that it isn't there.
+        warn!(guardrail.arn = %resource, error = %error, "that the grant was taken back could not be recorded");
+    }
+    Ok(())
+}
 
-    pub(super) async fn record_grant(
-        &self,
-        resource: &Resource,
-        granted: Option<Granted>,
-    ) -> Result<(), LedgerError> {
-        self.ledger.set_grant(resource.clone(), granted).await
-    }
+pub(super) async fn record_grant(
+    keeper: &Keeper,
+    resource: &Resource,
+    granted: Option<Granted>,
+) -> Result<(), LedgerError> {
+    keeper.ledger.set_grant(resource.clone(), granted).await
 }
 
 fn not_begun(change: &GrantChange) -> GrantReport {

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use super::owner::{Needs, decided_grants};
+use super::accounts::head;
+use super::guardrails::Needs;
+use super::guardrails::read_catalog;
+use super::owner::decided_grants;
+use super::placing::placing_as_recorded;
 use super::swept::recorded;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, GuardrailKey, Placement};
-use crate::cloud::Cloud;
 use crate::desired::{Desired, Wanted, WantedGuardrail, desired, release_leaving};
 use crate::failure::Failure;
 use crate::ids::{AccountId, GuardrailVersion, KmsKeyArn, ParentId, Region, Target};
@@ -48,101 +51,88 @@ pub struct UnitNames {
     pub unread: BTreeMap<ParentId, Failure>,
 }
 
-impl Keeper {
-    /// The way to AWS.
-    pub fn cloud(&self) -> &Cloud {
-        &self.cloud
+/// The names of OUs, a call for each. An OU whose name can't be read keeps no other from its own.
+pub async fn unit_names(keeper: &Keeper, units: BTreeSet<ParentId>) -> UnitNames {
+    let organizations = keeper.cloud.organizations();
+    let asked = units.into_iter().filter(|unit| !unit.is_root()).map(|unit| {
+        let organizations = organizations.clone();
+        async move {
+            let name = organizations.unit_name(&unit).await;
+            (unit, name)
+        }
+    });
+    let mut answers = stream::iter(asked).buffered(UNITS_AT_A_TIME);
+    let mut names = UnitNames::default();
+    while let Some((unit, name)) = answers.next().await {
+        match name {
+            Ok(name) => drop(names.known.insert(unit, name)),
+            Err(failure) => drop(names.unread.insert(unit, failure)),
+        }
     }
+    names
+}
 
-    /// The organization's management account.
-    ///
-    /// # Errors
-    /// When Organizations doesn't tell.
-    pub async fn management(&self) -> Result<AccountId, Stopped> {
-        Ok(self.head().await?.management)
-    }
+/// Looks up every guardrail of the baseline, and what its resource policy needs.
+/// Where it isn't known whether members need copies, it is taken that they don't.
+pub async fn guardrails(
+    keeper: &Keeper,
+    baseline: &Baseline,
+) -> (Catalog, BTreeMap<Resource, GrantDecision>) {
+    let placing = placing_as_recorded(keeper, baseline).await.unwrap_or_default();
+    let settled = placing.settled(baseline);
+    let catalog = read_catalog(keeper, &settled, &Desired::new(), Needs::AllOf(&Regions::All)).await;
+    let grants = decided_grants(baseline, &catalog);
+    (catalog, grants)
+}
 
-    /// The names of OUs, a call for each. An OU whose name can't be read keeps no other from its own.
-    pub async fn unit_names(&self, units: BTreeSet<ParentId>) -> UnitNames {
-        let organizations = self.cloud.organizations();
-        let asked = units.into_iter().filter(|unit| !unit.is_root()).map(|unit| {
-            let organizations = organizations.clone();
-            async move {
-                let name = organizations.unit_name(&unit).await;
-                (unit, name)
+/// What the baseline wants callers in these accounts to be able to apply, by Region. Regions in which it
+/// wants nothing are left out, and so is all of an account that is about to leave. An account whose record
+/// can't be understood is a matter of its own.
+///
+/// # Errors
+/// When the organization or the ledger can't be read.
+pub async fn applied_in(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    accounts: Vec<Account>,
+    regions: &Regions,
+) -> Result<BTreeMap<AccountId, Result<BTreeMap<Region, Applied>, LedgerError>>, Stopped> {
+    let head = head(keeper).await?;
+    let known = keeper.ledger.accounts_each(accounts.iter().map(|account| &account.id)).await?;
+    let (mut records, mut leaving) = (Records::new(), BTreeSet::new());
+    let mut applied = BTreeMap::new();
+    for (account, record) in known {
+        let nothing_yet = record.map(|record| {
+            records.extend(record.records(&account));
+            if record.offboarding.is_some() {
+                leaving.insert(account.clone());
             }
+            BTreeMap::new()
         });
-        let mut answers = stream::iter(asked).buffered(UNITS_AT_A_TIME);
-        let mut names = UnitNames::default();
-        while let Some((unit, name)) = answers.next().await {
-            match name {
-                Ok(name) => drop(names.known.insert(unit, name)),
-                Err(failure) => drop(names.unread.insert(unit, failure)),
-            }
-        }
-        names
+        applied.insert(account, nothing_yet);
     }
-
-    /// Looks up every guardrail of the baseline, and what its resource policy needs.
-    /// Where it isn't known whether members need copies, it is taken that they don't.
-    pub async fn guardrails(&self, baseline: &Baseline) -> (Catalog, BTreeMap<Resource, GrantDecision>) {
-        let placing = self.placing_as_recorded(baseline).await.unwrap_or_default();
-        let settled = placing.settled(baseline);
-        let catalog = self.catalog(&settled, &Desired::new(), Needs::AllOf(&Regions::All)).await;
-        let grants = decided_grants(baseline, &catalog);
-        (catalog, grants)
-    }
-
-    /// What the baseline wants callers in these accounts to be able to apply, by Region. Regions in which it
-    /// wants nothing are left out, and so is all of an account that is about to leave. An account whose record
-    /// can't be understood is a matter of its own.
-    ///
-    /// # Errors
-    /// When the organization or the ledger can't be read.
-    pub async fn applied_in(
-        &self,
-        baseline: &Baseline,
-        accounts: Vec<Account>,
-        regions: &Regions,
-    ) -> Result<BTreeMap<AccountId, Result<BTreeMap<Region, Applied>, LedgerError>>, Stopped> {
-        let head = self.head().await?;
-        let known = self.ledger.accounts_each(accounts.iter().map(|account| &account.id)).await?;
-        let (mut records, mut leaving) = (Records::new(), BTreeSet::new());
-        let mut applied = BTreeMap::new();
-        for (account, record) in known {
-            let nothing_yet = record.map(|record| {
-                records.extend(record.records(&account));
-                if record.offboarding.is_some() {
-                    leaving.insert(account.clone());
-                }
-                BTreeMap::new()
-            });
-            applied.insert(account, nothing_yet);
+    let readable = |account: &Account| matches!(applied.get(&account.id), Some(Ok(_)));
+    let accounts = accounts.into_iter().filter(readable);
+    let organization = Organization::part(
+        head.id,
+        head.management,
+        accounts.map(|account| (account.id.clone(), account)).collect(),
+    );
+    let mut placing = placing_as_recorded(keeper, baseline).await?;
+    let mut desired = desired(baseline, &organization, &records, regions, &BTreeSet::new());
+    release_leaving(&mut desired, &leaving);
+    let (observed, _) = recorded(&desired, &records);
+    let (own_roles, now) = (&keeper.settings.own_roles, keeper.clock.now());
+    placing.settle(baseline, &mut desired, &observed, &records, own_roles, now);
+    let catalog = read_catalog(keeper, baseline, &desired, Needs::Wanted).await;
+    for (target, wanted) in desired {
+        if let (Wanted::Guardrail(wanted), Some(Ok(regions))) = (wanted, applied.get_mut(&target.account)) {
+            let record = records.get(&target);
+            let one = applied_at(baseline, &target, *wanted, record, &catalog);
+            regions.insert(target.region, one);
         }
-        let readable = |account: &Account| matches!(applied.get(&account.id), Some(Ok(_)));
-        let accounts = accounts.into_iter().filter(readable);
-        let organization = Organization::part(
-            head.id,
-            head.management,
-            accounts.map(|account| (account.id.clone(), account)).collect(),
-        );
-        let mut placing = self.placing_as_recorded(baseline).await?;
-        let mut desired = desired(baseline, &organization, &records, regions, &BTreeSet::new());
-        release_leaving(&mut desired, &leaving);
-        let (observed, _) = recorded(&desired, &records);
-        let (own_roles, now) = (&self.settings.own_roles, self.clock.now());
-        placing.settle(baseline, &mut desired, &observed, &records, own_roles, now);
-        let catalog = self.catalog(baseline, &desired, Needs::Wanted).await;
-        for (target, wanted) in desired {
-            if let (Wanted::Guardrail(wanted), Some(Ok(regions))) = (wanted, applied.get_mut(&target.account))
-            {
-                let record = records.get(&target);
-                let one = applied_at(baseline, &target, *wanted, record, &catalog);
-                regions.insert(target.region, one);
-            }
-        }
-        Ok(applied)
     }
+    Ok(applied)
 }
 
 /// What callers at one target would have to be allowed.

@@ -64,47 +64,49 @@ impl Kept {
 /// How long a decided placement is not asked for again: only a person changes it.
 const PLACEMENT_KEPT: SignedDuration = SignedDuration::from_secs(20);
 
-impl Keeper {
-    /// What is known of AWS's answer to `placement: auto`.
-    ///
-    /// # Errors
-    /// When the ledger can't be read.
-    pub async fn placement_record(&self) -> Result<PlacementRecord, LedgerError> {
-        if let Some((read, record)) = locked(&self.kept.placement).clone()
-            && is_fresh(&self.clock, read, PLACEMENT_KEPT)
-        {
-            return Ok(record);
-        }
-        let record = self.ledger.placement().await?;
-        let decided = record.answer != Answer::Undecided;
-        *locked(&self.kept.placement) = decided.then(|| (self.clock.now(), record.clone()));
-        Ok(record)
+/// What is known of AWS's answer to `placement: auto`.
+///
+/// # Errors
+/// When the ledger can't be read.
+pub async fn placement_record(keeper: &Keeper) -> Result<PlacementRecord, LedgerError> {
+    if let Some((read, record)) = locked(&keeper.kept.placement).clone()
+        && is_fresh(&keeper.clock, read, PLACEMENT_KEPT)
+    {
+        return Ok(record);
     }
+    let record = keeper.ledger.placement().await?;
+    let decided = record.answer != Answer::Undecided;
+    *locked(&keeper.kept.placement) = decided.then(|| (keeper.clock.now(), record.clone()));
+    Ok(record)
+}
 
-    /// What the owner's side recorded of a Region lately, and not before `since`.
-    pub(super) async fn readiness(&self, region: &Region, since: Option<Timestamp>) -> Option<Readiness> {
-        let now = self.clock.now();
-        let fresh = |readiness: &Readiness| {
-            readiness.is_fresh(now, READINESS_SECONDS) && since.is_none_or(|since| readiness.at >= since)
-        };
-        let known = locked(&self.kept.readiness).get(region).cloned();
-        if let Some((read, readiness)) = known
-            && is_fresh(&self.clock, read, READINESS_KEPT)
-            && (since.is_none() || readiness.as_ref().is_some_and(fresh))
-        {
-            return readiness.filter(fresh);
-        }
-        let readiness = match self.ledger.readiness(region).await {
-            Ok(readiness) => readiness,
-            Err(error) => {
-                // Then every account reads for itself.
-                debug!("what the owner's side recorded of {region} can't be read: {error}");
-                return None;
-            }
-        };
-        locked(&self.kept.readiness).insert(region.clone(), (now, readiness.clone()));
-        readiness.filter(fresh)
+/// What the owner's side recorded of a Region lately, and not before `since`.
+pub(super) async fn readiness(
+    keeper: &Keeper,
+    region: &Region,
+    since: Option<Timestamp>,
+) -> Option<Readiness> {
+    let now = keeper.clock.now();
+    let fresh = |readiness: &Readiness| {
+        readiness.is_fresh(now, READINESS_SECONDS) && since.is_none_or(|since| readiness.at >= since)
+    };
+    let known = locked(&keeper.kept.readiness).get(region).cloned();
+    if let Some((read, readiness)) = known
+        && is_fresh(&keeper.clock, read, READINESS_KEPT)
+        && (since.is_none() || readiness.as_ref().is_some_and(fresh))
+    {
+        return readiness.filter(fresh);
     }
+    let readiness = match keeper.ledger.readiness(region).await {
+        Ok(readiness) => readiness,
+        Err(error) => {
+            // Then every account reads for itself.
+            debug!("what the owner's side recorded of {region} can't be read: {error}");
+            return None;
+        }
+    };
+    locked(&keeper.kept.readiness).insert(region.clone(), (now, readiness.clone()));
+    readiness.filter(fresh)
 }
 
 /// Whether what was read at a time needs no second look yet.

@@ -23,69 +23,67 @@ enum Suspect {
     Copy(GuardrailArn),
 }
 
-impl Keeper {
-    /// What is left over in the targets that are as they should be. The others come first: nothing is
-    /// tidied where something is still to be done.
-    pub(super) async fn leftovers(
-        &self,
-        baseline: &Baseline,
-        plan: &Plan,
-        catalog: &Catalog,
-        records: &Records,
-    ) -> BTreeMap<Target, Leftover> {
-        let suspects = plan.decisions.iter().filter_map(|(target, decision)| {
-            let Decision::InSync(in_sync) = decision else { return None };
-            let enforced = in_sync.enforced.as_ref();
-            // The owner's own guardrails are originals.
-            if in_sync.correction.is_some() || target.account == baseline.owner {
-                return None;
+/// What is left over in the targets that are as they should be. The others come first: nothing is
+/// tidied where something is still to be done.
+pub(super) async fn leftovers(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    plan: &Plan,
+    catalog: &Catalog,
+    records: &Records,
+) -> BTreeMap<Target, Leftover> {
+    let suspects = plan.decisions.iter().filter_map(|(target, decision)| {
+        let Decision::InSync(in_sync) = decision else { return None };
+        let enforced = in_sync.enforced.as_ref();
+        // The owner's own guardrails are originals.
+        if in_sync.correction.is_some() || target.account == baseline.owner {
+            return None;
+        }
+        let suspect = match (enforced, catalog.copies.contains_key(target)) {
+            (Some(enforced), true) => Suspect::Versions(Published {
+                guardrail: enforced.guardrail.clone(),
+                version: enforced.version,
+            }),
+            (None, true) => return None,
+            (_, false) => {
+                let former = records.get(target)?.former_here(target)?;
+                let is_enforced = enforced.is_some_and(|enforced| enforced.guardrail == *former);
+                Suspect::Copy(Some(former).filter(|_| !is_enforced)?.clone())
             }
-            let suspect = match (enforced, catalog.copies.contains_key(target)) {
-                (Some(enforced), true) => Suspect::Versions(Published {
-                    guardrail: enforced.guardrail.clone(),
-                    version: enforced.version,
-                }),
-                (None, true) => return None,
-                (_, false) => {
-                    let former = records.get(target)?.former_here(target)?;
-                    let is_enforced = enforced.is_some_and(|enforced| enforced.guardrail == *former);
-                    Suspect::Copy(Some(former).filter(|_| !is_enforced)?.clone())
+        };
+        Some((target, suspect))
+    });
+    let looks: Vec<Option<(Target, Leftover)>> = stream::iter(suspects)
+        .map(|(target, suspect)| async move {
+            match look_for_leftovers(keeper, target, suspect).await {
+                Ok(found) => found.map(|found| (target.clone(), found)),
+                // Nobody is the worse for it, and the next look tries again.
+                Err(failure) => {
+                    warn!("what earlier copies left in {target} is not known: {failure}");
+                    None
                 }
-            };
-            Some((target, suspect))
-        });
-        let looks: Vec<Option<(Target, Leftover)>> = stream::iter(suspects)
-            .map(|(target, suspect)| async move {
-                match self.look_for_leftovers(target, suspect).await {
-                    Ok(found) => found.map(|found| (target.clone(), found)),
-                    // Nobody is the worse for it, and the next look tries again.
-                    Err(failure) => {
-                        warn!("what earlier copies left in {target} is not known: {failure}");
-                        None
-                    }
-                }
-            })
-            .buffer_unordered(self.settings.concurrency)
-            .collect()
-            .await;
-        looks.into_iter().flatten().collect()
-    }
+            }
+        })
+        .buffer_unordered(keeper.settings.concurrency)
+        .collect()
+        .await;
+    looks.into_iter().flatten().collect()
+}
 
-    async fn look_for_leftovers(
-        &self,
-        target: &Target,
-        suspect: Suspect,
-    ) -> Result<Option<Leftover>, Failure> {
-        let reader = Reader::new(&self.cloud.session(&target.account).await?, &target.region);
-        match suspect {
-            Suspect::Versions(enforced) => {
-                let old = reader.old_versions(&enforced).await?;
-                Ok((!old.is_empty()).then_some(Leftover::Versions(old)))
-            }
-            Suspect::Copy(guardrail) => {
-                let seen = reader.seen_guardrail(&guardrail).await?;
-                Ok(Leftover::of(&guardrail, seen.as_ref()))
-            }
+async fn look_for_leftovers(
+    keeper: &Keeper,
+    target: &Target,
+    suspect: Suspect,
+) -> Result<Option<Leftover>, Failure> {
+    let reader = Reader::new(&keeper.cloud.session(&target.account).await?, &target.region);
+    match suspect {
+        Suspect::Versions(enforced) => {
+            let old = reader.old_versions(&enforced).await?;
+            Ok((!old.is_empty()).then_some(Leftover::Versions(old)))
+        }
+        Suspect::Copy(guardrail) => {
+            let seen = reader.seen_guardrail(&guardrail).await?;
+            Ok(Leftover::of(&guardrail, seen.as_ref()))
         }
     }
 }

@@ -78,45 +78,43 @@ impl Notebook<'_> {
     }
 }
 
-impl Keeper {
-    /// Whether others are told of what a run writes, and who else may be about to tell it. A terminal tells nobody.
-    pub(super) fn tells(&self, is_queued: bool) -> Option<Tellers> {
-        let tells = self.settings.bus.is_some() && self.settings.purpose == Purpose::Function;
-        tells.then_some(if is_queued { Tellers::OneAtATime } else { Tellers::Several })
-    }
+/// Whether others are told of what a run writes, and who else may be about to tell it. A terminal tells nobody.
+pub(super) fn tells(keeper: &Keeper, is_queued: bool) -> Option<Tellers> {
+    let tells = keeper.settings.bus.is_some() && keeper.settings.purpose == Purpose::Function;
+    tells.then_some(if is_queued { Tellers::OneAtATime } else { Tellers::Several })
+}
 
-    /// Takes note that what a run wrote was told. What can't be noted is told once more by the next look.
-    pub async fn note_told(&self, report: &Report) {
-        let mut told: BTreeMap<AccountId, BTreeSet<(Region, Timestamp)>> = BTreeMap::new();
-        for (target, begun) in report.told() {
-            told.entry(target.account.clone()).or_default().insert((target.region.clone(), begun));
-        }
-        let note = async |(account, told): (AccountId, BTreeSet<(Region, Timestamp)>)| {
-            let noted = self.ledger.change_account(&account, |record| {
-                for (region, begun) in &told {
-                    if let Some(record) = record.regions.get_mut(region) {
-                        record.tell(*begun);
-                    }
+/// Takes note that what a run wrote was told. What can't be noted is told once more by the next look.
+pub async fn note_told(keeper: &Keeper, report: &Report) {
+    let mut told: BTreeMap<AccountId, BTreeSet<(Region, Timestamp)>> = BTreeMap::new();
+    for (target, begun) in report.told() {
+        told.entry(target.account.clone()).or_default().insert((target.region.clone(), begun));
+    }
+    let note = async |(account, told): (AccountId, BTreeSet<(Region, Timestamp)>)| {
+        let noted = keeper.ledger.change_account(&account, |record| {
+            for (region, begun) in &told {
+                if let Some(record) = record.regions.get_mut(region) {
+                    record.tell(*begun);
                 }
-                Ok(())
-            });
-            if let Err(error) = noted.await {
-                warn!(account.id = %account, "what was told of {account} could not be recorded, so that it is told again: {error}");
-            }
-        };
-        stream::iter(told).for_each_concurrent(self.settings.concurrency, note).await;
-    }
-
-    /// Takes note that the departure of an account was told.
-    pub async fn note_departure_told(&self, account: &AccountId) {
-        let noted = self.ledger.change_account(account, |record| {
-            if let Some(closed) = &mut record.closed {
-                closed.untold = false;
             }
             Ok(())
         });
         if let Err(error) = noted.await {
-            warn!(account.id = %account, "that the departure of {account} was told could not be recorded, so that it is told again: {error}");
+            warn!(account.id = %account, "what was told of {account} could not be recorded, so that it is told again: {error}");
         }
+    };
+    stream::iter(told).for_each_concurrent(keeper.settings.concurrency, note).await;
+}
+
+/// Takes note that the departure of an account was told.
+pub async fn note_departure_told(keeper: &Keeper, account: &AccountId) {
+    let noted = keeper.ledger.change_account(account, |record| {
+        if let Some(closed) = &mut record.closed {
+            closed.untold = false;
+        }
+        Ok(())
+    });
+    if let Err(error) = noted.await {
+        warn!(account.id = %account, "that the departure of {account} was told could not be recorded, so that it is told again: {error}");
     }
 }

@@ -1,221 +1,208 @@
-//! Looks at the owner's side: the guardrails, whether they can be enforced, and who may use them.
+//! The owner's wing: the guardrails of one Region, who may use them, and what accounts may rely on.
+//!
+//! ```text
+//! guardrails and resource policies ─► grants to make, and to take back ─► write ─► record what was seen
+//! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use futures_util::future::join_all;
-use jiff::Timestamp;
+use tracing::warn;
 
-use super::{Keeper, Part};
-use crate::baseline::{Baseline, GuardrailKey, Placement, Source};
-use crate::cloud::{Condition, Reader};
-use crate::desired::{Desired, Wanted};
-use crate::failure::Code;
-use crate::ids::{GuardrailArn, GuardrailVersion, Region, Target};
-use crate::observed::{Observation, Observed, ResourcePolicySeen};
+use super::accounts::head_of;
+use super::granting::{record_grant, write_grants};
+use super::guardrails::{Needs, read_catalog, sources};
+use super::kept::readiness;
+use super::logged::log;
+use super::placing::placing;
+use super::remembered::read_grants;
+use super::swept::seen_by_the_sweep;
+use super::{Keeper, MAX_ROUNDS, Stopped, unwatched};
+use crate::baseline::{Baseline, GuardrailKey, Mode};
+use crate::cloud::Reader;
+use crate::desired::Desired;
+use crate::ids::{GuardrailArn, Region};
+use crate::observed::ResourcePolicySeen;
 use crate::plan::{GrantDecision, Plan, Sighting, decide_grant, decide_withdrawal, use_of};
 use crate::record::Grants;
-use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish, resolve};
+use crate::report::Report;
+use crate::resolved::{Catalog, Readiness, Unusable, newly_open};
 use crate::resource_policy::{Grant, Remove, Resource, remove};
+use crate::task::OwnerTask;
 use crate::trigger::Regions;
 
-/// Guardrails of the baseline, by what it calls them and by Region.
-pub(super) type Sources = BTreeMap<(GuardrailKey, Region), Source>;
-
-/// Which guardrails a run needs to know about, and how well.
-#[derive(Clone, Copy)]
-pub(super) enum Needs<'a> {
-    /// All that there are, so that what is left over can be told.
-    Whole,
-    /// Those that are wanted somewhere.
-    Wanted,
-    /// Those that are wanted somewhere; what the owner's side recorded lately will do, if that was
-    /// not before `since`.
-    WantedAsRecorded { since: Option<Timestamp> },
-    /// All of some Regions, wanted or not.
-    AllOf(&'a Regions),
+/// What was seen of the owner's side in one Region, and what is to be done about its resource policies.
+struct OwnerView {
+    plan: Plan,
+    catalog: Catalog,
+    /// Grants that the ledger has for ours and that aren't there any more.
+    lost: Vec<Resource>,
+    /// What the ledger could not tell, in words.
+    trouble: Option<String>,
+    warnings: Vec<String>,
 }
 
-impl Keeper {
-    /// Looks up the guardrails that a run needs, once per Region.
-    pub(super) async fn catalog(&self, baseline: &Baseline, desired: &Desired, needs: Needs<'_>) -> Catalog {
-        let mut wanted: Sources = desired
-            .iter()
-            .filter_map(|(target, wanted)| match wanted {
-                Wanted::Guardrail(wanted) => {
-                    Some(((wanted.key.clone(), target.region.clone()), wanted.source.clone()))
-                }
-                Wanted::Nothing { .. } | Wanted::Unassigned | Wanted::Excluded => None,
-            })
-            .collect();
-        let mut recorded = Catalog::default();
-        match needs {
-            // Those that nobody is assigned as well, so that their grants aren't taken for leftovers.
-            Needs::Whole => wanted.extend(central_guardrails(baseline)),
-            Needs::AllOf(regions) => wanted = sources(baseline, regions),
-            Needs::WantedAsRecorded { since } => {
-                recorded = self.recorded(baseline, &mut wanted, since).await;
-            }
-            Needs::Wanted => {}
+/// Makes the guardrails of one Region usable by the organization, and records what accounts may rely on.
+///
+/// # Errors
+/// When it stopped before anything was written.
+pub async fn work_for_owner(
+    keeper: &Keeper,
+    followed: &Baseline,
+    task: &OwnerTask,
+) -> Result<Report, Stopped> {
+    // Without it what is open may be told once more, and never less.
+    let known = keeper.ledger.readiness(&task.region).await.ok().flatten();
+    let (mut report, seen) = grant_in(keeper, followed, task).await?;
+    // What was written and not read back yet is nothing to rely on.
+    if let Some(seen) = seen {
+        let before = known.as_ref().map(|known| known.openings(&followed.organization));
+        report.opened = newly_open(&seen.openings(&followed.organization), &before.unwrap_or_default());
+        if let Err(error) = keeper.ledger.set_readiness(&task.region, seen).await {
+            // Then each account reads for itself.
+            warn!(region = %task.region, "what the owner's side holds could not be recorded: {error}");
         }
-        let Catalog { entries, resource_policies, .. } = self.look_up(baseline, wanted).await;
-        recorded.entries.extend(entries);
-        recorded.resource_policies.extend(resource_policies);
-        recorded
+        keeper.kept.forget_readiness(&task.region);
     }
+    Ok(report)
+}
 
-    /// What was recorded of the guardrails that are wanted, where that isn't old. They are taken out
-    /// of what is left to look up.
-    async fn recorded(&self, baseline: &Baseline, wanted: &mut Sources, since: Option<Timestamp>) -> Catalog {
-        let mut catalog = Catalog::default();
-        let regions: BTreeSet<Region> = wanted.keys().map(|(_, region)| region.clone()).collect();
-        for region in regions {
-            let Some(readiness) = self.readiness(&region, since).await else { continue };
-            wanted.retain(|(key, there), source| {
-                if *there != region {
-                    return true;
-                }
-                match readiness.look_up(key, source, is_central(baseline, key)) {
-                    Some((entry, resource_policies)) => {
-                        catalog.entries.insert((key.clone(), there.clone()), entry);
-                        catalog.resource_policies.extend(resource_policies);
-                        false
-                    }
-                    None => true,
-                }
-            });
+/// Makes the guardrails of a baseline that waits for its approval usable by the organization, so that they are
+/// once it is approved. No account relies on them yet, and so nothing is recorded of them.
+///
+/// # Errors
+/// When it stopped before anything was written.
+pub async fn grant_for_candidate(
+    keeper: &Keeper,
+    candidate: &Baseline,
+    task: &OwnerTask,
+) -> Result<Report, Stopped> {
+    Ok(grant_in(keeper, candidate, task).await?.0)
+}
+
+/// Looks at the owner's side until what it wrote was read back. Answers what was seen then; `None` where the last
+/// look that is made still wrote something.
+async fn grant_in(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    task: &OwnerTask,
+) -> Result<(Report, Option<Readiness>), Stopped> {
+    let regions = Regions::Only(BTreeSet::from([task.region.clone()]));
+    let mut swept_since = task.swept_since;
+    let mut whole: Option<Report> = None;
+    for _ in 0..MAX_ROUNDS {
+        let at = keeper.clock.now();
+        let view = look(keeper, baseline, &regions, swept_since.take()).await?;
+        let seen = Readiness::of(&task.region, &sources(baseline, &regions), &view.catalog, at);
+        let report = write(keeper, baseline, view).await;
+        let goes_on = report.calls_for_another_look();
+        match &mut whole {
+            Some(whole) => whole.absorb(report),
+            None => whole = Some(report),
         }
-        catalog
+        if !goes_on {
+            return Ok((whole.expect("it was just set"), Some(seen)));
+        }
     }
+    Ok((whole.expect("there is at least one round"), None))
+}
 
-    async fn look_up(&self, baseline: &Baseline, wanted: Sources) -> Catalog {
-        if wanted.is_empty() {
-            return Catalog::default();
+/// Looks at all guardrails of these Regions and decides about their resource policies. Only reads. `swept_since` says
+/// since when a sweep has looked at every account, so that a grant that nobody needs can be told.
+async fn look(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    regions: &Regions,
+    swept_since: Option<jiff::Timestamp>,
+) -> Result<OwnerView, Stopped> {
+    head_of(keeper, baseline).await?;
+    let (grants, unknown) = read_grants(keeper).await;
+    let placing = placing(keeper, baseline, &grants, unknown.as_ref()).await;
+    let mut warnings: Vec<String> = unknown.iter().cloned().collect();
+    if unknown.is_none() {
+        warnings.extend(placing.trouble.clone());
+    }
+    let settled = placing.settled(baseline);
+    let catalog = read_catalog(keeper, &settled, &Desired::new(), Needs::AllOf(regions)).await;
+    let mut plan = Plan { grants: decided_grants(baseline, &catalog), ..Plan::default() };
+    let mut lost = lost_grants(baseline, &grants, &catalog);
+    if let Some(since) = swept_since {
+        let here = |resource: &Resource| regions.contain(resource.region());
+        let ours: Grants = grants.into_iter().filter(|(resource, _)| here(resource)).collect();
+        if !ours.is_empty() {
+            let everybody = seen_by_the_sweep(keeper, since, regions).await;
+            lost.extend(withdraw(keeper, baseline, &mut plan, &ours, &catalog, &everybody).await);
         }
-        let session = self.cloud.session(&baseline.owner).await;
-        let entries = wanted.into_iter().map(|((key, region), source)| {
-            let session = session.clone();
-            async move {
-                let entry = match session {
-                    Ok(session) => Reader::new(&session, &region).catalog_entry(&source).await,
-                    Err(failure) => CatalogEntry::unusable(Unusable::Unreadable { failure }),
-                };
-                ((key, region), entry)
-            }
+    }
+    if unknown.is_some() {
+        plan = plan.hold_unread_grants();
+    }
+    let plan = plan.restrict(baseline.mode);
+    Ok(OwnerView { plan, catalog, lost, trouble: unknown.or_else(|| placing.trouble.clone()), warnings })
+}
+
+/// Writes the resource policies of a look, each once.
+async fn write(keeper: &Keeper, baseline: &Baseline, view: OwnerView) -> Report {
+    let OwnerView { plan, catalog: _, lost, trouble, warnings } = view;
+    if baseline.mode != Mode::Audit {
+        forget_lost(keeper, &lost).await;
+    }
+    let mut report =
+        Report { warnings, ledger_trouble: trouble, ..Report::of(baseline.revision.clone(), plan.clone()) };
+    report.grants.extend(write_grants(keeper, baseline, &plan, &unwatched).await);
+    log(&report);
+    report
+}
+
+/// What the baseline calls a guardrail, by what was recorded of its Region. `None` where that
+/// isn't known, so that it may be any.
+pub async fn keys_of(
+    keeper: &Keeper,
+    region: &Region,
+    guardrail: &GuardrailArn,
+) -> Option<BTreeSet<GuardrailKey>> {
+    let keys = readiness(keeper, region, None).await?.keys_of(guardrail);
+    (!keys.is_empty()).then_some(keys)
+}
+
+/// Plans to take back those of our grants that the baseline has no use for any more. Answers those that aren't there:
+/// what somebody may add later isn't to be taken for ours.
+pub(super) async fn withdraw(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    plan: &mut Plan,
+    grants: &Grants,
+    catalog: &Catalog,
+    everybody: &Sighting,
+) -> Vec<Resource> {
+    let mut lost = Vec::new();
+    for resource in grants.keys().filter(|resource| !catalog.resource_policies.contains_key(resource)) {
+        // Where a guardrail of the Region could not be found, this may be the one that is meant.
+        // The same goes for a profile where a guardrail could not be read.
+        let unresolved = catalog.entries.iter().any(|((_, region), entry)| {
+            let unread = matches!(
+                entry.unusable,
+                Some(Unusable::Unreadable { .. } | Unusable::AnswersDisagree { .. })
+            );
+            region == resource.region() && (entry.arn.is_none() || unread)
         });
-        let entries: BTreeMap<(GuardrailKey, Region), CatalogEntry> =
-            join_all(entries).await.into_iter().collect();
-        let resources: BTreeSet<(Resource, Region)> = entries
-            .iter()
-            // Whoever has a copy needs no grant.
-            .filter(|((key, _), _)| is_central(baseline, key))
-            .flat_map(|((_, region), entry)| entry.resources().map(|resource| (resource, region.clone())))
-            .collect();
-        let resource_policies = resources.into_iter().map(|(resource, region)| {
-            let session = session.clone();
-            async move {
-                let seen = match session {
-                    Ok(session) => Reader::new(&session, &region).resource_policy(&resource).await,
-                    Err(failure) => ResourcePolicySeen::Unreadable(failure),
-                };
-                (resource, seen)
-            }
-        });
-        let resource_policies = join_all(resource_policies).await.into_iter().collect();
-        let expired = |entry: &CatalogEntry| matches!(&entry.unusable, Some(Unusable::Unreadable { failure }) if failure.code == Code::ExpiredCredentials);
-        if entries.values().any(expired) {
-            self.cloud.forget_session(&baseline.owner).await;
+        if unresolved || *resource.account() != baseline.owner {
+            continue;
         }
-        Catalog { entries, resource_policies, ..Catalog::default() }
-    }
-
-    /// Where what is wanted can't be enforced, looks whether what is there still can be used.
-    pub(super) async fn look_at_the_present(
-        &self,
-        baseline: &Baseline,
-        resolved: &mut Resolved,
-        observed: &Observed,
-    ) {
-        let standing = |target: &Target, wish: &Wish| match (wish, observed.get(target)) {
-            (Wish::Enforce(wanted), Some(Observation::Enforced(seen)))
-                if wanted.unusable.is_some()
-                    && wanted.enforcement.as_ref() != Some(&seen.enforcement)
-                    && seen.enforcement.guardrail.account == baseline.owner
-                    && seen.enforcement.guardrail.region == target.region =>
-            {
-                Some((seen.enforcement.guardrail.clone(), seen.enforcement.version))
-            }
-            _ => None,
+        let seen = match keeper.cloud.session(&baseline.owner).await {
+            Ok(session) => Reader::new(&session, resource.region()).resource_policy(resource).await,
+            Err(failure) => ResourcePolicySeen::Unreadable(failure),
         };
-        let wanted: BTreeSet<(GuardrailArn, GuardrailVersion)> =
-            resolved.iter().filter_map(|(target, wish)| standing(target, wish)).collect();
-        if wanted.is_empty() {
-            return;
-        }
-        let Ok(session) = self.cloud.session(&baseline.owner).await else {
-            return;
-        };
-        let looks = wanted.into_iter().map(|(arn, version)| {
-            let session = session.clone();
-            async move {
-                let Condition { unusable, .. } =
-                    Reader::new(&session, &arn.region).condition(&arn, version).await;
-                ((arn, version), unusable.filter(Unusable::is_certain))
+        let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
+        let used = use_of(resource, everybody);
+        match decide_withdrawal(&seen, &grant, &used) {
+            Some(decision) => {
+                plan.grants.insert(resource.clone(), decision);
             }
-        });
-        let found: BTreeMap<(GuardrailArn, GuardrailVersion), Option<Unusable>> =
-            join_all(looks).await.into_iter().collect();
-        for (target, wish) in resolved.iter_mut() {
-            let present = standing(target, wish).and_then(|key| found.get(&key).cloned().flatten());
-            if let Wish::Enforce(wanted) = wish {
-                wanted.present_unusable = present;
-            }
+            None => lost.push(resource.clone()),
         }
     }
-
-    /// The grants that are ours, and why they aren't known, if so.
-    pub(super) async fn grants(&self) -> (Grants, Option<String>) {
-        match self.ledger.grants().await {
-            Ok(grants) => (grants, None),
-            Err(error) => {
-                let why = format!("which grants are ours isn't known, so none is taken back: {error}");
-                (Grants::new(), Some(why))
-            }
-        }
-    }
-
-    /// Decides about the grants that we added and that the baseline has no use for any more. `None`
-    /// where ours isn't there: what somebody may add later isn't to be taken for it.
-    pub(super) async fn withdrawals(
-        &self,
-        baseline: &Baseline,
-        grants: &Grants,
-        catalog: &Catalog,
-        everybody: &Sighting,
-    ) -> BTreeMap<Resource, Option<GrantDecision>> {
-        let mut decisions = BTreeMap::new();
-        for resource in grants.keys().filter(|resource| !catalog.resource_policies.contains_key(resource)) {
-            // Where a guardrail of the Region could not be found, this may be the one that is meant.
-            // The same goes for a profile where a guardrail could not be read.
-            let unresolved = catalog.entries.iter().any(|((_, region), entry)| {
-                let unread = matches!(
-                    entry.unusable,
-                    Some(Unusable::Unreadable { .. } | Unusable::AnswersDisagree { .. })
-                );
-                region == resource.region() && (entry.arn.is_none() || unread)
-            });
-            if unresolved || *resource.account() != baseline.owner {
-                continue;
-            }
-            let seen = match self.cloud.session(&baseline.owner).await {
-                Ok(session) => Reader::new(&session, resource.region()).resource_policy(resource).await,
-                Err(failure) => ResourcePolicySeen::Unreadable(failure),
-            };
-            let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
-            let used = use_of(resource, everybody);
-            decisions.insert(resource.clone(), decide_withdrawal(&seen, &grant, &used));
-        }
-        decisions
-    }
+    lost
 }
 
 /// Decides about the grants that the guardrails of this run need.
@@ -225,21 +212,6 @@ pub(super) fn decided_grants(baseline: &Baseline, catalog: &Catalog) -> BTreeMap
         (resource.clone(), decide_grant(seen, &grant))
     };
     catalog.resource_policies.iter().map(decide).collect()
-}
-
-/// What is wanted once the grants that this run makes are there; `None` where it makes none.
-pub(super) fn once_granted(
-    baseline: &Baseline,
-    part: Part,
-    grants: &BTreeMap<Resource, GrantDecision>,
-    desired: &Desired,
-    catalog: &Catalog,
-) -> Option<Resolved> {
-    let granted = Plan { grants: grants.clone(), ..Plan::default() }.granted();
-    if part != Part::Everything || granted.is_empty() {
-        return None;
-    }
-    Some(resolve(desired.clone(), &catalog.once_granted(granted), &baseline.organization))
 }
 
 /// Grants that are needed and there, but by somebody else's statement: ours is gone.
@@ -255,20 +227,11 @@ pub(super) fn lost_grants(baseline: &Baseline, grants: &Grants, catalog: &Catalo
     grants.keys().filter(is_lost).cloned().collect()
 }
 
-fn is_central(baseline: &Baseline, key: &GuardrailKey) -> bool {
-    baseline.guardrails.get(key).is_some_and(|guardrail| guardrail.placement != Placement::Copy)
-}
-
-fn central_guardrails(baseline: &Baseline) -> Sources {
-    let mut all = sources(baseline, &Regions::All);
-    all.retain(|(key, _), _| is_central(baseline, key));
-    all
-}
-
-/// Every guardrail of the baseline in these Regions.
-pub(super) fn sources(baseline: &Baseline, regions: &Regions) -> Sources {
-    let sources = baseline.guardrails.iter().flat_map(|(key, one)| {
-        one.regions.iter().map(move |(region, source)| ((key.clone(), region.clone()), source.clone()))
-    });
-    sources.filter(|((_, region), _)| regions.contain(region)).collect()
+/// Takes note that grants of ours are gone.
+pub(super) async fn forget_lost(keeper: &Keeper, lost: &[Resource]) {
+    for resource in lost {
+        if let Err(error) = record_grant(keeper, resource, None).await {
+            warn!(guardrail.arn = %resource, error = %error, "that the grant is gone could not be recorded");
+        }
+    }
 }

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::Keeper;
-use super::owner::Needs;
+use super::guardrails::Needs;
+use super::guardrails::read_catalog;
+use super::kept::placement_record;
 use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::desired::{Desired, Wanted};
 use crate::enforcement::Enforcement;
@@ -37,40 +39,41 @@ pub struct Placing {
     pub(super) grants: Grants,
 }
 
-impl Keeper {
-    /// What is known of AWS's answer, with the grants that we made. Nothing is asked where the baseline has
-    /// no use for it. `earlier` is what the ledger could not tell before.
-    pub(super) async fn placing(
-        &self,
-        baseline: &Baseline,
-        grants: &Grants,
-        earlier: Option<&String>,
-    ) -> Placing {
-        match self.placing_as_recorded(baseline).await {
-            Ok(placing) if placing.is_asked() => {
-                // How young a grant is has to be known as well.
-                Placing { grants: grants.clone(), trouble: earlier.cloned(), ..placing }
-            }
-            Ok(placing) => placing,
-            Err(error) => {
-                let trouble = format!("whether members need copies of guardrails isn't known: {error}");
-                Placing { auto: left_to_aws(baseline), trouble: Some(trouble), ..Placing::default() }
-            }
+/// What is known of AWS's answer, with the grants that we made. Nothing is asked where the baseline has
+/// no use for it. `earlier` is what the ledger could not tell before.
+pub(super) async fn placing(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    grants: &Grants,
+    earlier: Option<&String>,
+) -> Placing {
+    match placing_as_recorded(keeper, baseline).await {
+        Ok(placing) if placing.is_asked() => {
+            // How young a grant is has to be known as well.
+            Placing { grants: grants.clone(), trouble: earlier.cloned(), ..placing }
+        }
+        Ok(placing) => placing,
+        Err(error) => {
+            let trouble = format!("whether members need copies of guardrails isn't known: {error}");
+            Placing { auto: left_to_aws(baseline), trouble: Some(trouble), ..Placing::default() }
         }
     }
+}
 
-    /// What is known of AWS's answer, for whoever tries nothing.
-    ///
-    /// # Errors
-    /// When the ledger can't be read.
-    pub(super) async fn placing_as_recorded(&self, baseline: &Baseline) -> Result<Placing, LedgerError> {
-        let auto = left_to_aws(baseline);
-        if auto.is_empty() {
-            return Ok(Placing::default());
-        }
-        let record = self.placement_record().await?;
-        Ok(Placing { auto, record, remembered: self.ledger.is_durable(), ..Placing::default() })
+/// What is known of AWS's answer, for whoever tries nothing.
+///
+/// # Errors
+/// When the ledger can't be read.
+pub(super) async fn placing_as_recorded(
+    keeper: &Keeper,
+    baseline: &Baseline,
+) -> Result<Placing, LedgerError> {
+    let auto = left_to_aws(baseline);
+    if auto.is_empty() {
+        return Ok(Placing::default());
     }
+    let record = placement_record(keeper).await?;
+    Ok(Placing { auto, record, remembered: keeper.ledger.is_durable(), ..Placing::default() })
 }
 
 /// The guardrails whose placement the baseline leaves to AWS's answer.
@@ -79,22 +82,20 @@ fn left_to_aws(baseline: &Baseline) -> BTreeSet<GuardrailKey> {
     auto.map(|(key, _)| key.clone()).collect()
 }
 
-impl Keeper {
-    /// Says of each target where its guardrail lives. Where a member was seen to enforce the owner's guardrail
-    /// though members get copies, its grant is looked up as well.
-    pub(super) async fn settle(
-        &self,
-        placing: &mut Placing,
-        baseline: &Baseline,
-        (desired, needs): (&mut Desired, Needs<'_>),
-        catalog: &mut Catalog,
-        (observed, records): (&Observed, &Records),
-    ) {
-        let needed = placing.record.needs_grants();
-        placing.settle(baseline, desired, observed, records, &self.settings.own_roles, self.clock.now());
-        if placing.is_asked() && placing.record.needs_grants() != needed {
-            *catalog = self.catalog(&placing.settled(baseline), desired, needs).await;
-        }
+/// Says of each target where its guardrail lives. Where a member was seen to enforce the owner's guardrail
+/// though members get copies, its grant is looked up as well.
+pub(super) async fn settle(
+    keeper: &Keeper,
+    placing: &mut Placing,
+    baseline: &Baseline,
+    (desired, needs): (&mut Desired, Needs<'_>),
+    catalog: &mut Catalog,
+    (observed, records): (&Observed, &Records),
+) {
+    let needed = placing.record.needs_grants();
+    placing.settle(baseline, desired, observed, records, &keeper.settings.own_roles, keeper.clock.now());
+    if placing.is_asked() && placing.record.needs_grants() != needed {
+        *catalog = read_catalog(keeper, &placing.settled(baseline), desired, needs).await;
     }
 }
 

@@ -1,59 +1,128 @@
-//! What the ledger knew of the accounts of a run, and of which it could not tell.
+//! What the ledger knew before a look, and what it could not tell.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::Keeper;
+use super::placing::{Placing, placing};
+use super::revision::revision_approval;
+use crate::baseline::Baseline;
 use crate::ids::AccountId;
 use crate::ledger::LedgerError;
+use crate::limits::RevisionApproval;
 use crate::organization::{Account, Organization};
-use crate::record::{AccountRecord, Arrival, Arrivals, Records};
+use crate::record::{AccountRecord, Arrival, Arrivals, Grants, Records};
 
 /// What the ledger knew.
-#[derive(Default)]
-pub(super) struct Remembered {
-    pub(super) records: Records,
+#[derive(Clone, Debug)]
+pub struct Remembered {
+    /// What it knew of each target.
+    pub records: Records,
+    /// How far the revision has come.
+    pub approval: RevisionApproval,
+    /// What is known of AWS's answer, where the baseline leaves the placement to it.
+    pub placing: Placing,
+    /// What went wrong.
+    pub warnings: Vec<String>,
+    /// The first thing that it could not tell, in words: then nothing is written where that is missing.
+    pub trouble: Option<String>,
     /// Accounts that are being prepared to leave.
     pub(super) offboarding: BTreeSet<AccountId>,
+    /// When each account came to where it stands.
     pub(super) arrivals: Arrivals,
     /// Accounts whose record could not be read.
     pub(super) unread: BTreeSet<AccountId>,
-    /// Why that isn't known, in words.
-    pub(super) trouble: Option<String>,
+    pub(super) approval_is_known: bool,
+    /// The grants that are ours.
+    pub(super) grants: Grants,
+    pub(super) grants_are_known: bool,
 }
 
-impl Keeper {
-    /// What the ledger knows of every account, and of which it can't tell: nothing is written there.
-    pub(super) async fn remembered(&self, organization: &Organization, told: Option<&Arrival>) -> Remembered {
-        let now = self.clock.now();
-        let accounts = &organization.accounts;
-        let mut remembered = Remembered::default();
-        let mut known = match self.ledger.accounts_each(accounts.keys()).await {
-            Ok(known) => known,
-            Err(error) => {
-                let trouble = format!("the ledger could not be read, so nothing is written: {error}");
-                remembered.trouble = Some(trouble);
-                remembered.unread = accounts.keys().cloned().collect();
-                Default::default()
-            }
-        };
-        for account in accounts.values() {
-            let seen = match known.remove(&account.id) {
-                Some(Ok(record)) => remembered.add(account, &record, now),
-                Some(Err(error)) => remembered.add_unread(&account.id, &error),
-                None => Arrival::default(),
-            };
-            let arrival = told.into_iter().fold(seen, Arrival::and);
-            if !arrival.is_none() {
-                remembered.arrivals.insert(account.id.clone(), arrival);
-            }
-        }
-        remembered
+/// What the ledger knows of these accounts, of the baseline's revision and of the organization's grants. What it can't
+/// tell is named in its warnings: nothing is written there.
+pub(super) async fn remembered(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    organization: &Organization,
+    told: Option<&Arrival>,
+) -> Remembered {
+    let Accounts { records, offboarding, arrivals, unread, trouble } =
+        accounts(keeper, organization, told).await;
+    let (approval, no_approval) = revision_approval(keeper, baseline).await;
+    let (grants, no_grants) = read_grants(keeper).await;
+    let mut warnings: Vec<String> = trouble.iter().chain(&no_approval).chain(&no_grants).cloned().collect();
+    let (approval_is_known, grants_are_known) = (no_approval.is_none(), no_grants.is_none());
+    let mut trouble = trouble.or(no_approval).or(no_grants);
+    let placing = placing(keeper, baseline, &grants, trouble.as_ref()).await;
+    if trouble.is_none() {
+        warnings.extend(placing.trouble.clone());
+        trouble.clone_from(&placing.trouble);
+    }
+    Remembered {
+        records,
+        approval,
+        placing,
+        warnings,
+        trouble,
+        offboarding,
+        arrivals,
+        unread,
+        approval_is_known,
+        grants,
+        grants_are_known,
     }
 }
 
-impl Remembered {
+/// The grants that are ours, and why they aren't known, if so.
+pub(super) async fn read_grants(keeper: &Keeper) -> (Grants, Option<String>) {
+    match keeper.ledger.grants().await {
+        Ok(grants) => (grants, None),
+        Err(error) => {
+            let why = format!("which grants are ours isn't known, so none is taken back: {error}");
+            (Grants::new(), Some(why))
+        }
+    }
+}
+
+/// What the ledger knew of accounts.
+#[derive(Default)]
+struct Accounts {
+    records: Records,
+    offboarding: BTreeSet<AccountId>,
+    arrivals: Arrivals,
+    unread: BTreeSet<AccountId>,
+    trouble: Option<String>,
+}
+
+async fn accounts(keeper: &Keeper, organization: &Organization, told: Option<&Arrival>) -> Accounts {
+    let now = keeper.clock.now();
+    let accounts = &organization.accounts;
+    let mut remembered = Accounts::default();
+    let mut known = match keeper.ledger.accounts_each(accounts.keys()).await {
+        Ok(known) => known,
+        Err(error) => {
+            let trouble = format!("the ledger could not be read, so nothing is written: {error}");
+            remembered.trouble = Some(trouble);
+            remembered.unread = accounts.keys().cloned().collect();
+            Default::default()
+        }
+    };
+    for account in accounts.values() {
+        let seen = match known.remove(&account.id) {
+            Some(Ok(record)) => remembered.add(account, &record, now),
+            Some(Err(error)) => remembered.add_unread(&account.id, &error),
+            None => Arrival::default(),
+        };
+        let arrival = told.into_iter().fold(seen, Arrival::and);
+        if !arrival.is_none() {
+            remembered.arrivals.insert(account.id.clone(), arrival);
+        }
+    }
+    remembered
+}
+
+impl Accounts {
     fn add(&mut self, account: &Account, record: &AccountRecord, now: Timestamp) -> Arrival {
         self.records.extend(record.records(&account.id));
         if record.offboarding.is_some() {

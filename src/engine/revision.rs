@@ -1,58 +1,64 @@
 //! How far a revision of the baseline has come, and whether the organization has what it names.
 
-use super::{Keeper, Manner, Part, Stopped};
-use crate::baseline::{Baseline, NamedIds};
-use crate::limits::RevisionApproval;
+use super::accounts::whole_organization;
+use super::{Keeper, Stopped};
+use crate::baseline::{Baseline, NamedIds, Revision};
+use crate::limits::{RevisionApproval, UnusableVersions};
 use crate::organization::Organization;
 use crate::settings::Purpose;
-use crate::trigger::{Accounts, Scope};
 
-impl Keeper {
-    /// How far the baseline has come, and why that isn't known, if so.
-    pub(super) async fn revision_approval(&self, baseline: &Baseline) -> (RevisionApproval, Option<String>) {
-        let unseen = || RevisionApproval::new(baseline.revision.clone());
-        match self.ledger.revision_approval().await {
-            Ok(Some(approval)) if approval.revision == baseline.revision => (approval, None),
-            Ok(Some(_) | None) => (unseen(), None),
-            Err(error) => (unseen(), Some(format!("how far the baseline has come is not known: {error}"))),
-        }
+/// How far the baseline has come, and why that isn't known, if so.
+pub(super) async fn revision_approval(
+    keeper: &Keeper,
+    baseline: &Baseline,
+) -> (RevisionApproval, Option<String>) {
+    let unseen = || RevisionApproval::new(baseline.revision.clone());
+    match keeper.ledger.revision_approval().await {
+        Ok(Some(approval)) if approval.revision == baseline.revision => (approval, None),
+        Ok(Some(_) | None) => (unseen(), None),
+        Err(error) => (unseen(), Some(format!("how far the baseline has come is not known: {error}"))),
     }
+}
 
-    /// Takes note of the ids that the baseline names and for which the organization has no account, and warns of
-    /// them. Only the whole organization can tell. A terminal that looks at a part of it reads the list of
-    /// accounts besides, as long as nobody approved the revision; the function goes by what was counted.
-    ///
-    /// # Errors
-    /// When the accounts can't be listed.
-    pub(super) async fn look_for_names(
-        &self,
-        baseline: &Baseline,
-        organization: &Organization,
-        scope: &Scope,
-        manner: &Manner,
-        approval: &mut RevisionApproval,
-        warnings: &mut Vec<String>,
-    ) -> Result<(), Stopped> {
-        let read;
-        let organization = if organization.complete {
-            organization
-        } else if manner.part == Part::Everything
-            && self.settings.purpose == Purpose::Terminal
-            && matches!(scope.accounts, Accounts::Only(_))
-            && !approval.approved
-        {
-            read = self.whole_organization().await?;
-            &read
-        } else {
-            return Ok(());
-        };
-        approval.names_nobody = NamedIds::missing_in(baseline, organization);
-        if !manner.again {
-            let problems = baseline.check_organization(organization);
-            warnings.extend(
-                problems.iter().map(|problem| format!("{}:{}", self.settings.baseline, problem.in_words())),
-            );
-        }
-        Ok(())
-    }
+/// Takes note of the ids that the baseline names and for which the organization has no account, and answers what is
+/// wrong with it in words. Only the whole organization can tell. A terminal that looks at a part of it reads the list of
+/// accounts besides, as long as nobody approved the revision; the function goes by what was counted.
+///
+/// # Errors
+/// When the accounts can't be listed.
+pub(super) async fn look_for_names(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    organization: &Organization,
+    approval: &mut RevisionApproval,
+) -> Result<Vec<String>, Stopped> {
+    let read;
+    let organization = if organization.complete {
+        organization
+    } else if keeper.settings.purpose == Purpose::Terminal && !approval.approved {
+        read = whole_organization(keeper).await?;
+        &read
+    } else {
+        return Ok(Vec::new());
+    };
+    approval.names_nobody = NamedIds::missing_in(baseline, organization);
+    let problems = baseline.check_organization(organization);
+    Ok(problems
+        .iter()
+        .map(|problem| format!("{}:{}", keeper.settings.baseline, problem.in_words()))
+        .collect())
+}
+
+/// Lets a revision replace and release as much as it wants, and lets go what is known by now to be
+/// unusable.
+///
+/// # Errors
+/// When the ledger can't be used.
+pub async fn approve(keeper: &Keeper, revision: &Revision) -> Result<(), Stopped> {
+    let approve = |known: &mut Option<RevisionApproval>| {
+        let approval = known.take().filter(|approval| approval.revision == *revision);
+        *known = Some(approval.unwrap_or_else(|| RevisionApproval::new(revision.clone())).approve());
+    };
+    keeper.ledger.change_revision_approval(approve).await?;
+    Ok(keeper.ledger.change_unusable(UnusableVersions::approve).await?)
 }

@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::owner::Needs;
+use super::accounts::{head, whole_organization};
+use super::guardrails::Needs;
+use super::guardrails::read_catalog;
+use super::placing::placing_as_recorded;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, Mode};
 use crate::desired::{Desired, Wanted, desired};
@@ -50,136 +53,132 @@ pub struct Tally {
 /// How many examples are named.
 const EXAMPLES: usize = 10;
 
-impl Keeper {
-    /// What the record says of the last look at everything since `since`, account by account, judged by
-    /// what this baseline wants where each account was placed last. Needs no call to AWS but those to
-    /// the ledger.
-    ///
-    /// # Errors
-    /// When the ledger can't be read.
-    pub async fn tally(&self, baseline: &Baseline, since: Timestamp) -> Result<Tally, LedgerError> {
-        let now = self.clock.now();
-        let criteria =
-            Criteria { now, oldest: since, revision: Some(&baseline.revision), owner: &baseline.owner };
-        let mut tally = Tally::default();
-        let mut from = None;
-        loop {
-            let (accounts, next) = self.ledger.known_accounts(from).await?;
-            for (account, record) in &accounts {
-                match record {
-                    Ok(record) => tally.add(baseline, account, record, criteria),
-                    Err(error) => tally.add_unread(account, error),
-                }
-            }
-            from = next;
-            if from.is_none() {
-                return Ok(tally);
+/// What the record says of the last look at everything since `since`, account by account, judged by
+/// what this baseline wants where each account was placed last. Needs no call to AWS but those to
+/// the ledger.
+///
+/// # Errors
+/// When the ledger can't be read.
+pub async fn tally(keeper: &Keeper, baseline: &Baseline, since: Timestamp) -> Result<Tally, LedgerError> {
+    let now = keeper.clock.now();
+    let criteria =
+        Criteria { now, oldest: since, revision: Some(&baseline.revision), owner: &baseline.owner };
+    let mut tally = Tally::default();
+    let mut from = None;
+    loop {
+        let (accounts, next) = keeper.ledger.known_accounts(from).await?;
+        for (account, record) in &accounts {
+            match record {
+                Ok(record) => tally.add(baseline, account, record, criteria),
+                Err(error) => tally.add_unread(account, error),
             }
         }
+        from = next;
+        if from.is_none() {
+            return Ok(tally);
+        }
     }
+}
 
-    /// What a part of the organization would have replaced and released by this baseline, by the
-    /// record. What the record doesn't know counts as a replacement: in an account of which nobody knows where
-    /// it stands, or whose record can't be understood, that is every Region of the baseline.
-    ///
-    /// # Errors
-    /// When the ledger can't be read.
-    pub async fn count(
-        &self,
-        baseline: &Baseline,
-        catalog: &Catalog,
-        mut accounts: Vec<Account>,
-        unplaced: &Unplaced,
-    ) -> Result<Extent, Stopped> {
-        let known = self.ledger.accounts_each(accounts.iter().map(|account| &account.id)).await?;
-        accounts.retain(|account| matches!(known.get(&account.id), Some(Ok(_))));
-        let unknown_accounts = unplaced.len() + known.len() - accounts.len();
-        let known = known.iter().filter_map(|(account, record)| Some((account, record.as_ref().ok()?)));
-        let records: Records = known.flat_map(|(account, record)| record.records(account)).collect();
-        let head = self.head().await?;
-        let organization = Organization::part(
-            head.id,
-            head.management,
-            accounts.into_iter().map(|account| (account.id.clone(), account)).collect(),
-        );
-        let mut placing = self.placing_as_recorded(baseline).await?;
-        let mut desired = desired(baseline, &organization, &records, &Regions::All, &BTreeSet::new());
-        let (observed, unknown) = recorded(&desired, &records);
-        let (own_roles, now) = (&self.settings.own_roles, self.clock.now());
-        placing.settle(baseline, &mut desired, &observed, &records, own_roles, now);
-        desired.retain(|target, _| !unknown.contains(target));
-        let resolved = resolve(desired, catalog, &baseline.organization);
-        let grounds = Grounds { own_roles, ledger: LedgerState::Durable, now };
-        let plan = plan(&resolved, &observed, &records, grounds);
-        let plan = plan.spare(organization.states(AccountState::is_unknown)).restrict(baseline.mode);
-        if baseline.mode == Mode::Audit {
-            // It writes nothing; what it sees makes the next revision's count exact.
-            return Ok(Extent::default());
-        }
-        let counted = Extent::of(&plan, &records, &baseline.revision);
-        // Where something is enforced and nobody can tell yet what will be, it may be replaced.
-        let undecided = plan.decisions.iter().filter(|(target, decision)| {
-            matches!(decision, Decision::Held(Held { reason: HoldReason::Unusable { .. }, .. }))
-                && matches!(observed.get(*target), Some(Observation::Enforced(_)))
-        });
-        let unknown = unknown.len() + undecided.count() + unknown_accounts * baseline.regions().len();
-        let unknown = u32::try_from(unknown).unwrap_or(u32::MAX);
-        Ok(counted.plus(Extent { replacements: unknown, releases: 0 }))
+/// What a part of the organization would have replaced and released by this baseline, by the
+/// record. What the record doesn't know counts as a replacement: in an account of which nobody knows where
+/// it stands, or whose record can't be understood, that is every Region of the baseline.
+///
+/// # Errors
+/// When the ledger can't be read.
+pub async fn count(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    catalog: &Catalog,
+    mut accounts: Vec<Account>,
+    unplaced: &Unplaced,
+) -> Result<Extent, Stopped> {
+    let known = keeper.ledger.accounts_each(accounts.iter().map(|account| &account.id)).await?;
+    accounts.retain(|account| matches!(known.get(&account.id), Some(Ok(_))));
+    let unknown_accounts = unplaced.len() + known.len() - accounts.len();
+    let known = known.iter().filter_map(|(account, record)| Some((account, record.as_ref().ok()?)));
+    let records: Records = known.flat_map(|(account, record)| record.records(account)).collect();
+    let head = head(keeper).await?;
+    let organization = Organization::part(
+        head.id,
+        head.management,
+        accounts.into_iter().map(|account| (account.id.clone(), account)).collect(),
+    );
+    let mut placing = placing_as_recorded(keeper, baseline).await?;
+    let mut desired = desired(baseline, &organization, &records, &Regions::All, &BTreeSet::new());
+    let (observed, unknown) = recorded(&desired, &records);
+    let (own_roles, now) = (&keeper.settings.own_roles, keeper.clock.now());
+    placing.settle(baseline, &mut desired, &observed, &records, own_roles, now);
+    desired.retain(|target, _| !unknown.contains(target));
+    let resolved = resolve(desired, catalog, &baseline.organization);
+    let grounds = Grounds { own_roles, ledger: LedgerState::Durable, now };
+    let plan = plan(&resolved, &observed, &records, grounds);
+    let plan = plan.spare(organization.states(AccountState::is_unknown)).restrict(baseline.mode);
+    if baseline.mode == Mode::Audit {
+        // It writes nothing; what it sees makes the next revision's count exact.
+        return Ok(Extent::default());
     }
+    let counted = Extent::of(&plan, &records, &baseline.revision);
+    // Where something is enforced and nobody can tell yet what will be, it may be replaced.
+    let undecided = plan.decisions.iter().filter(|(target, decision)| {
+        matches!(decision, Decision::Held(Held { reason: HoldReason::Unusable { .. }, .. }))
+            && matches!(observed.get(*target), Some(Observation::Enforced(_)))
+    });
+    let unknown = unknown.len() + undecided.count() + unknown_accounts * baseline.regions().len();
+    let unknown = u32::try_from(unknown).unwrap_or(u32::MAX);
+    Ok(counted.plus(Extent { replacements: unknown, releases: 0 }))
+}
 
-    /// The guardrails of the baseline as a count needs them: all, whoever is assigned them. The grants
-    /// are about to be put in place, so resource policies are left out: nothing is held for want of one.
-    pub async fn catalog_for_counting(&self, baseline: &Baseline) -> Catalog {
-        // Every placement needs the same entries; the grants are put in below.
-        let mut catalog = self.catalog(baseline, &Desired::new(), Needs::AllOf(&Regions::All)).await;
-        catalog.resource_policies.clear();
-        for entry in catalog.entries.values_mut() {
-            // What can't be enforced today may be tomorrow; then it replaces what is there.
-            entry.unusable = None;
-        }
-        let resources: Vec<Resource> = catalog.entries.values().flat_map(CatalogEntry::resources).collect();
-        for resource in resources {
-            let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
-            catalog
-                .resource_policies
-                .insert(resource, ResourcePolicySeen::Attached(Document::granting(&grant)));
-        }
-        catalog
+/// The guardrails of the baseline as a count needs them: all, whoever is assigned them. The grants
+/// are about to be put in place, so resource policies are left out: nothing is held for want of one.
+pub async fn catalog_for_counting(keeper: &Keeper, baseline: &Baseline) -> Catalog {
+    // Every placement needs the same entries; the grants are put in below.
+    let mut catalog = read_catalog(keeper, baseline, &Desired::new(), Needs::AllOf(&Regions::All)).await;
+    catalog.resource_policies.clear();
+    for entry in catalog.entries.values_mut() {
+        // What can't be enforced today may be tomorrow; then it replaces what is there.
+        entry.unusable = None;
     }
+    let resources: Vec<Resource> = catalog.entries.values().flat_map(CatalogEntry::resources).collect();
+    for resource in resources {
+        let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
+        catalog.resource_policies.insert(resource, ResourcePolicySeen::Attached(Document::granting(&grant)));
+    }
+    catalog
+}
 
-    /// What a sweep that began at `since` saw of everybody, for whoever wants to take a grant back. An
-    /// account that the sweep didn't see may use anything.
-    pub(super) async fn seen_by_the_sweep(&self, since: Timestamp, regions: &Regions) -> Sighting {
-        let nobody_knows = |why: String| Sighting { incomplete: Some(why), ..Sighting::default() };
-        let organization = match self.whole_organization().await {
-            Ok(organization) => organization,
-            Err(stopped) => return nobody_knows(stopped.to_string()),
-        };
-        let known = match self.ledger.accounts(organization.accounts.keys()).await {
-            Ok(known) => known,
-            Err(error) => return nobody_knows(format!("the ledger can't be read: {error}")),
-        };
-        let Regions::Only(regions) = regions else {
-            return nobody_knows("it isn't known which Regions".to_owned());
-        };
-        let mut observed = Observed::new();
-        for account in organization.accounts.values().filter(|account| account.state.admits_work()) {
-            for region in regions {
-                let record = known.get(&account.id).and_then(|record| record.regions.get(region));
-                // A write that was begun and never confirmed may have come after the look.
-                let begun = |record: &&Record| record.intent.as_ref().is_some_and(|begun| begun.to.is_some());
-                let record = record.filter(|record| !begun(record));
-                let seen = record.and_then(|record| record.seen.as_ref()).filter(|seen| seen.at >= since);
-                let observation = match seen {
-                    Some(seen) => Observation::recorded(seen.enforcement.clone(), seen.by.clone()),
-                    None => Observation::Unreadable(Failure::not_observed()),
-                };
-                observed.insert(Target { account: account.id.clone(), region: region.clone() }, observation);
-            }
+/// What a sweep that began at `since` saw of everybody, for whoever wants to take a grant back. An
+/// account that the sweep didn't see may use anything.
+pub(super) async fn seen_by_the_sweep(keeper: &Keeper, since: Timestamp, regions: &Regions) -> Sighting {
+    let nobody_knows = |why: String| Sighting { incomplete: Some(why), ..Sighting::default() };
+    let organization = match whole_organization(keeper).await {
+        Ok(organization) => organization,
+        Err(stopped) => return nobody_knows(stopped.to_string()),
+    };
+    let known = match keeper.ledger.accounts(organization.accounts.keys()).await {
+        Ok(known) => known,
+        Err(error) => return nobody_knows(format!("the ledger can't be read: {error}")),
+    };
+    let Regions::Only(regions) = regions else {
+        return nobody_knows("it isn't known which Regions".to_owned());
+    };
+    let mut observed = Observed::new();
+    for account in organization.accounts.values().filter(|account| account.state.admits_work()) {
+        for region in regions {
+            let record = known.get(&account.id).and_then(|record| record.regions.get(region));
+            // A write that was begun and never confirmed may have come after the look.
+            let begun = |record: &&Record| record.intent.as_ref().is_some_and(|begun| begun.to.is_some());
+            let record = record.filter(|record| !begun(record));
+            let seen = record.and_then(|record| record.seen.as_ref()).filter(|seen| seen.at >= since);
+            let observation = match seen {
+                Some(seen) => Observation::recorded(seen.enforcement.clone(), seen.by.clone()),
+                None => Observation::Unreadable(Failure::not_observed()),
+            };
+            observed.insert(Target { account: account.id.clone(), region: region.clone() }, observation);
         }
-        let records = known.iter().flat_map(|(account, record)| record.records(account)).collect();
-        Sighting { observed, records, incomplete: left_out(&organization) }
     }
+    let records = known.iter().flat_map(|(account, record)| record.records(account)).collect();
+    Sighting { observed, records, incomplete: left_out(&organization) }
 }
 
 /// Why somebody may be missing among the accounts of the organization, if so.

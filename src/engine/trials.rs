@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing::warn;
 
 use super::Keeper;
+use super::accounts::page_of_accounts;
 use super::placing::Placing;
 use crate::baseline::{Baseline, Mode};
 use crate::cloud::Page;
@@ -202,7 +203,7 @@ impl<'a> Trials<'a> {
         }
         let mut from = None;
         loop {
-            match self.keeper.page_of_accounts(from).await {
+            match page_of_accounts(self.keeper, from).await {
                 // One of which nobody knows where it stands may be another.
                 Ok(page) if page.accounts.iter().any(others) || !page.unplaced.is_empty() => return false,
                 Ok(Page { next: None, .. }) => return true,

@@ -5,138 +5,158 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::error;
 
-use super::{Keeper, Manner, Part};
+use super::Keeper;
 use crate::baseline::Baseline;
 use crate::ledger::LedgerError;
 use crate::limits::{RELEASES_COUNTED_SECONDS, UnusableVersions, Verdict, Version};
 use crate::plan::{HoldReason, Plan};
 use crate::record::AccountRecord;
 
-impl Keeper {
-    /// Holds each release of what can't be used, where with it more would be released than the limits
-    /// allow within a day. The ledger keeps the counts for all runs; a run over everything only reads it, and
-    /// records what it counted when it is applied.
-    pub(super) async fn admit_unusable(
-        &self,
-        baseline: &Baseline,
-        manner: &Manner,
-        plan: Plan,
-        warnings: &mut Vec<String>,
-    ) -> Plan {
-        let versions = plan.unusable_versions();
-        if versions.is_empty() || manner.approved {
-            return plan;
-        }
-        let known = match manner.part {
-            Part::Account => self.counted_for_all(baseline, &versions).await,
-            Part::Everything | Part::Owner { .. } => self.counted_here(&versions).await,
-        };
-        let known = match known {
-            Ok(known) => known,
-            Err(error) => {
-                warnings.push(format!("how many targets can't use their guardrail is not known: {error}"));
-                return plan.hold_unusable(|_| Some(HoldReason::LedgerUnavailable));
-            }
-        };
-        let now = self.clock.now();
-        let revision = &baseline.revision;
-        plan.hold_unusable(|version| match known.verdict(version, baseline.limits, now) {
-            Verdict::Within => None,
-            Verdict::NotCounted => Some(HoldReason::NotConfirmed),
-            Verdict::TooMany(releases) => {
-                Some(HoldReason::TooManyUnusable { revision: revision.clone(), releases })
-            }
-        })
+/// Holds each release of what can't be used, where with it more would be released than the limits
+/// allow within a day. The ledger keeps the counts for all runs.
+pub(super) async fn admit_unusable(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    plan: Plan,
+    warnings: &mut Vec<String>,
+) -> Plan {
+    let versions = plan.unusable_versions();
+    if versions.is_empty() {
+        return plan;
     }
+    let known = counted_for_all(keeper, baseline, &versions).await;
+    hold_unusable(keeper, baseline, plan, known, warnings)
+}
 
-    /// Records what a run over everything counted, so that somebody can approve it.
-    pub(super) async fn record_unusable(
-        &self,
-        baseline: &Baseline,
-        plan: &Plan,
-        approved: bool,
-    ) -> Result<(), LedgerError> {
-        let versions = plan.unusable_versions();
-        if versions.is_empty() {
-            return Ok(());
-        }
-        self.counted_for_all(baseline, &versions).await?;
-        if approved {
-            self.ledger.change_unusable(UnusableVersions::approve).await?;
-        }
-        Ok(())
+/// As [`admit_unusable`], for whoever only looks: nothing is recorded.
+pub(super) async fn foresee_unusable(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    plan: Plan,
+    warnings: &mut Vec<String>,
+) -> Plan {
+    let versions = plan.unusable_versions();
+    if versions.is_empty() {
+        return plan;
     }
+    let known = counted_here(keeper, &versions).await;
+    hold_unusable(keeper, baseline, plan, known, warnings)
+}
 
-    /// What is known of these versions. What nobody has counted is counted here, once for all runs.
-    async fn counted_for_all(
-        &self,
-        baseline: &Baseline,
-        versions: &BTreeSet<Version>,
-    ) -> Result<UnusableVersions, LedgerError> {
-        let now = self.clock.now();
-        let mut claimed = BTreeSet::new();
-        let mut known = UnusableVersions::default();
-        let claim = |kept: &mut UnusableVersions| {
-            claimed = kept.claim(versions, now);
-            known = kept.clone();
-        };
-        self.ledger.change_unusable(claim).await?;
-        if claimed.is_empty() {
-            return Ok(known);
+fn hold_unusable(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    plan: Plan,
+    known: Result<UnusableVersions, LedgerError>,
+    warnings: &mut Vec<String>,
+) -> Plan {
+    let known = match known {
+        Ok(known) => known,
+        Err(error) => {
+            warnings.push(format!("how many targets can't use their guardrail is not known: {error}"));
+            return plan.hold_unusable(|_| Some(HoldReason::LedgerUnavailable));
         }
-        let counts = self.count_losing(&claimed).await?;
-        let count = |kept: &mut UnusableVersions| {
-            counts.iter().for_each(|(version, targets)| kept.count(version, *targets, now));
-            known = kept.clone();
-        };
-        self.ledger.change_unusable(count).await?;
-        for (version, targets) in &counts {
-            log(baseline, version, *targets, known.verdict(version, baseline.limits, now));
+    };
+    let now = keeper.clock.now();
+    let revision = &baseline.revision;
+    plan.hold_unusable(|version| match known.verdict(version, baseline.limits, now) {
+        Verdict::Within => None,
+        Verdict::NotCounted => Some(HoldReason::NotConfirmed),
+        Verdict::TooMany(releases) => {
+            Some(HoldReason::TooManyUnusable { revision: revision.clone(), releases })
         }
-        Ok(known)
+    })
+}
+
+/// Records what a run over everything counted, so that somebody can approve it.
+pub(super) async fn record_unusable(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    plan: &Plan,
+    approved: bool,
+) -> Result<(), LedgerError> {
+    let versions = plan.unusable_versions();
+    if versions.is_empty() {
+        return Ok(());
     }
+    counted_for_all(keeper, baseline, &versions).await?;
+    if approved {
+        keeper.ledger.change_unusable(UnusableVersions::approve).await?;
+    }
+    Ok(())
+}
 
-    /// As [`Keeper::counted_for_all`], without writing anything.
-    async fn counted_here(&self, versions: &BTreeSet<Version>) -> Result<UnusableVersions, LedgerError> {
-        let now = self.clock.now();
-        let mut known = self.ledger.unusable().await?;
-        let claimed = known.claim(versions, now);
-        if !claimed.is_empty() {
-            for (version, targets) in self.count_losing(&claimed).await? {
-                known.count(&version, targets, now);
+/// What is known of these versions. What nobody has counted is counted here, once for all runs.
+async fn counted_for_all(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    versions: &BTreeSet<Version>,
+) -> Result<UnusableVersions, LedgerError> {
+    let now = keeper.clock.now();
+    let mut claimed = BTreeSet::new();
+    let mut known = UnusableVersions::default();
+    let claim = |kept: &mut UnusableVersions| {
+        claimed = kept.claim(versions, now);
+        known = kept.clone();
+    };
+    keeper.ledger.change_unusable(claim).await?;
+    if claimed.is_empty() {
+        return Ok(known);
+    }
+    let counts = count_losing(keeper, &claimed).await?;
+    let count = |kept: &mut UnusableVersions| {
+        counts.iter().for_each(|(version, targets)| kept.count(version, *targets, now));
+        known = kept.clone();
+    };
+    keeper.ledger.change_unusable(count).await?;
+    for (version, targets) in &counts {
+        log(baseline, version, *targets, known.verdict(version, baseline.limits, now));
+    }
+    Ok(known)
+}
+
+/// As [`counted_for_all`], without writing anything.
+async fn counted_here(
+    keeper: &Keeper,
+    versions: &BTreeSet<Version>,
+) -> Result<UnusableVersions, LedgerError> {
+    let now = keeper.clock.now();
+    let mut known = keeper.ledger.unusable().await?;
+    let claimed = known.claim(versions, now);
+    if !claimed.is_empty() {
+        for (version, targets) in count_losing(keeper, &claimed).await? {
+            known.count(&version, targets, now);
+        }
+    }
+    Ok(known)
+}
+
+/// In how many targets each of these is released if all are, by the record.
+async fn count_losing(
+    keeper: &Keeper,
+    versions: &BTreeSet<Version>,
+) -> Result<BTreeMap<Version, u32>, LedgerError> {
+    let since = keeper.clock.now() - jiff::SignedDuration::from_secs(RELEASES_COUNTED_SECONDS);
+    let mut counts: BTreeMap<Version, u32> = versions.iter().map(|version| (version.clone(), 0)).collect();
+    let mut from = None;
+    loop {
+        let (accounts, next) = keeper.ledger.known_accounts(from).await?;
+        for account in accounts.values() {
+            for ((guardrail, version), count) in &mut counts {
+                *count += match account {
+                    Ok(AccountRecord { closed: Some(_), .. }) => 0,
+                    Ok(account) => {
+                        let regions = account.regions.values();
+                        regions.map(|record| u32::from(record.loses(guardrail, *version, since))).sum()
+                    }
+                    // Its record can't be understood, and it may enforce the guardrail in its one Region.
+                    Err(_) => 1,
+                };
             }
         }
-        Ok(known)
-    }
-
-    /// In how many targets each of these is released if all are, by the record.
-    async fn count_losing(
-        &self,
-        versions: &BTreeSet<Version>,
-    ) -> Result<BTreeMap<Version, u32>, LedgerError> {
-        let since = self.clock.now() - jiff::SignedDuration::from_secs(RELEASES_COUNTED_SECONDS);
-        let mut counts: BTreeMap<Version, u32> =
-            versions.iter().map(|version| (version.clone(), 0)).collect();
-        let mut from = None;
-        loop {
-            let (accounts, next) = self.ledger.known_accounts(from).await?;
-            for account in accounts.values() {
-                for ((guardrail, version), count) in &mut counts {
-                    *count += match account {
-                        Ok(AccountRecord { closed: Some(_), .. }) => 0,
-                        Ok(account) => {
-                            let regions = account.regions.values();
-                            regions.map(|record| u32::from(record.loses(guardrail, *version, since))).sum()
-                        }
-                        // Its record can't be understood, and it may enforce the guardrail in its one Region.
-                        Err(_) => 1,
-                    };
-                }
-            }
-            from = next;
-            if from.is_none() {
-                return Ok(counts);
-            }
+        from = next;
+        if from.is_none() {
+            return Ok(counts);
         }
     }
 }

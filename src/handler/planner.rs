@@ -8,9 +8,10 @@ use tracing::{error, info, warn};
 use super::{Deadline, HandlerError, Settled, scope_of};
 use crate::baseline::Baseline;
 use crate::cloud::{DelayedMessage, FifoMessage};
+use crate::engine;
+use crate::engine::{Keeper, PresentBaseline, Stopped};
 use crate::ids::Region;
 use crate::limits::{EffectiveBaseline, Extent};
-use crate::engine::{Keeper, PresentBaseline, Stopped};
 use crate::settings::QueueSettings;
 use crate::task::{Cause, Count, Errand, MOST_HOPS, Sweep, Task, departed, planned};
 use crate::trigger::{Message, Scope, Trigger, Why, merge_traced};
@@ -49,7 +50,7 @@ impl Planner<'_> {
         let mut scopes: Vec<(usize, Scope)> = Vec::new();
         let mut tasks: Vec<(BTreeSet<usize>, Vec<Task>)> = Vec::new();
         let mut errands: Vec<(usize, Errand)> = Vec::new();
-        let unread = self.keeper.context(None, now);
+        let unread = engine::context(self.keeper, None, now);
         for (position, Incoming { id, repeated, from_queue, message }) in incoming.iter().enumerate() {
             if *from_queue
                 && let Message::Event(value) = message
@@ -83,7 +84,7 @@ impl Planner<'_> {
         let mut sweeps: Vec<(BTreeSet<usize>, Sweep, Option<PresentBaseline>)> = Vec::new();
         let mut unheard = BTreeSet::new();
         if !scopes.is_empty() {
-            match self.keeper.present().await {
+            match engine::present(self.keeper).await {
                 Ok(present) => {
                     let followed = self.followed(&present.baseline).await;
                     let narrowed = self.narrowed(incoming, &scopes, &present, followed.as_ref(), now);
@@ -163,7 +164,7 @@ impl Planner<'_> {
 
     /// Which baseline accounts follow, if that is known.
     pub(super) async fn followed(self, present: &Baseline) -> Option<EffectiveBaseline> {
-        match self.keeper.effective(present).await {
+        match engine::effective(self.keeper, present).await {
             Ok(followed) => Some(followed),
             Err(error) => {
                 // Each task asks again. Nothing is left out meanwhile.
@@ -185,7 +186,7 @@ impl Planner<'_> {
     ) -> Vec<(usize, Scope)> {
         let is_followed = followed.is_some_and(EffectiveBaseline::is_present);
         let known = (is_followed && present.instead_of.is_none()).then_some(&present.baseline);
-        let context = self.keeper.context(known, now);
+        let context = engine::context(self.keeper, known, now);
         let decide = |(position, scope): &(usize, Scope)| {
             if scope.reasons.contains(&Why::BaselineChanged) {
                 return Some((*position, scope.clone()));
@@ -206,7 +207,7 @@ impl Planner<'_> {
     async fn begin(self, sweep: Sweep, present: Option<PresentBaseline>) -> Result<(), HandlerError> {
         let present = match present {
             Some(present) => present,
-            None => self.keeper.present().await?,
+            None => engine::present(self.keeper).await?,
         };
         let revision = &present.baseline.revision;
         let counts = match self.keeper.ledger().revision_approval().await {

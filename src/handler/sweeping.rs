@@ -12,10 +12,11 @@ use super::HandlerError;
 use super::planner::{Planner, regions};
 use crate::baseline::{Baseline, GuardrailKey, NamedIds};
 use crate::cloud::Page;
+use crate::engine;
+use crate::engine::{PresentBaseline, Stopped, not_placed};
 use crate::failure::{Category, Failure};
 use crate::limits::{Extent, RevisionApproval};
 use crate::organization::{Account, Placement};
-use crate::engine::{PresentBaseline, Stopped, not_placed};
 use crate::task::{AccountTask, Cause, Count, Errand, OwnerTask, Settle, Sweep, Task, Then};
 use crate::trigger::Regions;
 
@@ -28,7 +29,8 @@ const LOOKS_FOR_AN_END: u32 = 10;
 
 impl Planner<'_> {
     pub(super) async fn count(self, mut count: Count) -> Result<(), HandlerError> {
-        let PresentBaseline { baseline, instead_of, unread, refused: _ } = self.keeper.present().await?;
+        let PresentBaseline { baseline, instead_of, unread, refused: _ } =
+            engine::present(self.keeper).await?;
         if unread {
             return Err(HandlerError::NoBaseline(instead_of.unwrap_or_default()));
         }
@@ -38,7 +40,7 @@ impl Planner<'_> {
             info!(baseline.revision = %count.revision, "not counted further: the baseline is another one now");
             return Ok(());
         }
-        let catalog = self.keeper.catalog_for_counting(&baseline).await;
+        let catalog = engine::catalog_for_counting(self.keeper, &baseline).await;
         if count.page.is_none() {
             count.unseen = Some(NamedIds::of(&baseline));
         }
@@ -68,7 +70,7 @@ impl Planner<'_> {
             for account in unplaced.keys() {
                 warn!(account.id = %account, "{account} can't be placed: all of it counts as replaced");
             }
-            let extent = self.keeper.count(&baseline, &catalog, accounts, &unplaced).await?;
+            let extent = engine::count(self.keeper, &baseline, &catalog, accounts, &unplaced).await?;
             count.extent = count.extent.plus(extent);
             count.page = next;
             if count.page.is_none() {
@@ -107,7 +109,7 @@ impl Planner<'_> {
             .await;
         counted.map_err(Stopped::Ledger)?;
         if approved {
-            self.keeper.keep_approved(&revision).await;
+            engine::keep_approved(self.keeper, &revision).await;
             info!(baseline.revision = %revision, "baseline {revision} is within its limits: {extent}");
         } else if let Some(approval) = waiting {
             log_waiting(&approval);
@@ -121,7 +123,7 @@ impl Planner<'_> {
 
     pub(super) async fn sweep(self, mut sweep: Sweep) -> Result<(), HandlerError> {
         let PresentBaseline { baseline, .. } =
-            self.keeper.present_for(sweep.cause.revision.as_ref(), sweep.cause.first_seen).await?;
+            engine::present_for(self.keeper, sweep.cause.revision.as_ref(), sweep.cause.first_seen).await?;
         let followed = self.followed(&baseline).await;
         if sweep.page.is_none() && sweep.guardrails.is_none() {
             // The owner's side first: accounts find what it recorded, and wait where it has work to do.
@@ -204,9 +206,9 @@ impl Planner<'_> {
     pub(super) async fn settle(self, settle: Settle) -> Result<(), HandlerError> {
         let Settle { began, accounts, cause } = settle;
         let PresentBaseline { baseline, .. } =
-            self.keeper.present_for(cause.revision.as_ref(), cause.first_seen).await?;
-        let followed = self.keeper.effective(&baseline).await.map_err(Stopped::Ledger)?;
-        let tally = self.keeper.tally(&followed.baseline, began).await.map_err(Stopped::Ledger)?;
+            engine::present_for(self.keeper, cause.revision.as_ref(), cause.first_seen).await?;
+        let followed = engine::effective(self.keeper, &baseline).await.map_err(Stopped::Ledger)?;
+        let tally = engine::tally(self.keeper, &followed.baseline, began).await.map_err(Stopped::Ledger)?;
         let missing = accounts.saturating_sub(tally.looked_at);
         if missing > 0 && cause.attempt < LOOKS_FOR_AN_END {
             debug!(missing, "the sweep is still under way");
@@ -246,7 +248,7 @@ impl Planner<'_> {
 
     async fn page(self, from: Option<String>) -> Result<Listed, HandlerError> {
         let goes_on = from.is_some();
-        match self.keeper.page_of_accounts(from).await {
+        match engine::page_of_accounts(self.keeper, from).await {
             Ok(page) => Ok(Listed::Page(page)),
             // How long a token lasts is not documented. Nothing is lost by beginning again.
             Err(Stopped::OrganizationUnreadable(failure))

@@ -11,10 +11,11 @@ use tracing::{info, warn};
 use super::Settled;
 use crate::baseline::{Baseline, Revision};
 use crate::cloud::OutcomeEvent;
+use crate::engine;
+use crate::engine::{Departed, Keeper, Tally};
 use crate::limits::EffectiveBaseline;
 use crate::metrics::Calls;
 use crate::outcome::{Event, Kind, Look, Sweep, of_departure, of_report, of_sweep};
-use crate::engine::{Departed, Keeper, Tally};
 use crate::report::Report;
 use crate::task::{Cause, Pauses, cause_of};
 use crate::trigger::{Accounts, Regions, Scope, Trigger};
@@ -48,7 +49,7 @@ impl<'a> Telling<'a> {
         let keeper = self.keeper;
         self.report(report, &cause, look).await;
         if look == Look::Whole {
-            keeper.measure(|metrics| metrics.sweep(&report.standings(), 0));
+            engine::measure(keeper, |metrics| metrics.sweep(&report.standings(), 0));
         }
     }
 
@@ -65,9 +66,9 @@ impl<'a> Telling<'a> {
             report.summary()
         );
         let now = keeper.clock().now();
-        keeper.measure(|metrics| metrics.report(report, cause, now));
+        engine::measure(keeper, |metrics| metrics.report(report, cause, now));
         if send(keeper, of_report(report, cause, look, now)).await {
-            keeper.note_told(report).await;
+            engine::note_told(keeper, report).await;
         }
     }
 }
@@ -80,7 +81,7 @@ pub(super) async fn departed(keeper: &Keeper, departed: &Departed, cause: &Cause
     if *recorded && !known {
         let event = of_departure(account, reason, left_behind, cause, keeper.clock().now());
         if send(keeper, vec![event]).await {
-            keeper.note_departure_told(account).await;
+            engine::note_departure_told(keeper, account).await;
         }
     }
 }
@@ -129,7 +130,7 @@ pub(super) async fn sweep_completed(
 ) {
     info!(counts = %json!(tally.standings), accounts, began = %began, "the sweep is completed: {}", cause.reason);
     let now = keeper.clock().now();
-    keeper.measure(|metrics| metrics.sweep(&tally.standings, tally.not_looked_at.len()));
+    engine::measure(keeper, |metrics| metrics.sweep(&tally.standings, tally.not_looked_at.len()));
     let sweep = Sweep {
         began,
         accounts,
@@ -170,7 +171,7 @@ async fn send(keeper: &Keeper, events: Vec<Event>) -> bool {
     match keeper.bus().put(bus, &events).await {
         Ok(()) => true,
         Err(failure) => {
-            keeper.measure(|metrics| metrics.untold(events.len()));
+            engine::measure(keeper, |metrics| metrics.untold(events.len()));
             warn!(events = events.len(), "outcome events could not be sent to {bus}: {failure}");
             false
         }

@@ -9,10 +9,11 @@ use super::HandlerError;
 use super::planner::Planner;
 use super::telling::{self, Telling};
 use crate::baseline::{Baseline, Revision};
+use crate::engine;
+use crate::engine::{Keeper, PresentBaseline, Stopped, Worked, not_placed, regions_for_the_owner};
 use crate::ids::Region;
 use crate::limits::{EffectiveBaseline, Extent};
 use crate::plan::{Decision, HoldReason};
-use crate::engine::{Keeper, PresentBaseline, Stopped, Worked, not_placed, regions_for_the_owner};
 use crate::record::Sequence;
 use crate::report::{TargetReport, Waits};
 use crate::task::{Cause, Count, Errand, OwnerTask, Pauses, Sweep, Task, Then};
@@ -51,11 +52,13 @@ impl Planner<'_> {
     async fn work_on(self, task: Task, sequence: Option<Sequence>) -> Result<(), HandlerError> {
         info!("working on {}: {}", task.group(), task.cause().reason);
         let present =
-            match self.keeper.present_for(task.cause().revision.as_ref(), task.cause().first_seen).await {
+            match engine::present_for(self.keeper, task.cause().revision.as_ref(), task.cause().first_seen)
+                .await
+            {
                 Ok(present) => present,
                 Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
             };
-        let followed = match self.keeper.followed(&present.baseline).await {
+        let followed = match engine::followed(self.keeper, &present.baseline).await {
             Ok(followed) => followed,
             Err(error) => {
                 let why = format!("which baseline accounts follow isn't known: {error}");
@@ -81,7 +84,7 @@ impl Planner<'_> {
     ) -> Result<(), HandlerError> {
         let Task::Account(work) = &task else { return Ok(()) };
         let telling = Telling::begin(self.keeper);
-        let report = match self.keeper.work_on_account(followed, work, sequence).await {
+        let report = match engine::work_on_account(self.keeper, followed, work, sequence).await {
             Ok(Worked::Done(report)) => report,
             // Right after it was created or joined, Organizations may not know it everywhere yet.
             Ok(Worked::Departed(departed)) if !departed.recorded && work.cause.attempt < UNKNOWN_TRIES => {
@@ -162,7 +165,7 @@ impl Planner<'_> {
         if followed.is_present() {
             return false;
         }
-        match self.keeper.effective(present).await {
+        match engine::effective(self.keeper, present).await {
             Ok(now) => now.is_present(),
             // To look once more than needed does no harm.
             Err(_) => true,
@@ -222,7 +225,7 @@ impl Planner<'_> {
             // What only one of the two baselines uses may look as if nobody did, so that nothing is taken back.
             let work = OwnerTask { swept_since: None, ..work.clone() };
             let telling = Telling::begin(self.keeper);
-            match self.keeper.grant_for_candidate(present, &work).await {
+            match engine::grant_for_candidate(self.keeper, present, &work).await {
                 Ok(report) => {
                     telling.task(&report, &work.cause).await;
                     left = report.unfinished().into_iter().next().or(report.ledger_trouble);
@@ -233,14 +236,14 @@ impl Planner<'_> {
         let swept_since = work.swept_since.filter(|_| followed.is_present());
         let here = OwnerTask { swept_since, ..work.clone() };
         let telling = Telling::begin(self.keeper);
-        let report = match self.keeper.work_for_owner(&followed.baseline, &here).await {
+        let report = match engine::work_for_owner(self.keeper, &followed.baseline, &here).await {
             Ok(report) => report,
             Err(stopped) => return self.wait_for(task, BTreeSet::new(), &stopped.to_string()).await,
         };
         telling.task(&report, &work.cause).await;
         if let Then::LookAtUsersOf(guardrail) = &work.then {
             let guardrails = match guardrail {
-                Some(guardrail) => self.keeper.keys_of(&work.region, guardrail).await,
+                Some(guardrail) => engine::keys_of(self.keeper, &work.region, guardrail).await,
                 None => None,
             };
             let now = self.keeper.clock().now();

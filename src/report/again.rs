@@ -16,6 +16,11 @@ impl Report {
                 .values()
                 .any(|report| matches!(report, GrantReport::Attempted { result: Ok(()), .. }))
     }
+
+    /// Whether another round of the same run has something to do.
+    pub fn is_due_another_look(&self) -> bool {
+        self.calls_for_another_look() && !self.is_converged()
+    }
 }
 
 impl TargetReport {

@@ -8,8 +8,8 @@ mod partitions;
 use std::collections::{BTreeMap, BTreeSet};
 
 use guardrail_keeper::cloud::{Access, Patience};
-use guardrail_keeper::handler::{HandlerError, handle};
 use guardrail_keeper::engine::Keeper;
+use guardrail_keeper::handler::{HandlerError, handle};
 use guardrail_keeper::settings::{Purpose, Settings};
 use serde_json::{Value, json};
 use simulator::{Call, Options, PutParameter, Server, World};

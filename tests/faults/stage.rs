@@ -28,9 +28,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use guardrail_keeper::engine;
+use guardrail_keeper::engine::{Ask, Clock, Keeper};
 use guardrail_keeper::handler::handle;
 use guardrail_keeper::ids::AccountId;
-use guardrail_keeper::engine::{Ask, Clock, Keeper};
 use guardrail_keeper::record::{AccountRecord, CONFIRMED_AFTER_SECONDS, Records};
 use guardrail_keeper::trigger::{Accounts, Regions};
 use jiff::Timestamp;
@@ -741,11 +742,11 @@ async fn carry_out(keeper: &Keeper, work: &Work) -> Ended {
 
 /// What the command does once it may: it looks whether the account is a member, marks it, and asks.
 async fn offboard(keeper: &Keeper, account: &AccountId) -> Option<()> {
-    keeper.baseline().await.ok()?;
-    keeper.placement(account).await.ok()??;
-    keeper.offboard(account, Some(keeper.clock().now())).await.ok()?;
+    engine::baseline(keeper).await.ok()?;
+    engine::place(keeper, account).await.ok()??;
+    engine::offboard(keeper, account, Some(keeper.clock().now())).await.ok()?;
     let accounts = Accounts::one(account.clone());
     let reason = "it is about to leave the organization".to_owned();
-    keeper.ask(&Ask { accounts, regions: Regions::All, reason, plan: None }).await.ok()?;
+    engine::ask(keeper, &Ask { accounts, regions: Regions::All, reason, plan: None }).await.ok()?;
     Some(())
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use guardrail_keeper::ids::AccountId;
+use guardrail_keeper::engine;
 use guardrail_keeper::engine::{Clock, Keeper, Stopped, everything, unwatched};
+use guardrail_keeper::ids::AccountId;
 use guardrail_keeper::record::Records;
 use guardrail_keeper::report::Report;
 use guardrail_keeper::trigger::{Accounts, Scope};
@@ -147,9 +148,9 @@ impl Tale<'_> {
 
     /// Somebody approves the baseline that is there.
     async fn approve(&mut self) -> Result<(), Stopped> {
-        let baseline = self.keeper.baseline().await?;
+        let baseline = engine::baseline(&self.keeper).await?;
         self.book.approved.insert(self.wants.text(self.setting));
-        self.keeper.approve(&baseline.revision).await
+        engine::approve(&self.keeper, &baseline.revision).await
     }
 
     /// Somebody marks an account as about to leave, or as one that stays, in the ledger.
@@ -157,7 +158,7 @@ impl Tale<'_> {
         let account = account_of(self.setting, account);
         let id: AccountId = account.parse().expect("an account id");
         let since = leaves.then(|| self.clock.now());
-        if self.keeper.offboard(&id, since).await.is_ok() {
+        if engine::offboard(&self.keeper, &id, since).await.is_ok() {
             match leaves {
                 true => drop(self.wants.leaving.insert(account)),
                 false => drop(self.wants.leaving.remove(&account)),
@@ -218,7 +219,7 @@ impl Tale<'_> {
     async fn run(&mut self, scope: Option<String>, meddling: Option<Meddling>) -> Result<(), Violation> {
         self.server.clear_calls();
         self.figures.runs += 1;
-        let baseline = match self.keeper.baseline().await {
+        let baseline = match engine::baseline(&self.keeper).await {
             Ok(baseline) => baseline,
             Err(Stopped::BaselineInvalid(_)) if self.wants.invalid => {
                 self.figures.invalid_baselines += 1;
@@ -227,7 +228,7 @@ impl Tale<'_> {
                 }
                 if self.plant == Some(Plant::ActsWithoutBaseline) {
                     let owner = self.setting.owner().parse().expect("an account id");
-                    drop(self.keeper.placement(&owner).await);
+                    drop(engine::place(&self.keeper, &owner).await);
                 }
                 return self.expect_silence();
             }
@@ -246,8 +247,8 @@ impl Tale<'_> {
         let (mut middle, mut proven) = (before.clone(), BTreeSet::new());
         let meddled = meddling.is_some();
         let told = match meddling {
-            None => self.keeper.reconcile(&baseline, &asked, &unwatched).await,
-            Some(meddling) => match self.keeper.survey(&baseline, &asked, &unwatched).await {
+            None => engine::reconcile(&self.keeper, &baseline, &asked, &unwatched).await,
+            Some(meddling) => match engine::survey(&self.keeper, &baseline, &asked, &unwatched).await {
                 Err(stopped) => {
                     self.meddle(meddling);
                     middle = self.snapshot();
@@ -258,7 +259,7 @@ impl Tale<'_> {
                     proven = self.proofs(&survey.plan)?;
                     self.meddle(meddling);
                     middle = self.snapshot();
-                    Ok(self.keeper.apply(&baseline, survey, &unwatched).await)
+                    Ok(engine::apply(&self.keeper, &baseline, survey, &unwatched).await)
                 }
             },
         };

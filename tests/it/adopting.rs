@@ -2,6 +2,7 @@
 //! released only with a person's approval.
 
 use expect_test::expect;
+use guardrail_keeper::engine;
 use guardrail_keeper::record::{Fate, Origin, Record};
 use serde_json::Value;
 
@@ -40,7 +41,7 @@ async fn adopted() -> World {
 }
 
 async fn approve(world: &World) {
-    world.keeper.approve(&world.baseline().await.revision).await.unwrap();
+    engine::approve(&world.keeper, &world.baseline().await.revision).await.unwrap();
 }
 
 /// The ledger as the version before wrote it: it knew neither what had been adopted nor approvals.

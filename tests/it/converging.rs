@@ -2,6 +2,7 @@
 //! second run finds nothing left to write.
 
 use expect_test::expect;
+use guardrail_keeper::engine;
 use guardrail_keeper::trigger::Trigger;
 use serde_json::Value;
 use simulator::{
@@ -74,7 +75,7 @@ async fn every_event_of_an_account_that_joins_leads_to_the_same_end() {
         world.server.with(|model| model.events().iter().map(|emitted| emitted.event.clone()).collect());
 
     let baseline = world.baseline().await;
-    let context = world.keeper.context(Some(&baseline), jiff::Timestamp::now());
+    let context = engine::context(&world.keeper, Some(&baseline), jiff::Timestamp::now());
     let mut ends = String::new();
     for event in &events {
         let name = event["detail"]["eventName"].as_str().unwrap_or(event["detail-type"].as_str().unwrap());

@@ -2,6 +2,7 @@
 
 use aws_sdk_bedrockruntime as runtime;
 use expect_test::{Expect, expect};
+use guardrail_keeper::engine;
 use simulator::{Answer, Fault, FaultKind, Guardrail, GuardrailName, Switches};
 
 use crate::support::{Document, EU, OWNER, PAYMENTS, Run, SHIPPING, World, guardrail, schedule, targets};
@@ -377,8 +378,8 @@ async fn nothing_is_deleted_that_is_not_provably_an_unused_copy_of_ours() {
     let world = released().await;
     std::fs::remove_file(world.ledger_file()).unwrap();
     let forgetful = world.another_keeper().await;
-    let everything = guardrail_keeper::engine::everything();
-    let report = forgetful.reconcile(&world.baseline().await, &everything, &|_| ()).await.unwrap();
+    let everything = engine::everything();
+    let report = engine::reconcile(&forgetful, &world.baseline().await, &everything, &|_| ()).await.unwrap();
     assert!(report.is_converged() && own(&world, PAYMENTS).is_some(), "{report}");
 
     // Not to be read, or not to be seen enforced or not: it stays, and goes later.
@@ -422,11 +423,11 @@ async fn a_copy_that_is_enforced_again_meanwhile_is_not_deleted() {
     let report = world.sweep().await;
     assert!(report.is_converged(), "{report}");
     let baseline = world.baseline().await;
-    let everything = guardrail_keeper::engine::everything();
-    let survey = world.keeper.survey(&baseline, &everything, &|_| ()).await.unwrap();
+    let everything = engine::everything();
+    let survey = engine::survey(&world.keeper, &baseline, &everything, &|_| ()).await.unwrap();
     assert_eq!(survey.plan.plan().clean_ups().count(), 1, "{}", survey.plan.plan());
     world.administrator_enforces(PAYMENTS, EU, simulator::Enforce::new(&copy.arn(), "1"));
-    let report = world.keeper.apply(&baseline, survey, &|_| ()).await.to_string();
+    let report = engine::apply(&world.keeper, &baseline, survey, &|_| ()).await.to_string();
     assert!(report.contains("failed to tidy: DeleteGuardrail: it may be enforced by now"), "{report}");
     assert!(is_guarded(&world, PAYMENTS, EU).await);
 }

@@ -1,8 +1,9 @@
 //! Events in any order, and two keepers at once. A run that breaks off at any call is what `tests/faults` is
 //! about.
 
-use guardrail_keeper::handler::handle;
+use guardrail_keeper::engine;
 use guardrail_keeper::engine::Gone;
+use guardrail_keeper::handler::handle;
 use simulator::{Fault, FaultKind};
 
 use crate::support::{
@@ -69,7 +70,7 @@ async fn what_a_lost_answer_left_stays_ours_when_its_release_is_denied() {
     let denied = FaultKind::denied_by_service_control_policy(&format!("bedrock:{DELETE}"));
     once(Fault::new(denied).operation(DELETE)).await;
 
-    let departed = world.keeper.close(&PAYMENTS.parse().unwrap(), &Gone::Left, None).await.unwrap();
+    let departed = engine::close(&world.keeper, &PAYMENTS.parse().unwrap(), &Gone::Left, None).await.unwrap();
     let left_behind: Vec<String> = departed.left_behind.iter().map(ToString::to_string).collect();
     assert_eq!(left_behind, [EU]);
 }

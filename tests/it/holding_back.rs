@@ -1,6 +1,7 @@
 //! Modes and limits: what the baseline itself keeps the keeper from doing.
 
 use expect_test::expect;
+use guardrail_keeper::engine;
 use simulator::{Fault, FaultKind};
 
 use crate::support::{
@@ -62,7 +63,7 @@ async fn what_audit_would_do_is_told_from_what_to_what_and_is_not_held() {
     world.server.with(|model| model.set_resource_policy(&guardrail(EU), None)).unwrap();
     let assignments = vec![(PAYMENTS, "none"), (SHIPPING, "corporate"), (SEARCH, "corporate")];
     world.publish(&Document { regions: EU, mode: "audit", version: 2, assignments, ..Document::default() });
-    drop(world.keeper.metrics());
+    drop(engine::metrics(&world.keeper));
 
     let report = world.sweep().await;
     check(
@@ -85,7 +86,7 @@ async fn what_audit_would_do_is_told_from_what_to_what_and_is_not_held() {
     );
     // No figure says that anything is held.
     world.deliver(&schedule()).await.unwrap();
-    let lines = world.keeper.metrics().concat();
+    let lines = engine::metrics(&world.keeper).concat();
     assert!(lines.contains("would_enforce") && !lines.contains("TargetsHeld"), "{lines}");
     assert_eq!(world.writes(), [""; 0]);
 }
@@ -145,7 +146,7 @@ async fn a_revision_that_replaces_more_than_its_limit_is_not_acted_on_until_it_i
     "#]],
     );
 
-    world.keeper.approve(&world.baseline().await.revision).await.unwrap();
+    engine::approve(&world.keeper, &world.baseline().await.revision).await.unwrap();
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
@@ -236,7 +237,7 @@ async fn what_the_record_does_not_know_counts_as_a_change() {
 async fn an_approval_is_for_one_revision_only() {
     let world = World::guarded(World::of(&limited(1, ""))).await;
     world.publish(&limited(2, "limits: { max_replacements: 2 }"));
-    world.keeper.approve(&world.baseline().await.revision).await.unwrap();
+    engine::approve(&world.keeper, &world.baseline().await.revision).await.unwrap();
     world.publish(&limited(2, "limits: { max_replacements: 1 }"));
     let run = world.converge(&schedule()).await;
     assert_eq!(run.writes, [""; 0], "{}", run.text());

@@ -1,6 +1,7 @@
 //! What others hear of it: events on the bus, with queues and without, and figures in the log.
 
 use expect_test::expect;
+use guardrail_keeper::engine;
 use guardrail_keeper::handler::handle;
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind, GuardrailName};
@@ -262,7 +263,7 @@ async fn a_bus_that_refuses_fails_nothing_and_repeats_nothing() {
             "outcome events could not be sent to outcomes: PutEvents: 3 of 3 were not sent: AccessDeniedException: No. (denied)"
         ],
     );
-    let lines = world.keeper.metrics().concat();
+    let lines = engine::metrics(&world.keeper).concat();
     assert!(lines.contains(r#""OutcomeEventsNotSent":3"#), "{lines}");
 
     world.server.clear_faults();

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use expect_test::{Expect, expect};
+use guardrail_keeper::engine;
 use serde_json::{Value, json};
 use simulator::{Answer, Fault, FaultKind, Model, Switches};
 
@@ -207,11 +208,11 @@ async fn a_policy_put_by_somebody_else_meanwhile_is_not_overwritten() {
     attach(&world, EU, None);
     let baseline = world.baseline().await;
     let scope = crate::support::scope(&[PAYMENTS]);
-    let unwatched = guardrail_keeper::engine::unwatched;
-    let survey = world.keeper.survey(&baseline, &scope, &unwatched).await.unwrap();
+    let unwatched = engine::unwatched;
+    let survey = engine::survey(&world.keeper, &baseline, &scope, &unwatched).await.unwrap();
     attach(&world, EU, Some(&theirs));
     world.server.clear_calls();
-    let report = world.keeper.apply(&baseline, survey, &unwatched).await;
+    let report = engine::apply(&world.keeper, &baseline, survey, &unwatched).await;
     check(
         &report,
         expect![[r#"

@@ -1,6 +1,7 @@
 //! Through the queues: events become tasks, tasks are worked on, and what isn't ready waits aside.
 
 use expect_test::expect;
+use guardrail_keeper::engine;
 use guardrail_keeper::record::{AccountRecord, State};
 use simulator::{Fault, FaultKind};
 
@@ -237,7 +238,7 @@ async fn a_revision_over_its_limits_is_counted_before_anything_is_queued_and_rep
     stack.world.publish(&slip);
 
     let baseline = stack.world.baseline().await;
-    stack.world.keeper.approve(&baseline.revision).await.unwrap();
+    engine::approve(&stack.world.keeper, &baseline.revision).await.unwrap();
     stack.world.server.clear_calls();
     stack.deliver(&stack.schedule()).await;
     let released = stack.world.writes().iter().filter(|write| write.starts_with(DELETE)).count();
@@ -268,7 +269,7 @@ async fn while_a_revision_waits_for_approval_what_was_approved_before_is_kept_up
     stack.deliver(&stack.world.event("CreateAccountResult")).await;
     assert_eq!(stack.world.enforced_in(&newcomer).matches("base1a2b3c:2").count(), 1);
     // It follows the one that was approved, and says so.
-    let followed = stack.world.keeper.effective(&stack.world.baseline().await).await.unwrap();
+    let followed = engine::effective(&stack.world.keeper, &stack.world.baseline().await).await.unwrap();
     assert!(!followed.is_present());
     let record = record_of(&stack, &newcomer).await;
     let checked = record.regions[&EU.parse().unwrap()].checked.clone().unwrap();
@@ -292,7 +293,7 @@ async fn while_a_revision_waits_for_approval_what_was_approved_before_is_kept_up
 
     stack.world.publish(&waiting);
     let baseline = stack.world.baseline().await;
-    stack.world.keeper.approve(&baseline.revision).await.unwrap();
+    engine::approve(&stack.world.keeper, &baseline.revision).await.unwrap();
     stack.deliver(&stack.schedule()).await;
     assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:1").count(), 1);
     assert_eq!(stack.world.enforced_in(&newcomer).matches("base1a2b3c:1").count(), 1);
@@ -329,7 +330,7 @@ async fn too_many_moves_in_a_day_wait_for_a_person() {
     assert!(checked.reason.unwrap().starts_with("more accounts were moved within a day"));
 
     let baseline = stack.world.baseline().await;
-    stack.world.keeper.approve(&baseline.revision).await.unwrap();
+    engine::approve(&stack.world.keeper, &baseline.revision).await.unwrap();
     stack.deliver(&stack.schedule()).await;
     // Another day's worth: one more, and the last one waits again.
     let guarded: usize = [SHIPPING, SEARCH]

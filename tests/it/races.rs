@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use expect_test::expect;
+use guardrail_keeper::engine;
 use guardrail_keeper::handler::Deadline;
 use guardrail_keeper::report::Report;
 use simulator::{Enforce, EventSourceMapping, Next, PutOverExisting};
@@ -216,7 +217,7 @@ async fn what_is_approved_while_the_former_is_put_back_has_the_last_word() {
         while world.count(LIST) == 0 {
             tokio::task::yield_now().await;
         }
-        somebody.approve(&revision).await.unwrap();
+        engine::approve(&somebody, &revision).await.unwrap();
     };
     let (ended, ()) = tokio::join!(answer(&world.keeper, &event, Deadline::NONE), approving);
     world.server.latency("bedrock:ListEnforcedGuardrailsConfiguration", Duration::ZERO);

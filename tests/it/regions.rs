@@ -1,6 +1,7 @@
 //! One name, several Regions: whether the guardrails behind it do the same.
 
 use expect_test::expect;
+use guardrail_keeper::engine;
 use guardrail_keeper::report::Report;
 use serde_json::json;
 use simulator::{CrossRegion, Fault, FaultKind, GuardrailName};
@@ -37,8 +38,8 @@ async fn one_name_with_two_contents_is_warned_of_and_enforced() {
         // The plan tells it as well.
         let baseline = world.baseline().await;
         let everything = guardrail_keeper::engine::everything();
-        let survey = world.keeper.survey(&baseline, &everything, &|_| ()).await.unwrap();
-        assert_eq!(survey.warnings.len(), 1, "{:?}", survey.warnings);
+        let survey = engine::survey(&world.keeper, &baseline, &everything, &|_| ()).await.unwrap();
+        assert_eq!(survey.view.known.warnings.len(), 1, "{:?}", survey.view.known.warnings);
 
         // A look at a part of the organization doesn't.
         assert_eq!(warnings(&world.look_at(&[PAYMENTS]).await), "");

@@ -1,6 +1,7 @@
 //! `guardrailctl status` and `explain`: what is recorded, how old it is, and never green when unknown.
 
 use expect_test::expect;
+use guardrail_keeper::engine;
 use guardrail_keeper::ids::AccountId;
 use guardrail_keeper::organization::{Account, AccountState, Placement};
 use serde_json::Value;
@@ -202,8 +203,8 @@ async fn what_was_given_up_is_unguarded() {
 
 /// How many targets stand how at the end of a sweep that began at `since`.
 async fn tallied(world: &World, since: jiff::Timestamp) -> String {
-    let baseline = world.keeper.baseline().await.unwrap();
-    let tally = world.keeper.tally(&baseline, since).await.unwrap();
+    let baseline = engine::baseline(&world.keeper).await.unwrap();
+    let tally = engine::tally(&world.keeper, &baseline, since).await.unwrap();
     let counts = tally.standings.iter().map(|(standing, count)| format!("{count} {standing}\n"));
     let examples = tally.examples.iter().map(|example| format!("{example}\n"));
     counts.chain(examples).collect()
@@ -566,7 +567,7 @@ async fn a_ledger_that_is_missing_or_broken_is_an_error() {
 #[tokio::test]
 async fn a_broken_baseline_is_told_and_judged_by_the_last_good_one() {
     let world = guarded().await;
-    world.keeper.present().await.unwrap();
+    engine::present(&world.keeper).await.unwrap();
     world.publish_text("version: 1\n");
     let ran = of(&world).run(&["status", "--account", PAYMENTS]).await;
     check(

@@ -18,8 +18,9 @@ use std::time::Duration;
 use expect_test::Expect;
 use guardrail_keeper::baseline::Baseline;
 use guardrail_keeper::cloud::{Access, Patience, Rates};
-use guardrail_keeper::handler::{HandlerError, handle};
+use guardrail_keeper::engine;
 use guardrail_keeper::engine::{Clock, Keeper, Stopped, everything, unwatched};
+use guardrail_keeper::handler::{HandlerError, handle};
 use guardrail_keeper::report::Report;
 use guardrail_keeper::settings::{Purpose, Settings};
 use guardrail_keeper::trigger::{Accounts, Scope};
@@ -253,7 +254,7 @@ impl World {
     }
 
     pub(crate) async fn baseline(&self) -> Baseline {
-        self.keeper.baseline().await.unwrap_or_else(|stopped| panic!("{stopped}"))
+        engine::baseline(&self.keeper).await.unwrap_or_else(|stopped| panic!("{stopped}"))
     }
 
     /// Hands an event to the handler, as Lambda does.
@@ -290,8 +291,8 @@ impl World {
     }
 
     pub(crate) async fn reconcile(&self, scope: &Scope) -> Result<Report, Stopped> {
-        let baseline = self.keeper.baseline().await?;
-        self.keeper.reconcile(&baseline, scope, &unwatched).await
+        let baseline = engine::baseline(&self.keeper).await?;
+        engine::reconcile(&self.keeper, &baseline, scope, &unwatched).await
     }
 
     /// Looks at some accounts again and insists that nothing is left to be written.

@@ -11,10 +11,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use guardrail_keeper::cloud::{Access, Patience, Rates};
+use guardrail_keeper::engine;
+use guardrail_keeper::engine::Keeper;
 use guardrail_keeper::handler::{Deadline, handle_until};
 use guardrail_keeper::ids::Region;
 use guardrail_keeper::ledger::LedgerError;
-use guardrail_keeper::engine::Keeper;
 use guardrail_keeper::settings::{Purpose, Settings};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -72,7 +73,7 @@ pub(crate) async fn serve(leak: Option<Leak>) -> ExitCode {
             Err(error) => json!({ "error": error.to_string() }),
         };
         // Who doesn't take them lets them pile up: `bootstrap` writes them into its log.
-        drop(keeper.metrics());
+        drop(engine::metrics(&keeper));
         match leak {
             None => {}
             Some(Leak::Answers) => leaked.texts.push(format!("{line}{answer}")),

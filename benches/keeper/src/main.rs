@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, TryStreamExt};
 use guardrail_keeper::baseline::Baseline;
 use guardrail_keeper::cloud::{Access, Page, Patience, Rates};
+use guardrail_keeper::engine;
+use guardrail_keeper::engine::{Keeper, Worked, everything, unwatched};
 use guardrail_keeper::handler::{Deadline, handle_until};
 use guardrail_keeper::limits::EffectiveBaseline;
 use guardrail_keeper::organization::{Account, Placement};
-use guardrail_keeper::engine::{Keeper, Worked, everything, unwatched};
 use guardrail_keeper::report::Report;
 use guardrail_keeper::settings::{Purpose, Settings};
 use guardrail_keeper::task::{AccountTask, Cause, OwnerTask, Then};
@@ -76,8 +77,8 @@ async fn keeper(rates: Rates) -> Done<Keeper> {
 
 async fn direct(keeper: &Keeper) -> Done<()> {
     let began = Instant::now();
-    let baseline = keeper.baseline().await?;
-    let report = keeper.reconcile(&baseline, &everything(), &unwatched).await?;
+    let baseline = engine::baseline(keeper).await?;
+    let report = engine::reconcile(keeper, &baseline, &everything(), &unwatched).await?;
     say(&json!({
         "seconds": began.elapsed().as_secs_f64(),
         "targets": report.targets.len(),
@@ -89,15 +90,15 @@ async fn direct(keeper: &Keeper) -> Done<()> {
 /// The owner's tasks first, so that what accounts may rely on is recorded; then each account's.
 async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
     let began = Instant::now();
-    let baseline = keeper.present().await?.baseline;
+    let baseline = engine::present(keeper).await?.baseline;
     let followed = &EffectiveBaseline::approved(&baseline);
     // A worker acts on no revision before what it changes was counted.
-    keeper.approve(&baseline.revision).await?;
+    engine::approve(keeper, &baseline.revision).await?;
     // As in a sweep: what the owner's side records after it began is what accounts may rely on.
     let cause = cause(&baseline);
     for region in baseline.regions() {
         let task = OwnerTask { region, then: Then::Nothing, swept_since: None, cause: cause.clone() };
-        let report = keeper.work_for_owner(&baseline, &task).await?;
+        let report = engine::work_for_owner(keeper, &baseline, &task).await?;
         if !report.is_converged() {
             return Err(format!("the owner's side: {report}").into());
         }
@@ -106,7 +107,7 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
     let pages = stream::try_unfold(Some(None), |from: Option<Option<String>>| async move {
         let Some(from) = from else { return Done::Ok(None) };
         let placed_at = Timestamp::now();
-        let Page { accounts, next, .. } = keeper.page_of_accounts(from).await?;
+        let Page { accounts, next, .. } = engine::page_of_accounts(keeper, from).await?;
         let placed = move |account| Placement { account, placed_at };
         Ok(Some((stream::iter(accounts.into_iter().map(placed).map(Ok)), next.map(Some))))
     });
@@ -143,7 +144,7 @@ async fn work(
         cause: cause.clone(),
         placement: Some(placement),
     };
-    match keeper.work_on_account(followed, &task, None).await? {
+    match engine::work_on_account(keeper, followed, &task, None).await? {
         Worked::Done(report) => Ok(Tally::of(&report, began.elapsed())),
         other @ (Worked::Departed(_) | Worked::Pending(_)) => {
             Err(format!("{}: {other:?}", task.account).into())

@@ -8,9 +8,10 @@ use super::{Arguments, Asked, Needed};
 use crate::callers::Need;
 use crate::cli::names::{self, Names};
 use crate::cli::{Unfit, outside};
+use crate::engine;
+use crate::engine::{Applied, Keeper};
 use crate::ids::{AccountId, GuardrailArn};
 use crate::organization::{Account, AccountState, Organization};
-use crate::engine::{Applied, Keeper};
 use crate::trigger::Regions;
 
 /// How many accounts Organizations is asked about at a time.
@@ -95,7 +96,7 @@ async fn selected(
     if units.is_empty() && !arguments.all {
         return Ok(Members::new());
     }
-    let Organization { accounts, unplaced, .. } = keeper.whole_organization().await?;
+    let Organization { accounts, unplaced, .. } = engine::whole_organization(keeper).await?;
     let stands_under = |account: &Account, unit| account.path.parents().contains(unit);
     for unit in &units {
         if !accounts.values().any(|account| stands_under(account, unit)) {
@@ -125,7 +126,7 @@ async fn each(keeper: &Keeper, arguments: &Arguments, ids: Vec<AccountId>) -> Me
         return ids.into_iter().map(|id| (id, Member::Unasked)).collect();
     }
     let asked = ids.into_iter().map(|id| async move {
-        let member = match keeper.placement(&id).await {
+        let member = match engine::place(keeper, &id).await {
             Ok(Some(placement)) => Member::Known(placement.account),
             Ok(None) => Member::Unknown(anyhow::anyhow!("it is no member of this organization")),
             Err(stopped) => Member::Unknown(stopped.into()),
@@ -173,7 +174,7 @@ async fn by_baseline(
     members: Members,
     unmet: &mut Vec<String>,
 ) -> anyhow::Result<Vec<Subject>> {
-    let baseline = keeper.baseline().await?;
+    let baseline = engine::baseline(keeper).await?;
     let wanted = baseline.regions();
     let unknown = arguments.region.iter().filter(|region| !wanted.contains(region));
     unmet.extend(unknown.map(|region| outside(&baseline, region)));
@@ -183,7 +184,7 @@ async fn by_baseline(
         Regions::Only(arguments.region.iter().cloned().collect())
     };
     let accounts = members.values().filter_map(Member::known).cloned().collect();
-    let mut applied = keeper.applied_in(&baseline, accounts, &regions).await?;
+    let mut applied = engine::applied_in(keeper, &baseline, accounts, &regions).await?;
     let mut subjects = Vec::new();
     for (id, member) in members {
         let ask = match (member, applied.remove(&id)) {

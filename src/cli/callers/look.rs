@@ -10,10 +10,10 @@ use crate::callers::{self, APPLY, DECRYPT, INVOKE, Principal, Principals, Standi
 use crate::cli::advice::Refused;
 use crate::cli::output::Bar;
 use crate::cloud::{Inspector, Reader, Session};
+use crate::engine::Keeper;
 use crate::failure::Failure;
 use crate::ids::{AccountId, GuardrailArn, Region};
 use crate::organization::AccountState;
-use crate::engine::Keeper;
 use crate::simulation::Evaluated;
 
 /// IAM is asked about so many principals of an account at a time: it is slow to let many through.

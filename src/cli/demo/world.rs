@@ -9,6 +9,7 @@ use simulator::{Options, PutParameter, Server};
 
 use crate::baseline::Baseline;
 use crate::cloud::{Access, Patience};
+use crate::engine;
 use crate::engine::Keeper;
 use crate::settings::{Purpose, Settings};
 
@@ -55,7 +56,7 @@ impl World {
         let settings = Settings::read(&variables, Purpose::Function, None)?;
         let keeper =
             Keeper::connect(settings, access(&server, HUB, "us-east-1")?, Patience::default()).await?;
-        let baseline = keeper.baseline().await?;
+        let baseline = engine::baseline(&keeper).await?;
         Ok(World { keeper, baseline, server, earlier_calls: 0.into() })
     }
 

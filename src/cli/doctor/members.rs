@@ -8,9 +8,9 @@ use futures_util::stream;
 use super::{Bar, Doctor, Ground, home_region, hub};
 use crate::cloud::{Inspector, Session};
 use crate::doctor::{self, Check, Finding, Listens, Place, Trusted};
+use crate::engine::Step;
 use crate::failure::Failure;
 use crate::ids::{AccountId, Partition, Region};
-use crate::engine::Step;
 
 /// How the names of the forwarding rules begin in deploy/.
 const PREFIX: &str = "guardrail-keeper-";

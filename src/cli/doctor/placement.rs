@@ -3,6 +3,7 @@
 use super::Doctor;
 use crate::baseline::{Baseline, Placement};
 use crate::doctor::{Check, Finding, Place};
+use crate::engine;
 use crate::failure::Failure;
 use crate::placement::Answer;
 
@@ -13,7 +14,7 @@ impl Doctor<'_> {
         if !baseline.has_auto() {
             return;
         }
-        let finding = match self.keeper.placement_record().await {
+        let finding = match engine::placement_record(self.keeper).await {
             Ok(record) => {
                 self.copies |= record.answer == Answer::Copies;
                 match record.answer {

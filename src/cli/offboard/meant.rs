@@ -3,6 +3,7 @@
 use super::Offboarding;
 use crate::cli::asking::{self, Asking};
 use crate::cli::output;
+use crate::engine;
 
 impl Offboarding<'_> {
     /// Whether an account that others depend on is meant indeed: that takes more than a yes.
@@ -16,7 +17,7 @@ impl Offboarding<'_> {
                  fail wherever they are enforced; name another owner in the baseline first"
             ));
         }
-        if *account == self.interrupts.or(self.keeper.management()).await? {
+        if *account == self.interrupts.or(engine::management(self.keeper)).await? {
             meanings.push(format!(
                 "{account} is the organization's management account, and that can't leave: it would be unguarded \
                  and stay"

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::Offboarding;
 use crate::cli::output::Bar;
 use crate::enforcement::Enforcement;
+use crate::engine;
+use crate::engine::Step;
 use crate::failure::Failure;
 use crate::ids::Region;
 use crate::observed::Observation;
-use crate::engine::Step;
 
 /// What is there after a release.
 pub(super) enum After {
@@ -24,11 +25,11 @@ impl Offboarding<'_> {
         let bar = Bar::new();
         let scope = self.scope();
         let step = |step: Step<'_>| bar.step(step);
-        let survey = self.interrupts.or(self.keeper.survey(self.baseline, &scope, &step)).await?;
+        let survey = self.interrupts.or(engine::survey(self.keeper, self.baseline, &scope, &step)).await?;
         let own_roles = &self.keeper.settings().own_roles;
         let account = self.account;
-        let records = survey.records;
-        let told = survey.observed.into_iter().map(|(target, seen)| {
+        let records = survey.view.known.records;
+        let told = survey.view.observed.into_iter().map(|(target, seen)| {
             // What was adopted may have been handed back meanwhile.
             let is_ours = records.get(&target).is_some_and(|record| record.ours.is_some());
             let region = target.region;

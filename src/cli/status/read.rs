@@ -7,10 +7,11 @@ use super::target::Told;
 use crate::baseline::Baseline;
 use crate::cli::names::shown;
 use crate::cli::outside;
+use crate::engine;
+use crate::engine::{Keeper, Stopped};
 use crate::ids::{AccountId, ParentId, Region, Target};
 use crate::ledger::LedgerError;
 use crate::organization::{Account, Organization, Unplaced, not_looked_at};
-use crate::engine::{Keeper, Stopped};
 use crate::record::AccountRecord;
 use crate::status::{Criteria, Subject, judge, judge_account};
 
@@ -86,7 +87,7 @@ impl Reading<'_> {
             });
             let membership = match self.arguments.recorded {
                 true => recorded(id, record),
-                false => match self.keeper.placement(id).await {
+                false => match engine::place(self.keeper, id).await {
                     Ok(Some(placement)) => Membership::Member(placement.account),
                     Ok(None) => Membership::Gone,
                     Err(stopped) => {
@@ -119,7 +120,7 @@ impl Reading<'_> {
         let mut members = None;
         let mut unplaced = Unplaced::new();
         if !self.arguments.recorded {
-            match self.keeper.whole_organization().await {
+            match engine::whole_organization(self.keeper).await {
                 Ok(organization) => {
                     self.look_for_ous(&organization, read);
                     let origin = &self.keeper.settings().baseline;

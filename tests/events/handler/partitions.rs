@@ -4,6 +4,7 @@
 //! that each event is decided alike by the function's own context, and answered.
 
 use guardrail_keeper::baseline::Baseline;
+use guardrail_keeper::engine;
 use guardrail_keeper::trigger::line;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -29,7 +30,7 @@ async fn each_is_decided_by_the_functions_own_context_as_written() {
     for (partition, prefixes) in PARTITIONS {
         let scene =
             Scene::start_as(&format!("arn:{partition}:iam::111111111111:role/GuardrailKeeperFunction")).await;
-        let context = scene.keeper.context(Some(&baseline), Timestamp::now());
+        let context = engine::context(&scene.keeper, Some(&baseline), Timestamp::now());
         let of_partition = |file: &String| prefixes.iter().any(|prefix| file.starts_with(prefix));
         let texts: Vec<(String, String)> =
             samples().into_iter().filter(|(file, _)| of_partition(file)).collect();

@@ -25,9 +25,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use guardrail_keeper::baseline::{Baseline, Revision};
+use guardrail_keeper::engine::Clock;
 use guardrail_keeper::ids::AccountId;
 use guardrail_keeper::limits::EffectiveBaseline;
-use guardrail_keeper::engine::Clock;
 use guardrail_keeper::record::{AccountRecord, Checked, Records};
 use jiff::Timestamp;
 use serde_json::Value;

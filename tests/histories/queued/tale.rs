@@ -16,9 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
+use guardrail_keeper::engine::{self, Clock, Keeper, Stopped};
 use guardrail_keeper::handler::{Deadline, handle_until};
 use guardrail_keeper::ids::AccountId;
-use guardrail_keeper::engine::{Clock, Keeper, Stopped};
 use guardrail_keeper::trigger::{REQUEST_DETAIL_TYPE, REQUEST_SOURCE};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -325,16 +325,16 @@ impl Tale<'_> {
 
     /// Somebody approves the baseline that is there.
     async fn approve(&mut self) -> Result<(), Stopped> {
-        let baseline = self.keepers[0].baseline().await?;
+        let baseline = engine::baseline(&self.keepers[0]).await?;
         lock(&self.judge).book.approved.insert(self.wants.text(self.setting));
-        self.keepers[0].approve(&baseline.revision).await
+        engine::approve(&self.keepers[0], &baseline.revision).await
     }
 
     /// Somebody marks an account as about to leave, or as one that stays. Only the ledger knows it.
     async fn offboard(&mut self, account: usize, leaves: bool) {
         let account: AccountId = account_of(self.setting, account).parse().expect("an account id");
         let since = leaves.then(|| self.clock.now());
-        drop(self.keepers[0].offboard(&account, since).await);
+        drop(engine::offboard(&self.keepers[0], &account, since).await);
         self.figures.offboarded += usize::from(leaves);
         lock(&self.judge).note_leaving(account.as_str());
         self.note_leaving();

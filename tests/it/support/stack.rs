@@ -4,8 +4,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use guardrail_keeper::handler::{Deadline, handle_until};
 use guardrail_keeper::engine::Keeper;
+use guardrail_keeper::handler::{Deadline, handle_until};
 use serde_json::Value;
 use simulator::{Ended, EventSourceMapping, Next, QueueName, SendMessage};
 

@@ -1,0 +1,189 @@
+//! The account's wing: one account, in the Regions of its task.
+//!
+//! ```text
+//! where it stands ─► view ─► plan ─► limits ─► probes ─► write ─► record; once more where a copy was put in place
+//! ```
+//!
+//! Guardrails' resource policies are read here, and left to the owner's wing. A task never waits: what isn't ready is
+//! told to the caller, who puts it back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tracing::warn;
+
+use super::accounts::{head_of, place};
+use super::apply::{Queued, write};
+use super::departed::close;
+use super::guardrails::Needs;
+use super::remembered::{Remembered, remembered};
+use super::unusable::admit_unusable;
+use super::view::{Reading, View, planned, proven, restricted, view, with_clean_ups};
+use super::{Departed, Gone, Keeper, Stopped, in_rounds, unwatched};
+use crate::cloud::Head;
+use crate::ids::Region;
+use crate::limits::{Approval, EffectiveBaseline, Extent, RevisionApproval};
+use crate::organization::{AccountState, Organization, Placement};
+use crate::plan::{Change, Decision, HoldReason, Plan};
+use crate::record::{Arrival, Sequence};
+use crate::report::{Report, TargetReport};
+use crate::resolved::Unusable;
+use crate::task::AccountTask;
+
+/// What became of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "what is left of a task has to be put back"]
+pub enum Worked {
+    /// It was done, as the report says.
+    Done(Box<Report>),
+    /// The account gets no calls any more.
+    Departed(Departed),
+    /// The account is still being made.
+    Pending(AccountState),
+}
+
+/// Makes one account agree with the baseline that it follows.
+///
+/// # Errors
+/// When it stopped before anything was written.
+pub async fn work_on_account(
+    keeper: &Keeper,
+    followed: &EffectiveBaseline,
+    task: &AccountTask,
+    sequence: Option<Sequence>,
+) -> Result<Worked, Stopped> {
+    let Some(placement) = newest_placement(keeper, task).await? else {
+        return Ok(Worked::Departed(close(keeper, &task.account, &Gone::Left, sequence).await?));
+    };
+    match &placement.account.state {
+        // Nobody here knows what such a state means: the record isn't closed, and nothing is taken away.
+        AccountState::Active | AccountState::Other(_) => {}
+        AccountState::PendingActivation => {
+            return Ok(Worked::Pending(placement.account.state));
+        }
+        AccountState::Suspended | AccountState::PendingClosure | AccountState::Closed => {
+            let gone = Gone::Inactive(placement.account.state);
+            return Ok(Worked::Departed(close(keeper, &task.account, &gone, sequence).await?));
+        }
+    }
+    let queued = Queued { sequence, event: Some(&task.cause.event), placement: Some(&placement) };
+    let report = in_rounds(keeper, async |again| {
+        let (plan, mut view) = look(keeper, followed, task, &placement, again).await?;
+        let plan = admitted(keeper, followed, plan, &mut view).await;
+        let plan = proven(keeper, &followed.baseline, plan, &mut view).await;
+        Ok(write(keeper, &followed.baseline, plan, view, queued, &unwatched).await)
+    });
+    Ok(Worked::Done(Box::new(report.await?)))
+}
+
+/// Where the account stands: by the task, or by what was recorded since, or as Organizations says now.
+async fn newest_placement(keeper: &Keeper, task: &AccountTask) -> Result<Option<Placement>, Stopped> {
+    let Some(placement) = &task.placement else {
+        return place(keeper, &task.account).await;
+    };
+    match keeper.ledger.account(&task.account).await {
+        Ok(known) => {
+            let newer = known.placement.filter(|known| known.placed_at > placement.placed_at);
+            Ok(Some(newer.unwrap_or_else(|| placement.clone())))
+        }
+        // Which is the newer one isn't known, so it is asked for.
+        Err(error) => {
+            warn!(account.id = %task.account, "the ledger could not be read, so the account is looked up: {error}");
+            place(keeper, &task.account).await
+        }
+    }
+}
+
+/// Looks at the account and decides, before limits and probes hold anything. Only reads.
+async fn look(
+    keeper: &Keeper,
+    EffectiveBaseline { baseline, .. }: &EffectiveBaseline,
+    task: &AccountTask,
+    placement: &Placement,
+    again: bool,
+) -> Result<(Plan, View), Stopped> {
+    let Head { id, management } = head_of(keeper, baseline).await?;
+    let account = &placement.account;
+    let organization =
+        Organization::part(id, management, BTreeMap::from([(account.id.clone(), account.clone())]));
+    let told = task.cause.arrival.map(|at| Arrival::told(at, task.regions.named()));
+    // Where many are looked at, the owner's side was to be looked at first: what was recorded before that may be
+    // what the look is about.
+    let mut needs =
+        Needs::WantedAsRecorded { since: task.placement.is_some().then_some(task.cause.first_seen) };
+    loop {
+        let known = remembered(keeper, baseline, &organization, told.as_ref()).await;
+        let also = known.grants.keys().map(|resource| resource.region().clone()).collect();
+        let reading = Reading { regions: &task.regions, also: &also, needs };
+        let view = view(keeper, baseline, organization.clone(), known, reading, &unwatched).await;
+        let mut plan = planned(keeper, baseline, &view).await;
+        if !again {
+            plan = with_clean_ups(keeper, baseline, plan, &view).await;
+        }
+        let plan = restricted(baseline, plan, &view);
+        // A guardrail is given up for what is seen now, never for what was recorded a while ago.
+        if matches!(needs, Needs::Wanted) || !plan.changes().any(Change::gives_up) {
+            return Ok((plan, view));
+        }
+        needs = Needs::Wanted;
+    }
+}
+
+/// Holds what isn't approved, and what is more than the limits allow.
+async fn admitted(keeper: &Keeper, followed: &EffectiveBaseline, plan: Plan, view: &mut View) -> Plan {
+    let EffectiveBaseline { baseline, candidate, .. } = followed;
+    let Remembered { approval, records, offboarding, .. } = &view.known;
+    if let Some(candidate) = candidate {
+        return plan.put_back(candidate, records);
+    }
+    let approved = Approval { approval, is_given_with_the_plan: false, leaving: offboarding };
+    let plan = plan.hold_adopted(approved, records, |stood, target| view.has_moved(baseline, stood, target));
+    if !view.known.approval_is_known {
+        return plan.hold_uncountable(approval, records);
+    }
+    let plan = plan.limit_part(approval, records);
+    let plan = admit_moves(keeper, followed, plan, view).await;
+    admit_unusable(keeper, baseline, plan, &mut view.known.warnings).await
+}
+
+/// Holds what the account would lose or change because it was moved, where with it moves would change more than the
+/// limits allow within a day: a slip in the tree is like one in the baseline.
+async fn admit_moves(keeper: &Keeper, followed: &EffectiveBaseline, plan: Plan, view: &mut View) -> Plan {
+    let baseline = &followed.baseline;
+    let has_moved = |stood: &_, target: &_| view.has_moved(baseline, stood, target);
+    let extent = plan.extent_of_moves(&view.known.records, has_moved);
+    if extent == Extent::default() {
+        return plan;
+    }
+    let (mut admitted, now) = (false, keeper.clock.now().as_second());
+    let reserved = keeper
+        .ledger
+        .change_revision_approval(|known| {
+            let approval = known.get_or_insert_with(|| RevisionApproval::new(baseline.revision.clone()));
+            admitted = approval.admit_moves(extent, baseline.limits, now);
+        })
+        .await;
+    let reason = match reserved {
+        Ok(()) if admitted => return plan,
+        Ok(()) => HoldReason::TooManyMoves { revision: baseline.revision.clone() },
+        Err(error) => {
+            let warning = format!("how much moves of accounts have changed is not known: {error}");
+            view.known.warnings.push(warning);
+            HoldReason::LedgerUnavailable
+        }
+    };
+    plan.hold_moves(&reason, &view.known.records, |stood, target| view.has_moved(baseline, stood, target))
+}
+
+/// The Regions in which the owner's side has something to do before the account can go on.
+pub fn regions_for_the_owner(report: &Report) -> BTreeSet<Region> {
+    let lacks_grant = |report: &&TargetReport| match report {
+        TargetReport::Decided(Decision::Held(held)) => matches!(
+            &held.reason,
+            HoldReason::Unusable { unusable: Unusable::NotGranted { being_mended: true, .. } }
+        ),
+        TargetReport::Decided(Decision::Broken(broken)) => broken.unusable.is_being_mended(),
+        TargetReport::Decided(_) | TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } => false,
+    };
+    let lacking = report.targets.iter().filter(|(_, report)| lacks_grant(report));
+    lacking.map(|(target, _)| target.region.clone()).collect()
+}

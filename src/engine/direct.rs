@@ -1,0 +1,110 @@
+//! Carries out a survey, for whoever has no queue: both wings, and the revision's limits over what was looked at.
+
+use super::apply::{Queued, write_targets};
+use super::granting::write_grants;
+use super::logged::log;
+use super::owner::forget_lost;
+use super::remembered::Remembered;
+use super::survey::{Admission, Survey, survey_as};
+use super::unusable::record_unusable;
+use super::{Keeper, Progress, Step, Stopped, in_rounds};
+use crate::baseline::{Baseline, Mode};
+use crate::ledger::LedgerError;
+use crate::limits::{Extent, is_repair, is_repair_of_a_grant};
+use crate::plan::{Decision, HoldReason};
+use crate::report::Report;
+use crate::trigger::Scope;
+
+/// Looks, decides, writes and records: one whole run over a part of the organization.
+///
+/// # Errors
+/// When the run stopped before anything was written.
+pub async fn reconcile(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    scope: &Scope,
+    progress: Progress<'_>,
+) -> Result<Report, Stopped> {
+    let admission = Admission::WithinLimits;
+    in_rounds(keeper, async |again| {
+        let survey = survey_as(keeper, baseline, scope, &admission, again, progress).await?;
+        Ok(apply(keeper, baseline, survey, progress).await)
+    })
+    .await
+}
+
+/// Applies what a survey planned, and records it. Never stops early: a failure is an outcome.
+pub async fn apply(keeper: &Keeper, baseline: &Baseline, survey: Survey, progress: Progress<'_>) -> Report {
+    let Survey { plan, view, strangers, .. } = match baseline.mode {
+        Mode::Audit => survey,
+        Mode::Sync | Mode::EnforceOnly => begin(keeper, baseline, survey).await,
+    };
+    let mut report = Report {
+        strangers,
+        warnings: view.known.warnings.clone(),
+        ledger_trouble: view.known.trouble.clone(),
+        ..Report::of(baseline.revision.clone(), plan.plan().clone())
+    };
+    progress(Step::Writing { changes: plan.plan().writes() });
+    report.grants.extend(write_grants(keeper, baseline, plan.plan(), progress).await);
+    write_targets(keeper, baseline, &mut report, plan, view, Queued::default(), progress).await;
+    log(&report);
+    report
+}
+
+/// Records what has to be recorded before anything is written. What isn't is held: not counted now, it would
+/// never count against the limits.
+async fn begin(keeper: &Keeper, baseline: &Baseline, mut survey: Survey) -> Survey {
+    forget_lost(keeper, &survey.lost_grants).await;
+    let approved = survey.admission == Admission::Approved;
+    if let Err(error) = begin_revision(keeper, &survey).await {
+        let trouble = format!("how far the baseline has come could not be recorded: {error}");
+        survey.view.known.warnings.push(trouble.clone());
+        survey.view.known.trouble.get_or_insert(trouble);
+        let records = &survey.view.known.records;
+        let held = |repair: bool| (!repair).then_some(HoldReason::LedgerUnavailable);
+        let plan = survey.plan.hold_changes(|change| held(is_repair(change, records, &baseline.revision)));
+        let plan = plan.hold_grants(|change| held(is_repair_of_a_grant(change, records)));
+        survey.plan = plan.without_clean_ups();
+    }
+    if let Err(error) = record_unusable(keeper, baseline, survey.plan.plan(), approved).await {
+        let trouble = format!("which guardrails can't be used could not be recorded: {error}");
+        survey.view.known.warnings.push(trouble.clone());
+        survey.view.known.trouble.get_or_insert(trouble);
+        survey.plan =
+            survey.plan.hold_changes(|change| change.gives_up().then_some(HoldReason::LedgerUnavailable));
+    }
+    survey
+}
+
+/// Records how much this revision will have replaced and released, before it does. A revision
+/// that was seen whole and stayed within its limits is approved by that.
+async fn begin_revision(keeper: &Keeper, survey: &Survey) -> Result<(), LedgerError> {
+    let Remembered { records, approval, trouble, .. } = &survey.view.known;
+    let plan = survey.plan.plan();
+    // What was seen without the ledger wasn't counted.
+    let whole = survey.whole
+        && trouble.is_none()
+        && !plan.leaves_ours_undecided(records, survey.view.ledger_remembers(keeper));
+    let extent = Extent::of(plan, records, &approval.revision);
+    let stopped = plan.decisions.values().any(|decision| {
+        matches!(decision, Decision::Held(held) if matches!(held.reason, HoldReason::NotApproved { .. }))
+    });
+    let approves = approval.approved || (whole && !stopped && approval.names_nobody.is_empty());
+    keeper
+        .ledger
+        .change_revision_approval(|known| {
+            // Somebody else may have got further with the same revision since it was read.
+            let known_now = known.take().filter(|known| known.revision == approval.revision);
+            let mut next = known_now.unwrap_or_else(|| approval.clone());
+            if !approval.approved {
+                next.done = next.done.plus(extent);
+            }
+            next.approved |= approves;
+            if survey.whole {
+                next.names_nobody = approval.names_nobody.clone();
+            }
+            *known = Some(if survey.admission == Admission::Approved { next.approve() } else { next });
+        })
+        .await
+}

@@ -1,0 +1,199 @@
+//! Looks at the owner's side: the guardrails, whether they can be enforced, and who may use them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+
+use super::Keeper;
+use super::kept::readiness;
+use crate::baseline::{Baseline, GuardrailKey, Placement, Source};
+use crate::cloud::{Condition, Reader};
+use crate::desired::{Desired, Wanted};
+use crate::failure::Code;
+use crate::ids::{GuardrailArn, GuardrailVersion, Region, Target};
+use crate::observed::{Observation, Observed, ResourcePolicySeen};
+use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish};
+use crate::resource_policy::Resource;
+use crate::trigger::Regions;
+
+/// Guardrails of the baseline, by what it calls them and by Region.
+pub(super) type Sources = BTreeMap<(GuardrailKey, Region), Source>;
+
+/// Which guardrails a run needs to know about, and how well.
+#[derive(Clone, Copy)]
+pub(super) enum Needs<'a> {
+    /// All that there are, so that what is left over can be told.
+    Whole,
+    /// Those that are wanted somewhere.
+    Wanted,
+    /// Those that are wanted somewhere; what the owner's side recorded lately will do, if that was
+    /// not before `since`.
+    WantedAsRecorded { since: Option<Timestamp> },
+    /// All of some Regions, wanted or not.
+    AllOf(&'a Regions),
+}
+
+/// Looks up the guardrails that a run needs, once per Region.
+pub(super) async fn read_catalog(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    desired: &Desired,
+    needs: Needs<'_>,
+) -> Catalog {
+    let mut wanted: Sources = desired
+        .iter()
+        .filter_map(|(target, wanted)| match wanted {
+            Wanted::Guardrail(wanted) => {
+                Some(((wanted.key.clone(), target.region.clone()), wanted.source.clone()))
+            }
+            Wanted::Nothing { .. } | Wanted::Unassigned | Wanted::Excluded => None,
+        })
+        .collect();
+    let mut recorded = Catalog::default();
+    match needs {
+        // Those that nobody is assigned as well, so that their grants aren't taken for leftovers.
+        Needs::Whole => wanted.extend(central_guardrails(baseline)),
+        Needs::AllOf(regions) => wanted = sources(baseline, regions),
+        Needs::WantedAsRecorded { since } => {
+            recorded = recorded_lately(keeper, baseline, &mut wanted, since).await;
+        }
+        Needs::Wanted => {}
+    }
+    let Catalog { entries, resource_policies, .. } = look_up(keeper, baseline, wanted).await;
+    recorded.entries.extend(entries);
+    recorded.resource_policies.extend(resource_policies);
+    recorded
+}
+
+/// What was recorded of the guardrails that are wanted, where that isn't old. They are taken out
+/// of what is left to look up.
+async fn recorded_lately(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    wanted: &mut Sources,
+    since: Option<Timestamp>,
+) -> Catalog {
+    let mut catalog = Catalog::default();
+    let regions: BTreeSet<Region> = wanted.keys().map(|(_, region)| region.clone()).collect();
+    for region in regions {
+        let Some(readiness) = readiness(keeper, &region, since).await else { continue };
+        wanted.retain(|(key, there), source| {
+            if *there != region {
+                return true;
+            }
+            match readiness.look_up(key, source, is_central(baseline, key)) {
+                Some((entry, resource_policies)) => {
+                    catalog.entries.insert((key.clone(), there.clone()), entry);
+                    catalog.resource_policies.extend(resource_policies);
+                    false
+                }
+                None => true,
+            }
+        });
+    }
+    catalog
+}
+
+async fn look_up(keeper: &Keeper, baseline: &Baseline, wanted: Sources) -> Catalog {
+    if wanted.is_empty() {
+        return Catalog::default();
+    }
+    let session = keeper.cloud.session(&baseline.owner).await;
+    let entries = wanted.into_iter().map(|((key, region), source)| {
+        let session = session.clone();
+        async move {
+            let entry = match session {
+                Ok(session) => Reader::new(&session, &region).catalog_entry(&source).await,
+                Err(failure) => CatalogEntry::unusable(Unusable::Unreadable { failure }),
+            };
+            ((key, region), entry)
+        }
+    });
+    let entries: BTreeMap<(GuardrailKey, Region), CatalogEntry> =
+        join_all(entries).await.into_iter().collect();
+    let resources: BTreeSet<(Resource, Region)> = entries
+        .iter()
+        // Whoever has a copy needs no grant.
+        .filter(|((key, _), _)| is_central(baseline, key))
+        .flat_map(|((_, region), entry)| entry.resources().map(|resource| (resource, region.clone())))
+        .collect();
+    let resource_policies = resources.into_iter().map(|(resource, region)| {
+        let session = session.clone();
+        async move {
+            let seen = match session {
+                Ok(session) => Reader::new(&session, &region).resource_policy(&resource).await,
+                Err(failure) => ResourcePolicySeen::Unreadable(failure),
+            };
+            (resource, seen)
+        }
+    });
+    let resource_policies = join_all(resource_policies).await.into_iter().collect();
+    let expired = |entry: &CatalogEntry| matches!(&entry.unusable, Some(Unusable::Unreadable { failure }) if failure.code == Code::ExpiredCredentials);
+    if entries.values().any(expired) {
+        keeper.cloud.forget_session(&baseline.owner).await;
+    }
+    Catalog { entries, resource_policies, ..Catalog::default() }
+}
+
+/// Where what is wanted can't be enforced, looks whether what is there still can be used.
+pub(super) async fn look_at_the_present(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    resolved: &mut Resolved,
+    observed: &Observed,
+) {
+    let standing = |target: &Target, wish: &Wish| match (wish, observed.get(target)) {
+        (Wish::Enforce(wanted), Some(Observation::Enforced(seen)))
+            if wanted.unusable.is_some()
+                && wanted.enforcement.as_ref() != Some(&seen.enforcement)
+                && seen.enforcement.guardrail.account == baseline.owner
+                && seen.enforcement.guardrail.region == target.region =>
+        {
+            Some((seen.enforcement.guardrail.clone(), seen.enforcement.version))
+        }
+        _ => None,
+    };
+    let wanted: BTreeSet<(GuardrailArn, GuardrailVersion)> =
+        resolved.iter().filter_map(|(target, wish)| standing(target, wish)).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let Ok(session) = keeper.cloud.session(&baseline.owner).await else {
+        return;
+    };
+    let looks = wanted.into_iter().map(|(arn, version)| {
+        let session = session.clone();
+        async move {
+            let Condition { unusable, .. } =
+                Reader::new(&session, &arn.region).condition(&arn, version).await;
+            ((arn, version), unusable.filter(Unusable::is_certain))
+        }
+    });
+    let found: BTreeMap<(GuardrailArn, GuardrailVersion), Option<Unusable>> =
+        join_all(looks).await.into_iter().collect();
+    for (target, wish) in resolved.iter_mut() {
+        let present = standing(target, wish).and_then(|key| found.get(&key).cloned().flatten());
+        if let Wish::Enforce(wanted) = wish {
+            wanted.present_unusable = present;
+        }
+    }
+}
+
+fn is_central(baseline: &Baseline, key: &GuardrailKey) -> bool {
+    baseline.guardrails.get(key).is_some_and(|guardrail| guardrail.placement != Placement::Copy)
+}
+
+fn central_guardrails(baseline: &Baseline) -> Sources {
+    let mut all = sources(baseline, &Regions::All);
+    all.retain(|(key, _), _| is_central(baseline, key));
+    all
+}
+
+/// Every guardrail of the baseline in these Regions.
+pub(super) fn sources(baseline: &Baseline, regions: &Regions) -> Sources {
+    let sources = baseline.guardrails.iter().flat_map(|(key, one)| {
+        one.regions.iter().map(move |(region, source)| ((key.clone(), region.clone()), source.clone()))
+    });
+    sources.filter(|((_, region), _)| regions.contain(region)).collect()
+}
