@@ -11,17 +11,22 @@
 mod account;
 mod accounts;
 mod apply;
+mod arriving;
 mod asked;
 mod baselines;
 mod copies;
+mod counting;
+mod deadline;
 mod departed;
 mod destinations;
 mod direct;
 mod figures;
+mod follow_up;
 mod granting;
 mod guardrails;
 #[cfg(feature = "cli")]
 mod inspected;
+mod job;
 mod kept;
 mod leftovers;
 mod logged;
@@ -36,6 +41,7 @@ mod remembered;
 mod revision;
 mod stopped;
 mod survey;
+mod sweeping;
 mod swept;
 mod trials;
 mod unusable;
@@ -56,31 +62,33 @@ use crate::settings::{BaselineSource, Purpose, Settings};
 use crate::trigger::{Accounts, Context, Known, Scope};
 
 pub use crate::clock::Clock;
-pub use account::{Worked, regions_for_the_owner, work_on_account};
+pub use account::{Worked, work_on_account};
 #[cfg(feature = "cli")]
 pub use accounts::management;
 pub use accounts::{page_of_accounts, place, whole_organization};
+pub(crate) use arriving::NAMELESS;
+pub use arriving::{Arrived, Incoming, Unplanned, arrive};
 pub use asked::{Ask, Asked, ask, is_deployed, offboard, parameter, parameter_writer};
-pub use baselines::{
-    PresentBaseline, baseline, baseline_file, effective, followed, keep_approved, present, present_for,
-};
+pub use baselines::{PresentBaseline, baseline, baseline_file, effective, followed, present};
+pub use deadline::Deadline;
 pub use departed::{Departed, Gone, close};
 pub use direct::{apply, reconcile};
 use figures::Figures;
 pub use figures::{measure, metrics};
 #[cfg(feature = "cli")]
 pub use inspected::{Applied, UnitNames, applied_in, guardrails, unit_names};
+pub use job::{Effect, Notice, SweepEnd, Told, run_errand, run_task};
 use kept::Kept;
 pub use kept::placement_record;
-pub(crate) use logged::not_placed;
 pub use owed::{note_departure_told, note_told};
-pub use owner::{grant_for_candidate, keys_of, work_for_owner};
+pub use owner::work_for_owner;
 pub use placing::Placing;
 pub use progress::{Progress, Step, Write, unwatched};
 pub use remembered::Remembered;
 pub use revision::approve;
 pub use stopped::Stopped;
 pub use survey::{Admission, Survey, survey, survey_as};
+pub use sweeping::PAGE_SECONDS;
 pub use swept::{Tally, catalog_for_counting, count, tally};
 pub use view::View;
 

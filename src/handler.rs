@@ -3,31 +3,22 @@
 //! Where there are queues, events only become tasks, and tasks are worked on one at a time for each
 //! account. Where there are none, an event is worked on as it comes.
 
-mod planner;
-mod sweeping;
+mod direct;
+mod shell;
 mod telling;
-mod worker;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsBatchResponse;
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use tracing::{Instrument, debug, error, info, info_span, warn};
+use tracing::error;
 
-use crate::baseline::Baseline;
-use crate::engine;
-use crate::engine::{Keeper, PresentBaseline, Stopped, unwatched};
-use crate::ids::AccountId;
-use crate::report::Report;
-use crate::trigger::{
-    Accounts, Delivery, Departure, Ignored, Merged, Message, Record, Rejected, Scope, Trigger, Why,
-    merge_traced,
-};
-use planner::{Failed, Incoming, Planner};
-use telling::Telling;
+use crate::engine::{Incoming, Keeper, NAMELESS, Stopped, Unplanned};
+use crate::trigger::{Delivery, Message, Record, Rejected};
+use shell::{Failed, Shell};
+
+pub use crate::engine::Deadline;
 
 /// Why an invocation failed, so that Lambda delivers it again and at last puts it aside.
 #[derive(Debug, thiserror::Error)]
@@ -77,24 +68,14 @@ impl HandlerError {
     }
 }
 
-/// Until when an invocation has to be done.
-#[derive(Clone, Copy, Debug)]
-pub struct Deadline(Option<tokio::time::Instant>);
-
-impl Deadline {
-    /// There is none.
-    pub const NONE: Deadline = Deadline(None);
-
-    /// So long from now.
-    pub fn after(left: Duration) -> Deadline {
-        Deadline(tokio::time::Instant::now().checked_add(left))
-    }
-
-    /// Whether at least so much time is left.
-    fn leaves(self, seconds: u64) -> bool {
-        self.0.is_none_or(|end| {
-            end.saturating_duration_since(tokio::time::Instant::now()) >= Duration::from_secs(seconds)
-        })
+impl From<Unplanned> for HandlerError {
+    fn from(unplanned: Unplanned) -> HandlerError {
+        match unplanned {
+            Unplanned::Rejected(reason) => HandlerError::Rejected(reason),
+            Unplanned::ForeignErrand(why) => HandlerError::ForeignErrand(why),
+            Unplanned::NoBaseline(why) => HandlerError::NoBaseline(why),
+            Unplanned::NotBegun(why) => HandlerError::NotQueued(why),
+        }
     }
 }
 
@@ -112,38 +93,39 @@ pub async fn handle(keeper: &Keeper, payload: &str) -> Result<Value, HandlerErro
 /// # Errors
 /// As [`handle`].
 pub async fn handle_until(keeper: &Keeper, payload: &str, deadline: Deadline) -> Result<Value, HandlerError> {
-    match (Delivery::parse(payload), worker::planner(keeper, deadline)) {
-        (Delivery::Event(event), None) => handle_event(keeper, &event).await,
-        (Delivery::Batch(records), None) => handle_batch(keeper, &records).await,
-        (Delivery::Event(event), Some(planner)) => queue_event(planner, &event).await,
-        (Delivery::Batch(records), Some(planner)) => queue_batch(planner, &records).await,
+    let shell = keeper.settings().queues.as_ref().map(|queues| Shell { keeper, queues, deadline });
+    match (Delivery::parse(payload), shell) {
+        (Delivery::Event(event), None) => direct::handle_event(keeper, &event).await,
+        (Delivery::Batch(records), None) => direct::handle_batch(keeper, &records).await,
+        (Delivery::Event(event), Some(shell)) => queue_event(shell, &event).await,
+        (Delivery::Batch(records), Some(shell)) => queue_batch(shell, &records).await,
     }
 }
 
 /// An event that came straight to the function: planned and queued like any other.
-async fn queue_event(planner: Planner<'_>, event: &Message) -> Result<Value, HandlerError> {
+async fn queue_event(shell: Shell<'_>, event: &Message) -> Result<Value, HandlerError> {
     let incoming = Incoming { id: None, repeated: false, from_queue: false, message: event };
-    match planner.plan(&[incoming]).await.into_iter().next() {
+    match shell.plan(&[incoming]).await.into_iter().next() {
         Some(Failed { problem, .. }) => Err(problem),
         None => Ok(json!({ "outcome": "queued" })),
     }
 }
 
 /// A batch of either queue. Records of both never come together; if they did, each has its own fate.
-async fn queue_batch(planner: Planner<'_>, records: &[Record]) -> Result<Value, HandlerError> {
+async fn queue_batch(shell: Shell<'_>, records: &[Record]) -> Result<Value, HandlerError> {
     let mut batch = Batch::default();
     let (tasks, events): (Vec<&Record>, Vec<&Record>) =
-        records.iter().partition(|record| worker::lay_in(record, &planner.queues.tasks));
+        records.iter().partition(|record| lay_in(record, &shell.queues.tasks));
     let incoming: Vec<Incoming<'_>> = events
         .iter()
         .map(|record| Incoming {
             id: record.id.as_deref(),
             repeated: record.is_repeated(),
-            from_queue: worker::lay_in(record, &planner.queues.events),
+            from_queue: lay_in(record, &shell.queues.events),
             message: &record.message,
         })
         .collect();
-    for Failed { position, problem } in planner.plan(&incoming).await {
+    for Failed { position, problem } in shell.plan(&incoming).await {
         match problem {
             // Told already, with its reason.
             HandlerError::Rejected(_) => {
@@ -153,52 +135,8 @@ async fn queue_batch(planner: Planner<'_>, records: &[Record]) -> Result<Value, 
         }
     }
     for record in tasks {
-        if let Err(problem) = planner.work(record).await {
+        if let Err(problem) = shell.work(record).await {
             batch.fail(&[record], &problem);
-        }
-    }
-    batch.answer()
-}
-
-async fn handle_event(keeper: &Keeper, event: &Message) -> Result<Value, HandlerError> {
-    let now = keeper.clock().now();
-    let trigger = event.decide(&engine::context(keeper, None, now));
-    if let Err(settled) = scope_of(trigger.clone()) {
-        telling::settled(keeper, &settled, &trigger).await;
-        return settled.answer();
-    }
-    let PresentBaseline { baseline, instead_of, unread: _, refused: _ } = engine::present(keeper).await?;
-    match scope_of(event.decide(&engine::context(keeper, Some(&baseline), now))) {
-        Ok(scope) => {
-            tell_unnamed(&scope);
-            info!("reconciling {scope}: {}", scope.reason());
-            let mut report = run(keeper, &baseline, &scope).await?;
-            report.warnings.extend(instead_of);
-            incomplete(&report, &scope)?;
-            Ok(json!({ "outcome": "reconcile", "reason": scope.reason(), "report": report.to_json() }))
-        }
-        Err(settled) => settled.answer(),
-    }
-}
-
-async fn handle_batch(keeper: &Keeper, records: &[Record]) -> Result<Value, HandlerError> {
-    let now = keeper.clock().now();
-    let mut batch = Batch::default();
-    let unread = engine::context(keeper, None, now);
-    let mut waiting: Vec<&Record> = Vec::new();
-    for record in records {
-        let trigger = record.message.decide(&unread);
-        if let Err(settled) = scope_of(trigger.clone()) {
-            telling::settled(keeper, &settled, &trigger).await;
-        }
-        if batch.take(record, trigger).is_some() {
-            waiting.push(record);
-        }
-    }
-    if !waiting.is_empty() {
-        match engine::present(keeper).await {
-            Ok(PresentBaseline { baseline, .. }) => batch.work(keeper, &baseline, now, &waiting).await,
-            Err(stopped) => batch.fail(&waiting, &stopped.into()),
         }
     }
     batch.answer()
@@ -212,45 +150,6 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Settles a record, or answers what has to be looked at for it.
-    fn take(&mut self, record: &'a Record, trigger: Trigger) -> Option<Scope> {
-        match scope_of(trigger) {
-            Ok(scope) => Some(scope),
-            Err(settled) => {
-                settled.log(record.id.as_deref().unwrap_or(NAMELESS), record.is_repeated());
-                if let Settled::Rejected(_) = settled {
-                    self.failed.insert(record.id.as_deref());
-                }
-                None
-            }
-        }
-    }
-
-    /// Does what the records ask for, each piece of work once.
-    async fn work(&mut self, keeper: &Keeper, baseline: &Baseline, now: Timestamp, records: &[&'a Record]) {
-        let context = engine::context(keeper, Some(baseline), now);
-        let mut concerned: Vec<&Record> = Vec::new();
-        let mut scopes: Vec<Scope> = Vec::new();
-        for record in records {
-            if let Some(scope) = self.take(record, record.message.decide(&context)) {
-                concerned.push(record);
-                scopes.push(scope);
-            }
-        }
-        for Merged { scope, from } in merge_traced(scopes) {
-            let served: Vec<&Record> = from.iter().map(|position| concerned[*position]).collect();
-            tell_unnamed(&scope);
-            info!(records = %Ids(&served), "reconciling {scope}: {}", scope.reason());
-            let result = match run(keeper, baseline, &scope).await {
-                Ok(report) => incomplete(&report, &scope),
-                Err(stopped) => Err(stopped.into()),
-            };
-            if let Err(problem) = result {
-                self.fail(&served, &problem);
-            }
-        }
-    }
-
     fn fail(&mut self, records: &[&'a Record], problem: &HandlerError) {
         error!(error.kind = problem.name(), records = %Ids(records), "{problem}");
         self.failed.extend(records.iter().map(|record| record.id.as_deref()));
@@ -265,71 +164,6 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// What becomes of an event for which nothing is looked at.
-enum Settled {
-    Departed(BTreeSet<AccountId>, Departure),
-    Ignored(Ignored),
-    Rejected(Rejected),
-}
-
-/// What has to be looked at for an event, if anything has to.
-///
-/// Asked without a baseline first: that only narrows, so what needs no look then needs none at all,
-/// and no call is made for it.
-fn scope_of(trigger: Trigger) -> Result<Scope, Settled> {
-    match trigger {
-        Trigger::Reconcile(scope) => Ok(*scope),
-        Trigger::Departed { accounts, reason, event: _, at: _ } => Err(Settled::Departed(accounts, reason)),
-        Trigger::Ignore(reason) => Err(Settled::Ignored(reason)),
-        Trigger::Reject(reason) => Err(Settled::Rejected(reason)),
-    }
-}
-
-/// Tells of an event that leaves out which account it is about.
-fn tell_unnamed(scope: &Scope) {
-    if scope.reasons.contains(&Why::AccountNotNamed) {
-        let events: Vec<&str> = scope.events.iter().map(String::as_str).collect();
-        warn!(reason = Why::AccountNotNamed.code(), event.id = %events.join(", "), "{}", Why::AccountNotNamed);
-    }
-}
-
-impl Settled {
-    /// The answer to an event that came alone.
-    fn answer(self) -> Result<Value, HandlerError> {
-        match self {
-            Settled::Departed(accounts, reason) => {
-                info!(reason = reason.code(), "no more calls in {}: {reason}", listed(&accounts));
-                Ok(json!({ "outcome": "departed", "reason": reason.to_string(), "accounts": accounts }))
-            }
-            Settled::Ignored(reason) => {
-                info!(reason = reason.code(), "ignored: {reason}");
-                Ok(json!({ "outcome": "ignore", "reason": reason.to_string() }))
-            }
-            // Not logged here: the runtime logs what an invocation fails with, and Lambda doesn't
-            // tell the first of its three attempts from the others.
-            Settled::Rejected(reason) => Err(HandlerError::Rejected(reason)),
-        }
-    }
-
-    /// Tells of a message of a batch. `repeated` ones were told of before.
-    fn log(&self, id: &str, repeated: bool) {
-        match self {
-            Settled::Departed(accounts, reason) => {
-                info!(record = id, reason = reason.code(), "no more calls in {}: {reason}", listed(accounts));
-            }
-            Settled::Ignored(reason) => info!(record = id, reason = reason.code(), "ignored: {reason}"),
-            // SQS hands it out again until the queue puts it aside, and its reason stays the same.
-            Settled::Rejected(reason) if repeated => {
-                debug!(record = id, reason = reason.code(), "rejected again: {reason}");
-            }
-            Settled::Rejected(reason) => error!(record = id, reason = reason.code(), "rejected: {reason}"),
-        }
-    }
-}
-
-/// What a record without an id is called in the log.
-const NAMELESS: &str = "without an id";
-
 /// The ids of records, for the log.
 struct Ids<'a>(&'a [&'a Record]);
 
@@ -343,34 +177,7 @@ impl fmt::Display for Ids<'_> {
     }
 }
 
-fn listed(accounts: &BTreeSet<AccountId>) -> String {
-    accounts.iter().map(AccountId::as_str).collect::<Vec<_>>().join(", ")
-}
-
-async fn run(keeper: &Keeper, baseline: &Baseline, scope: &Scope) -> Result<Report, Stopped> {
-    let span = info_span!("reconcile", scope = %scope, baseline.revision = %baseline.revision);
-    async {
-        let telling = Telling::begin(keeper);
-        let report = engine::reconcile(keeper, baseline, scope, &unwatched).await?;
-        telling.run(&report, scope, baseline).await;
-        Ok(report)
-    }
-    .instrument(span)
-    .await
-}
-
-/// Whether something is left over that another delivery may finish.
-fn incomplete(report: &Report, scope: &Scope) -> Result<(), HandlerError> {
-    let unfinished = match scope.accounts {
-        Accounts::All => report.unfinished_in_a_sweep(),
-        Accounts::Only(_) => report.unfinished(),
-    };
-    match unfinished.first() {
-        None => Ok(()),
-        Some(first) => Err(HandlerError::Incomplete {
-            left: unfinished.len(),
-            looked_at: report.targets.len() + report.grants.len(),
-            first: first.clone(),
-        }),
-    }
+/// Whether a message lay in the queue of this URL.
+fn lay_in(record: &Record, queue_url: &str) -> bool {
+    record.queue.as_deref().is_some_and(|name| queue_url.rsplit('/').next() == Some(name))
 }

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use guardrail_keeper::cloud::{Access, Patience};
-use guardrail_keeper::engine;
-use guardrail_keeper::engine::Keeper;
+use guardrail_keeper::engine::{self, Keeper};
 use guardrail_keeper::handler::{Deadline, HandlerError, handle_until};
 use guardrail_keeper::settings::{Purpose, Settings};
 use lambda_runtime::tracing::{self, subscriber};

@@ -1,5 +1,7 @@
 //! `guardrailctl apply`: show, ask, do; or have the deployed keeper do it.
 
+mod so_far;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
@@ -17,12 +19,12 @@ use super::time::Length;
 use super::watch::Watch;
 use super::{Chosen, OK, Output, Target, UNFINISHED, Unfit, connect, settings};
 use crate::baseline::{Baseline, Revision};
-use crate::engine;
-use crate::engine::{Admission, Ask, Keeper, MAX_ROUNDS, Step, Survey};
+use crate::engine::{self, Admission, Ask, Keeper, Step, Survey};
 use crate::ids;
-use crate::plan::{Counts, Plan};
+use crate::plan::Counts;
 use crate::report::Report;
 use crate::trigger::{Accounts, Scope};
+use so_far::SoFar;
 
 const LONG_ABOUT: &str = "\
 Show what would be done, ask, and do it
@@ -109,38 +111,6 @@ struct Session<'a> {
     arguments: &'a Arguments,
     interrupts: Interrupts,
     watch: Watch,
-}
-
-/// How far writing from here has come.
-#[derive(Default)]
-struct SoFar {
-    /// The plan that was shown first, and with it what follows from it.
-    shown: Option<Plan>,
-    /// The lines of plans that were told.
-    told: BTreeSet<String>,
-    planned: Vec<serde_json::Value>,
-    rounds: usize,
-    /// What all of them came to; `None` before the first.
-    report: Option<Report>,
-    /// Whether something could be said of all that was asked for.
-    is_met: bool,
-}
-
-impl SoFar {
-    /// Takes in what a round came to. Answers whether another one is due.
-    fn add(&mut self, round: Report) -> bool {
-        self.rounds += 1;
-        let report = match self.report.take() {
-            Some(mut report) => {
-                report.absorb(round);
-                report
-            }
-            None => round,
-        };
-        let is_due = report.is_due_another_look() && self.rounds < MAX_ROUNDS;
-        self.report = Some(report);
-        is_due
-    }
 }
 
 impl Session<'_> {

@@ -7,8 +7,7 @@ use super::output::{self, ADDED, BROKEN, paint};
 use super::reading::Reading;
 use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{Baseline, InvalidBaseline, Problem, Severity};
-use crate::engine;
-use crate::engine::Stopped;
+use crate::engine::{self, Stopped};
 use crate::settings::BaselineSource;
 
 #[derive(Debug, Args)]

@@ -1,5 +1,7 @@
 //! `guardrailctl explain`: why is this target as it is?
 
+mod recorded;
+
 use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
@@ -12,14 +14,13 @@ use super::status::why_it_waits;
 use super::time::Age;
 use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::baseline::{AssignmentTarget, Baseline, Placement};
-use crate::engine;
-use crate::engine::{Admission, Stopped, Survey, everything};
+use crate::engine::{self, Admission, Stopped, Survey, everything};
 use crate::ids::{AccountId, Region, Target};
 use crate::limits::EffectiveBaseline;
 use crate::observed::Observation;
 use crate::organization::{AccountState, OrgPath};
 use crate::plan::{CleanUp, Decision, Plan};
-use crate::record::{AccountRecord, Awaited, Fate, FoundUnusable, Origin, Record, ReleasedUnusable};
+use crate::record::{AccountRecord, Record};
 use crate::settings::BaselineSource;
 use crate::status::{Criteria, Judged, Standing, Subject, judge};
 use crate::trigger::{Accounts, Regions, Scope};
@@ -252,7 +253,7 @@ impl Explained<'_> {
             row("", &format!("instead of {overruled}"));
         }
         row("seen", &self.seen());
-        for (name, text) in told(&self.record(), self.account, now) {
+        for (name, text) in recorded::lines(&self.record(), self.account, now) {
             row(name, &text);
         }
         let record = self.record();
@@ -318,89 +319,4 @@ impl Explained<'_> {
 
 fn row(name: &str, text: &str) {
     output::print(format_args!("{name:<9} {text}"));
-}
-
-/// What was recorded, a line each.
-fn told(record: &Record, account: &AccountRecord, now: Timestamp) -> Vec<(&'static str, String)> {
-    let Record {
-        ours,
-        former: _,
-        intent,
-        previous,
-        awaited,
-        released_at,
-        unusable,
-        released_unusable,
-        repairs,
-        checked,
-        seen: _,
-        history: _,
-        untold: _,
-    } = record;
-    let mut lines = Vec::new();
-    match ours {
-        Some(ours) => {
-            let origin = match ours.origin {
-                Origin::Applied => "applied",
-                Origin::Adopted => "adopted",
-            };
-            let age = Age::of(ours.at, now);
-            lines.push((
-                "ours",
-                format!("{}, {origin} {age} by baseline {}", ours.enforcement, ours.revision),
-            ));
-        }
-        None => lines.push(("ours", "nothing is recorded".to_owned())),
-    }
-    if let Some(intent) = intent {
-        let what = intent.to.as_ref().map_or_else(|| "a release".to_owned(), ToString::to_string);
-        lines.push(("begun", format!("{what}, {}, and not confirmed since", Age::of(intent.at, now))));
-    }
-    if let Some(previous) = previous {
-        let by = previous.seen.last_writer().unwrap_or("somebody");
-        let age = Age::of(previous.at, now);
-        let (name, fate) = match previous.fate {
-            Fate::Replaced => ("before", "replaced"),
-            Fate::Released => ("before", "released"),
-            Fate::Adopted => ("before", "adopted"),
-            Fate::Kept => ("foreign", "kept, recorded"),
-        };
-        lines.push((name, format!("{} of {by}, {fate} {age}", previous.seen.enforcement)));
-    }
-    if let Some(Awaited { revision, approvals: _ }) = awaited {
-        lines.push(("awaited", format!("an approval of baseline {revision}, to release what was adopted")));
-    }
-    if let Some(at) = released_at {
-        let why = match released_unusable {
-            Some(released) => {
-                let ReleasedUnusable { guardrail, version, at: _ } = released;
-                format!(", because {}:{version} can't be used; unguarded since", guardrail.id)
-            }
-            None => String::new(),
-        };
-        lines.push(("released", format!("{}{why}", Age::of(*at, now))));
-    }
-    if let Some(FoundUnusable { guardrail, version, code, since }) = unusable {
-        let age = Age::of(*since, now);
-        lines.push(("unusable", format!("{}:{version} ({code}), first seen {age}", guardrail.id)));
-    }
-    if !repairs.is_empty() {
-        let contested = if record.is_contested(now) { ": somebody undoes them" } else { "" };
-        lines.push(("repairs", format!("{} within an hour{contested}", repairs.len())));
-    }
-    if let Some(closed) = &account.closed {
-        lines.push(("closed", format!("{}: {}", Age::of(closed.at, now), closed.reason)));
-    }
-    match checked {
-        Some(checked) => {
-            let reason = checked.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            let age = Age::of(checked.at, now);
-            lines.push((
-                "last",
-                format!("{}{reason}, {age}, by baseline {}", checked.state, checked.revision),
-            ));
-        }
-        None => lines.push(("last", "no look is recorded".to_owned())),
-    }
-    lines
 }

@@ -10,8 +10,7 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 
 use super::{Unfit, output};
-use crate::engine;
-use crate::engine::{Keeper, UnitNames};
+use crate::engine::{self, Keeper, UnitNames};
 use crate::ids::{AccountId, InvalidId, ParentId};
 use crate::organization::{Account, OrgPath, Organization};
 

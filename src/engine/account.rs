@@ -175,7 +175,7 @@ async fn admit_moves(keeper: &Keeper, followed: &EffectiveBaseline, plan: Plan, 
 }
 
 /// The Regions in which the owner's side has something to do before the account can go on.
-pub fn regions_for_the_owner(report: &Report) -> BTreeSet<Region> {
+pub(super) fn regions_for_the_owner(report: &Report) -> BTreeSet<Region> {
     let lacks_grant = |report: &&TargetReport| match report {
         TargetReport::Decided(Decision::Held(held)) => matches!(
             &held.reason,

@@ -68,7 +68,7 @@ pub async fn present(keeper: &Keeper) -> Result<PresentBaseline, Stopped> {
 ///
 /// # Errors
 /// As [`present`].
-pub async fn present_for(
+pub(super) async fn present_for(
     keeper: &Keeper,
     expected: Option<&Revision>,
     asked_at: Timestamp,
@@ -95,6 +95,18 @@ pub async fn effective(keeper: &Keeper, present: &Baseline) -> Result<EffectiveB
     Ok(EffectiveBaseline::of(present, known, before.as_ref().map(|before| before.text.as_str())))
 }
 
+/// As [`effective`], for whoever can do without.
+pub(super) async fn followed_if_known(keeper: &Keeper, present: &Baseline) -> Option<EffectiveBaseline> {
+    match effective(keeper, present).await {
+        Ok(followed) => Some(followed),
+        Err(error) => {
+            // Each task asks again. Nothing is left out meanwhile.
+            warn!("which baseline accounts follow isn't known: {error}");
+            None
+        }
+    }
+}
+
 /// As [`effective`]. A present baseline that is approved is kept for the time when the next one waits.
 ///
 /// # Errors
@@ -108,7 +120,7 @@ pub async fn followed(keeper: &Keeper, present: &Baseline) -> Result<EffectiveBa
 }
 
 /// Keeps the present baseline as the last approved one, if it is the one that was read.
-pub async fn keep_approved(keeper: &Keeper, revision: &Revision) {
+pub(super) async fn keep_approved(keeper: &Keeper, revision: &Revision) {
     let Some((at, text)) = keeper.kept.baseline(SignedDuration::MAX, &keeper.clock) else { return };
     if Revision::of(&text) != *revision {
         return;

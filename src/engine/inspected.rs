@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::stream::{self, StreamExt};
 
 use super::accounts::head;
-use super::guardrails::Needs;
-use super::guardrails::read_catalog;
+use super::guardrails::{Needs, read_catalog};
 use super::owner::decided_grants;
 use super::placing::placing_as_recorded;
 use super::swept::recorded;

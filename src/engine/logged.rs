@@ -3,81 +3,20 @@
 use tracing::{debug, error, info, warn};
 
 use crate::failure::Failure;
+use crate::ids::Target;
 use crate::organization::not_looked_at;
 use crate::plan::{CleanUp, Decision, GrantAction, GrantDecision, HoldReason};
+use crate::record::Record;
 use crate::report::{GrantReport, Outcome, Report, TargetReport};
+use crate::resource_policy::Resource;
 
 /// Logs each result once, where it has become one.
 pub(super) fn log(report: &Report) {
     for (resource, result) in &report.grants {
-        match result {
-            GrantReport::Attempted { change, result: Ok(()) } => {
-                info!(guardrail.arn = %resource, "{change}");
-            }
-            GrantReport::Attempted { change: _, result: Err(failure) } => {
-                error!(guardrail.arn = %resource, error.category = %failure.category,
-                    "failed to write the resource policy of {resource}: {failure}");
-            }
-            GrantReport::Decided(GrantDecision { action, openings, instead: _ }) => {
-                match action {
-                    // As the baseline asks for: nobody has to act.
-                    GrantAction::Held(HoldReason::Mode { mode }) => {
-                        info!("mode {mode} leaves {resource} as it is");
-                    }
-                    GrantAction::Held(reason) => {
-                        error!(guardrail.arn = %resource, "held {resource}: {reason}");
-                    }
-                    GrantAction::Granted | GrantAction::Change(_) => {}
-                }
-                for finding in openings {
-                    warn!(guardrail.arn = %resource, "{resource} is open beyond the organization: {finding}");
-                }
-            }
-        }
+        grant(resource, result);
     }
     for (target, result) in &report.targets {
-        let (account, region, state) = (&target.account, &target.region, result.state());
-        match result {
-            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) if change.gives_up() => {
-                error!(account.id = %account, region = %region, change = change.verb(),
-                    "{change}: {target} is UNGUARDED until its guardrail can be used again, or nothing is wanted there");
-            }
-            TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back, .. }) => {
-                info!(account.id = %account, region = %region, change = change.verb(), "{change}");
-                let before = report.before.get(target);
-                if let Some(reads_back) = reads_back
-                    && !before.is_some_and(|record| record.knows(reads_back))
-                {
-                    warn!(account.id = %account, region = %region, "{target} {reads_back}");
-                }
-            }
-            TargetReport::Attempted(Outcome { change, result: Err(failure), .. }) => {
-                error!(account.id = %account, region = %region, change = change.verb(),
-                    error.category = %failure.category, "failed to {} in {target}: {failure}", change.verb());
-            }
-            TargetReport::CleanedUp { clean_up, result: Ok(()) } => {
-                info!(account.id = %account, region = %region, change = CleanUp::VERB, "{clean_up}");
-            }
-            TargetReport::CleanedUp { clean_up: _, result: Err(failure) } => {
-                error!(account.id = %account, region = %region, change = CleanUp::VERB,
-                    error.category = %failure.category, "failed to {} in {target}: {failure}", CleanUp::VERB);
-            }
-            TargetReport::Decided(Decision::Broken(broken)) => {
-                // Thousands may enforce it: the alarm is one for each guardrail, below.
-                debug!(account.id = %account, region = %region, guardrail.arn = %broken.seen.enforcement.guardrail,
-                    guardrail.version = %broken.seen.enforcement.version,
-                    "broken: {target} enforces {}, but {}", broken.seen.enforcement, broken.unusable);
-            }
-            TargetReport::Decided(Decision::Held(held)) if held.leaves_unguarded() => {
-                error!(account.id = %account, region = %region, "held {target}: {}", held.reason);
-            }
-            TargetReport::Decided(Decision::Held(held)) if held.only_audited().is_none() => {
-                warn!(account.id = %account, region = %region, "held {target}: {}", held.reason);
-            }
-            TargetReport::Decided(_) => {
-                debug!(account.id = %account, region = %region, ?state, "{target}");
-            }
-        }
+        one(target, result, report.before.get(target));
     }
     for broken in report.broken() {
         error!(guardrail.arn = %broken.guardrail, guardrail.version = %broken.version,
@@ -103,7 +42,78 @@ pub(super) fn log(report: &Report) {
     }
 }
 
+fn grant(resource: &Resource, result: &GrantReport) {
+    match result {
+        GrantReport::Attempted { change, result: Ok(()) } => {
+            info!(guardrail.arn = %resource, "{change}");
+        }
+        GrantReport::Attempted { change: _, result: Err(failure) } => {
+            error!(guardrail.arn = %resource, error.category = %failure.category,
+                "failed to write the resource policy of {resource}: {failure}");
+        }
+        GrantReport::Decided(GrantDecision { action, openings, instead: _ }) => {
+            match action {
+                // As the baseline asks for: nobody has to act.
+                GrantAction::Held(HoldReason::Mode { mode }) => {
+                    info!("mode {mode} leaves {resource} as it is");
+                }
+                GrantAction::Held(reason) => {
+                    error!(guardrail.arn = %resource, "held {resource}: {reason}");
+                }
+                GrantAction::Granted | GrantAction::Change(_) => {}
+            }
+            for finding in openings {
+                warn!(guardrail.arn = %resource, "{resource} is open beyond the organization: {finding}");
+            }
+        }
+    }
+}
+
+fn one(target: &Target, result: &TargetReport, before: Option<&Record>) {
+    let (account, region, state) = (&target.account, &target.region, result.state());
+    match result {
+        TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) if change.gives_up() => {
+            error!(account.id = %account, region = %region, change = change.verb(),
+                "{change}: {target} is UNGUARDED until its guardrail can be used again, or nothing is wanted there");
+        }
+        TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back, .. }) => {
+            info!(account.id = %account, region = %region, change = change.verb(), "{change}");
+            if let Some(reads_back) = reads_back
+                && !before.is_some_and(|record| record.knows(reads_back))
+            {
+                warn!(account.id = %account, region = %region, "{target} {reads_back}");
+            }
+        }
+        TargetReport::Attempted(Outcome { change, result: Err(failure), .. }) => {
+            error!(account.id = %account, region = %region, change = change.verb(),
+                error.category = %failure.category, "failed to {} in {target}: {failure}", change.verb());
+        }
+        TargetReport::CleanedUp { clean_up, result: Ok(()) } => {
+            info!(account.id = %account, region = %region, change = CleanUp::VERB, "{clean_up}");
+        }
+        TargetReport::CleanedUp { clean_up: _, result: Err(failure) } => {
+            error!(account.id = %account, region = %region, change = CleanUp::VERB,
+                error.category = %failure.category, "failed to {} in {target}: {failure}", CleanUp::VERB);
+        }
+        TargetReport::Decided(Decision::Broken(broken)) => {
+            // Thousands may enforce it: the alarm is one for each guardrail, below.
+            debug!(account.id = %account, region = %region, guardrail.arn = %broken.seen.enforcement.guardrail,
+                guardrail.version = %broken.seen.enforcement.version,
+                "broken: {target} enforces {}, but {}", broken.seen.enforcement, broken.unusable);
+        }
+        TargetReport::Decided(Decision::Held(held)) if held.leaves_unguarded() => {
+            error!(account.id = %account, region = %region, "held {target}: {}", held.reason);
+        }
+        TargetReport::Decided(Decision::Held(held)) if held.only_audited().is_none() => {
+            warn!(account.id = %account, region = %region, "held {target}: {}", held.reason);
+        }
+        TargetReport::Decided(_) => {
+            debug!(account.id = %account, region = %region, ?state, "{target}");
+        }
+    }
+}
+
 /// Logs an account for which nothing can be decided, with queues and without.
-pub(crate) fn not_placed(account: &str, failure: &Failure) {
+pub(super) fn not_placed(account: &str, failure: &Failure) {
     error!(error.kind = "AccountNotPlaced", account.id = %account, "{}", not_looked_at(account, failure));
 }

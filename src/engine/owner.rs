@@ -72,7 +72,7 @@ pub async fn work_for_owner(
 ///
 /// # Errors
 /// When it stopped before anything was written.
-pub async fn grant_for_candidate(
+pub(super) async fn grant_for_candidate(
     keeper: &Keeper,
     candidate: &Baseline,
     task: &OwnerTask,
@@ -156,7 +156,7 @@ async fn write(keeper: &Keeper, baseline: &Baseline, view: OwnerView) -> Report 
 
 /// What the baseline calls a guardrail, by what was recorded of its Region. `None` where that
 /// isn't known, so that it may be any.
-pub async fn keys_of(
+pub(super) async fn keys_of(
     keeper: &Keeper,
     region: &Region,
     guardrail: &GuardrailArn,

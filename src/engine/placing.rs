@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::Keeper;
-use super::guardrails::Needs;
-use super::guardrails::read_catalog;
+use super::guardrails::{Needs, read_catalog};
 use super::kept::placement_record;
 use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::desired::{Desired, Wanted};

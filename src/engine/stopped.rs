@@ -44,6 +44,9 @@ pub enum Stopped {
         /// The one we are in.
         actual: OrganizationId,
     },
+    /// There is no present baseline to go by, in words.
+    #[error("{0}")]
+    NoBaseline(String),
     /// Our own identity could not be found out.
     #[error("the caller's account is not known: {0}")]
     NoIdentity(Failure),
@@ -61,6 +64,7 @@ impl Stopped {
             Stopped::OrganizationUnreadable(_) => "OrganizationUnreadable",
             Stopped::AccountNotPlaced { .. } => "AccountNotPlaced",
             Stopped::WrongOrganization { .. } => "WrongOrganization",
+            Stopped::NoBaseline(_) => "NoBaseline",
             Stopped::NoIdentity(_) => "NoIdentity",
             Stopped::Ledger(_) => "LedgerUnusable",
         }
@@ -74,7 +78,10 @@ impl Stopped {
             | Stopped::NoIdentity(failure)
             | Stopped::Ledger(LedgerError::Table(failure)) => Some(failure),
             Stopped::BaselineUnreadable { failure, .. } => failure.as_deref(),
-            Stopped::BaselineInvalid(_) | Stopped::WrongOrganization { .. } | Stopped::Ledger(_) => None,
+            Stopped::BaselineInvalid(_)
+            | Stopped::WrongOrganization { .. }
+            | Stopped::NoBaseline(_)
+            | Stopped::Ledger(_) => None,
         }
     }
 }

@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::accounts::{head, whole_organization};
-use super::guardrails::Needs;
-use super::guardrails::read_catalog;
+use super::guardrails::{Needs, read_catalog};
 use super::placing::placing_as_recorded;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, Mode};

@@ -28,8 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use guardrail_keeper::engine;
-use guardrail_keeper::engine::{Ask, Clock, Keeper};
+use guardrail_keeper::engine::{self, Ask, Clock, Keeper};
 use guardrail_keeper::handler::handle;
 use guardrail_keeper::ids::AccountId;
 use guardrail_keeper::record::{AccountRecord, CONFIRMED_AFTER_SECONDS, Records};

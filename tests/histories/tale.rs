@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use guardrail_keeper::engine;
-use guardrail_keeper::engine::{Clock, Keeper, Stopped, everything, unwatched};
+use guardrail_keeper::engine::{self, Clock, Keeper, Stopped, everything, unwatched};
 use guardrail_keeper::ids::AccountId;
 use guardrail_keeper::record::Records;
 use guardrail_keeper::report::Report;

@@ -1,8 +1,7 @@
 //! Events in any order, and two keepers at once. A run that breaks off at any call is what `tests/faults` is
 //! about.
 
-use guardrail_keeper::engine;
-use guardrail_keeper::engine::Gone;
+use guardrail_keeper::engine::{self, Gone};
 use guardrail_keeper::handler::handle;
 use simulator::{Fault, FaultKind};
 

@@ -11,8 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use guardrail_keeper::cloud::{Access, Patience, Rates};
-use guardrail_keeper::engine;
-use guardrail_keeper::engine::Keeper;
+use guardrail_keeper::engine::{self, Keeper};
 use guardrail_keeper::handler::{Deadline, handle_until};
 use guardrail_keeper::ids::Region;
 use guardrail_keeper::ledger::LedgerError;

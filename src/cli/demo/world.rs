@@ -9,8 +9,7 @@ use simulator::{Options, PutParameter, Server};
 
 use crate::baseline::Baseline;
 use crate::cloud::{Access, Patience};
-use crate::engine;
-use crate::engine::Keeper;
+use crate::engine::{self, Keeper};
 use crate::settings::{Purpose, Settings};
 
 /// The OU that the new account is moved into.

@@ -1,0 +1,227 @@
+//! From messages to jobs. An event says where to look, and nothing of what to do there. Makes as few calls as possible,
+//! and none in a member.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use tracing::{debug, error, info, warn};
+
+use super::baselines::{PresentBaseline, followed_if_known, present};
+use super::job::Effect;
+use super::sweeping::{beginning, regions};
+use super::{Keeper, context};
+use crate::limits::EffectiveBaseline;
+use crate::task::{Errand, Planned, departed, planned};
+use crate::trigger::{Ignored, Merged, Message, Rejected, Scope, Trigger, Why, merge_traced};
+
+/// One message, and what its batch calls it.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// Its id, if it came in a batch.
+    pub id: Option<&'a str>,
+    /// Whether it was handed out before, so that what is wrong with it has been told.
+    pub repeated: bool,
+    /// Whether it lay in our own queue, by what the batch says of itself: no event from a bus can be
+    /// an errand. It is no guard against whoever may invoke the function and writes a batch by hand.
+    pub from_queue: bool,
+    /// What it says.
+    pub message: &'a Message,
+}
+
+/// What messages ask for.
+#[derive(Debug, Default)]
+pub struct Arrived {
+    /// Jobs, each with the positions of the messages that asked for it.
+    pub jobs: Vec<(BTreeSet<usize>, Vec<Effect>)>,
+    /// Messages that could not be understood or planned, by their position.
+    pub failed: Vec<(usize, Unplanned)>,
+}
+
+/// Why a message led to nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Unplanned {
+    /// It is no event.
+    #[error("not an event: {0}")]
+    Rejected(Rejected),
+    /// It has the form of our own and can't be understood: another version wrote it.
+    #[error("not a message of this version: {0}")]
+    ForeignErrand(String),
+    /// There is no baseline to go by, neither a present one nor an earlier one.
+    #[error("{0}")]
+    NoBaseline(String),
+    /// Whether the look that it asks for has to begin with a count isn't known.
+    #[error("not queued: {0}")]
+    NotBegun(String),
+}
+
+/// What a message without an id is called in the log.
+pub(crate) const NAMELESS: &str = "without an id";
+
+/// Turns messages into jobs: events by way of the baseline, errands as they are. Long work comes last.
+pub async fn arrive(keeper: &Keeper, incoming: &[Incoming<'_>]) -> Arrived {
+    let now = keeper.clock.now();
+    let mut arrived = Arrived::default();
+    let (mut scopes, mut errands) = (Vec::new(), Vec::new());
+    for (position, one) in incoming.iter().enumerate() {
+        match sorted(keeper, *one, now) {
+            Sorted::Scope(scope) => scopes.push((position, *scope)),
+            Sorted::Errand(errand) => {
+                errands.push((BTreeSet::from([position]), vec![Effect::GoOn(*errand)]));
+            }
+            Sorted::Jobs(jobs) => arrived.jobs.push((BTreeSet::from([position]), jobs)),
+            Sorted::Nothing => {}
+            Sorted::Failed(unplanned) => arrived.failed.push((position, unplanned)),
+        }
+    }
+    if !scopes.is_empty() {
+        by_the_baseline(keeper, incoming, scopes, now, &mut arrived).await;
+    }
+    arrived.jobs.extend(errands);
+    arrived
+}
+
+/// What becomes of one message before anybody reads the baseline, which only narrows: what needs no look then needs
+/// none at all, and no call is made for it.
+enum Sorted {
+    Scope(Box<Scope>),
+    Errand(Box<Errand>),
+    Jobs(Vec<Effect>),
+    Nothing,
+    Failed(Unplanned),
+}
+
+fn sorted(keeper: &Keeper, incoming: Incoming<'_>, now: Timestamp) -> Sorted {
+    let Incoming { id, repeated, from_queue, message } = incoming;
+    if from_queue
+        && let Message::Event(value) = message
+        && let Some(errand) = Errand::of_message(value)
+    {
+        return match errand {
+            Ok(errand) => Sorted::Errand(Box::new(errand)),
+            Err(error) => Sorted::Failed(Unplanned::ForeignErrand(error.to_string())),
+        };
+    }
+    let name = id.unwrap_or(NAMELESS);
+    match message.decide(&context(keeper, None, now)) {
+        Trigger::Reconcile(scope) => Sorted::Scope(scope),
+        Trigger::Departed { accounts, reason, .. } => {
+            let gone = departed(&accounts, reason, event_of(message).as_deref(), id.unwrap_or("direct"), now);
+            info!(reason = reason.code(), "queued a look at accounts that may be gone: {reason}");
+            Sorted::Jobs(gone.into_iter().map(Effect::Queue).collect())
+        }
+        Trigger::Ignore(reason) => {
+            ignored(name, &reason);
+            Sorted::Nothing
+        }
+        Trigger::Reject(reason) => {
+            if repeated {
+                // SQS hands it out again until the queue puts it aside, and its reason stays the same.
+                debug!(record = name, reason = reason.code(), "rejected again: {reason}");
+            } else if id.is_some() {
+                error!(record = name, reason = reason.code(), "rejected: {reason}");
+            }
+            Sorted::Failed(Unplanned::Rejected(reason))
+        }
+    }
+}
+
+fn ignored(record: &str, reason: &Ignored) {
+    info!(record, reason = reason.code(), "ignored: {reason}");
+}
+
+/// Plans what scopes come to by the present baseline.
+async fn by_the_baseline(
+    keeper: &Keeper,
+    incoming: &[Incoming<'_>],
+    scopes: Vec<(usize, Scope)>,
+    now: Timestamp,
+    arrived: &mut Arrived,
+) {
+    let known = match present(keeper).await {
+        Ok(known) => known,
+        Err(stopped) => {
+            let why = stopped.to_string();
+            let failed =
+                scopes.into_iter().map(|(position, _)| (position, Unplanned::NoBaseline(why.clone())));
+            arrived.failed.extend(failed);
+            return;
+        }
+    };
+    let followed = followed_if_known(keeper, &known.baseline).await;
+    let named = regions(&known.baseline, followed.as_ref());
+    let narrowed = narrowed(keeper, incoming, &scopes, &known, followed.as_ref(), now);
+    let (from, scopes): (Vec<usize>, Vec<Scope>) = narrowed.into_iter().unzip();
+    let (mut sweeps, mut unheard) = (Vec::new(), BTreeSet::new());
+    for Merged { scope, from: merged } in merge_traced(scopes) {
+        let served: BTreeSet<usize> = merged.iter().map(|index| from[*index]).collect();
+        let fallback = served.first().and_then(|first| incoming[*first].id).unwrap_or("direct");
+        let Planned { tasks, sweep } = planned(&scope, &named, Some(&known.baseline.revision), fallback, now);
+        tell_unnamed(&scope);
+        info!(tasks = tasks.len(), "planned {scope}: {}", scope.reason());
+        if known.refused && scope.reasons.contains(&Why::BaselineChanged) {
+            unheard.extend(served.iter().copied());
+        }
+        if let Some(sweep) = sweep {
+            sweeps.push((served.clone(), sweep));
+        }
+        arrived.jobs.push((served, tasks.into_iter().map(Effect::Queue).collect()));
+    }
+    for (served, sweep) in sweeps {
+        match beginning(keeper, sweep, &known).await {
+            Ok(errand) => arrived.jobs.push((served, vec![Effect::GoOn(errand)])),
+            Err(stopped) => {
+                let why = stopped.to_string();
+                let failed = served.into_iter().map(|it| (it, Unplanned::NotBegun(why.clone())));
+                arrived.failed.extend(failed);
+            }
+        }
+    }
+    // What changed wasn't shown, so this is to be heard again, whatever was done by the last good one.
+    let why = "the baseline was changed, and AWS refuses to show it".to_owned();
+    let unheard = unheard.into_iter().map(|position| (position, Unplanned::NoBaseline(why.clone())));
+    arrived.failed.extend(unheard);
+}
+
+/// What is left of the scopes once the baseline is known. One that stands in for a broken one, or that accounts
+/// don't follow yet, narrows nothing.
+fn narrowed(
+    keeper: &Keeper,
+    incoming: &[Incoming<'_>],
+    scopes: &[(usize, Scope)],
+    known: &PresentBaseline,
+    followed: Option<&EffectiveBaseline>,
+    now: Timestamp,
+) -> Vec<(usize, Scope)> {
+    let is_followed = followed.is_some_and(EffectiveBaseline::is_present);
+    let narrows = (is_followed && known.instead_of.is_none()).then_some(&known.baseline);
+    let context = context(keeper, narrows, now);
+    let decide = |(position, scope): &(usize, Scope)| {
+        if scope.reasons.contains(&Why::BaselineChanged) {
+            return Some((*position, scope.clone()));
+        }
+        match incoming[*position].message.decide(&context) {
+            Trigger::Reconcile(scope) => Some((*position, *scope)),
+            Trigger::Ignore(reason) => {
+                ignored(incoming[*position].id.unwrap_or(NAMELESS), &reason);
+                None
+            }
+            Trigger::Departed { .. } | Trigger::Reject(_) => None,
+        }
+    };
+    scopes.iter().filter_map(decide).collect()
+}
+
+/// Tells of an event that leaves out which account it is about.
+fn tell_unnamed(scope: &Scope) {
+    if scope.reasons.contains(&Why::AccountNotNamed) {
+        let events: Vec<&str> = scope.events.iter().map(String::as_str).collect();
+        warn!(reason = Why::AccountNotNamed.code(), event.id = %events.join(", "), "{}", Why::AccountNotNamed);
+    }
+}
+
+fn event_of(message: &Message) -> Option<String> {
+    match message {
+        Message::Event(event) => event.get("id")?.as_str().map(str::to_owned),
+        Message::Unreadable(_) => None,
+    }
+}

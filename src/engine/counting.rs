@@ -1,0 +1,185 @@
+//! Counts what a revision would replace and release, before anything of it is done.
+
+use jiff::Timestamp;
+use tracing::{error, info, warn};
+
+use super::baselines::{PresentBaseline, keep_approved, present};
+use super::deadline::Deadline;
+use super::job::Effect;
+use super::sweeping::{Listed, PAGE_SECONDS, is_too_old, page};
+use super::swept::{catalog_for_counting, count};
+use super::{Keeper, Stopped};
+use crate::baseline::{Baseline, NamedIds, Revision};
+use crate::cloud::Page;
+use crate::failure::Failure;
+use crate::limits::{Extent, RevisionApproval};
+use crate::task::{Cause, Count, Errand, Pauses, Sweep};
+use crate::trigger::Regions;
+
+/// How long a count of a revision may take before somebody else begins one, in seconds.
+const COUNTED_AGAIN_SECONDS: u64 = 900;
+
+/// Counts page after page as long as there is time. What is counted to its end is followed by a look at everybody.
+pub(super) async fn run_count(
+    keeper: &Keeper,
+    mut count: Count,
+    deadline: Deadline,
+) -> Result<Vec<Effect>, Stopped> {
+    let PresentBaseline { baseline, instead_of, unread, refused: _ } = present(keeper).await?;
+    if unread {
+        return Err(Stopped::NoBaseline(instead_of.unwrap_or_default()));
+    }
+    let before = keeper.ledger.revision_approval().await?;
+    if baseline.revision != count.revision || instead_of.is_some() {
+        // The baseline changed meanwhile, and that change has an event of its own.
+        info!(baseline.revision = %count.revision, "not counted further: the baseline is another one now");
+        return Ok(Vec::new());
+    }
+    if let Some(effects) = count_pages(keeper, &baseline, &mut count, deadline).await? {
+        return Ok(effects);
+    }
+    if count.accounts == 0 {
+        // Nothing would be replaced or released by what was counted, and so it would be approved.
+        return Err(Stopped::OrganizationUnreadable(Failure::no_accounts()));
+    }
+    record(keeper, &baseline, &count, before.map(|before| before.revision)).await?;
+    // Repairs and looks go on either way.
+    Ok(vec![Effect::GoOn(Errand::Sweep(whole(keeper.clock.now(), count.cause)))])
+}
+
+/// Counts page after page. Answers what is to be done next, where that isn't the end.
+async fn count_pages(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    counted: &mut Count,
+    deadline: Deadline,
+) -> Result<Option<Vec<Effect>>, Stopped> {
+    let catalog = catalog_for_counting(keeper, baseline).await;
+    if counted.page.is_none() {
+        counted.unseen = Some(NamedIds::of(baseline));
+    }
+    loop {
+        let Page { accounts, unplaced, next } = match page(keeper, counted.page.clone()).await? {
+            Listed::Page(page) => page,
+            Listed::TokenRefused if is_too_old(&counted.cause, keeper.clock.now()) => {
+                return Ok(Some(Vec::new()));
+            }
+            Listed::TokenRefused => {
+                let again = begun(counted.revision.clone(), counted.cause.clone().again());
+                return Ok(Some(vec![Effect::Later(Errand::Count(again), counted.cause.delay_seconds())]));
+            }
+        };
+        counted.accounts += accounts.len();
+        if let Some(unseen) = &mut counted.unseen {
+            unseen.found(&accounts, &unplaced);
+        }
+        for account in unplaced.keys() {
+            warn!(account.id = %account, "{account} can't be placed: all of it counts as replaced");
+        }
+        let extent = count(keeper, baseline, &catalog, accounts, &unplaced).await?;
+        counted.extent = counted.extent.plus(extent);
+        counted.page = next;
+        if counted.page.is_none() {
+            return Ok(None);
+        }
+        if !deadline.leaves(PAGE_SECONDS) {
+            return Ok(Some(vec![Effect::Later(Errand::Count(counted.clone()), 0)]));
+        }
+    }
+}
+
+/// Records what was counted, which approves the revision where it stays within its limits. `before` is the revision
+/// that the ledger knew when the count went on.
+async fn record(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    Count { revision, extent, unseen, .. }: &Count,
+    before: Option<Revision>,
+) -> Result<(), Stopped> {
+    let names_nobody = unseen.clone().unwrap_or_default();
+    let (mut approved, mut waiting) = (false, None);
+    let counted = keeper.ledger.change_revision_approval(|known| {
+        // A later revision's, which somebody may have approved while this one was counted.
+        let is_later = |known: &RevisionApproval| {
+            known.revision != *revision && before.as_ref().is_none_or(|before| *before != known.revision)
+        };
+        if known.as_ref().is_some_and(is_later) {
+            return;
+        }
+        let approval = known.take().filter(|known| known.revision == *revision);
+        let approval = approval.unwrap_or_else(|| RevisionApproval::new(revision.clone()));
+        let approval = approval.count(*extent, baseline.limits, names_nobody.clone());
+        approved = approval.approved;
+        waiting = (!approved).then(|| approval.clone());
+        *known = Some(approval);
+    });
+    counted.await?;
+    if approved {
+        keep_approved(keeper, revision).await;
+        info!(baseline.revision = %revision, "baseline {revision} is within its limits: {extent}");
+    } else if let Some(approval) = waiting {
+        log_waiting(&approval);
+    }
+    Ok(())
+}
+
+/// A count of a revision from its beginning.
+pub(super) fn begun(revision: Revision, cause: Cause) -> Count {
+    Count { revision, page: None, extent: Extent::default(), accounts: 0, unseen: None, cause }
+}
+
+/// A look at everybody that begins now.
+fn whole(began: Timestamp, cause: Cause) -> Sweep {
+    Sweep { regions: Regions::All, guardrails: None, page: None, began, accounts: 0, cause }
+}
+
+/// Where a task still waits for the count of its revision after a while, nobody may be counting:
+/// whoever heard that the baseline was changed may have read the one before it, or none. Then a count is begun.
+pub(super) async fn if_nobody_counts(keeper: &Keeper, revision: &Revision, cause: &Cause) -> Option<Effect> {
+    if cause.attempt == 0 {
+        return None;
+    }
+    let now = keeper.clock.now();
+    match keeper.ledger.claim_count(revision, now, COUNTED_AGAIN_SECONDS).await {
+        Ok(true) => {}
+        Ok(false) => return None,
+        // The task waits in any case, and asks again then.
+        Err(error) => {
+            warn!("whether somebody counts what baseline {revision} changes isn't known: {error}");
+            return None;
+        }
+    }
+    warn!("nobody seems to count what baseline {revision} changes, so that is begun now");
+    let cause = Cause {
+        event: format!("count-{revision}-{}", now.as_millisecond()),
+        reason: "what the baseline changes was not counted".to_owned(),
+        first_seen: now,
+        happened: None,
+        attempt: 0,
+        sweep: true,
+        revision: Some(revision.clone()),
+        arrival: None,
+        // It begins anew in everything but this: a count that leads to tasks that ask for a count ends.
+        hops: cause.hops,
+        pauses: Pauses::default(),
+    };
+    Some(Effect::Later(Errand::Count(begun(revision.clone(), cause)), 0))
+}
+
+/// Logs that a revision waits for its approval, and why. Each sweep logs it again.
+pub(super) fn log_waiting(approval: &RevisionApproval) {
+    let RevisionApproval { revision, names_nobody, counted, .. } = approval;
+    match counted {
+        None => warn!(baseline.revision = %revision, "what baseline {revision} changes is not counted yet"),
+        Some(extent) if names_nobody.is_empty() => error!(
+            error.kind = "LimitsExceeded",
+            baseline.revision = %revision,
+            "baseline {revision} is not acted on, because it changes more than its limits allow ({extent}): read its plan, then guardrailctl approve {revision}"
+        ),
+        Some(_) => error!(
+            error.kind = "NamesNobody",
+            baseline.revision = %revision,
+            "baseline {revision} is not acted on, because it names {names_nobody}: correct the id; or, if it is right, guardrailctl approve {revision}"
+        ),
+    }
+}

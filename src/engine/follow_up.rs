@@ -1,0 +1,233 @@
+//! What follows from a task: who is asked to do something first, what is told, and what is put back. Whatever has to
+//! wait is put back before the task is acknowledged, so that its group is free for what comes next.
+
+use std::collections::BTreeSet;
+
+use tracing::{error, warn};
+
+use super::account::{Worked, regions_for_the_owner, work_on_account};
+use super::baselines::{PresentBaseline, effective};
+use super::counting;
+use super::job::{Effect, Measured, Notice};
+use super::logged::not_placed;
+use super::owner::{grant_for_candidate, keys_of, work_for_owner};
+use super::{Keeper, Stopped};
+use crate::baseline::Baseline;
+use crate::ids::Region;
+use crate::limits::EffectiveBaseline;
+use crate::plan::{Decision, HoldReason};
+use crate::record::Sequence;
+use crate::report::{Report, TargetReport, Waits};
+use crate::task::{AccountTask, Cause, Errand, OwnerTask, Sweep, Task, Then};
+use crate::trigger::Regions;
+
+/// How often an account that Organizations doesn't know, nor the record, is asked about again.
+const UNKNOWN_TRIES: u32 = 3;
+
+/// A task of a sweep isn't put back for longer than this, in seconds: the next sweep brings another.
+const SWEEP_WAITS_SECONDS: i64 = 3600;
+
+/// Works on an account.
+pub(super) async fn after_account(
+    keeper: &Keeper,
+    task: AccountTask,
+    present: &PresentBaseline,
+    followed: &EffectiveBaseline,
+    sequence: Option<Sequence>,
+) -> Result<Vec<Effect>, Stopped> {
+    let measured = Measured::begin(keeper);
+    let wait = |task: AccountTask, why: &str| Ok(wait_for(keeper, Task::Account(task), why));
+    let report = match work_on_account(keeper, followed, &task, sequence).await {
+        Ok(Worked::Done(report)) => *report,
+        // Right after it was created or joined, Organizations may not know it everywhere yet.
+        Ok(Worked::Departed(departed)) if !departed.recorded && task.cause.attempt < UNKNOWN_TRIES => {
+            return wait(task, &departed.to_string());
+        }
+        Ok(Worked::Departed(departed)) => {
+            return Ok(vec![Effect::Tell(Notice::Departed(departed, task.cause))]);
+        }
+        Ok(Worked::Pending(state)) => return wait(task, &format!("the account is {state}")),
+        Err(stopped @ Stopped::WrongOrganization { .. }) => return Err(stopped),
+        Err(stopped) => {
+            // A sweep told it when it listed the account. What may pass by itself is only waited for.
+            if let Stopped::AccountNotPlaced { account, failure } = &stopped
+                && task.cause.attempt == 0
+                && !task.cause.sweep
+                && !failure.category.is_worth_waiting()
+            {
+                not_placed(account.as_str(), failure);
+            }
+            return wait(task, &stopped.to_string());
+        }
+    };
+    // The owner's side is asked first: it may be done by the time the account is looked at again.
+    let owner = regions_for_the_owner(&report).into_iter().map(|region| {
+        let cause = Cause { sweep: false, ..task.cause.clone() };
+        Effect::Queue(Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, cause }))
+    });
+    let mut effects: Vec<Effect> = owner.collect();
+    let (cause, is_told) =
+        (task.cause.clone(), report.attempts_anything() || report.ledger_trouble.is_none());
+    effects.extend(left_of_account(keeper, task, &report, present, followed).await);
+    // What is held without the ledger may be no news, and not so for long: it is told when that is known.
+    if is_told {
+        effects.insert(0, measured.tell(report, &cause));
+    }
+    Ok(effects)
+}
+
+/// What is left to do in an account after a look: a count that nobody makes, and the same task once more.
+async fn left_of_account(
+    keeper: &Keeper,
+    task: AccountTask,
+    report: &Report,
+    PresentBaseline { baseline: present, unread, .. }: &PresentBaseline,
+    followed: &EffectiveBaseline,
+) -> Vec<Effect> {
+    let wait = |task: AccountTask, why: &str| wait_for(keeper, Task::Account(task), why);
+    if let Some(trouble) = &report.ledger_trouble {
+        return wait(task, trouble);
+    }
+    if *unread && report.targets.values().any(is_held_by_the_mode) {
+        // The last good baseline releases nothing. The present one may, so the task tries again.
+        return wait(task, "the present baseline could not be read, so the last good one was followed");
+    }
+    if report.attempts_anything() && is_approved_by_now(keeper, present, followed).await {
+        let why = format!("baseline {} was approved while the one before it was put back", present.revision);
+        return wait_for(keeper, Task::Account(task).with_short_pauses(), &why);
+    }
+    let uncounted = followed.waits_for_its_count() || report.targets.values().any(waits_for_a_count);
+    let mut effects = Vec::new();
+    if uncounted {
+        effects.extend(counting::if_nobody_counts(keeper, &present.revision, &task.cause).await);
+    }
+    let waiting = report
+        .waiting(Waits { in_a_sweep: task.cause.sweep, after_an_arrival: task.cause.arrival.is_some() });
+    let why = match waiting.first() {
+        Some(first) => {
+            let why = report.targets.get(first).and_then(TargetReport::reason).unwrap_or_default();
+            format!("{first}: {why}")
+        }
+        // A count ends with a look at everybody. Who was looked at by a sweep needs no other.
+        None if uncounted && !task.cause.sweep => {
+            format!("what baseline {} changes is being counted", present.revision)
+        }
+        None => return effects,
+    };
+    let task = Task::Account(task);
+    let task = if report.gets_on(&waiting) { task.with_short_pauses() } else { task };
+    let regions = waiting.into_iter().map(|target| target.region).collect();
+    effects.extend(wait_in(keeper, task, regions, &why));
+    effects
+}
+
+/// Whether what was written is out of date: it followed the baseline before the present one, which was approved
+/// meanwhile. The look that an approval asks for may have been made before that write.
+async fn is_approved_by_now(keeper: &Keeper, present: &Baseline, followed: &EffectiveBaseline) -> bool {
+    if followed.is_present() {
+        return false;
+    }
+    match effective(keeper, present).await {
+        Ok(now) => now.is_present(),
+        // To look once more than needed does no harm.
+        Err(_) => true,
+    }
+}
+
+/// Works on the owner's side of one Region.
+pub(super) async fn after_owner(
+    keeper: &Keeper,
+    task: OwnerTask,
+    present: &Baseline,
+    followed: &EffectiveBaseline,
+) -> Result<Vec<Effect>, Stopped> {
+    let (mut effects, mut left) = (Vec::new(), None);
+    if !followed.is_present() {
+        // What only one of the two baselines uses may look as if nobody did, so that nothing is taken back.
+        let here = OwnerTask { swept_since: None, ..task.clone() };
+        let measured = Measured::begin(keeper);
+        match grant_for_candidate(keeper, present, &here).await {
+            Ok(report) => {
+                left = left_of_owner(&report);
+                effects.push(measured.tell(report, &task.cause));
+            }
+            Err(stopped) => left = Some(stopped.to_string()),
+        }
+    }
+    let swept_since = task.swept_since.filter(|_| followed.is_present());
+    let here = OwnerTask { swept_since, ..task.clone() };
+    let measured = Measured::begin(keeper);
+    match work_for_owner(keeper, &followed.baseline, &here).await {
+        Ok(report) => {
+            left = left_of_owner(&report).or(left);
+            effects.push(measured.tell(report, &task.cause));
+        }
+        Err(stopped) => {
+            effects.extend(wait_for(keeper, Task::Owner(task), &stopped.to_string()));
+            return Ok(effects);
+        }
+    }
+    if let Then::LookAtUsersOf(guardrail) = &task.then {
+        let guardrails = match guardrail {
+            Some(guardrail) => keys_of(keeper, &task.region, guardrail).await,
+            None => None,
+        };
+        let sweep = Sweep {
+            regions: Regions::Only(BTreeSet::from([task.region.clone()])),
+            guardrails,
+            page: None,
+            began: keeper.clock.now(),
+            accounts: 0,
+            cause: task.cause.clone(),
+        };
+        // By way of the queue, so that this task's group is free.
+        effects.push(Effect::Later(Errand::Sweep(sweep), 0));
+    }
+    if let Some(why) = left {
+        // Whoever uses the guardrail has been told of; what is left is the policy itself.
+        effects.extend(wait_for(keeper, Task::Owner(OwnerTask { then: Then::Nothing, ..task }), &why));
+    }
+    Ok(effects)
+}
+
+/// The first thing that is left to do on the owner's side, in words.
+fn left_of_owner(report: &Report) -> Option<String> {
+    report.unfinished().into_iter().next().or_else(|| report.ledger_trouble.clone())
+}
+
+/// Puts a task back for a while, or gives it up to the next sweep once it has waited long enough.
+pub(super) fn wait_for(keeper: &Keeper, task: Task, why: &str) -> Vec<Effect> {
+    wait_in(keeper, task, BTreeSet::new(), why)
+}
+
+/// As [`wait_for`], for some Regions only; for all where none is named.
+fn wait_in(keeper: &Keeper, task: Task, regions: BTreeSet<Region>, why: &str) -> Vec<Effect> {
+    let longest = i64::from(keeper.settings.max_wait_hours) * 3600;
+    let longest = if task.cause().sweep { longest.min(SWEEP_WAITS_SECONDS) } else { longest };
+    let cause = task.cause();
+    let age = cause.age_seconds(keeper.clock.now()).max(cause.waited_seconds());
+    let delay = cause.delay_seconds();
+    if age + i64::from(delay) > longest {
+        error!(
+            error.kind = "GivenUp",
+            age_seconds = age,
+            "{} has waited long enough and is left to the next sweep: {why}",
+            task.group()
+        );
+        return Vec::new();
+    }
+    warn!(delay_seconds = delay, "{} waits: {why}", task.group());
+    vec![Effect::Later(Errand::Again(task.again().narrowed(regions)), delay)]
+}
+
+/// Whether only the mode keeps something from being written in a target.
+fn is_held_by_the_mode(report: &TargetReport) -> bool {
+    matches!(report, TargetReport::Decided(Decision::Held(held))
+        if matches!(held.reason, HoldReason::Mode { .. }))
+}
+
+/// Whether a target waits until somebody has counted what the baseline changes.
+fn waits_for_a_count(report: &TargetReport) -> bool {
+    matches!(report, TargetReport::Decided(Decision::Held(held))
+        if matches!(held.reason, HoldReason::NotCounted { .. }))
+}

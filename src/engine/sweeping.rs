@@ -1,0 +1,229 @@
+//! Looks at everybody, a page of accounts at a time, and sees when that has come to its end.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use tracing::{debug, error, info};
+
+use super::accounts::page_of_accounts;
+use super::baselines::{PresentBaseline, effective, followed_if_known, present_for};
+use super::counting::{begun, log_waiting};
+use super::job::{Effect, Notice, SweepEnd};
+use super::logged::not_placed;
+use super::swept::tally;
+use super::{Keeper, Stopped};
+use crate::baseline::{Baseline, GuardrailKey};
+use crate::cloud::Page;
+use crate::failure::{Category, Failure};
+use crate::ids::Region;
+use crate::limits::EffectiveBaseline;
+use crate::organization::{Account, Placement};
+use crate::task::{AccountTask, Cause, Errand, OwnerTask, Settle, Sweep, Task, Then};
+use crate::trigger::Regions;
+
+/// How much time has to be left for another page of accounts, in seconds: one call to Organizations with all its
+/// attempts, and the messages of its accounts.
+pub const PAGE_SECONDS: u64 = 40;
+
+/// How often a sweep's end is looked for before it is told as it is.
+const LOOKS_FOR_AN_END: u32 = 10;
+
+/// How long a list that can't be read to its end is begun again, in seconds.
+const LISTING_SECONDS: i64 = 3 * 3600;
+
+/// How a look at everything begins: a revision that nobody has counted is counted first.
+///
+/// # Errors
+/// When it isn't known whether that is so.
+pub(super) async fn beginning(
+    keeper: &Keeper,
+    sweep: Sweep,
+    known: &PresentBaseline,
+) -> Result<Errand, Stopped> {
+    let revision = &known.baseline.revision;
+    // Begun without it, the look would be over before the revision is counted.
+    let counts = keeper.ledger.revision_approval().await?.is_none_or(|approval| {
+        approval.revision != *revision || (approval.counted.is_none() && !approval.approved)
+    });
+    if known.unread {
+        // What the present baseline says isn't known, and its change may be what this is about.
+        return Err(Stopped::NoBaseline(known.instead_of.clone().unwrap_or_default()));
+    }
+    if !counts || !sweep.is_whole() || known.instead_of.is_some() {
+        return Ok(Errand::Sweep(sweep));
+    }
+    Ok(Errand::Count(begun(revision.clone(), sweep.cause)))
+}
+
+/// Queues the work of one page of accounts. Before the first page comes the owner's.
+pub(super) async fn sweep_a_page(keeper: &Keeper, mut sweep: Sweep) -> Result<Vec<Effect>, Stopped> {
+    let PresentBaseline { baseline, .. } =
+        present_for(keeper, sweep.cause.revision.as_ref(), sweep.cause.first_seen).await?;
+    let followed = followed_if_known(keeper, &baseline).await;
+    let mut effects = Vec::new();
+    if sweep.page.is_none() && sweep.guardrails.is_none() {
+        // The owner's side first: accounts find what it recorded, and wait where it has work to do.
+        let here = regions(&baseline, followed.as_ref());
+        let here = here.into_iter().filter(|region| sweep.regions.contain(region));
+        effects.extend(here.map(|region| {
+            let cause = sweep.cause.clone();
+            Effect::Queue(Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, cause }))
+        }));
+    }
+    let listed = match page(keeper, sweep.page.clone()).await? {
+        Listed::Page(page) => page,
+        Listed::TokenRefused if is_too_old(&sweep.cause, keeper.clock.now()) => return Ok(effects),
+        Listed::TokenRefused => {
+            let cause = sweep.cause.again();
+            let delay = cause.delay_seconds();
+            effects
+                .push(Effect::Later(Errand::Sweep(Sweep { page: None, accounts: 0, cause, ..sweep }), delay));
+            return Ok(effects);
+        }
+    };
+    let baselines: Vec<&Baseline> =
+        followed.iter().map(|followed| &followed.baseline).chain([&baseline]).collect();
+    sweep.page.clone_from(&listed.next);
+    let (tasks, nameless) = tasks_of(&baselines, listed, &sweep, keeper.clock.now());
+    sweep.accounts += tasks.len() + nameless;
+    effects.extend(tasks.into_iter().map(|task| Effect::Queue(Task::Account(task))));
+    if sweep.page.is_some() {
+        effects.push(Effect::GoOn(Errand::Sweep(sweep)));
+        return Ok(effects);
+    }
+    if sweep.accounts == 0 && sweep.guardrails.is_none() {
+        // A look at nobody says nothing of anybody, so it doesn't count as a sweep that was completed.
+        return Err(Stopped::OrganizationUnreadable(Failure::no_accounts()));
+    }
+    info!(accounts = sweep.accounts, "queued {} accounts: {}", sweep.accounts, sweep.cause.reason);
+    if sweep.is_whole() {
+        let Sweep { began, accounts, cause, .. } = sweep;
+        let cause = Cause { attempt: 0, ..cause };
+        let delay = cause.delay_seconds();
+        effects.push(Effect::Later(Errand::Settle(Settle { began, accounts, cause }), delay));
+    }
+    Ok(effects)
+}
+
+/// The tasks of a page of accounts, and how many of them have no id by which anybody could ask for them: these are
+/// only counted, so that the sweep doesn't pass for a look at everybody.
+fn tasks_of(
+    baselines: &[&Baseline],
+    Page { accounts, unplaced, next: _ }: Page,
+    sweep: &Sweep,
+    placed_at: Timestamp,
+) -> (Vec<AccountTask>, usize) {
+    unplaced.iter().for_each(|(account, failure)| not_placed(account, failure));
+    let task = |account, placement| AccountTask {
+        account,
+        placement,
+        regions: sweep.regions.clone(),
+        cause: sweep.cause.clone(),
+    };
+    let guardrails = sweep.guardrails.as_ref();
+    let placed = accounts
+        .into_iter()
+        .filter(|account| account.state.admits_work())
+        .filter(|account| baselines.iter().any(|it| should_enforce(it, account, guardrails)))
+        .map(|account| task(account.id.clone(), Some(Placement { account, placed_at })));
+    let mut tasks: Vec<AccountTask> = placed.collect();
+    // Whoever works on an account that can't be placed asks for it once more, and alone.
+    let (odd, nameless): (Vec<_>, Vec<_>) = unplaced.keys().map(|id| id.parse()).partition(Result::is_ok);
+    tasks.extend(odd.into_iter().flatten().map(|account| task(account, None)));
+    (tasks, nameless.len())
+}
+
+/// Sees whether every account that a sweep queued was looked at, and ends it if so.
+pub(super) async fn settle(keeper: &Keeper, settle: Settle) -> Result<Vec<Effect>, Stopped> {
+    let Settle { began, accounts, cause } = settle;
+    let PresentBaseline { baseline, .. } =
+        present_for(keeper, cause.revision.as_ref(), cause.first_seen).await?;
+    let followed = effective(keeper, &baseline).await?;
+    let tally = tally(keeper, &followed.baseline, began).await?;
+    let missing = accounts.saturating_sub(tally.looked_at);
+    if missing > 0 && cause.attempt < LOOKS_FOR_AN_END {
+        debug!(missing, "the sweep is still under way");
+        let cause = cause.again();
+        let delay = cause.delay_seconds();
+        return Ok(vec![Effect::Later(Errand::Settle(Settle { began, accounts, cause }), delay)]);
+    }
+    // Accounts that the record knows and that no list names any more: they may be gone. Of some of those that
+    // are gone nobody was told yet.
+    let lost = tally.not_looked_at.union(&tally.untold).map(|account| {
+        let (regions, cause) = (Regions::All, cause.clone());
+        Effect::Queue(Task::Account(AccountTask {
+            account: account.clone(),
+            placement: None,
+            regions,
+            cause,
+        }))
+    });
+    let mut effects: Vec<Effect> = lost.collect();
+    // What nobody uses any more is taken back, now that everybody was seen.
+    let grants = keeper.ledger.grants().await?;
+    let granted: BTreeSet<_> = grants.keys().map(|resource| resource.region().clone()).collect();
+    effects.extend(granted.into_iter().map(|region| {
+        let (then, cause) = (Then::Nothing, cause.clone());
+        Effect::Queue(Task::Owner(OwnerTask { region, then, swept_since: Some(began), cause }))
+    }));
+    if let Some(candidate) = &followed.candidate {
+        log_waiting(candidate);
+    }
+    let waiting = followed.candidate.map(|candidate| candidate.revision);
+    let revision = followed.baseline.revision;
+    let end = SweepEnd { tally, accounts, began, revision, waiting, cause };
+    effects.push(Effect::Tell(Notice::SweepCompleted(Box::new(end))));
+    Ok(effects)
+}
+
+/// A page of the list of accounts, if Organizations still knows where it begins.
+pub(super) enum Listed {
+    Page(Page),
+    TokenRefused,
+}
+
+pub(super) async fn page(keeper: &Keeper, from: Option<String>) -> Result<Listed, Stopped> {
+    let goes_on = from.is_some();
+    match page_of_accounts(keeper, from).await {
+        Ok(page) => Ok(Listed::Page(page)),
+        // How long a token lasts is not documented. Nothing is lost by beginning again.
+        Err(Stopped::OrganizationUnreadable(failure))
+            if goes_on && failure.category == Category::Rejected =>
+        {
+            info!("the list of accounts is begun again: {failure}");
+            Ok(Listed::TokenRefused)
+        }
+        Err(stopped) => Err(stopped),
+    }
+}
+
+/// Whether a list of accounts was begun again for long enough.
+pub(super) fn is_too_old(cause: &Cause, now: Timestamp) -> bool {
+    let old = cause.age_seconds(now) > LISTING_SECONDS;
+    if old {
+        error!(
+            error.kind = "GivenUp",
+            "the accounts can't be listed to the end, so this is left to the next sweep: {}", cause.reason
+        );
+    }
+    old
+}
+
+/// The Regions of the present baseline and of the one that accounts follow.
+pub(super) fn regions(present: &Baseline, followed: Option<&EffectiveBaseline>) -> BTreeSet<Region> {
+    let mut regions = present.regions();
+    regions.extend(followed.into_iter().flat_map(|followed| followed.baseline.regions()));
+    regions
+}
+
+/// Whether an account should enforce one of these guardrails. Where that isn't asked, every account counts.
+fn should_enforce(
+    baseline: &Baseline,
+    account: &Account,
+    guardrails: Option<&BTreeSet<GuardrailKey>>,
+) -> bool {
+    guardrails.is_none_or(|guardrails| {
+        let assignment = baseline.assignment(&account.id, &account.path);
+        assignment.and_then(|it| it.guardrail.as_ref()).is_some_and(|key| guardrails.contains(key))
+    })
+}
