@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use lambda_runtime::tracing::subscriber::fmt::MakeWriter;
+use lambda_runtime::tracing::subscriber::layer::SubscriberExt;
 use lambda_runtime::tracing::subscriber::{self, EnvFilter};
 use serde_json::Value;
 
@@ -14,6 +15,7 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// Runs this with its log collected, as JSON in the form that the function writes.
     pub(crate) async fn of<T>(work: impl Future<Output = T>) -> (T, Vec<Value>) {
+        keep_lines_on();
         let log = Log::default();
         let subscriber = subscriber::fmt()
             .json()
@@ -27,6 +29,13 @@ impl Log {
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         (result, text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
+}
+
+/// Keeps every line switched on for as long as the process lives. Lines are switched on and off for all threads: one that
+/// is met for the first time just when another test's log ends or begins might stay off.
+fn keep_lines_on() {
+    let filter = EnvFilter::new("guardrail_keeper=debug");
+    drop(tracing::subscriber::set_global_default(subscriber::registry().with(filter)));
 }
 
 impl io::Write for Log {
