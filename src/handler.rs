@@ -1,9 +1,9 @@
 //! One invocation: from a payload to an answer. What Lambda runs, the demo and the tests run too.
 //!
-//! Where there are queues, events only become tasks, and tasks are worked on one at a time for each
-//! account. Where there are none, an event is worked on as it comes.
+//! Events become tasks, and tasks are worked on one at a time for each account. The queues are SQS's, or this process's.
 
-mod direct;
+mod in_process;
+mod queue;
 mod shell;
 mod telling;
 
@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use tracing::error;
 
 use crate::engine::{Incoming, Keeper, NAMELESS, Stopped, Unplanned};
+use crate::settings::QueueSettings;
 use crate::trigger::{Delivery, Message, Record, Rejected};
+use queue::Queue;
 use shell::{Failed, Shell};
 
 pub use crate::engine::Deadline;
@@ -93,47 +95,39 @@ pub async fn handle(keeper: &Keeper, payload: &str) -> Result<Value, HandlerErro
 /// # Errors
 /// As [`handle`].
 pub async fn handle_until(keeper: &Keeper, payload: &str, deadline: Deadline) -> Result<Value, HandlerError> {
-    let shell = keeper.settings().queues.as_ref().map(|queues| Shell { keeper, queues, deadline });
-    match (Delivery::parse(payload), shell) {
-        (Delivery::Event(event), None) => direct::handle_event(keeper, &event).await,
-        (Delivery::Batch(records), None) => direct::handle_batch(keeper, &records).await,
-        (Delivery::Event(event), Some(shell)) => queue_event(shell, &event).await,
-        (Delivery::Batch(records), Some(shell)) => queue_batch(shell, &records).await,
+    let delivery = Delivery::parse(payload);
+    let Some(queues) = &keeper.settings().queues else {
+        return match delivery {
+            Delivery::Event(event) => in_process::handle_event(keeper, &event, deadline).await,
+            Delivery::Batch(records) => in_process::handle_batch(keeper, &records, deadline).await,
+        };
+    };
+    let shell = Shell { keeper, queue: Queue::Sqs(queues), deadline };
+    match delivery {
+        Delivery::Event(event) => queue_event(shell, &event).await,
+        Delivery::Batch(records) => queue_batch(shell, queues, &records).await,
     }
 }
 
 /// An event that came straight to the function: planned and queued like any other.
 async fn queue_event(shell: Shell<'_>, event: &Message) -> Result<Value, HandlerError> {
     let incoming = Incoming { id: None, repeated: false, from_queue: false, message: event };
-    match shell.plan(&[incoming]).await.into_iter().next() {
+    match shell.plan(&[incoming]).await.failed.into_iter().next() {
         Some(Failed { problem, .. }) => Err(problem),
         None => Ok(json!({ "outcome": "queued" })),
     }
 }
 
 /// A batch of either queue. Records of both never come together; if they did, each has its own fate.
-async fn queue_batch(shell: Shell<'_>, records: &[Record]) -> Result<Value, HandlerError> {
+async fn queue_batch(
+    shell: Shell<'_>,
+    queues: &QueueSettings,
+    records: &[Record],
+) -> Result<Value, HandlerError> {
     let mut batch = Batch::default();
     let (tasks, events): (Vec<&Record>, Vec<&Record>) =
-        records.iter().partition(|record| lay_in(record, &shell.queues.tasks));
-    let incoming: Vec<Incoming<'_>> = events
-        .iter()
-        .map(|record| Incoming {
-            id: record.id.as_deref(),
-            repeated: record.is_repeated(),
-            from_queue: lay_in(record, &shell.queues.events),
-            message: &record.message,
-        })
-        .collect();
-    for Failed { position, problem } in shell.plan(&incoming).await {
-        match problem {
-            // Told already, with its reason.
-            HandlerError::Rejected(_) => {
-                batch.failed.insert(events[position].id.as_deref());
-            }
-            problem => batch.fail(&[events[position]], &problem),
-        }
-    }
+        records.iter().partition(|record| lay_in(record, &queues.tasks));
+    shell.plan_batch(&events, &mut batch).await;
     for record in tasks {
         if let Err(problem) = shell.work(record).await {
             batch.fail(&[record], &problem);
@@ -150,6 +144,11 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// Has SQS keep a record.
+    fn keep(&mut self, record: &'a Record) {
+        self.failed.insert(record.id.as_deref());
+    }
+
     fn fail(&mut self, records: &[&'a Record], problem: &HandlerError) {
         error!(error.kind = problem.name(), records = %Ids(records), "{problem}");
         self.failed.extend(records.iter().map(|record| record.id.as_deref()));

@@ -17,7 +17,7 @@ use crate::trigger::{Ignored, Merged, Message, Rejected, Scope, Trigger, Why, me
 /// One message, and what its batch calls it.
 #[derive(Clone, Copy, Debug)]
 pub struct Incoming<'a> {
-    /// Its id, if it came in a batch.
+    /// What its batch calls it; `None` where it came alone, so that the runtime tells what is wrong with it.
     pub id: Option<&'a str>,
     /// Whether it was handed out before, so that what is wrong with it has been told.
     pub repeated: bool,
@@ -33,6 +33,8 @@ pub struct Incoming<'a> {
 pub struct Arrived {
     /// Jobs, each with the positions of the messages that asked for it.
     pub jobs: Vec<(BTreeSet<usize>, Vec<Effect>)>,
+    /// Messages for which nobody has to look anywhere, by their position.
+    pub ignored: Vec<(usize, Ignored)>,
     /// Messages that could not be understood or planned, by their position.
     pub failed: Vec<(usize, Unplanned)>,
 }
@@ -69,7 +71,7 @@ pub async fn arrive(keeper: &Keeper, incoming: &[Incoming<'_>]) -> Arrived {
                 errands.push((BTreeSet::from([position]), vec![Effect::GoOn(*errand)]));
             }
             Sorted::Jobs(jobs) => arrived.jobs.push((BTreeSet::from([position]), jobs)),
-            Sorted::Nothing => {}
+            Sorted::Ignored(reason) => arrived.ignored.push((position, reason)),
             Sorted::Failed(unplanned) => arrived.failed.push((position, unplanned)),
         }
     }
@@ -86,7 +88,7 @@ enum Sorted {
     Scope(Box<Scope>),
     Errand(Box<Errand>),
     Jobs(Vec<Effect>),
-    Nothing,
+    Ignored(Ignored),
     Failed(Unplanned),
 }
 
@@ -104,14 +106,18 @@ fn sorted(keeper: &Keeper, incoming: Incoming<'_>, now: Timestamp) -> Sorted {
     let name = id.unwrap_or(NAMELESS);
     match message.decide(&context(keeper, None, now)) {
         Trigger::Reconcile(scope) => Sorted::Scope(scope),
-        Trigger::Departed { accounts, reason, .. } => {
-            let gone = departed(&accounts, reason, event_of(message).as_deref(), id.unwrap_or("direct"), now);
-            info!(reason = reason.code(), "queued a look at accounts that may be gone: {reason}");
+        Trigger::Departed { accounts, reason, event, at: _ } => {
+            let gone = departed(&accounts, reason, event.as_deref(), id.unwrap_or("direct"), now);
+            info!(
+                record = name,
+                reason = reason.code(),
+                "queued a look at accounts that may be gone: {reason}"
+            );
             Sorted::Jobs(gone.into_iter().map(Effect::Queue).collect())
         }
         Trigger::Ignore(reason) => {
             ignored(name, &reason);
-            Sorted::Nothing
+            Sorted::Ignored(reason)
         }
         Trigger::Reject(reason) => {
             if repeated {
@@ -149,7 +155,7 @@ async fn by_the_baseline(
     };
     let followed = followed_if_known(keeper, &known.baseline).await;
     let named = regions(&known.baseline, followed.as_ref());
-    let narrowed = narrowed(keeper, incoming, &scopes, &known, followed.as_ref(), now);
+    let narrowed = narrowed(keeper, incoming, &scopes, &known, followed.as_ref(), now, &mut arrived.ignored);
     let (from, scopes): (Vec<usize>, Vec<Scope>) = narrowed.into_iter().unzip();
     let (mut sweeps, mut unheard) = (Vec::new(), BTreeSet::new());
     for Merged { scope, from: merged } in merge_traced(scopes) {
@@ -157,7 +163,9 @@ async fn by_the_baseline(
         let fallback = served.first().and_then(|first| incoming[*first].id).unwrap_or("direct");
         let Planned { tasks, sweep } = planned(&scope, &named, Some(&known.baseline.revision), fallback, now);
         tell_unnamed(&scope);
-        info!(tasks = tasks.len(), "planned {scope}: {}", scope.reason());
+        let records: Vec<&str> = served.iter().map(|it| incoming[*it].id.unwrap_or(NAMELESS)).collect();
+        let records = records.join(" ");
+        info!(%records, tasks = tasks.len(), "planned {scope}: {}", scope.reason());
         if known.refused && scope.reasons.contains(&Why::BaselineChanged) {
             unheard.extend(served.iter().copied());
         }
@@ -191,11 +199,12 @@ fn narrowed(
     known: &PresentBaseline,
     followed: Option<&EffectiveBaseline>,
     now: Timestamp,
+    ignores: &mut Vec<(usize, Ignored)>,
 ) -> Vec<(usize, Scope)> {
     let is_followed = followed.is_some_and(EffectiveBaseline::is_present);
     let narrows = (is_followed && known.instead_of.is_none()).then_some(&known.baseline);
     let context = context(keeper, narrows, now);
-    let decide = |(position, scope): &(usize, Scope)| {
+    let mut decide = |(position, scope): &(usize, Scope)| {
         if scope.reasons.contains(&Why::BaselineChanged) {
             return Some((*position, scope.clone()));
         }
@@ -203,12 +212,13 @@ fn narrowed(
             Trigger::Reconcile(scope) => Some((*position, *scope)),
             Trigger::Ignore(reason) => {
                 ignored(incoming[*position].id.unwrap_or(NAMELESS), &reason);
+                ignores.push((*position, reason));
                 None
             }
             Trigger::Departed { .. } | Trigger::Reject(_) => None,
         }
     };
-    scopes.iter().filter_map(decide).collect()
+    scopes.iter().filter_map(&mut decide).collect()
 }
 
 /// Tells of an event that leaves out which account it is about.
@@ -216,12 +226,5 @@ fn tell_unnamed(scope: &Scope) {
     if scope.reasons.contains(&Why::AccountNotNamed) {
         let events: Vec<&str> = scope.events.iter().map(String::as_str).collect();
         warn!(reason = Why::AccountNotNamed.code(), event.id = %events.join(", "), "{}", Why::AccountNotNamed);
-    }
-}
-
-fn event_of(message: &Message) -> Option<String> {
-    match message {
-        Message::Event(event) => event.get("id")?.as_str().map(str::to_owned),
-        Message::Unreadable(_) => None,
     }
 }

@@ -40,11 +40,14 @@ pub(super) async fn after_account(
     let report = match work_on_account(keeper, followed, &task, sequence).await {
         Ok(Worked::Done(report)) => *report,
         // Right after it was created or joined, Organizations may not know it everywhere yet.
-        Ok(Worked::Departed(departed)) if !departed.recorded && task.cause.attempt < UNKNOWN_TRIES => {
+        Ok(Worked::Departed(departed))
+            if !departed.recorded && task.cause.arrival.is_some() && task.cause.attempt < UNKNOWN_TRIES =>
+        {
             return wait(task, &departed.to_string());
         }
         Ok(Worked::Departed(departed)) => {
-            return Ok(vec![Effect::Tell(Notice::Departed(departed, task.cause))]);
+            let notice = Notice::Departed(Box::new(departed), Box::new(task.cause));
+            return Ok(vec![Effect::Tell(notice)]);
         }
         Ok(Worked::Pending(state)) => return wait(task, &format!("the account is {state}")),
         Err(stopped @ Stopped::WrongOrganization { .. }) => return Err(stopped),

@@ -66,6 +66,18 @@ pub(super) async fn read_catalog(
     recorded
 }
 
+/// All guardrails of the baseline, as the owner's side recorded them lately; their resource policies are left out.
+pub(super) async fn recorded_catalog(keeper: &Keeper, baseline: &Baseline) -> Catalog {
+    let mut catalog = Catalog::default();
+    for ((key, region), source) in sources(baseline, &Regions::All) {
+        let Some(readiness) = readiness(keeper, &region, None).await else { continue };
+        if let Some((entry, _)) = readiness.look_up(&key, &source, false) {
+            catalog.entries.insert((key, region), entry);
+        }
+    }
+    catalog
+}
+
 /// What was recorded of the guardrails that are wanted, where that isn't old. They are taken out
 /// of what is left to look up.
 async fn recorded_lately(

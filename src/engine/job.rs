@@ -30,13 +30,24 @@ pub enum Effect {
     Tell(Notice),
 }
 
+impl Effect {
+    /// What caused the work that it asks for.
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            Effect::Queue(task) => Some(task.cause()),
+            Effect::Later(errand, _) | Effect::GoOn(errand) => Some(errand.cause()),
+            Effect::Tell(_) => None,
+        }
+    }
+}
+
 /// Something that others are told.
 #[derive(Debug)]
 pub enum Notice {
     /// What a task came to.
     Report(Box<Told>),
     /// An account gets no calls any more.
-    Departed(Departed, Cause),
+    Departed(Box<Departed>, Box<Cause>),
     /// A sweep came to its end.
     SweepCompleted(Box<SweepEnd>),
 }

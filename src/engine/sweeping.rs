@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use super::accounts::page_of_accounts;
 use super::baselines::{PresentBaseline, effective, followed_if_known, present_for};
 use super::counting::{begun, log_waiting};
+use super::destinations::destinations;
+use super::guardrails::recorded_catalog;
 use super::job::{Effect, Notice, SweepEnd};
 use super::logged::not_placed;
+use super::placing::placing_as_recorded;
 use super::swept::tally;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, GuardrailKey};
@@ -18,6 +21,7 @@ use crate::failure::{Category, Failure};
 use crate::ids::Region;
 use crate::limits::EffectiveBaseline;
 use crate::organization::{Account, Placement};
+use crate::resolved::differing;
 use crate::task::{AccountTask, Cause, Errand, OwnerTask, Settle, Sweep, Task, Then};
 use crate::trigger::Regions;
 
@@ -169,11 +173,29 @@ pub(super) async fn settle(keeper: &Keeper, settle: Settle) -> Result<Vec<Effect
     if let Some(candidate) = &followed.candidate {
         log_waiting(candidate);
     }
+    warn_of_guardrails(keeper, &followed.baseline).await;
     let waiting = followed.candidate.map(|candidate| candidate.revision);
     let revision = followed.baseline.revision;
     let end = SweepEnd { tally, accounts, began, revision, waiting, cause };
     effects.push(Effect::Tell(Notice::SweepCompleted(Box::new(end))));
     Ok(effects)
+}
+
+/// Warns of guardrails that do not do the same in all Regions, and of profiles that lead where they are not granted, by
+/// what the owner's side recorded in this sweep.
+async fn warn_of_guardrails(keeper: &Keeper, baseline: &Baseline) {
+    let catalog = recorded_catalog(keeper, baseline).await;
+    for differing in differing(baseline, &catalog) {
+        warn!("{differing}");
+    }
+    let settled = match placing_as_recorded(keeper, baseline).await {
+        Ok(placing) => placing.settled(baseline).into_owned(),
+        // Then it isn't known whether members use the owner's profiles.
+        Err(error) => return debug!("where profiles lead to is not looked at: {error}"),
+    };
+    for warning in destinations(keeper, &settled, &catalog).await {
+        warn!("{warning}");
+    }
 }
 
 /// A page of the list of accounts, if Organizations still knows where it begins.

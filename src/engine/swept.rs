@@ -106,6 +106,7 @@ pub async fn count(
     let mut placing = placing_as_recorded(keeper, baseline).await?;
     let mut desired = desired(baseline, &organization, &records, &Regions::All, &BTreeSet::new());
     let (observed, unknown) = recorded(&desired, &records);
+    let forgotten = if keeper.ledger.is_durable() { 0 } else { not_wanted(&desired, &records) };
     let (own_roles, now) = (&keeper.settings.own_roles, keeper.clock.now());
     placing.settle(baseline, &mut desired, &observed, &records, own_roles, now);
     desired.retain(|target, _| !unknown.contains(target));
@@ -125,7 +126,7 @@ pub async fn count(
     });
     let unknown = unknown.len() + undecided.count() + unknown_accounts * baseline.regions().len();
     let unknown = u32::try_from(unknown).unwrap_or(u32::MAX);
-    Ok(counted.plus(Extent { replacements: unknown, releases: 0 }))
+    Ok(counted.plus(Extent { replacements: unknown, releases: forgotten }))
 }
 
 /// The guardrails of the baseline as a count needs them: all, whoever is assigned them. The grants
@@ -207,6 +208,15 @@ pub(super) fn recorded(desired: &Desired, records: &Records) -> (Observed, BTree
         }
     }
     (observed, unknown)
+}
+
+/// In how many targets nothing is wanted and nothing is known to be: what a ledger that forgets doesn't know may be ours,
+/// and would be released.
+fn not_wanted(desired: &Desired, records: &Records) -> u32 {
+    let nothing = desired.iter().filter(|(target, wanted)| {
+        matches!(wanted, Wanted::Nothing { .. }) && records.get(*target).is_none_or(|it| it.seen.is_none())
+    });
+    u32::try_from(nothing.count()).unwrap_or(u32::MAX)
 }
 
 /// Whether a target that nobody looks at any more has to be told of.

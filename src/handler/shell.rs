@@ -1,23 +1,25 @@
-//! Puts into queues and publishes what comes of jobs. Whatever an invocation was handed is done here, a job at a time.
+//! Performs what comes of jobs: puts into queues and publishes. Whatever an invocation was handed is done here, a job at
+//! a time.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tracing::error;
 
-use super::HandlerError;
+use super::queue::Queue;
 use super::telling::tell;
-use crate::cloud::{DelayedMessage, FifoMessage};
-use crate::engine::{self, Arrived, Deadline, Effect, Incoming, Keeper, PAGE_SECONDS};
+use super::{Batch, HandlerError, lay_in};
+use crate::engine::{self, Arrived, Deadline, Effect, Incoming, Keeper, NAMELESS, PAGE_SECONDS};
 use crate::record::Sequence;
 use crate::settings::QueueSettings;
 use crate::task::{Cause, Errand, MOST_HOPS, Task};
-use crate::trigger::{Message, Record};
+use crate::trigger::{Ignored, Message, Record};
 
-/// The queues, and until when an invocation has to be done.
+/// What it takes to perform what comes of jobs.
 #[derive(Clone, Copy)]
 pub(super) struct Shell<'a> {
     pub(super) keeper: &'a Keeper,
-    pub(super) queues: &'a QueueSettings,
+    pub(super) queue: Queue<'a>,
+    /// Until when the invocation has to be done.
     pub(super) deadline: Deadline,
 }
 
@@ -26,6 +28,21 @@ pub(super) struct Failed {
     /// Its place among those that came in.
     pub(super) position: usize,
     pub(super) problem: HandlerError,
+}
+
+/// What became of messages.
+pub(super) struct Planned {
+    pub(super) failed: Vec<Failed>,
+    /// Those that nobody has to look for.
+    pub(super) ignored: Vec<(usize, Ignored)>,
+    /// What the others led to.
+    pub(super) origins: Vec<Origin>,
+}
+
+/// What caused a piece of work, and the positions of the messages that asked for it.
+pub(super) struct Origin {
+    pub(super) cause: Cause,
+    pub(super) served: BTreeSet<usize>,
 }
 
 /// Long work, with the positions of the messages that asked for it.
@@ -37,14 +54,48 @@ struct Long {
 }
 
 impl Shell<'_> {
-    /// Does what messages ask for, as far as there is time for it, and answers those that failed.
-    pub(super) async fn plan(self, incoming: &[Incoming<'_>]) -> Vec<Failed> {
-        let Arrived { jobs, failed } = engine::arrive(self.keeper, incoming).await;
-        let mut failed: Vec<Failed> =
-            failed.into_iter().map(|(position, why)| Failed { position, problem: why.into() }).collect();
+    /// Plans the messages of a batch. Those that failed are put into the batch's answer.
+    pub(super) async fn plan_batch<'b>(self, records: &[&'b Record], batch: &mut Batch<'b>) -> Planned {
+        let incoming: Vec<Incoming<'_>> = records
+            .iter()
+            .map(|record| Incoming {
+                id: Some(record.id.as_deref().unwrap_or(NAMELESS)),
+                repeated: record.is_repeated(),
+                from_queue: match self.queue {
+                    Queue::Sqs(queues) => lay_in(record, &queues.events),
+                    Queue::InProcess(_) => false,
+                },
+                message: &record.message,
+            })
+            .collect();
+        let mut planned = self.plan(&incoming).await;
+        // What fails several of them for the same reason is told once.
+        let mut told: BTreeMap<String, (HandlerError, Vec<&Record>)> = BTreeMap::new();
+        for Failed { position, problem } in std::mem::take(&mut planned.failed) {
+            match problem {
+                // Told already, with its reason.
+                HandlerError::Rejected(_) => batch.keep(records[position]),
+                problem => {
+                    let (_, failed) =
+                        told.entry(problem.to_string()).or_insert_with(|| (problem, Vec::new()));
+                    failed.push(records[position]);
+                }
+            }
+        }
+        told.values().for_each(|(problem, failed)| batch.fail(failed, problem));
+        planned
+    }
+
+    /// Does what messages ask for, as far as there is time for it.
+    pub(super) async fn plan(self, incoming: &[Incoming<'_>]) -> Planned {
+        let Arrived { jobs, ignored, failed } = engine::arrive(self.keeper, incoming).await;
+        let failed = failed.into_iter().map(|(position, why)| Failed { position, problem: why.into() });
+        let mut planned = Planned { failed: failed.collect(), ignored, origins: Vec::new() };
         // Long work comes last: what events say is queued by now.
         let mut long = VecDeque::new();
         for (served, effects) in jobs {
+            let cause = effects.iter().find_map(Effect::cause).cloned();
+            planned.origins.extend(cause.map(|cause| Origin { cause, served: served.clone() }));
             match self.perform(effects).await {
                 // A second piece of it is left to another invocation where this one has no time for both.
                 Ok(errands) => long.extend(errands.into_iter().map(|errand| Long {
@@ -52,9 +103,23 @@ impl Shell<'_> {
                     errand,
                     needs: 2 * PAGE_SECONDS,
                 })),
-                Err(problem) => failed.extend(all_of(&served, problem)),
+                Err(problem) => planned.failed.extend(all_of(&served, problem)),
             }
         }
+        planned.failed.extend(self.run_long(long).await);
+        planned
+    }
+
+    /// Does an errand to its end, or as far as there is time.
+    pub(super) async fn run_whole(self, errand: Errand) -> Result<(), HandlerError> {
+        let long = Long { served: BTreeSet::from([0]), errand, needs: 0 };
+        let failed = self.run_long(VecDeque::from([long])).await;
+        failed.into_iter().next().map_or(Ok(()), |Failed { problem, .. }| Err(problem))
+    }
+
+    /// Does long work as long as there is time. The first piece is done in any case.
+    async fn run_long(self, mut long: VecDeque<Long>) -> Vec<Failed> {
+        let mut failed = Vec::new();
         let mut worked = false;
         while let Some(Long { served, errand, needs }) = long.pop_front() {
             let done = if worked && !self.deadline.leaves(needs) {
@@ -86,7 +151,12 @@ impl Shell<'_> {
                 .map_err(|error| HandlerError::ForeignErrand(error.to_string()))?,
             Message::Unreadable(reason) => return Err(HandlerError::Rejected(reason.clone())),
         };
-        let effects = engine::run_task(self.keeper, task, self.sequence(record)).await?;
+        self.do_task(task, self.sequence(record)).await
+    }
+
+    /// Does a task, and performs what comes of it.
+    pub(super) async fn do_task(self, task: Task, sequence: Option<Sequence>) -> Result<(), HandlerError> {
+        let effects = engine::run_task(self.keeper, task, sequence).await?;
         for errand in self.perform(effects).await? {
             // By way of the queue, so that the task's group is free.
             self.later(errand, 0).await?;
@@ -96,8 +166,8 @@ impl Shell<'_> {
 
     /// The task's place in its queue, if SQS numbered it.
     fn sequence(&self, record: &Record) -> Option<Sequence> {
+        let Queue::Sqs(QueueSettings { tasks, deployment, .. }) = self.queue else { return None };
         let number = record.sequence.as_deref()?.parse().ok()?;
-        let QueueSettings { tasks, deployment, .. } = self.queues;
         let queue = format!("{tasks} {}", deployment.as_deref().unwrap_or_default());
         Some(Sequence::new(number, record.sent_ms.unwrap_or_default(), &queue))
     }
@@ -107,23 +177,29 @@ impl Shell<'_> {
     async fn perform(self, effects: Vec<Effect>) -> Result<Vec<Errand>, HandlerError> {
         let (mut tasks, mut go_on) = (Vec::new(), Vec::new());
         for effect in effects {
-            if let Effect::Queue(task) = effect {
-                tasks.push(task);
-                continue;
-            }
+            let effect = match effect {
+                Effect::Queue(task) => {
+                    tasks.push(task);
+                    continue;
+                }
+                effect => effect,
+            };
             self.send(std::mem::take(&mut tasks)).await?;
             match effect {
                 Effect::Queue(task) => tasks.push(task),
                 Effect::Later(errand, delay_seconds) => self.later(errand, delay_seconds).await?,
                 Effect::GoOn(errand) => go_on.push(errand),
-                Effect::Tell(notice) => tell(self.keeper, notice).await,
+                Effect::Tell(notice) => {
+                    self.queue.note(&notice);
+                    tell(self.keeper, notice).await;
+                }
             }
         }
         self.send(tasks).await?;
         Ok(go_on)
     }
 
-    /// Puts tasks into the FIFO queue. Every message of a chain goes by this one or [`Shell::later`].
+    /// Queues tasks. Every message of a chain goes by this one or [`Shell::later`].
     async fn send(self, tasks: Vec<Task>) -> Result<(), HandlerError> {
         let goes_on = |mut task: Task| {
             let goes_on = task.cause_mut().hop();
@@ -133,19 +209,7 @@ impl Shell<'_> {
             goes_on.then_some(task)
         };
         let tasks: Vec<Task> = tasks.into_iter().filter_map(goes_on).collect();
-        if tasks.is_empty() {
-            return Ok(());
-        }
-        let messages: Vec<FifoMessage> = tasks
-            .iter()
-            .map(|task| FifoMessage {
-                group: task.group(),
-                deduplication_id: task.deduplication_id(),
-                body: serde_json::to_string(task).expect("a task has only texts for keys"),
-            })
-            .collect();
-        let sent = self.keeper.queues().send_tasks(&self.queues.tasks, &messages).await;
-        sent.map_err(|failure| HandlerError::NotQueued(failure.to_string()))
+        if tasks.is_empty() { Ok(()) } else { self.queue.send(self.keeper, tasks).await }
     }
 
     /// Puts an errand into the queue where it may wait.
@@ -154,9 +218,7 @@ impl Shell<'_> {
             given_up(errand.kind(), errand.cause());
             return Ok(());
         }
-        let message = DelayedMessage { body: errand.message().to_string(), delay_seconds };
-        let sent = self.keeper.queues().send_events(&self.queues.events, &[message]).await;
-        sent.map_err(|failure| HandlerError::NotQueued(failure.to_string()))
+        self.queue.later(self.keeper, errand, delay_seconds).await
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Catalog, CatalogEntry, CustomerKey, Unusable};
 use crate::baseline::{GuardrailKey, Source};
+use crate::content::Digest;
 use crate::ids::{GuardrailArn, OrganizationId, Region};
 use crate::observed::ResourcePolicySeen;
 use crate::resource_policy::{Document, Grant, ProfileArn, Resource, judge};
@@ -44,6 +45,9 @@ struct Guardrail {
     profile: Option<ProfileArn>,
     #[serde(default)]
     customer_key: Option<CustomerKey>,
+    /// What it does, where that could be read. A record of an earlier version doesn't say.
+    #[serde(default)]
+    content: Option<Digest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +68,7 @@ impl Readiness {
     ) -> Readiness {
         let here = wanted.iter().filter(|((_, there), _)| there == region);
         let guardrails = here.filter_map(|((key, region), source)| {
-            let CatalogEntry { arn, unusable, profile, content: _, customer_key } =
+            let CatalogEntry { arn, unusable, profile, content, customer_key } =
                 catalog.entries.get(&(key.clone(), region.clone()))?;
             if matches!(unusable, Some(Unusable::Unreadable { .. } | Unusable::AnswersDisagree { .. })) {
                 return None;
@@ -76,6 +80,7 @@ impl Readiness {
                 unusable: unusable.clone(),
                 profile: profile.clone(),
                 customer_key: customer_key.clone(),
+                content: content.clone(),
             })
         });
         let resource_policies =
@@ -123,8 +128,8 @@ impl Readiness {
         shared: bool,
     ) -> Option<(CatalogEntry, BTreeMap<Resource, ResourcePolicySeen>)> {
         let known = self.guardrails.iter().find(|one| one.key == *key && one.source == *source)?;
-        let Guardrail { key: _, source: _, arn, unusable, profile, customer_key } = known.clone();
-        let entry = CatalogEntry { arn, unusable, profile, content: None, customer_key };
+        let Guardrail { key: _, source: _, arn, unusable, profile, customer_key, content } = known.clone();
+        let entry = CatalogEntry { arn, unusable, profile, content, customer_key };
         let mut resource_policies = BTreeMap::new();
         for resource in entry.resources().filter(|_| shared) {
             let policy = self.resource_policies.iter().find(|policy| policy.resource == resource)?;

@@ -129,10 +129,11 @@ impl<'a> Envelope<'a> {
         inner.or_else(|| self.root.get("time").and_then(seconds))
     }
 
-    /// The event's id. What is longer than any id is none.
+    /// The event's id. What is longer than any id, or holds what would disturb a line of the log, is none.
     pub(super) fn id(&self) -> Option<String> {
         let id = self.outer("id").or_else(|| self.text(&["eventID"]))?;
-        (id.len() <= ID_LIMIT).then(|| id.into_owned())
+        (!id.is_empty() && id.len() <= ID_LIMIT && id.bytes().all(|byte| byte.is_ascii_graphic()))
+            .then(|| id.into_owned())
     }
 
     /// The roles by which the event describes its caller, in every way it does.

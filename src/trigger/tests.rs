@@ -123,6 +123,21 @@ fn a_guardrail_named_by_id_is_known_in_full() {
 }
 
 #[test]
+fn an_id_that_would_disturb_the_log_or_a_queue_is_none() {
+    let of = |id: &str| {
+        let mut event = bedrock("DeleteGuardrail", "222222222222", &Value::Null, &Value::Null);
+        event["id"] = json!(id);
+        let Trigger::Reconcile(scope) = decide_value(&event, &context()) else { panic!("not looked at") };
+        scope.events
+    };
+    let good = "7bf73129-1428-4cd3-a780-95db273d1602";
+    assert_eq!(of(good), BTreeSet::from([good.to_owned()]));
+    for bad in ["two words", "a\nline", "\u{1b}[2J", "turned \u{202e}around", "", &"x".repeat(1000)] {
+        assert_eq!(of(bad), BTreeSet::new(), "{bad:?}");
+    }
+}
+
+#[test]
 fn our_writes_are_told_however_the_caller_is_described() {
     let put = |identity: Value, response: Value| {
         let mut event = bedrock("PutEnforcedGuardrailConfiguration", "300000000001", &Value::Null, &response);

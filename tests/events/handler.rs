@@ -8,7 +8,7 @@ mod partitions;
 use std::collections::{BTreeMap, BTreeSet};
 
 use guardrail_keeper::cloud::{Access, Patience};
-use guardrail_keeper::engine::Keeper;
+use guardrail_keeper::engine::{self, Keeper};
 use guardrail_keeper::handler::{HandlerError, handle};
 use guardrail_keeper::settings::{Purpose, Settings};
 use serde_json::{Value, json};
@@ -56,8 +56,15 @@ impl Scene {
         let keeper = Keeper::connect(settings, access, patience).await.unwrap();
         let scene = Scene { server, keeper };
         scene.put_baseline(BASELINE);
+        scene.approve().await;
         scene.server.clear_calls();
         scene
+    }
+
+    /// Approves the present baseline: so it is in a deployment once it was counted.
+    async fn approve(&self) {
+        let baseline = engine::baseline(&self.keeper).await.unwrap();
+        engine::approve(&self.keeper, &baseline.revision).await.unwrap();
     }
 
     fn put_baseline(&self, text: &str) {

@@ -139,7 +139,7 @@ async fn what_others_made_is_kept_equal_or_not_and_never_released() {
             foreign   eubase1a2b3c:2 of arn:aws:iam::300000000001:user/administrator, kept, recorded under a minute ago
             last      in sync: made by arn:aws:iam::300000000001:user/administrator, kept, under a minute ago, by baseline a7f287ea20b9528a
             decision  in sync: made by arn:aws:iam::300000000001:user/administrator, kept
-            history   under a minute ago: in sync: made by arn:aws:iam::300000000001:user/administrator, kept
+            history   under a minute ago: in sync: made by arn:aws:iam::300000000001:user/administrator, kept, by event 53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa
             baseline a7f287ea20b9528a, mode sync
             exit 0
         "#]],

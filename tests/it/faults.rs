@@ -79,6 +79,7 @@ async fn a_missing_role_is_not_ready_shortly_after_the_account_joined() {
 async fn a_role_that_arrives_late_is_waited_for() {
     let world = World::of(&Document::default())
         .world(|world| world.settings.stack_set_seconds = Some(3600))
+        .approved()
         .start()
         .await;
     let account = world.let_an_account_join("research", "ou-exam-workload");
@@ -88,7 +89,7 @@ async fn a_role_that_arrives_late_is_waited_for() {
     check(
         &error.to_string().replace(&account, "ACCOUNT"),
         expect![
-            "3 of 6 targets and policies are worth another try: ACCOUNT/ap-southeast-2: could not be read: AssumeRole: AccessDenied: User: arn:aws:sts::111111111111:assumed-role/GuardrailKeeperFunction/standing is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::ACCOUNT:role/GuardrailKeeperMember (not ready)"
+            "3 of 3 targets and policies are worth another try: ACCOUNT/ap-southeast-2: could not be read: AssumeRole: AccessDenied: User: arn:aws:sts::111111111111:assumed-role/GuardrailKeeperFunction/standing is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::ACCOUNT:role/GuardrailKeeperMember (not ready)"
         ],
     );
 

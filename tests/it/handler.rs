@@ -47,7 +47,8 @@ async fn an_event_that_is_ignored_costs_no_call_at_all() {
 
 #[tokio::test]
 async fn a_bare_event_is_answered_with_the_report() {
-    let world = World::of(&Document { regions: EU, ..Document::only(PAYMENTS) }).start().await;
+    let setup = World::of(&Document { regions: EU, ..Document::only(PAYMENTS) }).approved();
+    let world = setup.start().await;
     let event = sample("account-moved");
     let answer = world.deliver(&event).await.unwrap();
     let revision = world.baseline().await.revision.to_string();
@@ -161,7 +162,7 @@ async fn a_sweep_that_is_left_with_one_account_fails_alone() {
 
 #[tokio::test]
 async fn several_events_of_one_account_in_a_batch_are_one_look() {
-    let world = World::of(&Document::default()).start().await;
+    let world = World::of(&Document::default()).approved().start().await;
     let account = world.let_an_account_join("research", WORKLOAD);
     let records = ["CreateAccountResult", "AccountJoinedOrganization", "MoveAccount"]
         .map(|name| record(name, &world.event(name)));
@@ -228,37 +229,37 @@ async fn a_baseline_that_cannot_be_used_is_an_error_and_releases_nothing() {
     check(
         &ends,
         expect![[r#"
-            BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
+            NoBaseline: ssm:/guardrail-keeper/baseline:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
             ssm:/guardrail-keeper/baseline:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
             ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
             ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
             4 problems in ssm:/guardrail-keeper/baseline
-            BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
+            NoBaseline: ssm:/guardrail-keeper/baseline:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
             ssm:/guardrail-keeper/baseline:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
             ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
             ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
             4 problems in ssm:/guardrail-keeper/baseline
             {"batchItemFailures":[{"itemIdentifier":"sweep"}]}
 
-            BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
+            NoBaseline: ssm:/guardrail-keeper/baseline:1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
             1 problem in ssm:/guardrail-keeper/baseline
-            BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
+            NoBaseline: ssm:/guardrail-keeper/baseline:1:1: the baseline is empty; write at least version, organization, owner, guardrails and assignments
             1 problem in ssm:/guardrail-keeper/baseline
             {"batchItemFailures":[{"itemIdentifier":"sweep"}]}
 
-            BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+            NoBaseline: ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
             ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
             ssm:/guardrail-keeper/baseline:1:1: version: missing; write version: 2
             3 problems in ssm:/guardrail-keeper/baseline
-            BaselineInvalid: ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+            NoBaseline: ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
             ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
             ssm:/guardrail-keeper/baseline:1:1: version: missing; write version: 2
             3 problems in ssm:/guardrail-keeper/baseline
             {"batchItemFailures":[{"itemIdentifier":"sweep"}]}
 
-            BaselineInvalid: ssm:/guardrail-keeper/baseline:5:47: assignments[0].guardrail: no guardrail of this document is called "corporate"; add it to guardrails
+            NoBaseline: ssm:/guardrail-keeper/baseline:5:47: assignments[0].guardrail: no guardrail of this document is called "corporate"; add it to guardrails
             1 problem in ssm:/guardrail-keeper/baseline
-            BaselineInvalid: ssm:/guardrail-keeper/baseline:5:47: assignments[0].guardrail: no guardrail of this document is called "corporate"; add it to guardrails
+            NoBaseline: ssm:/guardrail-keeper/baseline:5:47: assignments[0].guardrail: no guardrail of this document is called "corporate"; add it to guardrails
             1 problem in ssm:/guardrail-keeper/baseline
             {"batchItemFailures":[{"itemIdentifier":"sweep"}]}
 
@@ -270,7 +271,7 @@ async fn a_baseline_that_cannot_be_used_is_an_error_and_releases_nothing() {
     check(
         &format!("{}: {error}", error.name()),
         expect![
-            "BaselineUnreadable: the baseline ssm:/guardrail-keeper/baseline could not be read: GetParameter: AccessDeniedException: No. (denied)"
+            "NoBaseline: the baseline ssm:/guardrail-keeper/baseline could not be read: GetParameter: AccessDeniedException: No. (denied)"
         ],
     );
     let ignored = world.deliver(&sample("guardrail-draft-updated")).await.unwrap();
@@ -288,7 +289,7 @@ async fn a_baseline_that_cannot_be_used_is_an_error_and_releases_nothing() {
     check(
         &format!("{}: {error}", error.name()),
         expect![
-            "BaselineUnreadable: the baseline ssm:/guardrail-keeper/baseline could not be read: GetParameter: ParameterNotFound: no message (rejected)"
+            "NoBaseline: the baseline ssm:/guardrail-keeper/baseline could not be read: GetParameter: ParameterNotFound: no message (rejected)"
         ],
     );
 
@@ -320,7 +321,8 @@ async fn deliver_all(world: &World) -> usize {
 #[tokio::test]
 async fn our_own_writes_do_not_wake_us_again() {
     for form in [UpdatedBy::Role, UpdatedBy::AssumedRole] {
-        let setup = World::of(&Document::default()).switches(|switches| switches.updated_by = form);
+        let setup =
+            World::of(&Document::default()).approved().switches(|switches| switches.updated_by = form);
         let world = setup.start().await;
         world.server.with(simulator::Model::clear_events);
         let account = world.let_an_account_join("research", WORKLOAD);
@@ -367,7 +369,7 @@ async fn a_call_that_was_refused_wakes_nobody() {
 
 #[tokio::test]
 async fn a_version_that_the_owner_publishes_sweeps_its_region() {
-    let world = World::of(&Document { version: 3, ..Document::only(PAYMENTS) }).start().await;
+    let world = World::of(&Document { version: 3, ..Document::only(PAYMENTS) }).approved().start().await;
     let waiting = world.sweep().await;
     assert!(!waiting.is_converged(), "{waiting}");
     world.server.with(|model| {
@@ -398,7 +400,7 @@ async fn an_event_that_is_too_old_is_left_to_the_sweep() {
 
 #[tokio::test]
 async fn only_the_hub_may_ask() {
-    let world = World::of(&Document { regions: EU, ..Document::default() }).start().await;
+    let world = World::of(&Document { regions: EU, ..Document::default() }).approved().start().await;
     let mut asked = sample("request-accounts");
     let answer = world.deliver(&asked).await.unwrap();
     assert_eq!(answer["outcome"], "reconcile");

@@ -215,9 +215,9 @@ async fn a_broken_ledger_makes_us_careful_and_is_left_as_it_is() {
                 && told.contains("is not a ledger of this program"),
             "{told}"
         );
-        // What is held for the ledger's sake alone is work that isn't done: Lambda calls again.
+        // Whether the revision has to be counted first isn't known, so nothing is begun: Lambda calls again.
         let refused = world.deliver(&schedule()).await.unwrap_err().to_string();
-        assert!(refused.contains("nothing is written without a record"), "{broken:?}: {refused}");
+        assert!(refused.contains("the ledger could not be used"), "{broken:?}: {refused}");
         assert_eq!(std::fs::read_to_string(world.ledger_file()).unwrap(), broken);
     }
 }
@@ -239,7 +239,7 @@ async fn a_ledger_that_cannot_be_written_keeps_what_is_foreign() {
             Err(error) => format!("{}: {error}", error.name()),
         },
         expect![
-            "Incomplete: 1 of 8 targets and policies are worth another try: 300000000001/eu-west-1: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again"
+            "LedgerUnusable: the ledger could not be used: /nowhere/at/all/ledger.json: No such file or directory (os error 2)"
         ],
     );
     assert_eq!(world.writes(), [""; 0]);

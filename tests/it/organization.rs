@@ -90,6 +90,7 @@ async fn accounts_without_paths_are_placed_by_walking_up_from_them() {
 async fn an_account_of_an_event_is_placed_without_its_path_too() {
     let world = World::of(&Document { regions: EU, ..Document::default() })
         .switches(|switches| switches.paths = Presence::Absent)
+        .approved()
         .start()
         .await;
     let account = world.let_an_account_join("research", WORKLOAD);

@@ -72,6 +72,7 @@ pub(crate) struct Setup {
     switches: Switches,
     durable: bool,
     queued: bool,
+    approved: bool,
     patience: Patience,
     variables: BTreeMap<String, String>,
     hub: &'static str,
@@ -81,6 +82,11 @@ impl Setup {
     /// With a ledger in a file.
     pub(crate) fn durable(self) -> Setup {
         Setup { durable: true, ..self }
+    }
+
+    /// With the baseline approved, as it is in a deployment once it was counted.
+    pub(crate) fn approved(self) -> Setup {
+        Setup { approved: true, ..self }
     }
 
     /// With queues between events and the work.
@@ -129,7 +135,8 @@ impl Setup {
     }
 
     pub(crate) async fn start(self) -> World {
-        let Setup { baseline, world, switches, durable, queued, patience, mut variables, hub } = self;
+        let Setup { baseline, world, switches, durable, queued, approved, patience, mut variables, hub } =
+            self;
         let options = Options { real_time: true, switches, ..Options::default() };
         let server = Server::start(world, options).await.expect("the simulator starts");
         server.with(|model| model.put_role(hub, function_role(hub)));
@@ -144,6 +151,11 @@ impl Setup {
         put_parameter(&server, hub, &baseline);
         let clock = Clock::default();
         let keeper = connect(&server, hub, &variables, patience, &clock).await;
+        if approved {
+            let baseline = engine::baseline(&keeper).await.unwrap();
+            engine::approve(&keeper, &baseline.revision).await.unwrap();
+            server.clear_calls();
+        }
         let recorder = Recorder::new(hub, &baseline);
         World { server, keeper, clock, folder, variables, patience, hub, recorder }
     }
@@ -197,6 +209,7 @@ impl World {
             switches: Switches::default(),
             durable: false,
             queued: false,
+            approved: false,
             patience,
             variables: variables.into(),
             hub: HUB,
@@ -226,6 +239,11 @@ impl World {
     /// The folder of this world, gone with it.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// A setting that this world's keepers have besides those that all have.
+    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
     }
 
     pub(crate) fn ledger_file(&self) -> PathBuf {

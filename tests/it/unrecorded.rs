@@ -100,7 +100,7 @@ async fn an_event_writes_nothing_where_the_ledger_cannot_be_read() {
     check(
         &format!("{}: {refused}", refused.name()).replace(&path, "LEDGER"),
         expect![
-            "Incomplete: 1 of 8 targets and policies are worth another try: 300000000001/eu-west-1: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again"
+            "NotQueued: not queued: the ledger could not be used: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1"
         ],
     );
     let report = world.sweep().await;

@@ -56,6 +56,8 @@ impl World {
         let keeper =
             Keeper::connect(settings, access(&server, HUB, "us-east-1")?, Patience::default()).await?;
         let baseline = engine::baseline(&keeper).await?;
+        // As after `guardrailctl push`, with its plan read.
+        engine::approve(&keeper, &baseline.revision).await?;
         Ok(World { keeper, baseline, server, earlier_calls: 0.into() })
     }
 

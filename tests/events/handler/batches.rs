@@ -37,6 +37,7 @@ async fn check_a_thousand(size: usize, regions: &[&str]) {
     let scene = Scene::start().await;
     let all = "us-east-1, eu-west-1, ap-southeast-2";
     scene.put_baseline(&BASELINE.replace(all, &regions.join(", ")));
+    scene.approve().await;
     let records = records();
     let began = Instant::now();
     let mut reported: BTreeMap<String, usize> = BTreeMap::new();
@@ -51,7 +52,8 @@ async fn check_a_thousand(size: usize, regions: &[&str]) {
             *settled.entry(id.to_owned()).or_default() += 1;
         }
         let errors = log.iter().filter(|line| line["level"] == "ERROR");
-        let told: BTreeSet<&str> = errors.map(|line| line["record"].as_str().unwrap()).collect();
+        let told: BTreeSet<&str> =
+            errors.map(|line| line["record"].as_str().unwrap_or_else(|| panic!("{line}"))).collect();
         let malformed = chunk.iter().filter(|(_, _, malformed)| *malformed);
         assert_eq!(told, malformed.map(|(id, _, _)| id.as_str()).collect(), "one error each, and no other");
     }
@@ -96,7 +98,8 @@ async fn every_odd_sample_has_an_answer_alone() {
                 assert_eq!(reason, told, "{file}");
             }
             (Trigger::Reconcile(_), Ok(answer)) => assert_eq!(answer["outcome"], "reconcile", "{file}"),
-            (Trigger::Departed { .. }, Ok(answer)) => assert_eq!(answer["outcome"], "departed", "{file}"),
+            // An event is only a hint: what Organizations still has as a member is looked at.
+            (Trigger::Departed { .. }, Ok(answer)) => assert_eq!(answer["outcome"], "reconcile", "{file}"),
             (Trigger::Ignore(reason), Ok(answer)) => {
                 assert_eq!(answer["outcome"], "ignore", "{file}");
                 assert_eq!(answer["reason"], reason.to_string(), "{file}");
@@ -121,7 +124,8 @@ async fn neighbours_of_a_failed_record_are_unaffected() {
         record("garbage", "{"),
     ]);
     let answer = scene.handle(&payload).await.unwrap();
-    assert_eq!(failures(&answer), ["enforcement-1", "garbage", "moved-1"]);
+    // That the account is gone is only a hint, and so it is looked at, too.
+    assert_eq!(failures(&answer), ["enforcement-1", "garbage", "moved-1", "removed"]);
     assert!(scene.is_enforced("300000000007", "eu-west-1"));
     assert!(!scene.is_enforced("300000000001", "eu-west-1"));
 

@@ -12,8 +12,10 @@ use guardrail_keeper::handler::handle;
 use guardrail_keeper::trigger::{Context, Trigger, decide};
 
 #[tokio::test]
-async fn a_departure_makes_no_call() {
+async fn a_departure_makes_no_call_in_the_account() {
     let scene = Scene::start().await;
+    scene.server.with(|model| model.leave("300000000001")).unwrap();
+    scene.server.clear_calls();
     for (name, why) in [
         ("account-removed", "the account was removed from the organization"),
         ("account-departed-left", "the account left the organization"),
@@ -22,15 +24,16 @@ async fn a_departure_makes_no_call() {
         let (answer, log) = Log::of(handle(&scene.keeper, &sample(name))).await;
         let answer = answer.unwrap();
         assert_eq!(answer["outcome"], "departed");
-        assert_eq!(answer["accounts"], serde_json::json!(["300000000001"]));
         assert_eq!(answer["reason"], why);
-        assert_eq!(log[0]["message"], format!("no more calls in 300000000001: {why}"));
+        assert_eq!(log[0]["message"], format!("queued a look at accounts that may be gone: {why}"));
         let (answer, log) = Log::of(scene.handle(&batch([record("m", &sample(name))]))).await;
         assert_eq!(failures(&answer.unwrap()), Vec::<&str>::new());
         assert_eq!(log[0]["record"], "m");
-        assert_eq!(log[0]["message"], format!("no more calls in 300000000001: {why}"));
+        assert_eq!(log[0]["message"], format!("queued a look at accounts that may be gone: {why}"));
     }
-    assert_eq!(scene.operations(), Vec::<String>::new());
+    // Organizations is asked whether it is gone, because an event is only a hint.
+    let calls: std::collections::BTreeSet<String> = scene.operations().into_iter().collect();
+    assert_eq!(calls, ["DescribeAccount", "DescribeOrganization", "GetParameter"].map(str::to_owned).into());
 }
 
 /// What is ignored or rejected needs the baseline only where the baseline is why it is ignored.
@@ -43,7 +46,7 @@ async fn what_needs_no_look_makes_no_call() {
     let settings = central_settings;
     let mut by_the_baseline = 0;
     for (file, text) in samples().into_iter().filter(|(file, _)| !file.starts_with("events/batches/")) {
-        if matches!(decide(&text, &settings()), Trigger::Reconcile(_)) {
+        if matches!(decide(&text, &settings()), Trigger::Reconcile(_) | Trigger::Departed { .. }) {
             continue;
         }
         let narrowed =
@@ -90,6 +93,8 @@ async fn several_events_of_one_account_are_one_piece_of_work() {
 #[tokio::test]
 async fn only_the_accounts_that_are_named_are_entered() {
     let scene = Scene::start().await;
+    scene.server.with(|model| model.leave("300000000002")).unwrap();
+    scene.server.clear_calls();
     let payload = batch([
         record("moved", &sample("account-moved")),
         record("created", &sample("account-created")),
@@ -103,8 +108,9 @@ async fn only_the_accounts_that_are_named_are_entered() {
         .map(|call| call.account.as_str())
         .collect();
     assert_eq!(entered, ["300000000001", "300000000007"].into());
+    // Of the account that left, only Organizations is asked.
     let about = |account: &str| {
-        calls.iter().any(|call| {
+        calls.iter().filter(|call| call.operation != "DescribeAccount").any(|call| {
             call.account == account || call.target.as_deref().is_some_and(|it| it.contains(account))
         })
     };
@@ -127,22 +133,23 @@ async fn without_a_baseline_only_the_records_that_need_it_fail() {
         Fault::new(FaultKind::Denied { message: "no such permission".to_owned() }).operation("GetParameter");
     scene.server.fault(unreadable);
     let (answer, log) = Log::of(scene.handle(&payload)).await;
-    assert_eq!(failures(&answer.unwrap()), ["moved", "sweep", "version"]);
-    let errors: Vec<_> = log.iter().filter(|line| line["level"] == "ERROR").collect();
+    // Whether an account is really gone is looked up by the account's own work, which begins with the baseline.
+    assert_eq!(failures(&answer.unwrap()), ["moved", "removed", "sweep", "version"]);
+    let errors: Vec<_> =
+        log.iter().filter(|line| line["level"] == "ERROR" && line["records"] != "removed").collect();
     let [error] = errors.as_slice() else { panic!("told once: {errors:?}") };
-    assert_eq!(error["error.kind"], "BaselineUnreadable");
+    assert_eq!(error["error.kind"], "NoBaseline");
     assert_eq!(error["records"], "moved version sweep");
     assert!(error["message"].as_str().unwrap().contains(PARAMETER), "{error}");
-    assert_eq!(scene.operations(), ["GetParameter"], "nothing is done without it");
+    assert_eq!(scene.operations(), ["GetParameter", "GetParameter"], "nothing is done without it");
 
     scene.server.clear_faults();
     scene.put_baseline("version: 1\nnonsense: true\n");
     let (answer, log) = Log::of(scene.handle(&payload)).await;
-    assert_eq!(failures(&answer.unwrap()), ["moved", "sweep", "version"]);
-    assert!(log.iter().any(|line| line["error.kind"] == "BaselineInvalid"), "{log:?}");
+    assert_eq!(failures(&answer.unwrap()), ["moved", "removed", "sweep", "version"]);
+    assert!(log.iter().any(|line| line["error.kind"] == "NoBaseline"), "{log:?}");
     assert!(scene.calls().iter().all(|call| !call.write || call.operation == "PutParameter"));
 
     let alone = handle(&scene.keeper, &sample("account-moved")).await.unwrap_err();
-    assert_eq!(alone.name(), "BaselineInvalid");
-    assert_eq!(handle(&scene.keeper, &sample("account-removed")).await.unwrap()["outcome"], "departed");
+    assert_eq!(alone.name(), "NoBaseline");
 }

@@ -84,6 +84,9 @@ impl Function {
             .env("KEEPER_MEMBER_ROLE", MEMBER_ROLE)
             .env("KEEPER_FUNCTION_ROLE", FUNCTION_ROLE)
             .env("KEEPER_FORMER_ROLES", "FormerKeeper");
+        if let Some(ledger) = world.setting("KEEPER_LEDGER") {
+            command.env("KEEPER_LEDGER", ledger);
+        }
         for (name, value) in variables {
             if value.is_empty() {
                 command.env_remove(name);

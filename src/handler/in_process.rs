@@ -1,0 +1,155 @@
+//! An invocation without queues: everything that an event leads to is done before it is answered, as far as it gets on
+//! without waiting. No template deploys it so; the demo and most tests work so, by the same jobs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt};
+use serde_json::{Value, json};
+
+use super::queue::{InProcess, Queue, Told, Waiting};
+use super::shell::{Failed, Origin, Planned, Shell};
+use super::{Batch, HandlerError};
+use crate::engine::{Deadline, Incoming, Keeper};
+use crate::report::Report;
+use crate::task::{Errand, Task};
+use crate::trigger::{Message, Record};
+
+/// What became of everything that messages led to.
+struct Ended {
+    told: Told,
+    /// What waits for something that nobody here brings about.
+    left: Vec<Errand>,
+    /// What failed, with the event that caused it.
+    failed: Vec<(String, HandlerError)>,
+}
+
+impl Ended {
+    /// Why messages have to be delivered again, each with the event that is meant.
+    fn problems(self) -> (Option<Report>, Vec<(String, HandlerError)>) {
+        let Ended { told: Told { report, .. }, left, failed: mut problems } = self;
+        let unfinished = report.as_ref().map(Report::unfinished).unwrap_or_default();
+        let looked_at = report.as_ref().map_or(0, |report| report.targets.len() + report.grants.len());
+        problems.extend(left.iter().map(|errand| {
+            let cause = errand.cause();
+            let first = unfinished.first().unwrap_or(&cause.reason).clone();
+            let left = unfinished.len().max(1);
+            (cause.event.clone(), HandlerError::Incomplete { left, looked_at, first })
+        }));
+        (report, problems)
+    }
+}
+
+/// Does what one event leads to, and answers what it came to.
+pub(super) async fn handle_event(
+    keeper: &Keeper,
+    event: &Message,
+    deadline: Deadline,
+) -> Result<Value, HandlerError> {
+    let here = InProcess::default();
+    let shell = Shell { keeper, queue: Queue::InProcess(&here), deadline };
+    let incoming = Incoming { id: None, repeated: false, from_queue: false, message: event };
+    let Planned { failed, ignored, origins } = shell.plan(&[incoming]).await;
+    if let Some(Failed { problem, .. }) = failed.into_iter().next() {
+        return Err(problem);
+    }
+    if let Some((_, reason)) = ignored.first() {
+        return Ok(json!({ "outcome": "ignore", "reason": reason.to_string() }));
+    }
+    let (report, problems) = work_off(shell, &here).await.problems();
+    if let Some((_, problem)) = problems.into_iter().next() {
+        return Err(problem);
+    }
+    let reason = origins.first().map(|origin| origin.cause.reason.as_str());
+    Ok(match report {
+        Some(report) => json!({ "outcome": "reconcile", "reason": reason, "report": report.to_json() }),
+        None => json!({ "outcome": "departed", "reason": reason }),
+    })
+}
+
+/// Does what a batch of messages leads to. Messages whose work failed or is left are to be delivered again.
+pub(super) async fn handle_batch(
+    keeper: &Keeper,
+    records: &[Record],
+    deadline: Deadline,
+) -> Result<Value, HandlerError> {
+    let here = InProcess::default();
+    let shell = Shell { keeper, queue: Queue::InProcess(&here), deadline };
+    let mut batch = Batch::default();
+    let records: Vec<&Record> = records.iter().collect();
+    let Planned { origins, .. } = shell.plan_batch(&records, &mut batch).await;
+    let (_, problems) = work_off(shell, &here).await.problems();
+    for (event, problem) in problems {
+        let served = served(&origins, &event);
+        let served: Vec<&Record> = served.into_iter().map(|position| records[position]).collect();
+        batch.fail(&served, &problem);
+    }
+    batch.answer()
+}
+
+/// The messages that asked for what an event caused. What no event caused, all of them may have.
+fn served(origins: &[Origin], event: &str) -> BTreeSet<usize> {
+    let of = |origins: &mut dyn Iterator<Item = &Origin>| -> BTreeSet<usize> {
+        origins.flat_map(|origin| origin.served.iter().copied()).collect()
+    };
+    let served = of(&mut origins.iter().filter(|origin| origin.cause.event == event));
+    if served.is_empty() { of(&mut origins.iter()) } else { served }
+}
+
+/// Works until nothing is left that gets on: tasks first, the owner's before the accounts', then what waits for them.
+async fn work_off(shell: Shell<'_>, here: &InProcess) -> Ended {
+    let mut failed = Vec::new();
+    loop {
+        let tasks = std::mem::take(&mut here.waiting().tasks);
+        if !tasks.is_empty() {
+            let (owner, accounts): (Vec<Task>, Vec<Task>) =
+                tasks.into_iter().partition(|task| matches!(task, Task::Owner(_)));
+            failed.extend(work_side_by_side(shell, owner).await);
+            failed.extend(work_side_by_side(shell, accounts).await);
+            continue;
+        }
+        let due = due(&mut here.waiting());
+        if due.is_empty() {
+            let Waiting { told, errands: left, .. } = std::mem::take(&mut *here.waiting());
+            return Ended { told, left, failed };
+        }
+        for errand in due {
+            let event = errand.cause().event.clone();
+            failed.extend(shell.run_whole(errand).await.err().map(|problem| (event, problem)));
+        }
+    }
+}
+
+/// Takes the errands that may get on: those that nobody tried yet, and where somebody got on, all of them.
+fn due(waiting: &mut Waiting) -> Vec<Errand> {
+    let got_on = std::mem::take(&mut waiting.told.got_on);
+    let (due, left) = std::mem::take(&mut waiting.errands).into_iter().partition(|errand| {
+        let is_first = !matches!(errand, Errand::Again(_)) && errand.cause().attempt == 0;
+        got_on || is_first
+    });
+    waiting.errands = left;
+    due
+}
+
+/// Does tasks, those of one group one after another. Answers what failed.
+async fn work_side_by_side(shell: Shell<'_>, tasks: Vec<Task>) -> Vec<(String, HandlerError)> {
+    let mut groups: BTreeMap<String, Vec<Task>> = BTreeMap::new();
+    for task in tasks {
+        let group = groups.entry(task.group()).or_default();
+        if group.iter().all(|known| known.deduplication_id() != task.deduplication_id()) {
+            group.push(task);
+        }
+    }
+    let failed: Vec<Vec<(String, HandlerError)>> = stream::iter(groups.into_values())
+        .map(|tasks| async move {
+            let mut failed = Vec::new();
+            for task in tasks {
+                let event = task.cause().event.clone();
+                failed.extend(shell.do_task(task, None).await.err().map(|problem| (event, problem)));
+            }
+            failed
+        })
+        .buffer_unordered(shell.keeper.settings().concurrency)
+        .collect()
+        .await;
+    failed.into_iter().flatten().collect()
+}
