@@ -119,18 +119,6 @@ pub struct Event {
     pub time: Timestamp,
 }
 
-/// How much the run looked at: what is broken is told for all accounts together, where they are seen
-/// together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// A part of the organization.
-    Part,
-    /// One task of a look at everything, the end of which is told by itself.
-    OfSweep,
-    /// Everything.
-    Whole,
-}
-
 /// A look at everything that came to its end.
 #[derive(Clone, Debug)]
 pub struct Sweep<'a> {
@@ -154,11 +142,8 @@ pub struct Sweep<'a> {
     pub waiting: Option<&'a Revision>,
 }
 
-/// How many examples of a sweep are told.
-const EXAMPLES: usize = 10;
-
-/// What is told of a run.
-pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> Vec<Event> {
+/// What is told of a task. Within a sweep, what is broken or unguarded is told at its end, for all accounts together.
+pub fn of_report(report: &Report, cause: &Cause, now: Timestamp) -> Vec<Event> {
     let told = Telling { report, circumstances: Circumstances { cause, now }, now };
     let mut events = opened::events(report, told.circumstances);
     let (mut broken, mut unguarded) = (BrokenVersions::default(), BrokenVersions::default());
@@ -170,28 +155,21 @@ pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> 
                 events.extend(told.made(target, outcome));
                 events.extend(reads_back.as_ref().and_then(|it| told.reads_back(target, it, before)));
                 if let Change::Release { from, broken: Some(unusable), .. } = change
-                    && look != Look::OfSweep
+                    && !cause.sweep
                 {
                     let words = unusable.to_string();
                     unguarded.add(&target.account, from.enforcement.version(), unusable.code(), words);
                 }
             }
             // That was told when it was released; what is so still is told at the end of each sweep.
-            TargetReport::Decided(Decision::Held(held)) if held.leaves_unguarded() => {
-                let released = before.and_then(|record| record.released_unusable.as_ref());
-                if let Some(released) = released.filter(|_| look == Look::Whole) {
-                    let version = (&released.guardrail, released.version);
-                    let reason = &held.reason;
-                    unguarded.add(&target.account, version, reason.code(), reason.to_string());
-                }
-            }
+            TargetReport::Decided(Decision::Held(held)) if held.leaves_unguarded() => {}
             TargetReport::Attempted(Outcome { result: Err(_), .. })
             | TargetReport::CleanedUp { result: Err(_), .. }
             | TargetReport::Decided(Decision::Held(_)) => {
                 events.extend(told.held(target, result, before));
             }
             TargetReport::Decided(Decision::Broken(it)) => {
-                if look == Look::Whole || (look == Look::Part && is_news(result, before)) {
+                if !cause.sweep && is_news(result, before) {
                     let version = it.seen.enforcement.version();
                     broken.add(&target.account, version, it.unusable.code(), it.to_string());
                 }
@@ -205,28 +183,13 @@ pub fn of_report(report: &Report, cause: &Cause, look: Look, now: Timestamp) -> 
     for (target, write) in report.told_late() {
         events.extend(told.made_before(target, write));
         if let Some(Deed { kind: DeedKind::GivenUp, from: Some(from), code, text }) = &write.deed
-            && look != Look::OfSweep
+            && !cause.sweep
         {
             unguarded.add(&target.account, from.enforcement.version(), code.clone(), text.clone());
         }
     }
     for (kind, versions) in [(Kind::Broken, broken), (Kind::Unguarded, unguarded)] {
-        events.extend(versions.events(kind, cause, Some(&report.revision), look == Look::Whole, now));
-    }
-    if look == Look::Whole {
-        let accounts: BTreeSet<&AccountId> = report.targets.keys().map(|target| &target.account).collect();
-        let sweep = Sweep {
-            began: cause.first_seen,
-            accounts: accounts.len(),
-            looked_at: accounts.len(),
-            not_looked_at: 0,
-            closed: report.skipped.len(),
-            standings: &report.standings(),
-            examples: &examples(report),
-            revision: &report.revision,
-            waiting: None,
-        };
-        events.push(of_sweep(&sweep, cause, now));
+        events.extend(versions.events(kind, cause, Some(&report.revision), false, now));
     }
     events
 }
@@ -262,14 +225,6 @@ pub fn since_event(cause: &Cause, now: Timestamp) -> Option<i64> {
 /// Whether a look found a target in another state, or so for another kind of reason, than the last one.
 fn is_news(result: &TargetReport, before: Option<&Record>) -> bool {
     before.and_then(|record| record.checked.as_ref()).is_none_or(|last| result.is_news_since(last))
-}
-
-fn examples(report: &Report) -> Vec<String> {
-    let judged = report.targets.iter().map(|(target, result)| (target, report.judged(target, result)));
-    let not_good = judged.filter(|(_, (standing, _))| !standing.is_good());
-    let words = not_good
-        .map(|(target, (standing, reason))| format!("{target} {standing}: {}", reason.unwrap_or_default()));
-    words.take(EXAMPLES).collect()
 }
 
 /// What all events of one run rest on.

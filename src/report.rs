@@ -208,22 +208,12 @@ impl Report {
         self.targets.values().any(TargetReport::is_an_attempt)
     }
 
-    /// What is left of a run over everything that is worth another look before the next one: not what
-    /// waits for its set-up, or one Region that nobody enables would fail every sweep.
-    pub fn unfinished_in_a_sweep(&self) -> Vec<String> {
-        self.unfinished_where(|report| !report.waits_for_set_up())
-    }
-
     /// What is worth another look soon, each with its reason.
     pub fn unfinished(&self) -> Vec<String> {
-        self.unfinished_where(|_| true)
-    }
-
-    fn unfinished_where(&self, counts: impl Fn(&TargetReport) -> bool) -> Vec<String> {
         let grants = self.grants.iter().filter(|(_, report)| report.is_worth_waiting());
         let grants =
             grants.map(|(resource, report)| format!("{resource}: {}", report.trouble().unwrap_or_default()));
-        let targets = self.targets.iter().filter(|(_, report)| report.is_worth_waiting() && counts(report));
+        let targets = self.targets.iter().filter(|(_, report)| report.is_worth_waiting());
         let targets =
             targets.map(|(target, report)| format!("{target}: {}", report.reason().unwrap_or_default()));
         let unplaced = self.unplaced.iter().filter(|(_, failure)| failure.category.is_worth_waiting());

@@ -8,23 +8,20 @@ use tracing::{info, warn};
 
 use crate::cloud::OutcomeEvent;
 use crate::engine::{self, Departed, Keeper, Notice, SweepEnd, Told};
-use crate::outcome::{Event, Kind, Look, Sweep, of_departure, of_report, of_sweep};
+use crate::outcome::{Event, Kind, Sweep, of_departure, of_report, of_sweep};
 use crate::task::Cause;
 
 /// Tells one thing.
 pub(super) async fn tell(keeper: &Keeper, notice: Notice) {
     match notice {
-        Notice::Report(told) => {
-            let look = if told.cause.sweep { Look::OfSweep } else { Look::Part };
-            report(keeper, &told, look).await;
-        }
+        Notice::Report(told) => report(keeper, &told).await,
         Notice::Departed(gone, cause) => departed(keeper, &gone, &cause).await,
         Notice::SweepCompleted(end) => sweep_completed(keeper, *end).await,
     }
 }
 
 /// What a task came to.
-pub(super) async fn report(keeper: &Keeper, Told { report, cause, took, calls }: &Told, look: Look) {
+async fn report(keeper: &Keeper, Told { report, cause, took, calls }: &Told) {
     info!(
         counts = %json!(report.counts()),
         duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -35,7 +32,7 @@ pub(super) async fn report(keeper: &Keeper, Told { report, cause, took, calls }:
     );
     let now = keeper.clock().now();
     engine::measure(keeper, |metrics| metrics.report(report, cause, now));
-    if send(keeper, of_report(report, cause, look, now)).await {
+    if send(keeper, of_report(report, cause, now)).await {
         engine::note_told(keeper, report).await;
     }
 }
@@ -79,7 +76,7 @@ async fn sweep_completed(keeper: &Keeper, end: SweepEnd) {
 }
 
 /// Puts events on the bus, where there is one. Answers whether they are on it.
-pub(super) async fn send(keeper: &Keeper, events: Vec<Event>) -> bool {
+async fn send(keeper: &Keeper, events: Vec<Event>) -> bool {
     let Some(bus) = keeper.settings().bus.as_deref() else { return false };
     if events.is_empty() {
         return false;

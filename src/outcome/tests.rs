@@ -207,7 +207,7 @@ fn names(events: &[Event]) -> Vec<String> {
 }
 
 fn told(report: &Report) -> Vec<Event> {
-    of_report(report, &cause(), Look::Part, now())
+    of_report(report, &cause(), now())
 }
 
 #[test]
@@ -566,7 +566,7 @@ fn texts_and_lists_are_bounded() {
     };
     let failure = Failure { message: "ü".repeat(5000), ..refused(Category::Rejected) };
     let result = held(HoldReason::ProbeFailed { failure }, None);
-    let events = of_report(&one(result, None), &endless, Look::Part, now());
+    let events = of_report(&one(result, None), &endless, now());
     let detail = &delivered(&events)[0]["detail"];
     assert!(detail.to_string().len() < 4096, "{}", detail.to_string().len());
 }
@@ -576,7 +576,7 @@ fn an_opening_is_told_with_what_to_do() {
     let mut report = Report::of(REVISION.parse().unwrap(), crate::plan::Plan::default());
     let resource = "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base".parse().unwrap();
     report.opened.insert(resource, BTreeSet::from(["opens the guardrail to every AWS account".to_owned()]));
-    let events = of_report(&report, &cause(), Look::Part, now());
+    let events = of_report(&report, &cause(), now());
     let [event] = delivered(&events).try_into().unwrap();
     assert_eq!(event["detail-type"], "Guardrail Opened");
     assert_eq!(event["detail"]["account"], "222222222222");

@@ -53,10 +53,9 @@ fn what_is_broken_is_told_once_for_all_accounts() {
     let known = accounts().map(|(at, result, _)| (at, result, Some(looked(&broken("FAILED")))));
     let known = report(known);
     assert_eq!(told(&known), []);
-    assert_eq!(of_report(&known, &cause(), Look::OfSweep, now()), []);
-    let whole = of_report(&known, &cause(), Look::Whole, now());
-    assert_eq!(names(&whole), ["Enforcement Broken not_ready", "Sweep Completed "]);
-    assert_eq!(whole[0].detail["whole_organization"], true);
+    // In a sweep it is told at its end, with all others.
+    let news = report(accounts());
+    assert_eq!(of_report(&news, &Cause { sweep: true, ..cause() }, now()), []);
 }
 
 #[test]
@@ -65,9 +64,9 @@ fn whoever_is_left_unguarded_is_told_of_like_what_is_broken() {
     let released = one(done(release(Some(gone()))), Some(ours(0)));
     assert_eq!(names(&told(&released)), ["Enforcement Released not_ready", "Accounts Unguarded not_ready"]);
     // In a sweep it is told at its end, with all others.
-    let of_sweep = of_report(&released, &cause(), Look::OfSweep, now());
+    let of_sweep = of_report(&released, &Cause { sweep: true, ..cause() }, now());
     assert_eq!(names(&of_sweep), ["Enforcement Released not_ready"]);
-    // As long as it is so, each sweep says it again, and no other look does.
+    // As long as it is so, the end of each sweep says it again, and no other look does.
     let still = held(HoldReason::Unguarded { unusable: gone() }, None);
     let (guardrail, version) = (enforcement(2).guardrail, enforcement(2).version);
     let at = Timestamp::UNIX_EPOCH;
@@ -77,9 +76,6 @@ fn whoever_is_left_unguarded_is_told_of_like_what_is_broken() {
     };
     let still = one(still, Some(before));
     assert_eq!(told(&still), []);
-    let whole = of_report(&still, &cause(), Look::Whole, now());
-    assert_eq!(names(&whole), ["Accounts Unguarded unguarded", "Sweep Completed "]);
-    assert_eq!(whole[0].detail["accounts"], json!(["300000000001"]));
     // A release that is wanted leaves nobody unguarded.
     assert_eq!(names(&told(&one(done(release(None)), Some(ours(0))))), ["Enforcement Released not_wanted"]);
 }
@@ -139,20 +135,25 @@ fn a_departure_says_what_was_left_behind() {
 
 #[test]
 fn the_end_of_a_sweep() {
-    let mut report = report([
-        (here(), done(enforce(false)), None),
-        (target("300000000002/eu-west-1"), broken("FAILED"), None),
-    ]);
-    report.skipped.insert("300000000006".parse().unwrap(), crate::organization::AccountState::Suspended);
     let cause = Cause { sweep: true, ..cause() };
-    let events = of_report(&report, &cause, Look::Whole, now());
-    assert_eq!(
-        names(&events),
-        ["Enforcement Applied absent", "Enforcement Broken not_ready", "Sweep Completed "]
-    );
-    assert_eq!(events[0].detail.get("since_event_ms"), None, "nobody knows since when it lacked it");
+    let standings: BTreeMap<Standing, usize> = Standing::ALL
+        .iter()
+        .map(|standing| (*standing, usize::from(*standing == Standing::Broken)))
+        .collect();
+    let sweep = Sweep {
+        began: cause.first_seen,
+        accounts: 2,
+        looked_at: 2,
+        not_looked_at: 0,
+        closed: 1,
+        standings: &standings,
+        examples: &["300000000002/eu-west-1 broken: the guardrail is FAILED, not READY".to_owned()],
+        revision: &REVISION.parse().unwrap(),
+        waiting: None,
+    };
+    let events = [of_sweep(&sweep, &cause, now())];
     check(
-        &events[2..],
+        &events,
         expect![[r#"
             Sweep Completed {
               "accounts": {
@@ -180,7 +181,7 @@ fn the_end_of_a_sweep() {
                 "broken": 1,
                 "contested": 0,
                 "copied": 0,
-                "enforced": 1,
+                "enforced": 0,
                 "failed": 0,
                 "held": 0,
                 "in_sync": 0,
