@@ -12,10 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracing::warn;
 
 use super::accounts::{head_of, place};
-use super::apply::{Queued, write};
+use super::apply::write;
 use super::departed::close;
 use super::guardrails::Needs;
 use super::remembered::{Remembered, remembered};
+use super::run::Queued;
 use super::unusable::admit_unusable;
 use super::view::{Reading, View, planned, proven, restricted, view, with_clean_ups};
 use super::{Departed, Gone, Keeper, Stopped, in_rounds, unwatched};

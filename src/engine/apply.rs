@@ -6,11 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use tracing::debug;
 
 use super::accounts::place;
-use super::copies::Originals;
 use super::logged::log;
 use super::making::{Begun, clean, make};
 use super::notes::{Decisions, Notebook, by_account};
 use super::owed::{Owed, tells};
+use super::run::{Queued, Run};
 use super::trials::Trials;
 use super::view::View;
 use super::{Keeper, Progress, Step};
@@ -18,21 +18,9 @@ use crate::baseline::{Baseline, Mode};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::ledger::{LedgerError, Visit};
-use crate::organization::{Organization, Placement};
+use crate::organization::Placement;
 use crate::plan::{Change, CleanUp, Decision, Held, HoldReason, SafePlan};
-use crate::record::{Arrivals, Sequence};
 use crate::report::{Report, TargetReport};
-
-/// What a task brings along from its queue; nothing where a person has the work done directly.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Queued<'a> {
-    /// Its place in the queue.
-    pub(super) sequence: Option<Sequence>,
-    /// The event that caused it.
-    pub(super) event: Option<&'a str>,
-    /// Where the account stood when it was queued. It is asked again before anything is released.
-    pub(super) placement: Option<&'a Placement>,
-}
 
 /// Writes what a view's plan says in its accounts, and records it. Never stops early: a failure is an outcome.
 pub(super) async fn write(
@@ -188,22 +176,6 @@ async fn has_moved(keeper: &Keeper, queued: Queued<'_>, account: &AccountId) -> 
 fn not_begun(target: Target, would: Option<Change>) -> (Target, TargetReport) {
     let held = Held { reason: HoldReason::Interrupted, would };
     (target, TargetReport::Decided(Decision::Held(held)))
-}
-
-pub(super) fn not_recorded(error: &LedgerError) -> Failure {
-    Failure::transient("record", error.to_string())
-}
-
-/// What every account's part of a run shares.
-#[derive(Clone, Copy)]
-pub(super) struct Run<'a> {
-    pub(super) trials: &'a Trials<'a>,
-    pub(super) organization: &'a Organization,
-    pub(super) queued: Queued<'a>,
-    pub(super) originals: &'a Originals,
-    pub(super) arrivals: &'a Arrivals,
-    pub(super) progress: Progress<'a>,
-    pub(super) notebook: Notebook<'a>,
 }
 
 #[derive(Default)]

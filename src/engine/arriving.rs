@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tracing::{debug, error, info, warn};
 
 use super::baselines::{PresentBaseline, followed_if_known, present};
-use super::job::Effect;
+use super::effect::Effect;
 use super::sweeping::{beginning, regions};
 use super::{Keeper, context};
 use crate::limits::EffectiveBaseline;

@@ -5,8 +5,8 @@ use tracing::{error, info, warn};
 
 use super::baselines::{PresentBaseline, keep_approved, present};
 use super::deadline::Deadline;
-use super::job::Effect;
-use super::sweeping::{Listed, PAGE_SECONDS, is_too_old, page};
+use super::effect::Effect;
+use super::listing::{Listed, PAGE_SECONDS, is_too_old, page};
 use super::swept::{catalog_for_counting, count};
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, NamedIds, Revision};

@@ -1,10 +1,11 @@
 //! Carries out a survey, for whoever has no queue: both wings, and the revision's limits over what was looked at.
 
-use super::apply::{Queued, write_targets};
+use super::apply::write_targets;
 use super::granting::write_grants;
 use super::logged::log;
 use super::owner::forget_lost;
 use super::remembered::Remembered;
+use super::run::Queued;
 use super::survey::{Admission, Survey, survey_as};
 use super::unusable::record_unusable;
 use super::{Keeper, Progress, Step, Stopped, in_rounds};

@@ -8,7 +8,7 @@ use tracing::{error, warn};
 use super::account::{Worked, regions_for_the_owner, work_on_account};
 use super::baselines::{PresentBaseline, effective};
 use super::counting;
-use super::job::{Effect, Measured, Notice};
+use super::effect::{Effect, Measured, Notice};
 use super::logged::not_placed;
 use super::owner::{grant_for_candidate, keys_of, work_for_owner};
 use super::{Keeper, Stopped};

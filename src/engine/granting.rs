@@ -2,7 +2,7 @@
 
 use tracing::{Instrument, info_span, warn};
 
-use super::apply::not_recorded;
+use super::run::not_recorded;
 use super::{Keeper, Progress, Step, Write};
 use crate::baseline::Baseline;
 use crate::cloud::GrantWriter;

@@ -1,104 +1,14 @@
-//! One job out of a queue, and what comes of it. The caller puts into queues and publishes what is answered here.
+//! One job out of a queue. What comes of it is answered as effects; the caller puts into queues and publishes.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
-use tokio::time::Instant;
 use tracing::{Instrument, info, info_span};
 
 use super::baselines::{followed, present_for};
 use super::deadline::Deadline;
+use super::effect::Effect;
 use super::follow_up::{after_account, after_owner, wait_for};
-use super::swept::Tally;
-use super::{Departed, Keeper, Stopped, counting, sweeping};
-use crate::baseline::Revision;
-use crate::metrics::Calls;
+use super::{Keeper, Stopped, counting, sweeping};
 use crate::record::Sequence;
-use crate::report::Report;
-use crate::task::{Cause, Errand, Task};
-
-/// What comes of a job. Effects are performed in their order, up to the first that fails.
-#[derive(Debug)]
-pub enum Effect {
-    /// A task for the queue that hands out one at a time for each account and for each Region of the owner's.
-    Queue(Task),
-    /// An errand for the queue in which it may wait, and for how many seconds.
-    Later(Errand, u16),
-    /// What an errand has left to do: at once, where there is time for it.
-    GoOn(Errand),
-    /// Something for whoever listens.
-    Tell(Notice),
-}
-
-impl Effect {
-    /// What caused the work that it asks for.
-    pub fn cause(&self) -> Option<&Cause> {
-        match self {
-            Effect::Queue(task) => Some(task.cause()),
-            Effect::Later(errand, _) | Effect::GoOn(errand) => Some(errand.cause()),
-            Effect::Tell(_) => None,
-        }
-    }
-}
-
-/// Something that others are told.
-#[derive(Debug)]
-pub enum Notice {
-    /// What a task came to.
-    Report(Box<Told>),
-    /// An account gets no calls any more.
-    Departed(Box<Departed>, Box<Cause>),
-    /// A sweep came to its end.
-    SweepCompleted(Box<SweepEnd>),
-}
-
-/// What a task came to, and what it took.
-#[derive(Debug)]
-pub struct Told {
-    /// What it came to.
-    pub report: Report,
-    /// What caused it.
-    pub cause: Cause,
-    /// How long it took.
-    pub took: Duration,
-    /// The requests to AWS that this process sent meanwhile.
-    pub calls: Calls,
-}
-
-/// How a sweep ended.
-#[derive(Debug)]
-pub struct SweepEnd {
-    /// How every target stands.
-    pub tally: Tally,
-    /// How many accounts were queued.
-    pub accounts: usize,
-    /// When the sweep began.
-    pub began: Timestamp,
-    /// The revision that accounts follow.
-    pub revision: Revision,
-    /// The revision that waits for its approval, if one does.
-    pub waiting: Option<Revision>,
-    /// What caused it.
-    pub cause: Cause,
-}
-
-/// A piece of work that is under way, measured for whoever is told of it.
-pub(super) struct Measured<'a> {
-    keeper: &'a Keeper,
-    began: Instant,
-    calls: Calls,
-}
-
-impl<'a> Measured<'a> {
-    pub(super) fn begin(keeper: &'a Keeper) -> Measured<'a> {
-        Measured { keeper, began: Instant::now(), calls: keeper.calls() }
-    }
-
-    pub(super) fn tell(self, report: Report, cause: &Cause) -> Effect {
-        let (took, calls) = (self.began.elapsed(), self.keeper.calls().since(self.calls));
-        Effect::Tell(Notice::Report(Box::new(Told { report, cause: cause.clone(), took, calls })))
-    }
-}
+use crate::task::{Errand, Task};
 
 /// Does a task: an account's work, or the owner's in one Region. `sequence` is its place in its queue, if it has one.
 ///

@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use tracing::{Instrument, info_span};
 
-use super::apply::{Run, not_recorded};
 use super::copies::ensure_copy;
 use super::members::in_grace;
+use super::run::{Run, not_recorded};
 use super::trials::Attempt;
 use super::{Keeper, Step, Write};
 use crate::cloud::{CopyWriter, Writer, Wrote, put_by_somebody_else};

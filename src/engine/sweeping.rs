@@ -3,21 +3,21 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
-use super::accounts::page_of_accounts;
 use super::baselines::{PresentBaseline, effective, followed_if_known, present_for};
 use super::counting::{begun, log_waiting};
 use super::destinations::destinations;
+use super::effect::{Effect, Notice, SweepEnd};
 use super::guardrails::recorded_catalog;
-use super::job::{Effect, Notice, SweepEnd};
+use super::listing::{Listed, is_too_old, page};
 use super::logged::not_placed;
 use super::placing::placing_as_recorded;
 use super::swept::tally;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, GuardrailKey};
 use crate::cloud::Page;
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
 use crate::ids::Region;
 use crate::limits::EffectiveBaseline;
 use crate::organization::{Account, Placement};
@@ -25,15 +25,8 @@ use crate::resolved::differing;
 use crate::task::{AccountTask, Cause, Errand, OwnerTask, Settle, Sweep, Task, Then};
 use crate::trigger::Regions;
 
-/// How much time has to be left for another page of accounts, in seconds: one call to Organizations with all its
-/// attempts, and the messages of its accounts.
-pub const PAGE_SECONDS: u64 = 40;
-
 /// How often a sweep's end is looked for before it is told as it is.
 const LOOKS_FOR_AN_END: u32 = 10;
-
-/// How long a list that can't be read to its end is begun again, in seconds.
-const LISTING_SECONDS: i64 = 3 * 3600;
 
 /// How a look at everything begins: a revision that nobody has counted is counted first.
 ///
@@ -196,39 +189,6 @@ async fn warn_of_guardrails(keeper: &Keeper, baseline: &Baseline) {
     for warning in destinations(keeper, &settled, &catalog).await {
         warn!("{warning}");
     }
-}
-
-/// A page of the list of accounts, if Organizations still knows where it begins.
-pub(super) enum Listed {
-    Page(Page),
-    TokenRefused,
-}
-
-pub(super) async fn page(keeper: &Keeper, from: Option<String>) -> Result<Listed, Stopped> {
-    let goes_on = from.is_some();
-    match page_of_accounts(keeper, from).await {
-        Ok(page) => Ok(Listed::Page(page)),
-        // How long a token lasts is not documented. Nothing is lost by beginning again.
-        Err(Stopped::OrganizationUnreadable(failure))
-            if goes_on && failure.category == Category::Rejected =>
-        {
-            info!("the list of accounts is begun again: {failure}");
-            Ok(Listed::TokenRefused)
-        }
-        Err(stopped) => Err(stopped),
-    }
-}
-
-/// Whether a list of accounts was begun again for long enough.
-pub(super) fn is_too_old(cause: &Cause, now: Timestamp) -> bool {
-    let old = cause.age_seconds(now) > LISTING_SECONDS;
-    if old {
-        error!(
-            error.kind = "GivenUp",
-            "the accounts can't be listed to the end, so this is left to the next sweep: {}", cause.reason
-        );
-    }
-    old
 }
 
 /// The Regions of the present baseline and of the one that accounts follow.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
-use super::queue::{InProcess, Queue, Told, Waiting};
+use super::queue::{Gathered, InProcess, Queue, Waiting};
 use super::shell::{Failed, Origin, Planned, Shell};
 use super::{Batch, HandlerError};
 use crate::engine::{Deadline, Incoming, Keeper};
@@ -16,7 +16,7 @@ use crate::trigger::{Message, Record};
 
 /// What became of everything that messages led to.
 struct Ended {
-    told: Told,
+    gathered: Gathered,
     /// What waits for something that nobody here brings about.
     left: Vec<Errand>,
     /// What failed, with the event that caused it.
@@ -26,7 +26,7 @@ struct Ended {
 impl Ended {
     /// Why messages have to be delivered again, each with the event that is meant.
     fn problems(self) -> (Option<Report>, Vec<(String, HandlerError)>) {
-        let Ended { told: Told { report, .. }, left, failed: mut problems } = self;
+        let Ended { gathered: Gathered { report, .. }, left, failed: mut problems } = self;
         let unfinished = report.as_ref().map(Report::unfinished).unwrap_or_default();
         let looked_at = report.as_ref().map_or(0, |report| report.targets.len() + report.grants.len());
         problems.extend(left.iter().map(|errand| {
@@ -109,8 +109,8 @@ async fn work_off(shell: Shell<'_>, here: &InProcess) -> Ended {
         }
         let due = due(&mut here.waiting());
         if due.is_empty() {
-            let Waiting { told, errands: left, .. } = std::mem::take(&mut *here.waiting());
-            return Ended { told, left, failed };
+            let Waiting { gathered, errands: left, .. } = std::mem::take(&mut *here.waiting());
+            return Ended { gathered, left, failed };
         }
         for errand in due {
             let event = errand.cause().event.clone();
@@ -121,7 +121,7 @@ async fn work_off(shell: Shell<'_>, here: &InProcess) -> Ended {
 
 /// Takes the errands that may get on: those that nobody tried yet, and where somebody got on, all of them.
 fn due(waiting: &mut Waiting) -> Vec<Errand> {
-    let got_on = std::mem::take(&mut waiting.told.got_on);
+    let got_on = std::mem::take(&mut waiting.gathered.got_on);
     let (due, left) = std::mem::take(&mut waiting.errands).into_iter().partition(|errand| {
         let is_first = !matches!(errand, Errand::Again(_)) && errand.cause().attempt == 0;
         got_on || is_first

@@ -19,7 +19,7 @@ pub(super) enum Queue<'a> {
     InProcess(&'a InProcess),
 }
 
-/// What waits in this process, and what was told meanwhile.
+/// What waits in this process, and what tasks came to meanwhile.
 #[derive(Default)]
 pub(super) struct InProcess(Mutex<Waiting>);
 
@@ -28,12 +28,12 @@ pub(super) struct InProcess(Mutex<Waiting>);
 pub(super) struct Waiting {
     pub(super) tasks: VecDeque<Task>,
     pub(super) errands: Vec<Errand>,
-    pub(super) told: Told,
+    pub(super) gathered: Gathered,
 }
 
-/// What was told so far.
+/// What was gathered from what was told.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct Gathered {
     /// What all tasks came to.
     pub(super) report: Option<Report>,
     /// Whether somebody got on since it was asked last: what waits for that may go on.
@@ -86,7 +86,7 @@ impl Queue<'_> {
     /// Takes note of what is about to be told.
     pub(super) fn note(self, notice: &Notice) {
         if let Queue::InProcess(here) = self {
-            here.waiting().told.note(notice);
+            here.waiting().gathered.note(notice);
         }
     }
 }
@@ -97,7 +97,7 @@ impl InProcess {
     }
 }
 
-impl Told {
+impl Gathered {
     fn note(&mut self, notice: &Notice) {
         match notice {
             Notice::Report(told) => {

@@ -7,7 +7,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::cloud::OutcomeEvent;
-use crate::engine::{self, Departed, Keeper, Notice, SweepEnd, Told};
+use crate::engine::{self, Departed, Keeper, Notice, SweepEnd, TaskReport};
 use crate::outcome::{Event, Kind, Sweep, of_departure, of_report, of_sweep};
 use crate::task::Cause;
 
@@ -21,7 +21,7 @@ pub(super) async fn tell(keeper: &Keeper, notice: Notice) {
 }
 
 /// What a task came to.
-async fn report(keeper: &Keeper, Told { report, cause, took, calls }: &Told) {
+async fn report(keeper: &Keeper, TaskReport { report, cause, took, calls }: &TaskReport) {
     info!(
         counts = %json!(report.counts()),
         duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),

@@ -53,6 +53,34 @@ impl Source {
         self.code().filter(|(line, _)| !self.test[line - 1])
     }
 
+    /// Every function that is no test: its first line, its name, and how many lines it has. rustfmt ends a function
+    /// where it begins.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = (usize, &str, usize)> {
+        let lines: Vec<(usize, &str)> = self.production().collect();
+        let begins: Vec<(usize, usize, &str, usize)> = lines
+            .iter()
+            .enumerate()
+            .filter_map(|(position, (line, code))| {
+                let indent = code.len() - code.trim_start().len();
+                let words = code.trim_start();
+                let (before, after) = words.split_once("fn ")?;
+                let is_function = before
+                    .split_whitespace()
+                    .all(|word| word.starts_with("pub") || ["async", "const"].contains(&word));
+                let name = after.split(['(', '<']).next()?;
+                is_function.then_some((position, *line, name, indent))
+            })
+            .collect();
+        let mut functions = Vec::new();
+        for (position, line, name, indent) in begins {
+            let is_end =
+                |code: &str| code.trim_end().len() == indent + 1 && code.trim_start().starts_with('}');
+            let end = lines[position..].iter().find(|(_, code)| is_end(code));
+            functions.extend(end.map(|(end, _)| (line, name, end - line + 1)));
+        }
+        functions.into_iter()
+    }
+
     pub(crate) fn production_with_strings(&self) -> impl Iterator<Item = (usize, &str)> {
         (1..).zip(self.strings.lines()).filter(|(line, _)| !self.test[line - 1])
     }

@@ -1,0 +1,50 @@
+//! The list of the organization's accounts, a page at a time.
+
+use jiff::Timestamp;
+use tracing::{error, info};
+
+use super::accounts::page_of_accounts;
+use super::{Keeper, Stopped};
+use crate::cloud::Page;
+use crate::failure::Category;
+use crate::task::Cause;
+
+/// How much time has to be left for another page of accounts, in seconds: one call to Organizations with all its
+/// attempts, and the messages of its accounts.
+pub const PAGE_SECONDS: u64 = 40;
+
+/// How long a list that can't be read to its end is begun again, in seconds.
+const LISTING_SECONDS: i64 = 3 * 3600;
+
+/// A page of the list of accounts, if Organizations still knows where it begins.
+pub(super) enum Listed {
+    Page(Page),
+    TokenRefused,
+}
+
+pub(super) async fn page(keeper: &Keeper, from: Option<String>) -> Result<Listed, Stopped> {
+    let goes_on = from.is_some();
+    match page_of_accounts(keeper, from).await {
+        Ok(page) => Ok(Listed::Page(page)),
+        // How long a token lasts is not documented. Nothing is lost by beginning again.
+        Err(Stopped::OrganizationUnreadable(failure))
+            if goes_on && failure.category == Category::Rejected =>
+        {
+            info!("the list of accounts is begun again: {failure}");
+            Ok(Listed::TokenRefused)
+        }
+        Err(stopped) => Err(stopped),
+    }
+}
+
+/// Whether a list of accounts was begun again for long enough.
+pub(super) fn is_too_old(cause: &Cause, now: Timestamp) -> bool {
+    let old = cause.age_seconds(now) > LISTING_SECONDS;
+    if old {
+        error!(
+            error.kind = "GivenUp",
+            "the accounts can't be listed to the end, so this is left to the next sweep: {}", cause.reason
+        );
+    }
+    old
+}
