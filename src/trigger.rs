@@ -34,7 +34,7 @@ use envelope::Envelope;
 pub use context::{Context, Guardrails, Known};
 pub use delivery::{Delivery, Message, Record};
 pub use line::{Line, line};
-pub use merge::{Merged, merge, merge_traced};
+pub use merge::{Merged, merge};
 pub use reason::{Departure, Ignored, Rejected, Why};
 pub use request::{PlanHash, REQUEST_DETAIL_TYPE, REQUEST_SOURCE, Request, RequestProblem};
 pub use scope::{Accounts, ChangedGuardrail, Regions, Scope};

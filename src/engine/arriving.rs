@@ -12,7 +12,7 @@ use super::sweeping::{beginning, regions};
 use super::{Keeper, context};
 use crate::limits::EffectiveBaseline;
 use crate::task::{Errand, Planned, departed, planned};
-use crate::trigger::{Ignored, Merged, Message, Rejected, Scope, Trigger, Why, merge_traced};
+use crate::trigger::{Ignored, Merged, Message, Rejected, Scope, Trigger, Why, merge};
 
 /// One message, and what its batch calls it.
 #[derive(Clone, Copy, Debug)]
@@ -158,7 +158,7 @@ async fn by_the_baseline(
     let narrowed = narrowed(keeper, incoming, &scopes, &known, followed.as_ref(), now, &mut arrived.ignored);
     let (from, scopes): (Vec<usize>, Vec<Scope>) = narrowed.into_iter().unzip();
     let (mut sweeps, mut unheard) = (Vec::new(), BTreeSet::new());
-    for Merged { scope, from: merged } in merge_traced(scopes) {
+    for Merged { scope, from: merged } in merge(scopes) {
         let served: BTreeSet<usize> = merged.iter().map(|index| from[*index]).collect();
         let fallback = served.first().and_then(|first| incoming[*first].id).unwrap_or("direct");
         let Planned { tasks, sweep } = planned(&scope, &named, Some(&known.baseline.revision), fallback, now);

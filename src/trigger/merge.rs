@@ -34,12 +34,9 @@ pub struct Merged {
 ///
 /// Every target of every scope is in the result. Accounts are not merged into the organization's
 /// scope though it covers them: what an event names shall not wait for a sweep.
-pub fn merge(scopes: impl IntoIterator<Item = Scope>) -> Vec<Scope> {
-    merge_traced(scopes).into_iter().map(|merged| merged.scope).collect()
-}
-
-/// As [`merge`], and tells which scopes each piece of work serves, so that its failure fails those only.
-pub fn merge_traced(scopes: impl IntoIterator<Item = Scope>) -> Vec<Merged> {
+///
+/// Tells which scopes each piece of work serves, so that its failure fails those only.
+pub fn merge(scopes: impl IntoIterator<Item = Scope>) -> Vec<Merged> {
     let mut merged: BTreeMap<Work, Merged> = BTreeMap::new();
     for (position, scope) in scopes.into_iter().enumerate() {
         for (work, scope) in split(scope) {

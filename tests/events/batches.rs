@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use guardrail_keeper::trigger::{
-    Accounts, ChangedGuardrail, Delivery, Regions, Request, Scope, Trigger, Why, decide, merge,
+    Accounts, ChangedGuardrail, Delivery, Regions, Request, Scope, Trigger, Why, decide,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::harness::{check_merge, settings};
+use crate::harness::{check_merge, scopes_of_the_work, settings};
 use crate::samples;
 
 /// A thousand records in an order without a pattern, and whether each is malformed: one in ten is.
@@ -59,7 +59,7 @@ fn what_they_ask_for_is_merged_without_loss() {
         })
         .collect();
     check_merge(&scopes);
-    let merged = merge(scopes.clone());
+    let merged = scopes_of_the_work(scopes.clone());
     assert!(merged.len() < 20, "{} scopes of {}", merged.len(), scopes.len());
 }
 
@@ -74,7 +74,7 @@ fn two_events_of_one_account_are_one_piece_of_work() {
             Trigger::Reconcile(scope) => *scope,
             other => panic!("{other}"),
         });
-    let merged = merge(scopes);
+    let merged = scopes_of_the_work(scopes);
     assert_eq!(merged.len(), 1);
     assert_eq!(merged[0].to_string(), "300000000007 in all Regions");
     assert_eq!(merged[0].reason(), "the account was created; the account joined the organization");
@@ -122,7 +122,7 @@ proptest! {
     #[test]
     fn no_account_is_worked_on_twice_for_the_same_kind_of_reason(scopes in prop::collection::vec(scope(), 0..8)) {
         let plain = |scope: &&Scope| scope.guardrail.is_none() && scope.request.is_none();
-        let merged = merge(scopes);
+        let merged = scopes_of_the_work(scopes);
         let mut seen = BTreeSet::new();
         for scope in merged.iter().filter(plain) {
             prop_assert!(seen.insert(scope.accounts.clone()), "{} twice", scope.accounts);
