@@ -1,12 +1,17 @@
 //! The only place that knows the order of things.
 //!
 //! ```text
-//! baseline, organization, records ─► desired ─► observe, and look into the owner account
-//!     ─► resolve ─► plan ─► restrict to the mode ─► hold to the limits ─► prove ─► apply ─► report
+//! arriving   events and errands ─► jobs
+//! job        a task or an errand ─► effects: what is queued and told next
+//!   tasks      one account (account), or one Region of the owner's (owner); and what follows
+//!   counting   what a revision would change        sweeping   everybody, and a sweep's end
+//! account    what the ledger knows ─► view: desired, observed, guardrails ─► plan ─► restrict to the mode
+//!            ─► limits ─► prove ─► apply ─► record
+//! survey, direct   both wings at once, for a terminal
 //! ```
 //!
-//! Everything up to the proofs only reads. Applying makes one attempt at each change and goes on
-//! after a failure; the next run does the rest.
+//! What is written in AWS comes after the proofs. Applying makes one attempt at each change and goes on after a failure;
+//! the next run does the rest. Each function takes the plain [`Keeper`] first.
 
 mod account;
 mod accounts;
@@ -22,7 +27,6 @@ mod destinations;
 mod direct;
 mod effect;
 mod figures;
-mod follow_up;
 mod granting;
 mod guardrails;
 #[cfg(feature = "cli")]
@@ -46,6 +50,7 @@ mod stopped;
 mod survey;
 mod sweeping;
 mod swept;
+mod tasks;
 mod trials;
 mod unusable;
 mod view;
@@ -72,11 +77,11 @@ pub use accounts::{page_of_accounts, place, whole_organization};
 pub(crate) use arriving::NAMELESS;
 pub use arriving::{Arrived, Incoming, Unplanned, arrive};
 pub use asked::{Ask, Asked, ask, is_deployed, offboard, parameter, parameter_writer};
-pub use baselines::{PresentBaseline, baseline, baseline_file, effective, followed, present};
+pub use baselines::{PresentBaseline, baseline, baseline_file, effective, present};
 pub use deadline::Deadline;
 pub use departed::{Departed, Gone, close};
 pub use direct::{apply, reconcile};
-pub use effect::{Effect, Notice, SweepEnd, TaskReport};
+pub use effect::{Effect, Notice, SweepEnd, TaskReport, Undecided};
 use figures::Figures;
 pub use figures::{measure, metrics};
 #[cfg(feature = "cli")]
@@ -93,7 +98,9 @@ pub use remembered::Remembered;
 pub use revision::approve;
 pub use stopped::Stopped;
 pub use survey::{Admission, Survey, survey, survey_as};
+pub use sweeping::guardrail_warnings;
 pub use swept::{Tally, catalog_for_counting, count, tally};
+pub use tasks::decide;
 pub use view::View;
 
 /// How often one run looks at most: once, and once more after each thing that others were waiting for:

@@ -28,7 +28,7 @@ pub enum HandlerError {
     /// The payload is no event.
     #[error("not an event: {0}")]
     Rejected(Rejected),
-    /// The run stopped before anything was written.
+    /// The work stopped. What was queued before it did is queued.
     #[error(transparent)]
     Stopped(#[from] Stopped),
     /// Something is left that may work later.

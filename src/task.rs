@@ -20,7 +20,7 @@ use crate::trigger::Regions;
 
 pub use cause::{Cause, MOST_HOPS, Pauses};
 pub use errand::{Count, Errand, Settle, Sweep};
-pub use planned::{Planned, cause_of, departed, planned};
+pub use planned::{Planned, departed, planned};
 
 /// One unit of work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

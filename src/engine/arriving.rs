@@ -106,8 +106,8 @@ fn sorted(keeper: &Keeper, incoming: Incoming<'_>, now: Timestamp) -> Sorted {
     let name = id.unwrap_or(NAMELESS);
     match message.decide(&context(keeper, None, now)) {
         Trigger::Reconcile(scope) => Sorted::Scope(scope),
-        Trigger::Departed { accounts, reason, event, at: _ } => {
-            let gone = departed(&accounts, reason, event.as_deref(), id.unwrap_or("direct"), now);
+        Trigger::Departed { accounts, reason, event, at } => {
+            let gone = departed(&accounts, reason, event.as_deref(), at, id.unwrap_or("direct"), now);
             info!(
                 record = name,
                 reason = reason.code(),

@@ -111,7 +111,7 @@ pub(super) async fn followed_if_known(keeper: &Keeper, present: &Baseline) -> Op
 ///
 /// # Errors
 /// As [`effective`].
-pub async fn followed(keeper: &Keeper, present: &Baseline) -> Result<EffectiveBaseline, LedgerError> {
+pub(super) async fn followed(keeper: &Keeper, present: &Baseline) -> Result<EffectiveBaseline, LedgerError> {
     let effective = effective(keeper, present).await?;
     if effective.approved && effective.is_present() && !keeper.kept.is_approved(&present.revision) {
         keep_approved(keeper, &present.revision).await;

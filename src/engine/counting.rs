@@ -66,7 +66,8 @@ async fn count_pages(
             }
             Listed::TokenRefused => {
                 let again = begun(counted.revision.clone(), counted.cause.clone().again());
-                return Ok(Some(vec![Effect::Later(Errand::Count(again), counted.cause.delay_seconds())]));
+                let delay = again.cause.delay_seconds();
+                return Ok(Some(vec![Effect::Later(Errand::Count(again), delay)]));
             }
         };
         counted.accounts += accounts.len();

@@ -5,14 +5,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::baselines::PresentBaseline;
 use super::swept::Tally;
-use super::{Departed, Keeper};
-use crate::baseline::Revision;
+use super::{Departed, Keeper, Stopped};
+use crate::baseline::{Baseline, Revision};
+use crate::limits::EffectiveBaseline;
 use crate::metrics::Calls;
 use crate::report::Report;
-use crate::task::{Cause, Errand, Task};
+use crate::task::{AccountTask, Cause, Errand, Task};
 
-/// What comes of a job. Effects are performed in their order, up to the first that fails.
+/// What comes of a job. Effects are performed in their order, up to the first that fails; errands that go on come after
+/// them.
 #[derive(Debug)]
 pub enum Effect {
     /// A task for the queue that hands out one at a time for each account and for each Region of the owner's.
@@ -23,6 +26,20 @@ pub enum Effect {
     GoOn(Errand),
     /// Something for whoever listens.
     Tell(Notice),
+    /// What is decided about an account once all before it is performed: it may claim work for this process, which then
+    /// has to be queued next.
+    Decide(Box<Undecided>),
+    /// The same message has to be delivered again.
+    Fail(Stopped),
+}
+
+/// An account's task after its work, when it isn't decided yet whether it comes back.
+#[derive(Debug)]
+pub struct Undecided {
+    pub(super) task: AccountTask,
+    pub(super) report: Report,
+    pub(super) present: PresentBaseline,
+    pub(super) followed: EffectiveBaseline,
 }
 
 impl Effect {
@@ -31,7 +48,7 @@ impl Effect {
         match self {
             Effect::Queue(task) => Some(task.cause()),
             Effect::Later(errand, _) | Effect::GoOn(errand) => Some(errand.cause()),
-            Effect::Tell(_) => None,
+            Effect::Tell(_) | Effect::Decide(_) | Effect::Fail(_) => None,
         }
     }
 }
@@ -69,8 +86,8 @@ pub struct SweepEnd {
     pub accounts: usize,
     /// When the sweep began.
     pub began: Timestamp,
-    /// The revision that accounts follow.
-    pub revision: Revision,
+    /// The baseline that accounts follow.
+    pub followed: Baseline,
     /// The revision that waits for its approval, if one does.
     pub waiting: Option<Revision>,
     /// What caused it.

@@ -13,7 +13,7 @@ use crate::desired::{Desired, Wanted};
 use crate::failure::Code;
 use crate::ids::{GuardrailArn, GuardrailVersion, Region, Target};
 use crate::observed::{Observation, Observed, ResourcePolicySeen};
-use crate::resolved::{Catalog, CatalogEntry, Resolved, Unusable, Wish};
+use crate::resolved::{Catalog, CatalogEntry, Readiness, Resolved, Unusable, Wish};
 use crate::resource_policy::Resource;
 use crate::trigger::Regions;
 
@@ -66,14 +66,20 @@ pub(super) async fn read_catalog(
     recorded
 }
 
-/// All guardrails of the baseline, as the owner's side recorded them lately; their resource policies are left out.
-pub(super) async fn recorded_catalog(keeper: &Keeper, baseline: &Baseline) -> Catalog {
+/// All guardrails of the baseline, as the owner's side recorded them since then; their resource policies are left out.
+pub(super) async fn recorded_catalog(keeper: &Keeper, baseline: &Baseline, since: Timestamp) -> Catalog {
+    let regions = baseline.regions();
+    let known =
+        join_all(regions.iter().map(async |region| keeper.ledger.readiness(region).await.ok().flatten()));
+    let known: BTreeMap<&Region, Readiness> = regions
+        .iter()
+        .zip(known.await)
+        .filter_map(|(region, readiness)| Some((region, readiness.filter(|it| it.at >= since)?)))
+        .collect();
     let mut catalog = Catalog::default();
     for ((key, region), source) in sources(baseline, &Regions::All) {
-        let Some(readiness) = readiness(keeper, &region, None).await else { continue };
-        if let Some((entry, _)) = readiness.look_up(&key, &source, false) {
-            catalog.entries.insert((key, region), entry);
-        }
+        let entry = known.get(&region).and_then(|readiness| readiness.look_up(&key, &source, false));
+        catalog.entries.extend(entry.map(|(entry, _)| ((key, region), entry)));
     }
     catalog
 }

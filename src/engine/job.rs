@@ -5,7 +5,7 @@ use tracing::{Instrument, info, info_span};
 use super::baselines::{followed, present_for};
 use super::deadline::Deadline;
 use super::effect::Effect;
-use super::follow_up::{after_account, after_owner, wait_for};
+use super::tasks::{account_task, owner_task, wait_for};
 use super::{Keeper, Stopped, counting, sweeping};
 use crate::record::Sequence;
 use crate::task::{Errand, Task};
@@ -45,12 +45,12 @@ async fn run_task_in_its_span(
         info!("baseline {candidate} waits for its approval, so accounts follow {before}");
     }
     match task {
-        Task::Account(task) => after_account(keeper, task, &present, &followed, sequence).await,
-        Task::Owner(task) => after_owner(keeper, task, &present.baseline, &followed).await,
+        Task::Account(task) => account_task(keeper, task, &present, &followed, sequence).await,
+        Task::Owner(task) => owner_task(keeper, task, &present.baseline, &followed).await,
     }
 }
 
-/// Does an errand, as far as there is time for it.
+/// Does an errand: a count as far as there is time for it, a sweep a page at a time.
 ///
 /// # Errors
 /// When the same message has to be delivered again.

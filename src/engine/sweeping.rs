@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::baselines::{PresentBaseline, effective, followed_if_known, present_for};
 use super::counting::{begun, log_waiting};
@@ -67,10 +67,15 @@ pub(super) async fn sweep_a_page(keeper: &Keeper, mut sweep: Sweep) -> Result<Ve
             Effect::Queue(Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, cause }))
         }));
     }
-    let listed = match page(keeper, sweep.page.clone()).await? {
-        Listed::Page(page) => page,
-        Listed::TokenRefused if is_too_old(&sweep.cause, keeper.clock.now()) => return Ok(effects),
-        Listed::TokenRefused => {
+    let listed = match page(keeper, sweep.page.clone()).await {
+        Ok(Listed::Page(page)) => page,
+        Ok(Listed::TokenRefused) if is_too_old(&sweep.cause, keeper.clock.now()) => return Ok(effects),
+        // The owner's side is looked at in any case.
+        Err(stopped) => {
+            effects.push(Effect::Fail(stopped));
+            return Ok(effects);
+        }
+        Ok(Listed::TokenRefused) => {
             let cause = sweep.cause.again();
             let delay = cause.delay_seconds();
             effects
@@ -90,7 +95,8 @@ pub(super) async fn sweep_a_page(keeper: &Keeper, mut sweep: Sweep) -> Result<Ve
     }
     if sweep.accounts == 0 && sweep.guardrails.is_none() {
         // A look at nobody says nothing of anybody, so it doesn't count as a sweep that was completed.
-        return Err(Stopped::OrganizationUnreadable(Failure::no_accounts()));
+        effects.push(Effect::Fail(Stopped::OrganizationUnreadable(Failure::no_accounts())));
+        return Ok(effects);
     }
     info!(accounts = sweep.accounts, "queued {} accounts: {}", sweep.accounts, sweep.cause.reason);
     if sweep.is_whole() {
@@ -166,29 +172,28 @@ pub(super) async fn settle(keeper: &Keeper, settle: Settle) -> Result<Vec<Effect
     if let Some(candidate) = &followed.candidate {
         log_waiting(candidate);
     }
-    warn_of_guardrails(keeper, &followed.baseline).await;
     let waiting = followed.candidate.map(|candidate| candidate.revision);
-    let revision = followed.baseline.revision;
-    let end = SweepEnd { tally, accounts, began, revision, waiting, cause };
+    let followed = followed.baseline;
+    let end = SweepEnd { tally, accounts, began, followed, waiting, cause };
     effects.push(Effect::Tell(Notice::SweepCompleted(Box::new(end))));
     Ok(effects)
 }
 
-/// Warns of guardrails that do not do the same in all Regions, and of profiles that lead where they are not granted, by
-/// what the owner's side recorded in this sweep.
-async fn warn_of_guardrails(keeper: &Keeper, baseline: &Baseline) {
-    let catalog = recorded_catalog(keeper, baseline).await;
-    for differing in differing(baseline, &catalog) {
-        warn!("{differing}");
-    }
-    let settled = match placing_as_recorded(keeper, baseline).await {
-        Ok(placing) => placing.settled(baseline).into_owned(),
+/// What is to be warned of about guardrails at a sweep's end: those that do not do the same in all Regions, and profiles
+/// that lead where they are not granted, by what the owner's side recorded since the sweep began. A Region of which it
+/// recorded nothing is left out.
+pub async fn guardrail_warnings(keeper: &Keeper, baseline: &Baseline, began: Timestamp) -> Vec<String> {
+    let catalog = recorded_catalog(keeper, baseline, began).await;
+    let mut warnings: Vec<String> = differing(baseline, &catalog).iter().map(ToString::to_string).collect();
+    match placing_as_recorded(keeper, baseline).await {
+        Ok(placing) => {
+            let settled = placing.settled(baseline);
+            warnings.extend(destinations(keeper, &settled, &catalog).await);
+        }
         // Then it isn't known whether members use the owner's profiles.
-        Err(error) => return debug!("where profiles lead to is not looked at: {error}"),
-    };
-    for warning in destinations(keeper, &settled, &catalog).await {
-        warn!("{warning}");
+        Err(error) => debug!("where profiles lead to is not looked at: {error}"),
     }
+    warnings
 }
 
 /// The Regions of the present baseline and of the one that accounts follow.

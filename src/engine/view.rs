@@ -1,4 +1,4 @@
-//! What is read of some accounts, and what follows from it before limits and probes. Reads only.
+//! What is read of some accounts, what follows from it before limits, and the proofs after them. Reads only.
 //!
 //! ```text
 //! what the ledger knows ─► desired ─► observe, and look up guardrails ─► resolve ─► plan ─► restrict to the mode

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
+use tracing::error;
 
 use super::queue::{Gathered, InProcess, Queue, Waiting};
-use super::shell::{Failed, Origin, Planned, Shell};
+use super::shell::{Origin, Planned, Shell};
 use super::{Batch, HandlerError};
 use crate::engine::{Deadline, Incoming, Keeper};
 use crate::report::Report;
@@ -49,15 +50,19 @@ pub(super) async fn handle_event(
     let shell = Shell { keeper, queue: Queue::InProcess(&here), deadline };
     let incoming = Incoming { id: None, repeated: false, from_queue: false, message: event };
     let Planned { failed, ignored, origins } = shell.plan(&[incoming]).await;
-    if let Some(Failed { problem, .. }) = failed.into_iter().next() {
+    let (report, problems) = work_off(shell, &here).await.problems();
+    let problems =
+        failed.into_iter().map(|failed| failed.problem).chain(problems.into_iter().map(|(_, it)| it));
+    let problems: Vec<HandlerError> = problems.collect();
+    // The runtime logs the first one, which the invocation fails with.
+    for problem in problems.iter().skip(1) {
+        error!(error.kind = problem.name(), "{problem}");
+    }
+    if let Some(problem) = problems.into_iter().next() {
         return Err(problem);
     }
     if let Some((_, reason)) = ignored.first() {
         return Ok(json!({ "outcome": "ignore", "reason": reason.to_string() }));
-    }
-    let (report, problems) = work_off(shell, &here).await.problems();
-    if let Some((_, problem)) = problems.into_iter().next() {
-        return Err(problem);
     }
     let reason = origins.first().map(|origin| origin.cause.reason.as_str());
     Ok(match report {

@@ -23,17 +23,17 @@ pub(super) struct Shell<'a> {
     pub(super) deadline: Deadline,
 }
 
-/// A message that could not be dealt with.
+/// Messages that could not be dealt with, for one reason.
 pub(super) struct Failed {
-    /// Its place among those that came in.
-    pub(super) position: usize,
+    /// Their places among those that came in.
+    pub(super) positions: BTreeSet<usize>,
     pub(super) problem: HandlerError,
 }
 
 /// What became of messages.
 pub(super) struct Planned {
     pub(super) failed: Vec<Failed>,
-    /// Those that nobody has to look for.
+    /// Those for which nothing has to be looked at.
     pub(super) ignored: Vec<(usize, Ignored)>,
     /// What the others led to.
     pub(super) origins: Vec<Origin>,
@@ -71,14 +71,15 @@ impl Shell<'_> {
         let mut planned = self.plan(&incoming).await;
         // What fails several of them for the same reason is told once.
         let mut told: BTreeMap<String, (HandlerError, Vec<&Record>)> = BTreeMap::new();
-        for Failed { position, problem } in std::mem::take(&mut planned.failed) {
+        for Failed { positions, problem } in std::mem::take(&mut planned.failed) {
+            let served = positions.into_iter().map(|position| records[position]);
             match problem {
                 // Told already, with its reason.
-                HandlerError::Rejected(_) => batch.keep(records[position]),
+                HandlerError::Rejected(_) => served.for_each(|record| batch.keep(record)),
                 problem => {
                     let (_, failed) =
                         told.entry(problem.to_string()).or_insert_with(|| (problem, Vec::new()));
-                    failed.push(records[position]);
+                    failed.extend(served);
                 }
             }
         }
@@ -89,7 +90,9 @@ impl Shell<'_> {
     /// Does what messages ask for, as far as there is time for it.
     pub(super) async fn plan(self, incoming: &[Incoming<'_>]) -> Planned {
         let Arrived { jobs, ignored, failed } = engine::arrive(self.keeper, incoming).await;
-        let failed = failed.into_iter().map(|(position, why)| Failed { position, problem: why.into() });
+        let failed = failed
+            .into_iter()
+            .map(|(position, why)| Failed { positions: BTreeSet::from([position]), problem: why.into() });
         let mut planned = Planned { failed: failed.collect(), ignored, origins: Vec::new() };
         // Long work comes last: what events say is queued by now.
         let mut long = VecDeque::new();
@@ -103,7 +106,7 @@ impl Shell<'_> {
                     errand,
                     needs: 2 * PAGE_SECONDS,
                 })),
-                Err(problem) => planned.failed.extend(all_of(&served, problem)),
+                Err(problem) => planned.failed.push(Failed { positions: served, problem }),
             }
         }
         planned.failed.extend(self.run_long(long).await);
@@ -132,7 +135,7 @@ impl Shell<'_> {
                 Ok(next) => next.into_iter().rev().for_each(|errand| {
                     long.push_front(Long { served: served.clone(), errand, needs: PAGE_SECONDS });
                 }),
-                Err(problem) => failed.extend(all_of(&served, problem)),
+                Err(problem) => failed.push(Failed { positions: served, problem }),
             }
         }
         failed
@@ -176,15 +179,11 @@ impl Shell<'_> {
     /// Answers the errands that go on at once.
     async fn perform(self, effects: Vec<Effect>) -> Result<Vec<Errand>, HandlerError> {
         let (mut tasks, mut go_on) = (Vec::new(), Vec::new());
-        for effect in effects {
-            let effect = match effect {
-                Effect::Queue(task) => {
-                    tasks.push(task);
-                    continue;
-                }
-                effect => effect,
-            };
-            self.send(std::mem::take(&mut tasks)).await?;
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            if !matches!(effect, Effect::Queue(_)) {
+                self.send(std::mem::take(&mut tasks)).await?;
+            }
             match effect {
                 Effect::Queue(task) => tasks.push(task),
                 Effect::Later(errand, delay_seconds) => self.later(errand, delay_seconds).await?,
@@ -193,6 +192,11 @@ impl Shell<'_> {
                     self.queue.note(&notice);
                     tell(self.keeper, notice).await;
                 }
+                Effect::Decide(undecided) => {
+                    let decided = engine::decide(self.keeper, *undecided).await;
+                    decided.into_iter().rev().for_each(|effect| effects.push_front(effect));
+                }
+                Effect::Fail(stopped) => return Err(stopped.into()),
             }
         }
         self.send(tasks).await?;
@@ -220,17 +224,6 @@ impl Shell<'_> {
         }
         self.queue.later(self.keeper, errand, delay_seconds).await
     }
-}
-
-/// The failure of every message that asked for the same thing. The first one's says what kind of failure it is.
-fn all_of(served: &BTreeSet<usize>, problem: HandlerError) -> Vec<Failed> {
-    let text = problem.to_string();
-    let others = served.iter().skip(1);
-    let mut failed: Vec<Failed> = others
-        .map(|position| Failed { position: *position, problem: HandlerError::NotQueued(text.clone()) })
-        .collect();
-    failed.extend(served.first().map(|position| Failed { position: *position, problem }));
-    failed
 }
 
 /// Tells that a chain of messages has come to its bound. The next sweep begins another.

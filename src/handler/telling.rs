@@ -3,6 +3,8 @@
 //! Never fails: what can't be told is a warning. Writes and departures that could not be told stay owed in the record,
 //! and the next look tells them.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tracing::{info, warn};
 
@@ -10,6 +12,9 @@ use crate::cloud::OutcomeEvent;
 use crate::engine::{self, Departed, Keeper, Notice, SweepEnd, TaskReport};
 use crate::outcome::{Event, Kind, Sweep, of_departure, of_report, of_sweep};
 use crate::task::Cause;
+
+/// How long it may take to find out what is to be warned of at a sweep's end.
+const WARNINGS_TAKE: Duration = Duration::from_secs(20);
 
 /// Tells one thing.
 pub(super) async fn tell(keeper: &Keeper, notice: Notice) {
@@ -52,7 +57,7 @@ async fn departed(keeper: &Keeper, departed: &Departed, cause: &Cause) {
 
 /// A sweep that came to its end.
 async fn sweep_completed(keeper: &Keeper, end: SweepEnd) {
-    let SweepEnd { tally, accounts, began, revision, waiting, cause } = end;
+    let SweepEnd { tally, accounts, began, followed, waiting, cause } = end;
     info!(counts = %json!(tally.standings), accounts, began = %began, "the sweep is completed: {}", cause.reason);
     let now = keeper.clock().now();
     engine::measure(keeper, |metrics| metrics.sweep(&tally.standings, tally.not_looked_at.len()));
@@ -64,7 +69,7 @@ async fn sweep_completed(keeper: &Keeper, end: SweepEnd) {
         closed: tally.closed,
         standings: &tally.standings,
         examples: &tally.examples,
-        revision: &revision,
+        revision: &followed.revision,
         waiting: waiting.as_ref(),
     };
     let mut events = Vec::new();
@@ -73,6 +78,12 @@ async fn sweep_completed(keeper: &Keeper, end: SweepEnd) {
     }
     events.push(of_sweep(&sweep, &cause, now));
     send(keeper, events).await;
+    // What comes last may be cut short: the sweep is told by now, and the next one warns again.
+    let warnings = engine::guardrail_warnings(keeper, &followed, began);
+    match tokio::time::timeout(WARNINGS_TAKE, warnings).await {
+        Ok(warnings) => warnings.iter().for_each(|warning| warn!("{warning}")),
+        Err(_) => warn!("whether guardrails do the same in all Regions could not be found out in time"),
+    }
 }
 
 /// Puts events on the bus, where there is one. Answers whether they are on it.

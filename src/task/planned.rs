@@ -74,6 +74,7 @@ pub fn departed(
     accounts: &BTreeSet<AccountId>,
     reason: Departure,
     event: Option<&str>,
+    at: Option<i64>,
     fallback: &str,
     now: Timestamp,
 ) -> Vec<Task> {
@@ -86,7 +87,7 @@ pub fn departed(
                 event: event.unwrap_or(fallback).to_owned(),
                 reason: reason.to_string(),
                 first_seen: now,
-                happened: None,
+                happened: at.and_then(|second| Timestamp::from_second(second).ok()),
                 attempt: 0,
                 sweep: false,
                 revision: None,
@@ -100,7 +101,7 @@ pub fn departed(
 }
 
 /// What work for a scope goes back to.
-pub fn cause_of(scope: &Scope, revision: Option<&Revision>, fallback: &str, now: Timestamp) -> Cause {
+fn cause_of(scope: &Scope, revision: Option<&Revision>, fallback: &str, now: Timestamp) -> Cause {
     let events: Vec<&str> = scope.events.iter().map(String::as_str).collect();
     Cause {
         event: if events.is_empty() { fallback.to_owned() } else { events.join(" ") },
@@ -135,7 +136,7 @@ mod tests {
         let planned = match decide(&event, &context) {
             Trigger::Reconcile(scope) => planned(&scope, &named, None, "message", Timestamp::UNIX_EPOCH),
             Trigger::Departed { accounts, reason, event, at: _ } => Planned {
-                tasks: departed(&accounts, reason, event.as_deref(), "message", Timestamp::UNIX_EPOCH),
+                tasks: departed(&accounts, reason, event.as_deref(), None, "message", Timestamp::UNIX_EPOCH),
                 sweep: None,
             },
             other => panic!("{other}"),

@@ -131,9 +131,11 @@ impl<'a> Envelope<'a> {
 
     /// The event's id. What is longer than any id, or holds what would disturb a line of the log, is none.
     pub(super) fn id(&self) -> Option<String> {
-        let id = self.outer("id").or_else(|| self.text(&["eventID"]))?;
-        (!id.is_empty() && id.len() <= ID_LIMIT && id.bytes().all(|byte| byte.is_ascii_graphic()))
-            .then(|| id.into_owned())
+        let is_one = |id: &Cow<'_, str>| {
+            !id.is_empty() && id.len() <= ID_LIMIT && id.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        let outer = self.outer("id").filter(is_one);
+        Some(outer.or_else(|| self.text(&["eventID"]).filter(is_one))?.into_owned())
     }
 
     /// The roles by which the event describes its caller, in every way it does.

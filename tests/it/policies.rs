@@ -428,3 +428,14 @@ async fn a_grant_that_is_on_its_way_is_waited_for() {
     assert!(report.is_converged(), "{report}");
     world.quiet(&[PAYMENTS]).await;
 }
+
+#[tokio::test]
+async fn a_sweep_that_cannot_list_the_accounts_looks_at_the_owners_side_all_the_same() {
+    let world = World::guarded(World::of(&europe_only()).durable()).await;
+    attach(&world, EU, None);
+    world.server.fault(Fault::new(FaultKind::Denied { message: "No.".to_owned() }).operation("ListAccounts"));
+    let error = world.deliver(&schedule()).await.unwrap_err();
+    assert_eq!(error.name(), "OrganizationUnreadable", "{error}");
+    assert_eq!(world.writes(), [format!("{PUT_POLICY} {OWNER}/{EU}")]);
+    assert!(policy(&world, EU).is_some());
+}

@@ -1,5 +1,6 @@
-//! What follows from a task: who is asked to do something first, what is told, and what is put back. Whatever has to
-//! wait is put back before the task is acknowledged, so that its group is free for what comes next.
+//! Does a task of either wing and decides what follows: who is asked to do something first, what is told, and what is
+//! put back. Whatever has to wait is put back before the task is acknowledged, so that its group is free for what comes
+//! next.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use tracing::{error, warn};
 use super::account::{Worked, regions_for_the_owner, work_on_account};
 use super::baselines::{PresentBaseline, effective};
 use super::counting;
-use super::effect::{Effect, Measured, Notice};
+use super::effect::{Effect, Measured, Notice, Undecided};
 use super::logged::not_placed;
 use super::owner::{grant_for_candidate, keys_of, work_for_owner};
 use super::{Keeper, Stopped};
@@ -27,8 +28,8 @@ const UNKNOWN_TRIES: u32 = 3;
 /// A task of a sweep isn't put back for longer than this, in seconds: the next sweep brings another.
 const SWEEP_WAITS_SECONDS: i64 = 3600;
 
-/// Works on an account.
-pub(super) async fn after_account(
+/// Works on an account. Whether it comes back is decided once what is answered was told and queued.
+pub(super) async fn account_task(
     keeper: &Keeper,
     task: AccountTask,
     present: &PresentBaseline,
@@ -68,34 +69,31 @@ pub(super) async fn after_account(
         let cause = Cause { sweep: false, ..task.cause.clone() };
         Effect::Queue(Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, cause }))
     });
-    let mut effects: Vec<Effect> = owner.collect();
-    let (cause, is_told) =
-        (task.cause.clone(), report.attempts_anything() || report.ledger_trouble.is_none());
-    effects.extend(left_of_account(keeper, task, &report, present, followed).await);
+    let owner: Vec<Effect> = owner.collect();
+    let mut effects = Vec::new();
     // What is held without the ledger may be no news, and not so for long: it is told when that is known.
-    if is_told {
-        effects.insert(0, measured.tell(report, &cause));
+    if report.attempts_anything() || report.ledger_trouble.is_none() {
+        effects.push(measured.tell(report.clone(), &task.cause));
     }
+    effects.extend(owner);
+    let (present, followed) = (present.clone(), followed.clone());
+    effects.push(Effect::Decide(Box::new(Undecided { task, report, present, followed })));
     Ok(effects)
 }
 
-/// What is left to do in an account after a look: a count that nobody makes, and the same task once more.
-async fn left_of_account(
-    keeper: &Keeper,
-    task: AccountTask,
-    report: &Report,
-    PresentBaseline { baseline: present, unread, .. }: &PresentBaseline,
-    followed: &EffectiveBaseline,
-) -> Vec<Effect> {
+/// Decides what is left to do in an account after a look: a count that nobody makes, and the same task once more.
+pub async fn decide(keeper: &Keeper, undecided: Undecided) -> Vec<Effect> {
+    let Undecided { task, report, present, followed } = undecided;
+    let PresentBaseline { baseline: present, unread, .. } = present;
     let wait = |task: AccountTask, why: &str| wait_for(keeper, Task::Account(task), why);
     if let Some(trouble) = &report.ledger_trouble {
         return wait(task, trouble);
     }
-    if *unread && report.targets.values().any(is_held_by_the_mode) {
+    if unread && report.targets.values().any(is_held_by_the_mode) {
         // The last good baseline releases nothing. The present one may, so the task tries again.
         return wait(task, "the present baseline could not be read, so the last good one was followed");
     }
-    if report.attempts_anything() && is_approved_by_now(keeper, present, followed).await {
+    if report.attempts_anything() && is_approved_by_now(keeper, &present, &followed).await {
         let why = format!("baseline {} was approved while the one before it was put back", present.revision);
         return wait_for(keeper, Task::Account(task).with_short_pauses(), &why);
     }
@@ -138,7 +136,7 @@ async fn is_approved_by_now(keeper: &Keeper, present: &Baseline, followed: &Effe
 }
 
 /// Works on the owner's side of one Region.
-pub(super) async fn after_owner(
+pub(super) async fn owner_task(
     keeper: &Keeper,
     task: OwnerTask,
     present: &Baseline,
