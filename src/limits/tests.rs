@@ -6,13 +6,15 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::baseline::{GuardrailKey, NamedIds};
+use crate::copy::{CopyStep, Enforced, Published};
 use crate::enforcement::{Enforcement, Guarding, Models};
 use crate::failure::{Category, Failure};
 use crate::ids::GuardrailVersion;
 use crate::observed::{Observation, Seen};
+use crate::plan::{GrantAction, GrantDecision};
 use crate::record::{Origin, Ours, Record};
-use crate::resolved::Unusable;
-use crate::resource_policy::Grant;
+use crate::resolved::{CopyWork, Unusable};
+use crate::resource_policy::{Document, Grant};
 
 const REVISION: &str = "fedcba9876543210";
 const EARLIER: &str = "0123456789abcdef";
@@ -204,6 +206,66 @@ fn replacements_and_releases_are_counted_and_repairs_are_not() {
     let counted = Extent::of(&plan(&changes), &records, &revision());
     assert_eq!(counted, extent(3, 2));
     assert_eq!(counted.to_string(), "3 replaced, 2 released");
+}
+
+/// A target that waits for a grant of the same plan, after which this change is made.
+fn once_granted(would: Change) -> Decision {
+    let unusable = Unusable::NotGranted {
+        resource: Box::new(Resource::Guardrail(enforcement(2).guardrail)),
+        why: "no statement".to_owned(),
+        being_mended: true,
+        certain: true,
+    };
+    Decision::Held(Held { reason: HoldReason::Unusable { unusable }, would: Some(would) })
+}
+
+/// A copy that is written first, and enforced in the place of what is there.
+fn copy(number: u32, from: Option<Enforcement>) -> Decision {
+    let original = Published { guardrail: enforcement(2).guardrail, version: enforcement(2).version };
+    let work = CopyWork { original, step: CopyStep::Create };
+    let enforced = Enforced::of(&Observation::Absent, &target(number));
+    Decision::Change(Change::EnsureCopy { target: target(number), key: key(), work, enforced, from })
+}
+
+/// A plan of one decision, which grants the guardrail.
+fn with_its_grant(number: u32, decision: Decision) -> Plan {
+    let change = granting(&enforcement(2).guardrail.to_string(), Purpose::Grant);
+    let to = Document::granting(&change.grant);
+    let resource = change.grant.resource.clone();
+    let grant = GrantDecision { action: GrantAction::Change(change), openings: Vec::new(), instead: to };
+    Plan {
+        decisions: [(target(number), decision)].into(),
+        grants: [(resource, grant)].into(),
+        ..Plan::default()
+    }
+}
+
+#[test]
+fn what_follows_a_grant_or_a_copy_counts_like_what_is_done_at_once() {
+    // The first was put there by this very revision.
+    let records = Records::from([(target(1), ours(1, REVISION)), (target(2), ours(1, EARLIER))]);
+    let adopt = |number| Change::Adopt { target: target(number), key: key(), seen: there() };
+    for (number, decision, counted) in [
+        (1, once_granted(replace(1, Ownership::Ours)), extent(0, 0)),
+        (2, once_granted(replace(2, Ownership::Ours)), extent(1, 0)),
+        (3, once_granted(replace(3, Ownership::Ours)), extent(1, 0)),
+        (2, once_granted(replace(2, Ownership::Foreign)), extent(1, 0)),
+        (2, once_granted(adopt(2)), extent(1, 0)),
+        (2, once_granted(release(2, None)), extent(0, 1)),
+        (2, once_granted(enforce(2, false)), extent(0, 0)),
+        // What this very revision put there is only mended by its copy.
+        (1, copy(1, Some(enforcement(1))), extent(0, 0)),
+        (2, copy(2, Some(enforcement(1))), extent(1, 0)),
+        (3, copy(3, Some(enforcement(1))), extent(1, 0)),
+        (2, copy(2, None), extent(0, 0)),
+    ] {
+        let plan = with_its_grant(number, decision.clone());
+        assert_eq!(Extent::following(&plan, &records, &revision()), counted, "{decision:?}");
+        // One change too many holds the whole of an unapproved revision, its grant included.
+        let unapproved = RevisionApproval::new(revision());
+        let goes_on = |most| plan.clone().limit(&unapproved, limits(most), &records) == plan;
+        assert_eq!((goes_on(0), goes_on(1)), (counted == extent(0, 0), true), "{decision:?}");
+    }
 }
 
 #[test]
