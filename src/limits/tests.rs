@@ -388,6 +388,19 @@ fn a_part_waits_for_the_count_of_the_whole_and_then_for_its_approval() {
 }
 
 #[test]
+fn what_cannot_be_counted_waits_for_the_ledger_though_it_is_approved() {
+    let changes =
+        [replace(1, Ownership::Ours), replace(2, Ownership::Ours), enforce(3, false), enforce(4, true)];
+    // The first was put there by this very revision.
+    let records = Records::from([(target(1), ours(1, REVISION)), (target(2), ours(1, EARLIER))]);
+    for approval in [RevisionApproval::new(revision()), RevisionApproval::new(revision()).approve()] {
+        let held = plan(&changes).hold_uncountable(&approval, &records);
+        assert_eq!(left(&held), BTreeSet::from([1, 4]), "repairs go on");
+        assert_eq!(reasons(&held), BTreeSet::from(["ledger_unavailable".to_owned()]));
+    }
+}
+
+#[test]
 fn what_was_approved_last_only_puts_back_and_guards() {
     let changes = [
         replace(1, Ownership::Ours),

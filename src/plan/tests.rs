@@ -2,6 +2,7 @@
 
 mod existing;
 mod limits;
+mod printed;
 mod proving;
 mod read_back;
 mod reasons;
