@@ -89,7 +89,9 @@ mod tests {
     use super::*;
     use crate::baseline::Mode;
     use crate::copy::Doubt;
-    use crate::plan::{Correction, Held, HoldReason};
+    use crate::enforcement::Enforcement;
+    use crate::observed::Observation;
+    use crate::plan::{Correction, HandedBack, Held, HoldReason};
 
     fn target(account: u64) -> Target {
         format!("30000000000{account}/eu-west-1").parse().unwrap()
@@ -117,6 +119,31 @@ mod tests {
         assert_eq!(tidies, [&target(1)]);
         assert_eq!(tidied.decisions.len(), 3);
         assert_eq!(tidied.decisions[&target(2)], plan().decisions[&target(2)]);
+    }
+
+    #[test]
+    fn where_something_is_handed_back_nothing_is_tidied() {
+        let seen = serde_json::json!({
+            "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c", "version": "2",
+            "models": { "include": "all", "exclude": [] },
+            "guarding": { "messages": "comprehensive", "system": "comprehensive" },
+        });
+        let adopted: Enforcement = serde_json::from_value(seen).unwrap();
+        let Observation::Enforced(seen) = Observation::recorded(Some(adopted.clone()), None) else {
+            unreachable!("as it is made")
+        };
+        let plan = Plan { handed_back: [(target(1), HandedBack { adopted, seen })].into(), ..plan() };
+        let tidied = plan.clone().clean_up(BTreeMap::from([(target(1), copy())]));
+        assert_eq!(tidied, plan);
+        assert_eq!(tidied.writes(), 0);
+    }
+
+    #[test]
+    fn what_is_tidied_is_a_write_and_says_what_goes() {
+        let tidied = plan().clean_up(BTreeMap::from([(target(1), copy())]));
+        assert_eq!(tidied.writes(), 1);
+        let told: Vec<String> = tidied.clean_ups().map(ToString::to_string).collect();
+        assert_eq!(told, ["300000000001/eu-west-1 delete the copy abc, which isn't used any more"]);
     }
 
     #[test]

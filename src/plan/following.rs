@@ -157,9 +157,13 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::AccountId;
+    use crate::copy::{CopyStep, Enforced, Leftover, Published};
+    use crate::enforcement::Drift;
+    use crate::ids::{AccountId, GuardrailVersion};
     use crate::limits::RevisionApproval;
-    use crate::plan::{GrantChange, GrantDecision, Purpose};
+    use crate::observed::Seen;
+    use crate::plan::{CleanUp, GrantChange, GrantDecision, InSync, Ownership, Purpose};
+    use crate::resolved::CopyWork;
     use crate::resource_policy::Grant;
 
     fn target(account: u64) -> Target {
@@ -235,6 +239,87 @@ mod tests {
         assert_eq!(followers(plan.clone().prove(&BTreeMap::new(), |_| false).plan()), [target(1).account]);
     }
 
+    fn there(version: u32) -> Seen {
+        let version = GuardrailVersion::new(version).unwrap();
+        let seen = Enforcement { version, ..enforcement() };
+        Seen { config_id: None, enforcement: seen, created_by: None, updated_by: None }
+    }
+
+    fn copy(account: u64, from: Option<Seen>) -> Change {
+        let original = Published { guardrail: enforcement().guardrail, version: enforcement().version };
+        Change::EnsureCopy {
+            target: target(account),
+            key: "corporate".parse().unwrap(),
+            work: CopyWork { original, step: CopyStep::Create },
+            enforced: Enforced::Nothing,
+            from: from.map(|from| from.enforcement),
+        }
+    }
+
+    fn replace(account: u64, from: Seen) -> Change {
+        let (drift, ownership) = (Drift::Different, Ownership::Ours);
+        let (target, key) = (target(account), "corporate".parse().unwrap());
+        Change::Replace { target, key, from, to: enforcement(), copied: None, drift, ownership }
+    }
+
+    #[test]
+    fn a_copy_shows_its_next_steps_and_the_enforcement_that_it_is_for() {
+        let adopt = |account| {
+            let key = "corporate".parse().unwrap();
+            Change::Adopt { target: target(account), key, seen: there(2) }
+        };
+        let release = |account| Change::Release {
+            target: target(account),
+            from: there(1),
+            broken: None,
+            adopted: false,
+        };
+        // The first enforces nothing until its copy is ready, the second an older version.
+        let first = Decision::Change(copy(1, None));
+        let second = Decision::Change(copy(2, Some(there(1))));
+        let plan = decided([(1, first), (2, second)]);
+        for (later, shown) in [
+            (enforce(1), true),
+            (enforce(2), false),
+            (enforce(3), false),
+            (replace(1, there(1)), false),
+            (replace(2, there(1)), true),
+            (replace(2, there(2)), false),
+            (replace(3, there(1)), false),
+            (copy(1, Some(there(2))), true),
+            (copy(3, None), false),
+            (adopt(1), false),
+            (release(2), false),
+        ] {
+            let later = Plan {
+                decisions: [(later.target().clone(), Decision::Change(later))].into(),
+                ..Plan::default()
+            };
+            assert_eq!(plan.shows(&later), shown, "{later}");
+        }
+    }
+
+    #[test]
+    fn only_what_waits_for_a_grant_is_told_what_comes_then() {
+        let other = || Decision::Held(Held { reason: HoldReason::NotProven, would: None });
+        let broken = |account| {
+            let unusable = Unusable::AutomatedReasoning;
+            (account, Decision::Broken(Broken { seen: there(2), unusable, stays: None }))
+        };
+        let then = decided([(1, Decision::Change(enforce(1))), (2, Decision::Change(enforce(2))), broken(3)]);
+        let now = decided([(1, other()), (2, waiting()), (3, waiting()), (4, waiting())]);
+        let told = now.clone().expect(&then);
+        let follows = |decision: &Decision| match decision {
+            Decision::Held(held) => held.would.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told.decisions[&target(1)], other());
+        assert_eq!(follows(&told.decisions[&target(2)]), Some(enforce(2)));
+        for account in [3, 4] {
+            assert_eq!(told.decisions[&target(account)], now.decisions[&target(account)]);
+        }
+    }
+
     #[test]
     fn where_the_grant_is_held_nothing_follows() {
         let revision = || "0123456789abcdef".parse().unwrap();
@@ -256,6 +341,20 @@ mod tests {
         assert!(!shown.shows(&decided([(3, Decision::Change(enforce(3)))])));
         let granted_again = Plan { grants: [granting(GrantAction::Change)].into(), ..Plan::default() };
         assert!(!shown.shows(&granted_again));
+        // What is cleaned up later has to be shown as well.
+        let tidy = |account| {
+            let leftover = Leftover::Gone(enforcement().guardrail);
+            Decision::CleanUp(CleanUp { target: target(account), leftover, stands: InSync::default() })
+        };
+        let tidies = decided([(1, tidy(1)), (2, tidy(2))]);
+        assert!(tidies.shows(&tidies) && tidies.shows(&decided([(2, tidy(2))])));
+        assert!(!tidies.shows(&decided([(3, tidy(3))])));
+        assert!(!Plan::default().shows(&decided([(1, tidy(1))])));
+        assert!(!tidies.shows(&decided([(1, tidy(1)), (3, Decision::Change(enforce(3)))])));
+        // A change that had to wait is no other change.
+        let enforces = decided([(1, Decision::Change(enforce(1))), (2, Decision::Change(enforce(2)))]);
+        assert!(enforces.shows(&enforces) && enforces.shows(&Plan::default()));
+        assert!(!enforces.shows(&decided([(3, Decision::Change(enforce(3)))])));
         // Whoever agrees to a plan agrees to what follows.
         let alone = Plan { grants: [granting(GrantAction::Change)].into(), ..Plan::default() };
         assert_ne!(shown.hash(), alone.hash());

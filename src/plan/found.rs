@@ -113,7 +113,12 @@ mod tests {
 
     #[test]
     fn what_is_there_already_is_in_sync_where_it_is_ours_and_left_to_another_look_otherwise() {
-        let in_sync = in_sync(Some(enforcement(2)), Correction::Remember);
+        let in_sync = Decision::InSync(InSync {
+            enforced: Some(enforcement(2)),
+            correction: Some(Correction::Remember),
+            kept: None,
+            reads_back: None,
+        });
         for (seen, record, expected) in [
             (there(2, Some(OURS)), Record::default(), Some(&in_sync)),
             (there(2, Some(THEIRS)), ours(), Some(&in_sync)),
@@ -128,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_gone_already_was_not_released_by_us() {
-        let gone = in_sync(None, Correction::Forget);
+        let gone = Decision::InSync(InSync { correction: Some(Correction::Forget), ..InSync::default() });
         assert_eq!(found(&release(None), &Observation::Absent, &ours()), Some(gone));
         assert_eq!(found(&release(None), &there(2, Some(OURS)), &ours()), None);
         // Where a guardrail is wanted, nothing guards the account now.

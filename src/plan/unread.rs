@@ -71,7 +71,7 @@ mod tests {
     use crate::copy::Leftover;
     use crate::ids::Target;
     use crate::observed::{Observation, Seen};
-    use crate::plan::{Correction, GrantAction, GrantChange, GrantDecision, Purpose};
+    use crate::plan::{Correction, GrantAction, GrantChange, GrantDecision, Kept, Purpose};
     use crate::resolved::Unusable;
     use crate::resource_policy::{Document, Grant, Resource};
 
@@ -115,7 +115,10 @@ mod tests {
 
     fn word(decision: &Decision) -> String {
         match decision {
-            Decision::InSync(InSync { correction, .. }) => format!("in sync, {correction:?}"),
+            Decision::InSync(InSync { enforced, correction, kept, reads_back: _ }) => {
+                let (enforced, kept) = (enforced.is_some(), kept.is_some());
+                format!("in sync, enforced {enforced}, kept {kept}, {correction:?}")
+            }
             Decision::LeftAlone(left) => format!("left alone, {:?}", left.reason),
             Decision::Change(change) => format!("{} now", change.verb()),
             Decision::CleanUp(_) => "cleaned up now".to_owned(),
@@ -144,13 +147,22 @@ mod tests {
             CleanUp { target: target(1), leftover: Leftover::Versions(Vec::new()), stands: in_sync(None) };
         let held = |reason| Decision::Held(Held { reason, would: None });
         let unavailable = "held for ledger_unavailable, would";
+        let as_it_stands = || "in sync, enforced true, kept false, None".to_owned();
+        let kept = Some(Kept { seen: seen(), would_adopt: false });
+        let waits_for_a_grant = || Unusable::NotGranted {
+            resource: Box::new(Resource::Guardrail(seen().enforcement.guardrail)),
+            why: "no statement".to_owned(),
+            being_mended: true,
+            certain: true,
+        };
         for (decision, expected) in [
-            (Decision::Change(enforce), format!("{unavailable} enforce")),
+            (Decision::Change(enforce.clone()), format!("{unavailable} enforce")),
             (release(None), format!("{unavailable} release")),
             (release(Some(unusable())), "broken".to_owned()),
-            (Decision::CleanUp(tidy), "in sync, None".to_owned()),
-            (Decision::InSync(in_sync(Some(Correction::Remember))), "in sync, None".to_owned()),
-            (Decision::Change(adopt), "in sync, None".to_owned()),
+            (Decision::CleanUp(tidy), as_it_stands()),
+            (Decision::InSync(in_sync(Some(Correction::Remember))), as_it_stands()),
+            (Decision::InSync(InSync { kept, ..in_sync(None) }), as_it_stands()),
+            (Decision::Change(adopt), as_it_stands()),
             // What looks like nobody's may be ours.
             (left_alone(LeaveReason::Foreign), format!("{unavailable} nothing")),
             (left_alone(LeaveReason::Unreadable), format!("{unavailable} nothing")),
@@ -160,6 +172,21 @@ mod tests {
             (
                 held(HoldReason::Unusable { unusable: unusable() }),
                 format!("held for {}, would nothing", unusable().code()),
+            ),
+            (
+                Decision::Held(Held {
+                    reason: HoldReason::Unusable { unusable: unusable() },
+                    would: Some(enforce.clone()),
+                }),
+                format!("held for {}, would enforce", unusable().code()),
+            ),
+            // What follows a grant is a change like any other.
+            (
+                Decision::Held(Held {
+                    reason: HoldReason::Unusable { unusable: waits_for_a_grant() },
+                    would: Some(enforce.clone()),
+                }),
+                format!("{unavailable} enforce"),
             ),
             (
                 Decision::Broken(Broken { seen: seen(), unusable: unusable(), stays: None }),

@@ -535,3 +535,62 @@ fn programs_are_told_what_a_plan_says_besides_its_decisions() {
           }
         }"#]].assert_eq(&format!("{json:#}"));
 }
+
+#[test]
+fn every_change_is_a_write_and_what_follows_is_none_yet() {
+    let plan = every_kind();
+    assert_eq!((plan.grant_changes().count(), plan.changes().count(), plan.clean_ups().count()), (4, 9, 2));
+    assert_eq!(plan.writes(), 15);
+    assert_eq!(Plan { grants: grants(), ..Plan::default() }.writes(), 4);
+    assert_eq!(Plan { grants: BTreeMap::new(), ..plan }.writes(), 11);
+}
+
+#[test]
+fn a_line_knows_the_accounts_that_it_is_about() {
+    let of =
+        |line: &Line| line.accounts().map(|account| account.as_str()[10..].to_owned()).collect::<Vec<_>>();
+    let accounts: Vec<String> = every_kind().lines().iter().map(|line| of(line).join("+")).collect();
+    expect!["93         18 00 01 02 03 04 05 06 07 08 09 10 11 12 13 14+15 16 19 23 24 25"].assert_eq(&accounts.join(" "));
+}
+
+#[test]
+fn a_line_has_the_code_of_what_is_held_or_broken_as_a_part_of_its_own() {
+    let code = |line: &Line| {
+        line.parts.iter().find_map(|part| match part {
+            Part::Code(code) => Some(code.clone()),
+            Part::Text(_) | Part::Target(_) | Part::Account(_) => None,
+        })
+    };
+    let codes: Vec<String> = every_kind().lines().iter().filter_map(code).collect();
+    expect!["policy not_ours unreadable.denied not_granted not_ready not_ready not_proven"].assert_eq(&codes.join(" "));
+}
+
+#[test]
+fn a_copy_that_was_made_is_still_to_be_enforced_and_other_changes_read_as_planned() {
+    let made = copy(6, CopyStep::Create, Enforced::Nothing, None).line_once_done().to_string();
+    expect!["+ 300000000006/eu-west-1 copy corporate:2: create the copy"].assert_eq(&made);
+    for change in [enforce(0), replace(1, Ownership::Ours, None), adopt(3), release(4, None)] {
+        assert_eq!(change.line_once_done(), change.line());
+    }
+}
+
+#[test]
+fn what_a_plan_grants_is_each_policy_that_it_writes() {
+    let [attached, added, narrowed] = ["attached", "added", "narrowed"].map(|name| {
+        let (theirs, both) = theirs_and_both(name);
+        let document = match name {
+            "attached" => Some(Document::granting(&grant(name))),
+            "added" => both,
+            _ => theirs,
+        };
+        (grant(name).resource, document.unwrap())
+    });
+    assert_eq!(every_kind().granted(), BTreeMap::from([attached, added, narrowed]));
+}
+
+#[test]
+fn only_what_was_given_up_leaves_an_account_unguarded() {
+    let unguarded = |reason| Held { reason, would: None }.leaves_unguarded();
+    assert!(unguarded(HoldReason::Unguarded { unusable: gone() }));
+    assert!(!unguarded(HoldReason::Unusable { unusable: gone() }));
+}
