@@ -118,7 +118,8 @@ fn depth(text: &str) -> usize {
     for byte in text.bytes() {
         match byte {
             _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
+            // Outside of a string it is no JSON.
+            b'\\' => escaped = true,
             b'"' => in_string = !in_string,
             b'{' | b'[' if !in_string => {
                 depth += 1;
@@ -307,11 +308,17 @@ mod tests {
         assert_eq!(Json::parse(&nested(MAX_DEPTH + 1)), Err(InvalidJson::TooDeep));
         assert_eq!(Json::parse(&nested(MAX_BYTES / 2)), Err(InvalidJson::TooDeep));
         assert_eq!(Json::parse(&" ".repeat(MAX_BYTES + 1)), Err(InvalidJson::TooLarge(MAX_BYTES + 1)));
+        let longest = format!("{}[]", " ".repeat(MAX_BYTES - 2));
+        assert_eq!(Json::parse(&longest), Ok(Json::Array(Vec::new())));
         for text in ["", "{", "nul", "1e999", r#""\ud800""#, "{} {}", "{\"a\":1,}", "[\"]", "\u{feff}{}"] {
             assert!(matches!(Json::parse(text), Err(InvalidJson::Syntax(_))), "{text:?}");
         }
         // Brackets inside of strings are no levels.
         assert!(Json::parse(&format!("\"\\\"{}\"", "[".repeat(100))).is_ok());
+        let closed_in_a_string = format!("[\"{}\",{}]", "]".repeat(100), nested(MAX_DEPTH));
+        assert_eq!(Json::parse(&closed_in_a_string), Err(InvalidJson::TooDeep));
+        // Lists side by side are one level.
+        assert!(Json::parse(&format!("[{}[]]", "[],".repeat(100))).is_ok());
     }
 
     #[test]

@@ -550,7 +550,8 @@ fn a_line_knows_the_accounts_that_it_is_about() {
     let of =
         |line: &Line| line.accounts().map(|account| account.as_str()[10..].to_owned()).collect::<Vec<_>>();
     let accounts: Vec<String> = every_kind().lines().iter().map(|line| of(line).join("+")).collect();
-    expect!["93         18 00 01 02 03 04 05 06 07 08 09 10 11 12 13 14+15 16 19 23 24 25"].assert_eq(&accounts.join(" "));
+    expect!["93         18 00 01 02 03 04 05 06 07 08 09 10 11 12 13 14+15 16 19 23 24 25"]
+        .assert_eq(&accounts.join(" "));
 }
 
 #[test]
@@ -562,7 +563,8 @@ fn a_line_has_the_code_of_what_is_held_or_broken_as_a_part_of_its_own() {
         })
     };
     let codes: Vec<String> = every_kind().lines().iter().filter_map(code).collect();
-    expect!["policy not_ours unreadable.denied not_granted not_ready not_ready not_proven"].assert_eq(&codes.join(" "));
+    expect!["policy not_ours unreadable.denied not_granted not_ready not_ready not_proven"]
+        .assert_eq(&codes.join(" "));
 }
 
 #[test]

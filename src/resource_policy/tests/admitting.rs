@@ -41,6 +41,24 @@ fn an_ou_admits_those_who_stand_under_it() {
 }
 
 #[test]
+fn a_path_may_be_given_to_the_letter() {
+    let pattern = r#""ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":["ORG/*/ou-exam-workload/*"]}"#;
+    let exact = r#""ForAnyValue:StringEquals":{"aws:PrincipalOrgPaths":"ORG/r-exam/ou-exam-workload/"}"#;
+    let statement = UNIT.replace(pattern, exact);
+    assert_ne!(statement, UNIT);
+    for (path, expected) in [
+        (WORKLOAD, "granted"),
+        ("o-exampleorgid/r-exam/", NOT),
+        ("o-exampleorgid/r-exam/ou-exam-workload/ou-exam-deeperxx/", NOT),
+    ] {
+        assert_eq!(admitted(&[&statement], MEMBER, path), expected, "{path}");
+    }
+    // No wildcard is one there.
+    let literal = UNIT.replace("ForAnyValue:StringLike", "ForAnyValue:StringEquals");
+    assert_eq!(admitted(&[&literal], MEMBER, WORKLOAD), NOT);
+}
+
+#[test]
 fn an_account_may_be_admitted_by_its_number() {
     for (principal, expected) in [
         (r#"{"AWS":"300000000001"}"#, "granted"),
@@ -71,6 +89,10 @@ fn a_deny_hits_only_those_whom_it_names() {
     // One role of the account is denied: some of its calls would fail.
     let role = deny("arn:aws:iam::300000000001:role/Caller");
     assert_eq!(admitted(&[ORGANIZATION_WIDE, &role], MEMBER, WORKLOAD), denied);
+    // A wildcard in a principal's ARN names nobody whom IAM knows: what becomes of it, nobody says.
+    let roles = deny("arn:aws:iam::300000000001:role/*");
+    let unclear = "unclear: statement 2 may deny it, because of its Principal";
+    assert_eq!(admitted(&[ORGANIZATION_WIDE, &roles], MEMBER, WORKLOAD), unclear);
 }
 
 #[test]

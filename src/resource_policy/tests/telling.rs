@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 
 use super::judging::with;
 use super::*;
-use crate::resource_policy::judge;
+use crate::resource_policy::{Problem, judge};
 
 /// The verdict and the findings.
 #[track_caller]
@@ -149,4 +149,179 @@ fn every_finding_says_what_to_do() {
             statement 6 has no Resource that can be read; write it as shown in the AWS documentation
             statement 7 is no JSON object; remove it"#]],
     );
+}
+
+/// Each finding by its first word, of statements that differ in one element from the organization's pattern.
+#[track_caller]
+fn check_each(element: &str, values: &[&str], expected: &Expect) {
+    let mut table = String::new();
+    for value in values {
+        let judgement = judge(Some(&policy(&[&with(element, value)])), &grant());
+        let problems: Vec<String> =
+            judgement.findings.iter().map(|finding| format!("{:?}", finding.problem)).collect();
+        let told = if problems.is_empty() { "-".to_owned() } else { problems.join(", ") };
+        table += &format!("{value}\n    {told}\n");
+    }
+    expected.assert_eq(&table);
+}
+
+#[test]
+fn each_condition_is_told_as_what_it_is() {
+    check_each(
+        "Condition",
+        &[
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"ORG"}}"#,
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"o-anotherorgid"}}"#,
+            r#"{"StringEquals":{"aws:PrincipalOrgID":["ORG","o-anotherorgid"]}}"#,
+            r#"{"StringLike":{"aws:PrincipalOrgID":"ORG"}}"#,
+            r#"{"StringLike":{"aws:PrincipalOrgID":"o-anotherorgid"}}"#,
+            r#"{"StringEqualsIgnoreCase":{"aws:PrincipalOrgID":"ORG"}}"#,
+            r#"{"StringNotEquals":{"aws:PrincipalOrgID":"ORG"}}"#,
+            r#"{"StringNotEquals":{"aws:PrincipalOrgID":"o-anotherorgid"}}"#,
+            r#"{"StringEqualsIfExists":{"aws:PrincipalOrgID":"ORG"}}"#,
+            r#"{"StringEquals":{"aws:PrincipalOrgPaths":"ORG/*"}}"#,
+            r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"ORG/*"}}"#,
+            r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-anotherorgid/*"}}"#,
+            r#"{"ForAnyValue:StringEquals":{"aws:PrincipalOrgPaths":"ORG/r-exam/"}}"#,
+            r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgID":"ORG"}}"#,
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"ORG"},"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"ORG/*"}}"#,
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"ORG"},"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-anotherorgid/*"}}"#,
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"o-anotherorgid"},"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"ORG/*"}}"#,
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"ORG"},"ForAnyValue:StringEquals":{"aws:PrincipalOrgPaths":"ORG/r-exam/"}}"#,
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"ORG"},"StringNotEquals":{"aws:PrincipalOrgID":"o-anotherorgid"}}"#,
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"ORG"},"Bool":{"aws:SecureTransport":"true"}}"#,
+            r#"{"Bool":{"aws:SecureTransport":"true"}}"#,
+            r#"{"StringEquals":{"aws:PrincipalAccount":"300000000001"}}"#,
+            r#"{"StringEquals":{"aws:PrincipalOrgID":[]}}"#,
+            "7",
+        ],
+        &expect![[r#"
+            {"StringEquals":{"aws:PrincipalOrgID":"ORG"}}
+                -
+            {"StringEquals":{"aws:PrincipalOrgID":"o-anotherorgid"}}
+                OpenToOrganization("o-anotherorgid")
+            {"StringEquals":{"aws:PrincipalOrgID":["ORG","o-anotherorgid"]}}
+                OpenToOrganization("o-anotherorgid")
+            {"StringLike":{"aws:PrincipalOrgID":"ORG"}}
+                OtherCondition("StringLike aws:PrincipalOrgID"), OtherCondition("no StringEquals aws:PrincipalOrgID")
+            {"StringLike":{"aws:PrincipalOrgID":"o-anotherorgid"}}
+                OpenToOrganization("o-anotherorgid"), OtherCondition("StringLike aws:PrincipalOrgID")
+            {"StringEqualsIgnoreCase":{"aws:PrincipalOrgID":"ORG"}}
+                OtherCondition("StringEqualsIgnoreCase aws:PrincipalOrgID"), OtherCondition("no StringEquals aws:PrincipalOrgID")
+            {"StringNotEquals":{"aws:PrincipalOrgID":"ORG"}}
+                OpenToEveryAccount, OtherCondition("StringNotEquals aws:PrincipalOrgID")
+            {"StringNotEquals":{"aws:PrincipalOrgID":"o-anotherorgid"}}
+                OpenToEveryAccount, OtherCondition("StringNotEquals aws:PrincipalOrgID")
+            {"StringEqualsIfExists":{"aws:PrincipalOrgID":"ORG"}}
+                OpenToEveryAccount, OtherCondition("StringEqualsIfExists aws:PrincipalOrgID")
+            {"StringEquals":{"aws:PrincipalOrgPaths":"ORG/*"}}
+                OpenToEveryAccount, OtherCondition("StringEquals aws:PrincipalOrgPaths")
+            {"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"ORG/*"}}
+                OtherCondition("no StringEquals aws:PrincipalOrgID"), PartOfOrganization
+            {"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-anotherorgid/*"}}
+                OpenToEveryAccount, OtherCondition("ForAnyValue:StringLike aws:PrincipalOrgPaths")
+            {"ForAnyValue:StringEquals":{"aws:PrincipalOrgPaths":"ORG/r-exam/"}}
+                OtherCondition("ForAnyValue:StringEquals aws:PrincipalOrgPaths"), OtherCondition("no StringEquals aws:PrincipalOrgID")
+            {"ForAnyValue:StringLike":{"aws:PrincipalOrgID":"ORG"}}
+                OpenToEveryAccount, OtherCondition("ForAnyValue:StringLike aws:PrincipalOrgID")
+            {"StringEquals":{"aws:PrincipalOrgID":"ORG"},"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"ORG/*"}}
+                PartOfOrganization
+            {"StringEquals":{"aws:PrincipalOrgID":"ORG"},"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-anotherorgid/*"}}
+                OtherCondition("ForAnyValue:StringLike aws:PrincipalOrgPaths"), PartOfOrganization
+            {"StringEquals":{"aws:PrincipalOrgID":"o-anotherorgid"},"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"ORG/*"}}
+                OtherCondition("StringEquals aws:PrincipalOrgID"), PartOfOrganization
+            {"StringEquals":{"aws:PrincipalOrgID":"ORG"},"ForAnyValue:StringEquals":{"aws:PrincipalOrgPaths":"ORG/r-exam/"}}
+                OtherCondition("ForAnyValue:StringEquals aws:PrincipalOrgPaths")
+            {"StringEquals":{"aws:PrincipalOrgID":"ORG"},"StringNotEquals":{"aws:PrincipalOrgID":"o-anotherorgid"}}
+                OtherCondition("StringNotEquals aws:PrincipalOrgID")
+            {"StringEquals":{"aws:PrincipalOrgID":"ORG"},"Bool":{"aws:SecureTransport":"true"}}
+                OtherCondition("Bool aws:SecureTransport")
+            {"Bool":{"aws:SecureTransport":"true"}}
+                OpenToEveryAccount, OtherCondition("Bool aws:SecureTransport")
+            {"StringEquals":{"aws:PrincipalAccount":"300000000001"}}
+                OpenToEveryAccount, OtherCondition("StringEquals aws:PrincipalAccount")
+            {"StringEquals":{"aws:PrincipalOrgID":[]}}
+                Malformed("Condition"), OpenToEveryAccount
+            7
+                Malformed("Condition"), OpenToEveryAccount
+        "#]],
+    );
+}
+
+#[test]
+fn each_principal_is_told_as_what_it_is() {
+    let principals = [
+        r#""*""#,
+        r#""nobody""#,
+        r#"{"AWS":["*","222222222222"]}"#,
+        r#"{"AWS":"222222222222"}"#,
+        r#"{"AWS":"300000000001"}"#,
+        r#"{"AWS":"arn:aws:iam::300000000001:role/Caller"}"#,
+        r#"{"AWS":"arn:aws:iam::300000000001:role/*"}"#,
+        r#"{"AWS":"arn:aws:sts::300000000001:assumed-role/Caller/session"}"#,
+        r#"{"AWS":"arn:aws:iam::*:root"}"#,
+        r#"{"AWS":"arn:aws:iam::nobody:root"}"#,
+        r#"{"AWS":"arn:aws:s3::300000000001:root"}"#,
+        r#"{"Service":"bedrock.amazonaws.com"}"#,
+        "{}",
+        "7",
+    ];
+    check_each(
+        "Principal",
+        &principals,
+        &expect![[r#"
+            "*"
+                -
+            "nobody"
+                OtherPrincipal("nobody"), OtherCondition("StringEquals aws:PrincipalOrgID")
+            {"AWS":["*","222222222222"]}
+                -
+            {"AWS":"222222222222"}
+                OtherCondition("StringEquals aws:PrincipalOrgID")
+            {"AWS":"300000000001"}
+                OtherCondition("StringEquals aws:PrincipalOrgID")
+            {"AWS":"arn:aws:iam::300000000001:role/Caller"}
+                OtherCondition("StringEquals aws:PrincipalOrgID")
+            {"AWS":"arn:aws:iam::300000000001:role/*"}
+                OtherPrincipal("arn:aws:iam::300000000001:role/*"), OtherCondition("StringEquals aws:PrincipalOrgID")
+            {"AWS":"arn:aws:sts::300000000001:assumed-role/Caller/session"}
+                OtherCondition("StringEquals aws:PrincipalOrgID")
+            {"AWS":"arn:aws:iam::*:root"}
+                OpenToAnyAccountRoot("arn:aws:iam::*:root"), OtherCondition("StringEquals aws:PrincipalOrgID")
+            {"AWS":"arn:aws:iam::nobody:root"}
+                OtherPrincipal("arn:aws:iam::nobody:root"), OtherCondition("StringEquals aws:PrincipalOrgID")
+            {"AWS":"arn:aws:s3::300000000001:root"}
+                OtherPrincipal("arn:aws:s3::300000000001:root"), OtherCondition("StringEquals aws:PrincipalOrgID")
+            {"Service":"bedrock.amazonaws.com"}
+                OtherPrincipal("bedrock.amazonaws.com"), OtherCondition("StringEquals aws:PrincipalOrgID")
+            {}
+                Malformed("Principal")
+            7
+                Malformed("Principal")
+        "#]],
+    );
+}
+
+#[test]
+fn a_policy_for_single_accounts_takes_no_condition() {
+    let statement = |condition: &str| {
+        let account = with("Principal", r#"{"AWS":"300000000001"}"#);
+        account.replace(r#"{"StringEquals":{"aws:PrincipalOrgID":"ORG"}}"#, condition)
+    };
+    let told = |condition: &str| {
+        let judgement = judge(Some(&policy(&[&statement(condition)])), &grant());
+        judgement.findings.into_iter().map(|finding| finding.problem).collect::<Vec<_>>()
+    };
+    let account = Problem::OpenToAccount("300000000001".parse().unwrap());
+    let other = |name: &str| Problem::OtherCondition(name.to_owned());
+    // In the organization it stays where the condition says so.
+    assert_eq!(
+        told(r#"{"StringEquals":{"aws:PrincipalOrgID":"ORG"}}"#),
+        [other("StringEquals aws:PrincipalOrgID")]
+    );
+    assert_eq!(
+        told(r#"{"Bool":{"aws:SecureTransport":"true"}}"#),
+        [account.clone(), other("Bool aws:SecureTransport")]
+    );
+    assert_eq!(told("{}"), [account]);
 }
