@@ -224,6 +224,23 @@ mod tests {
     }
 
     #[test]
+    fn what_got_something_done_is_the_same_work_with_short_pauses() {
+        let owner = OwnerTask {
+            region: "us-east-1".parse().unwrap(),
+            then: Then::Nothing,
+            swept_since: None,
+            cause: cause("e", 40),
+        };
+        let fresh = cause("e", 40).with_short_pauses();
+        assert_ne!(fresh, cause("e", 40));
+        let soon = OwnerTask { cause: fresh.clone(), ..owner.clone() };
+        assert_eq!(Task::Owner(owner).with_short_pauses(), Task::Owner(soon));
+        let mut soon = task("300000000001", "e", 40);
+        *soon.cause_mut() = fresh;
+        assert_eq!(task("300000000001", "e", 40).with_short_pauses(), soon);
+    }
+
+    #[test]
     fn a_task_survives_the_queue() {
         let owner = Task::Owner(OwnerTask {
             region: "us-east-1".parse().unwrap(),

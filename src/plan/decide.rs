@@ -37,7 +37,8 @@ pub fn decide(
 
         (Wish::Nothing { .. }, Observation::Absent) => {
             let known = record.may_be_ours() || record.released_unusable.is_some();
-            in_sync(None, known.then_some(Correction::Forget))
+            let correction = known.then_some(Correction::Forget);
+            Decision::InSync(InSync { correction, ..InSync::default() })
         }
         (Wish::Nothing { .. }, Observation::Enforced(seen)) => release(target, seen, record, grounds),
         (Wish::Nothing { .. }, Observation::Unreadable(failure)) if record.may_be_ours() => {
@@ -268,10 +269,6 @@ fn usable(wanted: &Enforce) -> Result<Enforcement, Unusable> {
 
 fn held(reason: HoldReason) -> Decision {
     Decision::Held(Held { reason, would: None })
-}
-
-fn in_sync(enforced: Option<Enforcement>, correction: Option<Correction>) -> Decision {
-    Decision::InSync(InSync { enforced, correction, ..InSync::default() })
 }
 
 fn left_alone(reason: LeaveReason, seen: &Observation) -> Decision {

@@ -7,7 +7,7 @@ use super::*;
 use crate::enforcement::{Enforcement, Guarding, Models};
 use crate::ids::Region;
 use crate::organization::AccountState;
-use crate::record::{Checked, Expected, Intent, LastSeen, Origin, Ours, Record, State};
+use crate::record::{Checked, Expected, Intent, LastSeen, Origin, Ours, Record, ReleasedUnusable, State};
 
 const ACCOUNT: &str = "300000000001";
 const TARGET: &str = "300000000001/eu-west-1";
@@ -27,11 +27,17 @@ guardrails:
   corporate: { name: corporate-baseline, version: 2, regions: [eu-west-1] }
   lenient: { name: lenient, version: 1, regions: [eu-west-1] }
   copied: { name: copied, version: 5, regions: [eu-west-1], placement: copy }
+  either: { name: either, version: 5, regions: [eu-west-1], placement: auto }
+  exact:
+    version: 5
+    regions: { eu-west-1: { arn: \"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base\" } }
 assignments:
   - { targets: [ou-exam-workload], guardrail: corporate }
   - { targets: [ou-exam-sandbox1], guardrail: none }
   - { targets: [ou-exam-labslabs], guardrail: lenient }
   - { targets: [\"300000000004\"], guardrail: copied }
+  - { targets: [\"300000000005\"], guardrail: either }
+  - { targets: [\"300000000006\"], guardrail: exact }
 ";
     Baseline::parse(text).unwrap_or_else(|invalid| panic!("{invalid}"))
 }
@@ -342,8 +348,12 @@ fn nothing_is_good_that_is_unknown_old_or_of_another_baseline() {
         let mut begun = record.clone();
         begun.intent = Some(Intent { to: None, at: at(9001), revision: baseline().revision, deed: None });
         assert_eq!(judged(&begun, &path).standing, Standing::Unknown, "{look}");
-        begun.intent = Some(Intent { to: None, at: at(8999), revision: baseline().revision, deed: None });
-        assert!(judged(&begun, &path).standing.is_good(), "{look}");
+        // One that was begun before the look ended with it.
+        for before in [8999, 9000] {
+            begun.intent =
+                Some(Intent { to: None, at: at(before), revision: baseline().revision, deed: None });
+            assert!(judged(&begun, &path).standing.is_good(), "{look}");
+        }
     }
     // What isn't good is told as it is, however old.
     for state in [State::Held, State::Failed, State::Broken, State::Copied] {
@@ -367,17 +377,107 @@ fn where_nobody_knows_what_is_wanted_nothing_is_good() {
 }
 
 #[test]
-fn a_copy_is_the_accounts_own_guardrail() {
-    let account = account("300000000004", WORKLOAD);
-    let record = |seen: Enforcement| {
-        let mut record = looked(State::InSync, WORKLOAD, Some(seen.clone()));
-        record.ours = Some(ours(seen));
-        record.checked.as_mut().unwrap().expected = Some(Expected::Guardrail("copied".parse().unwrap()));
-        of(&record)
-    };
-    let standing = |seen| judged_in(&baseline(), &account, &record(seen)).standing;
-    assert_eq!(standing(enforcement("300000000004", 1)), Standing::InSync);
-    assert_eq!(standing(enforcement(OWNER, 5)), Standing::Stale);
+fn a_guardrail_is_the_wanted_one_by_its_place_and_where_it_may_be_by_its_version() {
+    let mut table = String::new();
+    for (id, wanted) in [("300000000004", "copied"), ("300000000005", "either"), ("300000000006", "exact")] {
+        let account = account(id, WORKLOAD);
+        let another = Enforcement {
+            guardrail: format!("arn:aws:bedrock:eu-west-1:{OWNER}:guardrail/other").parse().unwrap(),
+            ..enforcement(OWNER, 5)
+        };
+        let elsewhere = |account: &str| Enforcement {
+            guardrail: format!("arn:aws:bedrock:us-east-1:{account}:guardrail/base").parse().unwrap(),
+            ..enforcement(OWNER, 5)
+        };
+        for (what, seen) in [
+            ("the owner's, that version", enforcement(OWNER, 5)),
+            ("the owner's, another version", enforcement(OWNER, 4)),
+            ("another one of the owner's", another),
+            ("the account's own", enforcement(id, 1)),
+            ("another account's", enforcement(ACCOUNT, 5)),
+            ("the owner's, of another Region", elsewhere(OWNER)),
+            ("the account's own, of another Region", elsewhere(id)),
+        ] {
+            let mut record = looked(State::InSync, WORKLOAD, Some(seen.clone()));
+            record.ours = Some(ours(seen));
+            record.checked.as_mut().unwrap().expected = Some(Expected::Guardrail(wanted.parse().unwrap()));
+            let standing = judged_in(&baseline(), &account, &of(&record)).standing;
+            writeln!(table, "{wanted} wanted, {what}: {standing}").unwrap();
+        }
+    }
+    expect![[r#"
+        copied wanted, the owner's, that version: stale
+        copied wanted, the owner's, another version: stale
+        copied wanted, another one of the owner's: stale
+        copied wanted, the account's own: in sync
+        copied wanted, another account's: stale
+        copied wanted, the owner's, of another Region: stale
+        copied wanted, the account's own, of another Region: stale
+        either wanted, the owner's, that version: in sync
+        either wanted, the owner's, another version: stale
+        either wanted, another one of the owner's: in sync
+        either wanted, the account's own: in sync
+        either wanted, another account's: stale
+        either wanted, the owner's, of another Region: stale
+        either wanted, the account's own, of another Region: stale
+        exact wanted, the owner's, that version: in sync
+        exact wanted, the owner's, another version: stale
+        exact wanted, another one of the owner's: stale
+        exact wanted, the account's own: stale
+        exact wanted, another account's: stale
+        exact wanted, the owner's, of another Region: stale
+        exact wanted, the account's own, of another Region: stale
+    "#]]
+    .assert_eq(&table);
+}
+
+#[test]
+fn what_was_not_read_at_the_last_look_is_not_known() {
+    // The look said a word, and what it saw is older.
+    let mut record = looked(State::InSync, WORKLOAD, Some(enforcement(OWNER, 2)));
+    record.seen.as_mut().unwrap().at = at(8000);
+    expect![
+        "unknown: corporate is wanted, and what is enforced could not be read since 1970-01-01T02:13:20Z"
+    ]
+    .assert_eq(&text(&judged(&record, WORKLOAD)));
+    record.seen.as_mut().unwrap().at = at(9001);
+    assert_eq!(judged(&record, WORKLOAD).standing, Standing::InSync);
+    record.seen = None;
+    expect!["unknown: corporate is wanted, and nobody saw what is enforced"]
+        .assert_eq(&text(&judged(&record, WORKLOAD)));
+    // Where nothing is wanted, what was ours may still be there.
+    let mut record = looked(State::InSync, SANDBOX, None);
+    record.seen = None;
+    record.ours = Some(ours(enforcement(OWNER, 2)));
+    expect!["stale: nothing is wanted, and base:2 of ours may still be there"]
+        .assert_eq(&text(&judged(&record, SANDBOX)));
+}
+
+#[test]
+fn what_was_released_and_is_held_since_is_unguarded() {
+    let mut record = looked(State::Held, WORKLOAD, None);
+    assert_eq!(judged(&record, WORKLOAD).standing, Standing::Held);
+    let Enforcement { guardrail, version, .. } = enforcement(OWNER, 2);
+    record.released_unusable = Some(ReleasedUnusable { guardrail, version, at: at(8000) });
+    assert_eq!(judged(&record, WORKLOAD).standing, Standing::Unguarded);
+}
+
+#[test]
+fn a_write_that_was_begun_before_any_look_is_not_known_to_have_ended() {
+    let intent = Intent { to: None, at: at(9001), revision: baseline().revision, deed: None };
+    let begun = Record { intent: Some(intent), ..Record::default() };
+    expect!["unknown: a write was begun at 1970-01-01T02:30:01Z, and nothing is known of it since"]
+        .assert_eq(&text(&judged(&begun, WORKLOAD)));
+    expect!["unknown: the record knows nothing of it"]
+        .assert_eq(&text(&judged(&Record::default(), WORKLOAD)));
+}
+
+#[test]
+fn a_sweep_counts_every_standing_but_what_was_left_behind() {
+    let counted: Vec<Standing> = Standing::of_a_sweep().collect();
+    let others: Vec<Standing> =
+        Standing::ALL.into_iter().filter(|standing| !counted.contains(standing)).collect();
+    assert_eq!((counted.len(), others), (16, vec![Standing::LeftBehind]));
 }
 
 #[test]
@@ -437,8 +537,11 @@ fn what_stays_in_an_account_that_leaves_is_not_good() {
         let account = AccountRecord { offboarding: Some(at(9500)), ..AccountRecord::default() };
         let judged = Judged { standing: Standing::LeftAlone, reason: None };
         let stays = judged.clone().where_it_may_leave(&ACCOUNT.parse().unwrap(), &account, &record);
-        // Where nobody leaves, nothing changes.
         let id = ACCOUNT.parse().unwrap();
+        // What isn't good is told as it is.
+        let failed = Judged { standing: Standing::Failed, reason: None };
+        assert_eq!(failed.clone().where_it_may_leave(&id, &account, &record), failed);
+        // Where nobody leaves, nothing changes.
         assert_eq!(judged.clone().where_it_may_leave(&id, &AccountRecord::default(), &record), judged);
         format!("{}: {}\n", stays.standing, stays.reason.unwrap_or_default())
     };
