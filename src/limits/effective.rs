@@ -133,6 +133,8 @@ mod tests {
             EffectiveBaseline::of(&present, Some(counted(&present.revision, true)), Some(&before));
         assert_eq!((effective.baseline, effective.approved), (present, true));
         assert!(effective.candidate.is_none());
+        let effective = EffectiveBaseline::approved(&baseline("sync", ""));
+        assert!(effective.is_present() && !effective.waits_for_its_count());
     }
 
     #[test]
@@ -145,8 +147,8 @@ mod tests {
             Some(text("sync", "o-anotherorgid", "")),
         ] {
             let effective = EffectiveBaseline::of(&present, None, before.as_deref());
+            assert!(effective.is_present() && !effective.waits_for_its_count());
             assert_eq!((effective.baseline, effective.approved), (present.clone(), false), "{before:?}");
-            assert!(effective.candidate.is_none());
         }
         // Nothing is written by a baseline that only audits, so that it needs no approval.
         let audit = baseline("audit", "");

@@ -261,6 +261,21 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_an_approval_says_how_many_it_leaves_unguarded() {
+        let mut known = UnusableVersions::default();
+        known.claim(&BTreeSet::from([version(1), version(2)]), at(0));
+        known.count(&version(1), 4, at(1));
+        let told: Vec<String> = known.unapproved(at(2)).map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "base:1 in eu-west-1 can't be used: to be released in 4 targets, which are unguarded then",
+                "base:2 in eu-west-1 can't be used: how many targets it is to be released in is being counted",
+            ]
+        );
+    }
+
+    #[test]
     fn what_is_stored_is_read_back() {
         let mut known = UnusableVersions::default();
         known.claim(&BTreeSet::from([version(1), version(2)]), at(0));
