@@ -11,7 +11,7 @@ use crate::enforcement::{Enforcement, Guarding, Models};
 use crate::failure::{Category, Failure};
 use crate::ids::GuardrailVersion;
 use crate::observed::{Observation, Seen};
-use crate::plan::{GrantAction, GrantDecision};
+use crate::plan::{Broken, GrantAction, GrantDecision};
 use crate::record::{Origin, Ours, Record};
 use crate::resolved::{CopyWork, Unusable};
 use crate::resource_policy::{Document, Grant};
@@ -339,6 +339,43 @@ fn what_nobody_could_decide_counts_where_it_may_be_ours() {
         assert_eq!(plan.leaves_ours_undecided(&strange, false), undecided, "{decision:?}");
         assert_eq!(plan.leaves_ours_undecided(&Records::new(), true), undecided, "{decision:?}");
     }
+}
+
+#[test]
+fn only_what_would_be_released_because_it_cannot_be_used_counts_as_unusable() {
+    let broken = |stays| Decision::Broken(Broken { seen: there(), unusable: unreadable(), stays });
+    let mode = HoldReason::Mode { mode: crate::baseline::Mode::EnforceOnly };
+    let too_many = HoldReason::TooManyUnusable { revision: revision(), releases: 9 };
+    let version = (enforcement(1).guardrail, enforcement(1).version);
+    for (decision, counts) in [
+        (Decision::Change(release(1, Some(unreadable()))), true),
+        (Decision::Change(release(1, None)), false),
+        (Decision::Change(replace(1, Ownership::Ours)), false),
+        (broken(Some(HoldReason::NotConfirmed)), true),
+        (broken(Some(too_many)), true),
+        (broken(Some(mode)), false),
+        (broken(None), false),
+        (held(HoldReason::Unusable { unusable: unreadable() }), false),
+    ] {
+        let plan = Plan { decisions: [(target(1), decision.clone())].into(), ..Plan::default() };
+        let counted: BTreeSet<Version> = counts.then(|| version.clone()).into_iter().collect();
+        assert_eq!(plan.unusable_versions(), counted, "{decision:?}");
+    }
+}
+
+#[test]
+fn a_version_that_may_not_be_released_holds_its_own_releases_alone() {
+    let changes = [release(1, Some(unreadable())), release(2, None), replace(3, Ownership::Ours)];
+    let asked = (enforcement(1).guardrail, enforcement(1).version);
+    let may_be_released = plan(&changes).hold_unusable(|version| {
+        assert_eq!(*version, asked);
+        None
+    });
+    assert_eq!(may_be_released, plan(&changes));
+    let held = plan(&changes).hold_unusable(|_| Some(HoldReason::NotConfirmed));
+    assert_eq!(left(&held), BTreeSet::from([2, 3]));
+    let Decision::Broken(broken) = &held.decisions[&target(1)] else { panic!("it is broken still") };
+    assert_eq!(broken.stays, Some(HoldReason::NotConfirmed));
 }
 
 #[test]
