@@ -596,3 +596,19 @@ fn only_what_was_given_up_leaves_an_account_unguarded() {
     assert!(unguarded(HoldReason::Unguarded { unusable: gone() }));
     assert!(!unguarded(HoldReason::Unusable { unusable: gone() }));
 }
+
+#[test]
+fn only_a_replacement_of_somebody_elses_or_a_release_of_what_was_adopted_overwrites_it() {
+    let adopted = Change::Release { target: at(4), from: there("base", 2), broken: None, adopted: true };
+    for (change, overwritten) in [
+        (replace(1, Ownership::Foreign, None), Some(there("base", 1))),
+        (adopted, Some(there("base", 2))),
+        (replace(1, Ownership::Ours, None), None),
+        (release(4, None), None),
+        (enforce(0), None),
+        (adopt(3), None),
+        (copy(7, publish(), own(), Some(enforcement("copied", 1))), None),
+    ] {
+        assert_eq!(change.overwrites_foreign(), overwritten.as_ref(), "{change}");
+    }
+}
