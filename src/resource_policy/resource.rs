@@ -31,12 +31,6 @@ impl Action {
     }
 }
 
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
 text_id!(
     /// The id of a guardrail profile, such as `us.guardrail.v1:0`.
     ProfileId,
@@ -230,6 +224,14 @@ mod tests {
             assert_eq!(resource.to_string(), text);
             assert_eq!(resource.actions().len(), actions);
             assert_eq!(resource.account().as_str(), "222222222222");
+            // Stored as that text, and read back from it.
+            let stored = serde_json::to_string(&resource).unwrap();
+            assert_eq!(stored, format!("{text:?}"));
+            assert_eq!(serde_json::from_str::<Resource>(&stored).unwrap(), resource);
+            if let Resource::Profile(profile) = resource {
+                assert_eq!(serde_json::to_string(&profile).unwrap(), stored);
+                assert_eq!(serde_json::from_str::<ProfileArn>(&stored).unwrap(), profile);
+            }
         }
     }
 
