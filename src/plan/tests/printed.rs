@@ -612,3 +612,14 @@ fn only_a_replacement_of_somebody_elses_or_a_release_of_what_was_adopted_overwri
         assert_eq!(change.overwrites_foreign(), overwritten.as_ref(), "{change}");
     }
 }
+
+#[test]
+fn what_was_seen_reads_as_an_enforcement_as_nothing_or_as_why_it_was_not_read() {
+    let seen = Observation::Enforced(there("base", 2));
+    let told = [seen, Observation::Absent, Observation::Unreadable(denied())].map(|seen| seen.to_string());
+    expect![[r#"
+        base:2
+        nothing enforced
+        could not be read: AssumeRole: AccessDenied: not authorized (denied)"#]]
+    .assert_eq(&told.join("\n"));
+}
