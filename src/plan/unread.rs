@@ -209,7 +209,9 @@ mod tests {
             let goes_on = |plan: Plan| plan.grant_changes().next().is_some();
             assert!(goes_on(plan.clone().hold_unread(&BTreeSet::new())));
             assert_eq!(goes_on(plan.clone().hold_unread(&unread)), without_an_account);
-            assert!(!goes_on(plan.hold_unread_grants()));
+            let held = plan.hold_unread_grants();
+            let grant = held.grants.values().next().map(|decision| &decision.action);
+            assert_eq!(grant, Some(&GrantAction::Held(HoldReason::LedgerUnavailable)));
         }
     }
 }
