@@ -101,6 +101,10 @@ fn what_misses_somebody_or_something_is_not_granted() {
             ),
             ("Condition", r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-anotherorgid/*"}}"#),
             ("Condition", r#"{"ForAnyValue:StringEquals":{"aws:PrincipalOrgPaths":"ORG/r-exam/"}}"#),
+            // Without a star at the end it is one path, and without a wildcard's operator a star is a letter.
+            ("Condition", r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"ORG/"}}"#),
+            ("Condition", r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"ORG/r-exam/"}}"#),
+            ("Condition", r#"{"ForAnyValue:StringEquals":{"aws:PrincipalOrgPaths":"ORG/*"}}"#),
         ],
     );
 }
