@@ -5,22 +5,19 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     let (mut at, mut seen) = (0, 0);
-    // Where to take up again when the text after the last star doesn't fit: one character later.
+    // Where to take up again when the text after the last star doesn't fit: at that star, one character later.
     let mut retry: Option<(usize, usize)> = None;
     while seen < text.len() {
         match (pattern.get(at), retry) {
             (Some('*'), _) => {
-                retry = Some((at + 1, seen));
+                retry = Some((at, seen));
                 at += 1;
             }
             (Some(&wanted), _) if wanted == '?' || wanted == text[seen] => {
                 at += 1;
                 seen += 1;
             }
-            (_, Some((after_star, from))) => {
-                retry = Some((after_star, from + 1));
-                (at, seen) = (after_star, from + 1);
-            }
+            (_, Some((star, from))) => (at, seen) = (star, from + 1),
             (_, None) => return false,
         }
     }
