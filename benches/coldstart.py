@@ -19,7 +19,9 @@ def measure(programs, folder, quick):
     with Simulator(programs["simulator"], 20) as simulator:
         document = folder / "cold.yaml"
         document.write_text(baseline(simulator.regions[:3]))
-        env = environment(simulator.url, KEEPER_BASELINE=str(document))
+        # The baseline is approved by the first run, and the function finds that in the ledger.
+        ledger = f"file:{folder / 'cold.json'}"
+        env = environment(simulator.url, KEEPER_BASELINE=str(document), KEEPER_LEDGER=ledger)
         newcomer(simulator, "newcomer")
         event = json.dumps(created(simulator)).encode()
         # Everybody is guarded: the first invocation looks, and writes nothing.

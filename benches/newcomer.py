@@ -34,34 +34,28 @@ NEEDS = {
 
 def measure(programs, folder, quick):
     times = 3 if quick else 9
-    figures = {"delay": DELAY_MS, "times": times}
-    for form in ["queued", "direct, warm", "direct, cold"]:
-        runs = [once(programs, folder, form) for _ in range(times)]
-        regions, calls = len(runs[0][2]), runs[0][1]
-        chain = longest_chain(calls)
-        seconds, least, most = middle([seconds for seconds, _, _ in runs])
-        figures[form] = {
-            "seconds": seconds,
-            "least": least,
-            "most": most,
-            "regions": regions,
-            "chain": chain,
-            "chain seconds": len(chain) * DELAY_MS / 1e3,
-            "calls": count(calls),
-        }
-    return figures
+    runs = [once(programs) for _ in range(times)]
+    regions, calls = len(runs[0][2]), runs[0][1]
+    chain = longest_chain(calls)
+    seconds, least, most = middle([seconds for seconds, _, _ in runs])
+    queued = {
+        "seconds": seconds,
+        "least": least,
+        "most": most,
+        "regions": regions,
+        "chain": chain,
+        "chain seconds": len(chain) * DELAY_MS / 1e3,
+        "calls": count(calls),
+    }
+    return {"delay": DELAY_MS, "times": times, "queued": queued}
 
 
-def once(programs, folder, form):
+def once(programs):
     """The seconds in the handler, the calls, and the Regions that are enforced afterwards."""
     with Simulator(programs["simulator"], 20) as simulator:
-        with Function(programs, simulator, queued=form == "queued") as function:
-            if form == "queued":
-                # The owner's side has been looked at, and the accounts that were there before.
-                function.deliver(scheduled())
-            elif form == "direct, warm":
-                newcomer(simulator, "earlier")
-                function.deliver(created(simulator))
+        with Function(programs, simulator) as function:
+            # The owner's side has been looked at, and the accounts that were there before.
+            function.deliver(scheduled())
             simulator.control("PUT", "latency", {"*": DELAY_MS})
             account = newcomer(simulator, "newcomer")
             event = created(simulator)
@@ -75,7 +69,7 @@ def once(programs, folder, form):
             if call["operation"].startswith("Put") and call["account"] == account
         }
         if written != set(simulator.regions):
-            raise SystemExit(f"{form}: enforced in {sorted(written)} only")
+            raise SystemExit(f"enforced in {sorted(written)} only")
         return seconds, calls, written
 
 
@@ -84,9 +78,9 @@ OF_LAMBDA = {"ReceiveMessage", "DeleteMessage"}
 
 
 class Function:
-    """The handler in a process of its own; with queues, what Lambda does between them and it."""
+    """The handler in a process of its own, and what Lambda does between it and the queues."""
 
-    def __init__(self, programs, simulator, queued):
+    def __init__(self, programs, simulator):
         admin = boto3.client(
             "ssm",
             region_name="us-east-1",
@@ -95,21 +89,21 @@ class Function:
             aws_secret_access_key="simulator",
         )
         admin.put_parameter(Name="/baseline", Value=baseline(simulator.regions), Type="String")
-        more = {"KEEPER_BASELINE": "ssm:/baseline"}
-        self.queues = {}
-        if queued:
-            self.sqs = boto3.client(
-                "sqs",
-                region_name="us-east-1",
-                endpoint_url=simulator.url,
-                aws_access_key_id=f"SIM{HUB}",
-                aws_secret_access_key="simulator",
-            )
-            fifo = {"FifoQueue": "true", "VisibilityTimeout": "720"}
-            tasks = self.sqs.create_queue(QueueName="tasks.fifo", Attributes=fifo)["QueueUrl"]
-            events = self.sqs.create_queue(QueueName="events")["QueueUrl"]
-            self.queues = {"tasks.fifo": tasks, "events": events}
-            more |= {"KEEPER_TASKS_QUEUE": tasks, "KEEPER_EVENTS_QUEUE": events}
+        self.sqs = boto3.client(
+            "sqs",
+            region_name="us-east-1",
+            endpoint_url=simulator.url,
+            aws_access_key_id=f"SIM{HUB}",
+            aws_secret_access_key="simulator",
+        )
+        fifo = {"FifoQueue": "true", "VisibilityTimeout": "720"}
+        self.tasks = self.sqs.create_queue(QueueName="tasks.fifo", Attributes=fifo)["QueueUrl"]
+        events = self.sqs.create_queue(QueueName="events")["QueueUrl"]
+        more = {
+            "KEEPER_BASELINE": "ssm:/baseline",
+            "KEEPER_TASKS_QUEUE": self.tasks,
+            "KEEPER_EVENTS_QUEUE": events,
+        }
         self.process = subprocess.Popen(
             [programs["keeper-bench"], "events"],
             env=environment(simulator.url, **more),
@@ -143,21 +137,17 @@ class Function:
 
     def deliver(self, event):
         """Hands an event over, and whatever it leads to. The seconds are those in the handler."""
-        if not self.queues:
-            return self.invoke(event)
-        url = self.queues["events"]
         seconds = self.invoke(batch("events", [("first", json.dumps(event), {})]))
         while True:
-            url = self.queues["tasks.fifo"]
             found = self.sqs.receive_message(
-                QueueUrl=url, MaxNumberOfMessages=1, MessageSystemAttributeNames=["All"]
+                QueueUrl=self.tasks, MaxNumberOfMessages=1, MessageSystemAttributeNames=["All"]
             )
             if not found.get("Messages"):
                 return seconds
             for message in found["Messages"]:
                 record = (message["MessageId"], message["Body"], message["Attributes"])
                 seconds += self.invoke(batch("tasks.fifo", [record]))
-                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                self.sqs.delete_message(QueueUrl=self.tasks, ReceiptHandle=message["ReceiptHandle"])
 
 
 def batch(queue, messages):

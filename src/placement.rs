@@ -41,7 +41,7 @@ const ACCOUNTS_NEEDED: usize = 2;
 /// waits aside is looked at every quarter of an hour.
 const OVERDUE_SECONDS: i64 = 1200;
 
-/// How long a first refusal counts, in seconds: a keeper without queues may look once a day.
+/// How long a first refusal counts, in seconds: who runs the keeper from a terminal may look once a day.
 const COUNTS_SECONDS: i64 = 48 * 3600;
 
 /// How long a refusal in the owner's own account keeps the others from counting, in seconds.

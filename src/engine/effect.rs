@@ -26,10 +26,10 @@ pub enum Effect {
     GoOn(Errand),
     /// Something for whoever listens.
     Tell(Notice),
-    /// What is decided about an account once all before it is performed: it may claim work for this process, which then
-    /// has to be queued next.
+    /// Decide what is left to do in an account, now that all effects before this one are performed. The decision may claim
+    /// the count of a revision for this process; the count is queued right after it.
     Decide(Box<Undecided>),
-    /// The same message has to be delivered again.
+    /// The job failed after the effects before this one: the same message has to be delivered again.
     Fail(Stopped),
 }
 

@@ -113,7 +113,7 @@ fn one(target: &Target, result: &TargetReport, before: Option<&Record>) {
     }
 }
 
-/// Logs an account for which nothing can be decided, with queues and without.
+/// Logs an account for which nothing can be decided.
 pub(super) fn not_placed(account: &str, failure: &Failure) {
     error!(error.kind = "AccountNotPlaced", account.id = %account, "{}", not_looked_at(account, failure));
 }

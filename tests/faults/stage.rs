@@ -524,7 +524,7 @@ impl Stage {
             else {
                 continue;
             };
-            // Without queues Lambda hands over the event itself, and tries again by itself.
+            // Where the queue is the process's own, the event itself is handed over, and again after a failure.
             let payload = match self.scenario.is_queued() {
                 true => event.to_string(),
                 false => event["Records"][0]["body"].as_str().unwrap_or_default().to_owned(),

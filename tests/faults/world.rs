@@ -82,7 +82,7 @@ impl World {
             setting.switches = other_answers();
             // What others enforce had to be granted to them, where AWS looks at that.
             setting.shared = scenario.has_foreign();
-            // Without queues nobody looks again when a grant has had its effect, but for the next sweep.
+            // Within one process nobody looks again when a grant has had its effect, but for the next sweep.
             setting.propagation_seconds = if scenario.is_queued() { 20 } else { 0 };
             setting.setup_seconds = 60;
             setting.grace_minutes = 60;

@@ -22,7 +22,7 @@ impl Doctor<'_> {
                         Finding::not_applicable(check, Place::WHOLE, record.to_string())
                     }
                     Answer::Undecided => {
-                        let todo = "wait; without queues run guardrailctl apply again after that time. If you know \
+                        let todo = "wait; where no keeper is deployed, run guardrailctl apply again after that time. If you know \
                                     the answer: guardrailctl placement set";
                         Finding::unknown(check, Place::WHOLE, record.to_string(), todo)
                     }
