@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use guardrail_keeper::ids::{AccountId, Region, Role};
-use guardrail_keeper::own_roles::OwnRoles;
-use guardrail_keeper::trigger::{
+use keeper_core::ids::{AccountId, Region, Role};
+use keeper_core::own_roles::OwnRoles;
+use keeper_core::trigger::{
     Accounts, Context, Delivery, Guardrails, Known, Regions, Scope, Trigger, decide, line, merge,
 };
 

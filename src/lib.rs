@@ -9,40 +9,16 @@
 //! Report ──► ledger, metrics, outcome events               nothing is silent
 //! ```
 
-pub mod baseline;
-#[cfg(feature = "cli")]
-pub mod callers;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
 pub mod cloud;
-pub mod content;
-pub mod copy;
-pub mod desired;
-#[cfg(feature = "cli")]
-pub mod doctor;
-pub mod enforcement;
 pub mod engine;
-pub mod failure;
 pub mod handler;
-pub mod ids;
 pub mod ledger;
-pub mod limits;
-pub mod metrics;
-pub mod observed;
-pub mod organization;
-pub mod outcome;
-pub mod own_roles;
-pub mod placement;
-pub mod plan;
-mod reasons;
-pub mod record;
-pub mod report;
-pub mod resolved;
-pub mod resource_policy;
-pub mod settings;
-#[cfg(feature = "cli")]
-pub mod simulation;
-pub mod status;
-pub mod task;
-pub mod trigger;
+
+pub use keeper_core::{
+    baseline, callers, content, copy, desired, doctor, enforcement, failure, ids, limits, metrics, observed,
+    organization, outcome, own_roles, placement, plan, record, report, resolved, resource_policy, settings,
+    simulation, status, task, trigger,
+};

@@ -60,7 +60,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "CODE")]
     region: Vec<Region>,
     /// List only targets in this state; may be given several times
-    #[arg(long, value_enum, value_name = "STATE")]
+    #[arg(long, value_name = "STATE", value_parser = target::standing_parser())]
     state: Vec<Standing>,
     /// List only what was looked at since: 15m, 2h, 3d, or a time
     #[arg(long, value_name = "WHEN")]

@@ -1,7 +1,7 @@
 //! Rust text seen as a reader of code sees it: without comments, with or without the contents of
 //! strings, and with tests told apart.
 
-use super::{Kind, MODULES, row};
+use super::{Kind, row};
 
 pub(crate) struct Source {
     pub(crate) path: String,
@@ -33,15 +33,24 @@ impl Source {
             || path.ends_with("/tests.rs")
     }
 
-    /// The top-level module this file belongs to: `plan` for `src/plan.rs` and `src/plan/…`.
+    /// The path below `core/src` or `src`.
+    fn inside(&self) -> Option<&str> {
+        let path = self.path.strip_prefix("core/").unwrap_or(&self.path);
+        path.strip_prefix("src/").filter(|inside| *inside != "lib.rs")
+    }
+
+    /// The top-level module this file belongs to: `plan` for `core/src/plan.rs` and `core/src/plan/…`.
     pub(crate) fn module(&self) -> Option<&str> {
-        let inside = self.path.strip_prefix("src/").filter(|inside| *inside != "lib.rs")?;
-        let name = inside.split('/').next()?;
+        let name = self.inside()?.split('/').next()?;
         (name != "bin").then(|| name.trim_end_matches(".rs"))
     }
 
     pub(crate) fn kind(&self) -> Option<Kind> {
-        self.module().and_then(row).map(|row| MODULES[row].1)
+        self.module().map(|module| match module {
+            _ if self.path.starts_with("core/") => Kind::Core,
+            "cli" => Kind::Terminal,
+            _ => Kind::Effects,
+        })
     }
 
     /// Every line of code with its number, tests included.
@@ -101,23 +110,12 @@ impl Source {
     pub(crate) fn modules_used(&self) -> Vec<(usize, String)> {
         let text = self.production_text();
         let mut used = paths_under(&text, "crate::");
-        // In `src/plan.rs`, `super` is the crate; types come through there from nested modules.
-        if self.path.matches('/').count() == 1 {
+        // In `core/src/plan.rs`, `super` is the crate; types come through there from nested modules.
+        if self.inside().is_some_and(|inside| !inside.contains('/')) {
             let above = paths_under(&text, "super::");
             used.extend(above.into_iter().filter(|(_, name)| row(name).is_some()));
         }
         used
-    }
-
-    /// The first segment of every `use`, with the line, less modules and macros of this file.
-    pub(crate) fn crates_used(&self) -> Vec<(usize, String)> {
-        let text = self.production_text();
-        let declared = [paths_under(&text, "mod "), paths_under(&text, "macro_rules! ")].concat();
-        let own: Vec<_> = declared.into_iter().map(|(_, name)| name).collect();
-        let roots = paths_under(&text, "use ");
-        let crates =
-            roots.into_iter().filter(|(_, root)| root.starts_with(|first: char| first.is_ascii_lowercase()));
-        crates.filter(|(_, root)| !own.contains(root)).collect()
     }
 }
 
@@ -304,7 +302,7 @@ mod the_reader {
     #[test]
     fn sees_code_and_neither_comments_nor_strings() {
         let source = read(
-            "src/plan.rs",
+            "core/src/plan.rs",
             r###"//! tokio in a comment
 let a = "tokio \" tokio"; /* tokio /* tokio */ tokio */ let b = r#"tokio " tokio"#;
 let c = '"'; let d: &'static str = b"tokio"; let e = '\''; tokio::spawn();
@@ -319,19 +317,19 @@ let c = '"'; let d: &'static str = b"tokio"; let e = '\''; tokio::spawn();
     #[test]
     fn tells_tests_apart() {
         let source = read(
-            "src/plan.rs",
+            "core/src/plan.rs",
             "fn one() {}\n#[cfg(test)]\nuse a::{b, c};\nfn two() {}\n#[cfg(test)]\nmod tests {\n    fn three() {}\n}\nfn four() {}\n",
         );
         let production: Vec<_> = source.production().map(|(line, _)| line).collect();
         assert_eq!(production, [1, 4, 9]);
         assert!(read("simulator/tests/it/main.rs", "").is_test_file());
-        assert!(read("src/plan/tests.rs", "").is_test_file());
+        assert!(read("core/src/plan/tests.rs", "").is_test_file());
     }
 
     #[test]
     fn follows_paths_to_modules() {
         let source = read(
-            "src/trigger.rs",
+            "core/src/trigger.rs",
             "use crate::ids::{AccountId, Region};\nuse crate::{\n    baseline::Baseline,\n    plan,\n};\nfn f() -> crate::report::Report {}\nuse super::task;\nuse super::Local;\nuse other_crate::cloud;\n$crate::ids::x();\n",
         );
         let mut used: Vec<_> = source.modules_used().into_iter().collect();
@@ -339,18 +337,9 @@ let c = '"'; let d: &'static str = b"tokio"; let e = '\''; tokio::spawn();
         let used: Vec<_> = used.iter().map(|(line, name)| (*line, name.as_str())).collect();
         assert_eq!(used, [(1, "ids"), (3, "baseline"), (4, "plan"), (6, "report"), (7, "task"), (10, "ids")]);
         assert_eq!(source.module(), Some("trigger"));
+        assert_eq!(read("core/src/plan/decide.rs", "").module(), Some("plan"));
         assert_eq!(read("src/cloud/error.rs", "").module(), Some("cloud"));
         assert_eq!(read("src/bin/bootstrap.rs", "").module(), None);
-    }
-
-    #[test]
-    fn names_the_crates_of_use_declarations() {
-        let source = read(
-            "src/ids.rs",
-            "mod arn;\nmacro_rules! text_id { () => {} }\nuse std::fmt;\npub use arn::Arn;\npub(crate) use text_id;\nuse rand::Rng;\nuse Kind::Core;\n",
-        );
-        let crates: Vec<_> = source.crates_used().into_iter().map(|(_, name)| name).collect();
-        assert_eq!(crates, ["std", "rand"]);
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -20,38 +19,40 @@ pub(super) fn spoils(standing: Standing) -> bool {
     !standing.is_good() && standing != Standing::LeftBehind
 }
 
-impl ValueEnum for Standing {
-    fn value_variants<'a>() -> &'a [Standing] {
-        &Standing::ALL
-    }
+/// Reads the name of a standing, and lists all of them in the help.
+pub(super) fn standing_parser() -> impl TypedValueParser<Value = Standing> {
+    let named = Standing::ALL.map(|standing| {
+        let (name, help) = name_and_help(standing);
+        PossibleValue::new(name).help(help)
+    });
+    PossibleValuesParser::new(named).try_map(|name| name.replace('-', "_").parse::<Standing>())
+}
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Standing::Broken => ("broken", "What is enforced can't be used: guarded calls may be failing"),
-            Standing::Unguarded => ("unguarded", "A guardrail is wanted, and nothing is enforced"),
-            Standing::Failed => ("failed", "It was to be changed, and the write failed"),
-            Standing::Unknown => ("unknown", "The record doesn't know how it is"),
-            Standing::Held => ("held", "It should be changed, and wasn't"),
-            Standing::WouldReplace => ("would-replace", "It would be replaced, if the mode weren't `audit`"),
-            Standing::WouldEnforce => {
-                ("would-enforce", "It would be enforced, if the mode weren't `audit`: nothing is there")
-            }
-            Standing::WouldRelease => ("would-release", "It would be released, if the mode weren't `audit`"),
-            Standing::Contested => ("contested", "Somebody undoes each repair"),
-            Standing::Stale => {
-                ("stale", "The last look is too old, or was made for another path, assignment or baseline")
-            }
-            Standing::Copied => {
-                ("copied", "Its copy of the guardrail was written; what is enforced is still as it was")
-            }
-            Standing::LeftBehind => ("left-behind", "Ours, in an account that gets no calls any more"),
-            Standing::LeftAlone => ("left-alone", "The baseline has no say in it"),
-            Standing::Enforced => ("enforced", "Enforced by the last look, where nothing was"),
-            Standing::Replaced => ("replaced", "Replaced by the last look"),
-            Standing::Released => ("released", "Released by the last look, and nothing is wanted"),
-            Standing::InSync => ("in-sync", "As wanted"),
-        };
-        Some(PossibleValue::new(name).help(help))
+fn name_and_help(standing: Standing) -> (&'static str, &'static str) {
+    match standing {
+        Standing::Broken => ("broken", "What is enforced can't be used: guarded calls may be failing"),
+        Standing::Unguarded => ("unguarded", "A guardrail is wanted, and nothing is enforced"),
+        Standing::Failed => ("failed", "It was to be changed, and the write failed"),
+        Standing::Unknown => ("unknown", "The record doesn't know how it is"),
+        Standing::Held => ("held", "It should be changed, and wasn't"),
+        Standing::WouldReplace => ("would-replace", "It would be replaced, if the mode weren't `audit`"),
+        Standing::WouldEnforce => {
+            ("would-enforce", "It would be enforced, if the mode weren't `audit`: nothing is there")
+        }
+        Standing::WouldRelease => ("would-release", "It would be released, if the mode weren't `audit`"),
+        Standing::Contested => ("contested", "Somebody undoes each repair"),
+        Standing::Stale => {
+            ("stale", "The last look is too old, or was made for another path, assignment or baseline")
+        }
+        Standing::Copied => {
+            ("copied", "Its copy of the guardrail was written; what is enforced is still as it was")
+        }
+        Standing::LeftBehind => ("left-behind", "Ours, in an account that gets no calls any more"),
+        Standing::LeftAlone => ("left-alone", "The baseline has no say in it"),
+        Standing::Enforced => ("enforced", "Enforced by the last look, where nothing was"),
+        Standing::Replaced => ("replaced", "Replaced by the last look"),
+        Standing::Released => ("released", "Released by the last look, and nothing is wanted"),
+        Standing::InSync => ("in-sync", "As wanted"),
     }
 }
 

@@ -31,7 +31,7 @@ assignments:
 ";
 
 /// The example of the reference, with every key.
-const FULL: &str = include_str!("../../tests/baselines/full.yaml");
+const FULL: &str = include_str!("../../../tests/baselines/full.yaml");
 
 /// [`SHORT`] with one place written differently.
 #[track_caller]
@@ -248,9 +248,9 @@ fn every_key_is_read() {
 
 #[test]
 fn a_dozen_problems_are_told_at_once_in_the_order_of_the_text() {
-    let text = include_str!("../../tests/baselines/many-problems.yaml");
+    let text = include_str!("../../../tests/baselines/many-problems.yaml");
     let invalid = Baseline::parse(text).unwrap_err().named("many-problems.yaml");
-    expect_file!["../../tests/baselines/many-problems.txt"].assert_eq(&format!("{invalid}\n"));
+    expect_file!["../../../tests/baselines/many-problems.txt"].assert_eq(&format!("{invalid}\n"));
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn problems_are_data_too() {
 #[test]
 fn every_example_is_good_and_has_nothing_to_warn_of() {
     let mut count = 0;
-    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap() {
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples")).unwrap() {
         let path = file.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
             let text = std::fs::read_to_string(&path).unwrap();

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::ids::text_id;
 use parts::CrossRegionDetails;
-pub(crate) use parts::{
+pub use parts::{
     ContentFilter, ContentPolicy, GroundingFilter, GroundingPolicy, ManagedWords, PiiEntity, Regex,
     SensitiveInformationPolicy, Tier, Topic, TopicPolicy, Word, WordPolicy,
 };
@@ -61,15 +61,22 @@ text_id!(
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Content {
-    pub(crate) topic_policy: Option<TopicPolicy>,
-    pub(crate) content_policy: Option<ContentPolicy>,
-    pub(crate) word_policy: Option<WordPolicy>,
-    pub(crate) sensitive_information_policy: Option<SensitiveInformationPolicy>,
-    pub(crate) contextual_grounding_policy: Option<GroundingPolicy>,
+    /// Denied topics.
+    pub topic_policy: Option<TopicPolicy>,
+    /// Filters for harmful content.
+    pub content_policy: Option<ContentPolicy>,
+    /// Denied words.
+    pub word_policy: Option<WordPolicy>,
+    /// Sensitive information.
+    pub sensitive_information_policy: Option<SensitiveInformationPolicy>,
+    /// Grounding in a source, and relevance.
+    pub contextual_grounding_policy: Option<GroundingPolicy>,
     /// By id: the profile's ARN names the owner account, a copy must use its own account's.
-    pub(crate) profile: Option<ProfileId>,
-    pub(crate) blocked_input_messaging: String,
-    pub(crate) blocked_outputs_messaging: String,
+    pub profile: Option<ProfileId>,
+    /// What a caller reads whose prompt is blocked.
+    pub blocked_input_messaging: String,
+    /// What a caller reads in place of a blocked answer.
+    pub blocked_outputs_messaging: String,
 }
 
 /// Why a guardrail can't be copied. Displays as what is wrong and what to do about it.

@@ -163,7 +163,7 @@ fn one(result: TargetReport, before: Option<Record>) -> Report {
 fn delivered(events: &[Event]) -> Vec<Value> {
     let mut schemas = boon::Schemas::new();
     let mut compiler = boon::Compiler::new();
-    let schema = serde_json::from_str(include_str!("../../docs/outcomes.schema.json")).unwrap();
+    let schema = serde_json::from_str(include_str!("../../../docs/outcomes.schema.json")).unwrap();
     compiler.enable_format_assertions();
     compiler.add_resource("outcomes.json", schema).unwrap();
     let schema = compiler.compile("outcomes.json", &mut schemas).unwrap_or_else(|error| panic!("{error:#}"));
@@ -588,10 +588,10 @@ fn an_opening_is_told_with_what_to_do() {
 
 #[test]
 fn the_schema_names_every_kind_and_describes_every_member() {
-    let schema: Value = serde_json::from_str(include_str!("../../docs/outcomes.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../../docs/outcomes.schema.json")).unwrap();
     let kinds = Kind::ALL.map(Kind::detail_type);
     assert_eq!(schema["properties"]["detail-type"]["enum"], json!(kinds));
-    let document = include_str!("../../docs/outcomes.md");
+    let document = include_str!("../../../docs/outcomes.md");
     for (branch, kind) in schema["allOf"].as_array().unwrap().iter().zip(kinds) {
         assert_eq!(branch["if"]["properties"]["detail-type"]["const"], kind);
         assert!(document.contains(&format!("| `{kind}` |")), "docs/outcomes.md has no row for {kind}");

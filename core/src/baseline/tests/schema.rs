@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::*;
 
 fn schema() -> Value {
-    serde_json::from_str(include_str!("../../../docs/baseline.schema.json")).unwrap()
+    serde_json::from_str(include_str!("../../../../docs/baseline.schema.json")).unwrap()
 }
 
 /// The keys of the mapping that a JSON pointer leads to; each must be described.
@@ -61,7 +61,7 @@ fn the_schema_has_the_same_words() {
 
 #[test]
 fn the_reference_tells_every_key_and_word() {
-    let reference = include_str!("../../../docs/baseline.md");
+    let reference = include_str!("../../../../docs/baseline.md");
     for known in [
         keys::BASELINE,
         keys::GUARDRAIL,
@@ -89,5 +89,8 @@ fn the_reference_tells_every_key_and_word() {
 
 #[test]
 fn the_reference_shows_the_full_example() {
-    assert!(include_str!("../../../docs/baseline.md").contains(FULL), "docs/baseline.md shows another text");
+    assert!(
+        include_str!("../../../../docs/baseline.md").contains(FULL),
+        "docs/baseline.md shows another text"
+    );
 }

@@ -28,7 +28,7 @@ impl CleanUp {
     }
 
     /// Its line.
-    pub(crate) fn line(&self) -> Line {
+    pub fn line(&self) -> Line {
         let CleanUp { target, leftover, stands: _ } = self;
         let mark = if matches!(leftover, Leftover::Unproven(..)) { Mark::Hold } else { Mark::Remove };
         Line::about(mark, target).text(format_args!(" {leftover}"))

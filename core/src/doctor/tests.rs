@@ -421,7 +421,7 @@ fn needs_follow_from_who_owns_and_who_copies() {
 /// What the tests saw the function call, and what Lambda does in its role's name.
 #[test]
 fn what_is_asked_for_is_what_is_called() {
-    let recorded = include_str!("../../tests/permissions/calls.txt");
+    let recorded = include_str!("../../../tests/permissions/calls.txt");
     let called: BTreeSet<&str> = recorded
         .lines()
         .filter_map(|line| {

@@ -17,8 +17,12 @@ macro_rules! part {
         $(#[$doc])*
         #[derive(Clone, Debug, Serialize, Deserialize)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        pub(crate) struct $name {
-            $($(#[$field_doc])* pub(crate) $field: $type,)*
+        pub struct $name {
+            $(
+                #[doc = concat!("GetGuardrail's `", stringify!($field), "`.")]
+                $(#[$field_doc])*
+                pub $field: $type,
+            )*
         }
     };
 }
@@ -167,13 +171,13 @@ part!(
     }
 );
 
-part!(
-    /// The profile for cross-Region inference, by id, by ARN or both.
-    CrossRegionDetails {
-        guardrail_profile_id: Option<String>,
-        guardrail_profile_arn: Option<String>,
-    }
-);
+/// The profile for cross-Region inference, by id, by ARN or both.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct CrossRegionDetails {
+    pub(super) guardrail_profile_id: Option<String>,
+    pub(super) guardrail_profile_arn: Option<String>,
+}
 
 impl TopicPolicy {
     pub(super) fn fill(&mut self) {

@@ -126,7 +126,7 @@ mod tests {
 
     #[track_caller]
     fn check(sample: &str, expected: &Expect) {
-        let path = format!("{}/events/{sample}.json", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/../events/{sample}.json", env!("CARGO_MANIFEST_DIR"));
         let event = std::fs::read_to_string(path).unwrap();
         let named = BTreeSet::from(["eu-west-1".parse().unwrap(), "us-east-1".parse().unwrap()]);
         let context = Context {
