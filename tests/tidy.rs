@@ -664,8 +664,16 @@ fn absolute(line: &str, place: &str) -> bool {
 /// The function and the terminal.
 const PROGRAM: &[&str] = &["core/src", "src"];
 
-const ALL_RUST: &[&str] =
-    &["core/src", "src", "tests", "benches", "simulator/src", "simulator/tests", "simulator/benches"];
+const ALL_RUST: &[&str] = &[
+    "core/src",
+    "src",
+    "tests",
+    "testkit/src",
+    "benches",
+    "simulator/src",
+    "simulator/tests",
+    "simulator/benches",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use crate::place::ACCOUNT;
 
-#[path = "../permissions/record.rs"]
-mod record;
+use testkit::permissions::record;
 
 /// Records a call of one of AWS's JSON protocols, by its target and body.
 pub(crate) fn record(target: &str, operation: &str, input: &Value) {

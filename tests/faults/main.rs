@@ -3,7 +3,7 @@
 //!
 //! A telling is judged at every step and at its end. After each invocation of the keeper, whether it came to
 //! its end or not, everything that it wrote is held against the invariants, by the judge of the random
-//! histories (`tests/histories/check.rs`): by the simulator's state and calls, and never by what the keeper
+//! histories (`testkit/src/histories/check.rs`): by the simulator's state and calls, and never by what the keeper
 //! says of itself. What it says is held against that state too: `status`, after each write, and the outcome events
 //! of each invocation. Each write to an enforcement was recorded before.
 //! At the end the queues are empty and nothing is a dead letter; everything is as the baseline
@@ -21,37 +21,7 @@
 //! `KEEPER_FAULTS=all`. A failure names the scenario, its world, the call, the operation, the fault and the part.
 //! `FAULTS_ONLY=TEXT` tells only the scenarios with that in their names, of which the world is a part. Bugs on purpose (`stage/planted.rs`) show that each rule can fail.
 
-#[path = "../histories/baseline.rs"]
-#[expect(dead_code, reason = "random histories want more of it")]
-mod baseline;
-#[path = "../histories/check.rs"]
-#[expect(dead_code, reason = "random histories want more of it")]
-mod check;
-#[path = "../histories/dice.rs"]
-#[expect(dead_code, reason = "random histories want more of it")]
-mod dice;
-#[path = "../it/support/figures_line.rs"]
-mod figures_line;
-mod kind;
-#[path = "../histories/model.rs"]
-mod model;
 mod part;
-#[path = "../it/support/queues.rs"]
-mod queues;
-mod scenario;
-#[path = "../histories/setting.rs"]
-#[expect(dead_code, reason = "random histories want more of it")]
-mod setting;
-mod stage;
-#[path = "../histories/standing.rs"]
-mod standing;
-#[path = "../histories/step.rs"]
-#[expect(dead_code, reason = "random histories want more of it")]
-mod step;
-#[path = "../histories/told.rs"]
-#[expect(dead_code, reason = "random histories want more of it")]
-mod told;
-mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -59,14 +29,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use figures_line::say_figures;
-use kind::Kind;
 use part::Part;
-use scenario::Scenario;
 use serde_json::json;
-use stage::Stage;
-use stage::planted::Plant;
-use world::World;
+use testkit::faults::kind::Kind;
+use testkit::faults::scenario::Scenario;
+use testkit::faults::stage::planted::Plant;
+use testkit::faults::stage::{self, Stage};
+use testkit::faults::world::World;
+use testkit::figures_line::say_figures;
 
 /// What all scenarios must come to at least: a test that meets nothing finds nothing.
 const LEAST_CALLS: usize = 450;

@@ -7,9 +7,9 @@ use std::fmt;
 use jiff::Timestamp;
 use simulator::Call;
 
-use crate::kind::Kind;
-use crate::scenario::Scenario;
-use crate::world::World;
+use testkit::faults::kind::Kind;
+use testkit::faults::scenario::Scenario;
+use testkit::faults::world::World;
 
 /// A part of all combinations. Every day has another one, and they come round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,12 +8,13 @@ use simulator::{
     Trust,
 };
 
-use crate::baseline::{COPY, Existing, GUARDRAIL, Given, Mode, OWN, Placement, Wants};
-use crate::model::{ORGANIZATION, ROOT, SANDBOX, TAG, WORKLOAD, administrator, is_keepers, statements};
-use crate::setting::{MEMBER_ROLE, Setting};
-use crate::step::{
-    CopyEdit, Edit, Enforced, GuardrailEdit, Meddling, PolicyEdit, RoleEdit, Told, Unit, account_of,
-    region_of,
+use testkit::histories::baseline::{COPY, GUARDRAIL, OWN, Placement, Wants};
+use testkit::histories::model::{
+    ORGANIZATION, ROOT, SANDBOX, TAG, WORKLOAD, administrator, is_keepers, statements,
+};
+use testkit::histories::setting::{MEMBER_ROLE, Setting};
+use testkit::histories::step::{
+    CopyEdit, Enforced, GuardrailEdit, Meddling, PolicyEdit, RoleEdit, Told, Unit, account_of, region_of,
 };
 
 /// The world that steps act on.
@@ -398,61 +399,4 @@ fn content(name: &str, word: &str) -> Content {
         "wordPolicyConfig": { "wordsConfig": [{ "text": "tungsten-rosebud" }, { "text": word }] },
     }))
     .expect("it is a content")
-}
-
-impl Wants {
-    /// The baseline after a change.
-    pub(crate) fn edit(&mut self, setting: &Setting, edit: Edit) {
-        match edit {
-            Edit::NextVersion => self.version += 1,
-            Edit::EarlierVersion => self.version = self.version.saturating_sub(1).max(1),
-            Edit::Region { number } => {
-                let number = number % self.regions.len();
-                self.regions[number] = !self.regions[number];
-            }
-            Edit::Placement => {
-                self.placement = match self.placement {
-                    Placement::Central => Placement::Copy,
-                    Placement::Copy => Placement::Central,
-                }
-            }
-            Edit::Existing => {
-                self.existing = match self.existing {
-                    Existing::Keep => Existing::Adopt,
-                    Existing::Adopt => Existing::Replace,
-                    Existing::Replace => Existing::Keep,
-                }
-            }
-            Edit::OnUnusable => self.release_unusable = !self.release_unusable,
-            Edit::Guarding => self.selective_system = !self.selective_system,
-            Edit::Models => self.without_embedding = !self.without_embedding,
-            Edit::Mode(mode) => self.mode = mode,
-            Edit::Root(given) => self.root = given,
-            Edit::Workload(given) => self.workload = given,
-            Edit::Sandbox(given) => self.sandbox = given,
-            Edit::FirstMember(given) => self.first_member = given,
-            Edit::Exclude => self.excludes = !self.excludes,
-            Edit::Name => self.misnamed = !self.misnamed,
-            Edit::Limits => self.tight = !self.tight,
-            Edit::Invalid => self.invalid = !self.invalid,
-            Edit::Start => *self = self.begun_anew(setting),
-        }
-        // It would be no valid baseline without an assignment.
-        if [self.root, self.workload, self.sandbox, self.first_member] == [Given::Unsaid; 4] {
-            self.sandbox = Given::None;
-        }
-    }
-
-    /// As it was at the start, but for the guardrail's version, and for who is about to leave.
-    pub(crate) fn begun_anew(&self, setting: &Setting) -> Wants {
-        Wants { version: self.version, leaving: self.leaving.clone(), ..Wants::start(setting) }
-    }
-
-    /// The baseline as somebody who wants everything in order would have it: valid, acted on, and
-    /// asking for the guardrail by its name.
-    pub(crate) fn put_right(&mut self) {
-        self.mode = Mode::Sync;
-        self.misnamed = false;
-        self.invalid = false;
-    }
 }

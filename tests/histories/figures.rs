@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use simulator::Call;
 
-use crate::check::Deeds;
-use crate::step::WrongKind;
+use testkit::histories::check::Deeds;
+use testkit::histories::step::WrongKind;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Figures {
@@ -84,7 +84,7 @@ impl Figures {
             ("copies deleted", deeds.tidied, least.tidied),
             ("guarded", self.guarded, least.guarded),
         ];
-        for (_, kind) in crate::step::FAULT_MIX {
+        for (_, kind) in testkit::histories::step::FAULT_MIX {
             let set = self.faults.get(&kind).copied().unwrap_or(0);
             figures.push((kind.name(), set, least.faults_of_each_kind));
         }

@@ -24,40 +24,27 @@
 //! step and call of the deployed form as it happens.
 
 mod act;
-mod baseline;
-mod check;
-mod dice;
 mod figures;
-#[path = "../it/support/figures_line.rs"]
-mod figures_line;
 mod many;
-mod model;
 mod planted;
 mod queued;
-#[path = "../it/support/queues.rs"]
-#[expect(dead_code, reason = "histories wait and count in their own way")]
-mod queues;
-mod setting;
-mod standing;
-mod step;
 mod tale;
 mod telling;
-mod told;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use check::{Invariant, Violation};
-use dice::Dice;
 use figures::{Figures, Least};
-use figures_line::say_figures;
 use planted::Plant;
 use serde_json::{Value, json};
-use setting::Setting;
-use step::{Step, random_steps};
 use tale::{Failed, tell};
+use testkit::figures_line::say_figures;
+use testkit::histories::check::{Invariant, Violation};
+use testkit::histories::dice::Dice;
+use testkit::histories::setting::Setting;
+use testkit::histories::step::{Step, random_steps};
 
 /// How many histories are told unless something else is asked for, and how many steps each has before its end.
 const HISTORIES: u64 = 500;

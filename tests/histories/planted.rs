@@ -6,11 +6,11 @@ use guardrail_keeper::report::{Report, State, TargetReport};
 use serde_json::json;
 use simulator::{Answer, Call, Enforce, EnforcedConfiguration, GuardrailName, Model};
 
-use crate::baseline::{COPY, Existing, GUARDRAIL, Mode, OWN, Wanted, Wants};
-use crate::check::{Book, Invariant, Rest, recorded_signature, signature};
-use crate::model::{Place, administrator, can_apply, is_keepers, is_usable, statements};
-use crate::setting::{MEMBER_ROLE, Setting};
-use crate::step::{PUT, Wrong, WrongKind};
+use testkit::histories::baseline::{COPY, Existing, GUARDRAIL, Mode, OWN, Wanted, Wants};
+use testkit::histories::check::{Book, Invariant, Rest, recorded_signature, signature};
+use testkit::histories::model::{Place, administrator, can_apply, is_keepers, is_usable, statements};
+use testkit::histories::setting::{MEMBER_ROLE, Setting};
+use testkit::histories::step::{PUT, Wrong, WrongKind};
 
 /// A bug that is played after each run of the keeper, as the keeper, wherever there is a chance for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Plant {
                     seen.is_some_and(|seen| play.book.is_foreign(place, seen) && seen.guardrail_arn != arn);
                 wants.mode != Mode::Audit
                     && wants.existing != Existing::Replace
-                    && wants.placement == crate::baseline::Placement::Central
+                    && wants.placement == testkit::histories::baseline::Placement::Central
                     && wanted == Wanted::Guardrail
                     && foreign
                     && can_apply(play.model, setting, place, &arn, &version)
@@ -173,7 +173,7 @@ impl Plant {
                         let Some(arn) = play.original(&place.region) else { return false };
                         let version = play.wants.version.to_string();
                         wants.mode != Mode::Audit
-                            && wants.placement == crate::baseline::Placement::Central
+                            && wants.placement == testkit::histories::baseline::Placement::Central
                             && wanted == Wanted::Guardrail
                             && seen.is_none()
                             && can_apply(play.model, setting, place, &arn, &version)

@@ -29,13 +29,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::Form;
-use crate::check::Violation;
-use crate::dice::Dice;
-use crate::setting::Setting;
 use crate::tale::{CHANGED, FOREIGN_KEPT, Failed, NOBODYS, REFUSED, UNREACHABLE};
 use figures::{Figures, Least};
 pub(crate) use planted::Plant;
 use step::{Step, random_steps};
+use testkit::histories::check::Violation;
+use testkit::histories::dice::Dice;
+use testkit::histories::setting::Setting;
 
 /// How many histories are told unless something else is asked for, and how many steps each has before its end.
 const HISTORIES: u64 = 300;

@@ -12,13 +12,13 @@ use simulator::{Answer, Call, Server};
 use tempfile::TempDir;
 
 use crate::act::Stage;
-use crate::baseline::{Existing, Placement, Wanted, Wants};
-use crate::check::{Book, Invariant, Rest, Run, Violation, broken, versions_were_stale};
 use crate::figures::Figures;
-use crate::model::{Place, Prompt, Snapshot, blocked_prompt, can_apply, is_admitted};
 use crate::planted::{Plant, Seen};
-use crate::setting::{Setting, baseline_file, folder, ledger_file};
-use crate::step::{Meddling, Step, Wrong, account_of};
+use testkit::histories::baseline::{Existing, Placement, Wanted, Wants};
+use testkit::histories::check::{Book, Invariant, Rest, Run, Violation, broken, versions_were_stale};
+use testkit::histories::model::{Place, Prompt, Snapshot, blocked_prompt, can_apply, is_admitted};
+use testkit::histories::setting::{Setting, baseline_file, folder, ledger_file};
+use testkit::histories::step::{Meddling, Step, Wrong, account_of};
 
 /// A failure, and how far the history had come.
 #[derive(Clone, Debug)]

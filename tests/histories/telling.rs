@@ -7,13 +7,13 @@ use guardrail_keeper::status::{Criteria, Judged, Standing, Subject, judge, judge
 use jiff::Timestamp;
 use simulator::Model;
 
-use crate::baseline::Wants;
-use crate::check::{Book, Invariant, Violation, broken};
-use crate::model::Place;
-use crate::setting::Setting;
-use crate::standing::{Truth, is_as_seen, member};
+use testkit::histories::baseline::Wants;
+use testkit::histories::check::{Book, Invariant, Violation, broken};
+use testkit::histories::model::Place;
+use testkit::histories::setting::Setting;
+use testkit::histories::standing::{Truth, is_as_seen, member};
 
-pub(crate) use crate::standing::is_reachable;
+pub(crate) use testkit::histories::standing::is_reachable;
 
 /// How `status` is read: as it is, or as a planted bug would have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use guardrail_keeper::engine;
 use guardrail_keeper::handler::HandlerError;
 use simulator::{Fault, FaultKind, ToldState};
 
-use crate::support::program::Guardrailctl;
-use crate::support::stack::Stack;
-use crate::support::{
+use testkit::program::Guardrailctl;
+use testkit::stack::Stack;
+use testkit::world::{
     DELETE, Document, EU, PARAMETER, PAYMENTS, PLAYGROUND, PUT, SANDBOX, SHIPPING, World, check, schedule,
     version,
 };

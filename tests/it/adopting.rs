@@ -6,9 +6,9 @@ use guardrail_keeper::engine;
 use guardrail_keeper::record::{Fate, Origin, Record};
 use serde_json::Value;
 
-use crate::support::program::Guardrailctl;
-use crate::support::stack::Stack;
-use crate::support::{
+use testkit::program::Guardrailctl;
+use testkit::stack::Stack;
+use testkit::world::{
     Document, EU, PARAMETER, PAYMENTS, SANDBOX, SEARCH, SHIPPING, World, check, guardrail, schedule, version,
 };
 

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use simulator::{Fault, FaultKind, Model};
 
-use crate::support::queues::EMPTY;
-use crate::support::stack::Stack;
-use crate::support::{Document, EU, LIST, MEMBER_ROLE, PAYMENTS, PLAYGROUND, PUT, Setup, WORKLOAD, World};
+use testkit::queues::EMPTY;
+use testkit::stack::Stack;
+use testkit::world::{Document, EU, LIST, MEMBER_ROLE, PAYMENTS, PLAYGROUND, PUT, Setup, WORKLOAD, World};
 
 const ONE_WAITS: &str = "1 events, 0 tasks.fifo, 0 dead-events, 0 dead-tasks.fifo";
 

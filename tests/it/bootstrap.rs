@@ -7,8 +7,8 @@ use expect_test::expect;
 use serde_json::Value;
 use simulator::AssumeRole;
 
-use crate::support::lambda::{Answer, Function, SECRET};
-use crate::support::{
+use testkit::lambda::{Answer, Function, SECRET};
+use testkit::world::{
     Document, EU, FUNCTION_ROLE, HUB, PAYMENTS, PUT, US, WORKLOAD, World, check, function_key, repository,
     schedule, version,
 };
@@ -46,7 +46,7 @@ async fn the_function_guards_an_account_that_joined_and_keeps_it_guarded() {
 
     let answer = function.answer(&json(&sample("account-created"))).await;
     check(
-        &crate::support::targets(&answer),
+        &testkit::world::targets(&answer),
         expect![[r#"
         300000000007/eu-west-1 enforced eubase1a2b3c:2
         300000000007/us-east-1 enforced usbase1a2b3c:2
@@ -71,7 +71,7 @@ async fn the_function_guards_an_account_that_joined_and_keeps_it_guarded() {
     world.server.clear_calls();
     let deleted = world.event("DeleteEnforcedGuardrailConfiguration");
     check(
-        &crate::support::targets(&function.answer(&deleted).await),
+        &testkit::world::targets(&function.answer(&deleted).await),
         expect![[r#"
         300000000007/eu-west-1 enforced eubase1a2b3c:2
     "#]],
@@ -381,7 +381,7 @@ async fn the_ledger_file_serves_the_next_function() {
     let mut second = Function::start(&world, &variables).await;
     let answer = second.answer(&schedule()).await;
     check(
-        &crate::support::targets(&answer),
+        &testkit::world::targets(&answer),
         expect![[r#"
         300000000001/eu-west-1 replaced eubase1a2b3c:2
     "#]],

@@ -7,9 +7,9 @@ use simulator::{
     User,
 };
 
-use crate::support::program::{Guardrailctl, Ran};
-use crate::support::whole::{ACCESS, allowing};
-use crate::support::{Document, EU, PARAMETER, PAYMENTS, PLAYGROUND, US, World};
+use testkit::program::{Guardrailctl, Ran};
+use testkit::whole::{ACCESS, allowing};
+use testkit::world::{Document, EU, PARAMETER, PAYMENTS, PLAYGROUND, US, World};
 
 const EU_GUARDRAIL: &str = "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c";
 

@@ -6,9 +6,9 @@ use guardrail_keeper::engine;
 use serde_json::Value;
 use simulator::{Fault, FaultKind, Model, Permissions, Role, Trust};
 
-use crate::support::program::{Guardrailctl, Ran};
-use crate::support::whole::{ACCESS, allowing};
-use crate::support::{
+use testkit::program::{Guardrailctl, Ran};
+use testkit::whole::{ACCESS, allowing};
+use testkit::world::{
     ABANDONED, Document, EU, OWNER, PARAMETER, PAYMENTS, PLAYGROUND, SEARCH, SHIPPING, US, WORKLOAD, World,
     check,
 };

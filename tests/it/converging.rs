@@ -10,7 +10,7 @@ use simulator::{
     TargetKind, UpdatedBy,
 };
 
-use crate::support::{
+use testkit::world::{
     ABANDONED, DELETE, Document, EU, HUB, LIST, OWNER, PAYMENTS, PLAYGROUND, PUT, SANDBOX, SEARCH, SHIPPING,
     US, WORKLOAD, World, check, schedule, version,
 };
@@ -519,7 +519,7 @@ async fn a_cross_account_reference_that_aws_refuses_is_told_and_not_tried_again_
     let answer = world.deliver(&schedule()).await.unwrap();
 
     check(
-        &crate::support::targets(&answer),
+        &testkit::world::targets(&answer),
         expect![[r#"
             300000000001/ap-southeast-2 failed: PutEnforcedGuardrailConfiguration: ValidationException: The guardrail arn:aws:bedrock:ap-southeast-2:222222222222:guardrail/apbase1a2b3c doesn't belong to account 300000000001; the guardrail is account 222222222222's: if AWS refuses that, `placement: copy` gives this account its own (rejected)
             300000000001/eu-west-1 failed: PutEnforcedGuardrailConfiguration: ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001; the guardrail is account 222222222222's: if AWS refuses that, `placement: copy` gives this account its own (rejected)

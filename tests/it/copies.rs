@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use guardrail_keeper::engine;
 use simulator::{Answer, Fault, FaultKind, Guardrail, GuardrailName, Switches};
 
-use crate::support::{Document, EU, OWNER, PAYMENTS, Run, SHIPPING, World, guardrail, schedule, targets};
+use testkit::world::{Document, EU, OWNER, PAYMENTS, Run, SHIPPING, World, guardrail, schedule, targets};
 
 const MODEL: &str = "amazon.nova-pro-v1:0";
 const BLOCKED: &str = "Tell me about the tungsten-rosebud.";
@@ -71,7 +71,7 @@ async fn everybody_is_guarded_whichever_way_aws_has_it() {
         let run = world.converge(&schedule()).await;
         assert_eq!(run.answer["report"]["converged"], true, "{}", run.answer);
         for account in [OWNER, PAYMENTS, SHIPPING] {
-            for region in crate::support::REGIONS {
+            for region in testkit::world::REGIONS {
                 assert!(is_guarded(&world, account, region).await, "{account}/{region} with {answer:?}");
             }
         }
@@ -141,7 +141,7 @@ async fn a_deleted_copy_comes_back() {
 #[tokio::test]
 async fn what_somebody_else_enforces_is_kept_and_no_copy_is_made_beside_it() {
     let world = World::of(&one_copy()).start().await;
-    world.administrator_enforces(PAYMENTS, EU, crate::support::version(EU, "1"));
+    world.administrator_enforces(PAYMENTS, EU, testkit::world::version(EU, "1"));
     let report = world.look_at(&[PAYMENTS]).await;
     check(
         &report,

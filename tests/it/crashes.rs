@@ -5,7 +5,7 @@ use guardrail_keeper::engine::{self, Gone};
 use guardrail_keeper::handler::handle;
 use simulator::{Fault, FaultKind};
 
-use crate::support::{
+use testkit::world::{
     DELETE, Document, EU, PAYMENTS, PUT, SANDBOX, SEARCH, SHIPPING, US, WORKLOAD, World, schedule, version,
 };
 

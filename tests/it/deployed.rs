@@ -5,9 +5,9 @@ use std::cell::Cell;
 use expect_test::expect;
 use serde_json::Value;
 
-use crate::support::program::{Guardrailctl, Ran};
-use crate::support::stack::{Stack, events_queue, tasks_queue};
-use crate::support::{
+use testkit::program::{Guardrailctl, Ran};
+use testkit::stack::{Stack, events_queue, tasks_queue};
+use testkit::world::{
     ABANDONED, DELETE, Document, EU, PARAMETER, PAYMENTS, PUT, SEARCH, SHIPPING, Setup, World, check, version,
 };
 

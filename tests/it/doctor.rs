@@ -4,12 +4,10 @@ use expect_test::expect_file;
 use serde_json::Value;
 use simulator::{Fault, FaultKind, ManagementEvents, Model, OptStatus, RecursiveLoop, Statement};
 
-use crate::support::program::Ran;
-use crate::support::stack::events_queue;
-use crate::support::whole::{
-    ACCESS, BUS, READER, recommended, terminal, terminal_in_the_recommended_hub, whole,
-};
-use crate::support::{
+use testkit::program::Ran;
+use testkit::stack::events_queue;
+use testkit::whole::{ACCESS, BUS, READER, recommended, terminal, terminal_in_the_recommended_hub, whole};
+use testkit::world::{
     ABANDONED, Document, EU, HUB, MEMBER_ROLE, OWNER, PARAMETER, PAYMENTS, SEARCH, SHIPPING, US, World,
 };
 
@@ -277,7 +275,7 @@ async fn some_accounts_can_be_looked_at_alone() {
 #[tokio::test]
 async fn what_is_not_deployed_is_not_asked_for() {
     let world = World::of(&Document::default()).start().await;
-    let ran = crate::support::program::Guardrailctl::of(&world)
+    let ran = testkit::program::Guardrailctl::of(&world)
         .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
         .run(&["doctor", "--no-members"])
         .await;
@@ -309,7 +307,7 @@ async fn a_delegated_administrator_is_told_from_any_other_account() {
         });
         let world = setup.hub(OWNER).start().await;
         let role = format!("arn:aws:iam::{OWNER}:role/GuardrailKeeperFunction");
-        let hub = crate::support::program::Guardrailctl::of(&world)
+        let hub = testkit::program::Guardrailctl::of(&world)
             .variable("AWS_ACCESS_KEY_ID", &format!("SIM{OWNER}"))
             .variable("KEEPER_FUNCTION_ROLE", &role)
             .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))

@@ -7,8 +7,8 @@ use expect_test::expect;
 use serde_json::Value;
 use simulator::{Fault, FaultKind};
 
-use crate::support::program::{Guardrailctl, Ran, full_disk, unread_pipe};
-use crate::support::{
+use testkit::program::{Guardrailctl, Ran, full_disk, unread_pipe};
+use testkit::world::{
     Document, EU, LIST, PARAMETER, PAYMENTS, PUT, SHIPPING, World, check, guardrail, version,
 };
 
@@ -526,7 +526,7 @@ async fn a_baseline_whose_answer_was_lost_is_looked_for() {
 }
 
 /// Begins to apply, and interrupts it while the first of two writes is under way.
-async fn interrupted_once(world: &World) -> crate::support::program::Running {
+async fn interrupted_once(world: &World) -> testkit::program::Running {
     // The first attempt is cut off, so that the second one is awaited when the signal comes.
     world.server.fault(Fault::new(FaultKind::Crash).operation(PUT).nth(1));
     world.server.latency(&format!("bedrock:{PUT}"), Duration::from_millis(500));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use expect_test::expect;
 use simulator::{Fault, FaultKind, OptStatus, PutOverExisting, ServiceControl};
 
-use crate::support::{
+use testkit::world::{
     DELETE, Document, EU, HUB, LIST, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SEARCH, SHIPPING, World, check,
     schedule,
 };

@@ -2,10 +2,10 @@
 
 use expect_test::expect;
 
-use crate::support::program::Guardrailctl;
-use crate::support::queues::EMPTY;
-use crate::support::stack::Stack;
-use crate::support::{
+use testkit::program::Guardrailctl;
+use testkit::queues::EMPTY;
+use testkit::stack::Stack;
+use testkit::world::{
     Document, EU, LIST, OWNER, PARAMETER, PAYMENTS, SANDBOX, SEARCH, US, World, check, guardrail,
 };
 

@@ -7,7 +7,7 @@ use guardrail_keeper::handler::handle;
 use serde_json::Value;
 use simulator::UpdatedBy;
 
-use crate::support::{
+use testkit::world::{
     Document, EU, PAYMENTS, SHIPPING, US, World, check, guardrail, schedule, targets, version,
 };
 

@@ -4,8 +4,8 @@
 use expect_test::expect;
 use serde_json::Value;
 
-use crate::support::program::{Guardrailctl, Ran};
-use crate::support::{
+use testkit::program::{Guardrailctl, Ran};
+use testkit::world::{
     Document, EU, HUB, OWNER, PARAMETER, PAYMENTS, PUT, SEARCH, SHIPPING, US, World, check, guardrail,
     version,
 };

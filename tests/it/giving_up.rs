@@ -6,11 +6,11 @@ use guardrail_keeper::ids::AccountId;
 use guardrail_keeper::record::AccountRecord;
 use simulator::{Fault, FaultKind, GetGuardrail, GuardrailName};
 
-use crate::support::log::Log;
-use crate::support::program::Guardrailctl;
-use crate::support::queues::EMPTY;
-use crate::support::stack::Stack;
-use crate::support::{
+use testkit::log::Log;
+use testkit::program::Guardrailctl;
+use testkit::queues::EMPTY;
+use testkit::stack::Stack;
+use testkit::world::{
     DELETE, Document, EU, OWNER, PARAMETER, PAYMENTS, SHIPPING, World, check, guardrail, repository,
     schedule, version,
 };

@@ -4,8 +4,8 @@ use expect_test::{expect, expect_file};
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind};
 
-use crate::support::program::{Guardrailctl, Ran};
-use crate::support::{
+use testkit::program::{Guardrailctl, Ran};
+use testkit::world::{
     DELETE, Document, EU, PARAMETER, PAYMENTS, PUT, SHIPPING, World, check, repository, version,
 };
 

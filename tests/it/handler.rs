@@ -5,7 +5,7 @@ use guardrail_keeper::handler::handle;
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind, UpdatedBy};
 
-use crate::support::{
+use testkit::world::{
     DELETE, Document, EU, HUB, LIST, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SEARCH, SHIPPING, US, WORKLOAD,
     World, check, repository, schedule, version,
 };
@@ -282,7 +282,7 @@ async fn a_baseline_that_cannot_be_used_is_an_error_and_releases_nothing() {
         .server
         .with(|model| {
             let caller = model.caller("arn:aws:iam::111111111111:root", US)?;
-            model.delete_parameter(&caller, crate::support::PARAMETER)
+            model.delete_parameter(&caller, testkit::world::PARAMETER)
         })
         .unwrap();
     let error = world.deliver(&schedule()).await.unwrap_err();

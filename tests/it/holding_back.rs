@@ -4,7 +4,7 @@ use expect_test::expect;
 use guardrail_keeper::engine;
 use simulator::{Fault, FaultKind};
 
-use crate::support::{
+use testkit::world::{
     Document, EU, LIST, PAYMENTS, PLAYGROUND, PUT, SEARCH, SHIPPING, WORKLOAD, World, check, guardrail,
     schedule, targets, version,
 };
@@ -119,7 +119,7 @@ async fn enforce_only_releases_nothing() {
         ..Document::only(SHIPPING)
     };
     world.publish(&baseline);
-    world.server.with(|model| model.delete_guardrail(&crate::support::guardrail(EU))).unwrap();
+    world.server.with(|model| model.delete_guardrail(&testkit::world::guardrail(EU))).unwrap();
     check(
         &world.look_at(&[SHIPPING]).await,
         expect![[r#"

@@ -3,7 +3,7 @@
 
 use simulator::{Answer, CrossRegion, GuardrailName, Switches};
 
-use crate::support::{Document, EU, HUB, OWNER, PAYMENTS, Setup, US, World, guardrail};
+use testkit::world::{Document, EU, HUB, OWNER, PAYMENTS, Setup, US, World, guardrail};
 
 const PROFILE: &str = "arn:aws:bedrock:us-east-1:222222222222:guardrail-profile/us.guardrail.v1:0";
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use simulator::{Answer, Content, Key, KeyState};
 
 use crate::hub::in_the_owners_account;
-use crate::support::{Document, EU, OWNER, PAYMENTS, PUT, World, check, guardrail};
+use testkit::world::{Document, EU, OWNER, PAYMENTS, PUT, World, check, guardrail};
 
 const ID: &str = "11111111-2222-4333-8444-555555555555";
 

@@ -4,9 +4,9 @@
 use expect_test::expect;
 use simulator::{Fault, FaultKind};
 
-use crate::support::program::Guardrailctl;
-use crate::support::stack::Stack;
-use crate::support::{
+use testkit::program::Guardrailctl;
+use testkit::stack::Stack;
+use testkit::world::{
     Document, EU, HUB, LIST, OWNER, PARAMETER, PAYMENTS, SHIPPING, Setup, World, check, version,
 };
 

@@ -9,8 +9,8 @@ use guardrail_keeper::ids::{AccountId, Region};
 use guardrail_keeper::ledger::{Ledger, Visit};
 use guardrail_keeper::record::{Intent, Note};
 
-use crate::support::program::Guardrailctl;
-use crate::support::{Document, EU, PAYMENTS, SHIPPING, World, check, schedule, version};
+use testkit::program::Guardrailctl;
+use testkit::world::{Document, EU, PAYMENTS, SHIPPING, World, check, schedule, version};
 
 fn one_account() -> Document {
     Document { regions: EU, ..Document::only(PAYMENTS) }
@@ -47,7 +47,7 @@ async fn what_was_recorded_outlives_the_process() {
     let answer = guardrail_keeper::handler::handle(&next, &schedule().to_string()).await.unwrap();
 
     check(
-        &crate::support::targets(&answer),
+        &testkit::world::targets(&answer),
         expect![[r#"
         300000000001/eu-west-1 released
     "#]],
@@ -65,7 +65,7 @@ async fn without_it_the_same_is_left_alone() {
     let next = world.another_keeper().await;
     let answer = guardrail_keeper::handler::handle(&next, &schedule().to_string()).await.unwrap();
     check(
-        &crate::support::targets(&answer),
+        &testkit::world::targets(&answer),
         expect![[r#"
         300000000001/eu-west-1 left_alone eubase1a2b3c:2: nothing is wanted here, and what is there isn't ours
     "#]],
@@ -235,7 +235,7 @@ async fn a_ledger_that_cannot_be_written_keeps_what_is_foreign() {
     let answer = world.deliver(&schedule()).await;
     check(
         &match answer {
-            Ok(answer) => format!("{}{:#}", crate::support::targets(&answer), answer["report"]["warnings"]),
+            Ok(answer) => format!("{}{:#}", testkit::world::targets(&answer), answer["report"]["warnings"]),
             Err(error) => format!("{}: {error}", error.name()),
         },
         expect![

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use simulator::{Ended, EventSourceMapping, Next, RecursiveLoop};
 
-use crate::support::lambda::{Answer, Function};
-use crate::support::queues::{EMPTY, left, wait};
-use crate::support::stack::{events_queue, tasks_queue};
-use crate::support::whole::function;
-use crate::support::{Document, EU, HUB, LIST, MEMBER_ROLE, PUT, WORKLOAD, World};
+use testkit::lambda::{Answer, Function};
+use testkit::queues::{EMPTY, left, wait};
+use testkit::stack::{events_queue, tasks_queue};
+use testkit::whole::function;
+use testkit::world::{Document, EU, HUB, LIST, MEMBER_ROLE, PUT, WORKLOAD, World};
 
 /// A world of one Region in which Lambda does this with chains of runs, and the function in it.
 struct Deployed {
@@ -92,7 +92,7 @@ async fn an_account_whose_role_comes_after_hours_is_guarded_where_lambda_lets_th
     let role = deployed
         .world
         .server
-        .with(|model| model.role(crate::support::PAYMENTS, MEMBER_ROLE).unwrap().as_ref().clone());
+        .with(|model| model.role(testkit::world::PAYMENTS, MEMBER_ROLE).unwrap().as_ref().clone());
     deployed.world.server.with(|model| model.put_role(&account, role));
     while deployed.round().await {}
     assert!(deployed.world.writes().contains(&format!("{PUT} {account}/{EU}")));

@@ -49,7 +49,6 @@ mod reading;
 mod regions;
 mod security;
 mod status;
-mod support;
 mod terminal;
 mod told;
 mod triggering;

@@ -4,8 +4,8 @@
 use expect_test::expect;
 use serde_json::Value;
 
-use crate::support::program::{Guardrailctl, Ran};
-use crate::support::{Document, EU, PAYMENTS, PLAYGROUND, SHIPPING, World, check, version};
+use testkit::program::{Guardrailctl, Ran};
+use testkit::world::{Document, EU, PAYMENTS, PLAYGROUND, SHIPPING, World, check, version};
 
 const SUSPENDED: &str = "300000000006";
 const HOSTILE: &str = "x) enforce \u{202e}\u{1b}[31mevil";

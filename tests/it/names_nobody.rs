@@ -2,10 +2,10 @@
 
 use expect_test::expect;
 
-use crate::support::program::Guardrailctl;
-use crate::support::queues::EMPTY;
-use crate::support::stack::Stack;
-use crate::support::{Document, EU, PARAMETER, PAYMENTS, PLAYGROUND, PUT, SHIPPING, WORKLOAD, World, check};
+use testkit::program::Guardrailctl;
+use testkit::queues::EMPTY;
+use testkit::stack::Stack;
+use testkit::world::{Document, EU, PARAMETER, PAYMENTS, PLAYGROUND, PUT, SHIPPING, WORKLOAD, World, check};
 
 /// The sandbox, with two letters of its id exchanged.
 const SLIP: &str = "ou-exam-sandobx1";

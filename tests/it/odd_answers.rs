@@ -5,11 +5,11 @@ use expect_test::expect;
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind, Presence};
 
-use crate::support::program::{Guardrailctl, Ran};
-use crate::support::queues::EMPTY;
-use crate::support::stack::Stack;
-use crate::support::whole::ACCESS;
-use crate::support::{Document, EU, PARAMETER, PAYMENTS, PLAYGROUND, SHIPPING, WORKLOAD, World, check};
+use testkit::program::{Guardrailctl, Ran};
+use testkit::queues::EMPTY;
+use testkit::stack::Stack;
+use testkit::whole::ACCESS;
+use testkit::world::{Document, EU, PARAMETER, PAYMENTS, PLAYGROUND, SHIPPING, WORKLOAD, World, check};
 
 fn three_accounts() -> Document {
     Document {
@@ -166,7 +166,7 @@ async fn a_record_that_cannot_be_understood_counts_among_what_would_be_released(
     let world = World::guarded(World::of(&document).durable().long_established()).await;
     spoil(&world, &[&format!("account#{PAYMENTS}")]);
     world.server.with(|model| {
-        let region = model.region_mut(crate::support::OWNER, EU).unwrap();
+        let region = model.region_mut(testkit::world::OWNER, EU).unwrap();
         region.guardrails.get_mut("eubase1a2b3c").unwrap().versions.remove(&2);
     });
     drop(world.sweep().await);

@@ -8,7 +8,7 @@ use guardrail_keeper::cloud::{Access, Cloud, Identity, Patience, Rates};
 use guardrail_keeper::failure::Category;
 use simulator::{OnOff, Options, Presence, Server, Switches};
 
-use crate::support::{
+use testkit::world::{
     Document, EU, HUB, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SANDBOX, Setup, US, WORKLOAD, World, check,
     schedule,
 };

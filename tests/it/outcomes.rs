@@ -6,10 +6,10 @@ use guardrail_keeper::handler::handle;
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind, GuardrailName};
 
-use crate::support::lambda::Function;
-use crate::support::log::Log;
-use crate::support::stack::Stack;
-use crate::support::{
+use testkit::lambda::Function;
+use testkit::log::Log;
+use testkit::stack::Stack;
+use testkit::world::{
     DELETE, Document, EU, HUB, LIST, PAYMENTS, PUT, SHIPPING, Setup, US, WORKLOAD, World, check, guardrail,
     repository, schedule, version,
 };
@@ -392,9 +392,9 @@ async fn a_policy_that_opens_a_guardrail_is_told_once_for_each_opening() {
     assert!(opened[0][0].as_str().unwrap().contains("every AWS account"), "{opened:#?}");
     assert!(opened[2][0].as_str().unwrap().contains("999999999999"), "{opened:#?}");
 
-    let status = crate::support::program::Guardrailctl::of(&stack.world)
+    let status = testkit::program::Guardrailctl::of(&stack.world)
         .variable("KEEPER_LEDGER", &format!("file:{}", stack.world.ledger_file().display()))
-        .variable("KEEPER_BASELINE", &format!("ssm:{}", crate::support::PARAMETER))
+        .variable("KEEPER_BASELINE", &format!("ssm:{}", testkit::world::PARAMETER))
         .run(&["status"])
         .await;
     assert!(

@@ -6,10 +6,10 @@ use guardrail_keeper::report::Report;
 use simulator::{Answer as Switch, Fault, FaultKind, Switches};
 
 use crate::copies::is_guarded;
-use crate::support::program::{Guardrailctl, Ran};
-use crate::support::queues::EMPTY;
-use crate::support::stack::Stack;
-use crate::support::{
+use testkit::program::{Guardrailctl, Ran};
+use testkit::queues::EMPTY;
+use testkit::stack::Stack;
+use testkit::world::{
     Document, EU, HUB, LIST, OWNER, PAYMENTS, PUT, SANDBOX, SEARCH, SHIPPING, Setup, WORKLOAD, World, check,
     schedule,
 };
@@ -399,7 +399,7 @@ async fn who_enforces_the_owners_guardrail_keeps_it() {
     // Its grant is still needed, and mended.
     world.server.with(|model| {
         let owner = model.caller(&format!("arn:aws:iam::{OWNER}:root"), EU).unwrap();
-        model.delete_resource_policy(&owner, &crate::support::guardrail(EU)).unwrap();
+        model.delete_resource_policy(&owner, &testkit::world::guardrail(EU)).unwrap();
     });
     let report = sweep(&world).await;
     assert!(report.is_converged(), "{report}");

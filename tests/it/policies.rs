@@ -8,7 +8,7 @@ use guardrail_keeper::engine;
 use serde_json::{Value, json};
 use simulator::{Answer, Fault, FaultKind, Model, Switches};
 
-use crate::support::{
+use testkit::world::{
     ABANDONED, Document, EU, OWNER, PAYMENTS, Setup, US, World, guardrail, schedule, targets,
 };
 
@@ -207,7 +207,7 @@ async fn a_policy_put_by_somebody_else_meanwhile_is_not_overwritten() {
     let theirs = json!({ "Version": "2012-10-17", "Statement": [foreign()] });
     attach(&world, EU, None);
     let baseline = world.baseline().await;
-    let scope = crate::support::scope(&[PAYMENTS]);
+    let scope = testkit::world::scope(&[PAYMENTS]);
     let unwatched = engine::unwatched;
     let survey = engine::survey(&world.keeper, &baseline, &scope, &unwatched).await.unwrap();
     attach(&world, EU, Some(&theirs));
@@ -324,7 +324,7 @@ async fn a_grant_that_somebody_else_made_is_never_taken_back() {
 async fn a_grant_stays_while_anybody_may_still_need_it() {
     // Somebody else enforces it where nothing is assigned.
     let world = granted_by_us(World::of(&two_regions()).durable()).await;
-    world.administrator_enforces("300000000005", EU, crate::support::version(EU, "1"));
+    world.administrator_enforces("300000000005", EU, testkit::world::version(EU, "1"));
     world.publish(&america_only());
     drop(world.sweep().await);
     let report = world.sweep().await;

@@ -4,9 +4,9 @@ use expect_test::expect;
 use serde_json::Value;
 use simulator::GuardrailName;
 
-use crate::support::program::Guardrailctl;
-use crate::support::stack::Stack;
-use crate::support::{Document, EU, HUB, PARAMETER, PAYMENTS, PUT, Setup, World, check, guardrail, version};
+use testkit::program::Guardrailctl;
+use testkit::stack::Stack;
+use testkit::world::{Document, EU, HUB, PARAMETER, PAYMENTS, PUT, Setup, World, check, guardrail, version};
 
 fn document() -> Document {
     Document { regions: EU, ..Document::only(PAYMENTS) }

@@ -5,8 +5,8 @@ use expect_test::expect;
 use serde_json::Value;
 use simulator::{Fault, FaultKind};
 
-use crate::support::program::{Guardrailctl, Ran};
-use crate::support::{Document, EU, HUB, PARAMETER, US, World, check};
+use testkit::program::{Guardrailctl, Ran};
+use testkit::world::{Document, EU, HUB, PARAMETER, US, World, check};
 
 fn first() -> Document {
     Document { regions: EU, version: 1, ..Document::default() }

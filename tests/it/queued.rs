@@ -5,20 +5,20 @@ use guardrail_keeper::engine;
 use guardrail_keeper::record::{AccountRecord, State};
 use simulator::{Fault, FaultKind};
 
-use crate::support::stack::{Stack, no_time};
-use crate::support::{
+use testkit::stack::{Stack, no_time};
+use testkit::world::{
     DELETE, Document, EU, LIST, OWNER, PAYMENTS, PLAYGROUND, PUT, SANDBOX, SEARCH, SHIPPING, WORKLOAD, World,
     check, version,
 };
 
-use crate::support::queues::EMPTY;
+use testkit::queues::EMPTY;
 
 /// Everybody in one Region, the sandbox unguarded on purpose.
 fn document() -> Document {
     Document { regions: EU, ..Document::default() }
 }
 
-fn setup() -> crate::support::Setup {
+fn setup() -> testkit::world::Setup {
     World::of(&document()).durable()
 }
 
@@ -84,7 +84,7 @@ async fn a_second_tampering_within_five_minutes_is_repaired_too() {
 #[tokio::test]
 async fn a_lost_grant_is_given_back_by_the_owners_task_and_its_users_are_looked_at() {
     let mut stack = Stack::guarded(setup()).await;
-    let arn = crate::support::guardrail(EU);
+    let arn = testkit::world::guardrail(EU);
     stack.world.server.with(|model| {
         let owner = model.caller(&format!("arn:aws:iam::{OWNER}:root"), EU).unwrap();
         model.delete_resource_policy(&owner, &arn).unwrap();
@@ -167,7 +167,7 @@ async fn an_old_placement_never_overrides_a_newer_one() {
     // The planner lists the account in the sandbox …
     let planned = stack.events.next(&stack.world.server).unwrap();
     let simulator::Next::Batch { invocation, event } = planned else { panic!("{planned:?}") };
-    let ended = crate::support::stack::answer(&stack.world.keeper, &event, stack.deadline).await;
+    let ended = testkit::stack::answer(&stack.world.keeper, &event, stack.deadline).await;
     stack.events.finish(&stack.world.server, invocation, &ended).unwrap();
     // … and while that task still waits, the account moves back and is guarded by its own event's run.
     stack.world.server.with(|model| model.move_account(PAYMENTS, WORKLOAD)).unwrap();
@@ -199,7 +199,7 @@ async fn before_a_release_it_is_asked_again_where_the_account_stands() {
     let simulator::Next::Batch { invocation, event } = stack.events.next(&stack.world.server).unwrap() else {
         panic!("nothing was there")
     };
-    let ended = crate::support::stack::answer(&stack.world.keeper, &event, stack.deadline).await;
+    let ended = testkit::stack::answer(&stack.world.keeper, &event, stack.deadline).await;
     stack.events.finish(&stack.world.server, invocation, &ended).unwrap();
     // The tasks say: in the sandbox, where nothing is wanted. By now that isn't so any more.
     stack.world.server.with(|model| model.move_account(PAYMENTS, WORKLOAD)).unwrap();

@@ -9,10 +9,10 @@ use guardrail_keeper::handler::Deadline;
 use serde_json::{Value, json};
 use simulator::{EventSourceMapping, Fault, FaultKind, Next};
 
-use crate::support::stack::{Stack, answer, events_queue, tasks_queue};
-use crate::support::{Document, EU, HUB, LIST, PAYMENTS, PUT, SANDBOX, WORKLOAD, World, check, version};
+use testkit::stack::{Stack, answer, events_queue, tasks_queue};
+use testkit::world::{Document, EU, HUB, LIST, PAYMENTS, PUT, SANDBOX, WORKLOAD, World, check, version};
 
-use crate::support::queues::EMPTY;
+use testkit::queues::EMPTY;
 
 /// The organization's root, where no assignment applies.
 const ROOT: &str = "r-exam";

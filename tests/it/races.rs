@@ -9,8 +9,8 @@ use guardrail_keeper::handler::Deadline;
 use guardrail_keeper::report::Report;
 use simulator::{Enforce, EventSourceMapping, Next, PutOverExisting};
 
-use crate::support::stack::{Stack, answer, tasks_queue};
-use crate::support::{DELETE, Document, EU, LIST, PAYMENTS, PUT, SEARCH, WORKLOAD, World, check, version};
+use testkit::stack::{Stack, answer, tasks_queue};
+use testkit::world::{DELETE, Document, EU, LIST, PAYMENTS, PUT, SEARCH, WORKLOAD, World, check, version};
 
 /// How long an answer is held back while somebody else writes.
 const WINDOW: Duration = Duration::from_millis(400);

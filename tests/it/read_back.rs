@@ -5,10 +5,10 @@ use guardrail_keeper::record::Origin;
 use serde_json::{Value, json};
 use simulator::{Enforce, ListModels, ModelEnforcement, OtherOwners};
 
-use crate::support::lambda::Function;
-use crate::support::program::Guardrailctl;
-use crate::support::stack::Stack;
-use crate::support::{
+use testkit::lambda::Function;
+use testkit::program::Guardrailctl;
+use testkit::stack::Stack;
+use testkit::world::{
     DELETE, Document, EU, PARAMETER, PAYMENTS, PUT, Setup, World, check, schedule, version,
 };
 

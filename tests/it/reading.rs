@@ -4,10 +4,10 @@
 
 use simulator::{CrossRegion, Permissions, Role, Trust};
 
-use crate::support::program::{Guardrailctl, Ran};
-use crate::support::stack::{events_queue, tasks_queue};
-use crate::support::whole::{ACCESS, BUS, SUPPORT, whole};
-use crate::support::{
+use testkit::program::{Guardrailctl, Ran};
+use testkit::stack::{events_queue, tasks_queue};
+use testkit::whole::{ACCESS, BUS, SUPPORT, whole};
+use testkit::world::{
     Document, EU, HUB, MEMBER_ROLE, OWNER, PARAMETER, PAYMENTS, READER, SHIPPING, Setup, US, World, version,
 };
 
@@ -136,7 +136,7 @@ async fn all_that_people_read_is_read_by_their_role() {
     let ctl = || {
         Guardrailctl::of(&world)
             .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
-            .variable("KEEPER_FUNCTION_ROLE", crate::support::FUNCTION_ROLE)
+            .variable("KEEPER_FUNCTION_ROLE", testkit::world::FUNCTION_ROLE)
             .variable("KEEPER_EVENTS_QUEUE", &world.server.queue_url(&events_queue()))
             .variable("KEEPER_TASKS_QUEUE", &world.server.queue_url(&tasks_queue()))
             .variable("KEEPER_BUS", BUS)
@@ -149,7 +149,7 @@ async fn all_that_people_read_is_read_by_their_role() {
     assert!(!ran.out.contains("denied"), "{ran}");
     let ran = ctl().run(&["callers", PAYMENTS, OWNER, "--role", READER]).await;
     assert_eq!(ran.code, 0, "{ran}");
-    let guardrail = crate::support::guardrail(EU);
+    let guardrail = testkit::world::guardrail(EU);
     let ran = ctl().run(&["callers", PAYMENTS, "--guardrail", &guardrail, "--role", READER]).await;
     assert_eq!(ran.code, 0, "{ran}");
     // Copies, a key of the customer's and a cross-Region profile are read as well.

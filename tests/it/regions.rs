@@ -6,8 +6,8 @@ use guardrail_keeper::report::Report;
 use serde_json::json;
 use simulator::{CrossRegion, Fault, FaultKind, GuardrailName};
 
-use crate::support::log::Log;
-use crate::support::{
+use testkit::log::Log;
+use testkit::world::{
     DELETE, Document, EU, OWNER, PAYMENTS, PUT, Setup, US, World, check, guardrail, schedule,
 };
 

@@ -8,11 +8,11 @@ use guardrail_keeper::ids::Region;
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind, SendMessage};
 
-use crate::support::lambda::{Answer, Function};
-use crate::support::program::Guardrailctl;
-use crate::support::queues::EMPTY;
-use crate::support::stack::{Stack, tasks_queue};
-use crate::support::{
+use testkit::lambda::{Answer, Function};
+use testkit::program::Guardrailctl;
+use testkit::queues::EMPTY;
+use testkit::stack::{Stack, tasks_queue};
+use testkit::world::{
     ABANDONED, Document, EU, HUB, LIST, PAYMENTS, REGIONS, SHIPPING, World, schedule, version,
 };
 

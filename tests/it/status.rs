@@ -7,8 +7,8 @@ use guardrail_keeper::organization::{Account, AccountState, Placement};
 use serde_json::Value;
 use simulator::{Fault, FaultKind};
 
-use crate::support::program::{Guardrailctl, Ran};
-use crate::support::{
+use testkit::program::{Guardrailctl, Ran};
+use testkit::world::{
     Document, EU, HUB, PARAMETER, PAYMENTS, PLAYGROUND, SANDBOX, SHIPPING, WORKLOAD, World, check, guardrail,
     version,
 };

@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 
-use crate::support::program::Guardrailctl;
-use crate::support::{Document, EU, HUB, PARAMETER, PAYMENTS, US, World, check, repository};
+use testkit::program::Guardrailctl;
+use testkit::world::{Document, EU, HUB, PARAMETER, PAYMENTS, US, World, check, repository};
 
 fn in_utf_16(text: &str) -> Vec<u8> {
     format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()

@@ -8,8 +8,8 @@ use guardrail_keeper::handler::Deadline;
 use serde_json::Value;
 use simulator::{Ended, Fault, FaultKind, Next};
 
-use crate::support::stack::{Stack, answer};
-use crate::support::{DELETE, Document, EU, LIST, PAYMENTS, PUT, Setup, World, check, schedule, version};
+use testkit::stack::{Stack, answer};
+use testkit::world::{DELETE, Document, EU, LIST, PAYMENTS, PUT, Setup, World, check, schedule, version};
 
 fn document(assigned: &'static str) -> Document {
     Document { regions: EU, assignments: vec![(PAYMENTS, assigned)], ..Document::default() }

@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 
-use crate::support::program::Guardrailctl;
-use crate::support::{Document, MEMBER_ROLE, PARAMETER, check, repository};
+use testkit::program::Guardrailctl;
+use testkit::world::{Document, MEMBER_ROLE, PARAMETER, check, repository};
 
 #[tokio::test]
 async fn trigger_says_of_every_sample_what_is_written_beside_it() {

@@ -4,11 +4,11 @@ use expect_test::expect;
 use serde_json::Value;
 use simulator::{Fault, FaultKind, Presence};
 
-use crate::support::log::Log;
-use crate::support::program::Guardrailctl;
-use crate::support::queues::EMPTY;
-use crate::support::stack::Stack;
-use crate::support::{
+use testkit::log::Log;
+use testkit::program::Guardrailctl;
+use testkit::queues::EMPTY;
+use testkit::stack::Stack;
+use testkit::world::{
     Document, EU, OWNER, PARAMETER, PAYMENTS, SHIPPING, Setup, US, WORKLOAD, World, check, scope,
 };
 

@@ -5,9 +5,9 @@ use expect_test::expect;
 use guardrail_keeper::handler::handle;
 use serde_json::{Value, json};
 
-use crate::support::program::{Guardrailctl, Ran};
-use crate::support::stack::Stack;
-use crate::support::{
+use testkit::program::{Guardrailctl, Ran};
+use testkit::stack::Stack;
+use testkit::world::{
     Document, EU, PAYMENTS, PUT, SANDBOX, SHIPPING, World, check, guardrail, schedule, version,
 };
 

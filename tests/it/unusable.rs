@@ -7,8 +7,8 @@ use expect_test::expect;
 use serde_json::json;
 use simulator::{EmptyList, Fault, FaultKind, GuardrailName, Model};
 
-use crate::support::log::Log;
-use crate::support::{
+use testkit::log::Log;
+use testkit::world::{
     Document, EU, MEMBER_ROLE, OWNER, PAYMENTS, SHIPPING, US, World, check, guardrail, schedule, targets,
 };
 

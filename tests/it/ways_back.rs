@@ -6,10 +6,10 @@ use std::path::Path;
 use simulator::{Invocation, Permissions, Piece, Role, ServiceControl, Trust};
 
 use crate::reading::with_readers;
-use crate::support::program::{Guardrailctl, Ran};
-use crate::support::stack::{Stack, events_queue, tasks_queue};
-use crate::support::whole::allowing;
-use crate::support::{
+use testkit::program::{Guardrailctl, Ran};
+use testkit::stack::{Stack, events_queue, tasks_queue};
+use testkit::whole::allowing;
+use testkit::world::{
     Document, EU, HUB, OWNER, PARAMETER, PAYMENTS, REGIONS, SHIPPING, Setup, World, guardrail, version,
 };
 
@@ -167,7 +167,7 @@ async fn the_way_back_for_callers_who_lost_access_works_as_it_is_written() {
             format!("{command}: exit {}, {calls}, {guarded}", ran.code)
         })
         .collect();
-    crate::support::check(
+    testkit::world::check(
         &told.join("\n"),
         expect_test::expect![[r#"
             guardrailctl callers 300000000001 --role GuardrailKeeperReader: exit 1, calls fail, guarded
@@ -310,7 +310,7 @@ async fn everything_is_taken_away_in_the_order_that_is_written() {
         }
         done.push(format!("{title}: {} enforced", enforced_anywhere(deployed.world()).len()));
     }
-    crate::support::check(
+    testkit::world::check(
         &done.join("\n"),
         expect_test::expect![[r#"
               guardrailctl push --no-plan remove.yaml: exit 1

@@ -4,46 +4,7 @@
 //! The scenarios are those of `tests/faults`, with the same judge: nothing wrong is written while it lasts, and
 //! when it is over everything ends as wanted. `tests/microburst/run` starts the proxy and these tests.
 
-#[path = "../histories/baseline.rs"]
-#[expect(dead_code, reason = "random histories want more of it")]
-mod baseline;
-#[path = "../histories/check.rs"]
-#[expect(dead_code, reason = "random histories want more of it")]
-mod check;
 mod control;
-#[path = "../histories/dice.rs"]
-#[expect(dead_code, reason = "random histories want more of it")]
-mod dice;
-#[path = "../it/support/figures_line.rs"]
-mod figures_line;
-#[path = "../faults/kind.rs"]
-#[expect(dead_code, reason = "the faults here are the proxy's")]
-mod kind;
-#[path = "../histories/model.rs"]
-mod model;
-#[path = "../it/support/queues.rs"]
-mod queues;
-#[path = "../faults/scenario.rs"]
-#[expect(dead_code, reason = "some scenarios are enough")]
-mod scenario;
-#[path = "../histories/setting.rs"]
-#[expect(dead_code, reason = "random histories want more of it")]
-mod setting;
-#[path = "../faults/stage.rs"]
-#[expect(dead_code, reason = "the faults here are the proxy's")]
-mod stage;
-#[path = "../histories/standing.rs"]
-mod standing;
-#[path = "../histories/step.rs"]
-#[expect(dead_code, reason = "random histories want more of it")]
-mod step;
-mod through;
-#[path = "../histories/told.rs"]
-#[expect(dead_code, reason = "random histories want more of it")]
-mod told;
-#[path = "../faults/world.rs"]
-#[expect(dead_code, reason = "one world is enough")]
-mod world;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -51,11 +12,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use control::Microburst;
-use figures_line::say_figures;
-use scenario::Scenario;
-use setting::Setting;
-use stage::{MOST_TRIES_AMID_MANY, Stage};
-use world::World;
+use testkit::faults::scenario::Scenario;
+use testkit::faults::stage::{self, MOST_TRIES_AMID_MANY, Stage};
+use testkit::faults::world::World;
+use testkit::figures_line::say_figures;
+use testkit::histories::setting::Setting;
 
 const SCENARIOS: [Scenario; 6] = [
     Scenario::Join,

@@ -191,7 +191,7 @@ pub(crate) fn wrong(samples: &[Sample], load: &Load, end: &End) -> Vec<String> {
     if dead > 0 {
         wrong.push(format!("{dead} dead letters"));
     }
-    if end.left != crate::queues::EMPTY {
+    if end.left != testkit::queues::EMPTY {
         wrong.push(format!("left after the last sweep: {}", end.left));
     }
     if let [first, ..] = end.not_as_wanted.as_slice() {

@@ -3,9 +3,9 @@
 
 use simulator::{Enforce, Fault, FaultKind, Model, PutParameter};
 
-use crate::dice::Dice;
 use crate::figures::Load;
 use crate::stage::{HUB, OWNER, PARAMETER, REGIONS, SANDBOX, WORKLOAD};
+use testkit::histories::dice::Dice;
 
 const TAMPERED: &str = "enforcements changed or removed";
 const JOINED: &str = "accounts joined";

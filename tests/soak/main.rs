@@ -6,17 +6,11 @@
 //! queues and what Lambda does between them are here. `cargo test --test soak` is the small form,
 //! `tests/soak/run` the one with figures (docs/soak.md).
 
-#[path = "../histories/dice.rs"]
-#[expect(dead_code, reason = "random histories want more of it")]
-mod dice;
 mod figures;
 mod keeper;
 mod load;
 mod measured;
 mod options;
-#[path = "../it/support/queues.rs"]
-#[expect(dead_code, reason = "the clock goes on by itself here")]
-mod queues;
 mod stage;
 
 use std::process::ExitCode;

@@ -17,7 +17,7 @@ use crate::keeper::{HEAP, WEIGH, ended};
 use crate::load::{self, Meddler, REPEATED, SWEPT};
 use crate::measured;
 use crate::options::Options;
-use crate::queues::{self, events_queue, tasks_queue};
+use testkit::queues::{self, events_queue, tasks_queue};
 
 pub(crate) const HUB: &str = "111111111111";
 pub(crate) const OWNER: &str = "222222222222";

@@ -28,6 +28,7 @@ impl Source {
     pub(crate) fn is_test_file(&self) -> bool {
         let path = &self.path;
         path.starts_with("tests/")
+            || path.starts_with("testkit/")
             || path.contains("/tests/")
             || path.contains("benches/")
             || path.ends_with("/tests.rs")

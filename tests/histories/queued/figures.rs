@@ -171,7 +171,7 @@ impl Figures {
             let set = self.breaks.get(&kind).copied().unwrap_or(0);
             figures.push((kind.name(), set, least.breaks_of_each_kind));
         }
-        for (_, kind) in crate::step::FAULT_MIX {
+        for (_, kind) in testkit::histories::step::FAULT_MIX {
             let set = self.plain.faults.get(&kind).copied().unwrap_or(0);
             figures.push((kind.name(), set, least.faults_of_each_kind));
         }

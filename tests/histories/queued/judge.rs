@@ -35,14 +35,14 @@ use simulator::{Call, Model};
 
 use super::planted::Plant;
 use super::store::Store;
-use crate::baseline::{Mode, Wants};
-use crate::check::records::Entry;
-use crate::check::{Book, Deeds, Invariant, Run, Violation};
-use crate::model::{Place, Snapshot};
-use crate::setting::Setting;
-use crate::step::{LIST, Wrong};
 use answers::{OldAnswers, is_kept};
 use holds::Trouble;
+use testkit::histories::baseline::{Mode, Wants};
+use testkit::histories::check::records::Entry;
+use testkit::histories::check::{Book, Deeds, Invariant, Run, Violation};
+use testkit::histories::model::{Place, Snapshot};
+use testkit::histories::setting::Setting;
+use testkit::histories::step::{LIST, Wrong};
 use told::Told;
 
 pub(crate) use excuse::{Excuse, Excused};

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use simulator::{Answer, Enforce, Model};
 
 use super::step::Manner;
-use crate::baseline::{Existing, GUARDRAIL, Mode, Placement, Wanted, Wants};
-use crate::check::{Book, Invariant};
-use crate::model::{Place, can_apply, is_keepers, statements};
 use crate::planted::{Plant as Direct, Seen, adopt_what_differs};
-use crate::setting::{MEMBER_ROLE, Setting};
-use crate::step::{Wrong, WrongKind};
 use crate::telling::Reading;
-use crate::told::Deed;
+use testkit::histories::baseline::{Existing, GUARDRAIL, Mode, Placement, Wanted, Wants};
+use testkit::histories::check::{Book, Invariant};
+use testkit::histories::model::{Place, can_apply, is_keepers, statements};
+use testkit::histories::setting::{MEMBER_ROLE, Setting};
+use testkit::histories::step::{Wrong, WrongKind};
+use testkit::histories::told::Deed;
 
 /// A bug of the deployed form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

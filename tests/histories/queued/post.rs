@@ -3,7 +3,7 @@
 use simulator::{QueueName, SendMessage, Server};
 
 use super::figures::Figures;
-use crate::dice::Dice;
+use testkit::histories::dice::Dice;
 
 /// As whom EventBridge sends.
 const SENDER: &str = "AIDAEVENTBRIDGE00000";

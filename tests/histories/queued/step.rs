@@ -4,10 +4,10 @@ use std::fmt;
 
 use simulator::{Fault, FaultKind};
 
-use crate::baseline::{Given, Mode, Placement};
-use crate::dice::Dice;
-use crate::setting::{LedgerKind, Setting};
-use crate::step::{self, Edit, Enforced, Meddling, Unit, Wrong, WrongKind};
+use testkit::histories::baseline::{Given, Mode, Placement};
+use testkit::histories::dice::Dice;
+use testkit::histories::setting::{LedgerKind, Setting};
+use testkit::histories::step::{self, Edit, Enforced, Meddling, Unit, Wrong, WrongKind};
 
 /// One step.
 #[derive(Clone, Debug, PartialEq)]
@@ -392,7 +392,7 @@ fn wrong(manner: Manner, dice: &mut Dice) -> Wrong {
 }
 
 /// Whether the baseline has to be put right at the end of a history in which everything is heard.
-pub(crate) fn is_out_of_order(wants: &crate::baseline::Wants) -> bool {
+pub(crate) fn is_out_of_order(wants: &testkit::histories::baseline::Wants) -> bool {
     let all = [wants.root, wants.workload, wants.sandbox, wants.first_member];
     wants.mode != Mode::Sync || wants.misnamed || wants.invalid || all == [Given::Unsaid; 4]
 }

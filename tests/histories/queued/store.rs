@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use simulator::{Model, Table};
 
-use crate::setting::{LEDGER, LedgerKind, Setting, ledger_file};
+use testkit::histories::setting::{LEDGER, LedgerKind, Setting, ledger_file};
 
 /// The Region of the hub's table.
 const REGION: &str = "us-east-1";

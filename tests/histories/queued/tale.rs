@@ -33,16 +33,16 @@ use super::step::{Manner, Step, absent, is_out_of_order};
 use super::store::Store;
 use super::world::{PARAMETER, live, publish};
 use crate::act::Stage;
-use crate::baseline::{Wanted, Wants};
-use crate::check::{Invariant, Violation, broken};
-use crate::dice::Dice;
-use crate::model::{Place, Prompt, SANDBOX, WORKLOAD, blocked_prompt};
-use crate::queues::{events_queue, make_queues, tasks_queue};
-use crate::setting::{LedgerKind, MEMBER_ROLE, Setting, folder};
-use crate::step::{self, Meddling, PUT, account_of};
 use crate::tale::{CHANGED, Failed, NOBODYS, UNASKED, UNREACHABLE, excuse};
 use crate::telling::is_reachable;
 use running::Running;
+use testkit::histories::baseline::{Wanted, Wants};
+use testkit::histories::check::{Invariant, Violation, broken};
+use testkit::histories::dice::Dice;
+use testkit::histories::model::{Place, Prompt, SANDBOX, WORKLOAD, blocked_prompt};
+use testkit::histories::setting::{LedgerKind, MEMBER_ROLE, Setting, folder};
+use testkit::histories::step::{self, Meddling, PUT, account_of};
+use testkit::queues::{events_queue, make_queues, tasks_queue};
 
 /// Longer than any call takes here, on any machine.
 const LONG: Duration = Duration::from_secs(120);

@@ -3,10 +3,10 @@
 use simulator::{Model, PutParameter};
 
 use super::step::Life;
-use crate::baseline::Wants;
-use crate::model::{ROOT, SANDBOX, WORKLOAD, administrator};
-use crate::setting::Setting;
-use crate::step::Unit;
+use testkit::histories::baseline::Wants;
+use testkit::histories::model::{ROOT, SANDBOX, WORKLOAD, administrator};
+use testkit::histories::setting::Setting;
+use testkit::histories::step::Unit;
 
 pub(crate) const PARAMETER: &str = "/guardrail-keeper/baseline";
 

@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::setting::Setting;
-use crate::step::{Wrong, WrongKind};
+use testkit::histories::setting::Setting;
+use testkit::histories::step::{Wrong, WrongKind};
 
 /// How long a process keeps in mind what the ledger said of the owner's side.
 const KEPT: SignedDuration = SignedDuration::from_secs(20);

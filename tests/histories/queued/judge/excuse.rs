@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::answers::old_answer;
 use super::{Context, Judge};
-use crate::step::Wrong;
+use testkit::histories::step::Wrong;
 
 /// Why the judge lets a write pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use simulator::{Call, EnforcedConfiguration, Model};
 
 use super::{Context, Judge};
-use crate::baseline::{Existing, GUARDRAIL, Mode, Placement, Wants};
-use crate::check::{Invariant, Violation, broken};
-use crate::model::{Place, Snapshot, can_apply, is_the_keeper};
+use testkit::histories::baseline::{Existing, GUARDRAIL, Mode, Placement, Wants};
+use testkit::histories::check::{Invariant, Violation, broken};
+use testkit::histories::model::{Place, Snapshot, can_apply, is_the_keeper};
 
 /// A call that went wrong for an invocation.
 #[derive(Clone, Debug)]

@@ -6,10 +6,10 @@ use simulator::{Enforce, Server};
 use tempfile::TempDir;
 
 use super::*;
-use crate::baseline::{GUARDRAIL, Given, Placement};
-use crate::dice::Dice;
-use crate::model::administrator;
-use crate::setting::{LEDGER, LedgerKind, MEMBER_ROLE};
+use testkit::histories::baseline::{GUARDRAIL, Given, Placement};
+use testkit::histories::dice::Dice;
+use testkit::histories::model::administrator;
+use testkit::histories::setting::{LEDGER, LedgerKind, MEMBER_ROLE};
 
 /// A member of an organization in which everything is allowed, and the judge of what is written there.
 struct Court {

@@ -10,10 +10,10 @@ use serde_json::Value;
 use simulator::{Call, Model};
 
 use super::{Context, Judge};
-use crate::check::{Invariant, Violation, broken};
-use crate::model::{Place, Snapshot};
-use crate::step::{DELETE, PUT};
-use crate::told::Deed;
+use testkit::histories::check::{Invariant, Violation, broken};
+use testkit::histories::model::{Place, Snapshot};
+use testkit::histories::step::{DELETE, PUT};
+use testkit::histories::told::Deed;
 
 /// A write, and the invocation that made it.
 #[derive(Clone, Debug)]

@@ -1,0 +1,76 @@
+//! What the keeper asked of AWS in a world, for `tests/permissions`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use simulator::Server;
+
+use crate::world::{FUNCTION_ROLE, MEMBER_ROLE, OWNER, READER};
+
+pub mod record;
+
+/// Knows which parameters of the stack a world asks for.
+pub struct Recorder {
+    hub: &'static str,
+    copies: AtomicBool,
+}
+
+impl Recorder {
+    pub fn new(hub: &'static str, baseline: &str) -> Recorder {
+        let recorder = Recorder { hub, copies: AtomicBool::new(false) };
+        recorder.published(baseline);
+        recorder
+    }
+
+    /// Whoever once had copies may have leftovers of them.
+    pub fn published(&self, baseline: &str) {
+        // Whether `auto` comes to copies is for AWS to say: the stack has to allow for them.
+        if baseline.contains("placement: copy")
+            || baseline.contains("placement: auto")
+            || baseline.starts_with("version: 2")
+        {
+            self.copies.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Records what the function, and whom it became, asked for, and what people read by the role that is
+    /// there for it. The terminal's other calls are somebody's own, and so are those of a role that a test
+    /// assumed.
+    pub fn record(&self, server: &Server) {
+        // One failure at a time.
+        if thread::panicking() {
+            return;
+        }
+        let (_, function) = FUNCTION_ROLE.rsplit_once('/').expect("a role's ARN has a name");
+        for asked in server.asked() {
+            let by_the_function = asked.assumed_by.as_deref() == Some(function);
+            let role = match (asked.role.as_str(), asked.account.as_str()) {
+                (role, account) if role == function && account == self.hub => "function",
+                (MEMBER_ROLE, OWNER) if by_the_function => "owner",
+                (MEMBER_ROLE, _) if by_the_function => "member",
+                (READER, _) => "reader",
+                _ => continue,
+            };
+            let owns = match role {
+                "function" => self.hub == OWNER,
+                "reader" => asked.account == OWNER,
+                _ => false,
+            };
+            let deployment = match (self.copies.load(Ordering::Relaxed), owns) {
+                (false, false) => "-",
+                (true, false) => "copies",
+                (false, true) => "owns",
+                (true, true) => "copies+owns",
+            };
+            record::record(&record::Call {
+                role,
+                deployment,
+                account: &asked.account,
+                service: &asked.service,
+                operation: &asked.operation,
+                target: asked.target.as_deref(),
+                sources: asked.sources.iter().map(String::as_str).collect(),
+            });
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! A deployment in which nothing is missing: trails, bus, rules, StackSets, and roles that may do all.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use simulator::{
+    BusRule, EventBus, Function, ManagementEvents, Mapping, Permissions, RecursiveLoop, Role, RuleTarget,
+    StackInstance, StackSet, Statement, Trail, Trust,
+};
+
+use crate::program::Guardrailctl;
+use crate::queues;
+use crate::stack::{events_queue, tasks_queue};
+use crate::world::{
+    FUNCTION_ROLE, HUB, OWNER, PARAMETER, PAYMENTS, REGIONS, SEARCH, SHIPPING, Setup, US, World,
+};
+
+pub const BUS: &str = "guardrail-keeper";
+pub const ACCESS: &str = "OrganizationAccountAccessRole";
+/// The role of deploy/reader-role.yaml, by a name that somebody chose: what it is asked for under its own name goes on
+/// record (tests/permissions).
+pub const READER: &str = "PeopleRead";
+pub const SUPPORT: &str = "300000000004";
+/// Who is guarded by the example's baseline, and the owner.
+pub const MEMBERS: [&str; 5] = [OWNER, PAYMENTS, SHIPPING, SEARCH, SUPPORT];
+
+/// Where a deployment is, and whom it reaches by StackSets: never the management account, nor where the rules of the
+/// hub's own stack are.
+#[derive(Clone, Copy)]
+struct Place {
+    hub: &'static str,
+    members: &'static [&'static str],
+}
+
+const IN_THE_MANAGEMENT_ACCOUNT: Place = Place { hub: HUB, members: &MEMBERS };
+
+/// A hub that is neither the management account nor the owner, as docs/deploy.md recommends.
+const DELEGATED: Place = Place { hub: SUPPORT, members: &[OWNER, PAYMENTS, SHIPPING, SEARCH] };
+
+/// The ledger of the recommended deployment.
+pub const TABLE: &str = "guardrail-keeper";
+
+fn bus_arn(hub: &str) -> String {
+    format!("arn:aws:events:{US}:{hub}:event-bus/{BUS}")
+}
+
+fn rule(account: &str, region: &str, bus: &str, name: &str, listens: (&str, &str), to: &str) -> BusRule {
+    let (member, value) = listens;
+    BusRule {
+        account: account.to_owned(),
+        region: region.to_owned(),
+        bus: bus.to_owned(),
+        name: name.to_owned(),
+        pattern: json!({ member: [value] }),
+        enabled: true,
+        targets: vec![RuleTarget { id: "hub".to_owned(), arn: to.to_owned(), role: None }],
+    }
+}
+
+/// What the templates put there.
+fn rules(Place { hub, members }: Place) -> Vec<BusRule> {
+    let queue = queues::events_queue(hub).arn();
+    let bus = bus_arn(hub);
+    let in_hub = [
+        (BUS, ("source", "aws.bedrock")),
+        (BUS, ("source", "aws.account")),
+        (BUS, ("source", "aws.organizations")),
+        (BUS, ("detail-type", "Reconcile Requested")),
+        ("default", ("source", "aws.ssm")),
+        ("default", ("source", "aws.bedrock")),
+        ("default", ("source", "aws.organizations")),
+    ];
+    let in_hub = in_hub.into_iter().map(|(on, listens)| {
+        let name = format!("{BUS}-{}", listens.1.replace(['.', ' '], ""));
+        rule(hub, US, on, &name, listens, &queue)
+    });
+    let mut rules: Vec<BusRule> = in_hub.collect();
+    for region in REGIONS {
+        for account in members.iter().copied().chain(BTreeSet::from([HUB, hub])) {
+            let changed = "guardrail-keeper-guardrail-changed";
+            rules.push(rule(account, region, "default", changed, ("source", "aws.bedrock"), &bus));
+            let enabled = "guardrail-keeper-region-enabled";
+            rules.push(rule(account, region, "default", enabled, ("source", "aws.account"), &bus));
+        }
+    }
+    if hub != HUB {
+        // Where the hub is the management account, its own stack's rule hears them.
+        let changed = "guardrail-keeper-organization-changed";
+        rules.push(rule(HUB, US, "default", changed, ("source", "aws.organizations"), &bus));
+    }
+    rules
+}
+
+fn stack_set(Place { members, .. }: Place, name: &str, regions: &[&str]) -> StackSet {
+    let instances = members
+        .iter()
+        .copied()
+        .flat_map(|account| regions.iter().map(move |region| StackInstance::current(account, region)));
+    StackSet {
+        region: US.to_owned(),
+        name: format!("{BUS}-{name}"),
+        status: "ACTIVE".to_owned(),
+        auto_deployment: true,
+        instances: instances.collect(),
+    }
+}
+
+/// A statement that allows, on everything.
+pub fn allowing(actions: &[&str]) -> Permissions {
+    let actions = actions.iter().map(|action| (*action).to_owned()).collect();
+    Permissions {
+        allow: vec![Statement { actions, resources: vec!["*".to_owned()] }],
+        ..Permissions::default()
+    }
+}
+
+/// The example organization with everything deployed.
+pub fn whole(setup: Setup) -> Setup {
+    deployed(setup.queued().long_established(), IN_THE_MANAGEMENT_ACCOUNT)
+}
+
+/// The same as docs/deploy.md recommends it: the hub is a delegated administrator's account, the ledger a table, and
+/// people read members by the role of deploy/reader-role.yaml.
+pub async fn recommended(setup: Setup) -> World {
+    let setup = deployed(setup.hub(SUPPORT).queued().long_established(), DELEGATED).world(|world| {
+        // deploy/management.yaml makes the member role where StackSets make none.
+        let member = Role { trust: trusting(SUPPORT), ..world.stack_set_roles[0].clone() };
+        world.stack_set_roles[0].trust = trusting(SUPPORT);
+        for account in &mut world.accounts {
+            if account.id == SUPPORT {
+                account.delegated.push("member.org.stacksets.cloudformation.amazonaws.com".to_owned());
+            } else {
+                account.roles.push(reader());
+            }
+            if account.id == HUB {
+                account.roles.push(member.clone());
+            }
+        }
+    });
+    let world = setup.variable("KEEPER_LEDGER", &format!("table:{TABLE}")).start().await;
+    world.server.with(|model| model.create_table(SUPPORT, US, TABLE, "key")).expect("it is new");
+    world
+}
+
+fn trusting(hub: &str) -> Trust {
+    Trust { principals: vec![format!("arn:aws:iam::{hub}:root")], ..Trust::default() }
+}
+
+/// The role of deploy/reader-role.yaml: nothing in it writes.
+fn reader() -> Role {
+    let permissions = allowing(&[
+        "account:ListRegions",
+        "bedrock:ApplyGuardrail",
+        "bedrock:Get*",
+        "bedrock:List*",
+        "cloudtrail:DescribeTrails",
+        "cloudtrail:Get*",
+        "events:List*",
+        "iam:GetRole",
+        "iam:List*",
+        "iam:SimulatePrincipalPolicy",
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:GetKeyPolicy",
+    ]);
+    Role { name: READER.to_owned(), trust: trusting(SUPPORT), permissions, ..Role::default() }
+}
+
+/// What the templates make, but for queues and the ledger.
+fn deployed(setup: Setup, place: Place) -> Setup {
+    setup.world(move |world| {
+        world.trails = vec![Trail {
+            account: HUB.to_owned(),
+            region: US.to_owned(),
+            name: "all".to_owned(),
+            multi_region: true,
+            organization: true,
+            logging: true,
+            management: ManagementEvents::All,
+            advanced: false,
+        }];
+        let (account, region, name) = (place.hub.to_owned(), US.to_owned(), BUS.to_owned());
+        world.event_buses = vec![EventBus { account, region, name }];
+        world.bus_rules = rules(place);
+        let stack_set = |name, regions| stack_set(place, name, regions);
+        world.stack_sets = vec![stack_set("member-role", &[US]), stack_set("member-rules", &REGIONS)];
+        world.functions = vec![function_in(place.hub, RecursiveLoop::Allow)];
+    })
+}
+
+/// The function as the template makes it, but for what Lambda is to do with its loops.
+pub fn function(recursive_loop: RecursiveLoop) -> Function {
+    function_in(HUB, recursive_loop)
+}
+
+fn function_in(hub: &str, recursive_loop: RecursiveLoop) -> Function {
+    Function {
+        account: hub.to_owned(),
+        region: US.to_owned(),
+        name: BUS.to_owned(),
+        recursive_loop,
+        mappings: [queues::events_queue(hub), queues::tasks_queue(hub)]
+            .map(|queue| Mapping::enabled(queue.arn()))
+            .into(),
+    }
+}
+
+/// A terminal with the settings of that deployment.
+pub fn terminal(world: &World) -> Guardrailctl {
+    Guardrailctl::of(world)
+        .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
+        .variable("KEEPER_FUNCTION_ROLE", FUNCTION_ROLE)
+        .variable("KEEPER_EVENTS_QUEUE", &world.server.queue_url(&events_queue()))
+        .variable("KEEPER_TASKS_QUEUE", &world.server.queue_url(&tasks_queue()))
+        .variable("KEEPER_BUS", BUS)
+}
+
+/// A terminal of somebody in the recommended hub, with the settings of its stack.
+pub fn terminal_in_the_recommended_hub(world: &World) -> Guardrailctl {
+    Guardrailctl::of(world)
+        .variable("AWS_ACCESS_KEY_ID", &format!("SIM{SUPPORT}"))
+        .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
+        .variable("KEEPER_LEDGER", &format!("table:{TABLE}"))
+        .variable("KEEPER_FUNCTION_ROLE", &format!("arn:aws:iam::{SUPPORT}:role/GuardrailKeeperFunction"))
+        .variable("KEEPER_EVENTS_QUEUE", &world.server.queue_url(&queues::events_queue(SUPPORT)))
+        .variable("KEEPER_TASKS_QUEUE", &world.server.queue_url(&queues::tasks_queue(SUPPORT)))
+        .variable("KEEPER_BUS", BUS)
+}
