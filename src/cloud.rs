@@ -12,8 +12,6 @@ mod counted;
 pub(crate) mod error;
 mod grants;
 mod guardrails;
-#[cfg(feature = "cli")]
-mod inspector;
 mod keys;
 mod organizations;
 mod pace;
@@ -45,10 +43,9 @@ use crate::metrics::Calls;
 
 pub use bus::{Bus, OutcomeEvent, SOURCE};
 pub use copies::{CopyState, CopyWriter, Ensured};
+pub use error::{failure, is_missing};
 pub use grants::GrantWriter;
 pub use guardrails::Condition;
-#[cfg(feature = "cli")]
-pub use inspector::{Inspector, QueueSeen, RoleSeen};
 pub use organizations::{Head, Organizations, Page};
 pub use pace::{Rate, Rates};
 pub use parameters::{Parameter, ParameterWriter, STANDARD_BYTES};
@@ -138,9 +135,12 @@ pub struct Cloud {
 
 /// A service that can have an endpoint of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Service {
+pub enum Service {
+    /// The table.
     DynamoDb,
+    /// The event bus.
     EventBridge,
+    /// The queues.
     Sqs,
 }
 
@@ -230,7 +230,7 @@ impl Cloud {
     }
 
     /// What a client of that service is made from.
-    pub(crate) fn sdk(&self, service: Service) -> SdkConfig {
+    pub fn sdk(&self, service: Service) -> SdkConfig {
         match self.elsewhere.get(&service) {
             Some(url) => self.sdk.to_builder().endpoint_url(url).build(),
             None => self.sdk.clone(),

@@ -29,7 +29,6 @@ mod effect;
 mod figures;
 mod granting;
 mod guardrails;
-#[cfg(feature = "cli")]
 mod inspected;
 mod job;
 mod kept;
@@ -71,7 +70,6 @@ use crate::trigger::{Accounts, Context, Known, Scope};
 
 pub use crate::clock::Clock;
 pub use account::{Worked, work_on_account};
-#[cfg(feature = "cli")]
 pub use accounts::management;
 pub use accounts::{page_of_accounts, place, whole_organization};
 pub(crate) use arriving::NAMELESS;
@@ -84,7 +82,6 @@ pub use direct::{apply, reconcile};
 pub use effect::{Effect, Notice, SweepEnd, TaskReport, Undecided};
 use figures::Figures;
 pub use figures::{measure, metrics};
-#[cfg(feature = "cli")]
 pub use inspected::{Applied, UnitNames, applied_in, guardrails, unit_names};
 pub use job::{run_errand, run_task};
 use kept::Kept;
@@ -182,7 +179,6 @@ impl Keeper {
     }
 
     /// The way to AWS.
-    #[cfg(feature = "cli")]
     pub fn cloud(&self) -> &Cloud {
         &self.cloud
     }

@@ -9,8 +9,6 @@
 //! Report ──► ledger, metrics, outcome events               nothing is silent
 //! ```
 
-#[cfg(feature = "cli")]
-pub mod cli;
 pub mod clock;
 pub mod cloud;
 pub mod engine;

@@ -124,7 +124,7 @@ pub(crate) fn refuses_reference(failure: &Failure, guardrail: &GuardrailArn) -> 
 }
 
 /// What an error of one operation means.
-pub(crate) fn failure<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Failure
+pub fn failure<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -168,7 +168,7 @@ pub(super) fn entry_failure(operation: &'static str, code: &str, message: Option
 }
 
 /// Whether AWS says that there is no such thing.
-pub(super) fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+pub fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     code_of(error) == Some(Code::Missing)
 }
 

@@ -10,7 +10,6 @@ impl Reader {
     ///
     /// # Errors
     /// When the guardrail can't be read.
-    #[cfg(feature = "cli")]
     pub async fn key_arn(
         &self,
         guardrail: &crate::ids::GuardrailArn,

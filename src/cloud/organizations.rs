@@ -1,6 +1,6 @@
 //! The organization's tree, with as few calls as its low limits ask for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -185,6 +185,48 @@ impl Organizations {
             }
             from = next;
         }
+    }
+
+    /// The feature set: `ALL`, or `CONSOLIDATED_BILLING`.
+    ///
+    /// # Errors
+    /// When Organizations doesn't tell.
+    pub async fn features(&self) -> Result<String, Failure> {
+        self.paces.describe_organization.turn().await;
+        let answer = self.client.describe_organization().send().await;
+        let answer = answer.map_err(|error| failure("DescribeOrganization", &error))?;
+        let features = answer.organization().and_then(|organization| organization.feature_set());
+        Ok(features.map_or_else(|| "none that AWS tells".to_owned(), |features| features.as_str().to_owned()))
+    }
+
+    /// The name of an OU.
+    ///
+    /// # Errors
+    /// When Organizations doesn't tell.
+    pub async fn unit_name(&self, unit: &ParentId) -> Result<String, Failure> {
+        const OPERATION: &str = "DescribeOrganizationalUnit";
+        // Its rate isn't published; that of the slowest reads is.
+        self.paces.list_parents.turn().await;
+        let answer = self.client.describe_organizational_unit().organizational_unit_id(unit.as_str());
+        let answer = answer.send().await.map_err(|error| failure(OPERATION, &error))?;
+        let name = answer.organizational_unit().and_then(|unit| unit.name()).map(shortened);
+        name.ok_or_else(|| Failure::transient(OPERATION, "the answer leaves out Name"))
+    }
+
+    /// The services that an account is a delegated administrator for.
+    ///
+    /// # Errors
+    /// When Organizations doesn't tell. To an account that isn't one it doesn't.
+    pub async fn delegated_services(&self, account: &AccountId) -> Result<BTreeSet<String>, Failure> {
+        let mut services = BTreeSet::new();
+        let request = self.client.list_delegated_services_for_account().account_id(account.as_str());
+        let mut pages = request.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failure("ListDelegatedServicesForAccount", &error))?;
+            let named = page.delegated_services().iter().filter_map(|one| one.service_principal());
+            services.extend(named.map(str::to_owned));
+        }
+        Ok(services)
     }
 }
 

@@ -34,6 +34,18 @@ pub struct Session {
     pub(super) retries: RetryPartition,
 }
 
+impl Session {
+    /// What a client in this account is made from.
+    pub fn sdk(&self) -> &SdkConfig {
+        &self.sdk
+    }
+
+    /// The account's share of retries, for a client that is made for it.
+    pub fn retries(&self) -> &RetryPartition {
+        &self.retries
+    }
+}
+
 /// The sessions held, and how to get more.
 #[derive(Debug)]
 pub(super) struct Sessions {
@@ -51,8 +63,6 @@ struct Held {
     session: Session,
     expires: Timestamp,
 }
-
-#[cfg(feature = "cli")]
 impl super::Cloud {
     /// The ARN of whose credentials we run with.
     ///

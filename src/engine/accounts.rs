@@ -53,7 +53,6 @@ pub async fn page_of_accounts(keeper: &Keeper, from: Option<String>) -> Result<P
 ///
 /// # Errors
 /// When Organizations doesn't tell.
-#[cfg(feature = "cli")]
 pub async fn management(keeper: &Keeper) -> Result<AccountId, Stopped> {
     Ok(head(keeper).await?.management)
 }

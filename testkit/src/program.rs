@@ -19,7 +19,23 @@ pub fn built(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("a running program has a path");
     let beside = || tests.ancestors().nth(2).map(|folder| folder.join(name));
     let found = said.or_else(beside).filter(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("{name} is not built: cargo build --workspace --bins"))
+    let binary = found.unwrap_or_else(|| panic!("{name} is not built: {BUILD}"));
+    if let Some(newer) = newer_source(&binary) {
+        panic!("{} is newer than {name}: {BUILD}", newer.display());
+    }
+    binary
+}
+
+const BUILD: &str = "cargo build --workspace --bins";
+
+/// A source of a binary that was changed since it was built. Cargo lists them beside it.
+fn newer_source(binary: &Path) -> Option<PathBuf> {
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let built = modified(binary)?;
+    let listed = std::fs::read_to_string(binary.with_extension("d")).ok()?;
+    let (_, sources) = listed.split_once(": ")?;
+    let mut sources = sources.split_whitespace().map(PathBuf::from);
+    sources.find(|source| modified(source).is_some_and(|changed| changed > built))
 }
 
 /// A run of `guardrailctl` that is being put together.

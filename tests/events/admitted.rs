@@ -337,7 +337,7 @@ fn only_our_rules_and_schedule_become_their_roles() {
 
 /// The service control policy, with its placeholders filled in.
 fn protection() -> Vec<Value> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/protect.scp.json");
+    let path = testkit::world::repository("deploy/protect.scp.json");
     let text = std::fs::read_to_string(path).unwrap();
     let text = text.replace("HUB_ACCOUNT_ID", HUB).replace("OWNER_ACCOUNT_ID", "200000000001");
     serde_json::from_str::<Value>(&text).unwrap()["Statement"].as_array().unwrap().clone()

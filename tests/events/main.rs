@@ -24,12 +24,14 @@ mod terminal;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use testkit::world::repository;
+
 /// The files under `events/` that hold samples, by their path from the repository's root, sorted.
 ///
 /// First those that lie there directly, then folder by folder, as `events/*.json events/*/*.json`
 /// lists them.
 fn samples() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = &repository("");
     let mut paths = json_files(&root.join("events"));
     for folder in ["batches", "odd", "rejected"] {
         paths.extend(json_files(&root.join("events").join(folder)));

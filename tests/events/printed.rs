@@ -1,7 +1,7 @@
 //! What the built `guardrailctl trigger` prints, for the samples alone and in SQS records.
 
-use std::path::Path;
 use std::process::{Command, Output};
+use testkit::world::repository;
 
 use serde_json::{Value, json};
 
@@ -11,10 +11,10 @@ use crate::samples;
 fn trigger(files: impl IntoIterator<Item = String>) -> Output {
     let inherited = ["PATH", "HOME", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE"];
     let kept = inherited.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
-    Command::new(env!("CARGO_BIN_EXE_guardrailctl"))
+    Command::new(testkit::program::built("guardrailctl"))
         .args(["trigger", "--output", "json", "--baseline", "examples/baseline.yaml"])
         .args(files)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(repository(""))
         .env_clear()
         .envs(kept)
         .env("KEEPER_BASELINE", "ssm:/guardrail-keeper/baseline")
@@ -26,7 +26,7 @@ fn trigger(files: impl IntoIterator<Item = String>) -> Output {
 }
 
 fn expected() -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("events/expected.jsonl")).unwrap()
+    std::fs::read_to_string(repository("events/expected.jsonl")).unwrap()
 }
 
 fn lines(text: &str) -> Vec<Value> {
@@ -80,10 +80,10 @@ fn in_records_they_are_decided_as_alone() {
 fn without_settings_everything_is_still_decided() {
     let files = samples().into_iter().map(|(file, _)| file).filter(|file| !file.contains("rejected"));
     let files: Vec<String> = files.filter(|file| !file.starts_with("events/batches/")).collect();
-    let printed = Command::new(env!("CARGO_BIN_EXE_guardrailctl"))
+    let printed = Command::new(testkit::program::built("guardrailctl"))
         .args(["trigger", "--output", "json"])
         .args(&files)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(repository(""))
         .env_clear()
         .output()
         .unwrap();

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use testkit::world::repository;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Value, json};
 
 /// Reads a template by its path from the repository's root.
 pub(crate) fn read(path: &str) -> Value {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let file = repository(path);
     parse(&fs::read_to_string(file).unwrap()).unwrap_or_else(|problem| panic!("{path}: {problem}"))
 }
 

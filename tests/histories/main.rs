@@ -13,7 +13,7 @@
 //! does `tests/histories/run --seeds N --from S`:
 //!
 //! ```text
-//! HISTORIES_SEEDS=1 HISTORIES_FROM=42 cargo test --test histories random -- --nocapture
+//! HISTORIES_SEEDS=1 HISTORIES_FROM=42 cargo test --workspace --test histories random -- --nocapture
 //! tests/histories/run --seeds 1 --from 42 queued
 //! ```
 //!
@@ -190,7 +190,7 @@ impl<F: Form> History<F> {
         let (left, failed) = self.shrunk(failed);
         let Failed { violation, log } = *failed;
         format!(
-            "\n{violation}\n\n{}\n\n{left} of {} steps are left:\n{}\n\nagain: HISTORIES_SEEDS=1 HISTORIES_FROM={seed} cargo test --test histories {} -- --nocapture\n",
+            "\n{violation}\n\n{}\n\n{left} of {} steps are left:\n{}\n\nagain: HISTORIES_SEEDS=1 HISTORIES_FROM={seed} cargo test --workspace --test histories {} -- --nocapture\n",
             self.setting,
             self.steps.len(),
             log.join("\n"),

@@ -1,8 +1,6 @@
 //! What the documents say of ways back, done as it is written: commands and steps are read out of them, so
 //! that neither can change without the other.
 
-use std::path::Path;
-
 use simulator::{Invocation, Permissions, Piece, Role, ServiceControl, Trust};
 
 use crate::reading::with_readers;
@@ -10,14 +8,15 @@ use testkit::program::{Guardrailctl, Ran};
 use testkit::stack::{Stack, events_queue, tasks_queue};
 use testkit::whole::allowing;
 use testkit::world::{
-    Document, EU, HUB, OWNER, PARAMETER, PAYMENTS, REGIONS, SHIPPING, Setup, World, guardrail, version,
+    Document, EU, HUB, OWNER, PARAMETER, PAYMENTS, REGIONS, SHIPPING, Setup, World, guardrail, repository,
+    version,
 };
 
 const ROOT: &str = "r-exam";
 
 /// A document of ours.
 fn document(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).unwrap()
+    std::fs::read_to_string(repository("docs").join(name)).unwrap()
 }
 
 /// What stands under a heading.
@@ -200,7 +199,7 @@ fn steps(text: &str) -> Vec<(String, String)> {
 
 /// `deploy/protect.scp.json`, as far as it is about what the simulator has.
 fn protection() -> Vec<ServiceControl> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/protect.scp.json");
+    let path = repository("deploy/protect.scp.json");
     let text = std::fs::read_to_string(path).unwrap();
     let text = text.replace("HUB_ACCOUNT_ID", HUB).replace("OWNER_ACCOUNT_ID", OWNER);
     // The simulator's function has a name of its own.

@@ -3,7 +3,7 @@
 //! documents.
 //!
 //! The keeper runs in a process of its own, which is this program once more (`keeper.rs`); the simulator, its
-//! queues and what Lambda does between them are here. `cargo test --test soak` is the small form,
+//! queues and what Lambda does between them are here. `cargo test --workspace --test soak` is the small form,
 //! `tests/soak/run` the one with figures (docs/soak.md).
 
 mod figures;

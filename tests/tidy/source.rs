@@ -1,7 +1,7 @@
 //! Rust text seen as a reader of code sees it: without comments, with or without the contents of
 //! strings, and with tests told apart.
 
-use super::{Kind, row};
+use super::row;
 
 pub(crate) struct Source {
     pub(crate) path: String,
@@ -44,14 +44,6 @@ impl Source {
     pub(crate) fn module(&self) -> Option<&str> {
         let name = self.inside()?.split('/').next()?;
         (name != "bin").then(|| name.trim_end_matches(".rs"))
-    }
-
-    pub(crate) fn kind(&self) -> Option<Kind> {
-        self.module().map(|module| match module {
-            _ if self.path.starts_with("core/") => Kind::Core,
-            "cli" => Kind::Terminal,
-            _ => Kind::Effects,
-        })
     }
 
     /// Every line of code with its number, tests included.

@@ -1,0 +1,379 @@
+//! `guardrailctl apply`: show, ask, do; or have the deployed keeper do it.
+
+mod so_far;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::bail;
+use clap::Args;
+use serde_json::json;
+
+use super::asking::Asking;
+use super::deployed::{self, Aim, Following, Until};
+use super::ending::{self, Done};
+use super::interrupts::Interrupts;
+use super::output::{self, HEADING, paint};
+use super::plan::Shown;
+use super::reading::Reading;
+use super::time::Length;
+use super::watch::Watch;
+use super::{Chosen, OK, Output, Target, UNFINISHED, Unfit, connect, settings};
+use guardrail_keeper::engine::{self, Admission, Ask, Keeper, Step, Survey};
+use keeper_core::baseline::{Baseline, Revision};
+use keeper_core::ids;
+use keeper_core::plan::Counts;
+use keeper_core::report::Report;
+use keeper_core::trigger::{Accounts, Scope};
+use so_far::SoFar;
+
+const LONG_ABOUT: &str = "\
+Show what would be done, ask, and do it
+
+Where a keeper is deployed (KEEPER_TASKS_QUEUE or KEEPER_BUS is set), it is asked to do the work, and \
+the ledger is followed until every target of the plan was looked at: two that write at once would get in \
+each other's way. --role then reads what the plan shows; it writes nothing.";
+
+/// The most accounts that a request names; more are asked for as all.
+const MOST_NAMED: usize = 500;
+
+/// Show what would be done, ask, and do it
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+    /// Let this revision of the baseline replace and release more than its limits allow
+    #[arg(long, value_name = "REVISION")]
+    approve: Option<Revision>,
+    /// Write from here, though there is a bus; refused where there is a queue of tasks
+    #[arg(long)]
+    direct: bool,
+    /// Don't follow what the deployed keeper does
+    #[arg(long, conflicts_with = "direct")]
+    no_wait: bool,
+    /// How long the deployed keeper is followed
+    #[arg(long, value_name = "TIME", default_value = "15m")]
+    wait: Length,
+    #[command(flatten)]
+    reading: Reading,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let Some(asking) = Asking::new(arguments.yes, arguments.output, "apply") else {
+        return Ok(super::USAGE);
+    };
+    let settings = settings(arguments.target.baseline.clone())?;
+    if arguments.direct && settings.queues.is_some() {
+        let message = "--direct would write beside the deployed keeper: there is a queue of tasks (KEEPER_TASKS_QUEUE), \
+                       and whoever takes from it is the only one to write in an account";
+        return Err(Unfit(message.to_owned()).into());
+    }
+    let keeper = connect(arguments.reading.settings(settings)).await?;
+    arguments.reading.writes_nothing(!arguments.direct && engine::is_deployed(&keeper))?;
+    let baseline = engine::baseline(&keeper).await?;
+    if let Some(revision) = &arguments.approve
+        && *revision != baseline.revision
+    {
+        bail!("the baseline's revision is {}, not {revision}: read its plan first", baseline.revision);
+    }
+    let chosen = arguments.target.chosen(&keeper).await?;
+    let interrupts = Interrupts::listen()?;
+    let session = Session {
+        keeper: &keeper,
+        baseline: &baseline,
+        scope: chosen.scope(),
+        chosen,
+        asking,
+        arguments,
+        interrupts,
+        watch: Watch::default(),
+    };
+    if engine::is_deployed(&keeper) && !arguments.direct {
+        session.have_it_done().await
+    } else {
+        session.do_it().await
+    }
+}
+
+/// One baseline applied to one scope.
+struct Session<'a> {
+    keeper: &'a Keeper,
+    baseline: &'a Baseline,
+    scope: Scope,
+    chosen: Chosen,
+    asking: Asking,
+    arguments: &'a Arguments,
+    interrupts: Interrupts,
+    watch: Watch,
+}
+
+impl Session<'_> {
+    /// Writes from here.
+    async fn do_it(&self) -> anyhow::Result<u8> {
+        let mut so_far = SoFar::default();
+        let ended = self.do_rounds(&mut so_far).await;
+        let SoFar { planned, report, is_met, .. } = so_far;
+        if self.arguments.output == Output::Json
+            && let Some(report) = &report
+        {
+            let mut told = json!({ "planned": planned, "report": report.to_json() });
+            if let Err(stopped) = &ended {
+                told["stopped"] = json!(stopped.to_string());
+            }
+            output::print_done_json(&told);
+        }
+        let is_good = report.is_some_and(|report| report.is_converged()) && is_met;
+        Ok(if ended? && is_good { OK } else { UNFINISHED })
+    }
+
+    /// Round after round, until nothing is put in place any more that others wait for. `false` where somebody says
+    /// no to one of them.
+    async fn do_rounds(&self, so_far: &mut SoFar) -> anyhow::Result<bool> {
+        let output = self.arguments.output;
+        loop {
+            let again = so_far.report.is_some();
+            let survey = self.survey(again).await?;
+            let shown = self.shown(&survey).await;
+            so_far.is_met = shown.is_met();
+            let plan = survey.plan.plan();
+            let is_news = so_far.shown.as_ref().is_none_or(|shown| !shown.shows(plan));
+            match output {
+                Output::Text if is_news => shown.print(),
+                Output::Text => {}
+                Output::Json => so_far.planned.push(shown.to_json()),
+            }
+            if !again {
+                output::shown()?;
+            }
+            let told = shown.into_told();
+            if is_news {
+                so_far.told.extend(told.lines.iter().cloned());
+            }
+            let changes = plan.counts().to_change;
+            let question = if is_news { in_words(changes) } else { None };
+            let plan = plan.clone();
+            let Some(survey) = self.ask(survey, question, again).await? else {
+                return Ok(false);
+            };
+            so_far.shown.get_or_insert(plan);
+            let report = self.apply(survey).await?;
+            let goes_on = so_far.add(report.clone()) && !self.interrupts.heard();
+            if output == Output::Text {
+                if changes > 0 {
+                    told.print_done(&report, &so_far.told, goes_on);
+                } else {
+                    let news = report.warnings.iter().filter(|warning| !told.warnings.contains(warning));
+                    news.for_each(output::warning);
+                }
+            }
+            if self.interrupts.heard() {
+                return Err(self.interrupts.ended(self.done().and_no_more()));
+            }
+            if !goes_on {
+                return Ok(true);
+            }
+            output::note("a grant or a copy is in place; the changes that waited for it follow now");
+        }
+    }
+
+    /// What was written from here so far.
+    fn done(&self) -> Done {
+        let mut done = Done::default();
+        self.watch.writes().in_words().into_iter().for_each(|words| done.add(words));
+        done
+    }
+
+    /// Asks the deployed keeper, and follows what it does.
+    async fn have_it_done(&self) -> anyhow::Result<u8> {
+        let Arguments { output, no_wait, .. } = self.arguments;
+        let survey = self.survey(false).await?;
+        let shown = self.shown(&survey).await;
+        let (planned, is_met) = (shown.to_json(), shown.is_met());
+        if *output == Output::Text {
+            shown.print();
+        }
+        output::shown()?;
+        let mut done = Done::default();
+        let Counts { to_change, .. } = survey.plan.plan().counts();
+        let targets = deployed::of_plan(survey.plan.plan());
+        // What is held now, and for good, no look of the keeper's will change.
+        let good = is_met && survey.is_known() && !deployed::leaves_held(survey.plan.plan(), &targets);
+        if to_change == 0 && targets.is_empty() {
+            self.approve(&mut done).await?;
+            if *output == Output::Json {
+                output::print_done_json(
+                    &json!({ "planned": [planned], "requested": null, "followed": null }),
+                );
+            }
+            return Ok(if good { OK } else { UNFINISHED });
+        }
+        let Some(survey) = self.ask(survey, question(to_change, &targets), false).await? else {
+            return Ok(UNFINISHED);
+        };
+        let request = self.request(&survey, targets.keys().map(|target| target.account.clone()).collect());
+        let following = if *no_wait {
+            None
+        } else {
+            let owner = survey.plan.plan().grant_changes();
+            let owner = owner.map(|change| change.grant.resource.region().clone()).collect();
+            let aim = Aim::of(self.baseline, &survey);
+            let following =
+                async { Following::begin(self.keeper, aim, targets).await?.and_the_owner(owner).await };
+            Some(self.interrupts.or(following).await?)
+        };
+        self.approve(&mut done).await?;
+        if !is_counted(&survey) && self.scope.accounts != Accounts::All {
+            output::warning(
+                "nobody has counted yet what the whole of this baseline changes, so it may be held: \
+                 apply without --account counts it",
+            );
+        }
+        let asked = done.or_say(deployed::ask(self.keeper, &request).await)?;
+        done.add(format!("{}: it goes on by itself", deployed::in_words(&asked)));
+        output::note(deployed::in_words(&asked));
+        let followed = match following {
+            Some(following) => {
+                Some(done.or_say(self.interrupts.or(following.wait(self.arguments.wait)).await)?)
+            }
+            None => None,
+        };
+        match (output, &followed) {
+            (Output::Json, _) => output::print_done_json(&json!({
+                "planned": [planned],
+                "requested": deployed::in_json(&asked),
+                "followed": followed.as_ref().map(deployed::Followed::to_json),
+            })),
+            (Output::Text, Some(followed)) => {
+                output::print_done(format_args!("\n{}", paint(HEADING, "Done by the deployed keeper:")));
+                followed.print();
+            }
+            (Output::Text, None) => output::note("not followed: guardrailctl status tells what came of it"),
+        }
+        let good = good && followed.is_none_or(|followed| followed.is_good());
+        Ok(if good { OK } else { UNFINISHED })
+    }
+
+    /// Records the approval that was given, if one was.
+    async fn approve(&self, done: &mut Done) -> anyhow::Result<()> {
+        let Some(revision) = &self.arguments.approve else { return Ok(()) };
+        ending::recorded(
+            engine::approve(self.keeper, revision).await,
+            &format!("whether baseline {revision} was approved"),
+        )?;
+        done.add(format!("baseline {revision} was approved"));
+        Ok(())
+    }
+
+    /// What the deployed keeper is asked for: the accounts of the plan, or where more hangs on it all
+    /// that was looked at.
+    fn request(&self, survey: &Survey, planned: BTreeSet<ids::AccountId>) -> Ask {
+        // Only a look at everything counts a new revision, and goes to the owner's side first.
+        let is_narrow = is_counted(survey)
+            && survey.plan.plan().grant_changes().next().is_none()
+            && !planned.is_empty()
+            && planned.len() <= MOST_NAMED;
+        let accounts = match &self.scope.accounts {
+            Accounts::All if is_narrow => Accounts::Only(planned),
+            accounts => accounts.clone(),
+        };
+        let hash = survey.plan.plan().hash();
+        Ask {
+            accounts,
+            regions: self.scope.regions.clone(),
+            reason: format!("plan {hash} of baseline {} was reviewed", self.baseline.revision),
+            plan: Some(hash),
+        }
+    }
+
+    async fn shown<'s>(&'s self, survey: &'s Survey) -> Shown<'s> {
+        Shown::of(self.keeper, self.baseline, survey, &self.chosen).await
+    }
+
+    async fn survey(&self, again: bool) -> anyhow::Result<Survey> {
+        // Recorded only once that was agreed to.
+        let approves = self.arguments.approve.is_some();
+        let admission = if approves { Admission::Approved } else { Admission::WithinLimits };
+        let step = |step: Step<'_>| self.watch.step(step);
+        let survey = engine::survey_as(self.keeper, self.baseline, &self.scope, &admission, again, &step);
+        let survey = self.interrupts.or(survey).await;
+        self.watch.pause();
+        self.done().or_say(survey)
+    }
+
+    async fn apply(&self, survey: Survey) -> anyhow::Result<Report> {
+        let step = |step: Step<'_>| self.watch.step(step);
+        let written = engine::apply(self.keeper, self.baseline, survey, &step);
+        let written = self.interrupts.finish(written, || self.keeper.stop()).await;
+        self.watch.pause();
+        written.ok_or_else(|| {
+            self.watch.writes().lines().iter().for_each(output::note);
+            let left = "left while writes were under way: the next run finds out what became of them";
+            let done = self.done();
+            self.interrupts.ended(if done.is_nothing() { left.to_owned() } else { format!("{done}; {left}") })
+        })
+    }
+
+    /// Asks whether to apply what was shown. The plan was read for a while, so it is made again:
+    /// what is applied must be what was read.
+    async fn ask(
+        &self,
+        shown: Survey,
+        question: Option<String>,
+        again: bool,
+    ) -> anyhow::Result<Option<Survey>> {
+        let question = match question {
+            Some(question) if self.asking.asks() => question,
+            Some(_) | None => return Ok(Some(shown)),
+        };
+        let done = self.done();
+        if !self.asking.confirmed(&question, &done, &self.interrupts).await? {
+            return Ok(None);
+        }
+        let survey = self.survey(again).await?;
+        if survey.plan.plan().hash() == shown.plan.plan().hash() {
+            return Ok(Some(survey));
+        }
+        self.shown(&survey).await.print();
+        output::note(format_args!("this is another plan than the one you read: {}", done.and_no_more()));
+        output::note("run apply again");
+        Ok(None)
+    }
+}
+
+/// The question before the deployed keeper is asked, which may see more than can be seen from here.
+fn question(to_change: usize, targets: &BTreeMap<ids::Target, Until>) -> Option<String> {
+    match targets.values().filter(|until| **until == Until::Seen).count() {
+        0 => in_words(to_change),
+        unseen => {
+            output::note(format_args!(
+                "not to be looked into from here: {unseen}, as a rule because the member role trusts the \
+                 function alone; the keeper is asked to look, and does there what the baseline says"
+            ));
+            Some(format!("Apply the baseline to {}?", counted(to_change + unseen, "target")))
+        }
+    }
+}
+
+/// The question before so many changes are made; none before none.
+fn in_words(changes: usize) -> Option<String> {
+    match changes {
+        0 => None,
+        1 => Some("Apply this change?".to_owned()),
+        changes => Some(format!("Apply these {changes} changes?")),
+    }
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// Whether somebody has counted what the whole revision changes, or approved it.
+fn is_counted(survey: &Survey) -> bool {
+    survey.view.known.approval.approved || survey.view.known.approval.counted.is_some()
+}

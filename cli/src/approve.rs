@@ -1,0 +1,195 @@
+//! `guardrailctl approve`: lets the present baseline change more than its limits allow.
+
+use std::collections::BTreeMap;
+
+use anyhow::bail;
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::asking::Asking;
+use super::ending::{self, Done};
+use super::interrupts::Interrupts;
+use super::output::{self, ADDED, paint};
+use super::{OK, Output, USAGE, connect, deployed, durable_ledger, settings};
+use guardrail_keeper::engine::{self, Ask, Asked, Keeper, Stopped};
+use keeper_core::baseline::{Limits, Revision};
+use keeper_core::enforcement::Enforcement;
+use keeper_core::ids::Target;
+use keeper_core::limits::{RevisionApproval, UnusableVersion};
+use keeper_core::settings::BaselineSource;
+use keeper_core::trigger::{Accounts, Regions};
+
+/// Let the present baseline change more than its limits allow
+///
+/// Puts the approval into the ledger, and asks the deployed keeper to act on it at once. Moves of
+/// accounts that were held because there were too many within a day are let go as well, and so are the
+/// release of what somebody else made and the keeper adopted, and releases of guardrails that can't be used
+/// (`on_unusable: release`), as far as they were found by now.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The revision: that of the present baseline
+    revision: Revision,
+    /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<BaselineSource>,
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let Arguments { revision, baseline, yes, output } = arguments;
+    let Some(asking) = Asking::new(*yes, *output, "approve") else { return Ok(USAGE) };
+    let settings = settings(baseline.clone())?;
+    durable_ledger(&settings, "approve")?;
+    let keeper = connect(settings).await?;
+    let baseline = engine::baseline(&keeper).await?;
+    if baseline.revision != *revision {
+        bail!("the baseline's revision is {}, not {revision}: read its plan first", baseline.revision);
+    }
+    let known = keeper.ledger().revision_approval().await.map_err(Stopped::Ledger)?;
+    let approval = known.filter(|known| known.revision == *revision);
+    let approval = approval.unwrap_or_else(|| RevisionApproval::new(revision.clone()));
+    let adopted = awaited(&keeper, revision).await?;
+    let unusable = keeper.ledger().unusable().await.map_err(Stopped::Ledger)?;
+    let unusable: Vec<&UnusableVersion> = unusable.unapproved(Timestamp::now()).collect();
+    if *output == Output::Text {
+        print(&approval, baseline.limits);
+        print_adopted(&adopted);
+        unusable.iter().for_each(|version| output::print(format_args!("  {version}")));
+    }
+    output::shown()?;
+    let interrupts = Interrupts::listen()?;
+    let mut done = Done::default();
+    if !asking.confirmed(&format!("Approve baseline {revision}?"), &done, &interrupts).await? {
+        return Ok(super::UNFINISHED);
+    }
+    let asked = interrupts.finish(write(&keeper, revision, &mut done), || ()).await;
+    let asked =
+        asked.unwrap_or_else(|| Err(interrupts.ended("left while the approval was under way".to_owned())))?;
+    match output {
+        Output::Json => output::print_done_json(&json!({
+            "revision": revision,
+            "was_approved": approval.approved,
+            "counted": approval.counted,
+            "names_nobody": approval.names_nobody,
+            "done": approval.done,
+            "limits": in_json(baseline.limits),
+            "releases_adopted": adopted.keys().collect::<Vec<_>>(),
+            "unusable": unusable,
+            "requested": asked.as_ref().map(deployed::in_json),
+        })),
+        Output::Text => {
+            output::print_done(format_args!("{} baseline {revision} is approved", paint(ADDED, "ok:")));
+            match &asked {
+                Some(asked) => output::note(deployed::in_words(asked)),
+                None => output::note("it is acted on by the next sweep, or by guardrailctl apply"),
+            }
+        }
+    }
+    Ok(OK)
+}
+
+/// How many releases are listed.
+const LISTED: usize = 20;
+
+/// What was adopted and waits for this approval to be released, by the record.
+async fn awaited(keeper: &Keeper, revision: &Revision) -> Result<BTreeMap<Target, Enforcement>, Stopped> {
+    let mut found = BTreeMap::new();
+    let mut from = None;
+    loop {
+        let (accounts, next) = keeper.ledger().known_accounts(from).await?;
+        for (account, record) in accounts {
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    output::warning(format_args!(
+                        "the record of {account} can't be read, so it isn't known whether the approval releases \
+                         something there that was adopted: {error}"
+                    ));
+                    continue;
+                }
+            };
+            for (region, record) in record.regions {
+                if record.awaited.is_some_and(|awaited| awaited.revision == *revision)
+                    && let Some(ours) = record.ours
+                {
+                    found.insert(Target { account: account.clone(), region }, ours.enforcement);
+                }
+            }
+        }
+        from = next;
+        if from.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+fn print_adopted(adopted: &BTreeMap<Target, Enforcement>) {
+    if adopted.is_empty() {
+        return;
+    }
+    output::print(format_args!("  made by somebody else, adopted, and to be released: {}", adopted.len()));
+    for (target, enforcement) in adopted.iter().take(LISTED) {
+        output::print(format_args!("    {target} {enforcement}"));
+    }
+    if adopted.len() > LISTED {
+        output::print(format_args!("    and {} more", adopted.len() - LISTED));
+    }
+}
+
+/// Records the approval, and has the deployed keeper act on it at once.
+async fn write(keeper: &Keeper, revision: &Revision, done: &mut Done) -> anyhow::Result<Option<Asked>> {
+    ending::recorded(
+        engine::approve(keeper, revision).await,
+        &format!("whether baseline {revision} was approved"),
+    )?;
+    done.add(format!("baseline {revision} is approved"));
+    if !engine::is_deployed(keeper) {
+        return Ok(None);
+    }
+    let ask = Ask {
+        accounts: Accounts::All,
+        regions: Regions::All,
+        reason: format!("baseline {revision} was approved"),
+        plan: None,
+    };
+    Ok(Some(done.or_say(deployed::ask(keeper, &ask).await)?))
+}
+
+fn print(approval: &RevisionApproval, limits: Limits) {
+    let RevisionApproval { revision, approved, done, counted, moved, names_nobody, approvals: _ } = approval;
+    let counted = counted.map_or_else(
+        || "nobody has counted yet what it would change".to_owned(),
+        |counted| format!("all of it: {counted}"),
+    );
+    output::print(format_args!("baseline {revision}"));
+    output::print(format_args!("  {counted}"));
+    if !names_nobody.is_empty() {
+        output::print(format_args!("  it names {names_nobody}"));
+    }
+    output::print(format_args!("  done without approval: {done}"));
+    if *moved != keeper_core::limits::Moved::default() {
+        output::print(format_args!("  for accounts that were moved lately: {}", moved.extent));
+    }
+    output::print(format_args!("  its limits: {}", in_words(limits)));
+    if *approved {
+        output::print("  it is approved already");
+    }
+}
+
+/// Limits as people read them.
+pub(super) fn in_words(limits: Limits) -> String {
+    let Limits { max_replacements, max_releases } = limits;
+    format!("{max_replacements} replaced, {max_releases} released")
+}
+
+/// Limits as the baseline writes them.
+pub(super) fn in_json(limits: Limits) -> serde_json::Value {
+    let Limits { max_replacements, max_releases } = limits;
+    json!({ "max_replacements": max_replacements, "max_releases": max_releases })
+}

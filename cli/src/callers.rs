@@ -1,0 +1,129 @@
+//! `guardrailctl callers`: who in an account invokes models, and would lose that by an enforcement?
+
+mod chosen;
+mod look;
+mod told;
+
+use clap::Args;
+use futures_util::{StreamExt, stream};
+
+use super::names::Named;
+use super::output::{self, Bar};
+use super::reading::Reading;
+use super::{OK, Output, UNFINISHED, Unfit, connect_with, settings};
+use chosen::Chosen;
+use guardrail_keeper::cloud::Patience;
+use guardrail_keeper::engine::Keeper;
+use keeper_core::ids::{AccountId, GuardrailArn, ParentId, Region};
+use keeper_core::resolved::Unusable;
+use keeper_core::settings::BaselineSource;
+use told::Telling;
+
+const LONG_ABOUT: &str = "\
+Find who in accounts invokes models and would lose that by an enforcement
+
+Where a guardrail is enforced, whoever calls InvokeModel or Converse has to be allowed \
+bedrock:ApplyGuardrail on it. Each role and user of an account is asked about by \
+iam:SimulatePrincipalPolicy: may it invoke any foundation model of the Region, and may it apply the \
+guardrail that the baseline wants there? Where the guardrail is encrypted with a customer managed KMS \
+key, may it decrypt with the key?
+
+Accounts are named one by one, by OU (--ou), or all at once (--all); where the baseline enforces nothing, \
+nobody is asked about. An account or a Region that can't be read is told as not known, and the others \
+are looked into all the same. Each account is told as soon as it was looked into, and all are summed up at \
+the end.
+
+The simulation takes in identity policies, permissions boundaries and service control policies. It \
+doesn't see resource control policies, session policies, endpoint policies of a VPC, models other than \
+foundation models, nor values of conditions that only a call has. Whether the guardrail's own resource \
+policy admits the account is what `doctor` and `plan` look at. Roles of AWS's services are skipped.
+
+It runs with credentials of the account itself, or with --role: a role with read access that these \
+credentials may assume in the accounts, and in the one that owns the guardrails.
+
+Ends with 0 if nobody would lose access, with 1 if somebody would or it isn't known.";
+
+/// Find who in accounts invokes models and would lose that by an enforcement
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
+pub(super) struct Arguments {
+    /// The accounts, by their ids or names
+    #[arg(required_unless_present_any = ["ou", "all"])]
+    account: Vec<Named<AccountId>>,
+    /// The accounts under this OU or root, by its id or its name; may be given several times
+    #[arg(long, value_name = "OU")]
+    ou: Vec<Named<ParentId>>,
+    /// All accounts of the organization
+    #[arg(long, conflicts_with_all = ["account", "ou"])]
+    all: bool,
+    /// Only this Region; may be given several times
+    #[arg(long, value_name = "CODE")]
+    region: Vec<Region>,
+    /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<BaselineSource>,
+    /// Ask about this guardrail, whatever the baseline says; needs no baseline, and for ids no organization
+    #[arg(long, value_name = "ARN", conflicts_with = "baseline")]
+    guardrail: Option<GuardrailArn>,
+    #[command(flatten)]
+    reading: Reading,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+/// What is asked about in one Region.
+struct Asked {
+    region: Region,
+    /// In words: `corporate:2`.
+    what: String,
+    /// What callers need; or why that isn't known.
+    needed: Result<Needed, Unusable>,
+    /// What besides could not be read, so that somebody may be missed.
+    gaps: Vec<String>,
+}
+
+/// What whoever calls models has to be allowed.
+#[derive(Clone)]
+struct Needed {
+    /// The ARNs of guardrail and profile.
+    resources: Vec<String>,
+    /// The customer managed key of the guardrail, where it has one.
+    key: Option<String>,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    if let Some(arn) = &arguments.guardrail
+        && arguments.region.iter().any(|region| *region != arn.region)
+    {
+        return Err(Unfit(format!("{arn} can be enforced in {} only", arn.region)).into());
+    }
+    let keeper = connect(arguments).await?;
+    let Chosen { subjects, names, unmet } = Chosen::of(&keeper, arguments).await?;
+    let all = subjects.len();
+    let bar = Bar::new();
+    bar.begin_principals();
+    let mut telling = Telling::begin(arguments.output, &names, all, &bar);
+    let given = arguments.guardrail.as_ref();
+    let looks = subjects.into_iter().map(|subject| look::look(&keeper, subject, given, &bar));
+    let mut looks = stream::iter(looks).buffered(keeper.settings().concurrency);
+    while let Some(found) = looks.next().await {
+        telling.add(&found);
+        if output::shown().is_err() {
+            // Whoever read this has gone, and nothing is known of the rest.
+            return Ok(UNFINISHED);
+        }
+    }
+    Ok(if telling.end(&unmet) { OK } else { UNFINISHED })
+}
+
+async fn connect(arguments: &Arguments) -> anyhow::Result<Keeper> {
+    let Arguments { baseline, guardrail, reading, .. } = arguments;
+    // With a guardrail given, the baseline isn't read, and needn't be set.
+    let unread = guardrail.as_ref().map(|_| BaselineSource::File(std::path::PathBuf::new()));
+    let settings = reading.settings(settings(baseline.clone().or(unread))?);
+    // IAM's simulation is throttled early.
+    let patience =
+        Patience { operation: std::time::Duration::from_secs(120), attempts: 10, ..Patience::default() };
+    Ok(connect_with(settings, patience).await?)
+}

@@ -1,0 +1,286 @@
+//! Asks the deployed keeper for work, and follows in the ledger what becomes of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::ending;
+use super::output::{self, Bar};
+use super::time::Length;
+use guardrail_keeper::engine::{self, Ask, Asked, Keeper, Step, Stopped, Survey};
+use keeper_core::baseline::Baseline;
+use keeper_core::desired::Desired;
+use keeper_core::failure::{Call, Category};
+use keeper_core::ids::{AccountId, Region, Target};
+use keeper_core::organization::OrgPath;
+use keeper_core::plan::{Decision, GrantAction, Held, HoldReason, Plan};
+use keeper_core::record::{Record, Records};
+use keeper_core::resolved::Unusable;
+use keeper_core::status::{Criteria, Judged, Standing, Subject, judge};
+
+/// How long it takes until the ledger is looked at again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Asks for a look.
+pub(super) async fn ask(keeper: &Keeper, ask: &Ask) -> anyhow::Result<Asked> {
+    let asked = engine::ask(keeper, ask).await;
+    ending::sent(asked, "whether the deployed keeper was asked", "the deployed keeper could not be asked")
+}
+
+/// Where a request was put, for people.
+pub(super) fn in_words(asked: &Asked) -> String {
+    match asked {
+        Asked::OnBus(bus) => format!("asked the deployed keeper, on bus {bus}"),
+        Asked::InQueue => "asked the deployed keeper, by the queue of its events".to_owned(),
+    }
+}
+
+/// Where a request was put, for programs.
+pub(super) fn in_json(asked: &Asked) -> Value {
+    match asked {
+        Asked::OnBus(bus) => json!({ "bus": bus }),
+        Asked::InQueue => json!({ "queue": "events" }),
+    }
+}
+
+/// What is waited for in one target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// That somebody looked at it.
+    Looked,
+    /// That it is good: it waits for something else first.
+    Good,
+    /// That the keeper looked at it, since this terminal can't: the member role trusts the function
+    /// alone.
+    Seen,
+}
+
+/// The targets of a plan that something is to be done in, now or once a grant is in place, and those
+/// that only the keeper can look into.
+pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Target, Until> {
+    let until = |decision: &Decision| match decision {
+        Decision::Change(_) | Decision::CleanUp(_) => Some(Until::Looked),
+        Decision::Held(Held { reason: HoldReason::Unusable { unusable }, .. }) if mends(unusable) => {
+            Some(Until::Good)
+        }
+        Decision::Held(Held { reason: HoldReason::Unreadable { failure }, .. })
+            if failure.call() == Call::AssumeRole && failure.category != Category::Gone =>
+        {
+            Some(Until::Seen)
+        }
+        Decision::Broken(broken) if mends(&broken.unusable) => Some(Until::Good),
+        Decision::Held(_) | Decision::Broken(_) | Decision::InSync(_) | Decision::LeftAlone(_) => None,
+    };
+    let targets = plan.decisions.iter();
+    targets.filter_map(|(target, decision)| Some((target.clone(), until(decision)?))).collect()
+}
+
+/// Whether something is held or broken that nobody waits for.
+pub(super) fn leaves_held(plan: &Plan, targets: &BTreeMap<Target, Until>) -> bool {
+    let grant = plan.grants.values().any(|grant| matches!(grant.action, GrantAction::Held(_)));
+    let target = plan.decisions.iter().any(|(target, decision)| {
+        matches!(decision, Decision::Held(_) | Decision::Broken(_)) && !targets.contains_key(target)
+    });
+    grant || target
+}
+
+fn mends(unusable: &Unusable) -> bool {
+    unusable.is_being_mended()
+}
+
+/// What followed targets are judged by: the plan that was read.
+pub(super) struct Aim<'a> {
+    pub(super) baseline: &'a Baseline,
+    pub(super) desired: Desired,
+    /// Where each account stands.
+    pub(super) paths: BTreeMap<AccountId, OrgPath>,
+}
+
+impl<'a> Aim<'a> {
+    /// What a survey found to be wanted.
+    pub(super) fn of(baseline: &'a Baseline, survey: &Survey) -> Aim<'a> {
+        let accounts = survey.view.organization.accounts.values();
+        let paths = accounts.map(|account| (account.id.clone(), account.path.clone())).collect();
+        Aim { baseline, desired: survey.view.desired.clone(), paths }
+    }
+
+    /// How a target stands. That somebody looked since is told otherwise, so no look is too old.
+    fn judge(&self, target: &Target, record: &Record) -> Judged {
+        let Baseline { revision, owner, .. } = self.baseline;
+        let (now, oldest) = (Timestamp::now(), Timestamp::MIN);
+        let criteria = Criteria { now, oldest, revision: Some(revision), owner };
+        let (wanted, path) = (self.desired.get(target), self.paths.get(&target.account));
+        judge(Subject { target, wanted, path, record }, criteria)
+    }
+}
+
+/// A look that was waited for.
+pub(super) struct Look {
+    pub(super) at: Timestamp,
+    pub(super) judged: Judged,
+}
+
+impl Look {
+    /// How the target stands, and why.
+    pub(super) fn text(&self) -> String {
+        let Judged { standing, reason } = &self.judged;
+        let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("{standing}{reason}")
+    }
+}
+
+/// Targets that are followed, each with its last look before anybody was asked. Whether somebody
+/// looked since is told by that, and not by two machines' clocks.
+pub(super) struct Following<'a> {
+    keeper: &'a Keeper,
+    aim: Aim<'a>,
+    left: BTreeMap<Target, (Until, Option<Timestamp>)>,
+    looks: BTreeMap<Target, Look>,
+    /// Regions in which the owner's side has something to do.
+    owner: BTreeMap<Region, Option<Timestamp>>,
+}
+
+/// What became of followed targets.
+pub(super) struct Followed {
+    /// The looks that were waited for.
+    pub(super) looks: BTreeMap<Target, Look>,
+    /// Targets at which nobody has looked in time, or that still wait.
+    pub(super) left: BTreeSet<Target>,
+    /// Regions in which nobody has looked at the owner's side in time.
+    owner: BTreeSet<Region>,
+}
+
+impl<'a> Following<'a> {
+    pub(super) async fn begin(
+        keeper: &'a Keeper,
+        aim: Aim<'a>,
+        targets: BTreeMap<Target, Until>,
+    ) -> Result<Following<'a>, Stopped> {
+        let (left, looks, owner) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut following = Following { keeper, aim, left, looks, owner };
+        let known = following.recorded(targets.keys()).await?;
+        following.left = targets
+            .into_iter()
+            .map(|(target, until)| {
+                let before = known.get(&target).and_then(|record| Some(record.checked.as_ref()?.at));
+                (target, (until, before))
+            })
+            .collect();
+        Ok(following)
+    }
+
+    /// Follows the owner's side in these Regions as well, where tasks of its own do that work.
+    pub(super) async fn and_the_owner(mut self, regions: BTreeSet<Region>) -> Result<Following<'a>, Stopped> {
+        if self.keeper.settings().queues.is_some() {
+            for region in regions {
+                let at = self.looked_at(&region).await?;
+                self.owner.insert(region, at);
+            }
+        }
+        Ok(self)
+    }
+
+    /// When the owner's side was looked at last.
+    async fn looked_at(&self, region: &Region) -> Result<Option<Timestamp>, Stopped> {
+        let readiness = self.keeper.ledger().readiness(region).await?;
+        Ok(readiness.map(|readiness| readiness.at))
+    }
+
+    async fn recorded(&self, targets: impl Iterator<Item = &Target> + Clone) -> Result<Records, Stopped> {
+        let accounts: BTreeSet<&AccountId> = targets.clone().map(|target| &target.account).collect();
+        let known = self.keeper.ledger().accounts_each(accounts).await?;
+        // Nobody can tell whether somebody looked where the record can't be understood: that stays open.
+        let record =
+            |target: &Target| known.get(&target.account)?.as_ref().ok()?.regions.get(&target.region).cloned();
+        Ok(targets.filter_map(|target| Some((target.clone(), record(target)?))).collect())
+    }
+
+    /// Waits until all were looked at, or for so long.
+    pub(super) async fn wait(mut self, longest: Length) -> Result<Followed, Stopped> {
+        let began = Instant::now();
+        let longest = Duration::from_secs(u64::try_from(longest.seconds).unwrap_or_default());
+        let bar = Bar::new();
+        bar.step(Step::Writing { changes: self.left.len() + self.owner.len() });
+        loop {
+            for (region, before) in self.owner.clone() {
+                if self.looked_at(&region).await? != before {
+                    self.owner.remove(&region);
+                    bar.step(Step::Wrote);
+                }
+            }
+            for (target, record) in self.recorded(self.left.keys()).await? {
+                let (Some((until, before)), Some(checked)) = (self.left.get(&target), &record.checked) else {
+                    continue;
+                };
+                let judged = self.aim.judge(&target, &record);
+                let news = *before != Some(checked.at);
+                let enough = match until {
+                    // A look that was made for something else isn't the one that was asked for.
+                    Until::Looked | Until::Seen => {
+                        !matches!(judged.standing, Standing::Copied | Standing::Stale | Standing::Unknown)
+                    }
+                    Until::Good => judged.standing.is_good(),
+                };
+                if news {
+                    self.looks.insert(target.clone(), Look { at: checked.at, judged });
+                }
+                if news && enough {
+                    self.left.remove(&target);
+                    bar.step(Step::Wrote);
+                }
+            }
+            if self.left.is_empty() && self.owner.is_empty() || began.elapsed() >= longest {
+                let left = self.left.into_keys().collect();
+                let owner = self.owner.into_keys().collect();
+                return Ok(Followed { looks: self.looks, left, owner });
+            }
+            // Reading thousands of records each second would cost more than it tells.
+            let thousands = u32::try_from(self.left.len() / 1000).unwrap_or(u32::MAX);
+            tokio::time::sleep(PAUSE.saturating_mul(thousands.saturating_add(1)).min(longest)).await;
+        }
+    }
+}
+
+impl Followed {
+    /// Whether everything was looked at and is good.
+    pub(super) fn is_good(&self) -> bool {
+        self.left.is_empty()
+            && self.owner.is_empty()
+            && self.looks.values().all(|look| look.judged.standing.is_good())
+    }
+
+    pub(super) fn print(&self) {
+        for (target, look) in &self.looks {
+            output::print_done(format_args!("{target} {}", look.text()));
+        }
+        let unseen = self.left.iter().filter(|target| !self.looks.contains_key(*target));
+        for target in unseen {
+            output::print_done(format_args!("{target} not looked at yet"));
+        }
+        for region in &self.owner {
+            output::print_done(format_args!("the owner's side in {region} not looked at yet"));
+        }
+        if !self.left.is_empty() {
+            output::note(format_args!(
+                "{} of {} aren't done yet: guardrailctl status tells later",
+                self.left.len(),
+                self.left.union(&self.looks.keys().cloned().collect()).count()
+            ));
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let looks = self.looks.iter().map(|(target, Look { at, judged: Judged { standing, reason } })| {
+            json!({
+                "account": target.account,
+                "region": target.region,
+                "state": standing,
+                "reason": reason,
+                "checked_at": at,
+            })
+        });
+        json!({ "targets": looks.collect::<Vec<_>>(), "left": self.left, "owner_left": self.owner })
+    }
+}

@@ -1,0 +1,379 @@
+//! `guardrailctl doctor`: is everything there that the keeper needs, and what is to be done?
+
+mod hub;
+mod keys;
+mod members;
+mod placement;
+mod print;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::Args;
+use serde_json::json;
+
+use super::names::{self, Named};
+use super::output::{self, Bar};
+use super::reading::Reading;
+use super::{OK, Output, UNFINISHED, connect, settings};
+use crate::inspector::Inspector;
+use guardrail_keeper::engine::{self, Keeper, Stopped};
+use keeper_core::baseline::{Baseline, Severity};
+use keeper_core::doctor::{self, Check, Facts, Finding, Membership, Outcome, Place, Summary};
+use keeper_core::failure::Failure;
+use keeper_core::ids::{AccountId, Partition, Region};
+use keeper_core::organization::{Account, Organization};
+use keeper_core::plan::GrantAction;
+use keeper_core::resolved::Unusable;
+use keeper_core::settings::{BaselineSource, Settings};
+
+const LONG_ABOUT: &str = "\
+Check everything that the keeper needs, and say what to do
+
+Reads only. It looks at the hub with the credentials that it runs with, and into members by --role: a \
+role with read access that these credentials may assume there, such as the one of deploy/reader-role.yaml, or \
+from the management account OrganizationAccountAccessRole. The keeper's own role trusts the function alone. \
+Without --role members count as not known; \
+--no-members leaves them out.
+
+Looked into are the accounts that the baseline guards, the owner of the guardrails, the hub and the \
+management account; or those of --account.
+
+Ends with 0 only where everything could be told and nothing is wrong, with 1 otherwise.";
+
+/// Check everything that the keeper needs, in the hub and in members, and say what to do
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
+pub(super) struct Arguments {
+    /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<BaselineSource>,
+    /// Look into no other account
+    #[arg(long, conflicts_with = "role")]
+    no_members: bool,
+    /// Only this account, by its id or its name; may be given several times
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Vec<Named<AccountId>>,
+    /// How many places the text names for one problem
+    #[arg(long, value_name = "NUMBER", default_value_t = 3)]
+    limit: usize,
+    #[command(flatten)]
+    reading: Reading,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let settings = settings(arguments.baseline.clone())?;
+    // Everything that is read in other accounts is read by that role. The keeper's own would refuse us.
+    let keeper = connect(arguments.reading.settings(settings.clone())).await?;
+    let own = Inspector::own(keeper.cloud(), None).await.map_err(Stopped::NoIdentity)?;
+    let chosen = names::accounts(&keeper, &arguments.account).await?;
+    let findings = Vec::new();
+    let mut doctor =
+        Doctor { keeper: &keeper, settings: &settings, arguments, chosen, own, copies: false, findings };
+    let bar = Bar::new();
+    doctor.examine(&bar).await;
+    drop(bar);
+    let findings = doctor.findings;
+    let summary = Summary::of(&findings);
+    match arguments.output {
+        Output::Text => print::print(&summary, arguments.limit),
+        Output::Json => output::print_json(&json!({
+            "good": summary.is_good(),
+            "counts": {
+                "problem": summary.counts.get(&Outcome::Problem).copied().unwrap_or_default(),
+                "unknown": summary.counts.get(&Outcome::Unknown).copied().unwrap_or_default(),
+                "not_applicable": summary.counts.get(&Outcome::NotApplicable).copied().unwrap_or_default(),
+                "ok": summary.counts.get(&Outcome::Ok).copied().unwrap_or_default(),
+            },
+            "findings": findings,
+        })),
+    }
+    Ok(if summary.is_good() { OK } else { UNFINISHED })
+}
+
+struct Doctor<'a> {
+    keeper: &'a Keeper,
+    /// The keeper's settings, as it would have them.
+    settings: &'a Settings,
+    arguments: &'a Arguments,
+    /// The accounts that were named; none for all.
+    chosen: Vec<AccountId>,
+    /// The account that we run in, and its Region.
+    own: Inspector,
+    /// Whether members get copies of guardrails.
+    copies: bool,
+    findings: Vec<Finding>,
+}
+
+/// What the later checks go by.
+struct Ground {
+    baseline: Baseline,
+    organization: Organization,
+    /// The accounts that are looked into.
+    accounts: Vec<Account>,
+}
+
+impl Doctor<'_> {
+    async fn examine(&mut self, bar: &Bar) {
+        let organization = self.organization().await;
+        let baseline = self.baseline(organization.as_ref()).await;
+        if let Some(baseline) = &baseline {
+            self.guardrails(baseline).await;
+            self.placement(baseline).await;
+        }
+        let hub = self.hub().await;
+        let ground = match (baseline, organization) {
+            (Some(baseline), Some(organization)) => {
+                let accounts = self.accounts(&baseline, &organization);
+                Some(Ground { baseline, organization, accounts })
+            }
+            _ => None,
+        };
+        match &ground {
+            Some(ground) => {
+                self.function_role(ground, &hub).await;
+                self.stack_sets(ground).await;
+                self.members(ground, &hub, bar).await;
+            }
+            None => {
+                let later = [
+                    Check::FunctionRole,
+                    Check::StackSets,
+                    Check::Trails,
+                    Check::MemberRole,
+                    Check::ForwardingRules,
+                    Check::Regions,
+                ];
+                self.findings.extend(later.map(|check| {
+                    let text = "not looked at: that takes the baseline and the list of accounts";
+                    Finding::unknown(check, Place::WHOLE, text, "mend the above first")
+                }));
+            }
+        }
+    }
+
+    fn own_account(&self) -> &AccountId {
+        self.keeper.cloud().own_account()
+    }
+
+    /// The account that the function is in.
+    fn hub_account(&self) -> &AccountId {
+        self.settings.own_roles.function.as_ref().map_or_else(|| self.own_account(), |role| &role.account)
+    }
+
+    async fn organization(&mut self) -> Option<Organization> {
+        let organizations = self.keeper.cloud().organizations();
+        let unread = |failure: &Failure| {
+            Finding::unread(Check::Organization, Place::WHOLE, "the organization isn't known", failure)
+        };
+        let organization = match engine::whole_organization(self.keeper).await {
+            Ok(organization) => organization,
+            Err(Stopped::OrganizationUnreadable(failure)) => {
+                let todo = "the hub has to be the management account or a delegated administrator of some service: \
+                            docs/deploy.md, Choose the hub";
+                self.findings.push(Finding { todo: Some(todo.to_owned()), ..unread(&failure) });
+                return None;
+            }
+            Err(stopped) => {
+                let failure = Failure::transient("ListAccounts", stopped.to_string());
+                self.findings.push(unread(&failure));
+                return None;
+            }
+        };
+        self.findings.extend(organization.unplaced.iter().map(|(account, failure)| {
+            let what = match account.parse::<AccountId>() {
+                Ok(_) => format!("where {account} stands isn't known"),
+                Err(_) => format!("{account} can't be looked at"),
+            };
+            Finding::unread(Check::Organization, Place::WHOLE, &what, failure)
+        }));
+        let features = match organizations.features().await {
+            Ok(features) => features,
+            Err(failure) => {
+                self.findings.push(unread(&failure));
+                return Some(organization);
+            }
+        };
+        let own = self.own_account().clone();
+        let delegation = if own == organization.management {
+            Ok(BTreeSet::new())
+        } else {
+            organizations.delegated_services(&own).await
+        };
+        let membership = Membership {
+            id: organization.id.clone(),
+            management: organization.management.clone(),
+            features,
+            own,
+            hub: self.settings.own_roles.function.as_ref().map(|role| role.account.clone()),
+        };
+        self.findings.extend(doctor::standing(&membership, &delegation));
+        Some(organization)
+    }
+
+    async fn baseline(&mut self, organization: Option<&Organization>) -> Option<Baseline> {
+        let check = Check::Baseline;
+        let origin = &self.settings.baseline;
+        let baseline = match engine::baseline(self.keeper).await {
+            Ok(baseline) => baseline,
+            Err(Stopped::BaselineInvalid(invalid)) => {
+                self.findings.extend(invalid.problems().iter().map(|problem| {
+                    Finding::problem(
+                        check,
+                        Place::WHOLE,
+                        format!("{origin}:{problem}"),
+                        problem.instead.clone(),
+                    )
+                }));
+                return None;
+            }
+            Err(stopped) => {
+                let todo = "guardrailctl push puts one there; look at the name and at your permissions";
+                self.findings.push(Finding::unknown(check, Place::WHOLE, stopped.to_string(), todo));
+                return None;
+            }
+        };
+        let problems = organization.map(|organization| baseline.check_organization(organization));
+        let problems: Vec<_> = problems.into_iter().flatten().chain(baseline.warnings()).collect();
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            problems.into_iter().partition(|problem| problem.severity == Severity::Error);
+        self.findings.extend(errors.iter().map(|problem| {
+            Finding::problem(check, Place::WHOLE, format!("{origin}:{problem}"), problem.instead.clone())
+        }));
+        if errors.is_empty() {
+            let text = format!("{origin} is valid, revision {}, mode {}", baseline.revision, baseline.mode);
+            self.findings.push(Finding::ok(check, Place::WHOLE, text));
+        }
+        self.findings.extend(
+            warnings
+                .iter()
+                .map(|one| Finding::not_applicable(check, Place::WHOLE, format!("{origin}:{one}"))),
+        );
+        Some(baseline)
+    }
+
+    async fn guardrails(&mut self, baseline: &Baseline) {
+        let check = Check::Guardrails;
+        let (catalog, grants) = engine::guardrails(self.keeper, baseline).await;
+        for ((key, region), entry) in &catalog.entries {
+            let place = || Place::target(&baseline.owner, region);
+            self.findings.push(match &entry.unusable {
+                None => Finding::ok(check, place(), format!("{key} is there and ready")),
+                Some(Unusable::Unreadable { failure }) => {
+                    Finding::unread(check, place(), &format!("{key} isn't known"), failure)
+                }
+                Some(unusable) => Finding::problem(
+                    check,
+                    place(),
+                    format!("{key} can't be enforced: {unusable}"),
+                    "docs/runbook.md, Why something is held, says what to do about each reason",
+                ),
+            });
+            if let Some(key) = &entry.customer_key {
+                self.findings.push(keys::finding(baseline, region, key));
+            }
+        }
+        for (resource, decision) in grants {
+            let place = || Place::target(&baseline.owner, resource.region());
+            self.findings.push(match &decision.action {
+                GrantAction::Granted => Finding::ok(check, place(), "granted to the organization"),
+                GrantAction::Change(_) => {
+                    Finding::ok(check, place(), "not granted to the organization yet: the keeper does that")
+                        .detailed(resource.to_string())
+                }
+                GrantAction::Held(reason) => Finding::problem(
+                    check,
+                    place(),
+                    format!("can't be granted to the organization: {reason}"),
+                    "see docs/resource-policy.md",
+                )
+                .detailed(resource.to_string()),
+            });
+            self.findings.extend(decision.openings.iter().map(|opening| {
+                Finding::problem(check, place(), opening.to_string(), "see docs/resource-policy.md")
+                    .detailed(resource.to_string())
+            }));
+        }
+    }
+
+    /// The accounts in which the keeper has something to do, and some that it rests on.
+    fn accounts(&mut self, baseline: &Baseline, organization: &Organization) -> Vec<Account> {
+        let (hub, management) = (self.hub_account().clone(), &organization.management);
+        let chosen = &self.chosen;
+        let wanted = |account: &&Account| {
+            if !chosen.is_empty() {
+                return chosen.contains(&account.id);
+            }
+            let assigned = baseline.assignment(&account.id, &account.path);
+            let guarded = assigned.is_some_and(|assignment| assignment.guardrail.is_some());
+            let guarded = guarded && !baseline.exclude.contains(&account.id);
+            guarded || account.id == baseline.owner || account.id == hub || account.id == *management
+        };
+        let accounts: Vec<Account> = organization
+            .accounts
+            .values()
+            .filter(|account| account.state.admits_work())
+            .filter(wanted)
+            .cloned()
+            .collect();
+        let unknown = accounts.iter().filter(|account| account.state.is_unknown());
+        self.findings.extend(unknown.map(|account| {
+            let todo = "look at it in Organizations; where AWS has a new state, look for a newer keeper";
+            let text = format!("the account is {}", account.state);
+            Finding::unknown(Check::Organization, Place::account(&account.id), text, todo)
+        }));
+        for id in chosen.iter().filter(|id| !accounts.iter().any(|account| account.id == **id)) {
+            let text = "not an active account of the organization";
+            self.findings.push(Finding::problem(
+                Check::Organization,
+                Place::account(id),
+                text,
+                "correct the number",
+            ));
+        }
+        accounts
+    }
+
+    fn facts(&self, ground: &Ground, hub: &hub::Seen) -> Option<Facts> {
+        let Ground { baseline, organization, accounts } = ground;
+        let region = baseline.regions().first().cloned()?;
+        let other = accounts.iter().map(|account| &account.id).find(|id| *id != self.hub_account());
+        let partition = Partition::of(self.own.region());
+        let parameter = match &self.settings.baseline {
+            BaselineSource::Parameter(name) => {
+                let (region, account) = (self.own.region(), self.own_account());
+                let name = name.trim_start_matches('/');
+                Some(format!("arn:{partition}:ssm:{region}:{account}:parameter/{name}"))
+            }
+            BaselineSource::File(_) => None,
+        };
+        Some(Facts {
+            organization: baseline.organization.clone(),
+            management: organization.management.clone(),
+            hub: self.hub_account().clone(),
+            owner: baseline.owner.clone(),
+            member: other.unwrap_or(&organization.management).clone(),
+            region,
+            member_role: self.settings.member_role.clone(),
+            copies: self.copies,
+            parameter,
+            queues: hub.queues.clone(),
+            table: hub.table.clone(),
+            bus: hub.bus.clone(),
+            partition,
+        })
+    }
+}
+
+/// Where the events of Organizations are told, and those of Regions that were enabled (docs/deploy.md).
+fn home_region(partition: &Partition) -> Option<Region> {
+    let home = BTreeMap::from([
+        ("aws", "us-east-1"),
+        ("aws-us-gov", "us-gov-west-1"),
+        ("aws-cn", "cn-northwest-1"),
+        ("aws-eusc", "eusc-de-east-1"),
+    ]);
+    home.get(partition.as_str()).and_then(|region| region.parse().ok())
+}

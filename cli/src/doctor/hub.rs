@@ -1,0 +1,274 @@
+//! What the function rests on in its own account.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Doctor, Ground};
+use crate::inspector::Inspector;
+use keeper_core::doctor::{self, Check, Finding, Listens, Need, Place};
+use keeper_core::failure::Failure;
+use keeper_core::ids::Target;
+use keeper_core::settings::LedgerSource;
+use keeper_core::simulation::Evaluated;
+
+/// The ARNs of what is there.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) bus: Option<String>,
+    pub(super) queues: Vec<String>,
+    pub(super) table: Option<String>,
+}
+
+/// What members and the management account send on.
+const ON_OUR_BUS: &[Listens] = &[
+    Listens::Source("aws.bedrock"),
+    Listens::Source("aws.account"),
+    Listens::Source("aws.organizations"),
+    Listens::DetailType("Reconcile Requested"),
+];
+/// What happens in the hub itself.
+const ON_DEFAULT: &[Listens] = &[Listens::Source("aws.ssm"), Listens::Source("aws.bedrock")];
+const DEPLOY: &str = "deploy the hub's stack (template.yaml) again";
+
+impl Doctor<'_> {
+    pub(super) async fn hub(&mut self) -> Seen {
+        let check = Check::Hub;
+        let mut seen = Seen::default();
+        let mut events = None;
+        match &self.settings.queues {
+            None => {
+                let text = "no queues are set (KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE)";
+                self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+            }
+            Some(queues) => {
+                events = self.queue("events", &queues.events).await;
+                let tasks = self.queue("tasks", &queues.tasks).await;
+                self.functions([("events", events.as_deref()), ("tasks", tasks.as_deref())]).await;
+                seen.queues = events.iter().cloned().chain(tasks).collect();
+            }
+        }
+        seen.table = self.ledger().await;
+        match &self.settings.bus {
+            None => {
+                let text = "no bus is set (KEEPER_BUS)";
+                self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+            }
+            Some(bus) => {
+                // The bus of another account can't be looked at by its name alone.
+                let name = bus.rsplit('/').next().unwrap_or(bus).to_owned();
+                seen.bus = self.bus(&name).await;
+                if let (Some(_), Some(events)) = (&seen.bus, &events) {
+                    self.rules(&name, ON_OUR_BUS, events).await;
+                }
+            }
+        }
+        if let Some(events) = &events {
+            self.rules("default", ON_DEFAULT, events).await;
+        }
+        seen
+    }
+
+    async fn queue(&mut self, what: &str, url: &str) -> Option<String> {
+        let check = Check::Hub;
+        let (finding, arn) = match self.own.queue(url).await {
+            Ok(Some(queue)) if queue.has_dead_letters => {
+                let text = format!("the queue of {what} is there, and one for its dead letters");
+                (Finding::ok(check, Place::WHOLE, text), Some(queue.arn))
+            }
+            Ok(Some(queue)) => {
+                let text = format!(
+                    "the queue of {what} has no dead letters: what can't be handled is tried for ever"
+                );
+                (Finding::problem(check, Place::WHOLE, text, DEPLOY), Some(queue.arn))
+            }
+            Ok(None) => {
+                let text = format!("the queue of {what} isn't there");
+                (Finding::problem(check, Place::WHOLE, text, DEPLOY).detailed(url), None)
+            }
+            Err(failure) => {
+                let what = format!("whether the queue of {what} is there isn't known");
+                (Finding::unread(check, Place::WHOLE, &what, &failure), None)
+            }
+        };
+        self.findings.push(finding);
+        arn
+    }
+
+    /// Who takes messages out of the queues, by the queues' ARNs.
+    async fn functions(&mut self, queues: [(&str, Option<&str>); 2]) {
+        let mut functions = BTreeSet::new();
+        for (what, arn) in queues {
+            let Some(arn) = arn else { continue };
+            let seen = self.own.mappings(arn).await;
+            self.findings.push(doctor::mapping(what, &seen, DEPLOY));
+            functions.extend(seen.into_iter().flatten().map(|mapping| mapping.function));
+        }
+        for function in functions {
+            let seen = self.own.recursion(&function).await;
+            self.findings.push(doctor::recursion(&function, &seen, DEPLOY));
+        }
+    }
+
+    async fn ledger(&mut self) -> Option<String> {
+        let check = Check::Hub;
+        let LedgerSource::Table(name) = &self.settings.ledger else {
+            let text = "the ledger is no table (KEEPER_LEDGER)";
+            self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+            return None;
+        };
+        let (finding, arn) = match self.own.table(name).await {
+            Ok(Some((arn, status))) if matches!(status.as_str(), "ACTIVE" | "UPDATING") => {
+                (Finding::ok(check, Place::WHOLE, format!("the ledger's table {name} is there")), Some(arn))
+            }
+            Ok(Some((arn, status))) => {
+                let text = format!("the ledger's table {name} is {status}");
+                (Finding::problem(check, Place::WHOLE, text, "wait, or restore it from a backup"), Some(arn))
+            }
+            Ok(None) => {
+                let text = format!("the ledger's table {name} isn't there");
+                let todo = "restore it from a backup: nothing else knows what is ours";
+                (Finding::problem(check, Place::WHOLE, text, todo), None)
+            }
+            Err(failure) => {
+                let what = "whether the ledger's table is there isn't known";
+                (Finding::unread(check, Place::WHOLE, what, &failure), None)
+            }
+        };
+        self.findings.push(finding);
+        arn
+    }
+
+    async fn bus(&mut self, name: &str) -> Option<String> {
+        let check = Check::Hub;
+        let (finding, arn) = match self.own.bus(name).await {
+            Ok(Some(arn)) => {
+                (Finding::ok(check, Place::WHOLE, format!("the bus {name} is there")), Some(arn))
+            }
+            Ok(None) => {
+                let text = format!("the bus {name} isn't there");
+                (Finding::problem(check, Place::WHOLE, text, DEPLOY), None)
+            }
+            Err(failure) => {
+                let what = format!("whether the bus {name} is there isn't known");
+                (Finding::unread(check, Place::WHOLE, &what, &failure), None)
+            }
+        };
+        self.findings.push(finding);
+        arn
+    }
+
+    async fn rules(&mut self, bus: &str, needs: &[Listens], destination: &str) {
+        let seen = self.own.rules(bus, "", needs).await;
+        let place = Place::WHOLE;
+        self.findings.extend(doctor::rules(Check::Hub, &place, bus, needs, &seen, destination, DEPLOY));
+    }
+
+    pub(super) async fn function_role(&mut self, ground: &Ground, hub: &Seen) {
+        let check = Check::FunctionRole;
+        let Some(role) = &self.settings.own_roles.function else {
+            let text = "the function's role isn't set (KEEPER_FUNCTION_ROLE)";
+            self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+            return;
+        };
+        let place = Place::account(&role.account);
+        if role.account != *self.own_account() {
+            let text = format!("{} is in another account than these credentials", role.name);
+            let todo = format!("run this with credentials of {}", role.account);
+            self.findings.push(Finding::unknown(check, place, text, todo));
+            return;
+        }
+        let Some(facts) = self.facts(ground, hub) else { return };
+        let seen = match self.own.role(&role.name).await {
+            Ok(Some(seen)) => seen,
+            Ok(None) => {
+                let text = format!("there is no role {}", role.name);
+                self.findings.push(Finding::problem(check, place, text, DEPLOY));
+                return;
+            }
+            Err(failure) => {
+                let what = format!("whether {} is there isn't known", role.name);
+                self.findings.push(Finding::unread(check, place, &what, &failure));
+                return;
+            }
+        };
+        let needs = doctor::of_function(&facts);
+        let evaluated = simulate(&self.own, &seen.arn, &needs).await;
+        let todo = "deploy the hub's stack again; where that doesn't help, a boundary or a service control policy \
+                    stands in the way";
+        let name = role.name.to_string();
+        self.findings.extend(doctor::lacking(check, &place, &name, &needs, &evaluated, todo));
+    }
+
+    pub(super) async fn stack_sets(&mut self, ground: &Ground) {
+        let check = Check::StackSets;
+        let Some(bus) = &self.settings.bus else {
+            let text = "without KEEPER_BUS their names aren't known";
+            self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+            return;
+        };
+        // The template names the bus after the stack, and the StackSets too.
+        let stack = bus.rsplit('/').next().unwrap_or(bus);
+        let Ground { baseline, organization, accounts } = ground;
+        let as_delegate = *self.own_account() != organization.management;
+        let members = || accounts.iter().filter(|one| one.id != organization.management);
+        let in_regions = |regions: &[keeper_core::ids::Region]| {
+            members()
+                .filter(|one| one.id != *self.hub_account())
+                .flat_map(|one| {
+                    let target = |region: &keeper_core::ids::Region| Target {
+                        account: one.id.clone(),
+                        region: region.clone(),
+                    };
+                    regions.iter().map(target).collect::<Vec<_>>()
+                })
+                .collect()
+        };
+        let regions: Vec<_> = baseline.regions().into_iter().collect();
+        let sets = [
+            (format!("{stack}-member-role"), in_regions(std::slice::from_ref(self.own.region()))),
+            (format!("{stack}-member-rules"), in_regions(&regions)),
+        ];
+        let mut findings = Vec::new();
+        let mut missing = Vec::new();
+        for (name, expected) in sets {
+            match self.own.stack_set(&name, as_delegate).await {
+                Ok(Some(set)) => {
+                    let instances = self.own.stack_instances(&name, as_delegate).await;
+                    findings.extend(doctor::stack_set(&name, &set, &instances, &expected));
+                }
+                Ok(None) => missing.push(name),
+                Err(failure) => {
+                    let what = format!("{name} isn't known");
+                    findings.push(Finding::unread(check, Place::WHOLE, &what, &failure));
+                }
+            }
+        }
+        if missing.len() == 2 {
+            let text = format!("there are none ({}): role and rules come by other means", missing.join(", "));
+            findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+        } else {
+            findings.extend(missing.iter().map(|name| {
+                Finding::problem(check, Place::WHOLE, format!("there is no StackSet {name}"), DEPLOY)
+            }));
+        }
+        self.findings.extend(findings);
+    }
+}
+
+/// Simulates everything that a role needs: a call for each resource.
+pub(super) async fn simulate(
+    inspector: &Inspector,
+    role: &str,
+    needs: &[Need],
+) -> Result<Vec<Evaluated>, Failure> {
+    // What the keeper says of itself when it puts events.
+    let context = [("events:source", guardrail_keeper::cloud::SOURCE)];
+    let mut by_resource: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for Need { resource, action } in needs {
+        by_resource.entry(resource).or_default().push(action);
+    }
+    let mut evaluated = Vec::new();
+    for (resource, actions) in by_resource {
+        evaluated.extend(inspector.simulate(role, &actions, &[resource.to_owned()], &context).await?);
+    }
+    Ok(evaluated)
+}

@@ -1,0 +1,50 @@
+//! The customer managed keys of guardrails: can they be used, and does the key policy admit members?
+
+use keeper_core::baseline::Baseline;
+use keeper_core::doctor::{Check, Finding, Place};
+use keeper_core::ids::Region;
+use keeper_core::resolved::{CustomerKey, KeyState};
+use keeper_core::resource_policy::Verdict;
+
+/// Whether the customer managed key of a guardrail lets the organization's callers use it.
+pub(super) fn finding(baseline: &Baseline, region: &Region, key: &CustomerKey) -> Finding {
+    let (check, place) = (Check::Guardrails, Place::target(&baseline.owner, region));
+    let admit =
+        "allow kms:Decrypt to the organization in the key policy: docs/resource-policy.md has the statement";
+    let finding = match (&key.state, key.admits_organization(&baseline.organization)) {
+        (KeyState::Unknown { why }, _) => Finding::unknown(
+            check,
+            place,
+            format!("whether its KMS key can be used isn't known: {why}"),
+            "deploy the present deploy/owner.yaml: the owner's role needs kms:DescribeKey and kms:GetKeyPolicy",
+        ),
+        (KeyState::Unusable { state }, _) => Finding::problem(
+            check,
+            place,
+            format!("its KMS key is {state}, so calls under it fail"),
+            "enable the key, or publish a version of a guardrail without it",
+        ),
+        (KeyState::Enabled, None) => Finding::unknown(
+            check,
+            place,
+            "its key policy can't be read, so whether members may decrypt isn't known",
+            "deploy the present deploy/owner.yaml: the owner's role needs kms:GetKeyPolicy",
+        ),
+        (KeyState::Enabled, Some(Verdict::Granted)) => {
+            Finding::ok(check, place, "its KMS key is enabled, and lets the organization decrypt")
+        }
+        (KeyState::Enabled, Some(verdict @ Verdict::Unclear(_))) => Finding::unknown(
+            check,
+            place,
+            format!("whether its KMS key lets every member decrypt isn't known: {verdict}"),
+            admit,
+        ),
+        (KeyState::Enabled, Some(verdict @ Verdict::NotGranted(_))) => Finding::problem(
+            check,
+            place,
+            format!("its KMS key doesn't let every member decrypt: {verdict}"),
+            admit,
+        ),
+    };
+    finding.detailed(key.arn.to_string())
+}

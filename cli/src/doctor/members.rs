@@ -1,0 +1,190 @@
+//! What the keeper rests on in other accounts, side by side.
+
+use std::collections::BTreeSet;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use super::{Bar, Doctor, Ground, home_region, hub};
+use crate::inspector::Inspector;
+use guardrail_keeper::cloud::Session;
+use guardrail_keeper::engine::Step;
+use keeper_core::doctor::{self, Check, Finding, Listens, Place, Trusted};
+use keeper_core::failure::Failure;
+use keeper_core::ids::{AccountId, Partition, Region};
+
+/// How the names of the forwarding rules begin in deploy/.
+const PREFIX: &str = "guardrail-keeper-";
+const IN_MEMBERS: [Check; 4] = [Check::Trails, Check::MemberRole, Check::ForwardingRules, Check::Regions];
+
+impl Doctor<'_> {
+    pub(super) async fn members(&mut self, ground: &Ground, seen: &hub::Seen, bar: &Bar) {
+        let own = self.own_account().clone();
+        let others = || ground.accounts.iter().map(|account| &account.id).filter(|id| **id != own);
+        let looked_into: Vec<&AccountId> = match &self.arguments.reading.role {
+            Some(_) => ground.accounts.iter().map(|account| &account.id).collect(),
+            None => ground.accounts.iter().map(|account| &account.id).filter(|id| **id == own).collect(),
+        };
+        let count = others().count();
+        if self.arguments.reading.role.is_none() && count > 0 {
+            let findings = self.left_out(ground, count).await;
+            self.findings.extend(findings);
+        }
+        bar.step(Step::Looking { accounts: looked_into.len() });
+        let looks = looked_into.into_iter().map(|account| {
+            let this = &*self;
+            async move {
+                let findings = this.account(account, ground, seen).await;
+                bar.step(Step::Looked);
+                findings
+            }
+        });
+        let found: Vec<Vec<Finding>> =
+            stream::iter(looks).buffer_unordered(self.settings.concurrency).collect().await;
+        self.findings.extend(found.into_iter().flatten());
+        // They come as they come.
+        self.findings.sort_by(|one, other| (one.check, &one.place).cmp(&(other.check, &other.place)));
+    }
+
+    /// Accounts that nobody gave us a way into. Their Regions the management account can ask for.
+    async fn left_out(&self, ground: &Ground, count: usize) -> Vec<Finding> {
+        let own = self.own_account();
+        let accounts = if count == 1 { "account was" } else { "accounts were" };
+        let mut findings = Vec::new();
+        for check in IN_MEMBERS {
+            if check == Check::Regions && !self.arguments.no_members && *own == ground.organization.management
+            {
+                let wanted = ground.baseline.regions();
+                let others = ground.accounts.iter().map(|account| &account.id).filter(|id| *id != own);
+                let looks = others.map(|account| {
+                    let wanted = &wanted;
+                    async move { doctor::regions(account, wanted, &self.own.regions(Some(account)).await) }
+                });
+                let found: Vec<Vec<Finding>> =
+                    stream::iter(looks).buffered(self.settings.concurrency).collect().await;
+                findings.extend(found.into_iter().flatten());
+                continue;
+            }
+            let text = format!("{count} other {accounts} not looked into");
+            findings.push(if self.arguments.no_members {
+                Finding::not_applicable(check, Place::WHOLE, text)
+            } else {
+                Finding::unknown(
+                    check,
+                    Place::WHOLE,
+                    text,
+                    "--role NAME looks into them, by a role that these credentials may assume (deploy/reader-role.yaml makes one); --no-members leaves them out",
+                )
+            });
+        }
+        findings
+    }
+
+    async fn account(&self, account: &AccountId, ground: &Ground, seen: &hub::Seen) -> Vec<Finding> {
+        let session = match self.keeper.cloud().session(account).await {
+            Ok(session) => session,
+            Err(failure) => {
+                let unread =
+                    |check| Finding::unread(check, Place::account(account), "not looked into", &failure);
+                return IN_MEMBERS.map(unread).into();
+            }
+        };
+        let home = home_region(&Partition::of(self.own.region()));
+        let regions = ground.baseline.regions();
+        let is_management = *account == ground.organization.management;
+        let enabled = Inspector::new(&session, self.own.region()).regions(None).await;
+        let mut findings = doctor::regions(account, &regions, &enabled);
+        let usable = usable(&regions, &enabled);
+        // Who joins and leaves is told in one Region of the management account.
+        let mut listening: BTreeSet<Region> = usable.clone();
+        listening.extend(home.clone());
+        for region in &listening {
+            let inspector = Inspector::new(&session, region);
+            if usable.contains(region) || is_management {
+                findings.push(doctor::trail(account, region, &inspector.trails().await));
+            }
+            let mut needs = Vec::new();
+            if usable.contains(region) {
+                needs.push(Listens::Source("aws.bedrock"));
+            }
+            if home.as_ref() == Some(region) {
+                needs.push(Listens::Source("aws.account"));
+                if is_management {
+                    needs.push(Listens::Source("aws.organizations"));
+                }
+            }
+            findings.extend(self.forwarding(account, &inspector, &needs, seen).await);
+        }
+        if account == self.hub_account() {
+            let text = "the hub needs none: the function works there as itself";
+            findings.push(Finding::not_applicable(Check::MemberRole, Place::account(account), text));
+        } else {
+            findings.extend(self.member_role(account, &session, ground, seen).await);
+        }
+        findings
+    }
+
+    async fn forwarding(
+        &self,
+        account: &AccountId,
+        inspector: &Inspector,
+        needs: &[Listens],
+        seen: &hub::Seen,
+    ) -> Vec<Finding> {
+        let check = Check::ForwardingRules;
+        let place = Place::target(account, inspector.region());
+        if needs.is_empty() || (account == self.hub_account() && inspector.region() == self.own.region()) {
+            // There the hub's own rules listen, which are looked at with the hub.
+            return Vec::new();
+        }
+        let Some(bus) = &seen.bus else {
+            let text = "without the hub's bus there is nowhere to send to";
+            return vec![Finding::not_applicable(check, Place::WHOLE, text)];
+        };
+        let rules = inspector.rules("default", PREFIX, needs).await;
+        let todo = "deploy deploy/member-rules.yaml there; in the management account deploy/management.yaml";
+        doctor::rules(check, &place, "default", needs, &rules, bus, todo)
+    }
+
+    async fn member_role(
+        &self,
+        account: &AccountId,
+        session: &Session,
+        ground: &Ground,
+        seen: &hub::Seen,
+    ) -> Vec<Finding> {
+        let check = Check::MemberRole;
+        let name = &self.settings.member_role;
+        let inspector = Inspector::new(session, self.own.region());
+        let role = inspector.role(name).await;
+        let trust = role.as_ref().map(|role| role.as_ref().map(|role| role.trust.clone()));
+        let trust = trust.map_err(Failure::clone);
+        let trusted = Trusted {
+            function: self.settings.own_roles.function.as_ref(),
+            hub: self.hub_account(),
+            external_id: self.settings.external_id.as_deref(),
+        };
+        let mut findings = vec![doctor::trust(account, name.as_str(), &trust, trusted)];
+        if let (Ok(Some(role)), Some(facts)) = (role, self.facts(ground, seen)) {
+            let needs = doctor::of_member(&facts, account);
+            let evaluated = hub::simulate(&inspector, &role.arn, &needs).await;
+            let todo = "deploy deploy/member-role.yaml again (AllowCopies where guardrails are copied), and \
+                        deploy/owner.yaml in the owner; see that no boundary or service control policy is in the way";
+            let place = Place::account(account);
+            findings.extend(doctor::lacking(check, &place, name.as_str(), &needs, &evaluated, todo));
+        }
+        findings
+    }
+}
+
+/// The Regions that calls can be made in. Where that isn't known, they are tried.
+fn usable(
+    wanted: &BTreeSet<Region>,
+    seen: &Result<std::collections::BTreeMap<String, String>, Failure>,
+) -> BTreeSet<Region> {
+    let is_off = |region: &&Region| {
+        let status = seen.as_ref().ok().and_then(|seen| seen.get(region.as_str()));
+        status.is_some_and(|status| matches!(status.as_str(), "DISABLED" | "DISABLING" | "ENABLING"))
+    };
+    wanted.iter().filter(|region| !is_off(region)).cloned().collect()
+}

@@ -1,0 +1,39 @@
+//! What is known of AWS's answer to `placement: auto`, and whether members get copies at all.
+
+use super::Doctor;
+use guardrail_keeper::engine;
+use keeper_core::baseline::{Baseline, Placement};
+use keeper_core::doctor::{Check, Finding, Place};
+use keeper_core::failure::Failure;
+use keeper_core::placement::Answer;
+
+impl Doctor<'_> {
+    pub(super) async fn placement(&mut self, baseline: &Baseline) {
+        let check = Check::Placement;
+        self.copies = baseline.guardrails.values().any(|one| one.placement == Placement::Copy);
+        if !baseline.has_auto() {
+            return;
+        }
+        let finding = match engine::placement_record(self.keeper).await {
+            Ok(record) => {
+                self.copies |= record.answer == Answer::Copies;
+                match record.answer {
+                    Answer::Undecided if record.refusals.is_empty() => {
+                        Finding::not_applicable(check, Place::WHOLE, record.to_string())
+                    }
+                    Answer::Undecided => {
+                        let todo = "wait; where no keeper is deployed, run guardrailctl apply again after that time. If you know \
+                                    the answer: guardrailctl placement set";
+                        Finding::unknown(check, Place::WHOLE, record.to_string(), todo)
+                    }
+                    Answer::Central | Answer::Copies => Finding::ok(check, Place::WHOLE, record.to_string()),
+                }
+            }
+            Err(error) => {
+                let failure = Failure::transient("read the ledger", error.to_string());
+                Finding::unread(check, Place::WHOLE, "whether members need copies isn't known", &failure)
+            }
+        };
+        self.findings.push(finding);
+    }
+}

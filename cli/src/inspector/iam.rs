@@ -1,0 +1,234 @@
+//! IAM: who is there, and what each would be allowed.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType};
+
+use super::Inspector;
+use guardrail_keeper::cloud::{failure, is_missing};
+use keeper_core::callers::Principal;
+use keeper_core::failure::Failure;
+use keeper_core::ids::RoleName;
+use keeper_core::simulation::{Decision, Evaluated};
+
+/// How many resources one simulation asks about. How many IAM takes isn't documented.
+const RESOURCES: usize = 50;
+
+/// A role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoleSeen {
+    /// Its ARN, with its path.
+    pub(crate) arn: String,
+    /// Its trust policy, as JSON.
+    pub(crate) trust: String,
+}
+
+impl Inspector {
+    fn iam(&self) -> aws_sdk_iam::Client {
+        let config = aws_sdk_iam::config::Builder::from(&self.sdk());
+        aws_sdk_iam::Client::from_conf(config.retry_partition(self.session.retries().clone()).build())
+    }
+
+    /// A role of the account; `None` where there is none of that name.
+    ///
+    /// # Errors
+    /// When IAM doesn't tell.
+    pub(crate) async fn role(&self, name: &RoleName) -> Result<Option<RoleSeen>, Failure> {
+        match self.iam().get_role().role_name(name.as_str()).send().await {
+            Ok(answer) => Ok(answer.role().map(|role| RoleSeen {
+                arn: role.arn().to_owned(),
+                trust: decoded(role.assume_role_policy_document().unwrap_or_default()),
+            })),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(failure("GetRole", &error)),
+        }
+    }
+
+    /// Every role and user of the account.
+    ///
+    /// # Errors
+    /// When a page can't be read: half a list is none.
+    pub(crate) async fn principals(&self) -> Result<Vec<Principal>, Failure> {
+        let client = self.iam();
+        let mut principals = Vec::new();
+        let mut pages = client.list_roles().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failure("ListRoles", &error))?;
+            let roles = page.roles().iter();
+            principals.extend(roles.map(|role| principal(role.arn(), role.path())));
+        }
+        let mut pages = client.list_users().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failure("ListUsers", &error))?;
+            let users = page.users().iter();
+            principals.extend(users.map(|user| principal(user.arn(), user.path())));
+        }
+        Ok(principals)
+    }
+
+    /// Simulates actions of a role or user of the account on resources, in this Region.
+    ///
+    /// # Errors
+    /// When IAM doesn't tell all of it.
+    pub(crate) async fn simulate(
+        &self,
+        principal: &str,
+        actions: &[&str],
+        resources: &[String],
+        context: &[(&str, &str)],
+    ) -> Result<Vec<Evaluated>, Failure> {
+        let mut evaluated = Vec::new();
+        for some in resources.chunks(RESOURCES) {
+            evaluated.extend(self.simulate_some(principal, actions, some, context).await?);
+        }
+        Ok(evaluated)
+    }
+
+    async fn simulate_some(
+        &self,
+        principal: &str,
+        actions: &[&str],
+        resources: &[String],
+        context: &[(&str, &str)],
+    ) -> Result<Vec<Evaluated>, Failure> {
+        const OPERATION: &str = "SimulatePrincipalPolicy";
+        let region = self.region.to_string();
+        let mut entries = vec![
+            entry("aws:RequestedRegion", &region, ContextKeyTypeEnum::String),
+            entry("aws:SecureTransport", "true", ContextKeyTypeEnum::Boolean),
+        ];
+        let given = context.iter().map(|(key, value)| entry(key, value, ContextKeyTypeEnum::StringList));
+        entries.extend(given);
+        let request = self.iam().simulate_principal_policy().policy_source_arn(principal);
+        let request = request
+            .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
+            .set_resource_arns(Some(resources.to_vec()))
+            .set_context_entries(Some(entries));
+        let mut evaluated = Vec::new();
+        let mut pages = request.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failure(OPERATION, &error))?;
+            evaluated.extend(page.evaluation_results().iter().flat_map(read));
+        }
+        Ok(evaluated)
+    }
+}
+
+fn principal(arn: &str, path: &str) -> Principal {
+    Principal { arn: arn.to_owned(), path: path.to_owned() }
+}
+
+fn entry(key: &str, value: &str, kind: ContextKeyTypeEnum) -> ContextEntry {
+    ContextEntry::builder().context_key_name(key).context_key_type(kind).context_key_values(value).build()
+}
+
+/// One result is for one resource; where it is for several, it says so of each.
+fn read(result: &EvaluationResult) -> Vec<Evaluated> {
+    let of = |resource: &str, decision, details: Option<_>, missing: &[String], boundary: Option<bool>| {
+        let details: Option<&std::collections::HashMap<String, PolicyEvaluationDecisionType>> = details;
+        let details = details.into_iter().flatten();
+        Evaluated {
+            action: result.eval_action_name().to_owned(),
+            resource: resource.to_owned(),
+            decision: meant(decision),
+            details: details.map(|(kind, decision)| (kind.clone(), meant(decision))).collect(),
+            by_organization: result
+                .organizations_decision_detail()
+                .map(aws_sdk_iam::types::OrganizationsDecisionDetail::allowed_by_organizations),
+            by_boundary: boundary,
+            missing_keys: result
+                .missing_context_values()
+                .iter()
+                .chain(missing)
+                .cloned()
+                .collect::<BTreeSet<_>>(),
+        }
+    };
+    let boundary = |detail: Option<&aws_sdk_iam::types::PermissionsBoundaryDecisionDetail>| {
+        detail.map(aws_sdk_iam::types::PermissionsBoundaryDecisionDetail::allowed_by_permissions_boundary)
+    };
+    let whole = boundary(result.permissions_boundary_decision_detail());
+    let each = result.resource_specific_results();
+    if each.is_empty() {
+        let resource = result.eval_resource_name().unwrap_or("*");
+        return vec![of(resource, result.eval_decision(), result.eval_decision_details(), &[], whole)];
+    }
+    each.iter()
+        .map(|one| {
+            // A member that only the whole has is everybody's.
+            let details = one.eval_decision_details().filter(|details| !details.is_empty());
+            let details = details.or_else(|| result.eval_decision_details());
+            let boundary = boundary(one.permissions_boundary_decision_detail()).or(whole);
+            let decision = one.eval_resource_decision();
+            of(one.eval_resource_name(), decision, details, one.missing_context_values(), boundary)
+        })
+        .collect()
+}
+
+fn meant(decision: &PolicyEvaluationDecisionType) -> Decision {
+    match decision {
+        PolicyEvaluationDecisionType::Allowed => Decision::Allowed,
+        PolicyEvaluationDecisionType::ImplicitDeny => Decision::Implicit,
+        // A word that AWS added since is no permission.
+        _ => Decision::Explicit,
+    }
+}
+
+/// IAM hands out policies as they would stand in a URL.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|_| *first == b'%').and_then(|two| std::str::from_utf8(two).ok());
+        match digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_iam::types::ResourceSpecificResult;
+
+    #[test]
+    fn policies_are_read_out_of_their_url_form() {
+        assert_eq!(decoded("%7B%22a%22%3A%22%C3%A4 100%%22%7D"), "{\"a\":\"ä 100%\"}");
+        assert_eq!(decoded("{}"), "{}");
+        assert_eq!(decoded("%4"), "%4");
+    }
+
+    #[test]
+    fn a_result_for_several_resources_is_one_for_each() {
+        let one = |resource: &str, decision| {
+            ResourceSpecificResult::builder()
+                .eval_resource_name(resource)
+                .eval_resource_decision(decision)
+                .missing_context_values("aws:SourceVpce")
+                .build()
+                .unwrap()
+        };
+        let result = EvaluationResult::builder()
+            .eval_action_name("bedrock:InvokeModel")
+            .eval_decision(PolicyEvaluationDecisionType::Allowed)
+            .eval_decision_details("IAM Policy", PolicyEvaluationDecisionType::Allowed)
+            .resource_specific_results(one("a", PolicyEvaluationDecisionType::ImplicitDeny))
+            .resource_specific_results(one("b", PolicyEvaluationDecisionType::from("someNewWord")))
+            .build()
+            .unwrap();
+        let evaluated = read(&result);
+        let said: Vec<(&str, Decision)> =
+            evaluated.iter().map(|one| (one.resource.as_str(), one.decision)).collect();
+        assert_eq!(said, [("a", Decision::Implicit), ("b", Decision::Explicit)]);
+        assert!(evaluated.iter().all(|one| one.missing_keys.contains("aws:SourceVpce")));
+        assert_eq!(evaluated[0].details["IAM Policy"], Decision::Allowed);
+    }
+}

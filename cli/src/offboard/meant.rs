@@ -1,0 +1,43 @@
+//! Accounts that others depend on: to offboard one takes more than a yes.
+
+use super::Offboarding;
+use crate::asking::{self, Asking};
+use crate::output;
+use guardrail_keeper::engine;
+
+impl Offboarding<'_> {
+    /// Whether an account that others depend on is meant indeed: that takes more than a yes.
+    pub(super) async fn is_meant(&self, asking: Asking) -> anyhow::Result<bool> {
+        let account = self.account;
+        let hub = self.keeper.settings().own_roles.function.as_ref().map(|role| &role.account);
+        let mut meanings = Vec::new();
+        if *account == self.baseline.owner {
+            meanings.push(format!(
+                "{account} owns the guardrails: once it has left, no other account can apply them, and Bedrock calls \
+                 fail wherever they are enforced; name another owner in the baseline first"
+            ));
+        }
+        if *account == self.interrupts.or(engine::management(self.keeper)).await? {
+            meanings.push(format!(
+                "{account} is the organization's management account, and that can't leave: it would be unguarded \
+                 and stay"
+            ));
+        }
+        if hub == Some(account) {
+            meanings.push(format!(
+                "the keeper runs in {account}: once it has left, nobody guards and repairs the other accounts"
+            ));
+        }
+        meanings.iter().for_each(output::warning);
+        if meanings.is_empty() || self.arguments.confirm.as_ref() == Some(account) {
+            return Ok(true);
+        }
+        if asking.asks() && asking::typed(account.as_str(), &self.interrupts).await? {
+            return Ok(true);
+        }
+        output::note(format_args!(
+            "nothing was changed: if {account} is meant indeed, type its id, or give --confirm {account}"
+        ));
+        Ok(false)
+    }
+}

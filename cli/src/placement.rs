@@ -1,0 +1,197 @@
+//! `guardrailctl placement`: what is known of AWS's answer to `placement: auto`, and a person's word on it.
+
+use anyhow::bail;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::asking::Asking;
+use super::ending::{self, Done};
+use super::interrupts::Interrupts;
+use super::output::{self, ADDED, HEADING, paint};
+use super::{OK, Output, UNFINISHED, USAGE, connect, deployed, durable_ledger, settings};
+use guardrail_keeper::engine::{self, Ask, Asked, Keeper, Stopped};
+use keeper_core::baseline::{Baseline, Placement};
+use keeper_core::placement::{Answer, PlacementRecord};
+use keeper_core::settings::BaselineSource;
+use keeper_core::trigger::{Accounts, Regions};
+
+const LONG_ABOUT: &str = "\
+Show or change what is known of `placement: auto`
+
+Guardrails with `placement: auto` are enforced by the owner's guardrail where AWS takes it in members, \
+and by copies where AWS refuses it. The keeper finds out which once for the whole organization, and \
+records the answer with its evidence. Without a subcommand the answer is shown.
+
+A change of the answer moves no target that is guarded: `placement: central` and `placement: copy` in \
+the baseline do that.";
+
+/// Show or change what is known of `placement: auto`
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
+    /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
+    #[arg(long, value_name = "FILE", global = true)]
+    baseline: Option<BaselineSource>,
+    /// Don't ask
+    #[arg(long, global = true)]
+    yes: bool,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Output::Text, global = true)]
+    output: Output,
+}
+
+impl Arguments {
+    /// Whether it changes what is recorded.
+    pub(super) fn writes(&self) -> bool {
+        match self.what {
+            None | Some(What::Show) => false,
+            Some(What::Set { .. } | What::Reset) => true,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum What {
+    /// Show the answer and its evidence
+    Show,
+    /// Record an answer that you know, instead of having it found out
+    Set {
+        /// The answer
+        answer: Said,
+    },
+    /// Forget the answer and its evidence, so that the next enforcement finds it out anew
+    Reset,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Said {
+    /// AWS takes the owner's guardrail in members
+    Central,
+    /// AWS refuses it, so members get copies
+    Copies,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let Arguments { what, baseline, yes, output } = arguments;
+    let answer = match what {
+        None | Some(What::Show) => None,
+        Some(What::Set { answer: Said::Central }) => Some(Answer::Central),
+        Some(What::Set { answer: Said::Copies }) => Some(Answer::Copies),
+        Some(What::Reset) => Some(Answer::Undecided),
+    };
+    let asking = match answer {
+        None => None,
+        Some(_) => match Asking::new(*yes, *output, "change it") {
+            Some(asking) => Some(asking),
+            None => return Ok(USAGE),
+        },
+    };
+    let settings = settings(baseline.clone())?;
+    durable_ledger(&settings, "placement")?;
+    let keeper = connect(settings).await?;
+    let baseline = engine::baseline(&keeper).await?;
+    let record = keeper.ledger().placement().await.map_err(Stopped::Ledger)?;
+    match (answer, asking) {
+        (Some(answer), Some(asking)) => {
+            let change = Change { keeper: &keeper, baseline: &baseline, record: &record, answer };
+            change.make(asking, *output).await
+        }
+        _ => {
+            show(&baseline, &record, *output);
+            let waits = record.answer == Answer::Undecided && !record.refusals.is_empty();
+            Ok(if waits && baseline.has_auto() { UNFINISHED } else { OK })
+        }
+    }
+}
+
+/// What is known, as JSON.
+pub(super) fn in_json(baseline: &Baseline, record: &PlacementRecord) -> Value {
+    let auto = baseline.guardrails.iter().filter(|(_, guardrail)| guardrail.placement == Placement::Auto);
+    json!({ "guardrails": auto.map(|(key, _)| key).collect::<Vec<_>>(), "auto": record, "text": record.to_string() })
+}
+
+fn show(baseline: &Baseline, record: &PlacementRecord, output: Output) {
+    match output {
+        Output::Json => output::print_json(&in_json(baseline, record)),
+        Output::Text => {
+            let mut lines = record.lines().into_iter();
+            let first = lines.next().unwrap_or_default();
+            output::print(format_args!("{} {first}", paint(HEADING, "placement auto:")));
+            lines.for_each(output::print);
+            if !baseline.has_auto() {
+                output::note("no guardrail of this baseline says `placement: auto`, so this has no effect");
+            }
+        }
+    }
+}
+
+/// A person's word on the answer.
+struct Change<'a> {
+    keeper: &'a Keeper,
+    baseline: &'a Baseline,
+    record: &'a PlacementRecord,
+    answer: Answer,
+}
+
+impl Change<'_> {
+    async fn make(&self, asking: Asking, output: Output) -> anyhow::Result<u8> {
+        let Change { baseline, record, answer, .. } = self;
+        if let (Answer::Copies, Some(works)) = (answer, &record.works_in) {
+            bail!(
+                "{} enforces the owner's guardrail, so members need no copies; to give them copies all the same, \
+                 write `placement: copy` in the baseline",
+                works.target
+            );
+        }
+        if output == Output::Text {
+            show(baseline, record, output);
+        }
+        let question = match answer {
+            Answer::Undecided => "Forget the answer, and have it found out anew?".to_owned(),
+            Answer::Central | Answer::Copies => format!("Record {answer} as the answer?"),
+        };
+        output::shown()?;
+        let interrupts = Interrupts::listen()?;
+        let mut done = Done::default();
+        if !asking.confirmed(&question, &done, &interrupts).await? {
+            return Ok(UNFINISHED);
+        }
+        let written = interrupts.finish(self.write(&mut done), || ()).await;
+        let left = || Err(interrupts.ended("left while the answer was being recorded".to_owned()));
+        let (record, asked) = written.unwrap_or_else(left)?;
+        match output {
+            Output::Json => {
+                let mut json = in_json(baseline, &record);
+                json["requested"] = json!(asked.as_ref().map(deployed::in_json));
+                output::print_done_json(&json);
+            }
+            Output::Text => {
+                output::print_done(format_args!("{} placement auto: {record}", paint(ADDED, "ok:")));
+                match &asked {
+                    Some(asked) => output::note(deployed::in_words(asked)),
+                    None => output::note("the next run goes by it"),
+                }
+            }
+        }
+        Ok(OK)
+    }
+    /// Records the answer, and has the deployed keeper act on it at once.
+    async fn write(&self, done: &mut Done) -> anyhow::Result<(PlacementRecord, Option<Asked>)> {
+        let Change { keeper, baseline, record: _, answer } = self;
+        let by = keeper.cloud().caller().await.unwrap_or_else(|_| "somebody at a terminal".to_owned());
+        let at = keeper.clock().now();
+        let set = |record: &mut PlacementRecord| record.set(*answer, at, &baseline.revision, &by);
+        let recorded = keeper.ledger().change_placement(set).await.map_err(Stopped::Ledger);
+        let record = ending::recorded(recorded, &format!("whether {answer} was recorded"))?;
+        done.add(format!("{answer} is recorded"));
+        if !(engine::is_deployed(keeper) && baseline.has_auto()) {
+            return Ok((record, None));
+        }
+        let reason = format!("placement auto was set to {answer}");
+        let ask = Ask { accounts: Accounts::All, regions: Regions::All, reason, plan: None };
+        let asked = done.or_say(deployed::ask(keeper, &ask).await)?;
+        Ok((record, Some(asked)))
+    }
+}

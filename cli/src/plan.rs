@@ -1,0 +1,171 @@
+//! `guardrailctl plan`: what would be done?
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use serde_json::json;
+
+use super::names::Names;
+use super::output::{self, Bar, HEADING, QUIET, paint};
+use super::reading::Reading;
+use super::{CHANGES, Chosen, OK, Output, Target, UNFINISHED, connect, settings};
+use guardrail_keeper::engine::{self, Keeper, Survey};
+use keeper_core::baseline::Baseline;
+use keeper_core::ids::AccountId;
+use keeper_core::plan::{Counts, Line, Plan};
+use keeper_core::report::Report;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    reading: Reading,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// End with 4 where there is something to change, whatever else is held
+    #[arg(long)]
+    detailed_exit_code: bool,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let settings = settings(arguments.target.baseline.clone())?;
+    let keeper = connect(arguments.reading.settings(settings)).await?;
+    let baseline = engine::baseline(&keeper).await?;
+    let chosen = arguments.target.chosen(&keeper).await?;
+    let bar = Bar::new();
+    let survey = engine::survey(&keeper, &baseline, &chosen.scope(), &|step| bar.step(step)).await?;
+    drop(bar);
+    let shown = Shown::of(&keeper, &baseline, &survey, &chosen).await;
+    match arguments.output {
+        Output::Text => shown.print(),
+        Output::Json => output::print_json(&shown.to_json()),
+    }
+    let Counts { to_change, held, broken, .. } = survey.plan.plan().counts();
+    let is_known = shown.is_met() && survey.is_known();
+    Ok(if to_change > 0 && arguments.detailed_exit_code {
+        CHANGES
+    } else if held + broken > 0 || !is_known {
+        UNFINISHED
+    } else {
+        OK
+    })
+}
+
+/// A plan as it is shown, with the names of accounts and OUs.
+pub(super) struct Shown<'a> {
+    baseline: &'a Baseline,
+    survey: &'a Survey,
+    names: Names,
+    unmet: Vec<String>,
+}
+
+/// What is known of a plan once it was told.
+pub(super) struct Told {
+    names: Names,
+    /// Its lines, which nobody has to read twice.
+    pub(super) lines: BTreeSet<String>,
+    /// Its warnings.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Told {
+    /// Tells what came of it: what was done, and what is news beside the lines that were told. What waits for
+    /// what was done is told in the next round, where there is one.
+    pub(super) fn print_done(&self, report: &Report, lines: &BTreeSet<String>, goes_on: bool) {
+        let decided = if goes_on { Vec::new() } else { report.decided_lines() };
+        let news = decided.into_iter().filter(|line| !lines.contains(&line.to_string()));
+        output::print_done(format_args!("\n{}", paint(HEADING, "Applied:")));
+        for line in report.attempted_lines().into_iter().chain(news) {
+            output::print_done(output::line(&line, &self.names));
+        }
+        for warning in report.warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
+            output::print_done(format_args!("! {warning}"));
+        }
+        report.placement_decided.iter().for_each(output::print_done);
+        if !goes_on {
+            output::print_done(report.summary());
+        }
+    }
+}
+
+/// What an approval would do besides, in one line.
+fn for_approval(plan: &Plan) -> Option<String> {
+    let held: Vec<String> =
+        plan.for_approval().into_iter().map(|(verb, count)| format!("{count} {verb}")).collect();
+    (!held.is_empty()).then(|| format!("held for approval: {}", held.join(", ")))
+}
+
+impl<'a> Shown<'a> {
+    /// Looks up the names of what the plan says something about.
+    pub(super) async fn of(
+        keeper: &Keeper,
+        baseline: &'a Baseline,
+        survey: &'a Survey,
+        chosen: &Chosen,
+    ) -> Shown<'a> {
+        let lines = survey.plan.plan().lines();
+        let named: BTreeSet<&AccountId> = lines.iter().flat_map(Line::accounts).collect();
+        let accounts = named.into_iter().filter_map(|id| survey.view.organization.accounts.get(id));
+        let names = Names::read(keeper, accounts).await;
+        Shown { baseline, survey, names, unmet: chosen.unmet(baseline, survey) }
+    }
+
+    /// Whether something can be said of all that was asked for.
+    pub(super) fn is_met(&self) -> bool {
+        self.unmet.is_empty() && self.survey.strangers.is_empty()
+    }
+
+    /// The plan for people.
+    pub(super) fn print(&self) {
+        let Shown { baseline, survey, names, unmet } = self;
+        let plan = survey.plan.plan();
+        for line in plan.lines() {
+            output::print(output::line(&line, names));
+        }
+        for account in &survey.strangers {
+            output::print(format_args!("! {account} is no member of this organization: not looked at"));
+        }
+        for unmet in unmet {
+            output::print(format_args!("! {unmet}"));
+        }
+        for warning in &survey.view.known.warnings {
+            output::warning(warning);
+        }
+        output::print(plan.counts());
+        if let Some(held) = for_approval(plan) {
+            output::print(held);
+            let revision = &baseline.revision;
+            output::print(format_args!("to have that done as well: guardrailctl apply --approve {revision}"));
+        }
+        let identity =
+            format!("plan {} of baseline {}, mode {}", plan.hash(), baseline.revision, baseline.mode);
+        output::print(paint(QUIET, identity));
+        if survey.view.known.placing.is_asked() {
+            output::print(paint(QUIET, format_args!("placement auto: {}", survey.view.known.placing.record)));
+        }
+    }
+
+    /// What a report is told with, beside this plan.
+    pub(super) fn into_told(self) -> Told {
+        let Shown { survey, names, .. } = self;
+        let lines = survey.plan.plan().lines().iter().map(ToString::to_string).collect();
+        Told { names, lines, warnings: survey.view.known.warnings.clone() }
+    }
+
+    /// The plan for programs.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        let Shown { baseline, survey, names, unmet } = self;
+        json!({
+            "revision": baseline.revision,
+            "mode": baseline.mode,
+            "plan": survey.plan.plan().to_json(),
+            "names": names.to_json(),
+            "strangers": survey.strangers,
+            "unmet": unmet,
+            "warnings": survey.view.known.warnings,
+            "placement": super::placement::in_json(baseline, &survey.view.known.placing.record),
+        })
+    }
+}

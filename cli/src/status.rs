@@ -1,0 +1,303 @@
+//! `guardrailctl status`: what does the record say, and how old is that?
+//!
+//! Asks the ledger, and Organizations for who there is; no member account.
+
+mod read;
+mod summary;
+mod target;
+
+use std::collections::BTreeMap;
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+
+use super::names::{self, Named, Names};
+use super::output::{self, Spinner};
+use super::reading::Reading as ReadingRole;
+use super::time::{Length, Moment};
+use super::{OK, UNFINISHED, connect, durable_ledger, settings};
+use guardrail_keeper::engine::{self, Keeper, Stopped};
+use keeper_core::baseline::{Baseline, Revision};
+use keeper_core::ids::{AccountId, ParentId, Region};
+use keeper_core::limits::{EffectiveBaseline, RevisionApproval};
+use keeper_core::resolved::Openings;
+use keeper_core::settings::BaselineSource;
+use keeper_core::status::{Criteria, Standing};
+use read::Reading;
+use summary::Summary;
+use target::Told;
+
+const LONG_ABOUT: &str = "\
+Say what the record knows of every target, and how old that is
+
+A target is good only if what was last seen there is what is wanted there now. A look counts only for \
+what it was made for: one that is older than --stale-after, or was made under another baseline or \
+assignment or while the account stood elsewhere, leaves its target `stale`. A target that the record \
+doesn't know is `unknown`; one that should be guarded and isn't is `unguarded`. Ends with 0 only where \
+every target is good. What was left behind in accounts that are gone is told, and doesn't count.
+
+Accounts, OUs and Regions narrow what is judged; states and times only what is listed. The ledger \
+is read part by part: besides one part, the list of the organization's accounts is held, and of \
+what isn't good as much as is listed. \
+No other account is asked, so that --role changes nothing here: the ledger is read with the \
+credentials that this runs with, which have to be the hub's where it is a table.";
+
+/// Say what the record knows of every target, and how old that is
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
+pub(super) struct Arguments {
+    /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<BaselineSource>,
+    /// Only this account, by its id or its name; may be given several times
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Vec<Named<AccountId>>,
+    /// Only accounts under this OU or root, by its id or its name; may be given several times
+    #[arg(long, value_name = "OU")]
+    ou: Vec<Named<ParentId>>,
+    /// Only this Region; may be given several times
+    #[arg(long, value_name = "CODE")]
+    region: Vec<Region>,
+    /// List only targets in this state; may be given several times
+    #[arg(long, value_name = "STATE", value_parser = target::standing_parser())]
+    state: Vec<Standing>,
+    /// List only what was looked at since: 15m, 2h, 3d, or a time
+    #[arg(long, value_name = "WHEN")]
+    since: Option<Moment>,
+    /// List only what was looked at before: 15m, 2h, 3d, or a time; or never
+    #[arg(long, value_name = "WHEN")]
+    older_than: Option<Moment>,
+    /// How old a look may be: two sweeps of an hour
+    #[arg(long, value_name = "TIME", default_value = "2h")]
+    stale_after: Length,
+    /// Count by account, OU or Region as well
+    #[arg(long, value_enum, value_name = "WHAT")]
+    by: Option<By>,
+    /// Go by what was recorded of the organization, without asking it: who was never looked at isn't missed
+    #[arg(long)]
+    recorded: bool,
+    /// How many targets the text lists, worst first
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    limit: usize,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    output: Form,
+    #[command(flatten)]
+    reading: ReadingRole,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people: counts, then what isn't good
+    Text,
+    /// For programs: every target, a line each within one document
+    Json,
+    /// For spreadsheets: every target
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum By {
+    Account,
+    Ou,
+    Region,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let settings = settings(arguments.baseline.clone())?;
+    durable_ledger(&settings, "status")?;
+    let keeper = connect(arguments.reading.settings(settings)).await?;
+    let (present, is_present) = baseline(&keeper).await?;
+    let EffectiveBaseline { baseline, candidate, .. } =
+        engine::effective(&keeper, &present).await.map_err(Stopped::Ledger)?;
+    let now = Timestamp::now();
+    let oldest = now.as_second().saturating_sub(arguments.stale_after.seconds);
+    let criteria = Criteria {
+        now,
+        oldest: Timestamp::from_second(oldest).unwrap_or(Timestamp::MIN),
+        revision: is_present.then_some(&baseline.revision),
+        owner: &baseline.owner,
+    };
+    let limits = match arguments.output {
+        Form::Text => arguments.limit,
+        Form::Json | Form::Csv => 0,
+    };
+    let mut summary = Summary::new(limits, arguments.by);
+    let mut lines = Lines::begin(arguments.output);
+    let spinner = Spinner::new("accounts");
+    let reading = Reading {
+        keeper: &keeper,
+        baseline: &baseline,
+        arguments,
+        accounts: names::accounts(&keeper, &arguments.account).await?,
+        units: names::units(&keeper, &arguments.ou).await?,
+        criteria,
+    };
+    let mut read = reading
+        .read(
+            &mut |told| {
+                let listed = arguments.lists(&told, now);
+                if listed {
+                    lines.add(&told, now);
+                }
+                summary.add(told, listed);
+            },
+            &|| spinner.step(),
+        )
+        .await?;
+    drop(spinner);
+    let approval = keeper.ledger().revision_approval().await.map_err(Stopped::Ledger)?;
+    let approval = approval.filter(|approval| approval.revision == present.revision);
+    let waits = candidate.is_some()
+        || approval.as_ref().is_some_and(|approval| approval.counted.is_some() && !approval.approved);
+    let placement = if baseline.has_auto() {
+        Some(keeper.ledger().placement().await.map_err(Stopped::Ledger)?)
+    } else {
+        None
+    };
+    let openings = openings(&keeper, &baseline, &mut read.problems).await;
+    let done = summary.end(&read);
+    let good = done.is_good() && is_present && read.problems.is_empty() && !waits;
+    match arguments.output {
+        Form::Text => {
+            let names = done.listed_names().and_units(&keeper, done.listed_units()).await;
+            done.print(now, &baseline, arguments, &names);
+            if let Some(placement) = &placement {
+                output::print(output::paint(output::QUIET, format_args!("placement auto: {placement}")));
+            }
+        }
+        Form::Json => {
+            let names = Names::default().and_units(&keeper, done.units.clone()).await;
+            let mut summary = done.to_json(criteria, &baseline, approval.as_ref(), &read, good, &names);
+            summary["waiting"] = serde_json::json!(candidate.as_ref().map(|candidate| &candidate.revision));
+            summary["placement"] = serde_json::json!(placement);
+            let listed = openings.iter().map(|(resource, found)| (resource.to_string(), found));
+            summary["openings"] = serde_json::json!(listed.collect::<BTreeMap<_, _>>());
+            lines.end(&summary);
+        }
+        Form::Csv => {}
+    }
+    for problem in &read.problems {
+        output::warning(problem);
+    }
+    for (resource, found) in &openings {
+        for words in found {
+            output::warning(format_args!("{resource} is open beyond the organization: its policy {words}"));
+        }
+    }
+    read.warnings.iter().for_each(output::warning);
+    if let Some(waiting) = candidate.as_ref().or(approval.as_ref().filter(|_| waits)) {
+        output::warning(why_it_waits(waiting, candidate.as_ref().map(|_| &baseline.revision)));
+    }
+    Ok(if good { OK } else { UNFINISHED })
+}
+
+/// That a revision waits, why, and what accounts follow meanwhile.
+pub(super) fn why_it_waits(waiting: &RevisionApproval, followed: Option<&Revision>) -> String {
+    let RevisionApproval { revision, names_nobody, counted, .. } = waiting;
+    let meanwhile = followed.map(|it| format!("; accounts follow {it} until then")).unwrap_or_default();
+    if counted.is_none() {
+        return format!(
+            "baseline {revision} is not acted on yet: what it changes is being counted{meanwhile}"
+        );
+    }
+    let why = if names_nobody.is_empty() {
+        "it changes more than its limits allow: read its plan".to_owned()
+    } else {
+        format!("it names {names_nobody}: correct the id, or read its plan")
+    };
+    format!(
+        "baseline {revision} is not acted on, because {why}, then guardrailctl approve {revision}{meanwhile}"
+    )
+}
+
+/// What opens the guardrails of the baseline beyond the organization, by the last look at the owner's side. Where a
+/// Region's isn't known, that is a problem of its own.
+async fn openings(keeper: &Keeper, baseline: &Baseline, problems: &mut Vec<String>) -> Openings {
+    let mut openings = Openings::new();
+    for region in baseline.regions() {
+        match keeper.ledger().readiness(&region).await {
+            Ok(seen) => openings.extend(seen.into_iter().flat_map(|seen| seen.openings(&baseline.organization))),
+            Err(error) => problems.push(format!(
+                "what was seen of the guardrails in {region} can't be read, nor whether one is open beyond the \
+                 organization: {error}"
+            )),
+        }
+    }
+    openings
+}
+
+impl Arguments {
+    /// Whether a target is listed, or only counted.
+    fn lists(&self, told: &Told, now: Timestamp) -> bool {
+        let checked = told.checked_at().map(Timestamp::as_second);
+        (self.state.is_empty() || self.state.contains(&told.standing))
+            && self.since.is_none_or(|since| checked.is_some_and(|checked| checked >= since.second(now)))
+            && self.older_than.is_none_or(|before| checked.is_none_or(|checked| checked < before.second(now)))
+    }
+
+    /// Whether what is good is listed as well: somebody asked for particular targets.
+    fn asks_for_particulars(&self) -> bool {
+        !self.state.is_empty() || self.since.is_some() || self.older_than.is_some()
+    }
+}
+
+/// The present baseline; or the last good one, with which nothing can be said to be as it should be.
+async fn baseline(keeper: &Keeper) -> anyhow::Result<(Baseline, bool)> {
+    let stopped = match engine::baseline(keeper).await {
+        Ok(baseline) => return Ok((baseline, true)),
+        Err(stopped) => stopped,
+    };
+    let good = keeper.ledger().last_good().await.map_err(Stopped::Ledger)?;
+    match good.map(|good| Baseline::parse(&good.text)) {
+        Some(Ok(baseline)) => {
+            output::warning(format_args!(
+                "{stopped}\njudged by the last good baseline, {}",
+                baseline.revision
+            ));
+            Ok((baseline, false))
+        }
+        Some(Err(_)) | None => bail!(stopped),
+    }
+}
+
+/// Targets as they are written out, one by one.
+struct Lines {
+    form: Form,
+    first: bool,
+}
+
+impl Lines {
+    fn begin(form: Form) -> Lines {
+        match form {
+            Form::Text => {}
+            Form::Json => output::print_exactly("{\"targets\": ["),
+            Form::Csv => output::print_exactly(Told::CSV_HEAD),
+        }
+        Lines { form, first: true }
+    }
+
+    fn add(&mut self, told: &Told, now: Timestamp) {
+        match self.form {
+            Form::Text => {}
+            Form::Json => {
+                // Where reading stops half way, the document stays open: nobody takes it for whole.
+                output::print_exactly(format_args!(
+                    "{}{}",
+                    if self.first { "" } else { "," },
+                    told.to_json(now)
+                ));
+            }
+            Form::Csv => output::print_exactly(told.to_csv(now)),
+        }
+        self.first = false;
+    }
+
+    fn end(&self, summary: &serde_json::Value) {
+        output::print_exactly(format_args!("], \"summary\": {summary:#}}}"));
+    }
+}
+
+/// Counts of targets by their state.
+type Counts = BTreeMap<Standing, usize>;

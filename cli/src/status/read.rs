@@ -1,0 +1,264 @@
+//! Puts the record and the organization side by side, a part of the ledger at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Arguments;
+use super::target::Told;
+use crate::names::shown;
+use crate::outside;
+use guardrail_keeper::engine::{self, Keeper, Stopped};
+use guardrail_keeper::ledger::LedgerError;
+use keeper_core::baseline::Baseline;
+use keeper_core::ids::{AccountId, ParentId, Region, Target};
+use keeper_core::organization::{Account, Organization, Unplaced, not_looked_at};
+use keeper_core::record::AccountRecord;
+use keeper_core::status::{Criteria, Subject, judge, judge_account};
+
+/// Reads what the arguments ask for.
+pub(super) struct Reading<'a> {
+    pub(super) keeper: &'a Keeper,
+    pub(super) baseline: &'a Baseline,
+    pub(super) arguments: &'a Arguments,
+    /// The accounts that were named; none for all.
+    pub(super) accounts: Vec<AccountId>,
+    /// The OUs that were named; none for all.
+    pub(super) units: Vec<ParentId>,
+    pub(super) criteria: Criteria<'a>,
+}
+
+/// What became of a reading besides the targets.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    /// Accounts in which no call can work, by their state.
+    pub(super) skipped: BTreeMap<String, usize>,
+    /// Accounts whose state nobody here knows, by that state.
+    pub(super) unknown_states: BTreeMap<String, usize>,
+    /// Accounts that are being prepared to leave.
+    pub(super) leaving: BTreeSet<AccountId>,
+    /// Why the whole can't be said to be good, whatever the targets are.
+    pub(super) problems: Vec<String>,
+    /// What a person should look at, and what makes no target worse.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Whether an account is in the organization, as far as anybody knows.
+enum Membership {
+    Member(Account),
+    /// The organization was asked, and doesn't know it.
+    Gone,
+    /// The organization wasn't asked, and nothing was recorded of where the account stands.
+    Unknown,
+}
+
+impl Reading<'_> {
+    /// Tells every target that the arguments select, and `step` of every account.
+    pub(super) async fn read(&self, tell: &mut dyn FnMut(Told), step: &dyn Fn()) -> Result<Read, Stopped> {
+        let mut read = Read::default();
+        let mut told = 0_usize;
+        let mut regions = BTreeSet::new();
+        let mut counting = |one: Told| {
+            told += 1;
+            regions.insert(one.target.region.clone());
+            tell(one);
+        };
+        if self.accounts.is_empty() {
+            self.everybody(&mut read, &mut counting, step).await?;
+        } else {
+            self.named(&mut read, &mut counting).await?;
+        }
+        let named = self.baseline.regions();
+        let unknown = self.arguments.region.iter();
+        let unknown = unknown.filter(|region| !named.contains(region) && !regions.contains(region));
+        read.problems.extend(unknown.map(|region| outside(self.baseline, region)));
+        if told == 0 && read.problems.is_empty() {
+            read.problems.push("there is no such target: nothing can be said".to_owned());
+        }
+        Ok(read)
+    }
+
+    async fn named(&self, read: &mut Read, tell: &mut dyn FnMut(Told)) -> Result<(), Stopped> {
+        let known = self.keeper.ledger().accounts_each(&self.accounts).await?;
+        let nothing = AccountRecord::default();
+        for (id, record) in &known {
+            let record = record.as_ref().unwrap_or_else(|error| {
+                read.problems.push(unread(id, error));
+                &nothing
+            });
+            let membership = match self.arguments.recorded {
+                true => recorded(id, record),
+                false => match engine::place(self.keeper, id).await {
+                    Ok(Some(placement)) => Membership::Member(placement.account),
+                    Ok(None) => Membership::Gone,
+                    Err(stopped) => {
+                        read.problems.push(stopped.to_string());
+                        recorded(id, record)
+                    }
+                },
+            };
+            let is_known = !record.regions.is_empty();
+            match membership {
+                Membership::Gone if !is_known => {
+                    read.problems
+                        .push(format!("{id} is no member of this organization, and not in the record"));
+                }
+                Membership::Unknown if !is_known => {
+                    read.problems.push(format!("{id} is not in the record"));
+                }
+                membership => self.account(id, &membership, record, read, tell),
+            }
+        }
+        Ok(())
+    }
+
+    async fn everybody(
+        &self,
+        read: &mut Read,
+        tell: &mut dyn FnMut(Told),
+        step: &dyn Fn(),
+    ) -> Result<(), Stopped> {
+        let mut members = None;
+        let mut unplaced = Unplaced::new();
+        if !self.arguments.recorded {
+            match engine::whole_organization(self.keeper).await {
+                Ok(organization) => {
+                    self.look_for_ous(&organization, read);
+                    let origin = &self.keeper.settings().baseline;
+                    let problems = self.baseline.check_organization(&organization);
+                    read.warnings
+                        .extend(problems.iter().map(|problem| format!("{origin}:{}", problem.in_words())));
+                    for (account, failure) in &organization.unplaced {
+                        read.problems.push(not_looked_at(account, failure));
+                    }
+                    unplaced = organization.unplaced;
+                    members = Some(organization.accounts);
+                }
+                Err(stopped) => {
+                    let message = format!("{stopped}: accounts that were never looked at are missing here");
+                    read.problems.push(message);
+                }
+            }
+        }
+        let mut from = None;
+        loop {
+            let (accounts, next) = self.keeper.ledger().known_accounts(from).await?;
+            for (id, record) in &accounts {
+                let record = match record {
+                    Ok(record) => record,
+                    // A member is told below, as one of whom nothing is known.
+                    Err(error) => {
+                        read.problems.push(unread(id, error));
+                        continue;
+                    }
+                };
+                let membership = match &mut members {
+                    Some(_) if unplaced.contains_key(id.as_str()) => recorded(id, record),
+                    Some(members) => members.remove(id).map_or(Membership::Gone, Membership::Member),
+                    None => recorded(id, record),
+                };
+                self.account(id, &membership, record, read, tell);
+                step();
+            }
+            from = next;
+            if from.is_none() {
+                break;
+            }
+        }
+        let nothing = AccountRecord::default();
+        for (id, account) in members.unwrap_or_default() {
+            self.account(&id, &Membership::Member(account), &nothing, read, tell);
+            step();
+        }
+        Ok(())
+    }
+
+    fn look_for_ous(&self, organization: &Organization, read: &mut Read) {
+        let parents: BTreeSet<_> =
+            organization.accounts.values().flat_map(|account| account.path.parents()).collect();
+        for ou in self.units.iter().filter(|ou| !parents.contains(ou)) {
+            read.problems.push(format!("no account stands under {ou}"));
+        }
+    }
+
+    fn account(
+        &self,
+        id: &AccountId,
+        membership: &Membership,
+        record: &AccountRecord,
+        read: &mut Read,
+        tell: &mut dyn FnMut(Told),
+    ) {
+        let path = match membership {
+            Membership::Member(account) => Some(account.path.clone()),
+            Membership::Gone | Membership::Unknown => record.path().cloned(),
+        };
+        let under = |ou| path.as_ref().is_some_and(|path| path.parents().contains(ou));
+        if !self.units.is_empty() && !self.units.iter().any(under) {
+            return;
+        }
+        if record.offboarding.is_some() {
+            read.leaving.insert(id.clone());
+        }
+        let mut tell = |mut told: Told| {
+            if let Membership::Member(account) = membership {
+                told.name = Some(account.name.clone());
+            }
+            told.path.clone_from(&path);
+            tell(told);
+        };
+        let selects =
+            |region: &&Region| self.arguments.region.is_empty() || self.arguments.region.contains(region);
+        let target = |region: &Region| Target { account: id.clone(), region: region.clone() };
+        let behind = |why: &str, tell: &mut dyn FnMut(Told)| {
+            for region in record.regions_of_ours().filter(selects) {
+                tell(Told::left_behind(target(region), record, why));
+            }
+        };
+        match membership {
+            Membership::Gone => {
+                let closed = record.closed.as_ref().map(|closed| closed.reason.as_str());
+                behind(closed.unwrap_or("it is no member of the organization any more"), &mut tell);
+            }
+            Membership::Unknown => match &record.closed {
+                Some(closed) => behind(&closed.reason, &mut tell),
+                None => {
+                    for (region, known) in record.regions.iter().filter(|(region, _)| selects(region)) {
+                        let target = target(region);
+                        let subject = Subject { target: &target, wanted: None, path: None, record: known };
+                        let judged = judge(subject, self.criteria);
+                        tell(Told::judged(target, None, judged, record));
+                    }
+                }
+            },
+            Membership::Member(account) if account.state.admits_work() => {
+                if account.state.is_unknown() {
+                    *read.unknown_states.entry(account.state.to_string()).or_default() += 1;
+                }
+                let judged = judge_account(self.baseline, account, record, self.criteria).into_iter();
+                for (target, wanted, judged) in judged.filter(|(target, ..)| selects(&&target.region)) {
+                    tell(Told::judged(target, Some(&wanted), judged, record));
+                }
+            }
+            Membership::Member(account) => {
+                if self.accounts.contains(id) {
+                    let Account { name, state, .. } = account;
+                    read.problems.push(format!("{id} ({}) is {state}: no call can work there", shown(name)));
+                }
+                *read.skipped.entry(account.state.to_string()).or_default() += 1;
+                behind(&format!("the account is {}", account.state), &mut tell);
+            }
+        }
+    }
+}
+
+/// What is said of a record that can't be understood.
+fn unread(id: &AccountId, error: &LedgerError) -> String {
+    format!("the record of {id} can't be read, so it isn't known what is enforced there: {error}")
+}
+
+/// Who an account is by the record alone.
+fn recorded(id: &AccountId, record: &AccountRecord) -> Membership {
+    if record.closed.is_some() {
+        return Membership::Gone;
+    }
+    record.last_known(id).map_or(Membership::Unknown, Membership::Member)
+}

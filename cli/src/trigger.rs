@@ -1,0 +1,110 @@
+//! `guardrailctl trigger`: what would this event make the keeper look at?
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::output::{self, ADDED, ALTERED, BROKEN, QUIET, paint};
+use super::{OK, Output, UNFINISHED, files};
+use guardrail_keeper::engine;
+use keeper_core::settings::{BaselineSource, Purpose, Settings};
+use keeper_core::trigger::{Context, Delivery, Known, Line, line};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Files of one EventBridge event or one SQS batch each; - is standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// The baseline that narrows what is looked at [env: KEEPER_BASELINE, where that is a file]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<BaselineSource>,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let context = context(arguments.baseline.clone()).await?;
+    let mut code = OK;
+    for (name, path) in files(&arguments.files) {
+        let payload = read(path).with_context(|| format!("{name} could not be read"))?;
+        for (record, trigger) in Delivery::parse(&payload).decide(&context) {
+            let line = line(&name, record, &trigger);
+            if line.outcome == "reject" {
+                code = UNFINISHED;
+            }
+            match arguments.output {
+                Output::Json => output::print(serde_json::to_string(&line)?),
+                Output::Text => output::print(in_words(&line)),
+            }
+        }
+    }
+    Ok(code)
+}
+
+/// What events are judged against: the function's settings, as far as they are given, and no clock,
+/// so that an old sample is judged like a fresh event.
+async fn context(document: Option<BaselineSource>) -> anyhow::Result<Context> {
+    let variables: BTreeMap<String, String> = std::env::vars().collect();
+    let is_set = variables.get("KEEPER_BASELINE").is_some_and(|text| !text.trim().is_empty());
+    // Without a baseline nothing is narrowed, which is an answer as well.
+    let stand_in = (!is_set).then(|| BaselineSource::File(PathBuf::new()));
+    let settings = Settings::read(&variables, Purpose::Terminal, stand_in)?;
+    let baseline = match (&document, &settings.baseline) {
+        (Some(origin), _) => Some(engine::baseline_file(origin).await?),
+        (None, origin @ BaselineSource::File(_)) if is_set => match engine::baseline_file(origin).await {
+            Ok(baseline) => Some(baseline),
+            Err(stopped) => {
+                output::warning(format_args!("nothing is narrowed by the baseline: {stopped}"));
+                None
+            }
+        },
+        (None, BaselineSource::File(_)) => None,
+        (None, BaselineSource::Parameter(name)) => {
+            output::note(format_args!("{name} isn't read here; give --baseline FILE to narrow by its text"));
+            None
+        }
+    };
+    Ok(Context {
+        hub: settings.own_roles.function.as_ref().map(|role| role.account.clone()),
+        own_roles: settings.own_roles,
+        baseline_parameter: match settings.baseline {
+            BaselineSource::Parameter(name) => Some(name),
+            BaselineSource::File(_) => None,
+        },
+        baseline: baseline.as_ref().map(Known::of),
+        now: None,
+        max_age_seconds: None,
+    })
+}
+
+/// An event's bytes, without the mark that some editors and shells put before them.
+fn read(path: &PathBuf) -> anyhow::Result<Vec<u8>> {
+    let mut payload = Vec::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().lock().read_to_end(&mut payload)?;
+    } else {
+        payload = std::fs::read(path)?;
+    }
+    if payload.starts_with(&[0xff, 0xfe]) || payload.starts_with(&[0xfe, 0xff]) {
+        anyhow::bail!("it is UTF-16: save it as UTF-8");
+    }
+    Ok(payload.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(payload))
+}
+
+fn in_words(line: &Line) -> String {
+    let style = match line.outcome {
+        "reconcile" => ADDED,
+        "departed" => ALTERED,
+        "reject" => BROKEN,
+        _ => QUIET,
+    };
+    // The outcome follows the file's name and the record's id, which may hold anything.
+    let text = line.to_string();
+    let end = line.file.len() + line.record.as_ref().map_or(0, |record| record.len() + 1);
+    let (head, rest) = text.split_at(end);
+    format!("{head}{}", rest.replacen(line.outcome, &paint(style, line.outcome), 1))
+}
