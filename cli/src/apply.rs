@@ -139,6 +139,12 @@ impl Session<'_> {
         loop {
             let again = so_far.report.is_some();
             let survey = self.survey(again).await?;
+            if survey.by_record.is_some() {
+                bail!(
+                    "--direct writes by the member role, which does not trust this terminal: leave --direct out, and \
+                     the deployed keeper is asked"
+                );
+            }
             let shown = self.shown(&survey).await;
             so_far.is_met = shown.is_met();
             let plan = survey.plan.plan();
@@ -201,7 +207,7 @@ impl Session<'_> {
         output::shown()?;
         let mut done = Done::default();
         let Counts { to_change, .. } = survey.plan.plan().counts();
-        let targets = deployed::of_plan(survey.plan.plan());
+        let targets = deployed::of_survey(&survey);
         // What is held now, and for good, no look of the keeper's will change.
         let good = is_met && survey.is_known() && !deployed::leaves_held(survey.plan.plan(), &targets);
         if to_change == 0 && targets.is_empty() {

@@ -59,17 +59,23 @@ pub(super) enum Until {
 
 /// The targets of a plan that something is to be done in, now or once a grant is in place, and those
 /// that only the keeper can look into.
-pub(super) fn of_plan(plan: &Plan) -> BTreeMap<Target, Until> {
+pub(super) fn of_survey(survey: &Survey) -> BTreeMap<Target, Until> {
+    let plan = survey.plan.plan();
+    let is_by_record = survey.by_record.is_some();
     let until = |decision: &Decision| match decision {
         Decision::Change(_) | Decision::CleanUp(_) => Some(Until::Looked),
         Decision::Held(Held { reason: HoldReason::Unusable { unusable }, .. }) if mends(unusable) => {
             Some(Until::Good)
         }
         Decision::Held(Held { reason: HoldReason::Unreadable { failure }, .. })
-            if failure.call() == Call::AssumeRole && failure.category != Category::Gone =>
+            if is_by_record || failure.call() == Call::AssumeRole && failure.category != Category::Gone =>
         {
             Some(Until::Seen)
         }
+        Decision::Held(Held {
+            reason: HoldReason::Unusable { unusable: Unusable::CopyUnreadable { .. } },
+            ..
+        }) if is_by_record => Some(Until::Seen),
         Decision::Broken(broken) if mends(&broken.unusable) => Some(Until::Good),
         Decision::Held(_) | Decision::Broken(_) | Decision::InSync(_) | Decision::LeftAlone(_) => None,
     };

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::names::{self, Named, Names};
 use super::output::{self, Bar, HEADING, QUIET, paint};
+use super::plan::by_record;
 use super::reading::Reading;
 use super::status::why_it_waits;
 use super::time::Age;
@@ -253,6 +254,9 @@ impl Explained<'_> {
             row("", &format!("instead of {overruled}"));
         }
         row("seen", &self.seen());
+        if let Some(age) = &self.survey.by_record {
+            row("", &by_record(age));
+        }
         for (name, text) in recorded::lines(&self.record(), self.account, now) {
             row(name, &text);
         }
@@ -304,6 +308,7 @@ impl Explained<'_> {
             },
             "placement": self.placement(),
             "seen": seen,
+            "by_record": self.survey.by_record,
             "record": self.record(),
             "status": { "state": standing, "reason": reason },
             "closed": self.account.closed,

@@ -8,8 +8,10 @@ use serde_json::json;
 use super::names::Names;
 use super::output::{self, Bar, HEADING, QUIET, paint};
 use super::reading::Reading;
+use super::time::Age;
 use super::{CHANGES, Chosen, OK, Output, Target, UNFINISHED, connect, settings};
-use guardrail_keeper::engine::{self, Keeper, Survey};
+use guardrail_keeper::engine::{self, Keeper, RecordAge, Survey};
+use jiff::Timestamp;
 use keeper_core::baseline::Baseline;
 use keeper_core::ids::AccountId;
 use keeper_core::plan::{Counts, Line, Plan};
@@ -97,6 +99,27 @@ fn for_approval(plan: &Plan) -> Option<String> {
     (!held.is_empty()).then(|| format!("held for approval: {}", held.join(", ")))
 }
 
+/// That a plan goes by what the deployed keeper saw, and when that was.
+pub(super) fn by_record(age: &RecordAge) -> String {
+    let now = Timestamp::now();
+    let ago = |at: Option<Timestamp>| at.map(|at| Age::of(at, now).to_string());
+    let seen = match (ago(age.newest), ago(age.oldest)) {
+        (Some(newest), Some(oldest)) if newest == oldest => format!("its last looks were {oldest}"),
+        (Some(newest), Some(oldest)) => format!("its last looks were between {newest} and {oldest}"),
+        (_, _) => "it has not looked yet".to_owned(),
+    };
+    let never = match age.never {
+        0 => String::new(),
+        _ if age.newest.is_none() => String::new(),
+        1 => "; it has not looked at 1 target yet".to_owned(),
+        never => format!("; it has not looked at {never} targets yet"),
+    };
+    format!(
+        "by the record of the deployed keeper, because its member role does not trust this terminal: {seen}{never}; \
+         each enforcement is proven right before it is written; --role NAME looks now"
+    )
+}
+
 impl<'a> Shown<'a> {
     /// Looks up the names of what the plan says something about.
     pub(super) async fn of(
@@ -142,6 +165,9 @@ impl<'a> Shown<'a> {
         let identity =
             format!("plan {} of baseline {}, mode {}", plan.hash(), baseline.revision, baseline.mode);
         output::print(paint(QUIET, identity));
+        if let Some(age) = &survey.by_record {
+            output::print(paint(QUIET, by_record(age)));
+        }
         if survey.view.known.placing.is_asked() {
             output::print(paint(QUIET, format_args!("placement auto: {}", survey.view.known.placing.record)));
         }
@@ -165,6 +191,7 @@ impl<'a> Shown<'a> {
             "strangers": survey.strangers,
             "unmet": unmet,
             "warnings": survey.view.known.warnings,
+            "by_record": survey.by_record,
             "placement": super::placement::in_json(baseline, &survey.view.known.placing.record),
         })
     }

@@ -226,6 +226,11 @@ impl Failure {
         Failure::transient("ListEnforcedGuardrailsConfiguration", "not read in this run")
     }
 
+    /// The failure of a look that the deployed keeper has not made yet, by its record.
+    pub fn not_recorded(operation: &'static str) -> Failure {
+        Failure::transient(operation, "the deployed keeper has not looked yet")
+    }
+
     /// The failure of a look-up that was never made.
     pub fn not_looked_up(what: &impl fmt::Display) -> Failure {
         Failure::transient("GetGuardrail", format!("{what} was not looked up in this run"))

@@ -40,6 +40,7 @@ pub async fn apply(keeper: &Keeper, baseline: &Baseline, survey: Survey, progres
         Mode::Audit => survey,
         Mode::Sync | Mode::EnforceOnly => begin(keeper, baseline, survey).await,
     };
+    let plan = plan.into_safe();
     let mut report = Report {
         strangers,
         warnings: view.known.warnings.clone(),
@@ -64,16 +65,18 @@ async fn begin(keeper: &Keeper, baseline: &Baseline, mut survey: Survey) -> Surv
         survey.view.known.trouble.get_or_insert(trouble);
         let records = &survey.view.known.records;
         let held = |repair: bool| (!repair).then_some(HoldReason::LedgerUnavailable);
-        let plan = survey.plan.hold_changes(|change| held(is_repair(change, records, &baseline.revision)));
-        let plan = plan.hold_grants(|change| held(is_repair_of_a_grant(change, records)));
-        survey.plan = plan.without_clean_ups();
+        survey.plan = survey.plan.map(|plan| {
+            let plan = plan.hold_changes(|change| held(is_repair(change, records, &baseline.revision)));
+            plan.hold_grants(|change| held(is_repair_of_a_grant(change, records))).without_clean_ups()
+        });
     }
     if let Err(error) = record_unusable(keeper, baseline, survey.plan.plan(), approved).await {
         let trouble = format!("which guardrails can't be used could not be recorded: {error}");
         survey.view.known.warnings.push(trouble.clone());
         survey.view.known.trouble.get_or_insert(trouble);
-        survey.plan =
-            survey.plan.hold_changes(|change| change.gives_up().then_some(HoldReason::LedgerUnavailable));
+        survey.plan = survey.plan.map(|plan| {
+            plan.hold_changes(|change| change.gives_up().then_some(HoldReason::LedgerUnavailable))
+        });
     }
     survey
 }

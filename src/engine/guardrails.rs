@@ -10,7 +10,7 @@ use super::kept::readiness;
 use crate::baseline::{Baseline, GuardrailKey, Placement, Source};
 use crate::cloud::{Condition, Reader};
 use crate::desired::{Desired, Wanted};
-use crate::failure::Code;
+use crate::failure::{Code, Failure};
 use crate::ids::{GuardrailArn, GuardrailVersion, Region, Target};
 use crate::observed::{Observation, Observed, ResourcePolicySeen};
 use crate::resolved::{Catalog, CatalogEntry, Readiness, Resolved, Unusable, Wish};
@@ -82,6 +82,37 @@ pub(super) async fn recorded_catalog(keeper: &Keeper, baseline: &Baseline, since
         catalog.entries.extend(entry.map(|(entry, _)| ((key, region), entry)));
     }
     catalog
+}
+
+/// The guardrails of the baseline, however old the record of the owner's side is, and what is assumed of those that it
+/// does not know. Makes no call to AWS but those to the ledger.
+pub(super) async fn catalog_by_record(keeper: &Keeper, baseline: &Baseline) -> (Catalog, Vec<String>) {
+    let (mut catalog, mut assumed) = (Catalog::default(), Vec::new());
+    let mut recorded: BTreeMap<Region, Option<Readiness>> = BTreeMap::new();
+    for ((key, region), source) in sources(baseline, &Regions::All) {
+        if !recorded.contains_key(&region) {
+            let readiness = keeper.ledger.readiness(&region).await.ok().flatten();
+            recorded.insert(region.clone(), readiness);
+        }
+        let readiness = recorded.get(&region).and_then(Option::as_ref);
+        let shared = is_central(baseline, &key);
+        let known = readiness.and_then(|readiness| readiness.look_up(&key, &source, shared));
+        let foreseen = || {
+            let (entry, resource_policies) = readiness?.foresee(&source, shared)?;
+            assumed.push(format!(
+                "the deployed keeper has not looked at version {} of {key} in {region} yet: the plan takes it for usable",
+                source.version
+            ));
+            Some((entry, resource_policies))
+        };
+        let (entry, resource_policies) = known.or_else(foreseen).unwrap_or_else(|| {
+            let failure = Failure::not_recorded("GetGuardrail");
+            (CatalogEntry::unusable(Unusable::Unreadable { failure }), BTreeMap::new())
+        });
+        catalog.entries.insert((key, region), entry);
+        catalog.resource_policies.extend(resource_policies);
+    }
+    (catalog, assumed)
 }
 
 /// What was recorded of the guardrails that are wanted, where that isn't old. They are taken out

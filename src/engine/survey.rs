@@ -2,10 +2,11 @@
 //! can write.
 
 use super::accounts::asked_about;
+use super::by_record::{RecordAge, only_the_keeper_sees, view_by_record};
 use super::destinations::destinations;
 use super::guardrails::Needs;
 use super::owner::{decided_grants, lost_grants, withdraw};
-use super::remembered::remembered;
+use super::remembered::{Remembered, remembered};
 use super::revision::look_for_names;
 use super::swept::left_out;
 use super::unusable::foresee_unusable;
@@ -13,7 +14,10 @@ use super::view::{Reading, View, plan_of, planned, proven, restricted, view, wit
 use super::{Keeper, Progress, Step, Stopped};
 use crate::baseline::Baseline;
 use crate::ids::AccountId;
+use std::collections::BTreeMap;
+
 use crate::limits::{Approval, RevisionApproval};
+use crate::organization::Organization;
 use crate::plan::{Plan, SafePlan, Sighting};
 use crate::record::{Arrival, Grants};
 use crate::resolved::{differing, resolve};
@@ -24,10 +28,12 @@ use crate::trigger::{Accounts, Regions, Scope};
 #[derive(Clone, Debug)]
 #[must_use = "a survey that nobody prints or applies did nothing"]
 pub struct Survey {
-    /// What is to be done, each enforcement proven.
-    pub plan: SafePlan,
+    /// What is to be done.
+    pub plan: SurveyPlan,
     /// What was read.
     pub view: View,
+    /// How old what was read is, where it is the record of the deployed keeper.
+    pub by_record: Option<RecordAge>,
     /// Whether the whole organization was looked at in every Region, so that the plan is all there is to do.
     pub whole: bool,
     /// Accounts that the scope names and that are no members of the organization.
@@ -36,6 +42,37 @@ pub struct Survey {
     pub(super) lost_grants: Vec<Resource>,
     /// How much of the plan may be applied.
     pub(super) admission: Admission,
+}
+
+/// The plan of a survey.
+#[derive(Clone, Debug)]
+pub enum SurveyPlan {
+    /// Each enforcement in it is proven.
+    Proven(SafePlan),
+    /// It follows from the record of the deployed keeper, which proves each enforcement before it writes it.
+    Foreseen(Plan),
+}
+
+impl SurveyPlan {
+    /// The plan, to be read.
+    pub fn plan(&self) -> &Plan {
+        match self {
+            SurveyPlan::Proven(safe) => safe.plan(),
+            SurveyPlan::Foreseen(plan) => plan,
+        }
+    }
+
+    pub(super) fn map(self, hold: impl FnOnce(SafePlan) -> SafePlan) -> SurveyPlan {
+        SurveyPlan::Proven(hold(self.into_safe()))
+    }
+
+    /// What can be applied of it: no enforcement without a proof.
+    pub(super) fn into_safe(self) -> SafePlan {
+        match self {
+            SurveyPlan::Proven(safe) => safe,
+            SurveyPlan::Foreseen(plan) => plan.prove(&BTreeMap::new(), |_| false),
+        }
+    }
 }
 
 /// How much of what a baseline wants may be done.
@@ -93,6 +130,12 @@ pub async fn survey_as(
     known.approval.approved |= *admission == Admission::Approved;
     let problems = look_for_names(keeper, baseline, &organization, &mut known.approval).await?;
     let whole = scope.accounts == Accounts::All && scope.regions == Regions::All;
+    if only_the_keeper_sees(keeper, baseline, &organization).await {
+        known.warnings.extend(problems);
+        let regions = &scope.regions;
+        let survey = survey_by_record(keeper, baseline, (organization, regions), admission, known).await;
+        return Ok(Survey { whole, strangers, ..survey });
+    }
     let looks_whole = whole && !again;
     // Only a look at everything can tell that a grant isn't needed any more. What this very run released may have
     // effect for a while yet: the next sweep takes back.
@@ -111,7 +154,8 @@ pub async fn survey_as(
         view.known.warnings.extend::<Vec<String>>(warnings);
         view.known.warnings.extend(elsewhere);
     }
-    let mut plan = with_grants(keeper, baseline, &view).await;
+    let plan = planned(keeper, baseline, &view).await;
+    let mut plan = with_grants(keeper, baseline, &view, plan);
     let mut lost = lost_grants(baseline, &view.known.grants, &view.catalog);
     let (observed, records) = (view.observed.clone(), view.known.records.clone());
     let everybody = Sighting { observed, records, incomplete: left_out(&view.organization) };
@@ -121,13 +165,34 @@ pub async fn survey_as(
     }
     let plan = restricted(baseline, plan, &view);
     let plan = admitted(keeper, baseline, admission, plan, &mut view).await;
-    let plan = proven(keeper, baseline, plan, &mut view).await;
-    Ok(Survey { plan, view, whole, strangers, lost_grants: lost, admission: admission.clone() })
+    let plan = SurveyPlan::Proven(proven(keeper, baseline, plan, &mut view).await);
+    let (lost_grants, admission) = (lost, admission.clone());
+    Ok(Survey { plan, view, by_record: None, whole, strangers, lost_grants, admission })
+}
+
+/// What a deployed keeper would do, by its record. What it takes back at a sweep's end, and what it cleans up, is not
+/// foreseen.
+async fn survey_by_record(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    (organization, regions): (Organization, &Regions),
+    admission: &Admission,
+    known: Remembered,
+) -> Survey {
+    let (mut view, age) = view_by_record(keeper, baseline, organization, known, regions).await;
+    view.known.warnings.extend(differing(baseline, &view.catalog).iter().map(ToString::to_string));
+    let resolved = resolve(view.desired.clone(), &view.catalog, &baseline.organization);
+    let plan = plan_of(keeper, &view, &resolved);
+    let plan = with_grants(keeper, baseline, &view, plan);
+    let plan = restricted(baseline, plan, &view);
+    let plan = admitted(keeper, baseline, admission, plan, &mut view).await;
+    let plan = SurveyPlan::Foreseen(view.known.placing.hold(plan, keeper.clock.now()));
+    let (by_record, admission) = (Some(age), admission.clone());
+    Survey { plan, view, by_record, whole: false, strangers: Vec::new(), lost_grants: Vec::new(), admission }
 }
 
 /// What is to be done in the accounts and about the grants, and what the grants make possible.
-async fn with_grants(keeper: &Keeper, baseline: &Baseline, view: &View) -> Plan {
-    let mut plan = planned(keeper, baseline, view).await;
+fn with_grants(keeper: &Keeper, baseline: &Baseline, view: &View, mut plan: Plan) -> Plan {
     plan.skipped = view.organization.states(|state| !state.admits_work());
     plan.unplaced.clone_from(&view.organization.unplaced);
     plan.grants = decided_grants(baseline, &view.catalog);

@@ -255,7 +255,7 @@ impl Tale<'_> {
                 }
                 Ok(survey) => {
                     self.expect_no_write("a survey")?;
-                    proven = self.proofs(&survey.plan)?;
+                    proven = self.proofs(survey.plan.plan())?;
                     self.meddle(meddling);
                     middle = self.snapshot();
                     Ok(engine::apply(&self.keeper, &baseline, survey, &unwatched).await)
@@ -309,10 +309,10 @@ impl Tale<'_> {
     /// What the plan is about to enforce: each of it can be applied at this moment.
     fn proofs(
         &self,
-        plan: &guardrail_keeper::plan::SafePlan,
+        plan: &guardrail_keeper::plan::Plan,
     ) -> Result<BTreeSet<(Place, String, String)>, Violation> {
         let mut proven = BTreeSet::new();
-        for (target, to) in plan.plan().changes().filter_map(|change| change.enforces()) {
+        for (target, to) in plan.changes().filter_map(|change| change.enforces()) {
             let place = Place { account: target.account.to_string(), region: target.region.to_string() };
             let (arn, version) = (to.guardrail.to_string(), to.version.to_string());
             let good =

@@ -14,19 +14,25 @@ use testkit::world::{
 const BUS: &str = "guardrail-keeper";
 
 /// A world with a keeper that takes its work from queues, and a terminal beside it.
-struct Deployed(Stack);
+pub(crate) struct Deployed(Stack);
 
 impl Deployed {
     async fn of(baseline: &Document) -> Deployed {
         Deployed::start(World::of(baseline)).await
     }
 
-    async fn start(setup: Setup) -> Deployed {
+    pub(crate) async fn start(setup: Setup) -> Deployed {
         Deployed(Stack::start(setup.durable().long_established()).await)
     }
 
-    fn world(&self) -> &World {
+    pub(crate) fn world(&self) -> &World {
         &self.0.world
+    }
+
+    /// Has the schedule look at everything.
+    pub(crate) async fn sweep(&mut self) {
+        let schedule = self.0.schedule();
+        self.0.deliver(&schedule).await;
     }
 
     fn ctl(&self) -> Guardrailctl {
@@ -37,7 +43,7 @@ impl Deployed {
     }
 
     /// Runs `guardrailctl` while the function takes from its queues what is there.
-    async fn run(&mut self, arguments: &[&str]) -> Ran {
+    pub(crate) async fn run(&mut self, arguments: &[&str]) -> Ran {
         let ctl = self.ctl();
         let ended = Cell::new(false);
         let terminal = async {

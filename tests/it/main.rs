@@ -10,6 +10,7 @@ mod account_states;
 mod adopting;
 mod arrivals;
 mod bootstrap;
+mod by_record;
 mod callers;
 mod callers_many;
 mod converging;

@@ -129,7 +129,28 @@ impl Readiness {
     ) -> Option<(CatalogEntry, BTreeMap<Resource, ResourcePolicySeen>)> {
         let known = self.guardrails.iter().find(|one| one.key == *key && one.source == *source)?;
         let Guardrail { key: _, source: _, arn, unusable, profile, customer_key, content } = known.clone();
-        let entry = CatalogEntry { arn, unusable, profile, content, customer_key };
+        self.with_resource_policies(CatalogEntry { arn, unusable, profile, content, customer_key }, shared)
+    }
+
+    /// What it says of one guardrail where nobody has looked at the version that is asked for: the version is taken
+    /// to be there and usable, as another version of the same guardrail is.
+    pub fn foresee(
+        &self,
+        source: &Source,
+        shared: bool,
+    ) -> Option<(CatalogEntry, BTreeMap<Resource, ResourcePolicySeen>)> {
+        let known = self.guardrails.iter().find(|one| one.source.selector == source.selector)?;
+        let Guardrail { arn, profile, customer_key, .. } = known.clone();
+        arn.as_ref()?;
+        let entry = CatalogEntry { arn, unusable: None, profile, content: None, customer_key };
+        self.with_resource_policies(entry, shared)
+    }
+
+    fn with_resource_policies(
+        &self,
+        entry: CatalogEntry,
+        shared: bool,
+    ) -> Option<(CatalogEntry, BTreeMap<Resource, ResourcePolicySeen>)> {
         let mut resource_policies = BTreeMap::new();
         for resource in entry.resources().filter(|_| shared) {
             let policy = self.resource_policies.iter().find(|policy| policy.resource == resource)?;
