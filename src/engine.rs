@@ -81,7 +81,7 @@ pub use by_record::RecordAge;
 pub use deadline::Deadline;
 pub use departed::{Departed, Gone, close};
 pub use direct::{apply, reconcile};
-pub use effect::{Effect, Notice, SweepEnd, TaskReport, Undecided};
+pub use effect::{ChangedBaseline, Effect, Notice, SweepEnd, TaskReport, Undecided};
 use figures::Figures;
 pub use figures::{measure, metrics};
 pub use inspected::{Applied, UnitNames, applied_in, guardrails, unit_names};

@@ -184,12 +184,16 @@ fn print(approval: &RevisionApproval, limits: Limits) {
 
 /// Limits as people read them.
 pub(super) fn in_words(limits: Limits) -> String {
-    let Limits { max_replacements, max_releases } = limits;
-    format!("{max_replacements} replaced, {max_releases} released")
+    let Limits { max_replacements, max_releases, max_abandonments } = limits;
+    format!("{max_replacements} replaced, {max_releases} released, {max_abandonments} abandoned")
 }
 
 /// Limits as the baseline writes them.
 pub(super) fn in_json(limits: Limits) -> serde_json::Value {
-    let Limits { max_replacements, max_releases } = limits;
-    json!({ "max_replacements": max_replacements, "max_releases": max_releases })
+    let Limits { max_replacements, max_releases, max_abandonments } = limits;
+    json!({
+        "max_replacements": max_replacements,
+        "max_releases": max_releases,
+        "max_abandonments": max_abandonments,
+    })
 }

@@ -68,10 +68,12 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     let origin = BaselineSource::File(file.clone());
     let bytes = std::fs::read(file).with_context(|| format!("{origin} could not be read"))?;
-    let (new, text) = match Baseline::text_of(bytes).and_then(|text| Ok((Baseline::parse(&text)?, text))) {
+    let (mut new, text) = match Baseline::text_of(bytes).and_then(|text| Ok((Baseline::parse(&text)?, text)))
+    {
         Ok(new) => new,
         Err(invalid) => return Ok(refuse(&origin, invalid.problems(), *output)),
     };
+    new.limits = new.limits.at_most(settings.ceilings);
     let remembers = settings.ledger != LedgerSource::Memory;
     let keeper = connect(reading.settings(settings)).await?;
     let present = find(&keeper, &name).await?;

@@ -312,18 +312,47 @@ pub enum Existing {
     Replace,
 }
 
-/// How many targets a new revision may replace and release before somebody approves it.
+/// The largest organizations have 50,000 accounts in some 20 Regions.
+pub const LARGEST_LIMIT: u32 = 1_000_000;
+
+/// How many targets a new revision may replace, release and abandon before somebody approves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Enforcements replaced by others.
     pub max_replacements: u32,
     /// Enforcements released.
     pub max_releases: u32,
+    /// Enforcements that stay as they are, and that nobody repairs any more.
+    pub max_abandonments: u32,
+}
+
+impl Limits {
+    /// The lesser of both, each by itself: what a deployment allows at most, a baseline can only lower.
+    #[must_use]
+    pub fn at_most(self, ceilings: Ceilings) -> Limits {
+        let lower = |limit: u32, ceiling: Option<u32>| ceiling.map_or(limit, |ceiling| limit.min(ceiling));
+        Limits {
+            max_replacements: lower(self.max_replacements, ceilings.max_replacements),
+            max_releases: lower(self.max_releases, ceilings.max_releases),
+            max_abandonments: lower(self.max_abandonments, ceilings.max_abandonments),
+        }
+    }
+}
+
+/// What a deployment allows the limits of any baseline to be at most. `None` where it sets no ceiling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ceilings {
+    /// Of [`Limits::max_replacements`].
+    pub max_replacements: Option<u32>,
+    /// Of [`Limits::max_releases`].
+    pub max_releases: Option<u32>,
+    /// Of [`Limits::max_abandonments`].
+    pub max_abandonments: Option<u32>,
 }
 
 impl Default for Limits {
     /// Small enough that a slip of the pen is caught, large enough for a first OU.
     fn default() -> Limits {
-        Limits { max_replacements: 50, max_releases: 5 }
+        Limits { max_replacements: 50, max_releases: 5, max_abandonments: 5 }
     }
 }

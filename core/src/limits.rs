@@ -22,7 +22,7 @@ use crate::plan::{
     Change, Decision, FollowUp, GrantChange, Held, HoldReason, LeaveReason, LeftAlone, Ownership, Plan,
     Purpose,
 };
-use crate::record::{Record, Records};
+use crate::record::{Record, Records, State};
 use crate::resource_policy::Resource;
 
 pub use approval::Approval;
@@ -113,13 +113,17 @@ impl RevisionApproval {
     }
 }
 
-/// How much is replaced and released.
+/// How much is replaced, released and abandoned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
     /// Enforcements replaced by others, and those of others that are adopted.
     pub replacements: u32,
     /// Enforcements released.
     pub releases: u32,
+    /// Enforcements of ours that stay as they are, and that nobody repairs any more: no assignment covers the account,
+    /// or it is excluded. Whoever removes one is not undone.
+    #[serde(default)]
+    pub abandonments: u32,
 }
 
 impl Extent {
@@ -134,6 +138,10 @@ impl Extent {
                 Change::Enforce { .. } | Change::EnsureCopy { .. } => {}
             }
         }
+        let abandoned = plan.decisions.iter().filter(|(target, decision)| {
+            records.get(*target).is_some_and(|record| is_abandonment(decision, record))
+        });
+        extent.abandonments = u32::try_from(abandoned.count()).unwrap_or(u32::MAX);
         extent
     }
 
@@ -164,20 +172,36 @@ impl Extent {
         Extent {
             replacements: self.replacements.saturating_add(other.replacements),
             releases: self.releases.saturating_add(other.releases),
+            abandonments: self.abandonments.saturating_add(other.abandonments),
         }
     }
 
     /// Whether it stays within the limits.
     pub fn is_within(self, limits: Limits) -> bool {
-        self.replacements <= limits.max_replacements && self.releases <= limits.max_releases
+        self.replacements <= limits.max_replacements
+            && self.releases <= limits.max_releases
+            && self.abandonments <= limits.max_abandonments
     }
 }
 
 impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Extent { replacements, releases } = self;
-        write!(f, "{replacements} replaced, {releases} released")
+        let Extent { replacements, releases, abandonments } = self;
+        write!(f, "{replacements} replaced, {releases} released")?;
+        if *abandonments > 0 { write!(f, ", {abandonments} abandoned") } else { Ok(()) }
     }
+}
+
+/// Whether what is ours is left to itself by this decision. What was left alone at the last look is abandoned already.
+pub fn is_abandonment(decision: &Decision, record: &Record) -> bool {
+    let Decision::LeftAlone(LeftAlone { reason, .. }) = decision else { return false };
+    let is_left = match reason {
+        LeaveReason::Unassigned | LeaveReason::Excluded => true,
+        // Nothing of ours is known there.
+        LeaveReason::Foreign | LeaveReason::Unreadable => false,
+    };
+    let was_left = record.checked.as_ref().is_some_and(|checked| checked.state == State::LeftAlone);
+    is_left && record.may_be_ours() && !was_left
 }
 
 /// Whether what the record has for ours was put there by this very revision.

@@ -4,6 +4,7 @@
 //! reason, and not by each look. `docs/outcomes.md` says so to whoever listens.
 
 mod broken;
+mod changed;
 mod deed;
 mod detail;
 mod opened;
@@ -17,8 +18,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::baseline::Revision;
+use crate::baseline::{Baseline, Revision};
 use crate::ids::{AccountId, Region, Target};
+use crate::limits::RevisionApproval;
 use crate::plan::{Change, Decision, HandedBack, HoldReason};
 use crate::record::{Deed, DeedKind, Record};
 use crate::report::{Outcome, Report, TargetReport, Waits};
@@ -58,6 +60,8 @@ pub enum Kind {
     Contested,
     /// A resource policy opens a guardrail beyond the organization.
     Opened,
+    /// The baseline is another one than before.
+    BaselineChanged,
     /// An account gets no calls any more.
     Departed,
     /// Everything was looked at.
@@ -66,7 +70,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Applied,
         Kind::Repaired,
         Kind::Adopted,
@@ -78,6 +82,7 @@ impl Kind {
         Kind::Unguarded,
         Kind::Contested,
         Kind::Opened,
+        Kind::BaselineChanged,
         Kind::Departed,
         Kind::SweepCompleted,
     ];
@@ -96,6 +101,7 @@ impl Kind {
             Kind::Unguarded => "Accounts Unguarded",
             Kind::Contested => "Enforcement Contested",
             Kind::Opened => "Guardrail Opened",
+            Kind::BaselineChanged => "Baseline Changed",
             Kind::Departed => "Account Departed",
             Kind::SweepCompleted => "Sweep Completed",
         }
@@ -207,6 +213,18 @@ pub fn of_departure(
     detail.reason("departed".to_owned(), reason);
     detail.left_behind = Some(left_behind);
     Event { kind: Kind::Departed, detail: detail.to_json(), time: now }
+}
+
+/// What is told of a new revision of the baseline, once its changes are counted. `previous` is the revision that the
+/// ledger knew before.
+pub fn of_baseline(
+    baseline: &Baseline,
+    approval: &RevisionApproval,
+    previous: Option<&Revision>,
+    cause: &Cause,
+    now: Timestamp,
+) -> Event {
+    changed::event(baseline, approval, previous, Circumstances { cause, now })
 }
 
 /// What is told of the end of a sweep.

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::baseline::{Ceilings, LARGEST_LIMIT};
 use crate::ids::{InvalidId, Role, RoleName};
 use crate::own_roles::{FormerRole, OwnRoles};
 
@@ -36,6 +37,15 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("KEEPER_MAX_EVENT_AGE_HOURS", "events older than this are left to the sweep; unset: none is too old"),
     ("KEEPER_CONCURRENCY", "how many accounts are worked on at a time"),
+    (
+        "KEEPER_MAX_REPLACEMENTS",
+        "what max_replacements of any baseline counts for at most; unset: what it says",
+    ),
+    ("KEEPER_MAX_RELEASES", "what max_releases of any baseline counts for at most; unset: what it says"),
+    (
+        "KEEPER_MAX_ABANDONMENTS",
+        "what max_abandonments of any baseline counts for at most; unset: what it says",
+    ),
 ];
 
 /// What the program was told.
@@ -67,6 +77,8 @@ pub struct Settings {
     pub max_event_age_hours: Option<u32>,
     /// How many accounts are worked on at a time.
     pub concurrency: usize,
+    /// What the limits of any baseline count for at most.
+    pub ceilings: Ceilings,
 }
 
 /// The queues that work goes through.
@@ -169,6 +181,11 @@ impl Settings {
         let grace_minutes = reading.number("KEEPER_GRACE_MINUTES", 0..=7 * 24 * 60);
         let max_event_age_hours = reading.number("KEEPER_MAX_EVENT_AGE_HOURS", 1..=14 * 24);
         let concurrency = reading.number("KEEPER_CONCURRENCY", 1..=256);
+        let ceilings = Ceilings {
+            max_replacements: reading.number("KEEPER_MAX_REPLACEMENTS", 0..=LARGEST_LIMIT),
+            max_releases: reading.number("KEEPER_MAX_RELEASES", 0..=LARGEST_LIMIT),
+            max_abandonments: reading.number("KEEPER_MAX_ABANDONMENTS", 0..=LARGEST_LIMIT),
+        };
         let external_id = reading.get("KEEPER_EXTERNAL_ID").map(str::to_owned);
         let Reading { variables: _, mut problems } = reading;
         match (baseline, member_role) {
@@ -186,6 +203,7 @@ impl Settings {
                 grace_minutes: grace_minutes.unwrap_or(60),
                 max_event_age_hours,
                 concurrency: concurrency.and_then(|number| usize::try_from(number).ok()).unwrap_or(32),
+                ceilings,
             }),
             _ => {
                 problems.extend(Settings::unknown(variables));
@@ -436,7 +454,7 @@ mod tests {
                   KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
                   KEEPER_MAX_EVENT_AGE_HOURS: "0" is not a number from 1 to 336
                   KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
-                  KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY
+                  KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS
             "#]],
         );
     }
@@ -487,6 +505,11 @@ mod tests {
                     grace_minutes: 60,
                     max_event_age_hours: None,
                     concurrency: 32,
+                    ceilings: Ceilings {
+                        max_replacements: None,
+                        max_releases: None,
+                        max_abandonments: None,
+                    },
                 }
             "#]],
         );
@@ -583,6 +606,11 @@ mod tests {
                         48,
                     ),
                     concurrency: 8,
+                    ceilings: Ceilings {
+                        max_replacements: None,
+                        max_releases: None,
+                        max_abandonments: None,
+                    },
                 }
             "#]],
         );

@@ -33,7 +33,14 @@ pub struct PresentBaseline {
 /// # Errors
 /// When it can't be read, or has problems.
 pub async fn baseline(keeper: &Keeper) -> Result<Baseline, Stopped> {
-    parse(&keeper.settings.baseline, &baseline_text(keeper).await?)
+    let baseline = parse(&keeper.settings.baseline, &baseline_text(keeper).await?)?;
+    Ok(under_its_ceilings(keeper, baseline))
+}
+
+/// What the deployment allows at most counts, whatever limits the document has.
+fn under_its_ceilings(keeper: &Keeper, mut baseline: Baseline) -> Baseline {
+    baseline.limits = baseline.limits.at_most(keeper.settings.ceilings);
+    baseline
 }
 
 /// Reads a baseline from a file, for which no connection is needed.
@@ -57,6 +64,7 @@ pub async fn present(keeper: &Keeper) -> Result<PresentBaseline, Stopped> {
     match baseline_text(keeper).await.and_then(|text| Ok((parse(origin, &text)?, text))) {
         Ok((baseline, text)) => {
             keep_good(keeper, &text).await;
+            let baseline = under_its_ceilings(keeper, baseline);
             Ok(PresentBaseline { baseline, instead_of: None, unread: false, refused: false })
         }
         Err(stopped) => last_good(keeper, stopped).await,
@@ -77,6 +85,7 @@ pub(super) async fn present_for(
         && (read_at >= asked_at || expected.is_some_and(|expected| *expected == Revision::of(&text)))
         && let Ok(baseline) = Baseline::parse(&text)
     {
+        let baseline = under_its_ceilings(keeper, baseline);
         return Ok(PresentBaseline { baseline, instead_of: None, unread: false, refused: false });
     }
     present(keeper).await
@@ -92,7 +101,8 @@ pub async fn effective(keeper: &Keeper, present: &Baseline) -> Result<EffectiveB
     }
     let known = keeper.ledger.revision_approval().await?;
     let before = keeper.ledger.last_approved().await?;
-    Ok(EffectiveBaseline::of(present, known, before.as_ref().map(|before| before.text.as_str())))
+    let followed = EffectiveBaseline::of(present, known, before.as_ref().map(|before| before.text.as_str()));
+    Ok(EffectiveBaseline { baseline: under_its_ceilings(keeper, followed.baseline), ..followed })
 }
 
 /// As [`effective`], for whoever can do without.
@@ -159,9 +169,10 @@ async fn last_good(keeper: &Keeper, stopped: Stopped) -> Result<PresentBaseline,
             return Err(stopped);
         }
     };
-    let Ok(mut baseline) = Baseline::parse(&good.text) else {
+    let Ok(baseline) = Baseline::parse(&good.text) else {
         return Err(stopped);
     };
+    let mut baseline = under_its_ceilings(keeper, baseline);
     baseline.mode = match baseline.mode {
         Mode::Sync | Mode::EnforceOnly => Mode::EnforceOnly,
         Mode::Audit => Mode::Audit,

@@ -5,7 +5,7 @@ use tracing::{error, info, warn};
 
 use super::baselines::{PresentBaseline, keep_approved, present};
 use super::deadline::Deadline;
-use super::effect::Effect;
+use super::effect::{ChangedBaseline, Effect, Notice};
 use super::listing::{Listed, PAGE_SECONDS, is_too_old, page};
 use super::swept::{catalog_for_counting, count};
 use super::{Keeper, Stopped};
@@ -42,9 +42,19 @@ pub(super) async fn run_count(
         // Nothing would be replaced or released by what was counted, and so it would be approved.
         return Err(Stopped::OrganizationUnreadable(Failure::no_accounts()));
     }
-    record(keeper, &baseline, &count, before.map(|before| before.revision)).await?;
+    // Told once: the next count of the same revision finds it counted.
+    let is_news = !before.as_ref().is_some_and(|it| it.revision == count.revision && it.counted.is_some());
+    let previous = before.map(|before| before.revision);
+    let approval = record(keeper, &baseline, &count, previous.clone()).await?;
+    let mut effects = Vec::new();
+    if let Some(approval) = approval.filter(|_| is_news) {
+        let previous = previous.filter(|previous| *previous != count.revision);
+        let changed = ChangedBaseline { baseline, approval, previous, cause: count.cause.clone() };
+        effects.push(Effect::Tell(Notice::BaselineChanged(Box::new(changed))));
+    }
     // Repairs and looks go on either way.
-    Ok(vec![Effect::GoOn(Errand::Sweep(whole(keeper.clock.now(), count.cause)))])
+    effects.push(Effect::GoOn(Errand::Sweep(whole(keeper.clock.now(), count.cause))));
+    Ok(effects)
 }
 
 /// Counts page after page. Answers what is to be done next, where that isn't the end.
@@ -89,17 +99,18 @@ async fn count_pages(
     }
 }
 
-/// Records what was counted, which approves the revision where it stays within its limits. `before` is the revision
-/// that the ledger knew when the count went on.
+/// Records what was counted, which approves the revision where it stays within its limits, and answers what is recorded
+/// of it now. `before` is the revision that the ledger knew when the count went on.
 async fn record(
     keeper: &Keeper,
     baseline: &Baseline,
     Count { revision, extent, unseen, .. }: &Count,
     before: Option<Revision>,
-) -> Result<(), Stopped> {
+) -> Result<Option<RevisionApproval>, Stopped> {
     let names_nobody = unseen.clone().unwrap_or_default();
-    let (mut approved, mut waiting) = (false, None);
+    let mut recorded: Option<RevisionApproval> = None;
     let counted = keeper.ledger.change_revision_approval(|known| {
+        recorded = None;
         // A later revision's, which somebody may have approved while this one was counted.
         let is_later = |known: &RevisionApproval| {
             known.revision != *revision && before.as_ref().is_none_or(|before| *before != known.revision)
@@ -110,18 +121,20 @@ async fn record(
         let approval = known.take().filter(|known| known.revision == *revision);
         let approval = approval.unwrap_or_else(|| RevisionApproval::new(revision.clone()));
         let approval = approval.count(*extent, baseline.limits, names_nobody.clone());
-        approved = approval.approved;
-        waiting = (!approved).then(|| approval.clone());
+        recorded = Some(approval.clone());
         *known = Some(approval);
     });
     counted.await?;
-    if approved {
-        keep_approved(keeper, revision).await;
-        info!(baseline.revision = %revision, "baseline {revision} is within its limits: {extent}");
-    } else if let Some(approval) = waiting {
-        log_waiting(&approval);
+    match &recorded {
+        Some(approval) if approval.approved => {
+            keep_approved(keeper, revision).await;
+            info!(baseline.revision = %revision, "baseline {revision} is within its limits: {extent}");
+        }
+        Some(approval) => log_waiting(approval),
+        // A later one was counted meanwhile.
+        None => {}
     }
-    Ok(())
+    Ok(recorded)
 }
 
 /// A count of a revision from its beginning.

@@ -9,7 +9,7 @@ use super::baselines::PresentBaseline;
 use super::swept::Tally;
 use super::{Departed, Keeper, Stopped};
 use crate::baseline::{Baseline, Revision};
-use crate::limits::EffectiveBaseline;
+use crate::limits::{EffectiveBaseline, RevisionApproval};
 use crate::metrics::Calls;
 use crate::report::Report;
 use crate::task::{AccountTask, Cause, Errand, Task};
@@ -60,6 +60,8 @@ pub enum Notice {
     Report(Box<TaskReport>),
     /// An account gets no calls any more.
     Departed(Box<Departed>, Box<Cause>),
+    /// The baseline is another one than before.
+    BaselineChanged(Box<ChangedBaseline>),
     /// A sweep came to its end.
     SweepCompleted(Box<SweepEnd>),
 }
@@ -75,6 +77,19 @@ pub struct TaskReport {
     pub took: Duration,
     /// The requests to AWS that this process sent meanwhile.
     pub calls: Calls,
+}
+
+/// A new revision of the baseline, whose changes are counted.
+#[derive(Debug)]
+pub struct ChangedBaseline {
+    /// The baseline.
+    pub baseline: Baseline,
+    /// What was counted, and whether it begins.
+    pub approval: RevisionApproval,
+    /// The revision that the ledger knew before.
+    pub previous: Option<Revision>,
+    /// What caused the count.
+    pub cause: Cause,
 }
 
 /// How a sweep ended.

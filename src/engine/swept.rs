@@ -126,7 +126,7 @@ pub async fn count(
     });
     let unknown = unknown.len() + undecided.count() + unknown_accounts * baseline.regions().len();
     let unknown = u32::try_from(unknown).unwrap_or(u32::MAX);
-    Ok(counted.plus(Extent { replacements: unknown, releases: forgotten }))
+    Ok(counted.plus(Extent { replacements: unknown, releases: forgotten, abandonments: 0 }))
 }
 
 /// The guardrails of the baseline as a count needs them: all, whoever is assigned them. The grants

@@ -107,7 +107,7 @@ impl Gathered {
                     None => self.report = Some(told.report.clone()),
                 }
             }
-            Notice::Departed(..) | Notice::SweepCompleted(_) => {}
+            Notice::Departed(..) | Notice::BaselineChanged(_) | Notice::SweepCompleted(_) => {}
         }
     }
 }

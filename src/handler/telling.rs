@@ -9,8 +9,8 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::cloud::OutcomeEvent;
-use crate::engine::{self, Departed, Keeper, Notice, SweepEnd, TaskReport};
-use crate::outcome::{Event, Kind, Sweep, of_departure, of_report, of_sweep};
+use crate::engine::{self, ChangedBaseline, Departed, Keeper, Notice, SweepEnd, TaskReport};
+use crate::outcome::{Event, Kind, Sweep, of_baseline, of_departure, of_report, of_sweep};
 use crate::task::Cause;
 
 /// How long it may take to find out what is to be warned of at a sweep's end.
@@ -21,6 +21,7 @@ pub(super) async fn tell(keeper: &Keeper, notice: Notice) {
     match notice {
         Notice::Report(told) => report(keeper, &told).await,
         Notice::Departed(gone, cause) => departed(keeper, &gone, &cause).await,
+        Notice::BaselineChanged(changed) => baseline_changed(keeper, *changed).await,
         Notice::SweepCompleted(end) => sweep_completed(keeper, *end).await,
     }
 }
@@ -53,6 +54,13 @@ async fn departed(keeper: &Keeper, departed: &Departed, cause: &Cause) {
             engine::note_departure_told(keeper, account).await;
         }
     }
+}
+
+/// A new revision of the baseline.
+async fn baseline_changed(keeper: &Keeper, changed: ChangedBaseline) {
+    let ChangedBaseline { baseline, approval, previous, cause } = changed;
+    let now = keeper.clock().now();
+    send(keeper, vec![of_baseline(&baseline, &approval, previous.as_ref(), &cause, now)]).await;
 }
 
 /// A sweep that came to its end.

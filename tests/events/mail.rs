@@ -16,7 +16,8 @@ fn at(event: &Value, path: &str) -> Option<String> {
 /// What a transformer makes of an event, line by line.
 fn transformed(transformer: &Value, event: &Value) -> Vec<String> {
     let paths = transformer["InputPathsMap"].as_object().unwrap();
-    let given = BTreeMap::from([("AWS::StackName", "guardrail-keeper")]);
+    let given =
+        BTreeMap::from([("AWS::StackName", "guardrail-keeper"), ("BaselineParameterName", "/baseline")]);
     let text = template::resolved(&transformer["InputTemplate"], &json!({}), &given);
     let text = text.as_str().unwrap();
     assert!(text.len() <= 8192, "longer than EventBridge takes");
@@ -72,7 +73,14 @@ fn sample(kind: &str) -> Value {
         "resource": "arn:aws:bedrock:eu-west-1:300000000001:guardrail/base",
         "reason": { "code": "open", "text": "its resource policy opens the guardrail to every AWS account" },
     });
+    let changed = json!({
+        "revision": "0123456789abcdef",
+        "previous": "fedcba9876543210",
+        "mode": "sync",
+        "reason": { "code": "within_limits", "text": "it replaces 1 enforcements, releases 0 and leaves 2 to themselves" },
+    });
     let detail = match kind {
+        "Baseline Changed" => changed,
         "Enforcement Contested" => of_one,
         "Guardrail Opened" => opened,
         _ => of_several,
@@ -94,14 +102,13 @@ fn mail_says_where_what_why_and_what_to_do() {
         for kind in kinds {
             let event = sample(&kind);
             let mail = transformed(&transformer, &event).join("\n");
-            for needed in [
-                kind.as_str(),
-                "300000000001",
-                "eu-west-1",
-                "guardrail/base version",
-                "guardrailctl status",
-                "stack guardrail-keeper",
-            ] {
+            let about: &[&str] = match kind.as_str() {
+                "Baseline Changed" => &["0123456789abcdef", "fedcba9876543210", "mode sync"],
+                _ => &["300000000001", "eu-west-1", "guardrail/base version"],
+            };
+            for needed in
+                about.iter().copied().chain([&kind, "guardrailctl status", "stack guardrail-keeper"])
+            {
                 assert!(mail.contains(needed), "{kind}: no {needed} in\n{mail}");
             }
             assert!(mail.contains(event["detail"]["reason"]["text"].as_str().unwrap()), "{mail}");

@@ -6,6 +6,7 @@
     reason = "`expect!` is handed over where it is written, as its authors do"
 )]
 
+mod abandoning;
 mod account_states;
 mod adopting;
 mod arrivals;

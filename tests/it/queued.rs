@@ -275,21 +275,19 @@ async fn while_a_revision_waits_for_approval_what_was_approved_before_is_kept_up
     let checked = record.regions[&EU.parse().unwrap()].checked.clone().unwrap();
     assert_eq!((checked.state, &checked.revision), (State::Enforced, &followed.baseline.revision));
 
-    // Whom it leaves out is left out at once, and `audit` stops everything.
-    for document in [
-        Document {
-            rest: vec!["exclude: [\"300000000003\"]", "limits: { max_replacements: 1 }"],
-            ..waiting.clone()
-        },
-        Document { mode: "audit", ..waiting.clone() },
-    ] {
+    // Whom it excludes is guarded until it is approved. Its `audit` stops everything at once.
+    let excluding = Document {
+        rest: vec!["exclude: [\"300000000003\"]", "limits: { max_replacements: 1 }"],
+        ..waiting.clone()
+    };
+    for (document, guarded) in [(excluding, 1), (Document { mode: "audit", ..waiting.clone() }, 0)] {
         stack.world.publish(&document);
         stack.deliver(&stack.world.event("Parameter Store Change")).await;
         stack.world.administrator_releases(SEARCH, EU);
         stack.deliver(&stack.world.event("DeleteEnforcedGuardrailConfiguration")).await;
-        assert_eq!(stack.world.enforced_in(SEARCH).matches("eubase1a2b3c").count(), 0);
-        stack.world.administrator_enforces(SEARCH, EU, version(EU, "2"));
+        assert_eq!(stack.world.enforced_in(SEARCH).matches("eubase1a2b3c:2").count(), guarded);
     }
+    stack.world.administrator_enforces(SEARCH, EU, version(EU, "2"));
 
     stack.world.publish(&waiting);
     let baseline = stack.world.baseline().await;

@@ -16,11 +16,10 @@ use super::document::Node;
 use super::keys::Format;
 use super::part::{Fields, Part};
 use super::problem::{Place, Problems, lines, quoted};
-use super::{AssignmentTarget, Baseline, Guardrail, GuardrailKey, Limits, Mode, Places, Revision, keys};
+use super::{
+    AssignmentTarget, Baseline, Guardrail, GuardrailKey, LARGEST_LIMIT, Limits, Mode, Places, Revision, keys,
+};
 use crate::ids::{AccountId, OrganizationId};
-
-/// The largest organizations have 50,000 accounts in some 20 Regions.
-const LARGEST_LIMIT: u32 = 1_000_000;
 
 const OWNER: &str =
     "write the 12 digits of the account that owns the guardrails, for example \"222222222222\"";
@@ -183,7 +182,12 @@ fn limits(part: &Part<'_>, problems: &mut Problems) -> Option<Limits> {
     let mut read = |key, default| fields.optional(key).map_or(Some(default), |part| limit(part, problems));
     let max_replacements = read("max_replacements", default.max_replacements);
     let max_releases = read("max_releases", default.max_releases);
-    Some(Limits { max_replacements: max_replacements?, max_releases: max_releases? })
+    let max_abandonments = read("max_abandonments", default.max_abandonments);
+    Some(Limits {
+        max_replacements: max_replacements?,
+        max_releases: max_releases?,
+        max_abandonments: max_abandonments?,
+    })
 }
 
 fn limit(part: &Part<'_>, problems: &mut Problems) -> Option<u32> {

@@ -23,7 +23,7 @@ pub(super) const MODELS: &[&str] = &["include", "exclude"];
 pub(super) const GUARDING: &[&str] = &["system", "messages"];
 pub(super) const COPY: &[&str] = &["kms_keys"];
 pub(super) const ASSIGNMENT: &[&str] = &["targets", "guardrail", "existing"];
-pub(super) const LIMITS: &[&str] = &["max_replacements", "max_releases"];
+pub(super) const LIMITS: &[&str] = &["max_replacements", "max_releases", "max_abandonments"];
 
 /// A format of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

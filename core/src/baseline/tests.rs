@@ -136,6 +136,7 @@ fn what_is_left_out_has_a_default() {
             Limits {
                 max_replacements: 50,
                 max_releases: 5,
+                max_abandonments: 5,
             },
         )
     "#]]
@@ -240,6 +241,7 @@ fn every_key_is_read() {
             Limits {
                 max_replacements: 50,
                 max_releases: 5,
+                max_abandonments: 5,
             },
         )
     "#]]

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::*;
-use crate::baseline::{GuardrailKey, NamedIds};
+use crate::baseline::{Ceilings, GuardrailKey, NamedIds};
 use crate::copy::{CopyStep, Enforced, Published};
 use crate::enforcement::{Enforcement, Guarding, Models};
 use crate::failure::{Category, Failure};
 use crate::ids::GuardrailVersion;
 use crate::observed::{Observation, Seen};
 use crate::plan::{Broken, GrantAction, GrantDecision};
-use crate::record::{Origin, Ours, Record};
+use crate::record::{Intent, Origin, Ours, Record};
 use crate::resolved::{CopyWork, Unusable};
 use crate::resource_policy::{Document, Grant};
 
@@ -28,11 +29,11 @@ fn revision() -> Revision {
 }
 
 fn limits(most: u32) -> Limits {
-    Limits { max_replacements: most, max_releases: most }
+    Limits { max_replacements: most, max_releases: most, max_abandonments: most }
 }
 
 fn extent(replacements: u32, releases: u32) -> Extent {
-    Extent { replacements, releases }
+    Extent { replacements, releases, abandonments: 0 }
 }
 
 fn target(number: u32) -> Target {
@@ -206,6 +207,60 @@ fn replacements_and_releases_are_counted_and_repairs_are_not() {
     let counted = Extent::of(&plan(&changes), &records, &revision());
     assert_eq!(counted, extent(3, 2));
     assert_eq!(counted.to_string(), "3 replaced, 2 released");
+}
+
+#[test]
+fn what_is_ours_and_left_to_itself_counts_once() {
+    let left = |number, reason| {
+        let decision = Decision::LeftAlone(LeftAlone { reason, seen: Observation::Enforced(there()) });
+        (target(number), decision)
+    };
+    let plan = Plan {
+        decisions: [
+            left(1, LeaveReason::Unassigned),
+            left(2, LeaveReason::Excluded),
+            left(3, LeaveReason::Foreign),
+            // Nothing of ours is known there.
+            left(4, LeaveReason::Unassigned),
+            // It was left alone before.
+            left(5, LeaveReason::Excluded),
+            left(6, LeaveReason::Unassigned),
+        ]
+        .into(),
+        ..Plan::default()
+    };
+    let checked = |state| {
+        let checked = json!({ "at": "2026-11-30T08:00:00Z", "revision": EARLIER, "state": state, "reason": null,
+            "drift": null, "event": null, "path": null });
+        Some(serde_json::from_value(checked).unwrap())
+    };
+    let seen_as = |state| Record { checked: checked(state), ..ours(1, EARLIER) };
+    // A write that was begun and never confirmed may be ours.
+    let (to, at, revision_of_it) = (Some(enforcement(1)), Timestamp::UNIX_EPOCH, EARLIER.parse().unwrap());
+    let begun = Intent { to, at, revision: revision_of_it, deed: None };
+    let begun = Record { intent: Some(begun), ..Record::default() };
+    let records = Records::from([
+        (target(1), seen_as("in_sync")),
+        (target(2), seen_as("held")),
+        (target(3), ours(1, EARLIER)),
+        (target(4), Record::default()),
+        (target(5), seen_as("left_alone")),
+        (target(6), begun),
+    ]);
+    let counted = Extent::of(&plan, &records, &revision());
+    assert_eq!(counted, Extent { abandonments: 3, ..Extent::default() });
+    assert_eq!(counted.to_string(), "0 replaced, 0 released, 3 abandoned");
+    assert!(counted.is_within(limits(3)) && !counted.is_within(Limits { max_abandonments: 2, ..limits(9) }));
+    assert_eq!(counted.plus(counted).abandonments, 6);
+}
+
+#[test]
+fn a_baseline_can_only_lower_what_the_deployment_allows() {
+    let limits = Limits { max_replacements: 10, max_releases: 10, max_abandonments: 10 };
+    assert_eq!(limits.at_most(Ceilings::default()), limits);
+    let ceilings = Ceilings { max_replacements: Some(3), max_releases: Some(20), max_abandonments: Some(0) };
+    let lower = Limits { max_replacements: 3, max_releases: 10, max_abandonments: 0 };
+    assert_eq!(limits.at_most(ceilings), lower);
 }
 
 /// A target that waits for a grant of the same plan, after which this change is made.

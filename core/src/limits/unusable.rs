@@ -196,7 +196,7 @@ mod tests {
     }
 
     fn limits(max_releases: u32) -> Limits {
-        Limits { max_replacements: 50, max_releases }
+        Limits { max_replacements: 50, max_releases, max_abandonments: 5 }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::*;
 use crate::enforcement::{Drift, Enforcement, Guarding, Models};
 use crate::failure::{Category, Failure};
 use crate::ids::GuardrailVersion;
+use crate::limits::Extent;
 use crate::observed::Seen;
 use crate::plan::{Broken, Held, InSync, Ownership};
 use crate::record::{Checked, Intent, Origin, Ours};
@@ -606,4 +607,48 @@ fn the_schema_names_every_kind_and_describes_every_member() {
     }
     let states: Vec<&str> = Standing::of_a_sweep().map(Standing::code).collect();
     assert_eq!(schema["$defs"]["state"]["enum"], json!(states));
+}
+
+/// What is told of a revision of which this was counted.
+fn changed(document: &str, counted: Extent, change: impl FnOnce(&mut RevisionApproval)) -> Value {
+    let baseline = Baseline::parse(&format!(
+        "version: 1\norganization: o-exampleorgid\nowner: \"222222222222\"\nguardrails: {{}}\nassignments: []\n{document}"
+    ))
+    .unwrap_or_else(|invalid| panic!("{invalid}"));
+    let mut approval =
+        RevisionApproval { counted: Some(counted), ..RevisionApproval::new(baseline.revision.clone()) };
+    change(&mut approval);
+    let previous = "0123456789abcdef".parse().unwrap();
+    let events = [of_baseline(&baseline, &approval, Some(&previous), &cause(), now())];
+    let [event] = delivered(&events).try_into().unwrap();
+    event
+}
+
+#[test]
+fn a_changed_baseline_is_told_with_what_it_changes_and_whether_it_begins() {
+    let counted = Extent { replacements: 3, releases: 1, abandonments: 2 };
+    let event = changed("limits: { max_releases: 1 }\n", counted, |approval| approval.approved = true);
+    assert_eq!(event["detail-type"], "Baseline Changed");
+    let detail = &event["detail"];
+    assert_eq!(detail["counted"], json!({ "replacements": 3, "releases": 1, "abandonments": 2 }));
+    assert_eq!(detail["limits"], json!({ "replacements": 50, "releases": 1, "abandonments": 5 }));
+    assert_eq!((&detail["begins"], &detail["previous"]), (&json!(true), &json!("0123456789abcdef")));
+    for (document, change, begins, code) in [
+        ("", (|approval| approval.approved = true) as fn(&mut RevisionApproval), true, "within_limits"),
+        ("", |approval| *approval = approval.clone().approve(), true, "approved"),
+        ("", |_| {}, false, "over_limits"),
+        (
+            "",
+            |approval| approval.names_nobody = serde_json::from_value(json!(["300000000009"])).unwrap(),
+            false,
+            "names_nobody",
+        ),
+        ("mode: audit\n", |approval| approval.approved = true, true, "audit"),
+    ] {
+        let event = changed(document, counted, change);
+        assert_eq!(
+            (&event["detail"]["begins"], &event["detail"]["reason"]["code"]),
+            (&json!(begins), &json!(code))
+        );
+    }
 }

@@ -291,9 +291,8 @@ impl Judge {
         let before = self.baselines.iter().rev().find(|it| Some(&it.revision) == by_before.as_ref());
         match before {
             Some(Published { wants: before, .. }) => {
-                let excludes = before.excludes || wants.excludes;
                 let Wants { stood, leaving, .. } = wants.clone();
-                let before = Wants { mode: Mode::EnforceOnly, excludes, stood, leaving, ..before.clone() };
+                let before = Wants { mode: Mode::EnforceOnly, stood, leaving, ..before.clone() };
                 (followed.baseline, before)
             }
             None => (present.clone(), wants.clone()),
@@ -621,20 +620,19 @@ impl Judge {
         let unread = self.unread.get(group).is_some_and(|at| *at >= context.asked);
         let stands_in = unread || since.iter().any(|it| it.wants.invalid);
         let waits = all.iter().any(|wants| wants.mode != Mode::Audit);
-        // Whom the one that waits leaves out is left out at once, by whichever of them waited then.
-        let left_out: BTreeSet<bool> = since.iter().map(|it| it.wants.excludes).collect();
         for (document, revision) in &context.kept {
             let Some(kept) = self.baselines.iter().rev().find(|it| it.revision == *revision) else {
                 continue;
             };
             let mode = if kept.wants.mode == Mode::Audit { Mode::Audit } else { Mode::EnforceOnly };
-            let earlier = |excludes: bool| Wants { mode, excludes, ..kept.wants.clone() };
-            match *document {
-                GOOD if stands_in => all.push(earlier(kept.wants.excludes)),
-                APPROVED if waits => {
-                    all.extend(left_out.iter().map(|present| earlier(kept.wants.excludes || *present)));
-                }
-                _ => {}
+            // Whom the one that waits excludes is guarded as before: it takes nobody away.
+            let is_candidate = match *document {
+                GOOD => stands_in,
+                APPROVED => waits,
+                _ => false,
+            };
+            if is_candidate {
+                all.push(Wants { mode, ..kept.wants.clone() });
             }
         }
         let from = self.places.iter().rposition(|(at, _)| *at <= context.asked).unwrap_or(0);

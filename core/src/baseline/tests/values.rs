@@ -168,7 +168,7 @@ fn modes_are_known_words() {
 #[test]
 fn limits_are_numbers_above_zero() {
     let limits = good(&format!("{SHORT}limits: {{max_releases: 7}}\n")).limits;
-    assert_eq!(limits, Limits { max_replacements: 50, max_releases: 7 });
+    assert_eq!(limits, Limits { max_replacements: 50, max_releases: 7, max_abandonments: 5 });
     good(&format!("{SHORT}limits: {{max_releases: \"7\", max_replacements: 1000000}}\n"));
     good(&format!("{SHORT}limits: {{}}\n"));
     check(
@@ -208,13 +208,13 @@ fn limits_are_numbers_above_zero() {
     check(
         &format!("{SHORT}limits: 10\n"),
         expect![[r#"
-            12:9: limits: "10" stands where a mapping belongs; write a mapping of the keys max_replacements and max_releases
+            12:9: limits: "10" stands where a mapping belongs; write a mapping of the keys max_replacements, max_releases and max_abandonments
         "#]],
     );
     check(
         &format!("{SHORT}limits:\n"),
         expect![[r#"
-            12:7: limits: empty, where a mapping belongs; write a mapping of the keys max_replacements and max_releases
+            12:7: limits: empty, where a mapping belongs; write a mapping of the keys max_replacements, max_releases and max_abandonments
         "#]],
     );
 }

@@ -245,13 +245,20 @@ fn adoptions_count_as_replacements_and_those_of_a_revision_over_its_limits_wait(
     let revision = &approval.revision;
     let [kept, adopting] = [Existing::Keep, Existing::Adopt].map(plan_with);
     assert_eq!(Extent::of(&kept, &Records::new(), revision), Extent::default());
-    assert_eq!(Extent::of(&adopting, &Records::new(), revision), Extent { replacements: 3, releases: 0 });
-    let limits = |most| Limits { max_replacements: most, max_releases: 1 };
+    assert_eq!(
+        Extent::of(&adopting, &Records::new(), revision),
+        Extent { replacements: 3, releases: 0, abandonments: 0 }
+    );
+    let limits = |most| Limits { max_replacements: most, max_releases: 1, max_abandonments: 5 };
     assert_eq!(adopting.clone().limit(&approval, limits(3), &Records::new()), adopting);
     for held in [
         adopting.clone().limit(&approval, limits(2), &Records::new()),
         adopting.clone().limit_part(
-            &approval.clone().count(Extent { replacements: 3, releases: 0 }, limits(2), NamedIds::default()),
+            &approval.clone().count(
+                Extent { replacements: 3, releases: 0, abandonments: 0 },
+                limits(2),
+                NamedIds::default(),
+            ),
             &Records::new(),
         ),
         adopting.clone().put_back(&RevisionApproval::new(revision.clone()), &Records::new()),

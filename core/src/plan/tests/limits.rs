@@ -30,7 +30,7 @@ fn limits_hold_neither_the_repair_of_what_was_removed_nor_the_grant_it_rests_on(
         );
     }
     let approval = RevisionApproval::new("fedcba9876543210".parse().unwrap());
-    let none = Limits { max_replacements: 0, max_releases: 0 };
+    let none = Limits { max_replacements: 0, max_releases: 0, max_abandonments: 5 };
     expect![[r#"
         + arn:aws:bedrock:eu-west-1:222222222222:guardrail/base attach a resource policy that grants it to o-exampleorgid
         ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/unused held: baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
@@ -65,13 +65,16 @@ fn limits_stop_all_of_an_unapproved_revision_but_no_repair() {
         (targets[3].clone(), Observation::Absent),
     ]);
     let plan = plan(&resolved, &observed, &records, grounds(&roles));
-    assert_eq!(Extent::of(&plan, &records, &revision), Extent { replacements: 2, releases: 0 });
+    assert_eq!(
+        Extent::of(&plan, &records, &revision),
+        Extent { replacements: 2, releases: 0, abandonments: 0 }
+    );
 
     let approval = RevisionApproval::new(revision);
-    let within = Limits { max_replacements: 2, max_releases: 1 };
+    let within = Limits { max_replacements: 2, max_releases: 1, max_abandonments: 5 };
     assert_eq!(plan.clone().limit(&approval, within, &records), plan);
 
-    let over = Limits { max_replacements: 1, max_releases: 1 };
+    let over = Limits { max_replacements: 1, max_releases: 1, max_abandonments: 5 };
     expect![[r#"
         ! 300000000001/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker): baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
         ! 300000000002/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker): baseline fedcba9876543210 replaces or releases more than its limits allow: read the plan, then approve it
@@ -83,6 +86,7 @@ fn limits_stop_all_of_an_unapproved_revision_but_no_repair() {
     assert_eq!(plan.clone().limit(&approved, over, &records), plan);
 
     // What the revision did already counts as well.
-    let done = RevisionApproval { done: Extent { replacements: 1, releases: 0 }, ..approval };
+    let done =
+        RevisionApproval { done: Extent { replacements: 1, releases: 0, abandonments: 0 }, ..approval };
     assert_ne!(plan.clone().limit(&done, within, &records), plan);
 }

@@ -1,0 +1,84 @@
+//! A baseline that is another one than before: told once its changes are counted, before any of them is made.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::detail::{CauseDetail, Circumstances, Reason};
+use super::{Event, FORMAT, Kind};
+use crate::baseline::{Baseline, Limits, Mode, Revision};
+use crate::limits::{Extent, RevisionApproval};
+
+#[derive(Serialize)]
+struct ChangedDetail<'a> {
+    version: u32,
+    revision: &'a Revision,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<&'a Revision>,
+    mode: Mode,
+    begins: bool,
+    counted: Extent,
+    limits: LimitsDetail,
+    reason: Reason,
+    cause: CauseDetail<'a>,
+}
+
+#[derive(Serialize)]
+struct LimitsDetail {
+    replacements: u32,
+    releases: u32,
+    abandonments: u32,
+}
+
+/// What is told of a revision that was counted. `previous` is the one that the ledger knew before.
+pub(super) fn event(
+    baseline: &Baseline,
+    approval: &RevisionApproval,
+    previous: Option<&Revision>,
+    circumstances: Circumstances<'_>,
+) -> Event {
+    let Limits { max_replacements, max_releases, max_abandonments } = baseline.limits;
+    let counted = approval.counted.unwrap_or_default();
+    let (code, text) = reason(baseline, approval, counted);
+    let detail = ChangedDetail {
+        version: FORMAT,
+        revision: &baseline.revision,
+        previous,
+        mode: baseline.mode,
+        begins: approval.approved,
+        counted,
+        limits: LimitsDetail {
+            replacements: max_replacements,
+            releases: max_releases,
+            abandonments: max_abandonments,
+        },
+        reason: Reason::new(code.to_owned(), &text),
+        cause: CauseDetail::of(circumstances.cause),
+    };
+    Event { kind: Kind::BaselineChanged, detail: json!(detail), time: circumstances.now }
+}
+
+/// Why it begins or waits.
+fn reason(baseline: &Baseline, approval: &RevisionApproval, counted: Extent) -> (&'static str, String) {
+    let Extent { replacements, releases, abandonments } = counted;
+    let changes = format!(
+        "it replaces {replacements} enforcements, releases {releases} and leaves {abandonments} to themselves"
+    );
+    match approval {
+        _ if baseline.mode == Mode::Audit => {
+            ("audit", "its mode is audit: nothing is written any more, and nothing is repaired".to_owned())
+        }
+        RevisionApproval { approved: true, approvals: 0, .. } => {
+            ("within_limits", format!("{changes}: that is within the limits, and begins now"))
+        }
+        RevisionApproval { approved: true, .. } => {
+            ("approved", format!("{changes}: somebody approved it, and it begins now"))
+        }
+        RevisionApproval { names_nobody, .. } if !names_nobody.is_empty() => {
+            ("names_nobody", format!("{changes}, and it names {names_nobody}: it waits for an approval"))
+        }
+        _ => (
+            "over_limits",
+            format!("{changes}: that is more than the limits allow, so it waits for an approval"),
+        ),
+    }
+}

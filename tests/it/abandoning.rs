@@ -1,0 +1,106 @@
+//! A revision that leaves what is ours to itself is limited like one that releases it: nobody would repair it any more.
+
+use guardrail_keeper::engine;
+use serde_json::{Value, json};
+use testkit::stack::Stack;
+use testkit::world::{Document, EU, PAYMENTS, SEARCH, SHIPPING, World};
+
+fn everybody() -> Document {
+    Document { regions: EU, ..Document::default() }
+}
+
+async fn guarded(document: &Document, ceilings: &[(&str, &str)]) -> Stack {
+    let mut setup = World::of(document).durable().long_established().approved();
+    for (name, most) in ceilings {
+        setup = setup.variable(name, most);
+    }
+    Stack::guarded(setup).await
+}
+
+async fn publish(stack: &mut Stack, document: &Document) -> bool {
+    stack.world.publish(document);
+    stack.deliver(&stack.world.event("Parameter Store Change")).await;
+    let known = stack.world.keeper.ledger().revision_approval().await.unwrap().unwrap();
+    assert_eq!(known.revision, stack.world.baseline().await.revision);
+    known.approved
+}
+
+/// Somebody removes what is enforced in an account. Says whether it is put back.
+async fn is_repaired(stack: &mut Stack, account: &str) -> bool {
+    stack.world.administrator_releases(account, EU);
+    stack.deliver(&stack.world.event("DeleteEnforcedGuardrailConfiguration")).await;
+    stack.world.enforced_in(account).contains("eubase1a2b3c:2")
+}
+
+#[tokio::test]
+async fn a_revision_that_assigns_nobody_any_more_waits_and_repair_goes_on() {
+    let mut stack = guarded(&everybody(), &[]).await;
+    let nobody = Document { assignments: vec![("ou-exam-sandbox1", "none")], ..everybody() };
+    assert!(!publish(&mut stack, &nobody).await, "more than five would be left to themselves");
+    let known = stack.world.keeper.ledger().revision_approval().await.unwrap().unwrap();
+    assert!(known.counted.unwrap().abandonments > 5, "{known:?}");
+    assert!(is_repaired(&mut stack, SEARCH).await);
+    // Somebody's word, and they are.
+    let revision = stack.world.baseline().await.revision;
+    engine::approve(&stack.world.keeper, &revision).await.unwrap();
+    stack.deliver(&stack.schedule()).await;
+    assert!(stack.world.enforced_in(PAYMENTS).contains("eubase1a2b3c:2"), "what is there stays");
+    assert!(!is_repaired(&mut stack, PAYMENTS).await);
+    // What is abandoned is not counted again by the next revision.
+    assert!(publish(&mut stack, &Document { rest: vec!["limits: { max_releases: 4 }"], ..nobody }).await);
+}
+
+#[tokio::test]
+async fn whom_a_waiting_revision_excludes_is_guarded_until_it_is_approved() {
+    let mut stack = guarded(&everybody(), &[]).await;
+    let limits = "limits: { max_abandonments: 1 }";
+    let two = Document { rest: vec!["exclude: [\"300000000002\", \"300000000003\"]", limits], ..everybody() };
+    assert!(!publish(&mut stack, &two).await);
+    assert!(is_repaired(&mut stack, SEARCH).await);
+    let one = Document { rest: vec!["exclude: [\"300000000002\"]", limits], ..everybody() };
+    assert!(publish(&mut stack, &one).await, "one is within the limits");
+    assert!(!is_repaired(&mut stack, SHIPPING).await);
+    assert!(is_repaired(&mut stack, SEARCH).await);
+}
+
+/// Those who protect the organization read of each revision once, before it begins.
+#[tokio::test]
+async fn a_changed_baseline_is_told_once() {
+    const BUS: &str = "guardrail-keeper";
+    let setup = World::of(&everybody()).durable().long_established().approved().variable("KEEPER_BUS", BUS);
+    let mut stack = Stack::guarded(setup).await;
+    let told = |stack: &Stack| -> Vec<Value> {
+        let events: Vec<Value> =
+            stack.world.server.with(|model| model.put_events().iter().map(|put| put.event.clone()).collect());
+        let changed = |event: &Value| event["detail-type"] == "Baseline Changed";
+        events.into_iter().filter(changed).map(|event| event["detail"].clone()).collect()
+    };
+    assert_eq!(told(&stack), [Value::Null; 0], "this one was approved before");
+    let nobody = Document { assignments: vec![("ou-exam-sandbox1", "none")], ..everybody() };
+    assert!(!publish(&mut stack, &nobody).await);
+    stack.deliver(&stack.schedule()).await;
+    let [detail] = told(&stack).try_into().unwrap();
+    assert_eq!((&detail["begins"], &detail["reason"]["code"]), (&json!(false), &json!("over_limits")));
+    assert!(detail["counted"]["abandonments"].as_u64().unwrap() > 5, "{detail}");
+    assert!(publish(&mut stack, &Document { version: 1, ..everybody() }).await);
+    let details = told(&stack);
+    assert_eq!(details.len(), 2, "{details:?}");
+    assert_eq!((&details[1]["begins"], &details[1]["previous"]), (&json!(true), &detail["revision"]));
+}
+
+/// Whoever may write the baseline can't also say how much it may do.
+#[tokio::test]
+async fn a_baseline_cannot_raise_what_the_deployment_allows() {
+    let ceilings =
+        [("KEEPER_MAX_RELEASES", "1"), ("KEEPER_MAX_REPLACEMENTS", "2"), ("KEEPER_MAX_ABANDONMENTS", "0")];
+    let mut stack = guarded(&everybody(), &ceilings).await;
+    let large = "limits: { max_replacements: 1000000, max_releases: 1000000, max_abandonments: 1000000 }";
+    let rest = vec![large];
+    let released = Document { assignments: vec![("r-exam", "none")], rest: rest.clone(), ..everybody() };
+    let replaced = Document { version: 1, rest: rest.clone(), ..everybody() };
+    let excluded = Document { rest: vec![large, "exclude: [\"300000000003\"]"], ..everybody() };
+    for (document, what) in [(released, "releases"), (replaced, "replaces"), (excluded, "excludes")] {
+        assert!(!publish(&mut stack, &document).await, "it {what} more than is allowed");
+        assert!(is_repaired(&mut stack, SEARCH).await, "it {what}");
+    }
+}
