@@ -16,12 +16,12 @@ use super::kept::readiness;
 use super::logged::log;
 use super::placing::placing;
 use super::remembered::read_grants;
-use super::swept::seen_by_the_sweep;
+use super::swept::{seen_by_the_sweep, users_by_record};
 use super::{Keeper, MAX_ROUNDS, Stopped, unwatched};
 use crate::baseline::{Baseline, GuardrailKey, Mode};
 use crate::cloud::Reader;
 use crate::desired::Desired;
-use crate::ids::{GuardrailArn, Region};
+use crate::ids::{AccountId, GuardrailArn, Region};
 use crate::observed::ResourcePolicySeen;
 use crate::plan::{GrantDecision, Plan, Sighting, decide_grant, decide_withdrawal, use_of};
 use crate::record::Grants;
@@ -154,15 +154,42 @@ async fn write(keeper: &Keeper, baseline: &Baseline, view: OwnerView) -> Report 
     report
 }
 
-/// What the baseline calls a guardrail, by what was recorded of its Region. `None` where that
-/// isn't known, so that it may be any.
-pub(super) async fn keys_of(
+/// Who may use a guardrail that changed.
+#[derive(Debug)]
+pub(super) enum Users {
+    /// Whoever the baseline assigns one of these to.
+    Assigned(BTreeSet<GuardrailKey>),
+    /// These accounts: the baseline means another guardrail in that Region, and their records name this one.
+    Recorded(BTreeSet<AccountId>),
+    /// Anybody: it isn't known what the baseline means there.
+    Anybody,
+}
+
+/// Who may use a guardrail, by what was just recorded of its Region and of accounts.
+pub(super) async fn users_of(
     keeper: &Keeper,
+    baseline: &Baseline,
     region: &Region,
     guardrail: &GuardrailArn,
-) -> Option<BTreeSet<GuardrailKey>> {
-    let keys = readiness(keeper, region, None).await?.keys_of(guardrail);
-    (!keys.is_empty()).then_some(keys)
+) -> Users {
+    let Some(readiness) = readiness(keeper, region, None).await else { return Users::Anybody };
+    let keys = readiness.keys_of(guardrail);
+    if !keys.is_empty() {
+        return Users::Assigned(keys);
+    }
+    // One of the baseline's that could not be read may be this one.
+    let here = Regions::Only(BTreeSet::from([region.clone()]));
+    let mut sources = sources(baseline, &here).into_iter();
+    if !sources.all(|((key, _), source)| readiness.look_up(&key, &source, false).is_some()) {
+        return Users::Anybody;
+    }
+    match users_by_record(keeper, region, guardrail).await {
+        Ok(accounts) => Users::Recorded(accounts),
+        Err(error) => {
+            warn!("who uses {guardrail} is not known, so everybody is looked at: {error}");
+            Users::Anybody
+        }
+    }
 }
 
 /// Plans to take back those of our grants that the baseline has no use for any more. Answers those that aren't there:

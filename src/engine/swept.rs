@@ -15,7 +15,7 @@ use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, Mode};
 use crate::desired::{Desired, Wanted, desired};
 use crate::failure::Failure;
-use crate::ids::{AccountId, Target};
+use crate::ids::{AccountId, GuardrailArn, Region, Target};
 use crate::ledger::LedgerError;
 use crate::limits::Extent;
 use crate::observed::{Observation, Observed, ResourcePolicySeen};
@@ -145,6 +145,32 @@ pub async fn catalog_for_counting(keeper: &Keeper, baseline: &Baseline) -> Catal
         catalog.resource_policies.insert(resource, ResourcePolicySeen::Attached(Document::granting(&grant)));
     }
     catalog
+}
+
+/// The accounts whose record names a guardrail in a Region, and those whose record can't be understood.
+///
+/// # Errors
+/// When the ledger can't be read.
+pub(super) async fn users_by_record(
+    keeper: &Keeper,
+    region: &Region,
+    guardrail: &GuardrailArn,
+) -> Result<BTreeSet<AccountId>, LedgerError> {
+    let mut users = BTreeSet::new();
+    let mut from = None;
+    loop {
+        let (accounts, next) = keeper.ledger.known_accounts(from).await?;
+        let using = accounts.into_iter().filter(|(_, record)| match record {
+            Ok(AccountRecord { closed: Some(_), .. }) => false,
+            Ok(account) => account.regions.get(region).is_some_and(|record| record.names(guardrail)),
+            Err(_) => true,
+        });
+        users.extend(using.map(|(account, _)| account));
+        from = next;
+        if from.is_none() {
+            return Ok(users);
+        }
+    }
 }
 
 /// What a sweep that began at `since` saw of everybody, for whoever wants to take a grant back. An

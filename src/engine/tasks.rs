@@ -11,7 +11,7 @@ use super::baselines::{PresentBaseline, effective};
 use super::counting;
 use super::effect::{Effect, Measured, Notice, Undecided};
 use super::logged::not_placed;
-use super::owner::{grant_for_candidate, keys_of, work_for_owner};
+use super::owner::{Users, grant_for_candidate, users_of, work_for_owner};
 use super::{Keeper, Stopped};
 use crate::baseline::Baseline;
 use crate::ids::Region;
@@ -169,26 +169,37 @@ pub(super) async fn owner_task(
         }
     }
     if let Then::LookAtUsersOf(guardrail) = &task.then {
-        let guardrails = match guardrail {
-            Some(guardrail) => keys_of(keeper, &task.region, guardrail).await,
-            None => None,
+        let users = match guardrail {
+            Some(guardrail) => users_of(keeper, &followed.baseline, &task.region, guardrail).await,
+            None => Users::Anybody,
         };
-        let sweep = Sweep {
-            regions: Regions::Only(BTreeSet::from([task.region.clone()])),
-            guardrails,
-            page: None,
-            began: keeper.clock.now(),
-            accounts: 0,
-            cause: task.cause.clone(),
-        };
-        // By way of the queue, so that this task's group is free.
-        effects.push(Effect::Later(Errand::Sweep(sweep), 0));
+        effects.extend(look_at_users(keeper, &task, users));
     }
     if let Some(why) = left {
         // Whoever uses the guardrail has been told of; what is left is the policy itself.
         effects.extend(wait_for(keeper, Task::Owner(OwnerTask { then: Then::Nothing, ..task }), &why));
     }
     Ok(effects)
+}
+
+/// Has those looked at who may use a guardrail that changed.
+fn look_at_users(keeper: &Keeper, OwnerTask { region, cause, .. }: &OwnerTask, users: Users) -> Vec<Effect> {
+    let regions = Regions::Only(BTreeSet::from([region.clone()]));
+    let guardrails = match users {
+        Users::Assigned(keys) => Some(keys),
+        Users::Anybody => None,
+        Users::Recorded(accounts) => {
+            let task = |account| {
+                let (regions, cause) = (regions.clone(), cause.clone());
+                Effect::Queue(Task::Account(AccountTask { account, placement: None, regions, cause }))
+            };
+            return accounts.into_iter().map(task).collect();
+        }
+    };
+    let began = keeper.clock.now();
+    let sweep = Sweep { regions, guardrails, page: None, began, accounts: 0, cause: cause.clone() };
+    // By way of the queue, so that this task's group is free.
+    vec![Effect::Later(Errand::Sweep(sweep), 0)]
 }
 
 /// The first thing that is left to do on the owner's side, in words.

@@ -11,6 +11,7 @@ mod account_states;
 mod adopting;
 mod arrivals;
 mod bootstrap;
+mod busy;
 mod by_record;
 mod callers;
 mod callers_many;

@@ -69,6 +69,17 @@ impl Record {
         })
     }
 
+    /// Whether anything of what is there, was there or is being written has this guardrail.
+    pub fn names(&self, guardrail: &GuardrailArn) -> bool {
+        let ours = self.ours.as_ref().map(|ours| &ours.enforcement);
+        let begun = self.intent.as_ref().and_then(|intent| intent.to.as_ref());
+        let seen = self.seen.as_ref().and_then(|seen| seen.enforcement.as_ref());
+        let released = self.released_unusable.as_ref().map(|released| &released.guardrail);
+        [ours, begun, seen].into_iter().flatten().any(|enforcement| enforcement.guardrail == *guardrail)
+            || released == Some(guardrail)
+            || self.former.as_ref() == Some(guardrail)
+    }
+
     /// Whether this target counts among those that a version that can't be used takes the protection from:
     /// the version is enforced here and ours, or it was released here since `since` because it can't be used.
     pub fn loses(&self, guardrail: &GuardrailArn, version: GuardrailVersion, since: Timestamp) -> bool {
