@@ -1,4 +1,4 @@
-//! The only place that knows the order of things.
+//! The engine: the only place that knows the order of things.
 //!
 //! ```text
 //! arriving   events and errands ─► jobs
@@ -10,8 +10,8 @@
 //! survey, direct   both wings at once, for a terminal
 //! ```
 //!
-//! What is written in AWS comes after the proofs. Applying makes one attempt at each change and goes on after a failure;
-//! the next run does the rest. Each function takes the plain [`Keeper`] first.
+//! A write in AWS comes after its proof. Each change is attempted once; a failure doesn't stop the others, and the
+//! next run tries again. Every function takes the plain [`Keeper`] first.
 
 mod account;
 mod accounts;
@@ -102,11 +102,11 @@ pub use swept::{Tally, catalog_for_counting, count, tally};
 pub use tasks::decide;
 pub use view::View;
 
-/// How often one run looks at most: once, and once more after each thing that others were waiting for:
-/// a grant, then a copy.
+/// How many rounds a run makes at most: one, and one more after each thing that others wait for (a grant, then a
+/// copy).
 pub const MAX_ROUNDS: usize = 3;
 
-/// Everything a run needs, made once.
+/// Everything a run needs, made once for the process.
 #[derive(Debug)]
 pub struct Keeper {
     cloud: Cloud,
@@ -123,12 +123,12 @@ impl Keeper {
     /// Connects to AWS as the settings say.
     ///
     /// # Errors
-    /// When it can't be found out which account we are in.
+    /// When AWS doesn't say which account the credentials belong to.
     pub async fn connect(settings: Settings, access: Access, patience: Patience) -> Result<Keeper, Stopped> {
         let identity = Identity {
             member_role: settings.member_role.clone(),
-            // A terminal may have the function's settings and somebody else's credentials: there, whose
-            // they are is asked.
+            // A terminal may run with the function's settings and another principal's credentials: there, AWS is asked
+            // whose they are.
             function_role: match settings.purpose {
                 Purpose::Function => settings.own_roles.function.clone(),
                 Purpose::Terminal => None,
@@ -149,13 +149,13 @@ impl Keeper {
         })
     }
 
-    /// With another clock than the machine's.
+    /// The same keeper with another clock than the machine's.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Keeper {
         Keeper { cloud: self.cloud.with_clock(clock.clone()), clock, ..self }
     }
 
-    /// What time it is.
+    /// The clock of this keeper.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -170,17 +170,17 @@ impl Keeper {
         self.cloud.queues()
     }
 
-    /// The event bus.
+    /// The event bus for outcome events.
     pub fn bus(&self) -> Bus {
         self.cloud.bus()
     }
 
-    /// What was recorded.
+    /// The ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// The way to AWS.
+    /// The access to AWS.
     pub fn cloud(&self) -> &Cloud {
         &self.cloud
     }
@@ -190,7 +190,7 @@ impl Keeper {
         self.cloud.calls()
     }
 
-    /// Begins no write any more. Those under way come to their end, and what isn't begun is held.
+    /// Begins no further write. Writes under way are finished; changes that were not begun are held.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -200,7 +200,7 @@ impl Keeper {
     }
 }
 
-/// What events are judged against. A baseline that can't be read narrows nothing.
+/// What events are judged against. Without a baseline nothing is narrowed.
 pub fn context(keeper: &Keeper, baseline: Option<&Baseline>, now: Timestamp) -> Context {
     let Settings { baseline: origin, own_roles, max_event_age_hours, .. } = &keeper.settings;
     Context {
@@ -216,7 +216,7 @@ pub fn context(keeper: &Keeper, baseline: Option<&Baseline>, now: Timestamp) -> 
     }
 }
 
-/// Looks and writes round after round, until nothing is put in place any more that others wait for: a grant, or a copy.
+/// Looks and writes in rounds, until a round puts nothing in place that other targets wait for (a grant, a copy).
 async fn in_rounds(
     keeper: &Keeper,
     mut round: impl AsyncFnMut(bool) -> Result<Report, Stopped>,
@@ -228,7 +228,7 @@ async fn in_rounds(
         }
         match round(true).await {
             Ok(next) => report.absorb(next),
-            // What was written stays reported; what waited for it is left to the next run.
+            // What was written stays in the report; the next run does what waited for it.
             Err(stopped) => {
                 let text = format!("the look after what was put in place stopped: {stopped}");
                 tracing::warn!("{text}");
@@ -240,7 +240,7 @@ async fn in_rounds(
     Ok(report)
 }
 
-/// A scope that a person asked for at a terminal.
+/// The scope of a person at a terminal: every account and Region.
 pub fn everything() -> Scope {
     Scope {
         accounts: Accounts::All,

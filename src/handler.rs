@@ -1,6 +1,6 @@
-//! One invocation: from a payload to an answer. What Lambda runs, the demo and the tests run too.
+//! One invocation: from a payload to an answer. Lambda, the demo and the tests run it alike.
 //!
-//! Events become tasks, and tasks are worked on one at a time for each account. The queues are SQS's, or this process's.
+//! Events become tasks, and tasks run one at a time for each account. The queues are in SQS, or in this process.
 
 mod in_process;
 mod queue;
@@ -22,41 +22,41 @@ use shell::{Failed, Shell};
 
 pub use crate::engine::Deadline;
 
-/// Why an invocation failed, so that Lambda delivers it again and at last puts it aside.
+/// Why an invocation failed, so that the payload is delivered again, and ends in the dead letters after the last try.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
-    /// The payload is no event.
+    /// The payload is not an event.
     #[error("not an event: {0}")]
     Rejected(Rejected),
-    /// The work stopped. What was queued before it did is queued.
+    /// The job stopped. The effects before that were performed.
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    /// Something is left that may work later.
+    /// Some targets may work later, and nothing is left to wait for in this process.
     #[error("{left} of {looked_at} targets and policies are worth another try: {first}")]
     Incomplete {
-        /// How many of them are left.
+        /// How many of them.
         left: usize,
         /// How many targets and resource policies there were.
         looked_at: usize,
         /// The first of them, with its reason.
         first: String,
     },
-    /// There is no baseline to go by, neither a present one nor an earlier one.
+    /// There is no baseline: neither the present one nor an earlier one can be read.
     #[error("{0}")]
     NoBaseline(String),
-    /// Work could not be put into a queue.
+    /// A job could not be queued.
     #[error("not queued: {0}")]
     NotQueued(String),
-    /// A message has the form of our own and can't be understood: another version wrote it.
+    /// A message has the form of an errand or a task and can't be parsed: another version of this program wrote it.
     #[error("not a message of this version: {0}")]
     ForeignErrand(String),
-    /// A record of a batch failed that has no id to name it by.
+    /// A record without an id failed, so the answer can't name it.
     #[error("a record without a messageId failed, so the whole batch counts as failed")]
     NamelessRecord,
 }
 
 impl HandlerError {
-    /// A stable name: Lambda's `errorType`, which alarms and people go by.
+    /// A stable name: Lambda's `errorType`, for alarms and people.
     pub fn name(&self) -> &'static str {
         match self {
             HandlerError::Rejected(_) => "EventRejected",
@@ -84,13 +84,13 @@ impl From<Unplanned> for HandlerError {
 /// Answers one payload: an EventBridge event, or a batch of messages from SQS.
 ///
 /// # Errors
-/// Where Lambda should deliver the payload again. For a batch, failed records are named in the
-/// answer instead, and only a failure that can't be told apart fails the whole of it.
+/// When the payload should be delivered again. For a batch the answer names the failed records; only a failure that
+/// can't be attributed to a record fails the whole batch.
 pub async fn handle(keeper: &Keeper, payload: &str) -> Result<Value, HandlerError> {
     handle_until(keeper, payload, Deadline::NONE).await
 }
 
-/// As [`handle`], with an end to the time there is. Long work goes on in another invocation.
+/// As [`handle`], until a deadline. Long work continues in another invocation.
 ///
 /// # Errors
 /// As [`handle`].
@@ -109,7 +109,7 @@ pub async fn handle_until(keeper: &Keeper, payload: &str, deadline: Deadline) ->
     }
 }
 
-/// An event that came straight to the function: planned and queued like any other.
+/// An event that was sent to the function directly: planned and queued like any other.
 async fn queue_event(shell: Shell<'_>, event: &Message) -> Result<Value, HandlerError> {
     let incoming = Incoming { id: None, repeated: false, from_queue: false, message: event };
     match shell.plan(&[incoming]).await.failed.into_iter().next() {
@@ -118,7 +118,7 @@ async fn queue_event(shell: Shell<'_>, event: &Message) -> Result<Value, Handler
     }
 }
 
-/// A batch of either queue. Records of both never come together; if they did, each has its own fate.
+/// A batch of either queue. Lambda doesn't mix the queues; if it did, each record would be handled by its own queue.
 async fn queue_batch(
     shell: Shell<'_>,
     queues: &QueueSettings,
@@ -136,15 +136,15 @@ async fn queue_batch(
     batch.answer()
 }
 
-/// What becomes of the records of one batch.
+/// The results of the records of a batch.
 #[derive(Default)]
 struct Batch<'a> {
-    /// The ids of those that SQS shall keep. `None` stands for any without an id.
+    /// The ids of the records that SQS keeps; `None` stands for one without an id.
     failed: BTreeSet<Option<&'a str>>,
 }
 
 impl<'a> Batch<'a> {
-    /// Has SQS keep a record.
+    /// Lets SQS keep a record.
     fn keep(&mut self, record: &'a Record) {
         self.failed.insert(record.id.as_deref());
     }
@@ -176,7 +176,7 @@ impl fmt::Display for Ids<'_> {
     }
 }
 
-/// Whether a message lay in the queue of this URL.
+/// Whether a record comes from the queue with this URL.
 fn lay_in(record: &Record, queue_url: &str) -> bool {
     record.queue.as_deref().is_some_and(|name| queue_url.rsplit('/').next() == Some(name))
 }

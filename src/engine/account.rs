@@ -1,11 +1,11 @@
 //! The account's wing: one account, in the Regions of its task.
 //!
 //! ```text
-//! where it stands ─► view ─► plan ─► limits ─► probes ─► write ─► record; once more where a copy was put in place
+//! place the account ─► view ─► plan ─► limits ─► probes ─► write ─► record; once more after a copy was made
 //! ```
 //!
-//! Guardrails' resource policies are read here, and left to the owner's wing. A task never waits: what isn't ready is
-//! told to the caller, who puts it back.
+//! Reads the guardrails' resource policies; only the owner's wing writes them. A task never waits here: what isn't
+//! ready is returned to the caller, which queues the task again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,22 +30,22 @@ use crate::report::{Report, TargetReport};
 use crate::resolved::Unusable;
 use crate::task::AccountTask;
 
-/// What became of a task.
+/// The result of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "what is left of a task has to be put back"]
 pub enum Worked {
     /// It was done, as the report says.
     Done(Box<Report>),
-    /// The account gets no calls any more.
+    /// The account is closed: it gets no calls any more.
     Departed(Departed),
-    /// The account is still being made.
+    /// The account is still being created.
     Pending(AccountState),
 }
 
-/// Makes one account agree with the baseline that it follows.
+/// Makes one account agree with the effective baseline.
 ///
 /// # Errors
-/// When it stopped before anything was written.
+/// When the work stopped before anything was written.
 pub async fn work_on_account(
     keeper: &Keeper,
     followed: &EffectiveBaseline,
@@ -56,7 +56,7 @@ pub async fn work_on_account(
         return Ok(Worked::Departed(close(keeper, &task.account, &Gone::Left, sequence).await?));
     };
     match &placement.account.state {
-        // Nobody here knows what such a state means: the record isn't closed, and nothing is taken away.
+        // It isn't known what another state means: the record stays open, and nothing is taken away.
         AccountState::Active | AccountState::Other(_) => {}
         AccountState::PendingActivation => {
             return Ok(Worked::Pending(placement.account.state));
@@ -76,7 +76,7 @@ pub async fn work_on_account(
     Ok(Worked::Done(Box::new(report.await?)))
 }
 
-/// Where the account stands: by the task, or by what was recorded since, or as Organizations says now.
+/// Where the account stands: as the task says, or as the ledger recorded since, or as Organizations says now.
 async fn newest_placement(keeper: &Keeper, task: &AccountTask) -> Result<Option<Placement>, Stopped> {
     let Some(placement) = &task.placement else {
         return place(keeper, &task.account).await;
@@ -86,7 +86,7 @@ async fn newest_placement(keeper: &Keeper, task: &AccountTask) -> Result<Option<
             let newer = known.placement.filter(|known| known.placed_at > placement.placed_at);
             Ok(Some(newer.unwrap_or_else(|| placement.clone())))
         }
-        // Which is the newer one isn't known, so it is asked for.
+        // It isn't known which place is newer, so Organizations is asked.
         Err(error) => {
             warn!(account.id = %task.account, "the ledger could not be read, so the account is looked up: {error}");
             place(keeper, &task.account).await
@@ -94,7 +94,7 @@ async fn newest_placement(keeper: &Keeper, task: &AccountTask) -> Result<Option<
     }
 }
 
-/// Looks at the account and decides, before limits and probes hold anything. Only reads.
+/// Reads the account and plans, before limits and probes hold anything. Only reads.
 async fn look(
     keeper: &Keeper,
     EffectiveBaseline { baseline, .. }: &EffectiveBaseline,
@@ -107,8 +107,7 @@ async fn look(
     let organization =
         Organization::part(id, management, BTreeMap::from([(account.id.clone(), account.clone())]));
     let told = task.cause.arrival.map(|at| Arrival::told(at, task.regions.named()));
-    // Where many are looked at, the owner's side was to be looked at first: what was recorded before that may be
-    // what the look is about.
+    // In a sweep the owner's tasks come first: a snapshot from before the sweep may be what the sweep is about.
     let mut needs =
         Needs::WantedAsRecorded { since: task.placement.is_some().then_some(task.cause.first_seen) };
     loop {
@@ -121,7 +120,7 @@ async fn look(
             plan = with_clean_ups(keeper, baseline, plan, &view).await;
         }
         let plan = restricted(baseline, plan, &view);
-        // A guardrail is given up for what is seen now, never for what was recorded a while ago.
+        // A guardrail is given up only for what is seen now, never for an older snapshot.
         if matches!(needs, Needs::Wanted) || !plan.changes().any(Change::gives_up) {
             return Ok((plan, view));
         }
@@ -129,7 +128,7 @@ async fn look(
     }
 }
 
-/// Holds what isn't approved, and what is more than the limits allow.
+/// Holds changes that are not approved, and those over the limits.
 async fn admitted(keeper: &Keeper, followed: &EffectiveBaseline, plan: Plan, view: &mut View) -> Plan {
     let EffectiveBaseline { baseline, candidate, .. } = followed;
     let Remembered { approval, records, offboarding, .. } = &view.known;
@@ -146,8 +145,8 @@ async fn admitted(keeper: &Keeper, followed: &EffectiveBaseline, plan: Plan, vie
     admit_unusable(keeper, baseline, plan, &mut view.known.warnings).await
 }
 
-/// Holds what the account would lose or change because it was moved, where with it moves would change more than the
-/// limits allow within a day: a slip in the tree is like one in the baseline.
+/// Holds what the account would lose or change because it was moved, if moves then change more than the limits allow
+/// within a day: a mistake in the organization's tree does the same harm as one in the baseline.
 async fn admit_moves(keeper: &Keeper, followed: &EffectiveBaseline, plan: Plan, view: &mut View) -> Plan {
     let baseline = &followed.baseline;
     let has_moved = |stood: &_, target: &_| view.has_moved(baseline, stood, target);
@@ -175,7 +174,7 @@ async fn admit_moves(keeper: &Keeper, followed: &EffectiveBaseline, plan: Plan, 
     plan.hold_moves(&reason, &view.known.records, |stood, target| view.has_moved(baseline, stood, target))
 }
 
-/// The Regions in which the owner's side has something to do before the account can go on.
+/// The Regions in which an owner task has to run before the account can continue.
 pub(super) fn regions_for_the_owner(report: &Report) -> BTreeSet<Region> {
     let lacks_grant = |report: &&TargetReport| match report {
         TargetReport::Decided(Decision::Held(held)) => matches!(

@@ -1,4 +1,4 @@
-//! Which accounts there are and where they stand, as Organizations tells.
+//! The organization's accounts and where they stand, as Organizations says.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use crate::ids::AccountId;
 use crate::organization::{Organization, Placement};
 use crate::trigger::Accounts;
 
-/// The organization's id and management account, which don't change while we live.
+/// The organization's id and management account. They don't change while the process lives.
 pub(super) async fn head(keeper: &Keeper) -> Result<Head, Stopped> {
     let ask = || async { keeper.cloud.organizations().head().await };
     let head = keeper.head.get_or_try_init(ask).await.map_err(Stopped::OrganizationUnreadable)?;
     Ok(head.clone())
 }
 
-/// The organization's id and management account, which have to be the baseline's.
+/// The organization's id and management account, checked against the baseline.
 ///
 /// # Errors
-/// When they can't be read, or are another organization's.
+/// When they can't be read, or the baseline is for another organization.
 pub(super) async fn head_of(keeper: &Keeper, baseline: &Baseline) -> Result<Head, Stopped> {
     let head = head(keeper).await?;
     if head.id == baseline.organization {
@@ -30,7 +30,7 @@ pub(super) async fn head_of(keeper: &Keeper, baseline: &Baseline) -> Result<Head
     }
 }
 
-/// The whole organization, to hold a baseline against.
+/// The whole organization.
 ///
 /// # Errors
 /// When it can't be read.
@@ -52,15 +52,15 @@ pub async fn page_of_accounts(keeper: &Keeper, from: Option<String>) -> Result<P
 /// The organization's management account.
 ///
 /// # Errors
-/// When Organizations doesn't tell.
+/// When Organizations can't be read.
 pub async fn management(keeper: &Keeper) -> Result<AccountId, Stopped> {
     Ok(head(keeper).await?.management)
 }
 
-/// Where an account stands now; `None` where the organization doesn't know it.
+/// Where an account stands now; `None` if the organization doesn't have the account.
 ///
 /// # Errors
-/// When Organizations doesn't tell.
+/// When Organizations doesn't say.
 pub async fn place(keeper: &Keeper, id: &AccountId) -> Result<Option<Placement>, Stopped> {
     let head = head(keeper).await?;
     let placed_at = keeper.clock.now();
@@ -70,10 +70,10 @@ pub async fn place(keeper: &Keeper, id: &AccountId) -> Result<Option<Placement>,
     }
 }
 
-/// The accounts that somebody asks about, and those of them that the organization doesn't know.
+/// The accounts of a scope, and the requested ids that are not in the organization.
 ///
 /// # Errors
-/// When none of them can be placed, or the organization is not the baseline's.
+/// When none of them can be placed, or the baseline is for another organization.
 pub(super) async fn asked_about(
     keeper: &Keeper,
     baseline: &Baseline,

@@ -1,4 +1,4 @@
-//! Carries out a plan that was proven: one attempt at each change, each recorded before and after.
+//! Applies a proven plan: one attempt at each change, recorded before and after.
 
 use futures_util::future::{join, join_all};
 use futures_util::stream::{self, StreamExt};
@@ -22,7 +22,7 @@ use crate::organization::Placement;
 use crate::plan::{Change, CleanUp, Decision, Held, HoldReason, SafePlan};
 use crate::report::{Report, TargetReport};
 
-/// Writes what a view's plan says in its accounts, and records it. Never stops early: a failure is an outcome.
+/// Writes a plan in its accounts and records it. Never stops early: a failure is a result like any other.
 pub(super) async fn write(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -42,7 +42,7 @@ pub(super) async fn write(
     report
 }
 
-/// Writes in accounts, side by side, and adds what came of it to the report.
+/// Writes in the accounts, side by side, and adds the results to the report.
 pub(super) async fn write_targets(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -53,7 +53,7 @@ pub(super) async fn write_targets(
     progress: Progress<'_>,
 ) {
     if baseline.mode == Mode::Audit {
-        // It would be handed back; the ledger isn't told.
+        // Audit hands nothing back, so the ledger isn't changed.
         report.handed_back.clear();
     }
     let View { organization, known, desired, observed, originals, .. } = &view;
@@ -137,7 +137,7 @@ async fn apply_account(keeper: &Keeper, run: Run<'_>, account: AccountId, decisi
     let mut notes = notebook.all_handed_back(&handed_back, now);
     notes.extend(decided.keys().flat_map(|target| notebook.made_before(target, &owed)));
     notes.extend(decided.iter().flat_map(|(target, it)| notebook.decision(target, it, now)));
-    // What was there right before a write is newer than what the plan was made by.
+    // What was there right before a write is newer than what the plan was made from.
     let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     let newer = Notebook { observed: &found, ..notebook };
     let owed_by_now = newer.owed(found.keys());
@@ -154,8 +154,8 @@ async fn apply_account(keeper: &Keeper, run: Run<'_>, account: AccountId, decisi
     }
 }
 
-/// Why an account stands elsewhere than it did when its work was queued, if so. What was to be released then may have
-/// to stay now.
+/// Why the account no longer stands where it did when the task was queued; `None` if it does. A release that was right
+/// for the old place may be wrong for the new one.
 async fn has_moved(keeper: &Keeper, queued: Queued<'_>, account: &AccountId) -> Option<Failure> {
     let Placement { account: stood, placed_at } = queued.placement?;
     let wait = |message: String| Failure::new(Category::NotReady, "DescribeAccount", message);
@@ -172,7 +172,7 @@ async fn has_moved(keeper: &Keeper, queued: Queued<'_>, account: &AccountId) -> 
     }
 }
 
-/// What is left of a change, or a clean-up, where somebody asked to stop before it was begun.
+/// The report of a change or clean-up that was not begun, because the process was asked to stop.
 fn not_begun(target: Target, would: Option<Change>) -> (Target, TargetReport) {
     let held = Held { reason: HoldReason::Interrupted, would };
     (target, TargetReport::Decided(Decision::Held(held)))
@@ -183,14 +183,14 @@ struct Applied {
     results: Vec<(Target, TargetReport)>,
     owed: Owed,
     warnings: Vec<String>,
-    /// What the ledger was not told at the end, in words.
+    /// Why the results could not be recorded, if so.
     unrecorded: Option<String>,
 }
 
 impl Applied {
-    /// What was done, where the ledger could not be told at the end.
+    /// The results, where recording them failed.
     fn without_its_record(mut self, account: &AccountId, error: &LedgerError) -> Applied {
-        // The next look finds it owed still.
+        // The next look publishes them: they stay in the record.
         self.owed.clear();
         if error.is_superseded() {
             debug!("{account}: {error}");
@@ -198,8 +198,8 @@ impl Applied {
         }
         let trouble = format!("{account}: what was done could not be recorded: {error}");
         if self.results.is_empty() {
-            // A look that left everything as it was. Where the account stood is lost all the same: a task that was
-            // queued before would go by an older place.
+            // The look changed nothing. Still the account's place is not recorded, and a task from before could use an
+            // older place.
             debug!("{trouble}");
         } else {
             self.warnings.push(trouble.clone());

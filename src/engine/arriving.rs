@@ -1,5 +1,5 @@
-//! From messages to jobs. An event says where to look, and nothing of what to do there. Makes as few calls as possible,
-//! and none in a member.
+//! From messages to jobs. An event says where to look, never what to do. Makes as few calls as possible, and none in a
+//! member.
 
 use std::collections::BTreeSet;
 
@@ -14,52 +14,52 @@ use crate::limits::EffectiveBaseline;
 use crate::task::{Errand, Planned, departed, planned};
 use crate::trigger::{Ignored, Merged, Message, Rejected, Scope, Trigger, Why, merge};
 
-/// One message, and what its batch calls it.
+/// One message, with its id in the batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Incoming<'a> {
-    /// What its batch calls it; `None` where it came alone, so that the runtime tells what is wrong with it.
+    /// The message's id; `None` for a payload that came alone. Lambda's runtime logs why such a payload fails.
     pub id: Option<&'a str>,
-    /// Whether it was handed out before, so that what is wrong with it has been told.
+    /// Whether SQS delivered it before. Then the reason for its failure is logged already.
     pub repeated: bool,
-    /// Whether it lay in our own queue, by what the batch says of itself: no event from a bus can be
-    /// an errand. It is no guard against whoever may invoke the function and writes a batch by hand.
+    /// Whether the batch says that it comes from our queue `events`. Only then it may be an errand: no event from a
+    /// bus can pass for one. This doesn't stop a caller who may invoke the function and writes a batch by hand.
     pub from_queue: bool,
-    /// What it says.
+    /// The content.
     pub message: &'a Message,
 }
 
-/// What messages ask for.
+/// The jobs that messages ask for.
 #[derive(Debug, Default)]
 pub struct Arrived {
     /// Jobs, each with the positions of the messages that asked for it.
     pub jobs: Vec<(BTreeSet<usize>, Vec<Effect>)>,
-    /// Messages for which nobody has to look anywhere, by their position.
+    /// Ignored messages, by their position.
     pub ignored: Vec<(usize, Ignored)>,
-    /// Messages that could not be understood or planned, by their position.
+    /// Messages that could not be parsed or planned, by their position.
     pub failed: Vec<(usize, Unplanned)>,
 }
 
-/// Why a message led to nothing.
+/// Why a message led to no job.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Unplanned {
     /// It is no event.
     #[error("not an event: {0}")]
     Rejected(Rejected),
-    /// It has the form of our own and can't be understood: another version wrote it.
+    /// It has the form of an errand and can't be parsed: another version of this program wrote it.
     #[error("not a message of this version: {0}")]
     ForeignErrand(String),
-    /// There is no baseline to go by, neither a present one nor an earlier one.
+    /// There is no baseline: neither the present one nor an earlier one can be read.
     #[error("{0}")]
     NoBaseline(String),
-    /// Whether the look that it asks for has to begin with a count isn't known.
+    /// The ledger doesn't say whether the revision has to be counted before the sweep.
     #[error("not queued: {0}")]
     NotBegun(String),
 }
 
-/// What a message without an id is called in the log.
+/// How the log names a message without an id.
 pub(crate) const NAMELESS: &str = "without an id";
 
-/// Turns messages into jobs: events by way of the baseline, errands as they are. Long work comes last.
+/// Turns messages into jobs: events with the help of the baseline, errands as they are. Long work comes last.
 pub async fn arrive(keeper: &Keeper, incoming: &[Incoming<'_>]) -> Arrived {
     let now = keeper.clock.now();
     let mut arrived = Arrived::default();
@@ -82,8 +82,8 @@ pub async fn arrive(keeper: &Keeper, incoming: &[Incoming<'_>]) -> Arrived {
     arrived
 }
 
-/// What becomes of one message before anybody reads the baseline, which only narrows: what needs no look then needs
-/// none at all, and no call is made for it.
+/// The first decision about a message, without the baseline. The baseline only narrows scopes, so a message that is
+/// ignored here costs no call.
 enum Sorted {
     Scope(Box<Scope>),
     Errand(Box<Errand>),
@@ -121,7 +121,7 @@ fn sorted(keeper: &Keeper, incoming: Incoming<'_>, now: Timestamp) -> Sorted {
         }
         Trigger::Reject(reason) => {
             if repeated {
-                // SQS hands it out again until the queue puts it aside, and its reason stays the same.
+                // SQS delivers it again until it is a dead letter; the reason stays the same.
                 debug!(record = name, reason = reason.code(), "rejected again: {reason}");
             } else if id.is_some() {
                 error!(record = name, reason = reason.code(), "rejected: {reason}");
@@ -135,7 +135,7 @@ fn ignored(record: &str, reason: &Ignored) {
     info!(record, reason = reason.code(), "ignored: {reason}");
 }
 
-/// Plans what scopes come to by the present baseline.
+/// Plans the jobs of scopes, narrowed by the present baseline.
 async fn by_the_baseline(
     keeper: &Keeper,
     incoming: &[Incoming<'_>],
@@ -184,13 +184,13 @@ async fn by_the_baseline(
             }
         }
     }
-    // What changed wasn't shown, so this is to be heard again, whatever was done by the last good one.
+    // The new baseline could not be read. SQS delivers the event again, even though the last good one was used.
     let why = "the baseline was changed, and AWS refuses to show it".to_owned();
     let unheard = unheard.into_iter().map(|position| (position, Unplanned::NoBaseline(why.clone())));
     arrived.failed.extend(unheard);
 }
 
-/// What is left of the scopes once the baseline is known. One that stands in for a broken one, or that accounts
+/// The scopes that are left once the baseline is known. A baseline that stands in for a broken one, or that accounts
 /// don't follow yet, narrows nothing.
 fn narrowed(
     keeper: &Keeper,
@@ -221,7 +221,7 @@ fn narrowed(
     scopes.iter().filter_map(&mut decide).collect()
 }
 
-/// Tells of an event that leaves out which account it is about.
+/// Warns of an event that doesn't name its account.
 fn tell_unnamed(scope: &Scope) {
     if scope.reasons.contains(&Why::AccountNotNamed) {
         let events: Vec<&str> = scope.events.iter().map(String::as_str).collect();

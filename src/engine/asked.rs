@@ -1,4 +1,4 @@
-//! What a person at a terminal asks of a keeper that is deployed: to look, and to let an account go.
+//! Requests of a terminal to the deployed keeper: to look, and to release an account that leaves.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,14 @@ use crate::failure::Failure;
 use crate::ids::AccountId;
 use crate::trigger::{Accounts, REQUEST_DETAIL_TYPE, REQUEST_SOURCE, Regions};
 
-/// A look that somebody asks for.
+/// A request for a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// The accounts to look at.
     pub accounts: Accounts,
     /// The Regions to look at.
     pub regions: Regions,
-    /// Why, in words.
+    /// The reason, in words.
     pub reason: String,
     /// The hash of the plan that was reviewed.
     pub plan: Option<String>,
@@ -58,16 +58,15 @@ impl Ask {
     }
 }
 
-/// Whether a deployed function does the work, and is to be asked for it.
+/// Whether a keeper is deployed: then a terminal asks it to do the work.
 pub fn is_deployed(keeper: &Keeper) -> bool {
     keeper.settings.queues.is_some() || keeper.settings.bus.is_some()
 }
 
-/// Asks the deployed function for a look: on its bus, or where it has none in the queue that its
-/// events come from.
+/// Requests a look from the deployed function: on its bus or, without a bus, in its queue `events`.
 ///
 /// # Errors
-/// When the request can't be put there, or there is no such place.
+/// When the request can't be put there, or neither is configured.
 pub async fn ask(keeper: &Keeper, ask: &Ask) -> Result<Asked, Failure> {
     let time = keeper.clock.now();
     match (&keeper.settings.bus, &keeper.settings.queues) {
@@ -98,15 +97,15 @@ pub async fn ask(keeper: &Keeper, ask: &Ask) -> Result<Asked, Failure> {
     }
 }
 
-/// Takes note that an account is about to leave, so that nothing is enforced there any more; or
-/// with `None` that it stays.
+/// Records that an account is about to leave, so that nothing is enforced there any more; `None` records that it
+/// stays.
 ///
 /// # Errors
 /// When the ledger can't be used.
 pub async fn offboard(keeper: &Keeper, account: &AccountId, since: Option<Timestamp>) -> Result<(), Stopped> {
     let noted = keeper.ledger.change_account(account, |record| {
         record.offboarding = match since {
-            // It was on its way already: since when stays as it was.
+            // It is recorded already, and keeps its first date.
             Some(since) => record.offboarding.or(Some(since)),
             None => None,
         };
@@ -115,7 +114,7 @@ pub async fn offboard(keeper: &Keeper, account: &AccountId, since: Option<Timest
     Ok(noted.await?)
 }
 
-/// A parameter of our own account and Region; `None` where there is none.
+/// A parameter in our own account and Region; `None` if there is none.
 ///
 /// # Errors
 /// When it can't be read.
@@ -123,7 +122,7 @@ pub async fn parameter(keeper: &Keeper, name: &str) -> Result<Option<Parameter>,
     keeper.cloud.find_parameter(name).await
 }
 
-/// What puts parameters.
+/// Writes parameters.
 pub fn parameter_writer(keeper: &Keeper) -> ParameterWriter {
     keeper.cloud.parameter_writer()
 }

@@ -1,4 +1,4 @@
-//! The baseline to go by: the present one, or the last good one while that is broken; and which one accounts follow.
+//! The present baseline, or the last good one while the present one is broken; and which baseline accounts follow.
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::{error, warn};
@@ -10,21 +10,20 @@ use crate::ledger::{LastGood, LedgerError};
 use crate::limits::EffectiveBaseline;
 use crate::settings::BaselineSource;
 
-/// How long a baseline that was read is believed to be the present one, where many runs of one
-/// process follow each other: SSM answers 40 reads a second for a whole account and Region.
+/// How long a baseline that was read counts as the present one. Many runs of one process follow each other, and SSM
+/// answers 40 reads a second for a whole account and Region.
 const KEPT: SignedDuration = SignedDuration::from_secs(15);
 
-/// The baseline to go by.
+/// The baseline of this run.
 #[derive(Clone, Debug)]
 pub struct PresentBaseline {
-    /// The baseline. Where it stands in for a broken one, nothing is released by it.
+    /// The baseline. If it stands in for a broken one, its mode releases nothing.
     pub baseline: Baseline,
-    /// What is wrong with the present one, where this is the last good one in its place.
+    /// Why the present baseline is unusable, if this is the last good one.
     pub instead_of: Option<String>,
-    /// Whether the present one could only not be read: that may pass, and says nothing about it.
+    /// Whether the present baseline could not be read for a reason that may pass. It may be valid.
     pub unread: bool,
-    /// Whether AWS refuses to show the present one. It may be a good one, or a change of permissions
-    /// under way.
+    /// Whether AWS denied reading the present baseline. It may be valid; permissions may be changing.
     pub refused: bool,
 }
 
@@ -37,16 +36,16 @@ pub async fn baseline(keeper: &Keeper) -> Result<Baseline, Stopped> {
     Ok(under_its_ceilings(keeper, baseline))
 }
 
-/// What the deployment allows at most counts, whatever limits the document has.
+/// Applies the ceilings of the deployment: the lesser of the document's limits and the ceilings counts.
 fn under_its_ceilings(keeper: &Keeper, mut baseline: Baseline) -> Baseline {
     baseline.limits = baseline.limits.at_most(keeper.settings.ceilings);
     baseline
 }
 
-/// Reads a baseline from a file, for which no connection is needed.
+/// Reads a baseline from a file, without a connection to AWS.
 ///
 /// # Errors
-/// When it is none, can't be read, or has problems.
+/// When there is no file, it can't be read, or it has problems.
 pub async fn baseline_file(origin: &BaselineSource) -> Result<Baseline, Stopped> {
     match origin {
         BaselineSource::File(path) => parse(origin, &text_of(origin, path).await?),
@@ -54,11 +53,10 @@ pub async fn baseline_file(origin: &BaselineSource) -> Result<Baseline, Stopped>
     }
 }
 
-/// Reads the baseline, and falls back on the last one that was valid: then repair goes on, and
-/// nothing is released.
+/// Reads the baseline, or falls back to the last good one: then repair continues, and nothing is released.
 ///
 /// # Errors
-/// When neither can be had.
+/// When neither can be read.
 pub async fn present(keeper: &Keeper) -> Result<PresentBaseline, Stopped> {
     let origin = &keeper.settings.baseline;
     match baseline_text(keeper).await.and_then(|text| Ok((parse(origin, &text)?, text))) {
@@ -71,8 +69,8 @@ pub async fn present(keeper: &Keeper) -> Result<PresentBaseline, Stopped> {
     }
 }
 
-/// As [`present`], without reading the same baseline again and again. One that was read
-/// before the work was asked for counts only if it is the revision that whoever asked went by.
+/// As [`present`], from memory where possible. A baseline that was read before the job was queued counts only if it is
+/// the revision that the job was queued for.
 ///
 /// # Errors
 /// As [`present`].
@@ -91,10 +89,10 @@ pub(super) async fn present_for(
     present(keeper).await
 }
 
-/// Which baseline accounts follow. Only reads.
+/// The baseline that accounts follow. Only reads.
 ///
 /// # Errors
-/// When the ledger can't be read: then it isn't known.
+/// When the ledger can't be read.
 pub async fn effective(keeper: &Keeper, present: &Baseline) -> Result<EffectiveBaseline, LedgerError> {
     if keeper.kept.is_approved(&present.revision) {
         return Ok(EffectiveBaseline::approved(present));
@@ -105,19 +103,19 @@ pub async fn effective(keeper: &Keeper, present: &Baseline) -> Result<EffectiveB
     Ok(EffectiveBaseline { baseline: under_its_ceilings(keeper, followed.baseline), ..followed })
 }
 
-/// As [`effective`], for whoever can do without.
+/// As [`effective`]; `None` where the ledger can't be read.
 pub(super) async fn followed_if_known(keeper: &Keeper, present: &Baseline) -> Option<EffectiveBaseline> {
     match effective(keeper, present).await {
         Ok(followed) => Some(followed),
         Err(error) => {
-            // Each task asks again. Nothing is left out meanwhile.
+            // Each task asks again; nothing is left out meanwhile.
             warn!("which baseline accounts follow isn't known: {error}");
             None
         }
     }
 }
 
-/// As [`effective`]. A present baseline that is approved is kept for the time when the next one waits.
+/// As [`effective`]. Also keeps an approved present baseline, for the time when the next one waits.
 ///
 /// # Errors
 /// As [`effective`].
@@ -129,7 +127,7 @@ pub(super) async fn followed(keeper: &Keeper, present: &Baseline) -> Result<Effe
     Ok(effective)
 }
 
-/// Keeps the present baseline as the last approved one, if it is the one that was read.
+/// Keeps the present baseline as the last approved one, if the text in memory is of this revision.
 pub(super) async fn keep_approved(keeper: &Keeper, revision: &Revision) {
     let Some((at, text)) = keeper.kept.baseline(SignedDuration::MAX, &keeper.clock) else { return };
     if Revision::of(&text) != *revision {
@@ -151,7 +149,7 @@ pub(super) async fn baseline_text(keeper: &Keeper) -> Result<String, Stopped> {
 }
 
 async fn keep_good(keeper: &Keeper, text: &str) {
-    // Another process may have kept another one since: the ledger knows.
+    // Another process may have kept another baseline since; the ledger knows.
     let at = keeper.clock.now();
     keeper.kept.keep_baseline(text, at, &keeper.clock);
     let good = LastGood { text: text.to_owned(), at };

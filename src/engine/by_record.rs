@@ -1,5 +1,5 @@
-//! The same look by the record of the deployed keeper, for a terminal that may not look into members. It reads the
-//! ledger, and makes no call in a member or in the owner account.
+//! A look by the record of the deployed keeper, for a terminal that may not read members. Reads the ledger, and makes
+//! no call in a member or in the owner account.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,26 +23,26 @@ use crate::record::{Record, State};
 use crate::settings::{Purpose, Settings};
 use crate::trigger::Regions;
 
-/// How old the looks are that a survey by the record goes by.
+/// The age of the looks that a survey by the record uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct RecordAge {
-    /// When the target was looked at whose look is the oldest.
+    /// The time of the oldest look.
     pub oldest: Option<Timestamp>,
-    /// When a target was looked at last.
+    /// The time of the newest look.
     pub newest: Option<Timestamp>,
-    /// How many targets, of those that should be guarded, nobody has looked at yet.
+    /// How many targets that should be guarded were never looked at.
     pub never: usize,
 }
 
-/// Whether a deployed keeper sees what this process may not: as the templates deploy it, the member role trusts the
-/// function alone. The owner account is tried, which every look needs; where it is our own, a member.
+/// Whether only the deployed keeper may read members: as the templates deploy it, the member role trusts only the
+/// function. Tries the owner account, which every look needs; if that is our own account, a member.
 pub(super) async fn only_the_keeper_sees(
     keeper: &Keeper,
     baseline: &Baseline,
     organization: &Organization,
 ) -> bool {
     let Settings { purpose, own_roles, member_role, .. } = &keeper.settings;
-    // Somebody who names a role to read by wants to read, and to know where it can't.
+    // A terminal with `--role` reads members, and shows where it can't.
     let names_a_role = !own_roles.members.contains(member_role);
     let asks = *purpose == Purpose::Terminal && is_deployed(keeper) && !names_a_role;
     if !asks || !keeper.ledger.is_durable() {
@@ -58,7 +58,7 @@ pub(super) async fn only_the_keeper_sees(
     }
 }
 
-/// What the record says of some accounts, and of the guardrails that they are to enforce.
+/// What the ledger says of some accounts, and of the guardrails that they should enforce.
 pub(super) async fn view_by_record(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -89,8 +89,8 @@ fn age(desired: &Desired, known: &Remembered, never: usize) -> RecordAge {
     RecordAge { oldest: looks.first().copied(), newest: looks.last().copied(), never }
 }
 
-/// What the last looks say of members' copies. A look that was made for this revision, and found the target as wanted,
-/// found its copy as it should be; of any other copy only the keeper can tell.
+/// The state of members' copies, by the last looks. If a look was made for this revision and found the target as
+/// wanted, its copy was right; only the keeper knows about the other copies.
 fn copies_by_record(
     baseline: &Baseline,
     desired: &Desired,
@@ -106,7 +106,7 @@ fn copies_by_record(
     copied.map(|(target, _)| (target.clone(), verdict(known.records.get(target)))).collect()
 }
 
-/// The copy that is enforced by the last look, if that was made for this revision and found all as wanted.
+/// The enforced copy, if the last look was made for this revision and found the target as wanted.
 fn published(baseline: &Baseline, record: &Record) -> Option<Published> {
     let checked = record.checked.as_ref().filter(|checked| checked.revision == baseline.revision)?;
     if !matches!(checked.state, State::InSync | State::Enforced | State::Replaced) {

@@ -1,4 +1,4 @@
-//! Looks at members' copies of guardrails, and brings them up to date.
+//! Reads members' copies of guardrails, and brings them up to date.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,11 +14,11 @@ use crate::ids::{Region, Target};
 use crate::observed::{Observation, Observed};
 use crate::resolved::{Catalog, Unusable};
 
-/// The guardrail versions that members get copies of. By what the baseline calls them: two of its
-/// guardrails may be one in the owner account, with another key for their copies.
+/// The guardrail versions to copy, by their names in the baseline: two of these may be one guardrail of the owner,
+/// with different keys for their copies.
 pub(super) type Originals = BTreeMap<(GuardrailKey, Region), Original>;
 
-/// Reads the guardrails that are to be copied, whole. What can't be copied is told in the catalog.
+/// Reads the guardrails to copy, in full. The catalog says why one can't be copied.
 pub(super) async fn originals(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -48,8 +48,8 @@ pub(super) async fn originals(
             }
             Err(reason) => {
                 let unusable = match reason {
-                    // Whoever looked at the owner's side found it usable: two answers that disagree are no
-                    // certainty, and may agree soon.
+                    // The owner task found the original usable: two answers that disagree prove nothing, and may soon
+                    // agree.
                     NoOriginal::Missing => {
                         Unusable::AnswersDisagree { guardrail: arn.clone(), version: source.version }
                     }
@@ -62,7 +62,7 @@ pub(super) async fn originals(
     originals
 }
 
-/// Looks at the copy of every target that should have one and could be read.
+/// Reads the copy of every target that should have one and could be read.
 pub(super) async fn look_at_copies(
     keeper: &Keeper,
     desired: &Desired,
@@ -83,7 +83,7 @@ pub(super) async fn look_at_copies(
     looks.into_iter().map(|(target, _, verdict)| (target, verdict)).collect()
 }
 
-/// The original's tags for its copies. Where they can't be read, copies are made without.
+/// The original's tags for its copies. If they can't be read, copies are made without tags.
 async fn tags_to_carry(keeper: &Keeper, original: &Original) -> Option<Tags> {
     let guardrail = &original.guardrail;
     let tags = match keeper.cloud.session(&guardrail.account).await {
@@ -135,7 +135,7 @@ async fn verdicts(
         .await
 }
 
-/// The guardrails that some target should have a copy of.
+/// The guardrails of which some target should have a copy.
 fn copied(desired: &Desired) -> BTreeSet<(GuardrailKey, Region)> {
     let copied = desired.iter().filter_map(|(target, wanted)| match wanted {
         Wanted::Guardrail(wanted) if wanted.placement == Placement::Copy => {
@@ -146,8 +146,8 @@ fn copied(desired: &Desired) -> BTreeSet<(GuardrailKey, Region)> {
     copied.collect()
 }
 
-/// Brings one target's copy as far as it gets without waiting. That AWS is still at it is no failure:
-/// the next look waits for it.
+/// Takes one target's copy as far as possible without waiting. A copy that AWS is still making is not a failure: the
+/// next look waits for it.
 pub(super) async fn ensure_copy(
     session: &Session,
     target: &Target,

@@ -1,4 +1,4 @@
-//! Counts what a revision would replace and release, before anything of it is done.
+//! Counts what a revision would replace and release, before any of it is done.
 
 use jiff::Timestamp;
 use tracing::{error, info, warn};
@@ -16,10 +16,10 @@ use crate::limits::{Extent, RevisionApproval};
 use crate::task::{Cause, Count, Errand, Pauses, Sweep};
 use crate::trigger::Regions;
 
-/// How long a count of a revision may take before somebody else begins one, in seconds.
+/// How long one count of a revision may take before another task may begin a new one, in seconds.
 const COUNTED_AGAIN_SECONDS: u64 = 900;
 
-/// Counts page after page as long as there is time. What is counted to its end is followed by a look at everybody.
+/// Counts page after page while there is time. A finished count is followed by a sweep.
 pub(super) async fn run_count(
     keeper: &Keeper,
     mut count: Count,
@@ -39,10 +39,10 @@ pub(super) async fn run_count(
         return Ok(effects);
     }
     if count.accounts == 0 {
-        // Nothing would be replaced or released by what was counted, and so it would be approved.
+        // A count of no account would approve the revision.
         return Err(Stopped::OrganizationUnreadable(Failure::no_accounts()));
     }
-    // Told once: the next count of the same revision finds it counted.
+    // Published once: the next count of the same revision finds it counted.
     let is_news = !before.as_ref().is_some_and(|it| it.revision == count.revision && it.counted.is_some());
     let previous = before.map(|before| before.revision);
     let approval = record(keeper, &baseline, &count, previous.clone()).await?;
@@ -52,12 +52,12 @@ pub(super) async fn run_count(
         let changed = ChangedBaseline { baseline, approval, previous, cause: count.cause.clone() };
         effects.push(Effect::Tell(Notice::BaselineChanged(Box::new(changed))));
     }
-    // Repairs and looks go on either way.
+    // Repairs and looks continue in both cases.
     effects.push(Effect::GoOn(Errand::Sweep(whole(keeper.clock.now(), count.cause))));
     Ok(effects)
 }
 
-/// Counts page after page. Answers what is to be done next, where that isn't the end.
+/// Counts page after page. Returns the effects that continue the count, or `None` if it is finished.
 async fn count_pages(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -99,8 +99,8 @@ async fn count_pages(
     }
 }
 
-/// Records what was counted, which approves the revision where it stays within its limits, and answers what is recorded
-/// of it now. `before` is the revision that the ledger knew when the count went on.
+/// Records the count. A revision within its limits is approved by that. Returns what is recorded of the revision now.
+/// `before` is the revision that the ledger knew when this part of the count began.
 async fn record(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -111,7 +111,7 @@ async fn record(
     let mut recorded: Option<RevisionApproval> = None;
     let counted = keeper.ledger.change_revision_approval(|known| {
         recorded = None;
-        // A later revision's, which somebody may have approved while this one was counted.
+        // A later revision's, which a person may have approved while this one was counted.
         let is_later = |known: &RevisionApproval| {
             known.revision != *revision && before.as_ref().is_none_or(|before| *before != known.revision)
         };
@@ -137,18 +137,18 @@ async fn record(
     Ok(recorded)
 }
 
-/// A count of a revision from its beginning.
+/// A count of a revision, from the beginning.
 pub(super) fn begun(revision: Revision, cause: Cause) -> Count {
     Count { revision, page: None, extent: Extent::default(), accounts: 0, unseen: None, cause }
 }
 
-/// A look at everybody that begins now.
+/// A sweep of every account, from the beginning.
 fn whole(began: Timestamp, cause: Cause) -> Sweep {
     Sweep { regions: Regions::All, guardrails: None, page: None, began, accounts: 0, cause }
 }
 
-/// Where a task still waits for the count of its revision after a while, nobody may be counting:
-/// whoever heard that the baseline was changed may have read the one before it, or none. Then a count is begun.
+/// Begins a count that is missing: a task has waited for it once, and nothing else may have begun it. The job that
+/// heard of the change may have read the old baseline, or none.
 pub(super) async fn if_nobody_counts(keeper: &Keeper, revision: &Revision, cause: &Cause) -> Option<Effect> {
     if cause.attempt == 0 {
         return None;
@@ -173,14 +173,14 @@ pub(super) async fn if_nobody_counts(keeper: &Keeper, revision: &Revision, cause
         sweep: true,
         revision: Some(revision.clone()),
         arrival: None,
-        // It begins anew in everything but this: a count that leads to tasks that ask for a count ends.
+        // Everything starts again but this: otherwise a count whose tasks ask for a count would never end.
         hops: cause.hops,
         pauses: Pauses::default(),
     };
     Some(Effect::Later(Errand::Count(begun(revision.clone(), cause)), 0))
 }
 
-/// Logs that a revision waits for its approval, and why. Each sweep logs it again.
+/// Logs that a revision waits for approval, and why. Each sweep logs it again.
 pub(super) fn log_waiting(approval: &RevisionApproval) {
     let RevisionApproval { revision, names_nobody, counted, .. } = approval;
     match counted {

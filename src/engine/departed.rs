@@ -1,4 +1,4 @@
-//! Accounts that get no calls any more.
+//! Accounts that get no calls any more: departed or closed ones.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::record::{Closed, Sequence};
 /// Why an account gets no calls any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gone {
-    /// It is no member of the organization, or never was.
+    /// It is not a member of the organization.
     Left,
     /// It is a member, and no call can work there.
     Inactive(AccountState),
@@ -34,18 +34,18 @@ impl std::fmt::Display for Gone {
 pub struct Departed {
     /// The account.
     pub account: AccountId,
-    /// Why, in words.
+    /// The reason, in words.
     pub reason: String,
-    /// The Regions in which an enforcement of ours was left behind, as far as the record knows. Out
-    /// of the organization it may not apply the guardrail any more, so that its calls fail there.
+    /// The Regions in which an enforcement of ours stays, as far as the record knows. Outside the organization the
+    /// account may not apply the guardrail, so its calls there fail.
     pub left_behind: BTreeSet<Region>,
-    /// Whether it was known before as one that gets no calls, and that was told.
+    /// Whether its departure was recorded and published before.
     pub known: bool,
-    /// Whether the record knows any Region of it.
+    /// Whether the account's record has any Region.
     pub recorded: bool,
 }
 
-/// Takes note that an account gets no calls any more.
+/// Records that an account gets no calls any more.
 ///
 /// # Errors
 /// When the ledger can't be used.
@@ -65,7 +65,7 @@ pub async fn close(
         recorded: !known.regions.is_empty(),
         reason: reason.clone(),
     };
-    // Nothing is made for an account that was never ours to look at: anybody can name one.
+    // No record is made for an account that the ledger doesn't know: an event can name any id.
     if !known.regions.is_empty() && known.closed.is_none() {
         let untold = tells(keeper, true).is_some();
         let closed = keeper
@@ -73,7 +73,7 @@ pub async fn close(
             .change_account(account, |record| {
                 record.advance(sequence)?;
                 if *gone == Gone::Left {
-                    // What was to happen before it left is over: should it come back, it is guarded.
+                    // The offboarding ends with the departure: if the account comes back, it is guarded.
                     record.offboarding = None;
                 }
                 record.closed.get_or_insert_with(|| Closed { at, reason: reason.clone(), untold });

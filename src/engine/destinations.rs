@@ -1,5 +1,5 @@
-//! Looks whether members may use a central guardrail's profile in the other Regions that Bedrock may
-//! send a request on to. Tells, and neither writes nor holds anything: see docs/resource-policy.md.
+//! Checks whether members may use a central guardrail's profile in the other Regions to which Bedrock may send a
+//! request. Only warns; writes and holds nothing. See docs/resource-policy.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::observed::ResourcePolicySeen;
 use crate::resolved::Catalog;
 use crate::resource_policy::{Document, Grant, ProfileArn, Resource, judge};
 
-/// A sentence for each profile that isn't known to be granted wherever it leads to.
+/// A warning for each profile that may not be granted in all its destinations.
 pub(super) async fn destinations(keeper: &Keeper, baseline: &Baseline, catalog: &Catalog) -> Vec<String> {
     let mut profiles: BTreeMap<&ProfileArn, BTreeSet<&GuardrailKey>> = BTreeMap::new();
     for ((key, _), entry) in &catalog.entries {
@@ -44,7 +44,7 @@ pub(super) async fn destinations(keeper: &Keeper, baseline: &Baseline, catalog: 
     join_all(looks).await.into_iter().flatten().collect()
 }
 
-/// The profile, if the organization isn't known to be granted it.
+/// The profile, unless it is known to be granted to the organization.
 async fn lacks_grant(keeper: &Keeper, baseline: &Baseline, profile: ProfileArn) -> Option<ProfileArn> {
     let resource = Resource::Profile(profile.clone());
     let session = keeper.cloud.session(&baseline.owner).await.ok()?;

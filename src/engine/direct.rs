@@ -1,4 +1,4 @@
-//! Carries out a survey, for whoever has no queue: both wings, and the revision's limits over what was looked at.
+//! Applies a survey without queues: both wings, and the revision's limits over everything that was read.
 
 use super::apply::write_targets;
 use super::granting::write_grants;
@@ -16,7 +16,7 @@ use crate::plan::{Decision, HoldReason};
 use crate::report::Report;
 use crate::trigger::Scope;
 
-/// Looks, decides, writes and records: one whole run over a part of the organization.
+/// One whole run over a part of the organization: look, decide, write, record.
 ///
 /// # Errors
 /// When the run stopped before anything was written.
@@ -34,7 +34,7 @@ pub async fn reconcile(
     .await
 }
 
-/// Applies what a survey planned, and records it. Never stops early: a failure is an outcome.
+/// Applies the plan of a survey, and records it. Never stops early: a failure is a result like any other.
 pub async fn apply(keeper: &Keeper, baseline: &Baseline, survey: Survey, progress: Progress<'_>) -> Report {
     let Survey { plan, view, strangers, .. } = match baseline.mode {
         Mode::Audit => survey,
@@ -54,8 +54,8 @@ pub async fn apply(keeper: &Keeper, baseline: &Baseline, survey: Survey, progres
     report
 }
 
-/// Records what has to be recorded before anything is written. What isn't is held: not counted now, it would
-/// never count against the limits.
+/// Records what has to be recorded before the writes. If that fails, the changes are held: uncounted, they would
+/// escape the limits.
 async fn begin(keeper: &Keeper, baseline: &Baseline, mut survey: Survey) -> Survey {
     forget_lost(keeper, &survey.lost_grants).await;
     let approved = survey.admission == Admission::Approved;
@@ -81,12 +81,12 @@ async fn begin(keeper: &Keeper, baseline: &Baseline, mut survey: Survey) -> Surv
     survey
 }
 
-/// Records how much this revision will have replaced and released, before it does. A revision
-/// that was seen whole and stayed within its limits is approved by that.
+/// Records how much this revision replaces and releases, before it does. A revision whose whole plan stays within its
+/// limits is approved by that.
 async fn begin_revision(keeper: &Keeper, survey: &Survey) -> Result<(), LedgerError> {
     let Remembered { records, approval, trouble, .. } = &survey.view.known;
     let plan = survey.plan.plan();
-    // What was seen without the ledger wasn't counted.
+    // A plan without the ledger was not counted.
     let whole = survey.whole
         && trouble.is_none()
         && !plan.leaves_ours_undecided(records, survey.view.ledger_remembers(keeper));
@@ -98,7 +98,7 @@ async fn begin_revision(keeper: &Keeper, survey: &Survey) -> Result<(), LedgerEr
     keeper
         .ledger
         .change_revision_approval(|known| {
-            // Somebody else may have got further with the same revision since it was read.
+            // Another run may have recorded more of the same revision since it was read.
             let known_now = known.take().filter(|known| known.revision == approval.revision);
             let mut next = known_now.unwrap_or_else(|| approval.clone());
             if !approval.approved {

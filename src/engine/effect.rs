@@ -1,4 +1,4 @@
-//! What comes of a job: what is to be queued, and what others are told.
+//! The effects of a job: jobs to queue, and notices to publish.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use crate::metrics::Calls;
 use crate::report::Report;
 use crate::task::{AccountTask, Cause, Errand, Task};
 
-/// What comes of a job. Effects are performed in their order, up to the first that fails; errands that go on come after
-/// them.
+/// An effect of a job. The shell performs effects in their order and stops at the first that fails; errands that
+/// continue come after them.
 #[derive(Debug)]
 pub enum Effect {
-    /// A task for the queue that hands out one at a time for each account and for each Region of the owner's.
+    /// Queue a task: the queue delivers one at a time for each account and each Region of the owner.
     Queue(Task),
-    /// An errand for the queue in which it may wait, and for how many seconds.
+    /// Queue an errand with a delay in seconds.
     Later(Errand, u16),
-    /// What an errand has left to do: at once, where there is time for it.
+    /// Continue an errand at once, if there is time.
     GoOn(Errand),
-    /// Something for whoever listens.
+    /// Publish a notice.
     Tell(Notice),
-    /// Decide what is left to do in an account, now that all effects before this one are performed. The decision may claim
-    /// the count of a revision for this process; the count is queued right after it.
+    /// Decide what is left to do in an account, after all effects before this one. The decision may claim the count of
+    /// a revision for this process; the count is queued right after it.
     Decide(Box<Undecided>),
-    /// The job failed after the effects before this one: the same message has to be delivered again.
+    /// The job failed after the effects before this one: SQS has to deliver the message again.
     Fail(Stopped),
 }
 
-/// An account's task after its work, when it isn't decided yet whether it comes back.
+/// A finished account task; whether it is queued again is not decided yet.
 #[derive(Debug)]
 pub struct Undecided {
     pub(super) task: AccountTask,
@@ -43,7 +43,7 @@ pub struct Undecided {
 }
 
 impl Effect {
-    /// What caused the work that it asks for.
+    /// The cause of the job that it queues.
     pub fn cause(&self) -> Option<&Cause> {
         match self {
             Effect::Queue(task) => Some(task.cause()),
@@ -53,23 +53,23 @@ impl Effect {
     }
 }
 
-/// Something that others are told.
+/// Something to publish.
 #[derive(Debug)]
 pub enum Notice {
-    /// What a task came to.
+    /// The report of a task.
     Report(Box<TaskReport>),
     /// An account gets no calls any more.
     Departed(Box<Departed>, Box<Cause>),
-    /// The baseline is another one than before.
+    /// The baseline has a new revision.
     BaselineChanged(Box<ChangedBaseline>),
-    /// A sweep came to its end.
+    /// A sweep ended.
     SweepCompleted(Box<SweepEnd>),
 }
 
-/// What a task came to, and what it took.
+/// The report of a task, and what the task cost.
 #[derive(Debug)]
 pub struct TaskReport {
-    /// What it came to.
+    /// The report.
     pub report: Report,
     /// What caused it.
     pub cause: Cause,
@@ -84,7 +84,7 @@ pub struct TaskReport {
 pub struct ChangedBaseline {
     /// The baseline.
     pub baseline: Baseline,
-    /// What was counted, and whether it begins.
+    /// The count, and whether the revision begins.
     pub approval: RevisionApproval,
     /// The revision that the ledger knew before.
     pub previous: Option<Revision>,
@@ -92,10 +92,10 @@ pub struct ChangedBaseline {
     pub cause: Cause,
 }
 
-/// How a sweep ended.
+/// The result of a sweep.
 #[derive(Debug)]
 pub struct SweepEnd {
-    /// How every target stands.
+    /// The state of every target.
     pub tally: Tally,
     /// How many accounts were queued.
     pub accounts: usize,
@@ -109,7 +109,7 @@ pub struct SweepEnd {
     pub cause: Cause,
 }
 
-/// A piece of work that is under way, measured for whoever is told of it.
+/// A job that is under way, with its time and its calls.
 pub(super) struct Measured<'a> {
     keeper: &'a Keeper,
     began: Instant,

@@ -1,11 +1,11 @@
-//! Figures that gather while a process works, until somebody writes them down.
+//! Figures that a process collects until they are written to the log.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::Keeper;
 use crate::metrics::{Calls, Metrics};
 
-/// The figures, and how far calls were counted when they were written last.
+/// The figures, and the count of calls when they were written last.
 #[derive(Debug, Default)]
 pub(super) struct Figures(Mutex<(Metrics, Calls)>);
 
@@ -14,7 +14,7 @@ pub fn measure(keeper: &Keeper, add: impl FnOnce(&mut Metrics)) {
     add(&mut keeper.figures.0.lock().unwrap_or_else(PoisonError::into_inner).0);
 }
 
-/// The figures since the last time, as lines for the log.
+/// The figures since the last time, as lines of the log.
 pub fn metrics(keeper: &Keeper) -> Vec<String> {
     let mut figures = keeper.figures.0.lock().unwrap_or_else(PoisonError::into_inner);
     let (metrics, counted) = &mut *figures;

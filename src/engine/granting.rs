@@ -1,4 +1,4 @@
-//! Writes the resource policies that everything else rests on.
+//! Writes resource policies of guardrails: the grants that every enforcement needs.
 
 use tracing::{Instrument, info_span, warn};
 
@@ -13,7 +13,7 @@ use crate::record::Granted;
 use crate::report::GrantReport;
 use crate::resource_policy::{Document, GrantHold, Resource};
 
-/// Puts the grants in place that everything else rests on, one Region's after another.
+/// Writes the grants of a plan, one Region after another.
 pub(super) async fn write_grants(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -39,8 +39,8 @@ pub(super) async fn write_grants(
 
 async fn write_grant(keeper: &Keeper, baseline: &Baseline, change: &GrantChange) -> Result<(), Failure> {
     let resource = &change.grant.resource;
-    // Recorded before it is written: a Put whose answer is lost is ours all the same, and a record of what
-    // never arrived is forgotten at the next look. Without the record it would never be taken back.
+    // The grant is recorded before it is written. If the answer to the Put is lost, the grant is ours all the same; if
+    // the Put never arrived, the next look forgets the record. Without a record the grant would never be taken back.
     if is_all_ours(change) {
         let granted = Granted { at: keeper.clock.now(), revision: baseline.revision.clone() };
         record_grant(keeper, resource, Some(granted)).await.map_err(|error| not_recorded(&error))?;
@@ -51,7 +51,7 @@ async fn write_grant(keeper: &Keeper, baseline: &Baseline, change: &GrantChange)
     if change.purpose == Purpose::Withdraw
         && let Err(error) = record_grant(keeper, resource, None).await
     {
-        // The next look finds that it isn't there.
+        // The next look finds that the grant is gone.
         warn!(guardrail.arn = %resource, error = %error, "that the grant was taken back could not be recorded");
     }
     Ok(())
@@ -74,7 +74,7 @@ fn not_begun(change: &GrantChange) -> GrantReport {
     })
 }
 
-/// A resource policy that Bedrock refuses, told with what may be the cause.
+/// A resource policy that Bedrock refuses, with the likely cause.
 fn in_words(failure: Failure, change: &GrantChange) -> Failure {
     match (failure.category, &change.to) {
         (Category::Rejected, Some(document)) => {
@@ -86,8 +86,8 @@ fn in_words(failure: Failure, change: &GrantChange) -> Failure {
     }
 }
 
-/// Whether a change adds a statement of ours. One that completes somebody else's leaves it theirs: it
-/// isn't to be taken back whole later.
+/// Whether a change adds a statement of ours. A statement of somebody else that we complete stays theirs: it must not
+/// be removed as a whole later.
 fn is_all_ours(change: &GrantChange) -> bool {
     let statements = |document: &Option<Document>| document.as_ref().map_or(0, Document::statement_count);
     change.purpose == Purpose::Grant && statements(&change.to) > statements(&change.from)

@@ -1,4 +1,4 @@
-//! Looks at the owner's side: the guardrails, whether they can be enforced, and who may use them.
+//! Reads the owner's side: the guardrails, whether they can be enforced, and who may use them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,20 +17,19 @@ use crate::resolved::{Catalog, CatalogEntry, Readiness, Resolved, Unusable, Wish
 use crate::resource_policy::Resource;
 use crate::trigger::Regions;
 
-/// Guardrails of the baseline, by what it calls them and by Region.
+/// Guardrails of the baseline, by their key in it and by Region.
 pub(super) type Sources = BTreeMap<(GuardrailKey, Region), Source>;
 
-/// Which guardrails a run needs to know about, and how well.
+/// Which guardrails a run has to know, and how recent the knowledge must be.
 #[derive(Clone, Copy)]
 pub(super) enum Needs<'a> {
-    /// All that there are, so that what is left over can be told.
+    /// All, also those that no target wants: only then a leftover grant can be found.
     Whole,
-    /// Those that are wanted somewhere.
+    /// Those that a target wants.
     Wanted,
-    /// Those that are wanted somewhere; what the owner's side recorded lately will do, if that was
-    /// not before `since`.
+    /// Those that a target wants. The owner snapshot is recent enough, if it is not older than `since`.
     WantedAsRecorded { since: Option<Timestamp> },
-    /// All of some Regions, wanted or not.
+    /// All of these Regions.
     AllOf(&'a Regions),
 }
 
@@ -52,7 +51,7 @@ pub(super) async fn read_catalog(
         .collect();
     let mut recorded = Catalog::default();
     match needs {
-        // Those that nobody is assigned as well, so that their grants aren't taken for leftovers.
+        // Unassigned ones as well, so that their grants don't look left over.
         Needs::Whole => wanted.extend(central_guardrails(baseline)),
         Needs::AllOf(regions) => wanted = sources(baseline, regions),
         Needs::WantedAsRecorded { since } => {
@@ -66,7 +65,7 @@ pub(super) async fn read_catalog(
     recorded
 }
 
-/// All guardrails of the baseline, as the owner's side recorded them since then; their resource policies are left out.
+/// All guardrails of the baseline, from owner snapshots since then, without resource policies.
 pub(super) async fn recorded_catalog(keeper: &Keeper, baseline: &Baseline, since: Timestamp) -> Catalog {
     let regions = baseline.regions();
     let known =
@@ -84,8 +83,8 @@ pub(super) async fn recorded_catalog(keeper: &Keeper, baseline: &Baseline, since
     catalog
 }
 
-/// The guardrails of the baseline, however old the record of the owner's side is, and what is assumed of those that it
-/// does not know. Makes no call to AWS but those to the ledger.
+/// All guardrails of the baseline, from owner snapshots of any age, and in words what is assumed of those that they don't
+/// have. Reads only the ledger.
 pub(super) async fn catalog_by_record(keeper: &Keeper, baseline: &Baseline) -> (Catalog, Vec<String>) {
     let (mut catalog, mut assumed) = (Catalog::default(), Vec::new());
     let mut recorded: BTreeMap<Region, Option<Readiness>> = BTreeMap::new();
@@ -115,8 +114,8 @@ pub(super) async fn catalog_by_record(keeper: &Keeper, baseline: &Baseline) -> (
     (catalog, assumed)
 }
 
-/// What was recorded of the guardrails that are wanted, where that isn't old. They are taken out
-/// of what is left to look up.
+/// The wanted guardrails that a recent owner snapshot has. They are removed from `wanted`, of which the rest is looked
+/// up.
 async fn recorded_lately(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -163,7 +162,7 @@ async fn look_up(keeper: &Keeper, baseline: &Baseline, wanted: Sources) -> Catal
         join_all(entries).await.into_iter().collect();
     let resources: BTreeSet<(Resource, Region)> = entries
         .iter()
-        // Whoever has a copy needs no grant.
+        // A copy needs no grant.
         .filter(|((key, _), _)| is_central(baseline, key))
         .flat_map(|((_, region), entry)| entry.resources().map(|resource| (resource, region.clone())))
         .collect();
@@ -185,7 +184,7 @@ async fn look_up(keeper: &Keeper, baseline: &Baseline, wanted: Sources) -> Catal
     Catalog { entries, resource_policies, ..Catalog::default() }
 }
 
-/// Where what is wanted can't be enforced, looks whether what is there still can be used.
+/// Where the wanted guardrail can't be enforced, looks whether the one that is enforced now can still be used.
 pub(super) async fn look_at_the_present(
     keeper: &Keeper,
     baseline: &Baseline,

@@ -1,5 +1,4 @@
-//! What a person at a terminal wants to know beside a plan: the owner's side, and what an account would
-//! have to enforce.
+//! What a terminal shows beside a plan: the owner's side, and the permissions that callers in an account need.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,34 +22,34 @@ use crate::resolved::{Catalog, Unusable};
 use crate::resource_policy::Resource;
 use crate::trigger::Regions;
 
-/// How many OUs are asked about at a time.
+/// How many OUs are read at a time.
 const UNITS_AT_A_TIME: usize = 4;
 
-/// What an account's callers would have to be allowed in one Region.
+/// What callers in one account and Region must be allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// What the baseline calls the guardrail.
+    /// The guardrail's key in the baseline.
     pub guardrail: GuardrailKey,
     /// The version.
     pub version: GuardrailVersion,
-    /// The ARNs of guardrail and profile; or why they aren't known.
+    /// The ARNs of the guardrail and its profile, or why they are not known.
     pub resources: Result<Vec<String>, Unusable>,
-    /// The customer managed key that callers have to decrypt with besides, where there is one.
+    /// The customer managed key that callers must decrypt with, if there is one.
     pub key: Option<KmsKeyArn>,
-    /// Whether the ARN is any guardrail's of the account: it gets a copy, whose id nobody knows before.
+    /// Whether the ARN stands for every guardrail of the account: it will get a copy, whose id isn't known before.
     pub any_copy: bool,
 }
 
-/// The names of OUs, as far as Organizations tells them.
+/// The names of OUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitNames {
-    /// The names that it told.
+    /// The names that could be read.
     pub known: BTreeMap<ParentId, String>,
-    /// The OUs whose names it didn't tell, with the reason.
+    /// The OUs whose names could not be read, with the reason.
     pub unread: BTreeMap<ParentId, Failure>,
 }
 
-/// The names of OUs, a call for each. An OU whose name can't be read keeps no other from its own.
+/// Reads the names of OUs, one call for each. A name that can't be read doesn't stop the others.
 pub async fn unit_names(keeper: &Keeper, units: BTreeSet<ParentId>) -> UnitNames {
     let organizations = keeper.cloud.organizations();
     let asked = units.into_iter().filter(|unit| !unit.is_root()).map(|unit| {
@@ -71,8 +70,8 @@ pub async fn unit_names(keeper: &Keeper, units: BTreeSet<ParentId>) -> UnitNames
     names
 }
 
-/// Looks up every guardrail of the baseline, and what its resource policy needs.
-/// Where it isn't known whether members need copies, it is taken that they don't.
+/// Looks up every guardrail of the baseline, and what its resource policy needs. If it isn't known whether members
+/// need copies, assumes that they don't.
 pub async fn guardrails(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -84,9 +83,8 @@ pub async fn guardrails(
     (catalog, grants)
 }
 
-/// What the baseline wants callers in these accounts to be able to apply, by Region. Regions in which it
-/// wants nothing are left out, and so is all of an account that is about to leave. An account whose record
-/// can't be understood is a matter of its own.
+/// What the baseline requires callers in these accounts to apply, by Region. Leaves out Regions in which nothing is
+/// wanted, and accounts that are about to leave. A record that can't be parsed fails only its own account.
 ///
 /// # Errors
 /// When the organization or the ledger can't be read.
@@ -134,7 +132,7 @@ pub async fn applied_in(
     Ok(applied)
 }
 
-/// What callers at one target would have to be allowed.
+/// What callers in one target must be allowed.
 fn applied_at(
     baseline: &Baseline,
     target: &Target,

@@ -1,4 +1,4 @@
-//! One job out of a queue. What comes of it is answered as effects; the caller puts into queues and publishes.
+//! Does one job from a queue and returns its effects. The caller queues and publishes.
 
 use tracing::{Instrument, info, info_span};
 
@@ -10,10 +10,10 @@ use super::{Keeper, Stopped, counting, sweeping};
 use crate::record::Sequence;
 use crate::task::{Errand, Task};
 
-/// Does a task: an account's work, or the owner's in one Region. `sequence` is its place in its queue, if it has one.
+/// Does a task: an account, or one Region of the owner. `sequence` is its place in its queue, if it has one.
 ///
 /// # Errors
-/// When the same message has to be delivered again. What has to wait is an effect instead.
+/// When SQS has to deliver the message again. A task that has to wait is an effect instead.
 pub async fn run_task(
     keeper: &Keeper,
     task: Task,
@@ -50,10 +50,10 @@ async fn run_task_in_its_span(
     }
 }
 
-/// Does an errand: a count as far as there is time for it, a sweep a page at a time.
+/// Does an errand: a count as far as there is time, a sweep one page at a time.
 ///
 /// # Errors
-/// When the same message has to be delivered again.
+/// When SQS has to deliver the message again.
 pub async fn run_errand(keeper: &Keeper, errand: Errand, deadline: Deadline) -> Result<Vec<Effect>, Stopped> {
     match errand {
         Errand::Again(task) => Ok(vec![Effect::Queue(task)]),

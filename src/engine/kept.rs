@@ -1,7 +1,6 @@
-//! What is read once and used by several runs of one process, each with its age.
+//! The caches of a process: what one run read and the next ones use, each with its age.
 //!
-//! A worker sees one account after another: the baseline and the owner's side are the same for all of
-//! them.
+//! A worker does one account after another, and the baseline and the owner's side are the same for all of them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,11 +16,11 @@ use crate::ledger::LedgerError;
 use crate::placement::{Answer, PlacementRecord};
 use crate::resolved::Readiness;
 
-/// How long what the ledger says of the owner's side is not asked for again.
+/// How long an owner snapshot from the ledger is not read again.
 const READINESS_KEPT: SignedDuration = SignedDuration::from_secs(20);
 
-/// How old what the owner's side recorded may be for an account's run, in seconds. What is older is
-/// read again; the member's own probe comes before every write all the same.
+/// How old an owner snapshot may be for an account's run, in seconds. An older one is read again. The probe as the
+/// member comes before every write in any case.
 const READINESS_SECONDS: u64 = 900;
 
 /// What was read, and when.
@@ -38,33 +37,33 @@ impl Kept {
         locked(&self.readiness).remove(region);
     }
 
-    /// The text of the last good baseline that was read, and when, unless that is longer ago.
+    /// The text of the last good baseline and when it was read, unless that is longer ago than `longest`.
     pub(super) fn baseline(&self, longest: SignedDuration, clock: &Clock) -> Option<(Timestamp, String)> {
         let kept = locked(&self.baseline);
         let (read, at, text) = kept.as_ref()?;
         is_fresh(clock, *read, longest).then(|| (*at, text.clone()))
     }
 
-    /// Whether this revision is known to be approved, and kept as such.
+    /// Whether this revision is known to be approved, and kept in the ledger as such.
     pub(super) fn is_approved(&self, revision: &Revision) -> bool {
         locked(&self.approved).as_ref() == Some(revision)
     }
 
-    /// Keeps in mind that this revision is approved.
+    /// Remembers that this revision is approved.
     pub(super) fn keep_approved(&self, revision: &Revision) {
         *locked(&self.approved) = Some(revision.clone());
     }
 
-    /// Keeps the text of a good baseline.
+    /// Remembers the text of a good baseline.
     pub(super) fn keep_baseline(&self, text: &str, at: Timestamp, clock: &Clock) {
         *locked(&self.baseline) = Some((clock.now(), at, text.to_owned()));
     }
 }
 
-/// How long a decided placement is not asked for again: only a person changes it.
+/// How long a decided placement is not read again: only a person changes it.
 const PLACEMENT_KEPT: SignedDuration = SignedDuration::from_secs(20);
 
-/// What is known of AWS's answer to `placement: auto`.
+/// The answer to `placement: auto`, with its evidence.
 ///
 /// # Errors
 /// When the ledger can't be read.
@@ -80,7 +79,7 @@ pub async fn placement_record(keeper: &Keeper) -> Result<PlacementRecord, Ledger
     Ok(record)
 }
 
-/// What the owner's side recorded of a Region lately, and not before `since`.
+/// The owner snapshot of a Region, if it is recent and not older than `since`.
 pub(super) async fn readiness(
     keeper: &Keeper,
     region: &Region,
@@ -100,7 +99,7 @@ pub(super) async fn readiness(
     let readiness = match keeper.ledger.readiness(region).await {
         Ok(readiness) => readiness,
         Err(error) => {
-            // Then every account reads for itself.
+            // Then every account reads the owner's side itself.
             debug!("what the owner's side recorded of {region} can't be read: {error}");
             return None;
         }
@@ -109,7 +108,7 @@ pub(super) async fn readiness(
     readiness.filter(fresh)
 }
 
-/// Whether what was read at a time needs no second look yet.
+/// Whether something that was read at this time needs no second read yet.
 fn is_fresh(clock: &Clock, read: Timestamp, longest: SignedDuration) -> bool {
     // The machine's clock may have been set back.
     clock.age(read).abs() < longest

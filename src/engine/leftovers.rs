@@ -1,4 +1,4 @@
-//! Looks for what earlier copies left behind in members.
+//! Looks for what earlier copies left in members: old versions, and copies that nothing uses.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ use crate::resolved::Catalog;
 
 /// Where something may be left over.
 enum Suspect {
-    /// The copy that is enforced may have versions that nobody needs.
+    /// The enforced copy may have versions that nothing uses.
     Versions(Published),
-    /// A guardrail that the ledger remembers may be a copy that nobody needs.
+    /// A guardrail that the ledger remembers may be a copy that nothing uses.
     Copy(GuardrailArn),
 }
 
-/// What is left over in the targets that are as they should be. The others come first: nothing is
-/// tidied where something is still to be done.
+/// What is left over in targets that are in sync. Other targets come first: nothing is cleaned up where a change is
+/// still to be made.
 pub(super) async fn leftovers(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -57,7 +57,7 @@ pub(super) async fn leftovers(
         .map(|(target, suspect)| async move {
             match look_for_leftovers(keeper, target, suspect).await {
                 Ok(found) => found.map(|found| (target.clone(), found)),
-                // Nobody is the worse for it, and the next look tries again.
+                // This does no harm; the next look tries again.
                 Err(failure) => {
                     warn!("what earlier copies left in {target} is not known: {failure}");
                     None

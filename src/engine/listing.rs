@@ -1,4 +1,4 @@
-//! The list of the organization's accounts, a page at a time.
+//! The organization's accounts, listed a page at a time.
 
 use jiff::Timestamp;
 use tracing::{error, info};
@@ -9,14 +9,14 @@ use crate::cloud::Page;
 use crate::failure::Category;
 use crate::task::Cause;
 
-/// How much time has to be left for another page of accounts, in seconds: one call to Organizations with all its
-/// attempts, and the messages of its accounts.
+/// How much time one more page of accounts needs, in seconds: one call to Organizations with all its attempts, and the
+/// messages for its accounts.
 pub const PAGE_SECONDS: u64 = 40;
 
-/// How long a list that can't be read to its end is begun again, in seconds.
+/// How long a list that can't be read to its end is started again, in seconds.
 const LISTING_SECONDS: i64 = 3 * 3600;
 
-/// A page of the list of accounts, if Organizations still knows where it begins.
+/// A page of accounts, or the answer that the page token is not valid any more.
 pub(super) enum Listed {
     Page(Page),
     TokenRefused,
@@ -37,7 +37,7 @@ pub(super) async fn page(keeper: &Keeper, from: Option<String>) -> Result<Listed
     }
 }
 
-/// Whether a list of accounts was begun again for long enough.
+/// Whether a list of accounts was started again for long enough.
 pub(super) fn is_too_old(cause: &Cause, now: Timestamp) -> bool {
     let old = cause.age_seconds(now) > LISTING_SECONDS;
     if old {

@@ -1,4 +1,4 @@
-//! What a run did, as lines of the log.
+//! The results of a run, as lines of the log.
 
 use tracing::{debug, error, info, warn};
 
@@ -10,7 +10,7 @@ use crate::record::Record;
 use crate::report::{GrantReport, Outcome, Report, TargetReport};
 use crate::resource_policy::Resource;
 
-/// Logs each result once, where it has become one.
+/// Logs each result once.
 pub(super) fn log(report: &Report) {
     for (resource, result) in &report.grants {
         grant(resource, result);
@@ -53,7 +53,7 @@ fn grant(resource: &Resource, result: &GrantReport) {
         }
         GrantReport::Decided(GrantDecision { action, openings, instead: _ }) => {
             match action {
-                // As the baseline asks for: nobody has to act.
+                // The baseline asks for this: nobody has to act.
                 GrantAction::Held(HoldReason::Mode { mode }) => {
                     info!("mode {mode} leaves {resource} as it is");
                 }
@@ -96,7 +96,7 @@ fn one(target: &Target, result: &TargetReport, before: Option<&Record>) {
                 error.category = %failure.category, "failed to {} in {target}: {failure}", CleanUp::VERB);
         }
         TargetReport::Decided(Decision::Broken(broken)) => {
-            // Thousands may enforce it: the alarm is one for each guardrail, below.
+            // Thousands of targets may be broken: the error is one for each guardrail, below.
             debug!(account.id = %account, region = %region, guardrail.arn = %broken.seen.enforcement.guardrail,
                 guardrail.version = %broken.seen.enforcement.version,
                 "broken: {target} enforces {}, but {}", broken.seen.enforcement, broken.unusable);
@@ -113,7 +113,7 @@ fn one(target: &Target, result: &TargetReport, before: Option<&Record>) {
     }
 }
 
-/// Logs an account for which nothing can be decided.
+/// Logs an account that could not be placed: nothing is decided for it.
 pub(super) fn not_placed(account: &str, failure: &Failure) {
     error!(error.kind = "AccountNotPlaced", account.id = %account, "{}", not_looked_at(account, failure));
 }

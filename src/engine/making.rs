@@ -1,4 +1,5 @@
-//! One write: attempted once, unless it can't be recorded, isn't needed any more, or would be wrong by now.
+//! One write: attempted once, unless its intent can't be recorded, or it is no longer needed, or it would be wrong by
+//! now.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -18,20 +19,20 @@ use crate::observed::{Observation, Observed};
 use crate::plan::{Change, CleanUp, Grounds, LedgerState};
 use crate::report::TargetReport;
 
-/// What the changes of one account that were begun together share.
+/// What the changes of one account in one run share.
 #[derive(Clone, Copy)]
 pub(super) struct Begun<'a> {
-    /// When they were, by the record.
+    /// When they were begun, as recorded.
     pub(super) at: Timestamp,
-    /// Whether that could be recorded.
+    /// Whether their intents were recorded.
     pub(super) recorded: &'a Result<(), LedgerError>,
-    /// Why nothing is released, where the account stands elsewhere by now.
+    /// Why nothing is released: the account stands elsewhere by now.
     pub(super) moved: Option<&'a Failure>,
-    /// What was there right before a write that was needless then.
+    /// What was there right before a write that turned out to be needless.
     pub(super) found: &'a Mutex<Observed>,
 }
 
-/// Makes one change of those that were begun together.
+/// Makes one change.
 pub(super) async fn make(
     keeper: &Keeper,
     run: Run<'_>,
@@ -45,10 +46,10 @@ pub(super) async fn make(
     async move {
         let is_told = notebook.intent(&change, at).deed.is_some();
         let attempt = async |change: &Change| match (recorded, moved) {
-            // Nothing is written of which there would be no trace. And whoever came later in the queue
-            // knows better, and may have written already.
+            // Without a recorded intent nothing is written: the write would leave no trace. And where a later run has
+            // recorded already, it knows better.
             (Err(error), _) => Err(not_recorded(error)),
-            // To record it was all there was to do.
+            // An adoption is only recorded.
             (Ok(()), _) if matches!(change, Change::Adopt { .. }) => Ok(Attempt::Made(None)),
             (Ok(()), Some(failure)) if change.is_release() => Err(failure.clone()),
             (Ok(()), _) => {
@@ -91,7 +92,7 @@ async fn attempt(
                 let ensured = ensure_copy(&session, target, key, enforced, run.originals).await;
                 ensured.map(|()| Wrote::Made(None))
             }
-            // No call tells AWS of it.
+            // An adoption makes no call.
             Change::Adopt { .. } => Ok(Wrote::Made(None)),
         }
     };
@@ -114,7 +115,7 @@ async fn attempt(
     Ok(Attempt::Needless(Box::new(decision)))
 }
 
-/// Makes one clean-up of those that were begun together.
+/// Makes one clean-up.
 pub(super) async fn clean(
     keeper: &Keeper,
     run: Run<'_>,

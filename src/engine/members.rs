@@ -1,4 +1,4 @@
-//! Looks into members: what is enforced there, and whether they could apply what is to be.
+//! Reads members: what is enforced there, and whether they can apply what will be enforced.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ pub(super) async fn observe(
     observed.into_iter().flatten().map(excused).collect()
 }
 
-/// One account's Regions, side by side: one that hangs delays none of the others.
+/// Reads one account's Regions, side by side: one that hangs doesn't delay the others.
 async fn observe_account(
     keeper: &Keeper,
     account: &Account,
@@ -87,9 +87,8 @@ async fn observe_account(
     join_all(observations).await
 }
 
-/// What a denial in a member means. Shortly after an account joined, was moved or was given a Region, its
-/// role and the role's permissions may still be on the way, and AWS says the same then as when they are
-/// missing for good.
+/// What a denial in a member means. Shortly after an account joined, was moved or got a Region, its role or the role's
+/// permissions may not be there yet. AWS answers the same then as if they were missing for good.
 pub(super) fn in_grace(
     keeper: &Keeper,
     organization: &Organization,
@@ -103,7 +102,7 @@ pub(super) fn in_grace(
     failure.excused(arrival.since(account.joined, &target.region), grace, keeper.clock.now())
 }
 
-/// Tries each guardrail that is to be enforced as the member that will have to use it.
+/// Probes each enforcement of the plan, as the member that will use the guardrail.
 pub(super) async fn prove(
     keeper: &Keeper,
     plan: &Plan,
@@ -136,8 +135,8 @@ pub(super) async fn prove(
     probes.into_iter().collect()
 }
 
-/// What a denied probe means shortly after we granted the guardrail: the grant may be on its way. The owner's side
-/// may have made it after this look had read which grants there are, so they are read again.
+/// What a denied probe means shortly after our grant: the grant may not have effect yet. The owner task may have made
+/// it after this look read the grants, so they are read again.
 async fn while_granting(
     keeper: &Keeper,
     guardrail: &GuardrailArn,
@@ -158,8 +157,8 @@ async fn while_granting(
     failure.excused(granted_at, GRANT_SETTLES_SECONDS.unsigned_abs(), keeper.clock.now())
 }
 
-/// A denied probe of a guardrail that has a customer managed key, told with the key: the member's role needs
-/// it too, and AWS's own message may name the guardrail alone.
+/// Names the customer managed key in a denied probe: the member role needs permission for the key, too, and AWS's
+/// message may name only the guardrail.
 fn naming_the_key(guardrail: &GuardrailArn, catalog: &Catalog, failure: Failure) -> Failure {
     let entry = catalog.entries.values().find(|entry| entry.arn.as_ref() == Some(guardrail));
     match entry.and_then(|entry| entry.customer_key.as_ref()) {

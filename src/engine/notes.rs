@@ -1,4 +1,4 @@
-//! What the ledger is told of a run: before a write, after it, and of every look.
+//! What a run records: before a write, after it, and for every look.
 
 use std::collections::BTreeMap;
 
@@ -23,13 +23,13 @@ use crate::record::{
 use crate::report::{Outcome, TargetReport};
 use crate::resolved::Unusable;
 
-/// What is to be done in one account, and what was decided about the rest of it.
+/// The changes in one account, and the decisions about its other targets.
 #[derive(Default)]
 pub(super) struct Decisions {
     pub(super) changes: Vec<Change>,
     pub(super) clean_ups: Vec<CleanUp>,
     pub(super) decided: BTreeMap<Target, Decision>,
-    /// What is somebody else's again, whatever was decided besides.
+    /// What is handed back, whatever else was decided.
     pub(super) handed_back: BTreeMap<Target, HandedBack>,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn by_account(plan: SafePlan) -> BTreeMap<AccountId, Decisions> {
     accounts
 }
 
-/// What every note of a run rests on.
+/// What every note of a run needs.
 #[derive(Clone, Copy)]
 pub(super) struct Notebook<'a> {
     pub(super) baseline: &'a Baseline,
@@ -64,9 +64,9 @@ pub(super) struct Notebook<'a> {
     pub(super) event: Option<&'a str>,
     /// Where the account stands.
     pub(super) path: Option<&'a OrgPath>,
-    /// What time it is, by the clock by which the plan was made.
+    /// The time of the run, by the clock that the plan was made with.
     pub(super) now: Timestamp,
-    /// Whether others are told of what is written, and who else may be about to.
+    /// Whether this run's writes are published, and who else may publish them.
     pub(super) tells: Option<Tellers>,
     pub(super) own_roles: &'a OwnRoles,
 }
@@ -76,7 +76,7 @@ impl Notebook<'_> {
         self.baseline.revision.clone()
     }
 
-    /// That a write begins. Without it a crash right after the write would leave no trace.
+    /// A write begins. Without this note, a crash right after the write would leave no trace.
     pub(super) fn beginning(self, change: &Change, at: Timestamp) -> Vec<(Region, Note)> {
         let notes: Vec<Note> = match change {
             // There is nothing but the record to write.
@@ -99,7 +99,7 @@ impl Notebook<'_> {
         in_region(change.target(), notes)
     }
 
-    /// What became of what was to be written.
+    /// The result of a target.
     pub(super) fn result(self, target: &Target, result: &TargetReport, at: Timestamp) -> Vec<(Region, Note)> {
         match result {
             TargetReport::Attempted(outcome) => self.outcome(outcome, at),
@@ -118,11 +118,11 @@ impl Notebook<'_> {
         }
     }
 
-    /// What became of a write.
+    /// The result of a write.
     fn outcome(self, outcome: &Outcome, at: Timestamp) -> Vec<(Region, Note)> {
         let target = outcome.change.target();
         let mut notes = Vec::new();
-        // After a failure the intent stays: whether the write arrived is for the next look to tell.
+        // After a failure the intent stays: the next look finds out whether the write arrived.
         if outcome.result.is_ok() {
             notes.extend(self.made(outcome));
             notes.extend(self.success(outcome, at));
@@ -152,7 +152,7 @@ impl Notebook<'_> {
         }
     }
 
-    /// What is somebody else's again. Under `audit` it stays as it is recorded.
+    /// What is handed back. In mode `audit` the record stays as it is.
     pub(super) fn all_handed_back(
         self,
         handed_back: &BTreeMap<Target, HandedBack>,
@@ -165,16 +165,16 @@ impl Notebook<'_> {
         handed_back.iter().map(|(target, it)| (target.region.clone(), note(&it.seen))).collect()
     }
 
-    /// What a look found where nothing was written.
+    /// What a look found in a target where nothing was written.
     pub(super) fn decision(self, target: &Target, decision: &Decision, at: Timestamp) -> Vec<(Region, Note)> {
-        // Looking on takes nothing over: what is ours may be released later.
+        // A look takes nothing over: what is ours may be released later.
         let correction = (self.baseline.mode != Mode::Audit).then(|| self.correction(target, decision, at));
         let look = self.look(target, &TargetReport::Decided(decision.clone()), at);
         let notes = self.kept(target, decision, at).into_iter().chain(correction.flatten()).chain([look]);
         notes.map(|note| (target.region.clone(), note)).collect()
     }
 
-    /// What somebody else made and what stays theirs, unless that is known.
+    /// What somebody else made and keeps, unless that is recorded already.
     fn kept(self, target: &Target, decision: &Decision, at: Timestamp) -> Option<Note> {
         let seen: &Seen = match (decision, self.observed.get(target)) {
             (Decision::InSync(InSync { kept: Some(Kept { seen, .. }), .. }), _) => seen,
@@ -208,7 +208,7 @@ impl Notebook<'_> {
             Decision::InSync(InSync { enforced, correction, kept: _, reads_back }) => {
                 match (correction.as_ref()?, enforced) {
                     (Correction::Remember, Some(enforcement)) => {
-                        // What somebody else made stays adopted, whatever happened to it since.
+                        // A configuration of somebody else stays adopted, whatever happened to it since.
                         let origin = ours.map_or(Origin::Applied, |ours| ours.origin);
                         let written = reads_back.as_ref().map_or(enforcement, |it| &it.written);
                         let shown = reads_back.as_ref().map(|it| it.shown.clone());
@@ -222,9 +222,9 @@ impl Notebook<'_> {
             Decision::Held(Held { reason: HoldReason::ReleasesAdopted { revision, .. }, .. }) => {
                 self.awaits(target, revision)
             }
-            // What was ours is gone: what somebody puts there next isn't.
+            // Ours is gone: what somebody puts there next isn't ours.
             Decision::LeftAlone(LeftAlone { seen: Observation::Absent, .. }) => self.gone(target, at),
-            // Nor is what is there what a write of ours that was begun and never confirmed has left.
+            // And what is there is not the result of a write of ours that was begun and never confirmed.
             Decision::LeftAlone(LeftAlone { reason: LeaveReason::Foreign, .. }) => self.gone(target, at),
             Decision::LeftAlone(_)
             | Decision::Held(_)
@@ -245,7 +245,7 @@ impl Notebook<'_> {
         }
     }
 
-    /// Since when a release waits for its approval, unless that is known.
+    /// Since when a release waits for approval, unless that is recorded already.
     fn awaits(self, target: &Target, revision: &Revision) -> Option<Note> {
         let awaited = self.records.get(target).and_then(|record| record.awaited.as_ref());
         let known = |awaited: &Awaited| awaited.revision == *revision && awaited.approvals <= self.approvals;
@@ -304,7 +304,7 @@ impl Notebook<'_> {
         }
     }
 
-    /// What is there after the run, as far as anybody can tell.
+    /// What is there after the run, as far as that is known.
     fn seen(self, target: &Target, report: &TargetReport, at: Timestamp) -> Option<LastSeen> {
         if let TargetReport::Attempted(Outcome { change, result, reads_back, begun: _ }) = report {
             match (change, result) {
@@ -315,7 +315,7 @@ impl Notebook<'_> {
                 (Change::Release { .. }, Ok(())) => {
                     return Some(LastSeen { at, enforcement: None, by: None });
                 }
-                // Whether it arrived isn't known.
+                // It isn't known whether the write arrived.
                 (Change::Enforce { .. } | Change::Replace { .. } | Change::Release { .. }, Err(_)) => {
                     return None;
                 }
@@ -339,7 +339,7 @@ pub(super) fn in_region(target: &Target, notes: Vec<Note>) -> Vec<(Region, Note)
     notes.into_iter().map(|note| (target.region.clone(), note)).collect()
 }
 
-/// What a look tells of the guardrail of what is enforced.
+/// What a look says of the guardrail that is enforced.
 fn usability(report: &TargetReport, at: Timestamp) -> Usability {
     let (enforcement, unusable) = match report {
         TargetReport::Decided(Decision::Broken(Broken { seen, unusable, .. })) => {
@@ -361,8 +361,8 @@ fn usability(report: &TargetReport, at: Timestamp) -> Usability {
     Usability::Unusable(FoundUnusable { guardrail, version, code: unusable.code(), since: at })
 }
 
-/// Whether something could not be read. Two answers that disagree are no such thing: one of them says
-/// that the guardrail is there.
+/// Whether something could not be read. Two answers that disagree don't count: one of them says that the guardrail is
+/// there.
 fn could_not_tell(reason: &HoldReason) -> bool {
     match reason {
         HoldReason::Unreadable { .. } | HoldReason::LedgerUnavailable => true,

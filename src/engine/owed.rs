@@ -1,4 +1,4 @@
-//! What others are told of writes: kept in the record until it is told.
+//! Writes and departures that are not published yet: the record keeps them until they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,11 +16,11 @@ use crate::record::{Deed, DeedKind, Intent, Note, Origin, Ours, ReleasedUnusable
 use crate::report::{Outcome, Report};
 use crate::settings::Purpose;
 
-/// The writes that earlier runs made and could not tell.
+/// The writes of earlier runs that are not published yet.
 pub(super) type Owed = BTreeMap<Target, Vec<Intent>>;
 
 impl Notebook<'_> {
-    /// A write that is about to be made, and how it is told.
+    /// A write that is about to be made, with the event that will report it.
     pub(super) fn intent(self, change: &Change, at: Timestamp) -> Intent {
         let to = match change {
             Change::Adopt { seen, .. } => Some(&seen.enforcement),
@@ -31,8 +31,9 @@ impl Notebook<'_> {
         Intent { to: to.cloned(), at, revision, deed }
     }
 
-    /// That what is there was put there by a write that an earlier run began and never confirmed. The intent of the
-    /// next write takes the place of that one's, and should the next one fail, nothing else would say that it is ours.
+    /// A write that an earlier run began and never confirmed was made after all: what is there proves it. The next
+    /// intent replaces the intent of that write; if the next write fails, only this note says that the enforcement is
+    /// ours.
     pub(super) fn confirmed(self, target: &Target) -> Option<Note> {
         let record = self.records.get(target)?;
         let is_ours = |principal: &str| self.own_roles.wrote(principal, &target.account);
@@ -42,12 +43,12 @@ impl Notebook<'_> {
         Some(Note::Remembered(Ours { revision: revision.clone(), ..ours }))
     }
 
-    /// That a write was made, which is to be told.
+    /// A write was made and is to be published.
     pub(super) fn made(self, outcome: &Outcome) -> Option<Note> {
         Some(Note::Owed(Box::new(self.intent(&outcome.change, outcome.begun?))))
     }
 
-    /// The writes in these targets that earlier runs made and could not tell.
+    /// The writes of earlier runs in these targets that are not published yet.
     pub(super) fn owed<'b>(self, targets: impl Iterator<Item = &'b Target>) -> Owed {
         let mut all = Owed::new();
         for target in targets {
@@ -61,7 +62,7 @@ impl Notebook<'_> {
         all
     }
 
-    /// That writes were made in a target of which the record knew only that they were begun.
+    /// Writes of a target of which the record only knew that they were begun.
     pub(super) fn made_before(self, target: &Target, owed: &Owed) -> Vec<(Region, Note)> {
         let known = |write: &Intent| {
             self.records.get(target).is_some_and(|record| record.untold.iter().any(|it| it.at == write.at))
@@ -78,13 +79,13 @@ impl Notebook<'_> {
     }
 }
 
-/// Whether others are told of what a run writes, and who else may be about to tell it. A terminal tells nobody.
+/// Whether this run's writes are published, and who else may publish them. A terminal publishes nothing.
 pub(super) fn tells(keeper: &Keeper, is_queued: bool) -> Option<Tellers> {
     let tells = keeper.settings.bus.is_some() && keeper.settings.purpose == Purpose::Function;
     tells.then_some(if is_queued { Tellers::OneAtATime } else { Tellers::Several })
 }
 
-/// Takes note that what a run wrote was told. What can't be noted is told once more by the next look.
+/// Records that a run's writes were published. If that fails, the next look publishes them again.
 pub async fn note_told(keeper: &Keeper, report: &Report) {
     let mut told: BTreeMap<AccountId, BTreeSet<(Region, Timestamp)>> = BTreeMap::new();
     for (target, begun) in report.told() {
@@ -106,7 +107,7 @@ pub async fn note_told(keeper: &Keeper, report: &Report) {
     stream::iter(told).for_each_concurrent(keeper.settings.concurrency, note).await;
 }
 
-/// Takes note that the departure of an account was told.
+/// Records that the departure of an account was published.
 pub async fn note_departure_told(keeper: &Keeper, account: &AccountId) {
     let noted = keeper.ledger.change_account(account, |record| {
         if let Some(closed) = &mut record.closed {

@@ -1,7 +1,7 @@
 //! The owner's wing: the guardrails of one Region, who may use them, and what accounts may rely on.
 //!
 //! ```text
-//! guardrails and resource policies ─► grants to make, and to take back ─► write ─► record what was seen
+//! guardrails and resource policies ─► grants to make and to take back ─► write ─► record the owner snapshot
 //! ```
 
 use std::collections::BTreeMap;
@@ -31,35 +31,35 @@ use crate::resource_policy::{Grant, Remove, Resource, remove};
 use crate::task::OwnerTask;
 use crate::trigger::Regions;
 
-/// What was seen of the owner's side in one Region, and what is to be done about its resource policies.
+/// What was read of the owner's side in one Region, and the plan for its resource policies.
 struct OwnerView {
     plan: Plan,
     catalog: Catalog,
-    /// Grants that the ledger has for ours and that aren't there any more.
+    /// Grants that the ledger counts as ours and that are gone.
     lost: Vec<Resource>,
-    /// What the ledger could not tell, in words.
+    /// Why the ledger could not be read, in words.
     trouble: Option<String>,
     warnings: Vec<String>,
 }
 
-/// Makes the guardrails of one Region usable by the organization, and records what accounts may rely on.
+/// Makes the guardrails of one Region usable by the organization, and records the owner snapshot.
 ///
 /// # Errors
-/// When it stopped before anything was written.
+/// When the work stopped before anything was written.
 pub async fn work_for_owner(
     keeper: &Keeper,
     followed: &Baseline,
     task: &OwnerTask,
 ) -> Result<Report, Stopped> {
-    // Without it what is open may be told once more, and never less.
+    // Without the earlier snapshot an opening may be published twice, and never missed.
     let known = keeper.ledger.readiness(&task.region).await.ok().flatten();
     let (mut report, seen) = grant_in(keeper, followed, task).await?;
-    // What was written and not read back yet is nothing to rely on.
+    // What was written and not read back yet is not in the snapshot.
     if let Some(seen) = seen {
         let before = known.as_ref().map(|known| known.openings(&followed.organization));
         report.opened = newly_open(&seen.openings(&followed.organization), &before.unwrap_or_default());
         if let Err(error) = keeper.ledger.set_readiness(&task.region, seen).await {
-            // Then each account reads for itself.
+            // Then each account reads the owner's side itself.
             warn!(region = %task.region, "what the owner's side holds could not be recorded: {error}");
         }
         keeper.kept.forget_readiness(&task.region);
@@ -67,11 +67,11 @@ pub async fn work_for_owner(
     Ok(report)
 }
 
-/// Makes the guardrails of a baseline that waits for its approval usable by the organization, so that they are
-/// once it is approved. No account relies on them yet, and so nothing is recorded of them.
+/// Grants the guardrails of a baseline that waits for approval, so that they are usable once it is approved. No
+/// account relies on them yet, so no snapshot is recorded.
 ///
 /// # Errors
-/// When it stopped before anything was written.
+/// When the work stopped before anything was written.
 pub(super) async fn grant_for_candidate(
     keeper: &Keeper,
     candidate: &Baseline,
@@ -80,8 +80,8 @@ pub(super) async fn grant_for_candidate(
     Ok(grant_in(keeper, candidate, task).await?.0)
 }
 
-/// Looks at the owner's side until what it wrote was read back. Answers what was seen then; `None` where the last
-/// look that is made still wrote something.
+/// Looks at the owner's side and writes, until a look has nothing to write. Returns the snapshot of that look, or
+/// `None` if the last round still wrote something.
 async fn grant_in(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -107,8 +107,8 @@ async fn grant_in(
     Ok((whole.expect("there is at least one round"), None))
 }
 
-/// Looks at all guardrails of these Regions and decides about their resource policies. Only reads. `swept_since` says
-/// since when a sweep has looked at every account, so that a grant that nobody needs can be told.
+/// Reads all guardrails of these Regions and plans their resource policies. Only reads. `swept_since` is when a
+/// finished sweep began: only then grants that nothing needs can be found.
 async fn look(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -141,7 +141,7 @@ async fn look(
     Ok(OwnerView { plan, catalog, lost, trouble: unknown.or_else(|| placing.trouble.clone()), warnings })
 }
 
-/// Writes the resource policies of a look, each once.
+/// Writes the resource policies of a plan, each once.
 async fn write(keeper: &Keeper, baseline: &Baseline, view: OwnerView) -> Report {
     let OwnerView { plan, catalog: _, lost, trouble, warnings } = view;
     if baseline.mode != Mode::Audit {
@@ -192,8 +192,8 @@ pub(super) async fn users_of(
     }
 }
 
-/// Plans to take back those of our grants that the baseline has no use for any more. Answers those that aren't there:
-/// what somebody may add later isn't to be taken for ours.
+/// Plans to take back grants of ours that the baseline doesn't need any more. Returns those that are gone already: a
+/// statement that somebody adds later must not be taken for ours.
 pub(super) async fn withdraw(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -204,8 +204,8 @@ pub(super) async fn withdraw(
 ) -> Vec<Resource> {
     let mut lost = Vec::new();
     for resource in grants.keys().filter(|resource| !catalog.resource_policies.contains_key(resource)) {
-        // Where a guardrail of the Region could not be found, this may be the one that is meant.
-        // The same goes for a profile where a guardrail could not be read.
+        // If a guardrail of the Region could not be found, this may be that one; a profile likewise, if a guardrail
+        // could not be read.
         let unresolved = catalog.entries.iter().any(|((_, region), entry)| {
             let unread = matches!(
                 entry.unusable,
@@ -232,7 +232,7 @@ pub(super) async fn withdraw(
     lost
 }
 
-/// Decides about the grants that the guardrails of this run need.
+/// Decides about the grants that this run's guardrails need.
 pub(super) fn decided_grants(baseline: &Baseline, catalog: &Catalog) -> BTreeMap<Resource, GrantDecision> {
     let decide = |(resource, seen): (&Resource, &ResourcePolicySeen)| {
         let grant = Grant { resource: resource.clone(), organization: baseline.organization.clone() };
@@ -241,7 +241,7 @@ pub(super) fn decided_grants(baseline: &Baseline, catalog: &Catalog) -> BTreeMap
     catalog.resource_policies.iter().map(decide).collect()
 }
 
-/// Grants that are needed and there, but by somebody else's statement: ours is gone.
+/// Grants that are needed and there by somebody else's statement, while ours is gone.
 pub(super) fn lost_grants(baseline: &Baseline, grants: &Grants, catalog: &Catalog) -> Vec<Resource> {
     let is_lost = |resource: &&Resource| match catalog.resource_policies.get(*resource) {
         Some(ResourcePolicySeen::Absent) => true,
@@ -254,7 +254,7 @@ pub(super) fn lost_grants(baseline: &Baseline, grants: &Grants, catalog: &Catalo
     grants.keys().filter(is_lost).cloned().collect()
 }
 
-/// Takes note that grants of ours are gone.
+/// Records that grants of ours are gone.
 pub(super) async fn forget_lost(keeper: &Keeper, lost: &[Resource]) {
     for resource in lost {
         if let Err(error) = record_grant(keeper, resource, None).await {

@@ -1,5 +1,5 @@
-//! `placement: auto` while a run looks and decides: what is known of AWS's answer, and who waits for it.
-//! Reads only; [`super::trials`] finds the answer out.
+//! `placement: auto` while a run looks and decides: the answer so far, and which changes wait for it. Reads only;
+//! [`super::trials`] finds the answer out.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -21,25 +21,25 @@ use crate::plan::{Change, HoldReason, Plan};
 use crate::record::{Grants, Records};
 use crate::resolved::Catalog;
 
-/// What a run goes by where the baseline leaves the placement to AWS's answer.
+/// What a run knows of the answer, for guardrails that say `auto`.
 #[derive(Clone, Debug, Default)]
 pub struct Placing {
-    /// The guardrails that say `auto`. Where there are none, nothing else here matters.
+    /// The guardrails that say `auto`. If there are none, the other members don't matter.
     auto: BTreeSet<GuardrailKey>,
-    /// What is known, with what this run saw.
+    /// The recorded answer, with what this run saw.
     pub record: PlacementRecord,
-    /// Why the ledger could not tell what is known, in words.
+    /// Why the ledger could not be read, in words.
     pub(super) trouble: Option<String>,
-    /// Whether what is found out outlives this process.
+    /// Whether the ledger is durable: then an answer outlives this process.
     pub(super) remembered: bool,
-    /// A member in which this run saw the owner's guardrail enforced, where the ledger knows of none.
+    /// A member in which this run saw the owner's guardrail enforced, if the ledger knows of none.
     pub(super) found: Option<Target>,
-    /// The grants that we made: what is refused shortly after one says nothing.
+    /// Our grants: a refusal shortly after a grant proves nothing.
     pub(super) grants: Grants,
 }
 
-/// What is known of AWS's answer, with the grants that we made. Nothing is asked where the baseline has
-/// no use for it. `earlier` is what the ledger could not tell before.
+/// The recorded answer, with our grants. Reads nothing if no guardrail says `auto`. `earlier` is why the ledger could
+/// not be read before.
 pub(super) async fn placing(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -48,7 +48,7 @@ pub(super) async fn placing(
 ) -> Placing {
     match placing_as_recorded(keeper, baseline).await {
         Ok(placing) if placing.is_asked() => {
-            // How young a grant is has to be known as well.
+            // The age of a grant has to be known as well.
             Placing { grants: grants.clone(), trouble: earlier.cloned(), ..placing }
         }
         Ok(placing) => placing,
@@ -59,7 +59,7 @@ pub(super) async fn placing(
     }
 }
 
-/// What is known of AWS's answer, for whoever tries nothing.
+/// The recorded answer, for callers that try nothing.
 ///
 /// # Errors
 /// When the ledger can't be read.
@@ -75,14 +75,14 @@ pub(super) async fn placing_as_recorded(
     Ok(Placing { auto, record, remembered: keeper.ledger.is_durable(), ..Placing::default() })
 }
 
-/// The guardrails whose placement the baseline leaves to AWS's answer.
+/// The guardrails that say `auto`.
 fn left_to_aws(baseline: &Baseline) -> BTreeSet<GuardrailKey> {
     let auto = baseline.guardrails.iter().filter(|(_, guardrail)| guardrail.placement == Placement::Auto);
     auto.map(|(key, _)| key.clone()).collect()
 }
 
-/// Says of each target where its guardrail lives. Where a member was seen to enforce the owner's guardrail
-/// though members get copies, its grant is looked up as well.
+/// Decides for each target which guardrail it refers to. If members get copies and one was seen to enforce the owner's
+/// guardrail, the grant of that guardrail is looked up as well.
 pub(super) async fn settle(
     keeper: &Keeper,
     placing: &mut Placing,
@@ -99,13 +99,13 @@ pub(super) async fn settle(
 }
 
 impl Placing {
-    /// Whether the baseline leaves any placement to AWS's answer.
+    /// Whether any guardrail says `auto`.
     pub fn is_asked(&self) -> bool {
         !self.auto.is_empty()
     }
 
-    /// The baseline as far as the owner's side goes by it: whether a guardrail has to be granted to the
-    /// organization. Single targets are settled by [`Placing::settle`].
+    /// The baseline with `auto` replaced, as the owner's side needs it: whether a guardrail has to be granted to the
+    /// organization. [`Placing::settle`] decides single targets.
     pub(super) fn settled<'a>(&self, baseline: &'a Baseline) -> Cow<'a, Baseline> {
         if !self.is_asked() {
             return Cow::Borrowed(baseline);
@@ -118,7 +118,7 @@ impl Placing {
         Cow::Owned(settled)
     }
 
-    /// Says of each target where its guardrail lives, by what stands there now.
+    /// Decides for each target which guardrail it refers to, by what is enforced there now.
     pub(super) fn settle(
         &mut self,
         baseline: &Baseline,
@@ -149,7 +149,7 @@ impl Placing {
         }
     }
 
-    /// Holds what waits for the answer.
+    /// Holds the changes that wait for the answer.
     pub(super) fn hold(&self, plan: Plan, now: Timestamp) -> Plan {
         if self.is_asked() { plan.hold_changes(|change| self.holds(change, now)) } else { plan }
     }
@@ -165,8 +165,7 @@ impl Placing {
         }
     }
 
-    /// The target and what is to be enforced there, where a change tries out whether AWS takes the
-    /// owner's guardrail in a member.
+    /// The target and the enforcement of a change that tries whether AWS accepts the owner's guardrail in a member.
     pub(super) fn trial<'a>(&self, change: &'a Change) -> Option<(&'a Target, &'a Enforcement)> {
         let (target, to) = change.enforces()?;
         let asks =
@@ -174,12 +173,12 @@ impl Placing {
         (asks && to.guardrail.account != target.account).then_some((target, to))
     }
 
-    /// Whether the baseline leaves this guardrail's placement to AWS's answer.
+    /// Whether this guardrail says `auto`.
     pub(super) fn leaves(&self, key: &GuardrailKey) -> bool {
         self.auto.contains(key)
     }
 
-    /// When we granted a guardrail, or a profile that it may use, last.
+    /// When we last granted a guardrail, or a profile that it may use.
     pub(super) fn granted(&self, guardrail: &GuardrailArn) -> Option<Timestamp> {
         let of_it = self.grants.iter().filter(|(resource, _)| {
             *resource.account() == guardrail.account && *resource.region() == guardrail.region

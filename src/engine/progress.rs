@@ -1,32 +1,32 @@
-//! How far a run has come.
+//! The progress of a run.
 
 use std::fmt;
 
 use crate::failure::Failure;
 use crate::plan::{Change, CleanUp, GrantChange};
 
-/// How far a run has come, for whoever shows it.
+/// A step of a run, for a progress display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// So many accounts are going to be looked at.
+    /// The run begins to look at accounts.
     Looking {
         /// How many.
         accounts: usize,
     },
     /// One account was looked at.
     Looked,
-    /// So many changes are going to be made.
+    /// The run begins to write.
     Writing {
         /// How many.
         changes: usize,
     },
-    /// One write is about to be attempted.
+    /// A write begins.
     Begins(Write<'a>),
-    /// There was nothing left to write.
+    /// A write turned out to be needless.
     Needless(&'a Change),
-    /// It came to this.
+    /// A write ended, with this result.
     Ended(Write<'a>, &'a Result<(), Failure>),
-    /// One change was dealt with.
+    /// One change is finished.
     Wrote,
 }
 
@@ -51,8 +51,8 @@ impl fmt::Display for Write<'_> {
     }
 }
 
-/// Told of every [`Step`].
+/// Called with every [`Step`].
 pub type Progress<'a> = &'a (dyn Fn(Step<'_>) + Send + Sync);
 
-/// Progress that nobody watches.
+/// For runs without a progress display.
 pub fn unwatched(_: Step<'_>) {}

@@ -1,4 +1,4 @@
-//! What the ledger knew before a look, and what it could not tell.
+//! What the ledger knew before a look, and what it could not say.
 
 use std::collections::BTreeSet;
 
@@ -17,30 +17,30 @@ use crate::record::{AccountRecord, Arrival, Arrivals, Grants, Records};
 /// What the ledger knew.
 #[derive(Clone, Debug)]
 pub struct Remembered {
-    /// What it knew of each target.
+    /// The record of each target.
     pub records: Records,
-    /// How far the revision has come.
+    /// How far the revision is approved.
     pub approval: RevisionApproval,
-    /// What is known of AWS's answer, where the baseline leaves the placement to it.
+    /// The answer to `placement: auto`.
     pub placing: Placing,
-    /// What went wrong.
+    /// Warnings for the report.
     pub warnings: Vec<String>,
-    /// The first thing that it could not tell, in words: then nothing is written where that is missing.
+    /// The first part of the ledger that could not be read, in words: nothing is written where its record is missing.
     pub trouble: Option<String>,
     /// Accounts that are being prepared to leave.
     pub(super) offboarding: BTreeSet<AccountId>,
-    /// When each account came to where it stands.
+    /// When each account arrived at its place.
     pub(super) arrivals: Arrivals,
     /// Accounts whose record could not be read.
     pub(super) unread: BTreeSet<AccountId>,
     pub(super) approval_is_known: bool,
-    /// The grants that are ours.
+    /// Our grants.
     pub(super) grants: Grants,
     pub(super) grants_are_known: bool,
 }
 
-/// What the ledger knows of these accounts, of the baseline's revision and of the organization's grants. What it can't
-/// tell is named in its warnings: nothing is written there.
+/// Reads what the ledger knows of these accounts, of the revision and of our grants. Warnings name what could not be
+/// read; nothing is written there.
 pub(super) async fn remembered(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -74,7 +74,7 @@ pub(super) async fn remembered(
     }
 }
 
-/// The grants that are ours, and why they aren't known, if so.
+/// Our grants, and why they are not known, if so.
 pub(super) async fn read_grants(keeper: &Keeper) -> (Grants, Option<String>) {
     match keeper.ledger.grants().await {
         Ok(grants) => (grants, None),
@@ -85,7 +85,7 @@ pub(super) async fn read_grants(keeper: &Keeper) -> (Grants, Option<String>) {
     }
 }
 
-/// What the ledger knew of accounts.
+/// The records of accounts.
 #[derive(Default)]
 struct Accounts {
     records: Records,

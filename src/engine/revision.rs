@@ -1,4 +1,4 @@
-//! How far a revision of the baseline has come, and whether the organization has what it names.
+//! How far a revision is approved, and whether the organization has the ids that it names.
 
 use super::accounts::whole_organization;
 use super::{Keeper, Stopped};
@@ -7,7 +7,7 @@ use crate::limits::{RevisionApproval, UnusableVersions};
 use crate::organization::Organization;
 use crate::settings::Purpose;
 
-/// How far the baseline has come, and why that isn't known, if so.
+/// How far the revision is approved, and why that is not known, if so.
 pub(super) async fn revision_approval(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -20,9 +20,9 @@ pub(super) async fn revision_approval(
     }
 }
 
-/// Takes note of the ids that the baseline names and for which the organization has no account, and answers what is
-/// wrong with it in words. Only the whole organization can tell. A terminal that looks at a part of it reads the list of
-/// accounts besides, as long as nobody approved the revision; the function goes by what was counted.
+/// Records the ids in the baseline for which the organization has no account, and returns the problems in words. Only
+/// the whole organization can show this. A terminal that looks at a part of it lists the accounts as well, as long as
+/// nobody approved the revision; the function uses what was counted.
 ///
 /// # Errors
 /// When the accounts can't be listed.
@@ -49,8 +49,8 @@ pub(super) async fn look_for_names(
         .collect())
 }
 
-/// Lets a revision replace and release as much as it wants, and lets go what is known by now to be
-/// unusable.
+/// Approves a revision: it may replace and release as much as it wants. Also approves the release of guardrails that
+/// are known by now to be unusable.
 ///
 /// # Errors
 /// When the ledger can't be used.

@@ -1,4 +1,4 @@
-//! What every write of a run shares.
+//! What all writes of a run share.
 
 use super::Progress;
 use super::copies::Originals;
@@ -9,18 +9,18 @@ use crate::ledger::LedgerError;
 use crate::organization::{Organization, Placement};
 use crate::record::{Arrivals, Sequence};
 
-/// What a task brings along from its queue; nothing where a person has the work done directly.
+/// What a task brings from its queue; empty where a terminal does the work itself.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Queued<'a> {
     /// Its place in the queue.
     pub(super) sequence: Option<Sequence>,
     /// The event that caused it.
     pub(super) event: Option<&'a str>,
-    /// Where the account stood when it was queued. It is asked again before anything is released.
+    /// Where the account stood when the task was queued. Organizations is asked again before a release.
     pub(super) placement: Option<&'a Placement>,
 }
 
-/// What every account's part of a run shares.
+/// What the writes of all accounts share.
 #[derive(Clone, Copy)]
 pub(super) struct Run<'a> {
     pub(super) trials: &'a Trials<'a>,
@@ -32,7 +32,7 @@ pub(super) struct Run<'a> {
     pub(super) notebook: Notebook<'a>,
 }
 
-/// A write that was not begun, because the ledger could not be told of it.
+/// The failure of a write that was not begun, because its intent could not be recorded.
 pub(super) fn not_recorded(error: &LedgerError) -> Failure {
     Failure::transient("record", error.to_string())
 }

@@ -10,7 +10,7 @@ use crate::settings::BaselineSource;
 /// Why a run stopped before anything was written. Failures of single targets are in the report instead.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
-    /// The baseline could not be read. Nothing is released on that account.
+    /// The baseline could not be read. Nothing is released because of that.
     #[error("the baseline {origin} could not be read: {reason}")]
     BaselineUnreadable {
         /// Where it should be.
@@ -28,7 +28,7 @@ pub enum Stopped {
     /// The organization could not be read.
     #[error("the organization could not be read: {0}")]
     OrganizationUnreadable(Failure),
-    /// Organizations doesn't tell where the one account stands that was to be looked at.
+    /// Organizations doesn't say where the account stands.
     #[error("{}", not_looked_at(account.as_str(), failure))]
     AccountNotPlaced {
         /// The account.
@@ -36,7 +36,7 @@ pub enum Stopped {
         /// Why not.
         failure: Failure,
     },
-    /// The baseline is for another organization than the one we are in.
+    /// The baseline is for another organization than this one.
     #[error("the baseline is for organization {baseline}, but this is {actual}: nothing is written")]
     WrongOrganization {
         /// The one it names.
@@ -44,13 +44,13 @@ pub enum Stopped {
         /// The one we are in.
         actual: OrganizationId,
     },
-    /// There is no present baseline to go by, in words.
+    /// There is no baseline to follow; the reason, in words.
     #[error("{0}")]
     NoBaseline(String),
-    /// Our own identity could not be found out.
+    /// AWS doesn't say whose credentials these are.
     #[error("the caller's account is not known: {0}")]
     NoIdentity(Failure),
-    /// The ledger could not be written.
+    /// The ledger could not be read or written.
     #[error("the ledger could not be used: {0}")]
     Ledger(#[from] LedgerError),
 }

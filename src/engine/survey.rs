@@ -1,5 +1,5 @@
-//! Both wings at once, over any part of the organization, for whoever has no queue. Reads only: nothing in this file
-//! can write.
+//! Both wings at once, over any part of the organization, for a terminal without a deployed keeper. Reads only:
+//! nothing in this file can write.
 
 use super::accounts::asked_about;
 use super::by_record::{RecordAge, only_the_keeper_sees, view_by_record};
@@ -24,21 +24,21 @@ use crate::resolved::{differing, resolve};
 use crate::resource_policy::Resource;
 use crate::trigger::{Accounts, Regions, Scope};
 
-/// What was seen, and the plan that follows from it.
+/// What was read, and the plan.
 #[derive(Clone, Debug)]
 #[must_use = "a survey that nobody prints or applies did nothing"]
 pub struct Survey {
-    /// What is to be done.
+    /// The plan.
     pub plan: SurveyPlan,
     /// What was read.
     pub view: View,
-    /// How old what was read is, where it is the record of the deployed keeper.
+    /// The age of the looks, if the plan follows from the record of the deployed keeper.
     pub by_record: Option<RecordAge>,
-    /// Whether the whole organization was looked at in every Region, so that the plan is all there is to do.
+    /// Whether every account and Region was read, so that the plan is complete.
     pub whole: bool,
-    /// Accounts that the scope names and that are no members of the organization.
+    /// Accounts of the scope that are not in the organization.
     pub strangers: Vec<AccountId>,
-    /// Grants that the ledger has for ours and that aren't there any more.
+    /// Grants that the ledger counts as ours and that are gone.
     pub(super) lost_grants: Vec<Resource>,
     /// How much of the plan may be applied.
     pub(super) admission: Admission,
@@ -47,14 +47,14 @@ pub struct Survey {
 /// The plan of a survey.
 #[derive(Clone, Debug)]
 pub enum SurveyPlan {
-    /// Each enforcement in it is proven.
+    /// Every enforcement in it is proven.
     Proven(SafePlan),
-    /// It follows from the record of the deployed keeper, which proves each enforcement before it writes it.
+    /// A plan from the record of the deployed keeper, which proves each enforcement before it writes it.
     Foreseen(Plan),
 }
 
 impl SurveyPlan {
-    /// The plan, to be read.
+    /// The plan, for reading.
     pub fn plan(&self) -> &Plan {
         match self {
             SurveyPlan::Proven(safe) => safe.plan(),
@@ -66,7 +66,7 @@ impl SurveyPlan {
         SurveyPlan::Proven(hold(self.into_safe()))
     }
 
-    /// What can be applied of it: no enforcement without a proof.
+    /// The part that can be applied: no enforcement without a proof.
     pub(super) fn into_safe(self) -> SafePlan {
         match self {
             SurveyPlan::Proven(safe) => safe,
@@ -75,21 +75,21 @@ impl SurveyPlan {
     }
 }
 
-/// How much of what a baseline wants may be done.
+/// How much of the plan may be applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Admission {
-    /// What is approved, or stays within the limits.
+    /// What is approved, or within the limits.
     #[default]
     WithinLimits,
-    /// Everything: somebody approves the revision with the plan.
+    /// Everything: the person approves the revision with the plan.
     Approved,
-    /// Another revision waits for its approval. What was ours is put back, what is unguarded is guarded, and nothing
-    /// else is done.
+    /// Another revision waits for approval. Enforcements of ours are put back, unguarded targets are guarded, and
+    /// nothing else is done.
     PutBack(RevisionApproval),
 }
 
 impl Survey {
-    /// Whether what was asked about is known: accounts, their states, and what is recorded of them.
+    /// Whether everything in the scope is known: the accounts, their states, and their records.
     pub fn is_known(&self) -> bool {
         self.strangers.is_empty()
             && self.plan.plan().unknown_states.is_empty()
@@ -98,10 +98,10 @@ impl Survey {
     }
 }
 
-/// Reads everything in scope and decides about it.
+/// Reads everything in the scope and plans.
 ///
 /// # Errors
-/// When the organization can't be read, or is another one.
+/// When the organization can't be read, or the baseline is for another one.
 pub async fn survey(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -111,7 +111,7 @@ pub async fn survey(
     survey_as(keeper, baseline, scope, &Admission::WithinLimits, false, progress).await
 }
 
-/// As [`survey`], with more or less admitted. `again` follows on what the same run just wrote.
+/// As [`survey`], with another admission. `again` means that the same run has just written.
 ///
 /// # Errors
 /// As [`survey`].
@@ -137,8 +137,8 @@ pub async fn survey_as(
         return Ok(Survey { whole, strangers, ..survey });
     }
     let looks_whole = whole && !again;
-    // Only a look at everything can tell that a grant isn't needed any more. What this very run released may have
-    // effect for a while yet: the next sweep takes back.
+    // Only a look at everything shows that a grant isn't needed any more. Releases of this run take a while to have
+    // effect; the next sweep takes the grant back.
     let ours = if looks_whole { known.grants.clone() } else { Grants::new() };
     let also = ours.keys().map(|resource| resource.region().clone()).collect();
     let needs = if whole { Needs::Whole } else { Needs::Wanted };
@@ -170,8 +170,8 @@ pub async fn survey_as(
     Ok(Survey { plan, view, by_record: None, whole, strangers, lost_grants, admission })
 }
 
-/// What a deployed keeper would do, by its record. What it takes back at a sweep's end, and what it cleans up, is not
-/// foreseen.
+/// The plan of the deployed keeper, from its record. Doesn't foresee clean-ups, nor grants that the end of a sweep takes
+/// back.
 async fn survey_by_record(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -191,7 +191,7 @@ async fn survey_by_record(
     Survey { plan, view, by_record, whole: false, strangers: Vec::new(), lost_grants: Vec::new(), admission }
 }
 
-/// What is to be done in the accounts and about the grants, and what the grants make possible.
+/// The plan for the accounts and the grants, with the changes that these grants make possible.
 fn with_grants(keeper: &Keeper, baseline: &Baseline, view: &View, mut plan: Plan) -> Plan {
     plan.skipped = view.organization.states(|state| !state.admits_work());
     plan.unplaced.clone_from(&view.organization.unplaced);
@@ -205,7 +205,7 @@ fn with_grants(keeper: &Keeper, baseline: &Baseline, view: &View, mut plan: Plan
     plan.expect(&plan_of(keeper, view, &then))
 }
 
-/// Holds what isn't approved, and what is more than the limits allow. Nothing is recorded yet.
+/// Holds changes that are not approved, and those over the limits. Records nothing.
 async fn admitted(
     keeper: &Keeper,
     baseline: &Baseline,

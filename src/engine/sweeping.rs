@@ -1,4 +1,4 @@
-//! Looks at everybody, a page of accounts at a time, and sees when that has come to its end.
+//! Sweeps: queues every account, a page at a time, and finds out when all were looked at.
 
 use std::collections::BTreeSet;
 
@@ -25,25 +25,25 @@ use crate::resolved::differing;
 use crate::task::{AccountTask, Cause, Errand, OwnerTask, Settle, Sweep, Task, Then};
 use crate::trigger::Regions;
 
-/// How often a sweep's end is looked for before it is told as it is.
+/// How often the end of a sweep is looked for before it ends without the missing accounts.
 const LOOKS_FOR_AN_END: u32 = 10;
 
-/// How a look at everything begins: a revision that nobody has counted is counted first.
+/// How a look at everything begins: a revision that is not counted yet is counted first.
 ///
 /// # Errors
-/// When it isn't known whether that is so.
+/// When it is not known whether the revision is counted.
 pub(super) async fn beginning(
     keeper: &Keeper,
     sweep: Sweep,
     known: &PresentBaseline,
 ) -> Result<Errand, Stopped> {
     let revision = &known.baseline.revision;
-    // Begun without it, the look would be over before the revision is counted.
+    // Without the count first, the sweep would end before the revision is counted.
     let counts = keeper.ledger.revision_approval().await?.is_none_or(|approval| {
         approval.revision != *revision || (approval.counted.is_none() && !approval.approved)
     });
     if known.unread {
-        // What the present baseline says isn't known, and its change may be what this is about.
+        // The present baseline can't be read, and the sweep may be about its change.
         return Err(Stopped::NoBaseline(known.instead_of.clone().unwrap_or_default()));
     }
     if !counts || !sweep.is_whole() || known.instead_of.is_some() {
@@ -52,14 +52,14 @@ pub(super) async fn beginning(
     Ok(Errand::Count(begun(revision.clone(), sweep.cause)))
 }
 
-/// Queues the work of one page of accounts. Before the first page comes the owner's.
+/// Queues the tasks of one page of accounts; before the first page those of the owner.
 pub(super) async fn sweep_a_page(keeper: &Keeper, mut sweep: Sweep) -> Result<Vec<Effect>, Stopped> {
     let PresentBaseline { baseline, .. } =
         present_for(keeper, sweep.cause.revision.as_ref(), sweep.cause.first_seen).await?;
     let followed = followed_if_known(keeper, &baseline).await;
     let mut effects = Vec::new();
     if sweep.page.is_none() && sweep.guardrails.is_none() {
-        // The owner's side first: accounts find what it recorded, and wait where it has work to do.
+        // The owner's side first: accounts use the snapshot, and wait where the owner task has work to do.
         let here = regions(&baseline, followed.as_ref());
         let here = here.into_iter().filter(|region| sweep.regions.contain(region));
         effects.extend(here.map(|region| {
@@ -94,7 +94,7 @@ pub(super) async fn sweep_a_page(keeper: &Keeper, mut sweep: Sweep) -> Result<Ve
         return Ok(effects);
     }
     if sweep.accounts == 0 && sweep.guardrails.is_none() {
-        // A look at nobody says nothing of anybody, so it doesn't count as a sweep that was completed.
+        // A sweep of no account shows nothing, so it doesn't count as completed.
         effects.push(Effect::Fail(Stopped::OrganizationUnreadable(Failure::no_accounts())));
         return Ok(effects);
     }
@@ -108,8 +108,8 @@ pub(super) async fn sweep_a_page(keeper: &Keeper, mut sweep: Sweep) -> Result<Ve
     Ok(effects)
 }
 
-/// The tasks of a page of accounts, and how many of them have no id by which anybody could ask for them: these are
-/// only counted, so that the sweep doesn't pass for a look at everybody.
+/// The tasks of a page of accounts, and how many accounts have no valid id. These get no task; they are counted, so
+/// that the sweep doesn't look complete.
 fn tasks_of(
     baselines: &[&Baseline],
     Page { accounts, unplaced, next: _ }: Page,
@@ -130,13 +130,13 @@ fn tasks_of(
         .filter(|account| baselines.iter().any(|it| should_enforce(it, account, guardrails)))
         .map(|account| task(account.id.clone(), Some(Placement { account, placed_at })));
     let mut tasks: Vec<AccountTask> = placed.collect();
-    // Whoever works on an account that can't be placed asks for it once more, and alone.
+    // An account that can't be placed gets a task, which asks for this account alone.
     let (odd, nameless): (Vec<_>, Vec<_>) = unplaced.keys().map(|id| id.parse()).partition(Result::is_ok);
     tasks.extend(odd.into_iter().flatten().map(|account| task(account, None)));
     (tasks, nameless.len())
 }
 
-/// Sees whether every account that a sweep queued was looked at, and ends it if so.
+/// Ends a sweep if every account that it queued was looked at; else looks again later.
 pub(super) async fn settle(keeper: &Keeper, settle: Settle) -> Result<Vec<Effect>, Stopped> {
     let Settle { began, accounts, cause } = settle;
     let PresentBaseline { baseline, .. } =
@@ -150,8 +150,7 @@ pub(super) async fn settle(keeper: &Keeper, settle: Settle) -> Result<Vec<Effect
         let delay = cause.delay_seconds();
         return Ok(vec![Effect::Later(Errand::Settle(Settle { began, accounts, cause }), delay)]);
     }
-    // Accounts that the record knows and that no list names any more: they may be gone. Of some of those that
-    // are gone nobody was told yet.
+    // Accounts that the record knows and no list names may be gone. The departure of others may not be published yet.
     let lost = tally.not_looked_at.union(&tally.untold).map(|account| {
         let (regions, cause) = (Regions::All, cause.clone());
         Effect::Queue(Task::Account(AccountTask {
@@ -162,7 +161,7 @@ pub(super) async fn settle(keeper: &Keeper, settle: Settle) -> Result<Vec<Effect
         }))
     });
     let mut effects: Vec<Effect> = lost.collect();
-    // What nobody uses any more is taken back, now that everybody was seen.
+    // Every account was looked at, so grants that nothing uses can be taken back.
     let grants = keeper.ledger.grants().await?;
     let granted: BTreeSet<_> = grants.keys().map(|resource| resource.region().clone()).collect();
     effects.extend(granted.into_iter().map(|region| {
@@ -179,9 +178,9 @@ pub(super) async fn settle(keeper: &Keeper, settle: Settle) -> Result<Vec<Effect
     Ok(effects)
 }
 
-/// What is to be warned of about guardrails at a sweep's end: those that do not do the same in all Regions, and profiles
-/// that lead where they are not granted, by what the owner's side recorded since the sweep began. A Region of which it
-/// recorded nothing is left out.
+/// The warnings about guardrails at the end of a sweep: those that differ between Regions, and profiles with a
+/// destination where they are not granted. Uses the owner snapshots since the sweep began; a Region without one is
+/// left out.
 pub async fn guardrail_warnings(keeper: &Keeper, baseline: &Baseline, began: Timestamp) -> Vec<String> {
     let catalog = recorded_catalog(keeper, baseline, began).await;
     let mut warnings: Vec<String> = differing(baseline, &catalog).iter().map(ToString::to_string).collect();
@@ -190,7 +189,7 @@ pub async fn guardrail_warnings(keeper: &Keeper, baseline: &Baseline, began: Tim
             let settled = placing.settled(baseline);
             warnings.extend(destinations(keeper, &settled, &catalog).await);
         }
-        // Then it isn't known whether members use the owner's profiles.
+        // It isn't known whether members use the owner's profiles.
         Err(error) => debug!("where profiles lead to is not looked at: {error}"),
     }
     warnings
@@ -203,7 +202,7 @@ pub(super) fn regions(present: &Baseline, followed: Option<&EffectiveBaseline>) 
     regions
 }
 
-/// Whether an account should enforce one of these guardrails. Where that isn't asked, every account counts.
+/// Whether an account should enforce one of these guardrails; always, if none are named.
 fn should_enforce(
     baseline: &Baseline,
     account: &Account,

@@ -1,8 +1,8 @@
-//! What the record says of the whole organization: what a revision would change, how far a sweep has
-//! come, and who may still use a guardrail.
+//! What the record says of the whole organization: what a revision would change, how far a sweep is, and what may
+//! still use a guardrail.
 //!
-//! Counting asks the record, not AWS: a look at fifty thousand accounts before each change of the
-//! baseline would be a sweep of its own.
+//! A count reads the record, not AWS: to look at fifty thousand accounts before each change of the baseline would be a
+//! sweep of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,33 +28,32 @@ use crate::resource_policy::{Document, Grant, Resource};
 use crate::status::{Criteria, Judged, Standing, Subject, judge, judge_account};
 use crate::trigger::Regions;
 
-/// How the targets of the record stand after a sweep.
+/// The state of the targets in the record after a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// How many targets stand how, in accounts that were looked at since.
+    /// How many targets are in which state, in accounts that were looked at since.
     pub standings: BTreeMap<Standing, usize>,
-    /// Accounts that were looked at since, in whatever Region.
+    /// How many accounts were looked at since, in any Region.
     pub looked_at: usize,
-    /// Accounts with something of ours that nobody has looked at since, and those whose record can't be read.
+    /// Accounts with an enforcement of ours that were not looked at since, and those whose record can't be parsed.
     pub not_looked_at: BTreeSet<AccountId>,
     /// Accounts in which no calls are made.
     pub closed: usize,
-    /// Those of them whose departure nobody was told of yet.
+    /// Those of them whose departure is not published yet.
     pub untold: BTreeSet<AccountId>,
-    /// What is enforced and can't be used.
+    /// Enforcements of unusable guardrails.
     pub broken: BrokenVersions,
-    /// What was released although it is wanted, because it can't be used.
+    /// Enforcements that were released because their guardrail is unusable, and are still wanted.
     pub unguarded: BrokenVersions,
-    /// The first of the targets that are not as they should be, for people.
+    /// The first targets that are not good, for people.
     pub examples: Vec<String>,
 }
 
 /// How many examples are named.
 const EXAMPLES: usize = 10;
 
-/// What the record says of the last look at everything since `since`, account by account, judged by
-/// what this baseline wants where each account was placed last. Needs no call to AWS but those to
-/// the ledger.
+/// Judges every recorded account by its look since `since`, by what this baseline wants where the account was placed
+/// last. Reads only the ledger.
 ///
 /// # Errors
 /// When the ledger can't be read.
@@ -79,9 +78,9 @@ pub async fn tally(keeper: &Keeper, baseline: &Baseline, since: Timestamp) -> Re
     }
 }
 
-/// What a part of the organization would have replaced and released by this baseline, by the
-/// record. What the record doesn't know counts as a replacement: in an account of which nobody knows where
-/// it stands, or whose record can't be understood, that is every Region of the baseline.
+/// What this baseline would replace and release in a part of the organization, by the record. What is not recorded
+/// counts as a replacement: for an account that can't be placed, or whose record can't be parsed, every Region of the
+/// baseline does.
 ///
 /// # Errors
 /// When the ledger can't be read.
@@ -115,11 +114,11 @@ pub async fn count(
     let plan = plan(&resolved, &observed, &records, grounds);
     let plan = plan.spare(organization.states(AccountState::is_unknown)).restrict(baseline.mode);
     if baseline.mode == Mode::Audit {
-        // It writes nothing; what it sees makes the next revision's count exact.
+        // Audit writes nothing; its looks make the count of the next revision exact.
         return Ok(Extent::default());
     }
     let counted = Extent::of(&plan, &records, &baseline.revision);
-    // Where something is enforced and nobody can tell yet what will be, it may be replaced.
+    // Something is enforced, and it isn't known yet what will be: it may be replaced.
     let undecided = plan.decisions.iter().filter(|(target, decision)| {
         matches!(decision, Decision::Held(Held { reason: HoldReason::Unusable { .. }, .. }))
             && matches!(observed.get(*target), Some(Observation::Enforced(_)))
@@ -129,14 +128,14 @@ pub async fn count(
     Ok(counted.plus(Extent { replacements: unknown, releases: forgotten, abandonments: 0 }))
 }
 
-/// The guardrails of the baseline as a count needs them: all, whoever is assigned them. The grants
-/// are about to be put in place, so resource policies are left out: nothing is held for want of one.
+/// The guardrails of the baseline as a count needs them: all, whoever gets them. Without resource policies: the grants
+/// will be made, so none is missing.
 pub async fn catalog_for_counting(keeper: &Keeper, baseline: &Baseline) -> Catalog {
     // Every placement needs the same entries; the grants are put in below.
     let mut catalog = read_catalog(keeper, baseline, &Desired::new(), Needs::AllOf(&Regions::All)).await;
     catalog.resource_policies.clear();
     for entry in catalog.entries.values_mut() {
-        // What can't be enforced today may be tomorrow; then it replaces what is there.
+        // What can't be enforced today may be enforced tomorrow; then it replaces what is there.
         entry.unusable = None;
     }
     let resources: Vec<Resource> = catalog.entries.values().flat_map(CatalogEntry::resources).collect();
@@ -173,8 +172,8 @@ pub(super) async fn users_by_record(
     }
 }
 
-/// What a sweep that began at `since` saw of everybody, for whoever wants to take a grant back. An
-/// account that the sweep didn't see may use anything.
+/// What a sweep that began at `since` saw in every account, for taking back a grant. An account that it didn't see may
+/// use any guardrail.
 pub(super) async fn seen_by_the_sweep(keeper: &Keeper, since: Timestamp, regions: &Regions) -> Sighting {
     let nobody_knows = |why: String| Sighting { incomplete: Some(why), ..Sighting::default() };
     let organization = match whole_organization(keeper).await {
@@ -207,13 +206,13 @@ pub(super) async fn seen_by_the_sweep(keeper: &Keeper, since: Timestamp, regions
     Sighting { observed, records, incomplete: left_out(&organization) }
 }
 
-/// Why somebody may be missing among the accounts of the organization, if so.
+/// Why an account may be missing in the organization's list, if so.
 pub(super) fn left_out(organization: &Organization) -> Option<String> {
     let (account, failure) = organization.unplaced.iter().next()?;
     Some(not_looked_at(account, failure))
 }
 
-/// What was there by the record, and the targets of which it knows nothing.
+/// What the record says is there, and the targets that it doesn't know.
 pub(super) fn recorded(desired: &Desired, records: &Records) -> (Observed, BTreeSet<Target>) {
     let mut observed = Observed::new();
     let mut unknown = BTreeSet::new();
@@ -236,8 +235,8 @@ pub(super) fn recorded(desired: &Desired, records: &Records) -> (Observed, BTree
     (observed, unknown)
 }
 
-/// In how many targets nothing is wanted and nothing is known to be: what a ledger that forgets doesn't know may be ours,
-/// and would be released.
+/// How many targets want nothing and are not recorded. With a ledger that isn't durable one of ours may be there, and
+/// would be released.
 fn not_wanted(desired: &Desired, records: &Records) -> u32 {
     let nothing = desired.iter().filter(|(target, wanted)| {
         matches!(wanted, Wanted::Nothing { .. }) && records.get(*target).is_none_or(|it| it.seen.is_none())
@@ -245,13 +244,13 @@ fn not_wanted(desired: &Desired, records: &Records) -> u32 {
     u32::try_from(nothing.count()).unwrap_or(u32::MAX)
 }
 
-/// Whether a target that nobody looks at any more has to be told of.
+/// Whether a target that isn't looked at any more has to be reported.
 fn is_of_interest(record: &Record) -> bool {
     record.ours.is_some() || record.released_unusable.is_some()
 }
 
 impl Tally {
-    /// Whether somebody looked at an account isn't known where its record can't be understood.
+    /// Adds an account whose record can't be parsed: it isn't known whether it was looked at.
     fn add_unread(&mut self, id: &AccountId, error: &LedgerError) {
         self.not_looked_at.insert(id.clone());
         if self.examples.len() < EXAMPLES {
@@ -304,7 +303,7 @@ impl Tally {
     }
 }
 
-/// Judges every target of an account; where nobody recorded where the account stands, those of its record.
+/// Judges every target of an account; the recorded ones only, if its place is not recorded.
 fn judged(
     baseline: &Baseline,
     id: &AccountId,

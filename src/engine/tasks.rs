@@ -1,6 +1,5 @@
-//! Does a task of either wing and decides what follows: who is asked to do something first, what is told, and what is
-//! put back. Whatever has to wait is put back before the task is acknowledged, so that its group is free for what comes
-//! next.
+//! Does a task and decides what follows: which jobs are queued, what is published, and whether the task waits. A task
+//! that waits is queued again before its message is acknowledged, so that its group is free.
 
 use std::collections::BTreeSet;
 
@@ -22,13 +21,13 @@ use crate::report::{Report, TargetReport, Waits};
 use crate::task::{AccountTask, Cause, Errand, OwnerTask, Sweep, Task, Then};
 use crate::trigger::Regions;
 
-/// How often an account that Organizations doesn't know, nor the record, is asked about again.
+/// How often an account is looked up again that neither Organizations nor the ledger knows.
 const UNKNOWN_TRIES: u32 = 3;
 
-/// A task of a sweep isn't put back for longer than this, in seconds: the next sweep brings another.
+/// How long a task of a sweep waits at most, in seconds: the next sweep queues another.
 const SWEEP_WAITS_SECONDS: i64 = 3600;
 
-/// Works on an account. Whether it comes back is decided once what is answered was told and queued.
+/// Works on an account. Whether the task is queued again is decided after the other effects were performed.
 pub(super) async fn account_task(
     keeper: &Keeper,
     task: AccountTask,
@@ -40,7 +39,7 @@ pub(super) async fn account_task(
     let wait = |task: AccountTask, why: &str| Ok(wait_for(keeper, Task::Account(task), why));
     let report = match work_on_account(keeper, followed, &task, sequence).await {
         Ok(Worked::Done(report)) => *report,
-        // Right after it was created or joined, Organizations may not know it everywhere yet.
+        // Right after an account was created or joined, Organizations may not know it everywhere.
         Ok(Worked::Departed(departed))
             if !departed.recorded && task.cause.arrival.is_some() && task.cause.attempt < UNKNOWN_TRIES =>
         {
@@ -53,7 +52,7 @@ pub(super) async fn account_task(
         Ok(Worked::Pending(state)) => return wait(task, &format!("the account is {state}")),
         Err(stopped @ Stopped::WrongOrganization { .. }) => return Err(stopped),
         Err(stopped) => {
-            // A sweep told it when it listed the account. What may pass by itself is only waited for.
+            // A sweep logged it when it listed the account. What may pass by itself only waits.
             if let Stopped::AccountNotPlaced { account, failure } = &stopped
                 && task.cause.attempt == 0
                 && !task.cause.sweep
@@ -64,14 +63,14 @@ pub(super) async fn account_task(
             return wait(task, &stopped.to_string());
         }
     };
-    // The owner's side is asked first: it may be done by the time the account is looked at again.
+    // The owner task is queued first: it may be done before the account is looked at again.
     let owner = regions_for_the_owner(&report).into_iter().map(|region| {
         let cause = Cause { sweep: false, ..task.cause.clone() };
         Effect::Queue(Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, cause }))
     });
     let owner: Vec<Effect> = owner.collect();
     let mut effects = Vec::new();
-    // What is held without the ledger may be no news, and not so for long: it is told when that is known.
+    // Without the ledger it isn't known whether a hold is new. The next run reports it.
     if report.attempts_anything() || report.ledger_trouble.is_none() {
         effects.push(measured.tell(report.clone(), &task.cause));
     }
@@ -81,7 +80,7 @@ pub(super) async fn account_task(
     Ok(effects)
 }
 
-/// Decides what is left to do in an account after a look: a count that nobody makes, and the same task once more.
+/// Decides what is left to do in an account after a look: begin a count that is missing, and queue the task again.
 pub async fn decide(keeper: &Keeper, undecided: Undecided) -> Vec<Effect> {
     let Undecided { task, report, present, followed } = undecided;
     let PresentBaseline { baseline: present, unread, .. } = present;
@@ -109,7 +108,7 @@ pub async fn decide(keeper: &Keeper, undecided: Undecided) -> Vec<Effect> {
             let why = report.targets.get(first).and_then(TargetReport::reason).unwrap_or_default();
             format!("{first}: {why}")
         }
-        // A count ends with a look at everybody. Who was looked at by a sweep needs no other.
+        // A count ends with a sweep. An account that a sweep just looked at needs no other look.
         None if uncounted && !task.cause.sweep => {
             format!("what baseline {} changes is being counted", present.revision)
         }
@@ -122,20 +121,20 @@ pub async fn decide(keeper: &Keeper, undecided: Undecided) -> Vec<Effect> {
     effects
 }
 
-/// Whether what was written is out of date: it followed the baseline before the present one, which was approved
-/// meanwhile. The look that an approval asks for may have been made before that write.
+/// Whether the write is outdated: it followed the earlier baseline, and the present one was approved meanwhile. The
+/// look that the approval asks for may have come before this write.
 async fn is_approved_by_now(keeper: &Keeper, present: &Baseline, followed: &EffectiveBaseline) -> bool {
     if followed.is_present() {
         return false;
     }
     match effective(keeper, present).await {
         Ok(now) => now.is_present(),
-        // To look once more than needed does no harm.
+        // One look too many does no harm.
         Err(_) => true,
     }
 }
 
-/// Works on the owner's side of one Region.
+/// Works on one Region of the owner.
 pub(super) async fn owner_task(
     keeper: &Keeper,
     task: OwnerTask,
@@ -144,7 +143,7 @@ pub(super) async fn owner_task(
 ) -> Result<Vec<Effect>, Stopped> {
     let (mut effects, mut left) = (Vec::new(), None);
     if !followed.is_present() {
-        // What only one of the two baselines uses may look as if nobody did, so that nothing is taken back.
+        // What only one of the two baselines uses may look unused, so nothing is taken back.
         let here = OwnerTask { swept_since: None, ..task.clone() };
         let measured = Measured::begin(keeper);
         match grant_for_candidate(keeper, present, &here).await {
@@ -176,7 +175,7 @@ pub(super) async fn owner_task(
         effects.extend(look_at_users(keeper, &task, users));
     }
     if let Some(why) = left {
-        // Whoever uses the guardrail has been told of; what is left is the policy itself.
+        // The users of the guardrail have their sweep; what is left is the resource policy.
         effects.extend(wait_for(keeper, Task::Owner(OwnerTask { then: Then::Nothing, ..task }), &why));
     }
     Ok(effects)
@@ -207,12 +206,12 @@ fn left_of_owner(report: &Report) -> Option<String> {
     report.unfinished().into_iter().next().or_else(|| report.ledger_trouble.clone())
 }
 
-/// Puts a task back for a while, or gives it up to the next sweep once it has waited long enough.
+/// Queues a task again with a delay, or gives it up to the next sweep after it has waited long enough.
 pub(super) fn wait_for(keeper: &Keeper, task: Task, why: &str) -> Vec<Effect> {
     wait_in(keeper, task, BTreeSet::new(), why)
 }
 
-/// As [`wait_for`], for some Regions only; for all where none is named.
+/// As [`wait_for`], for these Regions only; for all if none is named.
 fn wait_in(keeper: &Keeper, task: Task, regions: BTreeSet<Region>, why: &str) -> Vec<Effect> {
     let longest = i64::from(keeper.settings.max_wait_hours) * 3600;
     let longest = if task.cause().sweep { longest.min(SWEEP_WAITS_SECONDS) } else { longest };
@@ -232,13 +231,13 @@ fn wait_in(keeper: &Keeper, task: Task, regions: BTreeSet<Region>, why: &str) ->
     vec![Effect::Later(Errand::Again(task.again().narrowed(regions)), delay)]
 }
 
-/// Whether only the mode keeps something from being written in a target.
+/// Whether only the mode stops a write in a target.
 fn is_held_by_the_mode(report: &TargetReport) -> bool {
     matches!(report, TargetReport::Decided(Decision::Held(held))
         if matches!(held.reason, HoldReason::Mode { .. }))
 }
 
-/// Whether a target waits until somebody has counted what the baseline changes.
+/// Whether a target waits for the count of the revision.
 fn waits_for_a_count(report: &TargetReport) -> bool {
     matches!(report, TargetReport::Decided(Decision::Held(held))
         if matches!(held.reason, HoldReason::NotCounted { .. }))

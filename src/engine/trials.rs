@@ -1,4 +1,4 @@
-//! Finds out whether AWS lets members enforce the owner's guardrail, by the writes of a run that try it.
+//! Finds out whether AWS lets members enforce the owner's guardrail: the writes of a run try it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,28 +19,28 @@ use crate::placement::{Answer, Permit, PlacementRecord, Refused, Tried};
 use crate::plan::{Change, Decision, Held, HoldReason};
 use crate::report::{Outcome, TargetReport};
 
-/// What became of an attempt that didn't fail.
+/// The result of an attempt that didn't fail.
 pub(super) enum Attempt {
     /// It was made. Where AWS shows it in another form than it was written in, both forms.
     Made(Option<Box<ReadsBack>>),
-    /// There was nothing left to write, and this is decided instead.
+    /// There was nothing left to write; this is the decision instead.
     Needless(Box<Decision>),
 }
 
-/// The tries of one run.
+/// The trials of one run.
 pub(super) struct Trials<'a> {
     keeper: &'a Keeper,
     baseline: &'a Baseline,
     organization: &'a Organization,
     placing: &'a Placing,
-    /// What is known by now.
+    /// The answer so far.
     record: Mutex<PlacementRecord>,
-    /// One note at a time: accounts are written side by side, and the first answer counts for all.
+    /// Held while a trial is recorded: accounts are written side by side, and the first answer counts for all.
     noting: tokio::sync::Mutex<()>,
 }
 
 impl<'a> Trials<'a> {
-    /// Begins a run's tries, and notes where the owner's guardrail was seen enforced.
+    /// Begins the trials of a run, and records where the owner's guardrail was seen enforced.
     pub(super) async fn begin(
         keeper: &'a Keeper,
         baseline: &'a Baseline,
@@ -55,7 +55,7 @@ impl<'a> Trials<'a> {
         trials
     }
 
-    /// Makes an attempt at a change, unless it has to wait for the answer; learns from what came of it.
+    /// Attempts a change, unless it has to wait for the answer, and learns from the result.
     pub(super) async fn attempt(
         &self,
         change: Change,
@@ -79,7 +79,7 @@ impl<'a> Trials<'a> {
         }
     }
 
-    /// What was decided in this run, in words.
+    /// The answer that this run found, in words.
     pub(super) fn decided(&self) -> Option<String> {
         let record = self.known();
         let news = self.placing.is_asked() && record.decided != self.placing.record.decided;
@@ -144,7 +144,7 @@ impl<'a> Trials<'a> {
         }
     }
 
-    /// Notes that AWS refused it. Answers what the target waits for now; nothing where somebody else found
+    /// Records that AWS refused the owner's guardrail. Returns why the target waits now; `None` if another run found
     /// out meanwhile that it works.
     async fn refused(&self, target: &Target, to: &Enforcement, failure: &Failure) -> Option<HoldReason> {
         let _one_at_a_time = self.noting.lock().await;
@@ -194,8 +194,7 @@ impl<'a> Trials<'a> {
         }
     }
 
-    /// Whether no other account is to get a guardrail whose placement AWS's answer decides. Where that
-    /// can't be told there may be one.
+    /// Whether no other account gets a guardrail that says `auto`. If that isn't known, there may be one.
     async fn concerns_only(&self, account: &AccountId) -> bool {
         let others = |one: &Account| one.id != *account && self.concerns(one);
         if self.organization.complete {
@@ -204,7 +203,7 @@ impl<'a> Trials<'a> {
         let mut from = None;
         loop {
             match page_of_accounts(self.keeper, from).await {
-                // One of which nobody knows where it stands may be another.
+                // An account that can't be placed may be one of them.
                 Ok(page) if page.accounts.iter().any(others) || !page.unplaced.is_empty() => return false,
                 Ok(Page { next: None, .. }) => return true,
                 Ok(page) => from = page.next,
@@ -226,11 +225,11 @@ impl<'a> Trials<'a> {
             && key.is_some_and(|key| self.placing.leaves(key))
     }
 
-    /// Whether an account-level enforcement may refer to another account's guardrail is not documented.
-    /// Where a guardrail that the account can apply is refused, that is the likely cause.
+    /// Adds the likely cause to a failure. Whether an account-level enforcement may refer to another account's
+    /// guardrail is not documented; where AWS refuses one that the account can apply, that is the likely cause.
     fn in_words(&self, failure: Failure, change: &Change) -> Failure {
         let Some((target, to)) = change.enforces() else { return failure };
-        // An explicit denial says itself what forbids the call.
+        // An explicit denial names its own cause.
         let likely = matches!(failure.category, Category::Rejected | Category::Denied)
             && to.guardrail.account != target.account
             && !failure.explicit_deny;

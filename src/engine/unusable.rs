@@ -1,5 +1,5 @@
-//! Holds the release of what can't be used to the limits: how many targets of the organization would lose
-//! their protection is counted before the first of them does.
+//! Applies the limits to the release of unusable guardrails: before the first release, counts how many targets of the
+//! organization lose their protection.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,8 @@ use crate::limits::{RELEASES_COUNTED_SECONDS, UnusableVersions, Verdict, Version
 use crate::plan::{HoldReason, Plan};
 use crate::record::AccountRecord;
 
-/// Holds each release of what can't be used, where with it more would be released than the limits
-/// allow within a day. The ledger keeps the counts for all runs.
+/// Holds each release of an unusable guardrail, if more targets would then be released within a day than the limits
+/// allow. The ledger keeps the counts for all runs.
 pub(super) async fn admit_unusable(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -28,7 +28,7 @@ pub(super) async fn admit_unusable(
     hold_unusable(keeper, baseline, plan, known, warnings)
 }
 
-/// As [`admit_unusable`], for whoever only looks: nothing is recorded.
+/// As [`admit_unusable`], without recording anything.
 pub(super) async fn foresee_unusable(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -68,7 +68,7 @@ fn hold_unusable(
     })
 }
 
-/// Records what a run over everything counted, so that somebody can approve it.
+/// Records the counts of a run over the whole organization, so that a person can approve them.
 pub(super) async fn record_unusable(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -86,7 +86,7 @@ pub(super) async fn record_unusable(
     Ok(())
 }
 
-/// What is known of these versions. What nobody has counted is counted here, once for all runs.
+/// The counts of these versions. A version that is not counted yet is counted here, once for all runs.
 async fn counted_for_all(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -115,7 +115,7 @@ async fn counted_for_all(
     Ok(known)
 }
 
-/// As [`counted_for_all`], without writing anything.
+/// As [`counted_for_all`], without recording anything.
 async fn counted_here(
     keeper: &Keeper,
     versions: &BTreeSet<Version>,
@@ -131,7 +131,7 @@ async fn counted_here(
     Ok(known)
 }
 
-/// In how many targets each of these is released if all are, by the record.
+/// How many targets each version loses if it is released everywhere, by the record.
 async fn count_losing(
     keeper: &Keeper,
     versions: &BTreeSet<Version>,
@@ -149,7 +149,7 @@ async fn count_losing(
                         let regions = account.regions.values();
                         regions.map(|record| u32::from(record.loses(guardrail, *version, since))).sum()
                     }
-                    // Its record can't be understood, and it may enforce the guardrail in its one Region.
+                    // Its record can't be parsed; the account may enforce the guardrail in the guardrail's Region.
                     Err(_) => 1,
                 };
             }
@@ -161,7 +161,7 @@ async fn count_losing(
     }
 }
 
-/// Logs a version that can't be used once, when it is counted.
+/// Logs an unusable version once, when it is counted.
 fn log(baseline: &Baseline, (guardrail, version): &Version, targets: u32, verdict: Verdict) {
     let name = format!("{}:{version}", guardrail.id);
     match verdict {

@@ -1,7 +1,7 @@
-//! What is read of some accounts, what follows from it before limits, and the proofs after them. Reads only.
+//! Reads some accounts and plans; and, after the limits, proves the plan. Reads only.
 //!
 //! ```text
-//! what the ledger knows ─► desired ─► observe, and look up guardrails ─► resolve ─► plan ─► restrict to the mode
+//! ledger ─► desired ─► observe, and look up guardrails ─► resolve ─► plan ─► restrict to the mode
 //! ```
 
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ use crate::plan::{Grounds, LedgerState, Plan, SafePlan, plan};
 use crate::resolved::{Catalog, Resolved, resolve};
 use crate::trigger::Regions;
 
-/// What was read of some accounts, and of the guardrails that they are to enforce.
+/// What was read of some accounts, and of the guardrails that they should enforce.
 #[derive(Clone, Debug)]
 pub struct View {
     /// The accounts that were looked at.
@@ -33,9 +33,9 @@ pub struct View {
     pub desired: Desired,
     /// What was seen in each target.
     pub observed: Observed,
-    /// What the owner account holds, and members' copies of it.
+    /// The owner's guardrails, and members' copies of them.
     pub(super) catalog: Catalog,
-    /// The guardrails that are to be copied.
+    /// The guardrails to copy.
     pub(super) originals: Originals,
 }
 
@@ -43,12 +43,12 @@ pub struct View {
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'a> {
     pub(super) regions: &'a Regions,
-    /// Regions in which ours is looked for besides.
+    /// More Regions in which enforcements of ours are looked for.
     pub(super) also: &'a BTreeSet<Region>,
     pub(super) needs: Needs<'a>,
 }
 
-/// Reads what is there in some accounts, and the guardrails that they are to enforce.
+/// Reads what is in some accounts, and the guardrails that they should enforce.
 pub(super) async fn view(
     keeper: &Keeper,
     baseline: &Baseline,
@@ -77,40 +77,40 @@ pub(super) async fn view(
 }
 
 impl View {
-    /// Whether another assignment covers an account where it stands now than where it stood.
+    /// Whether the account gets another assignment at its present place than at the earlier one.
     pub(super) fn has_moved(&self, baseline: &Baseline, stood: &OrgPath, target: &Target) -> bool {
         let Some(account) = self.organization.accounts.get(&target.account) else { return false };
         baseline.assignment(&account.id, stood) != baseline.assignment(&account.id, &account.path)
     }
 
-    /// Whether the ledger was there and outlives this process, so that what it doesn't know is new.
+    /// Whether the ledger could be read and is durable, so that a target without a record is new.
     pub(super) fn ledger_remembers(&self, keeper: &Keeper) -> bool {
         keeper.ledger.is_durable() && self.known.unread.is_empty()
     }
 }
 
-/// What is to be done about the accounts of a view, whoever may hold it.
+/// The plan for the accounts of a view, before anything is held.
 pub(super) async fn planned(keeper: &Keeper, baseline: &Baseline, view: &View) -> Plan {
     let mut resolved = resolve(view.desired.clone(), &view.catalog, &baseline.organization);
     look_at_the_present(keeper, baseline, &mut resolved, &view.observed).await;
     plan_of(keeper, view, &resolved)
 }
 
-/// What is to be done about the accounts of a view, if this is what they are to enforce.
+/// The plan for the accounts of a view, with these resolved enforcements.
 pub(super) fn plan_of(keeper: &Keeper, view: &View, resolved: &Resolved) -> Plan {
     let ledger = if keeper.ledger.is_durable() { LedgerState::Durable } else { LedgerState::Volatile };
     let grounds = Grounds { own_roles: &keeper.settings.own_roles, ledger, now: keeper.clock.now() };
     plan(resolved, &view.observed, &view.known.records, grounds)
 }
 
-/// Adds what earlier copies left behind, where nothing else is to be done.
+/// Adds clean-ups of what earlier copies left, in targets without another change.
 pub(super) async fn with_clean_ups(keeper: &Keeper, baseline: &Baseline, plan: Plan, view: &View) -> Plan {
     let leftovers = leftovers(keeper, baseline, &plan, &view.catalog, &view.known.records).await;
     plan.clean_up(leftovers)
 }
 
-/// Holds what can't be decided without the ledger, spares accounts in a state that nobody here knows, and holds what
-/// the mode leaves as it is.
+/// Holds what can't be decided without the ledger and what the mode doesn't allow, and takes nothing away in accounts
+/// whose state is unknown.
 pub(super) fn restricted(baseline: &Baseline, plan: Plan, view: &View) -> Plan {
     let mut plan = plan.hold_unread(&view.known.unread);
     if !view.known.grants_are_known {
@@ -119,8 +119,7 @@ pub(super) fn restricted(baseline: &Baseline, plan: Plan, view: &View) -> Plan {
     plan.spare(view.organization.states(AccountState::is_unknown)).restrict(baseline.mode)
 }
 
-/// Holds what waits for AWS's answer to `placement: auto`, and whatever the member that will have to use it can't
-/// apply.
+/// Holds what waits for the answer to `placement: auto`, and what the member can't apply.
 pub(super) async fn proven(keeper: &Keeper, baseline: &Baseline, plan: Plan, view: &mut View) -> SafePlan {
     let View { organization, known, catalog, .. } = view;
     let plan = known.placing.hold(plan, keeper.clock.now());

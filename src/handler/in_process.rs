@@ -1,5 +1,5 @@
-//! An invocation without queues: everything that an event leads to is done before it is answered, as far as it gets on
-//! without waiting. No template deploys it so; the demo and most tests work so, by the same jobs.
+//! An invocation without queues: all jobs of an event are done before it is answered, as far as possible without
+//! waiting. No template deploys it so; the demo and most tests work so, with the same jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,17 +15,17 @@ use crate::report::Report;
 use crate::task::{Errand, Task};
 use crate::trigger::{Message, Record};
 
-/// What became of everything that messages led to.
+/// The results of all jobs.
 struct Ended {
     gathered: Gathered,
-    /// What waits for something that nobody here brings about.
+    /// Errands that wait for something that no job here brings about.
     left: Vec<Errand>,
-    /// What failed, with the event that caused it.
+    /// Failures, with the events that caused the jobs.
     failed: Vec<(String, HandlerError)>,
 }
 
 impl Ended {
-    /// Why messages have to be delivered again, each with the event that is meant.
+    /// The failures because of which messages have to be delivered again, each with its event.
     fn problems(self) -> (Option<Report>, Vec<(String, HandlerError)>) {
         let Ended { gathered: Gathered { report, .. }, left, failed: mut problems } = self;
         let unfinished = report.as_ref().map(Report::unfinished).unwrap_or_default();
@@ -40,7 +40,7 @@ impl Ended {
     }
 }
 
-/// Does what one event leads to, and answers what it came to.
+/// Does the jobs of one event, and returns the answer.
 pub(super) async fn handle_event(
     keeper: &Keeper,
     event: &Message,
@@ -54,7 +54,7 @@ pub(super) async fn handle_event(
     let problems =
         failed.into_iter().map(|failed| failed.problem).chain(problems.into_iter().map(|(_, it)| it));
     let problems: Vec<HandlerError> = problems.collect();
-    // The runtime logs the first one, which the invocation fails with.
+    // Lambda's runtime logs the first one, with which the invocation fails.
     for problem in problems.iter().skip(1) {
         error!(error.kind = problem.name(), "{problem}");
     }
@@ -71,7 +71,7 @@ pub(super) async fn handle_event(
     })
 }
 
-/// Does what a batch of messages leads to. Messages whose work failed or is left are to be delivered again.
+/// Does the jobs of a batch. Messages whose jobs failed or are left have to be delivered again.
 pub(super) async fn handle_batch(
     keeper: &Keeper,
     records: &[Record],
@@ -91,7 +91,7 @@ pub(super) async fn handle_batch(
     batch.answer()
 }
 
-/// The messages that asked for what an event caused. What no event caused, all of them may have.
+/// The messages that asked for the jobs of an event; all messages, if none did.
 fn served(origins: &[Origin], event: &str) -> BTreeSet<usize> {
     let of = |origins: &mut dyn Iterator<Item = &Origin>| -> BTreeSet<usize> {
         origins.flat_map(|origin| origin.served.iter().copied()).collect()
@@ -100,7 +100,8 @@ fn served(origins: &[Origin], event: &str) -> BTreeSet<usize> {
     if served.is_empty() { of(&mut origins.iter()) } else { served }
 }
 
-/// Works until nothing is left that gets on: tasks first, the owner's before the accounts', then what waits for them.
+/// Works until no job can continue: tasks first, the owner's before the accounts', then the errands that wait for
+/// them.
 async fn work_off(shell: Shell<'_>, here: &InProcess) -> Ended {
     let mut failed = Vec::new();
     loop {
@@ -124,7 +125,7 @@ async fn work_off(shell: Shell<'_>, here: &InProcess) -> Ended {
     }
 }
 
-/// Takes the errands that may get on: those that nobody tried yet, and where somebody got on, all of them.
+/// Takes the errands that may continue: new ones, and all of them once a job changed something.
 fn due(waiting: &mut Waiting) -> Vec<Errand> {
     let got_on = std::mem::take(&mut waiting.gathered.got_on);
     let (due, left) = std::mem::take(&mut waiting.errands).into_iter().partition(|errand| {
@@ -135,7 +136,7 @@ fn due(waiting: &mut Waiting) -> Vec<Errand> {
     due
 }
 
-/// Does tasks, those of one group one after another. Answers what failed.
+/// Does tasks; those of one group one after another. Returns the failures.
 async fn work_side_by_side(shell: Shell<'_>, tasks: Vec<Task>) -> Vec<(String, HandlerError)> {
     let mut groups: BTreeMap<String, Vec<Task>> = BTreeMap::new();
     for task in tasks {

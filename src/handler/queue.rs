@@ -1,4 +1,4 @@
-//! Where work waits: in the deployment's queues, or in this process.
+//! The queues: the deployment's, or those in this process.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,20 +10,20 @@ use crate::report::Report;
 use crate::settings::QueueSettings;
 use crate::task::{Errand, Task};
 
-/// Where work waits.
+/// Where jobs wait.
 #[derive(Clone, Copy)]
 pub(super) enum Queue<'a> {
     /// In SQS.
     Sqs(&'a QueueSettings),
-    /// In this process, as long as an invocation lasts.
+    /// In this process, until the invocation ends.
     InProcess(&'a InProcess),
 }
 
-/// What waits in this process, and what tasks came to meanwhile.
+/// The jobs that wait in this process, and the reports so far.
 #[derive(Default)]
 pub(super) struct InProcess(Mutex<Waiting>);
 
-/// What waits in this process.
+/// The jobs that wait in this process.
 #[derive(Default)]
 pub(super) struct Waiting {
     pub(super) tasks: VecDeque<Task>,
@@ -31,17 +31,17 @@ pub(super) struct Waiting {
     pub(super) gathered: Gathered,
 }
 
-/// What was gathered from what was told.
+/// What notices said so far.
 #[derive(Default)]
 pub(super) struct Gathered {
-    /// What all tasks came to.
+    /// The reports of all tasks, as one.
     pub(super) report: Option<Report>,
-    /// Whether somebody got on since it was asked last: what waits for that may go on.
+    /// Whether a job changed something since this was asked last: then waiting errands may continue.
     pub(super) got_on: bool,
 }
 
 impl Queue<'_> {
-    /// Puts tasks where one at a time is handed out for each account and for each Region of the owner's.
+    /// Queues tasks: one at a time is delivered for each account and each Region of the owner.
     pub(super) async fn send(self, keeper: &Keeper, tasks: Vec<Task>) -> Result<(), HandlerError> {
         match self {
             Queue::InProcess(here) => {
@@ -63,7 +63,7 @@ impl Queue<'_> {
         }
     }
 
-    /// Puts an errand where it may wait for so many seconds. In this process it waits for what others bring about.
+    /// Queues an errand with a delay in seconds. In this process it waits until other jobs change something.
     pub(super) async fn later(
         self,
         keeper: &Keeper,
@@ -83,7 +83,7 @@ impl Queue<'_> {
         }
     }
 
-    /// Takes note of what is about to be told.
+    /// Keeps what a notice says, before it is published.
     pub(super) fn note(self, notice: &Notice) {
         if let Queue::InProcess(here) = self {
             here.waiting().gathered.note(notice);

@@ -1,5 +1,5 @@
-//! Performs what comes of jobs: puts into queues and publishes. Whatever an invocation was handed is done here, a job at
-//! a time.
+//! The shell: does the jobs of an invocation, one after another, and performs their effects. It alone queues and
+//! publishes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -14,38 +14,38 @@ use crate::settings::QueueSettings;
 use crate::task::{Cause, Errand, MOST_HOPS, Task};
 use crate::trigger::{Ignored, Message, Record};
 
-/// What it takes to perform what comes of jobs.
+/// What it takes to perform effects.
 #[derive(Clone, Copy)]
 pub(super) struct Shell<'a> {
     pub(super) keeper: &'a Keeper,
     pub(super) queue: Queue<'a>,
-    /// Until when the invocation has to be done.
+    /// When the invocation has to end.
     pub(super) deadline: Deadline,
 }
 
-/// Messages that could not be dealt with, for one reason.
+/// Messages that failed for one reason.
 pub(super) struct Failed {
-    /// Their places among those that came in.
+    /// Their positions in the batch.
     pub(super) positions: BTreeSet<usize>,
     pub(super) problem: HandlerError,
 }
 
-/// What became of messages.
+/// The results of planning messages.
 pub(super) struct Planned {
     pub(super) failed: Vec<Failed>,
-    /// Those for which nothing has to be looked at.
+    /// Messages that were ignored.
     pub(super) ignored: Vec<(usize, Ignored)>,
-    /// What the others led to.
+    /// The jobs of the others.
     pub(super) origins: Vec<Origin>,
 }
 
-/// What caused a piece of work, and the positions of the messages that asked for it.
+/// The cause of a job, and the positions of the messages that asked for it.
 pub(super) struct Origin {
     pub(super) cause: Cause,
     pub(super) served: BTreeSet<usize>,
 }
 
-/// Long work, with the positions of the messages that asked for it.
+/// A long errand, with the positions of the messages that asked for it.
 struct Long {
     served: BTreeSet<usize>,
     errand: Errand,
@@ -54,7 +54,7 @@ struct Long {
 }
 
 impl Shell<'_> {
-    /// Plans the messages of a batch. Those that failed are put into the batch's answer.
+    /// Plans the messages of a batch, and adds the failed ones to its answer.
     pub(super) async fn plan_batch<'b>(self, records: &[&'b Record], batch: &mut Batch<'b>) -> Planned {
         let incoming: Vec<Incoming<'_>> = records
             .iter()
@@ -69,12 +69,12 @@ impl Shell<'_> {
             })
             .collect();
         let mut planned = self.plan(&incoming).await;
-        // What fails several of them for the same reason is told once.
+        // Several records that fail for the same reason are logged once.
         let mut told: BTreeMap<String, (HandlerError, Vec<&Record>)> = BTreeMap::new();
         for Failed { positions, problem } in std::mem::take(&mut planned.failed) {
             let served = positions.into_iter().map(|position| records[position]);
             match problem {
-                // Told already, with its reason.
+                // Logged already, with its reason.
                 HandlerError::Rejected(_) => served.for_each(|record| batch.keep(record)),
                 problem => {
                     let (_, failed) =
@@ -87,20 +87,20 @@ impl Shell<'_> {
         planned
     }
 
-    /// Does what messages ask for, as far as there is time for it.
+    /// Plans messages, queues their tasks and does their errands while there is time.
     pub(super) async fn plan(self, incoming: &[Incoming<'_>]) -> Planned {
         let Arrived { jobs, ignored, failed } = engine::arrive(self.keeper, incoming).await;
         let failed = failed
             .into_iter()
             .map(|(position, why)| Failed { positions: BTreeSet::from([position]), problem: why.into() });
         let mut planned = Planned { failed: failed.collect(), ignored, origins: Vec::new() };
-        // Long work comes last: what events say is queued by now.
+        // Long work comes last, when the tasks of all events are queued.
         let mut long = VecDeque::new();
         for (served, effects) in jobs {
             let cause = effects.iter().find_map(Effect::cause).cloned();
             planned.origins.extend(cause.map(|cause| Origin { cause, served: served.clone() }));
             match self.perform(effects).await {
-                // A second piece of it is left to another invocation where this one has no time for both.
+                // A second errand is left to another invocation if this one has no time for both.
                 Ok(errands) => long.extend(errands.into_iter().map(|errand| Long {
                     served: served.clone(),
                     errand,
@@ -113,14 +113,14 @@ impl Shell<'_> {
         planned
     }
 
-    /// Does an errand to its end, or as far as there is time.
+    /// Does an errand to its end, or while there is time.
     pub(super) async fn run_whole(self, errand: Errand) -> Result<(), HandlerError> {
         let long = Long { served: BTreeSet::from([0]), errand, needs: 0 };
         let failed = self.run_long(VecDeque::from([long])).await;
         failed.into_iter().next().map_or(Ok(()), |Failed { problem, .. }| Err(problem))
     }
 
-    /// Does long work as long as there is time. The first piece is done in any case.
+    /// Does long errands while there is time. The first one is done in any case.
     async fn run_long(self, mut long: VecDeque<Long>) -> Vec<Failed> {
         let mut failed = Vec::new();
         let mut worked = false;
@@ -141,13 +141,13 @@ impl Shell<'_> {
         failed
     }
 
-    /// Does an errand, and answers what is left of it.
+    /// Does an errand, and returns the errands that continue it.
     async fn run(self, errand: Errand) -> Result<Vec<Errand>, HandlerError> {
         let effects = engine::run_errand(self.keeper, errand, self.deadline).await?;
         self.perform(effects).await
     }
 
-    /// Does the task that a message holds.
+    /// Does the task in a message.
     pub(super) async fn work(self, record: &Record) -> Result<(), HandlerError> {
         let task = match &record.message {
             Message::Event(value) => serde_json::from_value::<Task>(value.clone())
@@ -157,7 +157,7 @@ impl Shell<'_> {
         self.do_task(task, self.sequence(record)).await
     }
 
-    /// Does a task, and performs what comes of it.
+    /// Does a task, and performs its effects.
     pub(super) async fn do_task(self, task: Task, sequence: Option<Sequence>) -> Result<(), HandlerError> {
         let effects = engine::run_task(self.keeper, task, sequence).await?;
         for errand in self.perform(effects).await? {
@@ -176,7 +176,7 @@ impl Shell<'_> {
     }
 
     /// Performs effects in their order, up to the first that fails. Tasks that follow each other are sent together.
-    /// Answers the errands that go on at once.
+    /// Returns the errands that continue at once.
     async fn perform(self, effects: Vec<Effect>) -> Result<Vec<Errand>, HandlerError> {
         let (mut tasks, mut go_on) = (Vec::new(), Vec::new());
         let mut effects = VecDeque::from(effects);
@@ -203,7 +203,7 @@ impl Shell<'_> {
         Ok(go_on)
     }
 
-    /// Queues tasks. Every message of a chain goes by this one or [`Shell::later`].
+    /// Queues tasks. Every message of a chain passes this function or [`Shell::later`], which count it.
     async fn send(self, tasks: Vec<Task>) -> Result<(), HandlerError> {
         let goes_on = |mut task: Task| {
             let goes_on = task.cause_mut().hop();
@@ -216,7 +216,7 @@ impl Shell<'_> {
         if tasks.is_empty() { Ok(()) } else { self.queue.send(self.keeper, tasks).await }
     }
 
-    /// Puts an errand into the queue where it may wait.
+    /// Queues an errand with a delay.
     async fn later(self, mut errand: Errand, delay_seconds: u16) -> Result<(), HandlerError> {
         if !errand.cause_mut().hop() {
             given_up(errand.kind(), errand.cause());
@@ -226,7 +226,7 @@ impl Shell<'_> {
     }
 }
 
-/// Tells that a chain of messages has come to its bound. The next sweep begins another.
+/// Logs that a chain of messages reached its bound. The next sweep begins a new one.
 fn given_up(what: &str, cause: &Cause) {
     error!(
         error.kind = "GivenUp",

@@ -1,7 +1,7 @@
-//! Tells what came of the work: to the log, to whoever listens on the bus, and in figures.
+//! Reports results: to the log, to the bus as outcome events, and to the metrics.
 //!
-//! Never fails: what can't be told is a warning. Writes and departures that could not be told stay owed in the record,
-//! and the next look tells them.
+//! Never fails: an event that can't be published is a warning. Writes and departures stay in the record until they are
+//! published; the next look tries again.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::engine::{self, ChangedBaseline, Departed, Keeper, Notice, SweepEnd, T
 use crate::outcome::{Event, Kind, Sweep, of_baseline, of_departure, of_report, of_sweep};
 use crate::task::Cause;
 
-/// How long it may take to find out what is to be warned of at a sweep's end.
+/// How long the warnings at the end of a sweep may take.
 const WARNINGS_TAKE: Duration = Duration::from_secs(20);
 
-/// Tells one thing.
+/// Reports one notice.
 pub(super) async fn tell(keeper: &Keeper, notice: Notice) {
     match notice {
         Notice::Report(told) => report(keeper, &told).await,
@@ -26,7 +26,7 @@ pub(super) async fn tell(keeper: &Keeper, notice: Notice) {
     }
 }
 
-/// What a task came to.
+/// Reports a task.
 async fn report(keeper: &Keeper, TaskReport { report, cause, took, calls }: &TaskReport) {
     info!(
         counts = %json!(report.counts()),
@@ -43,8 +43,8 @@ async fn report(keeper: &Keeper, TaskReport { report, cause, took, calls }: &Tas
     }
 }
 
-/// An account that gets no calls any more. One that the record never knew may be anybody's: whoever
-/// sends an event can name it. One that was known as departed was told of.
+/// Reports a departed account. Not if the ledger never knew it: anyone can put an account id in an event. Not if its
+/// departure was published before.
 async fn departed(keeper: &Keeper, departed: &Departed, cause: &Cause) {
     info!(account.id = %departed.account, "{departed}");
     let Departed { account, reason, left_behind, known, recorded } = departed;
@@ -56,14 +56,14 @@ async fn departed(keeper: &Keeper, departed: &Departed, cause: &Cause) {
     }
 }
 
-/// A new revision of the baseline.
+/// Reports a new revision of the baseline.
 async fn baseline_changed(keeper: &Keeper, changed: ChangedBaseline) {
     let ChangedBaseline { baseline, approval, previous, cause } = changed;
     let now = keeper.clock().now();
     send(keeper, vec![of_baseline(&baseline, &approval, previous.as_ref(), &cause, now)]).await;
 }
 
-/// A sweep that came to its end.
+/// Reports the end of a sweep.
 async fn sweep_completed(keeper: &Keeper, end: SweepEnd) {
     let SweepEnd { tally, accounts, began, followed, waiting, cause } = end;
     info!(counts = %json!(tally.standings), accounts, began = %began, "the sweep is completed: {}", cause.reason);
@@ -86,7 +86,7 @@ async fn sweep_completed(keeper: &Keeper, end: SweepEnd) {
     }
     events.push(of_sweep(&sweep, &cause, now));
     send(keeper, events).await;
-    // What comes last may be cut short: the sweep is told by now, and the next one warns again.
+    // The warnings come last and may be cut short: the sweep is published by now, and the next one warns again.
     let warnings = engine::guardrail_warnings(keeper, &followed, began);
     match tokio::time::timeout(WARNINGS_TAKE, warnings).await {
         Ok(warnings) => warnings.iter().for_each(|warning| warn!("{warning}")),
@@ -94,7 +94,7 @@ async fn sweep_completed(keeper: &Keeper, end: SweepEnd) {
     }
 }
 
-/// Puts events on the bus, where there is one. Answers whether they are on it.
+/// Puts events on the bus, if there is one. Returns whether they are on it.
 async fn send(keeper: &Keeper, events: Vec<Event>) -> bool {
     let Some(bus) = keeper.settings().bus.as_deref() else { return false };
     if events.is_empty() {

@@ -1,7 +1,10 @@
-//! The documents say what the code does: `docs/events.md` the same events and reasons, and
-//! `docs/runbook.md` every alarm and all that is held.
+//! The documents say what the code does: `docs/events.md` the same events and reasons, `docs/runbook.md` every alarm
+//! and all that is held, `docs/glossary.md` types that exist, and the pages on the code files that exist.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
 use testkit::world::repository;
 
 use guardrail_keeper::plan::HoldReason;
@@ -97,6 +100,75 @@ fn every_reason_for_which_something_is_held_is_in_the_runbook() {
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     let codes = rows.map(|row| row.split('`').nth(1).unwrap().trim_end_matches(".…"));
     assert_eq!(codes.collect::<BTreeSet<&str>>(), known);
+}
+
+/// At most forty words, each with one meaning: none is a word that the page says not to use.
+#[test]
+fn the_glossary_is_short_and_names_types_that_exist() {
+    let page = fs::read_to_string(repository("docs/glossary.md")).unwrap();
+    let lines = page.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    let rows = lines.map(|line| line.split(" | ").collect::<Vec<_>>());
+    let rows: Vec<Vec<&str>> = rows.filter(|row| row[0] != "term" && row[0] != "---").collect();
+    assert!(rows.len() > 30 && rows.len() <= 40, "{} terms", rows.len());
+    let terms: BTreeSet<&str> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(terms.len(), rows.len(), "a term is there twice");
+    for row in &rows {
+        let [term, _, types, not_used] = row.as_slice() else { panic!("{row:?}") };
+        let used: Vec<&str> = not_used.split(", ").filter(|word| terms.contains(word)).collect();
+        assert!(used.is_empty(), "{term}: not to be used, and used: {used:?}");
+        for path in types.split('`').filter(|word| word.contains("::")) {
+            let (module, name) = path.split_once("::").unwrap();
+            assert!(is_defined(module, name), "{term}: there is no {path}");
+        }
+    }
+}
+
+/// Whether a module of the core or of the function defines a type of this name; by a macro (`text_id!`, `reasons!`) it
+/// does so on a line of its own.
+fn is_defined(module: &str, name: &str) -> bool {
+    let mut texts = Vec::new();
+    for source in ["core/src", "src"] {
+        texts.extend(fs::read_to_string(repository(&format!("{source}/{module}.rs"))));
+        read_all(&repository(&format!("{source}/{module}")), &mut texts);
+    }
+    let definitions = ["struct", "enum", "type", "trait"].map(|kind| format!("pub {kind} {name}"));
+    let ends = |rest: &str| !rest.starts_with(|letter: char| letter.is_alphanumeric() || letter == '_');
+    let by_a_macro = format!("    {name},");
+    let is_one = |line: &str| {
+        line == by_a_macro || definitions.iter().any(|it| line.strip_prefix(it.as_str()).is_some_and(ends))
+    };
+    texts.iter().flat_map(|text| text.lines()).any(is_one)
+}
+
+fn read_all(folder: &Path, texts: &mut Vec<String>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            read_all(&path, texts);
+        } else {
+            texts.push(fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// A path stands in them from the repository's root; NAME and SERVICE stand for any.
+#[test]
+fn the_files_that_the_pages_on_the_code_name_are_there() {
+    let mut named = 0;
+    for page in ["docs/ARCHITECTURE.md", "docs/decisions.md", "docs/jobs.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(repository(page)).unwrap();
+        for word in text.split('`').skip(1).step_by(2) {
+            let Some((folder, _)) = word.split_once('/') else { continue };
+            let is_path = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte));
+            let is_ours =
+                ["core", "src", "cli", "testkit", "tests", "docs", "deploy", "tools"].contains(&folder);
+            if is_path && is_ours && !word.contains("NAME") && !word.contains("SERVICE") {
+                named += 1;
+                assert!(repository(word).exists(), "{page}: there is no {word}");
+            }
+        }
+    }
+    assert!(named > 50, "only {named} paths were found: has their form changed?");
 }
 
 /// What the Serverless Application Repository asks of an application's metadata.
