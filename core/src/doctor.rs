@@ -25,7 +25,7 @@ pub use rules::{Listens, Rule, rules};
 pub use stack_sets::{Instance, StackSet, stack_set};
 pub use summary::{Group, Places, Summary};
 pub use trails::{Basic, Field, Selectors, Trail, trail};
-pub use trust::{Trusted, trust};
+pub use trust::{Trusted, foreign, trust};
 
 /// What is looked into, in the order in which one thing depends on another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

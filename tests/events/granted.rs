@@ -125,6 +125,11 @@ impl Call {
     }
 }
 
+/// Each call with whose it is, and whether in a stack with copies and in one that owns the guardrails.
+pub(crate) fn requests() -> Vec<(String, bool, bool, Request)> {
+    calls().into_iter().map(|call| (call.role.clone(), call.copies, call.owns, call.request())).collect()
+}
+
 /// What a role may do in a stack with these parameters.
 fn permissions(role: &str, copies: bool, owns: bool) -> Vec<Value> {
     match role {

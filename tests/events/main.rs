@@ -14,6 +14,7 @@ mod mail;
 mod pattern;
 mod policy;
 mod printed;
+mod protection;
 mod rules;
 mod samples;
 mod stacks;

@@ -68,7 +68,7 @@ fn speaks_of(statement: &Value, request: &Request) -> bool {
             "Sid" | "Effect" => true,
             "Principal" => is_meant(value, &request.caller),
             "Action" => texts(value).iter().any(|pattern| is_like(pattern, &request.action)),
-            "Resource" => texts(value).iter().any(|pattern| is_like(pattern, &request.resource)),
+            "Resource" => texts(value).iter().any(|pattern| is_arn_like(pattern, &request.resource)),
             "Condition" => holds(value, &request.context),
             other => panic!("{other} is not known here"),
         };
@@ -114,8 +114,8 @@ fn holds(condition: &Value, context: &BTreeMap<String, Vec<String>>) -> bool {
                     any(&|pattern, value| pattern == value)
                 }
                 "StringEqualsIfExists" => found.is_none() || any(&|pattern, value| pattern == value),
-                "ArnEquals" | "ArnLike" => any(&is_like),
-                "ArnNotLike" => !any(&is_like),
+                "ArnEquals" | "ArnLike" => any(&is_arn_like),
+                "ArnNotLike" => !any(&is_arn_like),
                 "ForAllValues:StringEquals" => {
                     found.is_none_or(|values| values.iter().all(|value| wanted.contains(value)))
                 }
@@ -145,6 +145,17 @@ fn texts(value: &Value) -> Vec<String> {
         Value::Array(items) => items.iter().map(text).collect(),
         value => vec![text(value)],
     }
+}
+
+/// Whether an ARN fits a pattern. Each of the six parts is compared with its own: a star reaches over
+/// the slashes of a path, and over no colon but those of the last part. Capital and small letters differ.
+fn is_arn_like(pattern: &str, arn: &str) -> bool {
+    let parts = |text: &str| -> Vec<String> { text.splitn(6, ':').map(str::to_owned).collect() };
+    let (patterns, parts) = (parts(pattern), parts(arn));
+    if patterns.len() < 6 {
+        return is_like(pattern, arn);
+    }
+    patterns.len() == parts.len() && patterns.iter().zip(&parts).all(|(pattern, part)| is_like(pattern, part))
 }
 
 /// Whether a text fits a pattern, in which `*` stands for anything.
@@ -224,5 +235,42 @@ mod tests {
         check(json!({ "StringEqualsIfExists": { "key": "${Key}" } }), Some(&["a"]), true);
         check(json!({ "Null": { "key": "false" } }), None, false);
         check(json!({ "Null": { "key": "false" } }), Some(&["a"]), true);
+    }
+
+    /// Where several conditions stand in one statement, all of them have to hold.
+    #[test]
+    fn a_statement_applies_where_each_of_its_conditions_holds() {
+        let deny = json!([{ "Effect": "Deny", "Action": "sqs:*", "Resource": "*", "Condition": {
+            "ArnNotLike": { "aws:PrincipalArn": "arn:*:iam::*:role/It" },
+            "StringEquals": { "aws:PrincipalAccount": "111111111111" } } }]);
+        let by = |role: &str, account: &str| {
+            let arn = format!("arn:aws:iam::{account}:role/{role}");
+            request().with("aws:PrincipalArn", &[&arn]).with("aws:PrincipalAccount", &[account])
+        };
+        check(&deny, &by("Another", "111111111111"), Verdict::Forbidden);
+        check(&deny, &by("It", "111111111111"), Verdict::NotAllowed);
+        check(&deny, &by("Another", "222222222222"), Verdict::NotAllowed);
+    }
+
+    #[test]
+    fn a_star_in_an_arn_reaches_over_slashes_and_not_over_colons() {
+        let check = |pattern: &str, arn: &str, expected: bool| {
+            assert_eq!(is_arn_like(pattern, arn), expected, "{pattern} on {arn}");
+        };
+        let role = |rest: &str| format!("arn:aws:iam::111111111111:role/{rest}");
+        check("arn:*:iam::*:role/It", &role("It"), true);
+        check("arn:*:iam::*:role/It", &role("path/It"), false);
+        check("arn:*:iam::*:role/It", &role("it"), false);
+        check("arn:*:iam::*:role/*/It", &role("path/It"), true);
+        check("arn:*:iam::*:role/*/It", &role("a/long/path/It"), true);
+        check("arn:*:iam::*:role/*/It", &role("It"), false);
+        check("arn:*:iam::*:role/*It", &role("It"), true);
+        check("arn:*:iam::*:role/it-*", &role("it-is/Another"), true);
+        check("arn:*:iam::222222222222:role/It", &role("It"), false);
+        check("arn:*:role/It", &role("It"), true);
+        check("arn:*:sqs:*:*:*", "arn:aws:iam:sqs:us-east-1:role/It", false);
+        check("arn:*:logs:*:*:*", "arn:aws:logs:us-east-1:111111111111:log-group:It:*", true);
+        check("*", "*", true);
+        check("arn:*:iam::*:role/*", "*", false);
     }
 }

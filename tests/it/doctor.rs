@@ -133,12 +133,20 @@ fn break_everything(model: &mut Model) {
     model.set_resource_policy("arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c", None).unwrap();
 }
 
+/// Changes the member role of one account.
+fn change_role(model: &mut Model, change: impl FnOnce(&mut simulator::Role)) {
+    let mut role = model.role(PAYMENTS, MEMBER_ROLE).unwrap().as_ref().clone();
+    change(&mut role);
+    assert!(model.revoke_role(PAYMENTS, MEMBER_ROLE));
+    model.put_role(PAYMENTS, role);
+}
+
 #[tokio::test]
 async fn each_thing_that_is_wrong_is_found_by_itself() {
     type Break = fn(&mut Model);
     let world = healthy().await;
     world.server.snapshot("healthy");
-    let table: [(Break, &str); 15] = [
+    let table: [(Break, &str); 17] = [
         (|model| model.trails.clear(), "problem trails 111111111111/us-east-1: no trail logs here"),
         (
             |model| model.trails[0].logging = false,
@@ -151,6 +159,17 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         (
             |model| assert!(model.revoke_role(PAYMENTS, MEMBER_ROLE)),
             "problem member_role 300000000001/-: there is no role GuardrailKeeperMember",
+        ),
+        (
+            |model| change_role(model, |role| "/x/".clone_into(&mut role.path)),
+            "problem member_role 300000000001/-: the name GuardrailKeeperMember is taken by another role, in a path or in other letters",
+        ),
+        (
+            |model| {
+                let more = "arn:aws:iam::300000000001:root".to_owned();
+                change_role(model, |role| role.trust.principals.push(more));
+            },
+            "problem member_role 300000000001/-: GuardrailKeeperMember lets in others than the hub: arn:aws:iam::300000000001:root",
         ),
         (|model| model.event_buses.clear(), "problem hub -/-: the bus guardrail-keeper isn't there"),
         (

@@ -197,14 +197,25 @@ fn steps(text: &str) -> Vec<(String, String)> {
     steps
 }
 
-/// `deploy/protect.scp.json`, as far as it is about what the simulator has.
+/// The service control policies, as far as they are about what the simulator has: Bedrock, and no tags.
 fn protection() -> Vec<ServiceControl> {
-    let path = repository("deploy/protect.scp.json");
-    let text = std::fs::read_to_string(path).unwrap();
+    ["deploy/protect-keeper.scp.json", "deploy/protect-guardrails.scp.json"]
+        .into_iter()
+        .flat_map(statements)
+        .filter_map(|statement| about_bedrock(&statement))
+        .collect()
+}
+
+fn statements(path: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(repository(path)).unwrap();
     let text = text.replace("HUB_ACCOUNT_ID", HUB).replace("OWNER_ACCOUNT_ID", OWNER);
     // The simulator's function has a name of its own.
     let text = text.replace(":role/GuardrailKeeper\"", ":role/GuardrailKeeperFunction\"");
     let policy: serde_json::Value = serde_json::from_str(&text).unwrap();
+    policy["Statement"].as_array().unwrap().clone()
+}
+
+fn about_bedrock(statement: &serde_json::Value) -> Option<ServiceControl> {
     let texts = |value: &serde_json::Value| -> Vec<String> {
         match value {
             serde_json::Value::Array(items) => {
@@ -213,22 +224,23 @@ fn protection() -> Vec<ServiceControl> {
             one => one.as_str().map(str::to_owned).into_iter().collect(),
         }
     };
-    let statements = policy["Statement"].as_array().unwrap().iter();
-    let about_bedrock = statements.filter_map(|statement| {
-        let resources = texts(&statement["Resource"]);
-        let target = match resources.iter().all(|resource| resource.contains(OWNER)) {
-            true => OWNER,
-            false if resources == ["*"] => ROOT,
-            false => return None,
-        };
-        Some(ServiceControl {
-            targets: vec![target.to_owned()],
-            deny: texts(&statement["Action"]),
-            except: texts(&statement["Condition"]["ArnNotLike"]["aws:PrincipalArn"]),
-            regions: Vec::new(),
-        })
-    });
-    about_bedrock.collect()
+    let actions = texts(&statement["Action"]);
+    let resources = texts(&statement["Resource"]);
+    let condition = &statement["Condition"];
+    let owner = resources.iter().all(|resource| resource.contains(OWNER))
+        || condition["StringEquals"]["aws:PrincipalAccount"] == OWNER;
+    let target = match owner {
+        _ if !actions.iter().all(|action| action.starts_with("bedrock:")) => return None,
+        true => OWNER,
+        false if resources == ["*"] => ROOT,
+        false => return None,
+    };
+    Some(ServiceControl {
+        targets: vec![target.to_owned()],
+        deny: actions,
+        except: texts(&condition["ArnNotLike"]["aws:PrincipalArn"]),
+        regions: Vec::new(),
+    })
 }
 
 /// Releases by hand, as the administrator of the account does.
@@ -275,7 +287,7 @@ async fn everything_is_taken_away_in_the_order_that_is_written() {
                 // What is held needs its grant still.
                 assert_eq!(granted(deployed.world()), [EU]);
             }
-            "Detach the service control policy" => {
+            "Detach the service control policies" => {
                 deployed.world().server.with(|model| model.organization.service_control.clear());
             }
             "Release by hand what is held" => {
@@ -317,7 +329,7 @@ async fn everything_is_taken_away_in_the_order_that_is_written() {
             Release everything: 1 enforced
               guardrailctl status: exit 1
             Wait for two sweeps, and look: 1 enforced
-            Detach the service control policy: 1 enforced
+            Detach the service control policies: 1 enforced
               guardrailctl status: exit 0
             Release by hand what is held: 0 enforced
               guardrailctl push --no-plan stop.yaml: exit 0

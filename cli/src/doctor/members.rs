@@ -165,6 +165,10 @@ impl Doctor<'_> {
             external_id: self.settings.external_id.as_deref(),
         };
         let mut findings = vec![doctor::trust(account, name.as_str(), &trust, trusted)];
+        if let Ok(Some(role)) = &role {
+            let hub = self.hub_account();
+            findings.extend(doctor::foreign(account, name.as_str(), &role.arn, &role.trust, hub));
+        }
         if let (Ok(Some(role)), Some(facts)) = (role, self.facts(ground, seen)) {
             let needs = doctor::of_member(&facts, account);
             let evaluated = hub::simulate(&inspector, &role.arn, &needs).await;

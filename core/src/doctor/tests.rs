@@ -381,6 +381,66 @@ fn a_member_role_lets_the_function_in_or_not() {
     assert_eq!(trust(&member, "Member", &Err(denied("GetRole")), trusted).outcome, Outcome::Unknown);
 }
 
+/// A role of our name that another made: by its ARN, or by whom it lets in.
+#[test]
+fn a_role_of_our_name_that_is_not_ours_is_found() {
+    let (member, hub) = (account("300000000001"), account("111111111111"));
+    let arn = "arn:aws:iam::300000000001:role/Member";
+    let document = |statements: &str| format!(r#"{{"Statement":[{statements}]}}"#);
+    let allow = |rest: &str| format!(r#"{{"Effect":"Allow","Action":"sts:AssumeRole",{rest}}}"#);
+    let ours = allow(r#""Principal":{"AWS":"arn:aws:iam::111111111111:root"}"#);
+    let ours_by_id = allow(r#""Principal":{"AWS":["111111111111"]}"#);
+    let narrowed =
+        r#""Principal":"*","Condition":{"ArnLike":{"aws:principalarn":"arn:aws:iam::HUB:role/Keeper"}}"#;
+    let with = |more: &str| document(&format!("{ours},{}", allow(more)));
+    let others = |whom: &str| Some(format!("Problem: Member lets in others than the hub: {whom}"));
+    let table = [
+        (arn, document(&ours), None),
+        (arn, document(&ours_by_id), None),
+        (arn, document(&allow(&narrowed.replace("HUB", "111111111111"))), None),
+        (arn, document(&allow(&narrowed.replace("HUB", "300000000001"))), others("*")),
+        (arn, document(&allow(r#""Principal":"*""#)), others("*")),
+        (
+            arn,
+            with(r#""Principal":{"AWS":"arn:aws:iam::300000000001:user/Admin"}"#),
+            others("arn:aws:iam::300000000001:user/Admin"),
+        ),
+        (arn, with(r#""Principal":{"Service":"ec2.amazonaws.com"}"#), others("ec2.amazonaws.com")),
+        (
+            arn,
+            with(r#""Principal":{"Federated":"arn:aws:iam::111111111111:saml-provider/own"}"#),
+            others("arn:aws:iam::111111111111:saml-provider/own"),
+        ),
+        (arn, with(r#""NotPrincipal":{"AWS":"111111111111"}"#), others("all but some (NotPrincipal)")),
+        // A prohibition lets nobody in; what isn't JSON is `trust`'s to tell.
+        (
+            arn,
+            document(&format!(r#"{ours},{{"Effect":"Deny","Principal":"*","Action":"sts:AssumeRole"}}"#)),
+            None,
+        ),
+        (arn, "nonsense".to_owned(), None),
+        (
+            "arn:aws:iam::300000000001:role/x/Member",
+            document(&ours),
+            Some(
+                "Problem: the name Member is taken by another role, in a path or in other letters".to_owned(),
+            ),
+        ),
+        (
+            "arn:aws:iam::300000000001:role/member",
+            document(&ours),
+            Some(
+                "Problem: the name Member is taken by another role, in a path or in other letters".to_owned(),
+            ),
+        ),
+    ];
+    for (arn, document, expected) in table {
+        let found: Vec<Finding> = foreign(&member, "Member", arn, &document, &hub).into_iter().collect();
+        assert_eq!(told(&found), expected.into_iter().collect::<Vec<_>>(), "{arn}: {document}");
+        assert!(found.iter().all(|finding| finding.todo.is_some()), "{arn}: {document}");
+    }
+}
+
 fn facts() -> Facts {
     Facts {
         partition: "aws".parse().unwrap(),

@@ -48,6 +48,71 @@ pub fn trust(
     }
 }
 
+/// Judges whether a role of our name is another one than `deploy/member-role.yaml` makes: it has a path
+/// or other letters, or it lets in somebody besides the hub. The service control policies would exempt
+/// it or freeze it, and StackSets fail on it.
+pub fn foreign(
+    account: &AccountId,
+    name: &str,
+    arn: &str,
+    document: &str,
+    hub: &AccountId,
+) -> Option<Finding> {
+    let problem = |text: String, todo: &str| {
+        Some(Finding::problem(Check::MemberRole, Place::account(account), text, todo).detailed(arn))
+    };
+    if !arn.ends_with(&format!(":role/{name}")) {
+        return problem(
+            format!("the name {name} is taken by another role, in a path or in other letters"),
+            "find out who made that role and why; delete it, so that the StackSet can make ours",
+        );
+    }
+    let strangers = strangers(document, hub);
+    if strangers.is_empty() {
+        return None;
+    }
+    problem(
+        format!("{name} lets in others than the hub: {}", strangers.join(", ")),
+        "find out who changed or made it; deploy deploy/member-role.yaml there again before a service control \
+         policy protects the role as it is",
+    )
+}
+
+/// Whom a trust policy lets in that isn't of the hub's account.
+fn strangers(document: &str, hub: &AccountId) -> Vec<String> {
+    let Ok(document) = serde_json::from_str::<Value>(document) else { return Vec::new() };
+    let of_the_hub = |one: &str| one == hub.as_str() || one.contains(&format!("::{hub}:"));
+    let mut strangers = Vec::new();
+    for statement in many(&document["Statement"]).iter().filter(|statement| statement["Effect"] == "Allow") {
+        let principal = &statement["Principal"];
+        let kinds = principal.as_object().into_iter().flatten();
+        let named = kinds.flat_map(|(kind, names)| many(names).iter().map(move |name| (kind.as_str(), name)));
+        let anybody = principal.as_str().map(|all| ("AWS", all)).into_iter();
+        let all = anybody.chain(named.filter_map(|(kind, name)| Some((kind, name.as_str()?))));
+        let narrowed = admitted(&statement["Condition"]);
+        let narrowed = !narrowed.is_empty() && narrowed.iter().all(|one| of_the_hub(one));
+        strangers.extend(
+            all.filter(|(kind, name)| *kind != "AWS" || !(of_the_hub(name) || (*name == "*" && narrowed)))
+                .map(|(_, name)| name.to_owned()),
+        );
+        if !statement["NotPrincipal"].is_null() {
+            strangers.push("all but some (NotPrincipal)".to_owned());
+        }
+    }
+    strangers
+}
+
+/// The principals that a condition narrows a statement to.
+fn admitted(condition: &Value) -> Vec<String> {
+    let operators = condition.as_object().into_iter().flatten();
+    let narrowing = operators.filter(|(operator, _)| {
+        matches!(operator.as_str(), "ArnEquals" | "ArnLike" | "StringEquals" | "StringLike")
+    });
+    let keys = narrowing.flat_map(|(_, keys)| keys.as_object().into_iter().flatten());
+    let arns = keys.filter(|(key, _)| key.eq_ignore_ascii_case("aws:PrincipalArn"));
+    arns.flat_map(|(_, wanted)| many(wanted)).filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 /// Looks for a statement that lets the function in. Conditions that nobody here knows are taken to hold.
 fn admits(document: &str, trusted: Trusted<'_>) -> Result<(), String> {
     let document: Value =
