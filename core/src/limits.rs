@@ -7,6 +7,7 @@
 //! approval, whatever the limits. See [`Approval`].
 
 mod approval;
+mod ceilings;
 mod effective;
 mod unusable;
 
@@ -25,7 +26,9 @@ use crate::plan::{
 use crate::record::{Record, Records, State};
 use crate::resource_policy::Resource;
 
+pub use crate::baseline::LARGEST_LIMIT;
 pub use approval::Approval;
+pub use ceilings::Ceilings;
 pub use effective::EffectiveBaseline;
 pub use unusable::{RELEASES_COUNTED_SECONDS, UnusableVersion, UnusableVersions, Verdict, Version};
 

@@ -7,8 +7,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::baseline::{Ceilings, LARGEST_LIMIT};
 use crate::ids::{InvalidId, Role, RoleName};
+use crate::limits::{Ceilings, LARGEST_LIMIT};
 use crate::own_roles::{FormerRole, OwnRoles};
 
 /// The role that the templates give to members, where nothing else is set.
@@ -37,15 +37,9 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("KEEPER_MAX_EVENT_AGE_HOURS", "events older than this are left to the sweep; unset: none is too old"),
     ("KEEPER_CONCURRENCY", "how many accounts are worked on at a time"),
-    (
-        "KEEPER_MAX_REPLACEMENTS",
-        "what max_replacements of any baseline counts for at most; unset: what it says",
-    ),
-    ("KEEPER_MAX_RELEASES", "what max_releases of any baseline counts for at most; unset: what it says"),
-    (
-        "KEEPER_MAX_ABANDONMENTS",
-        "what max_abandonments of any baseline counts for at most; unset: what it says",
-    ),
+    ("KEEPER_MAX_REPLACEMENTS", "the most that max_replacements of any baseline counts for"),
+    ("KEEPER_MAX_RELEASES", "the most that max_releases of any baseline counts for"),
+    ("KEEPER_MAX_ABANDONMENTS", "the most that max_abandonments of any baseline counts for"),
 ];
 
 /// What the program was told.

@@ -190,8 +190,9 @@ fn queues() -> (BTreeMap<String, Vec<Value>>, Vec<String>) {
         queues.sort();
         queues
     });
-    // The one rule that alarms, and fills no queue.
-    let rules = rules.iter().filter(|name| *name != "OutcomeNeedsAttention");
+    // Two rules tell people, and fill no queue.
+    let telling = ["BaselineChangeCounted", "OutcomeNeedsAttention"];
+    let rules = rules.iter().filter(|name| !telling.contains(&name.as_str()));
     (policies, rules.map(|name| arns[&format!("{name}.Arn")].clone()).collect())
 }
 

@@ -124,7 +124,9 @@ fn mail_says_where_what_why_and_what_to_do() {
 #[test]
 fn a_mail_whole() {
     let template = template::read("template.yaml");
-    let (_, transformer) = transformers(&template).remove(0);
+    let of_kind =
+        |(kinds, _): &(Vec<String>, Value)| kinds.iter().any(|kind| kind == "Enforcement Contested");
+    let (_, transformer) = transformers(&template).into_iter().find(of_kind).unwrap();
     let mail = transformed(&transformer, &sample("Enforcement Contested"));
     assert_eq!(
         mail[..7],

@@ -6,7 +6,6 @@ mod guardrails;
 mod keeper;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use serde_json::{Value, json};
 

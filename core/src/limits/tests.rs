@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
-use crate::baseline::{Ceilings, GuardrailKey, NamedIds};
+use crate::baseline::{GuardrailKey, NamedIds};
 use crate::copy::{CopyStep, Enforced, Published};
 use crate::enforcement::{Enforcement, Guarding, Models};
 use crate::failure::{Category, Failure};

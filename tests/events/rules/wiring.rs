@@ -23,17 +23,23 @@ fn every_rule_of_the_hub_fills_the_queue_and_keeps_what_it_could_not_deliver() {
         let allows = &policies[policy]["PolicyDocument"]["Statement"][0];
         allows["Condition"]["ArnEquals"]["aws:SourceArn"].as_array().unwrap().clone()
     };
-    let filling: Vec<Value> = rules.keys().filter(|name| **name != ALARMING).map(|name| arn(name)).collect();
+    let filling: Vec<Value> =
+        rules.keys().filter(|name| !ALARMING.contains(name)).map(|name| arn(name)).collect();
     for policy in ["EventsPolicy", "EventsDeadLettersPolicy"] {
         let senders = senders(policy);
         assert!(filling.iter().all(|rule| senders.contains(rule)), "{policy}: a rule may not send");
         assert_eq!(senders.len(), filling.len(), "{policy}: a sender that is gone");
     }
+    let topic = resources(&template, "AWS::SNS::TopicPolicy");
+    let allows = &topic["AlarmTopicPolicy"]["PolicyDocument"]["Statement"][1];
+    let tells = allows["Condition"]["ArnEquals"]["aws:SourceArn"].as_array().unwrap();
+    assert_eq!(tells.len(), ALARMING.len());
     for (name, rule) in &rules {
         assert!(rule["State"].is_null() && rule["Name"].is_null(), "{name}");
         let [target] = rule["Targets"].as_array().unwrap().as_slice() else { panic!("{name}: one target") };
-        if *name == ALARMING {
+        if ALARMING.contains(name) {
             assert_eq!(target["Arn"], json!({ "Ref": "AlarmTopic" }));
+            assert!(tells.contains(&arn(name)), "{name} may not publish to the topic");
             continue;
         }
         assert!(target["Input"].is_null() && target["InputTransformer"].is_null(), "{name}");
@@ -46,8 +52,8 @@ fn every_rule_of_the_hub_fills_the_queue_and_keeps_what_it_could_not_deliver() {
     );
 }
 
-/// The one rule that tells people, and wakes nobody.
-const ALARMING: &str = "OutcomeNeedsAttention";
+/// The rules that tell people, and wake nobody.
+const ALARMING: [&str; 2] = ["BaselineChangeCounted", "OutcomeNeedsAttention"];
 
 /// What members send on is filtered again, by the same patterns as the hub's own events.
 #[test]

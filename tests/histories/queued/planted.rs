@@ -81,7 +81,13 @@ impl Plant {
         // Or it says that an account moved which didn't.
         (
             Plant::BelievesOldPlacements,
-            &[Invariant::EnforcedUnwanted, Invariant::ReleasedNotOurs, Invariant::HeldForNothing],
+            &[
+                Invariant::EnforcedUnwanted,
+                Invariant::ReleasedNotOurs,
+                Invariant::HeldForNothing,
+                // It moved to where it is unassigned.
+                Invariant::HandsOn,
+            ],
         ),
         (Plant::ReleasesWithoutASecondLook, &[Invariant::ReleasedNotOurs]),
         (Plant::IgnoresTheUnreadable, &[Invariant::NarrowedUnderEnforcement]),

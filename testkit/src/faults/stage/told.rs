@@ -110,6 +110,21 @@ impl Stage {
         }
     }
 
+    /// A new revision is told with what the ledger says of it.
+    fn check_changed(&self, event: &Value) -> Result<(), String> {
+        let detail = &event["detail"];
+        let known = self.server.with(|model| super::document(model, &self.setting, "rollout"));
+        let known: Value = known.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let same = |told: &str, known: &Value| detail[told] == *known;
+        if same("revision", &known["revision"])
+            && same("begins", &known["approved"])
+            && same("counted", &known["counted"])
+        {
+            return Ok(());
+        }
+        broken(Rule::ToldWrongly, format!("the ledger says {known} of the baseline: {event}"))
+    }
+
     /// What is told of no write.
     fn check_event(&mut self, kind: &str, event: &Value, after: &Snapshot) -> Result<(), String> {
         let detail = &event["detail"];
@@ -120,6 +135,7 @@ impl Stage {
                 self.told.wrote_since = false;
                 Ok(())
             }
+            "Baseline Changed" => self.check_changed(event),
             "Enforcement Held" => self.check_held(event, after),
             "Accounts Unguarded" => self.check_unguarded(event, after),
             "Enforcement Broken" if self.scenario.breaks() => Ok(()),
