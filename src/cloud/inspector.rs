@@ -5,6 +5,7 @@ mod events;
 mod hub;
 mod iam;
 mod lambda;
+mod policies;
 mod stack_sets;
 mod trails;
 
