@@ -7,6 +7,7 @@
 mod batches;
 mod bus;
 mod content;
+mod control_policies;
 mod copies;
 mod counted;
 pub(crate) mod error;

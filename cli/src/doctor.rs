@@ -5,6 +5,7 @@ mod keys;
 mod members;
 mod placement;
 mod print;
+mod protection;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,8 +71,16 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let own = Inspector::own(keeper.cloud(), None).await.map_err(Stopped::NoIdentity)?;
     let chosen = names::accounts(&keeper, &arguments.account).await?;
     let findings = Vec::new();
-    let mut doctor =
-        Doctor { keeper: &keeper, settings: &settings, arguments, chosen, own, copies: false, findings };
+    let mut doctor = Doctor {
+        keeper: &keeper,
+        settings: &settings,
+        arguments,
+        chosen,
+        own,
+        copies: false,
+        keys: false,
+        findings,
+    };
     let bar = Bar::new();
     doctor.examine(&bar).await;
     drop(bar);
@@ -104,6 +113,8 @@ struct Doctor<'a> {
     own: Inspector,
     /// Whether members get copies of guardrails.
     copies: bool,
+    /// Whether some guardrail has a key of the customer's.
+    keys: bool,
     findings: Vec<Finding>,
 }
 
@@ -135,12 +146,14 @@ impl Doctor<'_> {
             Some(ground) => {
                 self.function_role(ground, &hub).await;
                 self.stack_sets(ground).await;
+                self.protection(ground).await;
                 self.members(ground, &hub, bar).await;
             }
             None => {
                 let later = [
                     Check::FunctionRole,
                     Check::StackSets,
+                    Check::ControlPolicies,
                     Check::Trails,
                     Check::MemberRole,
                     Check::ForwardingRules,
@@ -272,6 +285,7 @@ impl Doctor<'_> {
                 ),
             });
             if let Some(key) = &entry.customer_key {
+                self.keys = true;
                 self.findings.push(keys::finding(baseline, region, key));
             }
         }

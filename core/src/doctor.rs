@@ -5,6 +5,7 @@
 mod function;
 mod organization;
 mod permissions;
+mod protection;
 mod rules;
 mod stack_sets;
 mod summary;
@@ -21,6 +22,7 @@ use crate::ids::{AccountId, Region, Target};
 pub use function::{Mapping, mapping, recursion};
 pub use organization::{Delegation, Membership, regions, standing};
 pub use permissions::{Facts, Need, lacking, of_function, of_member};
+pub use protection::{Attached, ControlPolicy, Shipped, is_protected, protection};
 pub use rules::{Listens, Rule, rules};
 pub use stack_sets::{Instance, StackSet, stack_set};
 pub use summary::{Group, Places, Summary};
@@ -47,6 +49,8 @@ pub enum Check {
     FunctionRole,
     /// The StackSets that bring role and rules to members.
     StackSets,
+    /// The service control policies that protect all of this.
+    ControlPolicies,
     /// CloudTrail, without which EventBridge is told nothing.
     Trails,
     /// The role that the function assumes in members.
@@ -69,6 +73,7 @@ impl Check {
             Check::Function => "the function",
             Check::FunctionRole => "the function's role",
             Check::StackSets => "StackSets",
+            Check::ControlPolicies => "service control policies",
             Check::Trails => "trails: without one, no event comes",
             Check::MemberRole => "member role",
             Check::ForwardingRules => "forwarding rules",

@@ -39,6 +39,7 @@ pub use model::bus::PutEvent;
 pub use model::bus_rules::{BusRule, EventBus, RuleTarget};
 pub use model::caller::{Caller, Principal, Session};
 pub use model::clock::Clock;
+pub use model::control::ControlPolicy;
 pub use model::enforcement::{
     Enforce, EnforcedConfiguration, Guarding, ModelEnforcement, SelectiveContentGuarding,
 };

@@ -6,6 +6,7 @@ pub(crate) mod bus;
 pub(crate) mod bus_rules;
 pub(crate) mod caller;
 pub(crate) mod clock;
+pub(crate) mod control;
 pub(crate) mod delegation;
 pub(crate) mod enforcement;
 pub(crate) mod error;

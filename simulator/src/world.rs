@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::model::Settings;
 use crate::model::bus_rules::{BusRule, EventBus};
+use crate::model::control::ControlPolicy;
 use crate::model::enforcement::Enforce;
 use crate::model::functions::Function;
 use crate::model::guardrail::{Content, GuardrailName};
@@ -43,6 +44,9 @@ pub struct World {
     /// What service control policies deny.
     #[serde(default)]
     pub service_control: Vec<ServiceControl>,
+    /// Service control policies as they are shown; they deny nothing by that.
+    #[serde(default)]
+    pub control_policies: Vec<ControlPolicy>,
     /// Models that can be called.
     #[serde(default)]
     pub models: Vec<FoundationModel>,

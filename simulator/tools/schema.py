@@ -19,11 +19,11 @@ OPERATIONS = {
     "organizations": [
         "AcceptHandshake", "CancelHandshake", "CloseAccount", "CreateAccount", "CreateOrganizationalUnit",
         "DeclineHandshake", "DeregisterDelegatedAdministrator", "DescribeAccount", "DescribeCreateAccountStatus",
-        "DescribeHandshake", "DescribeOrganization", "DescribeOrganizationalUnit", "InviteAccountToOrganization",
-        "LeaveOrganization", "ListAccounts", "ListAccountsForParent", "ListChildren", "ListCreateAccountStatus",
+        "DescribeHandshake", "DescribeOrganization", "DescribeOrganizationalUnit", "DescribePolicy",
+        "InviteAccountToOrganization", "LeaveOrganization", "ListAccounts", "ListAccountsForParent", "ListChildren", "ListCreateAccountStatus",
         "ListDelegatedAdministrators", "ListDelegatedServicesForAccount", "ListHandshakesForAccount",
-        "ListHandshakesForOrganization", "ListOrganizationalUnitsForParent", "ListParents", "ListRoots",
-        "ListTagsForResource", "MoveAccount", "RegisterDelegatedAdministrator", "RemoveAccountFromOrganization",
+        "ListHandshakesForOrganization", "ListOrganizationalUnitsForParent", "ListParents",
+        "ListPoliciesForTarget", "ListRoots", "ListTagsForResource", "MoveAccount", "RegisterDelegatedAdministrator", "RemoveAccountFromOrganization",
         "TagResource", "UntagResource",
     ],
     "bedrock": [

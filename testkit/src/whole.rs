@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use simulator::{
-    BusRule, EventBus, Function, ManagementEvents, Mapping, Permissions, RecursiveLoop, Role, RuleTarget,
-    StackInstance, StackSet, Statement, Trail, Trust,
+    BusRule, ControlPolicy, EventBus, Function, ManagementEvents, Mapping, Permissions, RecursiveLoop, Role,
+    RuleTarget, StackInstance, StackSet, Statement, Trail, Trust,
 };
 
 use crate::program::Guardrailctl;
@@ -185,7 +185,35 @@ fn deployed(setup: Setup, place: Place) -> Setup {
         let stack_set = |name, regions| stack_set(place, name, regions);
         world.stack_sets = vec![stack_set("member-role", &[US]), stack_set("member-rules", &REGIONS)];
         world.functions = vec![function_in(place.hub, RecursiveLoop::Allow)];
+        world.control_policies = control_policies(place.hub);
     })
+}
+
+/// The documents of deploy/, filled in and attached to the root, beside what AWS attaches everywhere.
+pub(crate) fn control_policies(hub: &str) -> Vec<ControlPolicy> {
+    let read = |name: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("deploy/{name}.scp.json"));
+        let text = std::fs::read_to_string(path).unwrap();
+        // The simulator's function has a name of its own.
+        text.replace("HUB_ACCOUNT_ID", hub)
+            .replace("OWNER_ACCOUNT_ID", OWNER)
+            .replace("SECURITY_ACCOUNT_ID", SEARCH)
+            .replace("TRAIL_NAME", "all")
+            .replace("GUARDRAIL_KEY_ID", "11111111-2222-3333-4444-555555555555")
+            .replace("/GuardrailKeeper\"", "/GuardrailKeeperFunction\"")
+    };
+    let policy = |id: &str, name: &str, content: String, of_aws: bool| ControlPolicy {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        content,
+        targets: vec!["r-exam".to_owned()],
+        of_aws,
+    };
+    vec![
+        policy("p-FullAWSAccess", "FullAWSAccess", "{}".to_owned(), true),
+        policy("p-guardrails1", "guardrails", read("protect-guardrails"), false),
+        policy("p-keeper12345", "keeper", read("protect-keeper"), false),
+    ]
 }
 
 /// The function as the template makes it, but for what Lambda is to do with its loops.

@@ -146,7 +146,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
     type Break = fn(&mut Model);
     let world = healthy().await;
     world.server.snapshot("healthy");
-    let table: [(Break, &str); 17] = [
+    let table: [(Break, &str); 20] = [
         (|model| model.trails.clear(), "problem trails 111111111111/us-east-1: no trail logs here"),
         (
             |model| model.trails[0].logging = false,
@@ -201,6 +201,22 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
             "problem stack_sets -/-: there is no StackSet guardrail-keeper-member-rules",
         ),
         (
+            |model| model.organization.control_policies.retain(|policy| policy.name != "keeper"),
+            "problem control_policies 300000000005/-: deploy/protect-keeper.scp.json isn't attached",
+        ),
+        (
+            |model| {
+                let keeper = &mut model.organization.control_policies[2];
+                keeper.content = keeper.content.replace("bedrock:DeleteEnforced", "bedrock:Another");
+            },
+            "problem control_policies 300000000001/-: OnlyTheKeeperChangesEnforcement of keeper doesn't deny bedrock:DeleteEnforcedGuardrailConfiguration",
+        ),
+        (
+            // Attached to one account, it protects no other.
+            |model| model.organization.control_policies[1].targets = vec![OWNER.to_owned()],
+            "problem control_policies 300000000001/-: deploy/protect-guardrails.scp.json isn't attached",
+        ),
+        (
             |model| assert!(model.revoke_role(HUB, "GuardrailKeeperFunction")),
             "problem function_role 111111111111/-: there is no role GuardrailKeeperFunction",
         ),
@@ -225,6 +241,47 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
     assert_eq!(bad(&findings(&world).await), [""; 0]);
 }
 
+/// Wherever they are attached, as long as every account that they bind is below; and no more is read than
+/// that takes.
+#[tokio::test]
+async fn service_control_policies_are_looked_for_from_the_root_down() {
+    let world = healthy().await;
+    let asked = |world: &World| {
+        let calls = world.server.calls();
+        let count = |operation: &str| calls.iter().filter(|call| call.operation == operation).count();
+        (count("ListPoliciesForTarget"), count("DescribePolicy"))
+    };
+    world.server.clear_calls();
+    assert_eq!(bad(&findings(&world).await), [""; 0]);
+    assert_eq!(asked(&world), (1, 2));
+    let everywhere = world.server.with(|model| {
+        let mut targets: Vec<String> = model.organization.units.keys().cloned().collect();
+        let below_the_root = |account: &&simulator::Account| account.parent() == Some("r-exam");
+        targets.extend(model.members().filter(below_the_root).map(|account| account.id.clone()));
+        for policy in &mut model.organization.control_policies {
+            policy.targets.clone_from(&targets);
+        }
+        targets.len()
+    });
+    world.server.clear_calls();
+    assert_eq!(bad(&findings(&world).await), [""; 0]);
+    let (lists, reads) = asked(&world);
+    assert!(lists > 1 && lists <= everywhere + 1, "{lists} of {everywhere}");
+    assert_eq!(reads, 2, "each is read once");
+}
+
+#[tokio::test]
+async fn the_management_accounts_guardrails_are_told_to_be_unprotected() {
+    let world = healthy().await;
+    world.publish_text(&Document::default().text().replace(OWNER, HUB));
+    let found = findings(&world).await;
+    let of_check = found.iter().filter(|one| one["check"] == "control_policies" && one["account"] == HUB);
+    let told: Vec<&Value> = of_check.map(|one| &one["text"]).collect();
+    assert_eq!(told, ["the management account owns the guardrails: no service control policy protects them"]);
+    let text = |one: &Value| one["text"].as_str().unwrap().to_owned();
+    assert!(!found.iter().map(text).any(|text| text.contains("protect-guardrails")), "{found:#?}");
+}
+
 #[tokio::test]
 async fn what_is_denied_is_not_known_and_never_well() {
     let world = healthy().await;
@@ -245,6 +302,8 @@ async fn what_is_denied_is_not_known_and_never_well() {
         ("SimulatePrincipalPolicy", "member_role"),
         ("DescribeStackSet", "stack_sets"),
         ("ListStackInstances", "stack_sets"),
+        ("ListPoliciesForTarget", "control_policies"),
+        ("DescribePolicy", "control_policies"),
         ("DescribeTrails", "trails"),
         ("GetTrailStatus", "trails"),
         ("GetEventSelectors", "trails"),

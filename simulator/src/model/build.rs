@@ -22,6 +22,7 @@ impl Model {
             management_account: world.organization.management_account.clone(),
             units: world.organizational_units.iter().map(|unit| (unit.id.clone(), unit.clone())).collect(),
             service_control: world.service_control.clone(),
+            control_policies: world.control_policies.clone(),
             tags: BTreeMap::new(),
         };
         check_tree(world, &organization, &mut problems);

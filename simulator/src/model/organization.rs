@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Model;
 use super::caller::Caller;
+use super::control::ControlPolicy;
 use super::error::ApiError;
 use super::iam::{self, Role, User};
 use super::regions::{OptStatus, RegionState};
@@ -25,6 +26,8 @@ pub struct Organization {
     pub units: BTreeMap<String, Unit>,
     /// Service control policies, reduced to what they deny.
     pub service_control: Vec<ServiceControl>,
+    /// Service control policies as they are shown.
+    pub control_policies: Vec<ControlPolicy>,
     /// Tags of the root and of units, by their id.
     pub tags: BTreeMap<String, Tags>,
 }

@@ -1,6 +1,7 @@
 //! Organizations, in JSON 1.1.
 
 mod joining;
+mod policies;
 mod tree;
 
 use serde_json::{Value, json};
@@ -37,6 +38,7 @@ pub(crate) fn carry_out(
         | "DescribeOrganizationalUnit"
         | "CreateOrganizationalUnit"
         | "MoveAccount" => tree::carry_out(model, caller, operation, input),
+        "ListPoliciesForTarget" | "DescribePolicy" => policies::carry_out(model, caller, operation, input),
         "TagResource" | "UntagResource" | "ListTagsForResource" => tags(model, caller, operation, input),
         "RegisterDelegatedAdministrator"
         | "DeregisterDelegatedAdministrator"

@@ -1,0 +1,106 @@
+//! The service control policies that protect what the keeper rests on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Doctor, Ground};
+use keeper_core::doctor::{self, Attached, Check, ControlPolicy, Finding, Place, Shipped};
+use keeper_core::failure::Failure;
+use keeper_core::ids::AccountId;
+
+const KEEPER: (&str, &str) =
+    ("deploy/protect-keeper.scp.json", include_str!("../../../deploy/protect-keeper.scp.json"));
+const GUARDRAILS: (&str, &str) =
+    ("deploy/protect-guardrails.scp.json", include_str!("../../../deploy/protect-guardrails.scp.json"));
+
+impl Doctor<'_> {
+    pub(super) async fn protection(&mut self, ground: &Ground) {
+        let Ground { baseline, organization, .. } = ground;
+        let owned_by_management = baseline.owner == organization.management;
+        let mut documents = vec![self.shipped(ground, KEEPER)];
+        if !owned_by_management {
+            documents.push(self.shipped(ground, GUARDRAILS));
+        }
+        // Every account that these policies bind, and not only those that are looked into.
+        let accounts = organization.accounts.values().filter(|account| account.state.admits_work());
+        let chains: Vec<(AccountId, Vec<String>)> = accounts
+            .filter(|account| account.id != organization.management)
+            .filter(|account| self.chosen.is_empty() || self.chosen.contains(&account.id))
+            .map(|account| {
+                let parents = account.path.parents().iter().map(ToString::to_string);
+                (account.id.clone(), parents.chain([account.id.to_string()]).collect())
+            })
+            .collect();
+        let attached = self.attached(&documents, &chains).await;
+        let mut findings: Vec<Finding> =
+            documents.iter().flat_map(|one| doctor::protection(one, &attached, &chains)).collect();
+        if owned_by_management {
+            let text = "the management account owns the guardrails: no service control policy protects them";
+            findings.push(Finding::not_applicable(
+                Check::ControlPolicies,
+                Place::account(&baseline.owner),
+                text,
+            ));
+        }
+        self.findings.extend(findings);
+    }
+
+    fn shipped<'a>(&'a self, ground: &'a Ground, (path, text): (&'a str, &'a str)) -> Shipped<'a> {
+        Shipped {
+            path,
+            text,
+            hub: self.hub_account(),
+            owner: &ground.baseline.owner,
+            function: self.settings.own_roles.function.as_ref().map(|role| &role.name),
+            member: &self.settings.member_role,
+            // The template names the bus after the stack.
+            stack: self.settings.bus.as_deref().and_then(|bus| bus.rsplit('/').next()),
+            keys: self.keys,
+        }
+    }
+
+    /// What is attached, from the root down, as far as accounts need it to be protected.
+    async fn attached(&self, documents: &[Shipped<'_>], chains: &[(AccountId, Vec<String>)]) -> Attached {
+        let mut attached = Attached::new();
+        let mut known = BTreeMap::new();
+        let depth = chains.iter().map(|(_, chain)| chain.len()).max().unwrap_or_default();
+        // The root first, then the OUs in it, and so on; an account itself comes last in its chain. What
+        // can't be read isn't known, whatever is attached below it.
+        for level in 0..depth {
+            let above: BTreeSet<&[String]> =
+                chains.iter().filter_map(|(_, chain)| chain.get(..level)).collect();
+            let settled = |above: &[String]| {
+                above.iter().any(|target| matches!(attached.get(target), Some(Err(_))))
+                    || documents.iter().all(|one| doctor::is_protected(one, &attached, above))
+            };
+            let open: BTreeSet<&[String]> = above.into_iter().filter(|above| !settled(above)).collect();
+            let needy = chains
+                .iter()
+                .filter(|(_, chain)| chain.get(..level).is_some_and(|above| open.contains(above)));
+            let targets: BTreeSet<&String> = needy.filter_map(|(_, chain)| chain.get(level)).collect();
+            let mut found = Vec::new();
+            for target in targets {
+                found.push((target.clone(), self.attached_to(target, &mut known).await));
+            }
+            attached.extend(found);
+        }
+        attached
+    }
+
+    async fn attached_to(
+        &self,
+        target: &str,
+        known: &mut BTreeMap<String, ControlPolicy>,
+    ) -> Result<Vec<ControlPolicy>, Failure> {
+        let organizations = self.keeper.cloud().organizations();
+        let mut policies = Vec::new();
+        for (id, name) in organizations.attached_policies(target).await? {
+            let policy = match known.get(&id) {
+                Some(policy) => policy.clone(),
+                None => organizations.control_policy(&id, &name).await?,
+            };
+            known.insert(id, policy.clone());
+            policies.push(policy);
+        }
+        Ok(policies)
+    }
+}
