@@ -275,7 +275,7 @@ async fn a_terminal_shows_the_release_of_what_was_adopted_and_approves_it() {
             baseline 95bb900a142ad6cf
               nobody has counted yet what it would change
               done without approval: 0 replaced, 0 released
-              its limits: 50 replaced, 5 released
+              its limits: 50 replaced, 5 released, 5 abandoned
               it is approved already
               made by somebody else, adopted, and to be released: 1
                 300000000001/eu-west-1 eubase1a2b3c:2

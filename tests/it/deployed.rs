@@ -278,14 +278,14 @@ async fn what_was_approved_is_acted_on_at_once() {
     check(
         &ran,
         expect![[r#"
-        baseline 75e2345e55384903
-          all of it: 2 replaced, 0 released
-          done without approval: 0 replaced, 0 released
-          its limits: 1 replaced, 1 released
-        ok: baseline 75e2345e55384903 is approved
-        stderr: asked the deployed keeper, by the queue of its events
-        exit 0
-    "#]],
+            baseline 75e2345e55384903
+              all of it: 2 replaced, 0 released
+              done without approval: 0 replaced, 0 released
+              its limits: 1 replaced, 1 released, 5 abandoned
+            ok: baseline 75e2345e55384903 is approved
+            stderr: asked the deployed keeper, by the queue of its events
+            exit 0
+        "#]],
     );
     let enforced = deployed.world().enforced_in(PAYMENTS);
     assert_eq!(enforced.split_whitespace().nth(1), Some("eubase1a2b3c:2"), "{enforced}");

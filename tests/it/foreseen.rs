@@ -223,7 +223,7 @@ async fn a_dry_run_shows_a_push_and_pushes_nothing() {
                     3 to change, 0 held, 0 in sync, 4 left alone, 1 account skipped
                     plan HASH of baseline 44015f528ed4d96b, mode sync
                     381 bytes: a parameter of the standard tier holds it
-                    3 replaced, 0 released: within its limits (50 replaced, 5 released)
+                    3 replaced, 0 released: within its limits (50 replaced, 5 released, 5 abandoned)
                     stderr: a dry run: nothing was pushed
                     exit 0
                 "#]],

@@ -110,6 +110,7 @@ async fn a_plan_for_programs_says_the_same() {
         &ran,
         expect![[r#"
             {
+              "by_record": null,
               "mode": "sync",
               "names": {
                 "accounts": {
@@ -317,6 +318,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
             {
               "planned": [
                 {
+                  "by_record": null,
                   "mode": "sync",
                   "names": {
                     "accounts": {

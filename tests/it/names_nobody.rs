@@ -165,7 +165,7 @@ async fn push_and_approve_say_that_it_takes_an_approval() {
             7 to change, 0 held, 0 in sync, 1 account skipped
             plan HASH of baseline e0880dcfe350ee64, mode sync
             285 bytes: a parameter of the standard tier holds it
-            6 replaced, 0 released: within its limits (50 replaced, 5 released)
+            6 replaced, 0 released: within its limits (50 replaced, 5 released, 5 abandoned)
             it names an id that matches no account of the organization (ou-exam-sandobx1): that takes an approval
             ok: /guardrail-keeper/baseline holds baseline e0880dcfe350ee64, as version 2
             stderr: new.yaml:12:17: warning: assignments[1].targets[0]: no account stands in ou-exam-sandobx1: it is empty, or doesn't exist; check the id where you expect accounts in it
@@ -185,7 +185,7 @@ async fn push_and_approve_say_that_it_takes_an_approval() {
               nobody has counted yet what it would change
               it names an id that matches no account of the organization (ou-exam-sandobx1)
               done without approval: 0 replaced, 0 released
-              its limits: 50 replaced, 5 released
+              its limits: 50 replaced, 5 released, 5 abandoned
             ok: baseline e0880dcfe350ee64 is approved
             stderr: it is acted on by the next sweep, or by guardrailctl apply
             exit 0

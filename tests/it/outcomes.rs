@@ -135,15 +135,16 @@ async fn what_a_sweep_finds_again_is_told_once() {
     check(
         &all,
         expect![[r#"
-        Enforcement Applied 300000000002 eu-west-1 absent
-        Enforcement Held 300000000001 eu-west-1 not_ours arn:aws:iam::300000000001:user/administrator
-        Sweep Completed
+            Baseline Changed within_limits
+            Enforcement Applied 300000000002 eu-west-1 absent
+            Enforcement Held 300000000001 eu-west-1 not_ours arn:aws:iam::300000000001:user/administrator
+            Sweep Completed
 
-        Sweep Completed
+            Sweep Completed
 
-        Sweep Completed
+            Sweep Completed
 
-    "#]],
+        "#]],
     );
 }
 
@@ -183,9 +184,10 @@ async fn a_release_is_told() {
     check(
         &told(&world),
         expect![[r#"
-        Enforcement Released 300000000001 eu-west-1 not_wanted
-        Sweep Completed
-    "#]],
+            Baseline Changed within_limits
+            Enforcement Released 300000000001 eu-west-1 not_wanted
+            Sweep Completed
+        "#]],
     );
 }
 
@@ -308,20 +310,21 @@ async fn through_queues_the_same_is_told() {
     check(
         &[first, second, tampered, deleted, swept].join("\n"),
         expect![[r#"
-        Enforcement Applied 300000000001 eu-west-1 absent
-        Enforcement Applied 300000000002 eu-west-1 absent
-        Sweep Completed
+            Baseline Changed within_limits
+            Enforcement Applied 300000000001 eu-west-1 absent
+            Enforcement Applied 300000000002 eu-west-1 absent
+            Sweep Completed
 
-        Sweep Completed
+            Sweep Completed
 
-        Enforcement Repaired 300000000001 eu-west-1 changed.weaker arn:aws:iam::300000000001:user/administrator
+            Enforcement Repaired 300000000001 eu-west-1 changed.weaker arn:aws:iam::300000000001:user/administrator
 
-        Enforcement Broken 300000000001 eu-west-1 missing
-        Enforcement Broken 300000000002 eu-west-1 missing
+            Enforcement Broken 300000000001 eu-west-1 missing
+            Enforcement Broken 300000000002 eu-west-1 missing
 
-        Enforcement Broken 300000000001 300000000002 eu-west-1 missing
-        Sweep Completed
-    "#]],
+            Enforcement Broken 300000000001 300000000002 eu-west-1 missing
+            Sweep Completed
+        "#]],
     );
 }
 

@@ -54,20 +54,20 @@ async fn a_baseline_is_pushed_acted_on_and_taken_back() {
     check(
         &ran.without_hash(),
         expect![[r#"
-        Baseline 84c0f3cb2b5b1f13 of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 560ff8d292ea350e, version 1:
-        ~ 111111111111/eu-west-1 (management) corporate:1 => corporate:2 (weaker)
-        ~ 222222222222/eu-west-1 (guardrail-owner) corporate:1 => corporate:2 (weaker)
-        ~ 300000000001/eu-west-1 (Workload/payments) corporate:1 => corporate:2 (weaker)
-        ~ 300000000002/eu-west-1 (Workload/shipping) corporate:1 => corporate:2 (weaker)
-        ~ 300000000003/eu-west-1 (Workload/search) corporate:1 => corporate:2 (weaker)
-        ~ 300000000004/eu-west-1 (Workload/support) corporate:1 => corporate:2 (weaker)
-        6 to change, 0 held, 1 in sync, 1 account skipped
-        plan HASH of baseline 84c0f3cb2b5b1f13, mode sync
-        285 bytes: a parameter of the standard tier holds it
-        6 replaced, 0 released: within its limits (50 replaced, 5 released)
-        ok: /guardrail-keeper/baseline holds baseline 84c0f3cb2b5b1f13, as version 2
-        exit 0
-    "#]],
+            Baseline 84c0f3cb2b5b1f13 of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 560ff8d292ea350e, version 1:
+            ~ 111111111111/eu-west-1 (management) corporate:1 => corporate:2 (weaker)
+            ~ 222222222222/eu-west-1 (guardrail-owner) corporate:1 => corporate:2 (weaker)
+            ~ 300000000001/eu-west-1 (Workload/payments) corporate:1 => corporate:2 (weaker)
+            ~ 300000000002/eu-west-1 (Workload/shipping) corporate:1 => corporate:2 (weaker)
+            ~ 300000000003/eu-west-1 (Workload/search) corporate:1 => corporate:2 (weaker)
+            ~ 300000000004/eu-west-1 (Workload/support) corporate:1 => corporate:2 (weaker)
+            6 to change, 0 held, 1 in sync, 1 account skipped
+            plan HASH of baseline 84c0f3cb2b5b1f13, mode sync
+            285 bytes: a parameter of the standard tier holds it
+            6 replaced, 0 released: within its limits (50 replaced, 5 released, 5 abandoned)
+            ok: /guardrail-keeper/baseline holds baseline 84c0f3cb2b5b1f13, as version 2
+            exit 0
+        "#]],
     );
     assert_eq!(parameter(&world, PARAMETER).unwrap().2, second().text());
     assert_eq!(world.writes(), [format!("PutParameter {HUB}/{US}")]);
@@ -102,21 +102,21 @@ async fn one_over_its_limits_waits_for_approval() {
     check(
         &ran.without_hash(),
         expect![[r#"
-        Baseline 7fa477461d715ed9 of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 560ff8d292ea350e, version 1:
-        ~ 111111111111/eu-west-1 (management) corporate:1 => corporate:2 (weaker)
-        ~ 222222222222/eu-west-1 (guardrail-owner) corporate:1 => corporate:2 (weaker)
-        ~ 300000000001/eu-west-1 (Workload/payments) corporate:1 => corporate:2 (weaker)
-        ~ 300000000002/eu-west-1 (Workload/shipping) corporate:1 => corporate:2 (weaker)
-        ~ 300000000003/eu-west-1 (Workload/search) corporate:1 => corporate:2 (weaker)
-        ~ 300000000004/eu-west-1 (Workload/support) corporate:1 => corporate:2 (weaker)
-        6 to change, 0 held, 1 in sync, 1 account skipped
-        plan HASH of baseline 7fa477461d715ed9, mode sync
-        334 bytes: a parameter of the standard tier holds it
-        6 replaced, 0 released: more than its limits allow (1 replaced, 1 released)
-        ok: /guardrail-keeper/baseline holds baseline 7fa477461d715ed9, as version 2
-        stderr: it is not acted on before: guardrailctl approve 7fa477461d715ed9
-        exit 1
-    "#]],
+            Baseline 7fa477461d715ed9 of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 560ff8d292ea350e, version 1:
+            ~ 111111111111/eu-west-1 (management) corporate:1 => corporate:2 (weaker)
+            ~ 222222222222/eu-west-1 (guardrail-owner) corporate:1 => corporate:2 (weaker)
+            ~ 300000000001/eu-west-1 (Workload/payments) corporate:1 => corporate:2 (weaker)
+            ~ 300000000002/eu-west-1 (Workload/shipping) corporate:1 => corporate:2 (weaker)
+            ~ 300000000003/eu-west-1 (Workload/search) corporate:1 => corporate:2 (weaker)
+            ~ 300000000004/eu-west-1 (Workload/support) corporate:1 => corporate:2 (weaker)
+            6 to change, 0 held, 1 in sync, 1 account skipped
+            plan HASH of baseline 7fa477461d715ed9, mode sync
+            334 bytes: a parameter of the standard tier holds it
+            6 replaced, 0 released: more than its limits allow (1 replaced, 1 released, 5 abandoned)
+            ok: /guardrail-keeper/baseline holds baseline 7fa477461d715ed9, as version 2
+            stderr: it is not acted on before: guardrailctl approve 7fa477461d715ed9
+            exit 1
+        "#]],
     );
     world.server.clear_calls();
     drop(world.sweep().await);
@@ -155,14 +155,14 @@ async fn one_over_its_limits_waits_for_approval() {
     check(
         &ran,
         expect![[r#"
-        baseline 7fa477461d715ed9
-          nobody has counted yet what it would change
-          done without approval: 0 replaced, 0 released
-          its limits: 1 replaced, 1 released
-        ok: baseline 7fa477461d715ed9 is approved
-        stderr: it is acted on by the next sweep, or by guardrailctl apply
-        exit 0
-    "#]],
+            baseline 7fa477461d715ed9
+              nobody has counted yet what it would change
+              done without approval: 0 replaced, 0 released
+              its limits: 1 replaced, 1 released, 5 abandoned
+            ok: baseline 7fa477461d715ed9 is approved
+            stderr: it is acted on by the next sweep, or by guardrailctl apply
+            exit 0
+        "#]],
     );
     drop(world.sweep().await);
     assert_eq!(world.writes().len(), 6);
@@ -208,7 +208,7 @@ async fn what_cannot_be_used_is_not_pushed() {
             0 to change, 0 held, 0 in sync, 7 left alone, 1 account skipped
             plan e3b0c44298fc1c14 of baseline 27315e7d6cd5d8ca, mode sync
             240 bytes: a parameter of the standard tier holds it
-            0 replaced, 0 released: within its limits (50 replaced, 5 released)
+            0 replaced, 0 released, 6 abandoned: more than its limits allow (50 replaced, 5 released, 5 abandoned)
             it names an id that matches no account of the organization (ou-exam-nowhere1): that takes an approval
             ok: /guardrail-keeper/baseline holds baseline 27315e7d6cd5d8ca, as version 2
             stderr: new.yaml:11:17: warning: assignments[0].targets[0]: no account stands in ou-exam-nowhere1: it is empty, or doesn't exist; check the id where you expect accounts in it
@@ -254,12 +254,12 @@ async fn what_somebody_else_pushed_meanwhile_is_not_overwritten() {
     check(
         &ran.without_hash(),
         expect![[r#"
-        Baseline 84c0f3cb2b5b1f13 of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 560ff8d292ea350e, version 1:
-        285 bytes: a parameter of the standard tier holds it
-        6 replaced, 0 released: within its limits (50 replaced, 5 released)
-        stderr: error: /guardrail-keeper/baseline was changed since it was read, and is left as it is: it is at version 2 now; push again to see what that means
-        exit 3
-    "#]],
+            Baseline 84c0f3cb2b5b1f13 of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 560ff8d292ea350e, version 1:
+            285 bytes: a parameter of the standard tier holds it
+            6 replaced, 0 released: within its limits (50 replaced, 5 released, 5 abandoned)
+            stderr: error: /guardrail-keeper/baseline was changed since it was read, and is left as it is: it is at version 2 now; push again to see what that means
+            exit 3
+        "#]],
     );
     assert_eq!(parameter(&world, PARAMETER).unwrap().2, theirs.text());
 }
@@ -279,24 +279,24 @@ async fn the_tier_is_advanced_only_where_it_has_to_be() {
     check(
         &told,
         expect![[r#"
-        Baseline 84c0f3cb2b5b1f13 of new.yaml, for /elsewhere, which isn't there yet:
-        285 bytes: a parameter of the standard tier holds it
-        6 replaced, 0 released: within its limits (50 replaced, 5 released)
-        ok: /elsewhere holds baseline 84c0f3cb2b5b1f13, as version 1
-        exit 0
-        version 1, Standard
-        Baseline a87c889a3a968caa of long.yaml, for /elsewhere, in the place of baseline 84c0f3cb2b5b1f13, version 1:
-        4788 bytes: a parameter of the advanced tier holds it
-        6 replaced, 0 released: within its limits (50 replaced, 5 released)
-        ok: /elsewhere holds baseline a87c889a3a968caa, as version 2
-        exit 0
-        version 2, Advanced
-        Baseline 84c0f3cb2b5b1f13 of new.yaml, for /elsewhere, in the place of baseline a87c889a3a968caa, version 2:
-        285 bytes: a parameter of the standard tier holds it
-        6 replaced, 0 released: within its limits (50 replaced, 5 released)
-        ok: /elsewhere holds baseline 84c0f3cb2b5b1f13, as version 3
-        exit 0
-        version 3, Advanced
-    "#]],
+            Baseline 84c0f3cb2b5b1f13 of new.yaml, for /elsewhere, which isn't there yet:
+            285 bytes: a parameter of the standard tier holds it
+            6 replaced, 0 released: within its limits (50 replaced, 5 released, 5 abandoned)
+            ok: /elsewhere holds baseline 84c0f3cb2b5b1f13, as version 1
+            exit 0
+            version 1, Standard
+            Baseline a87c889a3a968caa of long.yaml, for /elsewhere, in the place of baseline 84c0f3cb2b5b1f13, version 1:
+            4788 bytes: a parameter of the advanced tier holds it
+            6 replaced, 0 released: within its limits (50 replaced, 5 released, 5 abandoned)
+            ok: /elsewhere holds baseline a87c889a3a968caa, as version 2
+            exit 0
+            version 2, Advanced
+            Baseline 84c0f3cb2b5b1f13 of new.yaml, for /elsewhere, in the place of baseline a87c889a3a968caa, version 2:
+            285 bytes: a parameter of the standard tier holds it
+            6 replaced, 0 released: within its limits (50 replaced, 5 released, 5 abandoned)
+            ok: /elsewhere holds baseline 84c0f3cb2b5b1f13, as version 3
+            exit 0
+            version 3, Advanced
+        "#]],
     );
 }

@@ -87,9 +87,10 @@ async fn a_write_whose_answer_was_lost_is_told_by_the_next_look() {
     check(
         &told_in_the_end(&mut stack).await,
         expect![[r#"
-        Enforcement Held failed.transient
-        Enforcement Applied absent late
-    "#]],
+            Baseline Changed within_limits
+            Enforcement Held failed.transient
+            Enforcement Applied absent late
+        "#]],
     );
 }
 
