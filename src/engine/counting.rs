@@ -1,4 +1,4 @@
-//! Counts what a revision would replace and release, before any of it is done.
+//! Counts what a revision would replace, release and abandon, before any of it is done.
 
 use jiff::Timestamp;
 use tracing::{error, info, warn};

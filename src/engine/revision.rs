@@ -49,8 +49,8 @@ pub(super) async fn look_for_names(
         .collect())
 }
 
-/// Approves a revision: it may replace and release as much as it wants. Also approves the release of guardrails that
-/// are known by now to be unusable.
+/// Approves a revision: it may change as much as it wants. Also approves the release of guardrails that are known by
+/// now to be unusable.
 ///
 /// # Errors
 /// When the ledger can't be used.

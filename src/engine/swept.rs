@@ -78,9 +78,9 @@ pub async fn tally(keeper: &Keeper, baseline: &Baseline, since: Timestamp) -> Re
     }
 }
 
-/// What this baseline would replace and release in a part of the organization, by the record. What is not recorded
-/// counts as a replacement: for an account that can't be placed, or whose record can't be parsed, every Region of the
-/// baseline does.
+/// What this baseline would replace, release and abandon in a part of the organization, by the record. A target
+/// without a record counts as a replacement: for an account that can't be placed, or whose record can't be parsed,
+/// every Region of the baseline does.
 ///
 /// # Errors
 /// When the ledger can't be read.
