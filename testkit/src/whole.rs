@@ -12,7 +12,7 @@ use crate::program::Guardrailctl;
 use crate::queues;
 use crate::stack::{events_queue, tasks_queue};
 use crate::world::{
-    FUNCTION_ROLE, HUB, OWNER, PARAMETER, PAYMENTS, REGIONS, SEARCH, SHIPPING, Setup, US, World,
+    FUNCTION_ROLE, HUB, OWNER, PARAMETER, PAYMENTS, REGIONS, SEARCH, SHIPPING, Setup, US, World, repository,
 };
 
 pub const BUS: &str = "guardrail-keeper";
@@ -192,7 +192,7 @@ fn deployed(setup: Setup, place: Place) -> Setup {
 /// The documents of deploy/, filled in and attached to the root, beside what AWS attaches everywhere.
 pub(crate) fn control_policies(hub: &str) -> Vec<ControlPolicy> {
     let read = |name: &str| {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("deploy/{name}.scp.json"));
+        let path = repository(&format!("deploy/{name}.scp.json"));
         let text = std::fs::read_to_string(path).unwrap();
         // The simulator's function has a name of its own.
         text.replace("HUB_ACCOUNT_ID", hub)

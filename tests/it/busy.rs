@@ -23,7 +23,7 @@ async fn a_guardrail_that_nobody_uses_has_nobody_looked_at() {
     let document = Document { regions: EU, ..Document::default() };
     let mut stack = Stack::guarded(World::of(&document).durable().long_established()).await;
     let unused = stack.world.server.with(|model| {
-        let owner = model.caller(&format!("arn:aws:iam::{OWNER}:role/GuardrailAuthor"), EU).unwrap();
+        let owner = model.caller(&format!("arn:aws:iam::{OWNER}:root"), EU).unwrap();
         let made = model.create_guardrail(&owner, content("of-a-test"), Tags::default()).unwrap();
         model.create_guardrail_version(&owner, &made.id, None).unwrap();
         model.delete_guardrail_as(&owner, &made.id, None).unwrap();
@@ -36,7 +36,7 @@ async fn a_guardrail_that_nobody_uses_has_nobody_looked_at() {
     assert_eq!(stack.left(), EMPTY);
     // One that is used has its users looked at, and nobody else.
     stack.world.server.with(|model| {
-        let owner = model.caller(&format!("arn:aws:iam::{OWNER}:role/GuardrailAuthor"), EU).unwrap();
+        let owner = model.caller(&format!("arn:aws:iam::{OWNER}:root"), EU).unwrap();
         let arn = guardrail(EU);
         model.create_guardrail_version(&owner, arn.rsplit('/').next().unwrap(), None).unwrap();
     });
