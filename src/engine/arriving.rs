@@ -11,8 +11,12 @@ use super::effect::Effect;
 use super::sweeping::{beginning, regions};
 use super::{Keeper, context};
 use crate::limits::EffectiveBaseline;
+use crate::own_roles::OwnRoles;
+use crate::record::AccountRecord;
 use crate::task::{Errand, Planned, departed, planned};
-use crate::trigger::{Ignored, Merged, Message, Rejected, Scope, Trigger, Why, merge};
+use crate::trigger::{
+    Accounts, Context, Ignored, Merged, Message, Regions, Rejected, Scope, Trigger, Why, merge,
+};
 
 /// One message, with its id in the batch.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +69,15 @@ pub async fn arrive(keeper: &Keeper, incoming: &[Incoming<'_>]) -> Arrived {
     let mut arrived = Arrived::default();
     let (mut scopes, mut errands) = (Vec::new(), Vec::new());
     for (position, one) in incoming.iter().enumerate() {
-        match sorted(keeper, *one, now) {
+        let sorted = sorted(keeper, *one, now);
+        if let Some(scope) = unrecorded_write(keeper, *one, &sorted, now).await {
+            scopes.push((position, scope));
+            continue;
+        }
+        if let Sorted::Ignored(reason) = &sorted {
+            ignored(one.id.unwrap_or(NAMELESS), reason);
+        }
+        match sorted {
             Sorted::Scope(scope) => scopes.push((position, *scope)),
             Sorted::Errand(errand) => {
                 errands.push((BTreeSet::from([position]), vec![Effect::GoOn(*errand)]));
@@ -115,10 +127,7 @@ fn sorted(keeper: &Keeper, incoming: Incoming<'_>, now: Timestamp) -> Sorted {
             );
             Sorted::Jobs(gone.into_iter().map(Effect::Queue).collect())
         }
-        Trigger::Ignore(reason) => {
-            ignored(name, &reason);
-            Sorted::Ignored(reason)
-        }
+        Trigger::Ignore(reason) => Sorted::Ignored(reason),
         Trigger::Reject(reason) => {
             if repeated {
                 // SQS delivers it again until it is a dead letter; the reason stays the same.
@@ -133,6 +142,57 @@ fn sorted(keeper: &Keeper, incoming: Incoming<'_>, now: Timestamp) -> Sorted {
 
 fn ignored(record: &str, reason: &Ignored) {
     info!(record, reason = reason.code(), "ignored: {reason}");
+}
+
+/// What to look at after a write in the keeper's name that the record does not know: anybody who can use the name of
+/// the member role could otherwise change an enforcement and go unnoticed until the next sweep. The keeper records its
+/// look after each write of its own, so that a look since then knows the write. Without a ledger that lasts, the name
+/// is all there is to go by.
+async fn unrecorded_write(
+    keeper: &Keeper,
+    incoming: Incoming<'_>,
+    sorted: &Sorted,
+    now: Timestamp,
+) -> Option<Scope> {
+    if !matches!(sorted, Sorted::Ignored(Ignored::OwnWrite)) || !keeper.ledger.is_durable() {
+        return None;
+    }
+    // As if somebody else had written it.
+    let anybodys = Context { own_roles: OwnRoles::default(), ..context(keeper, None, now) };
+    let Trigger::Reconcile(scope) = incoming.message.decide(&anybodys) else { return None };
+    let is_enforcement =
+        [Why::EnforcementPut, Why::EnforcementDeleted].iter().any(|why| scope.reasons.contains(why));
+    let (Accounts::Only(accounts), Regions::Only(regions), true) =
+        (&scope.accounts, &scope.regions, is_enforcement)
+    else {
+        return None;
+    };
+    let since = scope.since?;
+    let is_known = |record: &AccountRecord| {
+        regions.iter().all(|region| {
+            let checked = record.regions.get(region).and_then(|record| record.checked.as_ref());
+            checked.is_some_and(|checked| checked.at.as_second() >= since)
+        })
+    };
+    for account in accounts {
+        match keeper.ledger.account(account).await {
+            Ok(record) if record.closed.is_some() || is_known(&record) => {}
+            Ok(_) => {
+                warn!(
+                    account.id = %account,
+                    reason = Why::UnrecordedWrite.code(),
+                    "{account} is looked at: {}", Why::UnrecordedWrite
+                );
+                return Some(Scope { reasons: BTreeSet::from([Why::UnrecordedWrite]), ..*scope });
+            }
+            // Whether it was ours is not known. A look costs little.
+            Err(error) => {
+                warn!(account.id = %account, "whether a write in the keeper's name is recorded is not known: {error}");
+                return Some(Scope { reasons: BTreeSet::from([Why::UnrecordedWrite]), ..*scope });
+            }
+        }
+    }
+    None
 }
 
 /// Plans the jobs of scopes, narrowed by the present baseline.
@@ -205,7 +265,8 @@ fn narrowed(
     let narrows = (is_followed && known.instead_of.is_none()).then_some(&known.baseline);
     let context = context(keeper, narrows, now);
     let mut decide = |(position, scope): &(usize, Scope)| {
-        if scope.reasons.contains(&Why::BaselineChanged) {
+        // What the trigger alone would ignore again.
+        if scope.reasons.contains(&Why::BaselineChanged) || scope.reasons.contains(&Why::UnrecordedWrite) {
             return Some((*position, scope.clone()));
         }
         match incoming[*position].message.decide(&context) {

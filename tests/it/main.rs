@@ -31,6 +31,7 @@ mod guardrailctl;
 mod handler;
 mod holding_back;
 mod hub;
+mod in_our_name;
 mod keys;
 mod leaving;
 mod ledger;
