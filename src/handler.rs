@@ -16,7 +16,7 @@ use tracing::error;
 
 use crate::engine::{Incoming, Keeper, NAMELESS, Stopped, Unplanned};
 use crate::settings::QueueSettings;
-use crate::trigger::{Delivery, Message, Record, Rejected};
+use crate::trigger::{BatchRecord, Delivery, Message, Rejected};
 use queue::Queue;
 use shell::{Failed, Shell};
 
@@ -122,10 +122,10 @@ async fn queue_event(shell: Shell<'_>, event: &Message) -> Result<Value, Handler
 async fn queue_batch(
     shell: Shell<'_>,
     queues: &QueueSettings,
-    records: &[Record],
+    records: &[BatchRecord],
 ) -> Result<Value, HandlerError> {
     let mut batch = Batch::default();
-    let (tasks, events): (Vec<&Record>, Vec<&Record>) =
+    let (tasks, events): (Vec<&BatchRecord>, Vec<&BatchRecord>) =
         records.iter().partition(|record| lay_in(record, &queues.tasks));
     shell.plan_batch(&events, &mut batch).await;
     for record in tasks {
@@ -145,11 +145,11 @@ struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// Lets SQS keep a record.
-    fn keep(&mut self, record: &'a Record) {
+    fn keep(&mut self, record: &'a BatchRecord) {
         self.failed.insert(record.id.as_deref());
     }
 
-    fn fail(&mut self, records: &[&'a Record], problem: &HandlerError) {
+    fn fail(&mut self, records: &[&'a BatchRecord], problem: &HandlerError) {
         error!(error.kind = problem.name(), records = %Ids(records), "{problem}");
         self.failed.extend(records.iter().map(|record| record.id.as_deref()));
     }
@@ -164,7 +164,7 @@ impl<'a> Batch<'a> {
 }
 
 /// The ids of records, for the log.
-struct Ids<'a>(&'a [&'a Record]);
+struct Ids<'a>(&'a [&'a BatchRecord]);
 
 impl fmt::Display for Ids<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,6 +177,6 @@ impl fmt::Display for Ids<'_> {
 }
 
 /// Whether a record comes from the queue with this URL.
-fn lay_in(record: &Record, queue_url: &str) -> bool {
+fn lay_in(record: &BatchRecord, queue_url: &str) -> bool {
     record.queue.as_deref().is_some_and(|name| queue_url.rsplit('/').next() == Some(name))
 }

@@ -441,6 +441,34 @@ fn functions_are_short() {
     rule.hold();
 }
 
+/// A reader who finds a name knows what is meant, in whatever file. Types that a macro names are not seen here.
+#[test]
+fn a_public_type_has_a_name_of_its_own() {
+    let mut rule =
+        Rule::new("a public type has a name that no other public type has: say what tells them apart");
+    let mut first: BTreeMap<String, String> = BTreeMap::new();
+    for source in sources(PROGRAM) {
+        for (line, code) in source.production() {
+            let kinds = ["pub struct ", "pub enum ", "pub trait ", "pub type "];
+            let Some(rest) = kinds.iter().find_map(|kind| code.trim_start().strip_prefix(kind)) else {
+                continue;
+            };
+            let name: String = rest.chars().take_while(|c| c.is_alphanumeric()).collect();
+            let place = format!("{}:{line}", source.path);
+            match first.get(&name) {
+                // A name in a macro's definition.
+                _ if name.is_empty() => {}
+                Some(other) => {
+                    rule.broken(&source.path, line, format!("`{name}` is defined in {other} as well"))
+                }
+                None => drop(first.insert(name, place)),
+            }
+        }
+    }
+    assert!(first.len() > 200, "only {} types were found", first.len());
+    rule.hold();
+}
+
 /// Whoever reads the engine from its jobs downwards never turns back.
 #[test]
 fn the_files_of_the_engine_use_each_other_in_one_direction() {

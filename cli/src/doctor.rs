@@ -19,7 +19,7 @@ use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::inspector::Inspector;
 use guardrail_keeper::engine::{self, Keeper, Stopped};
 use keeper_core::baseline::{Baseline, Severity};
-use keeper_core::doctor::{self, Check, Facts, Finding, Membership, Outcome, Place, Summary};
+use keeper_core::doctor::{self, Check, DoctorSummary, Facts, Finding, Membership, Outcome, Place};
 use keeper_core::failure::Failure;
 use keeper_core::ids::{AccountId, Partition, Region};
 use keeper_core::organization::{Account, Organization};
@@ -85,7 +85,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     doctor.examine(&bar).await;
     drop(bar);
     let findings = doctor.findings;
-    let summary = Summary::of(&findings);
+    let summary = DoctorSummary::of(&findings);
     match arguments.output {
         Output::Text => print::print(&summary, arguments.limit),
         Output::Json => output::print_json(&json!({

@@ -14,7 +14,7 @@ use super::names::Names;
 use super::wrapping::wrapped;
 use super::{OK, UNTOLD};
 use guardrail_keeper::engine::Step;
-use keeper_core::plan::{Line, Mark, Part};
+use keeper_core::plan::{Mark, Part, PlanLine};
 
 pub(super) const ADDED: Style = AnsiColor::Green.on_default();
 pub(super) const ALTERED: Style = AnsiColor::Yellow.on_default();
@@ -121,8 +121,8 @@ pub(super) fn error((text, rest): &(String, Vec<String>)) {
 
 /// A line of a plan, its mark coloured: with the names of the accounts that it is about, and with the
 /// code of a reason, which is what runbook, metrics and events call it.
-pub(super) fn line(line: &Line, names: &Names) -> String {
-    let Line { mark, parts } = line;
+pub(super) fn line(line: &PlanLine, names: &Names) -> String {
+    let PlanLine { mark, parts } = line;
     let told = parts.iter().map(|part| match part {
         Part::Text(text) => text.clone(),
         Part::Target(target) => format!("{target}{}", names.behind(&target.account)),

@@ -14,7 +14,7 @@ use guardrail_keeper::engine::{self, Keeper, RecordAge, Survey};
 use jiff::Timestamp;
 use keeper_core::baseline::Baseline;
 use keeper_core::ids::AccountId;
-use keeper_core::plan::{Counts, Line, Plan};
+use keeper_core::plan::{Counts, Plan, PlanLine};
 use keeper_core::report::Report;
 
 #[derive(Debug, Args)]
@@ -129,7 +129,7 @@ impl<'a> Shown<'a> {
         chosen: &Chosen,
     ) -> Shown<'a> {
         let lines = survey.plan.plan().lines();
-        let named: BTreeSet<&AccountId> = lines.iter().flat_map(Line::accounts).collect();
+        let named: BTreeSet<&AccountId> = lines.iter().flat_map(PlanLine::accounts).collect();
         let accounts = named.into_iter().filter_map(|id| survey.view.organization.accounts.get(id));
         let names = Names::read(keeper, accounts).await;
         Shown { baseline, survey, names, unmet: chosen.unmet(baseline, survey) }

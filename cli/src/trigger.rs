@@ -11,7 +11,7 @@ use super::output::{self, ADDED, ALTERED, BROKEN, QUIET, paint};
 use super::{OK, Output, UNFINISHED, files};
 use guardrail_keeper::engine;
 use keeper_core::settings::{BaselineSource, Purpose, Settings};
-use keeper_core::trigger::{Context, Delivery, Known, Line, line};
+use keeper_core::trigger::{Context, Delivery, Known, TriggerLine, line};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -95,7 +95,7 @@ fn read(path: &PathBuf) -> anyhow::Result<Vec<u8>> {
     Ok(payload.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(payload))
 }
 
-fn in_words(line: &Line) -> String {
+fn in_words(line: &TriggerLine) -> String {
     let style = match line.outcome {
         "reconcile" => ADDED,
         "departed" => ALTERED,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 use crate::simulation::{Evaluated, Refusal};
 
-pub use summary::{Principals, Standing, Summary};
+pub use summary::{AccountAccess, CallersSummary, Principals};
 
 /// What invokes a model. Converse and ConverseStream are allowed by the same two.
 pub const INVOKE: [&str; 2] = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"];
@@ -23,18 +23,19 @@ pub const DECRYPT: &str = "kms:Decrypt";
 
 /// One permission that a guarded call needs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Need {
+pub struct NeededPermission {
     /// [`APPLY`] or [`DECRYPT`].
     pub action: &'static str,
     /// The ARN of the guardrail, its profile or its key.
     pub resource: String,
 }
 
-impl Need {
+impl NeededPermission {
     /// Everything that a call under a guardrail needs.
-    pub fn all(resources: &[String], key: Option<&str>) -> Vec<Need> {
-        let apply = resources.iter().map(|resource| Need { action: APPLY, resource: resource.clone() });
-        let decrypt = key.map(|key| Need { action: DECRYPT, resource: key.to_owned() });
+    pub fn all(resources: &[String], key: Option<&str>) -> Vec<NeededPermission> {
+        let apply =
+            resources.iter().map(|resource| NeededPermission { action: APPLY, resource: resource.clone() });
+        let decrypt = key.map(|key| NeededPermission { action: DECRYPT, resource: key.to_owned() });
         apply.chain(decrypt).collect()
     }
 }
@@ -61,7 +62,7 @@ impl Principal {
 /// What was found out about one principal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Verdict {
+pub enum CallerVerdict {
     /// It can't invoke models: no enforcement concerns it.
     NoCaller,
     /// It may invoke models, and may apply the guardrail.
@@ -69,7 +70,7 @@ pub enum Verdict {
     /// It may invoke models, and would lose that.
     Breaks {
         /// What it may not do, and why.
-        lacks: Vec<Lack>,
+        lacks: Vec<MissingPermission>,
     },
     /// It isn't known which of these.
     Unknown {
@@ -80,7 +81,7 @@ pub enum Verdict {
 
 /// A permission that a principal lacks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Lack {
+pub struct MissingPermission {
     /// What it may not do: [`APPLY`] or [`DECRYPT`].
     pub action: &'static str,
     /// The ARN of the guardrail, its profile or its key.
@@ -115,37 +116,37 @@ pub fn invokes(evaluated: &[Evaluated]) -> Invokes {
 /// invoke.
 pub fn judge(
     invokes: &Result<Invokes, Failure>,
-    needs: &[Need],
+    needs: &[NeededPermission],
     applies: &Result<Vec<Evaluated>, Failure>,
-) -> Verdict {
+) -> CallerVerdict {
     let depends = match invokes {
-        Err(failure) => return Verdict::Unknown { why: failure.to_string() },
-        Ok(Invokes::No) => return Verdict::NoCaller,
+        Err(failure) => return CallerVerdict::Unknown { why: failure.to_string() },
+        Ok(Invokes::No) => return CallerVerdict::NoCaller,
         Ok(Invokes::Yes) => None,
         Ok(Invokes::Depends(keys)) => Some(keys),
     };
     let evaluated = match applies {
         Ok(evaluated) => evaluated,
-        Err(failure) => return Verdict::Unknown { why: failure.to_string() },
+        Err(failure) => return CallerVerdict::Unknown { why: failure.to_string() },
     };
     let mut lacks = Vec::new();
-    for Need { action, resource } in needs {
+    for NeededPermission { action, resource } in needs {
         let said = evaluated.iter().find(|one| one.action == *action && one.resource == *resource);
         let Some(said) = said else {
-            return Verdict::Unknown {
+            return CallerVerdict::Unknown {
                 why: format!("IAM didn't say whether it is allowed {action} on {resource}"),
             };
         };
         if let Err(refusal) = said.own_side() {
-            lacks.push(Lack { action, resource: resource.clone(), refusal });
+            lacks.push(MissingPermission { action, resource: resource.clone(), refusal });
         }
     }
     match (lacks.is_empty(), depends) {
-        (true, _) => Verdict::Fine,
-        (false, None) => Verdict::Breaks { lacks },
+        (true, _) => CallerVerdict::Fine,
+        (false, None) => CallerVerdict::Breaks { lacks },
         (false, Some(keys)) => {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            Verdict::Unknown {
+            CallerVerdict::Unknown {
                 why: format!(
                     "it lacks a permission that guarded calls need, and whether it invokes models depends on {}",
                     keys.join(", ")
@@ -156,7 +157,7 @@ pub fn judge(
 }
 
 /// The statements that have to be added to a principal's policies: one for each action that is lacking.
-pub fn statements<'a>(lacks: impl IntoIterator<Item = &'a Lack>) -> Vec<Value> {
+pub fn statements<'a>(lacks: impl IntoIterator<Item = &'a MissingPermission>) -> Vec<Value> {
     let mut resources: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for lack in lacks {
         resources.entry(lack.action).or_default().insert(&lack.resource);
@@ -172,11 +173,11 @@ pub fn statements<'a>(lacks: impl IntoIterator<Item = &'a Lack>) -> Vec<Value> {
 mod tests {
     use super::*;
     use crate::failure::Category;
-    use crate::simulation::Decision;
+    use crate::simulation::SimulatedDecision;
 
     const GUARDRAIL: &str = "arn:aws:bedrock:us-east-1:222222222222:guardrail/base";
 
-    fn evaluated(action: &str, resource: &str, decision: Decision) -> Evaluated {
+    fn evaluated(action: &str, resource: &str, decision: SimulatedDecision) -> Evaluated {
         Evaluated {
             action: action.to_owned(),
             resource: resource.to_owned(),
@@ -188,7 +189,7 @@ mod tests {
         }
     }
 
-    fn apply(decision: Decision) -> Vec<Evaluated> {
+    fn apply(decision: SimulatedDecision) -> Vec<Evaluated> {
         vec![evaluated(APPLY, GUARDRAIL, decision)]
     }
 
@@ -199,13 +200,14 @@ mod tests {
     #[test]
     fn one_model_is_enough_to_be_a_caller() {
         let one = |decision| evaluated(INVOKE[0], "arn:aws:bedrock:us-east-1::foundation-model/m", decision);
-        let conditional = Evaluated { missing_keys: keys(&["aws:SourceVpce"]), ..one(Decision::Implicit) };
+        let conditional =
+            Evaluated { missing_keys: keys(&["aws:SourceVpce"]), ..one(SimulatedDecision::Implicit) };
         let bounded = Evaluated { by_boundary: Some(false), ..conditional.clone() };
         let table = [
             (vec![], Invokes::No),
-            (vec![one(Decision::Implicit), one(Decision::Explicit)], Invokes::No),
-            (vec![one(Decision::Implicit), one(Decision::Allowed)], Invokes::Yes),
-            (vec![conditional.clone(), one(Decision::Allowed)], Invokes::Yes),
+            (vec![one(SimulatedDecision::Implicit), one(SimulatedDecision::Explicit)], Invokes::No),
+            (vec![one(SimulatedDecision::Implicit), one(SimulatedDecision::Allowed)], Invokes::Yes),
+            (vec![conditional.clone(), one(SimulatedDecision::Allowed)], Invokes::Yes),
             (vec![conditional], Invokes::Depends(keys(&["aws:SourceVpce"]))),
             (vec![bounded], Invokes::No),
         ];
@@ -219,33 +221,33 @@ mod tests {
         let failure = Failure::new(Category::Denied, "SimulatePrincipalPolicy", "AccessDenied: no");
         let why = "SimulatePrincipalPolicy: AccessDenied: no (denied)";
         let depends = Ok(Invokes::Depends(keys(&["aws:SourceVpce"])));
-        let lack = |refusal| Verdict::Breaks {
-            lacks: vec![Lack { action: APPLY, resource: GUARDRAIL.to_owned(), refusal }],
+        let lack = |refusal| CallerVerdict::Breaks {
+            lacks: vec![MissingPermission { action: APPLY, resource: GUARDRAIL.to_owned(), refusal }],
         };
         let table = [
-            (Ok(Invokes::No), Ok(vec![]), Verdict::NoCaller),
-            (Ok(Invokes::Yes), Ok(apply(Decision::Allowed)), Verdict::Fine),
-            (Ok(Invokes::Yes), Ok(apply(Decision::Implicit)), lack(Refusal::NotAllowed)),
-            (Ok(Invokes::Yes), Ok(apply(Decision::Explicit)), lack(Refusal::Denied)),
-            (depends.clone(), Ok(apply(Decision::Allowed)), Verdict::Fine),
+            (Ok(Invokes::No), Ok(vec![]), CallerVerdict::NoCaller),
+            (Ok(Invokes::Yes), Ok(apply(SimulatedDecision::Allowed)), CallerVerdict::Fine),
+            (Ok(Invokes::Yes), Ok(apply(SimulatedDecision::Implicit)), lack(Refusal::NotAllowed)),
+            (Ok(Invokes::Yes), Ok(apply(SimulatedDecision::Explicit)), lack(Refusal::Denied)),
+            (depends.clone(), Ok(apply(SimulatedDecision::Allowed)), CallerVerdict::Fine),
             (
                 depends,
-                Ok(apply(Decision::Implicit)),
-                Verdict::Unknown {
+                Ok(apply(SimulatedDecision::Implicit)),
+                CallerVerdict::Unknown {
                     why: "it lacks a permission that guarded calls need, and whether it invokes models depends on aws:SourceVpce"
                         .to_owned(),
                 },
             ),
-            (Err(failure.clone()), Ok(vec![]), Verdict::Unknown { why: why.to_owned() }),
-            (Ok(Invokes::Yes), Err(failure), Verdict::Unknown { why: why.to_owned() }),
+            (Err(failure.clone()), Ok(vec![]), CallerVerdict::Unknown { why: why.to_owned() }),
+            (Ok(Invokes::Yes), Err(failure), CallerVerdict::Unknown { why: why.to_owned() }),
             (
                 Ok(Invokes::Yes),
                 Ok(vec![]),
-                Verdict::Unknown { why: format!("IAM didn't say whether it is allowed {APPLY} on {GUARDRAIL}") },
+                CallerVerdict::Unknown { why: format!("IAM didn't say whether it is allowed {APPLY} on {GUARDRAIL}") },
             ),
         ];
         for (invokes, applies, expected) in table {
-            let needs = Need::all(&[GUARDRAIL.to_owned()], None);
+            let needs = NeededPermission::all(&[GUARDRAIL.to_owned()], None);
             assert_eq!(judge(&invokes, &needs, &applies), expected, "{invokes:?} {applies:?}");
         }
     }
@@ -253,16 +255,20 @@ mod tests {
     #[test]
     fn a_guardrail_with_a_key_of_its_own_needs_the_key_too() {
         const KEY: &str = "arn:aws:kms:us-east-1:222222222222:key/11111111-2222-4333-8444-555555555555";
-        let needs = Need::all(&[GUARDRAIL.to_owned()], Some(KEY));
+        let needs = NeededPermission::all(&[GUARDRAIL.to_owned()], Some(KEY));
         let with_key = |decision| {
-            let said = [apply(Decision::Allowed), vec![evaluated(DECRYPT, KEY, decision)]].concat();
+            let said = [apply(SimulatedDecision::Allowed), vec![evaluated(DECRYPT, KEY, decision)]].concat();
             judge(&Ok(Invokes::Yes), &needs, &Ok(said))
         };
-        assert_eq!(with_key(Decision::Allowed), Verdict::Fine);
-        let lack = Lack { action: DECRYPT, resource: KEY.to_owned(), refusal: Refusal::NotAllowed };
-        assert_eq!(with_key(Decision::Implicit), Verdict::Breaks { lacks: vec![lack.clone()] });
-        let unsaid = judge(&Ok(Invokes::Yes), &needs, &Ok(apply(Decision::Allowed)));
-        assert!(matches!(unsaid, Verdict::Unknown { .. }), "{unsaid:?}");
+        assert_eq!(with_key(SimulatedDecision::Allowed), CallerVerdict::Fine);
+        let lack =
+            MissingPermission { action: DECRYPT, resource: KEY.to_owned(), refusal: Refusal::NotAllowed };
+        assert_eq!(
+            with_key(SimulatedDecision::Implicit),
+            CallerVerdict::Breaks { lacks: vec![lack.clone()] }
+        );
+        let unsaid = judge(&Ok(Invokes::Yes), &needs, &Ok(apply(SimulatedDecision::Allowed)));
+        assert!(matches!(unsaid, CallerVerdict::Unknown { .. }), "{unsaid:?}");
         let statements = statements([&lack]);
         assert_eq!(statements[0]["Action"], DECRYPT);
         assert_eq!(statements[0]["Resource"], json!([KEY]));

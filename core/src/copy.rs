@@ -37,11 +37,11 @@ use crate::ids::{GuardrailArn, GuardrailVersion, KmsKeyArn, Target};
 use crate::observed::Observation;
 
 pub use held::{CopyHeld, of_a_copy};
-pub use leftover::{Doubt, Leftover};
+pub use leftover::{Leftover, LeftoverDoubt};
 pub use marker::{Marker, SOURCE_TAG};
 pub use prune::{Listed, prunable, prunable_among};
 pub use tags::{Tags, carried, to_write};
-pub use wanted::Wanted;
+pub use wanted::WantedCopy;
 
 /// How many versions AWS lets a guardrail have.
 pub const VERSIONS_AT_MOST: usize = 20;
@@ -94,8 +94,8 @@ impl Original {
     }
 
     /// What a copy of it must be.
-    pub fn wanted(&self) -> Wanted {
-        Wanted { content: self.digest.clone(), key: self.copy_key.clone() }
+    pub fn wanted(&self) -> WantedCopy {
+        WantedCopy { content: self.digest.clone(), key: self.copy_key.clone() }
     }
 }
 
@@ -325,7 +325,7 @@ impl fmt::Display for CopyStep {
 }
 
 /// Judges what has the copy's name.
-pub fn judge(wanted: &Wanted, seen: Option<&SeenCopy>, enforced: &Enforced) -> CopyVerdict {
+pub fn judge(wanted: &WantedCopy, seen: Option<&SeenCopy>, enforced: &Enforced) -> CopyVerdict {
     let Some(seen) = seen else { return CopyVerdict::Needs(CopyStep::Create) };
     let guardrail = &seen.guardrail;
     if !seen.is_ours() {

@@ -21,11 +21,11 @@ use crate::ids::{AccountId, Region, Target};
 
 pub use function::{Mapping, mapping, recursion};
 pub use organization::{Delegation, Membership, regions, standing};
-pub use permissions::{Facts, Need, lacking, of_function, of_member};
+pub use permissions::{Facts, RequiredAction, lacking, of_function, of_member};
 pub use protection::{Attached, ControlPolicy, Shipped, is_protected, protection};
 pub use rules::{Listens, Rule, rules};
 pub use stack_sets::{Instance, StackSet, stack_set};
-pub use summary::{Group, Places, Summary};
+pub use summary::{DoctorSummary, Group, Places};
 pub use trails::{Basic, Field, Selectors, Trail, trail};
 pub use trust::{Trusted, foreign, trust};
 

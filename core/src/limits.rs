@@ -20,8 +20,8 @@ use crate::enforcement::Drift;
 use crate::ids::{GuardrailArn, Target};
 use crate::organization::OrgPath;
 use crate::plan::{
-    Change, Decision, FollowUp, GrantChange, Held, HoldReason, LeaveReason, LeftAlone, Ownership, Plan,
-    Purpose,
+    Change, Decision, FollowUp, GrantChange, GrantPurpose, Held, HoldReason, LeaveReason, LeftAlone,
+    Ownership, Plan,
 };
 use crate::record::{Record, Records, State};
 use crate::resource_policy::Resource;
@@ -30,7 +30,7 @@ pub use crate::baseline::LARGEST_LIMIT;
 pub use approval::Approval;
 pub use ceilings::Ceilings;
 pub use effective::EffectiveBaseline;
-pub use unusable::{RELEASES_COUNTED_SECONDS, UnusableVersion, UnusableVersions, Verdict, Version};
+pub use unusable::{RELEASES_COUNTED_SECONDS, ReleaseVerdict, UnusableVersion, UnusableVersions, Version};
 
 /// How far a revision is approved: what was counted of it, what was done under it, and who let it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,7 +243,7 @@ pub fn is_repair_of_a_grant(change: &GrantChange, records: &Records) -> bool {
         Resource::Profile(arn) => guardrail.account == arn.account && guardrail.region == arn.region,
     };
     let mut ours = records.values().filter_map(|record| record.ours.as_ref());
-    change.purpose == Purpose::Grant && ours.any(|ours| rests_on_it(&ours.enforcement.guardrail))
+    change.purpose == GrantPurpose::Grant && ours.any(|ours| rests_on_it(&ours.enforcement.guardrail))
 }
 
 fn is_a_move(change: &Change, records: &Records, has_moved: impl Fn(&OrgPath, &Target) -> bool) -> bool {

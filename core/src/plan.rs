@@ -49,17 +49,19 @@ use crate::resource_policy::Resource;
 use claim::handed_back;
 
 pub use broken::{BrokenGuardrail, broken_guardrails};
-pub use change::{Change, GrantChange, Ownership, Purpose};
+pub use change::{Change, GrantChange, GrantPurpose, Ownership};
 pub use claim::{HandedBack, Kept};
 pub use clean_up::CleanUp;
 pub use counts::Counts;
 pub use decide::decide;
 pub use following::FollowUp;
-pub use grants::{Doubt, GrantAction, GrantDecision, Sighting, Use, decide_grant, decide_withdrawal, use_of};
+pub use grants::{
+    GrantAction, GrantDecision, Sighting, Use, UseDoubt, decide_grant, decide_withdrawal, use_of,
+};
 pub use hold::HoldReason;
 pub(crate) use json::in_words;
 pub use leave::LeaveReason;
-pub use line::{Line, Mark, Part};
+pub use line::{Mark, Part, PlanLine};
 pub(crate) use restrict::held_back;
 pub use safe::{Proof, SafePlan};
 

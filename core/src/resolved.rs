@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::ids::{GuardrailArn, GuardrailVersion, OrganizationId, Region, Target};
 use crate::observed::ResourcePolicySeen;
 use crate::resource_policy::{
-    Action, Document, Ensure, Grant, Lack, ProfileArn, Resource, Verdict, ensure, judge,
+    AccessVerdict, Action, Document, Ensure, Grant, MissingGrant, ProfileArn, Resource, ensure, judge,
 };
 
 pub use differing::{Differing, differing};
@@ -266,13 +266,15 @@ fn not_granted(
         let grant = Grant { resource: resource.clone(), organization: organization.clone() };
         let verdict = judge(document, &grant).verdict;
         let certain = match &verdict {
-            Verdict::Granted => return None,
+            AccessVerdict::Granted => return None,
             // Whether GetGuardrail is needed to be guarded isn't documented; ApplyGuardrail is.
-            Verdict::NotGranted(Lack::Missing(actions)) => actions.contains(&Action::ApplyGuardrail),
-            Verdict::NotGranted(Lack::Denied(_)) => true,
-            Verdict::Unclear(_) => false,
+            AccessVerdict::NotGranted(MissingGrant::Missing(actions)) => {
+                actions.contains(&Action::ApplyGuardrail)
+            }
+            AccessVerdict::NotGranted(MissingGrant::Denied(_)) => true,
+            AccessVerdict::Unclear(_) => false,
         };
-        let denied = matches!(verdict, Verdict::NotGranted(Lack::Denied(_)));
+        let denied = matches!(verdict, AccessVerdict::NotGranted(MissingGrant::Denied(_)));
         if *resource.account() == target.account && !denied {
             // The owner's own account needs no grant; a denial hits it like everybody else.
             return None;

@@ -1,7 +1,7 @@
 //! The resource policy of a guardrail: read, judged and merged. Decides; does no I/O.
 //!
 //! A guardrail that a member account may not apply, enforced there, stops every Bedrock call that
-//! the account makes. So before anything is enforced, [`judge`] must answer [`Verdict::Granted`],
+//! the account makes. So before anything is enforced, [`judge`] must answer [`AccessVerdict::Granted`],
 //! and [`ensure`] makes the smallest change to the policy that gets there. What others wrote
 //! survives every change, to the form of its numbers; what can't be understood is never taken for
 //! a grant, and never overwritten.
@@ -23,8 +23,8 @@ mod tests;
 mod wildcard;
 
 pub use document::{Document, InvalidDocument};
-pub use finding::{Finding, Problem};
-pub use judgement::{Doubt, Judgement, Lack, Verdict, admits, judge};
+pub use finding::{Finding, ResourcePolicyProblem};
+pub use judgement::{AccessDoubt, AccessVerdict, Judgement, MissingGrant, admits, judge};
 pub use key::{key_admits, key_admits_organization};
 pub use merge::{Ensure, GrantHold, MAX_CHARACTERS, Remove, ensure, remove};
 pub use resource::{Action, Grant, ProfileArn, ProfileId, Resource};

@@ -12,7 +12,7 @@ use serde::Serialize;
 /// IAM's answer to one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Decision {
+pub enum SimulatedDecision {
     /// Allowed.
     Allowed,
     /// Nothing allows it.
@@ -29,9 +29,9 @@ pub struct Evaluated {
     /// The resource's ARN, or `*`.
     pub resource: String,
     /// What all policies come to.
-    pub decision: Decision,
+    pub decision: SimulatedDecision,
     /// What each kind of policy says, where the resource is another account's.
-    pub details: BTreeMap<String, Decision>,
+    pub details: BTreeMap<String, SimulatedDecision>,
     /// Whether the service control policies let it through, where IAM says so.
     pub by_organization: Option<bool>,
     /// Whether the permissions boundary does, where there is one.
@@ -64,7 +64,7 @@ impl Evaluated {
     /// # Errors
     /// What refuses.
     pub fn own_side(&self) -> Result<(), Refusal> {
-        if self.decision == Decision::Allowed {
+        if self.decision == SimulatedDecision::Allowed {
             return Ok(());
         }
         if self.by_organization == Some(false) {
@@ -73,16 +73,16 @@ impl Evaluated {
         if self.by_boundary == Some(false) {
             return Err(Refusal::Boundary);
         }
-        if self.decision == Decision::Explicit {
+        if self.decision == SimulatedDecision::Explicit {
             return Err(Refusal::Denied);
         }
-        let own: Vec<Decision> = self
+        let own: Vec<SimulatedDecision> = self
             .details
             .iter()
             .filter(|(kind, _)| !kind.to_ascii_lowercase().contains("resource"))
             .map(|(_, decision)| *decision)
             .collect();
-        let allows = !own.is_empty() && own.iter().all(|decision| *decision == Decision::Allowed);
+        let allows = !own.is_empty() && own.iter().all(|decision| *decision == SimulatedDecision::Allowed);
         if allows { Ok(()) } else { Err(Refusal::NotAllowed) }
     }
 }
@@ -102,7 +102,7 @@ impl fmt::Display for Refusal {
 mod tests {
     use super::*;
 
-    fn evaluated(decision: Decision) -> Evaluated {
+    fn evaluated(decision: SimulatedDecision) -> Evaluated {
         Evaluated {
             action: "bedrock:ApplyGuardrail".to_owned(),
             resource: "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".to_owned(),
@@ -114,14 +114,14 @@ mod tests {
         }
     }
 
-    fn details(own: Decision, theirs: Decision) -> BTreeMap<String, Decision> {
+    fn details(own: SimulatedDecision, theirs: SimulatedDecision) -> BTreeMap<String, SimulatedDecision> {
         BTreeMap::from([("IAM Policy".to_owned(), own), ("Resource Policy".to_owned(), theirs)])
     }
 
     #[test]
     fn only_the_principals_own_side_counts() {
-        use Decision::{Allowed, Explicit, Implicit};
         use Refusal::{Boundary, Denied, NotAllowed, ServiceControl};
+        use SimulatedDecision::{Allowed, Explicit, Implicit};
         let table = [
             (evaluated(Allowed), Ok(())),
             (evaluated(Implicit), Err(NotAllowed)),

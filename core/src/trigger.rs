@@ -32,8 +32,8 @@ use crate::ids::AccountId;
 use envelope::Envelope;
 
 pub use context::{Context, Guardrails, Known};
-pub use delivery::{Delivery, Message, Record};
-pub use line::{Line, line};
+pub use delivery::{BatchRecord, Delivery, Message};
+pub use line::{TriggerLine, line};
 pub use merge::{Merged, merge};
 pub use reason::{Departure, Ignored, Rejected, Why};
 pub use request::{PlanHash, REQUEST_DETAIL_TYPE, REQUEST_SOURCE, Request, RequestProblem};

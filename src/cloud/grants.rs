@@ -5,7 +5,7 @@ use super::{Reader, Session};
 use crate::failure::Failure;
 use crate::ids::Region;
 use crate::observed::ResourcePolicySeen;
-use crate::plan::{GrantChange, Purpose};
+use crate::plan::{GrantChange, GrantPurpose};
 use crate::resource_policy::{Document, Ensure, ensure};
 
 const PUT: &str = "PutResourcePolicy";
@@ -46,8 +46,8 @@ impl GrantWriter {
                 let attached = self.attached(PUT, change).await?;
                 // A grant is judged by its effect; taking one back leaves exactly what others wrote.
                 let arrived = match purpose {
-                    Purpose::Grant => ensure(attached.as_ref(), grant) == Ensure::NotNeeded,
-                    Purpose::Withdraw => attached.as_ref() == Some(document),
+                    GrantPurpose::Grant => ensure(attached.as_ref(), grant) == Ensure::NotNeeded,
+                    GrantPurpose::Withdraw => attached.as_ref() == Some(document),
                 };
                 if !arrived {
                     return Err(Failure::transient(PUT, "what was written can't be seen yet"));

@@ -8,7 +8,7 @@ use crate::baseline::Baseline;
 use crate::cloud::GrantWriter;
 use crate::failure::{Category, Failure};
 use crate::ledger::LedgerError;
-use crate::plan::{GrantAction, GrantChange, GrantDecision, HoldReason, Plan, Purpose};
+use crate::plan::{GrantAction, GrantChange, GrantDecision, GrantPurpose, HoldReason, Plan};
 use crate::record::Granted;
 use crate::report::GrantReport;
 use crate::resource_policy::{Document, GrantHold, Resource};
@@ -48,7 +48,7 @@ async fn write_grant(keeper: &Keeper, baseline: &Baseline, change: &GrantChange)
     let session = keeper.cloud.session(&baseline.owner).await?;
     let written = GrantWriter::new(&session, resource.region()).write(change).await;
     written.map_err(|failure| in_words(failure, change))?;
-    if change.purpose == Purpose::Withdraw
+    if change.purpose == GrantPurpose::Withdraw
         && let Err(error) = record_grant(keeper, resource, None).await
     {
         // The next look finds that the grant is gone.
@@ -90,5 +90,5 @@ fn in_words(failure: Failure, change: &GrantChange) -> Failure {
 /// be removed as a whole later.
 fn is_all_ours(change: &GrantChange) -> bool {
     let statements = |document: &Option<Document>| document.as_ref().map_or(0, Document::statement_count);
-    change.purpose == Purpose::Grant && statements(&change.to) > statements(&change.from)
+    change.purpose == GrantPurpose::Grant && statements(&change.to) > statements(&change.from)
 }

@@ -8,7 +8,7 @@ use tracing::error;
 use super::Keeper;
 use crate::baseline::Baseline;
 use crate::ledger::LedgerError;
-use crate::limits::{RELEASES_COUNTED_SECONDS, UnusableVersions, Verdict, Version};
+use crate::limits::{RELEASES_COUNTED_SECONDS, ReleaseVerdict, UnusableVersions, Version};
 use crate::plan::{HoldReason, Plan};
 use crate::record::AccountRecord;
 
@@ -60,9 +60,9 @@ fn hold_unusable(
     let now = keeper.clock.now();
     let revision = &baseline.revision;
     plan.hold_unusable(|version| match known.verdict(version, baseline.limits, now) {
-        Verdict::Within => None,
-        Verdict::NotCounted => Some(HoldReason::NotConfirmed),
-        Verdict::TooMany(releases) => {
+        ReleaseVerdict::Within => None,
+        ReleaseVerdict::NotCounted => Some(HoldReason::NotConfirmed),
+        ReleaseVerdict::TooMany(releases) => {
             Some(HoldReason::TooManyUnusable { revision: revision.clone(), releases })
         }
     })
@@ -162,14 +162,14 @@ async fn count_losing(
 }
 
 /// Logs an unusable version once, when it is counted.
-fn log(baseline: &Baseline, (guardrail, version): &Version, targets: u32, verdict: Verdict) {
+fn log(baseline: &Baseline, (guardrail, version): &Version, targets: u32, verdict: ReleaseVerdict) {
     let name = format!("{}:{version}", guardrail.id);
     match verdict {
-        Verdict::Within | Verdict::NotCounted => error!(
+        ReleaseVerdict::Within | ReleaseVerdict::NotCounted => error!(
             guardrail.arn = %guardrail, guardrail.version = %version, targets,
             "{name} can't be used: once a later look agrees, `on_unusable: release` leaves {targets} targets unguarded"
         ),
-        Verdict::TooMany(releases) => error!(
+        ReleaseVerdict::TooMany(releases) => error!(
             error.kind = "LimitsExceeded",
             guardrail.arn = %guardrail, guardrail.version = %version, targets,
             "{name} can't be used, and is not released: `on_unusable: release` would leave {releases} targets unguarded, more than max_releases ({}). Restore the guardrail, or guardrailctl approve {}",

@@ -13,7 +13,7 @@ use super::{Batch, HandlerError};
 use crate::engine::{Deadline, Incoming, Keeper};
 use crate::report::Report;
 use crate::task::{Errand, Task};
-use crate::trigger::{Message, Record};
+use crate::trigger::{BatchRecord, Message};
 
 /// The results of all jobs.
 struct Ended {
@@ -74,18 +74,18 @@ pub(super) async fn handle_event(
 /// Does the jobs of a batch. Messages whose jobs failed or are left have to be delivered again.
 pub(super) async fn handle_batch(
     keeper: &Keeper,
-    records: &[Record],
+    records: &[BatchRecord],
     deadline: Deadline,
 ) -> Result<Value, HandlerError> {
     let here = InProcess::default();
     let shell = Shell { keeper, queue: Queue::InProcess(&here), deadline };
     let mut batch = Batch::default();
-    let records: Vec<&Record> = records.iter().collect();
+    let records: Vec<&BatchRecord> = records.iter().collect();
     let Planned { origins, .. } = shell.plan_batch(&records, &mut batch).await;
     let (_, problems) = work_off(shell, &here).await.problems();
     for (event, problem) in problems {
         let served = served(&origins, &event);
-        let served: Vec<&Record> = served.into_iter().map(|position| records[position]).collect();
+        let served: Vec<&BatchRecord> = served.into_iter().map(|position| records[position]).collect();
         batch.fail(&served, &problem);
     }
     batch.answer()

@@ -12,7 +12,7 @@ use crate::engine::{self, Arrived, Deadline, Effect, Incoming, Keeper, NAMELESS,
 use crate::record::Sequence;
 use crate::settings::QueueSettings;
 use crate::task::{Cause, Errand, MOST_HOPS, Task};
-use crate::trigger::{Ignored, Message, Record};
+use crate::trigger::{BatchRecord, Ignored, Message};
 
 /// What it takes to perform effects.
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ struct Long {
 
 impl Shell<'_> {
     /// Plans the messages of a batch, and adds the failed ones to its answer.
-    pub(super) async fn plan_batch<'b>(self, records: &[&'b Record], batch: &mut Batch<'b>) -> Planned {
+    pub(super) async fn plan_batch<'b>(self, records: &[&'b BatchRecord], batch: &mut Batch<'b>) -> Planned {
         let incoming: Vec<Incoming<'_>> = records
             .iter()
             .map(|record| Incoming {
@@ -70,7 +70,7 @@ impl Shell<'_> {
             .collect();
         let mut planned = self.plan(&incoming).await;
         // Several records that fail for the same reason are logged once.
-        let mut told: BTreeMap<String, (HandlerError, Vec<&Record>)> = BTreeMap::new();
+        let mut told: BTreeMap<String, (HandlerError, Vec<&BatchRecord>)> = BTreeMap::new();
         for Failed { positions, problem } in std::mem::take(&mut planned.failed) {
             let served = positions.into_iter().map(|position| records[position]);
             match problem {
@@ -148,7 +148,7 @@ impl Shell<'_> {
     }
 
     /// Does the task in a message.
-    pub(super) async fn work(self, record: &Record) -> Result<(), HandlerError> {
+    pub(super) async fn work(self, record: &BatchRecord) -> Result<(), HandlerError> {
         let task = match &record.message {
             Message::Event(value) => serde_json::from_value::<Task>(value.clone())
                 .map_err(|error| HandlerError::ForeignErrand(error.to_string()))?,
@@ -168,7 +168,7 @@ impl Shell<'_> {
     }
 
     /// The task's place in its queue, if SQS numbered it.
-    fn sequence(&self, record: &Record) -> Option<Sequence> {
+    fn sequence(&self, record: &BatchRecord) -> Option<Sequence> {
         let Queue::Sqs(QueueSettings { tasks, deployment, .. }) = self.queue else { return None };
         let number = record.sequence.as_deref()?.parse().ok()?;
         let queue = format!("{tasks} {}", deployment.as_deref().unwrap_or_default());

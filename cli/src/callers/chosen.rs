@@ -8,7 +8,7 @@ use super::{Arguments, Asked, Needed};
 use crate::names::{self, Names};
 use crate::{Unfit, outside};
 use guardrail_keeper::engine::{self, Applied, Keeper};
-use keeper_core::callers::Need;
+use keeper_core::callers::NeededPermission;
 use keeper_core::ids::{AccountId, GuardrailArn};
 use keeper_core::organization::{Account, AccountState, Organization};
 use keeper_core::trigger::Regions;
@@ -213,7 +213,7 @@ impl Asked {
 
 impl Needed {
     /// What a call under the guardrail needs.
-    pub(super) fn needs(&self) -> Vec<Need> {
-        Need::all(&self.resources, self.key.as_deref())
+    pub(super) fn needs(&self) -> Vec<NeededPermission> {
+        NeededPermission::all(&self.resources, self.key.as_deref())
     }
 }

@@ -11,7 +11,9 @@ use crate::inspector::Inspector;
 use crate::output::Bar;
 use guardrail_keeper::cloud::{Reader, Session};
 use guardrail_keeper::engine::Keeper;
-use keeper_core::callers::{self, APPLY, DECRYPT, INVOKE, Principal, Principals, Standing, Verdict};
+use keeper_core::callers::{
+    self, APPLY, AccountAccess, CallerVerdict, DECRYPT, INVOKE, Principal, Principals,
+};
 use keeper_core::failure::Failure;
 use keeper_core::ids::{AccountId, GuardrailArn, Region};
 use keeper_core::organization::AccountState;
@@ -21,7 +23,7 @@ use keeper_core::simulation::Evaluated;
 const AT_A_TIME: usize = 4;
 
 /// What was found out about one principal, by Region.
-pub(super) type Verdicts = BTreeMap<Region, Verdict>;
+pub(super) type Verdicts = BTreeMap<Region, CallerVerdict>;
 
 /// What was found out about one account.
 pub(super) struct Found {
@@ -44,12 +46,12 @@ pub(super) struct Looked {
 }
 
 impl Found {
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> AccountAccess {
         match &self.outcome {
             Outcome::Looked(looked) => looked.count().standing(looked.is_complete()),
-            Outcome::Nothing => Standing::NothingWanted,
-            Outcome::Off(_) => Standing::Off,
-            Outcome::Unknown(_) => Standing::Unknown,
+            Outcome::Nothing => AccountAccess::NothingWanted,
+            Outcome::Off(_) => AccountAccess::Off,
+            Outcome::Unknown(_) => AccountAccess::Unknown,
         }
     }
 
@@ -172,7 +174,7 @@ impl Question {
         Some(Question { inspector, needed: needed.clone(), models })
     }
 
-    async fn ask(&self, principal: &Principal) -> Verdict {
+    async fn ask(&self, principal: &Principal) -> CallerVerdict {
         let invokes = self.inspector.simulate(&principal.arn, &INVOKE, &self.models, &[]).await;
         let invokes: Result<_, Failure> = invokes.map(|evaluated| callers::invokes(&evaluated));
         // Most principals don't: they cost one call.

@@ -11,7 +11,9 @@ use crate::Output;
 use crate::advice::{self, Refused};
 use crate::names::Names;
 use crate::output::{self, ADDED, ALTERED, BROKEN, Bar, HEADING, HELD, QUIET, paint};
-use keeper_core::callers::{self, Lack, Principals, Standing, Summary, Verdict};
+use keeper_core::callers::{
+    self, AccountAccess, CallerVerdict, CallersSummary, MissingPermission, Principals,
+};
 use keeper_core::ids::AccountId;
 use keeper_core::resolved::Unusable;
 
@@ -28,7 +30,7 @@ pub(super) struct Telling<'a> {
     /// How many accounts there are to tell of.
     all: usize,
     bar: &'a Bar,
-    summary: Summary,
+    summary: CallersSummary,
     /// What has to be added to policies, and in which accounts.
     statements: BTreeMap<String, Vec<AccountId>>,
     /// What to do about what could not be read, each once.
@@ -42,7 +44,7 @@ impl<'a> Telling<'a> {
         if output == Output::Json {
             output::print("{\"accounts\": [");
         }
-        let (summary, statements, cures) = (Summary::default(), BTreeMap::new(), Vec::new());
+        let (summary, statements, cures) = (CallersSummary::default(), BTreeMap::new(), Vec::new());
         Telling { output, names, all, bar, summary, statements, cures, first: true }
     }
 
@@ -101,7 +103,7 @@ impl<'a> Telling<'a> {
         let Found { account, outcome } = found;
         let name = format!("{account}{}", self.names.behind(account));
         match outcome {
-            Outcome::Looked(looked) if self.all > 1 && found.standing() == Standing::Fine => {
+            Outcome::Looked(looked) if self.all > 1 && found.standing() == AccountAccess::Fine => {
                 let Principals { fine, .. } = looked.count();
                 let asked = looked.count().asked();
                 output::print(format_args!(
@@ -141,15 +143,15 @@ impl<'a> Telling<'a> {
             for (verdict, regions) in grouped(verdicts) {
                 let regions = regions.join(", ");
                 match verdict {
-                    Verdict::NoCaller | Verdict::Fine => {}
-                    Verdict::Breaks { lacks } => {
+                    CallerVerdict::NoCaller | CallerVerdict::Fine => {}
+                    CallerVerdict::Breaks { lacks } => {
                         output::print(format_args!("{} {}", paint(BROKEN, "breaks  "), principal.arn));
                         let why: BTreeSet<String> =
                             lacks.iter().map(|lack| lack.refusal.to_string()).collect();
                         let why: Vec<String> = why.into_iter().collect();
                         output::print(format_args!("         in {regions}: {}", why.join("; ")));
                     }
-                    Verdict::Unknown { why } => {
+                    CallerVerdict::Unknown { why } => {
                         output::print(format_args!("{} {}", paint(ALTERED, "unknown "), principal.arn));
                         output::print(format_args!("         in {regions}: {why}"));
                     }
@@ -168,7 +170,8 @@ impl<'a> Telling<'a> {
             output::print(format_args!("{} {unmet}", paint(HELD, "!")));
         }
         if self.all > 1 {
-            let untold = self.summary.count(Standing::NothingWanted) + self.summary.count(Standing::Off);
+            let untold =
+                self.summary.count(AccountAccess::NothingWanted) + self.summary.count(AccountAccess::Off);
             if untold < self.all {
                 output::print("");
             }
@@ -193,11 +196,11 @@ impl<'a> Telling<'a> {
     /// Counts the accounts by how they stand.
     fn print_accounts(&self) {
         let said = |standing| match standing {
-            Standing::Breaks => "with somebody who would lose access",
-            Standing::Unknown => "not known",
-            Standing::Fine => "fine",
-            Standing::NothingWanted => "in which nothing is to be enforced",
-            Standing::Off => "skipped (no call can work there)",
+            AccountAccess::Breaks => "with somebody who would lose access",
+            AccountAccess::Unknown => "not known",
+            AccountAccess::Fine => "fine",
+            AccountAccess::NothingWanted => "in which nothing is to be enforced",
+            AccountAccess::Off => "skipped (no call can work there)",
         };
         output::print(format_args!("{} accounts", self.summary.all()));
         for (standing, count) in &self.summary.accounts {
@@ -233,12 +236,12 @@ fn some_of(accounts: &[AccountId]) -> String {
     }
 }
 
-fn style(standing: Standing) -> Style {
+fn style(standing: AccountAccess) -> Style {
     match standing {
-        Standing::Breaks => BROKEN,
-        Standing::Unknown => ALTERED,
-        Standing::Fine => ADDED,
-        Standing::NothingWanted | Standing::Off => QUIET,
+        AccountAccess::Breaks => BROKEN,
+        AccountAccess::Unknown => ALTERED,
+        AccountAccess::Fine => ADDED,
+        AccountAccess::NothingWanted | AccountAccess::Off => QUIET,
     }
 }
 
@@ -254,10 +257,10 @@ fn counts(principals: &Principals) -> String {
 }
 
 /// What those who would break lack.
-fn lacking<'a>(verdicts: impl Iterator<Item = &'a Verdicts>) -> BTreeSet<&'a Lack> {
+fn lacking<'a>(verdicts: impl Iterator<Item = &'a Verdicts>) -> BTreeSet<&'a MissingPermission> {
     let lacks = verdicts.flat_map(Verdicts::values).filter_map(|verdict| match verdict {
-        Verdict::Breaks { lacks } => Some(lacks),
-        Verdict::NoCaller | Verdict::Fine | Verdict::Unknown { .. } => None,
+        CallerVerdict::Breaks { lacks } => Some(lacks),
+        CallerVerdict::NoCaller | CallerVerdict::Fine | CallerVerdict::Unknown { .. } => None,
     });
     lacks.flatten().collect()
 }
@@ -316,15 +319,16 @@ fn region_in_json(asked: &Asked) -> Value {
 }
 
 /// Regions with the same verdict, together. ARNs differ between Regions, reasons seldom do.
-fn grouped(verdicts: &Verdicts) -> Vec<(&Verdict, Vec<String>)> {
-    let refusals = |lacks: &[Lack]| lacks.iter().map(|lack| lack.refusal).collect::<BTreeSet<_>>();
-    let alike = |one: &Verdict, other: &Verdict| match (one, other) {
-        (Verdict::Breaks { lacks: one }, Verdict::Breaks { lacks: other }) => {
+fn grouped(verdicts: &Verdicts) -> Vec<(&CallerVerdict, Vec<String>)> {
+    let refusals =
+        |lacks: &[MissingPermission]| lacks.iter().map(|lack| lack.refusal).collect::<BTreeSet<_>>();
+    let alike = |one: &CallerVerdict, other: &CallerVerdict| match (one, other) {
+        (CallerVerdict::Breaks { lacks: one }, CallerVerdict::Breaks { lacks: other }) => {
             refusals(one) == refusals(other)
         }
         (one, other) => one == other,
     };
-    let mut groups: Vec<(&Verdict, Vec<String>)> = Vec::new();
+    let mut groups: Vec<(&CallerVerdict, Vec<String>)> = Vec::new();
     for (region, verdict) in verdicts {
         match groups.iter_mut().find(|(known, _)| alike(known, verdict)) {
             Some((_, regions)) => regions.push(region.to_string()),

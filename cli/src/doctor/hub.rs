@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Doctor, Ground};
 use crate::inspector::Inspector;
-use keeper_core::doctor::{self, Check, Finding, Listens, Need, Place};
+use keeper_core::doctor::{self, Check, Finding, Listens, Place, RequiredAction};
 use keeper_core::failure::Failure;
 use keeper_core::ids::Target;
 use keeper_core::settings::LedgerSource;
@@ -258,12 +258,12 @@ impl Doctor<'_> {
 pub(super) async fn simulate(
     inspector: &Inspector,
     role: &str,
-    needs: &[Need],
+    needs: &[RequiredAction],
 ) -> Result<Vec<Evaluated>, Failure> {
     // What the keeper says of itself when it puts events.
     let context = [("events:source", guardrail_keeper::cloud::SOURCE)];
     let mut by_resource: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for Need { resource, action } in needs {
+    for RequiredAction { resource, action } in needs {
         by_resource.entry(resource).or_default().push(action);
     }
     let mut evaluated = Vec::new();

@@ -4,7 +4,7 @@ use keeper_core::baseline::Baseline;
 use keeper_core::doctor::{Check, Finding, Place};
 use keeper_core::ids::Region;
 use keeper_core::resolved::{CustomerKey, KeyState};
-use keeper_core::resource_policy::Verdict;
+use keeper_core::resource_policy::AccessVerdict;
 
 /// Whether the customer managed key of a guardrail lets the organization's callers use it.
 pub(super) fn finding(baseline: &Baseline, region: &Region, key: &CustomerKey) -> Finding {
@@ -30,16 +30,16 @@ pub(super) fn finding(baseline: &Baseline, region: &Region, key: &CustomerKey) -
             "its key policy can't be read, so whether members may decrypt isn't known",
             "deploy the present deploy/owner.yaml: the owner's role needs kms:GetKeyPolicy",
         ),
-        (KeyState::Enabled, Some(Verdict::Granted)) => {
+        (KeyState::Enabled, Some(AccessVerdict::Granted)) => {
             Finding::ok(check, place, "its KMS key is enabled, and lets the organization decrypt")
         }
-        (KeyState::Enabled, Some(verdict @ Verdict::Unclear(_))) => Finding::unknown(
+        (KeyState::Enabled, Some(verdict @ AccessVerdict::Unclear(_))) => Finding::unknown(
             check,
             place,
             format!("whether its KMS key lets every member decrypt isn't known: {verdict}"),
             admit,
         ),
-        (KeyState::Enabled, Some(verdict @ Verdict::NotGranted(_))) => Finding::problem(
+        (KeyState::Enabled, Some(verdict @ AccessVerdict::NotGranted(_))) => Finding::problem(
             check,
             place,
             format!("its KMS key doesn't let every member decrypt: {verdict}"),

@@ -6,7 +6,7 @@ use anstyle::Style;
 
 use super::output::{self, paint};
 use crate::output::{ADDED, ALTERED, BROKEN, HEADING, QUIET};
-use keeper_core::doctor::{Group, Outcome, Place, Places, Summary};
+use keeper_core::doctor::{DoctorSummary, Group, Outcome, Place, Places};
 
 /// Lines are broken here, or where the terminal ends.
 const WIDTH: usize = 100;
@@ -15,7 +15,7 @@ const NARROWEST: usize = 40;
 /// Where what was found begins.
 const INDENT: usize = 11;
 
-pub(super) fn print(summary: &Summary, limit: usize) {
+pub(super) fn print(summary: &DoctorSummary, limit: usize) {
     for (check, groups) in &summary.checks {
         output::print(paint(HEADING, check.title()));
         for (index, group) in groups.iter().enumerate() {

@@ -9,7 +9,7 @@ use guardrail_keeper::cloud::{failure, is_missing};
 use keeper_core::callers::Principal;
 use keeper_core::failure::Failure;
 use keeper_core::ids::RoleName;
-use keeper_core::simulation::{Decision, Evaluated};
+use keeper_core::simulation::{Evaluated, SimulatedDecision};
 
 /// How many resources one simulation asks about. How many IAM takes isn't documented.
 const RESOURCES: usize = 50;
@@ -165,12 +165,12 @@ fn read(result: &EvaluationResult) -> Vec<Evaluated> {
         .collect()
 }
 
-fn meant(decision: &PolicyEvaluationDecisionType) -> Decision {
+fn meant(decision: &PolicyEvaluationDecisionType) -> SimulatedDecision {
     match decision {
-        PolicyEvaluationDecisionType::Allowed => Decision::Allowed,
-        PolicyEvaluationDecisionType::ImplicitDeny => Decision::Implicit,
+        PolicyEvaluationDecisionType::Allowed => SimulatedDecision::Allowed,
+        PolicyEvaluationDecisionType::ImplicitDeny => SimulatedDecision::Implicit,
         // A word that AWS added since is no permission.
-        _ => Decision::Explicit,
+        _ => SimulatedDecision::Explicit,
     }
 }
 
@@ -225,10 +225,10 @@ mod tests {
             .build()
             .unwrap();
         let evaluated = read(&result);
-        let said: Vec<(&str, Decision)> =
+        let said: Vec<(&str, SimulatedDecision)> =
             evaluated.iter().map(|one| (one.resource.as_str(), one.decision)).collect();
-        assert_eq!(said, [("a", Decision::Implicit), ("b", Decision::Explicit)]);
+        assert_eq!(said, [("a", SimulatedDecision::Implicit), ("b", SimulatedDecision::Explicit)]);
         assert!(evaluated.iter().all(|one| one.missing_keys.contains("aws:SourceVpce")));
-        assert_eq!(evaluated[0].details["IAM Policy"], Decision::Allowed);
+        assert_eq!(evaluated[0].details["IAM Policy"], SimulatedDecision::Allowed);
     }
 }

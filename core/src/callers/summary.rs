@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Verdict;
+use super::CallerVerdict;
 
 /// How an account stands before an enforcement, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum AccountAccess {
     /// Somebody would lose access to models.
     Breaks,
     /// It isn't known whether somebody would.
@@ -39,12 +39,12 @@ pub struct Principals {
 
 impl Principals {
     /// Counts a principal by its verdicts in all Regions.
-    pub fn count<'a>(&mut self, verdicts: impl IntoIterator<Item = &'a Verdict>) {
+    pub fn count<'a>(&mut self, verdicts: impl IntoIterator<Item = &'a CallerVerdict>) {
         let worst = verdicts.into_iter().map(|verdict| match verdict {
-            Verdict::Breaks { .. } => 3,
-            Verdict::Unknown { .. } => 2,
-            Verdict::Fine => 1,
-            Verdict::NoCaller => 0,
+            CallerVerdict::Breaks { .. } => 3,
+            CallerVerdict::Unknown { .. } => 2,
+            CallerVerdict::Fine => 1,
+            CallerVerdict::NoCaller => 0,
         });
         match worst.max() {
             Some(3) => self.breaks += 1,
@@ -61,29 +61,29 @@ impl Principals {
     }
 
     /// How their account stands. `complete` is whether all could be read that the verdicts rest on.
-    pub fn standing(&self, complete: bool) -> Standing {
+    pub fn standing(&self, complete: bool) -> AccountAccess {
         if self.breaks > 0 {
-            Standing::Breaks
+            AccountAccess::Breaks
         } else if self.unknown > 0 || !complete {
-            Standing::Unknown
+            AccountAccess::Unknown
         } else {
-            Standing::Fine
+            AccountAccess::Fine
         }
     }
 }
 
 /// Accounts by how they stand, with all their principals.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
+pub struct CallersSummary {
     /// How many accounts stand like that.
-    pub accounts: BTreeMap<Standing, usize>,
+    pub accounts: BTreeMap<AccountAccess, usize>,
     /// The principals of all of them.
     pub principals: Principals,
 }
 
-impl Summary {
+impl CallersSummary {
     /// Counts an account.
-    pub fn add(&mut self, standing: Standing, principals: Principals) {
+    pub fn add(&mut self, standing: AccountAccess, principals: Principals) {
         *self.accounts.entry(standing).or_default() += 1;
         let Principals { breaks, unknown, fine, no_caller, of_services } = principals;
         self.principals.breaks += breaks;
@@ -94,7 +94,7 @@ impl Summary {
     }
 
     /// How many accounts stand like that.
-    pub fn count(&self, standing: Standing) -> usize {
+    pub fn count(&self, standing: AccountAccess) -> usize {
         self.accounts.get(&standing).copied().unwrap_or_default()
     }
 
@@ -105,7 +105,7 @@ impl Summary {
 
     /// Whether it is known of every account that nobody would lose access. Of no account at all nothing is known.
     pub fn is_good(&self) -> bool {
-        self.all() > 0 && self.count(Standing::Breaks) == 0 && self.count(Standing::Unknown) == 0
+        self.all() > 0 && self.count(AccountAccess::Breaks) == 0 && self.count(AccountAccess::Unknown) == 0
     }
 }
 
@@ -113,9 +113,9 @@ impl Summary {
 mod tests {
     use super::*;
 
-    fn verdicts() -> [Verdict; 4] {
-        let unknown = Verdict::Unknown { why: "denied".to_owned() };
-        [Verdict::NoCaller, Verdict::Fine, unknown, Verdict::Breaks { lacks: Vec::new() }]
+    fn verdicts() -> [CallerVerdict; 4] {
+        let unknown = CallerVerdict::Unknown { why: "denied".to_owned() };
+        [CallerVerdict::NoCaller, CallerVerdict::Fine, unknown, CallerVerdict::Breaks { lacks: Vec::new() }]
     }
 
     #[test]
@@ -140,26 +140,31 @@ mod tests {
             for verdict in &verdicts() {
                 let mut principals = Principals::default();
                 principals.count([verdict]);
-                let fine = complete && matches!(verdict, Verdict::NoCaller | Verdict::Fine);
+                let fine = complete && matches!(verdict, CallerVerdict::NoCaller | CallerVerdict::Fine);
                 let standing = principals.standing(complete);
-                assert_eq!(standing == Standing::Fine, fine, "{verdict:?} {complete}");
-                let breaks = matches!(verdict, Verdict::Breaks { .. });
-                assert_eq!(standing == Standing::Breaks, breaks, "{verdict:?} {complete}");
+                assert_eq!(standing == AccountAccess::Fine, fine, "{verdict:?} {complete}");
+                let breaks = matches!(verdict, CallerVerdict::Breaks { .. });
+                assert_eq!(standing == AccountAccess::Breaks, breaks, "{verdict:?} {complete}");
             }
         }
     }
 
     #[test]
     fn the_whole_is_good_only_where_every_account_is() {
-        let all =
-            [Standing::Breaks, Standing::Unknown, Standing::Fine, Standing::NothingWanted, Standing::Off];
-        assert!(!Summary::default().is_good(), "nothing is known of nobody");
+        let all = [
+            AccountAccess::Breaks,
+            AccountAccess::Unknown,
+            AccountAccess::Fine,
+            AccountAccess::NothingWanted,
+            AccountAccess::Off,
+        ];
+        assert!(!CallersSummary::default().is_good(), "nothing is known of nobody");
         for one in all {
             for other in all {
-                let mut summary = Summary::default();
+                let mut summary = CallersSummary::default();
                 summary.add(one, Principals::default());
                 summary.add(other, Principals::default());
-                let bad = |standing| matches!(standing, Standing::Breaks | Standing::Unknown);
+                let bad = |standing| matches!(standing, AccountAccess::Breaks | AccountAccess::Unknown);
                 assert_eq!(summary.is_good(), !bad(one) && !bad(other), "{one:?} {other:?}");
                 assert_eq!(summary.all(), 2);
             }

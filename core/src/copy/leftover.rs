@@ -16,23 +16,23 @@ pub enum Leftover {
     Gone(GuardrailArn),
     /// A guardrail that we once enforced and that isn't provably our copy; it is left, told, and
     /// forgotten.
-    Unproven(GuardrailArn, Doubt),
+    Unproven(GuardrailArn, LeftoverDoubt),
 }
 
 /// Why a guardrail isn't provably a copy of ours that nobody else uses. Displays as that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum LeftoverDoubt {
     /// Neither its tag nor its descriptions say so.
     NoMark,
     /// It has a version without our mark: whoever published that may be using it.
     ForeignVersion,
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for LeftoverDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Doubt::NoMark => "neither its tag nor its descriptions say so",
-            Doubt::ForeignVersion => "somebody else published a version of it",
+            LeftoverDoubt::NoMark => "neither its tag nor its descriptions say so",
+            LeftoverDoubt::ForeignVersion => "somebody else published a version of it",
         })
     }
 }
@@ -50,9 +50,9 @@ impl Leftover {
         let is_settled = |status: &Status| matches!(status, Status::Ready | Status::Failed);
         let settled = |edition: &super::Edition| is_settled(&edition.status);
         if !seen.is_ours() {
-            Some(Leftover::Unproven(guardrail, Doubt::NoMark))
+            Some(Leftover::Unproven(guardrail, LeftoverDoubt::NoMark))
         } else if seen.versions.values().any(|edition| edition.marker.is_none()) {
-            Some(Leftover::Unproven(guardrail, Doubt::ForeignVersion))
+            Some(Leftover::Unproven(guardrail, LeftoverDoubt::ForeignVersion))
         } else if settled(&seen.draft) && seen.versions.values().all(settled) {
             Some(Leftover::Copy(guardrail))
         } else {

@@ -17,8 +17,8 @@ fn version(number: u32) -> GuardrailVersion {
     GuardrailVersion::new(number).unwrap()
 }
 
-fn wanted() -> Wanted {
-    Wanted { content: digest('a'), key: None }
+fn wanted() -> WantedCopy {
+    WantedCopy { content: digest('a'), key: None }
 }
 
 fn digest(letter: char) -> Digest {
@@ -128,7 +128,7 @@ fn a_mark_is_no_proof() {
 #[test]
 fn a_copy_has_the_key_that_is_given_and_any_where_none_is() {
     let verdict = |text: &str, key: Option<&str>| {
-        let wanted = Wanted { content: digest('a'), key: key.map(|key| key.parse().unwrap()) };
+        let wanted = WantedCopy { content: digest('a'), key: key.map(|key| key.parse().unwrap()) };
         said(&judge(&wanted, Some(&seen(text)), &Enforced::Nothing))
     };
     let other = KEY.replace("key/1", "key/2");
@@ -147,7 +147,7 @@ fn a_copy_has_the_key_that_is_given_and_any_where_none_is() {
 #[test]
 fn versions_that_never_read_back_equal_are_not_published_for_ever() {
     // As if AWS showed no key on versions.
-    let wanted = Wanted { content: digest('a'), key: Some(KEY.parse().unwrap()) };
+    let wanted = WantedCopy { content: digest('a'), key: Some(KEY.parse().unwrap()) };
     let marked = |text: &str| {
         let mut seen = seen(text);
         for edition in seen.versions.values_mut() {
@@ -161,7 +161,7 @@ fn versions_that_never_read_back_equal_are_not_published_for_ever() {
     assert_eq!(marked("a+km | a+m a+m a+km"), "ready abc123:3");
     // Under the mark of another key, they are just older versions.
     assert_eq!(said(&judge(&wanted, Some(&seen("a+km | a+m a+m")), &Enforced::Nothing)), "publish abc123");
-    assert_ne!(wanted.mark(), Wanted { key: None, ..wanted.clone() }.mark());
+    assert_ne!(wanted.mark(), WantedCopy { key: None, ..wanted.clone() }.mark());
     assert_eq!(wanted.mark().len(), 16);
 }
 

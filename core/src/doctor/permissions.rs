@@ -9,7 +9,7 @@ use crate::simulation::{Evaluated, Refusal};
 
 /// An action that somebody needs, on one resource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Need {
+pub struct RequiredAction {
     /// The resource's ARN, or `*` where the action has no resource types.
     pub resource: String,
     /// For example `bedrock:ApplyGuardrail`.
@@ -82,7 +82,7 @@ impl Facts {
     }
 
     /// What is needed in an account that is worked on, whoever works there.
-    fn in_account(&self, account: &AccountId) -> Vec<Need> {
+    fn in_account(&self, account: &AccountId) -> Vec<RequiredAction> {
         let mut needs = on("*", ENFORCEMENT);
         needs.extend(on(&self.guardrail(&self.owner), PROVE));
         let owns = *account == self.owner;
@@ -102,18 +102,18 @@ impl Facts {
     }
 }
 
-fn on(resource: &str, actions: &[&'static str]) -> Vec<Need> {
-    actions.iter().map(|action| Need { resource: resource.to_owned(), action }).collect()
+fn on(resource: &str, actions: &[&'static str]) -> Vec<RequiredAction> {
+    actions.iter().map(|action| RequiredAction { resource: resource.to_owned(), action }).collect()
 }
 
-fn sorted(mut needs: Vec<Need>) -> Vec<Need> {
+fn sorted(mut needs: Vec<RequiredAction>) -> Vec<RequiredAction> {
     needs.sort();
     needs.dedup();
     needs
 }
 
 /// What the function's role needs.
-pub fn of_function(facts: &Facts) -> Vec<Need> {
+pub fn of_function(facts: &Facts) -> Vec<RequiredAction> {
     let Facts { partition, organization, management, hub, member, member_role, .. } = facts;
     let mut needs = facts.in_account(hub);
     let role = format!("arn:{partition}:iam::{member}:role/{member_role}");
@@ -137,7 +137,7 @@ pub fn of_function(facts: &Facts) -> Vec<Need> {
 }
 
 /// What the member role of an account needs.
-pub fn of_member(facts: &Facts, account: &AccountId) -> Vec<Need> {
+pub fn of_member(facts: &Facts, account: &AccountId) -> Vec<RequiredAction> {
     sorted(facts.in_account(account))
 }
 
@@ -165,7 +165,7 @@ pub fn lacking(
     check: Check,
     place: &Place,
     role: &str,
-    needs: &[Need],
+    needs: &[RequiredAction],
     seen: &Result<Vec<Evaluated>, Failure>,
     todo: &str,
 ) -> Vec<Finding> {
@@ -178,7 +178,7 @@ pub fn lacking(
     };
     // One finding for all that is refused for one reason, however many actions and resources that are.
     let mut reasons: BTreeMap<Reason, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
-    for Need { action, resource } in needs {
+    for RequiredAction { action, resource } in needs {
         let said = evaluated.iter().find(|one| one.action == *action && one.resource == *resource);
         let Some(reason) = Reason::of(said) else { continue };
         let (actions, resources) = reasons.entry(reason).or_default();

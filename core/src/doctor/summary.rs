@@ -22,16 +22,16 @@ pub struct Group {
 
 /// All findings, put together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
+pub struct DoctorSummary {
     /// What was found by each check, the worst first.
     pub checks: BTreeMap<Check, Vec<Group>>,
     /// How many findings came out in each way.
     pub counts: BTreeMap<Outcome, usize>,
 }
 
-impl Summary {
+impl DoctorSummary {
     /// Puts findings together.
-    pub fn of(findings: &[Finding]) -> Summary {
+    pub fn of(findings: &[Finding]) -> DoctorSummary {
         let mut counts: BTreeMap<Outcome, usize> = BTreeMap::new();
         let mut groups: BTreeMap<(Check, Outcome, &str, Option<&str>), Places> = BTreeMap::new();
         for finding in findings {
@@ -46,7 +46,7 @@ impl Summary {
             let (text, todo) = (text.to_owned(), todo.map(str::to_owned));
             checks.entry(check).or_default().push(Group { outcome, text, todo, places });
         }
-        Summary { checks, counts }
+        DoctorSummary { checks, counts }
     }
 
     /// Whether everything could be told, and nothing is wrong.

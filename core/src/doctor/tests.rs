@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::ids::Role;
-use crate::simulation::{Decision, Evaluated};
+use crate::simulation::{Evaluated, SimulatedDecision};
 
 fn account(text: &str) -> AccountId {
     text.parse().unwrap()
@@ -646,7 +646,7 @@ fn facts() -> Facts {
     }
 }
 
-fn actions(needs: &[Need]) -> BTreeSet<&'static str> {
+fn actions(needs: &[RequiredAction]) -> BTreeSet<&'static str> {
     needs.iter().map(|need| need.action).collect()
 }
 
@@ -694,7 +694,7 @@ fn what_is_asked_for_is_what_is_called() {
 #[test]
 fn what_a_role_lacks_is_named_and_what_nobody_said_is_not_taken_for_granted() {
     let needs = of_member(&facts(), &account("300000000001"));
-    let evaluated = |need: &Need, decision: Decision| Evaluated {
+    let evaluated = |need: &RequiredAction, decision: SimulatedDecision| Evaluated {
         action: need.action.to_owned(),
         resource: need.resource.clone(),
         decision,
@@ -708,10 +708,11 @@ fn what_a_role_lacks_is_named_and_what_nobody_said_is_not_taken_for_granted() {
         all_say_what_to_do(&findings);
         told(&findings)
     };
-    let mut all: Vec<Evaluated> = needs.iter().map(|need| evaluated(need, Decision::Allowed)).collect();
+    let mut all: Vec<Evaluated> =
+        needs.iter().map(|need| evaluated(need, SimulatedDecision::Allowed)).collect();
     assert_eq!(judge(Ok(all.clone())), ["Ok: Member may do the 5 things that it has to"]);
-    all[0].decision = Decision::Explicit;
-    all[1].decision = Decision::Implicit;
+    all[0].decision = SimulatedDecision::Explicit;
+    all[1].decision = SimulatedDecision::Implicit;
     all[1].missing_keys.insert("aws:SourceVpce".to_owned());
     all.truncate(4);
     assert_eq!(
@@ -736,12 +737,12 @@ fn a_thousand_accounts_with_one_problem_are_one_group() {
             .detailed(number.to_string())
     });
     let findings: Vec<Finding> = many.chain([Finding::ok(Check::Baseline, Place::WHOLE, "valid")]).collect();
-    let summary = Summary::of(&findings);
+    let summary = DoctorSummary::of(&findings);
     assert_eq!(summary.checks[&Check::Trails].len(), 1);
     assert_eq!(summary.checks[&Check::Trails][0].places.len(), 1000);
     assert_eq!(summary.counts, BTreeMap::from([(Outcome::Unknown, 1000), (Outcome::Ok, 1)]));
     assert!(!summary.is_good());
-    assert!(Summary::of(&findings[1000..]).is_good());
+    assert!(DoctorSummary::of(&findings[1000..]).is_good());
     let not_asked = Finding::not_applicable(Check::Hub, Place::WHOLE, "no bus");
-    assert!(Summary::of(&[not_asked]).is_good());
+    assert!(DoctorSummary::of(&[not_asked]).is_good());
 }

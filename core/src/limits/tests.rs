@@ -83,7 +83,7 @@ fn release(number: u32, broken: Option<Unusable>) -> Change {
     Change::Release { target: target(number), from: there(), broken, adopted: false }
 }
 
-fn granting(resource: &str, purpose: Purpose) -> GrantChange {
+fn granting(resource: &str, purpose: GrantPurpose) -> GrantChange {
     let organization = "o-exampleorgid".parse().unwrap();
     let grant = Grant { resource: resource.parse().unwrap(), organization };
     GrantChange { grant, purpose, from: None, to: None }
@@ -284,7 +284,7 @@ fn copy(number: u32, from: Option<Enforcement>) -> Decision {
 
 /// A plan of one decision, which grants the guardrail.
 fn with_its_grant(number: u32, decision: Decision) -> Plan {
-    let change = granting(&enforcement(2).guardrail.to_string(), Purpose::Grant);
+    let change = granting(&enforcement(2).guardrail.to_string(), GrantPurpose::Grant);
     let to = Document::granting(&change.grant);
     let resource = change.grant.resource.clone();
     let grant = GrantDecision { action: GrantAction::Change(change), openings: Vec::new(), instead: to };
@@ -351,12 +351,12 @@ fn repairs_are_told_from_what_a_revision_changes() {
         assert_eq!(is_repair(&change, &records, &revision()), repairs, "{change}");
     }
     for (change, repairs) in [
-        (granting(&of_a_guardrail("eu-west-1", owner, "base"), Purpose::Grant), true),
-        (granting(&of_a_guardrail("eu-west-1", owner, "base"), Purpose::Withdraw), false),
-        (granting(&of_a_guardrail("eu-west-1", owner, "another"), Purpose::Grant), false),
-        (granting(&of_a_profile("eu-west-1", owner), Purpose::Grant), true),
-        (granting(&of_a_profile("us-east-1", owner), Purpose::Grant), false),
-        (granting(&of_a_profile("eu-west-1", "222222222223"), Purpose::Grant), false),
+        (granting(&of_a_guardrail("eu-west-1", owner, "base"), GrantPurpose::Grant), true),
+        (granting(&of_a_guardrail("eu-west-1", owner, "base"), GrantPurpose::Withdraw), false),
+        (granting(&of_a_guardrail("eu-west-1", owner, "another"), GrantPurpose::Grant), false),
+        (granting(&of_a_profile("eu-west-1", owner), GrantPurpose::Grant), true),
+        (granting(&of_a_profile("us-east-1", owner), GrantPurpose::Grant), false),
+        (granting(&of_a_profile("eu-west-1", "222222222223"), GrantPurpose::Grant), false),
     ] {
         assert_eq!(is_repair_of_a_grant(&change, &records), repairs, "{change}");
     }

@@ -43,7 +43,7 @@ pub struct UnusableVersion {
 
 /// Whether a version may be released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReleaseVerdict {
     /// It may.
     Within,
     /// How many targets would be released isn't known yet.
@@ -116,19 +116,23 @@ impl UnusableVersions {
     }
 
     /// Whether a version may be released, counted together with the others of the same day.
-    pub fn verdict(&self, version: &Version, limits: Limits, now: Timestamp) -> Verdict {
+    pub fn verdict(&self, version: &Version, limits: Limits, now: Timestamp) -> ReleaseVerdict {
         let known = self.of(version).filter(|known| known.is_recent(now));
         if known.is_some_and(|known| known.approved) {
-            return Verdict::Within;
+            return ReleaseVerdict::Within;
         }
         if known.is_none() {
-            return Verdict::NotCounted;
+            return ReleaseVerdict::NotCounted;
         }
         let counted = self.0.iter().filter(|other| other.is_recent(now) && !other.approved);
         let counts: Option<Vec<u32>> = counted.map(|other| other.targets).collect();
-        let Some(counts) = counts else { return Verdict::NotCounted };
+        let Some(counts) = counts else { return ReleaseVerdict::NotCounted };
         let releases = counts.into_iter().fold(0, u32::saturating_add);
-        if releases <= limits.max_releases { Verdict::Within } else { Verdict::TooMany(releases) }
+        if releases <= limits.max_releases {
+            ReleaseVerdict::Within
+        } else {
+            ReleaseVerdict::TooMany(releases)
+        }
     }
 
     /// Those that somebody would have to approve, with how many targets they are to be released in.
@@ -219,21 +223,21 @@ mod tests {
     #[test]
     fn nothing_is_released_before_all_is_counted_and_nothing_beyond_the_limits() {
         let mut known = UnusableVersions::default();
-        assert_eq!(known.verdict(&version(1), limits(5), at(0)), Verdict::NotCounted);
+        assert_eq!(known.verdict(&version(1), limits(5), at(0)), ReleaseVerdict::NotCounted);
         known.claim(&BTreeSet::from([version(1)]), at(0));
-        assert_eq!(known.verdict(&version(1), limits(5), at(0)), Verdict::NotCounted);
+        assert_eq!(known.verdict(&version(1), limits(5), at(0)), ReleaseVerdict::NotCounted);
         known.count(&version(1), 5, at(0));
-        assert_eq!(known.verdict(&version(1), limits(5), at(0)), Verdict::Within);
-        assert_eq!(known.verdict(&version(1), limits(4), at(0)), Verdict::TooMany(5));
+        assert_eq!(known.verdict(&version(1), limits(5), at(0)), ReleaseVerdict::Within);
+        assert_eq!(known.verdict(&version(1), limits(4), at(0)), ReleaseVerdict::TooMany(5));
         // Another one of the same day counts together with it, from when it is found.
         known.claim(&BTreeSet::from([version(2)]), at(60));
-        assert_eq!(known.verdict(&version(1), limits(9), at(60)), Verdict::NotCounted);
+        assert_eq!(known.verdict(&version(1), limits(9), at(60)), ReleaseVerdict::NotCounted);
         known.count(&version(2), 1, at(61));
         for version in [version(1), version(2)] {
-            assert_eq!(known.verdict(&version, limits(5), at(61)), Verdict::TooMany(6));
-            assert_eq!(known.verdict(&version, limits(6), at(61)), Verdict::Within);
+            assert_eq!(known.verdict(&version, limits(5), at(61)), ReleaseVerdict::TooMany(6));
+            assert_eq!(known.verdict(&version, limits(6), at(61)), ReleaseVerdict::Within);
             // An old count is none.
-            assert_eq!(known.verdict(&version, limits(6), at(90_000)), Verdict::NotCounted);
+            assert_eq!(known.verdict(&version, limits(6), at(90_000)), ReleaseVerdict::NotCounted);
         }
     }
 
@@ -243,13 +247,13 @@ mod tests {
         known.claim(&BTreeSet::from([version(1)]), at(0));
         // Even while it is still being counted.
         known.approve();
-        assert_eq!(known.verdict(&version(1), limits(5), at(1)), Verdict::Within);
+        assert_eq!(known.verdict(&version(1), limits(5), at(1)), ReleaseVerdict::Within);
         known.count(&version(1), 21, at(2));
-        assert_eq!(known.verdict(&version(1), limits(5), at(2)), Verdict::Within);
+        assert_eq!(known.verdict(&version(1), limits(5), at(2)), ReleaseVerdict::Within);
         known.claim(&BTreeSet::from([version(2)]), at(3));
         known.count(&version(2), 6, at(3));
-        assert_eq!(known.verdict(&version(2), limits(5), at(3)), Verdict::TooMany(6));
-        assert_eq!(known.verdict(&version(1), limits(5), at(3)), Verdict::Within);
+        assert_eq!(known.verdict(&version(2), limits(5), at(3)), ReleaseVerdict::TooMany(6));
+        assert_eq!(known.verdict(&version(1), limits(5), at(3)), ReleaseVerdict::Within);
         let waiting: Vec<Option<u32>> = known.unapproved(at(3)).map(|it| it.targets).collect();
         assert_eq!(waiting, [Some(6)]);
         // It lasts for a day.
@@ -257,7 +261,7 @@ mod tests {
         known.claim(&both, at(90_000));
         known.count(&version(1), 21, at(90_001));
         known.count(&version(2), 0, at(90_001));
-        assert_eq!(known.verdict(&version(1), limits(5), at(90_001)), Verdict::TooMany(21));
+        assert_eq!(known.verdict(&version(1), limits(5), at(90_001)), ReleaseVerdict::TooMany(21));
     }
 
     #[test]

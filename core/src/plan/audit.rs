@@ -1,6 +1,6 @@
 //! What mode `audit` shows: what another mode would do, and nothing of it is done.
 
-use super::{Change, Decision, Held, HoldReason, Line, Mark, Plan};
+use super::{Change, Decision, Held, HoldReason, Mark, Plan, PlanLine};
 use crate::baseline::Mode;
 use crate::copy::Enforced;
 use crate::ids::Target;
@@ -62,18 +62,21 @@ impl Held {
         }
     }
 
-    pub(super) fn line(&self, target: &Target) -> Line {
+    pub(super) fn line(&self, target: &Target) -> PlanLine {
         let (code, reason) = (self.reason.code(), &self.reason);
         let Some(change) = &self.would else {
-            return Line::about(Mark::Hold, target).text(" held").code(code).text(format_args!(": {reason}"));
+            return PlanLine::about(Mark::Hold, target)
+                .text(" held")
+                .code(code)
+                .text(format_args!(": {reason}"));
         };
         // A replacement is written as two versions and an arrow, the others with their verb.
         let verb = if matches!(change, Change::Replace { .. }) { "would replace" } else { "would" };
         let would = format!("{verb} {}", change.what());
         match self.only_audited() {
-            Some(_) => Line::about(Mark::Would, target).text(format_args!(" {would}")),
+            Some(_) => PlanLine::about(Mark::Would, target).text(format_args!(" {would}")),
             None => {
-                let line = Line::about(Mark::Hold, target).text(" held").code(code);
+                let line = PlanLine::about(Mark::Hold, target).text(" held").code(code);
                 line.text(format_args!(", {would}: {reason}"))
             }
         }

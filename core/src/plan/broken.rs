@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Broken, Line, Mark};
+use super::{Broken, Mark, PlanLine};
 use crate::enforcement::Enforcement;
 use crate::ids::{GuardrailArn, GuardrailVersion, Target};
 
@@ -54,9 +54,13 @@ impl fmt::Display for Broken {
 
 impl BrokenGuardrail {
     /// Its line, with the reason's code.
-    pub(super) fn line(&self, code: String) -> Line {
+    pub(super) fn line(&self, code: String) -> PlanLine {
         let (listed, more) = self.listed();
-        Line::new(Mark::Broken).targets(listed).text(format!("{more} broken")).code(code).text(self.what())
+        PlanLine::new(Mark::Broken)
+            .targets(listed)
+            .text(format!("{more} broken"))
+            .code(code)
+            .text(self.what())
     }
 
     /// The targets that its line names, and how many more there are.

@@ -83,7 +83,7 @@ pub struct GrantChange {
     /// What it is to grant, or no longer to grant.
     pub grant: Grant,
     /// Which of the two.
-    pub purpose: Purpose,
+    pub purpose: GrantPurpose,
     /// The resource policy that is there.
     pub from: Option<Document>,
     /// The resource policy that will be; `None` where nothing is left of it.
@@ -93,13 +93,13 @@ pub struct GrantChange {
 impl GrantChange {
     /// Whether it takes a grant away.
     pub fn is_release(&self) -> bool {
-        self.purpose == Purpose::Withdraw
+        self.purpose == GrantPurpose::Withdraw
     }
 }
 
 /// What a change of a resource policy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum GrantPurpose {
     /// The organization is to be granted the resource.
     Grant,
     /// What we granted is taken back: nobody needs it any more.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Decision, InSync, Line, Mark, Plan};
+use super::{Decision, InSync, Mark, Plan, PlanLine};
 use crate::copy::Leftover;
 use crate::ids::Target;
 
@@ -28,10 +28,10 @@ impl CleanUp {
     }
 
     /// Its line.
-    pub fn line(&self) -> Line {
+    pub fn line(&self) -> PlanLine {
         let CleanUp { target, leftover, stands: _ } = self;
         let mark = if matches!(leftover, Leftover::Unproven(..)) { Mark::Hold } else { Mark::Remove };
-        Line::about(mark, target).text(format_args!(" {leftover}"))
+        PlanLine::about(mark, target).text(format_args!(" {leftover}"))
     }
 }
 
@@ -88,7 +88,7 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::baseline::Mode;
-    use crate::copy::Doubt;
+    use crate::copy::LeftoverDoubt;
     use crate::enforcement::Enforcement;
     use crate::observed::Observation;
     use crate::plan::{Correction, HandedBack, Held, HoldReason};
@@ -151,7 +151,7 @@ mod tests {
         let versions = Leftover::Versions(Vec::new());
         let unproven = Leftover::Unproven(
             "arn:aws:bedrock:eu-west-1:300000000001:guardrail/abc".parse().unwrap(),
-            Doubt::NoMark,
+            LeftoverDoubt::NoMark,
         );
         for (mode, leftover, is_tidied) in [
             (Mode::Sync, copy(), true),

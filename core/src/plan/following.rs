@@ -162,7 +162,7 @@ mod tests {
     use crate::ids::{AccountId, GuardrailVersion};
     use crate::limits::RevisionApproval;
     use crate::observed::Seen;
-    use crate::plan::{CleanUp, GrantChange, GrantDecision, InSync, Ownership, Purpose};
+    use crate::plan::{CleanUp, GrantChange, GrantDecision, GrantPurpose, InSync, Ownership};
     use crate::resolved::CopyWork;
     use crate::resource_policy::Grant;
 
@@ -201,7 +201,7 @@ mod tests {
     fn granting(action: impl FnOnce(GrantChange) -> GrantAction) -> (Resource, GrantDecision) {
         let grant = Grant { resource: resource(), organization: "o-exampleorgid".parse().unwrap() };
         let to = Document::granting(&grant);
-        let change = GrantChange { grant, purpose: Purpose::Grant, from: None, to: Some(to.clone()) };
+        let change = GrantChange { grant, purpose: GrantPurpose::Grant, from: None, to: Some(to.clone()) };
         (resource(), GrantDecision { action: action(change), openings: Vec::new(), instead: to })
     }
 

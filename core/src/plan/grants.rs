@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{GrantChange, HoldReason, Line, Mark, Purpose};
+use super::{GrantChange, GrantPurpose, HoldReason, Mark, PlanLine};
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::observed::{Observation, Observed, ResourcePolicySeen};
@@ -52,7 +52,7 @@ pub fn decide_grant(seen: &ResourcePolicySeen, grant: &Grant) -> GrantDecision {
         Ensure::NotNeeded => GrantAction::Granted,
         Ensure::Put(to) => GrantAction::Change(GrantChange {
             grant: grant.clone(),
-            purpose: Purpose::Grant,
+            purpose: GrantPurpose::Grant,
             from: document.cloned(),
             to: Some(to),
         }),
@@ -69,12 +69,12 @@ pub enum Use {
     /// At least this target enforces the guardrail.
     By(Target),
     /// Nobody that could be read, and not everybody could.
-    Unknown(Doubt),
+    Unknown(UseDoubt),
 }
 
 /// Who may use a guardrail, for all that anybody knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Doubt {
+pub enum UseDoubt {
     /// At least this target, which could not be read.
     Target(Target),
     /// Anybody: it isn't known who there is, or what was seen of them.
@@ -84,11 +84,13 @@ pub enum Doubt {
     },
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for UseDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Doubt::Target(target) => write!(f, "{target} can't be read and may still enforce the guardrail"),
-            Doubt::Anybody { why } => write!(f, "it isn't known who still enforces the guardrail: {why}"),
+            UseDoubt::Target(target) => {
+                write!(f, "{target} can't be read and may still enforce the guardrail")
+            }
+            UseDoubt::Anybody { why } => write!(f, "it isn't known who still enforces the guardrail: {why}"),
         }
     }
 }
@@ -130,8 +132,8 @@ pub fn use_of(resource: &Resource, sighting: &Sighting) -> Use {
         .find(|(target, record)| !observed.contains_key(target) && record.may_enforce().any(&means));
     match (recorded, unknown, incomplete) {
         (Some((target, _)), _, _) => Use::By(target.clone()),
-        (None, Some(target), _) => Use::Unknown(Doubt::Target(target)),
-        (None, None, Some(why)) => Use::Unknown(Doubt::Anybody { why: why.clone() }),
+        (None, Some(target), _) => Use::Unknown(UseDoubt::Target(target)),
+        (None, None, Some(why)) => Use::Unknown(UseDoubt::Anybody { why: why.clone() }),
         (None, None, None) => Use::Nobody,
     }
 }
@@ -161,8 +163,12 @@ pub fn decide_withdrawal(seen: &ResourcePolicySeen, grant: &Grant, used: &Use) -
             return Some(held(grant, HoldReason::ResourcePolicy { why: hold.to_string() }));
         }
     };
-    let change =
-        GrantChange { grant: grant.clone(), purpose: Purpose::Withdraw, from: Some(document.clone()), to };
+    let change = GrantChange {
+        grant: grant.clone(),
+        purpose: GrantPurpose::Withdraw,
+        from: Some(document.clone()),
+        to,
+    };
     Some(GrantDecision { action: GrantAction::Change(change), ..GrantDecision::settled(grant) })
 }
 
@@ -179,7 +185,7 @@ impl GrantDecision {
         }
     }
 
-    pub(super) fn lines(&self, resource: &Resource) -> Vec<Line> {
+    pub(super) fn lines(&self, resource: &Resource) -> Vec<PlanLine> {
         let GrantDecision { action, openings, instead: _ } = self;
         let mut lines = Vec::new();
         match action {
@@ -188,11 +194,12 @@ impl GrantDecision {
                 lines.push(change.line());
             }
             GrantAction::Held(reason) => {
-                let line = Line::new(Mark::Hold).text(format_args!("{resource} held")).code(reason.code());
+                let line =
+                    PlanLine::new(Mark::Hold).text(format_args!("{resource} held")).code(reason.code());
                 lines.push(line.text(format_args!(": {reason}")));
             }
         }
-        let open = |finding| Line::new(Mark::Hold).text(format_args!("{resource} is open: {finding}"));
+        let open = |finding| PlanLine::new(Mark::Hold).text(format_args!("{resource} is open: {finding}"));
         lines.extend(openings.iter().map(open));
         lines
     }
@@ -283,7 +290,7 @@ mod tests {
         let uses = [
             ("nobody", Use::Nobody),
             ("somebody", Use::By(target("300000000001/eu-west-1"))),
-            ("who knows", Use::Unknown(Doubt::Target(target("300000000001/eu-west-1")))),
+            ("who knows", Use::Unknown(UseDoubt::Target(target("300000000001/eu-west-1")))),
         ];
         let mut table = String::new();
         for (who, used) in &uses {
@@ -293,7 +300,7 @@ mod tests {
                     Some(GrantAction::Granted) => "it stays".to_owned(),
                     Some(GrantAction::Held(reason)) => format!("held: {}", reason.code()),
                     Some(GrantAction::Change(change)) => {
-                        assert_eq!(change.purpose, Purpose::Withdraw);
+                        assert_eq!(change.purpose, GrantPurpose::Withdraw);
                         match change.to {
                             None => "deleted".to_owned(),
                             Some(rest) if rest == theirs => "theirs is left".to_owned(),
@@ -357,7 +364,7 @@ mod tests {
         );
         assert_eq!(
             used(&[(&first, unreadable()), (&second, unreadable())], &none),
-            Use::Unknown(Doubt::Target(first.clone()))
+            Use::Unknown(UseDoubt::Target(first.clone()))
         );
         // In another Region it would be another guardrail.
         assert_eq!(used(&[(&elsewhere, unreadable())], &none), Use::Nobody);
@@ -377,7 +384,7 @@ mod tests {
         // Where somebody may be missing, nobody is known not to use it.
         let why = || Some("where 300000000009 stands isn't known".to_owned());
         let doubtful = Sighting { incomplete: why(), ..Sighting::default() };
-        assert_eq!(use_of(&guardrail, &doubtful), Use::Unknown(Doubt::Anybody { why: why().unwrap() }));
+        assert_eq!(use_of(&guardrail, &doubtful), Use::Unknown(UseDoubt::Anybody { why: why().unwrap() }));
         let doubtful = Sighting { incomplete: why(), ..everybody };
         assert_eq!(use_of(&resource(PROFILE), &doubtful), Use::By(second));
     }

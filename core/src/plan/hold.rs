@@ -1,6 +1,6 @@
 //! Why nothing is done: one row per reason. A new reason needs a row here, and one in docs/runbook.md.
 
-use super::Doubt;
+use super::UseDoubt;
 use crate::baseline::{Mode, NamedIds, Revision};
 use crate::failure::Failure;
 use crate::observed::PROBE_TEXT;
@@ -112,7 +112,7 @@ reasons! {
         /// A grant is no longer needed, but somebody who could not be read may still need it.
         MayBeEnforced {
             /// Who that is.
-            doubt: Doubt,
+            doubt: UseDoubt,
         } => {
             code: "may_be_enforced",
             says: "the grant is no longer needed, but {doubt}",

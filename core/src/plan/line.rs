@@ -53,40 +53,40 @@ pub enum Part {
 
 /// One printed decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct PlanLine {
     /// Its kind.
     pub mark: Mark,
     /// What it says.
     pub parts: Vec<Part>,
 }
 
-impl Line {
-    pub(crate) fn new(mark: Mark) -> Line {
-        Line { mark, parts: Vec::new() }
+impl PlanLine {
+    pub(crate) fn new(mark: Mark) -> PlanLine {
+        PlanLine { mark, parts: Vec::new() }
     }
 
     /// A line about one target.
-    pub(crate) fn about(mark: Mark, target: &Target) -> Line {
-        Line::new(mark).and(Part::Target(target.clone()))
+    pub(crate) fn about(mark: Mark, target: &Target) -> PlanLine {
+        PlanLine::new(mark).and(Part::Target(target.clone()))
     }
 
     /// With these words behind what it says already.
-    pub(crate) fn text(self, text: impl fmt::Display) -> Line {
+    pub(crate) fn text(self, text: impl fmt::Display) -> PlanLine {
         self.and(Part::Text(text.to_string()))
     }
 
     /// With an account behind what it says already.
-    pub(crate) fn account(self, account: &AccountId) -> Line {
+    pub(crate) fn account(self, account: &AccountId) -> PlanLine {
         self.and(Part::Account(account.clone()))
     }
 
     /// With the reason's code behind what it says already.
-    pub(crate) fn code(self, code: String) -> Line {
+    pub(crate) fn code(self, code: String) -> PlanLine {
         self.and(Part::Code(code))
     }
 
     /// With targets behind what it says already, and commas between them.
-    pub(crate) fn targets(mut self, targets: &[Target]) -> Line {
+    pub(crate) fn targets(mut self, targets: &[Target]) -> PlanLine {
         for (position, target) in targets.iter().enumerate() {
             let line = if position > 0 { self.text(", ") } else { self };
             self = line.and(Part::Target(target.clone()));
@@ -103,15 +103,15 @@ impl Line {
         })
     }
 
-    fn and(mut self, part: Part) -> Line {
+    fn and(mut self, part: Part) -> PlanLine {
         self.parts.push(part);
         self
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for PlanLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { mark, parts } = self;
+        let PlanLine { mark, parts } = self;
         write!(f, "{mark} ")?;
         parts.iter().try_for_each(|part| match part {
             Part::Text(text) => f.write_str(text),

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::claim::maker;
 use super::{
-    Broken, BrokenGuardrail, Change, CleanUp, Decision, FollowUp, GrantChange, Held, InSync, Line, Mark,
-    Ownership, Plan, Purpose, broken_guardrails,
+    Broken, BrokenGuardrail, Change, CleanUp, Decision, FollowUp, GrantChange, GrantPurpose, Held, InSync,
+    Mark, Ownership, Plan, PlanLine, broken_guardrails,
 };
 use crate::baseline::GuardrailKey;
 use crate::copy::CopyStep;
@@ -22,7 +22,7 @@ use crate::resource_policy::Grant;
 impl Plan {
     /// One line for every target that is not as it should be, in order of the targets; but one for
     /// each broken guardrail, at the first of its targets. What is handed back comes before them.
-    pub fn lines(&self) -> Vec<Line> {
+    pub fn lines(&self) -> Vec<PlanLine> {
         let broken = self.decisions.iter().filter_map(|(target, decision)| match decision {
             Decision::Broken(broken) => Some((target, broken)),
             _ => None,
@@ -33,15 +33,15 @@ impl Plan {
             .collect();
         let grants = self.grants.iter().flat_map(|(resource, decision)| decision.lines(resource));
         let handed_back = self.handed_back.iter().map(|(target, handed_back)| {
-            Line::about(Mark::Claim, target).text(format_args!(" {handed_back}"))
+            PlanLine::about(Mark::Claim, target).text(format_args!(" {handed_back}"))
         });
         let unknown = self.unknown_states.iter().map(|(account, state)| {
             let told = format!(" is {state}: it is guarded as usual, and nothing is taken away there");
-            Line::new(Mark::Hold).account(account).text(told)
+            PlanLine::new(Mark::Hold).account(account).text(told)
         });
         let unplaced = self.unplaced.iter();
-        let unplaced =
-            unplaced.map(|(account, failure)| Line::new(Mark::Hold).text(not_looked_at(account, failure)));
+        let unplaced = unplaced
+            .map(|(account, failure)| PlanLine::new(Mark::Hold).text(not_looked_at(account, failure)));
         unknown
             .chain(unplaced)
             .chain(grants)
@@ -54,7 +54,7 @@ impl Plan {
                     broken.get(target).map(|guardrail| guardrail.line(unusable.code()))
                 }
                 Decision::InSync(InSync { kept: Some(kept), .. }) if kept.would_adopt => {
-                    Some(Line::about(Mark::Claim, target).text(format_args!(" in sync: {kept}")))
+                    Some(PlanLine::about(Mark::Claim, target).text(format_args!(" in sync: {kept}")))
                 }
                 Decision::InSync(_) | Decision::LeftAlone(_) => None,
             }))
@@ -62,7 +62,7 @@ impl Plan {
     }
 
     /// A target that waits for what the same plan makes is one that is changed. Of the others, what would be done.
-    fn held_line(&self, target: &Target, held: &Held) -> Line {
+    fn held_line(&self, target: &Target, held: &Held) -> PlanLine {
         match self.follow_up(held) {
             Some(FollowUp::Granted { change, .. }) => change.line().text(", after the grant"),
             _ => held.line(target),
@@ -136,12 +136,12 @@ impl Change {
 
 impl Change {
     /// Its line.
-    pub(crate) fn line(&self) -> Line {
+    pub(crate) fn line(&self) -> PlanLine {
         self.line_of(self.what())
     }
 
     /// Its line once it is done: a copy that was written is still to be enforced.
-    pub(crate) fn line_once_done(&self) -> Line {
+    pub(crate) fn line_once_done(&self) -> PlanLine {
         match self {
             Change::EnsureCopy { key, work, .. } => {
                 self.line_of(format_args!("{}: {}", copied(key, work), work.step))
@@ -150,8 +150,8 @@ impl Change {
         }
     }
 
-    fn line_of(&self, what: impl fmt::Display) -> Line {
-        Line::about(self.mark(), self.target()).text(format_args!(" {what}"))
+    fn line_of(&self, what: impl fmt::Display) -> PlanLine {
+        PlanLine::about(self.mark(), self.target()).text(format_args!(" {what}"))
     }
 
     /// What it changes, without where.
@@ -170,9 +170,9 @@ impl GrantChange {
     /// The mark of its line.
     pub fn mark(&self) -> Mark {
         match (self.purpose, &self.from) {
-            (Purpose::Withdraw, _) => Mark::Remove,
-            (Purpose::Grant, None) => Mark::Add,
-            (Purpose::Grant, Some(_)) => Mark::Alter,
+            (GrantPurpose::Withdraw, _) => Mark::Remove,
+            (GrantPurpose::Grant, None) => Mark::Add,
+            (GrantPurpose::Grant, Some(_)) => Mark::Alter,
         }
     }
 
@@ -182,8 +182,8 @@ impl GrantChange {
     }
 
     /// Its line.
-    pub(crate) fn line(&self) -> Line {
-        Line::new(self.mark()).text(self)
+    pub(crate) fn line(&self) -> PlanLine {
+        PlanLine::new(self.mark()).text(self)
     }
 }
 
@@ -192,7 +192,7 @@ impl fmt::Display for GrantChange {
         let GrantChange { grant: Grant { resource, organization }, purpose, from, to } = self;
         write!(f, "{resource} ")?;
         match (from, to) {
-            (_, Some(_)) if *purpose == Purpose::Withdraw => {
+            (_, Some(_)) if *purpose == GrantPurpose::Withdraw => {
                 write!(f, "take {organization} out of its resource policy")
             }
             (None, Some(_)) => write!(f, "attach a resource policy that grants it to {organization}"),

@@ -71,7 +71,7 @@ mod tests {
     use crate::copy::Leftover;
     use crate::ids::Target;
     use crate::observed::{Observation, Seen};
-    use crate::plan::{Correction, GrantAction, GrantChange, GrantDecision, Kept, Purpose};
+    use crate::plan::{Correction, GrantAction, GrantChange, GrantDecision, GrantPurpose, Kept};
     use crate::resolved::Unusable;
     use crate::resource_policy::{Document, Grant, Resource};
 
@@ -105,7 +105,7 @@ mod tests {
         Decision::LeftAlone(LeftAlone { reason, seen: Observation::Enforced(seen()) })
     }
 
-    fn granting(purpose: Purpose) -> (Resource, GrantDecision) {
+    fn granting(purpose: GrantPurpose) -> (Resource, GrantDecision) {
         let resource = Resource::Guardrail(seen().enforcement.guardrail);
         let grant = Grant { resource: resource.clone(), organization: ORGANIZATION.parse().unwrap() };
         let to = Document::granting(&grant);
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn a_grant_needs_the_record_of_grants_and_its_withdrawal_everybodys() {
         let unread = BTreeSet::from([target(1).account]);
-        for (purpose, without_an_account) in [(Purpose::Grant, true), (Purpose::Withdraw, false)] {
+        for (purpose, without_an_account) in [(GrantPurpose::Grant, true), (GrantPurpose::Withdraw, false)] {
             let plan = Plan { grants: [granting(purpose)].into(), ..Plan::default() };
             let goes_on = |plan: Plan| plan.grant_changes().next().is_some();
             assert!(goes_on(plan.clone().hold_unread(&BTreeSet::new())));

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use super::{GrantReport, Outcome, Report, State, TargetReport};
 use crate::enforcement::ReadsBack;
 use crate::failure::Failure;
-use crate::plan::{CleanUp, HandedBack, Line, Mark, Plan, in_words};
+use crate::plan::{CleanUp, HandedBack, Mark, Plan, PlanLine, in_words};
 
 impl Report {
     /// How it ended, in one line.
@@ -114,7 +114,7 @@ impl Report {
 
 impl Report {
     /// A line for each write that was attempted.
-    pub fn attempted_lines(&self) -> Vec<Line> {
+    pub fn attempted_lines(&self) -> Vec<PlanLine> {
         let mut lines = Vec::new();
         for (resource, report) in &self.grants {
             if let GrantReport::Attempted { change, result } = report {
@@ -122,14 +122,14 @@ impl Report {
                     Ok(()) => change.line(),
                     Err(failure) => {
                         let told = format!("{resource} its resource policy could not be written: {failure}");
-                        Line::new(Mark::Hold).text(told)
+                        PlanLine::new(Mark::Hold).text(told)
                     }
                 });
             }
         }
         for (target, report) in &self.targets {
             let failed = |verb: &str, failure: &Failure| {
-                Line::about(Mark::Hold, target).text(format_args!(" failed to {verb}: {failure}"))
+                PlanLine::about(Mark::Hold, target).text(format_args!(" failed to {verb}: {failure}"))
             };
             match report {
                 TargetReport::Attempted(Outcome { change, result: Err(failure), .. }) => {
@@ -137,7 +137,8 @@ impl Report {
                 }
                 TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back, begun: _ }) => {
                     lines.push(change.line_once_done());
-                    let remark = |it: &ReadsBack| Line::about(Mark::Hold, target).text(format_args!(" {it}"));
+                    let remark =
+                        |it: &ReadsBack| PlanLine::about(Mark::Hold, target).text(format_args!(" {it}"));
                     lines.extend(reads_back.as_deref().map(remark));
                 }
                 TargetReport::CleanedUp { clean_up: _, result: Err(failure) } => {
@@ -151,7 +152,7 @@ impl Report {
     }
 
     /// A line for each decision that led to no attempt and is not as it should be.
-    pub fn decided_lines(&self) -> Vec<Line> {
+    pub fn decided_lines(&self) -> Vec<PlanLine> {
         let mut rest = Plan {
             skipped: self.skipped.clone(),
             unknown_states: self.unknown_states.clone(),
@@ -171,7 +172,7 @@ impl Report {
         }
         let told = " is no member of this organization: not looked at";
         let strangers =
-            self.strangers.iter().map(|account| Line::new(Mark::Hold).account(account).text(told));
+            self.strangers.iter().map(|account| PlanLine::new(Mark::Hold).account(account).text(told));
         rest.lines().into_iter().chain(strangers).collect()
     }
 }

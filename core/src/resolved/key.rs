@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Unusable;
 use crate::ids::{AccountId, KmsKeyArn, OrganizationId};
-use crate::resource_policy::{Document, Verdict, key_admits, key_admits_organization};
+use crate::resource_policy::{AccessVerdict, Document, key_admits, key_admits_organization};
 
 /// A customer managed KMS key that encrypts a guardrail.
 ///
@@ -48,8 +48,8 @@ impl CustomerKey {
             return Some(Unusable::KeyUnusable { key: self.arn.clone(), state: state.clone() });
         }
         match self.verdict(account, organization)? {
-            Verdict::Granted | Verdict::Unclear(_) => None,
-            verdict @ Verdict::NotGranted(_) => {
+            AccessVerdict::Granted | AccessVerdict::Unclear(_) => None,
+            verdict @ AccessVerdict::NotGranted(_) => {
                 Some(Unusable::KeyNotShared { key: self.arn.clone(), why: verdict.to_string() })
             }
         }
@@ -57,14 +57,14 @@ impl CustomerKey {
 
     /// Whether the key policy lets every account of the organization decrypt, as far as its text tells. `None`
     /// where it can't be read.
-    pub fn admits_organization(&self, organization: &OrganizationId) -> Option<Verdict> {
+    pub fn admits_organization(&self, organization: &OrganizationId) -> Option<AccessVerdict> {
         let document: Document = self.policy.as_ref()?.parse().ok()?;
         Some(key_admits_organization(&document, &self.arn, organization))
     }
 
     /// What the key policy says of an account. `None` for the key's own account, whose principals it may name
     /// one by one, and where the policy can't be read.
-    fn verdict(&self, account: &AccountId, organization: &OrganizationId) -> Option<Verdict> {
+    fn verdict(&self, account: &AccountId, organization: &OrganizationId) -> Option<AccessVerdict> {
         if self.arn.account == *account {
             return None;
         }

@@ -17,12 +17,12 @@ pub struct Finding {
     /// Which statement, counted from 1; `None` is the document as a whole.
     pub statement: Option<usize>,
     /// What is wrong with it.
-    pub problem: Problem,
+    pub problem: ResourcePolicyProblem,
 }
 
 /// What may be wrong with a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
+pub enum ResourcePolicyProblem {
     /// Everybody is admitted and no condition names an organization.
     OpenToEveryAccount,
     /// Everybody of another organization, or of more than one, is admitted.
@@ -59,107 +59,111 @@ pub enum Problem {
     UnknownVersion(String),
 }
 
-impl Problem {
+impl ResourcePolicyProblem {
     /// Whether it opens the guardrail beyond the organization.
     pub fn opens(&self) -> bool {
         match self {
-            Problem::OpenToEveryAccount
-            | Problem::OpenToOrganization(_)
-            | Problem::OpenToAnyAccountRoot(_)
-            | Problem::OpenToAccount(_) => true,
-            Problem::OtherPrincipal(_)
-            | Problem::OtherAction(_)
-            | Problem::WideAction(_)
-            | Problem::OtherResource(_)
-            | Problem::OtherCondition(_)
-            | Problem::Negated(_)
-            | Problem::Denies
-            | Problem::PartOfOrganization
-            | Problem::UnknownElement(_)
-            | Problem::Malformed(_)
-            | Problem::NotAStatement
-            | Problem::Duplicate(_)
-            | Problem::UnknownVersion(_) => false,
+            ResourcePolicyProblem::OpenToEveryAccount
+            | ResourcePolicyProblem::OpenToOrganization(_)
+            | ResourcePolicyProblem::OpenToAnyAccountRoot(_)
+            | ResourcePolicyProblem::OpenToAccount(_) => true,
+            ResourcePolicyProblem::OtherPrincipal(_)
+            | ResourcePolicyProblem::OtherAction(_)
+            | ResourcePolicyProblem::WideAction(_)
+            | ResourcePolicyProblem::OtherResource(_)
+            | ResourcePolicyProblem::OtherCondition(_)
+            | ResourcePolicyProblem::Negated(_)
+            | ResourcePolicyProblem::Denies
+            | ResourcePolicyProblem::PartOfOrganization
+            | ResourcePolicyProblem::UnknownElement(_)
+            | ResourcePolicyProblem::Malformed(_)
+            | ResourcePolicyProblem::NotAStatement
+            | ResourcePolicyProblem::Duplicate(_)
+            | ResourcePolicyProblem::UnknownVersion(_) => false,
         }
     }
 
     /// Whether AWS documents that Bedrock refuses it. A single account as principal is not documented
     /// either way; a grant to a part of the organization is one of the legal patterns.
     pub fn is_refused_by_bedrock(&self) -> bool {
-        !matches!(self, Problem::OpenToAccount(_) | Problem::PartOfOrganization)
+        !matches!(self, ResourcePolicyProblem::OpenToAccount(_) | ResourcePolicyProblem::PartOfOrganization)
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ResourcePolicyProblem {
     /// What it is, then what to do about it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::OpenToEveryAccount => f.write_str(
+            ResourcePolicyProblem::OpenToEveryAccount => f.write_str(
                 "opens the guardrail to every AWS account: Principal is everybody and no condition names the \
                  organization; add StringEquals aws:PrincipalOrgID",
             ),
-            Problem::OpenToOrganization(other) => write!(
+            ResourcePolicyProblem::OpenToOrganization(other) => write!(
                 f,
                 "opens the guardrail to another organization, {}; name only your own in aws:PrincipalOrgID",
                 quote(other)
             ),
-            Problem::OpenToAnyAccountRoot(text) => write!(
+            ResourcePolicyProblem::OpenToAnyAccountRoot(text) => write!(
                 f,
                 "names {}, which is no principal: IAM takes no wildcard there, and where it is taken it means every \
                  AWS account; write Principal \"*\" with StringEquals aws:PrincipalOrgID",
                 quote(text)
             ),
-            Problem::OpenToAccount(account) => write!(
+            ResourcePolicyProblem::OpenToAccount(account) => write!(
                 f,
                 "admits account {account} by its number, whether or not it is in the organization; \
                  drop it unless it is meant to have access from outside"
             ),
-            Problem::OtherPrincipal(text) => {
+            ResourcePolicyProblem::OtherPrincipal(text) => {
                 write!(f, "names {} as principal; only an account or \"*\" can be admitted", quote(text))
             }
-            Problem::OtherAction(text) => write!(
+            ResourcePolicyProblem::OtherAction(text) => write!(
                 f,
                 "names the action {}, which a policy on this resource can't give; \
                  only bedrock:ApplyGuardrail and, on a guardrail, bedrock:GetGuardrail exist there",
                 quote(text)
             ),
-            Problem::WideAction(text) => {
+            ResourcePolicyProblem::WideAction(text) => {
                 write!(f, "gives actions by the wildcard {}; name each action", quote(text))
             }
-            Problem::OtherResource(text) => write!(
+            ResourcePolicyProblem::OtherResource(text) => write!(
                 f,
                 "is for {}, which is not the ARN that the policy is attached to; \
                  write that ARN, with the id instead of the name and without a version",
                 quote(text)
             ),
-            Problem::OtherCondition(text) => write!(
+            ResourcePolicyProblem::OtherCondition(text) => write!(
                 f,
                 "has a condition that Bedrock doesn't take, {}; only StringEquals aws:PrincipalOrgID and, \
                  beside it, ForAnyValue:StringLike aws:PrincipalOrgPaths are taken",
                 quote(text)
             ),
-            Problem::Negated(element) => write!(f, "has {element}; say what is admitted, not what is not"),
-            Problem::Denies => f.write_str(
+            ResourcePolicyProblem::Negated(element) => {
+                write!(f, "has {element}; say what is admitted, not what is not")
+            }
+            ResourcePolicyProblem::Denies => f.write_str(
                 "denies; Bedrock documents no Deny in a guardrail's policy: remove it, \
                  and deny in a service control policy instead",
             ),
-            Problem::PartOfOrganization => f.write_str(
+            ResourcePolicyProblem::PartOfOrganization => f.write_str(
                 "admits only a part of the organization: an account that moves out of it is cut off at once; \
                  admit the whole organization",
             ),
-            Problem::UnknownElement(name) => write!(f, "has the unknown element {}; remove it", quote(name)),
-            Problem::Malformed(element) => {
+            ResourcePolicyProblem::UnknownElement(name) => {
+                write!(f, "has the unknown element {}; remove it", quote(name))
+            }
+            ResourcePolicyProblem::Malformed(element) => {
                 write!(f, "has no {element} that can be read; write it as shown in the AWS documentation")
             }
-            Problem::NotAStatement => f.write_str("is no JSON object; remove it"),
-            Problem::Duplicate(path) => {
+            ResourcePolicyProblem::NotAStatement => f.write_str("is no JSON object; remove it"),
+            ResourcePolicyProblem::Duplicate(path) => {
                 write!(
                     f,
                     "{} is given twice, and parsers differ in which one they take; keep one",
                     quote(path)
                 )
             }
-            Problem::UnknownVersion(version) => {
+            ResourcePolicyProblem::UnknownVersion(version) => {
                 write!(f, "has the unknown Version {}; write \"2012-10-17\"", quote(version))
             }
         }
@@ -186,11 +190,12 @@ pub(super) fn findings(document: &Document, grant: &Grant) -> Vec<Finding> {
     whole.chain(each).collect()
 }
 
-fn document_problems(document: &Document) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = document.duplicate().map(Problem::Duplicate).into_iter().collect();
-    problems.extend(document.unknown_version().map(Problem::UnknownVersion));
+fn document_problems(document: &Document) -> Vec<ResourcePolicyProblem> {
+    let mut problems: Vec<ResourcePolicyProblem> =
+        document.duplicate().map(ResourcePolicyProblem::Duplicate).into_iter().collect();
+    problems.extend(document.unknown_version().map(ResourcePolicyProblem::UnknownVersion));
     let unknown = document.others().filter(|(name, _)| !matches!(name.as_str(), "Version" | "Id"));
-    problems.extend(unknown.map(|(name, _)| Problem::UnknownElement(name.clone())));
+    problems.extend(unknown.map(|(name, _)| ResourcePolicyProblem::UnknownElement(name.clone())));
     problems
 }
 
@@ -209,17 +214,17 @@ fn exact_action(name: &str, resource: &Resource) -> Option<Action> {
     resource.actions().iter().copied().find(|action| action.as_str().eq_ignore_ascii_case(name))
 }
 
-fn statement_problems(json: &Json, grant: &Grant) -> Vec<Problem> {
+fn statement_problems(json: &Json, grant: &Grant) -> Vec<ResourcePolicyProblem> {
     let Some(statement) = Statement::read(json) else {
-        return vec![Problem::NotAStatement];
+        return vec![ResourcePolicyProblem::NotAStatement];
     };
-    let mut problems: Vec<Problem> = Vec::new();
-    problems.extend(statement.unknown.map(|name| Problem::UnknownElement(name.to_owned())));
+    let mut problems: Vec<ResourcePolicyProblem> = Vec::new();
+    problems.extend(statement.unknown.map(|name| ResourcePolicyProblem::UnknownElement(name.to_owned())));
     match statement.effect() {
         Some(Effect::Allow) => {}
         // What else a Deny says only narrows the harm that it does.
-        Some(Effect::Deny) => return [vec![Problem::Denies], problems].concat(),
-        None => problems.push(Problem::Malformed("Effect")),
+        Some(Effect::Deny) => return [vec![ResourcePolicyProblem::Denies], problems].concat(),
+        None => problems.push(ResourcePolicyProblem::Malformed("Effect")),
     }
     problems.extend(principal_problems(&statement, grant));
     match (statement.actions(), statement.not_action) {
@@ -227,42 +232,42 @@ fn statement_problems(json: &Json, grant: &Grant) -> Vec<Problem> {
             problems.extend(names.iter().filter_map(|name| action_problem(name, &grant.resource)));
         }
         (None, Some(_)) => {}
-        (None, None) => problems.push(Problem::Malformed("Action")),
+        (None, None) => problems.push(ResourcePolicyProblem::Malformed("Action")),
     }
     match (statement.resources(), statement.not_resource) {
         (Some(names), _) => {
             let arn = grant.resource.to_string();
             let others = names.iter().filter(|name| **name != arn);
-            problems.extend(others.map(|name| Problem::OtherResource((*name).to_owned())));
+            problems.extend(others.map(|name| ResourcePolicyProblem::OtherResource((*name).to_owned())));
         }
         (None, Some(_)) => {}
-        (None, None) => problems.push(Problem::Malformed("Resource")),
+        (None, None) => problems.push(ResourcePolicyProblem::Malformed("Resource")),
     }
     for (element, name) in [
         (statement.not_principal, "NotPrincipal"),
         (statement.not_action, "NotAction"),
         (statement.not_resource, "NotResource"),
     ] {
-        problems.extend(element.map(|_| Problem::Negated(name)));
+        problems.extend(element.map(|_| ResourcePolicyProblem::Negated(name)));
     }
     problems
 }
 
-fn action_problem(name: &str, resource: &Resource) -> Option<Problem> {
+fn action_problem(name: &str, resource: &Resource) -> Option<ResourcePolicyProblem> {
     if exact_action(name, resource).is_some() {
         None
     } else if name.contains(['*', '?']) {
-        Some(Problem::WideAction(name.to_owned()))
+        Some(ResourcePolicyProblem::WideAction(name.to_owned()))
     } else {
-        Some(Problem::OtherAction(name.to_owned()))
+        Some(ResourcePolicyProblem::OtherAction(name.to_owned()))
     }
 }
 
 /// What is wrong with who is admitted: the principal and the condition, which only together say it.
-fn principal_problems(statement: &Statement<'_>, grant: &Grant) -> Vec<Problem> {
+fn principal_problems(statement: &Statement<'_>, grant: &Grant) -> Vec<ResourcePolicyProblem> {
     let mut problems = Vec::new();
     let tests = statement.tests().unwrap_or_else(|| {
-        problems.push(Problem::Malformed("Condition"));
+        problems.push(ResourcePolicyProblem::Malformed("Condition"));
         Vec::new()
     });
     let limited = tests.iter().any(|test| limits_to(test, &grant.organization));
@@ -276,12 +281,12 @@ fn principal_problems(statement: &Statement<'_>, grant: &Grant) -> Vec<Problem> 
         // "Everybody but" is everybody, seen from outside of the organization.
         (None, Some(_)) => true,
         (None, None) => {
-            problems.push(Problem::Malformed("Principal"));
+            problems.push(ResourcePolicyProblem::Malformed("Principal"));
             return problems;
         }
     };
     if !everyone {
-        problems.extend(tests.iter().map(|test| Problem::OtherCondition(test.name())));
+        problems.extend(tests.iter().map(|test| ResourcePolicyProblem::OtherCondition(test.name())));
         return problems;
     }
     let other = tests
@@ -291,8 +296,8 @@ fn principal_problems(statement: &Statement<'_>, grant: &Grant) -> Vec<Problem> 
         .find(|value| **value != grant.organization.as_str());
     match (limited, other) {
         (true, _) => {}
-        (false, Some(other)) => problems.push(Problem::OpenToOrganization((*other).to_owned())),
-        (false, None) => problems.push(Problem::OpenToEveryAccount),
+        (false, Some(other)) => problems.push(ResourcePolicyProblem::OpenToOrganization((*other).to_owned())),
+        (false, None) => problems.push(ResourcePolicyProblem::OpenToEveryAccount),
     }
     let is_id = |test: &Test<'_>| test.operator == "StringEquals" && test.key() == Key::OrganizationId;
     let is_paths =
@@ -301,26 +306,26 @@ fn principal_problems(statement: &Statement<'_>, grant: &Grant) -> Vec<Problem> 
         let legal = (is_id(test) || is_paths(test)) && limits_to(test, &grant.organization);
         // Another organization's id is told above.
         if !legal && (limited || !is_id(test)) {
-            problems.push(Problem::OtherCondition(test.name()));
+            problems.push(ResourcePolicyProblem::OtherCondition(test.name()));
         }
     }
     if limited && !tests.iter().any(is_id) {
-        problems.push(Problem::OtherCondition("no StringEquals aws:PrincipalOrgID".to_owned()));
+        problems.push(ResourcePolicyProblem::OtherCondition("no StringEquals aws:PrincipalOrgID".to_owned()));
     }
     if limited && tests.iter().any(is_paths) {
-        problems.push(Problem::PartOfOrganization);
+        problems.push(ResourcePolicyProblem::PartOfOrganization);
     }
     problems
 }
 
-fn who_problem(who: &Who<'_>, grant: &Grant, limited: bool) -> Option<Problem> {
+fn who_problem(who: &Who<'_>, grant: &Grant, limited: bool) -> Option<ResourcePolicyProblem> {
     match who {
         Who::Everyone => None,
-        Who::AnyAccountRoot(text) => Some(Problem::OpenToAnyAccountRoot((*text).to_owned())),
-        Who::Other(text) => Some(Problem::OtherPrincipal((*text).to_owned())),
+        Who::AnyAccountRoot(text) => Some(ResourcePolicyProblem::OpenToAnyAccountRoot((*text).to_owned())),
+        Who::Other(text) => Some(ResourcePolicyProblem::OtherPrincipal((*text).to_owned())),
         Who::Account { account, .. } | Who::Identity { account, .. } => {
             let outside = account != grant.resource.account() && !limited;
-            outside.then(|| Problem::OpenToAccount(account.clone()))
+            outside.then(|| ResourcePolicyProblem::OpenToAccount(account.clone()))
         }
     }
 }

@@ -17,7 +17,7 @@ use super::statement::{Effect, Statement};
 #[must_use = "an unread judgement protects nobody"]
 pub struct Judgement {
     /// Whether the organization is granted the resource.
-    pub verdict: Verdict,
+    pub verdict: AccessVerdict,
     /// What somebody should know about the policy, granted or not.
     pub findings: Vec<Finding>,
     /// The right policy, to be printed beside what is wrong.
@@ -31,27 +31,27 @@ impl Judgement {
     }
 }
 
-/// Whether access is granted. Only [`Verdict::Granted`] is proof; nothing may rest on the other two.
+/// Whether access is granted. Only [`AccessVerdict::Granted`] is proof; nothing may rest on the other two.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AccessVerdict {
     /// It is.
     Granted,
     /// It is not.
-    NotGranted(Lack),
+    NotGranted(MissingGrant),
     /// The text doesn't tell.
-    Unclear(Doubt),
+    Unclear(AccessDoubt),
 }
 
-impl Verdict {
+impl AccessVerdict {
     /// Whether access is proved.
     pub fn is_granted(&self) -> bool {
-        *self == Verdict::Granted
+        *self == AccessVerdict::Granted
     }
 }
 
 /// Why access is not granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lack {
+pub enum MissingGrant {
     /// No statement gives these.
     Missing(Vec<Action>),
     /// A statement, counted from 1, denies it to some or all.
@@ -60,7 +60,7 @@ pub enum Lack {
 
 /// Why it can't be said whether access is granted. Statements are counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum AccessDoubt {
     /// A member is given twice, at this path.
     Duplicate(String),
     /// A version of the policy language that doesn't exist.
@@ -109,7 +109,7 @@ pub fn admits(
     resource: &Resource,
     account: &AccountId,
     path: &OrgPath,
-) -> Verdict {
+) -> AccessVerdict {
     let audience = Audience::Member { account, path };
     let resource = Protected::resource(resource);
     Question { audience, actions: &[Action::ApplyGuardrail], resource }.answer(document)
@@ -123,7 +123,7 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    pub(super) fn answer(&self, document: Option<&Document>) -> Verdict {
+    pub(super) fn answer(&self, document: Option<&Document>) -> AccessVerdict {
         let owns = match self.audience {
             Audience::Organization(_) => false,
             Audience::Member { account, path: _ } | Audience::Account { account, organization: _ } => {
@@ -132,22 +132,22 @@ impl Question<'_> {
         };
         let Some(document) = document else {
             return if owns {
-                Verdict::Granted
+                AccessVerdict::Granted
             } else {
-                Verdict::NotGranted(Lack::Missing(self.actions.to_vec()))
+                AccessVerdict::NotGranted(MissingGrant::Missing(self.actions.to_vec()))
             };
         };
         if let Some(path) = document.duplicate() {
-            return Verdict::Unclear(Doubt::Duplicate(path));
+            return AccessVerdict::Unclear(AccessDoubt::Duplicate(path));
         }
         if let Some(version) = document.unknown_version() {
-            return Verdict::Unclear(Doubt::UnknownVersion(version));
+            return AccessVerdict::Unclear(AccessDoubt::UnknownVersion(version));
         }
         let mut answers: Vec<Access> = self.actions.iter().map(|_| Access::of_nobody()).collect();
         for (position, json) in document.statements().iter().enumerate() {
             let number = position + 1;
             let Some(statement) = Statement::read(json) else {
-                answers.iter_mut().for_each(|access| access.doubt(Doubt::NotAStatement(number)));
+                answers.iter_mut().for_each(|access| access.doubt(AccessDoubt::NotAStatement(number)));
                 continue;
             };
             for (access, action) in answers.iter_mut().zip(self.actions) {
@@ -164,9 +164,9 @@ impl Question<'_> {
 /// What was learnt of one action.
 struct Access {
     allowed: bool,
-    may_allow: Option<Doubt>,
+    may_allow: Option<AccessDoubt>,
     denied: Option<usize>,
-    may_deny: Option<Doubt>,
+    may_deny: Option<AccessDoubt>,
 }
 
 impl Access {
@@ -175,7 +175,7 @@ impl Access {
     }
 
     /// What can't be read at all might as well deny.
-    fn doubt(&mut self, doubt: Doubt) {
+    fn doubt(&mut self, doubt: AccessDoubt) {
         self.may_allow.get_or_insert(doubt.clone());
         self.may_deny.get_or_insert(doubt);
     }
@@ -186,7 +186,7 @@ impl Access {
             (Some(Effect::Allow), Reach { all: Answer::Yes, .. }) => self.allowed = true,
             (Some(Effect::Allow), Reach { all: Answer::Unknown, .. }) => {
                 let element = culprit(&elements, |reach| reach.all);
-                self.may_allow.get_or_insert(Doubt::MayAllow { statement, element });
+                self.may_allow.get_or_insert(AccessDoubt::MayAllow { statement, element });
             }
             (Some(Effect::Allow), Reach { all: Answer::No, .. }) => {}
             (Some(Effect::Deny) | None, Reach { any: Answer::No, .. }) => {}
@@ -195,10 +195,10 @@ impl Access {
             }
             (Some(Effect::Deny), Reach { any: Answer::Unknown, .. }) => {
                 let element = culprit(&elements, |reach| reach.any);
-                self.may_deny.get_or_insert(Doubt::MayDeny { statement, element });
+                self.may_deny.get_or_insert(AccessDoubt::MayDeny { statement, element });
             }
             (None, Reach { any: Answer::Unknown | Answer::Yes, .. }) => {
-                self.doubt(Doubt::MayDeny { statement, element: "Effect" });
+                self.doubt(AccessDoubt::MayDeny { statement, element: "Effect" });
             }
         }
     }
@@ -212,9 +212,9 @@ fn culprit(elements: &[Element], part: fn(Reach) -> Answer) -> &'static str {
         .map_or("combination of elements", |(name, _)| *name)
 }
 
-fn verdict(answers: &[Access], actions: &[Action]) -> Verdict {
+fn verdict(answers: &[Access], actions: &[Action]) -> AccessVerdict {
     if let Some(statement) = answers.iter().find_map(|access| access.denied) {
-        return Verdict::NotGranted(Lack::Denied(statement));
+        return AccessVerdict::NotGranted(MissingGrant::Denied(statement));
     }
     let missing: Vec<Action> = answers
         .iter()
@@ -223,52 +223,52 @@ fn verdict(answers: &[Access], actions: &[Action]) -> Verdict {
         .map(|(_, action)| *action)
         .collect();
     if !missing.is_empty() {
-        return Verdict::NotGranted(Lack::Missing(missing));
+        return AccessVerdict::NotGranted(MissingGrant::Missing(missing));
     }
     let doubts = answers.iter().flat_map(|access| {
         let allow = if access.allowed { &None } else { &access.may_allow };
         [&access.may_deny, allow].into_iter().flatten()
     });
     match doubts.into_iter().next() {
-        Some(doubt) => Verdict::Unclear(doubt.clone()),
-        None => Verdict::Granted,
+        Some(doubt) => AccessVerdict::Unclear(doubt.clone()),
+        None => AccessVerdict::Granted,
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for AccessVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Verdict::Granted => f.write_str("granted"),
-            Verdict::NotGranted(lack) => write!(f, "not granted: {lack}"),
-            Verdict::Unclear(doubt) => write!(f, "unclear: {doubt}"),
+            AccessVerdict::Granted => f.write_str("granted"),
+            AccessVerdict::NotGranted(lack) => write!(f, "not granted: {lack}"),
+            AccessVerdict::Unclear(doubt) => write!(f, "unclear: {doubt}"),
         }
     }
 }
 
-impl fmt::Display for Lack {
+impl fmt::Display for MissingGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Lack::Missing(actions) => {
+            MissingGrant::Missing(actions) => {
                 let actions: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
                 write!(f, "no statement gives {}", actions.join(" and "))
             }
-            Lack::Denied(statement) => write!(f, "statement {statement} denies it"),
+            MissingGrant::Denied(statement) => write!(f, "statement {statement} denies it"),
         }
     }
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for AccessDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Doubt::Duplicate(path) => write!(f, "{} is given twice", quote(path)),
-            Doubt::UnknownVersion(version) => {
+            AccessDoubt::Duplicate(path) => write!(f, "{} is given twice", quote(path)),
+            AccessDoubt::UnknownVersion(version) => {
                 write!(f, "the policy's Version {} is not known", quote(version))
             }
-            Doubt::NotAStatement(statement) => write!(f, "statement {statement} is no JSON object"),
-            Doubt::MayAllow { statement, element } => {
+            AccessDoubt::NotAStatement(statement) => write!(f, "statement {statement} is no JSON object"),
+            AccessDoubt::MayAllow { statement, element } => {
                 write!(f, "statement {statement} may or may not grant it, because of its {element}")
             }
-            Doubt::MayDeny { statement, element } => {
+            AccessDoubt::MayDeny { statement, element } => {
                 write!(f, "statement {statement} may deny it, because of its {element}")
             }
         }

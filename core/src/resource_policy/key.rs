@@ -7,7 +7,7 @@
 //! Only the first is judged here.
 
 use super::document::Document;
-use super::judgement::{Question, Verdict};
+use super::judgement::{AccessVerdict, Question};
 use super::reach::{Audience, Protected};
 use super::resource::Action;
 use crate::ids::{AccountId, KmsKeyArn, OrganizationId};
@@ -22,14 +22,18 @@ pub fn key_admits(
     key: &KmsKeyArn,
     account: &AccountId,
     organization: &OrganizationId,
-) -> Verdict {
+) -> AccessVerdict {
     let audience = Audience::Account { account, organization };
     Question { audience, actions: &[Action::Decrypt], resource: Protected::key(key) }.answer(Some(policy))
 }
 
 /// Whether a key policy lets every account that is or will be in the organization decrypt. Whether single
 /// accounts that it names are all there are, the policy doesn't say.
-pub fn key_admits_organization(policy: &Document, key: &KmsKeyArn, organization: &OrganizationId) -> Verdict {
+pub fn key_admits_organization(
+    policy: &Document,
+    key: &KmsKeyArn,
+    organization: &OrganizationId,
+) -> AccessVerdict {
     let audience = Audience::Organization(organization);
     Question { audience, actions: &[Action::Decrypt], resource: Protected::key(key) }.answer(Some(policy))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::document::{Document, InvalidDocument, own_statement};
 use super::finding::{Finding, findings, own_actions};
 use super::json::Json;
-use super::judgement::{Doubt, Lack, Verdict, judge};
+use super::judgement::{AccessDoubt, AccessVerdict, MissingGrant, judge};
 use super::resource::Grant;
 
 /// The longest text that `PutResourcePolicy` takes, in characters.
@@ -43,9 +43,9 @@ pub enum GrantHold {
     /// The text is no policy document.
     Invalid(InvalidDocument),
     /// Whatever is added, the organization would still not be granted it.
-    NotGranted(Lack),
+    NotGranted(MissingGrant),
     /// Whatever is added, it could not be said whether the organization is granted it.
-    Unclear(Doubt),
+    Unclear(AccessDoubt),
     /// The document would hold what AWS documents that Bedrock refuses.
     Unsupported(Finding),
     /// The document would be too long.
@@ -86,9 +86,9 @@ pub fn ensure(document: Option<&Document>, grant: &Grant) -> Ensure {
     }
     let merged = document.with_statements(statements);
     let hold = match judge(Some(&merged), grant).verdict {
-        Verdict::Granted => hold_writing(&merged, grant),
-        Verdict::NotGranted(lack) => Some(GrantHold::NotGranted(lack)),
-        Verdict::Unclear(doubt) => Some(GrantHold::Unclear(doubt)),
+        AccessVerdict::Granted => hold_writing(&merged, grant),
+        AccessVerdict::NotGranted(lack) => Some(GrantHold::NotGranted(lack)),
+        AccessVerdict::Unclear(doubt) => Some(GrantHold::Unclear(doubt)),
     };
     match hold {
         Some(hold) => Ensure::Refused(hold),
@@ -116,7 +116,7 @@ pub fn remove(document: Option<&Document>, grant: &Grant) -> Remove {
     }
     // Of two lists of statements, only one was looked at.
     if let Some(path) = document.duplicate() {
-        return Remove::Refused(GrantHold::Unclear(Doubt::Duplicate(path)));
+        return Remove::Refused(GrantHold::Unclear(AccessDoubt::Duplicate(path)));
     }
     if rest.is_empty() {
         return Remove::Delete;
@@ -146,10 +146,10 @@ impl fmt::Display for GrantHold {
             GrantHold::Invalid(error) => {
                 write!(f, "{error}; put a valid policy, or delete it and let the keeper write one")
             }
-            GrantHold::NotGranted(lack @ Lack::Denied(_)) => {
+            GrantHold::NotGranted(lack @ MissingGrant::Denied(_)) => {
                 write!(f, "{lack}, whatever else is granted; remove that statement, the keeper never does")
             }
-            GrantHold::NotGranted(lack @ Lack::Missing(_)) => {
+            GrantHold::NotGranted(lack @ MissingGrant::Missing(_)) => {
                 write!(f, "{lack}, whatever is added; look at the whole policy")
             }
             GrantHold::Unclear(doubt) => {

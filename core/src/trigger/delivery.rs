@@ -11,12 +11,12 @@ pub enum Delivery {
     /// One event, sent to the function itself.
     Event(Message),
     /// Messages of an SQS queue, each with its own fate.
-    Batch(Vec<Record>),
+    Batch(Vec<BatchRecord>),
 }
 
 /// One message of a batch.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Record {
+pub struct BatchRecord {
     /// What the batch's answer calls it. SQS always gives one; a record without can't be answered
     /// for alone, so that its rejection has to fail the invocation.
     pub id: Option<String>,
@@ -46,7 +46,9 @@ impl Delivery {
     pub fn parse(payload: impl AsRef<[u8]>) -> Delivery {
         match Message::parse(payload) {
             Message::Event(Value::Object(mut root)) => match root.remove("Records") {
-                Some(Value::Array(records)) => Delivery::Batch(records.into_iter().map(Record::of).collect()),
+                Some(Value::Array(records)) => {
+                    Delivery::Batch(records.into_iter().map(BatchRecord::of).collect())
+                }
                 Some(other) => {
                     root.insert("Records".to_owned(), other);
                     Delivery::Event(Message::Event(Value::Object(root)))
@@ -68,11 +70,18 @@ impl Delivery {
     }
 }
 
-impl Record {
-    fn of(record: Value) -> Record {
+impl BatchRecord {
+    fn of(record: Value) -> BatchRecord {
         let Value::Object(mut record) = record else {
             let message = Message::Unreadable(Rejected::NotARecord);
-            return Record { id: None, receives: None, queue: None, sequence: None, sent_ms: None, message };
+            return BatchRecord {
+                id: None,
+                receives: None,
+                queue: None,
+                sequence: None,
+                sent_ms: None,
+                message,
+            };
         };
         let id = take_text(&mut record, "messageId");
         let attribute = |name: &str| record.get("attributes")?.get(name)?.as_str();
@@ -86,7 +95,7 @@ impl Record {
             Some(body) if from_sqs => Message::parse(body),
             Some(_) | None => Message::Unreadable(Rejected::NotARecord),
         };
-        Record { id, receives, queue, sequence, sent_ms, message }
+        BatchRecord { id, receives, queue, sequence, sent_ms, message }
     }
 
     /// Whether SQS hands it out again. Without a count it is taken for new: a reason that is logged

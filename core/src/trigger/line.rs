@@ -10,7 +10,7 @@ use crate::ids::{AccountId, GuardrailRef, Region};
 
 /// What one event would make the keeper look at, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Line {
+pub struct TriggerLine {
     /// The file it was read from.
     pub file: String,
     /// The id of the record in it, where it is a batch.
@@ -39,7 +39,7 @@ pub enum AllOr<T> {
 }
 
 /// Puts a trigger on a line, with where its event came from.
-pub fn line(file: &str, record: Option<&str>, trigger: &Trigger) -> Line {
+pub fn line(file: &str, record: Option<&str>, trigger: &Trigger) -> TriggerLine {
     let nothing = (AllOr::These(Vec::new()), AllOr::These(Vec::new()), None);
     let (outcome, (accounts, regions, guardrail), reason) = match trigger {
         Trigger::Reconcile(scope) => {
@@ -61,7 +61,7 @@ pub fn line(file: &str, record: Option<&str>, trigger: &Trigger) -> Line {
         Trigger::Ignore(reason) => ("ignore", nothing, reason.to_string()),
         Trigger::Reject(reason) => ("reject", nothing, reason.to_string()),
     };
-    Line {
+    TriggerLine {
         file: file.to_owned(),
         record: record.map(str::to_owned),
         outcome,
@@ -96,10 +96,10 @@ impl<T: fmt::Display> AllOr<T> {
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for TriggerLine {
     /// `FILE[#RECORD]: OUTCOME [ACCOUNTS in REGIONS [for guardrail G]]: REASON`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { file, record, outcome, accounts, regions, guardrail, reason } = self;
+        let TriggerLine { file, record, outcome, accounts, regions, guardrail, reason } = self;
         f.write_str(file)?;
         if let Some(record) = record {
             write!(f, "#{record}")?;

@@ -121,7 +121,7 @@ fn decided(guardrail: &str, action: GrantAction) -> (Resource, GrantDecision) {
 
 fn changed(
     guardrail: &str,
-    purpose: Purpose,
+    purpose: GrantPurpose,
     from: Option<Document>,
     to: Option<Document>,
 ) -> (Resource, GrantDecision) {
@@ -157,10 +157,10 @@ fn grants() -> BTreeMap<Resource, GrantDecision> {
     let ours = Document::granting(&grant("deleted"));
     let open = crate::observed::ResourcePolicySeen::Attached(open_policy("open"));
     BTreeMap::from([
-        changed("attached", Purpose::Grant, None, Some(Document::granting(&grant("attached")))),
-        changed("added", Purpose::Grant, theirs, both),
-        changed("narrowed", Purpose::Withdraw, whole, left),
-        changed("deleted", Purpose::Withdraw, Some(ours), None),
+        changed("attached", GrantPurpose::Grant, None, Some(Document::granting(&grant("attached")))),
+        changed("added", GrantPurpose::Grant, theirs, both),
+        changed("narrowed", GrantPurpose::Withdraw, whole, left),
+        changed("deleted", GrantPurpose::Withdraw, Some(ours), None),
         decided("refused", GrantAction::Held(HoldReason::ResourcePolicy { why: "it denies all".to_owned() })),
         decided("granted", GrantAction::Granted),
         (grant("open").resource, decide_grant(&open, &grant("open"))),
@@ -185,7 +185,7 @@ fn decisions() -> Vec<Decision> {
         Decision::Change(copy(6, CopyStep::Create, Enforced::Nothing, None)),
         Decision::Change(copy(7, publish(), own(), old())),
         tidy(8, Leftover::Versions(versions)),
-        tidy(9, Leftover::Unproven(enforcement("copied", 1).guardrail, crate::copy::Doubt::NoMark)),
+        tidy(9, Leftover::Unproven(enforcement("copied", 1).guardrail, crate::copy::LeftoverDoubt::NoMark)),
         held(HoldReason::NotOurs { by }, Some(replace(10, Ownership::Foreign, None))),
         held(HoldReason::Unreadable { failure: denied() }, None),
         waiting("attached", enforce(12)),
@@ -547,8 +547,9 @@ fn every_change_is_a_write_and_what_follows_is_none_yet() {
 
 #[test]
 fn a_line_knows_the_accounts_that_it_is_about() {
-    let of =
-        |line: &Line| line.accounts().map(|account| account.as_str()[10..].to_owned()).collect::<Vec<_>>();
+    let of = |line: &PlanLine| {
+        line.accounts().map(|account| account.as_str()[10..].to_owned()).collect::<Vec<_>>()
+    };
     let accounts: Vec<String> = every_kind().lines().iter().map(|line| of(line).join("+")).collect();
     expect!["93         18 00 01 02 03 04 05 06 07 08 09 10 11 12 13 14+15 16 19 23 24 25"]
         .assert_eq(&accounts.join(" "));
@@ -556,7 +557,7 @@ fn a_line_knows_the_accounts_that_it_is_about() {
 
 #[test]
 fn a_line_has_the_code_of_what_is_held_or_broken_as_a_part_of_its_own() {
-    let code = |line: &Line| {
+    let code = |line: &PlanLine| {
         line.parts.iter().find_map(|part| match part {
             Part::Code(code) => Some(code.clone()),
             Part::Text(_) | Part::Target(_) | Part::Account(_) => None,

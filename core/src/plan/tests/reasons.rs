@@ -27,7 +27,7 @@ fn reasons() -> Vec<HoldReason> {
         HoldReason::ProbeFailed { failure: failed(Category::Transient) },
         HoldReason::ProbeBlocked { by: "word policy".to_owned() },
         HoldReason::ProbeBlocked { by: String::new() },
-        HoldReason::MayBeEnforced { doubt: Doubt::Target(target()) },
+        HoldReason::MayBeEnforced { doubt: UseDoubt::Target(target()) },
         HoldReason::ResourcePolicy { why: "it denies everybody".to_owned() },
         HoldReason::NotProven,
         HoldReason::ReleasesAdopted { revision: revision(), by: by() },

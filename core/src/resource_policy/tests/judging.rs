@@ -1,7 +1,7 @@
 //! What a policy grants, told by its effect and not by its form.
 
 use super::*;
-use crate::resource_policy::{Verdict, judge};
+use crate::resource_policy::{AccessVerdict, judge};
 
 /// The organization's pattern with one element written otherwise.
 pub(super) fn with(element: &str, value: &str) -> String {
@@ -20,7 +20,7 @@ pub(super) fn with(element: &str, value: &str) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-fn verdict(statements: &[&str]) -> Verdict {
+fn verdict(statements: &[&str]) -> AccessVerdict {
     judge(Some(&policy(statements)), &grant()).verdict
 }
 
@@ -186,8 +186,8 @@ fn actions_may_come_from_several_statements() {
     let get = with("Action", r#""bedrock:GetGuardrail""#);
     let apply = with("Action", r#""bedrock:ApplyGuardrail""#);
     assert_eq!(verdict(&[&get]).to_string(), "not granted: no statement gives bedrock:ApplyGuardrail");
-    assert_eq!(verdict(&[&get, OWN_ACCOUNT, &apply]), Verdict::Granted);
-    assert_eq!(verdict(&[&apply, &get]), Verdict::Granted);
+    assert_eq!(verdict(&[&get, OWN_ACCOUNT, &apply]), AccessVerdict::Granted);
+    assert_eq!(verdict(&[&apply, &get]), AccessVerdict::Granted);
 }
 
 #[test]

@@ -8,7 +8,9 @@ use proptest::test_runner::TestRunner;
 use super::*;
 use crate::resource_policy::finding::own_actions;
 use crate::resource_policy::json::Json;
-use crate::resource_policy::{Ensure, Lack, MAX_CHARACTERS, Remove, Verdict, admits, ensure, judge, remove};
+use crate::resource_policy::{
+    AccessVerdict, Ensure, MAX_CHARACTERS, MissingGrant, Remove, admits, ensure, judge, remove,
+};
 
 /// One value of each element, as text; the first few of each are those that Bedrock takes.
 const PRINCIPALS: &[&str] = &[
@@ -128,16 +130,16 @@ fn others(document: &Document) -> Vec<(String, Json)> {
 }
 
 /// What a verdict says without the places that it names.
-fn kind(verdict: &Verdict) -> String {
+fn kind(verdict: &AccessVerdict) -> String {
     match verdict {
-        Verdict::Granted => "granted".to_owned(),
-        Verdict::NotGranted(Lack::Missing(actions)) => format!("missing {actions:?}"),
-        Verdict::NotGranted(Lack::Denied(_)) => "denied".to_owned(),
-        Verdict::Unclear(_) => "unclear".to_owned(),
+        AccessVerdict::Granted => "granted".to_owned(),
+        AccessVerdict::NotGranted(MissingGrant::Missing(actions)) => format!("missing {actions:?}"),
+        AccessVerdict::NotGranted(MissingGrant::Denied(_)) => "denied".to_owned(),
+        AccessVerdict::Unclear(_) => "unclear".to_owned(),
     }
 }
 
-fn verdict(document: &Document) -> Verdict {
+fn verdict(document: &Document) -> AccessVerdict {
     judge(Some(document), &grant()).verdict
 }
 
@@ -155,7 +157,7 @@ proptest! {
         if let Ensure::Put(after) = ensure(Some(&before), &grant()) {
             let read_back = document(&after.text());
             let judgement = judge(Some(&read_back), &grant());
-            prop_assert_eq!(&judgement.verdict, &Verdict::Granted);
+            prop_assert_eq!(&judgement.verdict, &AccessVerdict::Granted);
             prop_assert!(!judgement.findings.iter().any(|finding| finding.problem.is_refused_by_bedrock()));
             prop_assert!(after.text().chars().count() <= MAX_CHARACTERS);
             prop_assert_eq!(ensure(Some(&read_back), &grant()), Ensure::NotNeeded);
@@ -235,7 +237,7 @@ proptest! {
         let (account, path) = (account.parse().unwrap(), path.parse().unwrap());
         let admitted = admits(Some(&document), &grant().resource, &account, &path);
         if verdict(&document).is_granted() {
-            prop_assert_eq!(&admitted, &Verdict::Granted);
+            prop_assert_eq!(&admitted, &AccessVerdict::Granted);
         }
     }
 
@@ -254,7 +256,7 @@ fn the_generator_reaches_every_outcome() {
     let (mut put, mut completed, mut not_needed, mut refused, mut unclear) = (0, 0, 0, 0, 0);
     for _ in 0..2_000 {
         let before = any_document().new_tree(&mut runner).unwrap().current();
-        unclear += usize::from(matches!(verdict(&before), Verdict::Unclear(_)));
+        unclear += usize::from(matches!(verdict(&before), AccessVerdict::Unclear(_)));
         match ensure(Some(&before), &grant()) {
             Ensure::Put(after) if after.statement_count() == before.statement_count() => completed += 1,
             Ensure::Put(_) => put += 1,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::laws::any_document;
 use super::*;
-use crate::resource_policy::{Verdict, admits, judge};
+use crate::resource_policy::{AccessVerdict, admits, judge};
 
 /// A caller: some principal of an account, which is in an organization or in none.
 struct Caller {
@@ -133,11 +133,11 @@ proptest! {
         let (account, path) = (caller.account.parse().unwrap(), caller.path.parse().unwrap());
         let admitted = admits(Some(&document), &grant().resource, &account, &path);
         match (admitted, allows(&policy, caller, "bedrock:ApplyGuardrail")) {
-            (Verdict::Granted, Some(allowed)) => prop_assert!(allowed),
-            (Verdict::NotGranted(_), Some(allowed)) => prop_assert!(!allowed),
+            (AccessVerdict::Granted, Some(allowed)) => prop_assert!(allowed),
+            (AccessVerdict::NotGranted(_), Some(allowed)) => prop_assert!(!allowed),
             // What the evaluator can tell must be clear to us too.
-            (Verdict::Unclear(doubt), Some(_)) => prop_assert!(false, "{}", doubt),
-            (Verdict::Granted | Verdict::NotGranted(_) | Verdict::Unclear(_), None) => {}
+            (AccessVerdict::Unclear(doubt), Some(_)) => prop_assert!(false, "{}", doubt),
+            (AccessVerdict::Granted | AccessVerdict::NotGranted(_) | AccessVerdict::Unclear(_), None) => {}
         }
     }
 

@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 
 use super::judging::with;
 use super::*;
-use crate::resource_policy::{Problem, judge};
+use crate::resource_policy::{ResourcePolicyProblem, judge};
 
 /// The verdict and the findings.
 #[track_caller]
@@ -312,8 +312,8 @@ fn a_policy_for_single_accounts_takes_no_condition() {
         let judgement = judge(Some(&policy(&[&statement(condition)])), &grant());
         judgement.findings.into_iter().map(|finding| finding.problem).collect::<Vec<_>>()
     };
-    let account = Problem::OpenToAccount("300000000001".parse().unwrap());
-    let other = |name: &str| Problem::OtherCondition(name.to_owned());
+    let account = ResourcePolicyProblem::OpenToAccount("300000000001".parse().unwrap());
+    let other = |name: &str| ResourcePolicyProblem::OtherCondition(name.to_owned());
     // In the organization it stays where the condition says so.
     assert_eq!(
         told(r#"{"StringEquals":{"aws:PrincipalOrgID":"ORG"}}"#),
