@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use crate::cloud::Cloud;
 use crate::ids::{AccountId, Region};
 use crate::limits::{RevisionApproval, UnusableVersions};
-use crate::organization::Placement;
+use crate::organization::AccountPlacement;
 use crate::record::{AccountRecord, Arrival, Granted, Grants, Note, Sequence};
 use crate::resolved::Readiness;
 use crate::resource_policy::Resource;
@@ -39,7 +39,7 @@ pub struct Visit<'a> {
     /// Its place in the queue.
     pub sequence: Option<Sequence>,
     /// Where the account stands.
-    pub placement: Option<&'a Placement>,
+    pub placement: Option<&'a AccountPlacement>,
     /// When it came there, as far as that is known.
     pub arrival: Option<&'a Arrival>,
 }

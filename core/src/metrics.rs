@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::limits::is_repair;
 use crate::outcome::since_event;
 use crate::plan::{Change, Decision, Held};
-use crate::report::{Outcome, Report, TargetReport};
+use crate::report::{ChangeResult, Report, TargetReport};
 use crate::status::Standing;
 use crate::task::Cause;
 
@@ -98,7 +98,7 @@ impl Metrics {
             if change_of(result).is_some_and(|change| is_repair(change, &report.before, &report.revision)) {
                 self.count(None, DRIFT, 1);
             }
-            if let TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) = result
+            if let TargetReport::Attempted(ChangeResult { change, result: Ok(()), .. }) = result
                 && change.enforces().is_some()
             {
                 self.times.extend(since_event(cause, now));
@@ -151,7 +151,7 @@ fn by_state(standing: Standing) -> Dimension {
 
 fn change_of(result: &TargetReport) -> Option<&Change> {
     match result {
-        TargetReport::Attempted(Outcome { change, .. }) => Some(change),
+        TargetReport::Attempted(ChangeResult { change, .. }) => Some(change),
         TargetReport::Decided(Decision::Held(Held { would, .. })) => would.as_ref(),
         TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => None,
     }
@@ -289,7 +289,7 @@ mod tests {
             let reason = HoldReason::ProbeFailed { failure: failure.clone() };
             TargetReport::Decided(Decision::Held(Held { reason, would }))
         };
-        let repaired = TargetReport::Attempted(Outcome::of(replace(300_000_000_001), Ok(())));
+        let repaired = TargetReport::Attempted(ChangeResult::of(replace(300_000_000_001), Ok(())));
         let report =
             report([repaired, in_sync(), in_sync(), held(Some(replace(300_000_000_004))), held(None)]);
         metrics.report(&report, &cause(false), at());
@@ -341,7 +341,7 @@ mod tests {
         let mut metrics = Metrics::default();
         metrics.sweep(&BTreeMap::from([(Standing::Broken, 10)]), 4);
         metrics.calls(Calls { made: 17, throttled: 2 });
-        let outcome = Outcome::of(replace(300_000_000_001), Ok(()));
+        let outcome = ChangeResult::of(replace(300_000_000_001), Ok(()));
         metrics.report(&report([TargetReport::Attempted(outcome)]), &cause(false), at());
         for line in metrics.lines(at(), Some("guardrail-keeper")) {
             let value: Value = serde_json::from_str(&line).unwrap();
@@ -377,7 +377,7 @@ mod tests {
         let mut metrics = Metrics::default();
         for account in 0..250 {
             let change = replace(300_000_000_001);
-            let outcome = Outcome::of(change, Ok(()));
+            let outcome = ChangeResult::of(change, Ok(()));
             let later = Timestamp::from_millisecond(at().as_millisecond() + account).unwrap();
             metrics.report(&report([TargetReport::Attempted(outcome)]), &cause(false), later);
         }
@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn what_a_sweep_found_has_no_time() {
         let mut metrics = Metrics::default();
-        let outcome = Outcome::of(replace(300_000_000_001), Ok(()));
+        let outcome = ChangeResult::of(replace(300_000_000_001), Ok(()));
         metrics.report(&report([TargetReport::Attempted(outcome)]), &cause(true), at());
         assert!(metrics.times.is_empty());
     }

@@ -74,7 +74,7 @@ pub struct Account {
 
 /// An account as Organizations told it, and when that was so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Placement {
+pub struct AccountPlacement {
     /// The account.
     pub account: Account,
     /// When Organizations was asked.

@@ -23,7 +23,7 @@ use crate::ids::{AccountId, Region, Target};
 use crate::limits::RevisionApproval;
 use crate::plan::{Change, Decision, HandedBack, HoldReason};
 use crate::record::{Deed, DeedKind, Record};
-use crate::report::{Outcome, Report, TargetReport, Waits};
+use crate::report::{ChangeResult, Report, TargetReport, Waits};
 use crate::status::Standing;
 use crate::task::Cause;
 
@@ -127,7 +127,7 @@ pub struct Event {
 
 /// A look at everything that came to its end.
 #[derive(Clone, Debug)]
-pub struct Sweep<'a> {
+pub struct CompletedSweep<'a> {
     /// When it began.
     pub began: Timestamp,
     /// How many accounts it was to look at.
@@ -157,7 +157,9 @@ pub fn of_report(report: &Report, cause: &Cause, now: Timestamp) -> Vec<Event> {
     for (target, result) in &report.targets {
         let before = report.before.get(target);
         match result {
-            TargetReport::Attempted(outcome @ Outcome { change, result: Ok(()), reads_back, begun: _ }) => {
+            TargetReport::Attempted(
+                outcome @ ChangeResult { change, result: Ok(()), reads_back, begun: _ },
+            ) => {
                 events.extend(told.made(target, outcome));
                 events.extend(reads_back.as_ref().and_then(|it| told.reads_back(target, it, before)));
                 if let Change::Release { from, broken: Some(unusable), .. } = change
@@ -169,7 +171,7 @@ pub fn of_report(report: &Report, cause: &Cause, now: Timestamp) -> Vec<Event> {
             }
             // That was told when it was released; what is so still is told at the end of each sweep.
             TargetReport::Decided(Decision::Held(held)) if held.leaves_unguarded() => {}
-            TargetReport::Attempted(Outcome { result: Err(_), .. })
+            TargetReport::Attempted(ChangeResult { result: Err(_), .. })
             | TargetReport::CleanedUp { result: Err(_), .. }
             | TargetReport::Decided(Decision::Held(_)) => {
                 events.extend(told.held(target, result, before));
@@ -228,7 +230,7 @@ pub fn of_baseline(
 }
 
 /// What is told of the end of a sweep.
-pub fn of_sweep(sweep: &Sweep<'_>, cause: &Cause, now: Timestamp) -> Event {
+pub fn of_sweep(sweep: &CompletedSweep<'_>, cause: &Cause, now: Timestamp) -> Event {
     let detail = SweepDetail::of(sweep, Circumstances { cause, now });
     Event { kind: Kind::SweepCompleted, detail: detail.to_json(), time: now }
 }
@@ -292,7 +294,7 @@ impl<'a> Telling<'a> {
                 | HoldReason::ReleasesAdopted { by, revision: _ } => (held.would.as_ref(), by.as_deref()),
                 _ => (held.would.as_ref(), None),
             },
-            TargetReport::Attempted(Outcome { change, .. }) => (Some(change), None),
+            TargetReport::Attempted(ChangeResult { change, .. }) => (Some(change), None),
             TargetReport::CleanedUp { .. } => (None, None),
             TargetReport::Decided(_) => return None,
         };

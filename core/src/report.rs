@@ -66,7 +66,7 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetReport {
     /// A change was attempted.
-    Attempted(Outcome),
+    Attempted(ChangeResult),
     /// What was left over was to be cleaned up. What is enforced is as wanted, whatever came of it.
     CleanedUp {
         /// What was left over.
@@ -130,7 +130,7 @@ impl GrantReport {
 
 /// A change and what became of it. One attempt; the next run tries again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ChangeResult {
     /// The change.
     pub change: Change,
     /// Whether it worked.
@@ -141,10 +141,10 @@ pub struct Outcome {
     pub begun: Option<Timestamp>,
 }
 
-impl Outcome {
+impl ChangeResult {
     /// A change that was attempted, with nothing to remark.
-    pub fn of(change: Change, result: Result<(), Failure>) -> Outcome {
-        Outcome { change, result, reads_back: None, begun: None }
+    pub fn of(change: Change, result: Result<(), Failure>) -> ChangeResult {
+        ChangeResult { change, result, reads_back: None, begun: None }
     }
 }
 
@@ -196,7 +196,7 @@ impl Report {
     }
 
     /// The changes that were attempted.
-    pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+    pub fn outcomes(&self) -> impl Iterator<Item = &ChangeResult> {
         self.targets.values().filter_map(|target| match target {
             TargetReport::Attempted(outcome) => Some(outcome),
             TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => None,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::ids::{AccountId, GuardrailArn, Region};
-use crate::organization::Placement;
+use crate::organization::AccountPlacement;
 use crate::trigger::Regions;
 
 pub use cause::{Cause, MOST_HOPS, Pauses};
@@ -40,7 +40,7 @@ pub struct AccountTask {
     pub account: AccountId,
     /// Where it stood when the task was made; `None` where nobody has asked yet. A worker drops it for
     /// a newer one.
-    pub placement: Option<Placement>,
+    pub placement: Option<AccountPlacement>,
     /// The Regions to look at.
     pub regions: Regions,
     /// Why.

@@ -23,7 +23,7 @@ use super::{Departed, Gone, Keeper, Stopped, in_rounds, unwatched};
 use crate::cloud::Head;
 use crate::ids::Region;
 use crate::limits::{Approval, EffectiveBaseline, Extent, RevisionApproval};
-use crate::organization::{AccountState, Organization, Placement};
+use crate::organization::{AccountPlacement, AccountState, Organization};
 use crate::plan::{Change, Decision, HoldReason, Plan};
 use crate::record::{Arrival, Sequence};
 use crate::report::{Report, TargetReport};
@@ -77,7 +77,7 @@ pub async fn work_on_account(
 }
 
 /// Where the account stands: as the task says, or as the ledger recorded since, or as Organizations says now.
-async fn newest_placement(keeper: &Keeper, task: &AccountTask) -> Result<Option<Placement>, Stopped> {
+async fn newest_placement(keeper: &Keeper, task: &AccountTask) -> Result<Option<AccountPlacement>, Stopped> {
     let Some(placement) = &task.placement else {
         return place(keeper, &task.account).await;
     };
@@ -99,7 +99,7 @@ async fn look(
     keeper: &Keeper,
     EffectiveBaseline { baseline, .. }: &EffectiveBaseline,
     task: &AccountTask,
-    placement: &Placement,
+    placement: &AccountPlacement,
     again: bool,
 ) -> Result<(Plan, View), Stopped> {
     let Head { id, management } = head_of(keeper, baseline).await?;

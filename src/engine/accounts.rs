@@ -7,7 +7,7 @@ use crate::baseline::Baseline;
 use crate::cloud::{Head, Page};
 use crate::failure::Failure;
 use crate::ids::AccountId;
-use crate::organization::{Organization, Placement};
+use crate::organization::{AccountPlacement, Organization};
 use crate::trigger::Accounts;
 
 /// The organization's id and management account. They don't change while the process lives.
@@ -61,11 +61,11 @@ pub async fn management(keeper: &Keeper) -> Result<AccountId, Stopped> {
 ///
 /// # Errors
 /// When Organizations doesn't say.
-pub async fn place(keeper: &Keeper, id: &AccountId) -> Result<Option<Placement>, Stopped> {
+pub async fn place(keeper: &Keeper, id: &AccountId) -> Result<Option<AccountPlacement>, Stopped> {
     let head = head(keeper).await?;
     let placed_at = keeper.clock.now();
     match keeper.cloud.organizations().account(&head, id).await {
-        Ok(account) => Ok(account.map(|account| Placement { account, placed_at })),
+        Ok(account) => Ok(account.map(|account| AccountPlacement { account, placed_at })),
         Err(failure) => Err(Stopped::AccountNotPlaced { account: id.clone(), failure }),
     }
 }
@@ -91,7 +91,7 @@ pub(super) async fn asked_about(
     for id in ids {
         // An event may name any account. Only one that the organization knows is entered.
         match place(keeper, id).await {
-            Ok(Some(Placement { account, placed_at: _ })) => {
+            Ok(Some(AccountPlacement { account, placed_at: _ })) => {
                 accounts.insert(account.id.clone(), account);
             }
             Ok(None) => strangers.push(id.clone()),

@@ -18,7 +18,7 @@ use crate::baseline::{Baseline, Mode};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
 use crate::ledger::{LedgerError, Visit};
-use crate::organization::Placement;
+use crate::organization::AccountPlacement;
 use crate::plan::{Change, CleanUp, Decision, Held, HoldReason, SafePlan};
 use crate::report::{Report, TargetReport};
 
@@ -157,11 +157,11 @@ async fn apply_account(keeper: &Keeper, run: Run<'_>, account: AccountId, decisi
 /// Why the account no longer stands where it did when the task was queued; `None` if it does. A release that was right
 /// for the old place may be wrong for the new one.
 async fn has_moved(keeper: &Keeper, queued: Queued<'_>, account: &AccountId) -> Option<Failure> {
-    let Placement { account: stood, placed_at } = queued.placement?;
+    let AccountPlacement { account: stood, placed_at } = queued.placement?;
     let wait = |message: String| Failure::new(Category::NotReady, "DescribeAccount", message);
     match place(keeper, account).await {
         Ok(Some(placement)) if placement.account.path == stood.path => None,
-        Ok(Some(Placement { account: now, .. })) => {
+        Ok(Some(AccountPlacement { account: now, .. })) => {
             Some(wait(format!("it moved from {} to {} since {placed_at}", stood.path, now.path)))
         }
         Ok(None) => Some(wait("it is no member of the organization any more".to_owned())),

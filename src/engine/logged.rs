@@ -7,7 +7,7 @@ use crate::ids::Target;
 use crate::organization::not_looked_at;
 use crate::plan::{CleanUp, Decision, GrantAction, GrantDecision, HoldReason};
 use crate::record::Record;
-use crate::report::{GrantReport, Outcome, Report, TargetReport};
+use crate::report::{ChangeResult, GrantReport, Report, TargetReport};
 use crate::resource_policy::Resource;
 
 /// Logs each result once.
@@ -72,11 +72,11 @@ fn grant(resource: &Resource, result: &GrantReport) {
 fn one(target: &Target, result: &TargetReport, before: Option<&Record>) {
     let (account, region, state) = (&target.account, &target.region, result.state());
     match result {
-        TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) if change.gives_up() => {
+        TargetReport::Attempted(ChangeResult { change, result: Ok(()), .. }) if change.gives_up() => {
             error!(account.id = %account, region = %region, change = change.verb(),
                 "{change}: {target} is UNGUARDED until its guardrail can be used again, or nothing is wanted there");
         }
-        TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back, .. }) => {
+        TargetReport::Attempted(ChangeResult { change, result: Ok(()), reads_back, .. }) => {
             info!(account.id = %account, region = %region, change = change.verb(), "{change}");
             if let Some(reads_back) = reads_back
                 && !before.is_some_and(|record| record.knows(reads_back))
@@ -84,7 +84,7 @@ fn one(target: &Target, result: &TargetReport, before: Option<&Record>) {
                 warn!(account.id = %account, region = %region, "{target} {reads_back}");
             }
         }
-        TargetReport::Attempted(Outcome { change, result: Err(failure), .. }) => {
+        TargetReport::Attempted(ChangeResult { change, result: Err(failure), .. }) => {
             error!(account.id = %account, region = %region, change = change.verb(),
                 error.category = %failure.category, "failed to {} in {target}: {failure}", change.verb());
         }

@@ -20,7 +20,7 @@ use crate::record::{
     Awaited, Checked, Fate, FoundUnusable, LastSeen, Note, Origin, Ours, Records, ReleasedUnusable, Tellers,
     Usability,
 };
-use crate::report::{Outcome, TargetReport};
+use crate::report::{ChangeResult, TargetReport};
 use crate::resolved::Unusable;
 
 /// The changes in one account, and the decisions about its other targets.
@@ -119,7 +119,7 @@ impl Notebook<'_> {
     }
 
     /// The result of a write.
-    fn outcome(self, outcome: &Outcome, at: Timestamp) -> Vec<(Region, Note)> {
+    fn outcome(self, outcome: &ChangeResult, at: Timestamp) -> Vec<(Region, Note)> {
         let target = outcome.change.target();
         let mut notes = Vec::new();
         // After a failure the intent stays: the next look finds out whether the write arrived.
@@ -133,8 +133,8 @@ impl Notebook<'_> {
         in_region(target, notes)
     }
 
-    fn success(self, outcome: &Outcome, at: Timestamp) -> Option<Note> {
-        let Outcome { change, result: _, reads_back, begun: _ } = outcome;
+    fn success(self, outcome: &ChangeResult, at: Timestamp) -> Option<Note> {
+        let ChangeResult { change, result: _, reads_back, begun: _ } = outcome;
         let repair = is_repair(change, self.records, &self.baseline.revision);
         match change {
             Change::Enforce { to, .. } | Change::Replace { to, .. } => {
@@ -268,7 +268,7 @@ impl Notebook<'_> {
         let state = report.state();
         let reason = report.reason();
         let text = match (report, &reason) {
-            (TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back, .. }), _) => {
+            (TargetReport::Attempted(ChangeResult { change, result: Ok(()), reads_back, .. }), _) => {
                 match reads_back {
                     Some(reads_back) => format!("{change}; {reads_back}"),
                     None => change.to_string(),
@@ -291,7 +291,7 @@ impl Notebook<'_> {
         };
         let adopted = matches!(
             report,
-            TargetReport::Attempted(Outcome { change: Change::Adopt { .. }, result: Ok(()), .. })
+            TargetReport::Attempted(ChangeResult { change: Change::Adopt { .. }, result: Ok(()), .. })
         );
         let wrote = state.is_a_write() || adopted;
         let usability = usability(report, self.now);
@@ -306,7 +306,7 @@ impl Notebook<'_> {
 
     /// What is there after the run, as far as that is known.
     fn seen(self, target: &Target, report: &TargetReport, at: Timestamp) -> Option<LastSeen> {
-        if let TargetReport::Attempted(Outcome { change, result, reads_back, begun: _ }) = report {
+        if let TargetReport::Attempted(ChangeResult { change, result, reads_back, begun: _ }) = report {
             match (change, result) {
                 (Change::Enforce { to, .. } | Change::Replace { to, .. }, Ok(())) => {
                     let shown = reads_back.as_ref().map_or(to, |it| &it.shown);
@@ -345,7 +345,7 @@ fn usability(report: &TargetReport, at: Timestamp) -> Usability {
         TargetReport::Decided(Decision::Broken(Broken { seen, unusable, .. })) => {
             (&seen.enforcement, unusable)
         }
-        TargetReport::Attempted(Outcome {
+        TargetReport::Attempted(ChangeResult {
             change: Change::Release { from, broken: Some(unusable), .. },
             result: Err(_),
             ..
@@ -375,7 +375,7 @@ fn could_not_tell(reason: &HoldReason) -> bool {
 
 fn drift(report: &TargetReport) -> Option<String> {
     let change = match report {
-        TargetReport::Attempted(Outcome { change, .. }) => change,
+        TargetReport::Attempted(ChangeResult { change, .. }) => change,
         TargetReport::Decided(Decision::Held(held)) => held.would.as_ref()?,
         TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => return None,
     };

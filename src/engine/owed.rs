@@ -13,7 +13,7 @@ use crate::ids::{AccountId, Region, Target};
 use crate::outcome::deed_of;
 use crate::plan::Change;
 use crate::record::{Deed, DeedKind, Intent, Note, Origin, Ours, ReleasedUnusable, Tellers};
-use crate::report::{Outcome, Report};
+use crate::report::{ChangeResult, Report};
 use crate::settings::Purpose;
 
 /// The writes of earlier runs that are not published yet.
@@ -44,7 +44,7 @@ impl Notebook<'_> {
     }
 
     /// A write was made and is to be published.
-    pub(super) fn made(self, outcome: &Outcome) -> Option<Note> {
+    pub(super) fn made(self, outcome: &ChangeResult) -> Option<Note> {
         Some(Note::Owed(Box::new(self.intent(&outcome.change, outcome.begun?))))
     }
 

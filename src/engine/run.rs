@@ -6,7 +6,7 @@ use super::notes::Notebook;
 use super::trials::Trials;
 use crate::failure::Failure;
 use crate::ledger::LedgerError;
-use crate::organization::{Organization, Placement};
+use crate::organization::{AccountPlacement, Organization};
 use crate::record::{Arrivals, Sequence};
 
 /// What a task brings from its queue; empty where a terminal does the work itself.
@@ -17,7 +17,7 @@ pub(super) struct Queued<'a> {
     /// The event that caused it.
     pub(super) event: Option<&'a str>,
     /// Where the account stood when the task was queued. Organizations is asked again before a release.
-    pub(super) placement: Option<&'a Placement>,
+    pub(super) placement: Option<&'a AccountPlacement>,
 }
 
 /// What the writes of all accounts share.

@@ -20,7 +20,7 @@ use crate::cloud::Page;
 use crate::failure::Failure;
 use crate::ids::Region;
 use crate::limits::EffectiveBaseline;
-use crate::organization::{Account, Placement};
+use crate::organization::{Account, AccountPlacement};
 use crate::resolved::differing;
 use crate::task::{AccountTask, Cause, Errand, OwnerTask, Settle, Sweep, Task, Then};
 use crate::trigger::Regions;
@@ -128,7 +128,7 @@ fn tasks_of(
         .into_iter()
         .filter(|account| account.state.admits_work())
         .filter(|account| baselines.iter().any(|it| should_enforce(it, account, guardrails)))
-        .map(|account| task(account.id.clone(), Some(Placement { account, placed_at })));
+        .map(|account| task(account.id.clone(), Some(AccountPlacement { account, placed_at })));
     let mut tasks: Vec<AccountTask> = placed.collect();
     // An account that can't be placed gets a task, which asks for this account alone.
     let (odd, nameless): (Vec<_>, Vec<_>) = unplaced.keys().map(|id| id.parse()).partition(Result::is_ok);

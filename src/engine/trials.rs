@@ -17,7 +17,7 @@ use crate::ledger::LedgerError;
 use crate::organization::{Account, Organization};
 use crate::placement::{Answer, Permit, PlacementRecord, Refused, Tried};
 use crate::plan::{Change, Decision, Held, HoldReason};
-use crate::report::{Outcome, TargetReport};
+use crate::report::{ChangeResult, TargetReport};
 
 /// The result of an attempt that didn't fail.
 pub(super) enum Attempt {
@@ -74,7 +74,7 @@ impl<'a> Trials<'a> {
             (None, Some(decision)) => TargetReport::Decided(*decision),
             (None, None) => {
                 let result = result.map_err(|failure| self.in_words(failure, &change));
-                TargetReport::Attempted(Outcome { reads_back, ..Outcome::of(change, result) })
+                TargetReport::Attempted(ChangeResult { reads_back, ..ChangeResult::of(change, result) })
             }
         }
     }

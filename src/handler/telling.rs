@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use crate::cloud::OutcomeEvent;
 use crate::engine::{self, ChangedBaseline, Departed, Keeper, Notice, SweepEnd, TaskReport};
-use crate::outcome::{Event, Kind, Sweep, of_baseline, of_departure, of_report, of_sweep};
+use crate::outcome::{CompletedSweep, Event, Kind, of_baseline, of_departure, of_report, of_sweep};
 use crate::task::Cause;
 
 /// How long the warnings at the end of a sweep may take.
@@ -69,7 +69,7 @@ async fn sweep_completed(keeper: &Keeper, end: SweepEnd) {
     info!(counts = %json!(tally.standings), accounts, began = %began, "the sweep is completed: {}", cause.reason);
     let now = keeper.clock().now();
     engine::measure(keeper, |metrics| metrics.sweep(&tally.standings, tally.not_looked_at.len()));
-    let sweep = Sweep {
+    let sweep = CompletedSweep {
         began,
         accounts,
         looked_at: tally.looked_at,

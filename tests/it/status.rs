@@ -3,7 +3,7 @@
 use expect_test::expect;
 use guardrail_keeper::engine;
 use guardrail_keeper::ids::AccountId;
-use guardrail_keeper::organization::{Account, AccountState, Placement};
+use guardrail_keeper::organization::{Account, AccountPlacement, AccountState};
 use serde_json::Value;
 use simulator::{Fault, FaultKind};
 
@@ -223,7 +223,7 @@ async fn the_end_of_a_sweep_is_judged_as_status_judges() {
     );
     // Organizations told since that an account stands elsewhere, and nobody looked yet.
     let placed_at = jiff::Timestamp::now();
-    let placement = |path: &str| Placement {
+    let placement = |path: &str| AccountPlacement {
         account: Account {
             id: PLAYGROUND.parse().unwrap(),
             name: "playground".to_owned(),

@@ -18,7 +18,7 @@ use guardrail_keeper::cloud::{Access, Page, Patience, Rates};
 use guardrail_keeper::engine::{self, Keeper, Worked, everything, unwatched};
 use guardrail_keeper::handler::{Deadline, handle_until};
 use guardrail_keeper::limits::EffectiveBaseline;
-use guardrail_keeper::organization::{Account, Placement};
+use guardrail_keeper::organization::{Account, AccountPlacement};
 use guardrail_keeper::report::Report;
 use guardrail_keeper::settings::{Purpose, Settings};
 use guardrail_keeper::task::{AccountTask, Cause, OwnerTask, Then};
@@ -107,7 +107,7 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
         let Some(from) = from else { return Done::Ok(None) };
         let placed_at = Timestamp::now();
         let Page { accounts, next, .. } = engine::page_of_accounts(keeper, from).await?;
-        let placed = move |account| Placement { account, placed_at };
+        let placed = move |account| AccountPlacement { account, placed_at };
         Ok(Some((stream::iter(accounts.into_iter().map(placed).map(Ok)), next.map(Some))))
     });
     let tally = pages
@@ -133,7 +133,7 @@ async fn work(
     keeper: &Keeper,
     followed: &EffectiveBaseline,
     cause: &Cause,
-    placement: Placement,
+    placement: AccountPlacement,
 ) -> Done<Tally> {
     let began = Instant::now();
     let Account { id, .. } = &placement.account;

@@ -10,7 +10,7 @@ use crate::ids::Target;
 use crate::limits::is_repair;
 use crate::plan::Change;
 use crate::record::{CONTESTED_REPAIRS, Deed, DeedKind, Intent, Records};
-use crate::report::Outcome;
+use crate::report::ChangeResult;
 use crate::resolved::Unusable;
 
 /// Which write an event is about, so that two events about one can be told from two writes.
@@ -74,8 +74,8 @@ struct Told<'a> {
 
 impl Telling<'_> {
     /// What is told of a write that this run made.
-    pub(super) fn made(self, target: &Target, outcome: &Outcome) -> Vec<Event> {
-        let Outcome { change, result: _, reads_back: _, begun } = outcome;
+    pub(super) fn made(self, target: &Target, outcome: &ChangeResult) -> Vec<Event> {
+        let ChangeResult { change, result: _, reads_back: _, begun } = outcome;
         let Some(deed) = deed_of(change, &self.report.before, &self.report.revision, self.now) else {
             return Vec::new();
         };

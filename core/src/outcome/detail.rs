@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::deed::Write;
-use super::{FORMAT, Sweep};
+use super::{CompletedSweep, FORMAT};
 use crate::baseline::Revision;
 use crate::enforcement::Enforcement;
 use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, Region};
@@ -195,9 +195,9 @@ struct AccountCounts {
 }
 
 impl<'a> SweepDetail<'a> {
-    pub(super) fn of(sweep: &Sweep<'a>, circumstances: Circumstances<'a>) -> SweepDetail<'a> {
+    pub(super) fn of(sweep: &CompletedSweep<'a>, circumstances: Circumstances<'a>) -> SweepDetail<'a> {
         let Circumstances { cause, now } = circumstances;
-        let Sweep {
+        let CompletedSweep {
             began,
             accounts,
             looked_at,

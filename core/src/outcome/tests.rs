@@ -95,11 +95,11 @@ fn release(broken: Option<Unusable>) -> Change {
 }
 
 fn done(change: Change) -> TargetReport {
-    TargetReport::Attempted(Outcome::of(change, Ok(())))
+    TargetReport::Attempted(ChangeResult::of(change, Ok(())))
 }
 
 fn failed(change: Change) -> TargetReport {
-    TargetReport::Attempted(Outcome::of(change, Err(refused(Category::Transient))))
+    TargetReport::Attempted(ChangeResult::of(change, Err(refused(Category::Transient))))
 }
 
 fn held(reason: HoldReason, would: Option<Change>) -> TargetReport {

@@ -10,7 +10,9 @@ use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::observed::{Observation, Observed, ResourcePolicySeen};
 use crate::record::Records;
-use crate::resource_policy::{Document, Ensure, Finding, Grant, Remove, Resource, ensure, judge, remove};
+use crate::resource_policy::{
+    Document, Ensure, Grant, Remove, Resource, ResourcePolicyFinding, ensure, judge, remove,
+};
 
 /// What is done about a resource policy, and what somebody should know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub struct GrantDecision {
     /// What is done.
     pub action: GrantAction,
     /// What opens the guardrail beyond the organization, whoever wrote it.
-    pub openings: Vec<Finding>,
+    pub openings: Vec<ResourcePolicyFinding>,
     /// The resource policy that would be right.
     pub instead: Document,
 }

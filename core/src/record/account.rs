@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Arrival, Note, Record, Records};
 use crate::ids::{AccountId, InvalidId, Region, Target};
-use crate::organization::{Account, AccountState, OrgPath, Placement};
+use crate::organization::{Account, AccountPlacement, AccountState, OrgPath};
 
 /// What is known about one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct AccountRecord {
     /// The place in the queue of the last run that wrote here. An older run's notes are refused.
     pub sequence: Option<Sequence>,
     /// Where the account stood when Organizations was asked last.
-    pub placement: Option<Placement>,
+    pub placement: Option<AccountPlacement>,
     /// When it came there, or was given a Region, where that is later than its joining.
     #[serde(skip_serializing_if = "Arrival::is_none")]
     pub arrival: Arrival,
@@ -109,7 +109,7 @@ impl AccountRecord {
     }
 
     /// Takes a placement over unless the one known is newer. Answers the one to go by.
-    pub fn place(&mut self, placement: Placement) -> &Placement {
+    pub fn place(&mut self, placement: AccountPlacement) -> &AccountPlacement {
         match &self.placement {
             Some(known) if known.placed_at > placement.placed_at => {}
             Some(_) | None => self.placement = Some(placement),
@@ -207,8 +207,8 @@ mod tests {
         Some(Sequence::new(number.parse().unwrap(), 1_000, "the queue"))
     }
 
-    fn placement(path: &str, second: i64) -> Placement {
-        Placement {
+    fn placement(path: &str, second: i64) -> AccountPlacement {
+        AccountPlacement {
             account: Account {
                 id: "300000000001".parse().unwrap(),
                 name: "payments".to_owned(),

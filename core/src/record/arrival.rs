@@ -84,7 +84,7 @@ impl AccountRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::organization::{Account, AccountState, Placement};
+    use crate::organization::{Account, AccountPlacement, AccountState};
     use crate::record::{Checked, Closed, Record, State};
 
     fn at(second: i64) -> Timestamp {
@@ -95,7 +95,7 @@ mod tests {
         format!("o-exampleorgid/r-exam/{unit}/").parse().unwrap()
     }
 
-    fn placed(unit: &str, second: i64) -> Placement {
+    fn placed(unit: &str, second: i64) -> AccountPlacement {
         let account = Account {
             id: "300000000001".parse().unwrap(),
             name: "payments".to_owned(),
@@ -103,7 +103,7 @@ mod tests {
             path: path(unit),
             joined: None,
         };
-        Placement { account, placed_at: at(second) }
+        AccountPlacement { account, placed_at: at(second) }
     }
 
     fn checked(unit: &str, second: i64) -> Record {
@@ -127,7 +127,7 @@ mod tests {
         let (old, new) = ("ou-exam-sandbox1", "ou-exam-workload");
         let closed = |second| Some(Closed { at: at(second), reason: "it left".to_owned(), untold: false });
         let arrived = |second| Arrival { account: Some(at(second)), ..Arrival::default() };
-        let of = |placement: Option<Placement>, regions: &[(&Region, Record)]| AccountRecord {
+        let of = |placement: Option<AccountPlacement>, regions: &[(&Region, Record)]| AccountRecord {
             placement,
             regions: regions.iter().map(|(region, record)| ((*region).clone(), record.clone())).collect(),
             ..AccountRecord::default()

@@ -1,6 +1,6 @@
 //! What several looks of one run found, as one report.
 
-use super::{GrantReport, Outcome, Report, State, TargetReport};
+use super::{ChangeResult, GrantReport, Report, State, TargetReport};
 
 impl Report {
     /// Adds what another part of the same run found. Later findings win.
@@ -29,7 +29,7 @@ impl Report {
             let changed = |known: &TargetReport| {
                 matches!(
                     known,
-                    TargetReport::Attempted(Outcome { result: Ok(()), .. })
+                    TargetReport::Attempted(ChangeResult { result: Ok(()), .. })
                         | TargetReport::CleanedUp { result: Ok(()), .. }
                 )
             };

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::{Outcome, Report, TargetReport};
+use super::{ChangeResult, Report, TargetReport};
 use crate::failure::{Call, Category, Code};
 use crate::ids::Target;
 use crate::record::Intent;
 
-impl Outcome {
+impl ChangeResult {
     /// Whether AWS may have carried the change out, whatever its answer was. A release surely wasn't made where
     /// another call failed before it, or where AWS denied it: should somebody else remove what is enforced later,
     /// that isn't ours to tell. Of other changes AWS shows who wrote last.
@@ -40,7 +40,7 @@ impl Report {
     /// When the write of this run in a target was begun, where one is told.
     fn begun(&self, target: &Target) -> Option<Timestamp> {
         match self.targets.get(target)? {
-            TargetReport::Attempted(Outcome { result: Ok(()), begun, .. }) => *begun,
+            TargetReport::Attempted(ChangeResult { result: Ok(()), begun, .. }) => *begun,
             TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => None,
         }
     }

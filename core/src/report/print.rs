@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{GrantReport, Outcome, Report, State, TargetReport};
+use super::{ChangeResult, GrantReport, Report, State, TargetReport};
 use crate::enforcement::ReadsBack;
 use crate::failure::Failure;
 use crate::plan::{CleanUp, HandedBack, Mark, Plan, PlanLine, in_words};
@@ -24,7 +24,7 @@ impl Report {
                 let _ = write!(text, ", {several} resource policies failed");
             }
         }
-        let adopted = |outcome: &&Outcome| outcome.change.verb() == "adopt" && outcome.result.is_ok();
+        let adopted = |outcome: &&ChangeResult| outcome.change.verb() == "adopt" && outcome.result.is_ok();
         for (count, word) in
             [(self.outcomes().filter(adopted).count(), "adopted"), (self.handed_back.len(), "handed back")]
         {
@@ -132,10 +132,10 @@ impl Report {
                 PlanLine::about(Mark::Hold, target).text(format_args!(" failed to {verb}: {failure}"))
             };
             match report {
-                TargetReport::Attempted(Outcome { change, result: Err(failure), .. }) => {
+                TargetReport::Attempted(ChangeResult { change, result: Err(failure), .. }) => {
                     lines.push(failed(change.verb(), failure));
                 }
-                TargetReport::Attempted(Outcome { change, result: Ok(()), reads_back, begun: _ }) => {
+                TargetReport::Attempted(ChangeResult { change, result: Ok(()), reads_back, begun: _ }) => {
                     lines.push(change.line_once_done());
                     let remark =
                         |it: &ReadsBack| PlanLine::about(Mark::Hold, target).text(format_args!(" {it}"));

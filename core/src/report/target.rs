@@ -1,6 +1,6 @@
 //! What became of one target, as states, codes and words.
 
-use super::{Outcome, State, TargetReport};
+use super::{ChangeResult, State, TargetReport};
 use crate::enforcement::ReadsBack;
 use crate::failure::Category;
 use crate::observed::Observation;
@@ -27,8 +27,8 @@ impl TargetReport {
     pub fn state(&self) -> State {
         match self {
             TargetReport::CleanedUp { .. } => State::InSync,
-            TargetReport::Attempted(Outcome { result: Err(_), .. }) => State::Failed,
-            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => match change {
+            TargetReport::Attempted(ChangeResult { result: Err(_), .. }) => State::Failed,
+            TargetReport::Attempted(ChangeResult { change, result: Ok(()), .. }) => match change {
                 Change::Enforce { .. } => State::Enforced,
                 Change::EnsureCopy { .. } => State::Copied,
                 Change::Replace { .. } => State::Replaced,
@@ -56,7 +56,7 @@ impl TargetReport {
     /// Whether something was released though it is wanted, because it can't be used, by this run or before.
     fn leaves_unguarded(&self) -> bool {
         match self {
-            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => change.gives_up(),
+            TargetReport::Attempted(ChangeResult { change, result: Ok(()), .. }) => change.gives_up(),
             TargetReport::Decided(Decision::Held(held)) => held.leaves_unguarded(),
             TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => false,
         }
@@ -66,12 +66,12 @@ impl TargetReport {
     pub fn is_worth_waiting(&self) -> bool {
         match self {
             TargetReport::CleanedUp { .. } => false,
-            TargetReport::Attempted(Outcome { result: Err(failure), .. }) => {
+            TargetReport::Attempted(ChangeResult { result: Err(failure), .. }) => {
                 failure.category.is_worth_waiting()
             }
             // A copy that was written is still to be enforced; and what was released because it can't be used
             // is still wanted.
-            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => {
+            TargetReport::Attempted(ChangeResult { change, result: Ok(()), .. }) => {
                 matches!(change, Change::EnsureCopy { .. }) || change.gives_up()
             }
             TargetReport::Decided(Decision::Held(held)) => held.reason.is_worth_waiting(),
@@ -89,7 +89,7 @@ impl TargetReport {
     /// waits for is the effect of a grant, and that comes soon.
     pub fn waits_for_set_up(&self) -> bool {
         let failure = match self {
-            TargetReport::Attempted(Outcome { result, .. }) | TargetReport::CleanedUp { result, .. } => {
+            TargetReport::Attempted(ChangeResult { result, .. }) | TargetReport::CleanedUp { result, .. } => {
                 result.as_ref().err()
             }
             TargetReport::Decided(Decision::Held(held)) => match &held.reason {
@@ -104,13 +104,13 @@ impl TargetReport {
     /// Why, in words; `None` where the state says it all.
     pub fn reason(&self) -> Option<String> {
         match self {
-            TargetReport::Attempted(Outcome { result: Err(failure), .. })
+            TargetReport::Attempted(ChangeResult { result: Err(failure), .. })
             | TargetReport::CleanedUp { result: Err(failure), .. } => Some(failure.to_string()),
             TargetReport::CleanedUp { result: Ok(()), .. } => None,
-            TargetReport::Attempted(Outcome { reads_back: Some(reads_back), .. }) => {
+            TargetReport::Attempted(ChangeResult { reads_back: Some(reads_back), .. }) => {
                 Some(reads_back.to_string())
             }
-            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => match change {
+            TargetReport::Attempted(ChangeResult { change, result: Ok(()), .. }) => match change {
                 // Why it was given up, though it is wanted.
                 Change::Release { broken, .. } => broken.as_ref().map(ToString::to_string),
                 Change::Enforce { .. }
@@ -137,7 +137,7 @@ impl TargetReport {
             TargetReport::CleanedUp { result, .. } => {
                 result.as_ref().err().map(|failure| format!("failed.{}", failure.category.code()))
             }
-            TargetReport::Attempted(Outcome { result, reads_back, .. }) => match result {
+            TargetReport::Attempted(ChangeResult { result, reads_back, .. }) => match result {
                 Err(failure) => Some(format!("failed.{}", failure.category.code())),
                 Ok(()) => reads_back.as_ref().map(|_| ReadsBack::CODE.to_owned()),
             },
@@ -161,13 +161,13 @@ impl TargetReport {
             TargetReport::CleanedUp { clean_up, .. } => {
                 clean_up.stands.enforced.as_ref().map(ToString::to_string)
             }
-            TargetReport::Attempted(Outcome { change: Change::Adopt { seen, .. }, .. }) => {
+            TargetReport::Attempted(ChangeResult { change: Change::Adopt { seen, .. }, .. }) => {
                 Some(seen.enforcement.to_string())
             }
-            TargetReport::Attempted(Outcome { change, result: Ok(()), .. }) => {
+            TargetReport::Attempted(ChangeResult { change, result: Ok(()), .. }) => {
                 change.enforces().map(|(_, to)| to.to_string())
             }
-            TargetReport::Attempted(Outcome { change, result: Err(_), .. }) => match change {
+            TargetReport::Attempted(ChangeResult { change, result: Err(_), .. }) => match change {
                 Change::Replace { from, .. } | Change::Release { from, .. } => {
                     Some(from.enforcement.to_string())
                 }

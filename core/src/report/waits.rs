@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Outcome, Report, TargetReport};
+use super::{ChangeResult, Report, TargetReport};
 use crate::failure::Failure;
 use crate::ids::Target;
 use crate::plan::{Decision, HoldReason};
@@ -31,7 +31,7 @@ impl Report {
         targets.iter().any(|target| {
             let last = self.before.get(target).and_then(|record| record.checked.as_ref());
             self.targets.get(target).is_some_and(|report| match report {
-                TargetReport::Attempted(Outcome { result: Ok(()), .. })
+                TargetReport::Attempted(ChangeResult { result: Ok(()), .. })
                 | TargetReport::CleanedUp { result: Ok(()), .. } => true,
                 TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => {
                     last.is_some_and(|last| report.is_news_since(last))
@@ -53,7 +53,7 @@ impl TargetReport {
     /// Whether the account's role is missing, or may not do what it has to.
     fn lacks_a_permission(&self) -> bool {
         let failure = match self {
-            TargetReport::Attempted(Outcome { result, .. }) | TargetReport::CleanedUp { result, .. } => {
+            TargetReport::Attempted(ChangeResult { result, .. }) | TargetReport::CleanedUp { result, .. } => {
                 result.as_ref().err()
             }
             TargetReport::Decided(Decision::Held(held)) => match &held.reason {

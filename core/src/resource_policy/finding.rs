@@ -13,7 +13,7 @@ use super::statement::{Effect, Key, Statement, Test, Who};
 
 /// Something in a policy that somebody should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct ResourcePolicyFinding {
     /// Which statement, counted from 1; `None` is the document as a whole.
     pub statement: Option<usize>,
     /// What is wrong with it.
@@ -170,9 +170,9 @@ impl fmt::Display for ResourcePolicyProblem {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for ResourcePolicyFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Finding { statement, problem } = self;
+        let ResourcePolicyFinding { statement, problem } = self;
         match statement {
             Some(position) => write!(f, "statement {position} {problem}"),
             None => write!(f, "the policy {problem}"),
@@ -181,10 +181,12 @@ impl fmt::Display for Finding {
 }
 
 /// Everything there is to say about a document, in its order.
-pub(super) fn findings(document: &Document, grant: &Grant) -> Vec<Finding> {
-    let whole = document_problems(document).into_iter().map(|problem| Finding { statement: None, problem });
+pub(super) fn findings(document: &Document, grant: &Grant) -> Vec<ResourcePolicyFinding> {
+    let whole = document_problems(document)
+        .into_iter()
+        .map(|problem| ResourcePolicyFinding { statement: None, problem });
     let each = document.statements().iter().enumerate().flat_map(|(position, statement)| {
-        let of = move |problem| Finding { statement: Some(position + 1), problem };
+        let of = move |problem| ResourcePolicyFinding { statement: Some(position + 1), problem };
         statement_problems(statement, grant).into_iter().map(of)
     });
     whole.chain(each).collect()

@@ -6,7 +6,7 @@ use crate::ids::AccountId;
 use crate::organization::OrgPath;
 
 use super::document::Document;
-use super::finding::{Finding, findings};
+use super::finding::{ResourcePolicyFinding, findings};
 use super::quote;
 use super::reach::{Answer, Audience, Element, Protected, Reach};
 use super::resource::{Action, Grant, Resource};
@@ -19,14 +19,14 @@ pub struct Judgement {
     /// Whether the organization is granted the resource.
     pub verdict: AccessVerdict,
     /// What somebody should know about the policy, granted or not.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<ResourcePolicyFinding>,
     /// The right policy, to be printed beside what is wrong.
     pub instead: Document,
 }
 
 impl Judgement {
     /// The findings that open the guardrail beyond the organization.
-    pub fn openings(&self) -> impl Iterator<Item = &Finding> {
+    pub fn openings(&self) -> impl Iterator<Item = &ResourcePolicyFinding> {
         self.findings.iter().filter(|finding| finding.problem.opens())
     }
 }

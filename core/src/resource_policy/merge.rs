@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::document::{Document, InvalidDocument, own_statement};
-use super::finding::{Finding, findings, own_actions};
+use super::finding::{ResourcePolicyFinding, findings, own_actions};
 use super::json::Json;
 use super::judgement::{AccessDoubt, AccessVerdict, MissingGrant, judge};
 use super::resource::Grant;
@@ -47,7 +47,7 @@ pub enum GrantHold {
     /// Whatever is added, it could not be said whether the organization is granted it.
     Unclear(AccessDoubt),
     /// The document would hold what AWS documents that Bedrock refuses.
-    Unsupported(Finding),
+    Unsupported(ResourcePolicyFinding),
     /// The document would be too long.
     TooLong {
         /// Its length in characters.

@@ -21,7 +21,7 @@ fn owed(write: Intent) -> Report {
 }
 
 fn outcome(change: Change, begun: Option<Timestamp>) -> TargetReport {
-    TargetReport::Attempted(Outcome { begun, ..Outcome::of(change, Ok(())) })
+    TargetReport::Attempted(ChangeResult { begun, ..ChangeResult::of(change, Ok(())) })
 }
 
 /// Without what the two may differ in: why the run was made, and how long after the event.

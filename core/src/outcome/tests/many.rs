@@ -140,7 +140,7 @@ fn the_end_of_a_sweep() {
         .iter()
         .map(|standing| (*standing, usize::from(*standing == Standing::Broken)))
         .collect();
-    let sweep = Sweep {
+    let sweep = CompletedSweep {
         began: cause.first_seen,
         accounts: 2,
         looked_at: 2,
