@@ -94,7 +94,7 @@ pub use owner::work_for_owner;
 pub use placing::Placing;
 pub use progress::{Progress, Step, Write, unwatched};
 pub use remembered::Remembered;
-pub use revision::approve;
+pub use revision::{approve, note_baseline_told};
 pub use stopped::Stopped;
 pub use survey::{Admission, Survey, SurveyPlan, survey, survey_as};
 pub use sweeping::guardrail_warnings;

@@ -459,7 +459,7 @@ fn a_public_type_has_a_name_of_its_own() {
                 // A name in a macro's definition.
                 _ if name.is_empty() => {}
                 Some(other) => {
-                    rule.broken(&source.path, line, format!("`{name}` is defined in {other} as well"))
+                    rule.broken(&source.path, line, format!("`{name}` is defined in {other} as well"));
                 }
                 None => drop(first.insert(name, place)),
             }

@@ -162,7 +162,8 @@ async fn write(keeper: &Keeper, revision: &Revision, done: &mut Done) -> anyhow:
 }
 
 fn print(approval: &RevisionApproval, limits: Limits) {
-    let RevisionApproval { revision, approved, done, counted, moved, names_nobody, approvals: _ } = approval;
+    let RevisionApproval { revision, approved, done, counted, moved, names_nobody, approvals: _, told: _ } =
+        approval;
     let counted = counted.map_or_else(
         || "nobody has counted yet what it would change".to_owned(),
         |counted| format!("all of it: {counted}"),

@@ -15,7 +15,7 @@ use keeper_core::desired::Desired;
 use keeper_core::failure::{Call, Category};
 use keeper_core::ids::{AccountId, Region, Target};
 use keeper_core::organization::OrgPath;
-use keeper_core::plan::{Decision, GrantAction, Held, HoldReason, Plan};
+use keeper_core::plan::{Decision, GrantAction, Held, HoldReason, InSync, Plan};
 use keeper_core::record::{Record, Records};
 use keeper_core::resolved::Unusable;
 use keeper_core::status::{Criteria, Judged, Standing, Subject, judge};
@@ -63,6 +63,8 @@ pub(super) fn of_survey(survey: &Survey) -> BTreeMap<Target, Until> {
     let plan = survey.plan.plan();
     let is_by_record = survey.by_record.is_some();
     let until = |decision: &Decision| match decision {
+        // It was in sync when the keeper looked last; whether it is, only the keeper can see.
+        Decision::InSync(InSync { enforced: Some(_), .. }) if is_by_record => Some(Until::Seen),
         Decision::Change(_) | Decision::CleanUp(_) => Some(Until::Looked),
         Decision::Held(Held { reason: HoldReason::Unusable { unusable }, .. }) if mends(unusable) => {
             Some(Until::Good)

@@ -14,12 +14,14 @@ use aws_config::{Region as SdkRegion, SdkConfig};
 
 use guardrail_keeper::cloud::failure;
 use guardrail_keeper::cloud::{Cloud, Service, Session};
+pub use hub::QueueSeen;
+pub use iam::RoleSeen;
 use keeper_core::failure::Failure;
 use keeper_core::ids::{AccountId, Region};
 
 /// Reads in one account and Region. Has no way to write.
 #[derive(Clone, Debug)]
-pub(crate) struct Inspector {
+pub struct Inspector {
     session: Session,
     region: Region,
     /// Where EventBridge, SQS and DynamoDB are for us; in members they are where everything is.
@@ -35,7 +37,7 @@ struct Own {
 
 impl Inspector {
     /// An inspector with the session's credentials.
-    pub(crate) fn new(session: &Session, region: &Region) -> Inspector {
+    pub fn new(session: &Session, region: &Region) -> Inspector {
         Inspector { session: session.clone(), region: region.clone(), own: None }
     }
 
@@ -43,7 +45,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When no Region is configured.
-    pub(crate) async fn own(cloud: &Cloud, region: Option<&Region>) -> Result<Inspector, Failure> {
+    pub async fn own(cloud: &Cloud, region: Option<&Region>) -> Result<Inspector, Failure> {
         let session = cloud.session(cloud.own_account()).await?;
         let configured = || session.sdk().region().and_then(|region| region.as_ref().parse().ok());
         let region = region
@@ -59,7 +61,7 @@ impl Inspector {
     }
 
     /// The Region that is looked at.
-    pub(crate) fn region(&self) -> &Region {
+    pub fn region(&self) -> &Region {
         &self.region
     }
 
@@ -84,7 +86,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When AWS doesn't tell.
-    pub(crate) async fn regions(&self, of: Option<&AccountId>) -> Result<BTreeMap<String, String>, Failure> {
+    pub async fn regions(&self, of: Option<&AccountId>) -> Result<BTreeMap<String, String>, Failure> {
         let config = aws_sdk_account::config::Builder::from(&self.sdk());
         let config = config.retry_partition(self.session.retries().clone()).build();
         let client = aws_sdk_account::Client::from_conf(config);
@@ -105,7 +107,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When AWS doesn't tell.
-    pub(crate) async fn models(&self) -> Result<Vec<String>, Failure> {
+    pub async fn models(&self) -> Result<Vec<String>, Failure> {
         let config = aws_sdk_bedrock::config::Builder::from(&self.sdk());
         let config = config.retry_partition(self.session.retries().clone()).build();
         let client = aws_sdk_bedrock::Client::from_conf(config);

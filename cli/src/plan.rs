@@ -108,14 +108,14 @@ pub(super) fn by_record(age: &RecordAge) -> String {
         (Some(newest), Some(oldest)) => format!("its last looks were between {newest} and {oldest}"),
         (_, _) => "it has not looked yet".to_owned(),
     };
-    let never = match age.never {
+    let unknown = match age.unknown {
         0 => String::new(),
         _ if age.newest.is_none() => String::new(),
-        1 => "; it has not looked at 1 target yet".to_owned(),
-        never => format!("; it has not looked at {never} targets yet"),
+        1 => "; of 1 target it does not say how it is".to_owned(),
+        unknown => format!("; of {unknown} targets it does not say how they are"),
     };
     format!(
-        "by the record of the deployed keeper, because its member role does not trust this terminal: {seen}{never}; \
+        "by the record of the deployed keeper, because this terminal may not enter accounts by its member role: {seen}{unknown}; \
          each enforcement is proven right before it is written; --role NAME looks now"
     )
 }

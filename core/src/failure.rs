@@ -226,9 +226,9 @@ impl Failure {
         Failure::transient("ListEnforcedGuardrailsConfiguration", "not read in this run")
     }
 
-    /// The failure of a look that the deployed keeper has not made yet, by its record.
+    /// The record of the deployed keeper does not say: it has not looked yet, or could not read.
     pub fn not_recorded(operation: &'static str) -> Failure {
-        Failure::transient(operation, "the deployed keeper has not looked yet")
+        Failure::transient(operation, "the record of the deployed keeper does not say")
     }
 
     /// The failure of a look-up that was never made.

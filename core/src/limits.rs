@@ -54,6 +54,9 @@ pub struct RevisionApproval {
     /// How often a person approved it. A revision within its limits is approved without one.
     #[serde(default)]
     pub approvals: u32,
+    /// Whether others were told what was counted of it.
+    #[serde(default)]
+    pub told: bool,
 }
 
 /// How much moves of accounts have changed lately. A mistake in the tree is limited like one in the
@@ -74,7 +77,16 @@ impl RevisionApproval {
     /// A revision that nobody has seen before.
     pub fn new(revision: Revision) -> RevisionApproval {
         let (done, moved, names_nobody) = (Extent::default(), Moved::default(), NamedIds::default());
-        RevisionApproval { revision, approved: false, done, counted: None, moved, names_nobody, approvals: 0 }
+        RevisionApproval {
+            revision,
+            approved: false,
+            done,
+            counted: None,
+            moved,
+            names_nobody,
+            approvals: 0,
+            told: false,
+        }
     }
 
     /// Takes note of what the whole revision would change, and of the ids in it that name nobody. Within the

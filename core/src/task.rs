@@ -43,6 +43,9 @@ pub struct AccountTask {
     pub placement: Option<AccountPlacement>,
     /// The Regions to look at.
     pub regions: Regions,
+    /// How old what the record says of the owner's guardrails may be at most, where that is what the task is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_since: Option<Timestamp>,
     /// Why.
     pub cause: Cause,
 }
@@ -160,6 +163,7 @@ mod tests {
             account: account.parse().unwrap(),
             placement: None,
             regions: Regions::All,
+            owner_since: None,
             cause: cause(event, attempt),
         })
     }

@@ -108,8 +108,9 @@ async fn look(
         Organization::part(id, management, BTreeMap::from([(account.id.clone(), account.clone())]));
     let told = task.cause.arrival.map(|at| Arrival::told(at, task.regions.named()));
     // In a sweep the owner's tasks come first: a snapshot from before the sweep may be what the sweep is about.
-    let mut needs =
-        Needs::WantedAsRecorded { since: task.placement.is_some().then_some(task.cause.first_seen) };
+    let mut needs = Needs::WantedAsRecorded {
+        since: task.owner_since.or(task.placement.is_some().then_some(task.cause.first_seen)),
+    };
     loop {
         let known = remembered(keeper, baseline, &organization, told.as_ref()).await;
         let also = known.grants.keys().map(|resource| resource.region().clone()).collect();

@@ -144,10 +144,15 @@ fn ignored(record: &str, reason: &Ignored) {
     info!(record, reason = reason.code(), "ignored: {reason}");
 }
 
+/// How long after a write its confirmation is recorded at most, in seconds: the write's own tries, and the look after
+/// it. Where it takes longer, the write is looked at once more.
+const CONFIRMED_WITHIN_SECONDS: i64 = 120;
+
 /// What to look at after a write in the keeper's name that the record does not know: anybody who can use the name of
-/// the member role could otherwise change an enforcement and go unnoticed until the next sweep. The keeper records its
-/// look after each write of its own, so that a look since then knows the write. Without a ledger that lasts, the name
-/// is all there is to go by.
+/// the member role could otherwise change an enforcement and go unnoticed until the next sweep. The record has when the
+/// keeper's last write of each kind was confirmed, which is shortly after it was made. A write of the same kind that
+/// somebody else makes in between is taken for the keeper's. Without a ledger that lasts, the name is all there is to
+/// go by.
 async fn unrecorded_write(
     keeper: &Keeper,
     incoming: Incoming<'_>,
@@ -168,10 +173,13 @@ async fn unrecorded_write(
         return None;
     };
     let since = scope.since?;
+    let is_removal = scope.reasons.contains(&Why::EnforcementDeleted);
     let is_known = |record: &AccountRecord| {
         regions.iter().all(|region| {
-            let checked = record.regions.get(region).and_then(|record| record.checked.as_ref());
-            checked.is_some_and(|checked| checked.at.as_second() >= since)
+            let Some(record) = record.regions.get(region) else { return false };
+            let put = record.ours.as_ref().map(|ours| ours.at);
+            let confirmed = if is_removal { record.released_at } else { put };
+            confirmed.is_some_and(|at| (0..=CONFIRMED_WITHIN_SECONDS).contains(&(at.as_second() - since)))
         })
     };
     for account in accounts {

@@ -10,14 +10,13 @@ use super::asked::is_deployed;
 use super::copies::Originals;
 use super::guardrails::catalog_by_record;
 use super::remembered::Remembered;
-use super::swept::recorded;
 use super::view::View;
 use crate::baseline::{Baseline, Placement};
 use crate::copy::{CopyVerdict, Published};
 use crate::desired::{Desired, Wanted, desired, release_leaving};
 use crate::failure::{Call, Category, Failure};
 use crate::ids::Target;
-use crate::observed::Observation;
+use crate::observed::{Observation, Observed};
 use crate::organization::Organization;
 use crate::record::{Record, State};
 use crate::settings::{Purpose, Settings};
@@ -30,8 +29,8 @@ pub struct RecordAge {
     pub oldest: Option<Timestamp>,
     /// The time of the newest look.
     pub newest: Option<Timestamp>,
-    /// How many targets that should be guarded were never looked at.
-    pub never: usize,
+    /// Of how many targets that should be guarded the last look says nothing: there was none, or it could not read.
+    pub unknown: usize,
 }
 
 /// Whether only the deployed keeper may read members: as the templates deploy it, the member role trusts only the
@@ -71,10 +70,9 @@ pub(super) async fn view_by_record(
     let (mut catalog, assumed) = catalog_by_record(keeper, &settled).await;
     drop(settled);
     release_leaving(&mut desired, &known.offboarding);
-    let (mut observed, unknown) = recorded(&desired, &known.records);
-    let unseen = || Observation::Unreadable(Failure::not_recorded("ListEnforcedGuardrailsConfiguration"));
-    let age = age(&desired, &known, unknown.len());
-    observed.extend(unknown.into_iter().map(|target| (target, unseen())));
+    let observed: Observed =
+        desired.keys().map(|target| (target.clone(), observation(known.records.get(target)))).collect();
+    let age = age(&desired, &known, &observed);
     let (own_roles, now) = (&keeper.settings.own_roles, keeper.clock.now());
     known.placing.settle(baseline, &mut desired, &observed, &known.records, own_roles, now);
     catalog.copies = copies_by_record(baseline, &desired, &known);
@@ -83,10 +81,26 @@ pub(super) async fn view_by_record(
     (view, age)
 }
 
-fn age(desired: &Desired, known: &Remembered, never: usize) -> RecordAge {
-    let looks = desired.keys().filter_map(|target| Some(known.records.get(target)?.checked.as_ref()?.at));
-    let looks: BTreeSet<Timestamp> = looks.collect();
-    RecordAge { oldest: looks.first().copied(), newest: looks.last().copied(), never }
+/// What was there at the last look. A look that could not read it says nothing, whatever an earlier one saw. Neither
+/// does one after which a write was begun and never confirmed.
+fn observation(record: Option<&Record>) -> Observation {
+    let unknown = || Observation::Unreadable(Failure::not_recorded("ListEnforcedGuardrailsConfiguration"));
+    let Some(record) = record.filter(|record| record.intent.is_none()) else { return unknown() };
+    let (Some(seen), Some(checked)) = (&record.seen, &record.checked) else { return unknown() };
+    if seen.at < checked.at {
+        return unknown();
+    }
+    Observation::recorded(seen.enforcement.clone(), seen.by.clone())
+}
+
+fn age(desired: &Desired, known: &Remembered, observed: &Observed) -> RecordAge {
+    let seen = |target| known.records.get(target).and_then(|record| Some(record.seen.as_ref()?.at));
+    let looks: BTreeSet<Timestamp> = desired.keys().filter_map(seen).collect();
+    let unknown = observed.iter().filter(|(target, it)| {
+        let is_wanted = matches!(desired.get(*target), Some(Wanted::Guardrail(_)));
+        is_wanted && matches!(it, Observation::Unreadable(_))
+    });
+    RecordAge { oldest: looks.first().copied(), newest: looks.last().copied(), unknown: unknown.count() }
 }
 
 /// The state of members' copies, by the last looks. If a look was made for this revision and found the target as

@@ -42,12 +42,10 @@ pub(super) async fn run_count(
         // A count of no account would approve the revision.
         return Err(Stopped::OrganizationUnreadable(Failure::no_accounts()));
     }
-    // Published once: the next count of the same revision finds it counted.
-    let is_news = !before.as_ref().is_some_and(|it| it.revision == count.revision && it.counted.is_some());
     let previous = before.map(|before| before.revision);
     let approval = record(keeper, &baseline, &count, previous.clone()).await?;
     let mut effects = Vec::new();
-    if let Some(approval) = approval.filter(|_| is_news) {
+    if let Some(approval) = approval.filter(|approval| !approval.told) {
         let previous = previous.filter(|previous| *previous != count.revision);
         let changed = ChangedBaseline { baseline, approval, previous, cause: count.cause.clone() };
         effects.push(Effect::Tell(Notice::BaselineChanged(Box::new(changed))));

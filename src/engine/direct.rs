@@ -38,6 +38,14 @@ pub async fn reconcile(
 pub async fn apply(keeper: &Keeper, baseline: &Baseline, survey: Survey, progress: Progress<'_>) -> Report {
     let Survey { plan, view, strangers, .. } = match baseline.mode {
         Mode::Audit => survey,
+        // What follows from another keeper's record is not applied from here.
+        Mode::Sync | Mode::EnforceOnly if survey.by_record.is_some() => Survey {
+            plan: survey.plan.map(|plan| {
+                let held = || Some(HoldReason::NotProven);
+                plan.hold_changes(|_| held()).hold_grants(|_| held()).without_clean_ups()
+            }),
+            ..survey
+        },
         Mode::Sync | Mode::EnforceOnly => begin(keeper, baseline, survey).await,
     };
     let plan = plan.into_safe();
@@ -105,6 +113,10 @@ async fn begin_revision(keeper: &Keeper, survey: &Survey) -> Result<(), LedgerEr
                 next.done = next.done.plus(extent);
             }
             next.approved |= approves;
+            if approves && survey.whole {
+                // All of it was seen, which is more than a count by the record tells.
+                next.counted.get_or_insert(extent);
+            }
             if survey.whole {
                 next.names_nobody = approval.names_nobody.clone();
             }

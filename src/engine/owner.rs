@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use tracing::warn;
 
 use super::accounts::head_of;
@@ -165,23 +166,28 @@ pub(super) enum Users {
     Anybody,
 }
 
-/// Who may use a guardrail, by what was just recorded of its Region and of accounts.
+/// Who may use a guardrail, by what was recorded of its Region since the task began, and of accounts.
 pub(super) async fn users_of(
     keeper: &Keeper,
     baseline: &Baseline,
     region: &Region,
     guardrail: &GuardrailArn,
+    since: Timestamp,
 ) -> Users {
-    let Some(readiness) = readiness(keeper, region, None).await else { return Users::Anybody };
-    let keys = readiness.keys_of(guardrail);
+    let Some(readiness) = readiness(keeper, region, Some(since)).await else { return Users::Anybody };
+    let mut keys = readiness.keys_of(guardrail);
+    let here = Regions::Only(BTreeSet::from([region.clone()]));
+    for ((key, _), source) in sources(baseline, &here) {
+        match readiness.look_up(&key, &source, false) {
+            // One that could not be read may be this one.
+            None => return Users::Anybody,
+            // So may one that could not be found, or of which there are two: it may have been this one, or will be.
+            Some((entry, _)) if entry.arn.is_none() => drop(keys.insert(key)),
+            Some(_) => {}
+        }
+    }
     if !keys.is_empty() {
         return Users::Assigned(keys);
-    }
-    // One of the baseline's that could not be read may be this one.
-    let here = Regions::Only(BTreeSet::from([region.clone()]));
-    let mut sources = sources(baseline, &here).into_iter();
-    if !sources.all(|((key, _), source)| readiness.look_up(&key, &source, false).is_some()) {
-        return Users::Anybody;
     }
     match users_by_record(keeper, region, guardrail).await {
         Ok(accounts) => Users::Recorded(accounts),

@@ -1,5 +1,7 @@
 //! How far a revision is approved, and whether the organization has the ids that it names.
 
+use tracing::warn;
+
 use super::accounts::whole_organization;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, NamedIds, Revision};
@@ -47,6 +49,18 @@ pub(super) async fn look_for_names(
         .iter()
         .map(|problem| format!("{}:{}", keeper.settings.baseline, problem.in_words()))
         .collect())
+}
+
+/// Takes note that others were told of a revision. Where that fails, they are told once more.
+pub async fn note_baseline_told(keeper: &Keeper, revision: &Revision) {
+    let told = keeper.ledger.change_revision_approval(|known| {
+        if let Some(approval) = known.as_mut().filter(|approval| approval.revision == *revision) {
+            approval.told = true;
+        }
+    });
+    if let Err(error) = told.await {
+        warn!("that the change of the baseline was told could not be recorded, so it is told again: {error}");
+    }
 }
 
 /// Approves a revision: it may change as much as it wants. Also approves the release of guardrails that are known by

@@ -8,7 +8,7 @@ use tracing::{debug, info};
 use super::baselines::{PresentBaseline, effective, followed_if_known, present_for};
 use super::counting::{begun, log_waiting};
 use super::destinations::destinations;
-use super::effect::{Effect, Notice, SweepEnd};
+use super::effect::{ChangedBaseline, Effect, Notice, SweepEnd};
 use super::guardrails::recorded_catalog;
 use super::listing::{Listed, is_too_old, page};
 use super::logged::not_placed;
@@ -19,7 +19,7 @@ use crate::baseline::{Baseline, GuardrailKey};
 use crate::cloud::Page;
 use crate::failure::Failure;
 use crate::ids::Region;
-use crate::limits::EffectiveBaseline;
+use crate::limits::{EffectiveBaseline, RevisionApproval};
 use crate::organization::{Account, AccountPlacement};
 use crate::resolved::differing;
 use crate::task::{AccountTask, Cause, Errand, OwnerTask, Settle, Sweep, Task, Then};
@@ -39,9 +39,11 @@ pub(super) async fn beginning(
 ) -> Result<Errand, Stopped> {
     let revision = &known.baseline.revision;
     // Without the count first, the sweep would end before the revision is counted.
-    let counts = keeper.ledger.revision_approval().await?.is_none_or(|approval| {
-        approval.revision != *revision || (approval.counted.is_none() && !approval.approved)
-    });
+    let counts = keeper
+        .ledger
+        .revision_approval()
+        .await?
+        .is_none_or(|approval| approval.revision != *revision || approval.counted.is_none());
     if known.unread {
         // The present baseline can't be read, and the sweep may be about its change.
         return Err(Stopped::NoBaseline(known.instead_of.clone().unwrap_or_default()));
@@ -121,6 +123,7 @@ fn tasks_of(
         account,
         placement,
         regions: sweep.regions.clone(),
+        owner_since: None,
         cause: sweep.cause.clone(),
     };
     let guardrails = sweep.guardrails.as_ref();
@@ -157,6 +160,7 @@ pub(super) async fn settle(keeper: &Keeper, settle: Settle) -> Result<Vec<Effect
             account: account.clone(),
             placement: None,
             regions,
+            owner_since: None,
             cause,
         }))
     });
@@ -171,11 +175,23 @@ pub(super) async fn settle(keeper: &Keeper, settle: Settle) -> Result<Vec<Effect
     if let Some(candidate) = &followed.candidate {
         log_waiting(candidate);
     }
+    effects.extend(untold(keeper, &baseline, &cause).await?);
     let waiting = followed.candidate.map(|candidate| candidate.revision);
     let followed = followed.baseline;
     let end = SweepEnd { tally, accounts, began, followed, waiting, cause };
     effects.push(Effect::Tell(Notice::SweepCompleted(Box::new(end))));
     Ok(effects)
+}
+
+/// The change of the baseline, where nobody could be told of it when it was counted.
+async fn untold(keeper: &Keeper, baseline: &Baseline, cause: &Cause) -> Result<Option<Effect>, Stopped> {
+    let approval = keeper.ledger.revision_approval().await?;
+    let is_owed =
+        |it: &RevisionApproval| it.revision == baseline.revision && it.counted.is_some() && !it.told;
+    let Some(approval) = approval.filter(is_owed) else { return Ok(None) };
+    let (baseline, cause) = (baseline.clone(), cause.clone());
+    let changed = ChangedBaseline { baseline, approval, previous: None, cause };
+    Ok(Some(Effect::Tell(Notice::BaselineChanged(Box::new(changed)))))
 }
 
 /// The warnings about guardrails at the end of a sweep: those that differ between Regions, and profiles with a

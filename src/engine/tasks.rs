@@ -142,6 +142,7 @@ pub(super) async fn owner_task(
     followed: &EffectiveBaseline,
 ) -> Result<Vec<Effect>, Stopped> {
     let (mut effects, mut left) = (Vec::new(), None);
+    let began = keeper.clock.now();
     if !followed.is_present() {
         // What only one of the two baselines uses may look unused, so nothing is taken back.
         let here = OwnerTask { swept_since: None, ..task.clone() };
@@ -169,7 +170,7 @@ pub(super) async fn owner_task(
     }
     if let Then::LookAtUsersOf(guardrail) = &task.then {
         let users = match guardrail {
-            Some(guardrail) => users_of(keeper, &followed.baseline, &task.region, guardrail).await,
+            Some(guardrail) => users_of(keeper, &followed.baseline, &task.region, guardrail, began).await,
             None => Users::Anybody,
         };
         effects.extend(look_at_users(keeper, &task, users));
@@ -190,7 +191,14 @@ fn look_at_users(keeper: &Keeper, OwnerTask { region, cause, .. }: &OwnerTask, u
         Users::Recorded(accounts) => {
             let task = |account| {
                 let (regions, cause) = (regions.clone(), cause.clone());
-                Effect::Queue(Task::Account(AccountTask { account, placement: None, regions, cause }))
+                let owner_since = Some(cause.first_seen);
+                Effect::Queue(Task::Account(AccountTask {
+                    account,
+                    placement: None,
+                    regions,
+                    owner_since,
+                    cause,
+                }))
             };
             return accounts.into_iter().map(task).collect();
         }

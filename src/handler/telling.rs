@@ -60,7 +60,9 @@ async fn departed(keeper: &Keeper, departed: &Departed, cause: &Cause) {
 async fn baseline_changed(keeper: &Keeper, changed: ChangedBaseline) {
     let ChangedBaseline { baseline, approval, previous, cause } = changed;
     let now = keeper.clock().now();
-    send(keeper, vec![of_baseline(&baseline, &approval, previous.as_ref(), &cause, now)]).await;
+    if send(keeper, vec![of_baseline(&baseline, &approval, previous.as_ref(), &cause, now)]).await {
+        engine::note_baseline_told(keeper, &baseline.revision).await;
+    }
 }
 
 /// Reports the end of a sweep.

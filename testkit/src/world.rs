@@ -11,6 +11,7 @@ use guardrail_keeper::baseline::Baseline;
 use guardrail_keeper::cloud::{Access, Patience, Rates};
 use guardrail_keeper::engine::{self, Clock, Keeper, Stopped, everything, unwatched};
 use guardrail_keeper::handler::{HandlerError, handle};
+use guardrail_keeper::limits::{Extent, RevisionApproval};
 use guardrail_keeper::report::Report;
 use guardrail_keeper::settings::{Purpose, Settings};
 use guardrail_keeper::trigger::{Accounts, Scope};
@@ -146,6 +147,11 @@ impl Setup {
         if approved {
             let baseline = engine::baseline(&keeper).await.unwrap();
             engine::approve(&keeper, &baseline.revision).await.unwrap();
+            let counted = |known: &mut Option<RevisionApproval>| {
+                let known = known.as_mut().expect("it was approved");
+                (known.counted, known.told) = (Some(Extent::default()), true);
+            };
+            keeper.ledger().change_revision_approval(counted).await.unwrap();
             server.clear_calls();
         }
         let recorder = Recorder::new(hub, &baseline);

@@ -1,8 +1,8 @@
 //! What `guardrailctl doctor` reads in the hub: the table above all, which the simulator doesn't have.
 
 use aws_sdk_eventbridge::types::Target;
-use guardrail_keeper::cloud::Inspector;
 use guardrail_keeper::doctor::Listens;
+use guardrailctl::inspector::Inspector;
 
 use crate::place::Place;
 

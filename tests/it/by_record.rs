@@ -5,7 +5,8 @@ use expect_test::expect;
 use serde_json::Value;
 
 use crate::deployed::Deployed;
-use testkit::world::{Document, EU, FUNCTION_ROLE, PAYMENTS, SHIPPING, World, check};
+use simulator::{Fault, FaultKind};
+use testkit::world::{Document, EU, FUNCTION_ROLE, LIST, PAYMENTS, SHIPPING, World, check};
 
 fn two_accounts() -> Document {
     Document {
@@ -30,11 +31,11 @@ async fn a_plan_goes_by_what_the_deployed_keeper_saw() {
     check(
         &ran,
         expect![[r#"
-            ! 300000000001/eu-west-1 (Workload/payments) held [unreadable.transient]: could not be read: ListEnforcedGuardrailsConfiguration: the deployed keeper has not looked yet (transient)
-            ! 300000000002/eu-west-1 (Workload/shipping) held [unreadable.transient]: could not be read: ListEnforcedGuardrailsConfiguration: the deployed keeper has not looked yet (transient)
+            ! 300000000001/eu-west-1 (Workload/payments) held [unreadable.transient]: could not be read: ListEnforcedGuardrailsConfiguration: the record of the deployed keeper does not say (transient)
+            ! 300000000002/eu-west-1 (Workload/shipping) held [unreadable.transient]: could not be read: ListEnforcedGuardrailsConfiguration: the record of the deployed keeper does not say (transient)
             0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
             plan e3b0c44298fc1c14 of baseline 4ef2b91f1df53797, mode sync
-            by the record of the deployed keeper, because its member role does not trust this terminal: it has not looked yet; each enforcement is proven right before it is written; --role NAME looks now
+            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: it has not looked yet; each enforcement is proven right before it is written; --role NAME looks now
             exit 1
         "#]],
     );
@@ -43,11 +44,11 @@ async fn a_plan_goes_by_what_the_deployed_keeper_saw() {
     check(
         &ran,
         expect![[r#"
-        0 to change, 0 held, 2 in sync, 5 left alone, 1 account skipped
-        plan e3b0c44298fc1c14 of baseline 4ef2b91f1df53797, mode sync
-        by the record of the deployed keeper, because its member role does not trust this terminal: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
-        exit 0
-    "#]],
+            0 to change, 0 held, 2 in sync, 5 left alone, 1 account skipped
+            plan e3b0c44298fc1c14 of baseline 4ef2b91f1df53797, mode sync
+            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
+            exit 0
+        "#]],
     );
     // Another version, of which nobody has looked at anything yet.
     std::fs::write(
@@ -59,18 +60,18 @@ async fn a_plan_goes_by_what_the_deployed_keeper_saw() {
     check(
         &ran,
         expect![[r#"
-        ~ 300000000001/eu-west-1 (Workload/payments) corporate:2 => corporate:1 (different)
-        ~ 300000000002/eu-west-1 (Workload/shipping) corporate:2 => corporate:1 (different)
-        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan 94a28bbcef96149b of baseline 5d74b4616e57cddb, mode sync
-        by the record of the deployed keeper, because its member role does not trust this terminal: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
-        stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan takes it for usable
-        exit 0
-    "#]],
+            ~ 300000000001/eu-west-1 (Workload/payments) corporate:2 => corporate:1 (different)
+            ~ 300000000002/eu-west-1 (Workload/shipping) corporate:2 => corporate:1 (different)
+            2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan 94a28bbcef96149b of baseline 5d74b4616e57cddb, mode sync
+            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
+            stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan takes it for usable
+            exit 0
+        "#]],
     );
     let json = deployed.run(&["plan", "--output", "json"]).await;
     let json: Value = serde_json::from_str(&json.out).unwrap();
-    assert_eq!(json["by_record"]["never"], 0, "{json}");
+    assert_eq!(json["by_record"]["unknown"], 0, "{json}");
     assert!(json["by_record"]["oldest"].is_string(), "{json}");
     let ran = deployed.run(&["explain", PAYMENTS, EU]).await;
     assert!(ran.out.contains("by the record of the deployed keeper"), "{ran}");
@@ -97,19 +98,19 @@ async fn apply_has_the_keeper_look_at_what_it_has_not_seen() {
     check(
         &ran,
         expect![[r#"
-        ! 300000000001/eu-west-1 (Workload/payments) held [unreadable.transient]: could not be read: ListEnforcedGuardrailsConfiguration: the deployed keeper has not looked yet (transient)
-        ! 300000000002/eu-west-1 (Workload/shipping) held [unreadable.transient]: could not be read: ListEnforcedGuardrailsConfiguration: the deployed keeper has not looked yet (transient)
-        0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
-        plan e3b0c44298fc1c14 of baseline 4ef2b91f1df53797, mode sync
-        by the record of the deployed keeper, because its member role does not trust this terminal: it has not looked yet; each enforcement is proven right before it is written; --role NAME looks now
+            ! 300000000001/eu-west-1 (Workload/payments) held [unreadable.transient]: could not be read: ListEnforcedGuardrailsConfiguration: the record of the deployed keeper does not say (transient)
+            ! 300000000002/eu-west-1 (Workload/shipping) held [unreadable.transient]: could not be read: ListEnforcedGuardrailsConfiguration: the record of the deployed keeper does not say (transient)
+            0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
+            plan e3b0c44298fc1c14 of baseline 4ef2b91f1df53797, mode sync
+            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: it has not looked yet; each enforcement is proven right before it is written; --role NAME looks now
 
-        Done by the deployed keeper:
-        300000000001/eu-west-1 enforced
-        300000000002/eu-west-1 enforced
-        stderr: not to be looked into from here: 2, as a rule because the member role trusts the function alone; the keeper is asked to look, and does there what the baseline says
-        stderr: asked the deployed keeper, by the queue of its events
-        exit 0
-    "#]],
+            Done by the deployed keeper:
+            300000000001/eu-west-1 enforced
+            300000000002/eu-west-1 enforced
+            stderr: not to be looked into from here: 2, as a rule because the member role trusts the function alone; the keeper is asked to look, and does there what the baseline says
+            stderr: asked the deployed keeper, by the queue of its events
+            exit 0
+        "#]],
     );
     // A version that nobody has looked at: what the plan takes for usable is proven before it is written.
     let next = Document { version: 1, ..two_accounts() };
@@ -118,19 +119,19 @@ async fn apply_has_the_keeper_look_at_what_it_has_not_seen() {
     check(
         &ran,
         expect![[r#"
-        ~ 300000000001/eu-west-1 (Workload/payments) corporate:2 => corporate:1 (different)
-        ~ 300000000002/eu-west-1 (Workload/shipping) corporate:2 => corporate:1 (different)
-        2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
-        plan 94a28bbcef96149b of baseline 5d74b4616e57cddb, mode sync
-        by the record of the deployed keeper, because its member role does not trust this terminal: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
+            ~ 300000000001/eu-west-1 (Workload/payments) corporate:2 => corporate:1 (different)
+            ~ 300000000002/eu-west-1 (Workload/shipping) corporate:2 => corporate:1 (different)
+            2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
+            plan 94a28bbcef96149b of baseline 5d74b4616e57cddb, mode sync
+            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
 
-        Done by the deployed keeper:
-        300000000001/eu-west-1 replaced
-        300000000002/eu-west-1 replaced
-        stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan takes it for usable
-        stderr: asked the deployed keeper, by the queue of its events
-        exit 0
-    "#]],
+            Done by the deployed keeper:
+            300000000001/eu-west-1 replaced
+            300000000002/eu-west-1 replaced
+            stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan takes it for usable
+            stderr: asked the deployed keeper, by the queue of its events
+            exit 0
+        "#]],
     );
 }
 
@@ -144,11 +145,11 @@ async fn a_copy_that_may_have_to_be_made_anew_is_left_to_the_keeper() {
     check(
         &ran,
         expect![[r#"
-        0 to change, 0 held, 2 in sync, 5 left alone, 1 account skipped
-        plan e3b0c44298fc1c14 of baseline bb6e7e96748fc601, mode sync
-        by the record of the deployed keeper, because its member role does not trust this terminal: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
-        exit 0
-    "#]],
+            0 to change, 0 held, 2 in sync, 5 left alone, 1 account skipped
+            plan e3b0c44298fc1c14 of baseline bb6e7e96748fc601, mode sync
+            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
+            exit 0
+        "#]],
     );
     std::fs::write(deployed.world().folder().join("new.yaml"), Document { version: 1, ..copying }.text())
         .unwrap();
@@ -156,13 +157,27 @@ async fn a_copy_that_may_have_to_be_made_anew_is_left_to_the_keeper() {
     check(
         &ran,
         expect![[r#"
-        ! 300000000001/eu-west-1 (Workload/payments) held [copy_unreadable.transient]: the account's copy could not be read: GetGuardrail: the deployed keeper has not looked yet (transient)
-        ! 300000000002/eu-west-1 (Workload/shipping) held [copy_unreadable.transient]: the account's copy could not be read: GetGuardrail: the deployed keeper has not looked yet (transient)
-        0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
-        plan e3b0c44298fc1c14 of baseline 0066a5fb4d4bfc8f, mode sync
-        by the record of the deployed keeper, because its member role does not trust this terminal: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
-        stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan takes it for usable
-        exit 1
-    "#]],
+            ! 300000000001/eu-west-1 (Workload/payments) held [copy_unreadable.transient]: the account's copy could not be read: GetGuardrail: the record of the deployed keeper does not say (transient)
+            ! 300000000002/eu-west-1 (Workload/shipping) held [copy_unreadable.transient]: the account's copy could not be read: GetGuardrail: the record of the deployed keeper does not say (transient)
+            0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
+            plan e3b0c44298fc1c14 of baseline 0066a5fb4d4bfc8f, mode sync
+            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
+            stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan takes it for usable
+            exit 1
+        "#]],
     );
+}
+
+/// What an earlier look saw says nothing where the last one could not read.
+#[tokio::test]
+async fn what_the_keeper_could_not_read_last_is_not_in_sync() {
+    let mut deployed = deployed(&two_accounts()).await;
+    deployed.sweep().await;
+    let denied = FaultKind::Denied { message: "No.".to_owned() };
+    deployed.world().server.fault(Fault::new(denied).operation(LIST).account(PAYMENTS).times(u32::MAX));
+    deployed.sweep().await;
+    let ran = deployed.run(&["plan"]).await;
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.out.contains("! 300000000001/eu-west-1 (Workload/payments) held [unreadable."), "{ran}");
+    assert!(ran.out.contains("of 1 target it does not say how it is"), "{ran}");
 }

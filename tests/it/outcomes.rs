@@ -260,8 +260,8 @@ async fn a_bus_that_refuses_fails_nothing_and_repeats_nothing() {
     let (answer, log) = Log::of(handle(&world.keeper, &schedule().to_string())).await;
     assert_eq!(answer.unwrap()["report"]["counts"]["enforced"], 2);
     let warnings: Vec<&Value> = log.iter().filter(|line| line["level"] == "WARN").collect();
-    // The baseline's change, two accounts, and the end of the sweep.
-    assert_eq!(warnings.len(), 4, "{warnings:?}");
+    // The baseline's change when it is counted and at the sweep's end, two accounts, and that end.
+    assert_eq!(warnings.len(), 5, "{warnings:?}");
     for warning in warnings {
         check(
             warning["message"].as_str().unwrap(),
@@ -271,7 +271,7 @@ async fn a_bus_that_refuses_fails_nothing_and_repeats_nothing() {
         );
     }
     let lines = engine::metrics(&world.keeper).concat();
-    assert!(lines.contains(r#""OutcomeEventsNotSent":4"#), "{lines}");
+    assert!(lines.contains(r#""OutcomeEventsNotSent":5"#), "{lines}");
 
     world.server.clear_faults();
     world.server.clear_calls();
@@ -280,8 +280,9 @@ async fn a_bus_that_refuses_fails_nothing_and_repeats_nothing() {
     check(
         &told(&world),
         expect![[r#"
-        Sweep Completed
-    "#]],
+            Baseline Changed within_limits
+            Sweep Completed
+        "#]],
     );
 }
 

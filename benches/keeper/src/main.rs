@@ -140,6 +140,7 @@ async fn work(
     let task = AccountTask {
         account: id.clone(),
         regions: Regions::All,
+        owner_since: None,
         cause: cause.clone(),
         placement: Some(placement),
     };

@@ -15,7 +15,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When EventBridge doesn't tell.
-    pub(crate) async fn bus(&self, name: &str) -> Result<Option<String>, Failure> {
+    pub async fn bus(&self, name: &str) -> Result<Option<String>, Failure> {
         match self.events().describe_event_bus().name(name).send().await {
             Ok(answer) => Ok(answer.arn().map(str::to_owned)),
             Err(error) if is_missing(&error) => Ok(None),
@@ -28,12 +28,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When the list can't be read. A rule whose targets can't be says so itself.
-    pub(crate) async fn rules(
-        &self,
-        bus: &str,
-        prefix: &str,
-        needs: &[Listens],
-    ) -> Result<Vec<Rule>, Failure> {
+    pub async fn rules(&self, bus: &str, prefix: &str, needs: &[Listens]) -> Result<Vec<Rule>, Failure> {
         let client = self.events();
         let mut rules = Vec::new();
         let mut from = None;

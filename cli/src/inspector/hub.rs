@@ -8,11 +8,11 @@ use keeper_core::failure::Failure;
 
 /// A queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct QueueSeen {
+pub struct QueueSeen {
     /// Its ARN.
-    pub(crate) arn: String,
+    pub arn: String,
     /// Whether what can't be handled goes to another queue.
-    pub(crate) has_dead_letters: bool,
+    pub has_dead_letters: bool,
 }
 
 impl Inspector {
@@ -20,7 +20,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When SQS doesn't tell.
-    pub(crate) async fn queue(&self, url: &str) -> Result<Option<QueueSeen>, Failure> {
+    pub async fn queue(&self, url: &str) -> Result<Option<QueueSeen>, Failure> {
         const OPERATION: &str = "GetQueueAttributes";
         let client = aws_sdk_sqs::Client::new(&self.sdk_of(|own| &own.queues));
         let request = client.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
@@ -39,7 +39,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When DynamoDB doesn't tell.
-    pub(crate) async fn table(&self, name: &str) -> Result<Option<(String, String)>, Failure> {
+    pub async fn table(&self, name: &str) -> Result<Option<(String, String)>, Failure> {
         let client = aws_sdk_dynamodb::Client::new(&self.sdk_of(|own| &own.table));
         match client.describe_table().table_name(name).send().await {
             Ok(answer) => Ok(answer.table().map(|table| {

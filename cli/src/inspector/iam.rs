@@ -16,11 +16,11 @@ const RESOURCES: usize = 50;
 
 /// A role.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RoleSeen {
+pub struct RoleSeen {
     /// Its ARN, with its path.
-    pub(crate) arn: String,
+    pub arn: String,
     /// Its trust policy, as JSON.
-    pub(crate) trust: String,
+    pub trust: String,
 }
 
 impl Inspector {
@@ -33,7 +33,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When IAM doesn't tell.
-    pub(crate) async fn role(&self, name: &RoleName) -> Result<Option<RoleSeen>, Failure> {
+    pub async fn role(&self, name: &RoleName) -> Result<Option<RoleSeen>, Failure> {
         match self.iam().get_role().role_name(name.as_str()).send().await {
             Ok(answer) => Ok(answer.role().map(|role| RoleSeen {
                 arn: role.arn().to_owned(),
@@ -48,7 +48,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When a page can't be read: half a list is none.
-    pub(crate) async fn principals(&self) -> Result<Vec<Principal>, Failure> {
+    pub async fn principals(&self) -> Result<Vec<Principal>, Failure> {
         let client = self.iam();
         let mut principals = Vec::new();
         let mut pages = client.list_roles().into_paginator().send();
@@ -70,7 +70,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When IAM doesn't tell all of it.
-    pub(crate) async fn simulate(
+    pub async fn simulate(
         &self,
         principal: &str,
         actions: &[&str],

@@ -14,7 +14,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When a page can't be read.
-    pub(crate) async fn mappings(&self, queue: &str) -> Result<Vec<Mapping>, Failure> {
+    pub async fn mappings(&self, queue: &str) -> Result<Vec<Mapping>, Failure> {
         let request = self.lambda().list_event_source_mappings().event_source_arn(queue);
         let mut mappings = Vec::new();
         let mut pages = request.into_paginator().send();
@@ -33,7 +33,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When Lambda doesn't tell.
-    pub(crate) async fn recursion(&self, function: &str) -> Result<String, Failure> {
+    pub async fn recursion(&self, function: &str) -> Result<String, Failure> {
         let answer = self.lambda().get_function_recursion_config().function_name(function).send().await;
         let answer = answer.map_err(|error| failure("GetFunctionRecursionConfig", &error))?;
         Ok(answer.recursive_loop().map_or_else(|| "left out".to_owned(), |set| set.as_str().to_owned()))

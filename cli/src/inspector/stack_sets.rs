@@ -17,7 +17,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When CloudFormation doesn't tell.
-    pub(crate) async fn stack_set(&self, name: &str, as_delegate: bool) -> Result<Option<StackSet>, Failure> {
+    pub async fn stack_set(&self, name: &str, as_delegate: bool) -> Result<Option<StackSet>, Failure> {
         let request =
             self.cloudformation().describe_stack_set().stack_set_name(name).call_as(caller(as_delegate));
         match request.send().await {
@@ -34,11 +34,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When a page can't be read.
-    pub(crate) async fn stack_instances(
-        &self,
-        name: &str,
-        as_delegate: bool,
-    ) -> Result<Vec<Instance>, Failure> {
+    pub async fn stack_instances(&self, name: &str, as_delegate: bool) -> Result<Vec<Instance>, Failure> {
         let request = self.cloudformation().list_stack_instances().stack_set_name(name);
         let mut instances = Vec::new();
         let mut pages = request.call_as(caller(as_delegate)).into_paginator().send();

@@ -19,7 +19,7 @@ impl Inspector {
     ///
     /// # Errors
     /// When the list can't be read. What a single trail keeps to itself stands with it.
-    pub(crate) async fn trails(&self) -> Result<Vec<Trail>, Failure> {
+    pub async fn trails(&self) -> Result<Vec<Trail>, Failure> {
         let client = self.cloudtrail(self.region.as_str());
         let answer = client.describe_trails().include_shadow_trails(true).send().await;
         let answer = answer.map_err(|error| failure("DescribeTrails", &error))?;

@@ -133,15 +133,15 @@ impl Readiness {
     }
 
     /// What it says of one guardrail where nobody has looked at the version that is asked for: the version is taken
-    /// to be there and usable, as another version of the same guardrail is.
+    /// to be there and usable, if another version of the same guardrail is.
     pub fn foresee(
         &self,
         source: &Source,
         shared: bool,
     ) -> Option<(CatalogEntry, BTreeMap<Resource, ResourcePolicySeen>)> {
-        let known = self.guardrails.iter().find(|one| one.source.selector == source.selector)?;
+        let mut same = self.guardrails.iter().filter(|one| one.source.selector == source.selector);
+        let known = same.find(|one| one.unusable.is_none() && one.arn.is_some())?;
         let Guardrail { arn, profile, customer_key, .. } = known.clone();
-        arn.as_ref()?;
         let entry = CatalogEntry { arn, unusable: None, profile, content: None, customer_key };
         self.with_resource_policies(entry, shared)
     }

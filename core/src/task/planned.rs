@@ -60,6 +60,7 @@ pub fn planned(
                     account: account.clone(),
                     placement: None,
                     regions: scope.regions.clone(),
+                    owner_since: None,
                     cause: cause.clone(),
                 })
             });
@@ -83,6 +84,7 @@ pub fn departed(
             account: account.clone(),
             placement: None,
             regions: Regions::All,
+            owner_since: None,
             cause: Cause {
                 event: event.unwrap_or(fallback).to_owned(),
                 reason: reason.to_string(),

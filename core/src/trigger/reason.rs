@@ -54,7 +54,7 @@ reasons! {
         CopyChanged = "copy_changed": "somebody changed a guardrail in the account, which may be our copy",
         EnforcementPut = "enforcement_put": "somebody changed the account's enforcement",
         EnforcementDeleted = "enforcement_deleted": "somebody removed the account's enforcement",
-        UnrecordedWrite = "unrecorded_write": "the enforcement was written in the keeper's name, and the record knows of no look since",
+        UnrecordedWrite = "unrecorded_write": "the enforcement was written in the keeper's name, and the record knows of no such write",
         AccountNotNamed = "account_not_named": "an account joined or moved, and the event doesn't name it: all of them are looked at",
         BaselineChanged = "baseline_changed": "the baseline was changed",
         Schedule = "schedule": "the schedule looks at everything",

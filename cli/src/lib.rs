@@ -1,0 +1,288 @@
+//! `guardrailctl`: from a terminal, what the function does from an event.
+//!
+//! Results go to stdout, everything else to stderr. Colour and progress bars appear on terminals only.
+
+mod advice;
+mod apply;
+mod approve;
+mod asking;
+mod callers;
+mod check;
+mod demo;
+mod deployed;
+mod doctor;
+mod ending;
+mod explain;
+pub mod inspector;
+mod interrupts;
+mod names;
+mod offboard;
+mod output;
+mod placement;
+mod plan;
+mod push;
+mod reading;
+mod status;
+mod time;
+mod trigger;
+mod watch;
+mod wrapping;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use guardrail_keeper::cloud::{Access, Patience};
+use guardrail_keeper::engine::{Keeper, Stopped, Survey, everything};
+use keeper_core::baseline::Baseline;
+use keeper_core::ids::{AccountId, Region};
+use keeper_core::organization::Account;
+use keeper_core::settings::{BaselineSource, InvalidSettings, LedgerSource, Purpose, Settings};
+use keeper_core::trigger::{Accounts, Regions, Scope};
+use names::Named;
+
+/// Everything was done, and everything is as wanted.
+const OK: u8 = 0;
+/// Done, but something is held, broken, failed, rejected or not valid.
+const UNFINISHED: u8 = 1;
+/// Wrong arguments or settings; nothing was done. The same code that clap uses.
+const USAGE: u8 = 2;
+/// Stopped before anything was written: no baseline, no organization, no credentials.
+const STOPPED: u8 = 3;
+/// `plan --detailed-exit-code`: there is something to change, whatever else is held.
+const CHANGES: u8 = 4;
+/// Standard output took nothing any more: results are missing there, and what was written is told on stderr.
+const UNTOLD: u8 = 5;
+/// Stopped after something was written, or may have been.
+const PARTLY: u8 = 6;
+/// Somebody pressed Ctrl-C, or asked the process to end; as shells tell these two signals.
+const INTERRUPTED: u8 = 130;
+const TERMINATED: u8 = 143;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything was done, and is as wanted
+  1  something is held, broken, failed, rejected or not valid; doctor: a problem, or not known;
+     callers: somebody would lose access, or it isn't known
+  2  wrong arguments or settings; nothing was done
+  3  stopped before anything was written
+  4  plan --detailed-exit-code: there is something to change, whatever else is held
+  5  standard output took nothing any more: what was written is told on stderr
+  6  stopped after something was written, or may have been: what, is told on stderr
+  130, 143  ended by Ctrl-C or SIGTERM: what was written is told on stderr
+
+Credentials, Region and endpoints come from the standard AWS environment and profiles.";
+
+/// Keeps Amazon Bedrock guardrails enforced across an AWS Organization.
+#[derive(Debug, Parser)]
+#[command(name = "guardrailctl", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+// A comment here would hide what the arguments of a command say of it at length.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// See the main job done, start to end, against a simulated AWS in this process
+    Demo(demo::Arguments),
+    /// Check a baseline: every problem at once, with its line and what to write instead
+    Check(check::Arguments),
+    /// Show what would be done, and why not; writes nothing
+    Plan(plan::Arguments),
+    Apply(apply::Arguments),
+    Push(push::Arguments),
+    Approve(approve::Arguments),
+    Placement(placement::Arguments),
+    Status(status::Arguments),
+    Explain(explain::Arguments),
+    Doctor(doctor::Arguments),
+    Callers(callers::Arguments),
+    Offboard(offboard::Arguments),
+    /// Say what an event would make the keeper look at, and why
+    Trigger(trigger::Arguments),
+}
+
+/// Where the baseline is, and whose accounts are looked at.
+#[derive(Debug, Args)]
+struct Target {
+    /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<BaselineSource>,
+    /// Only this account, by its id or its name; may be given several times
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Vec<Named<AccountId>>,
+    /// Only this Region; may be given several times
+    #[arg(long, value_name = "CODE")]
+    region: Vec<Region>,
+}
+
+impl Target {
+    /// What the arguments name. Names are looked up in the organization.
+    async fn chosen(&self, keeper: &Keeper) -> anyhow::Result<Chosen> {
+        Ok(Chosen { accounts: names::accounts(keeper, &self.account).await?, regions: self.region.clone() })
+    }
+}
+
+/// The accounts and Regions that somebody named; none for all.
+#[derive(Clone, Debug, Default)]
+struct Chosen {
+    accounts: Vec<AccountId>,
+    regions: Vec<Region>,
+}
+
+impl Chosen {
+    fn scope(&self) -> Scope {
+        let mut scope = everything();
+        if !self.accounts.is_empty() {
+            scope.accounts = Accounts::Only(self.accounts.iter().cloned().collect());
+        }
+        if !self.regions.is_empty() {
+            scope.regions = Regions::Only(self.regions.iter().cloned().collect());
+        }
+        scope
+    }
+
+    /// What was asked for by name, and where nothing can be done or said.
+    fn unmet(&self, baseline: &Baseline, survey: &Survey) -> Vec<String> {
+        let decisions = &survey.plan.plan().decisions;
+        let unknown = self.regions.iter().filter(|region| {
+            let known = baseline.regions().contains(region);
+            !known && !decisions.keys().any(|target| target.region == **region)
+        });
+        let unknown = unknown.map(|region| outside(baseline, region));
+        let off = self.accounts.iter().filter_map(|id| survey.view.organization.accounts.get(id));
+        let off = off.filter(|account| !account.state.admits_work()).map(|account| {
+            let Account { id, name, state, .. } = account;
+            format!(
+                "{id} ({}) is {state}: no call can work there, so it is not looked at",
+                names::shown(name)
+            )
+        });
+        unknown.chain(off).collect()
+    }
+}
+
+/// That a Region was asked for which the baseline doesn't name.
+fn outside(baseline: &Baseline, region: &Region) -> String {
+    let named: Vec<String> = baseline.regions().iter().map(ToString::to_string).collect();
+    format!("{region} is not in the baseline, which names {}: nothing is wanted there", named.join(", "))
+}
+
+/// The form of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Command {
+    /// Whether it may change something that outlives it.
+    fn writes(&self) -> bool {
+        match self {
+            Command::Apply(_) | Command::Push(_) | Command::Approve(_) | Command::Offboard(_) => true,
+            Command::Placement(arguments) => arguments.writes(),
+            Command::Demo(_)
+            | Command::Check(_)
+            | Command::Plan(_)
+            | Command::Status(_)
+            | Command::Explain(_)
+            | Command::Doctor(_)
+            | Command::Callers(_)
+            | Command::Trigger(_) => false,
+        }
+    }
+}
+
+/// Runs `guardrailctl` with the arguments and the environment of the process.
+pub fn main() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(failed) => {
+            output::error(&(failed.to_string(), Vec::new()));
+            return ExitCode::from(STOPPED);
+        }
+    };
+    let code = runtime.block_on(run(command));
+    // Somebody may be waiting for an answer that nobody needs any more.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+async fn run(command: Command) -> u8 {
+    let writes = command.writes();
+    let result = match command {
+        Command::Demo(arguments) => demo::run(&arguments).await,
+        Command::Check(arguments) => check::run(&arguments).await,
+        Command::Plan(arguments) => plan::run(&arguments).await,
+        Command::Apply(arguments) => apply::run(&arguments).await,
+        Command::Push(arguments) => push::run(&arguments).await,
+        Command::Approve(arguments) => approve::run(&arguments).await,
+        Command::Placement(arguments) => placement::run(&arguments).await,
+        Command::Status(arguments) => status::run(&arguments).await,
+        Command::Explain(arguments) => explain::run(&arguments).await,
+        Command::Doctor(arguments) => doctor::run(&arguments).await,
+        Command::Callers(arguments) => callers::run(&arguments).await,
+        Command::Offboard(arguments) => offboard::run(&arguments).await,
+        Command::Trigger(arguments) => trigger::run(&arguments).await,
+    };
+    let code = result.unwrap_or_else(|error| {
+        output::error(&advice::told(&error, &std::env::vars().collect()));
+        match error.downcast_ref::<ending::Ended>() {
+            Some(ended) => ended.code(),
+            None if error.is::<InvalidSettings>() || error.is::<Unfit>() => USAGE,
+            None => STOPPED,
+        }
+    });
+    output::settled(code, writes)
+}
+
+/// The settings of the environment, with the baseline that an argument names.
+fn settings(baseline: Option<BaselineSource>) -> Result<Settings, InvalidSettings> {
+    let variables: BTreeMap<String, String> = std::env::vars().collect();
+    let settings = Settings::read(&variables, Purpose::Terminal, baseline)?;
+    for unknown in Settings::unknown(&variables) {
+        output::warning(&unknown);
+    }
+    Ok(settings)
+}
+
+/// Connects to AWS as the environment says.
+async fn connect(settings: Settings) -> Result<Keeper, Stopped> {
+    connect_with(settings, Patience::default()).await
+}
+
+async fn connect_with(settings: Settings, patience: Patience) -> Result<Keeper, Stopped> {
+    let keeper = Keeper::connect(settings, Access::Environment, patience).await?;
+    advice::remember(&keeper);
+    Ok(keeper)
+}
+
+/// Settings that are right in themselves, and not for this command.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unfit(String);
+
+/// Holds a command that reads or changes what others recorded to a ledger in which they do.
+fn durable_ledger(settings: &Settings, command: &str) -> anyhow::Result<()> {
+    match &settings.ledger {
+        LedgerSource::Memory => Err(Unfit(format!(
+            "{command} goes by what was recorded, and KEEPER_LEDGER names no ledger that lasts: \
+             set it to file:PATH or table:NAME"
+        ))
+        .into()),
+        LedgerSource::File(path) if !path.exists() => {
+            anyhow::bail!("{}: there is no such ledger: nothing was recorded yet", path.display())
+        }
+        LedgerSource::File(_) | LedgerSource::Table(_) => Ok(()),
+    }
+}
+
+fn files(paths: &[PathBuf]) -> impl Iterator<Item = (String, &PathBuf)> {
+    paths.iter().map(|path| (path.display().to_string(), path))
+}
