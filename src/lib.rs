@@ -1,12 +1,13 @@
 //! Guardrail Keeper makes every account and Region of an AWS Organization agree with a baseline
 //! of Amazon Bedrock guardrails, and keeps it so.
 //!
+//! What it decides is in the crate `core`; this one acts on it, as the Lambda function does:
+//!
 //! ```text
-//! event ──► Trigger ──► Scope                              why we woke, never what to do
-//! Baseline + Organization ──► Desired ──► Resolved         which guardrail, then its ARN and version per target
-//! Resolved + Observed + Record ──► Plan {changes, held}    pure, infallible, printable
-//! Plan ──► apply, one attempt each, in a safe order ──► Report
-//! Report ──► ledger, metrics, outcome events               nothing is silent
+//! handler   one invocation: a payload in, an answer out; queues and publishes what jobs answer
+//! engine    the jobs: look, plan (core), limits, probe, write, record
+//! ledger    what was done, and what accounts follow
+//! cloud     AWS, one file per service
 //! ```
 
 pub mod clock;
