@@ -241,8 +241,13 @@ fn wait_in(keeper: &Keeper, task: Task, regions: BTreeSet<Region>, why: &str) ->
 
 /// Whether only the mode stops a write in a target.
 fn is_held_by_the_mode(report: &TargetReport) -> bool {
-    matches!(report, TargetReport::Decided(Decision::Held(held))
-        if matches!(held.reason, HoldReason::Mode { .. }))
+    let reason = match report {
+        TargetReport::Decided(Decision::Held(held)) => Some(&held.reason),
+        // What would be released because it can't be used.
+        TargetReport::Decided(Decision::Broken(broken)) => broken.stays.as_ref(),
+        TargetReport::Decided(_) | TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } => None,
+    };
+    matches!(reason, Some(HoldReason::Mode { .. }))
 }
 
 /// Whether a target waits for the count of the revision.
