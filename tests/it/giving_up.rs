@@ -279,3 +279,25 @@ async fn a_target_that_was_released_is_guarded_as_soon_as_its_guardrail_is_back(
     assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:2").count(), 1);
     assert_eq!(record_of(&stack.world, PAYMENTS).await.regions[&EU.parse().unwrap()].released_unusable, None);
 }
+
+/// The last good baseline, which is followed while the present one can't be read, releases nothing. The release is not
+/// left to the next sweep for that.
+#[tokio::test]
+async fn a_release_that_is_due_while_the_baseline_cannot_be_read_is_tried_again() {
+    let mut stack = Stack::guarded(World::of(&one_account()).durable().approved().hurried()).await;
+    stack.world.server.with(|model| model.delete_guardrail(&guardrail(EU))).unwrap();
+    stack.send(&deleted());
+    stack.work().await;
+    age(&stack.world, 600).await;
+    stack.world.server.fault(Fault::new(FaultKind::Throttle).operation("GetParameter").times(4));
+    assert!(stack.wait(), "it waits for a second look");
+    stack.work().await;
+    assert_eq!(stack.world.writes(), [""; 0]);
+    stack.world.server.clear_faults();
+    stack.settle().await;
+    assert!(
+        stack.world.writes().contains(&format!("{DELETE} {PAYMENTS}/{EU}")),
+        "{:?}",
+        stack.world.writes()
+    );
+}
