@@ -2,7 +2,6 @@
 
 mod batches;
 mod calls;
-mod log;
 mod partitions;
 
 use std::collections::{BTreeMap, BTreeSet};

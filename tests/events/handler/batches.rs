@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use simulator::{Fault, FaultKind};
+use testkit::log::Log;
 
-use super::log::{Log, settles};
 use super::{BASELINE, Scene, batch, failures, received, record, sample};
 use crate::harness::settings;
 use crate::samples;
@@ -30,6 +30,16 @@ fn records() -> Vec<(String, String, bool)> {
         (format!("{number:04}"), body.clone(), malformed)
     };
     (0..1000).map(record).collect()
+}
+
+/// The records that a line of the log settles: rejected, ignored, departed or worked on.
+fn settles(line: &Value) -> Vec<&str> {
+    match (line["record"].as_str(), line["records"].as_str(), line["level"].as_str()) {
+        (Some(id), None, _) => vec![id],
+        // A failure is told after the work that it ends.
+        (None, Some(ids), Some("INFO")) => ids.split(' ').collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Hands the records to the handler in batches of this size, and checks everything there is to check.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use simulator::{Fault, FaultKind};
+use testkit::log::Log;
 
-use super::log::Log;
 use super::{BASELINE, PARAMETER, Scene, batch, failures, record, sample};
 use crate::harness::central_settings;
 use crate::samples;
