@@ -24,7 +24,7 @@ use crate::ids::{AccountId, Region};
 use crate::limits::{RevisionApproval, UnusableVersions};
 use crate::organization::AccountPlacement;
 use crate::record::{AccountRecord, Arrival, Granted, Grants, Note, Sequence};
-use crate::resolved::Readiness;
+use crate::resolved::OwnerSnapshot;
 use crate::resource_policy::Resource;
 use crate::settings::LedgerSource;
 use store::Store;
@@ -55,7 +55,7 @@ const REMEMBERED: usize = 256;
 const CLOSED_KEPT_SECONDS: i64 = 120 * 24 * 3600;
 
 const ACCOUNT: &str = "account#";
-const READINESS: &str = "readiness#";
+const OWNER_SNAPSHOTS: &str = "readiness#";
 const GRANTS: &str = "grants";
 /// The name is the one that earlier versions gave it.
 const REVISION_APPROVAL: &str = "rollout";
@@ -287,19 +287,23 @@ impl Ledger {
     ///
     /// # Errors
     /// When the store can't be read.
-    pub async fn readiness(&self, region: &Region) -> Result<Option<Readiness>, LedgerError> {
-        self.get(&format!("{READINESS}{region}")).await
+    pub async fn owner_snapshot(&self, region: &Region) -> Result<Option<OwnerSnapshot>, LedgerError> {
+        self.get(&format!("{OWNER_SNAPSHOTS}{region}")).await
     }
 
     /// Records what the owner's side was seen to hold in one Region, unless a later look is recorded.
     ///
     /// # Errors
     /// When the store can't be written.
-    pub async fn set_readiness(&self, region: &Region, readiness: Readiness) -> Result<(), LedgerError> {
-        let never = |_: &Option<Readiness>| None;
-        self.change(&format!("{READINESS}{region}"), never, |known: &mut Option<Readiness>| {
-            if known.as_ref().is_none_or(|known| known.at <= readiness.at) {
-                *known = Some(readiness.clone());
+    pub async fn set_owner_snapshot(
+        &self,
+        region: &Region,
+        snapshot: OwnerSnapshot,
+    ) -> Result<(), LedgerError> {
+        let never = |_: &Option<OwnerSnapshot>| None;
+        self.change(&format!("{OWNER_SNAPSHOTS}{region}"), never, |known: &mut Option<OwnerSnapshot>| {
+            if known.as_ref().is_none_or(|known| known.at <= snapshot.at) {
+                *known = Some(snapshot.clone());
             }
             Ok(())
         })

@@ -192,7 +192,7 @@ impl<'a> Following<'a> {
 
     /// When the owner's side was looked at last.
     async fn looked_at(&self, region: &Region) -> Result<Option<Timestamp>, Stopped> {
-        let readiness = self.keeper.ledger().readiness(region).await?;
+        let readiness = self.keeper.ledger().owner_snapshot(region).await?;
         Ok(readiness.map(|readiness| readiness.at))
     }
 

@@ -217,7 +217,7 @@ pub(super) fn why_it_waits(waiting: &RevisionApproval, followed: Option<&Revisio
 async fn openings(keeper: &Keeper, baseline: &Baseline, problems: &mut Vec<String>) -> Openings {
     let mut openings = Openings::new();
     for region in baseline.regions() {
-        match keeper.ledger().readiness(&region).await {
+        match keeper.ledger().owner_snapshot(&region).await {
             Ok(seen) => openings.extend(seen.into_iter().flat_map(|seen| seen.openings(&baseline.organization))),
             Err(error) => problems.push(format!(
                 "what was seen of the guardrails in {region} can't be read, nor whether one is open beyond the \

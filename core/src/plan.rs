@@ -171,7 +171,7 @@ pub enum LedgerState {
 
 /// What a decision may rest on besides what is wanted and seen.
 #[derive(Clone, Copy, Debug)]
-pub struct Grounds<'a> {
+pub struct DecisionContext<'a> {
     /// The roles whose writes are ours.
     pub own_roles: &'a OwnRoles,
     /// What the ledger is good for: a foreign configuration is replaced only where it is kept for good.
@@ -183,18 +183,23 @@ pub struct Grounds<'a> {
 /// Decides about every target of `resolved`.
 ///
 /// A target that nobody observed is held: not having looked is not the same as absent.
-pub fn plan(resolved: &Resolved, observed: &Observed, records: &Records, grounds: Grounds<'_>) -> Plan {
+pub fn plan(
+    resolved: &Resolved,
+    observed: &Observed,
+    records: &Records,
+    context: DecisionContext<'_>,
+) -> Plan {
     let unknown = Record::default();
     let unseen = Observation::Unreadable(Failure::not_observed());
     let mut plan = Plan::default();
-    for (target, wish) in resolved {
+    for (target, desired) in resolved {
         let seen = observed.get(target).unwrap_or(&unseen);
         let record = records.get(target).unwrap_or(&unknown);
-        if let Some(handed_back) = handed_back(&target.account, wish, seen, record, grounds) {
+        if let Some(handed_back) = handed_back(&target.account, desired, seen, record, context) {
             plan.handed_back.insert(target.clone(), handed_back);
         }
-        let decision = decide(target, wish, seen, record, grounds);
-        plan.decisions.insert(target.clone(), paced(decision, &target.account, seen, record, grounds));
+        let decision = decide(target, desired, seen, record, context);
+        plan.decisions.insert(target.clone(), paced(decision, &target.account, seen, record, context));
     }
     plan
 }
@@ -206,12 +211,12 @@ fn paced(
     account: &AccountId,
     seen: &Observation,
     record: &Record,
-    grounds: Grounds<'_>,
+    context: DecisionContext<'_>,
 ) -> Decision {
     match decision {
-        Decision::Change(change) if change.repairs() && record.must_wait(grounds.now) => {
+        Decision::Change(change) if change.repairs() && record.must_wait(context.now) => {
             let by = match seen {
-                Observation::Enforced(seen) if seen.was_last_written_by_us(grounds.own_roles, account) => {
+                Observation::Enforced(seen) if seen.was_last_written_by_us(context.own_roles, account) => {
                     return Decision::Change(change);
                 }
                 Observation::Enforced(seen) => seen.last_writer().map(str::to_owned),

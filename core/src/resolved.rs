@@ -1,11 +1,11 @@
 //! What is wanted, with the guardrail's ARN: `Desired` after a look into the owner account.
 //!
-//! Separate from `Desired` because the same wish ends in different ARNs: each Region has its own
+//! Separate from `Desired` because the same desired state ends in different ARNs: each Region has its own
 //! guardrail, and with copies each account has too.
 
 mod differing;
 mod key;
-mod readiness;
+mod owner_snapshot;
 mod unusable;
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ use crate::resource_policy::{
 
 pub use differing::{Differing, differing};
 pub use key::{CustomerKey, KeyState};
-pub use readiness::{Openings, Readiness, newly_open};
+pub use owner_snapshot::{Openings, OwnerSnapshot, newly_open};
 pub use unusable::{DRAFT, Unusable};
 
 /// What the owner account was seen to hold, for every guardrail and Region that a run needs.
@@ -83,11 +83,11 @@ impl CatalogEntry {
 }
 
 /// What is wanted of every target, with nothing left to look up.
-pub type Resolved = BTreeMap<Target, Wish>;
+pub type Resolved = BTreeMap<Target, ResolvedTarget>;
 
 /// What is wanted of one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum ResolvedTarget {
     /// This enforcement.
     Enforce(Box<Enforce>),
     /// No enforcement.
@@ -132,20 +132,23 @@ pub struct CopyWork {
     pub step: CopyStep,
 }
 
-/// Puts ARNs to wishes.
+/// Fills in the ARNs of what is desired.
 pub fn resolve(desired: Desired, catalog: &Catalog, organization: &OrganizationId) -> Resolved {
     desired
         .into_iter()
         .map(|(target, wanted)| {
-            let wish = match wanted {
-                Wanted::Guardrail(wanted) => {
-                    Wish::Enforce(Box::new(resolve_guardrail(*wanted, &target, catalog, organization)))
-                }
-                Wanted::Nothing { existing } => Wish::Nothing { existing },
-                Wanted::Unassigned => Wish::Unassigned,
-                Wanted::Excluded => Wish::Excluded,
+            let desired = match wanted {
+                Wanted::Guardrail(wanted) => ResolvedTarget::Enforce(Box::new(resolve_guardrail(
+                    *wanted,
+                    &target,
+                    catalog,
+                    organization,
+                ))),
+                Wanted::Nothing { existing } => ResolvedTarget::Nothing { existing },
+                Wanted::Unassigned => ResolvedTarget::Unassigned,
+                Wanted::Excluded => ResolvedTarget::Excluded,
             };
-            (target, wish)
+            (target, desired)
         })
         .collect()
 }

@@ -19,7 +19,7 @@ use crate::organization::AccountPlacement;
 use crate::trigger::Regions;
 
 pub use cause::{Cause, MOST_HOPS, Pauses};
-pub use errand::{Count, Errand, Settle, Sweep};
+pub use errand::{Count, Errand, FinishSweep, Sweep};
 pub use planned::{Planned, departed, planned};
 
 /// One unit of work.

@@ -14,7 +14,7 @@ use tracing::warn;
 use super::accounts::{head_of, place};
 use super::apply::write;
 use super::departed::close;
-use super::guardrails::Needs;
+use super::guardrails::CatalogScope;
 use super::remembered::{Remembered, remembered};
 use super::run::Queued;
 use super::unusable::admit_unusable;
@@ -108,7 +108,7 @@ async fn look(
         Organization::part(id, management, BTreeMap::from([(account.id.clone(), account.clone())]));
     let told = task.cause.arrival.map(|at| Arrival::told(at, task.regions.named()));
     // In a sweep the owner's tasks come first: a snapshot from before the sweep may be what the sweep is about.
-    let mut needs = Needs::WantedAsRecorded {
+    let mut needs = CatalogScope::WantedAsRecorded {
         since: task.owner_since.or(task.placement.is_some().then_some(task.cause.first_seen)),
     };
     loop {
@@ -122,10 +122,10 @@ async fn look(
         }
         let plan = restricted(baseline, plan, &view);
         // A guardrail is given up only for what is seen now, never for an older snapshot.
-        if matches!(needs, Needs::Wanted) || !plan.changes().any(Change::gives_up) {
+        if matches!(needs, CatalogScope::Wanted) || !plan.changes().any(Change::gives_up) {
             return Ok((plan, view));
         }
-        needs = Needs::Wanted;
+        needs = CatalogScope::Wanted;
     }
 }
 

@@ -8,7 +8,7 @@ use tracing::debug;
 use super::accounts::place;
 use super::logged::log;
 use super::making::{Begun, clean, make};
-use super::notes::{Decisions, Notebook, by_account};
+use super::notes::{Decisions, RecordUpdates, by_account};
 use super::owed::{Owed, tells};
 use super::run::{Queued, Run};
 use super::trials::Trials;
@@ -65,7 +65,7 @@ pub(super) async fn write_targets(
         originals,
         arrivals: &known.arrivals,
         progress,
-        notebook: Notebook {
+        updates: RecordUpdates {
             baseline,
             desired,
             records: &known.records,
@@ -96,7 +96,7 @@ pub(super) async fn write_targets(
 }
 
 async fn apply_account(keeper: &Keeper, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
-    let Run { organization, queued, arrivals, notebook, .. } = run;
+    let Run { organization, queued, arrivals, updates, .. } = run;
     let Decisions { changes, clean_ups, decided, handed_back } = decisions;
     if keeper.is_stopping() {
         let clean_ups = clean_ups.into_iter().map(|clean_up| not_begun(clean_up.target, None));
@@ -104,19 +104,19 @@ async fn apply_account(keeper: &Keeper, run: Run<'_>, account: AccountId, decisi
         return Applied { results: changes.chain(clean_ups).collect(), ..Applied::default() };
     }
     let path = organization.accounts.get(&account).map(|account| &account.path);
-    let notebook = Notebook { path, ..notebook };
+    let updates = RecordUpdates { path, ..updates };
     let visit =
         Visit { sequence: queued.sequence, placement: queued.placement, arrival: arrivals.get(&account) };
     let mut warnings = Vec::new();
     let now = keeper.clock.now();
     let cleaned = clean_ups.iter().map(|clean_up| &clean_up.target);
     let targets = changes.iter().map(Change::target).chain(cleaned.clone()).chain(decided.keys());
-    let mut owed = notebook.owed(targets);
+    let mut owed = updates.owed(targets);
     let beginning = |change: &Change| {
-        let before = notebook.made_before(change.target(), &owed);
-        before.into_iter().chain(notebook.beginning(change, now)).collect::<Vec<_>>()
+        let before = updates.made_before(change.target(), &owed);
+        before.into_iter().chain(updates.beginning(change, now)).collect::<Vec<_>>()
     };
-    let before = cleaned.flat_map(|target| notebook.made_before(target, &owed));
+    let before = cleaned.flat_map(|target| updates.made_before(target, &owed));
     let begun: Vec<_> = changes.iter().flat_map(beginning).chain(before).collect();
     let recorded = if begun.is_empty() { Ok(()) } else { keeper.ledger.note(&account, visit, begun).await };
     if let Err(error) = &recorded {
@@ -134,17 +134,17 @@ async fn apply_account(keeper: &Keeper, run: Run<'_>, account: AccountId, decisi
     let (mut results, cleaned) = join(made, cleaned).await;
     results.extend(cleaned);
     let now = keeper.clock.now();
-    let mut notes = notebook.all_handed_back(&handed_back, now);
-    notes.extend(decided.keys().flat_map(|target| notebook.made_before(target, &owed)));
-    notes.extend(decided.iter().flat_map(|(target, it)| notebook.decision(target, it, now)));
+    let mut notes = updates.all_handed_back(&handed_back, now);
+    notes.extend(decided.keys().flat_map(|target| updates.made_before(target, &owed)));
+    notes.extend(decided.iter().flat_map(|(target, it)| updates.decision(target, it, now)));
     // What was there right before a write is newer than what the plan was made from.
     let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let newer = Notebook { observed: &found, ..notebook };
+    let newer = RecordUpdates { observed: &found, ..updates };
     let owed_by_now = newer.owed(found.keys());
     for (target, result) in &results {
-        let notebook = if found.contains_key(target) { newer } else { notebook };
-        notes.extend(notebook.made_before(target, &owed_by_now));
-        notes.extend(notebook.result(target, result, now));
+        let updates = if found.contains_key(target) { newer } else { updates };
+        notes.extend(updates.made_before(target, &owed_by_now));
+        notes.extend(updates.result(target, result, now));
     }
     owed.extend(owed_by_now);
     let applied = Applied { results, owed, warnings, unrecorded: None };

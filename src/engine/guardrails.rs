@@ -6,14 +6,14 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::Keeper;
-use super::kept::readiness;
+use super::kept::owner_snapshot;
 use crate::baseline::{Baseline, GuardrailKey, Placement, Source};
 use crate::cloud::{Condition, Reader};
 use crate::desired::{Desired, Wanted};
 use crate::failure::{Code, Failure};
 use crate::ids::{GuardrailArn, GuardrailVersion, Region, Target};
 use crate::observed::{Observation, Observed, ResourcePolicySeen};
-use crate::resolved::{Catalog, CatalogEntry, Readiness, Resolved, Unusable, Wish};
+use crate::resolved::{Catalog, CatalogEntry, OwnerSnapshot, Resolved, ResolvedTarget, Unusable};
 use crate::resource_policy::Resource;
 use crate::trigger::Regions;
 
@@ -22,7 +22,7 @@ pub(super) type Sources = BTreeMap<(GuardrailKey, Region), Source>;
 
 /// Which guardrails a run has to know, and how recent the knowledge must be.
 #[derive(Clone, Copy)]
-pub(super) enum Needs<'a> {
+pub(super) enum CatalogScope<'a> {
     /// All, also those that no target wants: only then a leftover grant can be found.
     Whole,
     /// Those that a target wants.
@@ -38,7 +38,7 @@ pub(super) async fn read_catalog(
     keeper: &Keeper,
     baseline: &Baseline,
     desired: &Desired,
-    needs: Needs<'_>,
+    needs: CatalogScope<'_>,
 ) -> Catalog {
     let mut wanted: Sources = desired
         .iter()
@@ -52,12 +52,12 @@ pub(super) async fn read_catalog(
     let mut recorded = Catalog::default();
     match needs {
         // Unassigned ones as well, so that their grants don't look left over.
-        Needs::Whole => wanted.extend(central_guardrails(baseline)),
-        Needs::AllOf(regions) => wanted = sources(baseline, regions),
-        Needs::WantedAsRecorded { since } => {
+        CatalogScope::Whole => wanted.extend(central_guardrails(baseline)),
+        CatalogScope::AllOf(regions) => wanted = sources(baseline, regions),
+        CatalogScope::WantedAsRecorded { since } => {
             recorded = recorded_lately(keeper, baseline, &mut wanted, since).await;
         }
-        Needs::Wanted => {}
+        CatalogScope::Wanted => {}
     }
     let Catalog { entries, resource_policies, .. } = look_up(keeper, baseline, wanted).await;
     recorded.entries.extend(entries);
@@ -68,16 +68,17 @@ pub(super) async fn read_catalog(
 /// All guardrails of the baseline, from owner snapshots since then, without resource policies.
 pub(super) async fn recorded_catalog(keeper: &Keeper, baseline: &Baseline, since: Timestamp) -> Catalog {
     let regions = baseline.regions();
-    let known =
-        join_all(regions.iter().map(async |region| keeper.ledger.readiness(region).await.ok().flatten()));
-    let known: BTreeMap<&Region, Readiness> = regions
+    let known = join_all(
+        regions.iter().map(async |region| keeper.ledger.owner_snapshot(region).await.ok().flatten()),
+    );
+    let known: BTreeMap<&Region, OwnerSnapshot> = regions
         .iter()
         .zip(known.await)
-        .filter_map(|(region, readiness)| Some((region, readiness.filter(|it| it.at >= since)?)))
+        .filter_map(|(region, snapshot)| Some((region, snapshot.filter(|it| it.at >= since)?)))
         .collect();
     let mut catalog = Catalog::default();
     for ((key, region), source) in sources(baseline, &Regions::All) {
-        let entry = known.get(&region).and_then(|readiness| readiness.look_up(&key, &source, false));
+        let entry = known.get(&region).and_then(|snapshot| snapshot.look_up(&key, &source, false));
         catalog.entries.extend(entry.map(|(entry, _)| ((key, region), entry)));
     }
     catalog
@@ -87,17 +88,17 @@ pub(super) async fn recorded_catalog(keeper: &Keeper, baseline: &Baseline, since
 /// have. Reads only the ledger.
 pub(super) async fn catalog_by_record(keeper: &Keeper, baseline: &Baseline) -> (Catalog, Vec<String>) {
     let (mut catalog, mut assumed) = (Catalog::default(), Vec::new());
-    let mut recorded: BTreeMap<Region, Option<Readiness>> = BTreeMap::new();
+    let mut recorded: BTreeMap<Region, Option<OwnerSnapshot>> = BTreeMap::new();
     for ((key, region), source) in sources(baseline, &Regions::All) {
         if !recorded.contains_key(&region) {
-            let readiness = keeper.ledger.readiness(&region).await.ok().flatten();
-            recorded.insert(region.clone(), readiness);
+            let snapshot = keeper.ledger.owner_snapshot(&region).await.ok().flatten();
+            recorded.insert(region.clone(), snapshot);
         }
-        let readiness = recorded.get(&region).and_then(Option::as_ref);
+        let snapshot = recorded.get(&region).and_then(Option::as_ref);
         let shared = is_central(baseline, &key);
-        let known = readiness.and_then(|readiness| readiness.look_up(&key, &source, shared));
+        let known = snapshot.and_then(|snapshot| snapshot.look_up(&key, &source, shared));
         let foreseen = || {
-            let (entry, resource_policies) = readiness?.foresee(&source, shared)?;
+            let (entry, resource_policies) = snapshot?.foresee(&source, shared)?;
             assumed.push(format!(
                 "the deployed keeper has not looked at version {} of {key} in {region} yet: the plan takes it for usable",
                 source.version
@@ -125,12 +126,12 @@ async fn recorded_lately(
     let mut catalog = Catalog::default();
     let regions: BTreeSet<Region> = wanted.keys().map(|(_, region)| region.clone()).collect();
     for region in regions {
-        let Some(readiness) = readiness(keeper, &region, since).await else { continue };
+        let Some(snapshot) = owner_snapshot(keeper, &region, since).await else { continue };
         wanted.retain(|(key, there), source| {
             if *there != region {
                 return true;
             }
-            match readiness.look_up(key, source, is_central(baseline, key)) {
+            match snapshot.look_up(key, source, is_central(baseline, key)) {
                 Some((entry, resource_policies)) => {
                     catalog.entries.insert((key.clone(), there.clone()), entry);
                     catalog.resource_policies.extend(resource_policies);
@@ -191,8 +192,8 @@ pub(super) async fn look_at_the_present(
     resolved: &mut Resolved,
     observed: &Observed,
 ) {
-    let standing = |target: &Target, wish: &Wish| match (wish, observed.get(target)) {
-        (Wish::Enforce(wanted), Some(Observation::Enforced(seen)))
+    let standing = |target: &Target, desired: &ResolvedTarget| match (desired, observed.get(target)) {
+        (ResolvedTarget::Enforce(wanted), Some(Observation::Enforced(seen)))
             if wanted.unusable.is_some()
                 && wanted.enforcement.as_ref() != Some(&seen.enforcement)
                 && seen.enforcement.guardrail.account == baseline.owner
@@ -203,7 +204,7 @@ pub(super) async fn look_at_the_present(
         _ => None,
     };
     let wanted: BTreeSet<(GuardrailArn, GuardrailVersion)> =
-        resolved.iter().filter_map(|(target, wish)| standing(target, wish)).collect();
+        resolved.iter().filter_map(|(target, desired)| standing(target, desired)).collect();
     if wanted.is_empty() {
         return;
     }
@@ -220,9 +221,9 @@ pub(super) async fn look_at_the_present(
     });
     let found: BTreeMap<(GuardrailArn, GuardrailVersion), Option<Unusable>> =
         join_all(looks).await.into_iter().collect();
-    for (target, wish) in resolved.iter_mut() {
-        let present = standing(target, wish).and_then(|key| found.get(&key).cloned().flatten());
-        if let Wish::Enforce(wanted) = wish {
+    for (target, desired) in resolved.iter_mut() {
+        let present = standing(target, desired).and_then(|key| found.get(&key).cloned().flatten());
+        if let ResolvedTarget::Enforce(wanted) = desired {
             wanted.present_unusable = present;
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::stream::{self, StreamExt};
 
 use super::accounts::head;
-use super::guardrails::{Needs, read_catalog};
+use super::guardrails::{CatalogScope, read_catalog};
 use super::owner::decided_grants;
 use super::placing::placing_as_recorded;
 use super::swept::recorded;
@@ -78,7 +78,7 @@ pub async fn guardrails(
 ) -> (Catalog, BTreeMap<Resource, GrantDecision>) {
     let placing = placing_as_recorded(keeper, baseline).await.unwrap_or_default();
     let settled = placing.settled(baseline);
-    let catalog = read_catalog(keeper, &settled, &Desired::new(), Needs::AllOf(&Regions::All)).await;
+    let catalog = read_catalog(keeper, &settled, &Desired::new(), CatalogScope::AllOf(&Regions::All)).await;
     let grants = decided_grants(baseline, &catalog);
     (catalog, grants)
 }
@@ -121,7 +121,7 @@ pub async fn applied_in(
     let (observed, _) = recorded(&desired, &records);
     let (own_roles, now) = (&keeper.settings.own_roles, keeper.clock.now());
     placing.settle(baseline, &mut desired, &observed, &records, own_roles, now);
-    let catalog = read_catalog(keeper, baseline, &desired, Needs::Wanted).await;
+    let catalog = read_catalog(keeper, baseline, &desired, CatalogScope::Wanted).await;
     for (target, wanted) in desired {
         if let (Wanted::Guardrail(wanted), Some(Ok(regions))) = (wanted, applied.get_mut(&target.account)) {
             let record = records.get(&target);

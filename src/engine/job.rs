@@ -56,9 +56,9 @@ async fn run_task_in_its_span(
 /// When SQS has to deliver the message again.
 pub async fn run_errand(keeper: &Keeper, errand: Errand, deadline: Deadline) -> Result<Vec<Effect>, Stopped> {
     match errand {
-        Errand::Again(task) => Ok(vec![Effect::Queue(task)]),
+        Errand::Retry(task) => Ok(vec![Effect::Queue(task)]),
         Errand::Count(count) => counting::run_count(keeper, count, deadline).await,
         Errand::Sweep(sweep) => sweeping::sweep_a_page(keeper, sweep).await,
-        Errand::Settle(settle) => sweeping::settle(keeper, settle).await,
+        Errand::FinishSweep(finished) => sweeping::finish_sweep(keeper, finished).await,
     }
 }

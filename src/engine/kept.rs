@@ -14,19 +14,19 @@ use crate::clock::Clock;
 use crate::ids::Region;
 use crate::ledger::LedgerError;
 use crate::placement::{Answer, PlacementRecord};
-use crate::resolved::Readiness;
+use crate::resolved::OwnerSnapshot;
 
 /// How long an owner snapshot from the ledger is not read again.
 const READINESS_KEPT: SignedDuration = SignedDuration::from_secs(20);
 
 /// How old an owner snapshot may be for an account's run, in seconds. An older one is read again. The probe as the
 /// member comes before every write in any case.
-const READINESS_SECONDS: u64 = 900;
+const OWNER_SNAPSHOT_SECONDS: u64 = 900;
 
 /// What was read, and when.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    readiness: Mutex<HashMap<Region, (Timestamp, Option<Readiness>)>>,
+    owner_snapshots: Mutex<HashMap<Region, (Timestamp, Option<OwnerSnapshot>)>>,
     baseline: Mutex<Option<(Timestamp, Timestamp, String)>>,
     approved: Mutex<Option<Revision>>,
     placement: Mutex<Option<(Timestamp, PlacementRecord)>>,
@@ -34,7 +34,7 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn forget_readiness(&self, region: &Region) {
-        locked(&self.readiness).remove(region);
+        locked(&self.owner_snapshots).remove(region);
     }
 
     /// The text of the last good baseline and when it was read, unless that is longer ago than `longest`.
@@ -80,32 +80,32 @@ pub async fn placement_record(keeper: &Keeper) -> Result<PlacementRecord, Ledger
 }
 
 /// The owner snapshot of a Region, if it is recent and not older than `since`.
-pub(super) async fn readiness(
+pub(super) async fn owner_snapshot(
     keeper: &Keeper,
     region: &Region,
     since: Option<Timestamp>,
-) -> Option<Readiness> {
+) -> Option<OwnerSnapshot> {
     let now = keeper.clock.now();
-    let fresh = |readiness: &Readiness| {
-        readiness.is_fresh(now, READINESS_SECONDS) && since.is_none_or(|since| readiness.at >= since)
+    let fresh = |snapshot: &OwnerSnapshot| {
+        snapshot.is_fresh(now, OWNER_SNAPSHOT_SECONDS) && since.is_none_or(|since| snapshot.at >= since)
     };
-    let known = locked(&keeper.kept.readiness).get(region).cloned();
-    if let Some((read, readiness)) = known
+    let known = locked(&keeper.kept.owner_snapshots).get(region).cloned();
+    if let Some((read, snapshot)) = known
         && is_fresh(&keeper.clock, read, READINESS_KEPT)
-        && (since.is_none() || readiness.as_ref().is_some_and(fresh))
+        && (since.is_none() || snapshot.as_ref().is_some_and(fresh))
     {
-        return readiness.filter(fresh);
+        return snapshot.filter(fresh);
     }
-    let readiness = match keeper.ledger.readiness(region).await {
-        Ok(readiness) => readiness,
+    let snapshot = match keeper.ledger.owner_snapshot(region).await {
+        Ok(snapshot) => snapshot,
         Err(error) => {
             // Then every account reads the owner's side itself.
             debug!("what the owner's side recorded of {region} can't be read: {error}");
             return None;
         }
     };
-    locked(&keeper.kept.readiness).insert(region.clone(), (now, readiness.clone()));
-    readiness.filter(fresh)
+    locked(&keeper.kept.owner_snapshots).insert(region.clone(), (now, snapshot.clone()));
+    snapshot.filter(fresh)
 }
 
 /// Whether something that was read at this time needs no second read yet.

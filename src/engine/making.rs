@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::ids::Target;
 use crate::ledger::LedgerError;
 use crate::observed::{Observation, Observed};
-use crate::plan::{Change, CleanUp, Grounds, LedgerState};
+use crate::plan::{Change, CleanUp, DecisionContext, LedgerState};
 use crate::report::TargetReport;
 
 /// What the changes of one account in one run share.
@@ -40,11 +40,11 @@ pub(super) async fn make(
     change: Change,
 ) -> (Target, TargetReport) {
     let Begun { at, recorded, moved, found } = begun;
-    let Run { trials, progress, notebook, .. } = run;
+    let Run { trials, progress, updates, .. } = run;
     let target = change.target().clone();
     let span = info_span!("apply", account.id = %target.account, region = %target.region);
     async move {
-        let is_told = notebook.intent(&change, at).deed.is_some();
+        let is_told = updates.intent(&change, at).deed.is_some();
         let attempt = async |change: &Change| match (recorded, moved) {
             // Without a recorded intent nothing is written: the write would leave no trace. And where a later run has
             // recorded already, it knows better.
@@ -107,10 +107,10 @@ async fn attempt(
         Wrote::Conflicted(seen) => Observation::Enforced(seen),
         Wrote::Found(seen) => seen,
     };
-    let record = run.notebook.records.get(target).cloned().unwrap_or_default();
+    let record = run.updates.records.get(target).cloned().unwrap_or_default();
     let (own_roles, now) = (&keeper.settings.own_roles, keeper.clock.now());
-    let grounds = Grounds { own_roles, ledger: LedgerState::Durable, now };
-    let decision = change.found(&seen, &record, grounds).ok_or_else(put_by_somebody_else)?;
+    let context = DecisionContext { own_roles, ledger: LedgerState::Durable, now };
+    let decision = change.found(&seen, &record, context).ok_or_else(put_by_somebody_else)?;
     found.lock().unwrap_or_else(PoisonError::into_inner).insert(target.clone(), seen);
     Ok(Attempt::Needless(Box::new(decision)))
 }

@@ -54,7 +54,7 @@ pub(super) fn by_account(plan: SafePlan) -> BTreeMap<AccountId, Decisions> {
 
 /// What every note of a run needs.
 #[derive(Clone, Copy)]
-pub(super) struct Notebook<'a> {
+pub(super) struct RecordUpdates<'a> {
     pub(super) baseline: &'a Baseline,
     pub(super) desired: &'a Desired,
     pub(super) records: &'a Records,
@@ -71,7 +71,7 @@ pub(super) struct Notebook<'a> {
     pub(super) own_roles: &'a OwnRoles,
 }
 
-impl Notebook<'_> {
+impl RecordUpdates<'_> {
     pub(super) fn revision(self) -> Revision {
         self.baseline.revision.clone()
     }

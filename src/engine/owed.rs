@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tracing::warn;
 
 use super::Keeper;
-use super::notes::{Notebook, in_region};
+use super::notes::{RecordUpdates, in_region};
 use crate::enforcement::Enforcement;
 use crate::ids::{AccountId, Region, Target};
 use crate::outcome::deed_of;
@@ -19,7 +19,7 @@ use crate::settings::Purpose;
 /// The writes of earlier runs that are not published yet.
 pub(super) type Owed = BTreeMap<Target, Vec<Intent>>;
 
-impl Notebook<'_> {
+impl RecordUpdates<'_> {
     /// A write that is about to be made, with the event that will report it.
     pub(super) fn intent(self, change: &Change, at: Timestamp) -> Intent {
         let to = match change {

@@ -12,8 +12,8 @@ use tracing::warn;
 
 use super::accounts::head_of;
 use super::granting::{record_grant, write_grants};
-use super::guardrails::{Needs, read_catalog, sources};
-use super::kept::readiness;
+use super::guardrails::{CatalogScope, read_catalog, sources};
+use super::kept::owner_snapshot;
 use super::logged::log;
 use super::placing::placing;
 use super::remembered::read_grants;
@@ -27,7 +27,7 @@ use crate::observed::ResourcePolicySeen;
 use crate::plan::{GrantDecision, Plan, Sighting, decide_grant, decide_withdrawal, use_of};
 use crate::record::Grants;
 use crate::report::Report;
-use crate::resolved::{Catalog, Readiness, Unusable, newly_open};
+use crate::resolved::{Catalog, OwnerSnapshot, Unusable, newly_open};
 use crate::resource_policy::{Grant, Remove, Resource, remove};
 use crate::task::OwnerTask;
 use crate::trigger::Regions;
@@ -53,13 +53,13 @@ pub async fn work_for_owner(
     task: &OwnerTask,
 ) -> Result<Report, Stopped> {
     // Without the earlier snapshot an opening may be published twice, and never missed.
-    let known = keeper.ledger.readiness(&task.region).await.ok().flatten();
+    let known = keeper.ledger.owner_snapshot(&task.region).await.ok().flatten();
     let (mut report, seen) = grant_in(keeper, followed, task).await?;
     // What was written and not read back yet is not in the snapshot.
     if let Some(seen) = seen {
         let before = known.as_ref().map(|known| known.openings(&followed.organization));
         report.opened = newly_open(&seen.openings(&followed.organization), &before.unwrap_or_default());
-        if let Err(error) = keeper.ledger.set_readiness(&task.region, seen).await {
+        if let Err(error) = keeper.ledger.set_owner_snapshot(&task.region, seen).await {
             // Then each account reads the owner's side itself.
             warn!(region = %task.region, "what the owner's side holds could not be recorded: {error}");
         }
@@ -87,14 +87,14 @@ async fn grant_in(
     keeper: &Keeper,
     baseline: &Baseline,
     task: &OwnerTask,
-) -> Result<(Report, Option<Readiness>), Stopped> {
+) -> Result<(Report, Option<OwnerSnapshot>), Stopped> {
     let regions = Regions::Only(BTreeSet::from([task.region.clone()]));
     let mut swept_since = task.swept_since;
     let mut whole: Option<Report> = None;
     for _ in 0..MAX_ROUNDS {
         let at = keeper.clock.now();
         let view = look(keeper, baseline, &regions, swept_since.take()).await?;
-        let seen = Readiness::of(&task.region, &sources(baseline, &regions), &view.catalog, at);
+        let seen = OwnerSnapshot::of(&task.region, &sources(baseline, &regions), &view.catalog, at);
         let report = write(keeper, baseline, view).await;
         let goes_on = report.calls_for_another_look();
         match &mut whole {
@@ -124,7 +124,7 @@ async fn look(
         warnings.extend(placing.trouble.clone());
     }
     let settled = placing.settled(baseline);
-    let catalog = read_catalog(keeper, &settled, &Desired::new(), Needs::AllOf(regions)).await;
+    let catalog = read_catalog(keeper, &settled, &Desired::new(), CatalogScope::AllOf(regions)).await;
     let mut plan = Plan { grants: decided_grants(baseline, &catalog), ..Plan::default() };
     let mut lost = lost_grants(baseline, &grants, &catalog);
     if let Some(since) = swept_since {
@@ -174,11 +174,11 @@ pub(super) async fn users_of(
     guardrail: &GuardrailArn,
     since: Timestamp,
 ) -> Users {
-    let Some(readiness) = readiness(keeper, region, Some(since)).await else { return Users::Anybody };
-    let mut keys = readiness.keys_of(guardrail);
+    let Some(snapshot) = owner_snapshot(keeper, region, Some(since)).await else { return Users::Anybody };
+    let mut keys = snapshot.keys_of(guardrail);
     let here = Regions::Only(BTreeSet::from([region.clone()]));
     for ((key, _), source) in sources(baseline, &here) {
-        match readiness.look_up(&key, &source, false) {
+        match snapshot.look_up(&key, &source, false) {
             // One that could not be read may be this one.
             None => return Users::Anybody,
             // So may one that could not be found, or of which there are two: it may have been this one, or will be.

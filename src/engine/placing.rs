@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::Keeper;
-use super::guardrails::{Needs, read_catalog};
+use super::guardrails::{CatalogScope, read_catalog};
 use super::kept::placement_record;
 use crate::baseline::{Baseline, GuardrailKey, Placement};
 use crate::desired::{Desired, Wanted};
@@ -87,7 +87,7 @@ pub(super) async fn settle(
     keeper: &Keeper,
     placing: &mut Placing,
     baseline: &Baseline,
-    (desired, needs): (&mut Desired, Needs<'_>),
+    (desired, needs): (&mut Desired, CatalogScope<'_>),
     catalog: &mut Catalog,
     (observed, records): (&Observed, &Records),
 ) {

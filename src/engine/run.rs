@@ -2,7 +2,7 @@
 
 use super::Progress;
 use super::copies::Originals;
-use super::notes::Notebook;
+use super::notes::RecordUpdates;
 use super::trials::Trials;
 use crate::failure::Failure;
 use crate::ledger::LedgerError;
@@ -29,7 +29,7 @@ pub(super) struct Run<'a> {
     pub(super) originals: &'a Originals,
     pub(super) arrivals: &'a Arrivals,
     pub(super) progress: Progress<'a>,
-    pub(super) notebook: Notebook<'a>,
+    pub(super) updates: RecordUpdates<'a>,
 }
 
 /// The failure of a write that was not begun, because its intent could not be recorded.

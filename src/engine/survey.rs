@@ -4,7 +4,7 @@
 use super::accounts::asked_about;
 use super::by_record::{RecordAge, only_the_keeper_sees, view_by_record};
 use super::destinations::destinations;
-use super::guardrails::Needs;
+use super::guardrails::CatalogScope;
 use super::owner::{decided_grants, lost_grants, withdraw};
 use super::remembered::{Remembered, remembered};
 use super::revision::look_for_names;
@@ -141,7 +141,7 @@ pub async fn survey_as(
     // effect; the next sweep takes the grant back.
     let ours = if looks_whole { known.grants.clone() } else { Grants::new() };
     let also = ours.keys().map(|resource| resource.region().clone()).collect();
-    let needs = if whole { Needs::Whole } else { Needs::Wanted };
+    let needs = if whole { CatalogScope::Whole } else { CatalogScope::Wanted };
     let reading = Reading { regions: &scope.regions, also: &also, needs };
     let mut view = view(keeper, baseline, organization, known, reading, progress).await;
     if !again {

@@ -22,7 +22,7 @@ use crate::ids::Region;
 use crate::limits::{EffectiveBaseline, RevisionApproval};
 use crate::organization::{Account, AccountPlacement};
 use crate::resolved::differing;
-use crate::task::{AccountTask, Cause, Errand, OwnerTask, Settle, Sweep, Task, Then};
+use crate::task::{AccountTask, Cause, Errand, FinishSweep, OwnerTask, Sweep, Task, Then};
 use crate::trigger::Regions;
 
 /// How often the end of a sweep is looked for before it ends without the missing accounts.
@@ -105,7 +105,7 @@ pub(super) async fn sweep_a_page(keeper: &Keeper, mut sweep: Sweep) -> Result<Ve
         let Sweep { began, accounts, cause, .. } = sweep;
         let cause = Cause { attempt: 0, ..cause };
         let delay = cause.delay_seconds();
-        effects.push(Effect::Later(Errand::Settle(Settle { began, accounts, cause }), delay));
+        effects.push(Effect::Later(Errand::FinishSweep(FinishSweep { began, accounts, cause }), delay));
     }
     Ok(effects)
 }
@@ -140,8 +140,8 @@ fn tasks_of(
 }
 
 /// Ends a sweep if every account that it queued was looked at; else looks again later.
-pub(super) async fn settle(keeper: &Keeper, settle: Settle) -> Result<Vec<Effect>, Stopped> {
-    let Settle { began, accounts, cause } = settle;
+pub(super) async fn finish_sweep(keeper: &Keeper, finished: FinishSweep) -> Result<Vec<Effect>, Stopped> {
+    let FinishSweep { began, accounts, cause } = finished;
     let PresentBaseline { baseline, .. } =
         present_for(keeper, cause.revision.as_ref(), cause.first_seen).await?;
     let followed = effective(keeper, &baseline).await?;
@@ -151,7 +151,7 @@ pub(super) async fn settle(keeper: &Keeper, settle: Settle) -> Result<Vec<Effect
         debug!(missing, "the sweep is still under way");
         let cause = cause.again();
         let delay = cause.delay_seconds();
-        return Ok(vec![Effect::Later(Errand::Settle(Settle { began, accounts, cause }), delay)]);
+        return Ok(vec![Effect::Later(Errand::FinishSweep(FinishSweep { began, accounts, cause }), delay)]);
     }
     // Accounts that the record knows and no list names may be gone. The departure of others may not be published yet.
     let lost = tally.not_looked_at.union(&tally.untold).map(|account| {

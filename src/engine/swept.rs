@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::accounts::{head, whole_organization};
-use super::guardrails::{Needs, read_catalog};
+use super::guardrails::{CatalogScope, read_catalog};
 use super::placing::placing_as_recorded;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, Mode};
@@ -21,7 +21,7 @@ use crate::limits::Extent;
 use crate::observed::{Observation, Observed, ResourcePolicySeen};
 use crate::organization::{Account, AccountState, Organization, Unplaced, not_looked_at};
 use crate::outcome::BrokenVersions;
-use crate::plan::{Decision, Grounds, Held, HoldReason, LedgerState, Sighting, plan};
+use crate::plan::{Decision, DecisionContext, Held, HoldReason, LedgerState, Sighting, plan};
 use crate::record::{AccountRecord, Record, Records, ReleasedUnusable};
 use crate::resolved::{Catalog, CatalogEntry, resolve};
 use crate::resource_policy::{Document, Grant, Resource};
@@ -110,8 +110,8 @@ pub async fn count(
     placing.settle(baseline, &mut desired, &observed, &records, own_roles, now);
     desired.retain(|target, _| !unknown.contains(target));
     let resolved = resolve(desired, catalog, &baseline.organization);
-    let grounds = Grounds { own_roles, ledger: LedgerState::Durable, now };
-    let plan = plan(&resolved, &observed, &records, grounds);
+    let context = DecisionContext { own_roles, ledger: LedgerState::Durable, now };
+    let plan = plan(&resolved, &observed, &records, context);
     let plan = plan.spare(organization.states(AccountState::is_unknown)).restrict(baseline.mode);
     if baseline.mode == Mode::Audit {
         // Audit writes nothing; its looks make the count of the next revision exact.
@@ -132,7 +132,8 @@ pub async fn count(
 /// will be made, so none is missing.
 pub async fn catalog_for_counting(keeper: &Keeper, baseline: &Baseline) -> Catalog {
     // Every placement needs the same entries; the grants are put in below.
-    let mut catalog = read_catalog(keeper, baseline, &Desired::new(), Needs::AllOf(&Regions::All)).await;
+    let mut catalog =
+        read_catalog(keeper, baseline, &Desired::new(), CatalogScope::AllOf(&Regions::All)).await;
     catalog.resource_policies.clear();
     for entry in catalog.entries.values_mut() {
         // What can't be enforced today may be enforced tomorrow; then it replaces what is there.

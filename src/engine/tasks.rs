@@ -236,7 +236,7 @@ fn wait_in(keeper: &Keeper, task: Task, regions: BTreeSet<Region>, why: &str) ->
         return Vec::new();
     }
     warn!(delay_seconds = delay, "{} waits: {why}", task.group());
-    vec![Effect::Later(Errand::Again(task.again().narrowed(regions)), delay)]
+    vec![Effect::Later(Errand::Retry(task.again().narrowed(regions)), delay)]
 }
 
 /// Whether only the mode stops a write in a target.

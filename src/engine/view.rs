@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::copies::{Originals, look_at_copies, originals};
-use super::guardrails::{Needs, look_at_the_present, read_catalog};
+use super::guardrails::{CatalogScope, look_at_the_present, read_catalog};
 use super::leftovers::leftovers;
 use super::members::{in_grace, observe, prove};
 use super::placing::settle;
@@ -18,7 +18,7 @@ use crate::desired::{Desired, desired, release_leaving};
 use crate::ids::{Region, Target};
 use crate::observed::Observed;
 use crate::organization::{AccountState, OrgPath, Organization};
-use crate::plan::{Grounds, LedgerState, Plan, SafePlan, plan};
+use crate::plan::{DecisionContext, LedgerState, Plan, SafePlan, plan};
 use crate::resolved::{Catalog, Resolved, resolve};
 use crate::trigger::Regions;
 
@@ -45,7 +45,7 @@ pub(super) struct Reading<'a> {
     pub(super) regions: &'a Regions,
     /// More Regions in which enforcements of ours are looked for.
     pub(super) also: &'a BTreeSet<Region>,
-    pub(super) needs: Needs<'a>,
+    pub(super) needs: CatalogScope<'a>,
 }
 
 /// Reads what is in some accounts, and the guardrails that they should enforce.
@@ -99,8 +99,8 @@ pub(super) async fn planned(keeper: &Keeper, baseline: &Baseline, view: &View) -
 /// The plan for the accounts of a view, with these resolved enforcements.
 pub(super) fn plan_of(keeper: &Keeper, view: &View, resolved: &Resolved) -> Plan {
     let ledger = if keeper.ledger.is_durable() { LedgerState::Durable } else { LedgerState::Volatile };
-    let grounds = Grounds { own_roles: &keeper.settings.own_roles, ledger, now: keeper.clock.now() };
-    plan(resolved, &view.observed, &view.known.records, grounds)
+    let context = DecisionContext { own_roles: &keeper.settings.own_roles, ledger, now: keeper.clock.now() };
+    plan(resolved, &view.observed, &view.known.records, context)
 }
 
 /// Adds clean-ups of what earlier copies left, in targets without another change.

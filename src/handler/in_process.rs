@@ -129,7 +129,7 @@ async fn work_off(shell: Shell<'_>, here: &InProcess) -> Ended {
 fn due(waiting: &mut Waiting) -> Vec<Errand> {
     let got_on = std::mem::take(&mut waiting.gathered.got_on);
     let (due, left) = std::mem::take(&mut waiting.errands).into_iter().partition(|errand| {
-        let is_first = !matches!(errand, Errand::Again(_)) && errand.cause().attempt == 0;
+        let is_first = !matches!(errand, Errand::Retry(_)) && errand.cause().attempt == 0;
         got_on || is_first
     });
     waiting.errands = left;

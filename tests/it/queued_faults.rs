@@ -240,11 +240,11 @@ async fn nothing_is_given_up_for_what_was_seen_a_while_ago() {
     // When the owner's side was looked at last, the version wasn't there. Now it is.
     let region = EU.parse().unwrap();
     let ledger = stack.world.keeper.ledger();
-    let seen = ledger.readiness(&region).await.unwrap().expect("the sweep looked at the owner's side");
+    let seen = ledger.owner_snapshot(&region).await.unwrap().expect("the sweep looked at the owner's side");
     let mut seen = serde_json::to_value(seen).unwrap();
     let arn = seen["guardrails"][0]["arn"].clone();
     seen["guardrails"][0]["unusable"] = json!({ "kind": "missing", "guardrail": arn, "version": "2" });
-    ledger.set_readiness(&region, serde_json::from_value(seen).unwrap()).await.unwrap();
+    ledger.set_owner_snapshot(&region, serde_json::from_value(seen).unwrap()).await.unwrap();
     stack.world.keeper = stack.world.another_keeper().await;
 
     stack.world.administrator_enforces(PAYMENTS, EU, version(EU, "2"));

@@ -122,7 +122,7 @@ async fn weigh(keeper: &Keeper) -> Result<Weight, LedgerError> {
     weight.others += bytes_of(&ledger.last_good().await?) + bytes_of(&ledger.last_approved().await?);
     for region in crate::stage::REGIONS {
         let region: Region = region.parse().expect("it is a Region");
-        weight.others += bytes_of(&ledger.readiness(&region).await?);
+        weight.others += bytes_of(&ledger.owner_snapshot(&region).await?);
     }
     Ok(weight)
 }

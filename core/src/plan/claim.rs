@@ -3,14 +3,14 @@
 use std::fmt;
 
 use super::change::Ownership;
-use super::{Decision, Grounds, Held, HoldReason, InSync, Plan};
+use super::{Decision, DecisionContext, Held, HoldReason, InSync, Plan};
 use crate::baseline::{Existing, Mode};
 use crate::enforcement::Enforcement;
 use crate::ids::{AccountId, Target};
 use crate::observed::{Observation, Seen};
 use crate::plan::Change;
 use crate::record::{Origin, Record};
-use crate::resolved::Wish;
+use crate::resolved::ResolvedTarget;
 
 /// A configuration of somebody else's that is as wanted, and that stays theirs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +37,9 @@ pub(super) fn ownership(
     account: &AccountId,
     seen: &Seen,
     record: &Record,
-    grounds: Grounds<'_>,
+    context: DecisionContext<'_>,
 ) -> Ownership {
-    if record.ours.is_some() || seen.bears_our_name(grounds.own_roles, account) {
+    if record.ours.is_some() || seen.bears_our_name(context.own_roles, account) {
         Ownership::Ours
     } else {
         Ownership::Foreign
@@ -47,28 +47,33 @@ pub(super) fn ownership(
 }
 
 /// Whether it is ours only because it was found as wanted: somebody else made it.
-pub(super) fn is_adopted(account: &AccountId, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> bool {
+pub(super) fn is_adopted(
+    account: &AccountId,
+    seen: &Seen,
+    record: &Record,
+    context: DecisionContext<'_>,
+) -> bool {
     record.ours.as_ref().is_some_and(|ours| ours.origin == Origin::Adopted)
-        && !seen.bears_our_name(grounds.own_roles, account)
+        && !seen.bears_our_name(context.own_roles, account)
 }
 
 /// What is to be handed back in a target: it was adopted, and the baseline says to keep what others
 /// made. Decided before everything else, so that nothing is written on the strength of the adoption.
 pub(super) fn handed_back(
     account: &AccountId,
-    wish: &Wish,
+    desired: &ResolvedTarget,
     observation: &Observation,
     record: &Record,
-    grounds: Grounds<'_>,
+    context: DecisionContext<'_>,
 ) -> Option<HandedBack> {
-    let existing = match wish {
-        Wish::Enforce(wanted) => wanted.existing,
-        Wish::Nothing { existing } => *existing,
-        Wish::Unassigned | Wish::Excluded => return None,
+    let existing = match desired {
+        ResolvedTarget::Enforce(wanted) => wanted.existing,
+        ResolvedTarget::Nothing { existing } => *existing,
+        ResolvedTarget::Unassigned | ResolvedTarget::Excluded => return None,
     };
     let Observation::Enforced(seen) = observation else { return None };
     let adopted = record.ours.as_ref().map(|ours| &ours.enforcement)?;
-    (existing == Existing::Keep && is_adopted(account, seen, record, grounds))
+    (existing == Existing::Keep && is_adopted(account, seen, record, context))
         .then(|| HandedBack { adopted: adopted.clone(), seen: seen.clone() })
 }
 

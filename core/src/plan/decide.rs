@@ -3,7 +3,7 @@
 use super::change::{Change, Ownership};
 use super::claim::{handed_back, is_adopted, ownership};
 use super::{
-    Broken, Correction, Decision, Grounds, Held, HoldReason, InSync, Kept, LeaveReason, LedgerState,
+    Broken, Correction, Decision, DecisionContext, Held, HoldReason, InSync, Kept, LeaveReason, LedgerState,
     LeftAlone,
 };
 use crate::baseline::{Existing, OnUnusable};
@@ -12,42 +12,46 @@ use crate::enforcement::{Drift, Enforcement};
 use crate::ids::{AccountId, Target};
 use crate::observed::{Observation, Seen};
 use crate::record::{Ours, Record};
-use crate::resolved::{Enforce, Unusable, Wish};
+use crate::resolved::{Enforce, ResolvedTarget, Unusable};
 
 /// Decides about one target. The table stands at the top of [`crate::plan`].
 pub fn decide(
     target: &Target,
-    wish: &Wish,
+    desired: &ResolvedTarget,
     seen: &Observation,
     record: &Record,
-    grounds: Grounds<'_>,
+    context: DecisionContext<'_>,
 ) -> Decision {
-    if handed_back(&target.account, wish, seen, record, grounds).is_some() {
+    if handed_back(&target.account, desired, seen, record, context).is_some() {
         let record = Record { ours: None, ..record.clone() };
-        return decide(target, wish, seen, &record, grounds);
+        return decide(target, desired, seen, &record, context);
     }
-    match (wish, seen) {
-        (Wish::Enforce(wanted), Observation::Absent) => enforce(target, wanted, record),
-        (Wish::Enforce(wanted), Observation::Enforced(seen)) => {
-            compare(target, wanted, seen, record, grounds)
+    match (desired, seen) {
+        (ResolvedTarget::Enforce(wanted), Observation::Absent) => enforce(target, wanted, record),
+        (ResolvedTarget::Enforce(wanted), Observation::Enforced(seen)) => {
+            compare(target, wanted, seen, record, context)
         }
-        (Wish::Enforce(_), Observation::Unreadable(failure)) => {
+        (ResolvedTarget::Enforce(_), Observation::Unreadable(failure)) => {
             held(HoldReason::Unreadable { failure: failure.clone() })
         }
 
-        (Wish::Nothing { .. }, Observation::Absent) => {
+        (ResolvedTarget::Nothing { .. }, Observation::Absent) => {
             let known = record.may_be_ours() || record.released_unusable.is_some();
             let correction = known.then_some(Correction::Forget);
             Decision::InSync(InSync { correction, ..InSync::default() })
         }
-        (Wish::Nothing { .. }, Observation::Enforced(seen)) => release(target, seen, record, grounds),
-        (Wish::Nothing { .. }, Observation::Unreadable(failure)) if record.may_be_ours() => {
+        (ResolvedTarget::Nothing { .. }, Observation::Enforced(seen)) => {
+            release(target, seen, record, context)
+        }
+        (ResolvedTarget::Nothing { .. }, Observation::Unreadable(failure)) if record.may_be_ours() => {
             held(HoldReason::Unreadable { failure: failure.clone() })
         }
-        (Wish::Nothing { .. }, Observation::Unreadable(_)) => left_alone(LeaveReason::Unreadable, seen),
+        (ResolvedTarget::Nothing { .. }, Observation::Unreadable(_)) => {
+            left_alone(LeaveReason::Unreadable, seen)
+        }
 
-        (Wish::Unassigned, _) => left_alone(LeaveReason::Unassigned, seen),
-        (Wish::Excluded, _) => left_alone(LeaveReason::Excluded, seen),
+        (ResolvedTarget::Unassigned, _) => left_alone(LeaveReason::Unassigned, seen),
+        (ResolvedTarget::Excluded, _) => left_alone(LeaveReason::Excluded, seen),
     }
 }
 
@@ -100,26 +104,26 @@ fn compare(
     wanted: &Enforce,
     seen: &Seen,
     record: &Record,
-    grounds: Grounds<'_>,
+    context: DecisionContext<'_>,
 ) -> Decision {
     let present = record.meant(&seen.enforcement);
     let drift = wanted.enforcement.as_ref().map(|to| Drift::between(present, to));
     match (usable(wanted), drift) {
-        (Ok(_), Some(None)) => equal(target, wanted, seen, record, grounds),
-        (Ok(to), Some(Some(_)) | None) => replace(target, wanted, seen, to, record, grounds),
-        (Err(unusable), Some(None)) => broken(target, wanted, seen, &unusable, record, grounds),
+        (Ok(_), Some(None)) => equal(target, wanted, seen, record, context),
+        (Ok(to), Some(Some(_)) | None) => replace(target, wanted, seen, to, record, context),
+        (Err(unusable), Some(None)) => broken(target, wanted, seen, &unusable, record, context),
         // What is wanted can't be enforced. What is there stays, unless it is known to be dead too.
         (Err(unusable), Some(Some(_)) | None) => {
             if let Some(change) = ensure_copy(target, wanted, &Observation::Enforced(seen.clone())) {
-                let owner = ownership(&target.account, seen, record, grounds);
-                return replacement(change, owner, wanted, seen, grounds);
+                let owner = ownership(&target.account, seen, record, context);
+                return replacement(change, owner, wanted, seen, context);
             }
             if let Some(present) = &wanted.present_unusable {
-                return broken(target, wanted, seen, present, record, grounds);
+                return broken(target, wanted, seen, present, record, context);
             }
             // The grant that it waits for is about to be made: then this follows.
             let to = wanted.enforcement.clone().filter(|_| unusable.is_being_mended());
-            let next = to.map(|to| replace(target, wanted, seen, to, record, grounds));
+            let next = to.map(|to| replace(target, wanted, seen, to, record, context));
             let would = match next {
                 Some(Decision::Change(change)) => Some(change),
                 Some(_) | None => None,
@@ -136,9 +140,9 @@ fn replace(
     seen: &Seen,
     to: Enforcement,
     record: &Record,
-    grounds: Grounds<'_>,
+    context: DecisionContext<'_>,
 ) -> Decision {
-    let ownership = ownership(&target.account, seen, record, grounds);
+    let ownership = ownership(&target.account, seen, record, context);
     let change = Change::Replace {
         target: target.clone(),
         key: wanted.key.clone(),
@@ -148,13 +152,19 @@ fn replace(
         copied: wanted.copied,
         ownership,
     };
-    replacement(change, ownership, wanted, seen, grounds)
+    replacement(change, ownership, wanted, seen, context)
 }
 
 /// What is there is what is wanted. Whose it is tells whether somebody has to be asked.
-fn equal(target: &Target, wanted: &Enforce, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> Decision {
+fn equal(
+    target: &Target,
+    wanted: &Enforce,
+    seen: &Seen,
+    record: &Record,
+    context: DecisionContext<'_>,
+) -> Decision {
     let enforced = Some(seen.enforcement.clone());
-    match (ownership(&target.account, seen, record, grounds), wanted.existing, grounds.ledger) {
+    match (ownership(&target.account, seen, record, context), wanted.existing, context.ledger) {
         (Ownership::Ours, _, _) => Decision::InSync(InSync {
             enforced,
             correction: (!knows(record, &seen.enforcement)).then_some(Correction::Remember),
@@ -183,11 +193,11 @@ fn replacement(
     ownership: Ownership,
     wanted: &Enforce,
     seen: &Seen,
-    grounds: Grounds<'_>,
+    context: DecisionContext<'_>,
 ) -> Decision {
     let reason = match (ownership, wanted.existing) {
         (Ownership::Ours, _) => return Decision::Change(change),
-        (Ownership::Foreign, Existing::Replace) => match grounds.ledger {
+        (Ownership::Foreign, Existing::Replace) => match context.ledger {
             LedgerState::Durable => return Decision::Change(change),
             LedgerState::Volatile => HoldReason::NoDurableLedger,
         },
@@ -204,7 +214,7 @@ fn broken(
     seen: &Seen,
     unusable: &Unusable,
     record: &Record,
-    grounds: Grounds<'_>,
+    context: DecisionContext<'_>,
 ) -> Decision {
     if !unusable.is_certain() {
         // Not knowing whether it can be used is neither broken nor in sync.
@@ -214,25 +224,25 @@ fn broken(
     let is_given_up = wanted.on_unusable == OnUnusable::Release
         && !unusable.is_being_mended()
         && !unusable.may_come_back()
-        && is_what_we_last_applied(&target.account, seen, record, grounds);
-    let adopted = is_adopted(&target.account, seen, record, grounds);
+        && is_what_we_last_applied(&target.account, seen, record, context);
+    let adopted = is_adopted(&target.account, seen, record, context);
     let (seen, unusable) = (seen.clone(), unusable.clone());
     if !is_given_up {
         return Decision::Broken(Broken { seen, unusable, stays: None });
     }
-    if !record.confirms_unusable(&seen.enforcement, &unusable.code(), grounds.now) {
+    if !record.confirms_unusable(&seen.enforcement, &unusable.code(), context.now) {
         return Decision::Broken(Broken { seen, unusable, stays: Some(HoldReason::NotConfirmed) });
     }
     Decision::Change(Change::Release { target: target.clone(), from: seen, broken: Some(unusable), adopted })
 }
 
-fn release(target: &Target, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> Decision {
-    let adopted = is_adopted(&target.account, seen, record, grounds);
+fn release(target: &Target, seen: &Seen, record: &Record, context: DecisionContext<'_>) -> Decision {
+    let adopted = is_adopted(&target.account, seen, record, context);
     let change = Change::Release { target: target.clone(), from: seen.clone(), broken: None, adopted };
-    if is_what_we_last_applied(&target.account, seen, record, grounds) {
+    if is_what_we_last_applied(&target.account, seen, record, context) {
         return Decision::Change(change);
     }
-    match ownership(&target.account, seen, record, grounds) {
+    match ownership(&target.account, seen, record, context) {
         Ownership::Ours => Decision::Held(Held {
             reason: HoldReason::ChangedBySomeoneElse { by: seen.last_writer().map(str::to_owned) },
             would: Some(change),
@@ -242,12 +252,17 @@ fn release(target: &Target, seen: &Seen, record: &Record, grounds: Grounds<'_>) 
 }
 
 /// The proof that a release needs: what is there is what we put there, unchanged.
-fn is_what_we_last_applied(account: &AccountId, seen: &Seen, record: &Record, grounds: Grounds<'_>) -> bool {
+fn is_what_we_last_applied(
+    account: &AccountId,
+    seen: &Seen,
+    record: &Record,
+    context: DecisionContext<'_>,
+) -> bool {
     let recorded = record
         .ours
         .as_ref()
         .is_some_and(|ours| Drift::between(record.meant(&seen.enforcement), &ours.enforcement).is_none());
-    recorded || seen.was_last_written_by_us(grounds.own_roles, account)
+    recorded || seen.was_last_written_by_us(context.own_roles, account)
 }
 
 /// Whether the record says that this is what is ours, with no write begun and not ended.

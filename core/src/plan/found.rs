@@ -1,7 +1,7 @@
 //! What a change comes to where a look right before the write finds that there is nothing left to write.
 
 use super::claim::ownership;
-use super::{Change, Correction, Decision, Grounds, Held, HoldReason, InSync, Ownership};
+use super::{Change, Correction, Decision, DecisionContext, Held, HoldReason, InSync, Ownership};
 use crate::enforcement::{Drift, Enforcement};
 use crate::observed::{Observation, Seen};
 use crate::own_roles::OwnRoles;
@@ -12,13 +12,18 @@ impl Change {
     /// to write, or where another look has to decide.
     ///
     /// Nothing is written then, so nothing is told as written, and what somebody else put there isn't taken for ours.
-    pub fn found(&self, seen: &Observation, record: &Record, grounds: Grounds<'_>) -> Option<Decision> {
+    pub fn found(
+        &self,
+        seen: &Observation,
+        record: &Record,
+        context: DecisionContext<'_>,
+    ) -> Option<Decision> {
         match (self, seen) {
             (
                 Change::Enforce { target, to, .. } | Change::Replace { target, to, .. },
                 Observation::Enforced(seen),
             ) => {
-                let ours = ownership(&target.account, seen, record, grounds) == Ownership::Ours;
+                let ours = ownership(&target.account, seen, record, context) == Ownership::Ours;
                 let as_wanted = Drift::between(&seen.enforcement, to).is_none();
                 (ours && as_wanted).then(|| in_sync(Some(seen.enforcement.clone()), Correction::Remember))
             }
@@ -108,7 +113,11 @@ mod tests {
     fn found(change: &Change, seen: &Observation, record: &Record) -> Option<Decision> {
         let own_roles = own_roles();
         let now = jiff::Timestamp::UNIX_EPOCH;
-        change.found(seen, record, Grounds { own_roles: &own_roles, ledger: LedgerState::Durable, now })
+        change.found(
+            seen,
+            record,
+            DecisionContext { own_roles: &own_roles, ledger: LedgerState::Durable, now },
+        )
     }
 
     #[test]

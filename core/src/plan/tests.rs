@@ -21,7 +21,7 @@ use crate::failure::Category;
 use crate::ids::{GuardrailVersion, ModelId};
 use crate::limits::{Extent, RevisionApproval};
 use crate::record::{CONFIRMED_AFTER_SECONDS, FoundUnusable, Intent, Origin, Ours, ReleasedUnusable};
-use crate::resolved::{Enforce, Wish};
+use crate::resolved::{Enforce, ResolvedTarget};
 
 const MEMBER_ROLE: &str = "arn:aws:sts::300000000001:assumed-role/KeeperMember/guardrail-keeper";
 const ADMIN: &str = "arn:aws:sts::300000000001:assumed-role/Admin/alice";
@@ -48,8 +48,8 @@ fn own_roles() -> OwnRoles {
     }
 }
 
-fn wanted(unusable: Option<Unusable>, existing: Existing, on_unusable: OnUnusable) -> Wish {
-    Wish::Enforce(Box::new(Enforce {
+fn wanted(unusable: Option<Unusable>, existing: Existing, on_unusable: OnUnusable) -> ResolvedTarget {
+    ResolvedTarget::Enforce(Box::new(Enforce {
         key: "corporate".parse::<GuardrailKey>().unwrap(),
         enforcement: Some(enforcement("base", 2)),
         copied: None,
@@ -111,7 +111,7 @@ fn denied() -> Failure {
     Failure::new(Category::Denied, "AssumeRole", "AccessDenied: not authorized")
 }
 
-fn wishes() -> Vec<(&'static str, Wish)> {
+fn desired_states() -> Vec<(&'static str, ResolvedTarget)> {
     let gone = || {
         Some(Unusable::Missing {
             guardrail: enforcement("base", 2).guardrail,
@@ -120,12 +120,12 @@ fn wishes() -> Vec<(&'static str, Wish)> {
         })
     };
     let unknown = Some(Unusable::Unreadable { failure: denied() });
-    let Wish::Enforce(lost) = wanted(
+    let ResolvedTarget::Enforce(lost) = wanted(
         Some(Unusable::NotFound { name: "corporate-baseline".parse().unwrap() }),
         Existing::Keep,
         OnUnusable::Keep,
     ) else {
-        unreachable!("it is a wish to enforce")
+        unreachable!("the desired state is an enforcement")
     };
     vec![
         ("base:2, keep", wanted(None, Existing::Keep, OnUnusable::Keep)),
@@ -133,12 +133,12 @@ fn wishes() -> Vec<(&'static str, Wish)> {
         ("base:2 gone", wanted(gone(), Existing::Keep, OnUnusable::Keep)),
         ("base:2 gone, release", wanted(gone(), Existing::Keep, OnUnusable::Release)),
         ("base:2 unreadable", wanted(unknown, Existing::Keep, OnUnusable::Release)),
-        ("name not found", Wish::Enforce(Box::new(Enforce { enforcement: None, ..*lost }))),
+        ("name not found", ResolvedTarget::Enforce(Box::new(Enforce { enforcement: None, ..*lost }))),
         ("base:2, adopt", wanted(None, Existing::Adopt, OnUnusable::Keep)),
-        ("nothing", Wish::Nothing { existing: Existing::Adopt }),
-        ("nothing, keep", Wish::Nothing { existing: Existing::Keep }),
-        ("unassigned", Wish::Unassigned),
-        ("excluded", Wish::Excluded),
+        ("nothing", ResolvedTarget::Nothing { existing: Existing::Adopt }),
+        ("nothing, keep", ResolvedTarget::Nothing { existing: Existing::Keep }),
+        ("unassigned", ResolvedTarget::Unassigned),
+        ("excluded", ResolvedTarget::Excluded),
     ]
 }
 
@@ -168,8 +168,8 @@ fn sights() -> Vec<(&'static str, Observation, Record)> {
     ]
 }
 
-fn grounds(own_roles: &OwnRoles) -> Grounds<'_> {
-    Grounds { own_roles, ledger: LedgerState::Durable, now: Timestamp::UNIX_EPOCH }
+fn context(own_roles: &OwnRoles) -> DecisionContext<'_> {
+    DecisionContext { own_roles, ledger: LedgerState::Durable, now: Timestamp::UNIX_EPOCH }
 }
 
 fn in_words(decision: &Decision) -> String {
@@ -188,10 +188,10 @@ fn in_words(decision: &Decision) -> String {
 #[test]
 fn nothing_foreign_is_replaced_without_a_durable_ledger() {
     let roles = own_roles();
-    let wish = wanted(None, Existing::Replace, OnUnusable::Keep);
+    let desired = wanted(None, Existing::Replace, OnUnusable::Keep);
     let foreign = seen(enforcement("other", 7), None, Some(ADMIN));
-    let volatile = Grounds { ledger: LedgerState::Volatile, ..grounds(&roles) };
-    let decision = decide(&target(), &wish, &foreign, &Record::default(), volatile);
+    let volatile = DecisionContext { ledger: LedgerState::Volatile, ..context(&roles) };
+    let decision = decide(&target(), &desired, &foreign, &Record::default(), volatile);
     expect!["held: `existing: replace` needs a ledger that lasts, to keep what was there: set KEEPER_LEDGER"]
         .assert_eq(&in_words(&decision));
 }
@@ -199,17 +199,18 @@ fn nothing_foreign_is_replaced_without_a_durable_ledger() {
 #[test]
 fn what_is_enforced_instead_may_be_dead_too() {
     let roles = own_roles();
-    let Wish::Enforce(mut wanted) = wanted(
+    let ResolvedTarget::Enforce(mut wanted) = wanted(
         Some(Unusable::NotFound { name: "corporate-baseline".parse().unwrap() }),
         Existing::Keep,
         OnUnusable::Keep,
     ) else {
-        unreachable!("it is a wish to enforce")
+        unreachable!("the desired state is an enforcement")
     };
     wanted.enforcement = None;
     wanted.present_unusable = Some(Unusable::AutomatedReasoning);
     let old = seen(enforcement("base", 1), None, Some(MEMBER_ROLE));
-    let decision = decide(&target(), &Wish::Enforce(wanted), &old, &Record::default(), grounds(&roles));
+    let decision =
+        decide(&target(), &ResolvedTarget::Enforce(wanted), &old, &Record::default(), context(&roles));
     assert!(matches!(decision, Decision::Broken(_)), "{decision:?}");
 }
 
@@ -232,10 +233,10 @@ fn what_passes_or_is_not_understood_releases_nothing() {
         (not_granted(false, true), "release"),
         (Unusable::NotReady { status: "FAILED".to_owned().into() }, "release"),
     ] {
-        let wish = wanted(Some(unusable.clone()), Existing::Keep, OnUnusable::Release);
+        let desired = wanted(Some(unusable.clone()), Existing::Keep, OnUnusable::Release);
         let ours = seen(enforcement("base", 2), None, Some(MEMBER_ROLE));
         let before = found(&unusable.code(), Record::default());
-        let decision = decide(&target(), &wish, &ours, &before, grounds(&roles));
+        let decision = decide(&target(), &desired, &ours, &before, context(&roles));
         let words = in_words(&decision).replace("300000000001/eu-west-1 ", "");
         assert!(words.starts_with(word), "{unusable:?}: {words}");
     }
@@ -245,11 +246,11 @@ fn what_passes_or_is_not_understood_releases_nothing() {
 fn nothing_is_given_up_for_one_look() {
     let roles = own_roles();
     let gone = Unusable::NotReady { status: "FAILED".to_owned().into() };
-    let wish = wanted(Some(gone.clone()), Existing::Keep, OnUnusable::Release);
+    let desired = wanted(Some(gone.clone()), Existing::Keep, OnUnusable::Release);
     let ours = seen(enforcement("base", 2), None, Some(MEMBER_ROLE));
     let told = |record: &Record, now: i64| {
-        let grounds = Grounds { now: Timestamp::from_second(now).unwrap(), ..grounds(&roles) };
-        decide(&target(), &wish, &ours, record, grounds)
+        let context = DecisionContext { now: Timestamp::from_second(now).unwrap(), ..context(&roles) };
+        decide(&target(), &desired, &ours, record, context)
     };
     let waits = Broken {
         seen: match &ours {
@@ -282,17 +283,17 @@ fn a_copy_comes_before_what_is_enforced_and_never_in_the_place_of_what_is_somebo
     let needed = Unusable::CopyNeeded { step: "create the copy".to_owned() };
     let mut lines = String::new();
     for existing in [Existing::Keep, Existing::Replace] {
-        let Wish::Enforce(wanted) = wanted(Some(needed.clone()), existing, OnUnusable::Keep) else {
-            unreachable!("it is a wish to enforce")
+        let ResolvedTarget::Enforce(wanted) = wanted(Some(needed.clone()), existing, OnUnusable::Keep) else {
+            unreachable!("the desired state is an enforcement")
         };
-        let wish = Wish::Enforce(Box::new(Enforce { copy: Some(work.clone()), ..*wanted }));
+        let desired = ResolvedTarget::Enforce(Box::new(Enforce { copy: Some(work.clone()), ..*wanted }));
         for (what, seen, record) in [
             ("nothing", Observation::Absent, Record::default()),
             ("ours", seen(enforcement("base", 1), None, None), recorded(enforcement("base", 1))),
             ("foreign", seen(enforcement("other", 7), None, Some(ADMIN)), Record::default()),
             ("unreadable", Observation::Unreadable(denied()), Record::default()),
         ] {
-            let decision = decide(&target(), &wish, &seen, &record, grounds(&roles));
+            let decision = decide(&target(), &desired, &seen, &record, context(&roles));
             lines += &format!("{existing:?}, {what}: {}\n", in_words(&decision));
         }
     }
@@ -311,15 +312,15 @@ fn a_copy_comes_before_what_is_enforced_and_never_in_the_place_of_what_is_somebo
 #[test]
 fn a_repair_that_is_undone_again_and_again_waits_and_a_first_one_does_not() {
     let roles = own_roles();
-    let wish = wanted(None, Existing::Keep, OnUnusable::Keep);
-    let resolved = Resolved::from([(target(), wish)]);
+    let desired = wanted(None, Existing::Keep, OnUnusable::Keep);
+    let resolved = Resolved::from([(target(), desired)]);
     let now = Timestamp::from_second(10_000).unwrap();
-    let grounds = Grounds { now, ..grounds(&roles) };
+    let context = DecisionContext { now, ..context(&roles) };
     let lately = |count: i64| (1..=count).map(|ago| Timestamp::from_second(10_000 - ago).unwrap()).collect();
     let tampered = seen(enforcement("base", 1), None, Some(ADMIN));
     let told = |observation: &Observation, record: Record| {
         let observed = Observed::from([(target(), observation.clone())]);
-        let plan = plan(&resolved, &observed, &Records::from([(target(), record)]), grounds);
+        let plan = plan(&resolved, &observed, &Records::from([(target(), record)]), context);
         in_words(&plan.decisions[&target()])
     };
     let ours = |repairs| Record { repairs: lately(repairs), ..recorded(enforcement("base", 2)) };
@@ -376,12 +377,12 @@ fn after(decision: &Decision, observation: &Observation, record: &Record) -> (Ob
 }
 
 #[track_caller]
-fn for_every_pair(law: impl Fn(&str, &Wish, &Observation, &Record, &Decision)) {
+fn for_every_pair(law: impl Fn(&str, &ResolvedTarget, &Observation, &Record, &Decision)) {
     let roles = own_roles();
-    for (wish_name, wish) in wishes() {
+    for (desired_name, desired) in desired_states() {
         for (sight_name, observation, record) in sights().into_iter().chain(existing::adopted_sights()) {
-            let decision = decide(&target(), &wish, &observation, &record, grounds(&roles));
-            law(&format!("{wish_name} / {sight_name}"), &wish, &observation, &record, &decision);
+            let decision = decide(&target(), &desired, &observation, &record, context(&roles));
+            law(&format!("{desired_name} / {sight_name}"), &desired, &observation, &record, &decision);
         }
     }
 }
@@ -389,9 +390,9 @@ fn for_every_pair(law: impl Fn(&str, &Wish, &Observation, &Record, &Decision)) {
 #[test]
 fn law_a_second_plan_changes_nothing_more() {
     let roles = own_roles();
-    for_every_pair(|name, wish, observation, record, decision| {
+    for_every_pair(|name, desired, observation, record, decision| {
         let (observation, record) = after(decision, observation, record);
-        let again = decide(&target(), wish, &observation, &record, grounds(&roles));
+        let again = decide(&target(), desired, &observation, &record, context(&roles));
         // Releasing what can't be used leaves nothing, and what is wanted still can't be enforced.
         assert!(!matches!(again, Decision::Change(_)), "{name}: {again:?}");
     });
@@ -408,10 +409,11 @@ fn law_the_unreadable_is_never_touched_nor_in_sync() {
 
 #[test]
 fn law_nothing_foreign_is_changed_unless_the_baseline_says_so() {
-    for_every_pair(|name, wish, observation, record, decision| {
+    for_every_pair(|name, desired, observation, record, decision| {
         let Observation::Enforced(seen) = observation else { return };
         let ours = record.ours.is_some() || seen.bears_our_name(&own_roles(), &target().account);
-        let existing = if let Wish::Enforce(wanted) = wish { wanted.existing } else { Existing::Keep };
+        let existing =
+            if let ResolvedTarget::Enforce(wanted) = desired { wanted.existing } else { Existing::Keep };
         let adopts = matches!(decision, Decision::Change(Change::Adopt { .. }));
         if !ours && existing != Existing::Replace && !(adopts && existing == Existing::Adopt) {
             assert!(!matches!(decision, Decision::Change(_)), "{name}: {decision:?}");
@@ -432,8 +434,8 @@ fn law_nothing_is_released_without_proof_that_it_is_what_we_applied() {
 
 #[test]
 fn law_what_cannot_be_used_is_neither_enforced_nor_in_sync() {
-    for_every_pair(|name, wish, _, _, decision| {
-        let Wish::Enforce(wanted) = wish else { return };
+    for_every_pair(|name, desired, _, _, decision| {
+        let ResolvedTarget::Enforce(wanted) = desired else { return };
         if wanted.unusable.is_none() {
             return;
         }
@@ -451,16 +453,16 @@ fn whole_plan() -> Plan {
     let mut observed = Observed::new();
     let mut records = Records::new();
     let mut number = 0;
-    for (_, wish) in wishes() {
+    for (_, desired) in desired_states() {
         for (_, observation, record) in sights().into_iter().chain(existing::adopted_sights()) {
             number += 1;
             let target: Target = format!("3000000{number:05}/eu-west-1").parse().unwrap();
-            resolved.insert(target.clone(), wish.clone());
+            resolved.insert(target.clone(), desired.clone());
             observed.insert(target.clone(), observation);
             records.insert(target, record);
         }
     }
-    plan(&resolved, &observed, &records, grounds(&roles))
+    plan(&resolved, &observed, &records, context(&roles))
 }
 
 #[test]
@@ -536,7 +538,7 @@ fn law_only_the_proven_is_enforced() {
 fn law_a_target_nobody_observed_is_held() {
     let roles = own_roles();
     let resolved = Resolved::from([(target(), wanted(None, Existing::Replace, OnUnusable::Release))]);
-    let plan = plan(&resolved, &Observed::new(), &Records::new(), grounds(&roles));
+    let plan = plan(&resolved, &Observed::new(), &Records::new(), context(&roles));
     assert_eq!(plan.counts().held, 1);
     assert_eq!(plan.changes().count(), 0);
 }

@@ -1,4 +1,4 @@
-//! What becomes of a wish, by what the owner's side and the member's copy were seen to be.
+//! What becomes of a desired, by what the owner's side and the member's copy were seen to be.
 
 use expect_test::expect;
 
@@ -73,10 +73,12 @@ fn granting(resource: &str) -> ResourcePolicySeen {
 fn in_words(target: &Target, placement: Placement, catalog: &Catalog) -> String {
     let desired = Desired::from([(target.clone(), wanted(placement))]);
     let resolved = resolve(desired, catalog, &"o-exampleorgid".parse().unwrap());
-    let Some(Wish::Enforce(wish)) = resolved.get(target) else { panic!("it is a wish to enforce") };
-    let what = wish.enforcement.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-    let work = wish.copy.as_ref().map_or_else(String::new, |work| format!(", first {}", work.step));
-    let but = match &wish.unusable {
+    let Some(ResolvedTarget::Enforce(desired)) = resolved.get(target) else {
+        panic!("the desired state is an enforcement")
+    };
+    let what = desired.enforcement.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+    let work = desired.copy.as_ref().map_or_else(String::new, |work| format!(", first {}", work.step));
+    let but = match &desired.unusable {
         None => String::new(),
         Some(unusable) => {
             let certain = if unusable.is_certain() { "certainly" } else { "perhaps" };
@@ -98,9 +100,9 @@ fn what_is_no_guardrail_is_taken_over_as_it_is() {
     ]);
     let resolved = resolve(desired, &Catalog::default(), &"o-exampleorgid".parse().unwrap());
     let expected = [
-        (nothing, Wish::Nothing { existing: Existing::Adopt }),
-        (unassigned, Wish::Unassigned),
-        (excluded, Wish::Excluded),
+        (nothing, ResolvedTarget::Nothing { existing: Existing::Adopt }),
+        (unassigned, ResolvedTarget::Unassigned),
+        (excluded, ResolvedTarget::Excluded),
     ];
     assert_eq!(resolved, Resolved::from(expected));
 }

@@ -20,13 +20,15 @@ const MEMBER: &str = "guardrail-keeper";
 #[serde(rename_all = "snake_case")]
 pub enum Errand {
     /// A task that had to wait.
-    Again(Task),
+    #[serde(alias = "again")]
+    Retry(Task),
     /// Count what a revision would change, before anything of it is queued.
     Count(Count),
     /// Queue work for every account.
     Sweep(Sweep),
     /// See whether a sweep has come to its end.
-    Settle(Settle),
+    #[serde(alias = "settle")]
+    FinishSweep(FinishSweep),
 }
 
 /// A count that is under way.
@@ -72,7 +74,7 @@ pub struct Sweep {
 
 /// A sweep whose tasks are all queued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settle {
+pub struct FinishSweep {
     /// When the sweep began.
     pub began: Timestamp,
     /// How many accounts it queued.
@@ -107,30 +109,30 @@ impl Errand {
     /// What it goes back to.
     pub fn cause(&self) -> &Cause {
         match self {
-            Errand::Again(task) => task.cause(),
+            Errand::Retry(task) => task.cause(),
             Errand::Count(Count { cause, .. })
             | Errand::Sweep(Sweep { cause, .. })
-            | Errand::Settle(Settle { cause, .. }) => cause,
+            | Errand::FinishSweep(FinishSweep { cause, .. }) => cause,
         }
     }
 
     /// What it goes back to, to be changed.
     pub fn cause_mut(&mut self) -> &mut Cause {
         match self {
-            Errand::Again(task) => task.cause_mut(),
+            Errand::Retry(task) => task.cause_mut(),
             Errand::Count(Count { cause, .. })
             | Errand::Sweep(Sweep { cause, .. })
-            | Errand::Settle(Settle { cause, .. }) => cause,
+            | Errand::FinishSweep(FinishSweep { cause, .. }) => cause,
         }
     }
 
     /// What it does, for a log.
     pub fn kind(&self) -> &'static str {
         match self {
-            Errand::Again(_) => "another try",
+            Errand::Retry(_) => "another try",
             Errand::Count(_) => "the count of a revision",
             Errand::Sweep(_) => "a look at many accounts",
-            Errand::Settle(_) => "the end of a sweep",
+            Errand::FinishSweep(_) => "the end of a sweep",
         }
     }
 }

@@ -203,7 +203,7 @@ impl Plant {
             body["guardrail-keeper"].as_object()?.keys().next().cloned()
         };
         let lost: &[&str] = match self {
-            Plant::ForgetsWhatWaits => &["again"],
+            Plant::ForgetsWhatWaits => &["retry"],
             Plant::DropsContinuations => &["sweep", "count"],
             _ => &[],
         };

@@ -44,20 +44,20 @@ fn foreign_sights() -> Vec<(&'static str, Observation, Record)> {
     ]
 }
 
-fn planned(wish: &Wish, seen: &Observation, record: &Record) -> Plan {
+fn planned(desired: &ResolvedTarget, seen: &Observation, record: &Record) -> Plan {
     let roles = own_roles();
     let (resolved, observed) =
-        (Resolved::from([(target(), wish.clone())]), Observed::from([(target(), seen.clone())]));
-    plan(&resolved, &observed, &Records::from([(target(), record.clone())]), grounds(&roles))
+        (Resolved::from([(target(), desired.clone())]), Observed::from([(target(), seen.clone())]));
+    plan(&resolved, &observed, &Records::from([(target(), record.clone())]), context(&roles))
 }
 
 #[track_caller]
-fn check_existing(wish: impl Fn(Existing) -> Wish, expected: &Expect) {
+fn check_existing(desired: impl Fn(Existing) -> ResolvedTarget, expected: &Expect) {
     let mut text = String::new();
     for existing in [Existing::Keep, Existing::Adopt, Existing::Replace] {
         text += &format!("{existing:?}\n");
         for (name, seen, record) in foreign_sights().into_iter().chain(adopted_sights()) {
-            let plan = planned(&wish(existing), &seen, &record);
+            let plan = planned(&desired(existing), &seen, &record);
             let words = in_words(&plan.decisions[&target()]);
             let back: String = plan.handed_back.values().map(|it| format!("{it}; ")).collect();
             text += &format!("  {name:<25}| {back}{words}\n").replace("300000000001/eu-west-1 ", "");
@@ -111,7 +111,7 @@ fn table_for_what_others_made_and_a_guardrail_is_wanted() {
 #[test]
 fn table_for_what_others_made_and_nothing_is_wanted() {
     check_existing(
-        |existing| Wish::Nothing { existing },
+        |existing| ResolvedTarget::Nothing { existing },
         &expect![[r#"
         Keep
           equal                    | left alone: nothing is wanted here, and what is there isn't ours
@@ -234,12 +234,12 @@ fn an_adoption_is_a_line_of_the_plan_and_so_is_what_is_handed_back() {
 fn adoptions_count_as_replacements_and_those_of_a_revision_over_its_limits_wait() {
     let roles = own_roles();
     let target = |number: u32| -> Target { format!("30000000000{number}/eu-west-1").parse().unwrap() };
-    let wish = |existing| wanted(None, existing, OnUnusable::Keep);
+    let desired = |existing| wanted(None, existing, OnUnusable::Keep);
     let observed: Observed =
         (1..=3).map(|at| (target(at), seen(enforcement("base", 2), None, Some(ADMIN)))).collect();
     let plan_with = |existing| {
-        let resolved: Resolved = (1..=3).map(|at| (target(at), wish(existing))).collect();
-        plan(&resolved, &observed, &Records::new(), grounds(&roles))
+        let resolved: Resolved = (1..=3).map(|at| (target(at), desired(existing))).collect();
+        plan(&resolved, &observed, &Records::new(), context(&roles))
     };
     let approval = RevisionApproval::new(REVISION.parse().unwrap());
     let revision = &approval.revision;
@@ -272,15 +272,15 @@ fn adoptions_count_as_replacements_and_those_of_a_revision_over_its_limits_wait(
 /// A plan that releases what was adopted, and the record of it.
 fn releasing(broken: bool, awaited: Option<Awaited>) -> (Plan, Records) {
     let record = Record { awaited, ..adopted(enforcement("base", 2)) };
-    let (wish, record) = match broken {
-        false => (Wish::Nothing { existing: Existing::Adopt }, record),
+    let (desired, record) = match broken {
+        false => (ResolvedTarget::Nothing { existing: Existing::Adopt }, record),
         true => {
             let unusable = Unusable::NotReady { status: "FAILED".to_owned().into() };
             let record = found(&unusable.code(), record);
             (wanted(Some(unusable), Existing::Adopt, OnUnusable::Release), record)
         }
     };
-    let plan = planned(&wish, &seen(enforcement("base", 2), None, Some(ADMIN)), &record);
+    let plan = planned(&desired, &seen(enforcement("base", 2), None, Some(ADMIN)), &record);
     assert!(plan.changes().any(Change::is_release), "{plan}");
     (plan, Records::from([(target(), record)]))
 }
@@ -362,12 +362,12 @@ fn an_approval_covers_what_was_known_when_it_was_given() {
 
 #[test]
 fn law_what_others_made_is_kept_to_the_letter() {
-    for_every_pair(|name, wish, observation, record, decision| {
-        let (Wish::Enforce(_) | Wish::Nothing { .. }) = wish else { return };
-        let existing = match wish {
-            Wish::Enforce(wanted) => wanted.existing,
-            Wish::Nothing { existing } => *existing,
-            Wish::Unassigned | Wish::Excluded => return,
+    for_every_pair(|name, desired, observation, record, decision| {
+        let (ResolvedTarget::Enforce(_) | ResolvedTarget::Nothing { .. }) = desired else { return };
+        let existing = match desired {
+            ResolvedTarget::Enforce(wanted) => wanted.existing,
+            ResolvedTarget::Nothing { existing } => *existing,
+            ResolvedTarget::Unassigned | ResolvedTarget::Excluded => return,
         };
         let Observation::Enforced(seen) = observation else { return };
         let applied = record.ours.as_ref().is_some_and(|ours| ours.origin == Origin::Applied);

@@ -17,7 +17,7 @@ fn limits_hold_neither_the_repair_of_what_was_removed_nor_the_grant_it_rests_on(
         (target(1), Observation::Absent),
         (target(2), seen(enforcement("base", 1), None, None)),
     ]);
-    let mut plan = plan(&resolved, &observed, &records, grounds(&roles));
+    let mut plan = plan(&resolved, &observed, &records, context(&roles));
     let grant = |guardrail: &str| crate::resource_policy::Grant {
         resource: crate::resource_policy::Resource::Guardrail(enforcement(guardrail, 1).guardrail),
         organization: "o-exampleorgid".parse().unwrap(),
@@ -64,7 +64,7 @@ fn limits_stop_all_of_an_unapproved_revision_but_no_repair() {
         (targets[2].clone(), seen(enforcement("other", 7), None, Some(ADMIN))),
         (targets[3].clone(), Observation::Absent),
     ]);
-    let plan = plan(&resolved, &observed, &records, grounds(&roles));
+    let plan = plan(&resolved, &observed, &records, context(&roles));
     assert_eq!(
         Extent::of(&plan, &records, &revision),
         Extent { replacements: 2, releases: 0, abandonments: 0 }

@@ -12,9 +12,11 @@ const MODEL: &str = "amazon.titan-embed-text-v2:0";
 const ARN: &str = "arn:aws:bedrock:eu-west-1::foundation-model/amazon.titan-embed-text-v2:0";
 const OTHER: &str = "arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-pro-v1:0";
 
-fn wants(to: Enforcement, existing: Existing) -> Wish {
-    let Wish::Enforce(wanted) = wanted(None, existing, OnUnusable::Keep) else { unreachable!("a guardrail") };
-    Wish::Enforce(Box::new(Enforce { enforcement: Some(to), ..*wanted }))
+fn wants(to: Enforcement, existing: Existing) -> ResolvedTarget {
+    let ResolvedTarget::Enforce(wanted) = wanted(None, existing, OnUnusable::Keep) else {
+        unreachable!("a guardrail")
+    };
+    ResolvedTarget::Enforce(Box::new(Enforce { enforcement: Some(to), ..*wanted }))
 }
 
 fn written() -> Record {
@@ -35,7 +37,7 @@ fn the_form_that_came_back_is_in_sync_and_a_third_one_is_drift() {
     let unconfirmed = Record { intent: Some(begun), ..written() };
     let keep = || wants(sparing(2, MODEL), Existing::Keep);
     let mut told = String::new();
-    for (case, wish, shown, record) in [
+    for (case, desired, shown, record) in [
         ("as it came back", keep(), sparing(2, ARN), written()),
         ("as it came back, unconfirmed", keep(), sparing(2, ARN), unconfirmed),
         ("as it was written", keep(), sparing(2, MODEL), written()),
@@ -45,10 +47,15 @@ fn the_form_that_came_back_is_in_sync_and_a_third_one_is_drift() {
         ("that form, somebody else's", keep(), sparing(2, ARN), Record::default()),
         ("other models are wanted", wants(sparing(2, OTHER), Existing::Keep), sparing(2, ARN), written()),
         ("another version is wanted", wants(sparing(3, MODEL), Existing::Keep), sparing(2, ARN), written()),
-        ("nothing is wanted", Wish::Nothing { existing: Existing::Keep }, sparing(2, ARN), written()),
+        (
+            "nothing is wanted",
+            ResolvedTarget::Nothing { existing: Existing::Keep },
+            sparing(2, ARN),
+            written(),
+        ),
     ] {
         // Whoever wrote last: it is the form that tells, not the name.
-        let decision = decide(&target(), &wish, &seen(shown, None, None), &record, grounds(&roles));
+        let decision = decide(&target(), &desired, &seen(shown, None, None), &record, context(&roles));
         let remark = match &decision {
             Decision::InSync(InSync { reads_back: Some(it), .. }) => format!(", {it}"),
             _ => String::new(),

@@ -1,14 +1,17 @@
-//! What is decided for each wish and each sight, as tables.
+//! What is decided for each desired state and each sight, as tables.
 
 use super::*;
 
 #[track_caller]
-fn check_table(wish: &str, expected: &Expect) {
+fn check_table(desired: &str, expected: &Expect) {
     let roles = own_roles();
-    let (_, wish) = wishes().into_iter().find(|(name, _)| *name == wish).expect("the wish is in the list");
+    let (_, desired) = desired_states()
+        .into_iter()
+        .find(|(name, _)| *name == desired)
+        .expect("the desired state is in the list");
     let mut text = String::new();
     for (name, observation, record) in sights() {
-        let decision = decide(&target(), &wish, &observation, &record, grounds(&roles));
+        let decision = decide(&target(), &desired, &observation, &record, context(&roles));
         let words = in_words(&decision).replace("300000000001/eu-west-1 ", "");
         text.push_str(&format!("{name:<26}| {words}\n"));
     }

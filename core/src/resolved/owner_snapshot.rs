@@ -28,7 +28,7 @@ pub fn newly_open(now: &Openings, before: &Openings) -> Openings {
 
 /// What the owner's side was seen to hold in one Region. Only what could be read is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Readiness {
+pub struct OwnerSnapshot {
     /// When it was looked at.
     pub at: Timestamp,
     guardrails: Vec<Guardrail>,
@@ -57,7 +57,7 @@ struct AttachedPolicy {
     document: Option<String>,
 }
 
-impl Readiness {
+impl OwnerSnapshot {
     /// What a look at the owner's side showed of one Region. What could not be read is left out:
     /// whoever needs it reads for itself.
     pub fn of(
@@ -65,7 +65,7 @@ impl Readiness {
         wanted: &BTreeMap<(GuardrailKey, Region), Source>,
         catalog: &Catalog,
         at: Timestamp,
-    ) -> Readiness {
+    ) -> OwnerSnapshot {
         let here = wanted.iter().filter(|((_, there), _)| there == region);
         let guardrails = here.filter_map(|((key, region), source)| {
             let CatalogEntry { arn, unusable, profile, content, customer_key } =
@@ -93,7 +93,7 @@ impl Readiness {
             };
             Some(AttachedPolicy { resource: resource.clone(), document })
         });
-        Readiness { at, guardrails: guardrails.collect(), resource_policies: resource_policies.collect() }
+        OwnerSnapshot { at, guardrails: guardrails.collect(), resource_policies: resource_policies.collect() }
     }
 
     /// What opens its guardrails beyond the organization, by resource.
@@ -220,10 +220,10 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
         catalog
     }
 
-    fn stored() -> Readiness {
+    fn stored() -> OwnerSnapshot {
         let region: Region = "us-east-1".parse().unwrap();
         let at = Timestamp::from_second(1000).unwrap();
-        let text = serde_json::to_string(&Readiness::of(&region, &wanted(), &catalog(), at)).unwrap();
+        let text = serde_json::to_string(&OwnerSnapshot::of(&region, &wanted(), &catalog(), at)).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
@@ -251,11 +251,11 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
 
     #[test]
     fn a_policy_that_was_not_read_is_not_taken_for_none() {
-        let mut readiness = stored();
-        readiness.resource_policies.clear();
+        let mut snapshot = stored();
+        snapshot.resource_policies.clear();
         let ((key, _), source) = wanted().into_iter().next().unwrap();
-        assert_eq!(readiness.look_up(&key, &source, true), None);
-        assert!(readiness.look_up(&key, &source, false).is_some());
+        assert_eq!(snapshot.look_up(&key, &source, true), None);
+        assert!(snapshot.look_up(&key, &source, false).is_some());
     }
 
     #[test]
@@ -285,9 +285,12 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
                 r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":["bedrock:ApplyGuardrail","bedrock:GetGuardrail"],"Resource":"{resource}"{condition}}}]}}"#
             );
             let policy = AttachedPolicy { resource: resource.clone(), document: Some(text) };
-            let readiness =
-                Readiness { at: Timestamp::UNIX_EPOCH, guardrails: vec![], resource_policies: vec![policy] };
-            readiness.openings(&organization)
+            let snapshot = OwnerSnapshot {
+                at: Timestamp::UNIX_EPOCH,
+                guardrails: vec![],
+                resource_policies: vec![policy],
+            };
+            snapshot.openings(&organization)
         };
         let ours = r#","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}"#;
         let none = Openings::new();
