@@ -1,4 +1,4 @@
-//! What is said of an error before the program ends: what failed, as whom and where, and what to do.
+//! What is printed of an error before the program ends: what failed, with which credentials and where, and what to do.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -42,7 +42,7 @@ pub(super) fn remember(keeper: &Keeper) {
 /// What is said of an error: the error, then what is known of where we are, then what to do.
 pub(super) fn told(error: &anyhow::Error, variables: &BTreeMap<String, String>) -> (String, Vec<String>) {
     let mut text = error.to_string();
-    // Some errors say what caused them, and some leave that to whoever prints them.
+    // Some errors print what caused them, and some leave that to the caller.
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
             text.push_str(&format!(": {cause}"));
@@ -54,7 +54,7 @@ pub(super) fn told(error: &anyhow::Error, variables: &BTreeMap<String, String>) 
         return (text, vec![surroundings.to_string(), cure]);
     }
     let Some(failure) = failure(error) else { return (text, Vec::new()) };
-    // What a failure means for the next run is nothing to whoever stands before it.
+    // What a failure means for the next run doesn't help the person at the terminal.
     let text = text.replace(&failure.to_string(), &failure.said());
     let cures = surroundings.cures(failure).into_iter().map(|cure| format!("→ {cure}"));
     (text, std::iter::once(surroundings.to_string()).chain(cures).collect())

@@ -132,7 +132,7 @@ impl Session<'_> {
         Ok(if ended? && is_good { OK } else { UNFINISHED })
     }
 
-    /// Round after round, until nothing is put in place any more that others wait for. `false` where somebody says
+    /// Round after round, until nothing is put in place any more that others wait for. `false` where the person says
     /// no to one of them.
     async fn do_rounds(&self, so_far: &mut SoFar) -> anyhow::Result<bool> {
         let output = self.arguments.output;
@@ -379,7 +379,7 @@ fn counted(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// Whether somebody has counted what the whole revision changes, or approved it.
+/// Whether the changes of the whole revision are counted, or the revision is approved.
 fn is_counted(survey: &Survey) -> bool {
     survey.view.known.approval.approved || survey.view.known.approval.counted.is_some()
 }

@@ -24,7 +24,7 @@ use keeper_core::trigger::{Accounts, Regions};
 ///
 /// Puts the approval into the ledger, and asks the deployed keeper to act on it at once. Moves of
 /// accounts that were held because there were too many within a day are let go as well, and so are the
-/// release of what somebody else made and the keeper adopted, and releases of guardrails that can't be used
+/// release of what another principal made and the keeper adopted, and releases of guardrails that can't be used
 /// (`on_unusable: release`), as far as they were found by now.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

@@ -6,14 +6,14 @@ use super::ending::Done;
 use super::interrupts::Interrupts;
 use super::{Output, output};
 
-/// Whether somebody is asked before something is written.
+/// Whether a person is asked before something is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asking {
     asks: bool,
 }
 
 impl Asking {
-    /// `None` where somebody would have to be asked and nobody is there; that is told.
+    /// `None` where a person would have to be asked and there is no terminal; that is printed.
     pub(super) fn new(yes: bool, output: Output, verb: &str) -> Option<Asking> {
         if !yes && (!io::stdin().is_terminal() || output == Output::Json) {
             output::note(format_args!("nobody can be asked here: give --yes to {verb} without a question"));
@@ -37,7 +37,7 @@ impl Asking {
         if !self.asks {
             return Ok(true);
         }
-        // A question that nobody can read is not answered.
+        // A question that could not be printed is not answered.
         let mut stderr = anstream::stderr();
         write!(stderr, "{question} [y/N] ")?;
         stderr.flush()?;
@@ -50,7 +50,7 @@ impl Asking {
     }
 }
 
-/// Whether somebody at the terminal types this text, which says that they have read what it is about.
+/// Whether the person at the terminal types this text, which shows that they have read the question.
 pub(super) async fn typed(text: &str, interrupts: &Interrupts) -> anyhow::Result<bool> {
     let mut stderr = anstream::stderr();
     write!(stderr, "Type {text} to go on: ")?;

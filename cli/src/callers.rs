@@ -79,11 +79,11 @@ struct Asked {
     what: String,
     /// What callers need; or why that isn't known.
     needed: Result<Needed, Unusable>,
-    /// What besides could not be read, so that somebody may be missed.
+    /// What else could not be read, so that principals may be missing.
     gaps: Vec<String>,
 }
 
-/// What whoever calls models has to be allowed.
+/// The permissions that a principal needs to call models.
 #[derive(Clone)]
 struct Needed {
     /// The ARNs of guardrail and profile.
@@ -110,7 +110,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     while let Some(found) = looks.next().await {
         telling.add(&found);
         if output::shown().is_err() {
-            // Whoever read this has gone, and nothing is known of the rest.
+            // The reader of the output has gone, and the rest isn't known.
             return Ok(UNFINISHED);
         }
     }

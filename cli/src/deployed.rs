@@ -48,7 +48,7 @@ pub(super) fn in_json(asked: &Asked) -> Value {
 /// What is waited for in one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Until {
-    /// That somebody looked at it.
+    /// That the keeper looked at it.
     Looked,
     /// That it is good: it waits for something else first.
     Good,
@@ -85,7 +85,7 @@ pub(super) fn of_survey(survey: &Survey) -> BTreeMap<Target, Until> {
     targets.filter_map(|(target, decision)| Some((target.clone(), until(decision)?))).collect()
 }
 
-/// Whether something is held or broken that nobody waits for.
+/// Whether something is held or broken that waiting doesn't help.
 pub(super) fn leaves_held(plan: &Plan, targets: &BTreeMap<Target, Until>) -> bool {
     let grant = plan.grants.values().any(|grant| matches!(grant.action, GrantAction::Held(_)));
     let target = plan.decisions.iter().any(|(target, decision)| {
@@ -114,7 +114,7 @@ impl<'a> Aim<'a> {
         Aim { baseline, desired: survey.view.desired.clone(), paths }
     }
 
-    /// How a target stands. That somebody looked since is told otherwise, so no look is too old.
+    /// How a target stands. Whether the keeper looked since is known otherwise, so no look is too old.
     fn judge(&self, target: &Target, record: &Record) -> Judged {
         let Baseline { revision, owner, .. } = self.baseline;
         let (now, oldest) = (Timestamp::now(), Timestamp::MIN);
@@ -139,8 +139,8 @@ impl Look {
     }
 }
 
-/// Targets that are followed, each with its last look before anybody was asked. Whether somebody
-/// looked since is told by that, and not by two machines' clocks.
+/// Targets that are followed, each with its last look before the keeper was asked. Whether the keeper
+/// looked since is decided by that, and not by two machines' clocks.
 pub(super) struct Following<'a> {
     keeper: &'a Keeper,
     aim: Aim<'a>,
@@ -154,9 +154,9 @@ pub(super) struct Following<'a> {
 pub(super) struct Followed {
     /// The looks that were waited for.
     pub(super) looks: BTreeMap<Target, Look>,
-    /// Targets at which nobody has looked in time, or that still wait.
+    /// Targets at which the keeper hasn't looked in time, or that still wait.
     pub(super) left: BTreeSet<Target>,
-    /// Regions in which nobody has looked at the owner's side in time.
+    /// Regions of the owner at which the keeper hasn't looked in time.
     owner: BTreeSet<Region>,
 }
 
@@ -199,7 +199,7 @@ impl<'a> Following<'a> {
     async fn recorded(&self, targets: impl Iterator<Item = &Target> + Clone) -> Result<Records, Stopped> {
         let accounts: BTreeSet<&AccountId> = targets.clone().map(|target| &target.account).collect();
         let known = self.keeper.ledger().accounts_each(accounts).await?;
-        // Nobody can tell whether somebody looked where the record can't be understood: that stays open.
+        // Where the record can't be understood, it isn't known whether the keeper looked: that stays open.
         let record =
             |target: &Target| known.get(&target.account)?.as_ref().ok()?.regions.get(&target.region).cloned();
         Ok(targets.filter_map(|target| Some((target.clone(), record(target)?))).collect())
@@ -244,7 +244,7 @@ impl<'a> Following<'a> {
                 let owner = self.owner.into_keys().collect();
                 return Ok(Followed { looks: self.looks, left, owner });
             }
-            // Reading thousands of records each second would cost more than it tells.
+            // Reading thousands of records each second would cost more than it is worth.
             let thousands = u32::try_from(self.left.len() / 1000).unwrap_or(u32::MAX);
             tokio::time::sleep(PAUSE.saturating_mul(thousands.saturating_add(1)).min(longest)).await;
         }

@@ -381,7 +381,7 @@ impl Doctor<'_> {
     }
 }
 
-/// Where the events of Organizations are told, and those of Regions that were enabled (docs/deploy.md).
+/// Where the events of Organizations are sent, and those of Regions that were enabled (docs/deploy.md).
 fn home_region(partition: &Partition) -> Option<Region> {
     let home = BTreeMap::from([
         ("aws", "us-east-1"),

@@ -8,7 +8,7 @@ use guardrail_keeper::engine::Stopped;
 use guardrail_keeper::ledger::LedgerError;
 use keeper_core::failure::{Category, Failure};
 
-/// Why a command ended early, where the code it ends with tells more than that it stopped.
+/// Why a command ended early, where its exit code says more than that it stopped.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Ended {
     /// Something went wrong after something was written, or may have been.
@@ -19,12 +19,12 @@ pub(super) enum Ended {
         /// What went wrong.
         why: String,
     },
-    /// Somebody pressed Ctrl-C, or asked the process to end.
+    /// The process was ended by Ctrl-C or SIGTERM.
     #[error("interrupted: {done}")]
     Interrupted {
         /// What was written, in words.
         done: String,
-        /// The code that the signal is told by.
+        /// The exit code of the signal.
         code: u8,
     },
     /// What is about to be written could not be shown.

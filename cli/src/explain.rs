@@ -109,13 +109,13 @@ impl Explained<'_> {
         self.account.regions.get(&self.target.region).cloned().unwrap_or_default()
     }
 
-    /// The account's state, where nobody here knows it.
+    /// The account's state, where this version doesn't know it.
     fn unknown_state(&self) -> Option<&AccountState> {
         let account = self.survey.view.organization.accounts.get(&self.target.account)?;
         Some(&account.state).filter(|state| state.is_unknown())
     }
 
-    /// How the target stands by the record alone, as `status` would tell it of a fresh look.
+    /// How the target stands by the record alone, as `status` would show it after a fresh look.
     fn standing(&self) -> Judged {
         let record = self.record();
         let wanted = self.survey.view.desired.get(&self.target);

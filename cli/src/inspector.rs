@@ -85,7 +85,7 @@ impl Inspector {
     /// for a delegated administrator of Account Management.
     ///
     /// # Errors
-    /// When AWS doesn't tell.
+    /// When AWS can't be read.
     pub async fn regions(&self, of: Option<&AccountId>) -> Result<BTreeMap<String, String>, Failure> {
         let config = aws_sdk_account::config::Builder::from(&self.sdk());
         let config = config.retry_partition(self.session.retries().clone()).build();
@@ -106,7 +106,7 @@ impl Inspector {
     /// The ARNs of the foundation models of the Region.
     ///
     /// # Errors
-    /// When AWS doesn't tell.
+    /// When AWS can't be read.
     pub async fn models(&self) -> Result<Vec<String>, Failure> {
         let config = aws_sdk_bedrock::config::Builder::from(&self.sdk());
         let config = config.retry_partition(self.session.retries().clone()).build();

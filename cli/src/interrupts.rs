@@ -13,7 +13,7 @@ use super::{INTERRUPTED, TERMINATED, output};
 #[derive(Clone, Debug)]
 pub(super) struct Interrupts(watch::Receiver<Heard>);
 
-/// How often somebody asked, and the code that is told by.
+/// How many signals came, and the exit code of the last.
 #[derive(Clone, Copy, Debug, Default)]
 struct Heard {
     times: u32,
@@ -33,7 +33,7 @@ impl Interrupts {
         Ok(Interrupts(receiver))
     }
 
-    /// Whether somebody asked to end.
+    /// Whether a signal asked the program to end.
     pub(super) fn heard(&self) -> bool {
         self.0.borrow().times > 0
     }
@@ -56,8 +56,8 @@ impl Interrupts {
         }
     }
 
-    /// Waits for what writes. The first signal is told to `stop`, the second one ends it: then nobody knows whether
-    /// what was under way arrived. `None` stands for that.
+    /// Waits for what writes. The first signal is passed to `stop`, the second one ends it: then it isn't known
+    /// whether what was under way arrived. `None` stands for that.
     pub(super) async fn finish<T>(&self, writing: impl Future<Output = T>, stop: impl Fn()) -> Option<T> {
         tokio::pin!(writing);
         tokio::select! {
@@ -78,7 +78,7 @@ impl Interrupts {
     async fn times(&self, times: u32) {
         let mut heard = self.0.clone();
         if heard.wait_for(|heard| heard.times >= times).await.is_err() {
-            // Nobody listens any more, so that no signal will come.
+            // There is no listener any more, so no signal will come.
             std::future::pending::<()>().await;
         }
     }

@@ -53,11 +53,11 @@ const USAGE: u8 = 2;
 const STOPPED: u8 = 3;
 /// `plan --detailed-exit-code`: there is something to change, whatever else is held.
 const CHANGES: u8 = 4;
-/// Standard output took nothing any more: results are missing there, and what was written is told on stderr.
+/// Standard output took nothing any more: results are missing there, and stderr has what was written.
 const UNTOLD: u8 = 5;
 /// Stopped after something was written, or may have been.
 const PARTLY: u8 = 6;
-/// Somebody pressed Ctrl-C, or asked the process to end; as shells tell these two signals.
+/// The process was ended by Ctrl-C or SIGTERM: the codes that shells use for these two signals.
 const INTERRUPTED: u8 = 130;
 const TERMINATED: u8 = 143;
 
@@ -126,7 +126,7 @@ impl Target {
     }
 }
 
-/// The accounts and Regions that somebody named; none for all.
+/// The accounts and Regions that the arguments name; empty for all.
 #[derive(Clone, Debug, Default)]
 struct Chosen {
     accounts: Vec<AccountId>,
@@ -209,7 +209,7 @@ pub fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(run(command));
-    // Somebody may be waiting for an answer that nobody needs any more.
+    // A thread may still wait for an answer that isn't needed any more.
     runtime.shutdown_background();
     ExitCode::from(code)
 }

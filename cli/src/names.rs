@@ -183,7 +183,7 @@ fn listed(mut text: String, candidates: Vec<String>) -> String {
 /// A name as it is printed: as it is where it is made of letters, digits and a few signs; else in
 /// quotes, with everything in it escaped that could be taken for something else.
 pub(super) fn shown(name: &str) -> String {
-    // Letters by their kind that nobody sees.
+    // Letters by their kind that are invisible.
     let filler = |c: char| matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}');
     let sign = |c: char| matches!(c, ' ' | '-' | '_' | '.' | '/' | '+' | '@' | '&');
     let plain = |c: char| (c.is_alphanumeric() && !filler(c)) || sign(c);

@@ -179,7 +179,7 @@ impl Offboarding<'_> {
         Ok(if done { OK } else { UNFINISHED })
     }
 
-    /// An account in which no call works any more: what may be left there is told.
+    /// An account in which no call works any more: what may be left there is printed.
     fn too_late(&self) -> u8 {
         let account = self.account;
         let ours: Vec<&Region> = self.record.regions_of_ours().collect();
@@ -249,7 +249,7 @@ impl Offboarding<'_> {
         Ok(())
     }
 
-    /// Releases, and looks again: what is told is what is there afterwards.
+    /// Releases, and looks again: it prints what is there afterwards.
     async fn release(&self, so_far: &mut Done) -> anyhow::Result<BTreeMap<Region, Released>> {
         let watch = Watch::default();
         let scope = self.scope();
@@ -287,7 +287,7 @@ impl Offboarding<'_> {
         Ok(told.collect())
     }
 
-    /// Has the deployed keeper release, and tells what it recorded; and what is there, where that may be
+    /// Asks the deployed keeper to release, and prints what it recorded; and what is there, where that may be
     /// read from here.
     async fn ask_and_follow(
         &self,

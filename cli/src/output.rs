@@ -24,7 +24,7 @@ pub(super) const BROKEN: Style = AnsiColor::Red.on_default().bold();
 pub(super) const HEADING: Style = Style::new().bold();
 pub(super) const QUIET: Style = Style::new().dimmed();
 
-/// Text in a style. Whoever prints it through `anstream` loses the colour where it isn't wanted.
+/// Text in a style. `anstream` removes the colour where it isn't wanted.
 pub(super) fn paint(style: Style, text: impl fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
@@ -37,7 +37,7 @@ pub(super) fn print(text: impl fmt::Display) {
     print_exactly(fitted(&text.to_string(), &Term::stdout()));
 }
 
-/// As wide as the terminal is, where there is one and it tells.
+/// As wide as the terminal, where there is one and its width is known.
 pub(super) fn width() -> Option<usize> {
     Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
 }
@@ -75,7 +75,7 @@ pub(super) fn print_done_json(value: &serde_json::Value) {
     }
 }
 
-/// Whether all that was printed so far could be. What nobody could read is not acted on.
+/// Whether everything printed so far reached standard output. The program doesn't act on what could not be printed.
 pub(super) fn shown() -> anyhow::Result<()> {
     match FAILED.get() {
         None => Ok(()),
@@ -101,7 +101,7 @@ pub(super) fn print_json(value: &serde_json::Value) {
     print_exactly(format_args!("{value:#}"));
 }
 
-/// Something besides the results. Where stderr takes nothing there is nobody to tell.
+/// A message beside the results. If stderr takes nothing, it is dropped.
 pub(super) fn note(text: impl fmt::Display) {
     drop(writeln!(anstream::stderr(), "{}", fitted(&text.to_string(), &Term::stderr())));
 }
@@ -201,7 +201,7 @@ impl Drop for Bar {
     }
 }
 
-/// A count on stderr, where that is a terminal, of work whose length nobody knows.
+/// A count on stderr, where that is a terminal, of work whose length isn't known.
 #[derive(Debug)]
 pub(super) struct Spinner(ProgressBar);
 

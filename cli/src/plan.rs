@@ -63,18 +63,18 @@ pub(super) struct Shown<'a> {
     unmet: Vec<String>,
 }
 
-/// What is known of a plan once it was told.
+/// What is known of a plan once it was printed.
 pub(super) struct Told {
     names: Names,
-    /// Its lines, which nobody has to read twice.
+    /// Its lines, so that they aren't printed twice.
     pub(super) lines: BTreeSet<String>,
     /// Its warnings.
     pub(super) warnings: Vec<String>,
 }
 
 impl Told {
-    /// Tells what came of it: what was done, and what is news beside the lines that were told. What waits for
-    /// what was done is told in the next round, where there is one.
+    /// Prints the result: what was done, and what is new beside the lines that were printed. What waits for
+    /// what was done is printed in the next round, where there is one.
     pub(super) fn print_done(&self, report: &Report, lines: &BTreeSet<String>, goes_on: bool) {
         let decided = if goes_on { Vec::new() } else { report.decided_lines() };
         let news = decided.into_iter().filter(|line| !lines.contains(&line.to_string()));
@@ -173,7 +173,7 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// What a report is told with, beside this plan.
+    /// What a report is printed with, beside this plan.
     pub(super) fn into_told(self) -> Told {
         let Shown { survey, names, .. } = self;
         let lines = survey.plan.plan().lines().iter().map(ToString::to_string).collect();

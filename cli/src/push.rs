@@ -93,7 +93,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         None
     } else {
         let mut survey = survey(&keeper, &new).await?;
-        // They are told once, with the file's name.
+        // They are printed once, with the file's name.
         survey
             .view
             .known
@@ -161,7 +161,7 @@ async fn counted(keeper: &Keeper, new: &Baseline) -> Result<Extent, Stopped> {
 }
 
 /// Puts the text in the place of what was read. SSM has no compare-and-set: what is there is read
-/// again right before, and the number that SSM gives tells whether somebody came between.
+/// again right before, and the number that SSM gives shows whether another write came between.
 async fn put(keeper: &Keeper, name: &str, text: &str, read: Option<&Parameter>) -> anyhow::Result<i64> {
     let now = find(keeper, name).await?;
     if now.as_ref() != read {

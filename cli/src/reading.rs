@@ -29,7 +29,7 @@ impl Reading {
     }
 
     /// The settings to connect with. Whose writes are the keeper's stays as the settings say: a role that
-    /// somebody reads with has written nothing for it.
+    /// a person reads with has written nothing for it.
     pub(super) fn settings(&self, settings: Settings) -> Settings {
         match &self.role {
             // The external id is the member role's.

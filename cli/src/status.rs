@@ -237,7 +237,7 @@ impl Arguments {
             && self.older_than.is_none_or(|before| checked.is_none_or(|checked| checked < before.second(now)))
     }
 
-    /// Whether what is good is listed as well: somebody asked for particular targets.
+    /// Whether what is good is listed as well, because the arguments name particular targets.
     fn asks_for_particulars(&self) -> bool {
         !self.state.is_empty() || self.since.is_some() || self.older_than.is_some()
     }
@@ -282,7 +282,7 @@ impl Lines {
         match self.form {
             Form::Text => {}
             Form::Json => {
-                // Where reading stops half way, the document stays open: nobody takes it for whole.
+                // Where reading stops half way, the document stays open, so it can't be taken for complete.
                 output::print_exactly(format_args!(
                     "{}{}",
                     if self.first { "" } else { "," },

@@ -59,7 +59,7 @@ impl Moment {
     }
 }
 
-/// How old something is, roughly: what is a minute old and what is a day old is told apart at a glance.
+/// How old something is, roughly: a minute and a day look different at a glance.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Age {
     seconds: i64,

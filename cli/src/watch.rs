@@ -1,4 +1,4 @@
-//! What a run that writes has come to, for whoever has to tell in the middle of it.
+//! How far a run that writes has come, for a message in the middle of it.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -70,7 +70,7 @@ impl Writes {
         })
     }
 
-    /// A line for every write: those that were made, and those of which nobody knows.
+    /// A line for every write: those that were made, and those whose result isn't known.
     pub(super) fn lines(&self) -> Vec<String> {
         let made = self.made.iter().map(|change| format!("made: {change}"));
         let unknown =

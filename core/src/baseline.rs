@@ -45,7 +45,7 @@ pub struct Baseline {
     pub assignments: Vec<Assignment>,
     /// Accounts never written, only reported.
     pub exclude: BTreeSet<AccountId>,
-    /// How much a new revision may change before somebody approves it.
+    /// How much a new revision may change without a person's approval.
     pub limits: Limits,
     places: Places,
 }
@@ -79,7 +79,7 @@ impl Baseline {
     /// The text of a baseline, from the bytes of its file.
     ///
     /// # Errors
-    /// Where they are no UTF-8, with what they are instead as far as that can be told.
+    /// Where they aren't UTF-8, with the encoding where it can be guessed.
     pub fn text_of(bytes: Vec<u8>) -> Result<String, InvalidBaseline> {
         letters::decode(bytes).map_err(|problem| {
             let mut problems = Problems::default();
@@ -299,7 +299,7 @@ impl fmt::Display for AssignmentTarget {
     }
 }
 
-/// What to do with an enforcement that somebody else made. It is recorded in each case.
+/// What to do with a foreign enforcement. It is recorded in each case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Existing {
@@ -315,14 +315,14 @@ pub enum Existing {
 /// The largest organizations have 50,000 accounts in some 20 Regions.
 pub const LARGEST_LIMIT: u32 = 1_000_000;
 
-/// How many targets a new revision may replace, release and abandon before somebody approves it.
+/// How many targets a new revision may replace, release and abandon without a person's approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Enforcements replaced by others.
     pub max_replacements: u32,
     /// Enforcements released.
     pub max_releases: u32,
-    /// Enforcements that stay as they are, and that nobody repairs any more.
+    /// Enforcements that stay as they are, and that are not repaired any more.
     pub max_abandonments: u32,
 }
 

@@ -40,7 +40,7 @@ impl NeededPermission {
     }
 }
 
-/// Where AWS keeps the roles of its own services, which nobody else may use or change.
+/// The path of the roles of AWS's own services; others may not use or change them.
 const OF_A_SERVICE: &str = "/aws-service-role/";
 
 /// A role or user of an account.
@@ -90,7 +90,7 @@ pub struct MissingPermission {
     pub refusal: Refusal,
 }
 
-/// Whether somebody may invoke any model, by a simulation of [`INVOKE`] on models of the Region.
+/// Whether a principal may invoke any model, by a simulation of [`INVOKE`] on models of the Region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invokes {
     /// At least one, in one way.

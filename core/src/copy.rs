@@ -77,7 +77,7 @@ pub struct Original {
 impl Original {
     /// The name of every copy of it.
     ///
-    /// The original's name and `-keeper`. One that would be too long is cut, and told from others
+    /// The original's name and `-keeper`. One that would be too long is cut, and distinguished from others
     /// that are cut alike by eight digits of its hash.
     pub fn copy_name(&self) -> GuardrailName {
         let name = self.name.as_str();
@@ -141,7 +141,7 @@ pub enum Enforced {
     OfAnother,
     /// This version of a guardrail in the same account and Region.
     Own(Published),
-    /// Nobody could tell. So nothing may be removed.
+    /// It isn't known. So nothing may be removed.
     Unknown,
 }
 
@@ -188,7 +188,7 @@ pub enum Status {
     Updating,
     /// A version of it is being published.
     Versioning,
-    /// A state that AWS added: its word. It can't be used, and nobody knows for how long.
+    /// A state that AWS added: its word. It can't be used, and it isn't known for how long.
     Unknown(String),
 }
 
@@ -201,7 +201,7 @@ impl Status {
         }
     }
 
-    /// Whether it may still become ready. A state that nobody knows may be one that passes.
+    /// Whether it may still become ready. An unknown state may be one that passes.
     fn may_pass(&self) -> bool {
         self.passes() || matches!(self, Status::Unknown(_))
     }
@@ -263,12 +263,12 @@ pub struct Edition {
     pub content: Result<Digest, CannotCopy>,
     /// The ARN of the key that it is encrypted with, where that isn't one of AWS's.
     pub key: Option<String>,
-    /// What its description says. A hint: anybody can write it.
+    /// What its description says. A hint: any principal of the account can write it.
     pub marker: Option<Marker>,
 }
 
 impl SeenCopy {
-    /// Whether we made it, as far as tag and descriptions tell. The descriptions of versions can't
+    /// Whether we made it, as far as tag and descriptions show. The descriptions of versions can't
     /// be edited, so that our mark doesn't get lost by an edit of the draft.
     ///
     /// A member's administrator who forges a mark hands us a guardrail to write over; it is enforced
@@ -307,7 +307,7 @@ pub enum CopyStep {
     UpdateDraft(GuardrailArn),
     /// Publish the draft as a version.
     Publish(GuardrailArn),
-    /// Delete a version that is in nobody's use.
+    /// Delete a version that isn't in use.
     DeleteVersion(Published),
 }
 

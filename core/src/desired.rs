@@ -19,7 +19,7 @@ pub enum Wanted {
     Guardrail(Box<WantedGuardrail>),
     /// No enforcement: one of ours is released, others are left alone.
     Nothing {
-        /// What to do with a configuration that somebody else made.
+        /// What to do with a foreign configuration.
         existing: Existing,
     },
     /// No assignment covers the account: whatever is there is kept and reported.
@@ -55,7 +55,7 @@ pub struct WantedGuardrail {
     pub placement: Placement,
     /// What to do with an enforcement whose guardrail can't be used.
     pub on_unusable: OnUnusable,
-    /// What to do with a configuration that somebody else made.
+    /// What to do with a foreign configuration.
     pub existing: Existing,
 }
 
@@ -63,7 +63,7 @@ pub struct WantedGuardrail {
 ///
 /// A Region that the baseline no longer names is still looked at where the record knows an
 /// enforcement of ours, or a write that was never confirmed: it would stay enforced for ever. So are the Regions of `also`, for
-/// whoever needs to know that nothing is enforced there any more. Accounts in which no call can work are
+/// the tasks that need to know that nothing is enforced there any more. Accounts in which no call can work are
 /// left out; those in a state that isn't known are not.
 pub fn desired(
     baseline: &Baseline,
@@ -198,7 +198,7 @@ assignments:
 
     fn records() -> Records {
         // A Region that the baseline names nowhere: ours in one account, forgotten in another, and in a third a
-        // write was begun of which nobody knows whether it arrived.
+        // write was begun, and it isn't known whether it arrived.
         let enforcement = Enforcement {
             guardrail: "arn:aws:bedrock:ap-southeast-2:222222222222:guardrail/old".parse().unwrap(),
             version: crate::ids::GuardrailVersion::new(1).unwrap(),
@@ -289,7 +289,7 @@ assignments:
             300000000006/us-east-1 unassigned
         "#]],
         );
-        // A Region that nobody knows matters to nobody.
+        // A Region that neither baseline nor record names has no effect.
         let unknown = Regions::Only(BTreeSet::from(["xx-new-9".parse().unwrap()]));
         check(&unknown, &[], &expect![""]);
     }

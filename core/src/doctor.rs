@@ -51,11 +51,11 @@ pub enum Check {
     StackSets,
     /// The service control policies that protect all of this.
     ControlPolicies,
-    /// CloudTrail, without which EventBridge is told nothing.
+    /// CloudTrail, without which EventBridge gets no events of calls.
     Trails,
     /// The role that the function assumes in members.
     MemberRole,
-    /// The rules by which members and the management account tell the hub.
+    /// The rules by which members and the management account send events to the hub.
     ForwardingRules,
     /// Whether the baseline's Regions are enabled in the accounts.
     Regions,
@@ -88,7 +88,7 @@ impl Check {
 pub enum Outcome {
     /// Something is wrong.
     Problem,
-    /// It could not be told: no better than a problem.
+    /// It could not be checked, which is no better than a problem.
     Unknown,
     /// There is nothing to look at.
     NotApplicable,
@@ -119,7 +119,7 @@ impl Place {
         Place { account: Some(account.clone()), region: Some(region.clone()) }
     }
 
-    /// One Region, of nobody in particular.
+    /// One Region, of no account in particular.
     pub fn region(region: &Region) -> Place {
         Place { account: None, region: Some(region.clone()) }
     }
@@ -177,12 +177,12 @@ impl Finding {
         Finding { outcome: Outcome::NotApplicable, ..Finding::ok(check, place, text) }
     }
 
-    /// It could not be told, and what would help.
+    /// It could not be checked, and what would help.
     pub fn unknown(check: Check, place: Place, text: impl Into<String>, todo: impl Into<String>) -> Finding {
         Finding { outcome: Outcome::Unknown, ..Finding::problem(check, place, text, todo) }
     }
 
-    /// It could not be told because a call failed.
+    /// It could not be checked because a call failed.
     pub fn unread(check: Check, place: Place, what: &str, failure: &Failure) -> Finding {
         let Failure { category, operation, message, .. } = failure;
         let text = match category {

@@ -49,7 +49,7 @@ impl fmt::Display for Enforcement {
 /// An enforcement of ours that AWS shows in another form than it was written in, such as models by ARN
 /// where ids were sent.
 ///
-/// Nobody else wrote in between, so the two are taken for the same. Only models and guarding can have two
+/// No other caller wrote in between, so the two are taken for the same. Only models and guarding can have two
 /// forms: another guardrail or version is never one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadsBack {

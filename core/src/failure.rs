@@ -88,7 +88,7 @@ pub enum Code {
     Invalid,
     /// Too many calls.
     Throttled,
-    /// Somebody else was writing at the same time, or something was there already.
+    /// Another caller was writing at the same time, or the resource was there already.
     Conflict,
     /// An item isn't as the condition of a write asks for.
     UnmetCondition,
@@ -104,7 +104,7 @@ impl Code {
     }
 }
 
-/// The calls whose failures mean something of their own to whoever has to act.
+/// The calls whose failures have a meaning of their own, and a remedy of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// The way into an account: the role that the keeper, or a person, assumes there.
@@ -156,7 +156,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that no error code tells more about.
+    /// A failure without an error code.
     pub fn new(category: Category, operation: &str, message: impl Into<String>) -> Failure {
         let (operation, message) = (operation.to_owned(), message.into());
         Failure { category, operation, code: Code::Other, explicit_deny: false, message }

@@ -104,7 +104,7 @@ text_id!(
     "a Region code such as us-east-1",
     |text| {
         // The Bedrock service model allows `[a-z0-9-]{1,20}` in an ARN. A code has at least
-        // two hyphens and ends in a number, which tells it from an availability zone or a typo.
+        // two hyphens and ends in a number, which distinguishes it from an availability zone or a typo.
         let parts: Vec<&str> = text.split('-').collect();
         text.len() <= 20
             && parts.len() >= 3
@@ -155,7 +155,7 @@ text_id!(
 );
 
 text_id!(
-    /// The id that Bedrock gave to an enforced guardrail configuration. Nobody may invent one.
+    /// The id that Bedrock gave to an enforced guardrail configuration. It is never made up.
     ConfigId,
     "an enforced configuration id",
     "lower-case letters and digits",

@@ -1,5 +1,5 @@
 //! The core of Guardrail Keeper: it decides, and does nothing else. Its functions are given what was read, and the
-//! time, as values. What they answer, somebody else does.
+//! time, as values. The function and the terminal perform what it decides.
 //!
 //! In reading order:
 //!
@@ -8,7 +8,7 @@
 //! baseline + organization ──► desired ──► resolved                 which guardrail, then its ARN and version per target
 //! resolved + observed + record ──► plan {changes, held}            pure, infallible, printable
 //! plan ──► limits ──► a plan that may be applied
-//! report ──► record, outcome, metrics, status                      what is kept, told, counted and judged of a run
+//! report ──► record, outcome, metrics, status                      what is kept, published, counted and judged
 //! ```
 
 pub mod baseline;

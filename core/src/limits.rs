@@ -1,9 +1,9 @@
-//! Limits: what a new baseline revision may change before somebody approves it.
+//! Limits: what a new baseline revision may change without a person's approval.
 //!
 //! They guard against a slip of the pen, not against an attacker. Putting things right under a
 //! revision that is approved is never limited.
 //!
-//! What somebody else made and the keeper adopted is a case of its own: to release it takes a person's
+//! What another principal made and the keeper adopted is a case of its own: to release it takes a person's
 //! approval, whatever the limits. See [`Approval`].
 
 mod approval;
@@ -37,12 +37,12 @@ pub use unusable::{RELEASES_COUNTED_SECONDS, ReleaseVerdict, UnusableVersion, Un
 pub struct RevisionApproval {
     /// The revision.
     pub revision: Revision,
-    /// Whether it may change as much as it wants: somebody approved it, or the whole of it was within its limits.
+    /// Whether it may change as much as it wants: a person approved it, or the whole of it was within its limits.
     pub approved: bool,
     /// What was replaced and released under it before it was approved.
     pub done: Extent,
     /// What the whole of it would replace and release, counted from the record before anything was
-    /// queued. `None` where nobody has counted yet.
+    /// queued. `None` where it isn't counted yet.
     #[serde(default)]
     pub counted: Option<Extent>,
     /// What accounts that moved in the tree had replaced and released under it, once it was approved.
@@ -54,7 +54,7 @@ pub struct RevisionApproval {
     /// How often a person approved it. A revision within its limits is approved without one.
     #[serde(default)]
     pub approvals: u32,
-    /// Whether others were told what was counted of it.
+    /// Whether its count was published.
     #[serde(default)]
     pub told: bool,
 }
@@ -74,7 +74,7 @@ pub struct Moved {
 const MOVES_COUNTED_SECONDS: u64 = 24 * 3600;
 
 impl RevisionApproval {
-    /// A revision that nobody has seen before.
+    /// A revision that was never seen before.
     pub fn new(revision: Revision) -> RevisionApproval {
         let (done, moved, names_nobody) = (Extent::default(), Moved::default(), NamedIds::default());
         RevisionApproval {
@@ -89,7 +89,7 @@ impl RevisionApproval {
         }
     }
 
-    /// Takes note of what the whole revision would change, and of the ids in it that name nobody. Within the
+    /// Takes note of what the whole revision would change, and of the ids in it that name no account. Within the
     /// limits, and with an account for each id, it is approved by that.
     #[must_use]
     pub fn count(self, extent: Extent, limits: Limits, names_nobody: NamedIds) -> RevisionApproval {
@@ -97,7 +97,7 @@ impl RevisionApproval {
         RevisionApproval { approved, counted: Some(extent), names_nobody, ..self }
     }
 
-    /// Why nothing but repairs is done under it, as long as nobody has approved it.
+    /// Why nothing but repairs is done under it, as long as it isn't approved.
     pub fn not_approved(&self) -> HoldReason {
         HoldReason::NotApproved { revision: self.revision.clone(), names_nobody: self.names_nobody.clone() }
     }
@@ -135,8 +135,8 @@ pub struct Extent {
     pub replacements: u32,
     /// Enforcements released.
     pub releases: u32,
-    /// Enforcements of ours that stay as they are, and that nobody repairs any more: no assignment covers the account,
-    /// or it is excluded. Whoever removes one is not undone.
+    /// Enforcements of ours that stay as they are, and that are not repaired any more: no assignment covers the
+    /// account, or it is excluded. If one is removed, it isn't put back.
     #[serde(default)]
     pub abandonments: u32,
 }
@@ -225,7 +225,7 @@ fn is_from(target: &Target, records: &Records, revision: &Revision) -> bool {
     ours.is_some_and(|ours| ours.revision == *revision)
 }
 
-/// Whether somebody moved the target away from what this very revision put there, or from what an
+/// Whether another principal moved the target away from what this very revision put there, or from what an
 /// earlier one put there that this one wants as well.
 ///
 /// What the record doesn't know is no repair: it counts against the limits.
@@ -236,7 +236,7 @@ pub fn is_repair(change: &Change, records: &Records, revision: &Revision) -> boo
                 ours.revision == *revision || Drift::between(&ours.enforcement, to).is_none()
             })
         }
-        // Somebody removed what was ours. Nothing is there that an unapproved revision could replace,
+        // What was ours was removed. Nothing is there that an unapproved revision could replace,
         // and unguarded is worse than guarded by what waits for its approval.
         Change::Enforce { repair: true, .. } => true,
         Change::Replace { ownership: Ownership::Foreign, .. }
@@ -284,7 +284,7 @@ impl Plan {
         plan.hold_clean_ups(|_| true)
     }
 
-    /// Whether nobody could tell what is to be done in a target that is ours. A revision that was seen
+    /// Whether it couldn't be decided what to do in a target that is ours. A revision that was seen
     /// like that wasn't seen whole: more may have to be replaced or released than was counted.
     ///
     /// Where the ledger doesn't remember, any target may be ours.

@@ -30,7 +30,7 @@ const HELD: &str = "TargetsHeld";
 const TARGETS: &str = "Targets";
 /// Accounts with something of ours that a sweep didn't see.
 const NOT_LOOKED_AT: &str = "AccountsNotLookedAt";
-/// Targets where somebody had removed or changed ours.
+/// Targets where ours had been removed or changed.
 const DRIFT: &str = "DriftFound";
 /// From an event to the enforcement that followed it.
 const TIME_TO_ENFORCED: &str = "TimeToEnforced";
@@ -87,7 +87,7 @@ impl Metrics {
         for (standing, number) in report.standings() {
             self.count(by_state(standing), LOOKED_AT, number);
         }
-        // None found is a figure too: an alarm needs something to tell that it is over.
+        // Zero is published too: an alarm needs a figure to end.
         self.count(None, DRIFT, 0);
         for result in report.targets.values() {
             if let TargetReport::Decided(Decision::Held(held)) = result

@@ -1,4 +1,4 @@
-//! What AWS told us about each target. Not being told is a state of its own, never "nothing there".
+//! What AWS showed of each target. "Could not be read" is a state of its own, never "nothing there".
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub enum Observation {
     Absent,
     /// This is enforced.
     Enforced(Seen),
-    /// Nobody could tell.
+    /// It could not be read.
     Unreadable(Failure),
 }
 
@@ -33,14 +33,14 @@ pub enum ResourcePolicySeen {
     Attached(Document),
     /// Something is attached that can't be understood.
     Invalid(InvalidDocument),
-    /// Nobody could tell.
+    /// It could not be read.
     Unreadable(Failure),
 }
 
 /// An enforced configuration as AWS reported it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// The id that a replacement or a release must name. The record doesn't keep it: what is told by the record
+    /// The id that a replacement or a release must name. The record doesn't keep it: what the record shows
     /// alone has none, and is never written over.
     pub config_id: Option<ConfigId>,
     /// What is enforced.

@@ -19,16 +19,16 @@ pub struct Organization {
     pub management: AccountId,
     /// The accounts that were looked at: all of them on a sweep, a few for an event.
     pub accounts: BTreeMap<AccountId, Account>,
-    /// Accounts of which AWS didn't tell where they stand, or which they are: nothing can be decided for them.
+    /// Accounts whose path or id AWS didn't show: nothing can be decided for them.
     pub unplaced: Unplaced,
     /// Whether `accounts`, with those in `unplaced`, is the whole organization. Only then does a missing account or OU mean anything.
     pub complete: bool,
 }
 
-/// Accounts that were named and that can't be placed in the tree, each with why: by their ids; where AWS told no id
-/// that could be one, by what it told instead.
+/// Accounts that were named and that can't be placed in the tree, each with why: by their ids; where AWS showed no id
+/// that could be one, by what it showed instead.
 ///
-/// What AWS says of one account is no reason to leave the others unguarded, so a run goes on without it, tells it,
+/// What AWS says of one account is no reason to leave the others unguarded, so a run goes on without it, reports it,
 /// and has not converged.
 pub type Unplaced = BTreeMap<String, Failure>;
 
@@ -72,7 +72,7 @@ pub struct Account {
     pub joined: Option<Timestamp>,
 }
 
-/// An account as Organizations told it, and when that was so.
+/// An account as Organizations showed it, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountPlacement {
     /// The account.
@@ -81,7 +81,7 @@ pub struct AccountPlacement {
     pub placed_at: Timestamp,
 }
 
-/// An account's life, as Organizations tells it.
+/// The state of an account's life, as Organizations shows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountState {
@@ -104,7 +104,7 @@ pub enum AccountState {
 const NOT_TOLD: &str = "not told";
 
 impl AccountState {
-    /// The state of an account of which Organizations tells none.
+    /// The state of an account for which Organizations shows none.
     pub fn not_told() -> AccountState {
         AccountState::Other(NOT_TOLD.to_owned())
     }
@@ -114,12 +114,12 @@ impl AccountState {
         *self == AccountState::Active
     }
 
-    /// Whether nobody here knows what the state means.
+    /// Whether this version doesn't know what the state means.
     pub fn is_unknown(&self) -> bool {
         matches!(self, AccountState::Other(_))
     }
 
-    /// Whether the account is worked on: calls can be expected to work, or nobody knows that they don't.
+    /// Whether the account is worked on: calls are expected to work, or at least not known to fail.
     pub fn admits_work(&self) -> bool {
         self.is_active() || self.is_unknown()
     }

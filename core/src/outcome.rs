@@ -1,7 +1,7 @@
-//! What others are told came of a run: events for the bus. Decides which; sends nothing.
+//! Outcome events of a run, for the bus. Decides which; sends nothing.
 //!
-//! An event tells a change, not a state: what is held is told when it is first held for that kind of
-//! reason, and not by each look. `docs/outcomes.md` says so to whoever listens.
+//! An event reports a change, not a state: what is held is published when it is first held for that kind of
+//! reason, and not by each look. `docs/outcomes.md` says so to those who listen.
 
 mod broken;
 mod changed;
@@ -39,11 +39,11 @@ pub const FORMAT: u32 = 1;
 pub enum Kind {
     /// A guardrail is enforced where it wasn't, as the baseline asks for.
     Applied,
-    /// Somebody had removed or changed ours, and it is back.
+    /// Ours had been removed or changed, and it is back.
     Repaired,
-    /// What somebody else made is as wanted, and was taken over.
+    /// A foreign enforcement is as wanted, and was taken over.
     Adopted,
-    /// What was adopted is somebody else's again.
+    /// What was adopted is handed back.
     HandedBack,
     /// AWS shows what we wrote in another form than we wrote it in.
     ReadsBackDifferent,
@@ -56,7 +56,7 @@ pub enum Kind {
     /// What was enforced was released although it is wanted, because it can't be used: nothing guards
     /// the accounts.
     Unguarded,
-    /// Somebody undoes our repairs again and again.
+    /// Another principal undoes our repairs again and again.
     Contested,
     /// A resource policy opens a guardrail beyond the organization.
     Opened,
@@ -114,7 +114,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Something that others are told.
+/// An event to publish.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// What kind of thing happened.
@@ -134,7 +134,7 @@ pub struct CompletedSweep<'a> {
     pub accounts: usize,
     /// How many accounts were looked at since.
     pub looked_at: usize,
-    /// How many accounts with something of ours nobody has looked at since.
+    /// How many accounts with something of ours no look has reached since.
     pub not_looked_at: usize,
     /// How many accounts get no calls.
     pub closed: usize,
@@ -148,7 +148,8 @@ pub struct CompletedSweep<'a> {
     pub waiting: Option<&'a Revision>,
 }
 
-/// What is told of a task. Within a sweep, what is broken or unguarded is told at its end, for all accounts together.
+/// The events of a task. Within a sweep, what is broken or unguarded is published at its end, for all accounts
+/// together.
 pub fn of_report(report: &Report, cause: &Cause, now: Timestamp) -> Vec<Event> {
     let told = Telling { report, circumstances: Circumstances { cause, now }, now };
     let mut events = opened::events(report, told.circumstances);
@@ -169,7 +170,7 @@ pub fn of_report(report: &Report, cause: &Cause, now: Timestamp) -> Vec<Event> {
                     unguarded.add(&target.account, from.enforcement.version(), unusable.code(), words);
                 }
             }
-            // That was told when it was released; what is so still is told at the end of each sweep.
+            // That was published at the release; what is so still is published at the end of each sweep.
             TargetReport::Decided(Decision::Held(held)) if held.leaves_unguarded() => {}
             TargetReport::Attempted(ChangeResult { result: Err(_), .. })
             | TargetReport::CleanedUp { result: Err(_), .. }
@@ -202,7 +203,7 @@ pub fn of_report(report: &Report, cause: &Cause, now: Timestamp) -> Vec<Event> {
     events
 }
 
-/// What is told of an account that gets no calls any more. `left_behind` are the Regions in which it
+/// The event of an account in which no calls are made any more. `left_behind` are the Regions in which it
 /// still enforces what we put there.
 pub fn of_departure(
     account: &AccountId,
@@ -217,7 +218,7 @@ pub fn of_departure(
     Event { kind: Kind::Departed, detail: detail.to_json(), time: now }
 }
 
-/// What is told of a new revision of the baseline, once its changes are counted. `previous` is the revision that the
+/// The event of a new revision of the baseline, once its changes are counted. `previous` is the revision that the
 /// ledger knew before.
 pub fn of_baseline(
     baseline: &Baseline,
@@ -229,13 +230,13 @@ pub fn of_baseline(
     changed::event(baseline, approval, previous, Circumstances { cause, now })
 }
 
-/// What is told of the end of a sweep.
+/// The event of a sweep's end.
 pub fn of_sweep(sweep: &CompletedSweep<'_>, cause: &Cause, now: Timestamp) -> Event {
     let detail = SweepDetail::of(sweep, Circumstances { cause, now });
     Event { kind: Kind::SweepCompleted, detail: detail.to_json(), time: now }
 }
 
-/// How long after the event a target was enforced, in milliseconds. A sweep has none: nobody knows since
+/// How long after the event a target was enforced, in milliseconds. A sweep has none: it isn't known since
 /// when what it found was so.
 pub fn since_event(cause: &Cause, now: Timestamp) -> Option<i64> {
     let since = cause.happened.unwrap_or(cause.first_seen);
@@ -267,7 +268,7 @@ impl<'a> Telling<'a> {
         Event { kind, detail: detail.to_json(), time: self.now }
     }
 
-    /// What is told of what was adopted and is somebody else's again.
+    /// The event of what was adopted and is handed back.
     fn handed_back(self, target: &'a Target, handed_back: &'a HandedBack) -> Event {
         let HandedBack { adopted, seen } = handed_back;
         let mut detail = self.detail(target);
@@ -278,13 +279,13 @@ impl<'a> Telling<'a> {
         self.event(Kind::HandedBack, &detail)
     }
 
-    /// What is told of a target in which something should be written, and wasn't.
+    /// The event of a target in which something should be written, and wasn't.
     fn held(self, target: &'a Target, result: &'a TargetReport, before: Option<&Record>) -> Option<Event> {
         let (would, principal) = match result {
             // What mode `audit` would do is counted at the end of each sweep; nothing is in its way.
             TargetReport::Decided(Decision::Held(held)) if held.only_audited().is_some() => return None,
             TargetReport::Decided(Decision::Held(held)) => match &held.reason {
-                // Passes by itself; and told when it began.
+                // Passes by itself, and was published when it began.
                 HoldReason::NotCounted { .. }
                 | HoldReason::LedgerUnavailable
                 | HoldReason::Interrupted

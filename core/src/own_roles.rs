@@ -1,6 +1,6 @@
 //! Which callers are the keeper itself.
 //!
-//! Told by account and role name, the only two things that both forms of a principal's ARN keep.
+//! Recognized by account and role name, the only two parts that both forms of a principal's ARN keep.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -32,7 +32,7 @@ impl OwnRoles {
     /// Whether a change made in `in_account` by `role` was made by the keeper.
     ///
     /// A member role counts only in its own account: the keeper never uses one across accounts, and
-    /// whoever may create roles anywhere in the organization can create one of that name.
+    /// a principal that may create roles anywhere in the organization can create one of that name.
     pub fn is_ours(&self, role: &Role, in_account: &AccountId) -> bool {
         let OwnRoles { function, members, former } = self;
         let at_home = role.account == *in_account;

@@ -60,7 +60,7 @@ const TEXT_KEPT: usize = 300;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// Nobody knows yet.
+    /// Not known yet.
     #[default]
     Undecided,
     /// Members can enforce the owner's guardrail.
@@ -75,7 +75,7 @@ pub enum Answer {
 pub struct PlacementRecord {
     /// The answer.
     pub answer: Answer,
-    /// When and by whom it was decided; `None` while it is undecided.
+    /// When and by which principal it was decided; `None` while it is undecided.
     pub decided: Option<PlacementDecided>,
     /// The first member in which AWS took the owner's guardrail.
     pub works_in: Option<WorksIn>,
@@ -87,7 +87,7 @@ pub struct PlacementRecord {
     pub history: Vec<PlacementEntry>,
 }
 
-/// When and by whom the answer was decided.
+/// When and by which principal the answer was decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlacementDecided {
     /// When.
@@ -123,7 +123,7 @@ pub struct OwnerRefused {
 pub struct PlacementEntry {
     /// When.
     pub at: Timestamp,
-    /// By whom.
+    /// By which principal.
     pub by: String,
     /// What, in words.
     pub text: String,

@@ -73,11 +73,11 @@ pub struct Plan {
     pub grants: BTreeMap<Resource, GrantDecision>,
     /// One decision per target.
     pub decisions: BTreeMap<Target, Decision>,
-    /// What was adopted and is somebody else's again, whatever else is decided about the target.
+    /// What was adopted and is handed back, whatever else is decided about the target.
     pub handed_back: BTreeMap<Target, HandedBack>,
     /// Accounts that were not looked at because no call can work there.
     pub skipped: BTreeMap<AccountId, AccountState>,
-    /// Accounts that were looked at though nobody here knows what their state means. Nothing is taken away
+    /// Accounts that were looked at though this version doesn't know what their state means. Nothing is taken away
     /// there, and nothing there counts as good.
     pub unknown_states: BTreeMap<AccountId, AccountState>,
     /// Accounts that were not looked at because it isn't known where they stand.
@@ -106,15 +106,15 @@ pub enum Decision {
 pub struct InSync {
     /// What is enforced there; `None` where nothing is, on purpose.
     pub enforced: Option<Enforcement>,
-    /// Where the record says otherwise, what it should be told.
+    /// Where the record says otherwise, what to record.
     pub correction: Option<Correction>,
-    /// Where somebody else made it and it stays theirs: what they made.
+    /// Where it is foreign and stays foreign: what is there.
     pub kept: Option<Kept>,
     /// Where AWS shows it in another form than we wrote it in: both forms.
     pub reads_back: Option<Box<ReadsBack>>,
 }
 
-/// What the record should be told of a target that is as wanted.
+/// What to record of a target that is as wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Correction {
     /// What is there is ours, by AWS's word or an earlier record, and the record doesn't say just that.
@@ -123,7 +123,7 @@ pub enum Correction {
     Forget,
 }
 
-/// A target that is none of our business.
+/// A target that is left alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftAlone {
     /// Why.
@@ -176,13 +176,13 @@ pub struct DecisionContext<'a> {
     pub own_roles: &'a OwnRoles,
     /// What the ledger is good for: a foreign configuration is replaced only where it is kept for good.
     pub ledger: LedgerState,
-    /// What time it is: repairs that somebody undoes again and again are paced.
+    /// What time it is: repairs that another principal undoes again and again are paced.
     pub now: Timestamp,
 }
 
 /// Decides about every target of `resolved`.
 ///
-/// A target that nobody observed is held: not having looked is not the same as absent.
+/// A target that wasn't observed is held: not having looked is not the same as absent.
 pub fn plan(
     resolved: &Resolved,
     observed: &Observed,
@@ -204,8 +204,8 @@ pub fn plan(
     plan
 }
 
-/// A repair that somebody undid several times within the hour waits a while: we keep at it, but
-/// two automatons fighting must not eat each other's API limits. What we wrote last ourselves nobody undid.
+/// A repair that was undone several times within the hour waits a while: we keep at it, but
+/// two automatons fighting must not eat each other's API limits. What we wrote last ourselves wasn't undone.
 fn paced(
     decision: Decision,
     account: &AccountId,

@@ -37,15 +37,15 @@ pub struct Record {
     /// What we applied or adopted and have not released: the proof that a configuration is ours.
     pub ours: Option<Ours>,
     /// The guardrail of what was ours here last, once another or none is enforced: it may be a copy
-    /// that nobody needs any more.
+    /// that no target needs any more.
     pub former: Option<GuardrailArn>,
     /// A write that was begun. Until it is confirmed it proves nothing: the write may have failed,
-    /// and what is there may be somebody else's.
+    /// and what is there may be foreign.
     pub intent: Option<Intent>,
-    /// Writes that were made and that nobody was told of yet, the newest last.
+    /// Writes that were made and are not published yet, the newest last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub untold: Vec<Intent>,
-    /// What somebody else had configured here last, and what became of it; kept so that it can be put back.
+    /// The last foreign configuration here, and what became of it; kept so that it can be put back.
     pub previous: Option<Previous>,
     /// A release that waits for a person's approval.
     pub awaited: Option<Awaited>,
@@ -56,13 +56,13 @@ pub struct Record {
     /// What was released although a guardrail is wanted, because it can't be used; until something is
     /// enforced again, or nothing is wanted.
     pub released_unusable: Option<ReleasedUnusable>,
-    /// When each recent repair of ours was made; several within an hour mean that somebody fights us.
+    /// When each recent repair of ours was made; several within an hour mean that another principal undoes them.
     pub repairs: Vec<Timestamp>,
     /// What the last look came to.
     pub checked: Option<Checked>,
     /// What was there when it could be read last.
     pub seen: Option<LastSeen>,
-    /// How it changed from look to look, the newest last: for whoever asks why.
+    /// How it changed from look to look, the newest last. `explain` shows it.
     pub history: Vec<Entry>,
 }
 
@@ -105,13 +105,13 @@ pub struct Intent {
     pub at: Timestamp,
     /// Under which baseline.
     pub revision: Revision,
-    /// How it is told to others once it is known to have been made. `None` where nobody is told, and where an
+    /// How it is published once it is known to have been made. `None` where it isn't published, and where an
     /// earlier version wrote the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deed: Option<Deed>,
 }
 
-/// What somebody else had configured.
+/// A foreign configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Previous {
     /// What it was, and whose.
@@ -123,7 +123,7 @@ pub struct Previous {
     pub fate: Fate,
 }
 
-/// What became of a configuration that somebody else had made.
+/// What became of a foreign configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
@@ -162,7 +162,7 @@ pub struct Granted {
 /// How long repairs are remembered.
 const REPAIRS_REMEMBERED_SECONDS: u64 = 3600;
 
-/// How many repairs of one target within an hour mean that somebody fights them.
+/// How many repairs of one target within an hour mean that another principal undoes them.
 pub const CONTESTED_REPAIRS: usize = 4;
 
 /// How long the next repair of a contested target waits: at most six an hour.
@@ -175,35 +175,35 @@ const HISTORY_KEPT: usize = 12;
 /// Longer sentences are cut: a reason is there to be read, and an answer of AWS has no bound.
 const TEXT_KEPT: usize = 500;
 
-/// Something that happened to a target, as the ledger is told of it.
+/// Something that happened to a target, as it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// A write begins. `replacing` is what it replaces, where that is somebody else's.
+    /// A write begins. `replacing` is what it replaces, where that is foreign.
     Begun {
         /// What is to be written.
         intent: Intent,
         /// The foreign configuration that it overwrites.
         replacing: Option<Box<Seen>>,
     },
-    /// A write was made, and nobody was told of it yet.
+    /// A write was made, and isn't published yet.
     Owed(Box<Intent>),
     /// The enforcement was written, which makes it ours.
     Enforced {
         /// What is enforced now.
         ours: Ours,
-        /// Whether somebody had removed or changed ours before.
+        /// Whether ours had been removed or changed before.
         repair: bool,
     },
     /// What is there is ours, which the record didn't say in just this way.
     Remembered(Ours),
-    /// What somebody else made was found as wanted, which makes it ours as well.
+    /// A foreign enforcement was found as wanted, which makes it ours as well.
     Adopted {
         /// What is ours now.
         ours: Ours,
         /// What was there, and who made it.
         previous: Box<Seen>,
     },
-    /// What somebody else made stays theirs, whether or not it had been adopted.
+    /// A foreign enforcement stays foreign, whether or not it had been adopted.
     Kept {
         /// What is there, and who made it.
         seen: Box<Seen>,
@@ -219,7 +219,7 @@ pub enum Note {
     },
     /// A write that was begun left nothing there.
     NotArrived,
-    /// A write that was begun was not made: nobody is told of it.
+    /// A write that was begun was not made: it isn't published.
     NotMade,
     /// It was released although it is wanted, because its guardrail can't be used.
     ReleasedUnusable(ReleasedUnusable),
@@ -231,11 +231,11 @@ pub enum Note {
         checked: Box<Checked>,
         /// What is there now, where that is known.
         seen: Option<LastSeen>,
-        /// What the look tells of the guardrail of what is enforced.
+        /// What the look shows of the guardrail of what is enforced.
         usability: Usability,
         /// The result in words, for the history.
         text: String,
-        /// Whether the run changed something, so that the history tells of it in any case.
+        /// Whether the run changed something, so that the history has it in any case.
         wrote: bool,
     },
 }
@@ -355,7 +355,7 @@ impl Record {
         self.checked = Some(Checked { reason: checked.reason.as_deref().map(cut), ..checked });
     }
 
-    /// Whether somebody undoes our repairs: so many within an hour are no accident.
+    /// Whether another principal undoes our repairs: so many within an hour are no accident.
     pub fn is_contested(&self, now: Timestamp) -> bool {
         self.repairs_lately(now) >= CONTESTED_REPAIRS
     }
@@ -581,7 +581,7 @@ mod tests {
         };
         assert_eq!(told(&record), (true, Fate::Adopted, false));
         record.note(Note::Awaits(Awaited { revision: revision(), approvals: 0 }));
-        // It is held, and waits on; it is as wanted again, and nobody waits.
+        // It is held, and waits on; it is as wanted again, and nothing waits.
         record.note(looked(2, State::Held, Some("it takes an approval")));
         assert!(record.awaited.is_some());
         record.note(looked(3, State::InSync, None));

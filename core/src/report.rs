@@ -37,13 +37,13 @@ pub struct Report {
     pub grants: BTreeMap<Resource, GrantReport>,
     /// Every target's result, in order.
     pub targets: BTreeMap<Target, TargetReport>,
-    /// What had been adopted and is somebody else's again.
+    /// What had been adopted and is handed back.
     pub handed_back: BTreeMap<Target, HandedBack>,
     /// What opens a guardrail beyond the organization since this look, in words.
     pub opened: BTreeMap<Resource, BTreeSet<String>>,
     /// Accounts that were not looked at because no call can work there.
     pub skipped: BTreeMap<AccountId, AccountState>,
-    /// Accounts that were looked at though nobody here knows what their state means.
+    /// Accounts that were looked at though this version doesn't know what their state means.
     pub unknown_states: BTreeMap<AccountId, AccountState>,
     /// Accounts that were not looked at because it isn't known where they stand.
     pub unplaced: Unplaced,
@@ -51,14 +51,14 @@ pub struct Report {
     pub strangers: Vec<AccountId>,
     /// What went wrong besides: for example a ledger that could not be written.
     pub warnings: Vec<String>,
-    /// What the ledger could not tell or be told, in words, if that was so: what was decided without it may have
+    /// Why the ledger could not be read or written, if so: what was decided without it may have
     /// to be decided otherwise. It is among the warnings as well, unless nothing was done.
     pub ledger_trouble: Option<String>,
     /// What was found out for `placement: auto`, in words: what waited for it can go on.
     pub placement_decided: Option<String>,
-    /// What the ledger knew of the targets before the run: by it, what is new can be told.
+    /// What the ledger knew of the targets before the run: it shows what is new.
     pub before: Records,
-    /// Writes that earlier runs made and could not tell.
+    /// Writes that earlier runs made and could not publish.
     pub owed: BTreeMap<Target, Vec<Intent>>,
 }
 
@@ -137,7 +137,7 @@ pub struct ChangeResult {
     pub result: Result<(), Failure>,
     /// Where it was written: how AWS shows it, if that differs.
     pub reads_back: Option<Box<ReadsBack>>,
-    /// When it was begun, by the record, where others are to be told of it.
+    /// When it was begun, by the record, where it is to be published.
     pub begun: Option<Timestamp>,
 }
 

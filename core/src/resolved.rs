@@ -75,7 +75,7 @@ impl CatalogEntry {
         CatalogEntry { arn: None, unusable: Some(unusable), profile: None, content: None, customer_key: None }
     }
 
-    /// What must be granted to whoever is to apply the guardrail.
+    /// What must be granted to the accounts that apply the guardrail.
     pub fn resources(&self) -> impl Iterator<Item = Resource> {
         let guardrail = self.arn.clone().map(Resource::Guardrail);
         guardrail.into_iter().chain(self.profile.clone().map(Resource::Profile))
@@ -92,10 +92,10 @@ pub enum ResolvedTarget {
     Enforce(Box<Enforce>),
     /// No enforcement.
     Nothing {
-        /// What to do with a configuration that somebody else made.
+        /// What to do with a foreign configuration.
         existing: Existing,
     },
-    /// Nobody said: keep what is there.
+    /// The baseline doesn't say: keep what is there.
     Unassigned,
     /// Hands off.
     Excluded,
@@ -117,7 +117,7 @@ pub struct Enforce {
     pub present_unusable: Option<Unusable>,
     /// What is to be done about the account's copy before it can be enforced.
     pub copy: Option<CopyWork>,
-    /// What to do with a configuration that somebody else made.
+    /// What to do with a foreign configuration.
     pub existing: Existing,
     /// What to do with an enforcement whose guardrail can't be used.
     pub on_unusable: OnUnusable,
@@ -161,12 +161,12 @@ fn resolve_guardrail(
 ) -> Enforce {
     let WantedGuardrail { key, source, models, guarding, placement, on_unusable, existing } = wanted;
     let entry = catalog.entries.get(&(key.clone(), target.region.clone())).cloned();
-    // Whoever filled the catalog left this one out; that is not "usable".
+    // The catalog lacks this one; that is not "usable".
     let entry = entry.unwrap_or_else(|| {
         CatalogEntry::unusable(Unusable::Unreadable { failure: Failure::not_looked_up(&key) })
     });
     let Place { published, copied, unusable, copy } = match placement {
-        // What nobody settled is tried centrally.
+        // What isn't decided yet is tried centrally.
         Placement::Central | Placement::Auto => Place {
             unusable: entry
                 .unusable
@@ -239,7 +239,7 @@ fn place_of_copy(
     }
 }
 
-/// Why an account may not use the guardrail, as far as resource policies tell. The owner's own
+/// Why an account may not use the guardrail, as far as resource policies show. The owner's own
 /// account needs none.
 fn not_granted(
     entry: &CatalogEntry,
@@ -279,7 +279,7 @@ fn not_granted(
         };
         let denied = matches!(verdict, AccessVerdict::NotGranted(MissingGrant::Denied(_)));
         if *resource.account() == target.account && !denied {
-            // The owner's own account needs no grant; a denial hits it like everybody else.
+            // The owner's own account needs no grant; a denial hits it like every other account.
             return None;
         }
         Some(Unusable::NotGranted {

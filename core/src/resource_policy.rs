@@ -6,7 +6,7 @@
 //! survives every change, to the form of its numbers; what can't be understood is never taken for
 //! a grant, and never overwritten.
 //!
-//! `docs/resource-policy.md` tells which policies are legal, what is refused, and what nobody knows.
+//! `docs/resource-policy.md` says which policies are legal, what is refused, and what isn't known.
 
 mod destinations;
 mod document;
@@ -29,7 +29,7 @@ pub use key::{key_admits, key_admits_organization};
 pub use merge::{Ensure, GrantHold, MAX_CHARACTERS, Remove, ensure, remove};
 pub use resource::{Action, Grant, ProfileArn, ProfileId, Resource};
 
-/// What is quoted from a policy may come from anybody: it is kept short and harmless to a terminal.
+/// What is quoted from a resource policy may have been written by anyone: it is kept short and harmless to a terminal.
 fn quote(text: &str) -> String {
     const LONGEST: usize = 120;
     let mut shown: String = text.chars().take(LONGEST).collect();

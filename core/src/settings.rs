@@ -42,7 +42,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("KEEPER_MAX_ABANDONMENTS", "the most that max_abandonments of any baseline counts for"),
 ];
 
-/// What the program was told.
+/// The settings of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Who reads them.
@@ -59,7 +59,7 @@ pub struct Settings {
     pub ledger: LedgerSource,
     /// The queues to work through, where there are any.
     pub queues: Option<QueueSettings>,
-    /// The event bus to tell outcomes on.
+    /// The event bus for outcome events.
     pub bus: Option<String>,
     /// The stack's name, as metrics carry it.
     pub stack: Option<String>,
@@ -82,7 +82,7 @@ pub struct QueueSettings {
     pub tasks: String,
     /// The URL of the standard queue that events come from, and where tasks wait.
     pub events: String,
-    /// What tells these queues from others of the same names, before or after them.
+    /// What distinguishes these queues from earlier or later ones of the same names.
     pub deployment: Option<String>,
 }
 
@@ -206,7 +206,7 @@ impl Settings {
         }
     }
 
-    /// Variables that look like settings and are none: typing errors, most likely.
+    /// Variables that look like settings and aren't known: typing errors, most likely.
     pub fn unknown(variables: &BTreeMap<String, String>) -> Vec<String> {
         variables
             .keys()
@@ -360,7 +360,7 @@ impl<'a> Reading<'a> {
                         format_args!("{tasks:?} is not the URL of a FIFO queue: it would end in .fifo"),
                     );
                 }
-                // By its queue's name it is told what a message is.
+                // The queue's name says what kind a message is.
                 if events.ends_with(".fifo") || name(tasks) == name(events) {
                     self.problem(EVENTS, format_args!("{events:?} is not the URL of a standard queue"));
                 }

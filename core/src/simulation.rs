@@ -17,7 +17,7 @@ pub enum SimulatedDecision {
     Allowed,
     /// Nothing allows it.
     Implicit,
-    /// Something denies it, or IAM said a word that nobody knew when this was written.
+    /// Something denies it, or IAM answered with a word that this version doesn't know.
     Explicit,
 }
 
@@ -36,7 +36,7 @@ pub struct Evaluated {
     pub by_organization: Option<bool>,
     /// Whether the permissions boundary does, where there is one.
     pub by_boundary: Option<bool>,
-    /// Keys that conditions ask for and that nobody could give.
+    /// Keys that conditions ask for, and whose values the simulation wasn't given.
     pub missing_keys: BTreeSet<String>,
 }
 
@@ -129,7 +129,7 @@ mod tests {
             (Evaluated { by_organization: Some(false), ..evaluated(Explicit) }, Err(ServiceControl)),
             (Evaluated { by_boundary: Some(false), ..evaluated(Implicit) }, Err(Boundary)),
             (Evaluated { by_boundary: Some(true), ..evaluated(Implicit) }, Err(NotAllowed)),
-            // The other account's policy, which nobody gave.
+            // The other account's policy, which the simulation wasn't given.
             (Evaluated { details: details(Allowed, Implicit), ..evaluated(Implicit) }, Ok(())),
             (Evaluated { details: details(Implicit, Implicit), ..evaluated(Implicit) }, Err(NotAllowed)),
             (Evaluated { details: details(Implicit, Allowed), ..evaluated(Implicit) }, Err(NotAllowed)),

@@ -3,7 +3,7 @@
 //! Pure. The record keeps a word for each look, such as `in_sync`. That word was true for what was
 //! wanted at the time of the look. So it counts only while the account's path, its assignment and the
 //! baseline's revision are the same as then, and only if what was seen is what is wanted now. `status`,
-//! the end of a sweep, its metrics and whoever follows a deployed keeper all judge by this module.
+//! the end of a sweep, its metrics and a terminal that follows a deployed keeper all judge by this module.
 
 mod judge;
 mod leaving;
@@ -63,7 +63,7 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// Whatever was seen: in an account whose state nobody here knows, nothing is good.
+    /// Whatever was seen: in an account whose state this version doesn't know, nothing is good.
     fn in_an_account_that_is(self, state: &AccountState) -> Judged {
         let Judged { standing, reason } = self;
         if !(state.is_unknown() && standing.is_good()) {

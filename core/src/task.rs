@@ -2,7 +2,7 @@
 //!
 //! Two ways lead through the queues. A [`Task`] lies in the FIFO queue, one at a time for each account
 //! and for each Region of the owner's. An [`Errand`] lies in the standard queue, where events come in,
-//! too: it may wait there without keeping anybody from anything.
+//! too: it may wait there without blocking other work.
 
 mod cause;
 mod errand;
@@ -38,7 +38,7 @@ pub enum Task {
 pub struct AccountTask {
     /// The account.
     pub account: AccountId,
-    /// Where it stood when the task was made; `None` where nobody has asked yet. A worker drops it for
+    /// Where it stood when the task was made; `None` where Organizations wasn't asked yet. A worker drops it for
     /// a newer one.
     pub placement: Option<AccountPlacement>,
     /// The Regions to look at.
@@ -52,7 +52,7 @@ pub struct AccountTask {
 
 /// Work on the owner account's guardrails in one Region.
 ///
-/// By Region and not by ARN: a guardrail that is looked up by name has no ARN before somebody looks,
+/// By Region and not by ARN: a guardrail that is looked up by name has no ARN before the lookup,
 /// and one that was deleted and made anew has another. One Region's run includes each of its guardrails.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerTask {
@@ -60,7 +60,7 @@ pub struct OwnerTask {
     pub region: Region,
     /// Whose users are to be looked at afterwards.
     pub then: Then,
-    /// Since when a sweep has looked at every account, where that is why: what nobody uses any more
+    /// Since when a sweep has looked at every account, where that is why: what no target uses any more
     /// is taken back.
     pub swept_since: Option<Timestamp>,
     /// Why.

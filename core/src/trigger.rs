@@ -3,7 +3,7 @@
 //! An event never says what to do: it only narrows what is looked at, and state is always read
 //! again. So whatever is unclear in it widens the look or ends as a named no-op; it never fails.
 //!
-//! Events are told by their source and name. `detail-type` is left open, because it differs between
+//! Events are recognized by their source and name. `detail-type` is left open, because it differs between
 //! documents and partitions; it counts only for events that have no other name.
 
 mod account;
@@ -106,7 +106,7 @@ pub fn decide_value(event: &Value, context: &Context) -> Trigger {
 }
 
 /// What an object without a source is, where it is known to hold an event inside. It isn't unpacked:
-/// whoever delivers in such a form delivers past the rules, and should be told.
+/// a delivery in such a form bypasses the rules, and a person should see that.
 fn wrapped(root: &Map<String, Value>) -> Option<Rejected> {
     let has = |member: &str| root.contains_key(member);
     if has("TopicArn") && has("Message") {
@@ -180,7 +180,7 @@ fn scheduled(event: &Envelope<'_>, context: &Context) -> Trigger {
     reconcile(event, Accounts::All, Regions::All, Why::Schedule)
 }
 
-/// A request is told by its `detail-type`: any tool in the hub may send one, under its own source.
+/// A request is recognized by its `detail-type`: any tool in the hub may send one, under its own source.
 fn is_request(event: &Envelope<'_>) -> bool {
     event.outer("detail-type").is_some_and(|name| name.eq_ignore_ascii_case(REQUEST_DETAIL_TYPE))
 }
@@ -206,7 +206,7 @@ fn requested(event: &Envelope<'_>, context: &Context) -> Trigger {
 
 /// Whether an event came from the account the keeper runs in.
 ///
-/// One without an account did not come over a bus: whoever could send it may use the hub's function
+/// One without an account did not come over a bus: who can send it may use the hub's function
 /// or queue, and that is the hub.
 fn from_hub(event: &Envelope<'_>, context: &Context) -> bool {
     match (&context.hub, event.sender()) {

@@ -11,7 +11,7 @@ use keeper_core::report::Report;
 pub(super) struct SoFar {
     /// The plan that was shown first, and with it what follows from it.
     pub(super) shown: Option<Plan>,
-    /// The lines of plans that were told.
+    /// The lines of plans that were printed.
     pub(super) told: BTreeSet<String>,
     pub(super) planned: Vec<serde_json::Value>,
     pub(super) rounds: usize,

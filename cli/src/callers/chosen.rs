@@ -44,7 +44,7 @@ pub(super) struct Chosen {
 /// What is known of an account that was asked for.
 enum Member {
     Known(Account),
-    /// Nobody has to know: the guardrail was given.
+    /// It isn't needed: the arguments name the guardrail.
     Unasked,
     Unknown(anyhow::Error),
 }
@@ -84,7 +84,7 @@ impl Member {
     }
 }
 
-/// The accounts of the OUs that were named, or all. One of which Organizations doesn't tell where it stands may
+/// The accounts of the OUs that were named, or all. One whose path Organizations doesn't show may
 /// be one of them, and isn't left out without a word.
 async fn selected(
     keeper: &Keeper,
@@ -118,7 +118,7 @@ async fn selected(
     Ok(members)
 }
 
-/// What Organizations says of accounts that were named one by one. One that it doesn't tell stops none of
+/// What Organizations says of accounts that were named one by one. One that it doesn't show stops none of
 /// the others.
 async fn each(keeper: &Keeper, arguments: &Arguments, ids: Vec<AccountId>) -> Members {
     if arguments.guardrail.is_some() {
@@ -135,7 +135,7 @@ async fn each(keeper: &Keeper, arguments: &Arguments, ids: Vec<AccountId>) -> Me
     stream::iter(asked).buffered(LOOKED_UP_AT_A_TIME).collect().await
 }
 
-/// Other accounts are looked into by a role, which somebody has to name.
+/// Other accounts are looked into by a role, which the arguments have to name.
 fn admit(keeper: &Keeper, arguments: &Arguments, members: &Members) -> Result<(), Unfit> {
     let own = keeper.cloud().own_account();
     let mut others = members.keys().filter(|id| *id != own);

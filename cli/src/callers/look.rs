@@ -78,7 +78,7 @@ impl Looked {
     }
 }
 
-/// Looks into an account. `given` is the guardrail, where somebody gave one.
+/// Looks into an account. `given` is the guardrail, where the arguments name one.
 pub(super) async fn look(
     keeper: &Keeper,
     subject: Subject,
@@ -141,7 +141,7 @@ async fn look_into(
 struct Question {
     inspector: Inspector,
     needed: Needed,
-    /// The models that somebody may be allowed.
+    /// The models that a principal may be allowed.
     models: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What is told of each account as soon as it was looked into, and of all at the end.
+//! What is printed of each account as soon as it was looked into, and of all at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,11 +23,11 @@ const UNSEEN: &str =
 /// How many accounts are named where the same has to be done in each.
 const NAMED: usize = 8;
 
-/// Tells what was found, account by account.
+/// Prints what was found, account by account.
 pub(super) struct Telling<'a> {
     output: Output,
     names: &'a Names,
-    /// How many accounts there are to tell of.
+    /// How many accounts there are to print.
     all: usize,
     bar: &'a Bar,
     summary: CallersSummary,
@@ -48,7 +48,7 @@ impl<'a> Telling<'a> {
         Telling { output, names, all, bar, summary, statements, cures, first: true }
     }
 
-    /// Tells of one account.
+    /// Prints one account.
     pub(super) fn add(&mut self, found: &Found) {
         self.summary.add(found.standing(), found.principals());
         if let Outcome::Looked(looked) = &found.outcome {
@@ -66,7 +66,7 @@ impl<'a> Telling<'a> {
         }
         self.bar.above(|| match self.output {
             Output::Text => self.print(found),
-            // Where looking stops half way, the document stays open: nobody takes it for whole.
+            // Where looking stops half way, the document stays open, so it can't be taken for complete.
             Output::Json => {
                 let comma = if self.first { "" } else { "," };
                 output::print(format_args!("{comma}{}", in_json(found, self.names)));
@@ -78,7 +78,7 @@ impl<'a> Telling<'a> {
         }
     }
 
-    /// Tells of the whole; answers whether nobody would lose access.
+    /// Prints the summary; answers whether no principal would lose access.
     pub(super) fn end(self, unmet: &[String]) -> bool {
         let good = self.summary.is_good() && unmet.is_empty();
         self.cures.iter().for_each(output::note);

@@ -46,7 +46,7 @@ impl Doctor<'_> {
         self.findings.sort_by(|one, other| (one.check, &one.place).cmp(&(other.check, &other.place)));
     }
 
-    /// Accounts that nobody gave us a way into. Their Regions the management account can ask for.
+    /// Accounts for which no role is given. The management account can ask for their Regions.
     async fn left_out(&self, ground: &Ground, count: usize) -> Vec<Finding> {
         let own = self.own_account();
         let accounts = if count == 1 { "account was" } else { "accounts were" };
@@ -95,7 +95,7 @@ impl Doctor<'_> {
         let enabled = Inspector::new(&session, self.own.region()).regions(None).await;
         let mut findings = doctor::regions(account, &regions, &enabled);
         let usable = usable(&regions, &enabled);
-        // Who joins and leaves is told in one Region of the management account.
+        // Joining and leaving are reported in one Region of the management account.
         let mut listening: BTreeSet<Region> = usable.clone();
         listening.extend(home.clone());
         for region in &listening {

@@ -11,10 +11,10 @@ impl Inspector {
         aws_sdk_eventbridge::Client::from_conf(config.retry_partition(self.session.retries().clone()).build())
     }
 
-    /// The ARN of a bus; `None` where there is none of that name.
+    /// The ARN of a bus; `None` where no bus has that name.
     ///
     /// # Errors
-    /// When EventBridge doesn't tell.
+    /// When EventBridge can't be read.
     pub async fn bus(&self, name: &str) -> Result<Option<String>, Failure> {
         match self.events().describe_event_bus().name(name).send().await {
             Ok(answer) => Ok(answer.arn().map(str::to_owned)),

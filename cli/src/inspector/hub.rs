@@ -16,10 +16,10 @@ pub struct QueueSeen {
 }
 
 impl Inspector {
-    /// A queue of ours; `None` where there is none.
+    /// A queue of ours; `None` where it doesn't exist.
     ///
     /// # Errors
-    /// When SQS doesn't tell.
+    /// When SQS can't be read.
     pub async fn queue(&self, url: &str) -> Result<Option<QueueSeen>, Failure> {
         const OPERATION: &str = "GetQueueAttributes";
         let client = aws_sdk_sqs::Client::new(&self.sdk_of(|own| &own.queues));
@@ -35,10 +35,10 @@ impl Inspector {
         Ok(Some(QueueSeen { arn, has_dead_letters: attribute(QueueAttributeName::RedrivePolicy).is_some() }))
     }
 
-    /// The ARN and the status of a table of ours; `None` where there is none.
+    /// The ARN and the status of a table of ours; `None` where it doesn't exist.
     ///
     /// # Errors
-    /// When DynamoDB doesn't tell.
+    /// When DynamoDB can't be read.
     pub async fn table(&self, name: &str) -> Result<Option<(String, String)>, Failure> {
         let client = aws_sdk_dynamodb::Client::new(&self.sdk_of(|own| &own.table));
         match client.describe_table().table_name(name).send().await {

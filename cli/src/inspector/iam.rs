@@ -29,10 +29,10 @@ impl Inspector {
         aws_sdk_iam::Client::from_conf(config.retry_partition(self.session.retries().clone()).build())
     }
 
-    /// A role of the account; `None` where there is none of that name.
+    /// A role of the account; `None` where no role has that name.
     ///
     /// # Errors
-    /// When IAM doesn't tell.
+    /// When IAM can't be read.
     pub async fn role(&self, name: &RoleName) -> Result<Option<RoleSeen>, Failure> {
         match self.iam().get_role().role_name(name.as_str()).send().await {
             Ok(answer) => Ok(answer.role().map(|role| RoleSeen {
@@ -47,7 +47,7 @@ impl Inspector {
     /// Every role and user of the account.
     ///
     /// # Errors
-    /// When a page can't be read: half a list is none.
+    /// When a page can't be read: half a list counts for nothing.
     pub async fn principals(&self) -> Result<Vec<Principal>, Failure> {
         let client = self.iam();
         let mut principals = Vec::new();
@@ -69,7 +69,7 @@ impl Inspector {
     /// Simulates actions of a role or user of the account on resources, in this Region.
     ///
     /// # Errors
-    /// When IAM doesn't tell all of it.
+    /// When not all of it can be read.
     pub async fn simulate(
         &self,
         principal: &str,
@@ -155,7 +155,7 @@ fn read(result: &EvaluationResult) -> Vec<Evaluated> {
     }
     each.iter()
         .map(|one| {
-            // A member that only the whole has is everybody's.
+            // A member that only the whole answer has counts for every part.
             let details = one.eval_decision_details().filter(|details| !details.is_empty());
             let details = details.or_else(|| result.eval_decision_details());
             let boundary = boundary(one.permissions_boundary_decision_detail()).or(whole);

@@ -32,7 +32,7 @@ impl Inspector {
     /// adds to these.
     ///
     /// # Errors
-    /// When Lambda doesn't tell.
+    /// When Lambda can't be read.
     pub async fn recursion(&self, function: &str) -> Result<String, Failure> {
         let answer = self.lambda().get_function_recursion_config().function_name(function).send().await;
         let answer = answer.map_err(|error| failure("GetFunctionRecursionConfig", &error))?;

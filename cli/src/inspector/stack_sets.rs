@@ -12,11 +12,11 @@ impl Inspector {
         aws_sdk_cloudformation::Client::new(&self.sdk())
     }
 
-    /// A StackSet of the organization; `None` where there is none of that name. `as_delegate` for any
+    /// A StackSet of the organization; `None` where no StackSet has that name. `as_delegate` for any
     /// account but the management account.
     ///
     /// # Errors
-    /// When CloudFormation doesn't tell.
+    /// When CloudFormation can't be read.
     pub async fn stack_set(&self, name: &str, as_delegate: bool) -> Result<Option<StackSet>, Failure> {
         let request =
             self.cloudformation().describe_stack_set().stack_set_name(name).call_as(caller(as_delegate));

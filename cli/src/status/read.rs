@@ -31,7 +31,7 @@ pub(super) struct Reading<'a> {
 pub(super) struct Read {
     /// Accounts in which no call can work, by their state.
     pub(super) skipped: BTreeMap<String, usize>,
-    /// Accounts whose state nobody here knows, by that state.
+    /// Accounts whose state this version doesn't know, by that state.
     pub(super) unknown_states: BTreeMap<String, usize>,
     /// Accounts that are being prepared to leave.
     pub(super) leaving: BTreeSet<AccountId>,
@@ -41,7 +41,7 @@ pub(super) struct Read {
     pub(super) warnings: Vec<String>,
 }
 
-/// Whether an account is in the organization, as far as anybody knows.
+/// Whether an account is in the organization, as far as is known.
 enum Membership {
     Member(Account),
     /// The organization was asked, and doesn't know it.
@@ -51,7 +51,7 @@ enum Membership {
 }
 
 impl Reading<'_> {
-    /// Tells every target that the arguments select, and `step` of every account.
+    /// Calls the visitor with every target that the arguments select, and `step` for every account.
     pub(super) async fn read(&self, tell: &mut dyn FnMut(Told), step: &dyn Fn()) -> Result<Read, Stopped> {
         let mut read = Read::default();
         let mut told = 0_usize;
@@ -144,7 +144,7 @@ impl Reading<'_> {
             for (id, record) in &accounts {
                 let record = match record {
                     Ok(record) => record,
-                    // A member is told below, as one of whom nothing is known.
+                    // A member follows below, as one of which nothing is known.
                     Err(error) => {
                         read.problems.push(unread(id, error));
                         continue;

@@ -19,7 +19,7 @@ use keeper_core::limits::RevisionApproval;
 use keeper_core::organization::OrgPath;
 use keeper_core::status::{Criteria, Standing};
 
-/// What was told so far. Of the targets, only so many of the worst are held as are listed.
+/// The summary so far. Of the targets, only so many of the worst are held as are listed.
 pub(super) struct Summary {
     limit: usize,
     by: Option<By>,

@@ -1,4 +1,4 @@
-//! What `status` tells of one target.
+//! What `status` shows of one target.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use keeper_core::record::{AccountRecord, Record};
 use keeper_core::status::{Judged, Standing};
 
 /// Whether a target keeps everything together from being good. What was left behind in an account that
-/// is gone is told, and nothing in the organization can mend it.
+/// is gone is listed, and nothing in the organization can repair it.
 pub(super) fn spoils(standing: Standing) -> bool {
     !standing.is_good() && standing != Standing::LeftBehind
 }
@@ -105,7 +105,7 @@ impl Told {
         self.record.checked.as_ref().map(|checked| checked.at)
     }
 
-    /// Why, as metrics and events call it: of the last look, where its words are told, too.
+    /// Why, as metrics and events call it: of the last look, where its words are shown, too.
     pub(super) fn code(&self) -> Option<String> {
         let checked = self.record.checked.as_ref()?;
         checked.code.clone().filter(|_| self.reason == checked.reason)

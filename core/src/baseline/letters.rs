@@ -173,7 +173,7 @@ impl Line {
     }
 }
 
-/// What looks like a space; line ends and what has no width are told apart elsewhere.
+/// What looks like a space; line ends and characters without width are handled elsewhere.
 fn is_odd_space(c: char) -> bool {
     matches!(
         c,

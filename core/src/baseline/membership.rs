@@ -1,4 +1,4 @@
-//! The baseline held against the organization: what only its tree can tell.
+//! The baseline compared with the organization: problems that only the tree shows.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,8 +12,8 @@ use crate::organization::{Account, Organization, Unplaced};
 
 /// Ids of accounts, OUs and roots that a baseline names, and for which no account was found.
 ///
-/// An id with a slip in it names nobody, and then accounts that it should have covered are treated as the
-/// rest of the baseline says: a sandbox that should be left unguarded is guarded. So nobody acts on such
+/// A mistyped id names no account, and then accounts that it should have covered are treated as the
+/// rest of the baseline says: a sandbox that should be left unguarded is guarded. So the keeper doesn't act on such
 /// a revision before a person has approved it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -146,7 +146,7 @@ fn unknown_account(account: &AccountId, place: &Place, organization: &Organizati
     Problem::warning(place, message, "remove it, unless it is about to join")
 }
 
-/// A parent on no account's path. Its id may tell that it can't exist at all.
+/// A parent on no account's path. Its id may show that it can't exist at all.
 fn unknown_parent(parent: &ParentId, place: &Place, parents: &BTreeSet<&ParentId>) -> Problem {
     let roots: Vec<&ParentId> = parents.iter().copied().filter(|parent| parent.is_root()).collect();
     if roots.iter().any(|root| could_hold(root, parent)) {

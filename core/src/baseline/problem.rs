@@ -17,7 +17,7 @@ impl InvalidBaseline {
         &self.problems
     }
 
-    /// The same, told of the file or parameter that the text came from.
+    /// The same, with the file or parameter that the text came from.
     pub fn named(self, source: impl Into<String>) -> InvalidBaseline {
         InvalidBaseline { source: source.into(), problems: self.problems }
     }
@@ -82,7 +82,7 @@ impl Problem {
 }
 
 impl Problem {
-    /// As it is printed, without its severity: for whoever says that it is a warning.
+    /// As it is printed, without its severity: the caller says that it is a warning.
     pub fn in_words(&self) -> String {
         format!("{}:{}: {}", self.line, self.column, self.rest())
     }

@@ -10,11 +10,11 @@ use super::CallerVerdict;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountAccess {
-    /// Somebody would lose access to models.
+    /// Some principals would lose access to models.
     Breaks,
-    /// It isn't known whether somebody would.
+    /// It isn't known whether some would.
     Unknown,
-    /// Nobody would.
+    /// None would.
     Fine,
     /// Nothing is to be enforced there.
     NothingWanted,
@@ -27,7 +27,7 @@ pub enum AccountAccess {
 pub struct Principals {
     /// Who would lose access to models.
     pub breaks: usize,
-    /// Of whom that isn't known.
+    /// Principals of which that isn't known.
     pub unknown: usize,
     /// Who invokes models and may go on.
     pub fine: usize,
@@ -103,7 +103,7 @@ impl CallersSummary {
         self.accounts.values().sum()
     }
 
-    /// Whether it is known of every account that nobody would lose access. Of no account at all nothing is known.
+    /// Whether it is known of every account that no principal would lose access; `false` for no accounts at all.
     pub fn is_good(&self) -> bool {
         self.all() > 0 && self.count(AccountAccess::Breaks) == 0 && self.count(AccountAccess::Unknown) == 0
     }

@@ -17,7 +17,7 @@ text_id!(
 );
 
 impl Digest {
-    /// Its first 16 digits: enough to tell versions apart, not to prove anything.
+    /// Its first 16 digits: enough to distinguish versions, not to prove anything.
     pub fn short(&self) -> &str {
         &self.as_str()[..16]
     }

@@ -12,19 +12,19 @@ pub enum Leftover {
     Versions(Vec<Published>),
     /// A copy that isn't used any more; it is deleted.
     Copy(GuardrailArn),
-    /// Such a copy that somebody else deleted; it is forgotten.
+    /// Such a copy that another principal deleted; it is forgotten.
     Gone(GuardrailArn),
-    /// A guardrail that we once enforced and that isn't provably our copy; it is left, told, and
+    /// A guardrail that we once enforced and that isn't provably our copy; it is left, reported, and
     /// forgotten.
     Unproven(GuardrailArn, LeftoverDoubt),
 }
 
-/// Why a guardrail isn't provably a copy of ours that nobody else uses. Displays as that.
+/// Why a guardrail isn't provably a copy of ours that only the keeper uses. Displays as that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeftoverDoubt {
     /// Neither its tag nor its descriptions say so.
     NoMark,
-    /// It has a version without our mark: whoever published that may be using it.
+    /// It has a version without our mark: the principal that published it may be using it.
     ForeignVersion,
 }
 

@@ -10,7 +10,7 @@ pub const SOURCE_TAG: &str = "guardrail-keeper:source";
 
 const OPENING: &str = "Guardrail Keeper copy of ";
 
-/// Where a copy's content came from, as its description says. Never proof of anything: whoever may
+/// Where a copy's content came from, as its description says. Never proof of anything: a principal that may
 /// write guardrails in the member can write it.
 ///
 /// At 64 characters of guardrail id, the most that the service model allows, it is within the 200

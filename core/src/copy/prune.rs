@@ -1,11 +1,11 @@
-//! Which versions of a copy nobody needs any more.
+//! Which versions of a copy aren't needed any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Enforced, SeenCopy, Status};
 use crate::ids::{GuardrailArn, GuardrailVersion};
 
-/// What pruning asks of a version. A list tells it; the version needn't be read.
+/// What pruning asks of a version. A list shows it; the version needn't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// Whether it can be used.
@@ -30,13 +30,13 @@ pub fn prunable(
 
 /// The versions of a guardrail that may be deleted, oldest first.
 ///
-/// Never: the enforced one and the one before it, to which somebody may want to go back; the
+/// Never: the enforced one and the one before it, to which a person may want to go back; the
 /// `chosen` one, which is about to be enforced; the newest `keep`; one that isn't settled yet; one
-/// without our marker, because whoever published it in our copy may be using it. Where it isn't
+/// without our marker, because the principal that published it in our copy may be using it. Where it isn't
 /// known what is enforced, none.
 ///
 /// A version that an application names in its own requests is not seen from here. It has our marker,
-/// so whoever pins one of our versions has until it is the fourth newest.
+/// so a version that others pin stays until it is the fourth newest.
 pub fn prunable_among(
     guardrail: &GuardrailArn,
     versions: &BTreeMap<GuardrailVersion, Listed>,

@@ -9,7 +9,7 @@ use crate::ids::{AccountId, OrganizationId, Region};
 /// What lets an account other than the management account work on StackSets.
 const STACK_SETS: &str = "member.org.stacksets.cloudformation.amazonaws.com";
 
-/// The organization as it was told.
+/// The organization as AWS showed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
     /// Its id.

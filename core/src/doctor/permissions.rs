@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::ids::{AccountId, OrganizationId, Partition, Region, RoleName};
 use crate::simulation::{Evaluated, Refusal};
 
-/// An action that somebody needs, on one resource.
+/// An action that a role needs, on one resource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequiredAction {
     /// The resource's ARN, or `*` where the action has no resource types.
@@ -29,7 +29,7 @@ pub struct Facts {
     pub hub: AccountId,
     /// The account that owns the guardrails.
     pub owner: AccountId,
-    /// A member account, to ask about: permissions don't tell members apart.
+    /// A member account to ask about: permissions are the same for all members.
     pub member: AccountId,
     /// A Region of the baseline, for the same reason.
     pub region: Region,
@@ -69,7 +69,7 @@ const QUEUE: &[&str] =
 const TABLE: &[&str] = &["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Scan", "dynamodb:PutItem"];
 
 impl Facts {
-    /// Some guardrail of an account: permissions are given on all of them, since nobody knows their ids
+    /// Some guardrail of an account: permissions are given on all of them, since their ids aren't known
     /// beforehand.
     fn guardrail(&self, account: &AccountId) -> String {
         format!("arn:{}:bedrock:{}:{account}:guardrail/abcdefghijkl", self.partition, self.region)
@@ -81,7 +81,7 @@ impl Facts {
         format!("arn:{}:kms:{}:{account}:key/{id}", self.partition, self.region)
     }
 
-    /// What is needed in an account that is worked on, whoever works there.
+    /// What is needed in an account in which the keeper works, by whichever role.
     fn in_account(&self, account: &AccountId) -> Vec<RequiredAction> {
         let mut needs = on("*", ENFORCEMENT);
         needs.extend(on(&self.guardrail(&self.owner), PROVE));

@@ -12,7 +12,7 @@ use crate::ids::{AccountId, RoleName};
 const CHECK: Check = Check::ControlPolicies;
 const TODO: &str = "docs/deploy.md, Protect it";
 
-/// A service control policy as it was told.
+/// A service control policy as Organizations showed it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ControlPolicy {
     /// Its name, for people.
@@ -39,7 +39,7 @@ pub struct Shipped<'a> {
     pub function: Option<&'a RoleName>,
     /// The member role.
     pub member: &'a RoleName,
-    /// The hub's stack, where the settings tell.
+    /// The hub's stack, where the settings name it.
     pub stack: Option<&'a str>,
     /// Whether some guardrail is encrypted with a key of the customer's, as far as that is known.
     pub keys: bool,
@@ -61,7 +61,7 @@ const CHOSEN: [&str; 8] = [
 const PLACEHOLDERS: [&str; 5] =
     ["HUB_ACCOUNT_ID", "OWNER_ACCOUNT_ID", "SECURITY_ACCOUNT_ID", "TRAIL_NAME", "GUARDRAIL_KEY_ID"];
 
-/// Roles of IAM Identity Center, which nobody in an account can change.
+/// Roles of IAM Identity Center, which no principal of an account can change.
 const IDENTITY_CENTER: &str = ":role/aws-reserved/sso.amazonaws.com/";
 
 /// Needed only where guardrails have keys of the customer's.
@@ -98,7 +98,7 @@ pub fn protection(
     chains.iter().flat_map(|(account, chain)| judge(shipped, &wanted, attached, account, chain)).collect()
 }
 
-/// Whether what is attached to these targets is enough, so that nobody has to look further down.
+/// Whether the policies attached to these targets are enough, so that no lower ones have to be read.
 pub fn is_protected(shipped: &Shipped<'_>, attached: &Attached, chain: &[String]) -> bool {
     let account = shipped.owner;
     let found = judge(shipped, &shipped.statements(), attached, account, chain);
@@ -116,7 +116,7 @@ fn judge(
     let place = || Place::account(account);
     let Compared { same, changed, missing, exempt } = compare(shipped, wanted, &given(attached, chain));
     let unread = chain.iter().find_map(|target| attached.get(target)?.as_ref().err());
-    // What is missing may be where nobody could look.
+    // What is missing may be attached where the policies could not be read.
     if let Some(failure) = unread.filter(|_| !missing.is_empty() || !changed.is_empty()) {
         let what = format!("whether {path} is attached isn't known");
         return vec![Finding::unread(CHECK, place(), &what, failure)];
@@ -126,7 +126,7 @@ fn judge(
         return vec![Finding::problem(CHECK, place(), text, format!("attach it: {TODO}"))];
     }
     if changed.is_empty() && missing.is_empty() {
-        // Whom somebody chose, nobody but a person can judge.
+        // Only a person can judge exemptions that a person chose.
         let exempt: Vec<String> = exempt.into_iter().collect();
         let text = format!("{path} is attached and denies all that it has to; exempt: {}", exempt.join(", "));
         return vec![Finding::ok(CHECK, place(), text)];
@@ -304,7 +304,7 @@ fn pairs(condition: &Value) -> BTreeMap<(String, String), Vec<String>> {
         .collect()
 }
 
-/// One text or several; anything else is none.
+/// One text or several; anything else reads as an empty list.
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::Array(values) => values.iter().filter_map(Value::as_str).map(str::to_owned).collect(),

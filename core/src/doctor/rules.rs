@@ -1,4 +1,4 @@
-//! Whether somebody listens: rules on a bus, judged by what they take and where they send it.
+//! Whether events are forwarded: rules on a bus, judged by what they match and where they send it.
 
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ pub struct Rule {
     pub targets: Result<Vec<String>, Failure>,
 }
 
-/// What somebody has to listen for.
+/// The events that a rule has to match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listens {
     /// Events of this source, for example `aws.bedrock`.

@@ -6,7 +6,7 @@ use super::{Check, Finding, Place};
 use crate::failure::Failure;
 use crate::ids::Target;
 
-/// A StackSet as it was told.
+/// A StackSet as CloudFormation showed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackSet {
     /// `ACTIVE`, or `DELETED`.

@@ -49,7 +49,7 @@ impl DoctorSummary {
         DoctorSummary { checks, counts }
     }
 
-    /// Whether everything could be told, and nothing is wrong.
+    /// Whether everything could be checked, and nothing is wrong.
     pub fn is_good(&self) -> bool {
         !self.counts.contains_key(&Outcome::Problem) && !self.counts.contains_key(&Outcome::Unknown)
     }

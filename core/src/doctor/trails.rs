@@ -1,4 +1,4 @@
-//! Whether a trail logs what EventBridge is to tell: management events that change something.
+//! Whether a trail logs what EventBridge has to deliver: management events that change something.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ pub enum Selectors {
     Advanced(Vec<Vec<Field>>),
 }
 
-/// A selector of the basic form. The sources that it can leave out, KMS and RDS's data API, are none of ours.
+/// A selector of the basic form. It can leave out KMS and RDS's data API only, of which the keeper needs no events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Basic {
     /// Whether it takes management events at all.

@@ -6,7 +6,7 @@ use super::{Check, Finding, Place};
 use crate::failure::Failure;
 use crate::ids::{AccountId, Role};
 
-/// Whom the member role has to let in.
+/// The principal that the member role has to trust.
 #[derive(Clone, Copy, Debug)]
 pub struct Trusted<'a> {
     /// The function's role, where the settings name it.
@@ -49,7 +49,7 @@ pub fn trust(
 }
 
 /// Judges whether a role of our name is another one than `deploy/member-role.yaml` makes: it has a path
-/// or other letters, or it lets in somebody besides the hub. The service control policies would exempt
+/// or other letters, or it trusts others besides the hub. The service control policies would exempt
 /// it or freeze it, and StackSets fail on it.
 pub fn foreign(
     account: &AccountId,
@@ -78,7 +78,7 @@ pub fn foreign(
     )
 }
 
-/// Whom a trust policy lets in that isn't of the hub's account.
+/// The principals outside of the hub's account that a trust policy admits.
 fn strangers(document: &str, hub: &AccountId) -> Vec<String> {
     let Ok(document) = serde_json::from_str::<Value>(document) else { return Vec::new() };
     let of_the_hub = |one: &str| one == hub.as_str() || one.contains(&format!("::{hub}:"));
@@ -113,7 +113,7 @@ fn admitted(condition: &Value) -> Vec<String> {
     arns.flat_map(|(_, wanted)| many(wanted)).filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Looks for a statement that lets the function in. Conditions that nobody here knows are taken to hold.
+/// Looks for a statement that admits the function. Conditions that this version doesn't know are taken to hold.
 fn admits(document: &str, trusted: Trusted<'_>) -> Result<(), String> {
     let document: Value =
         serde_json::from_str(document).map_err(|_| "its trust policy isn't JSON".to_owned())?;

@@ -23,7 +23,7 @@ text_id!(
 impl Partition {
     /// The partition a Region lies in, by the prefixes that AWS uses.
     ///
-    /// A Region nobody knows is taken for a commercial one, as the AWS SDKs do.
+    /// An unknown Region is taken for a commercial one, as the AWS SDKs do.
     pub fn of(region: &Region) -> Partition {
         let name = match region.as_str().split('-').collect::<Vec<_>>().as_slice() {
             ["us", "gov", ..] => "aws-us-gov",

@@ -1,4 +1,4 @@
-//! IAM roles, and how AWS names whoever used one.
+//! IAM roles, and how AWS names their sessions.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a person's approval covers: the release of what somebody else made.
+//! What a person's approval covers: the release of what another principal made.
 //!
 //! An approval is given to what was known when it was given. A revision says by itself what it releases,
 //! so that an approval of the revision covers it. That an account moved, it does not say: there the
@@ -18,9 +18,9 @@ use crate::record::{Awaited, Records};
 pub struct Approval<'a> {
     /// How often the revision was approved.
     pub approval: &'a RevisionApproval,
-    /// Whether somebody approves what this very plan shows, if it is applied.
+    /// Whether a person approved this plan and nothing else, as `apply` asks.
     pub is_given_with_the_plan: bool,
-    /// Accounts that somebody had prepared to leave, which is to say: release what is there.
+    /// Accounts that a person prepared to leave: what is there is to be released.
     pub leaving: &'a BTreeSet<AccountId>,
 }
 
@@ -35,7 +35,7 @@ impl Approval<'_> {
         if self.is_given_with_the_plan || self.leaving.contains(&target.account) {
             return true;
         }
-        // That it would break one day is nothing that anybody approved.
+        // No approval covered that it would break one day.
         if broken || self.approval.approvals == 0 {
             return false;
         }

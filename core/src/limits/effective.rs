@@ -3,7 +3,7 @@
 //!
 //! A revision that waits is one that has not begun for any account. Until it is approved, accounts follow the
 //! baseline before it, in a mode of its own ([`Plan::put_back`](crate::plan::Plan)): what is missing is enforced,
-//! what somebody changed is put back, and nothing is replaced or released. For accounts that nobody approved a
+//! what others changed is put back, and nothing is replaced or released. For accounts that had no approved
 //! baseline for, there is nothing to follow but the present one, which then changes nothing but repairs.
 
 use super::RevisionApproval;
@@ -63,14 +63,14 @@ impl EffectiveBaseline {
         self.candidate.is_none()
     }
 
-    /// Whether the present revision waits because nobody has counted yet what it changes.
+    /// Whether the present revision waits because its changes are not counted yet.
     pub fn waits_for_its_count(&self) -> bool {
         self.candidate.as_ref().is_some_and(|candidate| candidate.counted.is_none())
     }
 }
 
 impl RevisionApproval {
-    /// Why a revision that isn't approved changes nothing but repairs: nobody has counted yet what it changes, or it
+    /// Why a revision that isn't approved changes nothing but repairs: its changes are not counted yet, or it
     /// waits for a person.
     pub fn why_it_waits(&self) -> HoldReason {
         match self.counted {

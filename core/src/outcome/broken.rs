@@ -1,4 +1,4 @@
-//! What is broken, and what was released for that, told once for each guardrail version with the accounts.
+//! What is broken, and what was released for that, published once for each guardrail version with the accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ const ACCOUNTS_NAMED: usize = 10_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BrokenVersions(BTreeMap<(GuardrailArn, GuardrailVersion, String), Enforcers>);
 
-/// Whom one of them concerns.
+/// The accounts that one of them concerns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Enforcers {
     /// Why it can't be used, in words: of the first account.
@@ -64,7 +64,7 @@ impl BrokenVersions {
         enforcers.accounts.insert(account.clone());
     }
 
-    /// What is told of them, in events of this kind. `whole` says that every account of the organization was looked at.
+    /// Their events, of this kind. `whole` says that every account of the organization was looked at.
     pub fn events(
         &self,
         kind: Kind,

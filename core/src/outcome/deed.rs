@@ -1,4 +1,4 @@
-//! What is told of a write: right after it was made, or by a later look, where whoever made it couldn't say so.
+//! The event of a write: right after it was made, or by a later look, where the run that made it couldn't publish it.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -13,13 +13,13 @@ use crate::record::{CONTESTED_REPAIRS, Deed, DeedKind, Intent, Records};
 use crate::report::ChangeResult;
 use crate::resolved::Unusable;
 
-/// Which write an event is about, so that two events about one can be told from two writes.
+/// Which write an event is about, so that two events about one write are not taken for two writes.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Write {
-    /// The same however often the write is told.
+    /// The same however often the write is published.
     id: String,
     begun: Timestamp,
-    /// Whether a later look tells it than the run that made it.
+    /// Whether a later look publishes it, and not the run that made it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     late: bool,
 }
@@ -30,9 +30,9 @@ impl Write {
     }
 }
 
-/// How a change is told once it is made; `None` for what nobody is told.
+/// How a change is published once it is made; `None` for what isn't published.
 ///
-/// The record keeps it from before the write until it is told.
+/// The record keeps it from before the write until it is published.
 pub fn deed_of(change: &Change, records: &Records, revision: &Revision, now: Timestamp) -> Option<Deed> {
     let target = change.target();
     let repair = is_repair(change, records, revision);
@@ -51,7 +51,7 @@ pub fn deed_of(change: &Change, records: &Records, revision: &Revision, now: Tim
         Change::Release { from, broken: Some(unusable), .. } => {
             (Some(from), (DeedKind::GivenUp, Unusable::code(unusable)))
         }
-        // What is enforced follows, and is told then.
+        // What is enforced follows, and is published then.
         Change::EnsureCopy { .. } => return None,
     };
     Some(Deed {
@@ -62,7 +62,7 @@ pub fn deed_of(change: &Change, records: &Records, revision: &Revision, now: Tim
     })
 }
 
-/// A write that is told.
+/// A write that is published.
 #[derive(Clone, Copy)]
 struct Told<'a> {
     target: &'a Target,
@@ -73,7 +73,7 @@ struct Told<'a> {
 }
 
 impl Telling<'_> {
-    /// What is told of a write that this run made.
+    /// The event of a write that this run made.
     pub(super) fn made(self, target: &Target, outcome: &ChangeResult) -> Vec<Event> {
         let ChangeResult { change, result: _, reads_back: _, begun } = outcome;
         let Some(deed) = deed_of(change, &self.report.before, &self.report.revision, self.now) else {
@@ -88,7 +88,7 @@ impl Telling<'_> {
         self.write(Told { target, to, deed: &deed, revision, write: write.as_ref() })
     }
 
-    /// What is told of a write that an earlier run made and could not tell.
+    /// The event of a write that an earlier run made and could not publish.
     pub(super) fn made_before(self, target: &Target, intent: &Intent) -> Vec<Event> {
         let Intent { to, at, revision, deed } = intent;
         let Some(deed) = deed else { return Vec::new() };
@@ -119,7 +119,7 @@ impl Telling<'_> {
             (_, Some(seen)) => detail.previous(seen),
             (_, None) => {}
         }
-        // What a later look tells says nothing of how long the write took.
+        // A later look says nothing of how long the write took.
         let since = write.is_none_or(|write| !write.late);
         let since = since.then(|| since_event(self.circumstances.cause, self.now)).flatten();
         match kind {
@@ -133,7 +133,7 @@ impl Telling<'_> {
                 detail.since_event_ms = since;
                 detail.repairs_within_the_hour = Some(*within_the_hour);
                 let mut events = vec![self.event(Kind::Repaired, &detail)];
-                // Told when it begins. As long as it goes on, each repair is told anyhow.
+                // Published when it begins. As long as it goes on, each repair is published anyway.
                 if *within_the_hour == CONTESTED_REPAIRS {
                     let words = format!("{within_the_hour} repairs within an hour: somebody undoes each");
                     detail.reason("contested".to_owned(), &words);

@@ -29,7 +29,7 @@ pub(super) struct Circumstances<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What is told of one account.
+/// The detail of an event about one account.
 #[derive(Serialize)]
 pub(super) struct Detail<'a> {
     version: u32,
@@ -171,7 +171,7 @@ impl<'a> CauseDetail<'a> {
     }
 }
 
-/// What is told of the end of a sweep.
+/// The detail of the event of a sweep's end.
 #[derive(Serialize)]
 pub(super) struct SweepDetail<'a> {
     version: u32,
@@ -218,7 +218,7 @@ impl<'a> SweepDetail<'a> {
                 not_looked_at: *not_looked_at,
                 closed: *closed,
             },
-            // A state that nobody is in is told too: a pattern on a number finds nothing in what is left out.
+            // A state without targets is there too: a pattern on a number finds nothing in what is left out.
             targets: Standing::of_a_sweep()
                 .map(|at| (at.code(), standings.get(&at).copied().unwrap_or(0)))
                 .collect(),

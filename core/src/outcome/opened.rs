@@ -1,4 +1,4 @@
-//! A guardrail that its resource policy opens beyond the organization: told when that is first seen.
+//! A guardrail that its resource policy opens beyond the organization: published when that is first seen.
 
 use std::collections::BTreeSet;
 

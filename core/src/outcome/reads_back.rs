@@ -1,4 +1,4 @@
-//! What AWS shows in another form than we wrote it in: told when it is first found.
+//! What AWS shows in another form than we wrote it in: published when it is first found.
 
 use super::{Event, Kind, Telling};
 use crate::enforcement::ReadsBack;
@@ -6,7 +6,7 @@ use crate::ids::Target;
 use crate::record::Record;
 
 impl<'a> Telling<'a> {
-    /// What is told of a write that reads back different, unless that very form was known before.
+    /// The event of a write that reads back different, unless that very form was known before.
     pub(super) fn reads_back(
         self,
         target: &'a Target,

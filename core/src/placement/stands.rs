@@ -7,14 +7,14 @@ use crate::observed::Observation;
 use crate::own_roles::OwnRoles;
 use crate::record::Record;
 
-/// What stands in a target now, as far as that tells where its guardrail lives.
+/// What is enforced in a target now, as far as that shows where its guardrail is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stands {
     /// It enforces a guardrail of the owner account, which isn't its own.
     OwnersGuardrail,
     /// It enforces a guardrail of its own account, by our doing.
     OurCopy,
-    /// Nothing, somebody else's guardrail, or nobody could tell.
+    /// Nothing, a foreign guardrail, or not known.
     NothingOfOurs,
 }
 

@@ -1,4 +1,4 @@
-//! Broken guardrails: what is told once of all the targets that enforce one of them.
+//! Broken guardrails: one report for all the targets that enforce one of them.
 
 use std::collections::BTreeMap;
 use std::fmt;

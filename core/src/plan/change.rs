@@ -22,7 +22,7 @@ pub enum Change {
         /// Where that is the account's copy: the version that the baseline asks for, of which it is one. A
         /// copy's versions are numbered by themselves.
         copied: Option<GuardrailVersion>,
-        /// Whether the record says that ours was there: somebody removed it.
+        /// Whether the record says that ours was there: then it was removed.
         repair: bool,
     },
     /// Enforce another configuration than the one that is there.
@@ -42,7 +42,7 @@ pub enum Change {
         /// Whose the present one is.
         ownership: Ownership,
     },
-    /// Take over what somebody else enforced, because it is what is wanted. Only the ledger is written.
+    /// Take over a foreign enforcement, because it is as wanted. Only the ledger is written.
     Adopt {
         /// Where.
         target: Target,
@@ -59,7 +59,7 @@ pub enum Change {
         from: Seen,
         /// Why it can't be used, where that is why it is released.
         broken: Option<Unusable>,
-        /// Whether somebody else made it, and it was adopted: then it takes an approval.
+        /// Whether another principal made it, and it was adopted: then its release takes an approval.
         adopted: bool,
     },
     /// Make or renew the copy of a guardrail in a member. What is enforced follows when it is ready.
@@ -102,14 +102,14 @@ impl GrantChange {
 pub enum GrantPurpose {
     /// The organization is to be granted the resource.
     Grant,
-    /// What we granted is taken back: nobody needs it any more.
+    /// Our grant is taken back: no account needs it any more.
     Withdraw,
 }
 
 /// Whose a configuration is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
-    /// We applied or adopted it, and somebody changed it.
+    /// We applied or adopted it, and another principal changed it.
     Ours,
     /// We never made it.
     Foreign,
@@ -137,7 +137,7 @@ impl Change {
         }
     }
 
-    /// Whether it puts back what was ours and somebody removed or changed.
+    /// Whether it puts back what was ours and was removed or changed.
     pub fn repairs(&self) -> bool {
         match self {
             Change::Enforce { repair, .. } => *repair,
@@ -164,7 +164,7 @@ impl Change {
         }
     }
 
-    /// The configuration of somebody else's that this change would overwrite or remove.
+    /// The foreign configuration that this change would overwrite or remove.
     pub fn overwrites_foreign(&self) -> Option<&Seen> {
         match self {
             Change::Replace { from, ownership: Ownership::Foreign, .. }

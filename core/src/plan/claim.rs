@@ -1,4 +1,4 @@
-//! Whose a configuration is, and what becomes of what somebody else made.
+//! Whether a configuration is ours or foreign, and what becomes of a foreign one.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::plan::Change;
 use crate::record::{Origin, Record};
 use crate::resolved::ResolvedTarget;
 
-/// A configuration of somebody else's that is as wanted, and that stays theirs.
+/// A foreign configuration that is as wanted, and that stays foreign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// What is there, and who made it.
@@ -21,7 +21,7 @@ pub struct Kept {
     pub would_adopt: bool,
 }
 
-/// A configuration that was adopted, and that is somebody else's again: the baseline says
+/// A configuration that was adopted, and that is handed back: the baseline says
 /// `existing: keep` now. It stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandedBack {
@@ -46,7 +46,7 @@ pub(super) fn ownership(
     }
 }
 
-/// Whether it is ours only because it was found as wanted: somebody else made it.
+/// Whether it is ours only because it was found as wanted: another principal made it.
 pub(super) fn is_adopted(
     account: &AccountId,
     seen: &Seen,

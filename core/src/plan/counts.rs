@@ -19,9 +19,9 @@ pub struct Counts {
     pub broken: usize,
     /// Targets as wanted.
     pub in_sync: usize,
-    /// Targets in which what was adopted is somebody else's again.
+    /// Targets in which an adopted enforcement is handed back.
     pub handed_back: usize,
-    /// Targets that are none of our business.
+    /// Targets that are left alone.
     pub left_alone: usize,
     /// Accounts in which no call can work.
     pub skipped: usize,

@@ -155,7 +155,7 @@ fn replace(
     replacement(change, ownership, wanted, seen, context)
 }
 
-/// What is there is what is wanted. Whose it is tells whether somebody has to be asked.
+/// What is there is what is wanted. Whether it is ours says whether a person has to be asked.
 fn equal(
     target: &Target,
     wanted: &Enforce,
@@ -187,7 +187,7 @@ fn equal(
     }
 }
 
-/// A change of what is there, held where that is somebody else's and the baseline keeps those.
+/// A change of what is there, held where that is foreign and the baseline keeps it.
 fn replacement(
     change: Change,
     ownership: Ownership,

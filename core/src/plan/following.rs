@@ -19,7 +19,7 @@ pub enum FollowUp<'a> {
         /// What is granted first.
         resource: &'a Resource,
     },
-    /// Once the account's copy is ready. Its id and version nobody knows before.
+    /// Once the account's copy is ready. Its id and version aren't known before.
     Copied {
         /// Where.
         target: &'a Target,
@@ -125,7 +125,7 @@ impl Plan {
             })
     }
 
-    /// How many changes wait for somebody's approval, by their verbs.
+    /// How many changes wait for a person's approval, by their verbs.
     pub fn for_approval(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
         for decision in self.decisions.values() {
@@ -210,7 +210,7 @@ mod tests {
         Plan { decisions: decisions.collect(), ..Plan::default() }
     }
 
-    /// Three targets wait for the grant of this plan. One of them could be enforced then, one is somebody else's,
+    /// Three targets wait for the grant of this plan. One of them could be enforced then, one is foreign,
     /// and of one nothing is known.
     fn plan(action: impl FnOnce(GrantChange) -> GrantAction) -> Plan {
         let foreign = Held { reason: HoldReason::NotOurs { by: None }, would: Some(enforce(2)) };
@@ -355,7 +355,7 @@ mod tests {
         let enforces = decided([(1, Decision::Change(enforce(1))), (2, Decision::Change(enforce(2)))]);
         assert!(enforces.shows(&enforces) && enforces.shows(&Plan::default()));
         assert!(!enforces.shows(&decided([(3, Decision::Change(enforce(3)))])));
-        // Whoever agrees to a plan agrees to what follows.
+        // Who agrees to a plan agrees to what follows.
         let alone = Plan { grants: [granting(GrantAction::Change)].into(), ..Plan::default() };
         assert_ne!(shown.hash(), alone.hash());
     }

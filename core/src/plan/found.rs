@@ -11,7 +11,7 @@ impl Change {
     /// What is decided instead, where `seen` is what is there right before the write. `None` where something is left
     /// to write, or where another look has to decide.
     ///
-    /// Nothing is written then, so nothing is told as written, and what somebody else put there isn't taken for ours.
+    /// Nothing is written then, so no write is published, and a foreign enforcement isn't taken for ours.
     pub fn found(
         &self,
         seen: &Observation,

@@ -14,12 +14,12 @@ use crate::resource_policy::{
     Document, Ensure, Grant, Remove, Resource, ResourcePolicyFinding, ensure, judge, remove,
 };
 
-/// What is done about a resource policy, and what somebody should know of it.
+/// What is done about a resource policy, and what a person should know about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantDecision {
     /// What is done.
     pub action: GrantAction,
-    /// What opens the guardrail beyond the organization, whoever wrote it.
+    /// What opens the guardrail beyond the organization, in our statement or in others.
     pub openings: Vec<ResourcePolicyFinding>,
     /// The resource policy that would be right.
     pub instead: Document,
@@ -66,20 +66,20 @@ pub fn decide_grant(seen: &ResourcePolicySeen, grant: &Grant) -> GrantDecision {
 /// Who still needs a grant that the baseline has no use for any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Use {
-    /// Nobody.
+    /// No target.
     Nobody,
     /// At least this target enforces the guardrail.
     By(Target),
-    /// Nobody that could be read, and not everybody could.
+    /// None of the targets that could be read, and some could not.
     Unknown(UseDoubt),
 }
 
-/// Who may use a guardrail, for all that anybody knows.
+/// Which targets may use a guardrail, as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UseDoubt {
     /// At least this target, which could not be read.
     Target(Target),
-    /// Anybody: it isn't known who there is, or what was seen of them.
+    /// Any: the accounts aren't known, or what was seen of them.
     Anybody {
         /// Why.
         why: String,
@@ -97,20 +97,20 @@ impl fmt::Display for UseDoubt {
     }
 }
 
-/// What was seen of everybody who may use a grant.
+/// What was seen of every target that may use a grant.
 #[derive(Clone, Debug, Default)]
 pub struct Sighting {
     /// What was seen.
     pub observed: Observed,
     /// What is recorded, for targets that weren't looked at.
     pub records: Records,
-    /// Why somebody may be left out, if so.
+    /// Why a target may be missing, if so.
     pub incomplete: Option<String>,
 }
 
 /// Finds who still enforces a guardrail, or may do so.
 ///
-/// Every target in the resource's Region that was looked at counts, whoever configured it. Where a
+/// Every target in the resource's Region that was looked at counts, ours or foreign. Where a
 /// target wasn't looked at, as in a suspended account, the record speaks for it.
 pub fn use_of(resource: &Resource, sighting: &Sighting) -> Use {
     let Sighting { observed, records, incomplete } = sighting;
@@ -370,7 +370,7 @@ mod tests {
         );
         // In another Region it would be another guardrail.
         assert_eq!(used(&[(&elsewhere, unreadable())], &none), Use::Nobody);
-        // The record speaks for who wasn't looked at, and for nobody else.
+        // The record speaks for targets that weren't looked at, and for no others.
         assert_eq!(used(&[(&second, Observation::Absent)], &recorded), Use::By(first.clone()));
         assert_eq!(used(&[(&second, unreadable())], &recorded), Use::By(first.clone()));
         assert_eq!(used(&[(&first, Observation::Absent)], &recorded), Use::Nobody);
@@ -383,7 +383,7 @@ mod tests {
         {
             assert_eq!(use_of(&resource(&another), &everybody), Use::Nobody, "{another}");
         }
-        // Where somebody may be missing, nobody is known not to use it.
+        // Where a target may be missing, the grant may still be in use.
         let why = || Some("where 300000000009 stands isn't known".to_owned());
         let doubtful = Sighting { incomplete: why(), ..Sighting::default() };
         assert_eq!(use_of(&guardrail, &doubtful), Use::Unknown(UseDoubt::Anybody { why: why().unwrap() }));

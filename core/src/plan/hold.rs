@@ -12,9 +12,9 @@ use crate::resolved::Unusable;
 reasons! {
     /// Why nothing is done. Displays as a sentence that says what to do about it.
     HoldReason,
-    /// Whether somebody's approval lets it be done.
+    /// Whether a person's approval lets it be done.
     waits_for_approval {
-        /// Somebody else configured another enforcement, and the baseline says to keep those.
+        /// A foreign enforcement is there, and the baseline says to keep those.
         NotOurs {
             /// The principal that wrote it, as far as AWS says.
             by: Option<String>,
@@ -63,7 +63,7 @@ reasons! {
             waits: unusable.is_worth_waiting(),
             waits_for_approval: false,
         }
-        /// Ours was to be released, but somebody changed it since.
+        /// Ours was to be released, but another principal changed it since.
         ChangedBySomeoneElse {
             /// The principal that wrote it, as far as AWS says.
             by: Option<String>,
@@ -88,7 +88,7 @@ reasons! {
         }
         /// The member could not apply the guardrail, so enforcing it would break its Bedrock calls.
         ProbeFailed {
-            /// What the probe was told.
+            /// What the probe was answered.
             failure: Failure,
         } => {
             code: "probe_failed" of failure,
@@ -109,7 +109,7 @@ reasons! {
             waits: false,
             waits_for_approval: false,
         }
-        /// A grant is no longer needed, but somebody who could not be read may still need it.
+        /// A grant is no longer needed, but a target that could not be read may still need it.
         MayBeEnforced {
             /// Who that is.
             doubt: UseDoubt,
@@ -130,14 +130,14 @@ reasons! {
             waits: false,
             waits_for_approval: false,
         }
-        /// Nobody proved that the member can apply the guardrail.
+        /// No probe showed that the member can apply the guardrail.
         NotProven => {
             code: "not_proven",
             says: "nobody has proven that the account can apply the guardrail",
             waits: false,
             waits_for_approval: false,
         }
-        /// It would release what somebody else made and we adopted. That takes an approval, whatever the limits.
+        /// It would release what another principal made and we adopted. That takes an approval, whatever the limits.
         ReleasesAdopted {
             /// The baseline's revision.
             revision: Revision,
@@ -153,7 +153,7 @@ reasons! {
             waits_for_approval: true,
         }
         /// The revision changes more than its limits allow, or names accounts or OUs that are not there, and
-        /// nobody has approved it.
+        /// it isn't approved.
         NotApproved {
             /// The baseline's revision.
             revision: Revision,
@@ -202,14 +202,14 @@ reasons! {
             waits: true,
             waits_for_approval: false,
         }
-        /// Somebody asked the program to end before this was begun.
+        /// The program was asked to end before this was begun.
         Interrupted => {
             code: "interrupted",
             says: "not begun: somebody asked the program to end first",
             waits: true,
             waits_for_approval: false,
         }
-        /// Nobody here knows what the account's state means, so nothing is taken away there.
+        /// This version doesn't know what the account's state means, so nothing is taken away there.
         AccountStateUnknown {
             /// The state.
             state: AccountState,
@@ -220,7 +220,7 @@ reasons! {
             waits: false,
             waits_for_approval: false,
         }
-        /// Somebody undoes each repair; the next one is made in a while.
+        /// Another principal undoes each repair; the next repair is made later.
         Contested {
             /// The other principal, as far as AWS says.
             by: Option<String>,

@@ -1,10 +1,10 @@
-//! Why a target is none of our business.
+//! Why a target is left alone.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a target is none of our business.
+/// Why a target is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeaveReason {
@@ -14,7 +14,7 @@ pub enum LeaveReason {
     Excluded,
     /// Nothing is wanted, and what is there isn't ours.
     Foreign,
-    /// Nothing is wanted, the record knows nothing of ours, and nobody could tell what is there.
+    /// Nothing is wanted, the record has nothing of ours, and what is there could not be read.
     Unreadable,
 }
 

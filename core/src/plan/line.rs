@@ -11,7 +11,7 @@ pub enum Mark {
     Add,
     /// `~` something is replaced.
     Alter,
-    /// `=` what somebody else enforced is taken over or handed back: only the ledger is written.
+    /// `=` a foreign enforcement is taken over or handed back: only the ledger is written.
     Claim,
     /// `-` something is taken away.
     Remove,

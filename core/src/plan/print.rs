@@ -72,8 +72,8 @@ impl Plan {
     /// Names what the plan would change: two plans with one hash change the same in the same way.
     pub fn hash(&self) -> String {
         let mut hash = Sha256::new();
-        // `Debug` shows every member, so a difference nobody prints counts as well. What has another name now than in
-        // the first version is hashed by that one: a new word makes no other plan.
+        // `Debug` shows every member, so a difference that isn't printed counts as well. What has another name now
+        // than in the first version is hashed by that one: a new word makes no other plan.
         for decision in self.decisions.values() {
             match decision {
                 Decision::Change(change) => hash.update(format!("{change:?}\n")),

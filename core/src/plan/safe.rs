@@ -45,7 +45,7 @@ impl Plan {
         }))
     }
 
-    /// What has to be told of guardrails that are enforced already, and that stop the probe's text without being
+    /// Warnings about guardrails that are enforced already, and that stop the probe's text without being
     /// meant to.
     pub fn blocked_in_force(
         &self,

@@ -1,4 +1,4 @@
-//! What is left alone in accounts whose state nobody here knows.
+//! What is left alone in accounts whose state this version doesn't know.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! What becomes of a plan where the ledger could not be read: nothing is written there.
 //!
-//! Without its record nobody knows whether an enforcement is ours, whether the account is about to leave, or
-//! what a write would have to be told apart from later.
+//! Without its record it isn't known whether an enforcement is ours, whether the account is about to leave, or
+//! which earlier write a new one would have to be distinguished from.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::ids::AccountId;
 
 impl Plan {
     /// Holds every change in accounts whose record could not be read, and all else there that only the record
-    /// could tell: what looks foreign may be ours. Adds nothing.
+    /// could say: what looks foreign may be ours. Adds nothing.
     pub fn hold_unread(mut self, unread: &BTreeSet<AccountId>) -> Plan {
         if unread.is_empty() {
             return self;
@@ -20,7 +20,7 @@ impl Plan {
                 *decision = without_its_record(decision.clone());
             }
         }
-        // Somebody may enforce the guardrail where only a record says so.
+        // The guardrail may be enforced where only a record says so.
         self.hold_grants(|change| change.is_release().then_some(HoldReason::LedgerUnavailable))
     }
 
@@ -37,7 +37,7 @@ fn without_its_record(decision: Decision) -> Decision {
         Decision::Change(Change::Release { from, broken: Some(unusable), .. }) => {
             Decision::Broken(Broken { seen: from, unusable, stays: Some(HoldReason::LedgerUnavailable) })
         }
-        // It guards as wanted. Whose it is, and so whether it is to be taken over, only the record tells.
+        // It guards as wanted. Only the record says whether it is ours, and so whether to take it over.
         Decision::Change(Change::Adopt { seen, .. }) => {
             Decision::InSync(InSync { enforced: Some(seen.enforcement), ..InSync::default() })
         }
@@ -60,7 +60,7 @@ fn without_its_record(decision: Decision) -> Decision {
     }
 }
 
-/// In sync as far as anybody can see. Nothing is taken over or forgotten on that account.
+/// In sync by what AWS shows. Nothing is taken over or forgotten for that.
 fn in_sync(stands: InSync) -> Decision {
     Decision::InSync(InSync { correction: None, kept: None, ..stands })
 }
@@ -163,7 +163,7 @@ mod tests {
             (Decision::InSync(in_sync(Some(Correction::Remember))), as_it_stands()),
             (Decision::InSync(InSync { kept, ..in_sync(None) }), as_it_stands()),
             (Decision::Change(adopt), as_it_stands()),
-            // What looks like nobody's may be ours.
+            // What looks foreign may be ours.
             (left_alone(LeaveReason::Foreign), format!("{unavailable} nothing")),
             (left_alone(LeaveReason::Unreadable), format!("{unavailable} nothing")),
             (left_alone(LeaveReason::Excluded), "left alone, Excluded".to_owned()),

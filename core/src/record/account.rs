@@ -38,7 +38,7 @@ pub struct Closed {
     pub at: Timestamp,
     /// Why, in words.
     pub reason: String,
-    /// Whether nobody was told of it yet.
+    /// Whether it isn't published yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub untold: bool,
 }
@@ -125,7 +125,7 @@ impl AccountRecord {
         looked.chain(placed).max_by_key(|(at, _)| *at).map(|(_, path)| path)
     }
 
-    /// The account as it was placed or looked at last; `None` where nobody recorded where it stands.
+    /// The account as it was placed or looked at last; `None` where its path isn't recorded.
     pub fn last_known(&self, account: &AccountId) -> Option<Account> {
         let path = self.path()?.clone();
         let placed = self.placement.as_ref().map(|placement| &placement.account);
@@ -151,7 +151,7 @@ impl AccountRecord {
 }
 
 impl Sequence {
-    /// A place in a queue, which is told from others by whatever `queue` says.
+    /// A place in a queue, which `queue` distinguishes from others.
     pub fn new(number: u128, sent_ms: u64, queue: &str) -> Sequence {
         let digest = Sha256::digest(queue.as_bytes());
         let queue = digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte));
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(record.place(old), &new);
         let newer = placement("o-exampleorgid/r-exam/ou-exam-workload/", 3);
         assert_eq!(record.place(newer.clone()), &newer);
-        // Of two that are told of one moment, the one that is told last counts.
+        // Of two with the same time, the one that is recorded last counts.
         let told_last = placement("o-exampleorgid/r-exam/", 3);
         assert_eq!(record.place(told_last.clone()), &told_last);
     }

@@ -27,7 +27,7 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// An arrival that an event told: of some Regions, or of the account as a whole.
+    /// An arrival that an event reported: of some Regions, or of the account as a whole.
     pub fn told(at: Timestamp, regions: Option<&BTreeSet<Region>>) -> Arrival {
         match regions {
             None => Arrival { account: Some(at), regions: BTreeMap::new() },
@@ -64,7 +64,7 @@ impl AccountRecord {
     /// The account's arrival, as a look sees it that finds the account on this path now.
     pub fn arrival_at(&self, path: &OrgPath, now: Timestamp) -> Arrival {
         let moved = self.last_path().is_some_and(|last| last != path);
-        // Where nobody opened the record again, it still says so at the next look.
+        // Where the record wasn't opened again, it still says so at the next look.
         let back = self.closed.as_ref().is_some_and(|closed| self.arrival.account < Some(closed.at));
         let seen = Arrival { account: (moved || back).then_some(now), regions: BTreeMap::new() };
         self.arrival.clone().and(&seen)
@@ -133,7 +133,7 @@ mod tests {
             ..AccountRecord::default()
         };
         for (record, expected) in [
-            // Nobody has looked before: joining is all that counts.
+            // No look was recorded before: only joining counts.
             (AccountRecord::default(), None),
             (of(Some(placed(new, 10)), &[]), None),
             (of(Some(placed(old, 10)), &[]), Some(100)),
@@ -141,7 +141,7 @@ mod tests {
             (of(Some(placed(old, 10)), &[(&us, checked(new, 20))]), None),
             (of(Some(placed(new, 10)), &[(&us, checked(old, 20))]), Some(100)),
             (of(None, &[(&us, checked(old, 20))]), Some(100)),
-            // It was told before, and stays so.
+            // It was reported before, and stays so.
             (AccountRecord { arrival: arrived(50), ..of(Some(placed(new, 60)), &[]) }, Some(50)),
             (AccountRecord { arrival: arrived(50), ..of(Some(placed(old, 60)), &[]) }, Some(100)),
             // It left, and is a member again.

@@ -35,7 +35,7 @@ pub struct Checked {
     pub expected: Option<Expected>,
 }
 
-/// What was wanted of a target when somebody looked at it: what the look was made for.
+/// What was wanted of a target when it was looked at: what the look was made for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expected {

@@ -1,4 +1,4 @@
-//! Writes that were made and that nobody was told of yet: a process may end between the two, or the answer to a
+//! Writes that were made and are not published yet: a process may end between the two, or the answer to a
 //! write may be lost.
 
 use jiff::Timestamp;
@@ -8,15 +8,15 @@ use super::{Intent, Record};
 use crate::enforcement::Drift;
 use crate::observed::{Observation, Seen};
 
-/// How old a write must be, in seconds, before another run tells it that can't know whether the run that made it
+/// How old a write must be, in seconds, before another run publishes it that can't know whether the run that made it
 /// is still at work. Lambda ends each invocation after 15 minutes at most.
 const WRITER_ENDED_AFTER_SECONDS: i64 = 900;
 
-/// How many writes of one target are kept until they are told. Each sweep tells them, so that there are more only
+/// How many writes of one target are kept until they are published. Each sweep publishes them, so there are more only
 /// where the event bus can't be used for a long time.
 const UNTOLD_KEPT: usize = 8;
 
-/// How a write is told to others.
+/// How a write is published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deed {
     /// What kind of write it is.
@@ -29,18 +29,18 @@ pub struct Deed {
     pub text: String,
 }
 
-/// What kind of write is told.
+/// What kind of write is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeedKind {
     /// A guardrail is enforced where it, or that version of it, wasn't.
     Applied,
-    /// Somebody had removed or changed ours, and it is back.
+    /// Ours had been removed or changed, and it is back.
     Repaired {
         /// How many repairs there were within the hour before, this one included.
         within_the_hour: usize,
     },
-    /// What somebody else enforced was as wanted, and was taken over. Only the ledger was written.
+    /// A foreign enforcement was as wanted, and was taken over. Only the ledger was written.
     Adopted,
     /// Nothing is wanted there.
     Released,
@@ -48,18 +48,18 @@ pub enum DeedKind {
     GivenUp,
 }
 
-/// Who may still be about to tell a write.
+/// Which run may still be about to publish a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tellers {
-    /// Runs over one account come one after the other, so that whoever made the write is not at work any more.
+    /// Runs over one account come one after the other, so the run that made the write has ended.
     OneAtATime,
     /// Several runs may be at work in one account.
     Several,
 }
 
 impl Record {
-    /// The writes that were made here, as far as the record and what is there now can say, and that nobody was
-    /// told of. `is_ours` says whether a principal is the keeper.
+    /// The writes that were made here, as far as the record and what is there now can say, and that aren't published.
+    /// `is_ours` says whether a principal is the keeper.
     pub fn owes(
         &self,
         seen: Option<&Observation>,
@@ -100,7 +100,7 @@ impl Record {
         (!known && self.arrived(begun, seen, is_ours)).then_some(begun)
     }
 
-    /// Keeps a write that was made until it is told.
+    /// Keeps a write that was made until it is published.
     pub(super) fn owe(&mut self, write: Intent) {
         if let Some(begun) = self.intent.as_mut().filter(|begun| begun.at == write.at) {
             begun.deed = None;
@@ -113,14 +113,14 @@ impl Record {
         self.untold.drain(..surplus);
     }
 
-    /// What was begun last isn't told, whatever is there.
+    /// The write that was begun last isn't published, whatever is there.
     pub(super) fn owe_nothing(&mut self) {
         if let Some(intent) = &mut self.intent {
             intent.deed = None;
         }
     }
 
-    /// Takes note that the write that was begun then is told.
+    /// Records that the write that was begun then is published.
     pub fn tell(&mut self, begun: Timestamp) {
         self.untold.retain(|write| write.at != begun);
         if let Some(intent) = self.intent.as_mut().filter(|intent| intent.at == begun) {

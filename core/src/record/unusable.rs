@@ -22,7 +22,7 @@ pub struct FoundUnusable {
     pub version: GuardrailVersion,
     /// The kind of reason, a short stable name. A look that finds another reason begins anew.
     pub code: String,
-    /// When a look found it so first. Every look since then that could tell agreed.
+    /// When a look found it so first. Every look since then that could decide it agreed.
     pub since: Timestamp,
 }
 
@@ -37,14 +37,14 @@ pub struct ReleasedUnusable {
     pub at: Timestamp,
 }
 
-/// What a look tells of the guardrail of what is enforced.
+/// What a look shows of the guardrail of what is enforced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Usability {
     /// It is not known to be unusable, or nothing is enforced.
     NotUnusable,
     /// It can't be used.
     Unusable(FoundUnusable),
-    /// The look could not tell.
+    /// The look could not decide it.
     Unknown,
 }
 
@@ -135,7 +135,7 @@ mod tests {
             (vec![unusable(2, "missing", 0)], true),
             (vec![unusable(2, "missing", 1)], false),
             (vec![unusable(2, "missing", 0), unusable(2, "missing", 60)], true),
-            // What could not be told changes nothing.
+            // A look that could not decide it changes nothing.
             (vec![unusable(2, "missing", 0), Usability::Unknown], true),
             // One look that found otherwise, and all begins anew.
             (vec![unusable(2, "missing", 0), Usability::NotUnusable], false),

@@ -8,7 +8,7 @@ impl Report {
         let Report {
             grants, targets, handed_back, opened, skipped, strangers, warnings, ledger_trouble, ..
         } = other;
-        // Before the first look counts. What this very run recorded of a target is no news from before.
+        // The state before the first look counts, and not what this run itself recorded.
         self.placement_decided = other.placement_decided.or_else(|| self.placement_decided.take());
         for (target, record) in other.before {
             if !self.targets.contains_key(&target) {

@@ -85,7 +85,7 @@ impl TargetReport {
     }
 
     /// Whether it waits for the account or Region to be set up. That may take hours, or never come: a
-    /// Region that nobody enables. A probe is made only where the target could be read, so what it
+    /// Region that is never enabled. A probe is made only where the target could be read, so what it
     /// waits for is the effect of a grant, and that comes soon.
     pub fn waits_for_set_up(&self) -> bool {
         let failure = match self {

@@ -10,11 +10,11 @@ use crate::plan::{Decision, HoldReason};
 /// What is worth another look before the next sweep, by why the first one was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waits {
-    /// Everything was looked at: what waits for its set-up is left to the next sweep, or one Region that nobody
+    /// Everything was looked at: what waits for its set-up is left to the next sweep, or one Region that is never
     /// enables would keep every sweep waiting.
     pub in_a_sweep: bool,
     /// The account has just come to where it stands, or may use another Region: a role that is missing may
-    /// still come, also after the time for which that is no news.
+    /// still come, also after the time for which that is normal.
     pub after_an_arrival: bool,
 }
 

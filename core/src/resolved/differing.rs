@@ -9,7 +9,7 @@ use crate::content::Digest;
 use crate::ids::{GuardrailVersion, Region};
 
 /// A guardrail whose versions differ in content between Regions. That may be meant, as while a new
-/// version is rolled out, so it is told and nothing is held for it.
+/// version is rolled out, so it is reported, and nothing is held for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Differing {
     /// What the baseline calls it.

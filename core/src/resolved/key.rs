@@ -10,7 +10,7 @@ use crate::resource_policy::{AccessVerdict, Document, key_admits, key_admits_org
 
 /// A customer managed KMS key that encrypts a guardrail.
 ///
-/// Whoever calls a model under the guardrail needs `kms:Decrypt` on it
+/// A principal that calls a model under the guardrail needs `kms:Decrypt` on it
 /// (<https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-permissions-kms.html>).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomerKey {
@@ -41,7 +41,7 @@ pub enum KeyState {
 }
 
 impl CustomerKey {
-    /// Why the guardrail can't be enforced in an account, as far as its key tells. What isn't known or
+    /// Why the guardrail can't be enforced in an account, as far as its key shows. What isn't known or
     /// isn't clear is left to the probe, which uses the key as the member.
     pub fn stands_in_the_way(&self, account: &AccountId, organization: &OrganizationId) -> Option<Unusable> {
         if let KeyState::Unusable { state } = &self.state {
@@ -55,7 +55,7 @@ impl CustomerKey {
         }
     }
 
-    /// Whether the key policy lets every account of the organization decrypt, as far as its text tells. `None`
+    /// Whether the key policy lets every account of the organization decrypt, as far as its text shows. `None`
     /// where it can't be read.
     pub fn admits_organization(&self, organization: &OrganizationId) -> Option<AccessVerdict> {
         let document: Document = self.policy.as_ref()?.parse().ok()?;

@@ -13,7 +13,7 @@ use crate::ids::{GuardrailArn, OrganizationId, Region};
 use crate::observed::ResourcePolicySeen;
 use crate::resource_policy::{Document, Grant, ProfileArn, Resource, judge};
 
-/// What opens resources beyond the organization, in words: whoever wrote it.
+/// What opens resources beyond the organization, in words, in our statement or in others.
 pub type Openings = BTreeMap<Resource, BTreeSet<String>>;
 
 /// The openings that were not there before.
@@ -59,7 +59,7 @@ struct AttachedPolicy {
 
 impl OwnerSnapshot {
     /// What a look at the owner's side showed of one Region. What could not be read is left out:
-    /// whoever needs it reads for itself.
+    /// a task that needs it reads for itself.
     pub fn of(
         region: &Region,
         wanted: &BTreeMap<(GuardrailKey, Region), Source>,
@@ -132,7 +132,7 @@ impl OwnerSnapshot {
         self.with_resource_policies(CatalogEntry { arn, unusable, profile, content, customer_key }, shared)
     }
 
-    /// What it says of one guardrail where nobody has looked at the version that is asked for: the version is taken
+    /// What it says of one guardrail where no look has covered the version that is asked for: the version is taken
     /// to be there and usable, if another version of the same guardrail is.
     pub fn foresee(
         &self,
@@ -301,7 +301,7 @@ assignments: [{ targets: [r-exam], guardrail: corporate }]
         assert_eq!(newly_open(&open, &none), open);
         assert_eq!(newly_open(&open, &open), none);
         assert_eq!(newly_open(&none, &open), none);
-        // Another opening of the same guardrail is told, too.
+        // Another opening of the same guardrail is reported, too.
         assert_eq!(newly_open(&other, &open), other);
         assert!(open[&resource].iter().any(|words| words.contains("every AWS account")), "{open:?}");
     }

@@ -77,7 +77,7 @@ reasons! {
             code: "answers_disagree",
             says: "AWS contradicts itself: ListGuardrails shows version {version} of guardrail {}, and GetGuardrail doesn't find it; it is looked up again soon, and nothing is concluded before both agree" (guardrail.id),
             waits: true,
-            // One of the two answers is wrong, and nobody knows which.
+            // One of the two answers is wrong, and it isn't known which.
             is_certain: false,
         }
         /// The guardrail has a draft and no published version at all.
@@ -154,7 +154,7 @@ reasons! {
             says: "its KMS key {key} does not let this account decrypt ({})" (lacks(why)),
             remedy: "allow kms:Decrypt to the organization in the key policy",
             waits: false,
-            // Whether calls fail for what a key policy lacks, the probe tells.
+            // The probe shows whether calls fail because of the key policy.
             is_certain: false,
         }
         /// The owner account could not be read, so nothing is known.
@@ -247,7 +247,7 @@ impl Unusable {
         }
     }
 
-    /// Whether somebody can make it usable again as it is, so that nothing is released for it: a key that is
+    /// Whether it can be made usable again as it is, so that nothing is released for it: a key that is
     /// disabled, or about to be deleted, is enabled again in one step.
     pub fn may_come_back(&self) -> bool {
         matches!(self, Unusable::KeyUnusable { .. } | Unusable::KeyNotShared { .. })
@@ -297,7 +297,7 @@ mod tests {
             (status("CREATING"), false, true),
             (status("UPDATING"), false, true),
             (status("VERSIONING"), false, true),
-            // A word that nobody knows tells nothing, and isn't waited for.
+            // An unknown word says nothing, and isn't waited for.
             (status("HIBERNATING"), false, false),
             (Unusable::AutomatedReasoning, true, false),
             (granted(true, true), true, true),
@@ -324,7 +324,7 @@ mod tests {
             (&["DRAFT"], "guardrail base has only a draft", true),
             (&["DRAFT", "1"], "guardrail base has no version 2 in this Region, its newest is 1: put", true),
             (&["1"], "guardrail base has no version 2 in this Region, its newest is 1: put", true),
-            // A number is never used again, so nobody is told to publish version 2.
+            // A number is never used again, so the remedy isn't to publish version 2.
             (&["DRAFT", "1", "3"], "version 2 of guardrail base was deleted", true),
             (&["10", "9", "DRAFT"], "version 2 of guardrail base was deleted", true),
             // The guardrail itself is gone.

@@ -3,7 +3,7 @@
 use super::ProfileArn;
 use crate::ids::Region;
 
-/// What the Bedrock User Guide lists, profile by profile. No API tells it, and AWS adds to it, so
+/// What the Bedrock User Guide lists, profile by profile. No API returns it, and AWS adds to it, so
 /// nothing rests on it: it only says where to look.
 const DOCUMENTED: &[(&str, &[&str])] = &[
     ("us", &["us-east-1", "us-east-2", "us-west-2"]),

@@ -11,7 +11,7 @@ use super::quote;
 use super::resource::{Action, Grant, Resource};
 use super::statement::{Effect, Key, Statement, Test, Who};
 
-/// Something in a policy that somebody should know.
+/// Something in a resource policy that a person should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourcePolicyFinding {
     /// Which statement, counted from 1; `None` is the document as a whole.
@@ -23,9 +23,9 @@ pub struct ResourcePolicyFinding {
 /// What may be wrong with a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResourcePolicyProblem {
-    /// Everybody is admitted and no condition names an organization.
+    /// Every principal is admitted, and no condition names an organization.
     OpenToEveryAccount,
-    /// Everybody of another organization, or of more than one, is admitted.
+    /// Every principal of another organization, or of more than one, is admitted.
     OpenToOrganization(String),
     /// The widespread wrong example, `arn:aws:iam::*:root`: no principal, and meant as "every account".
     OpenToAnyAccountRoot(String),
@@ -202,7 +202,7 @@ fn document_problems(document: &Document) -> Vec<ResourcePolicyProblem> {
 }
 
 /// The actions of a statement that is the organization's pattern and nothing else: what the keeper
-/// writes, or a part of it. A statement with a `Sid` is somebody else's, since the keeper writes none.
+/// writes, or a part of it. A statement with a `Sid` is foreign, since the keeper writes none.
 pub(super) fn own_actions(json: &Json, grant: &Grant) -> Option<BTreeSet<Action>> {
     let statement = Statement::read(json)?;
     let everyone = statement.principals()?.iter().all(|who| *who == Who::Everyone);
@@ -280,7 +280,7 @@ fn principal_problems(statement: &Statement<'_>, grant: &Grant) -> Vec<ResourceP
             }
             principals.contains(&Who::Everyone)
         }
-        // "Everybody but" is everybody, seen from outside of the organization.
+        // "All but some" is all, seen from outside of the organization.
         (None, Some(_)) => true,
         (None, None) => {
             problems.push(ResourcePolicyProblem::Malformed("Principal"));
@@ -306,7 +306,7 @@ fn principal_problems(statement: &Statement<'_>, grant: &Grant) -> Vec<ResourceP
         |test: &Test<'_>| test.operator == "ForAnyValue:StringLike" && test.key() == Key::OrganizationPaths;
     for test in &tests {
         let legal = (is_id(test) || is_paths(test)) && limits_to(test, &grant.organization);
-        // Another organization's id is told above.
+        // Another organization's id is reported above.
         if !legal && (limited || !is_id(test)) {
             problems.push(ResourcePolicyProblem::OtherCondition(test.name()));
         }
@@ -332,7 +332,7 @@ fn who_problem(who: &Who<'_>, grant: &Grant, limited: bool) -> Option<ResourcePo
     }
 }
 
-/// Whether nobody outside of the organization passes this test. "If it exists" and negations let
+/// Whether no principal outside of the organization passes this test. "If it exists" and negations let
 /// those pass who are in no organization at all.
 fn limits_to(test: &Test<'_>, organization: &OrganizationId) -> bool {
     match (test.key(), test.operator) {

@@ -1,7 +1,7 @@
 //! JSON kept as it was written: order of members, members given twice, and the form of numbers.
 //!
 //! `serde_json::Value` sorts members, drops the first of two with one name and rewrites numbers,
-//! so a statement that passed through it would not be the statement that somebody else wrote.
+//! so a statement that passed through it would not be the statement that its author wrote.
 
 use std::fmt::{self, Write};
 
@@ -48,7 +48,7 @@ impl Json {
         if depth(text) > MAX_DEPTH {
             return Err(InvalidJson::TooDeep);
         }
-        // The whole text is checked once, so that an error tells its line and column in the text
+        // The whole text is checked once, so that an error has its line and column in the text
         // and not in a part of it.
         let syntax = |error: serde_json::Error| InvalidJson::Syntax(error.to_string());
         serde_json::from_str::<serde_json::Value>(text).map_err(syntax)?;
@@ -111,7 +111,7 @@ fn duplicate_name(members: &[Member]) -> Option<&str> {
     members.iter().map(|(name, _)| name.as_str()).find(|name| !seen.insert(*name))
 }
 
-/// How deep the brackets go. What is no JSON is told by the parser afterwards.
+/// How deep the brackets go. The parser reports afterwards what is not JSON.
 fn depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);

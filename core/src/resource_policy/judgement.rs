@@ -18,7 +18,7 @@ use super::statement::{Effect, Statement};
 pub struct Judgement {
     /// Whether the organization is granted the resource.
     pub verdict: AccessVerdict,
-    /// What somebody should know about the policy, granted or not.
+    /// What a person should know about the resource policy, granted or not.
     pub findings: Vec<ResourcePolicyFinding>,
     /// The right policy, to be printed beside what is wrong.
     pub instead: Document,
@@ -38,7 +38,7 @@ pub enum AccessVerdict {
     Granted,
     /// It is not.
     NotGranted(MissingGrant),
-    /// The text doesn't tell.
+    /// The text doesn't say.
     Unclear(AccessDoubt),
 }
 
@@ -102,7 +102,7 @@ pub fn judge(document: Option<&Document>, grant: &Grant) -> Judgement {
 /// Whether the policy lets one member account, where it stands now, apply the guardrail or profile.
 ///
 /// This is about `ApplyGuardrail` alone: without it the account's calls fail under an enforcement.
-/// That an identity in the account has the permission as well, no resource policy can tell.
+/// Whether an identity in the account has the permission as well, no resource policy shows.
 /// The account that owns the resource needs no policy, but a Deny hits it too.
 pub fn admits(
     document: Option<&Document>,

@@ -1,6 +1,6 @@
-//! The key policy of a customer managed KMS key that encrypts a guardrail: whom it lets decrypt.
+//! The key policy of a customer managed KMS key that encrypts a guardrail: which principals it lets decrypt.
 //!
-//! Whoever calls a model under such a guardrail needs `kms:Decrypt` on the key
+//! A principal that calls a model under such a guardrail needs `kms:Decrypt` on the key
 //! (<https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-permissions-kms.html>). For another
 //! account than the key's, KMS asks both sides: the key policy and the caller's own permissions
 //! (<https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html>).

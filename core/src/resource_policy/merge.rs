@@ -15,7 +15,7 @@ pub const MAX_CHARACTERS: usize = 20_480;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "nothing is granted until it is put"]
 pub enum Ensure {
-    /// The effect is there already, whoever wrote it.
+    /// A statement has the effect already, of the keeper or of others.
     NotNeeded,
     /// Put this document, then read it back.
     Put(Document),
@@ -99,8 +99,8 @@ pub fn ensure(document: Option<&Document>, grant: &Grant) -> Ensure {
 /// What to put so that the keeper's statement is gone.
 ///
 /// The keeper's statement is known by its effect: the organization, this resource, all of its
-/// actions, and nothing else. What grants more or less, or carries a `Sid`, is somebody else's.
-/// An equal statement that somebody else wrote can't be told apart: call this only where the
+/// actions, and nothing else. A statement that grants more or less, or carries a `Sid`, is foreign.
+/// An equal statement that another principal wrote looks the same: call this only where the
 /// record says that the keeper put it.
 pub fn remove(document: Option<&Document>, grant: &Grant) -> Remove {
     let Some(document) = document else {

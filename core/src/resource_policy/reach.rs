@@ -1,7 +1,7 @@
 //! How much of an audience a statement matches.
 //!
-//! A statement is asked two things at once: does it surely match *everybody* in the audience (what
-//! an Allow must do to grant), and may it match *anybody* (what a Deny must not do). Each answer is
+//! A statement is asked two things at once: does it surely match *every* principal of the audience (what
+//! an Allow must do to grant), and may it match *any* (what a Deny must not do). Each answer is
 //! yes, no or "can't be said", so that what isn't understood is never taken for a grant or for harmless.
 
 use std::collections::HashSet;
@@ -37,9 +37,9 @@ impl Answer {
 /// What of an audience is matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reach {
-    /// Everybody.
+    /// Every principal.
     pub(super) all: Answer,
-    /// Anybody.
+    /// Any principal.
     pub(super) any: Answer,
 }
 
@@ -47,7 +47,7 @@ impl Reach {
     pub(super) const ALL: Reach = Reach { all: Answer::Yes, any: Answer::Yes };
     pub(super) const NONE: Reach = Reach { all: Answer::No, any: Answer::No };
     pub(super) const UNKNOWN: Reach = Reach { all: Answer::Unknown, any: Answer::Unknown };
-    /// Never everybody; whether anybody can't be said.
+    /// Not every principal; whether any isn't known.
     const AT_MOST_SOME: Reach = Reach { all: Answer::No, any: Answer::Unknown };
     const SOME: Reach = Reach { all: Answer::No, any: Answer::Yes };
 
@@ -61,7 +61,7 @@ impl Reach {
             (Reach { any: Answer::No, .. }, _) | (_, Reach { any: Answer::No, .. }) => Answer::No,
             (Reach { all: Answer::Yes, .. }, other) => other.any,
             (one, Reach { all: Answer::Yes, .. }) => one.any,
-            // Two parts of the audience may have nobody in common.
+            // Two parts of the audience may have no principal in common.
             (_, _) => Answer::Unknown,
         };
         Reach { all: self.all.min(other.all), any }
@@ -282,7 +282,7 @@ fn paths_reach(value: &str, organization: &OrganizationId, wildcards: bool) -> R
     if open_ended && (0..=every_path.len()).any(|length| matches(front, &every_path[..length])) {
         return Reach::ALL;
     }
-    // Accounts may stand right under the root, in no OU. `o-…/r-…/*` is everybody or nobody.
+    // Accounts may stand right under the root, in no OU. `o-…/r-…/*` matches every account or none.
     let all = if open_ended && !value.contains("ou-") { Answer::Unknown } else { Answer::No };
     Reach { all, any: Answer::Unknown }
 }

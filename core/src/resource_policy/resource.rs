@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, GuardrailArn, InvalidId, OrganizationId, Partition, Region, text_id};
 
-/// What may be done by those whom a resource policy admits.
+/// What the principals may do that a resource policy admits.
 ///
 /// The first two are all that Bedrock takes in a guardrail's policy; the third is for the guardrail's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

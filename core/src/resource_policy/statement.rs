@@ -27,7 +27,7 @@ pub(super) struct Statement<'a> {
     pub(super) unknown: Option<&'a str>,
 }
 
-/// One of those whom a `Principal` element names.
+/// One principal of a `Principal` element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Who<'a> {
     /// `*`, in AWS or out of it; only a condition can narrow it.

@@ -9,7 +9,7 @@ use crate::record::{Checked, Expected, LastSeen, Record, State};
 
 /// Says how a target stands.
 ///
-/// What is bad stays bad until somebody looks again. What a look called good is good only if the look
+/// What is bad stays bad until the next look. What a look called good is good only if the look
 /// counts and what it saw is what is wanted now.
 pub fn judge(subject: Subject<'_>, criteria: Criteria<'_>) -> Judged {
     let Some(checked) = &subject.record.checked else {
@@ -164,7 +164,7 @@ fn guarded(
     }
 }
 
-/// Whether an enforcement is the one that is wanted, as far as can be told without a look into the owner
+/// Whether an enforcement is the one that is wanted, as far as is known without a look into the owner
 /// account: a guardrail that is found by name may be any of the owner's, and a copy has its own versions.
 fn is_met(wanted: &WantedGuardrail, target: &Target, seen: &Enforcement, owner: &AccountId) -> bool {
     let is_the_owners = match &wanted.source.selector {
@@ -176,7 +176,7 @@ fn is_met(wanted: &WantedGuardrail, target: &Target, seen: &Enforcement, owner: 
     let place = match wanted.placement {
         Placement::Central => is_central,
         Placement::Copy => is_a_copy,
-        // AWS's answer decides between the two, and moves nobody who is guarded already.
+        // AWS's answer decides between the two, and moves no target that is guarded already.
         Placement::Auto => is_central || is_a_copy,
     };
     let same = Enforcement {

@@ -9,13 +9,13 @@ use crate::record::{AccountRecord, LastSeen, Record};
 
 /// What stays in one Region of an account that leaves.
 ///
-/// A guardrail is shared within an organization. Whoever enforces another account's guardrail can't be expected
-/// to apply it from outside, so that its Bedrock calls fail there, whoever enforced it.
+/// A guardrail is shared within an organization. An account that enforces another account's guardrail can't be
+/// expected to apply it from outside, so its Bedrock calls fail there, even if the keeper didn't enforce it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stays {
     /// Another account's guardrail.
     Enforced(Enforcement),
-    /// Nobody knows what.
+    /// It isn't known what.
     Unread,
 }
 

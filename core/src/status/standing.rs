@@ -26,7 +26,7 @@ pub enum Standing {
     WouldEnforce,
     /// Another mode than `audit` would release it.
     WouldRelease,
-    /// Somebody undoes each repair.
+    /// Another principal undoes each repair.
     Contested,
     /// The last look is too old, or was made for another path, assignment or baseline.
     Stale,

@@ -22,9 +22,9 @@ pub struct Cause {
     /// Whether a look at everything is behind it. The next one comes by itself, so that not all is
     /// worth waiting for.
     pub sweep: bool,
-    /// The baseline that whoever queued it went by.
+    /// The revision of the baseline by which it was queued.
     pub revision: Option<Revision>,
-    /// When the account came to where it stands, or was given the Region, if the event told that: what it
+    /// When the account came to where it stands, or was given the Region, if the event said so: what it
     /// needs may come later than the event, so that the task waits for it.
     #[serde(default)]
     pub arrival: Option<Timestamp>,

@@ -12,7 +12,7 @@ use crate::limits::Extent;
 use crate::trigger::Regions;
 
 /// The one member of a message that holds an errand. An event from EventBridge always has a `source`
-/// and never such a member, whoever sent it: so none can pass for an errand.
+/// and never such a member. So no event can pass for an errand.
 const MEMBER: &str = "guardrail-keeper";
 
 /// Something that the keeper has to come back to.

@@ -31,7 +31,7 @@ pub fn planned(
 ) -> Planned {
     let cause = cause_of(scope, revision, fallback, now);
     match (&scope.accounts, &scope.guardrail) {
-        // The owner's side first, and then whoever uses it.
+        // The owner's Region first, and then the accounts that use it.
         (Accounts::All, Some(changed)) => {
             let regions = match &scope.regions {
                 Regions::All => named.clone(),

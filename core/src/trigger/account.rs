@@ -1,6 +1,6 @@
 //! Events of AWS Account Management: Regions that an account may use.
 //!
-//! The status change goes to whoever asked for it, so the envelope's account may be another.
+//! The status change goes to the account that asked for it, so the envelope's account may be another.
 
 use super::envelope::Envelope;
 use super::names::event_names;

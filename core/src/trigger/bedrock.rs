@@ -1,6 +1,6 @@
 //! Events of Amazon Bedrock: guardrails, their resource policies, and enforcement.
 //!
-//! Bedrock tells of them only through CloudTrail, in the calling account and the Region of the call.
+//! Bedrock reports them only through CloudTrail, in the calling account and the Region of the call.
 
 use super::context::{Context, Known};
 use super::envelope::Envelope;
@@ -54,7 +54,7 @@ pub(super) fn decide(name: &str, event: &Envelope<'_>, context: &Context) -> Tri
 
 /// Whether the keeper made the call itself, by every description of the caller that is there.
 ///
-/// Where descriptions disagree it was somebody else: waking for nothing costs one look, sleeping
+/// Where descriptions disagree, the writer was another principal: waking for nothing costs one look, sleeping
 /// through a tampering leaves an account unguarded.
 fn is_own_write(event: &Envelope<'_>, account: &AccountId, context: &Context) -> bool {
     let mut callers = event.callers();

@@ -1,4 +1,4 @@
-//! Events of AWS Control Tower: accounts it made or took in, told by its home Region.
+//! Events of AWS Control Tower: accounts it created or enrolled, sent from its home Region.
 
 use super::Trigger;
 use super::envelope::Envelope;

@@ -123,13 +123,13 @@ impl<'a> Envelope<'a> {
         self.value(&["readOnly"]) == Some(&Value::Bool(true)) || self.says(&["readOnly"], "true")
     }
 
-    /// When it happened, in seconds since 1970 (UTC). A time that can't be read is no time.
+    /// When it happened, in seconds since 1970 (UTC). `None` where the time can't be read.
     pub(super) fn time(&self) -> Option<i64> {
         let inner = self.value(&["eventTime"]).and_then(seconds);
         inner.or_else(|| self.root.get("time").and_then(seconds))
     }
 
-    /// The event's id. What is longer than any id, or holds what would disturb a line of the log, is none.
+    /// The event's id. `None` if it is longer than any id, or has characters that would disturb a line of the log.
     pub(super) fn id(&self) -> Option<String> {
         let is_one = |id: &Cow<'_, str>| {
             !id.is_empty() && id.len() <= ID_LIMIT && id.bytes().all(|byte| byte.is_ascii_graphic())

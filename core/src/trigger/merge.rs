@@ -35,7 +35,7 @@ pub struct Merged {
 /// Every target of every scope is in the result. Accounts are not merged into the organization's
 /// scope though it covers them: what an event names shall not wait for a sweep.
 ///
-/// Tells which scopes each piece of work serves, so that its failure fails those only.
+/// Keeps which scopes each piece of work serves, so that its failure fails those only.
 pub fn merge(scopes: impl IntoIterator<Item = Scope>) -> Vec<Merged> {
     let mut merged: BTreeMap<Work, Merged> = BTreeMap::new();
     for (position, scope) in scopes.into_iter().enumerate() {

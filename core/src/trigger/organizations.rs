@@ -97,7 +97,7 @@ pub(super) fn decide(name: &str, event: &Envelope<'_>) -> Trigger {
 }
 
 /// An account came to where it stands. One that the event doesn't name may stand anywhere, unguarded, so that
-/// everybody is looked at.
+/// every account is looked at.
 pub(super) fn joined(event: &Envelope<'_>, account: Result<AccountId, Ignored>, why: Why) -> Trigger {
     match account {
         Ok(account) => reconcile(event, Accounts::one(account), Regions::All, why),

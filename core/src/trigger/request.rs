@@ -18,14 +18,14 @@ pub const REQUEST_DETAIL_TYPE: &str = "Reconcile Requested";
 /// The `source` that the keeper's own tools give a request.
 pub const REQUEST_SOURCE: &str = "guardrail-keeper.request";
 
-/// How many problems of one request are told.
+/// How many problems of one request are reported.
 const PROBLEM_LIMIT: usize = 20;
 
 /// How much of a reason is kept.
 const REASON_LIMIT: usize = 500;
 
 text_id!(
-    /// Names a plan that somebody reviewed.
+    /// Names a plan that a person reviewed.
     PlanHash,
     "a plan's hash",
     "8 to 128 hexadecimal digits",
@@ -35,7 +35,7 @@ text_id!(
 /// What a request says besides what to look at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
-    /// Why somebody asked, in their words.
+    /// Why it was sent, in the words of who sent it.
     pub reason: Option<String>,
     /// The plan they reviewed.
     pub plan: Option<PlanHash>,

@@ -55,7 +55,7 @@ pub enum Regions {
 pub struct ChangedGuardrail {
     /// As the event names it.
     pub named: GuardrailRef,
-    /// In full, where the event tells its account and Region.
+    /// In full, where the event has its account and Region.
     pub arn: Option<GuardrailArn>,
 }
 

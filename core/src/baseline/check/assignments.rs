@@ -81,7 +81,7 @@ fn guardrail(
         let names = || declared.names.iter().copied().filter(good);
         let instead = match nearest(text, names().chain([NONE])) {
             Some(near) => format!("write {near}"),
-            // Never `none` alone: that would unguard what somebody wanted guarded.
+            // Never `none` alone: that would unguard accounts that should be guarded.
             None if names().next().is_none() => "add it to guardrails".to_owned(),
             None => format!("write {}", or(names().chain([NONE]))),
         };

@@ -15,7 +15,7 @@ const MODEL: &str = "write a base model's id, for example amazon.nova-pro-v1:0";
 /// What geographic inference profiles put before a model's id.
 const GEOGRAPHIES: &[&str] = &["us", "us-gov", "eu", "apac", "jp", "au", "ca", "global"];
 
-/// Providers by which a geography that is newer than this program is told from a provider.
+/// Known providers, which distinguish a geography that is newer than this program from a provider.
 const PROVIDERS: &[&str] = &[
     "ai21",
     "amazon",
@@ -187,7 +187,7 @@ fn base_of(id: &str) -> String {
     }
 }
 
-/// A model whose id the enforcement's own pattern refuses can be guarded, but not told apart.
+/// A model whose id the enforcement's own pattern refuses can be guarded, but only with all others.
 fn unnameable() -> String {
     "remove it: AWS can't name this model here, and include: [ALL] guards it with all others".to_owned()
 }
