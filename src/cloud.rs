@@ -271,7 +271,9 @@ fn elsewhere(access: &Access) -> Result<BTreeMap<Service, String>, Failure> {
     let Access::Explicit { elsewhere, .. } = access else { return Ok(BTreeMap::new()) };
     let places = elsewhere.iter().map(|(name, url)| match Service::named(name) {
         Some(service) => Ok((service, url.clone())),
-        None => Err(Failure::rejected("connect", format!("`{name}` isn't a service that can be elsewhere"))),
+        None => {
+            Err(Failure::rejected("connect", format!("`{name}` isn't a service whose endpoint can be set")))
+        }
     });
     places.collect()
 }

@@ -50,7 +50,7 @@ pub(super) fn told(error: &anyhow::Error, variables: &BTreeMap<String, String>) 
     }
     let surroundings = Surroundings { variables, caller: CALLER.get() };
     if let Some(Stopped::WrongOrganization { baseline, .. }) = error.downcast_ref() {
-        let cure = format!("→ take credentials of {baseline}, or put this organization into the baseline");
+        let cure = format!("→ use credentials of {baseline}, or put this organization into the baseline");
         return (text, vec![surroundings.to_string(), cure]);
     }
     let Some(failure) = failure(error) else { return (text, Vec::new()) };
@@ -118,27 +118,29 @@ impl Surroundings<'_> {
         match failure.code {
             Code::NoCredentials => vec![
                 "set AWS_PROFILE to a profile that gives some, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned(),
-                "`aws sts get-caller-identity` says whether there are any".to_owned(),
+                "`aws sts get-caller-identity` shows whether there are any".to_owned(),
             ],
             Code::BadCredentials => vec![format!(
-                "see that the profile works: {login} where it is one of IAM Identity Center, then `aws sts get-caller-identity`"
+                "check that the profile works: {login} where it is one of IAM Identity Center, then `aws sts \
+                 get-caller-identity`"
             )],
             Code::ExpiredCredentials => {
-                vec![format!("get new ones: {login}, or whatever gave you these (AWS_SESSION_TOKEN)")]
+                vec![format!("get new ones: {login}, or as you got these (AWS_SESSION_TOKEN)")]
             }
             Code::UnknownCredentials => vec![
                 "AWS doesn't know this key, or the secret or token is another key's: set AWS_ACCESS_KEY_ID, \
                  AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN together, or unset all three and set AWS_PROFILE"
                     .to_owned(),
             ],
-            Code::WrongClock => vec!["set the clock of this machine: AWS refuses what was signed minutes ago".to_owned()],
+            Code::WrongClock => vec!["set the clock of this machine: AWS refuses requests that were signed minutes \
+                                      ago".to_owned()],
             Code::NoRegion => vec![
                 "set AWS_REGION to the Region of the hub's stack, as its output TerminalSettings does".to_owned(),
             ],
             code @ (Code::NoEndpoint | Code::Unreached | Code::NotAws) => self.where_to_look(code),
             Code::OddEndpoint => vec!["write it as https://HOST, or unset it".to_owned()],
             Code::NoOrganization => vec![
-                "take credentials of the organization's management account, or of a delegated administrator".to_owned(),
+                "use credentials of the organization's management account, or of a delegated administrator".to_owned(),
             ],
             Code::Denied | Code::KeyDenied => vec![denied(failure)],
             Code::Missing => self.missing(failure).into_iter().collect(),
@@ -160,9 +162,11 @@ impl Surroundings<'_> {
                 vec![format!("is {region} a Region of AWS? AWS_REGION says where the hub is")]
             }
             ([], Code::NotAws) => {
-                vec!["a proxy answers instead of AWS: see HTTPS_PROXY and your network".to_owned()]
+                vec!["a proxy answers instead of AWS: check HTTPS_PROXY and your network".to_owned()]
             }
-            ([], _) => vec![format!("see the network and HTTPS_PROXY, and that {region} is a Region of AWS")],
+            ([], _) => {
+                vec![format!("check the network and HTTPS_PROXY, and that {region} is a Region of AWS")]
+            }
             (names, _) => vec![format!(
                 "{} sends calls there and not to AWS: start the server at that address, or unset the variable",
                 names.join(", ")
@@ -244,7 +248,7 @@ mod tests {
             &expect![[r#"
             with the default profile, without AWS_REGION
             set AWS_PROFILE to a profile that gives some, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-            `aws sts get-caller-identity` says whether there are any
+            `aws sts get-caller-identity` shows whether there are any
         "#]],
         );
         let profile = [("AWS_PROFILE", "security"), ("AWS_REGION", "us-east-1")];
@@ -255,7 +259,7 @@ mod tests {
             false,
             &expect![[r#"
                 with the profile security (AWS_PROFILE), in us-east-1
-                see that the profile works: `aws sso login --profile security` where it is one of IAM Identity Center, then `aws sts get-caller-identity`
+                check that the profile works: `aws sso login --profile security` where it is one of IAM Identity Center, then `aws sts get-caller-identity`
             "#]],
         );
         check(
@@ -264,9 +268,9 @@ mod tests {
             &profile,
             true,
             &expect![[r#"
-            as account 111111111111, in eu-central-1
-            get new ones: `aws sso login --profile security`, or whatever gave you these (AWS_SESSION_TOKEN)
-        "#]],
+                as account 111111111111, in eu-central-1
+                get new ones: `aws sso login --profile security`, or as you got these (AWS_SESSION_TOKEN)
+            "#]],
         );
         let key = [("AWS_ACCESS_KEY_ID", "AKIAX"), ("AWS_DEFAULT_REGION", "eu-west-1")];
         check(
@@ -333,7 +337,7 @@ mod tests {
             false,
             &expect![[r#"
             with the default profile, without AWS_REGION
-            a proxy answers instead of AWS: see HTTPS_PROXY and your network
+            a proxy answers instead of AWS: check HTTPS_PROXY and your network
         "#]],
         );
     }

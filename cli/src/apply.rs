@@ -29,9 +29,9 @@ use so_far::SoFar;
 const LONG_ABOUT: &str = "\
 Show what would be done, ask, and do it
 
-Where a keeper is deployed (KEEPER_TASKS_QUEUE or KEEPER_BUS is set), it is asked to do the work, and \
-the ledger is followed until every target of the plan was looked at: two that write at once would get in \
-each other's way. --role then reads what the plan shows; it writes nothing.";
+Where a keeper is deployed (KEEPER_TASKS_QUEUE or KEEPER_BUS is set), that keeper does the work, because \
+two writers would disturb each other: this command sends it a request and reads the ledger until the keeper has \
+looked at every target of the plan. --role then only reads what the plan shows.";
 
 /// The most accounts that a request names; more are asked for as all.
 const MOST_NAMED: usize = 500;
@@ -70,8 +70,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     let settings = settings(arguments.target.baseline.clone())?;
     if arguments.direct && settings.queues.is_some() {
-        let message = "--direct would write beside the deployed keeper: there is a queue of tasks (KEEPER_TASKS_QUEUE), \
-                       and whoever takes from it is the only one to write in an account";
+        let message = "--direct would write beside the deployed keeper: KEEPER_TASKS_QUEUE names its queue, and only \
+                       the program that reads that queue may write in an account";
         return Err(Unfit(message.to_owned()).into());
     }
     let keeper = connect(arguments.reading.settings(settings)).await?;
@@ -141,8 +141,8 @@ impl Session<'_> {
             let survey = self.survey(again).await?;
             if survey.by_record.is_some() {
                 bail!(
-                    "--direct writes by the member role, which does not trust this terminal: leave --direct out, and \
-                     the deployed keeper is asked"
+                    "--direct writes with the member role, which does not trust this terminal: leave --direct out, \
+                     and the deployed keeper writes"
                 );
             }
             let shown = self.shown(&survey).await;
@@ -236,12 +236,12 @@ impl Session<'_> {
         self.approve(&mut done).await?;
         if !is_counted(&survey) && self.scope.accounts != Accounts::All {
             output::warning(
-                "nobody has counted yet what the whole of this baseline changes, so it may be held: \
-                 apply without --account counts it",
+                "the changes of the whole baseline are not counted yet, so they may be held: apply without --account \
+                 counts them",
             );
         }
         let asked = done.or_say(deployed::ask(self.keeper, &request).await)?;
-        done.add(format!("{}: it goes on by itself", deployed::in_words(&asked)));
+        done.add(format!("{}: it continues by itself", deployed::in_words(&asked)));
         output::note(deployed::in_words(&asked));
         let followed = match following {
             Some(following) => {
@@ -259,7 +259,7 @@ impl Session<'_> {
                 output::print_done(format_args!("\n{}", paint(HEADING, "Done by the deployed keeper:")));
                 followed.print();
             }
-            (Output::Text, None) => output::note("not followed: guardrailctl status tells what came of it"),
+            (Output::Text, None) => output::note("stopped following: guardrailctl status shows the results"),
         }
         let good = good && followed.is_none_or(|followed| followed.is_good());
         Ok(if good { OK } else { UNFINISHED })
@@ -319,7 +319,7 @@ impl Session<'_> {
         self.watch.pause();
         written.ok_or_else(|| {
             self.watch.writes().lines().iter().for_each(output::note);
-            let left = "left while writes were under way: the next run finds out what became of them";
+            let left = "stopped while writes were under way: the next run reads their results";
             let done = self.done();
             self.interrupts.ended(if done.is_nothing() { left.to_owned() } else { format!("{done}; {left}") })
         })
@@ -358,8 +358,8 @@ fn question(to_change: usize, targets: &BTreeMap<ids::Target, Until>) -> Option<
         0 => in_words(to_change),
         unseen => {
             output::note(format_args!(
-                "not to be looked into from here: {unseen}, as a rule because the member role trusts the \
-                 function alone; the keeper is asked to look, and does there what the baseline says"
+                "this terminal can't read {unseen}, usually because the member role trusts only the function; the \
+                 deployed keeper looks there and does what the baseline says"
             ));
             Some(format!("Apply the baseline to {}?", counted(to_change + unseen, "target")))
         }

@@ -69,8 +69,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Ok(super::UNFINISHED);
     }
     let asked = interrupts.finish(write(&keeper, revision, &mut done), || ()).await;
-    let asked =
-        asked.unwrap_or_else(|| Err(interrupts.ended("left while the approval was under way".to_owned())))?;
+    let asked = asked
+        .unwrap_or_else(|| Err(interrupts.ended("stopped while the approval was under way".to_owned())))?;
     match output {
         Output::Json => output::print_done_json(&json!({
             "revision": revision,
@@ -87,7 +87,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             output::print_done(format_args!("{} baseline {revision} is approved", paint(ADDED, "ok:")));
             match &asked {
                 Some(asked) => output::note(deployed::in_words(asked)),
-                None => output::note("it is acted on by the next sweep, or by guardrailctl apply"),
+                None => output::note("the next sweep acts on it, or guardrailctl apply now"),
             }
         }
     }
@@ -108,8 +108,8 @@ async fn awaited(keeper: &Keeper, revision: &Revision) -> Result<BTreeMap<Target
                 Ok(record) => record,
                 Err(error) => {
                     output::warning(format_args!(
-                        "the record of {account} can't be read, so it isn't known whether the approval releases \
-                         something there that was adopted: {error}"
+                        "failed to read the record of {account}, so the approval may release something there that \
+                         was adopted: {error}"
                     ));
                     continue;
                 }
@@ -133,7 +133,10 @@ fn print_adopted(adopted: &BTreeMap<Target, Enforcement>) {
     if adopted.is_empty() {
         return;
     }
-    output::print(format_args!("  made by somebody else, adopted, and to be released: {}", adopted.len()));
+    output::print(format_args!(
+        "  made by another principal, adopted, and to be released: {}",
+        adopted.len()
+    ));
     for (target, enforcement) in adopted.iter().take(LISTED) {
         output::print(format_args!("    {target} {enforcement}"));
     }
@@ -165,7 +168,7 @@ fn print(approval: &RevisionApproval, limits: Limits) {
     let RevisionApproval { revision, approved, done, counted, moved, names_nobody, approvals: _, told: _ } =
         approval;
     let counted = counted.map_or_else(
-        || "nobody has counted yet what it would change".to_owned(),
+        || "its changes are not counted yet".to_owned(),
         |counted| format!("all of it: {counted}"),
     );
     output::print(format_args!("baseline {revision}"));

@@ -16,7 +16,9 @@ impl Asking {
     /// `None` where a person would have to be asked and there is no terminal; that is printed.
     pub(super) fn new(yes: bool, output: Output, verb: &str) -> Option<Asking> {
         if !yes && (!io::stdin().is_terminal() || output == Output::Json) {
-            output::note(format_args!("nobody can be asked here: give --yes to {verb} without a question"));
+            output::note(format_args!(
+                "there is no terminal for a question: give --yes to {verb} without one"
+            ));
             return None;
         }
         Some(Asking { asks: !yes })
@@ -53,7 +55,7 @@ impl Asking {
 /// Whether the person at the terminal types this text, which shows that they have read the question.
 pub(super) async fn typed(text: &str, interrupts: &Interrupts) -> anyhow::Result<bool> {
     let mut stderr = anstream::stderr();
-    write!(stderr, "Type {text} to go on: ")?;
+    write!(stderr, "Type {text} to continue: ")?;
     stderr.flush()?;
     let answer = interrupts.or(async { tokio::task::spawn_blocking(line).await? }).await?;
     Ok(answer.trim() == text)

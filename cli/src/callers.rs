@@ -20,20 +20,18 @@ use keeper_core::settings::BaselineSource;
 use told::Telling;
 
 const LONG_ABOUT: &str = "\
-Find who in accounts invokes models and would lose that by an enforcement
+Find roles and users that invoke models and would lose access by an enforcement
 
-Where a guardrail is enforced, whoever calls InvokeModel or Converse has to be allowed \
-bedrock:ApplyGuardrail on it. Each role and user of an account is asked about by \
-iam:SimulatePrincipalPolicy: may it invoke any foundation model of the Region, and may it apply the \
-guardrail that the baseline wants there? Where the guardrail is encrypted with a customer managed KMS \
-key, may it decrypt with the key?
+Where a guardrail is enforced, callers of InvokeModel or Converse need bedrock:ApplyGuardrail on it. For each role \
+and user of an account, iam:SimulatePrincipalPolicy answers: may it invoke any foundation model of the Region, and \
+may it apply the guardrail that the baseline wants there? Where the guardrail is encrypted with a customer managed \
+KMS key, may it decrypt with the key?
 
-Accounts are named one by one, by OU (--ou), or all at once (--all); where the baseline enforces nothing, \
-nobody is asked about. An account or a Region that can't be read is told as not known, and the others \
-are looked into all the same. Each account is told as soon as it was looked into, and all are summed up at \
-the end.
+Accounts are named one by one, by OU (--ou), or all at once (--all); where the baseline enforces nothing, nothing is \
+simulated. An account or a Region that can't be read is listed as not known, and the others are checked all the \
+same. Each account is printed as soon as it was checked, with a summary of all at the end.
 
-The simulation takes in identity policies, permissions boundaries and service control policies. It \
+The simulation covers identity policies, permissions boundaries and service control policies. It \
 doesn't see resource control policies, session policies, endpoint policies of a VPC, models other than \
 foundation models, nor values of conditions that only a call has. Whether the guardrail's own resource \
 policy admits the account is what `doctor` and `plan` look at. Roles of AWS's services are skipped.
@@ -41,9 +39,9 @@ policy admits the account is what `doctor` and `plan` look at. Roles of AWS's se
 It runs with credentials of the account itself, or with --role: a role with read access that these \
 credentials may assume in the accounts, and in the one that owns the guardrails.
 
-Ends with 0 if nobody would lose access, with 1 if somebody would or it isn't known.";
+Exits with 0 if no principal would lose access, with 1 if one would or it isn't known.";
 
-/// Find who in accounts invokes models and would lose that by an enforcement
+/// Find roles and users that invoke models and would lose access by an enforcement
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {

@@ -268,11 +268,11 @@ impl Followed {
             output::print_done(format_args!("{target} not looked at yet"));
         }
         for region in &self.owner {
-            output::print_done(format_args!("the owner's side in {region} not looked at yet"));
+            output::print_done(format_args!("Region {region} of the owner not looked at yet"));
         }
         if !self.left.is_empty() {
             output::note(format_args!(
-                "{} of {} aren't done yet: guardrailctl status tells later",
+                "{} of {} aren't done yet: see guardrailctl status later",
                 self.left.len(),
                 self.left.union(&self.looks.keys().cloned().collect()).count()
             ));

@@ -30,16 +30,15 @@ use keeper_core::settings::{BaselineSource, Settings};
 const LONG_ABOUT: &str = "\
 Check everything that the keeper needs, and say what to do
 
-Reads only. It looks at the hub with the credentials that it runs with, and into members by --role: a \
-role with read access that these credentials may assume there, such as the one of deploy/reader-role.yaml, or \
-from the management account OrganizationAccountAccessRole. The keeper's own role trusts the function alone. \
-Without --role members count as not known; \
+Only reads. It reads the hub with your credentials, and members with --role: a role with read access that your \
+credentials may assume there, such as the one of deploy/reader-role.yaml, or OrganizationAccountAccessRole from the \
+management account. The keeper's own role trusts only the function. Without --role, members count as not known; \
 --no-members leaves them out.
 
-Looked into are the accounts that the baseline guards, the owner of the guardrails, the hub and the \
+It checks the accounts that the baseline guards, the owner of the guardrails, the hub and the \
 management account; or those of --account.
 
-Ends with 0 only where everything could be told and nothing is wrong, with 1 otherwise.";
+Exits with 0 only if everything could be checked and nothing is wrong, with 1 otherwise.";
 
 /// Check everything that the keeper needs, in the hub and in members, and say what to do
 #[derive(Debug, Args)]
@@ -160,8 +159,8 @@ impl Doctor<'_> {
                     Check::Regions,
                 ];
                 self.findings.extend(later.map(|check| {
-                    let text = "not looked at: that takes the baseline and the list of accounts";
-                    Finding::unknown(check, Place::WHOLE, text, "mend the above first")
+                    let text = "not checked: that needs the baseline and the list of accounts";
+                    Finding::unknown(check, Place::WHOLE, text, "correct the problems above first")
                 }));
             }
         }
@@ -197,8 +196,8 @@ impl Doctor<'_> {
         };
         self.findings.extend(organization.unplaced.iter().map(|(account, failure)| {
             let what = match account.parse::<AccountId>() {
-                Ok(_) => format!("where {account} stands isn't known"),
-                Err(_) => format!("{account} can't be looked at"),
+                Ok(_) => format!("the path of {account} isn't known"),
+                Err(_) => format!("{account} can't be checked"),
             };
             Finding::unread(Check::Organization, Place::WHOLE, &what, failure)
         }));
@@ -243,7 +242,7 @@ impl Doctor<'_> {
                 return None;
             }
             Err(stopped) => {
-                let todo = "guardrailctl push puts one there; look at the name and at your permissions";
+                let todo = "check the name and your permissions; guardrailctl push puts a baseline there";
                 self.findings.push(Finding::unknown(check, Place::WHOLE, stopped.to_string(), todo));
                 return None;
             }
@@ -294,7 +293,7 @@ impl Doctor<'_> {
             self.findings.push(match &decision.action {
                 GrantAction::Granted => Finding::ok(check, place(), "granted to the organization"),
                 GrantAction::Change(_) => {
-                    Finding::ok(check, place(), "not granted to the organization yet: the keeper does that")
+                    Finding::ok(check, place(), "not granted to the organization yet: the keeper grants it")
                         .detailed(resource.to_string())
                 }
                 GrantAction::Held(reason) => Finding::problem(
@@ -334,7 +333,8 @@ impl Doctor<'_> {
             .collect();
         let unknown = accounts.iter().filter(|account| account.state.is_unknown());
         self.findings.extend(unknown.map(|account| {
-            let todo = "look at it in Organizations; where AWS has a new state, look for a newer keeper";
+            let todo = "check the account in Organizations; if AWS has a new state, look for a newer version of the \
+                        keeper";
             let text = format!("the account is {}", account.state);
             Finding::unknown(Check::Organization, Place::account(&account.id), text, todo)
         }));

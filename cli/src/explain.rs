@@ -52,7 +52,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let present = engine::baseline(&keeper).await?;
     let account = &names::account(&keeper, account).await?;
     let record = keeper.ledger().account(account).await.map_err(Stopped::Ledger);
-    let record = record.context("what was recorded can't be told")?;
+    let record = record.context("the record can't be read")?;
     let EffectiveBaseline { baseline, candidate, .. } =
         engine::effective(&keeper, &present).await.map_err(Stopped::Ledger)?;
     let scope = Scope {

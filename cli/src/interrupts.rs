@@ -64,7 +64,7 @@ impl Interrupts {
             biased;
             () = self.times(1) => {
                 stop();
-                output::note("stopping: what is under way is finished first; press Ctrl-C again to leave at once");
+                output::note("stopping: calls under way are finished first; press Ctrl-C again to stop at once");
             }
             written = &mut writing => return Some(written),
         }

@@ -65,13 +65,13 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  everything was done, and is as wanted
   1  something is held, broken, failed, rejected or not valid; doctor: a problem, or not known;
-     callers: somebody would lose access, or it isn't known
+     callers: a principal would lose access, or it isn't known
   2  wrong arguments or settings; nothing was done
   3  stopped before anything was written
   4  plan --detailed-exit-code: there is something to change, whatever else is held
-  5  standard output took nothing any more: what was written is told on stderr
-  6  stopped after something was written, or may have been: what, is told on stderr
-  130, 143  ended by Ctrl-C or SIGTERM: what was written is told on stderr
+  5  standard output took nothing any more: stderr says what was written
+  6  stopped after something was written, or may have been: stderr says what
+  130, 143  ended by Ctrl-C or SIGTERM: stderr says what was written
 
 Credentials, Region and endpoints come from the standard AWS environment and profiles.";
 
@@ -272,8 +272,8 @@ struct Unfit(String);
 fn durable_ledger(settings: &Settings, command: &str) -> anyhow::Result<()> {
     match &settings.ledger {
         LedgerSource::Memory => Err(Unfit(format!(
-            "{command} goes by what was recorded, and KEEPER_LEDGER names no ledger that lasts: \
-             set it to file:PATH or table:NAME"
+            "{command} reads the record, and KEEPER_LEDGER names no ledger that lasts: set it to file:PATH or \
+             table:NAME"
         ))
         .into()),
         LedgerSource::File(path) if !path.exists() => {

@@ -84,9 +84,7 @@ pub(super) async fn units(keeper: &Keeper, named: &[Named<ParentId>]) -> anyhow:
             0 => String::new(),
             more => format!(" and of {more} more"),
         };
-        output::warning(format_args!(
-            "the name of {unit}{others} can't be read, so that it can only be given by its id: {failure}"
-        ));
+        output::warning(format_args!("the name of {unit}{others} can't be read, so give the id: {failure}"));
     }
     Ok(found(named, |name| unit_named(&paths, &known, name))?)
 }

@@ -31,16 +31,16 @@ use keeper_core::trigger::{Accounts, Regions, Scope};
 use seen::After;
 
 const LONG_ABOUT: &str = "\
-Release what is ours in an account before it leaves, and keep it so
+Release what is ours in an account before it leaves, and enforce nothing there again
 
-Out of the organization an account may not apply the guardrail any more, and its Bedrock calls fail where \
-it is still enforced. The account is marked in the ledger: from then on nothing is wanted there, whatever \
-the baseline says, until --cancel takes the mark away. What others enforce there is left alone, and told \
-where it uses a guardrail of another account: its calls fail there, too, once it has left.
+Once an account has left the organization, it may not apply the guardrail any more, and its Bedrock calls fail where \
+the guardrail is still enforced. The account is marked in the ledger: from then on nothing is wanted there, whatever \
+the baseline says, until --cancel takes the mark away. Foreign enforcements are left alone; those that use a \
+guardrail of another account are listed, because calls fail there too once the account has left.
 
-Where a keeper is deployed, it does the releasing; --role then reads what is there afterwards, and writes nothing.";
+Where a keeper is deployed, it makes the releases; --role then only reads what is there afterwards.";
 
-/// Release what is ours in an account before it leaves, and keep it so
+/// Release what is ours in an account before it leaves, and enforce nothing there again
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
@@ -171,8 +171,8 @@ impl Offboarding<'_> {
             regions.iter().filter(|(_, region)| !region.done).map(|(region, _)| region.as_str()).collect();
         if !left.is_empty() {
             output::warning(format_args!(
-                "{account} may lose its Bedrock calls in {} once it has left: what is still enforced there is named \
-                 beside the Region",
+                "{account} may lose its Bedrock calls in {} once it has left: the lines above name what is still \
+                 enforced in each Region",
                 left.join(", ")
             ));
         }
@@ -218,14 +218,14 @@ impl Offboarding<'_> {
             if let Some(ours) = &record.ours {
                 let adopted = match ours.origin {
                     Origin::Applied => "",
-                    Origin::Adopted => " (somebody else made it, and it was adopted)",
+                    Origin::Adopted => " (another principal made it, and it was adopted)",
                 };
                 output::print(format_args!("{account}/{region} release {}{adopted}", ours.enforcement));
             }
         }
         if self.record.regions_of_ours().next().is_none() {
             output::print(format_args!(
-                "nothing in {account} is recorded as ours; what bears our name is released"
+                "nothing in {account} is recorded as ours; what carries the keeper's name is released"
             ));
         }
     }
@@ -243,7 +243,7 @@ impl Offboarding<'_> {
             None => "isn't marked as about to leave any more",
         };
         let marked = self.interrupts.finish(engine::offboard(self.keeper, account, leaving), || ()).await;
-        let left = || self.interrupts.ended(format!("whether {account} {words} is not known"));
+        let left = || self.interrupts.ended(format!("it is not known whether {account} {words}"));
         ending::recorded(marked.ok_or_else(left)?, &format!("whether {account} {words}"))?;
         so_far.add(format!("{account} {words}"));
         Ok(())
@@ -260,7 +260,7 @@ impl Offboarding<'_> {
         watch.writes().in_words().into_iter().for_each(|words| so_far.add(words));
         let Some(report) = released else {
             watch.writes().lines().iter().for_each(output::note);
-            return Err(self.interrupts.ended("left while writes were under way".to_owned()));
+            return Err(self.interrupts.ended("stopped while writes were under way".to_owned()));
         };
         let report = report?;
         report.warnings.iter().for_each(output::warning);
@@ -304,7 +304,7 @@ impl Offboarding<'_> {
         let ask = self.ask("it is about to leave the organization");
         let asked = deployed::in_words(&deployed::ask(self.keeper, &ask).await?);
         output::note(&asked);
-        so_far.add(format!("{asked}: it goes on by itself"));
+        so_far.add(format!("{asked}: it continues by itself"));
         let followed = self.interrupts.or(following.wait(self.arguments.wait)).await?;
         let now = self.keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
         let mut told = BTreeMap::new();
@@ -332,7 +332,7 @@ impl Offboarding<'_> {
             Err(stopped) => output::warning(format_args!("what is there can't be read from here: {stopped}")),
         }
         for target in followed.left {
-            let text = "nobody has looked at it yet".to_owned();
+            let text = "the keeper has not looked at it yet".to_owned();
             told.entry(target.region).or_insert(Released { done: false, text });
         }
         Ok(told)

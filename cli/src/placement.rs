@@ -16,7 +16,7 @@ use keeper_core::settings::BaselineSource;
 use keeper_core::trigger::{Accounts, Regions};
 
 const LONG_ABOUT: &str = "\
-Show or change what is known of `placement: auto`
+Show or change the answer to `placement: auto`
 
 Guardrails with `placement: auto` are enforced by the owner's guardrail where AWS takes it in members, \
 and by copies where AWS refuses it. The keeper finds out which once for the whole organization, and \
@@ -25,7 +25,7 @@ records the answer with its evidence. Without a subcommand the answer is shown.
 A change of the answer moves no target that is guarded: `placement: central` and `placement: copy` in \
 the baseline do that.";
 
-/// Show or change what is known of `placement: auto`
+/// Show or change the answer to `placement: auto`
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
@@ -149,7 +149,7 @@ impl Change<'_> {
             show(baseline, record, output);
         }
         let question = match answer {
-            Answer::Undecided => "Forget the answer, and have it found out anew?".to_owned(),
+            Answer::Undecided => "Forget the answer, and let the keeper decide again?".to_owned(),
             Answer::Central | Answer::Copies => format!("Record {answer} as the answer?"),
         };
         output::shown()?;
@@ -159,7 +159,7 @@ impl Change<'_> {
             return Ok(UNFINISHED);
         }
         let written = interrupts.finish(self.write(&mut done), || ()).await;
-        let left = || Err(interrupts.ended("left while the answer was being recorded".to_owned()));
+        let left = || Err(interrupts.ended("stopped while the answer was being recorded".to_owned()));
         let (record, asked) = written.unwrap_or_else(left)?;
         match output {
             Output::Json => {
@@ -171,7 +171,7 @@ impl Change<'_> {
                 output::print_done(format_args!("{} placement auto: {record}", paint(ADDED, "ok:")));
                 match &asked {
                     Some(asked) => output::note(deployed::in_words(asked)),
-                    None => output::note("the next run goes by it"),
+                    None => output::note("the next run follows it"),
                 }
             }
         }
@@ -180,7 +180,7 @@ impl Change<'_> {
     /// Records the answer, and has the deployed keeper act on it at once.
     async fn write(&self, done: &mut Done) -> anyhow::Result<(PlacementRecord, Option<Asked>)> {
         let Change { keeper, baseline, record: _, answer } = self;
-        let by = keeper.cloud().caller().await.unwrap_or_else(|_| "somebody at a terminal".to_owned());
+        let by = keeper.cloud().caller().await.unwrap_or_else(|_| "a person at a terminal".to_owned());
         let at = keeper.clock().now();
         let set = |record: &mut PlacementRecord| record.set(*answer, at, &baseline.revision, &by);
         let recorded = keeper.ledger().change_placement(set).await.map_err(Stopped::Ledger);

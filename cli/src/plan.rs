@@ -111,12 +111,12 @@ pub(super) fn by_record(age: &RecordAge) -> String {
     let unknown = match age.unknown {
         0 => String::new(),
         _ if age.newest.is_none() => String::new(),
-        1 => "; of 1 target it does not say how it is".to_owned(),
-        unknown => format!("; of {unknown} targets it does not say how they are"),
+        1 => "; it has no state of 1 target".to_owned(),
+        unknown => format!("; it has no state of {unknown} targets"),
     };
     format!(
-        "by the record of the deployed keeper, because this terminal may not enter accounts by its member role: {seen}{unknown}; \
-         each enforcement is proven right before it is written; --role NAME looks now"
+        "by the record of the deployed keeper, because this terminal may not assume the member role: \
+         {seen}{unknown}; each enforcement is probed right before it is written; give --role NAME to look now"
     )
 }
 
@@ -160,7 +160,7 @@ impl<'a> Shown<'a> {
         if let Some(held) = for_approval(plan) {
             output::print(held);
             let revision = &baseline.revision;
-            output::print(format_args!("to have that done as well: guardrailctl apply --approve {revision}"));
+            output::print(format_args!("to include these: guardrailctl apply --approve {revision}"));
         }
         let identity =
             format!("plan {} of baseline {}, mode {}", plan.hash(), baseline.revision, baseline.mode);

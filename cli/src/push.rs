@@ -23,16 +23,16 @@ use keeper_core::limits::Extent;
 use keeper_core::settings::{BaselineSource, LedgerSource};
 
 const LONG_ABOUT: &str = "\
-Put a baseline where the deployed keeper finds it: checked, planned, and after a question
+Check a baseline, count its changes, ask, and put it where the deployed keeper reads it
 
-The destination is the SSM parameter of KEEPER_BASELINE (or --baseline ssm:NAME). The deployed keeper \
-hears of the change by itself, counts what it would replace and release, and acts on it where that is \
-within the limits, or once it is approved.
+The destination is the SSM parameter of KEEPER_BASELINE (or --baseline ssm:NAME). The deployed keeper gets an event \
+of the change, counts what it would replace and release, and acts on it if that is within the limits, or once it is \
+approved.
 
 Pushing an earlier file does not release what a later one enforced. Where the earlier file has no \
 assignment for an account, the account keeps what it has; `guardrail: none` releases it.";
 
-/// Put a baseline where the deployed keeper finds it: checked, planned, and after a question
+/// Check a baseline, count its changes, ask, and put it where the deployed keeper reads it
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
@@ -168,7 +168,8 @@ async fn put(keeper: &Keeper, name: &str, text: &str, read: Option<&Parameter>) 
         let now = now
             .map_or_else(|| "it is gone".to_owned(), |now| format!("it is at version {} now", now.version));
         bail!(
-            "{name} was changed since it was read, and is left as it is: {now}; push again to see what that means"
+            "{name} was changed since it was read, and is left as it is: {now}; push again to see the changes \
+             against it"
         );
     }
     let put = engine::parameter_writer(keeper).put(name, text, read.is_none()).await;
@@ -179,7 +180,8 @@ async fn put(keeper: &Keeper, name: &str, text: &str, read: Option<&Parameter>) 
     let expected = read.map_or(1, |read| read.version + 1);
     if version != expected {
         output::warning(format_args!(
-            "somebody put {name} at the same moment: version {} of it is hidden by this one, {version}; look at it",
+            "another caller put {name} at the same moment: version {} of it is hidden by this one, {version}; \
+             compare the two",
             version - 1
         ));
     }
@@ -192,7 +194,7 @@ async fn was_it_put(keeper: &Keeper, name: &str, text: &str, failure: &Failure) 
         Ok(Some(now)) if now.text == text => Ok(now.version),
         Ok(_) => Err(Refused::new(format!("{name} could not be put"), failure.clone()).into()),
         Err(unread) => Err(Ended::After {
-            done: format!("whether {name} was put is not known: {unread}"),
+            done: format!("it is not known whether {name} was put: {unread}"),
             why: format!("{name} could not be put: {failure}"),
         }
         .into()),
@@ -268,7 +270,7 @@ impl Push<'_> {
             return Ok(UNFINISHED);
         }
         let put = interrupts.finish(put(keeper, name, self.text, self.present.as_ref()), || ()).await;
-        let left = || interrupts.ended(format!("left while {name} was being put: look what it holds"));
+        let left = || interrupts.ended(format!("stopped while {name} was being put: check its value"));
         let version = put.unwrap_or_else(|| Err(left()))?;
         match self.output {
             Output::Json => output::print_done_json(&self.to_json(Some(version))),
@@ -279,7 +281,9 @@ impl Push<'_> {
                     paint(ADDED, "ok:")
                 ));
                 if !self.needs_no_approval() {
-                    output::note(format_args!("it is not acted on before: guardrailctl approve {revision}"));
+                    output::note(format_args!(
+                        "the keeper acts on it once it is approved: guardrailctl approve {revision}"
+                    ));
                 }
             }
         }
@@ -296,7 +300,7 @@ impl Push<'_> {
             Some(Parameter { text, version }) => {
                 format!("in the place of baseline {}, version {version}", Revision::of(text))
             }
-            None => "which isn't there yet".to_owned(),
+            None => "which doesn't exist yet".to_owned(),
         };
         let heading = format!("Baseline {} of {file}, for {name}, {instead}:", new.revision);
         output::print(paint(HEADING, heading));
@@ -309,7 +313,7 @@ impl Push<'_> {
         let verdict = if self.is_within() { "within its limits" } else { "more than its limits allow" };
         output::print(format_args!("{extent}: {verdict} ({})", approve::in_words(new.limits)));
         if !names_nobody.is_empty() {
-            output::print(format_args!("it names {names_nobody}: that takes an approval"));
+            output::print(format_args!("it names {names_nobody}, so it needs an approval"));
         }
     }
 

@@ -23,8 +23,8 @@ impl Reading {
         if self.role.is_none() || is_deployed {
             return Ok(());
         }
-        let message = "--role is for reading, where a deployed keeper does the writing: what is written from here is \
-                       written by the member role (KEEPER_MEMBER_ROLE)";
+        let message = "--role only reads, where a deployed keeper writes: this terminal writes with the member role \
+                       (KEEPER_MEMBER_ROLE)";
         Err(Unfit(message.to_owned()))
     }
 

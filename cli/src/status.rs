@@ -29,21 +29,21 @@ use summary::Summary;
 use target::Told;
 
 const LONG_ABOUT: &str = "\
-Say what the record knows of every target, and how old that is
+Show the recorded state of every target, and its age
 
 A target is good only if what was last seen there is what is wanted there now. A look counts only for \
 what it was made for: one that is older than --stale-after, or was made under another baseline or \
 assignment or while the account stood elsewhere, leaves its target `stale`. A target that the record \
 doesn't know is `unknown`; one that should be guarded and isn't is `unguarded`. Ends with 0 only where \
-every target is good. What was left behind in accounts that are gone is told, and doesn't count.
+every target is good. What was left behind in accounts that are gone is listed, and doesn't count.
 
 Accounts, OUs and Regions narrow what is judged; states and times only what is listed. The ledger \
 is read part by part: besides one part, the list of the organization's accounts is held, and of \
 what isn't good as much as is listed. \
-No other account is asked, so that --role changes nothing here: the ledger is read with the \
-credentials that this runs with, which have to be the hub's where it is a table.";
+No member is called, so --role has no effect: the ledger is read with your credentials, which have to be the hub's \
+if it is a table.";
 
-/// Say what the record knows of every target, and how old that is
+/// Show the recorded state of every target, and its age
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
@@ -220,8 +220,8 @@ async fn openings(keeper: &Keeper, baseline: &Baseline, problems: &mut Vec<Strin
         match keeper.ledger().owner_snapshot(&region).await {
             Ok(seen) => openings.extend(seen.into_iter().flat_map(|seen| seen.openings(&baseline.organization))),
             Err(error) => problems.push(format!(
-                "what was seen of the guardrails in {region} can't be read, nor whether one is open beyond the \
-                 organization: {error}"
+                "failed to read the owner snapshot of {region}, so it isn't known whether a guardrail there is open \
+                 beyond the organization: {error}"
             )),
         }
     }

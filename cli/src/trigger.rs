@@ -58,13 +58,16 @@ async fn context(document: Option<BaselineSource>) -> anyhow::Result<Context> {
         (None, origin @ BaselineSource::File(_)) if is_set => match engine::baseline_file(origin).await {
             Ok(baseline) => Some(baseline),
             Err(stopped) => {
-                output::warning(format_args!("nothing is narrowed by the baseline: {stopped}"));
+                output::warning(format_args!("the baseline does not narrow the scopes: {stopped}"));
                 None
             }
         },
         (None, BaselineSource::File(_)) => None,
         (None, BaselineSource::Parameter(name)) => {
-            output::note(format_args!("{name} isn't read here; give --baseline FILE to narrow by its text"));
+            output::note(format_args!(
+                "this command does not read {name}; give --baseline FILE to narrow the scopes \
+                                       by its text"
+            ));
             None
         }
     };

@@ -60,7 +60,7 @@ impl Writes {
     pub(super) fn in_words(&self) -> Option<String> {
         let made = match self.made.len() {
             0 if self.failed == 0 => return None,
-            0 => "no change is known to be made".to_owned(),
+            0 => "no change is known to have been made".to_owned(),
             1 => "1 change was made".to_owned(),
             made => format!("{made} changes were made"),
         };
@@ -74,7 +74,7 @@ impl Writes {
     pub(super) fn lines(&self) -> Vec<String> {
         let made = self.made.iter().map(|change| format!("made: {change}"));
         let unknown =
-            self.under_way.iter().map(|change| format!("begun, and not known whether it was made: {change}"));
+            self.under_way.iter().map(|change| format!("begun, and its result is not known: {change}"));
         made.chain(unknown).collect()
     }
 }
@@ -94,7 +94,7 @@ mod tests {
         };
         assert_eq!(words(0, 0), None);
         assert_eq!(words(1, 0).as_deref(), Some("1 change was made"));
-        assert_eq!(words(0, 2).as_deref(), Some("no change is known to be made, 2 failed"));
+        assert_eq!(words(0, 2).as_deref(), Some("no change is known to have been made, 2 failed"));
         assert_eq!(words(3, 1).as_deref(), Some("3 changes were made, 1 failed"));
     }
 }

@@ -148,7 +148,7 @@ pub fn judge(
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             CallerVerdict::Unknown {
                 why: format!(
-                    "it lacks a permission that guarded calls need, and whether it invokes models depends on {}",
+                    "it lacks a permission that guarded calls need, and its permission to invoke models depends on {}",
                     keys.join(", ")
                 ),
             }
@@ -234,7 +234,7 @@ mod tests {
                 depends,
                 Ok(apply(SimulatedDecision::Implicit)),
                 CallerVerdict::Unknown {
-                    why: "it lacks a permission that guarded calls need, and whether it invokes models depends on aws:SourceVpce"
+                    why: "it lacks a permission that guarded calls need, and its permission to invoke models depends on aws:SourceVpce"
                         .to_owned(),
                 },
             ),

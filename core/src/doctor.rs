@@ -191,12 +191,13 @@ impl Finding {
         };
         let todo = match category {
             Category::Denied if failure.call() == Call::AssumeRole => {
-                "give a role that these credentials may assume (deploy/reader-role.yaml makes one), or others that may"
+                "give --role a role that these credentials may assume (deploy/reader-role.yaml creates one), or use \
+                 other credentials"
             }
-            Category::Denied => "run this as somebody who may, or allow it to whom you run it as",
+            Category::Denied => "use credentials that have this permission, or add it to yours",
             Category::Transient => "run it again",
-            Category::NotReady => "wait until the account and its Region are set up; enable the Region",
-            Category::Rejected | Category::Gone => "see what AWS said",
+            Category::NotReady => "wait until the account and its Region are set up, or enable the Region",
+            Category::Rejected | Category::Gone => "read AWS's message",
         };
         let detail = Some(message.clone());
         Finding { detail, ..Finding::unknown(check, place, text, todo) }

@@ -35,8 +35,8 @@ pub type Unplaced = BTreeMap<String, Failure>;
 /// That an account of [`Unplaced`] isn't looked at, and why.
 pub fn not_looked_at(account: &str, failure: &Failure) -> String {
     match account.parse::<AccountId>() {
-        Ok(_) => format!("{account} is not looked at, because it isn't known where it stands: {failure}"),
-        Err(_) => format!("{account} is not looked at, because nobody can say which one it is: {failure}"),
+        Ok(_) => format!("{account} is not looked at, because its path could not be read: {failure}"),
+        Err(_) => format!("{account} is not looked at, because it can't be identified: {failure}"),
     }
 }
 
@@ -133,9 +133,9 @@ impl fmt::Display for AccountState {
             AccountState::Suspended => "suspended",
             AccountState::PendingClosure => "pending closure",
             AccountState::Closed => "closed",
-            AccountState::Other(name) if name == NOT_TOLD => "in a state that Organizations does not tell",
+            AccountState::Other(name) if name == NOT_TOLD => "in a state that Organizations doesn't show",
             AccountState::Other(name) => {
-                return write!(f, "in a state that this program does not know ({name})");
+                return write!(f, "in a state that this version doesn't know ({name})");
             }
         };
         f.write_str(word)

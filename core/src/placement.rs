@@ -260,10 +260,10 @@ impl PlacementRecord {
                 self.answer = answer;
                 self.decided = None;
                 self.works_in = None;
-                self.tell(at, by, "forgotten, to be found out anew".to_owned());
+                self.tell(at, by, "forgotten, so that the keeper decides again".to_owned());
             }
             Answer::Central | Answer::Copies => {
-                self.decide(answer, at, Some(revision), by, "a person said so".to_owned());
+                self.decide(answer, at, Some(revision), by, "a person set it".to_owned());
             }
         }
     }

@@ -21,22 +21,26 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("KEEPER_FUNCTION_ROLE", "the ARN of the role that the function runs as"),
     ("KEEPER_FORMER_ROLES", "roles of earlier deployments, by name or ARN, separated by commas"),
     ("KEEPER_EXTERNAL_ID", "the external id that the members' trust policies ask for"),
-    ("KEEPER_LEDGER", "where to keep what was done: memory, file:PATH, or table:NAME"),
-    ("KEEPER_TASKS_QUEUE", "the URL of the FIFO queue for tasks; unset: events are worked on as they come"),
-    ("KEEPER_EVENTS_QUEUE", "the URL of the queue that events come from, and where tasks wait"),
+    ("KEEPER_LEDGER", "the ledger: memory, file:PATH, or table:NAME"),
+    ("KEEPER_TASKS_QUEUE", "the URL of the FIFO queue `tasks`; unset: events are handled in this process"),
+    ("KEEPER_EVENTS_QUEUE", "the URL of the queue `events`, which also holds errands"),
     (
         "KEEPER_DEPLOYMENT",
-        "what tells these queues from earlier ones of the same names, such as a stack's id",
+        "what distinguishes these queues from earlier ones of the same names, such as a stack's id",
     ),
-    ("KEEPER_BUS", "the event bus to tell outcomes on, by name or ARN; unset: they are logged only"),
-    ("KEEPER_STACK", "the stack's name: a dimension of every metric, by which alarms tell stacks apart"),
-    ("KEEPER_MAX_WAIT_HOURS", "how long a task is put back before it is left to the next sweep"),
+    ("KEEPER_BUS", "the event bus for outcome events, by name or ARN; unset: they are only logged"),
+    ("KEEPER_STACK", "the stack's name: a dimension of every metric, so that each stack has its own alarms"),
+    ("KEEPER_MAX_WAIT_HOURS", "how long a task may wait before it is given up until the next sweep"),
     (
         "KEEPER_GRACE_MINUTES",
         "how long after it joined, moved or got a Region an account may lack its role before that is reported",
     ),
-    ("KEEPER_MAX_EVENT_AGE_HOURS", "events older than this are left to the sweep; unset: none is too old"),
-    ("KEEPER_CONCURRENCY", "how many accounts are worked on at a time"),
+    (
+        "KEEPER_MAX_EVENT_AGE_HOURS",
+        "events older than this are ignored, since a sweep has looked since; unset: none \
+                                    is too old",
+    ),
+    ("KEEPER_CONCURRENCY", "how many accounts are handled at a time"),
     ("KEEPER_MAX_REPLACEMENTS", "the most that max_replacements of any baseline counts for"),
     ("KEEPER_MAX_RELEASES", "the most that max_releases of any baseline counts for"),
     ("KEEPER_MAX_ABANDONMENTS", "the most that max_abandonments of any baseline counts for"),
@@ -214,7 +218,7 @@ impl Settings {
             .filter(|name| !VARIABLES.iter().any(|(known, _)| known == name))
             .map(|name| {
                 let known: Vec<&str> = VARIABLES.iter().map(|(known, _)| *known).collect();
-                format!("{name}: no such setting; there are {}", known.join(", "))
+                format!("{name}: no such setting; the settings are {}", known.join(", "))
             })
             .collect()
     }
@@ -448,7 +452,7 @@ mod tests {
                   KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
                   KEEPER_MAX_EVENT_AGE_HOURS: "0" is not a number from 1 to 336
                   KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
-                  KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS
+                  KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS
             "#]],
         );
     }

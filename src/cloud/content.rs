@@ -76,7 +76,7 @@ impl Reader {
         let Original { guardrail, version, .. } = original;
         let wanted = original.wanted();
         if guardrail.region != target.region {
-            let message = format!("{guardrail} is to be copied into {target}, another Region");
+            let message = format!("{guardrail} can't be copied into {target}, which is another Region");
             return Err(Failure::rejected("copy", message));
         }
         // The owner itself needs no copy.

@@ -244,7 +244,7 @@ impl CopyWriter {
             | (_, Enforced::Nothing | Enforced::OfAnother) => false,
         };
         if is_in_use {
-            return Err(Failure::transient(DELETE, "it may be enforced by now, so it was left"));
+            return Err(Failure::transient(DELETE, "it may be enforced by now, so it was not deleted"));
         }
         match leftover {
             Leftover::Versions(old) => {
@@ -295,7 +295,7 @@ fn tags(tags: impl IntoIterator<Item = (String, String)>, operation: &str) -> Re
         .map_err(|error: BuildError| Failure::rejected(operation, error.to_string()))
 }
 
-/// AWS's lists may lag behind its writes, or somebody undid the step meanwhile.
+/// AWS's lists may lag behind its writes, or another principal undid the step meanwhile.
 fn without_effect(step: &CopyStep) -> Failure {
-    Failure::transient("copy", format!("to {step} was done and is still needed"))
+    Failure::transient("copy", format!("AWS accepted the call to {step}, and doesn't show its effect yet"))
 }

@@ -26,15 +26,15 @@ impl GrantWriter {
     /// Makes the change, and reads it back.
     ///
     /// # Errors
-    /// When AWS refuses, when somebody else changed the resource policy since it was read (then nothing
-    /// is overwritten: there is no compare-and-set, so it is read again first), or when what was
-    /// written can't be seen yet.
+    /// When AWS refuses, when somebody else changed the resource policy since it was read (then nothing is
+    /// overwritten: there is no compare-and-set, so it is read again first), or when AWS doesn't show the written
+    /// resource policy yet.
     pub async fn write(&self, change: &GrantChange) -> Result<(), Failure> {
         let GrantChange { grant, purpose, from, to } = change;
         if self.attached(PUT, change).await? != *from {
             return Err(Failure::transient(
                 PUT,
-                "the policy was changed by somebody else meanwhile; nothing was overwritten",
+                "another caller changed the resource policy meanwhile; nothing was overwritten",
             ));
         }
         let resource = grant.resource.to_string();
@@ -50,7 +50,7 @@ impl GrantWriter {
                     GrantPurpose::Withdraw => attached.as_ref() == Some(document),
                 };
                 if !arrived {
-                    return Err(Failure::transient(PUT, "what was written can't be seen yet"));
+                    return Err(Failure::transient(PUT, "AWS doesn't show the written resource policy yet"));
                 }
             }
             None => {

@@ -30,14 +30,18 @@ impl Reader {
             Ok(answer) => match answer.key_metadata().and_then(aws_sdk_kms::types::KeyMetadata::key_state) {
                 Some(aws_sdk_kms::types::KeyState::Enabled) => KeyState::Enabled,
                 Some(other) => KeyState::Unusable { state: other.as_str().to_owned() },
-                None => KeyState::Unknown { why: "KMS leaves out its state".to_owned() },
+                None => KeyState::Unknown { why: "KMS's answer leaves out its state".to_owned() },
             },
             Err(error) => KeyState::Unknown { why: failure("DescribeKey", &error).to_string() },
         };
         let policy = match policy {
             Ok(answer) => answer.policy().map(str::to_owned),
             Err(error) => {
-                tracing::warn!(kms.key.arn = %arn, "the key policy of {arn} could not be read, so whether members may use the key is found out by the probe alone: {}", failure("GetKeyPolicy", &error));
+                tracing::warn!(
+                    kms.key.arn = %arn,
+                    "failed to read the key policy of {arn}, so only the probe shows whether members may use the key: {}",
+                    failure("GetKeyPolicy", &error)
+                );
                 None
             }
         };

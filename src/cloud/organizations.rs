@@ -196,7 +196,7 @@ impl Organizations {
         let answer = self.client.describe_organization().send().await;
         let answer = answer.map_err(|error| failure("DescribeOrganization", &error))?;
         let features = answer.organization().and_then(|organization| organization.feature_set());
-        Ok(features.map_or_else(|| "none that AWS tells".to_owned(), |features| features.as_str().to_owned()))
+        Ok(features.map_or_else(|| "none that AWS shows".to_owned(), |features| features.as_str().to_owned()))
     }
 
     /// The name of an OU.

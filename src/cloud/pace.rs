@@ -22,7 +22,7 @@ impl Rate {
     /// # Panics
     /// With zero.
     pub const fn per_second(calls: u32) -> Rate {
-        assert!(calls > 0, "a rate of nothing");
+        assert!(calls > 0, "a rate of zero");
         Rate { interval: Duration::from_nanos(1_000_000_000_u64.div_ceil(calls as u64)), burst: calls }
     }
 

@@ -83,7 +83,7 @@ impl Queues {
             let delay = message.delay_seconds;
             return Err(Failure::rejected(
                 SEND,
-                format!("a delay of {delay} s; SQS knows {LONGEST_DELAY} s at most"),
+                format!("a delay of {delay} s; SQS allows {LONGEST_DELAY} s at most"),
             ));
         }
         let entry = |index: usize| {
@@ -157,10 +157,7 @@ fn check_sizes<'a>(bodies: impl Iterator<Item = &'a String>) -> Result<(), Failu
     for body in bodies {
         if body.len() > BYTES {
             let size = body.len();
-            return Err(Failure::rejected(
-                SEND,
-                format!("a message of {size} bytes; {BYTES} are the most that is sent"),
-            ));
+            return Err(Failure::rejected(SEND, format!("a message of {size} bytes; the limit is {BYTES}")));
         }
     }
     Ok(())

@@ -167,7 +167,7 @@ pub(crate) fn put_by_somebody_else() -> Failure {
 fn changed_meanwhile(operation: &'static str) -> Failure {
     Failure::transient(
         operation,
-        "the configuration was changed by somebody else meanwhile; nothing was overwritten",
+        "another caller changed the configuration meanwhile; nothing was overwritten",
     )
 }
 

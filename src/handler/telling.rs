@@ -92,7 +92,7 @@ async fn sweep_completed(keeper: &Keeper, end: SweepEnd) {
     let warnings = engine::guardrail_warnings(keeper, &followed, began);
     match tokio::time::timeout(WARNINGS_TAKE, warnings).await {
         Ok(warnings) => warnings.iter().for_each(|warning| warn!("{warning}")),
-        Err(_) => warn!("whether guardrails do the same in all Regions could not be found out in time"),
+        Err(_) => warn!("there was no time to compare the guardrails of all Regions"),
     }
 }
 

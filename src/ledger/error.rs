@@ -25,7 +25,7 @@ pub enum LedgerError {
         source: serde_json::Error,
     },
     /// One document of it can't be understood. It is left as it is.
-    #[error("the ledger's document {key} can't be understood: {source}")]
+    #[error("failed to parse the ledger's document {key}: {source}")]
     Document {
         /// Its key.
         key: String,
@@ -36,7 +36,7 @@ pub enum LedgerError {
     #[error("{0}")]
     Table(Failure),
     /// Others changed the same document again and again.
-    #[error("the ledger's document {key} is being changed by others all the time")]
+    #[error("other writers changed the ledger's document {key} during every attempt")]
     Busy {
         /// Its key.
         key: String,

@@ -272,8 +272,9 @@ fn parsed(
     attributes: &HashMap<String, AttributeValue>,
 ) -> Result<(String, Item), Failure> {
     let key = required(operation, attributes, KEY, AttributeValue::as_s)?;
-    let broken =
-        |name: &str| Failure::rejected(operation, format!("item {key}: `{name}` isn't what it should be"));
+    let broken = |name: &str| {
+        Failure::rejected(operation, format!("item {key}: `{name}` is missing or has another type"))
+    };
     let version = required(operation, attributes, VERSION, AttributeValue::as_n)?;
     let expires = match attributes.get(EXPIRES) {
         Some(AttributeValue::N(expires)) => Some(expires.parse().map_err(|_| broken(EXPIRES))?),
@@ -297,7 +298,7 @@ fn required<'a>(
     let value = attributes.get(name).and_then(|value| read(value).ok());
     value.ok_or_else(|| {
         let key = attributes.get(KEY).and_then(|key| key.as_s().ok()).map_or("without a key", String::as_str);
-        Failure::rejected(operation, format!("item {key}: `{name}` isn't what it should be"))
+        Failure::rejected(operation, format!("item {key}: `{name}` is missing or has another type"))
     })
 }
 

@@ -98,7 +98,7 @@ impl Guardrailctl {
         Running { child: self.command(arguments).spawn().unwrap(), terminal: None, err: Vec::new() }
     }
 
-    /// Begins with somebody at a terminal, who has typed this already.
+    /// Begins with a person at a terminal, who has typed this already.
     pub fn start_at_a_terminal(&self, arguments: &[&str], typed: &str) -> Running {
         let (mut terminal, end) = pseudo_terminal();
         terminal.write_all(typed.as_bytes()).unwrap();

@@ -158,7 +158,7 @@ async fn only_services_that_can_be_elsewhere_are() {
         secret_access_key: "emulated".to_owned(),
     };
     let failure = Cloud::connect(access, identity(), Patience::default()).await.unwrap_err();
-    assert_eq!(failure.to_string(), "connect: `dynamo` isn't a service that can be elsewhere (rejected)");
+    assert_eq!(failure.to_string(), "connect: `dynamo` isn't a service whose endpoint can be set (rejected)");
 }
 
 /// Runs itself, with an environment of its own.

@@ -179,7 +179,10 @@ async fn what_waits_is_delayed() {
 
     let failure =
         place.cloud.queues().send_events(&queue, &[event("a", 0), event("b", 901)]).await.unwrap_err();
-    assert_eq!(failure.to_string(), "SendMessageBatch: a delay of 901 s; SQS knows 900 s at most (rejected)");
+    assert_eq!(
+        failure.to_string(),
+        "SendMessageBatch: a delay of 901 s; SQS allows 900 s at most (rejected)"
+    );
     assert_eq!(place.between.calls(), [""; 0]);
 }
 
@@ -203,7 +206,7 @@ async fn a_batch_stays_within_its_bytes_and_so_does_a_message() {
     let failure = queues.send_events(&queue, &[event("a", 0), larger.clone()]).await.unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "SendMessageBatch: a message of 262145 bytes; 262144 are the most that is sent (rejected)"
+        "SendMessageBatch: a message of 262145 bytes; the limit is 262144 (rejected)"
     );
     let task = FifoMessage { body: larger.body, ..task("111111111111", 0) };
     assert_eq!(queues.send_tasks(&queue, &[task]).await.unwrap_err().category, Category::Rejected);

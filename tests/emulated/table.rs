@@ -329,9 +329,12 @@ async fn an_item_that_is_none_of_ours_is_named() {
     let request = request.item("key", AttributeValue::S("a#1".to_owned()));
     request.item("version", AttributeValue::N("1".to_owned())).send().await.unwrap();
     let failure = table.get("a#1").await.unwrap_err();
-    assert_eq!(failure.to_string(), "GetItem: item a#1: `document` isn't what it should be (rejected)");
+    assert_eq!(
+        failure.to_string(),
+        "GetItem: item a#1: `document` is missing or has another type (rejected)"
+    );
     let failure = table.scan("", None, 10).await.unwrap_err();
-    assert_eq!(failure.to_string(), "Scan: item a#1: `document` isn't what it should be (rejected)");
+    assert_eq!(failure.to_string(), "Scan: item a#1: `document` is missing or has another type (rejected)");
     let failure = table.get_many(&["a#1".to_owned()]).await.unwrap_err();
     assert_eq!(failure.operation, "BatchGetItem");
     // It can be put right.

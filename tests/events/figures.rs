@@ -23,7 +23,7 @@ type Figure = (String, BTreeSet<String>);
 fn written() -> BTreeSet<Figure> {
     let cause = Cause {
         event: "event".to_owned(),
-        reason: "the schedule looks at everything".to_owned(),
+        reason: "the schedule starts a sweep".to_owned(),
         first_seen: Timestamp::UNIX_EPOCH,
         happened: None,
         attempt: 0,

@@ -57,7 +57,7 @@ fn sample(kind: &str) -> Value {
         "account": "300000000001",
         "region": "eu-west-1",
         "guardrail": { "arn": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base", "version": "2" },
-        "reason": { "code": "contested", "text": "4 repairs within an hour: somebody undoes each" },
+        "reason": { "code": "contested", "text": "4 repairs within an hour: another principal undoes each" },
         "principal": "arn:aws:iam::300000000001:role/Pipeline",
     });
     let of_several = json!({
@@ -136,7 +136,7 @@ fn a_mail_whole() {
             "Account: 300000000001",
             "Region: eu-west-1",
             "Guardrail: arn:aws:bedrock:eu-west-1:222222222222:guardrail/base version 2",
-            "Why: 4 repairs within an hour: somebody undoes each",
+            "Why: 4 repairs within an hour: another principal undoes each",
             "Changed by: arn:aws:iam::300000000001:role/Pipeline",
         ]
     );

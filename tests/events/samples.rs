@@ -96,7 +96,7 @@ fn a_line_reads_well() {
         events/account-created.json#m-1: reconcile 300000000007 in all Regions: the account was created
         events/account-removed.json: departed 300000000001: the account was removed from the organization
         events/guardrail-version-created.json: reconcile all accounts in us-east-1 for guardrail base1234abcd: a guardrail version was created, which may be one that was missing
-        events/request-accounts.json: reconcile 300000000001, 300000000002 in eu-west-1, us-east-1: somebody asked for it: role repaired
+        events/request-accounts.json: reconcile 300000000001, 300000000002 in eu-west-1, us-east-1: it was requested: role repaired
         events/enforcement-put-by-us.json: ignore: the keeper wrote this itself
         events/rejected/not-json.json: reject: the message is not JSON
     "#]]

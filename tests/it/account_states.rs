@@ -38,8 +38,8 @@ async fn an_account_in_an_unknown_state_is_guarded_told_and_never_good() {
     check(
         &ran,
         expect![[r#"
-            ! 300000000001 (Workload/payments) is in a state that this program does not know (REINSTATING): it is guarded as usual, and nothing is taken away there
-            ! 300000000002 (Workload/shipping) is in a state that Organizations does not tell: it is guarded as usual, and nothing is taken away there
+            ! 300000000001 (Workload/payments) is in a state that this version doesn't know (REINSTATING): it is guarded as usual, and nothing is taken away there
+            ! 300000000002 (Workload/shipping) is in a state that Organizations doesn't show: it is guarded as usual, and nothing is taken away there
             + 111111111111/eu-west-1 (management) enforce corporate:2
             + 222222222222/eu-west-1 (guardrail-owner) enforce corporate:2
             + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
@@ -61,8 +61,8 @@ async fn an_account_in_an_unknown_state_is_guarded_told_and_never_good() {
         + 300000000002/eu-west-1 enforce corporate:2
         + 300000000003/eu-west-1 enforce corporate:2
         + 300000000004/eu-west-1 enforce corporate:2
-        ! 300000000001 is in a state that this program does not know (REINSTATING): it is guarded as usual, and nothing is taken away there
-        ! 300000000002 is in a state that Organizations does not tell: it is guarded as usual, and nothing is taken away there
+        ! 300000000001 is in a state that this version doesn't know (REINSTATING): it is guarded as usual, and nothing is taken away there
+        ! 300000000002 is in a state that Organizations doesn't show: it is guarded as usual, and nothing is taken away there
         6 changed, 0 held, 1 in sync, 1 account skipped"#]],
     );
     assert!(!report.is_converged());
@@ -78,11 +78,11 @@ async fn an_account_in_an_unknown_state_is_guarded_told_and_never_good() {
               5 in sync
         oldest look: under a minute ago, 111111111111/eu-west-1
         1 account not looked at: suspended
-        1 account in a state that Organizations does not tell
-        1 account in a state that this program does not know (REINSTATING)
+        1 account in a state that Organizations doesn't show
+        1 account in a state that this version doesn't know (REINSTATING)
 
-        unknown     300000000001/eu-west-1 (Workload/payments)  under a minute ago: in sync, but the account is in a state that this program does not know (REINSTATING)
-        unknown     300000000002/eu-west-1 (Workload/shipping)  under a minute ago: in sync, but the account is in a state that Organizations does not tell
+        unknown     300000000001/eu-west-1 (Workload/payments)  under a minute ago: in sync, but the account is in a state that this version doesn't know (REINSTATING)
+        unknown     300000000002/eu-west-1 (Workload/shipping)  under a minute ago: in sync, but the account is in a state that Organizations doesn't show
         baseline 84c0f3cb2b5b1f13, mode sync
         exit 1
     "#]],
@@ -92,7 +92,7 @@ async fn an_account_in_an_unknown_state_is_guarded_told_and_never_good() {
         &ran,
         expect![[r#"
         300000000001/eu-west-1  Workload/payments, o-exampleorgid/r-exam/ou-exam-workload/
-        account   in a state that this program does not know (REINSTATING): it is guarded as usual, and nothing is taken away there
+        account   in a state that this version doesn't know (REINSTATING): it is guarded as usual, and nothing is taken away there
         wanted    corporate:2, by the assignment of r-exam (line 11)
         seen      eubase1a2b3c:2, written last by arn:aws:iam::300000000001:role/GuardrailKeeperMember
         ours      eubase1a2b3c:2, applied under a minute ago by baseline 84c0f3cb2b5b1f13
@@ -131,10 +131,10 @@ async fn nothing_is_taken_away_in_an_account_in_an_unknown_state() {
     check(
         &report,
         expect![[r#"
-        ! 300000000001 is in a state that this program does not know (REINSTATING): it is guarded as usual, and nothing is taken away there
-        ! 300000000002 is in a state that Organizations does not tell: it is guarded as usual, and nothing is taken away there
-        ! 300000000001/eu-west-1 held, would release eubase1a2b3c:2: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
-        ! 300000000002/eu-west-1 held, would release eubase1a2b3c:2: the account is in a state that Organizations does not tell; nothing is released or replaced there until it is active: look at it in Organizations
+        ! 300000000001 is in a state that this version doesn't know (REINSTATING): it is guarded as usual, and nothing is taken away there
+        ! 300000000002 is in a state that Organizations doesn't show: it is guarded as usual, and nothing is taken away there
+        ! 300000000001/eu-west-1 held, would release eubase1a2b3c:2: the account is in a state that this version doesn't know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
+        ! 300000000002/eu-west-1 held, would release eubase1a2b3c:2: the account is in a state that Organizations doesn't show; nothing is released or replaced there until it is active: look at it in Organizations
         0 changed, 2 held, 5 in sync, 1 account skipped"#]],
     );
     assert_eq!(world.writes(), [""; 0]);
@@ -147,11 +147,11 @@ async fn nothing_is_taken_away_in_an_account_in_an_unknown_state() {
               5 in sync
         oldest look: under a minute ago, 111111111111/eu-west-1
         1 account not looked at: suspended
-        1 account in a state that Organizations does not tell
-        1 account in a state that this program does not know (REINSTATING)
+        1 account in a state that Organizations doesn't show
+        1 account in a state that this version doesn't know (REINSTATING)
 
-        held        300000000001/eu-west-1 (Workload/payments)  [account_state_unknown] under a minute ago: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
-        held        300000000002/eu-west-1 (Workload/shipping)  [account_state_unknown] under a minute ago: the account is in a state that Organizations does not tell; nothing is released or replaced there until it is active: look at it in Organizations
+        held        300000000001/eu-west-1 (Workload/payments)  [account_state_unknown] under a minute ago: the account is in a state that this version doesn't know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
+        held        300000000002/eu-west-1 (Workload/shipping)  [account_state_unknown] under a minute ago: the account is in a state that Organizations doesn't show; nothing is released or replaced there until it is active: look at it in Organizations
         baseline 6d82f95cdaf3e231, mode sync
         exit 1
     "#]],
@@ -161,8 +161,8 @@ async fn nothing_is_taken_away_in_an_account_in_an_unknown_state() {
         &ran,
         expect![[r#"
             300000000001/eu-west-1 release eubase1a2b3c:2
-            300000000001/eu-west-1 not released: eubase1a2b3c:2: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
-            stderr: warning: 300000000001 may lose its Bedrock calls in eu-west-1 once it has left: what is still enforced there is named beside the Region
+            300000000001/eu-west-1 not released: eubase1a2b3c:2: the account is in a state that this version doesn't know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
+            stderr: warning: 300000000001 may lose its Bedrock calls in eu-west-1 once it has left: the lines above name what is still enforced in each Region
             exit 1
         "#]],
     );
@@ -196,9 +196,9 @@ async fn through_the_queues_its_record_stays_open_and_a_sweep_looks_at_it() {
         1 target
               1 held
         oldest look: under a minute ago, 300000000001/eu-west-1
-        1 account in a state that this program does not know (REINSTATING)
+        1 account in a state that this version doesn't know (REINSTATING)
 
-        held        300000000001/eu-west-1 (Sandbox/payments)  [account_state_unknown] under a minute ago: the account is in a state that this program does not know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
+        held        300000000001/eu-west-1 (Sandbox/payments)  [account_state_unknown] under a minute ago: the account is in a state that this version doesn't know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
         baseline 84c0f3cb2b5b1f13, mode sync
         exit 1
     "#]],
@@ -210,9 +210,9 @@ async fn through_the_queues_its_record_stays_open_and_a_sweep_looks_at_it() {
         1 target
               1 unknown
         oldest look: under a minute ago, 300000000002/eu-west-1
-        1 account in a state that Organizations does not tell
+        1 account in a state that Organizations doesn't show
 
-        unknown     300000000002/eu-west-1 (Workload/shipping)  under a minute ago: in sync, but the account is in a state that Organizations does not tell
+        unknown     300000000002/eu-west-1 (Workload/shipping)  under a minute ago: in sync, but the account is in a state that Organizations doesn't show
         baseline 84c0f3cb2b5b1f13, mode sync
         exit 1
     "#]],

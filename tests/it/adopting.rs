@@ -100,7 +100,7 @@ async fn an_adoption_is_planned_shown_recorded_and_repaired_from_then_on() {
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/eu-west-1 replaced eubase1a2b3c:2
         1 write
     "#]],
@@ -116,8 +116,8 @@ async fn what_others_made_is_kept_equal_or_not_and_never_released() {
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
-        the schedule looks at everything
-        300000000002/eu-west-1 held: another configuration is there, made by arn:aws:iam::300000000002:user/administrator: `existing: replace` would replace it
+        the schedule starts a sweep
+        300000000002/eu-west-1 held: another configuration is enforced there, made by arn:aws:iam::300000000002:user/administrator: to replace it, write `existing: replace`
         300000000003/eu-west-1 enforced eubase1a2b3c:2
         1 write
     "#]],
@@ -151,8 +151,8 @@ async fn what_others_made_is_kept_equal_or_not_and_never_released() {
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
-        the schedule looks at everything
-        300000000001/eu-west-1 held: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+        the schedule starts a sweep
+        300000000001/eu-west-1 held: another configuration is enforced there, made by arn:aws:iam::300000000001:user/administrator: to replace it, write `existing: replace`
         300000000002/eu-west-1 left_alone eubase1a2b3c:1: no assignment covers the account
         0 writes
     "#]],
@@ -163,7 +163,7 @@ async fn what_others_made_is_kept_equal_or_not_and_never_released() {
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/eu-west-1 left_alone eubase1a2b3c:2: nothing is wanted here, and what is there isn't ours
         300000000002/eu-west-1 left_alone eubase1a2b3c:1: no assignment covers the account
         300000000003/eu-west-1 released
@@ -260,16 +260,16 @@ async fn a_terminal_shows_the_release_of_what_was_adopted_and_approves_it() {
     check(
         &told,
         expect![[r#"
-            ! 300000000001/eu-west-1 (Workload/payments) held [releases_adopted], would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
+            ! 300000000001/eu-west-1 (Workload/payments) held [releases_adopted], would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
             0 to change, 1 held, 0 in sync, 6 left alone, 1 account skipped
             held for approval: 1 release
-            to have that done as well: guardrailctl apply --approve 95bb900a142ad6cf
+            to include these: guardrailctl apply --approve 95bb900a142ad6cf
             plan HASH of baseline 95bb900a142ad6cf, mode sync
             exit 1
-            ! 300000000001/eu-west-1 (Workload/payments) held [releases_adopted], would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
+            ! 300000000001/eu-west-1 (Workload/payments) held [releases_adopted], would release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator): made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so its release always needs an approval: read the plan, then run guardrailctl approve 95bb900a142ad6cf
             0 to change, 1 held, 0 in sync, 6 left alone, 1 account skipped
             held for approval: 1 release
-            to have that done as well: guardrailctl apply --approve 95bb900a142ad6cf
+            to include these: guardrailctl apply --approve 95bb900a142ad6cf
             plan HASH of baseline 95bb900a142ad6cf, mode sync
             exit 1
             baseline 95bb900a142ad6cf
@@ -277,10 +277,10 @@ async fn a_terminal_shows_the_release_of_what_was_adopted_and_approves_it() {
               done without approval: 0 replaced, 0 released
               its limits: 50 replaced, 5 released, 5 abandoned
               it is approved already
-              made by somebody else, adopted, and to be released: 1
+              made by another principal, adopted, and to be released: 1
                 300000000001/eu-west-1 eubase1a2b3c:2
             ok: baseline 95bb900a142ad6cf is approved
-            stderr: it is acted on by the next sweep, or by guardrailctl apply
+            stderr: the next sweep acts on it, or guardrailctl apply now
             exit 0
             - 300000000001/eu-west-1 (Workload/payments) release eubase1a2b3c:2 (adopted, made by arn:aws:iam::300000000001:user/administrator)
             1 to change, 0 held, 0 in sync, 6 left alone, 1 account skipped
@@ -337,7 +337,7 @@ async fn what_is_broken_and_was_adopted_is_not_given_up() {
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-            x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+            x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
             0 changed, 0 held, 0 in sync, 1 broken"#]],
     );
     world.quiet(&[PAYMENTS]).await;
@@ -355,7 +355,7 @@ async fn a_revision_that_adopts_more_than_its_limits_allow_waits() {
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
         300000000002/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
         300000000003/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
@@ -366,7 +366,7 @@ async fn a_revision_that_adopts_more_than_its_limits_allow_waits() {
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/eu-west-1 in_sync, adopted: eubase1a2b3c:2
         300000000002/eu-west-1 in_sync, adopted: eubase1a2b3c:2
         300000000003/eu-west-1 in_sync, adopted: eubase1a2b3c:2
@@ -381,7 +381,7 @@ async fn offboarding_says_that_it_releases_what_somebody_else_made() {
     check(
         &of(&world).run(&["offboard", PAYMENTS, "--yes"]).await,
         expect![[r#"
-        300000000001/eu-west-1 release eubase1a2b3c:2 (somebody else made it, and it was adopted)
+        300000000001/eu-west-1 release eubase1a2b3c:2 (another principal made it, and it was adopted)
         300000000001/eu-west-1 nothing is enforced
         ok: nothing of ours is enforced in 300000000001
         exit 0

@@ -35,7 +35,7 @@ async fn a_plan_goes_by_what_the_deployed_keeper_saw() {
             ! 300000000002/eu-west-1 (Workload/shipping) held [unreadable.transient]: could not be read: ListEnforcedGuardrailsConfiguration: the record of the deployed keeper does not say (transient)
             0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
             plan e3b0c44298fc1c14 of baseline 4ef2b91f1df53797, mode sync
-            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: it has not looked yet; each enforcement is proven right before it is written; --role NAME looks now
+            by the record of the deployed keeper, because this terminal may not assume the member role: it has not looked yet; each enforcement is probed right before it is written; give --role NAME to look now
             exit 1
         "#]],
     );
@@ -46,7 +46,7 @@ async fn a_plan_goes_by_what_the_deployed_keeper_saw() {
         expect![[r#"
             0 to change, 0 held, 2 in sync, 5 left alone, 1 account skipped
             plan e3b0c44298fc1c14 of baseline 4ef2b91f1df53797, mode sync
-            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
+            by the record of the deployed keeper, because this terminal may not assume the member role: its last looks were under a minute ago; each enforcement is probed right before it is written; give --role NAME to look now
             exit 0
         "#]],
     );
@@ -64,7 +64,7 @@ async fn a_plan_goes_by_what_the_deployed_keeper_saw() {
             ~ 300000000002/eu-west-1 (Workload/shipping) corporate:2 => corporate:1 (different)
             2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
             plan 94a28bbcef96149b of baseline 5d74b4616e57cddb, mode sync
-            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
+            by the record of the deployed keeper, because this terminal may not assume the member role: its last looks were under a minute ago; each enforcement is probed right before it is written; give --role NAME to look now
             stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan takes it for usable
             exit 0
         "#]],
@@ -102,12 +102,12 @@ async fn apply_has_the_keeper_look_at_what_it_has_not_seen() {
             ! 300000000002/eu-west-1 (Workload/shipping) held [unreadable.transient]: could not be read: ListEnforcedGuardrailsConfiguration: the record of the deployed keeper does not say (transient)
             0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
             plan e3b0c44298fc1c14 of baseline 4ef2b91f1df53797, mode sync
-            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: it has not looked yet; each enforcement is proven right before it is written; --role NAME looks now
+            by the record of the deployed keeper, because this terminal may not assume the member role: it has not looked yet; each enforcement is probed right before it is written; give --role NAME to look now
 
             Done by the deployed keeper:
             300000000001/eu-west-1 enforced
             300000000002/eu-west-1 enforced
-            stderr: not to be looked into from here: 2, as a rule because the member role trusts the function alone; the keeper is asked to look, and does there what the baseline says
+            stderr: this terminal can't read 2, usually because the member role trusts only the function; the deployed keeper looks there and does what the baseline says
             stderr: asked the deployed keeper, by the queue of its events
             exit 0
         "#]],
@@ -123,7 +123,7 @@ async fn apply_has_the_keeper_look_at_what_it_has_not_seen() {
             ~ 300000000002/eu-west-1 (Workload/shipping) corporate:2 => corporate:1 (different)
             2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
             plan 94a28bbcef96149b of baseline 5d74b4616e57cddb, mode sync
-            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
+            by the record of the deployed keeper, because this terminal may not assume the member role: its last looks were under a minute ago; each enforcement is probed right before it is written; give --role NAME to look now
 
             Done by the deployed keeper:
             300000000001/eu-west-1 replaced
@@ -147,7 +147,7 @@ async fn a_copy_that_may_have_to_be_made_anew_is_left_to_the_keeper() {
         expect![[r#"
             0 to change, 0 held, 2 in sync, 5 left alone, 1 account skipped
             plan e3b0c44298fc1c14 of baseline bb6e7e96748fc601, mode sync
-            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
+            by the record of the deployed keeper, because this terminal may not assume the member role: its last looks were under a minute ago; each enforcement is probed right before it is written; give --role NAME to look now
             exit 0
         "#]],
     );
@@ -161,7 +161,7 @@ async fn a_copy_that_may_have_to_be_made_anew_is_left_to_the_keeper() {
             ! 300000000002/eu-west-1 (Workload/shipping) held [copy_unreadable.transient]: the account's copy could not be read: GetGuardrail: the record of the deployed keeper does not say (transient)
             0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
             plan e3b0c44298fc1c14 of baseline 0066a5fb4d4bfc8f, mode sync
-            by the record of the deployed keeper, because this terminal may not enter accounts by its member role: its last looks were under a minute ago; each enforcement is proven right before it is written; --role NAME looks now
+            by the record of the deployed keeper, because this terminal may not assume the member role: its last looks were under a minute ago; each enforcement is probed right before it is written; give --role NAME to look now
             stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan takes it for usable
             exit 1
         "#]],
@@ -179,5 +179,5 @@ async fn what_the_keeper_could_not_read_last_is_not_in_sync() {
     let ran = deployed.run(&["plan"]).await;
     assert_eq!(ran.code, 1, "{ran}");
     assert!(ran.out.contains("! 300000000001/eu-west-1 (Workload/payments) held [unreadable."), "{ran}");
-    assert!(ran.out.contains("of 1 target it does not say how it is"), "{ran}");
+    assert!(ran.out.contains("it has no state of 1 target"), "{ran}");
 }

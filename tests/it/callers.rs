@@ -160,7 +160,7 @@ async fn the_accounts_own_credentials_do_with_a_guardrail_given() {
     // Somebody else's credentials need a role.
     let ran = callers(&world, &[PAYMENTS]).await;
     assert_eq!(ran.code, 2, "{ran}");
-    assert!(ran.err.contains("--role NAME looks into 300000000001"), "{ran}");
+    assert!(ran.err.contains("give --role NAME to check 300000000001"), "{ran}");
 }
 
 #[tokio::test]
@@ -177,7 +177,8 @@ async fn who_cannot_be_simulated_is_not_known() {
         world.server.fault(Fault::new(denied()).operation(operation));
         let ran = callers(&world, &[PAYMENTS, "--role", ACCESS]).await;
         assert_eq!(ran.code, 1, "{ran}");
-        let unknown = format!("300000000001 (Workload/payments): who is there isn't known: {operation}: ");
+        let unknown =
+            format!("300000000001 (Workload/payments): its roles and users can't be listed: {operation}: ");
         assert!(ran.out.contains(&unknown), "{ran}");
     }
     // Without the list of models, whoever may invoke all of them is found still, and that is said.

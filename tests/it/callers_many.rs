@@ -120,13 +120,13 @@ async fn an_account_that_cannot_be_read_stops_none_of_the_others() {
             breaks   arn:aws:iam::300000000001:role/App
                      in eu-west-1: no policy of its own allows it
             1 would lose access to models, 0 not known, 2 fine, of 4 roles and users (0 of services skipped)
-            fine     300000000002 (Workload/shipping): 2 of 3 roles and users invoke models, and may go on
-            unknown  300000000003 (Workload/search): it can't be looked into: AssumeRole: AccessDenied: You may not.
+            fine     300000000002 (Workload/shipping): 2 of 3 roles and users invoke models and keep their access
+            unknown  300000000003 (Workload/search): it can't be checked: AssumeRole: AccessDenied: You may not.
             unknown  999999999999: it is no member of this organization
-            ! 300000000006 (abandoned) is suspended: no call can work there, so it is not looked into
+            ! 300000000006 (abandoned) is suspended: no call can work there, so it is not checked
 
             6 accounts
-                  1 with somebody who would lose access
+                  1 with principals that would lose access
                   2 not known
                   1 fine
                   1 in which nothing is to be enforced
@@ -224,19 +224,19 @@ async fn an_ou_and_the_whole_organization_are_gone_through() {
     check(
         &ran,
         expect![[r#"
-            fine     111111111111 (management): 1 of 1 roles and users invoke models, and may go on
-            fine     222222222222 (guardrail-owner): 1 of 2 roles and users invoke models, and may go on
+            fine     111111111111 (management): 1 of 1 roles and users invoke models and keep their access
+            fine     222222222222 (guardrail-owner): 1 of 2 roles and users invoke models and keep their access
             300000000001 (Workload/payments)
               eu-west-1: corporate:2
             breaks   arn:aws:iam::300000000001:role/App
                      in eu-west-1: no policy of its own allows it
             1 would lose access to models, 0 not known, 2 fine, of 4 roles and users (0 of services skipped)
-            fine     300000000002 (Workload/shipping): 2 of 3 roles and users invoke models, and may go on
-            fine     300000000003 (Workload/search): 1 of 2 roles and users invoke models, and may go on
-            fine     300000000004 (Workload/support): 1 of 2 roles and users invoke models, and may go on
+            fine     300000000002 (Workload/shipping): 2 of 3 roles and users invoke models and keep their access
+            fine     300000000003 (Workload/search): 1 of 2 roles and users invoke models and keep their access
+            fine     300000000004 (Workload/support): 1 of 2 roles and users invoke models and keep their access
 
             8 accounts
-                  1 with somebody who would lose access
+                  1 with principals that would lose access
                   5 fine
                   1 in which nothing is to be enforced
                   1 skipped (no call can work there)
@@ -269,12 +269,12 @@ async fn an_ou_and_the_whole_organization_are_gone_through() {
             breaks   arn:aws:iam::300000000001:role/App
                      in eu-west-1: no policy of its own allows it
             1 would lose access to models, 0 not known, 2 fine, of 4 roles and users (0 of services skipped)
-            fine     300000000002 (Workload/shipping): 2 of 3 roles and users invoke models, and may go on
-            fine     300000000003 (Workload/search): 1 of 2 roles and users invoke models, and may go on
-            fine     300000000004 (Workload/support): 1 of 2 roles and users invoke models, and may go on
+            fine     300000000002 (Workload/shipping): 2 of 3 roles and users invoke models and keep their access
+            fine     300000000003 (Workload/search): 1 of 2 roles and users invoke models and keep their access
+            fine     300000000004 (Workload/support): 1 of 2 roles and users invoke models and keep their access
 
             4 accounts
-                  1 with somebody who would lose access
+                  1 with principals that would lose access
                   3 fine
             1 would lose access to models, 0 not known, 6 fine, of 11 roles and users (0 of services skipped)
 
@@ -315,7 +315,7 @@ async fn what_names_nobody_is_refused() {
     for (arguments, why) in [
         (&["--role", ACCESS][..], "required"),
         (&["--all", PAYMENTS, "--role", ACCESS], "cannot be used with"),
-        (&["--all"], "--role NAME looks into 222222222222 and "),
+        (&["--all"], "give --role NAME to check 222222222222 and "),
         (&["--ou", "ou-exam-nowhere1", "--role", ACCESS], "no account stands under ou-exam-nowhere1"),
         (&["nobody", "--role", ACCESS], "no account is named nobody"),
     ] {

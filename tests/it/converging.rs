@@ -142,7 +142,7 @@ async fn going_back_to_an_earlier_version_is_a_change_like_any_other() {
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/ap-southeast-2 replaced apbase1a2b3c:1
         300000000001/eu-west-1 replaced eubase1a2b3c:1
         300000000001/us-east-1 replaced usbase1a2b3c:1
@@ -162,7 +162,7 @@ async fn what_is_assigned_none_is_released() {
     check(
         &run.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000005/ap-southeast-2 released
         300000000005/eu-west-1 released
         300000000005/us-east-1 released
@@ -219,7 +219,7 @@ async fn a_region_that_the_baseline_drops_is_released_where_the_ledger_knows_our
     check(
         &run.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/ap-southeast-2 released
         300000000001/eu-west-1 released
         2 writes
@@ -257,7 +257,7 @@ async fn unassigned_and_excluded_accounts_are_left_as_they_are() {
     check(
         &run.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/ap-southeast-2 enforced apbase1a2b3c:2
         300000000001/eu-west-1 enforced eubase1a2b3c:2
         300000000001/us-east-1 enforced usbase1a2b3c:2
@@ -355,7 +355,7 @@ async fn models_and_guarding_are_enforced_as_written_and_their_order_means_nothi
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
-            the schedule looks at everything
+            the schedule starts a sweep
             300000000001/ap-southeast-2 enforced apbase1a2b3c:2 models ALL except amazon.titan-embed-text-v2:0, amazon.titan-text-express-v1 guarding system comprehensive, messages selective
             300000000001/eu-west-1 in_sync, adopted: eubase1a2b3c:2 models ALL except amazon.titan-embed-text-v2:0, amazon.titan-text-express-v1 guarding system comprehensive, messages selective
             300000000001/us-east-1 enforced usbase1a2b3c:2 models ALL except amazon.titan-embed-text-v2:0, amazon.titan-text-express-v1 guarding system comprehensive, messages selective
@@ -404,7 +404,7 @@ async fn an_enforcement_that_an_administrator_deletes_is_put_back() {
     check(
         &run.text(),
         expect![[r#"
-        somebody removed the account's enforcement
+        the account's enforcement was removed
         300000000001/eu-west-1 enforced eubase1a2b3c:2
         1 write
     "#]],

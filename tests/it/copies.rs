@@ -146,7 +146,7 @@ async fn what_somebody_else_enforces_is_kept_and_no_copy_is_made_beside_it() {
     check(
         &report,
         expect![[r#"
-            ! 300000000001/eu-west-1 held, would copy corporate:2 (create the copy), then replace eubase1a2b3c:1 by it: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+            ! 300000000001/eu-west-1 held, would copy corporate:2 (create the copy), then replace eubase1a2b3c:1 by it: another configuration is enforced there, made by arn:aws:iam::300000000001:user/administrator: to replace it, write `existing: replace`
             0 changed, 1 held, 0 in sync"#]],
     );
     assert!(own(&world, PAYMENTS).is_none());
@@ -369,7 +369,8 @@ async fn nothing_is_deleted_that_is_not_provably_an_unused_copy_of_ours() {
     let copy = own(&world, PAYMENTS).unwrap();
     world.server.with(|model| model.add_guardrail_version(&copy, None)).unwrap();
     let report = world.look_at(&[PAYMENTS]).await.to_string();
-    let expected = format!("! {PAYMENTS}/{EU} leave the guardrail {}, which we enforced once", copy.id);
+    let expected =
+        format!("! {PAYMENTS}/{EU} leave the guardrail {}, which the keeper enforced once", copy.id);
     assert!(report.starts_with(&expected), "{report}");
     let report = world.look_at(&[PAYMENTS]).await.to_string();
     assert!(!report.contains("leave the guardrail"), "it is told once: {report}");

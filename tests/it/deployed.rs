@@ -145,7 +145,7 @@ async fn a_look_by_another_baseline_is_not_the_one_that_was_asked_for() {
             300000000001/eu-west-1 stale: in sync by baseline 4ef2b91f1df53797, and 5d74b4616e57cddb is the present one
             300000000002/eu-west-1 stale: in sync by baseline 4ef2b91f1df53797, and 5d74b4616e57cddb is the present one
             stderr: asked the deployed keeper, by the queue of its events
-            stderr: 2 of 2 aren't done yet: guardrailctl status tells later
+            stderr: 2 of 2 aren't done yet: see guardrailctl status later
             exit 1
         "#]],
     );
@@ -204,7 +204,7 @@ async fn it_asks_for_the_accounts_of_the_plan_that_was_read() {
             Done by the deployed keeper:
             300000000001/eu-west-1 not looked at yet
             stderr: asked the deployed keeper, by the queue of its events
-            stderr: 1 of 1 aren't done yet: guardrailctl status tells later
+            stderr: 1 of 1 aren't done yet: see guardrailctl status later
             exit 1
         "#]],
     );
@@ -217,7 +217,7 @@ async fn nothing_is_written_beside_a_queue_of_tasks() {
     check(
         &ran,
         expect![[r#"
-        stderr: error: --direct would write beside the deployed keeper: there is a queue of tasks (KEEPER_TASKS_QUEUE), and whoever takes from it is the only one to write in an account
+        stderr: error: --direct would write beside the deployed keeper: KEEPER_TASKS_QUEUE names its queue, and only the program that reads that queue may write in an account
         exit 2
     "#]],
     );
@@ -241,7 +241,7 @@ async fn where_there_is_a_bus_the_request_goes_there() {
             1 to change, 0 held, 0 in sync
             plan fd3fce92ec190132 of baseline 4ef2b91f1df53797, mode sync
             stderr: asked the deployed keeper, on bus guardrail-keeper
-            stderr: not followed: guardrailctl status tells what came of it
+            stderr: stopped following: guardrailctl status shows the results
             exit 0
         "#]],
     );
@@ -347,7 +347,7 @@ async fn what_cannot_be_released_before_an_account_leaves_is_told() {
         expect![[r#"
             300000000001/eu-west-1 release eubase1a2b3c:2
             300000000001/eu-west-1 not released: eubase1a2b3c:2: DeleteEnforcedGuardrailConfiguration: AccessDeniedException: an explicit deny (denied)
-            stderr: warning: 300000000001 may lose its Bedrock calls in eu-west-1 once it has left: what is still enforced there is named beside the Region
+            stderr: warning: 300000000001 may lose its Bedrock calls in eu-west-1 once it has left: the lines above name what is still enforced in each Region
             exit 1
             stderr: 999999999999 is no member of this organization: nothing can be released there
             exit 1
@@ -366,7 +366,7 @@ async fn what_cannot_be_released_before_an_account_leaves_is_told() {
               "released": false
             }
             stderr: warning: the baseline's mode is enforce-only: nothing is released
-            stderr: warning: 300000000003 may lose its Bedrock calls in eu-west-1 once it has left: what is still enforced there is named beside the Region
+            stderr: warning: 300000000003 may lose its Bedrock calls in eu-west-1 once it has left: the lines above name what is still enforced in each Region
             exit 1
         "#]],
     );

@@ -67,7 +67,7 @@ async fn without_a_way_into_members_they_are_not_known() {
     let world = healthy().await;
     let ran = doctor(&world, &[]).await;
     assert_eq!(ran.code, 1, "{ran}");
-    assert!(ran.out.contains("5 other accounts were not looked into"), "{ran}");
+    assert!(ran.out.contains("5 other accounts were not checked"), "{ran}");
     let called = world.server.calls();
     assert!(called.iter().filter(|call| call.operation == "AssumeRole").all(|call| {
         // The owner's guardrails are the one thing that is tried.
@@ -162,14 +162,14 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         ),
         (
             |model| change_role(model, |role| "/x/".clone_into(&mut role.path)),
-            "problem member_role 300000000001/-: the name GuardrailKeeperMember is taken by another role, in a path or in other letters",
+            "problem member_role 300000000001/-: another role has the name GuardrailKeeperMember, in a path or in other letters",
         ),
         (
             |model| {
                 let more = "arn:aws:iam::300000000001:root".to_owned();
                 change_role(model, |role| role.trust.principals.push(more));
             },
-            "problem member_role 300000000001/-: GuardrailKeeperMember lets in others than the hub: arn:aws:iam::300000000001:root",
+            "problem member_role 300000000001/-: GuardrailKeeperMember trusts others besides the hub: arn:aws:iam::300000000001:root",
         ),
         (|model| model.event_buses.clear(), "problem hub -/-: the bus guardrail-keeper isn't there"),
         (
@@ -182,7 +182,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         ),
         (
             |model| model.functions[0].recursive_loop = RecursiveLoop::Terminate,
-            "problem function -/-: Lambda takes guardrail-keeper for one that runs in a loop and stops it after 16 runs: an account whose role comes later than half an hour after it joined stays unguarded until the next sweep",
+            "problem function -/-: Lambda takes guardrail-keeper for a loop and stops it after 16 runs: an account whose role comes more than half an hour after it joined stays unguarded until the next sweep",
         ),
         (
             |model| model.functions[0].mappings[1].state = "Disabled".to_owned(),
@@ -228,7 +228,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         ),
         (
             |model| assert!(model.revoke_role(PAYMENTS, ACCESS)),
-            "unknown trails 300000000001/-: not looked into: AssumeRole was denied",
+            "unknown trails 300000000001/-: not checked: AssumeRole was denied",
         ),
     ];
     for (broken, expected) in table {
@@ -328,7 +328,7 @@ async fn a_baseline_that_cannot_be_used_is_the_first_thing_to_mend() {
     world.publish_text("version: 1\norganization: o-exampleorgid\n");
     let ran = doctor(&world, &ROLE).await;
     assert_eq!(ran.code, 1, "{ran}");
-    assert!(ran.out.contains("mend the above first"), "{ran}");
+    assert!(ran.out.contains("correct the problems above first"), "{ran}");
     assert!(ran.out.contains(&format!("ssm:{PARAMETER}:")), "{ran}");
     // What doesn't depend on it is looked at all the same.
     assert!(ran.out.contains("the bus guardrail-keeper is there"), "{ran}");

@@ -218,7 +218,7 @@ async fn what_was_written_before_aws_failed_is_told() {
                           "works_in": null
                         },
                         "guardrails": [],
-                        "text": "undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there"
+                        "text": "undecided: the first enforcement in a member shows whether AWS takes the owner's guardrail there"
                       },
                       "plan": {
                         "counts": {
@@ -505,7 +505,7 @@ async fn an_account_that_is_marked_and_not_released_is_told_as_such() {
     check(
         &ran.err,
         expect![[r#"
-            error: 300000000001 is not looked at, because it isn't known where it stands: DescribeAccount: AccessDeniedException: not any more (denied)
+            error: 300000000001 is not looked at, because its path could not be read: DescribeAccount: AccessDeniedException: not any more (denied)
             300000000001 is marked as about to leave
         "#]],
     );
@@ -556,9 +556,9 @@ async fn an_interrupted_run_finishes_what_it_began_and_says_what_that_was() {
 
             Applied:
             + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
-            ! 300000000002/eu-west-1 (Workload/shipping) held [interrupted], would enforce corporate:2: not begun: somebody asked the program to end first
+            ! 300000000002/eu-west-1 (Workload/shipping) held [interrupted], would enforce corporate:2: not begun: the program was asked to end first
             1 changed, 1 held, 0 in sync, 5 left alone, 1 account skipped
-            stderr: stopping: what is under way is finished first; press Ctrl-C again to leave at once
+            stderr: stopping: calls under way are finished first; press Ctrl-C again to stop at once
             stderr: error: interrupted: 1 change was made; the rest was not done
             exit 130
         "#]],
@@ -585,9 +585,9 @@ async fn a_second_interrupt_leaves_at_once_and_says_what_is_not_known() {
             + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
             2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
             plan HASH of baseline 4ef2b91f1df53797, mode sync
-            stderr: stopping: what is under way is finished first; press Ctrl-C again to leave at once
-            stderr: begun, and not known whether it was made: 300000000001/eu-west-1 enforce corporate:2
-            stderr: error: interrupted: left while writes were under way: the next run finds out what became of them
+            stderr: stopping: calls under way are finished first; press Ctrl-C again to stop at once
+            stderr: begun, and its result is not known: 300000000001/eu-west-1 enforce corporate:2
+            stderr: error: interrupted: stopped while writes were under way: the next run reads their results
             exit 130
         "#]],
     );

@@ -31,9 +31,9 @@ async fn a_foreign_configuration_is_kept_and_told_of() {
     check(
         &ends[0],
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/ap-southeast-2 enforced apbase1a2b3c:2
-        300000000001/eu-west-1 held: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+        300000000001/eu-west-1 held: another configuration is enforced there, made by arn:aws:iam::300000000001:user/administrator: to replace it, write `existing: replace`
         300000000001/us-east-1 enforced usbase1a2b3c:2
         2 writes
         apbase1a2b3c:2   eubase1a2b3c:1   usbase1a2b3c:2"#]],
@@ -51,7 +51,7 @@ async fn a_foreign_configuration_is_replaced_on_request_and_the_previous_one_is_
     check(
         &run.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/ap-southeast-2 enforced apbase1a2b3c:2
         300000000001/eu-west-1 replaced eubase1a2b3c:2
         300000000001/us-east-1 enforced usbase1a2b3c:2
@@ -77,7 +77,7 @@ async fn a_foreign_configuration_is_not_replaced_while_nothing_remembers_it() {
     check(
         &run.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/ap-southeast-2 enforced apbase1a2b3c:2
         300000000001/eu-west-1 held: `existing: replace` needs a ledger that lasts, to keep what was there: set KEEPER_LEDGER
         300000000001/us-east-1 enforced usbase1a2b3c:2
@@ -96,7 +96,7 @@ async fn what_is_there_already_as_wanted_is_adopted_and_released_later_with_an_a
     check(
         &run.text(),
         expect![[r#"
-            the schedule looks at everything
+            the schedule starts a sweep
             300000000001/ap-southeast-2 enforced apbase1a2b3c:2
             300000000001/eu-west-1 in_sync, adopted: eubase1a2b3c:2
             300000000001/us-east-1 enforced usbase1a2b3c:2
@@ -113,9 +113,9 @@ async fn what_is_there_already_as_wanted_is_adopted_and_released_later_with_an_a
     check(
         &run.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/ap-southeast-2 released
-        300000000001/eu-west-1 held: made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 1beb9eb8587d37fa
+        300000000001/eu-west-1 held: made by arn:aws:iam::300000000001:user/administrator and adopted by the keeper, so its release always needs an approval: read the plan, then run guardrailctl approve 1beb9eb8587d37fa
         300000000001/us-east-1 released
         300000000002/eu-west-1 left_alone eubase1a2b3c:2: nothing is wanted here, and what is there isn't ours
         2 writes
@@ -126,7 +126,7 @@ async fn what_is_there_already_as_wanted_is_adopted_and_released_later_with_an_a
     check(
         &run.text(),
         expect![[r#"
-            the schedule looks at everything
+            the schedule starts a sweep
             300000000001/eu-west-1 released
             300000000002/eu-west-1 left_alone eubase1a2b3c:2: nothing is wanted here, and what is there isn't ours
             1 write
@@ -145,7 +145,7 @@ async fn ours_is_not_released_once_somebody_else_changed_it() {
     check(
         &run.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/ap-southeast-2 released
         300000000001/eu-west-1 held: to be released, but changed since by arn:aws:iam::300000000001:user/administrator: release it by hand, or put it back first
         300000000001/us-east-1 released

@@ -68,7 +68,7 @@ async fn a_plan_shows_what_its_own_grant_makes_possible_and_that_is_asked_for_on
             + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
             + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2, after the grant
             + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2, after the grant
-            ! 300000000003/eu-west-1 (Workload/search) held [not_ours], would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
+            ! 300000000003/eu-west-1 (Workload/search) held [not_ours], would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is enforced there, made by arn:aws:iam::300000000003:user/administrator: to replace it, write `existing: replace`
             3 to change (2 of them after a grant or a copy), 1 held, 0 in sync, 4 left alone, 1 account skipped
             plan HASH of baseline 0ba19f91e69a0696, mode sync
             exit 1
@@ -89,7 +89,7 @@ async fn a_plan_shows_what_its_own_grant_makes_possible_and_that_is_asked_for_on
             + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
             + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2, after the grant
             + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2, after the grant
-            ! 300000000003/eu-west-1 (Workload/search) held [not_ours], would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is there, made by arn:aws:iam::300000000003:user/administrator: `existing: replace` would replace it
+            ! 300000000003/eu-west-1 (Workload/search) held [not_ours], would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000003:user/administrator): another configuration is enforced there, made by arn:aws:iam::300000000003:user/administrator: to replace it, write `existing: replace`
             3 to change (2 of them after a grant or a copy), 1 held, 0 in sync, 4 left alone, 1 account skipped
             plan HASH of baseline 0ba19f91e69a0696, mode sync
 
@@ -169,7 +169,7 @@ async fn over_the_limits_a_plan_shows_what_an_approval_would_do() {
             ! 300000000003/eu-west-1 (Workload/search) held [not_approved], would release eubase1a2b3c:2: baseline 4559fad09919ca90 replaces or releases more than its limits allow: read the plan, then approve it
             0 to change, 3 held, 0 in sync, 4 left alone, 1 account skipped
             held for approval: 1 release, 2 replace
-            to have that done as well: guardrailctl apply --approve 4559fad09919ca90
+            to include these: guardrailctl apply --approve 4559fad09919ca90
             plan HASH of baseline 4559fad09919ca90, mode sync
             exit 1
         "#]],

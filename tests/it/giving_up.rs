@@ -106,7 +106,7 @@ async fn a_contradiction_says_what_it_is_and_a_list_that_fails_proves_nothing() 
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-        ! 300000000001/eu-west-1 held: AWS contradicts itself: ListGuardrails shows version 2 of guardrail eubase1a2b3c, and GetGuardrail doesn't find it; it is looked up again soon, and nothing is concluded before both agree
+        ! 300000000001/eu-west-1 held: AWS contradicts itself: ListGuardrails shows version 2 of guardrail eubase1a2b3c, and GetGuardrail doesn't find it; the keeper asks again soon, and holds the target until both agree
         0 changed, 1 held, 0 in sync"#]],
     );
     // The same where only one of the two can be asked.
@@ -139,7 +139,7 @@ async fn the_first_look_is_reported_and_a_later_one_that_agrees_releases() {
     check(
         &first,
         expect![[r#"
-            x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+            x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
             0 changed, 0 held, 0 in sync, 1 broken"#]],
     );
     // Too soon: nothing is certain by being asked twice in a row.
@@ -203,7 +203,7 @@ async fn more_than_the_limits_allow_is_released_only_when_somebody_approved() {
     check(
         &report,
         expect![[r#"
-            x 111111111111/eu-west-1, 222222222222/eu-west-1, 300000000001/eu-west-1, 300000000002/eu-west-1, 300000000003/eu-west-1, 300000000004/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` would release 6 targets, more than max_releases of the limits allows: restore the guardrail, or approve 42d1101463ca6af4 to release them
+            x 111111111111/eu-west-1, 222222222222/eu-west-1, 300000000001/eu-west-1, 300000000002/eu-west-1, 300000000003/eu-west-1, 300000000004/eu-west-1 broken: eubase1a2b3c:2 is enforced, but guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` would release 6 targets, more than the limit max_releases allows: restore the guardrail, or approve 42d1101463ca6af4 to release them
             0 changed, 0 held, 15 in sync, 6 broken, 1 account skipped"#]],
     );
     assert_eq!(world.writes(), [""; 0]);
@@ -219,9 +219,8 @@ async fn more_than_the_limits_allow_is_released_only_when_somebody_approved() {
         .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
         .variable("KEEPER_LEDGER", "file:ledger.json");
     let plan = ctl.run(&["plan"]).await;
-    let told = format!(
-        "held for approval: 6 release\nto have that done as well: guardrailctl apply --approve {revision}\n"
-    );
+    let told =
+        format!("held for approval: 6 release\nto include these: guardrailctl apply --approve {revision}\n");
     assert!(plan.out.contains(&told), "{plan}");
 
     engine::approve(&world.keeper, &revision).await.unwrap();

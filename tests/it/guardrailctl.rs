@@ -77,7 +77,7 @@ async fn a_plan_says_what_would_be_done_and_writes_nothing() {
     check(
         &ran,
         expect![[r#"
-            ! 300000000001/eu-west-1 (Workload/payments) held [not_ours], would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+            ! 300000000001/eu-west-1 (Workload/payments) held [not_ours], would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is enforced there, made by arn:aws:iam::300000000001:user/administrator: to replace it, write `existing: replace`
             + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
             1 to change, 1 held, 0 in sync, 5 left alone, 1 account skipped
             plan c54be4f935d8c668 of baseline 4ef2b91f1df53797, mode sync
@@ -137,7 +137,7 @@ async fn a_plan_for_programs_says_the_same() {
                   "works_in": null
                 },
                 "guardrails": [],
-                "text": "undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there"
+                "text": "undecided: the first enforcement in a member shows whether AWS takes the owner's guardrail there"
               },
               "plan": {
                 "counts": {
@@ -169,7 +169,7 @@ async fn a_plan_for_programs_says_the_same() {
                       },
                       "version": "1"
                     },
-                    "reason": "another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it",
+                    "reason": "another configuration is enforced there, made by arn:aws:iam::300000000001:user/administrator: to replace it, write `existing: replace`",
                     "region": "eu-west-1",
                     "then": null,
                     "to": {
@@ -267,7 +267,7 @@ async fn apply_does_nothing_where_nobody_can_be_asked() {
     let world = world(&two_accounts(2)).await;
     for arguments in [&["apply"] as &[&str], &["apply", "--output", "json"]] {
         let ran = of(&world).input("y\n").run(arguments).await;
-        let told = "stderr: nobody can be asked here: give --yes to apply without a question\nexit 2\n";
+        let told = "stderr: there is no terminal for a question: give --yes to apply without one\nexit 2\n";
         assert_eq!(ran.to_string(), told);
     }
     assert_eq!(world.server.calls(), []);
@@ -341,7 +341,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                       "works_in": null
                     },
                     "guardrails": [],
-                    "text": "undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there"
+                    "text": "undecided: the first enforcement in a member shows whether AWS takes the owner's guardrail there"
                   },
                   "plan": {
                     "counts": {
@@ -480,7 +480,7 @@ async fn a_ledger_in_a_file_lets_one_run_know_what_another_did() {
             ! 300000000002/us-east-1 (Workload/shipping) held [not_approved], would enforce corporate:2: baseline 2a5071839f8018f7 replaces or releases more than its limits allow: read the plan, then approve it
             0 to change, 4 held, 0 in sync, 5 left alone, 1 account skipped
             held for approval: 2 enforce, 2 release
-            to have that done as well: guardrailctl apply --approve 2a5071839f8018f7
+            to include these: guardrailctl apply --approve 2a5071839f8018f7
             plan e3b0c44298fc1c14 of baseline 2a5071839f8018f7, mode sync
             exit 1
         "#]],
@@ -562,7 +562,7 @@ async fn what_stops_a_run_before_it_begins_ends_with_three() {
         exit 3
         stderr: error: the baseline is for organization o-anotherorgid, but this is o-exampleorgid: nothing is written
         stderr:   as account 111111111111, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
-        stderr:   → take credentials of o-anotherorgid, or put this organization into the baseline
+        stderr:   → use credentials of o-anotherorgid, or put this organization into the baseline
         exit 3
         stderr: error: the organization could not be read: DescribeOrganization: AccessDeniedException: No.
         stderr:   as account 111111111111, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
@@ -593,7 +593,7 @@ async fn wrong_arguments_and_settings_end_with_two() {
             stderr: error: the settings can't be used:
             stderr:   KEEPER_MEMBER_ROLE: "not a name" is not a role name: expected 1 to 64 letters, digits and +=,.@_-
             stderr:   KEEPER_LEDGER: "disk" is not a ledger: expected memory, file:PATH or table:NAME
-            stderr:   KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS
+            stderr:   KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS
             exit 2
         "#]],
     );

@@ -33,7 +33,7 @@ async fn audit_writes_nothing_to_aws_and_takes_nothing_over() {
     check(
         &run.text(),
         expect![[r#"
-            the schedule looks at everything
+            the schedule starts a sweep
             111111111111/eu-west-1 would_enforce: enforce corporate:2
             222222222222/eu-west-1 would_enforce: enforce corporate:2
             300000000002/eu-west-1 would_enforce: enforce corporate:2
@@ -104,7 +104,7 @@ async fn enforce_only_releases_nothing() {
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/eu-west-1 held: mode enforce-only doesn't write this
         300000000002/eu-west-1 enforced eubase1a2b3c:2
         1 write
@@ -138,7 +138,7 @@ async fn a_revision_that_replaces_more_than_its_limit_is_not_acted_on_until_it_i
     check(
         &run.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
         300000000002/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
         300000000003/eu-west-1 held: baseline 35d0f4b2dd38161a replaces or releases more than its limits allow: read the plan, then approve it
@@ -150,7 +150,7 @@ async fn a_revision_that_replaces_more_than_its_limit_is_not_acted_on_until_it_i
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/eu-west-1 replaced eubase1a2b3c:2
         300000000002/eu-west-1 replaced eubase1a2b3c:2
         300000000003/eu-west-1 replaced eubase1a2b3c:2
@@ -174,7 +174,7 @@ async fn a_revision_that_releases_more_than_its_limit_is_not_acted_on_at_all() {
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         300000000001/eu-west-1 held: baseline d9910faa0235434f replaces or releases more than its limits allow: read the plan, then approve it
         300000000002/eu-west-1 held: baseline d9910faa0235434f replaces or releases more than its limits allow: read the plan, then approve it
         300000000003/eu-west-1 held: baseline d9910faa0235434f replaces or releases more than its limits allow: read the plan, then approve it

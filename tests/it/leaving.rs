@@ -37,9 +37,9 @@ async fn what_others_enforce_by_a_guardrail_of_the_organization_is_told() {
     check(
         &ran,
         expect![[r#"
-            nothing in 300000000002 is recorded as ours; what bears our name is released
+            nothing in 300000000002 is recorded as ours; what carries the keeper's name is released
             300000000002/eu-west-1 left alone, because it isn't ours: eubase1a2b3c:1 stays enforced and uses a guardrail of account 222222222222: once this account has left, its Bedrock calls there may fail until its own administrator removes the enforcement
-            stderr: warning: 300000000002 may lose its Bedrock calls in eu-west-1 once it has left: what is still enforced there is named beside the Region
+            stderr: warning: 300000000002 may lose its Bedrock calls in eu-west-1 once it has left: the lines above name what is still enforced in each Region
             exit 1
         "#]],
     );
@@ -134,11 +134,11 @@ async fn an_account_that_others_depend_on_takes_more_than_a_yes() {
         expect![[r#"
         $ offboard 222222222222 --yes
         stderr: warning: 222222222222 owns the guardrails: once it has left, no other account can apply them, and Bedrock calls fail wherever they are enforced; name another owner in the baseline first
-        stderr: nothing was changed: if 222222222222 is meant indeed, type its id, or give --confirm 222222222222
+        stderr: nothing was changed: if you do mean 222222222222, type its id, or give --confirm 222222222222
         exit 2
         $ offboard 111111111111 --yes
         stderr: warning: 111111111111 is the organization's management account, and that can't leave: it would be unguarded and stay
-        stderr: nothing was changed: if 111111111111 is meant indeed, type its id, or give --confirm 111111111111
+        stderr: nothing was changed: if you do mean 111111111111, type its id, or give --confirm 111111111111
         exit 2
     "#]],
     );

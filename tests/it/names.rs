@@ -51,7 +51,7 @@ async fn plan_status_and_explain_say_names_and_codes() {
     check(
         &of(&world).run(&["plan"]).await.without_hash(),
         expect![[r#"
-            ! 300000000001/eu-west-1 (Workload/payments) held [not_ours], would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+            ! 300000000001/eu-west-1 (Workload/payments) held [not_ours], would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is enforced there, made by arn:aws:iam::300000000001:user/administrator: to replace it, write `existing: replace`
             + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
             + 300000000005/eu-west-1 (Sandbox/"x) enforce   [31mevil") enforce corporate:2
             2 to change, 1 held, 0 in sync, 4 left alone, 1 account skipped
@@ -74,7 +74,7 @@ async fn plan_status_and_explain_say_names_and_codes() {
         ou-exam-workload (Workload)  1 held, 2 left alone, 1 enforced
         r-exam  2 left alone
 
-        held        300000000001/eu-west-1 (Workload/payments)  [not_ours] under a minute ago: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+        held        300000000001/eu-west-1 (Workload/payments)  [not_ours] under a minute ago: another configuration is enforced there, made by arn:aws:iam::300000000001:user/administrator: to replace it, write `existing: replace`
         baseline c439555dac0c3800, mode sync
         exit 1
     "#]],

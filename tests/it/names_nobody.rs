@@ -34,7 +34,7 @@ async fn a_terminal_warns_and_changes_nothing() {
             ! 300000000005/eu-west-1 (Sandbox/playground) held [not_approved], would enforce corporate:2: baseline e0880dcfe350ee64 names an id that matches no account of the organization (ou-exam-sandobx1): correct the id, or approve the baseline if it is right
             0 to change, 1 held, 0 in sync
             held for approval: 1 enforce
-            to have that done as well: guardrailctl apply --approve e0880dcfe350ee64
+            to include these: guardrailctl apply --approve e0880dcfe350ee64
             plan HASH of baseline e0880dcfe350ee64, mode sync
             stderr: warning: ssm:/guardrail-keeper/baseline:12:17: assignments[1].targets[0]: no account stands in ou-exam-sandobx1: it is empty, or doesn't exist; check the id where you expect accounts in it
             exit 1
@@ -166,10 +166,10 @@ async fn push_and_approve_say_that_it_takes_an_approval() {
             plan HASH of baseline e0880dcfe350ee64, mode sync
             285 bytes: a parameter of the standard tier holds it
             6 replaced, 0 released: within its limits (50 replaced, 5 released, 5 abandoned)
-            it names an id that matches no account of the organization (ou-exam-sandobx1): that takes an approval
+            it names an id that matches no account of the organization (ou-exam-sandobx1), so it needs an approval
             ok: /guardrail-keeper/baseline holds baseline e0880dcfe350ee64, as version 2
             stderr: new.yaml:12:17: warning: assignments[1].targets[0]: no account stands in ou-exam-sandobx1: it is empty, or doesn't exist; check the id where you expect accounts in it
-            stderr: it is not acted on before: guardrailctl approve e0880dcfe350ee64
+            stderr: the keeper acts on it once it is approved: guardrailctl approve e0880dcfe350ee64
             exit 1
         "#]],
     );
@@ -182,12 +182,12 @@ async fn push_and_approve_say_that_it_takes_an_approval() {
         &ran,
         expect![[r#"
             baseline e0880dcfe350ee64
-              nobody has counted yet what it would change
+              its changes are not counted yet
               it names an id that matches no account of the organization (ou-exam-sandobx1)
               done without approval: 0 replaced, 0 released
               its limits: 50 replaced, 5 released, 5 abandoned
             ok: baseline e0880dcfe350ee64 is approved
-            stderr: it is acted on by the next sweep, or by guardrailctl apply
+            stderr: the next sweep acts on it, or guardrailctl apply now
             exit 0
         "#]],
     );

@@ -39,7 +39,7 @@ async fn accounts_are_placed_by_their_paths() {
     check(
         &swept(setup).await,
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         111111111111/eu-west-1 enforced eubase1a2b3c:2
         222222222222/eu-west-1 enforced eubase1a2b3c:2
         300000000001/eu-west-1 enforced eubase1a2b3c:2
@@ -66,7 +66,7 @@ async fn accounts_without_paths_are_placed_by_walking_up_from_them() {
     check(
         &swept(setup).await,
         expect![[r#"
-        the schedule looks at everything
+        the schedule starts a sweep
         111111111111/eu-west-1 enforced eubase1a2b3c:2
         222222222222/eu-west-1 enforced eubase1a2b3c:2
         300000000001/eu-west-1 enforced eubase1a2b3c:2
@@ -155,7 +155,7 @@ async fn a_delegated_administrator_guards_everybody_who_trusts_it() {
     check(
         &run.text(),
         expect![[r#"
-            the schedule looks at everything
+            the schedule starts a sweep
             111111111111/eu-west-1 held: could not be read: AssumeRole: AccessDenied: User: arn:aws:sts::222222222222:assumed-role/GuardrailKeeperFunction/standing is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111111111111:role/GuardrailKeeperMember (denied)
             222222222222/eu-west-1 enforced eubase1a2b3c:2
             300000000001/eu-west-1 enforced eubase1a2b3c:2
@@ -171,7 +171,7 @@ async fn a_delegated_administrator_guards_everybody_who_trusts_it() {
     check(
         &world.converge(&schedule).await.text(),
         expect![[r#"
-            the schedule looks at everything
+            the schedule starts a sweep
             111111111111/eu-west-1 enforced eubase1a2b3c:2
             1 write
         "#]],

@@ -119,8 +119,8 @@ async fn where_aws_refuses_it_twice_everybody_gets_a_copy() {
     says(
         &first,
         expect![[r#"
-            ! 300000000001/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
-            ! 300000000002/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); the keeper tries again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+            ! 300000000002/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); the keeper tries again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
             0 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped"#]],
     );
     assert_eq!(tried(&world), [PAYMENTS, SHIPPING]);
@@ -229,8 +229,8 @@ async fn a_second_account_that_can_not_be_tried_is_waited_for_and_a_person_may_d
         expect![[r#"
         placement auto: undecided: AWS refused the owner's guardrail in 300000000001 (2 of 2 times); tried again after SOME TIME
           300000000001/eu-west-1 refused twice, at SOME TIME and SOME TIME: ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.
-        ok: placement auto: copies since SOME TIME: a person said so (arn:aws:iam::111111111111:user/administrator)
-        stderr: the next run goes by it
+        ok: placement auto: copies since SOME TIME: a person set it (arn:aws:iam::111111111111:user/administrator)
+        stderr: the next run follows it
         exit 0
     "#]],
     );
@@ -241,11 +241,11 @@ async fn a_second_account_that_can_not_be_tried_is_waited_for_and_a_person_may_d
     says(
         &ran,
         expect![[r#"
-        placement auto: copies since SOME TIME: a person said so (arn:aws:iam::111111111111:user/administrator)
+        placement auto: copies since SOME TIME: a person set it (arn:aws:iam::111111111111:user/administrator)
           decided by arn:aws:iam::111111111111:user/administrator, under baseline d38db72440939449
-         SOME TIME  copies: a person said so, by arn:aws:iam::111111111111:user/administrator
-        ok: placement auto: undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there
-        stderr: the next run goes by it
+         SOME TIME  copies: a person set it, by arn:aws:iam::111111111111:user/administrator
+        ok: placement auto: undecided: the first enforcement in a member shows whether AWS takes the owner's guardrail there
+        stderr: the next run follows it
         exit 0
     "#]],
     );
@@ -279,11 +279,11 @@ async fn the_terminal_tells_what_is_known() {
             + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
             2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
             plan HASH of baseline d38db72440939449, mode sync
-            placement auto: undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there
+            placement auto: undecided: the first enforcement in a member shows whether AWS takes the owner's guardrail there
 
             Applied:
-            ! 300000000001/eu-west-1 (Workload/payments) held [placement_undecided], would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
-            ! 300000000002/eu-west-1 (Workload/shipping) held [placement_undecided], would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); it is tried again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+            ! 300000000001/eu-west-1 (Workload/payments) held [placement_undecided], would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); the keeper tries again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
+            ! 300000000002/eu-west-1 (Workload/shipping) held [placement_undecided], would enforce corporate:2: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); the keeper tries again after SOME TIME, and if AWS refuses it again, here and in another account, members get copies
             0 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped
             exit 1
         "#]],
@@ -347,8 +347,8 @@ async fn what_is_refused_shortly_after_the_grant_does_not_count() {
         &report,
         expect![[r#"
             + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-            ! 300000000001/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); its grant is so new that this doesn't count, and it is tried again after SOME TIME
-            ! 300000000002/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); its grant is so new that this doesn't count, and it is tried again after SOME TIME
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000001.); the grant is too new for this to count, so the keeper tries again after SOME TIME
+            ! 300000000002/eu-west-1 held, would enforce corporate:2: AWS refused the owner's guardrail in this account (ValidationException: The guardrail arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c doesn't belong to account 300000000002.); the grant is too new for this to count, so the keeper tries again after SOME TIME
             1 changed, 2 held, 0 in sync, 5 left alone, 1 account skipped"#]],
     );
     // Twice, ten minutes apart, and yet the first one was too soon.

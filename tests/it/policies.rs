@@ -129,7 +129,7 @@ async fn where_bedrock_takes_one_statement_only_nothing_is_overwritten() {
     check(
         &report,
         expect![[r#"
-            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: Bedrock refused the policy: "ValidationException: The provided resource policy is invalid: it has more than one Statement."; it has 2 statements, and Bedrock may take only one: remove the others if they are not needed, the keeper never overwrites them (rejected)
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: Bedrock refused the policy: "ValidationException: The provided resource policy is invalid: it has more than one Statement."; it has 2 statements, and Bedrock may take only one: remove the others if they are not needed: the keeper never overwrites them (rejected)
             ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
             0 changed, 1 held, 0 in sync, 1 resource policy failed"#]],
     );
@@ -145,7 +145,7 @@ async fn a_policy_that_cannot_be_mended_is_left_and_told() {
     check(
         &report,
         expect![[r#"
-            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement: the keeper never removes it
             ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization (statement 1 denies it), and the keeper can't change its policy here
             0 changed, 2 held, 0 in sync"#]],
     );
@@ -159,15 +159,15 @@ async fn a_grant_lost_for_good_under_a_live_enforcement_is_broken() {
         (
             "on_unusable: keep",
             expect![[r#"
-                ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
+                ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement: the keeper never removes it
                 x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization (statement 1 denies it), and the keeper can't change its policy here
                 0 changed, 1 held, 0 in sync, 1 broken"#]],
         ),
         (
             "on_unusable: release",
             expect![[r#"
-                ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement, the keeper never does
-                x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization (statement 1 denies it), and the keeper can't change its policy here; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+                ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 denies it, whatever else is granted; remove that statement: the keeper never removes it
+                x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization (statement 1 denies it), and the keeper can't change its policy here; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
                 0 changed, 1 held, 0 in sync, 1 broken"#]],
         ),
     ] {
@@ -216,7 +216,7 @@ async fn a_policy_put_by_somebody_else_meanwhile_is_not_overwritten() {
     check(
         &report,
         expect![[r#"
-            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: the policy was changed by somebody else meanwhile; nothing was overwritten (transient)
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c its resource policy could not be written: PutResourcePolicy: another caller changed the resource policy meanwhile; nothing was overwritten (transient)
             ! 300000000001/eu-west-1 held, would enforce corporate:2: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
             0 changed, 1 held, 0 in sync, 1 resource policy failed"#]],
     );

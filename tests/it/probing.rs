@@ -109,7 +109,7 @@ async fn where_it_is_enforced_it_stays_and_a_probe_that_finds_it_is_a_warning() 
         &report,
         expect![[r#"
         ~ 300000000001/eu-west-1 corporate:2 models amazon.nova-pro-v1:0 => corporate:2 (weaker)
-        ! 300000000001/eu-west-1 enforces corporate:2, which stops even the harmless text "Hello." (by its sensitive information filters): the account's calls are stopped; nothing is released for that, so correct the guardrail, publish a new version and put it into the baseline
+        ! 300000000001/eu-west-1 enforces corporate:2, which stops even the harmless text "Hello." (by its sensitive information filters): the account's calls are stopped, and the keeper doesn't release it for that; correct the guardrail, publish a new version and put it into the baseline
         1 changed, 0 held, 0 in sync"#]],
     );
 

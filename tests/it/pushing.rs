@@ -114,7 +114,7 @@ async fn one_over_its_limits_waits_for_approval() {
             334 bytes: a parameter of the standard tier holds it
             6 replaced, 0 released: more than its limits allow (1 replaced, 1 released, 5 abandoned)
             ok: /guardrail-keeper/baseline holds baseline 7fa477461d715ed9, as version 2
-            stderr: it is not acted on before: guardrailctl approve 7fa477461d715ed9
+            stderr: the keeper acts on it once it is approved: guardrailctl approve 7fa477461d715ed9
             exit 1
         "#]],
     );
@@ -143,7 +143,7 @@ async fn one_over_its_limits_waits_for_approval() {
         stderr: For more information, try '--help'.
         exit 2
         $ approve ae9f1d3a8a6d7dd0
-        stderr: nobody can be asked here: give --yes to approve without a question
+        stderr: there is no terminal for a question: give --yes to approve without one
         exit 2
     "#]],
     );
@@ -156,11 +156,11 @@ async fn one_over_its_limits_waits_for_approval() {
         &ran,
         expect![[r#"
             baseline 7fa477461d715ed9
-              nobody has counted yet what it would change
+              its changes are not counted yet
               done without approval: 0 replaced, 0 released
               its limits: 1 replaced, 1 released, 5 abandoned
             ok: baseline 7fa477461d715ed9 is approved
-            stderr: it is acted on by the next sweep, or by guardrailctl apply
+            stderr: the next sweep acts on it, or guardrailctl apply now
             exit 0
         "#]],
     );
@@ -209,10 +209,10 @@ async fn what_cannot_be_used_is_not_pushed() {
             plan e3b0c44298fc1c14 of baseline 27315e7d6cd5d8ca, mode sync
             240 bytes: a parameter of the standard tier holds it
             0 replaced, 0 released, 6 abandoned: more than its limits allow (50 replaced, 5 released, 5 abandoned)
-            it names an id that matches no account of the organization (ou-exam-nowhere1): that takes an approval
+            it names an id that matches no account of the organization (ou-exam-nowhere1), so it needs an approval
             ok: /guardrail-keeper/baseline holds baseline 27315e7d6cd5d8ca, as version 2
             stderr: new.yaml:11:17: warning: assignments[0].targets[0]: no account stands in ou-exam-nowhere1: it is empty, or doesn't exist; check the id where you expect accounts in it
-            stderr: it is not acted on before: guardrailctl approve 27315e7d6cd5d8ca
+            stderr: the keeper acts on it once it is approved: guardrailctl approve 27315e7d6cd5d8ca
             exit 1
 
             new.yaml:1:1: the baseline has 8788 bytes, and an SSM parameter holds at most 8192; shorten it by 596: assign OUs instead of accounts, drop comments
@@ -257,7 +257,7 @@ async fn what_somebody_else_pushed_meanwhile_is_not_overwritten() {
             Baseline 84c0f3cb2b5b1f13 of new.yaml, for /guardrail-keeper/baseline, in the place of baseline 560ff8d292ea350e, version 1:
             285 bytes: a parameter of the standard tier holds it
             6 replaced, 0 released: within its limits (50 replaced, 5 released, 5 abandoned)
-            stderr: error: /guardrail-keeper/baseline was changed since it was read, and is left as it is: it is at version 2 now; push again to see what that means
+            stderr: error: /guardrail-keeper/baseline was changed since it was read, and is left as it is: it is at version 2 now; push again to see the changes against it
             exit 3
         "#]],
     );
@@ -279,7 +279,7 @@ async fn the_tier_is_advanced_only_where_it_has_to_be() {
     check(
         &told,
         expect![[r#"
-            Baseline 84c0f3cb2b5b1f13 of new.yaml, for /elsewhere, which isn't there yet:
+            Baseline 84c0f3cb2b5b1f13 of new.yaml, for /elsewhere, which doesn't exist yet:
             285 bytes: a parameter of the standard tier holds it
             6 replaced, 0 released: within its limits (50 replaced, 5 released, 5 abandoned)
             ok: /elsewhere holds baseline 84c0f3cb2b5b1f13, as version 1

@@ -46,14 +46,14 @@ async fn what_somebody_enforces_after_our_first_look_is_not_overwritten() {
     check(
         &report,
         expect![[r#"
-        ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: the configuration was changed by somebody else meanwhile; nothing was overwritten (transient)
+        ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: another caller changed the configuration meanwhile; nothing was overwritten (transient)
         0 changed, 0 held, 0 in sync, 1 failed"#]],
     );
     assert_eq!(world.count(PUT), 0);
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-            ! 300000000001/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+            ! 300000000001/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is enforced there, made by arn:aws:iam::300000000001:user/administrator: to replace it, write `existing: replace`
             0 changed, 1 held, 0 in sync"#]],
     );
     world.quiet(&[PAYMENTS]).await;
@@ -66,14 +66,14 @@ async fn what_somebody_enforces_after_our_last_look_is_kept_where_put_conflicts(
     check(
         &report,
         expect![[r#"
-        ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: the configuration was changed by somebody else meanwhile; nothing was overwritten (transient)
+        ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: another caller changed the configuration meanwhile; nothing was overwritten (transient)
         0 changed, 0 held, 0 in sync, 1 failed"#]],
     );
     assert_eq!(world.writes(), [format!("{PUT} {PAYMENTS}/{EU} ConflictException")]);
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-            ! 300000000001/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+            ! 300000000001/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is enforced there, made by arn:aws:iam::300000000001:user/administrator: to replace it, write `existing: replace`
             0 changed, 1 held, 0 in sync"#]],
     );
     world.quiet(&[PAYMENTS]).await;
@@ -103,7 +103,7 @@ async fn the_same_enforced_by_somebody_else_meanwhile_is_not_taken_for_ours() {
     check(
         &report,
         expect![[r#"
-        ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: the configuration was changed by somebody else meanwhile; nothing was overwritten (transient)
+        ! 300000000001/eu-west-1 failed to enforce: PutEnforcedGuardrailConfiguration: another caller changed the configuration meanwhile; nothing was overwritten (transient)
         0 changed, 0 held, 0 in sync, 1 failed"#]],
     );
     // The next look adopts it, with its maker's name.
@@ -121,7 +121,7 @@ async fn ours_is_not_replaced_while_somebody_edits_it() {
     check(
         &report,
         expect![[r#"
-        ! 300000000001/eu-west-1 failed to replace: PutEnforcedGuardrailConfiguration: the configuration was changed by somebody else meanwhile; nothing was overwritten (transient)
+        ! 300000000001/eu-west-1 failed to replace: PutEnforcedGuardrailConfiguration: another caller changed the configuration meanwhile; nothing was overwritten (transient)
         0 changed, 0 held, 0 in sync, 1 failed"#]],
     );
     assert_eq!(world.count(PUT), 0);
@@ -143,7 +143,7 @@ async fn what_somebody_removes_before_we_replace_it_is_put_back_by_the_next_run(
     check(
         &report,
         expect![[r#"
-        ! 300000000001/eu-west-1 failed to replace: PutEnforcedGuardrailConfiguration: the configuration was changed by somebody else meanwhile; nothing was overwritten (transient)
+        ! 300000000001/eu-west-1 failed to replace: PutEnforcedGuardrailConfiguration: another caller changed the configuration meanwhile; nothing was overwritten (transient)
         0 changed, 0 held, 0 in sync, 1 failed"#]],
     );
     assert_eq!(world.writes(), [format!("{PUT} {PAYMENTS}/{EU} ResourceNotFoundException")]);
@@ -164,7 +164,7 @@ async fn ours_is_not_released_while_somebody_changes_it() {
     check(
         &report,
         expect![[r#"
-        ! 300000000001/eu-west-1 failed to release: DeleteEnforcedGuardrailConfiguration: the configuration was changed by somebody else meanwhile; nothing was overwritten (transient)
+        ! 300000000001/eu-west-1 failed to release: DeleteEnforcedGuardrailConfiguration: another caller changed the configuration meanwhile; nothing was overwritten (transient)
         0 changed, 0 held, 0 in sync, 1 failed"#]],
     );
     assert_eq!(world.count(DELETE), 0);

@@ -141,7 +141,7 @@ async fn what_others_made_is_recorded_in_whatever_form_it_is_shown() {
     check(
         &world.look_at(&[PAYMENTS]).await,
         expect![[r#"
-        ! 300000000001/eu-west-1 held, would replace corporate:2 models ALL except arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-pro-v1:0 => corporate:2 models ALL except amazon.titan-embed-text-v2:0 (different, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+        ! 300000000001/eu-west-1 held, would replace corporate:2 models ALL except arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-pro-v1:0 => corporate:2 models ALL except amazon.titan-embed-text-v2:0 (different, not ours: arn:aws:iam::300000000001:user/administrator): another configuration is enforced there, made by arn:aws:iam::300000000001:user/administrator: to replace it, write `existing: replace`
         0 changed, 1 held, 0 in sync"#]],
     );
     let again = world.look_at(&[PAYMENTS]).await;

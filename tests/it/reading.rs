@@ -124,7 +124,7 @@ async fn nothing_is_written_by_the_role_that_one_reads_with() {
     for command in [&["apply", "--yes"][..], &["offboard", PAYMENTS, "--yes"]] {
         let ran = run(&world, command, READER).await;
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran}");
-        assert!(ran.err.contains("--role is for reading"), "{ran}");
+        assert!(ran.err.contains("--role only reads"), "{ran}");
     }
     assert_eq!(world.writes(), [""; 0]);
 }

@@ -92,8 +92,8 @@ async fn all_is_green_only_where_all_is_known_good_and_fresh() {
             oldest look: 24 h ago, 300000000002/eu-west-1
             1 account not looked at: suspended
 
-            unknown     THE-NEWCOMER/eu-west-1 (Workload/newcomer)  the record knows nothing of it
-            held        300000000001/eu-west-1 (Workload/payments)  [not_ours] under a minute ago: another configuration is there, made by arn:aws:iam::300000000001:user/administrator: `existing: replace` would replace it
+            unknown     THE-NEWCOMER/eu-west-1 (Workload/newcomer)  the record has nothing about it
+            held        300000000001/eu-west-1 (Workload/payments)  [not_ours] under a minute ago: another configuration is enforced there, made by arn:aws:iam::300000000001:user/administrator: to replace it, write `existing: replace`
             stale       300000000002/eu-west-1 (Workload/shipping)  24 h ago: enforced then
             baseline 84c0f3cb2b5b1f13, mode sync
             exit 1
@@ -194,7 +194,7 @@ async fn what_was_given_up_is_unguarded() {
                   1 broken
             oldest look: under a minute ago, 300000000001/eu-west-1
 
-            broken      300000000001/eu-west-1 (Workload/payments)  [missing] under a minute ago: guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+            broken      300000000001/eu-west-1 (Workload/payments)  [missing] under a minute ago: guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
             baseline 4a0d490ce5a8ce07, mode sync
             exit 1
         "#]],
@@ -551,14 +551,14 @@ async fn a_ledger_that_is_missing_or_broken_is_an_error() {
         &told,
         expect![[r#"
             memory
-            stderr: error: status goes by what was recorded, and KEEPER_LEDGER names no ledger that lasts: set it to file:PATH or table:NAME
+            stderr: error: status reads the record, and KEEPER_LEDGER names no ledger that lasts: set it to file:PATH or table:NAME
             exit 2
             file:elsewhere.json
             stderr: error: elsewhere.json: there is no such ledger: nothing was recorded yet
             exit 3
             stderr: error: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
             exit 3
-            stderr: error: what was recorded can't be told: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            stderr: error: the record can't be read: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
             exit 3
         "#]],
     );

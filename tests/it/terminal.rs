@@ -128,12 +128,12 @@ async fn credentials_region_and_endpoint_that_are_wrong_are_told_with_the_cure()
         error: the caller's account is not known: GetCallerIdentity: no credentials were found
           with the default profile, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
           → set AWS_PROFILE to a profile that gives some, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-          → `aws sts get-caller-identity` says whether there are any
+          → `aws sts get-caller-identity` shows whether there are any
         no such profile
         error: the caller's account is not known: GetCallerIdentity: no credentials were found
           with the profile nobody (AWS_PROFILE), in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
           → set AWS_PROFILE to a profile that gives some, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-          → `aws sts get-caller-identity` says whether there are any
+          → `aws sts get-caller-identity` shows whether there are any
         unknown key
         error: the caller's account is not known: GetCallerIdentity: InvalidClientTokenId: The security token included in the request is invalid.
           with the key AKIAUNKNOWN (AWS_ACCESS_KEY_ID), in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
@@ -147,7 +147,7 @@ async fn credentials_region_and_endpoint_that_are_wrong_are_told_with_the_cure()
           with the key SIM111111111111 (AWS_ACCESS_KEY_ID), in us-east-1, at http://NOWHERE (AWS_ENDPOINT_URL)
           → AWS_ENDPOINT_URL sends calls there and not to AWS: start the server at that address, or unset the variable
         no address
-        error: the caller's account is not known: GetCallerIdentity: the endpoint that is set is no address: `localhost:4566`, and not http://… or https://…
+        error: the caller's account is not known: GetCallerIdentity: the endpoint that is set is not a URL: `localhost:4566`, and not http://… or https://…
           with the key SIM111111111111 (AWS_ACCESS_KEY_ID), in us-east-1, at localhost:4566 (AWS_ENDPOINT_URL)
           → write it as https://HOST, or unset it
         a member's credentials
@@ -157,7 +157,7 @@ async fn credentials_region_and_endpoint_that_are_wrong_are_told_with_the_cure()
         no organization
         error: the organization could not be read: DescribeOrganization: AWSOrganizationsNotInUseException: Your account is not a member of an organization.
           as account 400000000001, in us-east-1, at http://SIMULATOR (AWS_ENDPOINT_URL)
-          → take credentials of the organization's management account, or of a delegated administrator
+          → use credentials of the organization's management account, or of a delegated administrator
     "#]],
     );
 }
@@ -214,19 +214,19 @@ async fn help_says_all_that_a_command_has_to_say() {
     let folder = tempfile::tempdir().unwrap();
     let whole = Guardrailctl::alone(folder.path()).run(&["--help"]).await;
     for (command, first, last) in [
-        ("apply", "Show what would be done, ask, and do it", "it writes nothing."),
-        ("callers", "Find who in accounts invokes models", "or it isn't known."),
+        ("apply", "Show what would be done, ask, and do it", "--role then only reads what the plan shows."),
+        ("callers", "Find roles and users that invoke models", "or it isn't known."),
         ("doctor", "Check everything that the keeper needs", "with 1 otherwise."),
-        ("offboard", "Release what is ours in an account", "and writes nothing."),
+        ("offboard", "Release what is ours in an account", "only reads what is there afterwards."),
         (
             "approve",
             "Let the present baseline change more than its limits allow",
             "as far as they were found by now.",
         ),
         ("explain", "Say why one target is as it is", "writes nothing."),
-        ("placement", "Show or change what is known", "do that."),
-        ("push", "Put a baseline where the deployed keeper finds it", "releases it."),
-        ("status", "Say what the record knows of every target", "where it is a table."),
+        ("placement", "Show or change the answer", "do that."),
+        ("push", "Check a baseline, count its changes, ask", "releases it."),
+        ("status", "Show the recorded state of every target", "if it is a table."),
     ] {
         let ran = Guardrailctl::alone(folder.path()).run(&[command, "--help"]).await;
         let words = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -57,7 +57,7 @@ async fn trigger_says_it_in_words_and_reads_standard_input() {
         batches/well-formed.json#672a726a-1241-4b70-82af-acb2541b1071: reconcile 300000000007 in all Regions: the account was created
         batches/well-formed.json#3c925cb2-8d97-466a-89b7-a4046ee83c1b: reconcile 300000000007 in all Regions: the account joined the organization
         batches/well-formed.json#b16271c7-10fb-463f-8adb-a37c78bb6d0a: reconcile all accounts in us-east-1 for guardrail base1234abcd: a guardrail version was created, which may be one that was missing
-        batches/well-formed.json#39d8d5c4-ea7a-4f57-8303-a628575af1d2: reconcile 300000000001 in us-east-1: somebody changed the account's enforcement
+        batches/well-formed.json#39d8d5c4-ea7a-4f57-8303-a628575af1d2: reconcile 300000000001 in us-east-1: the account's enforcement was changed
         batches/well-formed.json#46d30997-0466-4ea8-8938-adc11332e9d9: ignore: the keeper wrote this itself
         batches/well-formed.json#3f6dd467-aab7-45fd-84a9-a517a869b44d: departed 300000000001: the account left the organization
         exit 0
@@ -68,7 +68,7 @@ async fn trigger_says_it_in_words_and_reads_standard_input() {
         batches/some-malformed.json#f1522270-0b66-45a9-82dd-a55dd197484a: reject: the message is not JSON
         batches/some-malformed.json#85a18e44-8adf-480f-8074-a082d8da4522: reject: the record is not an SQS message with a body
         batches/some-malformed.json#e2aa3ae2-d858-40c5-84a5-a8d763e5bb65: reject: the record is not an SQS message with a body
-        batches/some-malformed.json#de5c27a7-5647-44c5-8dcc-ad9579b296a0: reconcile all accounts in all Regions: the schedule looks at everything
+        batches/some-malformed.json#de5c27a7-5647-44c5-8dcc-ad9579b296a0: reconcile all accounts in all Regions: the schedule starts a sweep
         batches/some-malformed.json: reject: the record is not an SQS message with a body
         exit 1
         -: reconcile 300000000001 in all Regions: the account moved in the organization
@@ -108,40 +108,40 @@ async fn trigger_narrows_by_the_baseline_it_is_given_and_says_what_it_does_not_r
     check(
         &ends,
         expect![[r#"
-        KEEPER_BASELINE= guardrailctl trigger event.json
-        event.json: reconcile all accounts in us-east-1 for guardrail local5678efgh: a guardrail version was created, which may be one that was missing
-        exit 0
+            KEEPER_BASELINE= guardrailctl trigger event.json
+            event.json: reconcile all accounts in us-east-1 for guardrail local5678efgh: a guardrail version was created, which may be one that was missing
+            exit 0
 
-        KEEPER_BASELINE=baseline.yaml guardrailctl trigger event.json
-        event.json: ignore: the account doesn't own the baseline's guardrails
-        exit 0
+            KEEPER_BASELINE=baseline.yaml guardrailctl trigger event.json
+            event.json: ignore: the account doesn't own the baseline's guardrails
+            exit 0
 
-        KEEPER_BASELINE=broken.yaml guardrailctl trigger event.json
-        event.json: reconcile all accounts in us-east-1 for guardrail local5678efgh: a guardrail version was created, which may be one that was missing
-        stderr: warning: nothing is narrowed by the baseline: broken.yaml:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
-        stderr: broken.yaml:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
-        stderr: broken.yaml:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
-        stderr: broken.yaml:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
-        stderr: 4 problems in broken.yaml
-        exit 0
+            KEEPER_BASELINE=broken.yaml guardrailctl trigger event.json
+            event.json: reconcile all accounts in us-east-1 for guardrail local5678efgh: a guardrail version was created, which may be one that was missing
+            stderr: warning: the baseline does not narrow the scopes: broken.yaml:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
+            stderr: broken.yaml:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
+            stderr: broken.yaml:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+            stderr: broken.yaml:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+            stderr: 4 problems in broken.yaml
+            exit 0
 
-        KEEPER_BASELINE=ssm:/guardrail-keeper/baseline guardrailctl trigger event.json
-        event.json: reconcile all accounts in us-east-1 for guardrail local5678efgh: a guardrail version was created, which may be one that was missing
-        stderr: /guardrail-keeper/baseline isn't read here; give --baseline FILE to narrow by its text
-        exit 0
+            KEEPER_BASELINE=ssm:/guardrail-keeper/baseline guardrailctl trigger event.json
+            event.json: reconcile all accounts in us-east-1 for guardrail local5678efgh: a guardrail version was created, which may be one that was missing
+            stderr: this command does not read /guardrail-keeper/baseline; give --baseline FILE to narrow the scopes by its text
+            exit 0
 
-        KEEPER_BASELINE=ssm:/guardrail-keeper/baseline guardrailctl trigger --baseline baseline.yaml event.json
-        event.json: ignore: the account doesn't own the baseline's guardrails
-        exit 0
+            KEEPER_BASELINE=ssm:/guardrail-keeper/baseline guardrailctl trigger --baseline baseline.yaml event.json
+            event.json: ignore: the account doesn't own the baseline's guardrails
+            exit 0
 
-        KEEPER_BASELINE=baseline.yaml guardrailctl trigger --baseline broken.yaml event.json
-        stderr: error: broken.yaml:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
-        stderr: broken.yaml:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
-        stderr: broken.yaml:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
-        stderr: broken.yaml:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
-        stderr: 4 problems in broken.yaml
-        exit 3
+            KEEPER_BASELINE=baseline.yaml guardrailctl trigger --baseline broken.yaml event.json
+            stderr: error: broken.yaml:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
+            stderr: broken.yaml:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
+            stderr: broken.yaml:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+            stderr: broken.yaml:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+            stderr: 4 problems in broken.yaml
+            exit 3
 
-    "#]],
+        "#]],
     );
 }

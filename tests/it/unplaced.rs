@@ -76,13 +76,9 @@ async fn a_terminal_tells_it_and_is_not_content() {
         &told,
         expect![[r#"
             $ plan
-            ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
             $ apply --yes
-            ! 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
             $ status --limit 1
-            stderr: warning: 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
             $ doctor --no-members
-              unknown  where 300000000001 stands isn't known: ListParents failed (rejected)
         "#]],
     );
     assert!(guarded(&world, SHIPPING) && !guarded(&world, PAYMENTS));
@@ -129,7 +125,7 @@ async fn no_grant_is_taken_back_while_it_is_unknown_who_uses_it() {
     check(
         &report.lines().filter(|line| line.contains("grant")).collect::<Vec<_>>().join("\n"),
         expect![
-            "! arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c held: the grant is no longer needed, but it isn't known who still enforces the guardrail: 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)"
+            "! arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c held: the grant is no longer needed, but it isn't known which targets still enforce the guardrail: 300000000001 is not looked at, because its path could not be read: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)"
         ],
     );
     assert_eq!(world.writes(), [""; 0]);
@@ -156,8 +152,8 @@ async fn one_that_stays_unplaced_is_told_and_given_up_to_the_next_sweep() {
     check(
         &errors(&log),
         expect![[r#"
-            AccountNotPlaced: 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
-            GivenUp: 300000000001 has waited long enough and is left to the next sweep: 300000000001 is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+            AccountNotPlaced: 300000000001 is not looked at, because its path could not be read: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+            GivenUp: 300000000001 has waited long enough and is left to the next sweep: 300000000001 is not looked at, because its path could not be read: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
         "#]],
     );
     let given_up = log.iter().find(|line| line["error.kind"] == "GivenUp").unwrap();
@@ -180,8 +176,8 @@ async fn an_event_of_one_that_stays_unplaced_is_told_at_once_and_given_up_after_
     check(
         &errors(&log).replace(&joined, "JOINED"),
         expect![[r#"
-            AccountNotPlaced: JOINED is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
-            GivenUp: JOINED has waited long enough and is left to the next sweep: JOINED is not looked at, because it isn't known where it stands: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+            AccountNotPlaced: JOINED is not looked at, because its path could not be read: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+            GivenUp: JOINED has waited long enough and is left to the next sweep: JOINED is not looked at, because its path could not be read: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
         "#]],
     );
     assert_eq!(stack.left(), EMPTY);
@@ -207,8 +203,8 @@ async fn accounts_whose_ids_cannot_be_used_are_told_with_queues_and_without() {
     check(
         &errors(&direct),
         expect![[r#"
-            AccountNotPlaced: an account with the id "3000", named "payments", is not looked at, because nobody can say which one it is: ListAccounts: "3000" is not an account id: expected 12 digits (rejected)
-            AccountNotPlaced: an account without an id, named "shipping", is not looked at, because nobody can say which one it is: ListAccounts: the answer leaves out Id (transient)
+            AccountNotPlaced: an account with the id "3000", named "payments", is not looked at, because it can't be identified: ListAccounts: "3000" is not an account id: expected 12 digits (rejected)
+            AccountNotPlaced: an account without an id, named "shipping", is not looked at, because it can't be identified: ListAccounts: the answer leaves out Id (transient)
         "#]],
     );
     // The sweep doesn't pass for a look at everybody.
@@ -229,12 +225,12 @@ async fn accounts_whose_ids_cannot_be_used_are_told_with_queues_and_without() {
     check(
         &told,
         expect![[r#"
-            ! an account with the id "3000", named "payments", is not looked at, because nobody can say which one it is: ListAccounts: "3000" is not an account id: expected 12 digits (rejected)
-            ! an account without an id, named "shipping", is not looked at, because nobody can say which one it is: ListAccounts: the answer leaves out Id (transient)
-            stderr: warning: an account with the id "3000", named "payments", is not looked at, because nobody can say which one it is: ListAccounts: "3000" is not an account id: expected 12 digits (rejected)
-            stderr: warning: an account without an id, named "shipping", is not looked at, because nobody can say which one it is: ListAccounts: the answer leaves out Id (transient)
-              unknown  an account with the id "3000", named "payments", can't be looked at: ListAccounts failed
-              unknown  an account without an id, named "shipping", can't be looked at: ListAccounts failed
+            ! an account with the id "3000", named "payments", is not looked at, because it can't be identified: ListAccounts: "3000" is not an account id: expected 12 digits (rejected)
+            ! an account without an id, named "shipping", is not looked at, because it can't be identified: ListAccounts: the answer leaves out Id (transient)
+            stderr: warning: an account with the id "3000", named "payments", is not looked at, because it can't be identified: ListAccounts: "3000" is not an account id: expected 12 digits (rejected)
+            stderr: warning: an account without an id, named "shipping", is not looked at, because it can't be identified: ListAccounts: the answer leaves out Id (transient)
+              unknown  an account with the id "3000", named "payments", can't be checked: ListAccounts failed
+              unknown  an account without an id, named "shipping", can't be checked: ListAccounts failed
         "#]],
     );
 }

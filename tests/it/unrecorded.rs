@@ -66,8 +66,8 @@ async fn a_terminal_writes_nothing_where_the_ledger_cannot_be_read() {
     check(
         &ran.without_hash(),
         expect![[r#"
-            ! 300000000001/eu-west-1 (Workload/payments) held [ledger_unavailable], would enforce corporate:1: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
-            ! 300000000002/eu-west-1 (Workload/shipping) held [ledger_unavailable], would replace corporate:2 => corporate:1 (different): the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
+            ! 300000000001/eu-west-1 (Workload/payments) held [ledger_unavailable], would enforce corporate:1: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
+            ! 300000000002/eu-west-1 (Workload/shipping) held [ledger_unavailable], would replace corporate:2 => corporate:1 (different): the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
             0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
             plan HASH of baseline 5d74b4616e57cddb, mode sync
             stderr: warning: the ledger could not be read, so nothing is written: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
@@ -108,7 +108,7 @@ async fn an_event_writes_nothing_where_the_ledger_cannot_be_read() {
     check(
         &report.to_string().replace(&path, "LEDGER"),
         expect![[r#"
-            ! 300000000001/eu-west-1 held, would enforce corporate:2: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
             ! the ledger could not be read, so nothing is written: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
             ! how far the baseline has come is not known: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
             ! which grants are ours isn't known, so none is taken back: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
@@ -142,8 +142,8 @@ async fn a_record_that_cannot_be_understood_is_a_matter_of_its_own_account() {
         &report,
         expect![[r#"
             + 300000000002/eu-west-1 enforce corporate:2 (it was removed)
-            ! 300000000001/eu-west-1 held, would enforce corporate:2: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
-            ! the record of 300000000001 could not be read, so nothing is written there: the ledger's document account#300000000001 can't be understood: invalid type: integer `5`, expected a map at line 1 column 12
+            ! 300000000001/eu-west-1 held, would enforce corporate:2: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
+            ! the record of 300000000001 could not be read, so nothing is written there: failed to parse the ledger's document account#300000000001: invalid type: integer `5`, expected a map at line 1 column 12
             1 changed, 1 held, 0 in sync, 5 left alone, 1 account skipped"#]],
     );
     world.quiet(&[PAYMENTS, SHIPPING]).await;
@@ -197,9 +197,9 @@ async fn no_grant_is_made_that_nobody_would_take_back() {
     check(
         &report.to_string().replace(&world.ledger_file().display().to_string(), "LEDGER"),
         expect![[r#"
-        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
+        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
         x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-        ! which grants are ours isn't known, so none is taken back: the ledger's document grants can't be understood: invalid type: map, expected a sequence at line 1 column 0
+        ! which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
         0 changed, 1 held, 0 in sync, 1 broken, 6 left alone, 1 account skipped"#]],
     );
 

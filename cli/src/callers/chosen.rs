@@ -65,7 +65,7 @@ impl Chosen {
         let off = known().filter(|account| named.contains(&account.id) && !account.state.admits_work());
         unmet.extend(off.map(|Account { id, name, state, .. }| {
             let name = names::shown(name);
-            format!("{id} ({name}) is {state}: no call can work there, so it is not looked into")
+            format!("{id} ({name}) is {state}: no call can work there, so it is not checked")
         }));
         let subjects = match &arguments.guardrail {
             Some(arn) => members.into_iter().map(|(id, member)| by_arn(id, member, arn)).collect(),
@@ -109,10 +109,10 @@ async fn selected(
     for (id, failure) in unplaced {
         match id.parse() {
             Ok(id) => {
-                let why = anyhow::anyhow!("it isn't known where it stands: {failure}");
+                let why = anyhow::anyhow!("its path could not be read: {failure}");
                 members.insert(id, Member::Unknown(why));
             }
-            Err(_) => unmet.push(format!("{id} is not looked into: {failure}")),
+            Err(_) => unmet.push(format!("{id} is not checked: {failure}")),
         }
     }
     Ok(members)
@@ -146,7 +146,7 @@ fn admit(keeper: &Keeper, arguments: &Arguments, members: &Members) -> Result<()
     };
     let own_of = if more.is_empty() { "its own" } else { "each account's own, one by one" };
     Err(Unfit(format!(
-        "these are credentials of {own}: --role NAME looks into {first}{more}; or take {own_of}"
+        "these are credentials of {own}: give --role NAME to check {first}{more}, or use {own_of}"
     )))
 }
 

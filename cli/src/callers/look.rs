@@ -109,7 +109,7 @@ async fn look_into(
         return Ok(Looked { regions, principals: BTreeMap::new(), of_services: 0 });
     }
     let session = keeper.cloud().session(account).await;
-    let session = session.map_err(|failure| Refused::new("it can't be looked into", failure))?;
+    let session = session.map_err(|failure| Refused::new("it can't be checked", failure))?;
     let mut questions = Vec::new();
     for asked in &mut regions {
         questions.extend(Question::of(&session, asked, given).await);
@@ -118,7 +118,7 @@ async fn look_into(
         Some(question) => question.inspector.principals().await,
         None => Ok(Vec::new()),
     };
-    let all = all.map_err(|failure| Refused::new("who is there isn't known", failure))?;
+    let all = all.map_err(|failure| Refused::new("its roles and users can't be listed", failure))?;
     let (of_services, principals): (Vec<Principal>, Vec<Principal>) =
         all.into_iter().partition(Principal::is_service_linked);
     bar.expect(principals.len());
@@ -153,10 +153,9 @@ impl Question {
         if let Some(arn) = given {
             match Reader::new(session, region).key_arn(arn).await {
                 Ok(key) => needed.key = key.map(|key| key.to_string()),
-                Err(failure) => gaps.push(format!(
-                    "whether it is encrypted with a key that callers need isn't known: {}",
-                    failure.said()
-                )),
+                Err(failure) => {
+                    gaps.push(format!("it isn't known whether callers need a KMS key: {}", failure.said()))
+                }
             }
         }
         let inspector = Inspector::new(session, region);
@@ -165,7 +164,7 @@ impl Question {
             Ok(_) => vec!["*".to_owned()],
             Err(failure) => {
                 gaps.push(format!(
-                    "the models can't be listed, so that whoever may invoke only some isn't found: {}",
+                    "the models can't be listed, so principals that may invoke only some are missing: {}",
                     failure.said()
                 ));
                 vec!["*".to_owned()]

@@ -107,7 +107,7 @@ impl<'a> Telling<'a> {
                 let Principals { fine, .. } = looked.count();
                 let asked = looked.count().asked();
                 output::print(format_args!(
-                    "{} {name}: {fine} of {asked} roles and users invoke models, and may go on",
+                    "{} {name}: {fine} of {asked} roles and users invoke models and keep their access",
                     paint(ADDED, "fine    ")
                 ));
             }
@@ -161,7 +161,7 @@ impl<'a> Telling<'a> {
         if looked.regions.iter().any(|asked| asked.needed.is_ok()) {
             output::print(counts(&looked.count()));
         } else {
-            output::print("nobody was asked about");
+            output::print("no role or user was checked");
         }
     }
 
@@ -196,7 +196,7 @@ impl<'a> Telling<'a> {
     /// Counts the accounts by how they stand.
     fn print_accounts(&self) {
         let said = |standing| match standing {
-            AccountAccess::Breaks => "with somebody who would lose access",
+            AccountAccess::Breaks => "with principals that would lose access",
             AccountAccess::Unknown => "not known",
             AccountAccess::Fine => "fine",
             AccountAccess::NothingWanted => "in which nothing is to be enforced",

@@ -75,9 +75,8 @@ impl Doctor<'_> {
                 (Finding::ok(check, Place::WHOLE, text), Some(queue.arn))
             }
             Ok(Some(queue)) => {
-                let text = format!(
-                    "the queue of {what} has no dead letters: what can't be handled is tried for ever"
-                );
+                let text =
+                    format!("the queue of {what} has no dead letters: messages that fail are tried for ever");
                 (Finding::problem(check, Place::WHOLE, text, DEPLOY), Some(queue.arn))
             }
             Ok(None) => {
@@ -85,7 +84,7 @@ impl Doctor<'_> {
                 (Finding::problem(check, Place::WHOLE, text, DEPLOY).detailed(url), None)
             }
             Err(failure) => {
-                let what = format!("whether the queue of {what} is there isn't known");
+                let what = format!("it isn't known whether the queue of {what} is there");
                 (Finding::unread(check, Place::WHOLE, &what, &failure), None)
             }
         };
@@ -125,11 +124,11 @@ impl Doctor<'_> {
             }
             Ok(None) => {
                 let text = format!("the ledger's table {name} isn't there");
-                let todo = "restore it from a backup: nothing else knows what is ours";
+                let todo = "restore it from a backup: only it knows which enforcements are ours";
                 (Finding::problem(check, Place::WHOLE, text, todo), None)
             }
             Err(failure) => {
-                let what = "whether the ledger's table is there isn't known";
+                let what = "it isn't known whether the ledger's table is there";
                 (Finding::unread(check, Place::WHOLE, what, &failure), None)
             }
         };
@@ -148,7 +147,7 @@ impl Doctor<'_> {
                 (Finding::problem(check, Place::WHOLE, text, DEPLOY), None)
             }
             Err(failure) => {
-                let what = format!("whether the bus {name} is there isn't known");
+                let what = format!("it isn't known whether the bus {name} is there");
                 (Finding::unread(check, Place::WHOLE, &what, &failure), None)
             }
         };
@@ -185,15 +184,15 @@ impl Doctor<'_> {
                 return;
             }
             Err(failure) => {
-                let what = format!("whether {} is there isn't known", role.name);
+                let what = format!("it isn't known whether {} exists", role.name);
                 self.findings.push(Finding::unread(check, place, &what, &failure));
                 return;
             }
         };
         let needs = doctor::of_function(&facts);
         let evaluated = simulate(&self.own, &seen.arn, &needs).await;
-        let todo = "deploy the hub's stack again; where that doesn't help, a boundary or a service control policy \
-                    stands in the way";
+        let todo = "deploy the hub's stack again; if that doesn't help, a permissions boundary or a service control \
+                    policy denies it";
         let name = role.name.to_string();
         self.findings.extend(doctor::lacking(check, &place, &name, &needs, &evaluated, todo));
     }
@@ -243,7 +242,10 @@ impl Doctor<'_> {
             }
         }
         if missing.len() == 2 {
-            let text = format!("there are none ({}): role and rules come by other means", missing.join(", "));
+            let text = format!(
+                "there are none ({}): role and rules are deployed by other means",
+                missing.join(", ")
+            );
             findings.push(Finding::not_applicable(check, Place::WHOLE, text));
         } else {
             findings.extend(missing.iter().map(|name| {

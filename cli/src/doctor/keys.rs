@@ -15,7 +15,7 @@ pub(super) fn finding(baseline: &Baseline, region: &Region, key: &CustomerKey) -
         (KeyState::Unknown { why }, _) => Finding::unknown(
             check,
             place,
-            format!("whether its KMS key can be used isn't known: {why}"),
+            format!("it isn't known whether its KMS key can be used: {why}"),
             "deploy the present deploy/owner.yaml: the owner's role needs kms:DescribeKey and kms:GetKeyPolicy",
         ),
         (KeyState::Unusable { state }, _) => Finding::problem(
@@ -27,7 +27,7 @@ pub(super) fn finding(baseline: &Baseline, region: &Region, key: &CustomerKey) -
         (KeyState::Enabled, None) => Finding::unknown(
             check,
             place,
-            "its key policy can't be read, so whether members may decrypt isn't known",
+            "its key policy can't be read, so it isn't known whether members may decrypt",
             "deploy the present deploy/owner.yaml: the owner's role needs kms:GetKeyPolicy",
         ),
         (KeyState::Enabled, Some(AccessVerdict::Granted)) => {
@@ -36,7 +36,7 @@ pub(super) fn finding(baseline: &Baseline, region: &Region, key: &CustomerKey) -
         (KeyState::Enabled, Some(verdict @ AccessVerdict::Unclear(_))) => Finding::unknown(
             check,
             place,
-            format!("whether its KMS key lets every member decrypt isn't known: {verdict}"),
+            format!("it isn't known whether its KMS key lets every member decrypt: {verdict}"),
             admit,
         ),
         (KeyState::Enabled, Some(verdict @ AccessVerdict::NotGranted(_))) => Finding::problem(

@@ -65,7 +65,7 @@ impl Doctor<'_> {
                 findings.extend(found.into_iter().flatten());
                 continue;
             }
-            let text = format!("{count} other {accounts} not looked into");
+            let text = format!("{count} other {accounts} not checked");
             findings.push(if self.arguments.no_members {
                 Finding::not_applicable(check, Place::WHOLE, text)
             } else {
@@ -73,7 +73,8 @@ impl Doctor<'_> {
                     check,
                     Place::WHOLE,
                     text,
-                    "--role NAME looks into them, by a role that these credentials may assume (deploy/reader-role.yaml makes one); --no-members leaves them out",
+                    "give --role NAME to check them with a role that these credentials may assume \
+                     (deploy/reader-role.yaml creates one); --no-members leaves them out",
                 )
             });
         }
@@ -84,8 +85,7 @@ impl Doctor<'_> {
         let session = match self.keeper.cloud().session(account).await {
             Ok(session) => session,
             Err(failure) => {
-                let unread =
-                    |check| Finding::unread(check, Place::account(account), "not looked into", &failure);
+                let unread = |check| Finding::unread(check, Place::account(account), "not checked", &failure);
                 return IN_MEMBERS.map(unread).into();
             }
         };
@@ -116,7 +116,7 @@ impl Doctor<'_> {
             findings.extend(self.forwarding(account, &inspector, &needs, seen).await);
         }
         if account == self.hub_account() {
-            let text = "the hub needs none: the function works there as itself";
+            let text = "the hub needs none: the function works there with its own role";
             findings.push(Finding::not_applicable(Check::MemberRole, Place::account(account), text));
         } else {
             findings.extend(self.member_role(account, &session, ground, seen).await);
@@ -173,7 +173,8 @@ impl Doctor<'_> {
             let needs = doctor::of_member(&facts, account);
             let evaluated = hub::simulate(&inspector, &role.arn, &needs).await;
             let todo = "deploy deploy/member-role.yaml again (AllowCopies where guardrails are copied), and \
-                        deploy/owner.yaml in the owner; see that no boundary or service control policy is in the way";
+                        deploy/owner.yaml in the owner; check that no permissions boundary or service control policy \
+                        denies it";
             let place = Place::account(account);
             findings.extend(doctor::lacking(check, &place, name.as_str(), &needs, &evaluated, todo));
         }

@@ -31,7 +31,7 @@ impl Doctor<'_> {
             }
             Err(error) => {
                 let failure = Failure::transient("read the ledger", error.to_string());
-                Finding::unread(check, Place::WHOLE, "whether members need copies isn't known", &failure)
+                Finding::unread(check, Place::WHOLE, "it isn't known whether members need copies", &failure)
             }
         };
         self.findings.push(finding);

@@ -26,7 +26,7 @@ pub(super) fn lines(record: &Record, account: &AccountRecord, now: Timestamp) ->
         lines.push(("unusable", format!("{}:{version} ({code}), first seen {age}", guardrail.id)));
     }
     if !record.repairs.is_empty() {
-        let contested = if record.is_contested(now) { ": somebody undoes them" } else { "" };
+        let contested = if record.is_contested(now) { ": another principal undoes them" } else { "" };
         lines.push(("repairs", format!("{} within an hour{contested}", record.repairs.len())));
     }
     if let Some(closed) = &account.closed {

@@ -25,7 +25,7 @@ impl Offboarding<'_> {
         }
         if hub == Some(account) {
             meanings.push(format!(
-                "the keeper runs in {account}: once it has left, nobody guards and repairs the other accounts"
+                "the keeper runs in {account}: once it has left, no keeper guards and repairs the other accounts"
             ));
         }
         meanings.iter().for_each(output::warning);
@@ -36,7 +36,7 @@ impl Offboarding<'_> {
             return Ok(true);
         }
         output::note(format_args!(
-            "nothing was changed: if {account} is meant indeed, type its id, or give --confirm {account}"
+            "nothing was changed: if you do mean {account}, type its id, or give --confirm {account}"
         ));
         Ok(false)
     }

@@ -71,7 +71,7 @@ impl Reading<'_> {
         let unknown = unknown.filter(|region| !named.contains(region) && !regions.contains(region));
         read.problems.extend(unknown.map(|region| outside(self.baseline, region)));
         if told == 0 && read.problems.is_empty() {
-            read.problems.push("there is no such target: nothing can be said".to_owned());
+            read.problems.push("there is no such target".to_owned());
         }
         Ok(read)
     }

@@ -30,25 +30,25 @@ pub(super) fn standing_parser() -> impl TypedValueParser<Value = Standing> {
 
 fn name_and_help(standing: Standing) -> (&'static str, &'static str) {
     match standing {
-        Standing::Broken => ("broken", "What is enforced can't be used: guarded calls may be failing"),
+        Standing::Broken => ("broken", "What is enforced can't be used: guarded calls may fail"),
         Standing::Unguarded => ("unguarded", "A guardrail is wanted, and nothing is enforced"),
-        Standing::Failed => ("failed", "It was to be changed, and the write failed"),
-        Standing::Unknown => ("unknown", "The record doesn't know how it is"),
-        Standing::Held => ("held", "It should be changed, and wasn't"),
+        Standing::Failed => ("failed", "A change was tried, and the write failed"),
+        Standing::Unknown => ("unknown", "The record has no state of it"),
+        Standing::Held => ("held", "A change is held"),
         Standing::WouldReplace => ("would-replace", "It would be replaced, if the mode weren't `audit`"),
         Standing::WouldEnforce => {
             ("would-enforce", "It would be enforced, if the mode weren't `audit`: nothing is there")
         }
         Standing::WouldRelease => ("would-release", "It would be released, if the mode weren't `audit`"),
-        Standing::Contested => ("contested", "Somebody undoes each repair"),
+        Standing::Contested => ("contested", "Another principal undoes each repair"),
         Standing::Stale => {
             ("stale", "The last look is too old, or was made for another path, assignment or baseline")
         }
         Standing::Copied => {
             ("copied", "Its copy of the guardrail was written; what is enforced is still as it was")
         }
-        Standing::LeftBehind => ("left-behind", "Ours, in an account that gets no calls any more"),
-        Standing::LeftAlone => ("left-alone", "The baseline has no say in it"),
+        Standing::LeftBehind => ("left-behind", "Ours, in an account in which no calls are made any more"),
+        Standing::LeftAlone => ("left-alone", "The baseline doesn't apply to it"),
         Standing::Enforced => ("enforced", "Enforced by the last look, where nothing was"),
         Standing::Replaced => ("replaced", "Replaced by the last look"),
         Standing::Released => ("released", "Released by the last look, and nothing is wanted"),

@@ -196,7 +196,7 @@ fn limit(part: &Part<'_>, problems: &mut Problems) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match digits.then(|| text.parse().unwrap_or(u32::MAX)) {
         Some(0) => {
-            let message = "zero would hold back every change of this kind until approved";
+            let message = "with zero, every change of this kind waits for an approval";
             let instead = "write at least 1, or mode: audit to write nothing at all";
             problems.report(&part.place, message, instead);
         }

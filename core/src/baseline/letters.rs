@@ -165,7 +165,7 @@ impl Line {
                 '\u{a0}' => "a no-break space",
                 '\u{202f}' => "a narrow no-break space",
                 '\u{3000}' => "an ideographic space",
-                _ => "a space that is none to YAML",
+                _ => "a space that YAML doesn't take for one",
             };
             let message = format!("{name} (U+{:04X}) stands where YAML needs a plain one", u32::from(c));
             problems.report(&self.place, message, "type plain spaces in this line");

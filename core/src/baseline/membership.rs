@@ -128,12 +128,12 @@ impl Baseline {
         let mut problems = Vec::new();
         for (key, place) in &self.places.guardrails {
             if !self.assignments.iter().any(|assignment| assignment.guardrail.as_ref() == Some(key)) {
-                let message = "no assignment gives this guardrail to anybody";
+                let message = "no assignment uses this guardrail";
                 problems.push(Problem::warning(place, message, "assign it, or remove it"));
             }
         }
         if self.assignments.is_empty() {
-            let message = "nobody gets a guardrail, and nothing that is enforced is released";
+            let message = "no account gets a guardrail, and nothing that is enforced is released";
             let instead = "assign a guardrail, or none to release";
             problems.push(Problem::warning(&self.places.assignments, message, instead));
         }

@@ -46,12 +46,14 @@ impl fmt::Display for CopyHeld {
         match self {
             CopyHeld::NameTaken { guardrail } => write!(
                 f,
-                "a guardrail of the copy's name is there that we didn't make ({}): rename or delete it, or give it the tag {SOURCE_TAG} to hand it over",
+                "another guardrail has the copy's name, and the keeper didn't make it ({}): rename or delete it, or \
+                 give it the tag {SOURCE_TAG} to hand it over to the keeper",
                 guardrail.id
             ),
             CopyHeld::VersionsFull { guardrail, count } => write!(
                 f,
-                "the copy {} has {count} versions and none of them may be deleted by us: delete some that nobody uses",
+                "the copy {} has {count} versions and the keeper may delete none of them: delete some that aren't in \
+                 use",
                 guardrail.id
             ),
             CopyHeld::VersionsFailed { guardrail } => write!(
@@ -61,12 +63,15 @@ impl fmt::Display for CopyHeld {
             ),
             CopyHeld::VersionsReadBackDifferent { guardrail } => write!(
                 f,
-                "two versions of the copy {} were published and read back different from their draft: AWS shows them in another form, or somebody else publishes under our mark; no more are published until those are deleted",
+                "two versions of the copy {} were published and read back different from their draft: AWS shows them \
+                 in another form, or another principal publishes under the keeper's mark; delete those two, and the \
+                 keeper publishes again",
                 guardrail.id
             ),
             CopyHeld::ReadsBackDifferent { guardrail } => write!(
                 f,
-                "the draft of the copy {} was written and reads back different: somebody else writes it too, or AWS shows it in another form; nothing was published",
+                "the draft of the copy {} was written and reads back different: another principal writes it too, or \
+                 AWS shows it in another form; nothing was published",
                 guardrail.id
             ),
         }

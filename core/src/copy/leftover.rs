@@ -32,7 +32,7 @@ impl fmt::Display for LeftoverDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             LeftoverDoubt::NoMark => "neither its tag nor its descriptions say so",
-            LeftoverDoubt::ForeignVersion => "somebody else published a version of it",
+            LeftoverDoubt::ForeignVersion => "another principal published a version of it",
         })
     }
 }
@@ -83,7 +83,8 @@ impl fmt::Display for Leftover {
             Leftover::Gone(guardrail) => write!(f, "forget the copy {}, which is gone", guardrail.id),
             Leftover::Unproven(guardrail, doubt) => write!(
                 f,
-                "leave the guardrail {}, which we enforced once: that it is our copy isn't proven ({doubt}); delete it by hand if nobody uses it",
+                "leave the guardrail {}, which the keeper enforced once: it may not be the keeper's copy ({doubt}); \
+                 delete it by hand if it isn't in use",
                 guardrail.id
             ),
         }

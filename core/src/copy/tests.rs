@@ -213,12 +213,12 @@ fn a_copy_is_deleted_only_where_all_of_it_is_ours() {
         // The account's own guardrail, which was equal and so was enforced as it is.
         (
             Some(seen("a+ | a+")),
-            "leave the guardrail abc123, which we enforced once: that it is our copy isn't proven (neither",
+            "leave the guardrail abc123, which the keeper enforced once: it may not be the keeper's copy (neither",
         ),
         (Some(seen("a+ |")), "leave the guardrail abc123"),
         (
             Some(tagged("a+ | a+")),
-            "leave the guardrail abc123, which we enforced once: that it is our copy isn't proven (somebody else",
+            "leave the guardrail abc123, which the keeper enforced once: it may not be the keeper's copy (another",
         ),
         (Some(seen("a+m | a+m b+")), "leave the guardrail abc123"),
         // Not now.
@@ -235,9 +235,9 @@ fn a_copy_is_deleted_only_where_all_of_it_is_ours() {
 #[test]
 fn what_we_did_not_make_is_not_touched() {
     check(&[
-        ("b+ |", None, "held: a guardrail of the copy's name is there that we didn't make (abc123)"),
-        ("a+ | a+", None, "held: a guardrail of the copy's name"),
-        ("a+ | a+", Some(1), "held: a guardrail of the copy's name"),
+        ("b+ |", None, "held: another guardrail has the copy's name, and the keeper didn't make it (abc123)"),
+        ("a+ | a+", None, "held: another guardrail has the copy's name"),
+        ("a+ | a+", Some(1), "held: another guardrail has the copy's name"),
     ]);
     let tagged = SeenCopy { tagged: true, ..seen("b+ |") };
     assert_eq!(said(&judge(&wanted(), Some(&tagged), &Enforced::Nothing)), "update the draft of abc123");

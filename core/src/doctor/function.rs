@@ -57,23 +57,28 @@ pub fn recursion(function: &str, seen: &Result<String, Failure>, deploy: &str) -
         "{deploy}, or: aws lambda put-function-recursion-config --function-name {name} --recursive-loop Allow"
     );
     match seen.as_deref() {
-        Ok("Allow") => {
-            Finding::ok(check, Place::WHOLE, format!("Lambda lets {name} wait for as long as it has to"))
-        }
+        Ok("Allow") => Finding::ok(
+            check,
+            Place::WHOLE,
+            format!(
+                "Lambda lets {name} put work back into its queue as often as \
+                                                      needed"
+            ),
+        ),
         Ok("Terminate") => {
             let text = format!(
-                "Lambda takes {name} for one that runs in a loop and stops it after 16 runs: an account whose role \
-                 comes later than half an hour after it joined stays unguarded until the next sweep"
+                "Lambda takes {name} for a loop and stops it after 16 runs: an account whose role comes more than \
+                 half an hour after it joined stays unguarded until the next sweep"
             );
             Finding::problem(check, Place::WHOLE, text, by_hand)
         }
         Ok(other) => {
             let text =
-                format!("what Lambda does when {name} waits isn't known: its RecursiveLoop is {other}");
+                format!("it isn't known whether Lambda stops {name} as a loop: its RecursiveLoop is {other}");
             Finding::unknown(check, Place::WHOLE, text, by_hand)
         }
         Err(failure) => {
-            let what = format!("what Lambda does when {name} waits isn't known");
+            let what = format!("it isn't known whether Lambda stops {name} as a loop");
             Finding::unread(check, Place::WHOLE, &what, failure)
         }
     }

@@ -107,7 +107,13 @@ pub fn regions(
                 format!("the Region is {}", status.to_ascii_lowercase()),
                 "enable it in the account, or take the Region or the account out of the baseline",
             ),
-            Some(status) => Finding::unknown(check, place, format!("AWS says {status}"), "see what that is"),
+            Some(status) => Finding::unknown(
+                check,
+                place,
+                format!("AWS says {status}"),
+                "look that state up in \
+                                                                                          AWS's documentation",
+            ),
             None => Finding::problem(
                 check,
                 place,

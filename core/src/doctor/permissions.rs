@@ -196,11 +196,16 @@ pub fn lacking(
             Reason::Depends(keys) => {
                 let keys = keys.into_iter().collect::<Vec<_>>().join(", ");
                 let text = format!("whether {role} may {actions} depends on {keys}");
-                Finding::unknown(check, place.clone(), text, "see that the condition holds for the function")
+                Finding::unknown(
+                    check,
+                    place.clone(),
+                    text,
+                    "check that the condition holds for the function",
+                )
             }
             Reason::NotSaid => {
                 let text = format!("whether {role} may {actions} isn't known: IAM didn't say");
-                Finding::unknown(check, place.clone(), text, "run it again")
+                Finding::unknown(check, place.clone(), text, "run doctor again")
             }
         };
         finding.detailed(detail)
@@ -208,7 +213,7 @@ pub fn lacking(
     let found: Vec<Finding> = reasons.into_iter().map(finding).collect();
     if found.is_empty() {
         let actions: BTreeSet<&str> = needs.iter().map(|need| need.action).collect();
-        let text = format!("{role} may do the {} things that it has to", actions.len());
+        let text = format!("{role} has all {} permissions that it needs", actions.len());
         return vec![Finding::ok(check, place.clone(), text)];
     }
     found

@@ -128,7 +128,10 @@ fn judge(
     if changed.is_empty() && missing.is_empty() {
         // Only a person can judge exemptions that a person chose.
         let exempt: Vec<String> = exempt.into_iter().collect();
-        let text = format!("{path} is attached and denies all that it has to; exempt: {}", exempt.join(", "));
+        let text = format!(
+            "{path} is attached and denies everything that it has to deny; exempt: {}",
+            exempt.join(", ")
+        );
         return vec![Finding::ok(CHECK, place(), text)];
     }
     let missing = missing.iter().map(|sid| format!("{sid} of {path} isn't attached"));
@@ -194,14 +197,14 @@ fn difference(
     let known = ["Sid", "Effect", "Action", "Resource", "Condition"];
     let odd = given.as_object().into_iter().flatten().find(|(name, _)| !known.contains(&name.as_str()));
     if let Some((name, _)) = odd {
-        return Some(format!("has {name}, which the shipped one hasn't"));
+        return Some(format!("has {name}, which the shipped policy doesn't have"));
     }
     if given["Effect"] != "Deny" {
         return Some("denies nothing".to_owned());
     }
     let all = given.to_string();
     if let Some(left) = PLACEHOLDERS.iter().find(|placeholder| all.contains(**placeholder)) {
-        return Some(format!("has {left} still: put there what it stands for"));
+        return Some(format!("still has the placeholder {left}: replace it"));
     }
     let actions = texts(&given["Action"]);
     let lacks = |action: &String| !actions.iter().any(|one| one == "*" || one.eq_ignore_ascii_case(action));
@@ -211,7 +214,7 @@ fn difference(
     let resources = texts(&given["Resource"]);
     let lacks = |resource: &String| !resources.iter().any(|one| one == "*" || fits(resource, one));
     if let Some(resource) = texts(&wanted["Resource"]).into_iter().find(lacks) {
-        return Some(format!("isn't about {resource}"));
+        return Some(format!("doesn't cover {resource}"));
     }
     condition(shipped, &wanted["Condition"], &given["Condition"], protected)
 }
@@ -225,7 +228,7 @@ fn condition(
 ) -> Option<String> {
     let (wanted, given) = (pairs(wanted), pairs(given));
     if let Some((operator, key)) = given.keys().find(|pair| !wanted.contains_key(*pair)) {
-        return Some(format!("has a condition more: {operator} {key}"));
+        return Some(format!("has an additional condition: {operator} {key}"));
     }
     for ((operator, key), values) in &wanted {
         let Some(found) = given.get(&(operator.clone(), key.clone())) else {
@@ -241,7 +244,7 @@ fn condition(
             is_of_identity_center(one) || protected.iter().any(|pattern| covers(pattern, one))
         };
         if let Some(one) = found.iter().find(|one| !named(one)) {
-            return Some(format!("exempts {one}, which no statement protects"));
+            return Some(format!("exempts {one}, and no statement protects that role"));
         }
         if let Some(one) = values.iter().find(|one| shipped.is_ours(one) && !found.contains(one)) {
             return Some(format!("doesn't exempt {one}"));

@@ -69,7 +69,7 @@ pub fn rules(
     let rules = match seen {
         Ok(rules) => rules,
         Err(failure) => {
-            let what = format!("the rules on {bus} aren't known");
+            let what = format!("the rules on {bus} can't be read");
             return vec![Finding::unread(check, place.clone(), &what, failure)];
         }
     };
@@ -94,14 +94,14 @@ fn one(
     };
     let ours: Vec<&&Rule> = listening.iter().filter(|rule| sends(rule)).collect();
     if ours.iter().any(|rule| rule.enabled) {
-        return Finding::ok(check, place.clone(), format!("{what} on {bus} are sent on"));
+        return Finding::ok(check, place.clone(), format!("a rule forwards {what} on {bus}"));
     }
     if let Some(rule) = ours.first() {
         let text = format!("rule {} for {what} on {bus} is disabled", rule.name);
         return Finding::problem(check, place.clone(), text, "enable it");
     }
     if let Some(failure) = listening.iter().find_map(|rule| rule.targets.as_ref().err()) {
-        let what = format!("where {what} on {bus} are sent isn't known");
+        let what = format!("it isn't known where the rule for {what} on {bus} sends them");
         return Finding::unread(check, place.clone(), &what, failure);
     }
     let name = destination.rsplit([':', '/']).next().unwrap_or(destination);

@@ -59,7 +59,7 @@ pub fn stack_set(
             CHECK,
             target.into(),
             format!("{name} has no stack here, and the baseline guards the account"),
-            "have TargetOrganizationalUnits and ForwardingRegions of the hub's stack take it in",
+            "add its OU or Region to TargetOrganizationalUnits and ForwardingRegions of the hub's stack",
         )
     }));
     findings
@@ -94,7 +94,7 @@ fn one(name: &str, instance: &Instance) -> Finding {
             CHECK,
             place,
             format!("the stack of {name} is being deployed"),
-            "look again when the operation is through",
+            "run doctor again when the operation has ended",
         ),
         ("INOPERABLE", _) => Finding::problem(
             CHECK,
@@ -108,7 +108,7 @@ fn one(name: &str, instance: &Instance) -> Finding {
                 CHECK,
                 place,
                 format!("the stack of {name} is {}{last}", status.to_ascii_lowercase()),
-                "mend what the reason says, and update the StackSet",
+                "correct what the reason names, and update the StackSet",
             )
         }
     };

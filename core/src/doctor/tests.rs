@@ -157,19 +157,20 @@ fn messages_reach_the_function_and_lambda_lets_it_go_on() {
             "Unknown: whether a function takes events out of their queue isn't known: ListEventSourceMappings was denied"
         ]
     );
-    let stopped = "Problem: Lambda takes guardrail-keeper for one that runs in a loop and stops it after 16 runs: \
-                   an account whose role comes later than half an hour after it joined stays unguarded until the \
-                   next sweep";
+    let stopped = "Problem: Lambda takes guardrail-keeper for a loop and stops it after 16 runs: an account whose role comes more than half an hour after it joined stays unguarded until the next sweep";
     for (seen, expected) in [
-        (Ok("Allow".to_owned()), "Ok: Lambda lets guardrail-keeper wait for as long as it has to"),
+        (
+            Ok("Allow".to_owned()),
+            "Ok: Lambda lets guardrail-keeper put work back into its queue as often as needed",
+        ),
         (Ok("Terminate".to_owned()), stopped),
         (
             Ok("Ask".to_owned()),
-            "Unknown: what Lambda does when guardrail-keeper waits isn't known: its RecursiveLoop is Ask",
+            "Unknown: it isn't known whether Lambda stops guardrail-keeper as a loop: its RecursiveLoop is Ask",
         ),
         (
             Err(denied("GetFunctionRecursionConfig")),
-            "Unknown: what Lambda does when guardrail-keeper waits isn't known: GetFunctionRecursionConfig was denied",
+            "Unknown: it isn't known whether Lambda stops guardrail-keeper as a loop: GetFunctionRecursionConfig was denied",
         ),
     ] {
         let finding = recursion(function, &seen, "deploy again");
@@ -218,7 +219,7 @@ fn trails_that_let_events_through_and_others() {
         (vec![Trail { logging: Ok(false), ..all() }, all()], logs),
         (
             vec![Trail { logging: Err(denied("GetTrailStatus")), ..all() }],
-            "Unknown: what trail all logs isn't known: GetTrailStatus was denied",
+            "Unknown: it isn't known what trail all logs: GetTrailStatus was denied",
         ),
         (vec![Trail { selectors: Err(denied("GetEventSelectors")), ..all() }, all()], logs),
         (vec![advanced(vec![management()])], logs),
@@ -236,7 +237,7 @@ fn trails_that_let_events_through_and_others() {
         all_say_what_to_do(&[finding]);
     }
     let finding = trail(&hub(), &region(), &Err(denied("DescribeTrails")));
-    assert_eq!(told(&[finding]), ["Unknown: which trails log isn't known: DescribeTrails was denied"]);
+    assert_eq!(told(&[finding]), ["Unknown: it isn't known which trails log: DescribeTrails was denied"]);
 }
 
 const QUEUE: &str = "arn:aws:sqs:us-east-1:111111111111:events";
@@ -249,7 +250,7 @@ fn rule(pattern: &str, enabled: bool, targets: &[&str]) -> Rule {
 #[test]
 fn rules_that_send_events_on_and_others() {
     let pattern = r#"{"source":["aws.bedrock"],"detail":{"eventName":["CreateGuardrail"]}}"#;
-    let good = "Ok: events of aws.bedrock on default are sent on";
+    let good = "Ok: a rule forwards events of aws.bedrock on default";
     let none = "Problem: no rule sends events of aws.bedrock on default to events";
     let table = [
         (vec![], none),
@@ -267,7 +268,7 @@ fn rules_that_send_events_on_and_others() {
         (vec![Rule { pattern: None, ..rule("", true, &[QUEUE]) }], none),
         (
             vec![Rule { targets: Err(denied("ListTargetsByRule")), ..rule(pattern, true, &[]) }],
-            "Unknown: where events of aws.bedrock on default are sent isn't known: ListTargetsByRule was denied",
+            "Unknown: it isn't known where the rule for events of aws.bedrock on default sends them: ListTargetsByRule was denied",
         ),
     ];
     let judge = |seen: &Result<Vec<Rule>, Failure>| {
@@ -281,7 +282,7 @@ fn rules_that_send_events_on_and_others() {
     }
     assert_eq!(
         judge(&Err(denied("ListRules"))),
-        ["Unknown: the rules on default aren't known: ListRules was denied"]
+        ["Unknown: the rules on default can't be read: ListRules was denied"]
     );
     assert!(Listens::DetailType("Reconcile Requested").is_for(r#"{"detail-type":["Reconcile Requested"]}"#));
 }
@@ -393,7 +394,7 @@ fn a_role_of_our_name_that_is_not_ours_is_found() {
     let narrowed =
         r#""Principal":"*","Condition":{"ArnLike":{"aws:principalarn":"arn:aws:iam::HUB:role/Keeper"}}"#;
     let with = |more: &str| document(&format!("{ours},{}", allow(more)));
-    let others = |whom: &str| Some(format!("Problem: Member lets in others than the hub: {whom}"));
+    let others = |whom: &str| Some(format!("Problem: Member trusts others besides the hub: {whom}"));
     let table = [
         (arn, document(&ours), None),
         (arn, document(&ours_by_id), None),
@@ -422,16 +423,12 @@ fn a_role_of_our_name_that_is_not_ours_is_found() {
         (
             "arn:aws:iam::300000000001:role/x/Member",
             document(&ours),
-            Some(
-                "Problem: the name Member is taken by another role, in a path or in other letters".to_owned(),
-            ),
+            Some("Problem: another role has the name Member, in a path or in other letters".to_owned()),
         ),
         (
             "arn:aws:iam::300000000001:role/member",
             document(&ours),
-            Some(
-                "Problem: the name Member is taken by another role, in a path or in other letters".to_owned(),
-            ),
+            Some("Problem: another role has the name Member, in a path or in other letters".to_owned()),
         ),
     ];
     for (arn, document, expected) in table {
@@ -485,7 +482,7 @@ fn a_service_control_policy_denies_all_that_it_has_to_or_not() {
         all_say_what_to_do(&found);
         told(&found)
     };
-    let good = "Ok: deploy/it is attached and denies all that it has to; exempt: \
+    let good = "Ok: deploy/it is attached and denies everything that it has to deny; exempt: \
                 arn:*:iam::*:role/Renamed, arn:*:iam::222222222222:role/Writer";
     // Written in another way, or saying more, it is as good.
     for (from, to) in [
@@ -511,12 +508,12 @@ fn a_service_control_policy_denies_all_that_it_has_to_or_not() {
         (
             r#""Resource":"*""#,
             r#""Resource":"arn:*:bedrock:eu-west-1:*:*""#,
-            "Enforcement of ours isn't about *",
+            "Enforcement of ours doesn't cover *",
         ),
         (
             r#","arn:*:iam::*:role/stacksets-exec-*""#,
             "",
-            "Roles of ours isn't about arn:*:iam::*:role/stacksets-exec-*",
+            "Roles of ours doesn't cover arn:*:iam::*:role/stacksets-exec-*",
         ),
         (
             r#"["arn:*:iam::*:role/GuardrailKeeperMember","arn:*:iam::2"#,
@@ -526,18 +523,25 @@ fn a_service_control_policy_denies_all_that_it_has_to_or_not() {
         (
             member,
             &format!(r#"{member},"arn:*:iam::*:role/Admin""#),
-            "Enforcement of ours exempts arn:*:iam::*:role/Admin, which no statement protects",
+            "Enforcement of ours exempts arn:*:iam::*:role/Admin, and no statement protects that role",
         ),
-        (member, &format!(r#"{member},"*""#), "Enforcement of ours exempts *, which no statement protects"),
+        (
+            member,
+            &format!(r#"{member},"*""#),
+            "Enforcement of ours exempts *, and no statement protects that role",
+        ),
         (
             member,
             &format!(r#"{member},"{}""#, of_identity_center("*")),
-            &format!("Enforcement of ours exempts {}, which no statement protects", of_identity_center("*")),
+            &format!(
+                "Enforcement of ours exempts {}, and no statement protects that role",
+                of_identity_center("*")
+            ),
         ),
         (
             r#""StringEquals":{"#,
             r#""Bool":{"aws:ViaAWSService":"false"},"StringEquals":{"#,
-            "Enforcement of ours has a condition more: Bool aws:ViaAWSService",
+            "Enforcement of ours has an additional condition: Bool aws:ViaAWSService",
         ),
         (
             r#":"111111111111""#,
@@ -557,17 +561,17 @@ fn a_service_control_policy_denies_all_that_it_has_to_or_not() {
         (
             r#""Sid":"Enforcement","#,
             r#""Sid":"Enforcement","NotResource":"x","#,
-            "Enforcement of ours has NotResource, which the shipped one hasn't",
+            "Enforcement of ours has NotResource, which the shipped policy doesn't have",
         ),
         (
             "key/1-2-3",
             "key/GUARDRAIL_KEY_ID",
-            "OnlyKeyAdministratorsChangeTheKeys of ours has GUARDRAIL_KEY_ID still: put there what it stands for",
+            "OnlyKeyAdministratorsChangeTheKeys of ours still has the placeholder GUARDRAIL_KEY_ID: replace it",
         ),
         (
             "role/Writer\"]}",
             "role/*\"]}",
-            "Roles of ours isn't about arn:*:iam::222222222222:role/GuardrailAuthor",
+            "Roles of ours doesn't cover arn:*:iam::222222222222:role/GuardrailAuthor",
         ),
         (r#""Sid":"Enforcement""#, r#""Sid":"Another""#, "Enforcement of deploy/it isn't attached"),
         (
@@ -710,7 +714,7 @@ fn what_a_role_lacks_is_named_and_what_nobody_said_is_not_taken_for_granted() {
     };
     let mut all: Vec<Evaluated> =
         needs.iter().map(|need| evaluated(need, SimulatedDecision::Allowed)).collect();
-    assert_eq!(judge(Ok(all.clone())), ["Ok: Member may do the 5 things that it has to"]);
+    assert_eq!(judge(Ok(all.clone())), ["Ok: Member has all 5 permissions that it needs"]);
     all[0].decision = SimulatedDecision::Explicit;
     all[1].decision = SimulatedDecision::Implicit;
     all[1].missing_keys.insert("aws:SourceVpce".to_owned());

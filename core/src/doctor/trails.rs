@@ -104,12 +104,12 @@ pub fn trail(account: &AccountId, region: &Region, seen: &Result<Vec<Trail>, Fai
     let place = Place::target(account, region);
     let trails = match seen {
         Ok(trails) => trails,
-        Err(failure) => return Finding::unread(check, place, "which trails log isn't known", failure),
+        Err(failure) => return Finding::unread(check, place, "it isn't known which trails log", failure),
     };
     let covers = |trail: &&Trail| trail.multi_region || trail.home.as_deref() == Some(region.as_str());
     let here: Vec<&Trail> = trails.iter().filter(covers).collect();
-    let todo = "make a trail that logs management events for all Regions, best one for the organization: \
-                without it events silently never come, and only the sweep finds changes";
+    let todo = "create a trail that logs management events for all Regions, best one for the organization: without \
+                one, no events arrive, and only the sweep finds changes";
     if here.is_empty() {
         return Finding::problem(check, place, "no trail logs here", todo);
     }
@@ -132,26 +132,26 @@ pub fn trail(account: &AccountId, region: &Region, seen: &Result<Vec<Trail>, Fai
         (Some(failure), _, _) => Finding::unread(
             check,
             place,
-            &format!("what trail {} logs isn't known", names.join(", ")),
+            &format!("it isn't known what trail {} logs", names.join(", ")),
             failure,
         ),
         (None, Some(name), _) => Finding::unknown(
             check,
             place,
             format!("trail {name} logs some management events, chosen by more than source and readOnly"),
-            "see that its selectors take in what writes in Bedrock and Organizations",
+            "check that its selectors include the calls that write in Bedrock and Organizations",
         ),
         (None, None, Some(name)) => Finding::problem(
             check,
             place,
             format!("trail {name} is switched off"),
-            format!("aws cloudtrail start-logging --name {name}, where it is at home"),
+            format!("aws cloudtrail start-logging --name {name}, in its home Region"),
         ),
         (None, None, None) => Finding::problem(
             check,
             place,
             format!("trail {} doesn't log management events that write", names.join(", ")),
-            "have it log management events of kind All or WriteOnly",
+            "let it log management events of kind All or WriteOnly",
         ),
     }
 }

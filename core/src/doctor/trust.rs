@@ -28,13 +28,13 @@ pub fn trust(
     let place = Place::account(account);
     match seen {
         Err(failure) => {
-            Finding::unread(check, place, &format!("whether {name} is there isn't known"), failure)
+            Finding::unread(check, place, &format!("it isn't known whether {name} exists"), failure)
         }
         Ok(None) => Finding::problem(
             check,
             place,
             format!("there is no role {name}"),
-            "deploy deploy/member-role.yaml there; the management account gets it by deploy/management.yaml",
+            "deploy deploy/member-role.yaml there, or deploy/management.yaml in the management account",
         ),
         Ok(Some(document)) => match admits(document, trusted) {
             Ok(()) => Finding::ok(check, place, format!("{name} is there and trusts the function")),
@@ -63,8 +63,8 @@ pub fn foreign(
     };
     if !arn.ends_with(&format!(":role/{name}")) {
         return problem(
-            format!("the name {name} is taken by another role, in a path or in other letters"),
-            "find out who made that role and why; delete it, so that the StackSet can make ours",
+            format!("another role has the name {name}, in a path or in other letters"),
+            "find out who created that role and why; delete it, so that the StackSet can create the member role",
         );
     }
     let strangers = strangers(document, hub);
@@ -72,7 +72,7 @@ pub fn foreign(
         return None;
     }
     problem(
-        format!("{name} lets in others than the hub: {}", strangers.join(", ")),
+        format!("{name} trusts others besides the hub: {}", strangers.join(", ")),
         "find out who changed or made it; deploy deploy/member-role.yaml there again before a service control \
          policy protects the role as it is",
     )
@@ -160,7 +160,7 @@ fn conditions(condition: &Value, trusted: Trusted<'_>) -> Result<(), String> {
                     Some(given) if wanted.contains(&given) => {}
                     Some(_) => return Err("it asks for another external id".to_owned()),
                     None => {
-                        return Err("it asks for an external id, and KEEPER_EXTERNAL_ID has none".to_owned());
+                        return Err("it asks for an external id, and KEEPER_EXTERNAL_ID isn't set".to_owned());
                     }
                 },
                 "aws:principalarn" if operator.starts_with("Arn") || operator.starts_with("String") => {

@@ -135,7 +135,8 @@ impl Telling<'_> {
                 let mut events = vec![self.event(Kind::Repaired, &detail)];
                 // Published when it begins. As long as it goes on, each repair is published anyway.
                 if *within_the_hour == CONTESTED_REPAIRS {
-                    let words = format!("{within_the_hour} repairs within an hour: somebody undoes each");
+                    let words =
+                        format!("{within_the_hour} repairs within an hour: another principal undoes each");
                     detail.reason("contested".to_owned(), &words);
                     detail.since_event_ms = None;
                     events.push(self.event(Kind::Contested, &detail));

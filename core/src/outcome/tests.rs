@@ -351,7 +351,7 @@ fn a_contest_is_told_when_it_begins() {
           "principal": "arn:aws:sts::300000000001:assumed-role/Admin/alice",
           "reason": {
             "code": "contested",
-            "text": "4 repairs within an hour: somebody undoes each"
+            "text": "4 repairs within an hour: another principal undoes each"
           },
           "region": "eu-west-1",
           "repairs_within_the_hour": 4,
@@ -399,7 +399,7 @@ fn what_is_held_is_told_with_what_stays() {
           "principal": "arn:aws:sts::300000000001:assumed-role/Admin/alice",
           "reason": {
             "code": "not_ours",
-            "text": "another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it"
+            "text": "another configuration is enforced there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: to replace it, write `existing: replace`"
           },
           "region": "eu-west-1",
           "revision": "0123456789abcdef",

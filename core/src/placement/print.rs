@@ -38,11 +38,13 @@ impl Display for PlacementWait {
                 match times {
                     0 => write!(
                         f,
-                        "AWS refused the owner's guardrail in this account ({said}); its grant is so new that this doesn't count, and it is tried again after {again}"
+                        "AWS refused the owner's guardrail in this account ({said}); the grant is too new for this \
+                         to count, so the keeper tries again after {again}"
                     ),
                     1 => write!(
                         f,
-                        "AWS refused the owner's guardrail in this account once ({said}); it is tried again after {again}, and if AWS refuses it again, here and in another account, members get copies"
+                        "AWS refused the owner's guardrail in this account once ({said}); the keeper tries again \
+                         after {again}, and if AWS refuses it again, here and in another account, members get copies"
                     ),
                     _ => write!(
                         f,
@@ -51,24 +53,27 @@ impl Display for PlacementWait {
                 }?;
                 if !remembered {
                     f.write_str(
-                        "; the ledger ends with this process (KEEPER_LEDGER), so the next one begins anew",
+                        "; the ledger ends with this process (KEEPER_LEDGER), so the next process starts again",
                     )?;
                 }
                 Ok(())
             }
             PlacementWait::OwnerRefusedToo { said, again_at } => write!(
                 f,
-                "AWS refused the owner's guardrail in this account ({said}), and in the owner's own account too, so the cause isn't whose guardrail it is: correct the baseline; it is tried again after {}",
+                "AWS refused the owner's guardrail in this account ({said}), and in the owner's own account too, so \
+                 the owner isn't the cause: correct the baseline; the keeper tries again after {}",
                 clock(*again_at)
             ),
             PlacementWait::Elsewhere { accounts, again_at } => write!(
                 f,
-                "AWS refused the owner's guardrail in {}: it is tried there again after {}, and then this account gets the guardrail or a copy",
+                "AWS refused the owner's guardrail in {}: the keeper tries there again after {}, and then this \
+                 account gets the guardrail or a copy",
                 listed(accounts),
                 clock(*again_at)
             ),
             PlacementWait::CopyComes => f.write_str(
-                "AWS refuses the owner's guardrail in members, so this account gets a copy: the next look makes it",
+                "AWS refuses the owner's guardrail in members, so this account gets a copy, which the next look \
+                 creates",
             ),
         }
     }
@@ -99,7 +104,7 @@ impl Display for PlacementRecord {
                 if decided.by != super::KEEPER { write!(f, " ({})", decided.by) } else { Ok(()) }
             }
             None if self.refusals.is_empty() => f.write_str(
-                "undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there",
+                "undecided: the first enforcement in a member shows whether AWS takes the owner's guardrail there",
             ),
             None => {
                 let mut places = String::new();
@@ -133,7 +138,7 @@ impl PlacementRecord {
         }
         if let Some(OwnerRefused { at, said }) = &self.owner_refused {
             lines.push(format!(
-                "  refused in the owner's own account too, at {}, so the above doesn't count: {said}",
+                "  refused in the owner's own account too, at {}, so the refusals above don't count: {said}",
                 day(*at)
             ));
         }

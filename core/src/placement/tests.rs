@@ -176,8 +176,8 @@ fn it_is_tried_in_two_accounts_and_the_others_wait() {
         &once,
         &[("1/eu", 1), ("1/us", 1), ("1/eu", 600), ("2/eu", 1), ("2/us", 1)],
         &expect![[r#"
-        1/eu 1: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail doesn't belong to the account.); it is tried again after 01:03 UTC, and if AWS refuses it again, here and in another account, members get copies
-        1/us 1: AWS refused the owner's guardrail in 300000000001: it is tried there again after 01:03 UTC, and then this account gets the guardrail or a copy
+        1/eu 1: AWS refused the owner's guardrail in this account once (ValidationException: The guardrail doesn't belong to the account.); the keeper tries again after 01:03 UTC, and if AWS refuses it again, here and in another account, members get copies
+        1/us 1: AWS refused the owner's guardrail in 300000000001: the keeper tries there again after 01:03 UTC, and then this account gets the guardrail or a copy
         1/eu 600: try
         2/eu 1: try
         2/us 1: try
@@ -188,8 +188,8 @@ fn it_is_tried_in_two_accounts_and_the_others_wait() {
         &both,
         &[("3/eu", 61), ("2/eu", 61), ("2/us", 660), ("1/eu", 659)],
         &expect![[r#"
-        3/eu 61: AWS refused the owner's guardrail in 300000000001 and 300000000002: it is tried there again after 01:04 UTC, and then this account gets the guardrail or a copy
-        2/eu 61: AWS refused the owner's guardrail in 300000000002 and 300000000001: it is tried there again after 01:04 UTC, and then this account gets the guardrail or a copy
+        3/eu 61: AWS refused the owner's guardrail in 300000000001 and 300000000002: the keeper tries there again after 01:04 UTC, and then this account gets the guardrail or a copy
+        2/eu 61: AWS refused the owner's guardrail in 300000000002 and 300000000001: the keeper tries there again after 01:04 UTC, and then this account gets the guardrail or a copy
         2/us 660: try
         1/eu 659: try
     "#]],
@@ -208,7 +208,7 @@ fn it_is_tried_in_two_accounts_and_the_others_wait() {
         &young,
         &[("1/eu", 569), ("1/eu", 570)],
         &expect![[r#"
-        1/eu 569: AWS refused the owner's guardrail in this account (ValidationException: The guardrail doesn't belong to the account.); its grant is so new that this doesn't count, and it is tried again after 01:02 UTC
+        1/eu 569: AWS refused the owner's guardrail in this account (ValidationException: The guardrail doesn't belong to the account.); the grant is too new for this to count, so the keeper tries again after 01:02 UTC
         1/eu 570: try
     "#]],
     );
@@ -217,7 +217,7 @@ fn it_is_tried_in_two_accounts_and_the_others_wait() {
         &owner,
         &[("1/eu", 2)],
         &expect![[r#"
-        1/eu 2: AWS refused the owner's guardrail in this account (ValidationException: The guardrail doesn't belong to the account.), and in the owner's own account too, so the cause isn't whose guardrail it is: correct the baseline; it is tried again after 01:03 UTC
+        1/eu 2: AWS refused the owner's guardrail in this account (ValidationException: The guardrail doesn't belong to the account.), and in the owner's own account too, so the owner isn't the cause: correct the baseline; the keeper tries again after 01:03 UTC
     "#]],
     );
     let one = after(&[(0, RefusedIn("1/eu")), (600, RefusedIn("1/eu"))]);
@@ -234,7 +234,7 @@ fn it_is_tried_in_two_accounts_and_the_others_wait() {
         &copies,
         &[("1/eu", 1)],
         &expect![[r#"
-        1/eu 1: AWS refuses the owner's guardrail in members, so this account gets a copy: the next look makes it
+        1/eu 1: AWS refuses the owner's guardrail in members, so this account gets a copy, which the next look creates
     "#]],
     );
 }
@@ -251,7 +251,7 @@ fn the_answer_and_its_evidence_are_told() {
         told(&[(0, OwnerRefused), (1, RefusedIn("1/eu")), (2, Says(Answer::Central))]),
     ];
     expect![[r#"
-        undecided: the first enforcement in a member tells whether AWS takes the owner's guardrail there
+        undecided: the first enforcement in a member shows whether AWS takes the owner's guardrail there
 
         undecided: AWS refused the owner's guardrail in 300000000001 (1 of 2 times), 300000000002 (1 of 2 times); tried again after 01:04 UTC
           300000000001/eu-west-1 refused once, at 2026-11-30 00:53 UTC; tried again after 01:03 UTC: ValidationException: The guardrail doesn't belong to the account.
@@ -268,9 +268,9 @@ fn the_answer_and_its_evidence_are_told() {
           300000000001/eu-west-1 enforces the owner's guardrail, seen 2026-11-30 00:53 UTC
           2026-11-30 00:53 UTC  central: AWS took the owner's guardrail in 300000000001/eu-west-1, by the keeper
 
-        central since 2026-11-30 00:53 UTC: a person said so (arn:aws:iam::111111111111:user/ann)
+        central since 2026-11-30 00:53 UTC: a person set it (arn:aws:iam::111111111111:user/ann)
           decided by arn:aws:iam::111111111111:user/ann, under baseline 0123456789abcdef
-          2026-11-30 00:53 UTC  central: a person said so, by arn:aws:iam::111111111111:user/ann
+          2026-11-30 00:53 UTC  central: a person set it, by arn:aws:iam::111111111111:user/ann
     "#]].assert_eq(&all.join("\n"));
 }
 

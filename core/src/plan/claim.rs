@@ -112,7 +112,7 @@ impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Kept { seen, would_adopt } = self;
         write!(f, "made by {}", maker(seen))?;
-        f.write_str(if *would_adopt { "; to be adopted, which mode audit doesn't do" } else { ", kept" })
+        f.write_str(if *would_adopt { "; mode audit doesn't adopt it" } else { ", kept" })
     }
 }
 
@@ -125,5 +125,5 @@ impl fmt::Display for HandedBack {
 
 /// Who wrote it last, as far as AWS says.
 pub(super) fn maker(seen: &Seen) -> &str {
-    seen.last_writer().unwrap_or("somebody else")
+    seen.last_writer().unwrap_or("another principal")
 }

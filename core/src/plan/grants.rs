@@ -92,7 +92,9 @@ impl fmt::Display for UseDoubt {
             UseDoubt::Target(target) => {
                 write!(f, "{target} can't be read and may still enforce the guardrail")
             }
-            UseDoubt::Anybody { why } => write!(f, "it isn't known who still enforces the guardrail: {why}"),
+            UseDoubt::Anybody { why } => {
+                write!(f, "it isn't known which targets still enforce the guardrail: {why}")
+            }
         }
     }
 }

@@ -20,10 +20,10 @@ reasons! {
             by: Option<String>,
         } => {
             code: "not_ours",
-            says: "another configuration is there, {}" (
-                by.as_ref().map_or("and it isn't ours".to_owned(), |by| format!("made by {by}"))
+            says: "another configuration is enforced there, {}" (
+                by.as_ref().map_or("which isn't ours".to_owned(), |by| format!("made by {by}"))
             ),
-            remedy: "`existing: replace` would replace it",
+            remedy: "to replace it, write `existing: replace`",
             waits: false,
             waits_for_approval: false,
         }
@@ -39,7 +39,7 @@ reasons! {
         LedgerUnavailable => {
             code: "ledger_unavailable",
             says: "the ledger could not be read or written, and nothing is written without a record",
-            remedy: "see its error; the next run tries again",
+            remedy: "see its error in the log; the next run tries again",
             waits: true,
             waits_for_approval: false,
         }
@@ -133,7 +133,7 @@ reasons! {
         /// No probe showed that the member can apply the guardrail.
         NotProven => {
             code: "not_proven",
-            says: "nobody has proven that the account can apply the guardrail",
+            says: "no probe has shown that the account can apply the guardrail",
             waits: false,
             waits_for_approval: false,
         }
@@ -145,8 +145,8 @@ reasons! {
             by: Option<String>,
         } => {
             code: "releases_adopted",
-            says: "made by {} and adopted by the keeper, so that its release always needs an approval" (
-                by.as_deref().unwrap_or("somebody else")
+            says: "made by {} and adopted by the keeper, so its release always needs an approval" (
+                by.as_deref().unwrap_or("another principal")
             ),
             remedy: "read the plan, then run guardrailctl approve {revision}",
             waits: false,
@@ -177,7 +177,7 @@ reasons! {
             revision: Revision,
         } => {
             code: "not_counted",
-            says: "how much baseline {revision} replaces and releases is still being counted",
+            says: "the changes of baseline {revision} are still being counted",
             waits: true,
             waits_for_approval: false,
         }
@@ -187,8 +187,8 @@ reasons! {
             revision: Revision,
         } => {
             code: "too_many_moves",
-            says: "more accounts were moved within a day than the limits let lose or change their guardrail",
-            remedy: "look at the tree, then approve {revision}",
+            says: "moves of accounts within a day take away or change more guardrails than the limits allow",
+            remedy: "check in Organizations where the accounts are now, then approve {revision}",
             waits: false,
             waits_for_approval: true,
         }
@@ -205,7 +205,7 @@ reasons! {
         /// The program was asked to end before this was begun.
         Interrupted => {
             code: "interrupted",
-            says: "not begun: somebody asked the program to end first",
+            says: "not begun: the program was asked to end first",
             waits: true,
             waits_for_approval: false,
         }
@@ -226,9 +226,9 @@ reasons! {
             by: Option<String>,
         } => {
             code: "contested",
-            says: "{} undoes each repair" (by.as_deref().unwrap_or("somebody")),
+            says: "{} undoes each repair" (by.as_deref().unwrap_or("another principal")),
             remedy: "{}; the next repair waits" (
-                by.as_ref().map_or("find out who in CloudTrail", |_| "stop it, or change the baseline")
+                by.as_ref().map_or("find out in CloudTrail who does", |_| "stop it, or change the baseline")
             ),
             waits: true,
             waits_for_approval: false,
@@ -237,7 +237,8 @@ reasons! {
         /// others would be released with it isn't counted yet.
         NotConfirmed => {
             code: "not_confirmed",
-            says: "`on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it",
+            says: "`on_unusable: release` releases it once a second look, minutes after the first, confirms it and \
+                   the targets to release are counted",
             waits: true,
             waits_for_approval: false,
         }
@@ -249,7 +250,7 @@ reasons! {
             releases: u32,
         } => {
             code: "too_many_unusable",
-            says: "`on_unusable: release` would release {releases} targets, more than max_releases of the limits allows",
+            says: "`on_unusable: release` would release {releases} targets, more than the limit max_releases allows",
             remedy: "restore the guardrail, or approve {revision} to release them",
             waits: false,
             waits_for_approval: true,

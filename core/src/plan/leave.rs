@@ -36,7 +36,7 @@ impl fmt::Display for LeaveReason {
             LeaveReason::Unassigned => "no assignment covers the account",
             LeaveReason::Excluded => "the account is excluded",
             LeaveReason::Unreadable => {
-                "nothing is wanted here, nothing here is known to be ours, and it could not be read"
+                "nothing is wanted here, the record has nothing of ours here, and the target could not be read"
             }
             LeaveReason::Foreign => "nothing is wanted here, and what is there isn't ours",
         })

@@ -57,7 +57,9 @@ impl Plan {
             let Some(Ok(ProbeAnswer::Blocked { by })) = proofs.get(target) else { return None };
             (is_in_force(change) && !is_meant(key)).then(|| {
                 format!(
-                    "{target} enforces {key}:{}, which stops even the harmless text \"{PROBE_TEXT}\"{}: the account's calls are stopped; nothing is released for that, so correct the guardrail, publish a new version and put it into the baseline",
+                    "{target} enforces {key}:{}, which stops even the harmless text \"{PROBE_TEXT}\"{}: the \
+                     account's calls are stopped, and the keeper doesn't release it for that; correct the guardrail, \
+                     publish a new version and put it into the baseline",
                     to.version,
                     by_its(&by.join(", "))
                 )

@@ -300,7 +300,7 @@ fn a_copy_comes_before_what_is_enforced_and_never_in_the_place_of_what_is_somebo
     expect![[r#"
         Keep, nothing: 300000000001/eu-west-1 copy corporate:2 (create the copy), then enforce it
         Keep, ours: 300000000001/eu-west-1 copy corporate:2 (create the copy), then replace base:1 by it
-        Keep, foreign: held: another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it
+        Keep, foreign: held: another configuration is enforced there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: to replace it, write `existing: replace`
         Keep, unreadable: held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         Replace, nothing: 300000000001/eu-west-1 copy corporate:2 (create the copy), then enforce it
         Replace, ours: 300000000001/eu-west-1 copy corporate:2 (create the copy), then replace base:1 by it
@@ -327,8 +327,10 @@ fn a_repair_that_is_undone_again_and_again_waits_and_a_first_one_does_not() {
     expect!["300000000001/eu-west-1 corporate:1 => corporate:2 (weaker)"]
         .assert_eq(&told(&tampered, ours(3)));
     expect!["held: arn:aws:sts::300000000001:assumed-role/Admin/alice undoes each repair: stop it, or change the baseline; the next repair waits"].assert_eq(&told(&tampered, ours(4)));
-    expect!["held: somebody undoes each repair: find out who in CloudTrail; the next repair waits"]
-        .assert_eq(&told(&Observation::Absent, ours(4)));
+    expect![
+        "held: another principal undoes each repair: find out in CloudTrail who does; the next repair waits"
+    ]
+    .assert_eq(&told(&Observation::Absent, ours(4)));
     // What we wrote last ourselves nobody undid: it has to change for another reason, and does so at once.
     let untouched = seen(enforcement("base", 1), Some(MEMBER_ROLE), Some(MEMBER_ROLE));
     expect!["300000000001/eu-west-1 corporate:1 => corporate:2 (weaker)"]

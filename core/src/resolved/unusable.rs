@@ -75,7 +75,8 @@ reasons! {
             version: GuardrailVersion,
         } => {
             code: "answers_disagree",
-            says: "AWS contradicts itself: ListGuardrails shows version {version} of guardrail {}, and GetGuardrail doesn't find it; it is looked up again soon, and nothing is concluded before both agree" (guardrail.id),
+            says: "AWS contradicts itself: ListGuardrails shows version {version} of guardrail {}, and GetGuardrail \
+                   doesn't find it; the keeper asks again soon, and holds the target until both agree" (guardrail.id),
             waits: true,
             // One of the two answers is wrong, and it isn't known which.
             is_certain: false,

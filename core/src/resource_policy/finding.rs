@@ -95,7 +95,7 @@ impl fmt::Display for ResourcePolicyProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ResourcePolicyProblem::OpenToEveryAccount => f.write_str(
-                "opens the guardrail to every AWS account: Principal is everybody and no condition names the \
+                "opens the guardrail to every AWS account: Principal admits all, and no condition names the \
                  organization; add StringEquals aws:PrincipalOrgID",
             ),
             ResourcePolicyProblem::OpenToOrganization(other) => write!(

@@ -147,15 +147,18 @@ impl fmt::Display for GrantHold {
                 write!(f, "{error}; put a valid policy, or delete it and let the keeper write one")
             }
             GrantHold::NotGranted(lack @ MissingGrant::Denied(_)) => {
-                write!(f, "{lack}, whatever else is granted; remove that statement, the keeper never does")
+                write!(
+                    f,
+                    "{lack}, whatever else is granted; remove that statement: the keeper never removes it"
+                )
             }
             GrantHold::NotGranted(lack @ MissingGrant::Missing(_)) => {
-                write!(f, "{lack}, whatever is added; look at the whole policy")
+                write!(f, "{lack}, whatever is added; check the whole resource policy")
             }
             GrantHold::Unclear(doubt) => {
                 write!(
                     f,
-                    "{doubt}; rewrite or remove that part, the keeper changes nothing that it can't read"
+                    "{doubt}; rewrite or remove that part: the keeper doesn't change what it can't read"
                 )
             }
             GrantHold::Unsupported(finding) => {
@@ -172,7 +175,7 @@ impl fmt::Display for GrantHold {
                     write!(
                         f,
                         "; it has {statements} statements, and Bedrock may take only one: \
-                         remove the others if they are not needed, the keeper never overwrites them"
+                         remove the others if they are not needed: the keeper never overwrites them"
                     )?;
                 }
                 Ok(())

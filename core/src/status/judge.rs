@@ -15,7 +15,7 @@ pub fn judge(subject: Subject<'_>, criteria: Criteria<'_>) -> Judged {
     let Some(checked) = &subject.record.checked else {
         return match &subject.record.intent {
             Some(intent) => unfinished(intent.at),
-            None => because(Standing::Unknown, "the record knows nothing of it"),
+            None => because(Standing::Unknown, "the record has nothing about it"),
         };
     };
     let standing = match (checked.state, &subject.record.released_unusable) {
@@ -45,7 +45,7 @@ pub fn judge(subject: Subject<'_>, criteria: Criteria<'_>) -> Judged {
 }
 
 fn unfinished(begun: jiff::Timestamp) -> Judged {
-    because(Standing::Unknown, format!("a write was begun at {begun}, and nothing is known of it since"))
+    because(Standing::Unknown, format!("a write was begun at {begun}, and its result isn't recorded"))
 }
 
 fn because(standing: Standing, reason: impl Into<String>) -> Judged {
@@ -139,7 +139,10 @@ fn guarded(
 ) -> Result<(), Judged> {
     let key = &wanted.key;
     let Some(seen) = &record.seen else {
-        return Err(because(Standing::Unknown, format!("{key} is wanted, and nobody saw what is enforced")));
+        return Err(because(
+            Standing::Unknown,
+            format!("{key} is wanted, and no look has shown what is enforced"),
+        ));
     };
     if seen.at < checked.at {
         let reason = format!("{key} is wanted, and what is enforced could not be read since {}", seen.at);

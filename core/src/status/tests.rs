@@ -443,7 +443,7 @@ fn what_was_not_read_at_the_last_look_is_not_known() {
     record.seen.as_mut().unwrap().at = at(9001);
     assert_eq!(judged(&record, WORKLOAD).standing, Standing::InSync);
     record.seen = None;
-    expect!["unknown: corporate is wanted, and nobody saw what is enforced"]
+    expect!["unknown: corporate is wanted, and no look has shown what is enforced"]
         .assert_eq(&text(&judged(&record, WORKLOAD)));
     // Where nothing is wanted, what was ours may still be there.
     let mut record = looked(State::InSync, SANDBOX, None);
@@ -466,9 +466,9 @@ fn what_was_released_and_is_held_since_is_unguarded() {
 fn a_write_that_was_begun_before_any_look_is_not_known_to_have_ended() {
     let intent = Intent { to: None, at: at(9001), revision: baseline().revision, deed: None };
     let begun = Record { intent: Some(intent), ..Record::default() };
-    expect!["unknown: a write was begun at 1970-01-01T02:30:01Z, and nothing is known of it since"]
+    expect!["unknown: a write was begun at 1970-01-01T02:30:01Z, and its result isn't recorded"]
         .assert_eq(&text(&judged(&begun, WORKLOAD)));
-    expect!["unknown: the record knows nothing of it"]
+    expect!["unknown: the record has nothing about it"]
         .assert_eq(&text(&judged(&Record::default(), WORKLOAD)));
 }
 
@@ -511,7 +511,7 @@ fn in_an_account_of_unknown_state_nothing_is_good() {
             let judged = judged_in(&baseline(), &account, &of(&record));
             assert_eq!(judged.standing, Standing::Unknown, "{look}");
             if look == "in sync" && account.state != AccountState::not_told() {
-                expect!["unknown: in sync, but the account is in a state that this program does not know (REINSTATING)"].assert_eq(&text(&judged));
+                expect!["unknown: in sync, but the account is in a state that this version doesn't know (REINSTATING)"].assert_eq(&text(&judged));
             }
         }
     }

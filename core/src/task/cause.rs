@@ -121,7 +121,7 @@ fn delay_seconds(attempt: u32) -> u16 {
 pub(super) fn cause(event: &str, attempt: u32) -> Cause {
     Cause {
         event: event.to_owned(),
-        reason: "somebody asked for it".to_owned(),
+        reason: "it was requested".to_owned(),
         first_seen: Timestamp::UNIX_EPOCH,
         happened: None,
         attempt,

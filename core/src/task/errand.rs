@@ -131,7 +131,7 @@ impl Errand {
         match self {
             Errand::Retry(_) => "another try",
             Errand::Count(_) => "the count of a revision",
-            Errand::Sweep(_) => "a look at many accounts",
+            Errand::Sweep(_) => "a page of a sweep",
             Errand::FinishSweep(_) => "the end of a sweep",
         }
     }

@@ -169,8 +169,8 @@ mod tests {
         check(
             "enforcement-deleted-by-somebody",
             &expect![[r#"
-            300000000001 (us-east-1): somebody removed the account's enforcement
-        "#]],
+                300000000001 (us-east-1): the account's enforcement was removed
+            "#]],
         );
         check(
             "guardrail-policy-deleted",
@@ -193,8 +193,8 @@ mod tests {
         check(
             "schedule-scheduler",
             &expect![[r#"
-            sweep all Regions: the schedule looks at everything
-        "#]],
+                sweep all Regions: the schedule starts a sweep
+            "#]],
         );
         check(
             "account-left",
@@ -205,9 +205,9 @@ mod tests {
         check(
             "request-accounts",
             &expect![[r#"
-            300000000001 (eu-west-1, us-east-1): somebody asked for it: role repaired
-            300000000002 (eu-west-1, us-east-1): somebody asked for it: role repaired
-        "#]],
+                300000000001 (eu-west-1, us-east-1): it was requested: role repaired
+                300000000002 (eu-west-1, us-east-1): it was requested: role repaired
+            "#]],
         );
     }
 }

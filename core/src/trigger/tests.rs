@@ -64,7 +64,7 @@ fn a_guardrail_of_another_account_matters_only_where_there_are_copies() {
     check(
         &event,
         &Context { baseline: Some(known(true, Guardrails::Any)), ..context() },
-        "reconcile 300000000001 in us-east-1: somebody changed a guardrail in the account, which may be our copy",
+        "reconcile 300000000001 in us-east-1: a guardrail was changed in the account, which may be our copy",
     );
     check(
         &event,
@@ -89,7 +89,7 @@ fn what_is_new_matters_only_to_a_baseline_that_can_mean_it() {
                 a guardrail version was created, which may be one that was missing";
     check(&created, &only("abc"), look);
     check(&created, &context(), look);
-    check(&created, &only("other"), "ignore: the baseline means other guardrails in that Region");
+    check(&created, &only("other"), "ignore: the baseline names other guardrails in that Region");
 
     // What is gone may still be enforced somewhere, though no baseline means it any more.
     let deleted =
@@ -160,7 +160,7 @@ fn our_writes_are_told_however_the_caller_is_described() {
     check(&put(Value::Null, json!({ "updatedBy": role })), &context(), own);
     check(&put(json!({ "omitted": true }), json!({ "updatedBy": session })), &context(), own);
 
-    let somebody = "reconcile 300000000001 in us-east-1: somebody changed the account's enforcement";
+    let somebody = "reconcile 300000000001 in us-east-1: the account's enforcement was changed";
     for identity in [
         Value::Null,
         json!("omitted"),
@@ -190,7 +190,7 @@ fn the_account_of_an_enforcement_is_taken_only_where_all_agree() {
         event
     };
     let (one, two, none) = (json!("300000000001"), json!("300000000002"), Value::Null);
-    let look = "reconcile 300000000001 in us-east-1: somebody removed the account's enforcement";
+    let look = "reconcile 300000000001 in us-east-1: the account's enforcement was removed";
     let disagree = "ignore: the event names two accounts as the one where it happened";
     let invalid = "ignore: what the event gives as an account is not 12 digits";
     for (envelope, recipient, caller, expected) in [
@@ -204,7 +204,7 @@ fn the_account_of_an_enforcement_is_taken_only_where_all_agree() {
         (&one, &json!("30"), &one, invalid),
         (&json!("30"), &one, &one, invalid),
         (&json!([1]), &one, &one, invalid),
-        (&none, &none, &none, "ignore: the event names no account; the sweep will find what it meant"),
+        (&none, &none, &none, "ignore: the event names no account; the next sweep looks at all of them"),
     ] {
         check(&put(envelope.clone(), recipient.clone(), caller.clone()), &context(), expected);
     }
@@ -231,7 +231,7 @@ fn a_join_names_its_account_in_many_places() {
     check(
         &organizations("AccountJoinedOrganization", &nobody),
         &context(),
-        "reconcile all accounts in all Regions: an account joined or moved, and the event doesn't name it: all of them are looked at",
+        "reconcile all accounts in all Regions: an account joined or moved, and the event doesn't name it: every account is looked at",
     );
     let management = json!({ "serviceEventDetails": { "accountId": "111111111111" } });
     check(
@@ -254,7 +254,7 @@ fn who_leaves_is_the_caller() {
     check(
         &organizations("LeaveOrganization", &json!({})),
         &context(),
-        "ignore: the event names no account; the sweep will find what it meant",
+        "ignore: the event names no account; the next sweep looks at all of them",
     );
 }
 
@@ -292,7 +292,7 @@ fn an_event_older_than_the_limit_is_left_to_the_sweep() {
         event
     };
     let look = "reconcile 300000000001 in all Regions: the account moved in the organization";
-    let old = "ignore: the event is older than the limit; a sweep has looked since";
+    let old = "ignore: the event is older than the limit, and a sweep has looked since";
     for (time, expected) in [
         (json!("2026-09-01T07:30:00Z"), look),
         (json!("2026-09-01T07:29:59Z"), old),

@@ -20,7 +20,7 @@ pub(crate) struct At {
 pub(super) const TIMED_OUT: &str = "timed out";
 const UNREACHED: &str = "could not be reached";
 const NO_ENDPOINT: &str = "no such endpoint";
-const ODD_ENDPOINT: &str = "the endpoint that is set is no address";
+const ODD_ENDPOINT: &str = "the endpoint that is set is not a URL";
 pub(super) const NO_CODE: &str = "an error without a code";
 const NO_REGION: &str = "no Region is set";
 const NO_CREDENTIALS: &str = "no credentials were found";

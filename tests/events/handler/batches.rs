@@ -235,7 +235,7 @@ async fn an_event_that_was_wrapped_on_its_way_is_refused_by_name() {
     assert_eq!(
         reasons,
         [
-            "rejected: the message is a notification of SNS; turn on raw message delivery for the subscription",
+            "rejected: the message is a notification of SNS; turn on raw message delivery in its subscription",
             "rejected: the message is Lambda's record of a failed invocation; its event is in `requestPayload`",
             "rejected: the message is a batch of SQS, not an event",
         ]

@@ -26,7 +26,7 @@ fn attacks() -> Vec<(&'static str, Vec<Request>)> {
             ],
         ),
         (
-            "the owner's administrator makes the author's role, which isn't there yet",
+            "the owner's administrator makes the author's role, which doesn't exist yet",
             vec![
                 asks(&owner, "iam:CreateRole", &author),
                 asks(&owner, "iam:AttachRolePolicy", &author),

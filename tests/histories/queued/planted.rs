@@ -95,7 +95,7 @@ impl Plant {
         (Plant::WritesUnrecorded, &[Invariant::WroteUnrecorded]),
         (Plant::TakesUnknownForActive, &[Invariant::CalledGood]),
         (Plant::ForgetsWhatStays, &[Invariant::CalledGood]),
-        // Where nothing may be wanted any more, the record knows nothing of it in any case.
+        // Where nothing may be wanted any more, the record has nothing about it in any case.
         (Plant::IsFooledByOneAnswer, &[Invariant::ReleasedNotOurs, Invariant::WroteUnrecorded]),
         (Plant::LosesTheRecord, &[Invariant::RecordLost]),
         (Plant::AdoptsWhatDiffers, &[Invariant::AdoptedUnwanted]),
@@ -111,7 +111,7 @@ impl Plant {
         (Plant::Direct(Direct::DropsForeignStatements), &[Invariant::ForeignStatementLost]),
         (Plant::Direct(Direct::ReplacesForeign), &[Invariant::ForeignReplaced]),
         (Plant::Direct(Direct::EnforcesAnotherVersion), &[Invariant::EnforcedUnwanted]),
-        // An earlier baseline may have allowed it; the record knows nothing of it in any case.
+        // An earlier baseline may have allowed it; the record has nothing about it in any case.
         (Plant::Direct(Direct::WritesInAudit), &[Invariant::WroteAgainstMode, Invariant::WroteUnrecorded]),
     ];
 

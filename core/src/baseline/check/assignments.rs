@@ -57,8 +57,8 @@ fn assignment(
     {
         problems.report(
             &part.place,
-            "with guardrail: none nothing that others made is taken over or replaced",
-            "remove it; what others made is left alone",
+            "existing has no effect with guardrail: none, which never takes over or replaces a foreign enforcement",
+            "remove it; foreign enforcements are left alone",
         );
     }
     Some(Assignment { targets: targets?, guardrail: guardrail?, existing: existing? })
@@ -99,7 +99,7 @@ fn targets(
     let mut targets = BTreeSet::new();
     let Some(items) = part.items("a list of targets", TARGETS, problems) else { return targets };
     if items.is_empty() {
-        problems.report(&part.place, "nobody gets it", TARGETS);
+        problems.report(&part.place, "the list is empty, so no account gets it", TARGETS);
     }
     for item in items {
         let Some(target) = target(&item, problems) else { continue };
@@ -123,7 +123,7 @@ fn target(part: &Part<'_>, problems: &mut Problems) -> Option<AssignmentTarget> 
         return Some(AssignmentTarget::Parent(parent));
     }
     if text.starts_with("o-") && !text.contains('/') {
-        let message = format!("{} is an organization, and assignments go by root", quoted(text));
+        let message = format!("{} is an organization, and an assignment names a root instead", quoted(text));
         problems.report(&part.place, message, "write its root, r-…, to reach every account");
     } else if let Some(parent) = last_parent(text) {
         problems.report(&part.place, format!("{} is a path", quoted(text)), format!("write {parent}"));

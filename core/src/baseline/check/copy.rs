@@ -45,7 +45,7 @@ fn key(part: &Part<'_>, region: &Region, problems: &mut Problems) -> Option<KmsK
     let ["arn", in_partition, "kms", in_region, _, resource] = parts.as_slice() else {
         let message = if !text.contains(':') {
             // Each member would take it for a key of its own.
-            format!("{} names a key of whichever account reads it", quoted(text))
+            format!("{} has no account, so in each account it would name another key", quoted(text))
         } else {
             format!("{} is not a KMS key's ARN", quoted(text))
         };
@@ -53,7 +53,11 @@ fn key(part: &Part<'_>, region: &Region, problems: &mut Problems) -> Option<KmsK
         return None;
     };
     if resource.starts_with("alias/") {
-        let message = format!("{} is an alias, and what is behind it can't be compared", quoted(text));
+        let message = format!(
+            "{} is an alias, and AWS shows a guardrail's key only by its ARN, so the two can't be \
+                               compared",
+            quoted(text)
+        );
         problems.report(&part.place, message, example);
         return None;
     }

@@ -163,7 +163,7 @@ fn source(
         (Member::Absent, Member::Read(name), _) => Some(Selector::Name(name)),
         (Member::Absent, Member::Absent, Member::Read(name)) => Some(Selector::Name(name.clone())),
         (Member::Absent, Member::Absent, Member::Absent) => {
-            let message = format!("nothing says which guardrail it is in {in_region}");
+            let message = format!("neither arn nor name says which guardrail it is in {in_region}");
             problems.report(&part.place, message, "write arn or name here, or name once for all Regions");
             None
         }
@@ -173,7 +173,7 @@ fn source(
         (Member::Read(version), _) => Some(version),
         (Member::Absent, Member::Read(version)) => Some(*version),
         (Member::Absent, Member::Absent) => {
-            let message = format!("nothing says which version is enforced in {in_region}");
+            let message = format!("no version is given for {in_region}");
             problems.report(&part.place, message, "write version here, or once for all Regions");
             None
         }

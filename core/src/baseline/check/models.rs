@@ -189,7 +189,7 @@ fn base_of(id: &str) -> String {
 
 /// A model whose id the enforcement's own pattern refuses can be guarded, but only with all others.
 fn unnameable() -> String {
-    "remove it: AWS can't name this model here, and include: [ALL] guards it with all others".to_owned()
+    "remove it: an enforcement can't name this model, and include: [ALL] guards it with all others".to_owned()
 }
 
 /// The base model's id in an inference profile's.

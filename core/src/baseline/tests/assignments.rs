@@ -11,7 +11,7 @@ fn a_target_is_an_account_an_ou_or_a_root() {
     check(
         &edited("[r-exam]", "[o-exampleorgid]"),
         expect![[r#"
-            10:15: assignments[0].targets[0]: "o-exampleorgid" is an organization, and assignments go by root; write its root, r-…, to reach every account
+            10:15: assignments[0].targets[0]: "o-exampleorgid" is an organization, and an assignment names a root instead; write its root, r-…, to reach every account
         "#]],
     );
     check(
@@ -40,7 +40,7 @@ fn a_target_is_an_account_an_ou_or_a_root() {
     check(
         &edited("[r-exam]", "[]"),
         expect![[r#"
-            10:14: assignments[0].targets: nobody gets it; write a list of accounts, OUs and roots, for example [ou-exam-workload]
+            10:14: assignments[0].targets: the list is empty, so no account gets it; write a list of accounts, OUs and roots, for example [ou-exam-workload]
         "#]],
     );
     check(
@@ -154,7 +154,7 @@ fn existing_is_a_known_word() {
     check(
         &edited(TARGETS, "    guardrail: none\n    existing: replace\n"),
         expect![[r#"
-            12:15: assignments[0].existing: with guardrail: none nothing that others made is taken over or replaced; remove it; what others made is left alone
+            12:15: assignments[0].existing: existing has no effect with guardrail: none, which never takes over or replaces a foreign enforcement; remove it; foreign enforcements are left alone
         "#]],
     );
 }
@@ -192,14 +192,14 @@ fn what_is_probably_not_meant_is_warned_of() {
     warn(
         &edited(TARGETS, "    guardrail: none\n"),
         expect![[r#"
-            5:3: warning: guardrails.corporate: no assignment gives this guardrail to anybody; assign it, or remove it
+            5:3: warning: guardrails.corporate: no assignment uses this guardrail; assign it, or remove it
         "#]],
     );
     warn(
         &edited(&format!("assignments:\n{ROOT}{TARGETS}"), "assignments: []\n"),
         expect![[r#"
-            5:3: warning: guardrails.corporate: no assignment gives this guardrail to anybody; assign it, or remove it
-            9:14: warning: assignments: nobody gets a guardrail, and nothing that is enforced is released; assign a guardrail, or none to release
+            5:3: warning: guardrails.corporate: no assignment uses this guardrail; assign it, or remove it
+            9:14: warning: assignments: no account gets a guardrail, and nothing that is enforced is released; assign a guardrail, or none to release
         "#]],
     );
 }

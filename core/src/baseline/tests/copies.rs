@@ -47,19 +47,19 @@ fn a_key_is_given_by_its_arn() {
     check_key(
         "11111111-2222-4333-8444-555555555555",
         expect![[r#"
-        10:36: guardrails.corporate.copy.kms_keys.eu-west-1: "11111111-2222-4333-8444-555555555555" names a key of whichever account reads it; write arn:aws:kms:eu-west-1:ACCOUNT:key/ID
+        10:36: guardrails.corporate.copy.kms_keys.eu-west-1: "11111111-2222-4333-8444-555555555555" has no account, so in each account it would name another key; write arn:aws:kms:eu-west-1:ACCOUNT:key/ID
     "#]],
     );
     check_key(
         "alias/guardrails",
         expect![[r#"
-        10:36: guardrails.corporate.copy.kms_keys.eu-west-1: "alias/guardrails" names a key of whichever account reads it; write arn:aws:kms:eu-west-1:ACCOUNT:key/ID
+        10:36: guardrails.corporate.copy.kms_keys.eu-west-1: "alias/guardrails" has no account, so in each account it would name another key; write arn:aws:kms:eu-west-1:ACCOUNT:key/ID
     "#]],
     );
     check_key(
         "arn:aws:kms:eu-west-1:222222222222:alias/guardrails",
         expect![[r#"
-        10:36: guardrails.corporate.copy.kms_keys.eu-west-1: "arn:aws:kms:eu-west-1:222222222222:alias/guardrails" is an alias, and what is behind it can't be compared; write arn:aws:kms:eu-west-1:ACCOUNT:key/ID
+        10:36: guardrails.corporate.copy.kms_keys.eu-west-1: "arn:aws:kms:eu-west-1:222222222222:alias/guardrails" is an alias, and AWS shows a guardrail's key only by its ARN, so the two can't be compared; write arn:aws:kms:eu-west-1:ACCOUNT:key/ID
     "#]],
     );
     check_key(

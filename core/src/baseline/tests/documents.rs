@@ -330,14 +330,14 @@ fn spaces_that_are_none_to_yaml_are_named_where_they_stand() {
             1:9: a no-break space (U+00A0) stands where YAML needs a plain one; type plain spaces in this line
             3:4: an ideographic space (U+3000) stands where YAML needs a plain one; type plain spaces in this line
             4:26: a narrow no-break space (U+202F) stands where YAML needs a plain one; type plain spaces in this line
-            4:45: limits.max_replacements: zero would hold back every change of this kind until approved; write at least 1, or mode: audit to write nothing at all
+            4:45: limits.max_replacements: with zero, every change of this kind waits for an approval; write at least 1, or mode: audit to write nothing at all
         "#]],
     );
     // Behind a value, where it would end up in it.
     check(
         &edited("version: 3", "version: 3\u{2007}"),
         expect![[r#"
-        7:15: a space that is none to YAML (U+2007) stands where YAML needs a plain one; type plain spaces in this line
+        7:15: a space that YAML doesn't take for one (U+2007) stands where YAML needs a plain one; type plain spaces in this line
     "#]],
     );
     check(

@@ -249,10 +249,10 @@ fn something_must_say_which_guardrail_and_version_it_is() {
             "    regions:\n      us-east-1:\n      eu-west-1: {version: 2}\n      eu-west-2: {name: x}\n",
         ),
         expect![[r#"
-            7:16: guardrails.corporate.regions.us-east-1: nothing says which guardrail it is in us-east-1; write arn or name here, or name once for all Regions
-            7:16: guardrails.corporate.regions.us-east-1: nothing says which version is enforced in us-east-1; write version here, or once for all Regions
-            8:18: guardrails.corporate.regions.eu-west-1: nothing says which guardrail it is in eu-west-1; write arn or name here, or name once for all Regions
-            9:18: guardrails.corporate.regions.eu-west-2: nothing says which version is enforced in eu-west-2; write version here, or once for all Regions
+            7:16: guardrails.corporate.regions.us-east-1: neither arn nor name says which guardrail it is in us-east-1; write arn or name here, or name once for all Regions
+            7:16: guardrails.corporate.regions.us-east-1: no version is given for us-east-1; write version here, or once for all Regions
+            8:18: guardrails.corporate.regions.eu-west-1: neither arn nor name says which guardrail it is in eu-west-1; write arn or name here, or name once for all Regions
+            9:18: guardrails.corporate.regions.eu-west-2: no version is given for eu-west-2; write version here, or once for all Regions
         "#]],
     );
     check(

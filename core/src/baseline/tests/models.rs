@@ -180,7 +180,7 @@ fn an_inference_profile_is_not_a_model() {
     check_models(
         "{include: [us.minimax.minimax-m2.1]}",
         expect![[r#"
-            8:24: guardrails.corporate.models.include[0]: "us.minimax.minimax-m2.1" is an inference profile, and an enforcement names base models; remove it: AWS can't name this model here, and include: [ALL] guards it with all others
+            8:24: guardrails.corporate.models.include[0]: "us.minimax.minimax-m2.1" is an inference profile, and an enforcement names base models; remove it: an enforcement can't name this model, and include: [ALL] guards it with all others
         "#]],
     );
     check_models(
@@ -236,13 +236,13 @@ fn a_second_dot_cannot_be_named() {
     check_models(
         "{include: [minimax.minimax-m2.1]}",
         expect![[r#"
-            8:24: guardrails.corporate.models.include[0]: "minimax.minimax-m2.1" has a second dot, which AWS's pattern for enforced models refuses; remove it: AWS can't name this model here, and include: [ALL] guards it with all others
+            8:24: guardrails.corporate.models.include[0]: "minimax.minimax-m2.1" has a second dot, which AWS's pattern for enforced models refuses; remove it: an enforcement can't name this model, and include: [ALL] guards it with all others
         "#]],
     );
     check_models(
         "{include: [ALL], exclude: [zai.glm-4.7]}",
         expect![[r#"
-            8:40: guardrails.corporate.models.exclude[0]: "zai.glm-4.7" has a second dot, which AWS's pattern for enforced models refuses; remove it: AWS can't name this model here, and include: [ALL] guards it with all others
+            8:40: guardrails.corporate.models.exclude[0]: "zai.glm-4.7" has a second dot, which AWS's pattern for enforced models refuses; remove it: an enforcement can't name this model, and include: [ALL] guards it with all others
         "#]],
     );
 }

@@ -174,8 +174,8 @@ fn limits_are_numbers_above_zero() {
     check(
         &format!("{SHORT}limits: {{max_replacements: 0, max_releases: 00}}\n"),
         expect![[r#"
-            12:28: limits.max_replacements: zero would hold back every change of this kind until approved; write at least 1, or mode: audit to write nothing at all
-            12:45: limits.max_releases: zero would hold back every change of this kind until approved; write at least 1, or mode: audit to write nothing at all
+            12:28: limits.max_replacements: with zero, every change of this kind waits for an approval; write at least 1, or mode: audit to write nothing at all
+            12:45: limits.max_releases: with zero, every change of this kind waits for an approval; write at least 1, or mode: audit to write nothing at all
         "#]],
     );
     check(

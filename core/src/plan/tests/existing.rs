@@ -71,40 +71,40 @@ fn table_for_what_others_made_and_a_guardrail_is_wanted() {
     check_existing(
         |existing| wanted(None, existing, OnUnusable::Keep),
         &expect![[r#"
-        Keep
-          equal                    | in sync: made by alice, kept
-          equal, nobody told       | in sync: made by somebody else, kept
-          equal, only intended     | in sync: made by alice, kept
-          other                    | held: another configuration is there, made by alice: `existing: replace` would replace it
-          adopted                  | hand back base:2 (adopted earlier, made by alice: `existing: keep`); in sync: made by alice, kept
-          adopted, nobody told     | hand back base:2 (adopted earlier, made by somebody else: `existing: keep`); in sync: made by somebody else, kept
-          adopted, old             | hand back base:1 (adopted earlier, made by alice: `existing: keep`); held: another configuration is there, made by alice: `existing: replace` would replace it
-          adopted, changed         | hand back base:2 (adopted earlier, made by alice: `existing: keep`); held: another configuration is there, made by alice: `existing: replace` would replace it
-          adopted, by us after all | in sync
-          adopted, removed         | enforce corporate:2 (it was removed)
-        Adopt
-          equal                    | adopt corporate:2 (made by alice)
-          equal, nobody told       | adopt corporate:2 (made by somebody else)
-          equal, only intended     | adopt corporate:2 (made by alice)
-          other                    | held: another configuration is there, made by alice: `existing: replace` would replace it
-          adopted                  | in sync
-          adopted, nobody told     | in sync
-          adopted, old             | corporate:1 => corporate:2 (weaker)
-          adopted, changed         | other:7 => corporate:2 (different)
-          adopted, by us after all | in sync
-          adopted, removed         | enforce corporate:2 (it was removed)
-        Replace
-          equal                    | adopt corporate:2 (made by alice)
-          equal, nobody told       | adopt corporate:2 (made by somebody else)
-          equal, only intended     | adopt corporate:2 (made by alice)
-          other                    | other:7 => corporate:2 (different, not ours: alice)
-          adopted                  | in sync
-          adopted, nobody told     | in sync
-          adopted, old             | corporate:1 => corporate:2 (weaker)
-          adopted, changed         | other:7 => corporate:2 (different)
-          adopted, by us after all | in sync
-          adopted, removed         | enforce corporate:2 (it was removed)
-    "#]],
+            Keep
+              equal                    | in sync: made by alice, kept
+              equal, nobody told       | in sync: made by another principal, kept
+              equal, only intended     | in sync: made by alice, kept
+              other                    | held: another configuration is enforced there, made by alice: to replace it, write `existing: replace`
+              adopted                  | hand back base:2 (adopted earlier, made by alice: `existing: keep`); in sync: made by alice, kept
+              adopted, nobody told     | hand back base:2 (adopted earlier, made by another principal: `existing: keep`); in sync: made by another principal, kept
+              adopted, old             | hand back base:1 (adopted earlier, made by alice: `existing: keep`); held: another configuration is enforced there, made by alice: to replace it, write `existing: replace`
+              adopted, changed         | hand back base:2 (adopted earlier, made by alice: `existing: keep`); held: another configuration is enforced there, made by alice: to replace it, write `existing: replace`
+              adopted, by us after all | in sync
+              adopted, removed         | enforce corporate:2 (it was removed)
+            Adopt
+              equal                    | adopt corporate:2 (made by alice)
+              equal, nobody told       | adopt corporate:2 (made by another principal)
+              equal, only intended     | adopt corporate:2 (made by alice)
+              other                    | held: another configuration is enforced there, made by alice: to replace it, write `existing: replace`
+              adopted                  | in sync
+              adopted, nobody told     | in sync
+              adopted, old             | corporate:1 => corporate:2 (weaker)
+              adopted, changed         | other:7 => corporate:2 (different)
+              adopted, by us after all | in sync
+              adopted, removed         | enforce corporate:2 (it was removed)
+            Replace
+              equal                    | adopt corporate:2 (made by alice)
+              equal, nobody told       | adopt corporate:2 (made by another principal)
+              equal, only intended     | adopt corporate:2 (made by alice)
+              other                    | other:7 => corporate:2 (different, not ours: alice)
+              adopted                  | in sync
+              adopted, nobody told     | in sync
+              adopted, old             | corporate:1 => corporate:2 (weaker)
+              adopted, changed         | other:7 => corporate:2 (different)
+              adopted, by us after all | in sync
+              adopted, removed         | enforce corporate:2 (it was removed)
+        "#]],
     );
 }
 
@@ -113,40 +113,40 @@ fn table_for_what_others_made_and_nothing_is_wanted() {
     check_existing(
         |existing| ResolvedTarget::Nothing { existing },
         &expect![[r#"
-        Keep
-          equal                    | left alone: nothing is wanted here, and what is there isn't ours
-          equal, nobody told       | left alone: nothing is wanted here, and what is there isn't ours
-          equal, only intended     | left alone: nothing is wanted here, and what is there isn't ours
-          other                    | left alone: nothing is wanted here, and what is there isn't ours
-          adopted                  | hand back base:2 (adopted earlier, made by alice: `existing: keep`); left alone: nothing is wanted here, and what is there isn't ours
-          adopted, nobody told     | hand back base:2 (adopted earlier, made by somebody else: `existing: keep`); left alone: nothing is wanted here, and what is there isn't ours
-          adopted, old             | hand back base:1 (adopted earlier, made by alice: `existing: keep`); left alone: nothing is wanted here, and what is there isn't ours
-          adopted, changed         | hand back base:2 (adopted earlier, made by alice: `existing: keep`); left alone: nothing is wanted here, and what is there isn't ours
-          adopted, by us after all | release base:2
-          adopted, removed         | in sync, forget
-        Adopt
-          equal                    | left alone: nothing is wanted here, and what is there isn't ours
-          equal, nobody told       | left alone: nothing is wanted here, and what is there isn't ours
-          equal, only intended     | left alone: nothing is wanted here, and what is there isn't ours
-          other                    | left alone: nothing is wanted here, and what is there isn't ours
-          adopted                  | release base:2 (adopted, made by alice)
-          adopted, nobody told     | release base:2 (adopted, made by somebody else)
-          adopted, old             | release base:1 (adopted, made by alice)
-          adopted, changed         | held: to be released, but changed since by alice: release it by hand, or put it back first
-          adopted, by us after all | release base:2
-          adopted, removed         | in sync, forget
-        Replace
-          equal                    | left alone: nothing is wanted here, and what is there isn't ours
-          equal, nobody told       | left alone: nothing is wanted here, and what is there isn't ours
-          equal, only intended     | left alone: nothing is wanted here, and what is there isn't ours
-          other                    | left alone: nothing is wanted here, and what is there isn't ours
-          adopted                  | release base:2 (adopted, made by alice)
-          adopted, nobody told     | release base:2 (adopted, made by somebody else)
-          adopted, old             | release base:1 (adopted, made by alice)
-          adopted, changed         | held: to be released, but changed since by alice: release it by hand, or put it back first
-          adopted, by us after all | release base:2
-          adopted, removed         | in sync, forget
-    "#]],
+            Keep
+              equal                    | left alone: nothing is wanted here, and what is there isn't ours
+              equal, nobody told       | left alone: nothing is wanted here, and what is there isn't ours
+              equal, only intended     | left alone: nothing is wanted here, and what is there isn't ours
+              other                    | left alone: nothing is wanted here, and what is there isn't ours
+              adopted                  | hand back base:2 (adopted earlier, made by alice: `existing: keep`); left alone: nothing is wanted here, and what is there isn't ours
+              adopted, nobody told     | hand back base:2 (adopted earlier, made by another principal: `existing: keep`); left alone: nothing is wanted here, and what is there isn't ours
+              adopted, old             | hand back base:1 (adopted earlier, made by alice: `existing: keep`); left alone: nothing is wanted here, and what is there isn't ours
+              adopted, changed         | hand back base:2 (adopted earlier, made by alice: `existing: keep`); left alone: nothing is wanted here, and what is there isn't ours
+              adopted, by us after all | release base:2
+              adopted, removed         | in sync, forget
+            Adopt
+              equal                    | left alone: nothing is wanted here, and what is there isn't ours
+              equal, nobody told       | left alone: nothing is wanted here, and what is there isn't ours
+              equal, only intended     | left alone: nothing is wanted here, and what is there isn't ours
+              other                    | left alone: nothing is wanted here, and what is there isn't ours
+              adopted                  | release base:2 (adopted, made by alice)
+              adopted, nobody told     | release base:2 (adopted, made by another principal)
+              adopted, old             | release base:1 (adopted, made by alice)
+              adopted, changed         | held: to be released, but changed since by alice: release it by hand, or put it back first
+              adopted, by us after all | release base:2
+              adopted, removed         | in sync, forget
+            Replace
+              equal                    | left alone: nothing is wanted here, and what is there isn't ours
+              equal, nobody told       | left alone: nothing is wanted here, and what is there isn't ours
+              equal, only intended     | left alone: nothing is wanted here, and what is there isn't ours
+              other                    | left alone: nothing is wanted here, and what is there isn't ours
+              adopted                  | release base:2 (adopted, made by alice)
+              adopted, nobody told     | release base:2 (adopted, made by another principal)
+              adopted, old             | release base:1 (adopted, made by alice)
+              adopted, changed         | held: to be released, but changed since by alice: release it by hand, or put it back first
+              adopted, by us after all | release base:2
+              adopted, removed         | in sync, forget
+        "#]],
     );
 }
 
@@ -166,32 +166,32 @@ fn table_for_what_others_made_and_what_is_wanted_is_gone_and_may_be_released() {
               equal, only intended     | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
               other                    | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
               adopted                  | hand back base:2 (adopted earlier, made by alice: `existing: keep`); broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-              adopted, nobody told     | hand back base:2 (adopted earlier, made by somebody else: `existing: keep`); broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
+              adopted, nobody told     | hand back base:2 (adopted earlier, made by another principal: `existing: keep`); broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
               adopted, old             | hand back base:1 (adopted earlier, made by alice: `existing: keep`); held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
               adopted, changed         | hand back base:2 (adopted earlier, made by alice: `existing: keep`); held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-              adopted, by us after all | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+              adopted, by us after all | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
               adopted, removed         | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
             Adopt
               equal                    | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
               equal, nobody told       | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
               equal, only intended     | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
               other                    | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-              adopted                  | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
-              adopted, nobody told     | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+              adopted                  | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
+              adopted, nobody told     | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
               adopted, old             | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
               adopted, changed         | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-              adopted, by us after all | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+              adopted, by us after all | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
               adopted, removed         | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
             Replace
               equal                    | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
               equal, nobody told       | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
               equal, only intended     | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
               other                    | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-              adopted                  | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
-              adopted, nobody told     | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+              adopted                  | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
+              adopted, nobody told     | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
               adopted, old             | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
               adopted, changed         | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-              adopted, by us after all | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+              adopted, by us after all | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
               adopted, removed         | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
         "#]],
     );
@@ -213,7 +213,7 @@ fn an_adoption_is_a_line_of_the_plan_and_so_is_what_is_handed_back() {
     expect![[r#"
         = 300000000001/eu-west-1 adopt corporate:2 (made by arn:aws:sts::300000000001:assumed-role/Admin/alice)
         1 to change, 0 held, 0 in sync
-        under audit: = 300000000001/eu-west-1 in sync: made by arn:aws:sts::300000000001:assumed-role/Admin/alice; to be adopted, which mode audit doesn't do
+        under audit: = 300000000001/eu-west-1 in sync: made by arn:aws:sts::300000000001:assumed-role/Admin/alice; mode audit doesn't adopt it
         0 to change, 0 held, 1 in sync
         [{"account":"300000000001","after":null,"code":null,"decision":"adopt","from":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"},"reason":null,"region":"eu-west-1","then":null,"to":{"guarding":{"messages":"comprehensive","system":"comprehensive"},"guardrail":"arn:aws:bedrock:eu-west-1:222222222222:guardrail/base","models":{"exclude":[],"include":"all"},"version":"2"},"wanted":null,"would":null}]
 
@@ -330,7 +330,7 @@ fn what_was_adopted_is_released_by_a_persons_approval_only() {
     ] {
         assert_eq!(check_release(approval, with_plan, leaving, false, false, None), expected);
     }
-    expect!["held: made by alice and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve fedcba9876543210"].assert_eq(&{
+    expect!["held: made by alice and adopted by the keeper, so its release always needs an approval: read the plan, then run guardrailctl approve fedcba9876543210"].assert_eq(&{
         let (plan, records) = releasing(false, None);
         let approval =
             Approval { approval: &within_limits, is_given_with_the_plan: false, leaving: &BTreeSet::new() };

@@ -252,14 +252,14 @@ fn for_programs(plan: &Plan) -> String {
 #[test]
 fn every_kind_of_decision_is_printed() {
     expect![[r#"
-        ! 300000000093 is in a state that this program does not know (HIBERNATING): it is guarded as usual, and nothing is taken away there
-        ! 300000000094 is not looked at, because it isn't known where it stands: AssumeRole: AccessDenied: not authorized (denied)
-        ! no id at all is not looked at, because nobody can say which one it is: AssumeRole: AccessDenied: not authorized (denied)
+        ! 300000000093 is in a state that this version doesn't know (HIBERNATING): it is guarded as usual, and nothing is taken away there
+        ! 300000000094 is not looked at, because its path could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        ! no id at all is not looked at, because it can't be identified: AssumeRole: AccessDenied: not authorized (denied)
         ~ arn:aws:bedrock:eu-west-1:222222222222:guardrail/added add o-exampleorgid to its resource policy
         + arn:aws:bedrock:eu-west-1:222222222222:guardrail/attached attach a resource policy that grants it to o-exampleorgid
         - arn:aws:bedrock:eu-west-1:222222222222:guardrail/deleted delete its resource policy
         - arn:aws:bedrock:eu-west-1:222222222222:guardrail/narrowed take o-exampleorgid out of its resource policy
-        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/open is open: statement 1 opens the guardrail to every AWS account: Principal is everybody and no condition names the organization; add StringEquals aws:PrincipalOrgID
+        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/open is open: statement 1 opens the guardrail to every AWS account: Principal admits all, and no condition names the organization; add StringEquals aws:PrincipalOrgID
         ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/refused held: its resource policy is left as it is: it denies all
         = 300000000018/eu-west-1 hand back base:1 (adopted earlier, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: keep`)
         + 300000000000/eu-west-1 enforce corporate:2
@@ -271,15 +271,15 @@ fn every_kind_of_decision_is_printed() {
         + 300000000006/eu-west-1 copy corporate:2 (create the copy), then enforce it
         ~ 300000000007/eu-west-1 copy corporate:2 (publish copied), then replace copied:1 by it
         - 300000000008/eu-west-1 delete old versions of the copy copied: 1
-        ! 300000000009/eu-west-1 leave the guardrail copied, which we enforced once: that it is our copy isn't proven (neither its tag nor its descriptions say so); delete it by hand if nobody uses it
-        ! 300000000010/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:sts::300000000001:assumed-role/Admin/alice): another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it
+        ! 300000000009/eu-west-1 leave the guardrail copied, which the keeper enforced once: it may not be the keeper's copy (neither its tag nor its descriptions say so); delete it by hand if it isn't in use
+        ! 300000000010/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:sts::300000000001:assumed-role/Admin/alice): another configuration is enforced there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: to replace it, write `existing: replace`
         ! 300000000011/eu-west-1 held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         + 300000000012/eu-west-1 enforce corporate:2, after the grant
         ! 300000000013/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker): arn:aws:bedrock:eu-west-1:222222222222:guardrail/refused isn't granted to the organization yet: it has no resource policy
         x 300000000014/eu-west-1, 300000000015/eu-west-1 broken: base:2 is enforced, but the guardrail is FAILED, not READY
-        x 300000000016/eu-west-1 broken: base:2 is enforced, but the guardrail is FAILED, not READY; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
-        = 300000000019/eu-west-1 in sync: made by arn:aws:sts::300000000001:assumed-role/Admin/alice; to be adopted, which mode audit doesn't do
-        ! 300000000023/eu-west-1 held, would copy corporate:2 (publish copied), then replace copied:1 by it: nobody has proven that the account can apply the guardrail
+        x 300000000016/eu-west-1 broken: base:2 is enforced, but the guardrail is FAILED, not READY; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
+        = 300000000019/eu-west-1 in sync: made by arn:aws:sts::300000000001:assumed-role/Admin/alice; mode audit doesn't adopt it
+        ! 300000000023/eu-west-1 held, would copy corporate:2 (publish copied), then replace copied:1 by it: no probe has shown that the account can apply the guardrail
         ~ 300000000024/eu-west-1 copy corporate:2 (publish copied), then replace other:7 by it
         - 300000000025/eu-west-1 release base:2, after the grant
         20 to change (5 of them after a grant or a copy), 5 held, 4 in sync, 3 broken, 1 handed back, 2 left alone, 2 accounts skipped"#]].assert_eq(&every_kind().to_string());
@@ -288,31 +288,31 @@ fn every_kind_of_decision_is_printed() {
 #[test]
 fn under_audit_a_plan_prints_what_another_mode_would_do() {
     expect![[r#"
-        ! 300000000093 is in a state that this program does not know (HIBERNATING): it is guarded as usual, and nothing is taken away there
-        ! 300000000094 is not looked at, because it isn't known where it stands: AssumeRole: AccessDenied: not authorized (denied)
-        ! no id at all is not looked at, because nobody can say which one it is: AssumeRole: AccessDenied: not authorized (denied)
+        ! 300000000093 is in a state that this version doesn't know (HIBERNATING): it is guarded as usual, and nothing is taken away there
+        ! 300000000094 is not looked at, because its path could not be read: AssumeRole: AccessDenied: not authorized (denied)
+        ! no id at all is not looked at, because it can't be identified: AssumeRole: AccessDenied: not authorized (denied)
         ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/added held: mode audit doesn't write this
         ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/attached held: mode audit doesn't write this
         ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/deleted held: mode audit doesn't write this
         ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/narrowed held: mode audit doesn't write this
-        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/open is open: statement 1 opens the guardrail to every AWS account: Principal is everybody and no condition names the organization; add StringEquals aws:PrincipalOrgID
+        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/open is open: statement 1 opens the guardrail to every AWS account: Principal admits all, and no condition names the organization; add StringEquals aws:PrincipalOrgID
         ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/refused held: its resource policy is left as it is: it denies all
         = 300000000018/eu-west-1 hand back base:1 (adopted earlier, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: keep`)
         ? 300000000000/eu-west-1 would enforce corporate:2
         ? 300000000001/eu-west-1 would replace corporate:1 => corporate:2 (weaker)
         ? 300000000002/eu-west-1 would replace base:1 => corporate:5 by the account's copy base:2 (weaker, not ours: arn:aws:sts::300000000001:assumed-role/Admin/alice)
-        = 300000000003/eu-west-1 in sync: made by arn:aws:sts::300000000001:assumed-role/Admin/alice; to be adopted, which mode audit doesn't do
+        = 300000000003/eu-west-1 in sync: made by arn:aws:sts::300000000001:assumed-role/Admin/alice; mode audit doesn't adopt it
         ? 300000000004/eu-west-1 would release base:2
         x 300000000005/eu-west-1, 300000000016/eu-west-1 broken: base:2 is enforced, but the guardrail is FAILED, not READY; mode audit doesn't write this
         ? 300000000006/eu-west-1 would copy corporate:2 (create the copy), then enforce it
         ? 300000000007/eu-west-1 would copy corporate:2 (publish copied), then replace copied:1 by it
-        ! 300000000010/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:sts::300000000001:assumed-role/Admin/alice): another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it
+        ! 300000000010/eu-west-1 held, would replace corporate:1 => corporate:2 (weaker, not ours: arn:aws:sts::300000000001:assumed-role/Admin/alice): another configuration is enforced there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: to replace it, write `existing: replace`
         ! 300000000011/eu-west-1 held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         ? 300000000012/eu-west-1 would enforce corporate:2
         ? 300000000013/eu-west-1 would replace corporate:1 => corporate:2 (weaker)
         x 300000000014/eu-west-1, 300000000015/eu-west-1 broken: base:2 is enforced, but the guardrail is FAILED, not READY
-        = 300000000019/eu-west-1 in sync: made by arn:aws:sts::300000000001:assumed-role/Admin/alice; to be adopted, which mode audit doesn't do
-        ! 300000000023/eu-west-1 held, would copy corporate:2 (publish copied), then replace copied:1 by it: nobody has proven that the account can apply the guardrail
+        = 300000000019/eu-west-1 in sync: made by arn:aws:sts::300000000001:assumed-role/Admin/alice; mode audit doesn't adopt it
+        ! 300000000023/eu-west-1 held, would copy corporate:2 (publish copied), then replace copied:1 by it: no probe has shown that the account can apply the guardrail
         ? 300000000024/eu-west-1 would copy corporate:2 (publish copied), then replace other:7 by it
         ? 300000000025/eu-west-1 would release base:2
         0 to change, 8 held, 7 in sync, 10 would change, 4 broken, 1 handed back, 2 left alone, 2 accounts skipped"#]].assert_eq(&every_kind().restrict(Mode::Audit).to_string());
@@ -332,7 +332,7 @@ fn programs_are_told_every_kind_of_decision() {
         08 tidy, 2 => 2
         09 tidy, 2 => 2
         10 hold, code not_ours, wanted corporate:2, would replace, 1 => 2
-            another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it
+            another configuration is enforced there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: to replace it, write `existing: replace`
         11 hold, code unreadable.denied, - => -
             could not be read: AssumeRole: AccessDenied: not authorized (denied)
         12 enforce, code not_granted, wanted corporate:2, after arn:aws:bedrock:eu-west-1:222222222222:guardrail/attached, - => 2
@@ -343,11 +343,11 @@ fn programs_are_told_every_kind_of_decision() {
         15 broken, code not_ready, 2 => -
             the guardrail is FAILED, not READY
         16 broken, code not_ready, 2 => -
-            the guardrail is FAILED, not READY; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+            the guardrail is FAILED, not READY; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
         18 in-sync, 2 => 2
             made by arn:aws:sts::300000000001:assumed-role/Admin/alice, kept
         19 in-sync, 2 => 2
-            made by arn:aws:sts::300000000001:assumed-role/Admin/alice; to be adopted, which mode audit doesn't do
+            made by arn:aws:sts::300000000001:assumed-role/Admin/alice; mode audit doesn't adopt it
         20 in-sync, code reads_back_different, 2 => 2
             reads back different: models ALL were written, AWS shows models ALL except amazon.nova-pro-v1:0; not written again for that
         21 leave-alone, code foreign, 7 => -
@@ -355,7 +355,7 @@ fn programs_are_told_every_kind_of_decision() {
         22 leave-alone, code excluded, - => -
             the account is excluded
         23 hold, code not_proven, wanted corporate:2, would ensure-copy, 1 => -
-            nobody has proven that the account can apply the guardrail
+            no probe has shown that the account can apply the guardrail
         24 ensure-copy, wanted corporate:2, then replace, 7 => -
         25 release, code not_granted, after arn:aws:bedrock:eu-west-1:222222222222:guardrail/attached, 2 => -
     "#]].assert_eq(&for_programs(&every_kind()));
@@ -367,7 +367,7 @@ fn programs_are_told_every_kind_of_decision() {
         02 would-replace, code mode, wanted corporate:5, would replace, 1 => 2
             mode audit doesn't write this
         03 in-sync, 2 => 2
-            made by arn:aws:sts::300000000001:assumed-role/Admin/alice; to be adopted, which mode audit doesn't do
+            made by arn:aws:sts::300000000001:assumed-role/Admin/alice; mode audit doesn't adopt it
         04 would-release, code mode, would release, 2 => -
             mode audit doesn't write this
         05 broken, code not_ready, 2 => -
@@ -377,7 +377,7 @@ fn programs_are_told_every_kind_of_decision() {
         07 would-replace, code mode, wanted corporate:2, would ensure-copy, 1 => -
             mode audit doesn't write this
         10 hold, code not_ours, wanted corporate:2, would replace, 1 => 2
-            another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it
+            another configuration is enforced there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: to replace it, write `existing: replace`
         11 hold, code unreadable.denied, - => -
             could not be read: AssumeRole: AccessDenied: not authorized (denied)
         12 would-enforce, code mode, wanted corporate:2, would enforce, - => 2
@@ -393,7 +393,7 @@ fn programs_are_told_every_kind_of_decision() {
         18 in-sync, 2 => 2
             made by arn:aws:sts::300000000001:assumed-role/Admin/alice, kept
         19 in-sync, 2 => 2
-            made by arn:aws:sts::300000000001:assumed-role/Admin/alice; to be adopted, which mode audit doesn't do
+            made by arn:aws:sts::300000000001:assumed-role/Admin/alice; mode audit doesn't adopt it
         20 in-sync, code reads_back_different, 2 => 2
             reads back different: models ALL were written, AWS shows models ALL except amazon.nova-pro-v1:0; not written again for that
         21 leave-alone, code foreign, 7 => -
@@ -401,7 +401,7 @@ fn programs_are_told_every_kind_of_decision() {
         22 leave-alone, code excluded, - => -
             the account is excluded
         23 hold, code not_proven, wanted corporate:2, would ensure-copy, 1 => -
-            nobody has proven that the account can apply the guardrail
+            no probe has shown that the account can apply the guardrail
         24 would-replace, code mode, wanted corporate:2, would ensure-copy, 7 => -
             mode audit doesn't write this
         25 would-release, code mode, would release, 2 => -
@@ -506,7 +506,7 @@ fn programs_are_told_what_a_plan_says_besides_its_decisions() {
               "decision": "granted",
               "instead": "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":[\"bedrock:GetGuardrail\",\"bedrock:ApplyGuardrail\"],\"Resource\":\"arn:aws:bedrock:eu-west-1:222222222222:guardrail/open\",\"Condition\":{\"StringEquals\":{\"aws:PrincipalOrgID\":\"o-exampleorgid\"}}}]}",
               "openings": [
-                "statement 1 opens the guardrail to every AWS account: Principal is everybody and no condition names the organization; add StringEquals aws:PrincipalOrgID"
+                "statement 1 opens the guardrail to every AWS account: Principal admits all, and no condition names the organization; add StringEquals aws:PrincipalOrgID"
               ],
               "reason": null,
               "resource": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/open"

@@ -79,7 +79,7 @@ fn a_guardrail_that_stops_the_probe_is_held_unless_it_is_meant_to_or_is_in_force
         another guardrail: probe_blocked
         a copy in place of another: probe_blocked
         the same version, other models: 300000000001/eu-west-1 corporate:2 models ALL except amazon.nova-pro-v1:0 => corporate:2 (weaker)
-            300000000001/eu-west-1 enforces corporate:2, which stops even the harmless text "Hello." (by its word filters): the account's calls are stopped; nothing is released for that, so correct the guardrail, publish a new version and put it into the baseline
+            300000000001/eu-west-1 enforces corporate:2, which stops even the harmless text "Hello." (by its word filters): the account's calls are stopped, and the keeper doesn't release it for that; correct the guardrail, publish a new version and put it into the baseline
     "#]].assert_eq(&told);
 }
 

@@ -69,7 +69,7 @@ fn the_form_that_came_back_is_in_sync_and_a_third_one_is_drift() {
         a third form: 300000000001/eu-west-1 corporate:2 models ALL except arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-pro-v1:0 => corporate:2 models ALL except amazon.titan-embed-text-v2:0 (different)
         all models: 300000000001/eu-west-1 corporate:2 => corporate:2 models ALL except amazon.titan-embed-text-v2:0 (stronger)
         that form, nothing recorded of it: 300000000001/eu-west-1 corporate:2 models ALL except arn:aws:bedrock:eu-west-1::foundation-model/amazon.titan-embed-text-v2:0 => corporate:2 models ALL except amazon.titan-embed-text-v2:0 (different)
-        that form, somebody else's: held: another configuration is there, and it isn't ours: `existing: replace` would replace it
+        that form, somebody else's: held: another configuration is enforced there, which isn't ours: to replace it, write `existing: replace`
         other models are wanted: 300000000001/eu-west-1 corporate:2 models ALL except arn:aws:bedrock:eu-west-1::foundation-model/amazon.titan-embed-text-v2:0 => corporate:2 models ALL except arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-pro-v1:0 (different)
         another version is wanted: 300000000001/eu-west-1 corporate:2 models ALL except arn:aws:bedrock:eu-west-1::foundation-model/amazon.titan-embed-text-v2:0 => corporate:3 models ALL except amazon.titan-embed-text-v2:0 (weaker)
         nothing is wanted: 300000000001/eu-west-1 release base:2 models ALL except arn:aws:bedrock:eu-west-1::foundation-model/amazon.titan-embed-text-v2:0

@@ -100,10 +100,10 @@ fn each_reason_has_a_code_a_sentence_and_says_whether_waiting_helps() {
         table += &format!("{}{flags}: {reason}\n", reason.code());
     }
     expect![[r#"
-        not_ours: another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it
-        not_ours: another configuration is there, and it isn't ours: `existing: replace` would replace it
+        not_ours: another configuration is enforced there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: to replace it, write `existing: replace`
+        not_ours: another configuration is enforced there, which isn't ours: to replace it, write `existing: replace`
         no_durable_ledger: `existing: replace` needs a ledger that lasts, to keep what was there: set KEEPER_LEDGER
-        ledger_unavailable [waits]: the ledger could not be read or written, and nothing is written without a record: see its error; the next run tries again
+        ledger_unavailable [waits]: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
         unreadable.denied: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         unreadable.not_ready [waits]: could not be read: AssumeRole: AccessDenied: not authorized (not ready)
         not_found: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
@@ -115,27 +115,27 @@ fn each_reason_has_a_code_a_sentence_and_says_whether_waiting_helps() {
         probe_blocked: the guardrail stops even the harmless text "Hello.", so enforcing it would stop the account's calls: correct it and publish a new version; if it is meant to, write `on_blocked_probe: enforce` in the baseline
         may_be_enforced: the grant is no longer needed, but 300000000001/eu-west-1 can't be read and may still enforce the guardrail
         policy: its resource policy is left as it is: it denies everybody
-        not_proven: nobody has proven that the account can apply the guardrail
-        releases_adopted [approval]: made by arn:aws:sts::300000000001:assumed-role/Admin/alice and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 0123456789abcdef
-        releases_adopted [approval]: made by somebody else and adopted by the keeper, so that its release always needs an approval: read the plan, then run guardrailctl approve 0123456789abcdef
+        not_proven: no probe has shown that the account can apply the guardrail
+        releases_adopted [approval]: made by arn:aws:sts::300000000001:assumed-role/Admin/alice and adopted by the keeper, so its release always needs an approval: read the plan, then run guardrailctl approve 0123456789abcdef
+        releases_adopted [approval]: made by another principal and adopted by the keeper, so its release always needs an approval: read the plan, then run guardrailctl approve 0123456789abcdef
         not_approved [approval]: baseline 0123456789abcdef replaces or releases more than its limits allow: read the plan, then approve it
         not_approved [approval]: baseline 0123456789abcdef names an id that matches no account of the organization (ou-ab12-cdefghij): correct the id, or approve the baseline if it is right
-        not_counted [waits]: how much baseline 0123456789abcdef replaces and releases is still being counted
-        too_many_moves [approval]: more accounts were moved within a day than the limits let lose or change their guardrail: look at the tree, then approve 0123456789abcdef
-        placement_undecided [waits]: AWS refuses the owner's guardrail in members, so this account gets a copy: the next look makes it
-        interrupted [waits]: not begun: somebody asked the program to end first
-        account_state_unknown: the account is in a state that this program does not know (HIBERNATING); nothing is released or replaced there until it is active: look at it in Organizations
+        not_counted [waits]: the changes of baseline 0123456789abcdef are still being counted
+        too_many_moves [approval]: moves of accounts within a day take away or change more guardrails than the limits allow: check in Organizations where the accounts are now, then approve 0123456789abcdef
+        placement_undecided [waits]: AWS refuses the owner's guardrail in members, so this account gets a copy, which the next look creates
+        interrupted [waits]: not begun: the program was asked to end first
+        account_state_unknown: the account is in a state that this version doesn't know (HIBERNATING); nothing is released or replaced there until it is active: look at it in Organizations
         contested [waits]: arn:aws:sts::300000000001:assumed-role/Admin/alice undoes each repair: stop it, or change the baseline; the next repair waits
-        contested [waits]: somebody undoes each repair: find out who in CloudTrail; the next repair waits
-        not_confirmed [waits]: `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
-        too_many_unusable [approval]: `on_unusable: release` would release 12 targets, more than max_releases of the limits allows: restore the guardrail, or approve 0123456789abcdef to release them
+        contested [waits]: another principal undoes each repair: find out in CloudTrail who does; the next repair waits
+        not_confirmed [waits]: `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
+        too_many_unusable [approval]: `on_unusable: release` would release 12 targets, more than the limit max_releases allows: restore the guardrail, or approve 0123456789abcdef to release them
         unguarded [waits]: UNGUARDED: the enforcement was released because its guardrail can't be used, and what is wanted can't be enforced: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
         not_found [certain]: no guardrail named corporate-baseline in this Region of the owner account: create it there, or take the Region out of the baseline
         ambiguous [certain]: 2 guardrails are named corporate-baseline in this Region: give its ARN in the baseline
         missing [certain]: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
         missing [certain]: guardrail base has no version 2 in this Region, its newest is 1: put that into the baseline, or publish a version and put the number that AWS gives it
         missing [certain]: version 2 of guardrail base was deleted in this Region, and AWS never uses a number again: publish a new version, and put its number into the baseline
-        answers_disagree [waits]: AWS contradicts itself: ListGuardrails shows version 2 of guardrail base, and GetGuardrail doesn't find it; it is looked up again soon, and nothing is concluded before both agree
+        answers_disagree [waits]: AWS contradicts itself: ListGuardrails shows version 2 of guardrail base, and GetGuardrail doesn't find it; the keeper asks again soon, and holds the target until both agree
         only_draft [certain]: guardrail base has only a draft, which can't be enforced: publish a version, and give its number in the baseline
         not_ready [certain]: the guardrail is FAILED, not READY
         not_ready [waits]: the guardrail is CREATING, not READY

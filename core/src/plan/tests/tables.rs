@@ -27,17 +27,17 @@ fn table_for_a_guardrail() {
             absent, recorded          | enforce corporate:2 (it was removed)
             absent, only intended     | enforce corporate:2
             absent, released dead     | enforce corporate:2
-            equal, nobody's           | in sync: made by somebody else, kept
+            equal, nobody's           | in sync: made by another principal, kept
             equal, recorded           | in sync
             equal, found dead before  | in sync
             equal, by us              | in sync, remember
             old, recorded             | corporate:1 => corporate:2 (weaker)
             old, by us                | corporate:1 => corporate:2 (weaker)
-            old, only intended        | held: another configuration is there, and it isn't ours: `existing: replace` would replace it
+            old, only intended        | held: another configuration is enforced there, which isn't ours: to replace it, write `existing: replace`
             other, recorded another   | other:7 => corporate:2 (different)
             other, made by us, edited | other:7 => corporate:2 (different)
-            other, foreign            | held: another configuration is there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: `existing: replace` would replace it
-            other, impostor           | held: another configuration is there, made by arn:aws:sts::999999999999:assumed-role/KeeperMember/guardrail-keeper: `existing: replace` would replace it
+            other, foreign            | held: another configuration is enforced there, made by arn:aws:sts::300000000001:assumed-role/Admin/alice: to replace it, write `existing: replace`
+            other, impostor           | held: another configuration is enforced there, made by arn:aws:sts::999999999999:assumed-role/KeeperMember/guardrail-keeper: to replace it, write `existing: replace`
             unreadable                | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
             unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
             unreadable, only intended | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
@@ -54,7 +54,7 @@ fn table_for_a_guardrail_that_may_replace() {
             absent, recorded          | enforce corporate:2 (it was removed)
             absent, only intended     | enforce corporate:2
             absent, released dead     | enforce corporate:2
-            equal, nobody's           | adopt corporate:2 (made by somebody else)
+            equal, nobody's           | adopt corporate:2 (made by another principal)
             equal, recorded           | in sync
             equal, found dead before  | in sync
             equal, by us              | in sync, remember
@@ -109,9 +109,9 @@ fn table_for_a_guardrail_that_is_gone_and_may_be_released() {
             absent, only intended     | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
             absent, released dead     | held: UNGUARDED: the enforcement was released because its guardrail can't be used, and what is wanted can't be enforced: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
             equal, nobody's           | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
-            equal, recorded           | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+            equal, recorded           | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
             equal, found dead before  | release base:2 (broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one)
-            equal, by us              | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a later look agrees, minutes after the first, and it is counted how many are released with it
+            equal, by us              | broken: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
             old, recorded             | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
             old, by us                | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
             old, only intended        | held: guardrail base has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one
@@ -200,7 +200,7 @@ fn table_for_nothing() {
             other, made by us, edited | held: to be released, but changed since by arn:aws:sts::300000000001:assumed-role/Admin/alice: release it by hand, or put it back first
             other, foreign            | left alone: nothing is wanted here, and what is there isn't ours
             other, impostor           | left alone: nothing is wanted here, and what is there isn't ours
-            unreadable                | left alone: nothing is wanted here, nothing here is known to be ours, and it could not be read
+            unreadable                | left alone: nothing is wanted here, the record has nothing of ours here, and the target could not be read
             unreadable, recorded      | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
             unreadable, only intended | held: could not be read: AssumeRole: AccessDenied: not authorized (denied)
         "#]],

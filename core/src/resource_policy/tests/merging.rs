@@ -93,31 +93,31 @@ fn what_could_do_harm_is_refused() {
     refused(
         &policy(&[OWN_ACCOUNT, r#"{"Effect":"Deny","Principal":"*","Action":"bedrock:*","Resource":"*"}"#]),
         &expect![
-            "statement 2 denies it, whatever else is granted; remove that statement, the keeper never does"
+            "statement 2 denies it, whatever else is granted; remove that statement: the keeper never removes it"
         ],
     );
     refused(
         &policy(&[r#"{"Effect":"Deny","NotPrincipal":{"AWS":"1"},"Action":"bedrock:*","Resource":"*"}"#]),
         &expect![
-            "statement 1 may deny it, because of its Principal; rewrite or remove that part, the keeper changes nothing that it can't read"
+            "statement 1 may deny it, because of its Principal; rewrite or remove that part: the keeper doesn't change what it can't read"
         ],
     );
     refused(
         &document(r#"{"Version":"2012-10-17","Statement":[],"Statement":[]}"#),
         &expect![[
-            r#""/Statement" is given twice; rewrite or remove that part, the keeper changes nothing that it can't read"#
+            r#""/Statement" is given twice; rewrite or remove that part: the keeper doesn't change what it can't read"#
         ]],
     );
     refused(
         &document(r#"{"Version":"2012-10-17","Statement":[1]}"#),
         &expect![
-            "statement 1 is no JSON object; rewrite or remove that part, the keeper changes nothing that it can't read"
+            "statement 1 is no JSON object; rewrite or remove that part: the keeper doesn't change what it can't read"
         ],
     );
     refused(
         &document(r#"{"Version":"2025-01-01","Statement":[]}"#),
         &expect![[
-            r#"the policy's Version "2025-01-01" is not known; rewrite or remove that part, the keeper changes nothing that it can't read"#
+            r#"the policy's Version "2025-01-01" is not known; rewrite or remove that part: the keeper doesn't change what it can't read"#
         ]],
     );
     refused(
@@ -138,7 +138,7 @@ fn what_could_do_harm_is_refused() {
             &missing_action.replace(r#","Condition":{"StringEquals":{"aws:PrincipalOrgID":"ORG"}}"#, "")
         ]),
         &expect![
-            "statement 1 opens the guardrail to every AWS account: Principal is everybody and no condition names the organization; add StringEquals aws:PrincipalOrgID; nothing is written while the policy holds what Bedrock doesn't support"
+            "statement 1 opens the guardrail to every AWS account: Principal admits all, and no condition names the organization; add StringEquals aws:PrincipalOrgID; nothing is written while the policy holds what Bedrock doesn't support"
         ],
     );
 }
@@ -183,5 +183,5 @@ fn a_refusal_by_bedrock_says_what_the_reason_may_be() {
         message: "Invalid policy\u{1b}[2J".to_owned(),
     };
     expect![[r#"Bedrock refused the policy: "Invalid policy\u{1b}[2J""#]].assert_eq(&hold(1).to_string());
-    expect![[r#"Bedrock refused the policy: "Invalid policy\u{1b}[2J"; it has 2 statements, and Bedrock may take only one: remove the others if they are not needed, the keeper never overwrites them"#]].assert_eq(&hold(2).to_string());
+    expect![[r#"Bedrock refused the policy: "Invalid policy\u{1b}[2J"; it has 2 statements, and Bedrock may take only one: remove the others if they are not needed: the keeper never overwrites them"#]].assert_eq(&hold(2).to_string());
 }

@@ -129,7 +129,7 @@ fn every_finding_says_what_to_do() {
         ]),
         &expect![[r#"
             unclear: statement 4 may deny it, because of its Action
-            statement 1 opens the guardrail to every AWS account: Principal is everybody and no condition names the organization; add StringEquals aws:PrincipalOrgID
+            statement 1 opens the guardrail to every AWS account: Principal admits all, and no condition names the organization; add StringEquals aws:PrincipalOrgID
             statement 2 opens the guardrail to another organization, "o-anotherorgid"; name only your own in aws:PrincipalOrgID
             statement 3 admits account 999999999999 by its number, whether or not it is in the organization; drop it unless it is meant to have access from outside
             statement 3 names "x.amazonaws.com" as principal; only an account or "*" can be admitted
@@ -139,7 +139,7 @@ fn every_finding_says_what_to_do() {
             statement 3 is for "*", which is not the ARN that the policy is attached to; write that ARN, with the id instead of the name and without a version
             statement 4 denies; Bedrock documents no Deny in a guardrail's policy: remove it, and deny in a service control policy instead
             statement 5 has the unknown element "Comment"; remove it
-            statement 5 opens the guardrail to every AWS account: Principal is everybody and no condition names the organization; add StringEquals aws:PrincipalOrgID
+            statement 5 opens the guardrail to every AWS account: Principal admits all, and no condition names the organization; add StringEquals aws:PrincipalOrgID
             statement 5 has NotPrincipal; say what is admitted, not what is not
             statement 5 has NotAction; say what is admitted, not what is not
             statement 5 has NotResource; say what is admitted, not what is not
