@@ -26,7 +26,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("KEEPER_EVENTS_QUEUE", "the URL of the queue `events`, which also holds errands"),
     (
         "KEEPER_DEPLOYMENT",
-        "what distinguishes these queues from earlier ones of the same names, such as a stack's id",
+        "what distinguishes these queues from earlier ones of the same names: a stack's id",
     ),
     ("KEEPER_BUS", "the event bus for outcome events, by name or ARN; unset: they are only logged"),
     ("KEEPER_STACK", "the stack's name: a dimension of every metric, so that each stack has its own alarms"),
@@ -37,8 +37,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     (
         "KEEPER_MAX_EVENT_AGE_HOURS",
-        "events older than this are ignored, since a sweep has looked since; unset: none \
-                                    is too old",
+        "older events are ignored, since a sweep has looked; unset: none is too old",
     ),
     ("KEEPER_CONCURRENCY", "how many accounts are handled at a time"),
     ("KEEPER_MAX_REPLACEMENTS", "the most that max_replacements of any baseline counts for"),
