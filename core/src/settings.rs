@@ -24,10 +24,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("KEEPER_LEDGER", "the ledger: memory, file:PATH, or table:NAME"),
     ("KEEPER_TASKS_QUEUE", "the URL of the FIFO queue `tasks`; unset: events are handled in this process"),
     ("KEEPER_EVENTS_QUEUE", "the URL of the queue `events`, which also holds errands"),
-    (
-        "KEEPER_DEPLOYMENT",
-        "what distinguishes these queues from earlier ones of the same names: a stack's id",
-    ),
+    ("KEEPER_DEPLOYMENT", "what distinguishes these queues from earlier ones, such as a stack's id"),
     ("KEEPER_BUS", "the event bus for outcome events, by name or ARN; unset: they are only logged"),
     ("KEEPER_STACK", "the stack's name: a dimension of every metric, so that each stack has its own alarms"),
     ("KEEPER_MAX_WAIT_HOURS", "how long a task may wait before it is given up until the next sweep"),
@@ -35,10 +32,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "KEEPER_GRACE_MINUTES",
         "how long after it joined, moved or got a Region an account may lack its role before that is reported",
     ),
-    (
-        "KEEPER_MAX_EVENT_AGE_HOURS",
-        "older events are ignored, since a sweep has looked; unset: none is too old",
-    ),
+    ("KEEPER_MAX_EVENT_AGE_HOURS", "events older than this are ignored; unset: none is too old"),
     ("KEEPER_CONCURRENCY", "how many accounts are handled at a time"),
     ("KEEPER_MAX_REPLACEMENTS", "the most that max_replacements of any baseline counts for"),
     ("KEEPER_MAX_RELEASES", "the most that max_releases of any baseline counts for"),
