@@ -76,7 +76,7 @@ pub use accounts::{page_of_accounts, place, whole_organization};
 pub(crate) use arriving::NAMELESS;
 pub use arriving::{Arrived, Incoming, Unplanned, arrive};
 pub use asked::{Ask, Asked, ask, is_deployed, offboard, parameter, parameter_writer};
-pub use baselines::{PresentBaseline, baseline, baseline_file, effective, present};
+pub use baselines::{PresentBaseline, allowance, baseline, baseline_file, effective, present};
 pub use by_record::RecordAge;
 pub use deadline::Deadline;
 pub use departed::{Departed, Gone, close};

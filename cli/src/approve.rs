@@ -16,7 +16,7 @@ use guardrail_keeper::engine::{self, Ask, Asked, Keeper, Stopped};
 use keeper_core::baseline::{Limits, Revision};
 use keeper_core::enforcement::Enforcement;
 use keeper_core::ids::Target;
-use keeper_core::limits::{RevisionApproval, UnusableVersion};
+use keeper_core::limits::{Extent, RevisionApproval, UnusableVersion};
 use keeper_core::settings::BaselineSource;
 use keeper_core::trigger::{Accounts, Regions};
 
@@ -52,8 +52,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         bail!("the baseline's revision is {}, not {revision}: read its plan first", baseline.revision);
     }
     let known = keeper.ledger().revision_approval().await.map_err(Stopped::Ledger)?;
-    let approval = known.filter(|known| known.revision == *revision);
-    let approval = approval.unwrap_or_else(|| RevisionApproval::new(revision.clone()));
+    let approval = RevisionApproval::of(known, revision);
     let adopted = awaited(&keeper, revision).await?;
     let unusable = keeper.ledger().unusable().await.map_err(Stopped::Ledger)?;
     let unusable: Vec<&UnusableVersion> = unusable.unapproved(Timestamp::now()).collect();
@@ -165,8 +164,7 @@ async fn write(keeper: &Keeper, revision: &Revision, done: &mut Done) -> anyhow:
 }
 
 fn print(approval: &RevisionApproval, limits: Limits) {
-    let RevisionApproval { revision, approved, done, counted, moved, names_nobody, approvals: _, told: _ } =
-        approval;
+    let RevisionApproval { revision, approved, done, counted, moved, names_nobody, earlier, .. } = approval;
     let counted = counted.map_or_else(
         || "its changes are not counted yet".to_owned(),
         |counted| format!("all of it: {counted}"),
@@ -177,6 +175,11 @@ fn print(approval: &RevisionApproval, limits: Limits) {
         output::print(format_args!("  it names {names_nobody}"));
     }
     output::print(format_args!("  done without approval: {done}"));
+    if *earlier != Extent::default() {
+        output::print(format_args!(
+            "  done by earlier revisions within a day, without a person's approval: {earlier}"
+        ));
+    }
     if *moved != keeper_core::limits::Moved::default() {
         output::print(format_args!("  for accounts that were moved lately: {}", moved.extent));
     }

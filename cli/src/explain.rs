@@ -229,7 +229,10 @@ impl Explained<'_> {
                 (Some(_), None) => ("in-sync", "in sync".to_owned()),
                 (None, _) => ("in-sync", "in sync: nothing is wanted, and nothing is there".to_owned()),
             },
-            Some(Decision::LeftAlone(left)) => ("leave-alone", format!("left alone: {}", left.reason)),
+            Some(Decision::LeftAlone(left)) if left.would_abandon => {
+                (left.verb(), format!("would be abandoned: {}", left.reason))
+            }
+            Some(Decision::LeftAlone(left)) => (left.verb(), format!("left alone: {}", left.reason)),
             None => match self.survey.view.organization.accounts.get(&self.target.account) {
                 Some(account) if !account.state.admits_work() => {
                     ("none", format!("no calls are made: the account is {}", account.state))

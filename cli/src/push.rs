@@ -17,9 +17,9 @@ use super::reading::Reading;
 use super::{Chosen, OK, Output, UNFINISHED, USAGE, Unfit, connect, settings};
 use guardrail_keeper::cloud::{Page, Parameter, STANDARD_BYTES};
 use guardrail_keeper::engine::{self, Admission, Keeper, Stopped, Survey, everything};
-use keeper_core::baseline::{Baseline, NamedIds, Problem, Revision, Severity};
+use keeper_core::baseline::{Baseline, Limits, NamedIds, Problem, Revision, Severity};
 use keeper_core::failure::Failure;
-use keeper_core::limits::Extent;
+use keeper_core::limits::{Extent, RevisionApproval};
 use keeper_core::settings::{BaselineSource, LedgerSource};
 
 const LONG_ABOUT: &str = "\
@@ -112,6 +112,9 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         // As the planner will count it.
         Some(_) | None => counted(&keeper, &new).await?,
     };
+    let known =
+        if remembers { keeper.ledger().revision_approval().await.map_err(Stopped::Ledger)? } else { None };
+    let room = RevisionApproval::of(known, &new.revision).room(engine::allowance(&keeper, &new));
     let shown = match &survey {
         Some(survey) => Some(Shown::of(&keeper, &new, survey, &Chosen::default()).await),
         None => None,
@@ -123,6 +126,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         present: &present,
         text: &text,
         extent,
+        room,
         names_nobody: &names_nobody,
         problems: &problems,
         shown: shown.as_ref(),
@@ -233,6 +237,8 @@ struct Push<'a> {
     present: &'a Option<Parameter>,
     text: &'a str,
     extent: Extent,
+    /// What it may change without a person's approval: its limits, and what earlier revisions left of the day's ceilings.
+    room: Limits,
     names_nobody: &'a NamedIds,
     problems: &'a [Problem],
     shown: Option<&'a Shown<'a>>,
@@ -241,7 +247,7 @@ struct Push<'a> {
 
 impl Push<'_> {
     fn is_within(&self) -> bool {
-        self.extent.is_within(self.new.limits)
+        self.extent.is_within(self.room)
     }
 
     /// Whether the deployed keeper acts on it without an approval.
@@ -294,7 +300,8 @@ impl Push<'_> {
         if self.output == Output::Json {
             return;
         }
-        let Push { file, name, new, present, text, extent, names_nobody, problems, shown, output: _ } = self;
+        let Push { file, name, new, present, text, extent, room, names_nobody, problems, shown, output: _ } =
+            self;
         problems.iter().for_each(|problem| output::note(format_args!("{file}:{problem}")));
         let instead = match present {
             Some(Parameter { text, version }) => {
@@ -311,7 +318,10 @@ impl Push<'_> {
         let tier = if bytes > STANDARD_BYTES { "advanced" } else { "standard" };
         output::print(format_args!("{bytes} bytes: a parameter of the {tier} tier holds it"));
         let verdict = if self.is_within() { "within its limits" } else { "more than its limits allow" };
-        output::print(format_args!("{extent}: {verdict} ({})", approve::in_words(new.limits)));
+        output::print(format_args!("{extent}: {verdict} ({})", approve::in_words(*room)));
+        if *room != new.limits {
+            output::print("that is what other revisions within a day left of the deployment's ceilings");
+        }
         if !names_nobody.is_empty() {
             output::print(format_args!("it names {names_nobody}, so it needs an approval"));
         }
@@ -330,7 +340,7 @@ impl Push<'_> {
             })),
             "bytes": self.text.len(),
             "extent": self.extent,
-            "limits": approve::in_json(self.new.limits),
+            "limits": approve::in_json(self.room),
             "within_limits": self.is_within(),
             "names_nobody": self.names_nobody,
             "planned": self.shown.map(Shown::to_json),

@@ -195,7 +195,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 
 /// That a revision waits, why, and what accounts follow meanwhile.
 pub(super) fn why_it_waits(waiting: &RevisionApproval, followed: Option<&Revision>) -> String {
-    let RevisionApproval { revision, names_nobody, counted, .. } = waiting;
+    let RevisionApproval { revision, names_nobody, counted, earlier, .. } = waiting;
     let meanwhile = followed.map(|it| format!("; accounts follow {it} until then")).unwrap_or_default();
     if counted.is_none() {
         return format!(
@@ -203,7 +203,7 @@ pub(super) fn why_it_waits(waiting: &RevisionApproval, followed: Option<&Revisio
         );
     }
     let why = if names_nobody.is_empty() {
-        "it changes more than its limits allow: read its plan".to_owned()
+        format!("it changes more than its limits allow{}: read its plan", earlier.after_it())
     } else {
         format!("it names {names_nobody}: correct the id, or read its plan")
     };

@@ -329,6 +329,7 @@ mod tests {
                 {"State":"stale","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
                 {"State":"unguarded","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
                 {"State":"unknown","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
+                {"State":"would_abandon","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
                 {"State":"would_enforce","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
                 {"State":"would_release","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}
                 {"State":"would_replace","Targets":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["State"]],"Metrics":[{"Name":"Targets","Unit":"Count"}],"Namespace":"GuardrailKeeper"}],"Timestamp":1793613600000}}

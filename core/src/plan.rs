@@ -130,6 +130,9 @@ pub struct LeftAlone {
     pub reason: LeaveReason,
     /// What was seen there.
     pub seen: Observation,
+    /// Whether something of ours is there that a baseline in mode `audit`, or one that isn't approved, leaves to
+    /// itself: it is not abandoned by that, and counts when it is.
+    pub would_abandon: bool,
 }
 
 /// A target in which something should be done, and isn't.

@@ -49,6 +49,10 @@ pub struct Record {
     pub previous: Option<Previous>,
     /// A release that waits for a person's approval.
     pub awaited: Option<Awaited>,
+    /// Whether a baseline in mode `audit`, or one that wasn't approved, left ours to itself since it was last as wanted,
+    /// written or abandoned.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub would_abandon: bool,
     /// When we released last.
     pub released_at: Option<Timestamp>,
     /// Since when the guardrail of what is enforced is known to be unusable.
@@ -336,9 +340,11 @@ impl Record {
             | State::Failed
             | State::Broken
             | State::Copied => {}
+            State::WouldAbandon => self.would_abandon = true,
             // It isn't to be released any more.
             State::Enforced | State::Replaced | State::Released | State::InSync | State::LeftAlone => {
                 self.awaited = None;
+                self.would_abandon = false;
             }
         }
         let news = self.checked.as_ref().is_none_or(|last| {
@@ -594,6 +600,27 @@ mod tests {
         assert_eq!(told(&record), (false, Fate::Released, false));
         record.note(Note::Kept { seen: seen(), at: at(6) });
         assert_eq!(told(&record), (false, Fate::Kept, false));
+    }
+
+    #[test]
+    fn what_would_be_abandoned_is_remembered_until_it_is_seen_to_or_abandoned() {
+        for (state, remembered) in [
+            (State::Held, true),
+            (State::WouldEnforce, true),
+            (State::Failed, true),
+            (State::WouldAbandon, true),
+            (State::InSync, false),
+            (State::Enforced, false),
+            (State::LeftAlone, false),
+        ] {
+            let mut record = Record::default();
+            record.note(looked(1, State::WouldAbandon, Some("the account is excluded")));
+            assert!(record.would_abandon);
+            record.note(looked(2, state, None));
+            assert_eq!(record.would_abandon, remembered, "{state}");
+        }
+        let text = serde_json::to_string(&Record { would_abandon: true, ..Record::default() }).unwrap();
+        assert!(serde_json::from_str::<Record>(&text).unwrap().would_abandon, "{text}");
     }
 
     #[test]

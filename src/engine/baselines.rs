@@ -7,7 +7,7 @@ use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, Mode, Revision};
 use crate::failure::{Category, Failure};
 use crate::ledger::{LastGood, LedgerError};
-use crate::limits::EffectiveBaseline;
+use crate::limits::{Allowance, EffectiveBaseline};
 use crate::settings::BaselineSource;
 
 /// How long a baseline that was read counts as the present one. Many runs of one process follow each other, and SSM
@@ -40,6 +40,12 @@ pub async fn baseline(keeper: &Keeper) -> Result<Baseline, Stopped> {
 fn under_its_ceilings(keeper: &Keeper, mut baseline: Baseline) -> Baseline {
     baseline.limits = baseline.limits.at_most(keeper.settings.ceilings);
     baseline
+}
+
+/// What a baseline may change without a person's approval.
+pub fn allowance(keeper: &Keeper, baseline: &Baseline) -> Allowance {
+    let (limits, ceilings) = (baseline.limits, keeper.settings.ceilings);
+    Allowance { limits, ceilings, now: keeper.clock.now().as_second() }
 }
 
 /// Reads a baseline from a file, without a connection to AWS.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 
-use super::baselines::{PresentBaseline, keep_approved, present};
+use super::baselines::{PresentBaseline, allowance, keep_approved, present};
 use super::deadline::Deadline;
 use super::effect::{ChangedBaseline, Effect, Notice};
 use super::listing::{Listed, PAGE_SECONDS, is_too_old, page};
@@ -106,6 +106,7 @@ async fn record(
     before: Option<Revision>,
 ) -> Result<Option<RevisionApproval>, Stopped> {
     let names_nobody = unseen.clone().unwrap_or_default();
+    let allowance = allowance(keeper, baseline);
     let mut recorded: Option<RevisionApproval> = None;
     let counted = keeper.ledger.change_revision_approval(|known| {
         recorded = None;
@@ -116,9 +117,8 @@ async fn record(
         if known.as_ref().is_some_and(is_later) {
             return;
         }
-        let approval = known.take().filter(|known| known.revision == *revision);
-        let approval = approval.unwrap_or_else(|| RevisionApproval::new(revision.clone()));
-        let approval = approval.count(*extent, baseline.limits, names_nobody.clone());
+        let approval = RevisionApproval::of(known.take(), revision);
+        let approval = approval.count(*extent, allowance, names_nobody.clone());
         recorded = Some(approval.clone());
         *known = Some(approval);
     });
@@ -180,13 +180,14 @@ pub(super) async fn if_nobody_counts(keeper: &Keeper, revision: &Revision, cause
 
 /// Logs that a revision waits for approval, and why. Each sweep logs it again.
 pub(super) fn log_waiting(approval: &RevisionApproval) {
-    let RevisionApproval { revision, names_nobody, counted, .. } = approval;
+    let RevisionApproval { revision, names_nobody, counted, earlier, .. } = approval;
     match counted {
         None => warn!(baseline.revision = %revision, "what baseline {revision} changes is not counted yet"),
         Some(extent) if names_nobody.is_empty() => error!(
             error.kind = "LimitsExceeded",
             baseline.revision = %revision,
-            "baseline {revision} is not acted on, because it changes more than its limits allow ({extent}): read its plan, then guardrailctl approve {revision}"
+            "baseline {revision} is not acted on, because it changes more than its limits allow ({extent}{}): read its plan, then guardrailctl approve {revision}",
+            earlier.after_it()
         ),
         Some(_) => error!(
             error.kind = "NamesNobody",

@@ -102,6 +102,7 @@ async fn begin_revision(keeper: &Keeper, survey: &Survey) -> Result<(), LedgerEr
     let stopped = plan.decisions.values().any(|decision| {
         matches!(decision, Decision::Held(held) if matches!(held.reason, HoldReason::NotApproved { .. }))
     });
+    let now = keeper.clock.now().as_second();
     let approves = approval.approved || (whole && !stopped && approval.names_nobody.is_empty());
     keeper
         .ledger
@@ -111,6 +112,9 @@ async fn begin_revision(keeper: &Keeper, survey: &Survey) -> Result<(), LedgerEr
             let mut next = known_now.unwrap_or_else(|| approval.clone());
             if !approval.approved {
                 next.done = next.done.plus(extent);
+                if survey.admission != Admission::Approved {
+                    next.unreviewed.add(&approval.revision, extent, now);
+                }
             }
             next.approved |= approves;
             if approves && survey.whole {

@@ -222,8 +222,10 @@ impl RecordUpdates<'_> {
             Decision::Held(Held { reason: HoldReason::ReleasesAdopted { revision, .. }, .. }) => {
                 self.awaits(target, revision)
             }
-            // Ours is gone: what somebody puts there next isn't ours.
-            Decision::LeftAlone(LeftAlone { seen: Observation::Absent, .. }) => self.gone(target, at),
+            // Ours is gone: what somebody puts there next isn't ours. What isn't abandoned yet stays known.
+            Decision::LeftAlone(LeftAlone { seen: Observation::Absent, would_abandon: false, .. }) => {
+                self.gone(target, at)
+            }
             // And what is there is not the result of a write of ours that was begun and never confirmed.
             Decision::LeftAlone(LeftAlone { reason: LeaveReason::Foreign, .. }) => self.gone(target, at),
             Decision::LeftAlone(_)

@@ -14,11 +14,12 @@ pub(super) async fn revision_approval(
     keeper: &Keeper,
     baseline: &Baseline,
 ) -> (RevisionApproval, Option<String>) {
-    let unseen = || RevisionApproval::new(baseline.revision.clone());
     match keeper.ledger.revision_approval().await {
-        Ok(Some(approval)) if approval.revision == baseline.revision => (approval, None),
-        Ok(Some(_) | None) => (unseen(), None),
-        Err(error) => (unseen(), Some(format!("how far the baseline has come is not known: {error}"))),
+        Ok(known) => (RevisionApproval::of(known, &baseline.revision), None),
+        Err(error) => (
+            RevisionApproval::new(baseline.revision.clone()),
+            Some(format!("how far the baseline has come is not known: {error}")),
+        ),
     }
 }
 
@@ -70,8 +71,7 @@ pub async fn note_baseline_told(keeper: &Keeper, revision: &Revision) {
 /// When the ledger can't be used.
 pub async fn approve(keeper: &Keeper, revision: &Revision) -> Result<(), Stopped> {
     let approve = |known: &mut Option<RevisionApproval>| {
-        let approval = known.take().filter(|approval| approval.revision == *revision);
-        *known = Some(approval.unwrap_or_else(|| RevisionApproval::new(revision.clone())).approve());
+        *known = Some(RevisionApproval::of(known.take(), revision).approve());
     };
     keeper.ledger.change_revision_approval(approve).await?;
     Ok(keeper.ledger.change_unusable(UnusableVersions::approve).await?)

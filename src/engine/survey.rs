@@ -2,6 +2,7 @@
 //! nothing in this file can write.
 
 use super::accounts::asked_about;
+use super::baselines::allowance;
 use super::by_record::{RecordAge, only_the_keeper_sees, view_by_record};
 use super::destinations::destinations;
 use super::guardrails::CatalogScope;
@@ -223,7 +224,7 @@ async fn admitted(
     if !view.known.approval_is_known {
         return plan.hold_uncountable(approval, records);
     }
-    let plan = plan.limit(approval, baseline.limits, records);
+    let plan = plan.limit(approval, approval.room(allowance(keeper, baseline)), records);
     if is_given_with_the_plan {
         return plan;
     }

@@ -13,7 +13,7 @@ use super::members::{in_grace, observe, prove};
 use super::placing::settle;
 use super::remembered::Remembered;
 use super::{Keeper, Progress};
-use crate::baseline::{Baseline, GuardrailKey};
+use crate::baseline::{Baseline, GuardrailKey, Mode};
 use crate::desired::{Desired, desired, release_leaving};
 use crate::ids::{Region, Target};
 use crate::observed::Observed;
@@ -116,7 +116,9 @@ pub(super) fn restricted(baseline: &Baseline, plan: Plan, view: &View) -> Plan {
     if !view.known.grants_are_known {
         plan = plan.hold_unread_grants();
     }
-    plan.spare(view.organization.states(AccountState::is_unknown)).restrict(baseline.mode)
+    let plan = plan.spare(view.organization.states(AccountState::is_unknown)).restrict(baseline.mode);
+    // What a baseline in mode `audit` leaves to itself was not counted, and is not abandoned.
+    if baseline.mode == Mode::Audit { plan.abandon_nothing(&view.known.records) } else { plan }
 }
 
 /// Holds what waits for the answer to `placement: auto`, and what the member can't apply.

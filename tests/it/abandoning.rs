@@ -1,9 +1,10 @@
 //! A revision that leaves what is ours to itself is limited like one that releases it: nobody would repair it any more.
 
 use guardrail_keeper::engine;
+use guardrail_keeper::record::{Record, State};
 use serde_json::{Value, json};
 use testkit::stack::Stack;
-use testkit::world::{Document, EU, PAYMENTS, SEARCH, SHIPPING, World};
+use testkit::world::{Document, EU, PAYMENTS, PLAYGROUND, SANDBOX, SEARCH, SHIPPING, WORKLOAD, World};
 
 fn everybody() -> Document {
     Document { regions: EU, ..Document::default() }
@@ -103,4 +104,83 @@ async fn a_baseline_cannot_raise_what_the_deployment_allows() {
         assert!(!publish(&mut stack, &document).await, "it {what} more than is allowed");
         assert!(is_repaired(&mut stack, SEARCH).await, "it {what}");
     }
+}
+
+async fn record(stack: &Stack, account: &str) -> Record {
+    let known = stack.world.keeper.ledger().account(&account.parse().unwrap()).await.unwrap();
+    known.regions[&EU.parse().unwrap()].clone()
+}
+
+/// `mode: audit` is the brake, and needs no approval. What it leaves to itself is not abandoned by that: a revision that
+/// writes has it counted, and puts nothing back that somebody took out meanwhile.
+#[tokio::test]
+async fn what_a_brake_leaves_alone_is_counted_by_the_next_revision_and_not_put_back_by_it() {
+    let mut stack = guarded(&everybody(), &[]).await;
+    let nobody = Document { assignments: vec![("ou-exam-sandbox1", "none")], ..everybody() };
+    assert!(publish(&mut stack, &Document { mode: "audit", ..nobody.clone() }).await, "it brakes at once");
+    assert!(!is_repaired(&mut stack, SEARCH).await);
+    let braked = record(&stack, SEARCH).await;
+    assert_eq!(braked.checked.as_ref().map(|checked| checked.state), Some(State::WouldAbandon));
+    assert!(braked.ours.is_some() && braked.would_abandon, "{braked:?}");
+
+    // The same for good would abandon them all.
+    assert!(!publish(&mut stack, &nobody).await, "more than five would be abandoned");
+    let known = stack.world.keeper.ledger().revision_approval().await.unwrap().unwrap();
+    assert!(known.counted.unwrap().abandonments > 5, "{known:?}");
+    stack.deliver(&stack.schedule()).await;
+    assert!(!stack.world.enforced_in(SEARCH).contains("eubase1a2b3c:2"), "somebody braked there");
+    assert!(record(&stack, SEARCH).await.would_abandon, "it isn't abandoned by what waits");
+
+    // Nor does another revision get there by way of the one that waits.
+    let like_it = Document { rest: vec!["limits: { max_releases: 4 }"], ..nobody.clone() };
+    assert!(!publish(&mut stack, &like_it).await);
+
+    // The brake is let go, and all are guarded again.
+    assert!(
+        publish(&mut stack, &Document { rest: vec!["limits: { max_releases: 3 }"], ..everybody() }).await
+    );
+    assert!(stack.world.enforced_in(SEARCH).contains("eubase1a2b3c:2"));
+    assert!(!record(&stack, SEARCH).await.would_abandon);
+}
+
+/// Whoever may write the baseline gets no further with many small revisions than with one.
+#[tokio::test]
+async fn small_revisions_add_up_over_a_day() {
+    let mut stack = guarded(&everybody(), &[("KEEPER_MAX_ABANDONMENTS", "2")]).await;
+    let without = |excluded| Document { rest: vec![excluded], ..everybody() };
+    assert!(publish(&mut stack, &without("exclude: [\"300000000001\"]")).await);
+    assert!(publish(&mut stack, &without("exclude: [\"300000000001\", \"300000000002\"]")).await);
+    let three = "exclude: [\"300000000001\", \"300000000002\", \"300000000003\"]";
+    assert!(!publish(&mut stack, &without(three)).await, "the third of a day is one too many");
+    assert!(is_repaired(&mut stack, SEARCH).await);
+    let known = stack.world.keeper.ledger().revision_approval().await.unwrap().unwrap();
+    assert_eq!((known.counted.unwrap().abandonments, known.earlier.abandonments), (1, 2), "{known:?}");
+
+    // A day later it is a day's worth of its own.
+    stack.world.wait(86_400);
+    stack.deliver(&stack.schedule()).await;
+    let later = "exclude: [\"300000000003\", \"300000000001\", \"300000000002\"]";
+    assert!(publish(&mut stack, &without(later)).await);
+    assert!(!is_repaired(&mut stack, SEARCH).await);
+}
+
+/// Accounts that move to where nothing is assigned lose their repairs: too many of them in a day wait for a person.
+#[tokio::test]
+async fn moves_to_where_nothing_is_assigned_are_limited_over_a_day() {
+    let workload =
+        Document { assignments: vec![(WORKLOAD, "corporate"), (SANDBOX, "corporate")], ..everybody() };
+    let mut stack = guarded(&workload, &[("KEEPER_MAX_ABANDONMENTS", "1")]).await;
+    let mut states = Vec::new();
+    for account in [PAYMENTS, SHIPPING, PLAYGROUND] {
+        stack.world.server.with(|model| model.move_account(account, "r-exam")).unwrap();
+        stack.deliver(&stack.world.event("MoveAccount")).await;
+        let checked = record(&stack, account).await.checked.unwrap();
+        states.push((checked.state, checked.code));
+    }
+    let held = (State::Held, Some("too_many_moves".to_owned()));
+    assert_eq!(states, [(State::LeftAlone, None), held.clone(), held]);
+    // Another look counts nothing twice.
+    stack.deliver(&stack.schedule()).await;
+    assert_eq!(record(&stack, PAYMENTS).await.checked.unwrap().state, State::LeftAlone);
+    assert_eq!(record(&stack, SHIPPING).await.checked.unwrap().state, State::Held);
 }

@@ -267,6 +267,7 @@ fn painted(standing: Standing, text: &(impl std::fmt::Display + ?Sized)) -> Stri
         Standing::WouldReplace
         | Standing::WouldEnforce
         | Standing::WouldRelease
+        | Standing::WouldAbandon
         | Standing::Stale
         | Standing::Copied
         | Standing::LeftBehind => ALTERED,

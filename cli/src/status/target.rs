@@ -40,6 +40,10 @@ fn name_and_help(standing: Standing) -> (&'static str, &'static str) {
             ("would-enforce", "It would be enforced, if the mode weren't `audit`: nothing is there")
         }
         Standing::WouldRelease => ("would-release", "It would be released, if the mode weren't `audit`"),
+        Standing::WouldAbandon => (
+            "would-abandon",
+            "It is the keeper's, and would be left to itself, if the mode weren't `audit` or the baseline were approved",
+        ),
         Standing::Contested => ("contested", "Another principal undoes each repair"),
         Standing::Stale => {
             ("stale", "The last look is too old, or was made for another path, assignment or baseline")

@@ -1,5 +1,6 @@
 //! What a deployment allows the limits of any baseline to be at most.
 
+use super::Extent;
 use crate::baseline::Limits;
 
 /// What a deployment allows the limits of any baseline to be at most. `None` where it sets no ceiling.
@@ -11,6 +12,19 @@ pub struct Ceilings {
     pub max_releases: Option<u32>,
     /// Of [`Limits::max_abandonments`].
     pub max_abandonments: Option<u32>,
+}
+
+impl Ceilings {
+    /// What is left of them once this much was changed.
+    #[must_use]
+    pub fn less(self, extent: Extent) -> Ceilings {
+        let left = |ceiling: Option<u32>, changed| ceiling.map(|most: u32| most.saturating_sub(changed));
+        Ceilings {
+            max_replacements: left(self.max_replacements, extent.replacements),
+            max_releases: left(self.max_releases, extent.releases),
+            max_abandonments: left(self.max_abandonments, extent.abandonments),
+        }
+    }
 }
 
 impl Limits {

@@ -38,9 +38,7 @@ impl EffectiveBaseline {
         known: Option<RevisionApproval>,
         before: Option<&str>,
     ) -> EffectiveBaseline {
-        let of_this = |known: &RevisionApproval| known.revision == present.revision;
-        let candidate =
-            known.filter(of_this).unwrap_or_else(|| RevisionApproval::new(present.revision.clone()));
+        let candidate = RevisionApproval::of(known, &present.revision);
         if candidate.approved {
             return EffectiveBaseline::approved(present);
         }

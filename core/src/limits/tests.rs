@@ -12,7 +12,7 @@ use crate::enforcement::{Enforcement, Guarding, Models};
 use crate::failure::{Category, Failure};
 use crate::ids::GuardrailVersion;
 use crate::observed::{Observation, Seen};
-use crate::plan::{Broken, GrantAction, GrantDecision};
+use crate::plan::{Broken, GrantAction, GrantDecision, HandedBack};
 use crate::record::{Intent, Origin, Ours, Record};
 use crate::resolved::{CopyWork, Unusable};
 use crate::resource_policy::{Document, Grant};
@@ -30,6 +30,11 @@ fn revision() -> Revision {
 
 fn limits(most: u32) -> Limits {
     Limits { max_replacements: most, max_releases: most, max_abandonments: most }
+}
+
+/// These limits, and no ceilings.
+fn allowing(limits: Limits) -> Allowance {
+    Allowance { limits, ceilings: Ceilings::default(), now: NOW }
 }
 
 fn extent(replacements: u32, releases: u32) -> Extent {
@@ -128,23 +133,29 @@ fn reasons(plan: &Plan) -> BTreeSet<String> {
 
 #[test]
 fn a_revision_within_its_limits_is_approved_by_being_counted() {
-    let counted = RevisionApproval::new(revision()).count(extent(2, 2), limits(2), NamedIds::default());
+    let counted =
+        RevisionApproval::new(revision()).count(extent(2, 2), allowing(limits(2)), NamedIds::default());
     assert_eq!(
         counted,
-        RevisionApproval { approved: true, counted: Some(extent(2, 2)), ..RevisionApproval::new(revision()) }
+        RevisionApproval {
+            approved: true,
+            counted: Some(extent(2, 2)),
+            unreviewed: counted.unreviewed.clone(),
+            ..RevisionApproval::new(revision())
+        }
     );
     for over in [extent(3, 0), extent(0, 3)] {
-        let counted = RevisionApproval::new(revision()).count(over, limits(2), NamedIds::default());
+        let counted = RevisionApproval::new(revision()).count(over, allowing(limits(2)), NamedIds::default());
         assert_eq!(counted, RevisionApproval { counted: Some(over), ..RevisionApproval::new(revision()) });
         // What somebody approved stays approved, whatever a count says.
-        assert!(counted.approve().count(over, limits(2), NamedIds::default()).approved);
+        assert!(counted.approve().count(over, allowing(limits(2)), NamedIds::default()).approved);
     }
 }
 
 #[test]
 fn a_revision_that_names_nobody_is_approved_by_a_person_alone() {
     let nobody: NamedIds = serde_json::from_value(serde_json::json!(["ou-exam-sandobx1"])).unwrap();
-    let counted = RevisionApproval::new(revision()).count(extent(0, 0), limits(2), nobody.clone());
+    let counted = RevisionApproval::new(revision()).count(extent(0, 0), allowing(limits(2)), nobody.clone());
     assert!(!counted.approved);
     let change = enforce(1, false);
     let held = plan(std::slice::from_ref(&change)).limit(&counted, limits(2), &Records::new());
@@ -154,7 +165,7 @@ fn a_revision_that_names_nobody_is_approved_by_a_person_alone() {
     let approved = counted.approve();
     assert_eq!(left(&plan(&[change]).limit(&approved, limits(2), &Records::new())), BTreeSet::from([1]));
     // Once it is approved, an account that leaves doesn't take that back.
-    assert!(approved.count(extent(0, 0), limits(2), nobody).approved);
+    assert!(approved.count(extent(0, 0), allowing(limits(2)), nobody).approved);
 }
 
 #[test]
@@ -168,6 +179,86 @@ fn an_approval_lets_moves_count_anew_and_changes_nothing_else() {
     let approved =
         RevisionApproval { approved: true, moved: Moved::default(), approvals: 1, ..before.clone() };
     assert_eq!(before.approve(), approved);
+}
+
+/// What a revision may change that comes after others: of what it changes itself, whether it begins without a person.
+#[test]
+fn small_revisions_of_one_day_add_up_to_the_ceilings() {
+    let ceilings = Ceilings { max_replacements: Some(10), max_releases: Some(2), max_abandonments: None };
+    let abandoned = |abandonments| Extent { abandonments, ..extent(0, 0) };
+    let mut known: Option<RevisionApproval> = None;
+    // Each step: when, the limits of the document, what it changes, whether a person approves it before it is counted;
+    // whether it begins then, and what it says of the ones before it.
+    for (number, after, most, changes, by_a_person, begins, earlier) in [
+        (1, 0, 50, extent(6, 1), false, true, extent(0, 0)),
+        (2, 60, 50, extent(5, 0), false, false, extent(6, 1)),
+        (3, 120, 50, extent(4, 1), false, true, extent(6, 1)),
+        (4, 180, 50, extent(0, 1), false, false, extent(10, 2)),
+        (5, 240, 50, extent(0, 0), false, true, extent(10, 2)),
+        // Where the deployment sets no ceiling, each revision has its own limits.
+        (6, 300, 50, abandoned(50), false, true, extent(10, 2)),
+        (7, 300, 50, abandoned(50), false, true, extent(10, 2).plus(abandoned(50))),
+        (8, 300, 49, abandoned(50), false, false, extent(10, 2).plus(abandoned(100))),
+        // What a person approved counts against nobody.
+        (9, 360, 50, extent(500, 500), true, true, extent(10, 2).plus(abandoned(100))),
+        (10, DAY - 1, 50, extent(1, 0), false, false, extent(10, 2).plus(abandoned(100))),
+        // A day after the first one, that one counts no more.
+        (11, DAY, 50, extent(6, 1), false, true, extent(4, 1).plus(abandoned(100))),
+        (12, DAY + 60, 50, extent(1, 0), false, false, extent(10, 2).plus(abandoned(100))),
+    ] {
+        let revision: Revision = format!("{number:016x}").parse().unwrap();
+        let mut approval = RevisionApproval::of(known.take(), &revision);
+        if by_a_person {
+            approval = approval.approve();
+        }
+        let allowance = Allowance { limits: limits(most), ceilings, now: NOW + after };
+        let counted = approval.count(changes, allowance, NamedIds::default());
+        assert_eq!((counted.approved, counted.earlier), (begins, earlier), "{number}");
+        // Counted once more, it doesn't stand in its own way.
+        let again = counted.clone().count(changes, allowance, NamedIds::default());
+        assert_eq!(again, counted, "{number}");
+        known = Some(again);
+    }
+}
+
+/// A new revision is a new one in everything but in what is counted over a day.
+#[test]
+fn a_new_revision_begins_no_new_day() {
+    let mut before = RevisionApproval::new(EARLIER.parse().unwrap()).count(
+        extent(2, 1),
+        allowing(limits(2)),
+        NamedIds::default(),
+    );
+    assert!(before.admit_moves(extent(1, 1), limits(2), NOW));
+    let next = RevisionApproval::of(Some(before.clone().approve()), &revision());
+    let unreviewed = before.unreviewed.clone();
+    assert_eq!(
+        next,
+        RevisionApproval { unreviewed, ..RevisionApproval::new(revision()) },
+        "moves were approved"
+    );
+    let mut next = RevisionApproval::of(Some(before.clone()), &revision());
+    assert!(!next.admit_moves(extent(2, 0), limits(2), NOW + 60), "the author can't let moves count anew");
+    assert_eq!(RevisionApproval::of(Some(before.clone()), &before.revision), before);
+    assert_eq!(RevisionApproval::of(None, &revision()), RevisionApproval::new(revision()));
+}
+
+/// What an earlier release wrote is read, and what it approved stays approved.
+#[test]
+fn an_approval_of_an_earlier_release_is_read() {
+    let text = format!(
+        r#"{{"revision":"{REVISION}","approved":true,"done":{{"replacements":1,"releases":0}},
+            "counted":{{"replacements":60,"releases":0}},"approvals":1}}"#
+    );
+    let read: RevisionApproval = serde_json::from_str(&text).unwrap();
+    let expected = RevisionApproval {
+        approved: true,
+        done: extent(1, 0),
+        counted: Some(extent(60, 0)),
+        approvals: 1,
+        ..RevisionApproval::new(revision())
+    };
+    assert_eq!(read, expected);
 }
 
 #[test]
@@ -212,7 +303,11 @@ fn replacements_and_releases_are_counted_and_repairs_are_not() {
 #[test]
 fn what_is_ours_and_left_to_itself_counts_once() {
     let left = |number, reason| {
-        let decision = Decision::LeftAlone(LeftAlone { reason, seen: Observation::Enforced(there()) });
+        let decision = Decision::LeftAlone(LeftAlone {
+            reason,
+            seen: Observation::Enforced(there()),
+            would_abandon: false,
+        });
         (target(number), decision)
     };
     let plan = Plan {
@@ -249,9 +344,98 @@ fn what_is_ours_and_left_to_itself_counts_once() {
     ]);
     let counted = Extent::of(&plan, &records, &revision());
     assert_eq!(counted, Extent { abandonments: 3, ..Extent::default() });
+    // What was adopted and is handed back stays as well, and its maker may change it from then on.
+    let handed_back = HandedBack { adopted: enforcement(1), seen: there() };
+    let handing = Plan { handed_back: [(target(7), handed_back)].into(), ..plan.clone() };
+    assert_eq!(Extent::of(&handing, &records, &revision()).abandonments, 4);
     assert_eq!(counted.to_string(), "0 replaced, 0 released, 3 abandoned");
     assert!(counted.is_within(limits(3)) && !counted.is_within(Limits { max_abandonments: 2, ..limits(9) }));
     assert_eq!(counted.plus(counted).abandonments, 6);
+}
+
+/// What a baseline in mode `audit`, or one that waits, leaves to itself is not abandoned by that: the next one counts it.
+#[test]
+fn what_would_be_abandoned_counts_when_it_is() {
+    let alone = |reason| {
+        Decision::LeftAlone(LeftAlone { reason, seen: Observation::Enforced(there()), would_abandon: false })
+    };
+    let of = |decision: Decision| Plan { decisions: [(target(1), decision)].into(), ..Plan::default() };
+    let checked = |state: &str| {
+        let checked = json!({ "at": "2026-11-30T08:00:00Z", "revision": EARLIER, "state": state, "reason": null,
+            "drift": null, "event": null, "path": null });
+        Record { checked: Some(serde_json::from_value(checked).unwrap()), ..ours(1, EARLIER) }
+    };
+    for (decision, record, marked) in [
+        (alone(LeaveReason::Excluded), checked("in_sync"), true),
+        (alone(LeaveReason::Unassigned), checked("held"), true),
+        (alone(LeaveReason::Unassigned), checked("would_abandon"), true),
+        // It was abandoned before, it isn't ours, or nothing is known of it.
+        (alone(LeaveReason::Unassigned), checked("left_alone"), false),
+        (alone(LeaveReason::Foreign), checked("in_sync"), false),
+        (alone(LeaveReason::Excluded), Record::default(), false),
+    ] {
+        let records = Records::from([(target(1), record.clone())]);
+        let unapproved = RevisionApproval::new(revision());
+        for held in [
+            of(decision.clone()).abandon_nothing(&records),
+            of(decision.clone()).limit_part(&unapproved, &records),
+            of(decision.clone()).put_back(&unapproved, &records),
+        ] {
+            let Decision::LeftAlone(left) = &held.decisions[&target(1)] else { panic!("{held:?}") };
+            assert_eq!(left.would_abandon, marked, "{record:?}");
+            // By whatever it was left so, it counts as long as nothing approved abandons it.
+            assert_eq!(Extent::of(&held, &records, &revision()).abandonments, u32::from(marked));
+        }
+        let approved = of(decision.clone()).limit_part(&unapproved.approve(), &records);
+        assert_eq!(approved, of(decision), "what is approved is abandoned");
+    }
+}
+
+/// Whoever braked with `mode: audit` and took an account out does not get the enforcement back by a revision that
+/// nobody has approved.
+#[test]
+fn what_somebody_braked_is_put_back_by_what_is_approved_alone() {
+    let removed = Record { would_abandon: true, ..ours(1, EARLIER) };
+    let records = Records::from([(target(1), removed), (target(2), ours(1, EARLIER))]);
+    let changes = [enforce(1, true), enforce(2, true)];
+    let waiting = RevisionApproval::new(revision());
+    assert_eq!(left(&plan(&changes).limit_part(&waiting, &records)), BTreeSet::from([2]));
+    assert_eq!(left(&plan(&changes).put_back(&waiting, &records)), BTreeSet::from([2]));
+    let approved = waiting.approve();
+    assert_eq!(left(&plan(&changes).limit_part(&approved, &records)), BTreeSet::from([1, 2]));
+}
+
+/// An account that moves to where nothing is assigned is abandoned by that: many of them are too many moves.
+#[test]
+fn a_move_to_where_nothing_is_assigned_counts_as_a_move() {
+    let alone = |reason, would_abandon| {
+        Decision::LeftAlone(LeftAlone { reason, seen: Observation::Enforced(there()), would_abandon })
+    };
+    let plan = Plan {
+        decisions: [
+            (target(1), alone(LeaveReason::Unassigned, false)),
+            // It is listed by its id, wherever it stands.
+            (target(2), alone(LeaveReason::Excluded, false)),
+            // Nothing is abandoned by what isn't approved.
+            (target(3), alone(LeaveReason::Unassigned, true)),
+            // It did not move; the revision's own count has it.
+            (target(4), alone(LeaveReason::Unassigned, false)),
+            (target(5), alone(LeaveReason::Foreign, false)),
+        ]
+        .into(),
+        ..Plan::default()
+    };
+    let records: Records = (1..=5).map(|number| (target(number), ours(1, REVISION))).collect();
+    let has_moved =
+        |stood: &OrgPath, moved: &Target| stood.to_string().starts_with(STOOD) && *moved != target(4);
+    let counted = plan.extent_of_moves(&records, has_moved);
+    assert_eq!(counted, Extent { abandonments: 1, ..Extent::default() });
+    let reason = HoldReason::TooManyMoves { revision: revision() };
+    let held = plan.clone().hold_moves(&reason, &records, has_moved);
+    assert_eq!(reasons(&held), BTreeSet::from(["too_many_moves".to_owned()]));
+    let others = |plan: &Plan| plan.decisions.iter().skip(1).map(|(_, it)| it.clone()).collect::<Vec<_>>();
+    assert_eq!(others(&held), others(&plan));
+    assert_eq!(held.extent_of_moves(&records, has_moved), Extent::default(), "what is held isn't done");
 }
 
 #[test]
@@ -261,6 +445,9 @@ fn a_baseline_can_only_lower_what_the_deployment_allows() {
     let ceilings = Ceilings { max_replacements: Some(3), max_releases: Some(20), max_abandonments: Some(0) };
     let lower = Limits { max_replacements: 3, max_releases: 10, max_abandonments: 0 };
     assert_eq!(limits.at_most(ceilings), lower);
+    let changed = Extent { replacements: 2, releases: 21, abandonments: 1 };
+    let left = Ceilings { max_replacements: Some(1), max_releases: Some(0), max_abandonments: Some(0) };
+    assert_eq!((ceilings.less(changed), Ceilings::default().less(changed)), (left, Ceilings::default()));
 }
 
 /// A target that waits for a grant of the same plan, after which this change is made.
@@ -371,6 +558,7 @@ fn what_nobody_could_decide_counts_where_it_may_be_ours() {
             Decision::LeftAlone(LeftAlone {
                 reason: LeaveReason::Unreadable,
                 seen: Observation::Unreadable(denied()),
+                would_abandon: false,
             }),
             true,
         ),
@@ -378,6 +566,7 @@ fn what_nobody_could_decide_counts_where_it_may_be_ours() {
             Decision::LeftAlone(LeftAlone {
                 reason: LeaveReason::Foreign,
                 seen: Observation::Enforced(there()),
+                would_abandon: false,
             }),
             false,
         ),
@@ -470,7 +659,7 @@ fn a_part_waits_for_the_count_of_the_whole_and_then_for_its_approval() {
     let plan = plan(&[replace(1, Ownership::Ours), enforce(2, false), enforce(3, true)]);
     let records = Records::from([(target(1), ours(1, EARLIER))]);
     let unseen = RevisionApproval::new(revision());
-    let counted = unseen.clone().count(extent(9, 0), limits(0), NamedIds::default());
+    let counted = unseen.clone().count(extent(9, 0), allowing(limits(0)), NamedIds::default());
     for (approval, why) in [(&unseen, "not_counted"), (&counted, "not_approved")] {
         let limited = plan.clone().limit_part(approval, &records);
         assert_eq!(left(&limited), BTreeSet::from([3]), "repairs go on");
@@ -507,7 +696,7 @@ fn what_was_approved_last_only_puts_back_and_guards() {
     // The first was weakened since; the second would be moved on; of the third nothing is known.
     let records = Records::from([(target(1), ours(2, EARLIER)), (target(2), ours(1, EARLIER))]);
     let unseen = RevisionApproval::new(revision());
-    let counted = unseen.clone().count(extent(9, 0), limits(0), NamedIds::default());
+    let counted = unseen.clone().count(extent(9, 0), allowing(limits(0)), NamedIds::default());
     for (waiting, why) in [(&unseen, "not_counted"), (&counted, "not_approved")] {
         let put_back = plan(&changes).put_back(waiting, &records);
         assert_eq!(left(&put_back), BTreeSet::from([1, 5, 6]));

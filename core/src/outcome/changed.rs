@@ -60,9 +60,9 @@ pub(super) fn event(
 /// Why it begins or waits.
 fn reason(baseline: &Baseline, approval: &RevisionApproval, counted: Extent) -> (&'static str, String) {
     let Extent { replacements, releases, abandonments } = counted;
-    let changes = format!(
-        "it replaces {replacements} enforcements, releases {releases} and leaves {abandonments} to themselves"
-    );
+    let enforcements = if replacements == 1 { "enforcement" } else { "enforcements" };
+    let changes =
+        format!("it replaces {replacements} {enforcements}, releases {releases} and abandons {abandonments}");
     match approval {
         _ if baseline.mode == Mode::Audit => {
             ("audit", "its mode is audit: nothing is written any more, and nothing is repaired".to_owned())
@@ -76,6 +76,13 @@ fn reason(baseline: &Baseline, approval: &RevisionApproval, counted: Extent) -> 
         RevisionApproval { names_nobody, .. } if !names_nobody.is_empty() => {
             ("names_nobody", format!("{changes}, and it names {names_nobody}: it waits for an approval"))
         }
+        RevisionApproval { earlier, .. } if *earlier != Extent::default() => (
+            "over_limits",
+            format!(
+                "{changes}: other revisions within a day, which nobody approved, come to {earlier}, and together that \
+                 is more than the limits allow, so it waits for an approval"
+            ),
+        ),
         _ => (
             "over_limits",
             format!("{changes}: that is more than the limits allow, so it waits for an approval"),

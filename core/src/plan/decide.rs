@@ -287,5 +287,5 @@ fn held(reason: HoldReason) -> Decision {
 }
 
 fn left_alone(reason: LeaveReason, seen: &Observation) -> Decision {
-    Decision::LeftAlone(LeftAlone { reason, seen: seen.clone() })
+    Decision::LeftAlone(LeftAlone { reason, seen: seen.clone(), would_abandon: false })
 }

@@ -33,7 +33,7 @@ impl Plan {
                         _ => (held.verb(), Some(held.reason.to_string())),
                     },
                     Decision::Broken(broken) => ("broken", Some(broken.to_string())),
-                    Decision::LeftAlone(left) => ("leave-alone", Some(left.reason.to_string())),
+                    Decision::LeftAlone(left) => (left.verb(), Some(left.reason.to_string())),
                     Decision::InSync(InSync { kept: Some(kept), .. }) => ("in-sync", Some(kept.to_string())),
                     Decision::InSync(InSync { reads_back: Some(it), .. }) => {
                         ("in-sync", Some(it.to_string()))

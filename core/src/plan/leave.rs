@@ -4,6 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::{LeftAlone, Mark, PlanLine};
+use crate::ids::Target;
+use crate::observed::Observation;
+use crate::record::State;
+
 /// Why a target is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,5 +45,28 @@ impl fmt::Display for LeaveReason {
             }
             LeaveReason::Foreign => "nothing is wanted here, and what is there isn't ours",
         })
+    }
+}
+
+impl LeftAlone {
+    /// The state of a target that is left so.
+    pub fn state(&self) -> State {
+        if self.would_abandon { State::WouldAbandon } else { State::LeftAlone }
+    }
+
+    /// The decision's word in JSON.
+    pub fn verb(&self) -> &'static str {
+        if self.would_abandon { "would-abandon" } else { "leave-alone" }
+    }
+
+    /// The line of what would be abandoned. What is left alone otherwise has none.
+    pub(super) fn line(&self, target: &Target) -> Option<PlanLine> {
+        let LeftAlone { reason, seen, would_abandon } = self;
+        let line = PlanLine::about(Mark::Would, target);
+        let line = match seen {
+            Observation::Enforced(seen) => line.text(format_args!(" would abandon {}", seen.enforcement)),
+            Observation::Absent | Observation::Unreadable(_) => line.text(" would abandon what was ours"),
+        };
+        would_abandon.then(|| line.text(format_args!(": {reason}")))
     }
 }

@@ -56,7 +56,8 @@ impl Plan {
                 Decision::InSync(InSync { kept: Some(kept), .. }) if kept.would_adopt => {
                     Some(PlanLine::about(Mark::Claim, target).text(format_args!(" in sync: {kept}")))
                 }
-                Decision::InSync(_) | Decision::LeftAlone(_) => None,
+                Decision::LeftAlone(left) => left.line(target),
+                Decision::InSync(_) => None,
             }))
             .collect()
     }

@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn left_alone(reason: LeaveReason) -> Decision {
-        Decision::LeftAlone(LeftAlone { reason, seen: Observation::Enforced(seen()) })
+        Decision::LeftAlone(LeftAlone { reason, seen: Observation::Enforced(seen()), would_abandon: false })
     }
 
     fn granting(purpose: GrantPurpose) -> (Resource, GrantDecision) {

@@ -24,6 +24,8 @@ pub enum State {
     WouldReplace,
     /// Would be released, if the mode weren't `audit`.
     WouldRelease,
+    /// Ours, and left to itself: it would be abandoned, if the mode weren't `audit` or the baseline were approved.
+    WouldAbandon,
     /// Should be changed, and wasn't.
     Held,
     /// Was to be changed, and the write failed.
@@ -36,7 +38,7 @@ pub enum State {
 
 impl State {
     /// Every state, in the order in which they are listed.
-    pub const ALL: [State; 12] = [
+    pub const ALL: [State; 13] = [
         State::Enforced,
         State::Replaced,
         State::Copied,
@@ -45,6 +47,7 @@ impl State {
         State::WouldEnforce,
         State::WouldReplace,
         State::WouldRelease,
+        State::WouldAbandon,
         State::Held,
         State::Failed,
         State::Broken,
@@ -62,6 +65,7 @@ impl State {
             State::WouldEnforce => "would_enforce",
             State::WouldReplace => "would_replace",
             State::WouldRelease => "would_release",
+            State::WouldAbandon => "would_abandon",
             State::Held => "held",
             State::Failed => "failed",
             State::Broken => "broken",

@@ -36,6 +36,7 @@ impl Report {
             (State::WouldEnforce, "would be enforced"),
             (State::WouldReplace, "would be replaced"),
             (State::WouldRelease, "would be released"),
+            (State::WouldAbandon, "would be abandoned"),
             (State::Copied, "copied"),
             (State::Failed, "failed"),
             (State::Broken, "broken"),

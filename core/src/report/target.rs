@@ -38,7 +38,7 @@ impl TargetReport {
             },
             TargetReport::Decided(decision) => match decision {
                 Decision::InSync(_) => State::InSync,
-                Decision::LeftAlone(_) => State::LeftAlone,
+                Decision::LeftAlone(left) => left.state(),
                 // A change that was not attempted was only planned.
                 Decision::Change(_) | Decision::CleanUp(_) => State::Held,
                 Decision::Held(held) => held.state(),

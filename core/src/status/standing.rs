@@ -26,6 +26,8 @@ pub enum Standing {
     WouldEnforce,
     /// Another mode than `audit` would release it.
     WouldRelease,
+    /// Ours, and left to itself by a baseline in mode `audit`, or by one that isn't approved.
+    WouldAbandon,
     /// Another principal undoes each repair.
     Contested,
     /// The last look is too old, or was made for another path, assignment or baseline.
@@ -53,7 +55,7 @@ pub struct UnknownStanding(String);
 
 impl Standing {
     /// Every standing, worst first.
-    pub const ALL: [Standing; 17] = [
+    pub const ALL: [Standing; 18] = [
         Standing::Broken,
         Standing::Unguarded,
         Standing::Failed,
@@ -62,6 +64,7 @@ impl Standing {
         Standing::WouldReplace,
         Standing::WouldEnforce,
         Standing::WouldRelease,
+        Standing::WouldAbandon,
         Standing::Contested,
         Standing::Stale,
         Standing::Copied,
@@ -90,6 +93,7 @@ impl Standing {
             State::WouldReplace => Standing::WouldReplace,
             State::WouldEnforce => Standing::WouldEnforce,
             State::WouldRelease => Standing::WouldRelease,
+            State::WouldAbandon => Standing::WouldAbandon,
             State::Failed => Standing::Failed,
             State::Broken => Standing::Broken,
             State::LeftAlone => Standing::LeftAlone,
@@ -107,6 +111,7 @@ impl Standing {
             Standing::WouldReplace => State::WouldReplace.code(),
             Standing::WouldEnforce => State::WouldEnforce.code(),
             Standing::WouldRelease => State::WouldRelease.code(),
+            Standing::WouldAbandon => State::WouldAbandon.code(),
             Standing::Contested => "contested",
             Standing::Stale => "stale",
             Standing::Copied => State::Copied.code(),
@@ -130,6 +135,7 @@ impl Standing {
             | Standing::WouldReplace
             | Standing::WouldEnforce
             | Standing::WouldRelease
+            | Standing::WouldAbandon
             | Standing::Contested
             | Standing::Stale
             | Standing::Copied

@@ -191,6 +191,7 @@ fn the_end_of_a_sweep() {
                 "stale": 0,
                 "unguarded": 0,
                 "unknown": 0,
+                "would_abandon": 0,
                 "would_enforce": 0,
                 "would_release": 0,
                 "would_replace": 0

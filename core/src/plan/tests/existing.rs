@@ -2,7 +2,7 @@
 //! approval only, or handed back.
 
 use super::*;
-use crate::limits::Approval;
+use crate::limits::{Allowance, Approval, Ceilings};
 use crate::organization::OrgPath;
 use crate::record::Awaited;
 
@@ -256,7 +256,7 @@ fn adoptions_count_as_replacements_and_those_of_a_revision_over_its_limits_wait(
         adopting.clone().limit_part(
             &approval.clone().count(
                 Extent { replacements: 3, releases: 0, abandonments: 0 },
-                limits(2),
+                Allowance { limits: limits(2), ceilings: Ceilings::default(), now: 0 },
                 NamedIds::default(),
             ),
             &Records::new(),

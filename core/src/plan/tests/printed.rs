@@ -169,7 +169,7 @@ fn grants() -> BTreeMap<Resource, GrantDecision> {
 
 fn decisions() -> Vec<Decision> {
     let by = Some(ADMIN.to_owned());
-    let left_alone = |reason, seen| Decision::LeftAlone(LeftAlone { reason, seen });
+    let left_alone = |reason, seen| Decision::LeftAlone(LeftAlone { reason, seen, would_abandon: false });
     let old = || Some(enforcement("copied", 1));
     let versions = vec![Published {
         guardrail: enforcement("copied", 1).guardrail,
@@ -202,6 +202,16 @@ fn decisions() -> Vec<Decision> {
         held(HoldReason::NotProven, Some(copy(23, publish(), own(), old()))),
         Decision::Change(copy(24, publish(), Enforced::OfAnother, Some(enforcement("other", 7)))),
         waiting("attached", release(25, None)),
+        Decision::LeftAlone(LeftAlone {
+            reason: LeaveReason::Excluded,
+            seen: Observation::Enforced(there("base", 2)),
+            would_abandon: true,
+        }),
+        Decision::LeftAlone(LeftAlone {
+            reason: LeaveReason::Unassigned,
+            seen: Observation::Absent,
+            would_abandon: true,
+        }),
     ]
 }
 
@@ -282,7 +292,9 @@ fn every_kind_of_decision_is_printed() {
         ! 300000000023/eu-west-1 held, would copy corporate:2 (publish copied), then replace copied:1 by it: no probe has shown that the account can apply the guardrail
         ~ 300000000024/eu-west-1 copy corporate:2 (publish copied), then replace other:7 by it
         - 300000000025/eu-west-1 release base:2, after the grant
-        20 to change (5 of them after a grant or a copy), 5 held, 4 in sync, 3 broken, 1 handed back, 2 left alone, 2 accounts skipped"#]].assert_eq(&every_kind().to_string());
+        ? 300000000026/eu-west-1 would abandon base:2: the account is excluded
+        ? 300000000027/eu-west-1 would abandon what was ours: no assignment covers the account
+        20 to change (5 of them after a grant or a copy), 5 held, 4 in sync, 3 broken, 1 handed back, 4 left alone, 2 accounts skipped"#]].assert_eq(&every_kind().to_string());
 }
 
 #[test]
@@ -315,7 +327,9 @@ fn under_audit_a_plan_prints_what_another_mode_would_do() {
         ! 300000000023/eu-west-1 held, would copy corporate:2 (publish copied), then replace copied:1 by it: no probe has shown that the account can apply the guardrail
         ? 300000000024/eu-west-1 would copy corporate:2 (publish copied), then replace other:7 by it
         ? 300000000025/eu-west-1 would release base:2
-        0 to change, 8 held, 7 in sync, 10 would change, 4 broken, 1 handed back, 2 left alone, 2 accounts skipped"#]].assert_eq(&every_kind().restrict(Mode::Audit).to_string());
+        ? 300000000026/eu-west-1 would abandon base:2: the account is excluded
+        ? 300000000027/eu-west-1 would abandon what was ours: no assignment covers the account
+        0 to change, 8 held, 7 in sync, 10 would change, 4 broken, 1 handed back, 4 left alone, 2 accounts skipped"#]].assert_eq(&every_kind().restrict(Mode::Audit).to_string());
 }
 
 #[test]
@@ -358,6 +372,10 @@ fn programs_are_told_every_kind_of_decision() {
             no probe has shown that the account can apply the guardrail
         24 ensure-copy, wanted corporate:2, then replace, 7 => -
         25 release, code not_granted, after arn:aws:bedrock:eu-west-1:222222222222:guardrail/attached, 2 => -
+        26 would-abandon, code excluded, 2 => -
+            the account is excluded
+        27 would-abandon, code unassigned, - => -
+            no assignment covers the account
     "#]].assert_eq(&for_programs(&every_kind()));
     expect![[r#"
         00 would-enforce, code mode, wanted corporate:2, would enforce, - => 2
@@ -406,6 +424,10 @@ fn programs_are_told_every_kind_of_decision() {
             mode audit doesn't write this
         25 would-release, code mode, would release, 2 => -
             mode audit doesn't write this
+        26 would-abandon, code excluded, 2 => -
+            the account is excluded
+        27 would-abandon, code unassigned, - => -
+            no assignment covers the account
     "#]].assert_eq(&for_programs(&every_kind().restrict(Mode::Audit)));
 }
 
@@ -423,7 +445,7 @@ fn programs_are_told_what_a_plan_says_besides_its_decisions() {
             "handed_back": 1,
             "held": 5,
             "in_sync": 4,
-            "left_alone": 2,
+            "left_alone": 4,
             "skipped": 2,
             "to_change": 20,
             "would_change": 0
@@ -551,7 +573,7 @@ fn a_line_knows_the_accounts_that_it_is_about() {
         line.accounts().map(|account| account.as_str()[10..].to_owned()).collect::<Vec<_>>()
     };
     let accounts: Vec<String> = every_kind().lines().iter().map(|line| of(line).join("+")).collect();
-    expect!["93         18 00 01 02 03 04 05 06 07 08 09 10 11 12 13 14+15 16 19 23 24 25"]
+    expect!["93         18 00 01 02 03 04 05 06 07 08 09 10 11 12 13 14+15 16 19 23 24 25 26 27"]
         .assert_eq(&accounts.join(" "));
 }
 

@@ -42,7 +42,8 @@ impl Run<'_> {
                 (State::WouldReplace, Wanted::Guardrail)
                     if audits && seen.is_some_and(|seen| !meets(seen)) => {}
                 (State::WouldRelease, Wanted::Nothing) if audits && seen.is_some() => {}
-                (State::LeftAlone, Wanted::HandsOff | Wanted::Nothing)
+                (State::LeftAlone | State::WouldAbandon, Wanted::HandsOff)
+                | (State::LeftAlone, Wanted::Nothing)
                 | (State::Held | State::Failed | State::Broken | State::Copied, _) => {}
                 (_, wanted) => {
                     return broken(
