@@ -501,7 +501,7 @@ async fn mistakes_are_told_and_are_never_green() {
             exit 1
             $ status --state splendid
             stderr: error: invalid value 'splendid' for '--state <STATE>'
-            stderr:   [possible values: broken, unguarded, failed, unknown, held, would-replace, would-enforce, would-release, contested, stale, copied, left-behind, left-alone, enforced, replaced, released, in-sync]
+            stderr:   [possible values: broken, unguarded, failed, unknown, held, would-replace, would-enforce, would-release, would-abandon, contested, stale, copied, left-behind, left-alone, enforced, replaced, released, in-sync]
             stderr: 
             stderr: For more information, try '--help'.
             exit 2

@@ -34,7 +34,8 @@ pub struct RevisionApproval {
     /// What revisions changed lately that no person approved. It counts against the ceilings of the next ones.
     #[serde(default)]
     pub unreviewed: Unreviewed,
-    /// What other revisions, which no person approved, had changed within a day when this one was counted.
+    /// What other revisions, which no person approved, had changed within a day when this one was counted, where it would
+    /// have been within its limits but for them.
     #[serde(default)]
     pub earlier: Extent,
 }
@@ -102,8 +103,13 @@ impl RevisionApproval {
     /// change without a person, and with an account for each id, it is approved by that.
     #[must_use]
     pub fn count(mut self, extent: Extent, allowance: Allowance, names_nobody: NamedIds) -> RevisionApproval {
-        let earlier = self.unreviewed.of_others(&self.revision, allowance.now);
-        if !self.approved && extent.is_within(self.room(allowance)) && names_nobody.is_empty() {
+        let is_within = extent.is_within(self.room(allowance));
+        let would_be = extent.is_within(allowance.limits.at_most(allowance.ceilings));
+        let earlier = match (is_within, would_be) {
+            (false, true) => self.unreviewed.of_others(&self.revision, allowance.now),
+            _ => Extent::default(),
+        };
+        if !self.approved && is_within && names_nobody.is_empty() {
             self.approved = true;
             self.unreviewed.add(&self.revision, extent, allowance.now);
         }
