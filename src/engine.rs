@@ -28,6 +28,7 @@ mod destinations;
 mod direct;
 mod effect;
 mod figures;
+mod flooding;
 mod granting;
 mod guardrails;
 mod inspected;
@@ -84,6 +85,8 @@ pub use direct::{apply, reconcile};
 pub use effect::{ChangedBaseline, Effect, Notice, SweepEnd, TaskReport, Undecided};
 use figures::Figures;
 pub use figures::{measure, metrics};
+use flooding::KnownFloods;
+pub use flooding::{note_flood, note_flood_told};
 pub use inspected::{Applied, UnitNames, applied_in, guardrails, unit_names};
 pub use job::{run_errand, run_task};
 use kept::Kept;
@@ -115,6 +118,7 @@ pub struct Keeper {
     head: OnceCell<Head>,
     kept: Kept,
     figures: Figures,
+    floods: KnownFloods,
     clock: Clock,
     stopping: AtomicBool,
 }
@@ -144,6 +148,7 @@ impl Keeper {
             head: OnceCell::new(),
             kept: Kept::default(),
             figures: Figures::default(),
+            floods: KnownFloods::default(),
             clock: Clock::default(),
             stopping: AtomicBool::new(false),
         })

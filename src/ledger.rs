@@ -7,6 +7,7 @@
 mod baselines;
 mod error;
 mod file;
+mod floods;
 mod memory;
 mod placements;
 mod store;
@@ -40,6 +41,8 @@ pub struct Visit<'a> {
     pub sequence: Option<Sequence>,
     /// Where the account stands.
     pub placement: Option<&'a AccountPlacement>,
+    /// When SQS handed out its message first, by SQS's clock, in milliseconds since 1970.
+    pub received_ms: Option<u64>,
     /// When it came there, as far as that is known.
     pub arrival: Option<&'a Arrival>,
 }
@@ -176,9 +179,9 @@ impl Ledger {
         visit: Visit<'_>,
         notes: Vec<(Region, Note)>,
     ) -> Result<(), LedgerError> {
-        let Visit { sequence, placement, arrival } = visit;
+        let Visit { sequence, placement, received_ms, arrival } = visit;
         self.change_account(account, |record| {
-            record.note(sequence, notes.clone())?;
+            record.note(sequence, received_ms, notes.clone())?;
             if let Some(arrival) = arrival {
                 record.arrival = std::mem::take(&mut record.arrival).and(arrival);
             }

@@ -49,7 +49,7 @@ const MODULES: &[(&str, Uses)] = &[
     // The decision: it sees everything but why we woke.
     ("plan", Only(SEEN_BY_THE_PLAN)),
     ("limits", Only("ids organization enforcement resource_policy baseline record desired resolved plan")),
-    ("task", Only("ids organization baseline trigger limits")),
+    ("task", Only("ids organization baseline trigger record limits")),
     // How a target stands by the record: the one judgement of what is good.
     ("status", Only("ids organization enforcement baseline trigger record desired")),
     (

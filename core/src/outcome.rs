@@ -7,6 +7,7 @@ mod broken;
 mod changed;
 mod deed;
 mod detail;
+mod flooding;
 mod opened;
 mod reads_back;
 #[cfg(test)]
@@ -25,7 +26,7 @@ use crate::plan::{Change, Decision, HandedBack, HoldReason};
 use crate::record::{Deed, DeedKind, Record};
 use crate::report::{ChangeResult, Report, TargetReport, Waits};
 use crate::status::Standing;
-use crate::task::Cause;
+use crate::task::{Cause, Flooding};
 
 pub use broken::BrokenVersions;
 pub use deed::deed_of;
@@ -60,6 +61,8 @@ pub enum Kind {
     Contested,
     /// A resource policy opens a guardrail beyond the organization.
     Opened,
+    /// The events of an account come faster than each can have a look of its own.
+    Flooding,
     /// The baseline is another one than before.
     BaselineChanged,
     /// An account gets no calls any more.
@@ -70,7 +73,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 14] = [
+    pub const ALL: [Kind; 15] = [
         Kind::Applied,
         Kind::Repaired,
         Kind::Adopted,
@@ -82,6 +85,7 @@ impl Kind {
         Kind::Unguarded,
         Kind::Contested,
         Kind::Opened,
+        Kind::Flooding,
         Kind::BaselineChanged,
         Kind::Departed,
         Kind::SweepCompleted,
@@ -101,6 +105,7 @@ impl Kind {
             Kind::Unguarded => "Accounts Unguarded",
             Kind::Contested => "Enforcement Contested",
             Kind::Opened => "Guardrail Opened",
+            Kind::Flooding => "Account Flooding",
             Kind::BaselineChanged => "Baseline Changed",
             Kind::Departed => "Account Departed",
             Kind::SweepCompleted => "Sweep Completed",
@@ -228,6 +233,11 @@ pub fn of_baseline(
     now: Timestamp,
 ) -> Event {
     changed::event(baseline, approval, previous, Circumstances { cause, now })
+}
+
+/// The event that names an account whose events come faster than each can have a look of its own.
+pub fn of_flood(account: &AccountId, flooding: &Flooding, now: Timestamp) -> Event {
+    flooding::event(account, &flooding.sender, Circumstances { cause: &flooding.cause, now })
 }
 
 /// The event of a sweep's end.

@@ -64,6 +64,10 @@ pub struct Record {
     pub repairs: Vec<Timestamp>,
     /// What the last look came to.
     pub checked: Option<Checked>,
+    /// When SQS handed out the message of that look first, by SQS's clock, in milliseconds since 1970: the look began
+    /// later than that. `None` where the look had no message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looked_ms: Option<u64>,
     /// What was there when it could be read last.
     pub seen: Option<LastSeen>,
     /// How it changed from look to look, the newest last. `explain` shows it.

@@ -6,6 +6,8 @@
 
 mod cause;
 mod errand;
+mod floods;
+mod handout;
 mod planned;
 
 use std::collections::BTreeSet;
@@ -20,6 +22,8 @@ use crate::trigger::Regions;
 
 pub use cause::{Cause, MOST_HOPS, Pauses};
 pub use errand::{Count, Errand, FinishSweep, Sweep};
+pub use floods::{Flooding, Floods, NamedFloods, Sender, Served};
+pub use handout::{Handout, SUPERSEDED_AFTER_MS};
 pub use planned::{Planned, departed, planned};
 
 /// One unit of work.
@@ -63,6 +67,10 @@ pub struct OwnerTask {
     /// Since when a sweep has looked at every account, where that is why: what no target uses any more
     /// is taken back.
     pub swept_since: Option<Timestamp>,
+    /// Whether the guardrail, or a version of it, was only made: nobody can have enforced that before, so that only whoever
+    /// should enforce it now has to be looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_addition: bool,
     /// Why.
     pub cause: Cause,
 }
@@ -110,6 +118,16 @@ impl Task {
         match self {
             Task::Account(task) => &task.cause,
             Task::Owner(task) => &task.cause,
+        }
+    }
+
+    /// The same work for whatever its sender does until it begins: every Region of an account, and every change of a
+    /// guardrail.
+    #[must_use]
+    pub fn for_all_of_its_sender(self) -> Task {
+        match self {
+            Task::Account(task) => Task::Account(AccountTask { regions: Regions::All, ..task }),
+            Task::Owner(task) => Task::Owner(OwnerTask { is_addition: false, ..task }),
         }
     }
 
@@ -216,6 +234,7 @@ mod tests {
             region: "us-east-1".parse().unwrap(),
             then: Then::Nothing,
             swept_since: Some(Timestamp::UNIX_EPOCH),
+            is_addition: false,
             cause: cause("e", 3),
         };
         let later = OwnerTask { cause: cause("e", 4), ..owner.clone() };
@@ -233,6 +252,7 @@ mod tests {
             region: "us-east-1".parse().unwrap(),
             then: Then::Nothing,
             swept_since: None,
+            is_addition: false,
             cause: cause("e", 40),
         };
         let fresh = cause("e", 40).with_short_pauses();
@@ -252,6 +272,7 @@ mod tests {
                 "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".parse().unwrap(),
             )),
             swept_since: Some(Timestamp::UNIX_EPOCH),
+            is_addition: false,
             cause: cause("e", 3),
         });
         let narrowed = task("300000000001", "e", 0).narrowed(BTreeSet::from(["eu-west-1".parse().unwrap()]));

@@ -25,10 +25,10 @@ use crate::ids::Region;
 use crate::limits::{Approval, EffectiveBaseline, Extent, RevisionApproval};
 use crate::organization::{AccountPlacement, AccountState, Organization};
 use crate::plan::{Change, Decision, HoldReason, Plan};
-use crate::record::{Arrival, Sequence};
+use crate::record::Arrival;
 use crate::report::{Report, TargetReport};
 use crate::resolved::Unusable;
-use crate::task::AccountTask;
+use crate::task::{AccountTask, Handout};
 
 /// The result of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +50,10 @@ pub async fn work_on_account(
     keeper: &Keeper,
     followed: &EffectiveBaseline,
     task: &AccountTask,
-    sequence: Option<Sequence>,
+    handout: Handout,
 ) -> Result<Worked, Stopped> {
     let Some(placement) = newest_placement(keeper, task).await? else {
-        return Ok(Worked::Departed(close(keeper, &task.account, &Gone::Left, sequence).await?));
+        return Ok(Worked::Departed(close(keeper, &task.account, &Gone::Left, handout.sequence).await?));
     };
     match &placement.account.state {
         // It isn't known what another state means: the record stays open, and nothing is taken away.
@@ -63,10 +63,10 @@ pub async fn work_on_account(
         }
         AccountState::Suspended | AccountState::PendingClosure | AccountState::Closed => {
             let gone = Gone::Inactive(placement.account.state);
-            return Ok(Worked::Departed(close(keeper, &task.account, &gone, sequence).await?));
+            return Ok(Worked::Departed(close(keeper, &task.account, &gone, handout.sequence).await?));
         }
     }
-    let queued = Queued { sequence, event: Some(&task.cause.event), placement: Some(&placement) };
+    let queued = Queued { handout, event: Some(&task.cause.event), placement: Some(&placement) };
     let report = in_rounds(keeper, async |again| {
         let (plan, mut view) = look(keeper, followed, task, &placement, again).await?;
         let plan = admitted(keeper, followed, plan, &mut view).await;

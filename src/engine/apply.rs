@@ -21,6 +21,7 @@ use crate::ledger::{LedgerError, Visit};
 use crate::organization::AccountPlacement;
 use crate::plan::{Change, CleanUp, Decision, Held, HoldReason, SafePlan};
 use crate::report::{Report, TargetReport};
+use crate::task::Handout;
 
 /// Writes a plan in its accounts and records it. Never stops early: a failure is a result like any other.
 pub(super) async fn write(
@@ -74,7 +75,7 @@ pub(super) async fn write_targets(
             event: queued.event,
             path: None,
             now: keeper.clock.now(),
-            tells: tells(keeper, queued.sequence.is_some()),
+            tells: tells(keeper, queued.handout.sequence.is_some()),
             own_roles: &keeper.settings.own_roles,
         },
     };
@@ -105,8 +106,8 @@ async fn apply_account(keeper: &Keeper, run: Run<'_>, account: AccountId, decisi
     }
     let path = organization.accounts.get(&account).map(|account| &account.path);
     let updates = RecordUpdates { path, ..updates };
-    let visit =
-        Visit { sequence: queued.sequence, placement: queued.placement, arrival: arrivals.get(&account) };
+    let Queued { handout: Handout { sequence, received_ms, .. }, placement, .. } = queued;
+    let visit = Visit { sequence, placement, received_ms, arrival: arrivals.get(&account) };
     let mut warnings = Vec::new();
     let now = keeper.clock.now();
     let cleaned = clean_ups.iter().map(|clean_up| &clean_up.target);

@@ -8,6 +8,7 @@ use tracing::{debug, error, info, warn};
 
 use super::baselines::{PresentBaseline, followed_if_known, present};
 use super::effect::Effect;
+use super::flooding::queued;
 use super::sweeping::{beginning, regions};
 use super::{Keeper, context};
 use crate::limits::EffectiveBaseline;
@@ -240,7 +241,9 @@ async fn by_the_baseline(
         if let Some(sweep) = sweep {
             sweeps.push((served.clone(), sweep));
         }
-        arrived.jobs.push((served, tasks.into_iter().map(Effect::Queue).collect()));
+        let events = served.len();
+        let effects = tasks.into_iter().flat_map(|task| queued(keeper, task, &scope, events, now)).collect();
+        arrived.jobs.push((served, effects));
     }
     for (served, sweep) in sweeps {
         match beginning(keeper, sweep, &known).await {

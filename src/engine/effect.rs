@@ -12,7 +12,7 @@ use crate::baseline::{Baseline, Revision};
 use crate::limits::{EffectiveBaseline, RevisionApproval};
 use crate::metrics::Calls;
 use crate::report::Report;
-use crate::task::{AccountTask, Cause, Errand, Task};
+use crate::task::{AccountTask, Cause, Errand, Flooding, Task};
 
 /// An effect of a job. The shell performs effects in their order and stops at the first that fails; errands that
 /// continue come after them.
@@ -62,6 +62,9 @@ pub enum Notice {
     Departed(Box<Departed>, Box<Cause>),
     /// The baseline has a new revision.
     BaselineChanged(Box<ChangedBaseline>),
+    /// The events of an account come faster than each can have a look of its own. SQS took the message of the look that
+    /// serves them, since an effect is performed only if those before it were.
+    Flooding(Box<Flooding>),
     /// A sweep ended.
     SweepCompleted(Box<SweepEnd>),
 }

@@ -7,26 +7,26 @@ use super::deadline::Deadline;
 use super::effect::Effect;
 use super::tasks::{account_task, owner_task, wait_for};
 use super::{Keeper, Stopped, counting, sweeping};
-use crate::record::Sequence;
-use crate::task::{Errand, Task};
+use crate::limits::EffectiveBaseline;
+use crate::task::{AccountTask, Errand, Handout, Task};
 
-/// Does a task: an account, or one Region of the owner. `sequence` is its place in its queue, if it has one.
+/// Does a task: an account, or one Region of the owner. `handout` is how SQS handed it out, if it did.
 ///
 /// # Errors
 /// When SQS has to deliver the message again. A task that has to wait is an effect instead.
 pub async fn run_task(
     keeper: &Keeper,
     task: Task,
-    sequence: Option<Sequence>,
+    handout: Handout,
 ) -> Result<Vec<Effect>, Stopped> {
     let span = info_span!("task", group = %task.group(), event.id = %task.cause().event, attempt = task.cause().attempt);
-    run_task_in_its_span(keeper, task, sequence).instrument(span).await
+    run_task_in_its_span(keeper, task, handout).instrument(span).await
 }
 
 async fn run_task_in_its_span(
     keeper: &Keeper,
     task: Task,
-    sequence: Option<Sequence>,
+    handout: Handout,
 ) -> Result<Vec<Effect>, Stopped> {
     info!("working on {}: {}", task.group(), task.cause().reason);
     let present = match present_for(keeper, task.cause().revision.as_ref(), task.cause().first_seen).await {
@@ -45,9 +45,30 @@ async fn run_task_in_its_span(
         info!("baseline {candidate} waits for its approval, so accounts follow {before}");
     }
     match task {
-        Task::Account(task) => account_task(keeper, task, &present, &followed, sequence).await,
+        Task::Account(task) if is_superseded(keeper, &task, handout, &followed).await => Ok(Vec::new()),
+        Task::Account(task) => account_task(keeper, task, &present, &followed, handout).await,
         Task::Owner(task) => owner_task(keeper, task, &present.baseline, &followed).await,
     }
+}
+
+/// Whether a look since the task was queued makes it superfluous. Only a task that waited for long costs this question,
+/// which is one read of the ledger: a backlog of one account's tasks is worked off so.
+async fn is_superseded(
+    keeper: &Keeper,
+    task: &AccountTask,
+    handout: Handout,
+    followed: &EffectiveBaseline,
+) -> bool {
+    if !task.may_be_superseded(handout) {
+        return false;
+    }
+    // Without the record the account is looked at.
+    let Ok(record) = keeper.ledger.account(&task.account).await else { return false };
+    let superseded = task.is_superseded(handout, &record, &followed.baseline.revision);
+    if superseded {
+        info!(account.id = %task.account, "dropped: the account was looked at after this task was queued");
+    }
+    superseded
 }
 
 /// Does an errand: a count as far as there is time, a sweep one page at a time.

@@ -22,7 +22,7 @@ use super::{Keeper, MAX_ROUNDS, Stopped, unwatched};
 use crate::baseline::{Baseline, GuardrailKey, Mode};
 use crate::cloud::Reader;
 use crate::desired::Desired;
-use crate::ids::{AccountId, GuardrailArn, Region};
+use crate::ids::{AccountId, GuardrailArn};
 use crate::observed::ResourcePolicySeen;
 use crate::plan::{GrantDecision, Plan, Sighting, decide_grant, decide_withdrawal, use_of};
 use crate::record::Grants;
@@ -170,7 +170,7 @@ pub(super) enum Users {
 pub(super) async fn users_of(
     keeper: &Keeper,
     baseline: &Baseline,
-    region: &Region,
+    OwnerTask { region, is_addition, .. }: &OwnerTask,
     guardrail: &GuardrailArn,
     since: Timestamp,
 ) -> Users {
@@ -188,6 +188,9 @@ pub(super) async fn users_of(
     }
     if !keys.is_empty() {
         return Users::Assigned(keys);
+    }
+    if *is_addition {
+        return Users::Recorded(BTreeSet::new());
     }
     match users_by_record(keeper, region, guardrail).await {
         Ok(accounts) => Users::Recorded(accounts),

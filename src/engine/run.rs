@@ -7,13 +7,14 @@ use super::trials::Trials;
 use crate::failure::Failure;
 use crate::ledger::LedgerError;
 use crate::organization::{AccountPlacement, Organization};
-use crate::record::{Arrivals, Sequence};
+use crate::record::Arrivals;
+use crate::task::Handout;
 
 /// What a task brings from its queue; empty where a terminal does the work itself.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Queued<'a> {
-    /// Its place in the queue.
-    pub(super) sequence: Option<Sequence>,
+    /// How SQS handed it out.
+    pub(super) handout: Handout,
     /// The event that caused it.
     pub(super) event: Option<&'a str>,
     /// Where the account stood when the task was queued. Organizations is asked again before a release.

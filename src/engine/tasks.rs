@@ -16,9 +16,8 @@ use crate::baseline::Baseline;
 use crate::ids::Region;
 use crate::limits::EffectiveBaseline;
 use crate::plan::{Decision, HoldReason};
-use crate::record::Sequence;
 use crate::report::{Report, TargetReport, Waits};
-use crate::task::{AccountTask, Cause, Errand, OwnerTask, Sweep, Task, Then};
+use crate::task::{AccountTask, Cause, Errand, Handout, OwnerTask, Sweep, Task, Then};
 use crate::trigger::Regions;
 
 /// How often an account is looked up again that neither Organizations nor the ledger knows.
@@ -33,11 +32,11 @@ pub(super) async fn account_task(
     task: AccountTask,
     present: &PresentBaseline,
     followed: &EffectiveBaseline,
-    sequence: Option<Sequence>,
+    handout: Handout,
 ) -> Result<Vec<Effect>, Stopped> {
     let measured = Measured::begin(keeper);
     let wait = |task: AccountTask, why: &str| Ok(wait_for(keeper, Task::Account(task), why));
-    let report = match work_on_account(keeper, followed, &task, sequence).await {
+    let report = match work_on_account(keeper, followed, &task, handout).await {
         Ok(Worked::Done(report)) => *report,
         // Right after an account was created or joined, Organizations may not know it everywhere.
         Ok(Worked::Departed(departed))
@@ -66,7 +65,7 @@ pub(super) async fn account_task(
     // The owner task is queued first: it may be done before the account is looked at again.
     let owner = regions_for_the_owner(&report).into_iter().map(|region| {
         let cause = Cause { sweep: false, ..task.cause.clone() };
-        Effect::Queue(Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, cause }))
+        Effect::Queue(Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, is_addition: false, cause }))
     });
     let owner: Vec<Effect> = owner.collect();
     let mut effects = Vec::new();
@@ -170,7 +169,7 @@ pub(super) async fn owner_task(
     }
     if let Then::LookAtUsersOf(guardrail) = &task.then {
         let users = match guardrail {
-            Some(guardrail) => users_of(keeper, &followed.baseline, &task.region, guardrail, began).await,
+            Some(guardrail) => users_of(keeper, &followed.baseline, &task, guardrail, began).await,
             None => Users::Anybody,
         };
         effects.extend(look_at_users(keeper, &task, users));

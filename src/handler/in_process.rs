@@ -12,7 +12,7 @@ use super::shell::{Origin, Planned, Shell};
 use super::{Batch, HandlerError};
 use crate::engine::{Deadline, Incoming, Keeper};
 use crate::report::Report;
-use crate::task::{Errand, Task};
+use crate::task::{Errand, Handout, Task};
 use crate::trigger::{BatchRecord, Message};
 
 /// The results of all jobs.
@@ -150,7 +150,7 @@ async fn work_side_by_side(shell: Shell<'_>, tasks: Vec<Task>) -> Vec<(String, H
             let mut failed = Vec::new();
             for task in tasks {
                 let event = task.cause().event.clone();
-                failed.extend(shell.do_task(task, None).await.err().map(|problem| (event, problem)));
+                failed.extend(shell.do_task(task, Handout::default()).await.err().map(|problem| (event, problem)));
             }
             failed
         })

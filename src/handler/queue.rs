@@ -107,7 +107,10 @@ impl Gathered {
                     None => self.report = Some(told.report.clone()),
                 }
             }
-            Notice::Departed(..) | Notice::BaselineChanged(_) | Notice::SweepCompleted(_) => {}
+            Notice::Departed(..)
+            | Notice::BaselineChanged(_)
+            | Notice::Flooding(_)
+            | Notice::SweepCompleted(_) => {}
         }
     }
 }

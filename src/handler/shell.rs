@@ -11,7 +11,7 @@ use super::{Batch, HandlerError, lay_in};
 use crate::engine::{self, Arrived, Deadline, Effect, Incoming, Keeper, NAMELESS, PAGE_SECONDS};
 use crate::record::Sequence;
 use crate::settings::QueueSettings;
-use crate::task::{Cause, Errand, MOST_HOPS, Task};
+use crate::task::{Cause, Errand, Handout, MOST_HOPS, Task};
 use crate::trigger::{BatchRecord, Ignored, Message};
 
 /// What it takes to perform effects.
@@ -154,17 +154,23 @@ impl Shell<'_> {
                 .map_err(|error| HandlerError::ForeignErrand(error.to_string()))?,
             Message::Unreadable(reason) => return Err(HandlerError::Rejected(reason.clone())),
         };
-        self.do_task(task, self.sequence(record)).await
+        self.do_task(task, self.handout(record)).await
     }
 
     /// Does a task, and performs its effects.
-    pub(super) async fn do_task(self, task: Task, sequence: Option<Sequence>) -> Result<(), HandlerError> {
-        let effects = engine::run_task(self.keeper, task, sequence).await?;
+    pub(super) async fn do_task(self, task: Task, handout: Handout) -> Result<(), HandlerError> {
+        let effects = engine::run_task(self.keeper, task, handout).await?;
         for errand in self.perform(effects).await? {
             // By way of the queue, so that the task's group is free.
             self.later(errand, 0).await?;
         }
         Ok(())
+    }
+
+    /// How SQS handed out a task.
+    fn handout(&self, record: &BatchRecord) -> Handout {
+        let BatchRecord { sent_ms, received_ms, .. } = *record;
+        Handout { sequence: self.sequence(record), sent_ms, received_ms }
     }
 
     /// The task's place in its queue, if SQS numbered it.

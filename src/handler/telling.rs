@@ -10,8 +10,8 @@ use tracing::{info, warn};
 
 use crate::cloud::OutcomeEvent;
 use crate::engine::{self, ChangedBaseline, Departed, Keeper, Notice, SweepEnd, TaskReport};
-use crate::outcome::{CompletedSweep, Event, Kind, of_baseline, of_departure, of_report, of_sweep};
-use crate::task::Cause;
+use crate::outcome::{CompletedSweep, Event, Kind, of_baseline, of_departure, of_flood, of_report, of_sweep};
+use crate::task::{Cause, Flooding};
 
 /// How long the warnings at the end of a sweep may take.
 const WARNINGS_TAKE: Duration = Duration::from_secs(20);
@@ -22,6 +22,7 @@ pub(super) async fn tell(keeper: &Keeper, notice: Notice) {
         Notice::Report(told) => report(keeper, &told).await,
         Notice::Departed(gone, cause) => departed(keeper, &gone, &cause).await,
         Notice::BaselineChanged(changed) => baseline_changed(keeper, *changed).await,
+        Notice::Flooding(flood) => flooding(keeper, &flood).await,
         Notice::SweepCompleted(end) => sweep_completed(keeper, *end).await,
     }
 }
@@ -62,6 +63,18 @@ async fn baseline_changed(keeper: &Keeper, changed: ChangedBaseline) {
     let now = keeper.clock().now();
     if send(keeper, vec![of_baseline(&baseline, &approval, previous.as_ref(), &cause, now)]).await {
         engine::note_baseline_told(keeper, &baseline.revision).await;
+    }
+}
+
+/// Reports an account whose events come too fast: to the log each time, to the bus once an hour.
+async fn flooding(keeper: &Keeper, flooding: &Flooding) {
+    let named = engine::note_flood(keeper, flooding).await;
+    let Flooding { sender, due, cause } = flooding;
+    warn!(error.kind = "Flooding", sender = %sender, event.id = %cause.event, due = %due,
+        "{sender} sends more events than each can have a look of its own: the next look is at {due:.0}");
+    let Some(account) = named else { return };
+    if send(keeper, vec![of_flood(&account, flooding, keeper.clock().now())]).await {
+        engine::note_flood_told(keeper, &account).await;
     }
 }
 

@@ -16,6 +16,8 @@ const STRANGER: &str = "999999999999";
 
 pub(crate) const BUS: &str = "arn:aws:events:us-east-1:222222222222:event-bus/guardrail-keeper";
 
+const KEEPER: &str = "arn:aws:iam::222222222222:role/GuardrailKeeper";
+
 /// What the templates refer to, with a hub that isn't the management account.
 pub(crate) fn given() -> BTreeMap<&'static str, &'static str> {
     BTreeMap::from([
@@ -27,6 +29,7 @@ pub(crate) fn given() -> BTreeMap<&'static str, &'static str> {
         ("ManagementAccountId", MANAGEMENT),
         ("HubAccountId", HUB),
         ("Bus.Arn", BUS),
+        ("FunctionRole.Arn", KEEPER),
     ])
 }
 
@@ -35,7 +38,9 @@ pub(crate) fn of_the_bus(given: &BTreeMap<&str, &str>) -> Vec<Value> {
     let template = template::read("template.yaml");
     let resources = template["Resources"].as_object().unwrap().values();
     let policies = resources.filter(|resource| resource["Type"] == "AWS::Events::EventBusPolicy");
-    policies.map(|policy| template::resolved(&policy["Properties"]["Statement"], &template, given)).collect()
+    let is_there = |policy: &&Value| policy["Condition"].is_null() || given.contains_key("RequesterArns");
+    let there = policies.filter(is_there);
+    there.map(|policy| template::resolved(&policy["Properties"]["Statement"], &template, given)).collect()
 }
 
 /// A rule of this account sends an event to the bus, by a role of its own.
@@ -101,13 +106,62 @@ fn refused_by_the_bus() -> Vec<Request> {
 #[test]
 fn the_bus_takes_from_each_account_what_it_may_tell_and_nothing_else() {
     let statements = of_the_bus(&given());
-    assert_eq!(statements.len(), 2);
+    assert_eq!(statements.len(), 3);
     for request in admitted_to_the_bus() {
         assert_eq!(verdict(&statements, &request), Verdict::Allowed, "{request:?}");
     }
     for request in refused_by_the_bus() {
-        assert_eq!(verdict(&statements, &request), Verdict::NotAllowed, "{request:?}");
+        assert_ne!(verdict(&statements, &request), Verdict::Allowed, "{request:?}");
     }
+}
+
+/// Somebody of the hub puts events on the bus: what the account allows itself anyway, unless the bus forbids it.
+fn puts(role: &str, source: &str, detail_type: &str) -> Request {
+    Request {
+        caller: Caller::Principal(role.to_owned()),
+        action: "events:PutEvents".to_owned(),
+        resource: BUS.to_owned(),
+        context: BTreeMap::new(),
+    }
+    .with("aws:PrincipalOrgID", &[ORGANIZATION])
+    .with("aws:PrincipalArn", &[role])
+    .with("events:source", &[source])
+    .with("events:detail-type", &[detail_type])
+}
+
+#[test]
+fn outcome_events_are_put_by_the_function_alone() {
+    let statements = of_the_bus(&given());
+    let tool = "arn:aws:iam::222222222222:role/Tool";
+    let forbidden = |request: &Request| verdict(&statements, request) == Verdict::Forbidden;
+    let forged = puts(tool, "guardrail-keeper", "Enforcement Contested");
+    assert!(forbidden(&forged));
+    // Among others in one call; by a role whose name only begins alike.
+    assert!(forbidden(&forged.clone().with("events:source", &["tool", "guardrail-keeper"])));
+    let namesake = format!("{KEEPER}Backup");
+    assert!(forbidden(&puts(&namesake, "guardrail-keeper", "Enforcement Contested")));
+    assert!(!forbidden(&puts(KEEPER, "guardrail-keeper", "Enforcement Contested")));
+    // Tools may use the bus for events of their own, and ask for a look.
+    assert!(!forbidden(&puts(tool, "tool", "Something Else")));
+    assert!(!forbidden(&puts(tool, "guardrail-keeper.request", "Reconcile Requested")));
+}
+
+#[test]
+fn only_those_who_are_named_ask_for_looks_where_somebody_is_named() {
+    let mut given = given();
+    given.insert("RequesterArns", "arn:aws:iam::222222222222:role/*/Operator");
+    let statements = of_the_bus(&given);
+    let forbidden = |request: &Request| verdict(&statements, request) == Verdict::Forbidden;
+    let operator = "arn:aws:iam::222222222222:role/aws-reserved/sso.amazonaws.com/Operator";
+    let tool = "arn:aws:iam::222222222222:role/Tool";
+    assert!(!forbidden(&puts(operator, "guardrail-keeper.request", "Reconcile Requested")));
+    // Under any source: the rule that takes requests looks at none.
+    for source in ["guardrail-keeper.request", "tool"] {
+        assert!(forbidden(&puts(tool, source, "Reconcile Requested")), "{source}");
+    }
+    assert!(!forbidden(&puts(tool, "tool", "Something Else")));
+    assert!(!forbidden(&puts(KEEPER, "guardrail-keeper", "Enforcement Applied")));
+    assert!(forbidden(&puts(operator, "guardrail-keeper", "Enforcement Contested")));
 }
 
 /// Without any one of its conditions, the bus would take something that it must refuse; without any one
@@ -116,7 +170,8 @@ fn the_bus_takes_from_each_account_what_it_may_tell_and_nothing_else() {
 fn every_part_of_the_bus_policy_is_needed() {
     let whole = of_the_bus(&given());
     let mut broken = 0;
-    for (index, statement) in whole.iter().enumerate() {
+    // What it forbids has tests of its own.
+    for (index, statement) in whole.iter().enumerate().filter(|(_, it)| it["Effect"] == "Allow") {
         for (operator, keys) in statement["Condition"].as_object().unwrap() {
             let mut statements = whole.clone();
             statements[index]["Condition"].as_object_mut().unwrap().remove(operator);

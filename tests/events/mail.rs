@@ -73,6 +73,10 @@ fn sample(kind: &str) -> Value {
         "resource": "arn:aws:bedrock:eu-west-1:300000000001:guardrail/base",
         "reason": { "code": "open", "text": "its resource policy opens the guardrail to every AWS account" },
     });
+    let flooding = json!({
+        "account": "300000000001",
+        "reason": { "code": "flooding", "text": "its events come faster than each can have a look of its own" },
+    });
     let changed = json!({
         "revision": "0123456789abcdef",
         "previous": "fedcba9876543210",
@@ -83,6 +87,7 @@ fn sample(kind: &str) -> Value {
         "Baseline Changed" => changed,
         "Enforcement Contested" => of_one,
         "Guardrail Opened" => opened,
+        "Account Flooding" => flooding,
         _ => of_several,
     };
     json!({
@@ -104,6 +109,8 @@ fn mail_says_where_what_why_and_what_to_do() {
             let mail = transformed(&transformer, &event).join("\n");
             let about: &[&str] = match kind.as_str() {
                 "Baseline Changed" => &["0123456789abcdef", "fedcba9876543210", "mode sync"],
+                // It is no matter of a Region or a guardrail.
+                "Account Flooding" => &["300000000001"],
                 _ => &["300000000001", "eu-west-1", "guardrail/base version"],
             };
             for needed in

@@ -119,6 +119,7 @@ fn holds(condition: &Value, context: &BTreeMap<String, Vec<String>>) -> bool {
                 "ForAllValues:StringEquals" => {
                     found.is_none_or(|values| values.iter().all(|value| wanted.contains(value)))
                 }
+                "ForAnyValue:StringEquals" => any(&|pattern, value| pattern == value),
                 "Null" => wanted == [if found.is_none() { "true" } else { "false" }],
                 other => panic!("{other} is not known here"),
             }

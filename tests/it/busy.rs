@@ -1,10 +1,12 @@
 //! Nobody can make the keeper busy with what concerns nobody.
 
+use expect_test::expect;
+use guardrail_keeper::handler::Deadline;
 use serde_json::{Value, json};
-use simulator::{Content, Tags};
+use simulator::{Content, Fault, FaultKind, Next, Tags};
 use testkit::queues::EMPTY;
-use testkit::stack::Stack;
-use testkit::world::{Document, EU, LIST, OWNER, World, guardrail};
+use testkit::stack::{Stack, answer};
+use testkit::world::{DELETE, Document, EU, LIST, OWNER, PAYMENTS, PUT, SHIPPING, World, check, guardrail};
 
 fn content(name: &str) -> Content {
     let content: Value = json!({
@@ -42,4 +44,118 @@ async fn a_guardrail_that_nobody_uses_has_nobody_looked_at() {
     });
     stack.deliver(&stack.world.event("CreateGuardrailVersion")).await;
     assert!(stack.world.count(LIST) >= 6, "{:?}", stack.world.server.calls());
+}
+
+/// Hands out what is in the queue of events, and does none of the tasks.
+async fn plan(stack: &mut Stack) {
+    while let Next::Batch { invocation, event } = stack.events.next(&stack.world.server).unwrap() {
+        let ended = answer(&stack.world.keeper, &event, Deadline::NONE).await;
+        stack.events.finish(&stack.world.server, invocation, &ended).unwrap();
+    }
+}
+
+/// The account's administrator removes what is enforced, and so many events say so, each in a batch of its own.
+async fn tamper(stack: &mut Stack, account: &str, events: std::ops::Range<usize>) {
+    stack.world.administrator_releases(account, EU);
+    let mut event = stack.world.event(DELETE);
+    for number in events {
+        event["id"] = format!("00000000-0000-4000-a000-{number:012}").into();
+        stack.send(&event);
+        plan(stack).await;
+    }
+}
+
+fn is_guarded(stack: &Stack, account: &str) -> bool {
+    stack.world.enforced_in(account).contains("eubase1a2b3c:2")
+}
+
+async fn guarded() -> Stack {
+    let document = Document { regions: EU, ..Document::default() };
+    let setup = World::of(&document).durable().long_established().variable("KEEPER_BUS", "outcomes");
+    Stack::guarded(setup).await
+}
+
+/// The events on the bus that name an account as flooding.
+fn named(stack: &Stack) -> Vec<String> {
+    stack.world.server.with(|model| {
+        let events = model.put_events().iter().map(|put| &put.event);
+        let floods = events.filter(|event| event["detail-type"] == "Account Flooding");
+        floods.map(|event| event["detail"]["account"].as_str().unwrap().to_owned()).collect()
+    })
+}
+
+#[tokio::test]
+async fn a_backlog_of_one_account_costs_one_look() {
+    let mut stack = guarded().await;
+    tamper(&mut stack, PAYMENTS, 0..20).await;
+    check(&stack.left(), expect!["0 events, 20 tasks.fifo, 0 dead-events, 0 dead-tasks.fifo"]);
+    stack.world.wait(40);
+    stack.settle().await;
+    assert!(is_guarded(&stack, PAYMENTS));
+    assert_eq!(stack.world.writes(), [format!("{PUT} {PAYMENTS}/{EU}")]);
+    // The others read the ledger, and call nobody.
+    assert_eq!((stack.world.count("DescribeAccount"), stack.world.count("ApplyGuardrail")), (1, 1));
+    assert!(stack.world.count(LIST) <= 3, "{:?}", stack.world.server.calls());
+}
+
+#[tokio::test]
+async fn what_is_changed_shortly_before_a_look_has_a_look_of_its_own() {
+    let mut stack = guarded().await;
+    tamper(&mut stack, PAYMENTS, 0..2).await;
+    stack.world.wait(40);
+    // The task of this one lies behind two others, of which the first is worked on in the same moment.
+    tamper(&mut stack, PAYMENTS, 2..3).await;
+    stack.step().await;
+    assert!(is_guarded(&stack, PAYMENTS));
+    stack.world.administrator_releases(PAYMENTS, EU);
+    stack.world.wait(40);
+    stack.settle().await;
+    assert!(is_guarded(&stack, PAYMENTS), "the third task was dropped");
+    assert_eq!(stack.world.count("DescribeAccount"), 2);
+}
+
+#[tokio::test]
+async fn a_flooding_account_is_limited_and_named_and_nobody_waits_for_it() {
+    let mut stack = guarded().await;
+    tamper(&mut stack, PAYMENTS, 0..100).await;
+    check(&stack.left(), expect!["1 events, 40 tasks.fifo, 0 dead-events, 0 dead-tasks.fifo"]);
+    assert_eq!(named(&stack), [PAYMENTS]);
+    // Another one is served at once.
+    tamper(&mut stack, SHIPPING, 100..101).await;
+    stack.work().await;
+    assert!(is_guarded(&stack, SHIPPING) && is_guarded(&stack, PAYMENTS));
+    // What is changed while nothing is queued for it is found by the look that waits.
+    tamper(&mut stack, PAYMENTS, 101..102).await;
+    check(&stack.left(), expect!["1 events, 0 tasks.fifo, 0 dead-events, 0 dead-tasks.fifo"]);
+    stack.settle().await;
+    assert!(is_guarded(&stack, PAYMENTS));
+    assert_eq!(stack.left(), EMPTY);
+}
+
+#[tokio::test]
+async fn a_flooding_account_is_named_once_an_hour_by_whichever_process() {
+    let mut stack = guarded().await;
+    tamper(&mut stack, PAYMENTS, 0..50).await;
+    stack.world.keeper = stack.world.another_keeper().await;
+    tamper(&mut stack, PAYMENTS, 50..100).await;
+    assert_eq!(named(&stack), [PAYMENTS]);
+    stack.settle().await;
+    stack.world.wait(3600);
+    tamper(&mut stack, PAYMENTS, 100..200).await;
+    assert_eq!(named(&stack), [PAYMENTS, PAYMENTS]);
+}
+
+/// The look that serves a flood counts only once SQS has taken its message.
+#[tokio::test]
+async fn a_look_that_sqs_did_not_take_serves_nobody() {
+    let mut stack = guarded().await;
+    tamper(&mut stack, PAYMENTS, 0..40).await;
+    stack.work().await;
+    stack.world.server.fault(Fault::new(FaultKind::ServerError).operation("SendMessageBatch"));
+    tamper(&mut stack, PAYMENTS, 40..41).await;
+    stack.world.server.clear_faults();
+    check(&stack.left(), expect!["1 events, 0 tasks.fifo, 0 dead-events, 0 dead-tasks.fifo"]);
+    assert_eq!(named(&stack), [""; 0]);
+    stack.settle().await;
+    assert!(is_guarded(&stack, PAYMENTS));
 }

@@ -21,7 +21,7 @@ use guardrail_keeper::limits::EffectiveBaseline;
 use guardrail_keeper::organization::{Account, AccountPlacement};
 use guardrail_keeper::report::Report;
 use guardrail_keeper::settings::{Purpose, Settings};
-use guardrail_keeper::task::{AccountTask, Cause, OwnerTask, Then};
+use guardrail_keeper::task::{AccountTask, Cause, Handout, OwnerTask, Then};
 use guardrail_keeper::trigger::Regions;
 use jiff::Timestamp;
 use lambda_runtime::tracing::subscriber;
@@ -96,7 +96,7 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
     // As in a sweep: what the owner's side records after it began is what accounts may rely on.
     let cause = cause(&baseline);
     for region in baseline.regions() {
-        let task = OwnerTask { region, then: Then::Nothing, swept_since: None, cause: cause.clone() };
+        let task = OwnerTask { region, then: Then::Nothing, swept_since: None, is_addition: false, cause: cause.clone() };
         let report = engine::work_for_owner(keeper, &baseline, &task).await?;
         if !report.is_converged() {
             return Err(format!("the owner's side: {report}").into());
@@ -144,7 +144,7 @@ async fn work(
         cause: cause.clone(),
         placement: Some(placement),
     };
-    match engine::work_on_account(keeper, followed, &task, None).await? {
+    match engine::work_on_account(keeper, followed, &task, Handout::default()).await? {
         Worked::Done(report) => Ok(Tally::of(&report, began.elapsed())),
         other @ (Worked::Departed(_) | Worked::Pending(_)) => {
             Err(format!("{}: {other:?}", task.account).into())

@@ -17,6 +17,7 @@ use crate::observed::Seen;
 use crate::plan::{Broken, Held, InSync, Ownership};
 use crate::record::{Checked, Intent, Origin, Ours};
 use crate::resolved::Unusable;
+use crate::task::Sender;
 
 use crate::trigger::{Context, Ignored, Trigger, decide_value};
 
@@ -585,6 +586,23 @@ fn an_opening_is_told_with_what_to_do() {
         event["detail"]["reason"]["text"],
         "its resource policy opens the guardrail to every AWS account"
     );
+}
+
+#[test]
+fn a_flooding_account_is_named_with_what_becomes_of_it() {
+    let account: AccountId = "300000000001".parse().unwrap();
+    let by = |sender| {
+        let flooding = Flooding { sender, due: now(), cause: cause() };
+        let [event] = delivered(&[of_flood(&account, &flooding, now())]).try_into().unwrap();
+        event
+    };
+    let event = by(Sender::Account(account.clone()));
+    assert_eq!((&event["detail-type"], &event["detail"]["account"]), (&json!("Account Flooding"), &json!(account)));
+    assert_eq!(event["detail"]["reason"]["code"], "flooding");
+    assert!(event["detail"]["reason"]["text"].as_str().unwrap().contains("it is looked at within 60 s"));
+    let arn = "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base";
+    let event = by(Sender::Guardrail("owner.eu-west-1".to_owned(), Some(arn.parse().unwrap())));
+    assert_eq!(event["detail"]["resource"], arn);
 }
 
 #[test]

@@ -76,18 +76,24 @@ impl AccountRecord {
         self.regions.iter().map(|(region, record)| (target(region), record.clone())).collect()
     }
 
-    /// Takes note of what a run did, unless a later run did something before.
+    /// Takes note of what a run did, unless a later run did something before. `received_ms` is when SQS handed out the
+    /// run's message first, by SQS's clock.
     ///
     /// # Errors
     /// When a later run wrote already; then nothing is changed.
     pub fn note(
         &mut self,
         sequence: Option<Sequence>,
+        received_ms: Option<u64>,
         notes: impl IntoIterator<Item = (Region, Note)>,
     ) -> Result<(), Superseded> {
         self.advance(sequence)?;
         for (region, note) in notes {
-            self.regions.entry(region).or_default().note(note);
+            let record = self.regions.entry(region).or_default();
+            if matches!(note, Note::Checked { .. }) {
+                record.looked_ms = received_ms;
+            }
+            record.note(note);
         }
         Ok(())
     }
@@ -225,14 +231,14 @@ mod tests {
         let mut record = AccountRecord::default();
         let at = Timestamp::from_second(1).unwrap();
         let released = || [("us-east-1".parse().unwrap(), Note::Released { at })];
-        record.note(sequence("18849496460467696128"), released()).unwrap();
+        record.note(sequence("18849496460467696128"), None, released()).unwrap();
         let before = record.clone();
         // By number, not by text: this one is shorter and smaller.
-        let refused = record.note(sequence("9849496460467696128"), released());
+        let refused = record.note(sequence("9849496460467696128"), None, released());
         assert!(refused.is_err());
         assert_eq!(record, before);
-        record.note(sequence("18849496460467696128"), released()).unwrap();
-        record.note(None, released()).unwrap();
+        record.note(sequence("18849496460467696128"), None, released()).unwrap();
+        record.note(None, None, released()).unwrap();
         assert_eq!(record.sequence, before.sequence);
     }
 

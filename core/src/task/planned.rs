@@ -38,8 +38,10 @@ pub fn planned(
                 Regions::Only(regions) => regions.clone(),
             };
             let then = Then::LookAtUsersOf(changed.arn.clone());
+            let is_addition = !scope.reasons.is_empty() && scope.reasons.iter().all(|reason| reason.is_an_addition());
             let task = |region| {
-                Task::Owner(OwnerTask { region, then: then.clone(), swept_since: None, cause: cause.clone() })
+                let (then, cause) = (then.clone(), cause.clone());
+                Task::Owner(OwnerTask { region, then, swept_since: None, is_addition, cause })
             };
             Planned { tasks: regions.into_iter().map(task).collect(), sweep: None }
         }

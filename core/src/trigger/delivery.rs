@@ -28,6 +28,8 @@ pub struct BatchRecord {
     pub sequence: Option<String>,
     /// When it was sent, by SQS's clock, in milliseconds since 1970.
     pub sent_ms: Option<u64>,
+    /// When it was handed out first, by SQS's clock, in milliseconds since 1970.
+    pub received_ms: Option<u64>,
     /// What it says.
     pub message: Message,
 }
@@ -80,6 +82,7 @@ impl BatchRecord {
                 queue: None,
                 sequence: None,
                 sent_ms: None,
+                received_ms: None,
                 message,
             };
         };
@@ -88,6 +91,8 @@ impl BatchRecord {
         let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
         let sequence = attribute("SequenceNumber").map(str::to_owned);
         let sent_ms = attribute("SentTimestamp").and_then(|time| time.parse().ok());
+        let received_ms =
+            attribute("ApproximateFirstReceiveTimestamp").and_then(|time| time.parse().ok());
         let arn = record.get("eventSourceARN").and_then(Value::as_str);
         let queue = arn.and_then(|arn| arn.rsplit(':').next()).map(str::to_owned);
         let from_sqs = record.get("eventSource").is_none_or(|source| source == "aws:sqs");
@@ -95,7 +100,7 @@ impl BatchRecord {
             Some(body) if from_sqs => Message::parse(body),
             Some(_) | None => Message::Unreadable(Rejected::NotARecord),
         };
-        BatchRecord { id, receives, queue, sequence, sent_ms, message }
+        BatchRecord { id, receives, queue, sequence, sent_ms, received_ms, message }
     }
 
     /// Whether SQS hands it out again. Without a count it is taken for new: a reason that is logged

@@ -147,6 +147,41 @@ impl Why {
     }
 }
 
+impl Why {
+    /// Whether a guardrail or a version was only made, which nobody can have enforced before.
+    pub fn is_an_addition(self) -> bool {
+        matches!(self, Why::GuardrailCreated | Why::VersionCreated)
+    }
+
+    /// Whether whoever administers the account in which it happened can make any number of such events.
+    pub fn is_made_at_will(self) -> bool {
+        match self {
+            Why::GuardrailCreated
+            | Why::VersionCreated
+            | Why::GuardrailDeleted
+            | Why::VersionDeleted
+            | Why::ResourcePolicyPut
+            | Why::ResourcePolicyDeleted
+            | Why::CopyChanged
+            | Why::EnforcementPut
+            | Why::EnforcementDeleted
+            | Why::UnrecordedWrite => true,
+            Why::AccountCreated
+            | Why::AccountJoined
+            | Why::InvitationAccepted
+            | Why::AccountMoved
+            | Why::AccountEnrolled
+            | Why::AccountUpdated
+            // AWS takes minutes for each.
+            | Why::RegionEnabled
+            | Why::AccountNotNamed
+            | Why::BaselineChanged
+            | Why::Schedule
+            | Why::Request => false,
+        }
+    }
+}
+
 /// Why a message can't be understood. It belongs in the dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejected {

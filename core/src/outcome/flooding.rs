@@ -1,0 +1,43 @@
+//! An account whose events come faster than they are worked on: published once an hour while it lasts.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::detail::{CauseDetail, Circumstances, Reason};
+use super::{Event, FORMAT, Kind};
+use crate::ids::AccountId;
+use crate::task::Sender;
+
+#[derive(Serialize)]
+struct FloodingDetail<'a> {
+    version: u32,
+    account: &'a AccountId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
+    reason: Reason,
+    cause: CauseDetail<'a>,
+}
+
+/// The event that names an account and, if it is the owner's, the guardrail that changes all the time.
+pub(super) fn event(account: &AccountId, sender: &Sender, circumstances: Circumstances<'_>) -> Event {
+    let resource = match sender {
+        Sender::Account(_) => None,
+        Sender::Guardrail(_, guardrail) => guardrail.as_ref().map(ToString::to_string),
+    };
+    let seconds = sender.pause_seconds();
+    let what = match sender {
+        Sender::Account(_) => "it is looked at",
+        Sender::Guardrail(..) => "whoever uses the guardrail is looked at",
+    };
+    let text = format!(
+        "its events come faster than each can have a look of its own: {what} within {seconds} s of each event, and nobody else waits for that"
+    );
+    let detail = FloodingDetail {
+        version: FORMAT,
+        account,
+        resource,
+        reason: Reason::new("flooding".to_owned(), &text),
+        cause: CauseDetail::of(circumstances.cause),
+    };
+    Event { kind: Kind::Flooding, detail: json!(detail), time: circumstances.now }
+}
