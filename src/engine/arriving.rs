@@ -8,7 +8,7 @@ use tracing::{debug, error, info, warn};
 
 use super::baselines::{PresentBaseline, followed_if_known, present};
 use super::effect::Effect;
-use super::flooding::queued;
+use super::flooding::unlimited;
 use super::sweeping::{beginning, regions};
 use super::{Keeper, context};
 use crate::limits::EffectiveBaseline;
@@ -88,6 +88,9 @@ pub async fn arrive(keeper: &Keeper, incoming: &[Incoming<'_>]) -> Arrived {
             Sorted::Failed(unplanned) => arrived.failed.push((position, unplanned)),
         }
     }
+    // Before the baseline is read: a flood costs no read of it.
+    let scopes =
+        unlimited(keeper, |position| fallback_of(incoming, position), scopes, now, &mut arrived.jobs);
     if !scopes.is_empty() {
         by_the_baseline(keeper, incoming, scopes, now, &mut arrived).await;
     }
@@ -204,6 +207,11 @@ async fn unrecorded_write(
     None
 }
 
+/// What names the work of a message where no event does.
+fn fallback_of(incoming: &[Incoming<'_>], position: usize) -> String {
+    incoming.get(position).and_then(|one| one.id).unwrap_or("direct").to_owned()
+}
+
 /// Plans the jobs of scopes, narrowed by the present baseline.
 async fn by_the_baseline(
     keeper: &Keeper,
@@ -229,8 +237,9 @@ async fn by_the_baseline(
     let (mut sweeps, mut unheard) = (Vec::new(), BTreeSet::new());
     for Merged { scope, from: merged } in merge(scopes) {
         let served: BTreeSet<usize> = merged.iter().map(|index| from[*index]).collect();
-        let fallback = served.first().and_then(|first| incoming[*first].id).unwrap_or("direct");
-        let Planned { tasks, sweep } = planned(&scope, &named, Some(&known.baseline.revision), fallback, now);
+        let fallback = fallback_of(incoming, served.first().copied().unwrap_or_default());
+        let Planned { tasks, sweep } =
+            planned(&scope, &named, Some(&known.baseline.revision), &fallback, now);
         tell_unnamed(&scope);
         let records: Vec<&str> = served.iter().map(|it| incoming[*it].id.unwrap_or(NAMELESS)).collect();
         let records = records.join(" ");
@@ -241,9 +250,7 @@ async fn by_the_baseline(
         if let Some(sweep) = sweep {
             sweeps.push((served.clone(), sweep));
         }
-        let events = served.len();
-        let effects = tasks.into_iter().flat_map(|task| queued(keeper, task, &scope, events, now)).collect();
-        arrived.jobs.push((served, effects));
+        arrived.jobs.push((served, tasks.into_iter().map(Effect::Queue).collect()));
     }
     for (served, sweep) in sweeps {
         match beginning(keeper, sweep, &known).await {

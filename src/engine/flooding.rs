@@ -1,5 +1,6 @@
 //! Floods of events: what serves them, what SQS took for them, and who was named.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,8 +9,8 @@ use tracing::{info, warn};
 use super::Keeper;
 use super::effect::{Effect, Notice};
 use crate::ids::AccountId;
-use crate::task::{Errand, Flooding, Floods, Sender, Served, Task};
-use crate::trigger::Scope;
+use crate::task::{Errand, Flooding, Floods, Sender, Served, Task, planned};
+use crate::trigger::{Scope, merge};
 
 /// The floods that this process knows.
 #[derive(Debug, Default)]
@@ -21,32 +22,54 @@ impl KnownFloods {
     }
 }
 
-/// What is queued for a task that so many events of a scope led to: the task, the task after a while, or nothing if one
-/// that waits already serves them.
-pub(super) fn queued(keeper: &Keeper, task: Task, scope: &Scope, events: usize, now: Timestamp) -> Vec<Effect> {
-    let at_will = !scope.reasons.is_empty() && scope.reasons.iter().all(|reason| reason.is_made_at_will());
-    if keeper.settings.queues.is_none() || !at_will {
-        return vec![Effect::Queue(task)];
+/// The scopes that are served at once, each with the position of its message. The others belong to senders whose events
+/// come too fast: they are served by a look that waits already, or by one that is queued now, with a delay.
+pub(super) fn unlimited(
+    keeper: &Keeper,
+    fallback: impl Fn(usize) -> String,
+    scopes: Vec<(usize, Scope)>,
+    now: Timestamp,
+    jobs: &mut Vec<(BTreeSet<usize>, Vec<Effect>)>,
+) -> Vec<(usize, Scope)> {
+    if keeper.settings.queues.is_none() {
+        return scopes;
     }
-    let sender = Sender::of(&task);
-    let events = u32::try_from(events).unwrap_or(u32::MAX);
-    match keeper.floods.locked().serve(&sender, events, now) {
-        Served::AtOnce => vec![Effect::Queue(task)],
-        Served::Already => {
-            info!(group = %task.group(), events, "not queued: a look that is queued already comes later than these events");
-            Vec::new()
-        }
-        Served::Later(delay) => {
-            let task = task.for_all_of_its_sender();
-            let due = now.checked_add(SignedDuration::from_secs(delay.into())).unwrap_or(now);
-            let flooding = Flooding { sender, due, cause: task.cause().clone() };
-            // The notice comes second: it is performed only if SQS took the message.
-            vec![
-                Effect::Later(Errand::Retry(task), delay),
-                Effect::Tell(Notice::Flooding(Box::new(flooding))),
-            ]
+    let (mut at_once, mut by_sender) = (Vec::new(), BTreeMap::<Sender, Vec<(usize, Scope)>>::new());
+    for (position, scope) in scopes {
+        match Sender::of(&scope) {
+            Some(sender) => by_sender.entry(sender).or_default().push((position, scope)),
+            None => at_once.push((position, scope)),
         }
     }
+    for (sender, scopes) in by_sender {
+        let events = scopes.len();
+        let served = keeper.floods.locked().serve(&sender, u32::try_from(events).unwrap_or(u32::MAX), now);
+        match served {
+            Served::AtOnce => at_once.extend(scopes),
+            Served::Already => {
+                info!(%sender, events, "not queued: a look that waits already serves these events")
+            }
+            Served::Later(delay) => {
+                let (positions, scopes): (BTreeSet<usize>, Vec<Scope>) = scopes.into_iter().unzip();
+                let fallback = fallback(positions.first().copied().unwrap_or_default());
+                jobs.push((positions, later(&sender, scopes, delay, &fallback, now)));
+            }
+        }
+    }
+    at_once
+}
+
+/// A look that begins after so many seconds, and serves whatever its sender does until shortly before.
+fn later(sender: &Sender, scopes: Vec<Scope>, delay: u16, fallback: &str, now: Timestamp) -> Vec<Effect> {
+    let named = BTreeSet::new();
+    let tasks = merge(scopes)
+        .into_iter()
+        .flat_map(|merged| planned(&merged.scope, &named, None, fallback, now).tasks);
+    let Some(task) = tasks.map(Task::for_all_of_its_sender).next() else { return Vec::new() };
+    let due = now.checked_add(SignedDuration::from_secs(delay.into())).unwrap_or(now);
+    let flooding = Flooding { sender: sender.clone(), due, cause: task.cause().clone() };
+    // The notice comes second: it is performed only if SQS took the message.
+    vec![Effect::Later(Errand::Retry(task), delay), Effect::Tell(Notice::Flooding(Box::new(flooding)))]
 }
 
 /// SQS took the message of the look that serves a flood. Returns the account to name on the bus, if nobody named it
@@ -56,7 +79,7 @@ pub async fn note_flood(keeper: &Keeper, flooding: &Flooding) -> Option<AccountI
     keeper.floods.locked().queued(sender, *due);
     let account = match sender {
         Sender::Account(account) => account.clone(),
-        Sender::Guardrail(_, guardrail) => guardrail.as_ref()?.account.clone(),
+        Sender::Guardrail(_, guardrail) => guardrail.account.clone(),
     };
     match keeper.ledger.floods().await {
         Ok(floods) => (!floods.was_named_lately(&account, keeper.clock.now())).then_some(account),

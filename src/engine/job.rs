@@ -14,20 +14,12 @@ use crate::task::{AccountTask, Errand, Handout, Task};
 ///
 /// # Errors
 /// When SQS has to deliver the message again. A task that has to wait is an effect instead.
-pub async fn run_task(
-    keeper: &Keeper,
-    task: Task,
-    handout: Handout,
-) -> Result<Vec<Effect>, Stopped> {
+pub async fn run_task(keeper: &Keeper, task: Task, handout: Handout) -> Result<Vec<Effect>, Stopped> {
     let span = info_span!("task", group = %task.group(), event.id = %task.cause().event, attempt = task.cause().attempt);
     run_task_in_its_span(keeper, task, handout).instrument(span).await
 }
 
-async fn run_task_in_its_span(
-    keeper: &Keeper,
-    task: Task,
-    handout: Handout,
-) -> Result<Vec<Effect>, Stopped> {
+async fn run_task_in_its_span(keeper: &Keeper, task: Task, handout: Handout) -> Result<Vec<Effect>, Stopped> {
     info!("working on {}: {}", task.group(), task.cause().reason);
     let present = match present_for(keeper, task.cause().revision.as_ref(), task.cause().first_seen).await {
         Ok(present) => present,

@@ -66,7 +66,13 @@ pub(super) async fn sweep_a_page(keeper: &Keeper, mut sweep: Sweep) -> Result<Ve
         let here = here.into_iter().filter(|region| sweep.regions.contain(region));
         effects.extend(here.map(|region| {
             let cause = sweep.cause.clone();
-            Effect::Queue(Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, is_addition: false, cause }))
+            Effect::Queue(Task::Owner(OwnerTask {
+                region,
+                then: Then::Nothing,
+                swept_since: None,
+                is_addition: false,
+                cause,
+            }))
         }));
     }
     let listed = match page(keeper, sweep.page.clone()).await {
@@ -170,7 +176,13 @@ pub(super) async fn finish_sweep(keeper: &Keeper, finished: FinishSweep) -> Resu
     let granted: BTreeSet<_> = grants.keys().map(|resource| resource.region().clone()).collect();
     effects.extend(granted.into_iter().map(|region| {
         let (then, cause) = (Then::Nothing, cause.clone());
-        Effect::Queue(Task::Owner(OwnerTask { region, then, swept_since: Some(began), is_addition: false, cause }))
+        Effect::Queue(Task::Owner(OwnerTask {
+            region,
+            then,
+            swept_since: Some(began),
+            is_addition: false,
+            cause,
+        }))
     }));
     if let Some(candidate) = &followed.candidate {
         log_waiting(candidate);

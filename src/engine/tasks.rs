@@ -65,7 +65,13 @@ pub(super) async fn account_task(
     // The owner task is queued first: it may be done before the account is looked at again.
     let owner = regions_for_the_owner(&report).into_iter().map(|region| {
         let cause = Cause { sweep: false, ..task.cause.clone() };
-        Effect::Queue(Task::Owner(OwnerTask { region, then: Then::Nothing, swept_since: None, is_addition: false, cause }))
+        Effect::Queue(Task::Owner(OwnerTask {
+            region,
+            then: Then::Nothing,
+            swept_since: None,
+            is_addition: false,
+            cause,
+        }))
     });
     let owner: Vec<Effect> = owner.collect();
     let mut effects = Vec::new();

@@ -150,7 +150,9 @@ async fn work_side_by_side(shell: Shell<'_>, tasks: Vec<Task>) -> Vec<(String, H
             let mut failed = Vec::new();
             for task in tasks {
                 let event = task.cause().event.clone();
-                failed.extend(shell.do_task(task, Handout::default()).await.err().map(|problem| (event, problem)));
+                failed.extend(
+                    shell.do_task(task, Handout::default()).await.err().map(|problem| (event, problem)),
+                );
             }
             failed
         })

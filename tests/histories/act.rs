@@ -134,10 +134,24 @@ impl Stage<'_> {
         drop(self.model.set_resource_policy(&arn, Some(&policy.to_string())));
     }
 
+    /// Whoever can use the name of the keeper's role in an account removes what is enforced there, or enforces something.
+    pub(crate) fn write_in_our_name(&mut self, account: usize, region: usize, what: Option<Enforced>) {
+        let (account, region) = self.place(account, region);
+        let role = format!("arn:aws:iam::{account}:role/{MEMBER_ROLE}");
+        match what {
+            None => drop(self.model.delete_enforcement_as(&role, &account, region)),
+            Some(what) => self.enforce_as(&role, &account, region, what),
+        }
+    }
+
     fn enforce(&mut self, account: usize, region: usize, what: Enforced) {
         let (account, region) = self.place(account, region);
+        self.enforce_as(&administrator(&account), &account, region, what);
+    }
+
+    fn enforce_as(&mut self, who: &str, account: &str, region: &'static str, what: Enforced) {
         let Some(original) = self.original(region) else { return };
-        let copy = self.model.guardrail_arn(&account, region, COPY).map(str::to_owned);
+        let copy = self.model.guardrail_arn(account, region, COPY).map(str::to_owned);
         let wanted = |stage: &Stage<'_>| match (stage.wants.placement, &copy) {
             (Placement::Copy, Some(copy)) => {
                 let versions = GuardrailName::from_arn(copy).and_then(|name| stage.model.guardrail(&name));
@@ -150,7 +164,7 @@ impl Stage<'_> {
             Enforced::Equal => wanted(self),
             Enforced::Earlier => Enforce::new(&original, "1"),
             Enforced::Own => {
-                let Some(own) = self.own_guardrail(&account, region) else { return };
+                let Some(own) = self.own_guardrail(account, region) else { return };
                 Enforce::new(&own, "1")
             }
             Enforced::Weaker => Enforce {
@@ -161,7 +175,7 @@ impl Stage<'_> {
                 ..wanted(self)
             },
         };
-        drop(self.model.put_enforcement_as(&administrator(&account), &account, region, enforce));
+        drop(self.model.put_enforcement_as(who, account, region, enforce));
     }
 
     /// A guardrail that a member has of its own, with one version.

@@ -13,6 +13,7 @@
 //! what was forgotten. At the end of each the faults stop, and one sweep makes
 //! everything as wanted; the next one only takes back what nobody needs, and the last one writes nothing.
 
+mod attack;
 mod figures;
 mod judge;
 mod planted;
@@ -74,6 +75,8 @@ const LEAST: Least = Least {
     called_good: 5_500,
     told: 500,
     holds: 500,
+    attacks_of_each_kind: 15,
+    unguarded: 40,
     most_excused: MOST_EXCUSED,
 };
 

@@ -23,6 +23,7 @@ mod deployed;
 mod doctor;
 mod endings;
 mod faults;
+mod flood_in_figures;
 mod following;
 mod foreign;
 mod foreseen;

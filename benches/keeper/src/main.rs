@@ -96,7 +96,13 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
     // As in a sweep: what the owner's side records after it began is what accounts may rely on.
     let cause = cause(&baseline);
     for region in baseline.regions() {
-        let task = OwnerTask { region, then: Then::Nothing, swept_since: None, is_addition: false, cause: cause.clone() };
+        let task = OwnerTask {
+            region,
+            then: Then::Nothing,
+            swept_since: None,
+            is_addition: false,
+            cause: cause.clone(),
+        };
         let report = engine::work_for_owner(keeper, &baseline, &task).await?;
         if !report.is_converged() {
             return Err(format!("the owner's side: {report}").into());

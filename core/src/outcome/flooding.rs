@@ -22,7 +22,7 @@ struct FloodingDetail<'a> {
 pub(super) fn event(account: &AccountId, sender: &Sender, circumstances: Circumstances<'_>) -> Event {
     let resource = match sender {
         Sender::Account(_) => None,
-        Sender::Guardrail(_, guardrail) => guardrail.as_ref().map(ToString::to_string),
+        Sender::Guardrail(_, guardrail) => Some(guardrail.to_string()),
     };
     let seconds = sender.pause_seconds();
     let what = match sender {

@@ -597,11 +597,14 @@ fn a_flooding_account_is_named_with_what_becomes_of_it() {
         event
     };
     let event = by(Sender::Account(account.clone()));
-    assert_eq!((&event["detail-type"], &event["detail"]["account"]), (&json!("Account Flooding"), &json!(account)));
+    assert_eq!(
+        (&event["detail-type"], &event["detail"]["account"]),
+        (&json!("Account Flooding"), &json!(account))
+    );
     assert_eq!(event["detail"]["reason"]["code"], "flooding");
     assert!(event["detail"]["reason"]["text"].as_str().unwrap().contains("it is looked at within 60 s"));
     let arn = "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base";
-    let event = by(Sender::Guardrail("owner.eu-west-1".to_owned(), Some(arn.parse().unwrap())));
+    let event = by(Sender::Guardrail("eu-west-1".parse().unwrap(), arn.parse().unwrap()));
     assert_eq!(event["detail"]["resource"], arn);
 }
 

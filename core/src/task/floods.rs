@@ -17,8 +17,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Task, Then};
-use crate::ids::{AccountId, GuardrailArn};
+use super::Cause;
+use crate::ids::{AccountId, GuardrailArn, Region};
+use crate::trigger::{Accounts, Regions, Scope};
 
 /// How many events of one sender are served at once. It is more than what a change in every Region of an account makes.
 const MOST_AT_ONCE: u32 = 40;
@@ -47,8 +48,8 @@ const REMEMBERED: usize = 1_000;
 pub enum Sender {
     /// Events about one account's enforcement and copies.
     Account(AccountId),
-    /// Events about one guardrail of the owner's, in the group of its Region.
-    Guardrail(String, Option<GuardrailArn>),
+    /// Events about one guardrail of the owner's in one Region.
+    Guardrail(Region, GuardrailArn),
 }
 
 /// How an event is served.
@@ -94,17 +95,20 @@ struct Flood {
 }
 
 impl Sender {
-    /// Whose events led to a task, where anybody who administers that account can make any number of them.
-    pub fn of(task: &Task) -> Sender {
-        match task {
-            Task::Account(task) => Sender::Account(task.account.clone()),
-            Task::Owner(task) => {
-                let guardrail = match &task.then {
-                    Then::Nothing => None,
-                    Then::LookAtUsersOf(guardrail) => guardrail.clone(),
-                };
-                Sender::Guardrail(format!("owner.{}", task.region), guardrail)
+    /// Who sent the event that a scope comes from, where anybody who administers that account can make any number of such
+    /// events, and one look can serve them all.
+    pub fn of(scope: &Scope) -> Option<Sender> {
+        let Scope { accounts, regions, guardrail, request, reasons, events: _, since: _ } = scope;
+        if reasons.is_empty() || request.is_some() || !reasons.iter().all(|reason| reason.is_made_at_will()) {
+            return None;
+        }
+        let one = |regions: &Regions| regions.named().filter(|regions| regions.len() == 1)?.first().cloned();
+        match (accounts, guardrail) {
+            (Accounts::Only(accounts), None) if accounts.len() == 1 => {
+                accounts.first().cloned().map(Sender::Account)
             }
+            (Accounts::All, Some(changed)) => Some(Sender::Guardrail(one(regions)?, changed.arn.clone()?)),
+            (Accounts::Only(_), _) | (Accounts::All, None) => None,
         }
     }
 
@@ -121,8 +125,7 @@ impl fmt::Display for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Sender::Account(account) => account.fmt(f),
-            Sender::Guardrail(_, Some(guardrail)) => guardrail.fmt(f),
-            Sender::Guardrail(group, None) => f.write_str(group),
+            Sender::Guardrail(_, guardrail) => guardrail.fmt(f),
         }
     }
 }
@@ -228,7 +231,7 @@ mod tests {
         let mut floods = Floods::default();
         let looks = flood(&mut floods, &account(1), 0, 600);
         let at_once = looks.iter().filter(|(asked, begins)| asked == begins).count();
-        assert_eq!((at_once, looks.len()), (41, 59));
+        assert_eq!((at_once, looks.len()), (41, 60));
         assert_eq!(floods.serve(&account(2), 10, at(600)), Served::AtOnce);
     }
 
@@ -274,11 +277,30 @@ mod tests {
     }
 
     #[test]
+    fn only_what_an_administrator_can_make_at_will_is_counted() {
+        use crate::trigger::{Context, Trigger, decide};
+
+        let sender = |sample: &str| {
+            let path = format!("{}/../events/{sample}.json", env!("CARGO_MANIFEST_DIR"));
+            let event = std::fs::read_to_string(path).unwrap();
+            let Trigger::Reconcile(scope) = decide(&event, &Context::default()) else { panic!("{sample}") };
+            Sender::of(&scope).map(|sender| sender.to_string())
+        };
+        assert_eq!(sender("enforcement-deleted-by-somebody").as_deref(), Some("300000000001"));
+        let guardrail = "arn:aws:bedrock:us-east-1:222222222222:guardrail/base1234abcd";
+        assert_eq!(sender("guardrail-deleted").as_deref(), Some(guardrail));
+        assert_eq!(sender("guardrail-policy-deleted").as_deref(), Some(guardrail));
+        for others in ["account-created", "account-moved", "schedule-scheduler", "request-accounts"] {
+            assert_eq!(sender(others), None, "{others}");
+        }
+    }
+
+    #[test]
     fn each_guardrail_of_the_owner_counts_for_itself() {
         let mut floods = Floods::default();
         let guardrail = |id: &str| {
             let arn = format!("arn:aws:bedrock:us-east-1:222222222222:guardrail/{id}").parse().unwrap();
-            Sender::Guardrail("owner.us-east-1".to_owned(), Some(arn))
+            Sender::Guardrail("us-east-1".parse().unwrap(), arn)
         };
         assert_eq!(floods.serve(&guardrail("one"), 50, at(0)), Served::Later(GUARDRAIL_PAUSE_SECONDS));
         assert_eq!(floods.serve(&guardrail("two"), 1, at(0)), Served::AtOnce);

@@ -40,17 +40,21 @@ impl AccountTask {
     /// Whether the record can be worth reading: the message waited for longer than [`SUPERSEDED_AFTER_MS`], so that
     /// another look may have begun that much later than it was sent.
     pub fn may_be_superseded(&self, handout: Handout) -> bool {
-        let waited = handout.received_ms.zip(handout.sent_ms).map(|(received, sent)| received.saturating_sub(sent));
+        let waited =
+            handout.received_ms.zip(handout.sent_ms).map(|(received, sent)| received.saturating_sub(sent));
         self.is_served_by_any_look().is_some() && waited.is_some_and(|waited| waited > SUPERSEDED_AFTER_MS)
     }
 
     /// Whether each of its Regions was read by a run that began long enough after the message was sent, under the
     /// baseline that accounts follow now. Whatever is changed after such a look has a message of its own.
     pub fn is_superseded(&self, handout: Handout, record: &AccountRecord, followed: &Revision) -> bool {
-        let (Some(regions), Some(sent)) = (self.is_served_by_any_look(), handout.sent_ms) else { return false };
+        let (Some(regions), Some(sent)) = (self.is_served_by_any_look(), handout.sent_ms) else {
+            return false;
+        };
         let was_read_since = |region: &Region| {
             let Some(known) = record.regions.get(region) else { return false };
-            let (Some(began), Some(checked), Some(seen)) = (known.looked_ms, &known.checked, &known.seen) else {
+            let (Some(began), Some(checked), Some(seen)) = (known.looked_ms, &known.checked, &known.seen)
+            else {
                 return false;
             };
             began >= sent.saturating_add(SUPERSEDED_AFTER_MS)
@@ -138,7 +142,8 @@ mod tests {
         earlier.checked.as_mut().unwrap().revision = "fedcba9876543210".parse().unwrap();
         assert!(!is_superseded(&task(), &record(good(), earlier)));
         // The account departed since.
-        let closed = crate::record::Closed { at: Timestamp::UNIX_EPOCH, reason: String::new(), untold: false };
+        let closed =
+            crate::record::Closed { at: Timestamp::UNIX_EPOCH, reason: String::new(), untold: false };
         let departed = AccountRecord { closed: Some(closed), ..record(good(), good()) };
         assert!(!is_superseded(&task(), &departed));
     }
@@ -165,7 +170,8 @@ mod tests {
 
     #[test]
     fn a_message_that_did_not_wait_is_worked_on_without_a_question() {
-        let handed = |received| Handout { sequence: None, sent_ms: Some(SENT), received_ms: Some(SENT + received) };
+        let handed =
+            |received| Handout { sequence: None, sent_ms: Some(SENT), received_ms: Some(SENT + received) };
         assert!(!task().may_be_superseded(handed(SUPERSEDED_AFTER_MS)));
         assert!(task().may_be_superseded(handed(SUPERSEDED_AFTER_MS + 1)));
         assert!(!task().may_be_superseded(Handout::default()));

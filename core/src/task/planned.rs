@@ -38,7 +38,8 @@ pub fn planned(
                 Regions::Only(regions) => regions.clone(),
             };
             let then = Then::LookAtUsersOf(changed.arn.clone());
-            let is_addition = !scope.reasons.is_empty() && scope.reasons.iter().all(|reason| reason.is_an_addition());
+            let is_addition =
+                !scope.reasons.is_empty() && scope.reasons.iter().all(|reason| reason.is_an_addition());
             let task = |region| {
                 let (then, cause) = (then.clone(), cause.clone());
                 Task::Owner(OwnerTask { region, then, swept_since: None, is_addition, cause })
@@ -152,7 +153,11 @@ mod tests {
                 Task::Owner(OwnerTask { then: Then::LookAtUsersOf(Some(arn)), .. }) => arn.to_string(),
                 Task::Owner(task) => format!("{:?}", task.then),
             };
-            text.push_str(&format!("{} ({regions}): {}\n", task.group(), task.cause().reason));
+            let addition = match task {
+                Task::Owner(OwnerTask { is_addition: true, .. }) => " (an addition)",
+                Task::Owner(_) | Task::Account(_) => "",
+            };
+            text.push_str(&format!("{} ({regions}): {}{addition}\n", task.group(), task.cause().reason));
         }
         if let Some(sweep) = planned.sweep {
             text.push_str(&format!("sweep {}: {}\n", sweep.regions, sweep.cause.reason));
@@ -184,6 +189,12 @@ mod tests {
             "guardrail-deleted",
             &expect![[r#"
                 owner.us-east-1 (arn:aws:bedrock:us-east-1:222222222222:guardrail/base1234abcd): a guardrail was deleted
+            "#]],
+        );
+        check(
+            "guardrail-created",
+            &expect![[r#"
+                owner.us-east-1 (arn:aws:bedrock:us-east-1:222222222222:guardrail/base1234abcd): a guardrail was created, which may be one that was missing (an addition)
             "#]],
         );
         check(

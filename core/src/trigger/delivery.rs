@@ -91,8 +91,7 @@ impl BatchRecord {
         let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
         let sequence = attribute("SequenceNumber").map(str::to_owned);
         let sent_ms = attribute("SentTimestamp").and_then(|time| time.parse().ok());
-        let received_ms =
-            attribute("ApproximateFirstReceiveTimestamp").and_then(|time| time.parse().ok());
+        let received_ms = attribute("ApproximateFirstReceiveTimestamp").and_then(|time| time.parse().ok());
         let arn = record.get("eventSourceARN").and_then(Value::as_str);
         let queue = arn.and_then(|arn| arn.rsplit(':').next()).map(str::to_owned);
         let from_sqs = record.get("eventSource").is_none_or(|source| source == "aws:sqs");

@@ -91,6 +91,8 @@ invariants! {
     HeldForNothing,
     /// What can be put right is so within the time that the documents promise.
     TookTooLong,
+    /// Whatever is unguarded, whoever keeps it so, is named by `status` and by the end of a sweep.
+    Unreported,
     /// At the end, everybody is guarded.
     Unguarded,
     /// At the end, nothing is left to be written.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::attack::KINDS;
 use super::judge::{Excuse, Excused, Telling};
 use super::step::{BREAK_MIX, BreakKind};
 use crate::figures::Figures as Plain;
@@ -49,6 +50,11 @@ pub(crate) struct Figures {
     pub(crate) slowest: Slowest,
     /// Targets that `status` called good while the record knew all that matters.
     pub(crate) called_good: usize,
+    /// What adversaries did, by kind.
+    pub(crate) attacks: BTreeMap<&'static str, usize>,
+    /// Targets that were unguarded at a reckoning and reported, and how many of them an event of their own had named.
+    pub(crate) unguarded: usize,
+    pub(crate) named: usize,
 }
 
 /// The longest that anything took at the end of a history, by the simulator's clock, in seconds.
@@ -95,6 +101,9 @@ pub(crate) struct Least {
     pub(crate) told: usize,
     /// Reasons that were judged of what was held, had failed or was broken.
     pub(crate) holds: usize,
+    pub(crate) attacks_of_each_kind: usize,
+    /// Targets that were unguarded at a reckoning.
+    pub(crate) unguarded: usize,
     /// At most so many of a thousand may be excused for each reason there is.
     pub(crate) most_excused: &'static [(&'static str, usize)],
 }
@@ -130,6 +139,9 @@ impl Figures {
             "reasons": self.holds.len(),
             "slowest": self.slowest.after_faults.max(self.slowest.sweep) / 60,
             "called_good": self.called_good,
+            "attacks": self.attacks.values().sum::<usize>(),
+            "unguarded": self.unguarded,
+            "named": self.named,
             "excuses": excuses,
             "seconds": took.as_secs(),
         })
@@ -166,7 +178,12 @@ impl Figures {
             ("called good by status", self.called_good, least.called_good),
             ("told", self.telling.at_once, least.told),
             ("reasons", self.holds.values().sum(), least.holds),
+            ("unguarded and reported", self.unguarded, least.unguarded),
         ];
+        for kind in KINDS {
+            let made = self.attacks.get(kind).copied().unwrap_or(0);
+            figures.push((kind, made, least.attacks_of_each_kind));
+        }
         for (_, kind) in BREAK_MIX {
             let set = self.breaks.get(&kind).copied().unwrap_or(0);
             figures.push((kind.name(), set, least.breaks_of_each_kind));
@@ -238,6 +255,9 @@ impl Figures {
             holds,
             slowest,
             called_good,
+            attacks,
+            unguarded,
+            named,
         } = other;
         self.plain.add(plain);
         self.unswept += unswept;
@@ -268,6 +288,11 @@ impl Figures {
         self.slowest.by_events = self.slowest.by_events.max(slowest.by_events);
         self.slowest.sweep = self.slowest.sweep.max(slowest.sweep);
         self.called_good += called_good;
+        self.unguarded += unguarded;
+        self.named += named;
+        for (kind, count) in attacks {
+            *self.attacks.entry(kind).or_default() += count;
+        }
         for (kind, count) in breaks {
             *self.breaks.entry(kind).or_default() += count;
         }
@@ -306,6 +331,11 @@ impl fmt::Display for Figures {
             f,
             "{} writes and {} records judged; status called {} targets good that are; {:?}",
             self.judged, self.excused.records, self.called_good, self.plain.deeds
+        )?;
+        writeln!(
+            f,
+            "attacks: {:?}; {} targets unguarded at a reckoning, all reported, {} by an event of their own",
+            self.attacks, self.unguarded, self.named
         )?;
         writeln!(f, "told: {:?}; reasons: {:?}", self.telling, self.holds)?;
         writeln!(f, "the slowest, in seconds: {:?}", self.slowest)?;

@@ -18,6 +18,7 @@
 mod answers;
 mod excuse;
 mod holds;
+mod reported;
 mod tests;
 mod told;
 
@@ -37,6 +38,7 @@ use super::planted::Plant;
 use super::store::Store;
 use answers::{OldAnswers, is_kept};
 use holds::Trouble;
+use reported::Reported;
 use testkit::histories::baseline::{Mode, Wants};
 use testkit::histories::check::records::Entry;
 use testkit::histories::check::{Book, Deeds, Invariant, Run, Violation};
@@ -117,6 +119,8 @@ pub(crate) struct Judge {
     setting: Setting,
     /// The keepers' clock, by which everything here is dated.
     pub(crate) clock: Clock,
+    /// What the keeper said of targets that aren't as wanted.
+    reported: Reported,
     /// A bug that changes what the ledger says.
     pub(crate) plant: Option<Plant>,
     pub(crate) store: Store,
@@ -169,6 +173,7 @@ impl Judge {
         Judge {
             setting: setting.clone(),
             clock,
+            reported: Reported::default(),
             plant: None,
             store,
             faults: Vec::new(),

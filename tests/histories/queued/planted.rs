@@ -65,13 +65,15 @@ pub(crate) enum Plant {
     InventsAHold,
     /// What is to be looked at again waits for hours.
     Dawdles,
+    /// Nobody is told of what isn't guarded.
+    KeepsQuiet,
     /// A bug of the direct form.
     Direct(Direct),
 }
 
 impl Plant {
     /// Each with what has to notice it; several, where it depends on the history which is first.
-    pub(crate) const ALL: [(Plant, &[Invariant]); 28] = [
+    pub(crate) const ALL: [(Plant, &[Invariant]); 29] = [
         (Plant::SwallowsFailures, &[Invariant::NeedsTheSweep]),
         // It lets go of the account's group as well.
         (Plant::AcknowledgesFirst, &[Invariant::OutOfTurn, Invariant::NeedsTheSweep]),
@@ -107,6 +109,7 @@ impl Plant {
         (Plant::TellsNothing, &[Invariant::Untold]),
         (Plant::InventsAHold, &[Invariant::HeldForNothing]),
         (Plant::Dawdles, &[Invariant::TookTooLong]),
+        (Plant::KeepsQuiet, &[Invariant::Unreported]),
         (Plant::Direct(Direct::SkipsTheProbe), &[Invariant::EnforcedUnusable]),
         (Plant::Direct(Direct::DropsForeignStatements), &[Invariant::ForeignStatementLost]),
         (Plant::Direct(Direct::ReplacesForeign), &[Invariant::ForeignReplaced]),
@@ -127,6 +130,7 @@ impl Plant {
             Plant::IgnoresTheUnreadable => !quiet,
             // Where everything was heard, it would be missed before any sweep.
             Plant::NeverGuards => !heard,
+            Plant::KeepsQuiet => !heard && setting.seed % 3 == 1,
             // Only there states are told that nobody knows, and accounts marked as about to leave.
             Plant::TakesUnknownForActive | Plant::ForgetsWhatStays => !heard,
             Plant::Direct(Direct::ReplacesForeign) => {
@@ -189,6 +193,10 @@ impl Plant {
             Plant::TellsTwice => {
                 let again: Vec<Value> = events.iter().filter(|event| is_write(event)).cloned().collect();
                 events.extend(again);
+            }
+            Plant::KeepsQuiet => {
+                let sweeps = events.iter_mut().filter(|event| event["detail-type"] == "Sweep Completed");
+                sweeps.for_each(|event| event["detail"]["examples"] = json!([]));
             }
             Plant::TellsNothing => events.retain(|event| !is_write(event)),
             _ => {}

@@ -4,6 +4,7 @@ use std::fmt;
 
 use simulator::{Fault, FaultKind};
 
+use super::attack::Attack;
 use testkit::histories::baseline::{Given, Mode, Placement};
 use testkit::histories::dice::Dice;
 use testkit::histories::setting::{LedgerKind, Setting};
@@ -50,6 +51,8 @@ pub(crate) enum Step {
     Jump {
         seconds: u64,
     },
+    /// Somebody acts against the keeper on purpose.
+    Attack(Attack),
     /// The ledger can't even be read, or can be again.
     LedgerGone {
         gone: bool,
@@ -217,9 +220,10 @@ enum Kind {
     FaultsEnd,
     Approve,
     Offboard,
+    Attack,
 }
 
-const STEP_MIX: [(usize, Kind); 17] = [
+const STEP_MIX: [(usize, Kind); 18] = [
     (4, Kind::Schedule),
     (3, Kind::Ask),
     (34, Kind::Work),
@@ -237,6 +241,7 @@ const STEP_MIX: [(usize, Kind); 17] = [
     (3, Kind::FaultsEnd),
     (1, Kind::Approve),
     (2, Kind::Offboard),
+    (5, Kind::Attack),
 ];
 
 /// The setting of a seed: the ledger lasts, since it is all that several processes share.
@@ -353,6 +358,7 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
         Kind::Fault => Step::Plain(step::Step::Fault(wrong(manner, dice))),
         Kind::FaultsEnd => Step::Plain(step::Step::FaultsEnd),
         Kind::Approve => Step::Plain(step::Step::Approve),
+        Kind::Attack => Step::Attack(Attack::random(manner, dice)),
         // Nothing tells of it but the request that the command sends besides.
         Kind::Offboard if manner.heard => turns(dice),
         Kind::Offboard => {
@@ -416,6 +422,7 @@ impl fmt::Display for Step {
             }
             Step::RoleComes => f.write_str("the role is there"),
             Step::Jump { seconds } => write!(f, "the clock jumps by {seconds} s"),
+            Step::Attack(attack) => attack.fmt(f),
             Step::LedgerGone { gone: true } => f.write_str("the ledger can't be read"),
             Step::LedgerGone { gone: false } => f.write_str("the ledger can be read again"),
             Step::Plain(step) => step.fmt(f),

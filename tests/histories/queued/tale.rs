@@ -4,11 +4,13 @@
 //! were carried out; then it stands still, right after a call whose answer it hasn't read yet, and another one
 //! goes on. So the same seed tells the same history, but for what a busy machine adds where a call hangs.
 
+mod attacking;
 mod ending;
+mod reckoning;
 mod running;
 mod telling;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -25,6 +27,7 @@ use serde_json::{Value, json};
 use simulator::{Ended, EventSourceMapping, Fault, FaultKind, Next, QueueName, Role, SendMessage, Server};
 use tempfile::TempDir;
 
+use super::attack::{Attack, shut_out};
 use super::figures::Figures;
 use super::judge::Judge;
 use super::planted::Plant;
@@ -41,7 +44,7 @@ use testkit::histories::check::{Invariant, Violation, broken};
 use testkit::histories::dice::Dice;
 use testkit::histories::model::{Place, Prompt, SANDBOX, WORKLOAD, blocked_prompt};
 use testkit::histories::setting::{LedgerKind, MEMBER_ROLE, Setting, folder};
-use testkit::histories::step::{self, Meddling, PUT, account_of};
+use testkit::histories::step::{self, Enforced, Meddling, PUT, account_of};
 use testkit::queues::{events_queue, make_queues, tasks_queue};
 
 /// Longer than any call takes here, on any machine.
@@ -111,6 +114,8 @@ struct Tale<'a> {
     ledger: [bool; 2],
     /// How many things happened around the functions so far.
     happened: usize,
+    /// The accounts that the keeper's role is shut out of.
+    shut: BTreeSet<usize>,
     /// The role of an account that moved, which comes later.
     late_role: Option<(String, Arc<Role>)>,
     /// How often each message failed.
@@ -203,6 +208,7 @@ impl Tale<'_> {
             faults: false,
             ledger: [true; 2],
             happened: 0,
+            shut: BTreeSet::new(),
             late_role: None,
             failures: BTreeMap::new(),
             schedules: 0,
@@ -281,6 +287,7 @@ impl Tale<'_> {
             Step::MoveWithoutRole { account } => self.move_without_role(*account),
             Step::RoleComes => self.let_role_come(),
             Step::Jump { seconds } => self.jump(*seconds).await?,
+            Step::Attack(attack) => self.attack(attack),
             Step::LedgerGone { gone } => {
                 self.figures.hidden_ledgers += usize::from(*gone);
                 self.hide_ledger(*gone);
@@ -394,6 +401,7 @@ impl Tale<'_> {
     async fn end_faults(&mut self) -> Result<(), Violation> {
         self.server.clear_faults();
         self.faults = false;
+        self.shut.clear();
         if self.setting.ledger == LedgerKind::Table && !self.ledger[1] {
             self.let_puts_fail();
         }
@@ -441,6 +449,7 @@ impl Tale<'_> {
                 (false, true) => {
                     self.server.clear_faults();
                     self.faults = false;
+                    self.shut.clear();
                 }
                 (true, true) | (false, false) => {}
             }

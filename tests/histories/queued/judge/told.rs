@@ -105,6 +105,7 @@ impl Judge {
         if let Some(plant) = self.plant {
             plant.tell(&mut new);
         }
+        new.iter().for_each(|event| self.reported.note(event));
         let Some(group) = self.turn.clone() else { return Ok(()) };
         new.iter().filter_map(Deed::of_event).try_for_each(|deed| self.hear_deed(&group, &deed))
     }

@@ -7,6 +7,7 @@ impl Tale<'_> {
     /// everything was heard, everything is right by then. After one sweep it is in any case; the second takes back
     /// what nobody needs any more, and the third writes nothing.
     pub(super) async fn end(&mut self) -> Result<(), Violation> {
+        self.reckon().await?;
         self.say("the end: no faults, everything restored".to_owned());
         self.happened += 1;
         self.ending = true;
