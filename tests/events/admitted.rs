@@ -16,7 +16,7 @@ const STRANGER: &str = "999999999999";
 
 pub(crate) const BUS: &str = "arn:aws:events:us-east-1:222222222222:event-bus/guardrail-keeper";
 
-const KEEPER: &str = "arn:aws:iam::222222222222:role/GuardrailKeeper";
+pub(crate) const KEEPER: &str = "arn:aws:iam::222222222222:role/GuardrailKeeper";
 
 /// What the templates refer to, with a hub that isn't the management account.
 pub(crate) fn given() -> BTreeMap<&'static str, &'static str> {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use guardrail_keeper::trigger::{Ignored, Rejected, Trigger};
 use serde_json::{Value, json};
 
-use crate::admitted::{BUS, ORGANIZATION, of_the_bus, sends};
+use crate::admitted::{BUS, KEEPER, ORGANIZATION, of_the_bus, sends};
 use crate::pattern::Pattern;
 use crate::policy::{Verdict, verdict};
 use crate::template;
@@ -143,6 +143,7 @@ impl Deployed {
                 ("OrganizationId", ORGANIZATION),
                 ("ManagementAccountId", MANAGEMENT),
                 ("Bus.Arn", BUS),
+                ("FunctionRole.Arn", KEEPER),
             ])),
             management: Rules::of("deploy/management.yaml", hub, Bus::Default),
             members: Rules::of("deploy/member-rules.yaml", hub, Bus::Default),

@@ -8,6 +8,11 @@ use testkit::histories::standing::member;
 
 use super::*;
 
+/// How long the events take to arrive at most, of which some come a quarter of an hour late, in seconds.
+const SETTLED: i64 = 1000;
+/// How long a sweep may take while something goes wrong for good, in seconds.
+const SWEPT: i64 = 1800;
+
 impl Tale<'_> {
     /// The events arrive, what goes wrong by itself passes, and a sweep comes to its end. Whatever somebody did stays as it
     /// is, and nobody puts anything right. Then each target that the baseline wants guarded, and that isn't, is named by
@@ -34,12 +39,18 @@ impl Tale<'_> {
             self.say(format!("     {attack}"));
             self.attack(&attack);
         }
-        self.settle(&mut dice).await?;
-        self.wait(60);
+        self.settle_for(SETTLED, &mut dice).await?;
         lock(&self.judge).forget_sweeps();
         self.schedule();
-        self.settle(&mut dice).await?;
+        self.settle_for(SWEPT, &mut dice).await?;
         self.check_reported()
+    }
+
+    /// Works for so many seconds. What waits for somebody to put things right goes on waiting.
+    async fn settle_for(&mut self, seconds: i64, dice: &mut Dice) -> Result<(), Violation> {
+        let now = self.server.with(|model| model.clock.now());
+        let latest = Timestamp::from_second(now.as_second() + seconds).expect("it is a time");
+        self.settle_until(latest, dice).await.map(drop)
     }
 
     fn check_reported(&mut self) -> Result<(), Violation> {

@@ -243,6 +243,15 @@ impl Tale<'_> {
     /// Works until the queues are empty; the clock goes on where all there is waits. Says since when everything has
     /// been as wanted, if it is by then.
     pub(super) async fn settle(&mut self, dice: &mut Dice) -> Result<Option<Timestamp>, Violation> {
+        self.settle_until(Timestamp::MAX, dice).await
+    }
+
+    /// As [`Tale::settle`], but no longer than until then: what waits for longer goes on waiting.
+    pub(super) async fn settle_until(
+        &mut self,
+        latest: Timestamp,
+        dice: &mut Dice,
+    ) -> Result<Option<Timestamp>, Violation> {
         let mut right = None;
         if self.ending && self.plant == Some(Plant::Dawdles) {
             self.wait(2 * LONGEST_AFTER_FAULTS);
@@ -261,7 +270,7 @@ impl Tale<'_> {
                 other => panic!("nothing was to be had, and then {other:?}"),
             };
             let waits = [next(&mut self.events, &self.server), next(&mut self.tasks, &self.server)];
-            let Some(until) = waits.into_iter().flatten().min() else {
+            let Some(until) = waits.into_iter().flatten().min().filter(|until| *until <= latest) else {
                 return Ok(right);
             };
             let now = self.server.with(|model| model.clock.now());
