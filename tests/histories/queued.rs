@@ -90,6 +90,9 @@ const MOST_EXCUSED: &[(&str, usize)] = &[
     ("told again", 20),
     ("told though somebody else made it, after it went wrong", 5),
     ("never told", 30),
+    // Of targets that are unguarded at a reckoning: the event of their own was lost with its invocation, or the bus
+    // refused it.
+    ("named by the end of a sweep alone", 150),
     // Of targets, at the end.
     (UNREACHABLE, 300),
     (NOBODYS, 300),

@@ -113,5 +113,7 @@ async fn a_flood_in_figures() {
     let most = PLANNERS * (5 + 2 * (seconds / 60 + 2)) + 2;
     assert!(working.invocations <= most, "{} tasks, and {most} are allowed", working.invocations);
     // The other one's task does not wait behind the flood's: it is done as soon as its event is planned.
-    assert_eq!(repaired, Some(planning.invocations.min(events / 10 + 1)));
+    // Some batches are not full.
+    let soon = events / 10 + 2 * PLANNERS;
+    assert!(repaired.is_some_and(|repaired| repaired <= soon), "{repaired:?}, and {soon} are allowed");
 }

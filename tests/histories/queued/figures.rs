@@ -223,7 +223,9 @@ impl Figures {
         let of_writes = all.map(|it| (it.in_words(), times(writes, it), self.judged));
         let of_telling = telling.into_iter().map(|(what, number)| (what, number, told));
         let of_ends = self.plain.excuses.iter().map(|(what, number)| (*what, *number, ends));
-        let all = of_writes.chain(of_telling).chain(of_ends);
+        let alone = self.unguarded - self.named;
+        let of_reckonings = [("named by the end of a sweep alone", alone, self.unguarded)];
+        let all = of_writes.chain(of_telling).chain(of_reckonings).chain(of_ends);
         all.map(|(what, number, of)| Share { what, number, of }).collect()
     }
 
