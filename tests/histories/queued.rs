@@ -76,7 +76,7 @@ const LEAST: Least = Least {
     told: 500,
     holds: 500,
     attacks_of_each_kind: 15,
-    unguarded: 40,
+    unguarded: 20,
     most_excused: MOST_EXCUSED,
 };
 

@@ -89,6 +89,8 @@ impl Plant {
                 Invariant::HeldForNothing,
                 // It moved to where it is unassigned.
                 Invariant::HandsOn,
+                // It moved to where it is guarded, and nothing but the sweep would put it right.
+                Invariant::NeedsTheSweep,
             ],
         ),
         (Plant::ReleasesWithoutASecondLook, &[Invariant::ReleasedNotOurs]),
@@ -99,7 +101,8 @@ impl Plant {
         (Plant::ForgetsWhatStays, &[Invariant::CalledGood]),
         // Where nothing may be wanted any more, the record has nothing about it in any case.
         (Plant::IsFooledByOneAnswer, &[Invariant::ReleasedNotOurs, Invariant::WroteUnrecorded]),
-        (Plant::LosesTheRecord, &[Invariant::RecordLost]),
+        // What it lost while nothing was there is somebody else's when an administrator puts it back.
+        (Plant::LosesTheRecord, &[Invariant::RecordLost, Invariant::ForeignReplaced]),
         (Plant::AdoptsWhatDiffers, &[Invariant::AdoptedUnwanted]),
         (Plant::FailsForNothing, &[Invariant::FailedForNothing]),
         (Plant::SweepsForEver, &[Invariant::LeftInQueues]),

@@ -18,7 +18,9 @@ impl Tale<'_> {
     /// is, and nobody puts anything right. Then each target that the baseline wants guarded, and that isn't, is named by
     /// the keeper: by `status`, and with its account and Region on the bus.
     pub(super) async fn reckon(&mut self) -> Result<(), Violation> {
-        if self.manner.heard || self.setting.seed % 3 != 1 || self.wants.invalid {
+        // What another planted bug breaks is for its own invariant to notice.
+        let is_planted = self.plant.is_some_and(|plant| plant != Plant::KeepsQuiet);
+        if self.manner.heard || self.setting.seed % 3 != 1 || self.wants.invalid || is_planted {
             return Ok(());
         }
         self.say("     the reckoning: a sweep, and what it finds unguarded".to_owned());
