@@ -10,6 +10,7 @@ mod file;
 mod floods;
 mod memory;
 mod placements;
+mod publications;
 mod store;
 mod table;
 

@@ -59,7 +59,10 @@ const MODULES: &[(&str, Uses)] = &[
         ),
     ),
     // What others are told came of a run.
-    ("outcome", Only("ids enforcement baseline observed record resolved plan limits task status report")),
+    (
+        "outcome",
+        Only("ids own_roles enforcement baseline observed record resolved plan limits task status report"),
+    ),
     ("metrics", Only("record plan limits task status report outcome")),
     // Reads settings through a function that is passed in.
     ("settings", Only("ids own_roles limits")),

@@ -38,6 +38,8 @@ const TIME_TO_ENFORCED: &str = "TimeToEnforced";
 const CALLS: &str = "AwsCalls";
 /// Those that AWS refused as too many.
 const THROTTLED: &str = "AwsCallsThrottled";
+/// Reports on the whole organization that were published.
+const REPORTS: &str = "ReportsPublished";
 /// Outcome events that could not be sent.
 const UNTOLD: &str = "OutcomeEventsNotSent";
 
@@ -124,6 +126,11 @@ impl Metrics {
         }
     }
 
+    /// Adds a report on the whole organization that was published.
+    pub fn reported(&mut self) {
+        self.count(None, REPORTS, 1);
+    }
+
     /// Adds events that could not be sent.
     pub fn untold(&mut self, events: usize) {
         self.count(None, UNTOLD, events);
@@ -203,6 +210,7 @@ mod tests {
             sweep,
             revision: None,
             arrival: None,
+            in_our_name: false,
             hops: 0,
             pauses: crate::task::Pauses::default(),
         }

@@ -3,13 +3,16 @@
 //! An event reports a change, not a state: what is held is published when it is first held for that kind of
 //! reason, and not by each look. `docs/outcomes.md` says so to those who listen.
 
+mod attention;
 mod broken;
 mod changed;
 mod deed;
 mod detail;
 mod flooding;
 mod opened;
+mod published;
 mod reads_back;
+mod repaired;
 #[cfg(test)]
 mod tests;
 
@@ -28,9 +31,12 @@ use crate::report::{ChangeResult, Report, TargetReport, Waits};
 use crate::status::Standing;
 use crate::task::{Cause, Flooding};
 
+pub use attention::AttentionNews;
 pub use broken::BrokenVersions;
 pub use deed::deed_of;
 use detail::{Circumstances, Detail, SweepDetail};
+pub use published::{MESSAGES_AN_HOUR, Publications};
+pub use repaired::{RepairContext, news_of_repair};
 
 /// The version of every event's detail. Members may be added under the same one.
 pub const FORMAT: u32 = 1;
@@ -67,13 +73,15 @@ pub enum Kind {
     BaselineChanged,
     /// An account gets no calls any more.
     Departed,
+    /// People have to hear of something that is wrong, or that somebody did.
+    AttentionNeeded,
     /// Everything was looked at.
     SweepCompleted,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 15] = [
+    pub const ALL: [Kind; 16] = [
         Kind::Applied,
         Kind::Repaired,
         Kind::Adopted,
@@ -88,6 +96,7 @@ impl Kind {
         Kind::Flooding,
         Kind::BaselineChanged,
         Kind::Departed,
+        Kind::AttentionNeeded,
         Kind::SweepCompleted,
     ];
 
@@ -108,6 +117,7 @@ impl Kind {
             Kind::Flooding => "Account Flooding",
             Kind::BaselineChanged => "Baseline Changed",
             Kind::Departed => "Account Departed",
+            Kind::AttentionNeeded => "Attention Needed",
             Kind::SweepCompleted => "Sweep Completed",
         }
     }
@@ -145,6 +155,10 @@ pub struct CompletedSweep<'a> {
     pub closed: usize,
     /// How many targets stand how.
     pub standings: &'a BTreeMap<Standing, usize>,
+    /// In how many targets a guardrail is wanted and enforced.
+    pub guarded: usize,
+    /// Whether it is reported to people, which is done once in a while.
+    pub is_reported: bool,
     /// The first of the targets that are not as they should be, in words.
     pub examples: &'a [String],
     /// The revision that accounts follow.

@@ -4,7 +4,9 @@ mod account;
 mod arrival;
 mod form;
 mod look;
+mod news;
 mod owed;
+mod repairs;
 mod state;
 mod unusable;
 
@@ -23,7 +25,9 @@ use crate::resource_policy::Resource;
 pub use account::{AccountRecord, Closed, Sequence, Superseded};
 pub use arrival::{Arrival, Arrivals};
 pub use look::{Checked, Entry, Expected, LastSeen};
+pub use news::{News, NewsId, NewsKind, PASSES_WITHIN_SECONDS};
 pub use owed::{Deed, DeedKind, Tellers};
+pub use repairs::{CONTESTED_REPAIRS, Contest, SLOWLY_CONTESTED_REPAIRS};
 pub use state::State;
 pub use unusable::{CONFIRMED_AFTER_SECONDS, FoundUnusable, ReleasedUnusable, Usability};
 
@@ -60,8 +64,11 @@ pub struct Record {
     /// What was released although a guardrail is wanted, because it can't be used; until something is
     /// enforced again, or nothing is wanted.
     pub released_unusable: Option<ReleasedUnusable>,
-    /// When each recent repair of ours was made; several within an hour mean that another principal undoes them.
+    /// When recent repairs of ours were made: by them it is seen that another principal undoes them.
     pub repairs: Vec<Timestamp>,
+    /// What people have to hear of it, and what of that they have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub news: Vec<News>,
     /// What the last look came to.
     pub checked: Option<Checked>,
     /// When SQS handed out the message of that look first, by SQS's clock, in milliseconds since 1970: the look began
@@ -167,15 +174,6 @@ pub struct Granted {
     pub revision: Revision,
 }
 
-/// How long repairs are remembered.
-const REPAIRS_REMEMBERED_SECONDS: u64 = 3600;
-
-/// How many repairs of one target within an hour mean that another principal undoes them.
-pub const CONTESTED_REPAIRS: usize = 4;
-
-/// How long the next repair of a contested target waits: at most six an hour.
-const CONTESTED_PAUSE_SECONDS: u64 = 600;
-
 /// How many lines of a target's history are kept. An account's record has to stay far below the
 /// 400 KB of one DynamoDB item, with thirty Regions and more.
 const HISTORY_KEPT: usize = 12;
@@ -245,6 +243,10 @@ pub enum Note {
         text: String,
         /// Whether the run changed something, so that the history has it in any case.
         wrote: bool,
+        /// What people have to hear of.
+        news: Vec<News>,
+        /// When the event happened that led to the look, where one did.
+        happened: Option<Timestamp>,
     },
 }
 
@@ -328,7 +330,8 @@ impl Record {
             Note::NotArrived => self.intent = None,
             Note::NotMade => self.owe_nothing(),
             Note::Tidied => self.former = None,
-            Note::Checked { checked, seen, usability, text, wrote } => {
+            Note::Checked { checked, seen, usability, text, wrote, news, happened } => {
+                self.hear(news, checked.state, happened);
                 self.find_usability(usability);
                 self.check(*checked, seen, &text, wrote);
             }
@@ -364,34 +367,6 @@ impl Record {
         self.seen = seen.or_else(|| self.seen.take());
         self.checked = Some(Checked { reason: checked.reason.as_deref().map(cut), ..checked });
     }
-
-    /// Whether another principal undoes our repairs: so many within an hour are no accident.
-    pub fn is_contested(&self, now: Timestamp) -> bool {
-        self.repairs_lately(now) >= CONTESTED_REPAIRS
-    }
-
-    /// How many repairs within the last hour are remembered.
-    pub fn repairs_lately(&self, now: Timestamp) -> usize {
-        let lately = |repair: &&Timestamp| apart(now, **repair) < REPAIRS_REMEMBERED_SECONDS;
-        self.repairs.iter().filter(lately).count()
-    }
-
-    /// Whether the next repair has to wait, because the last ones didn't hold.
-    pub fn must_wait(&self, now: Timestamp) -> bool {
-        let waits = |last: &Timestamp| apart(now, *last) < CONTESTED_PAUSE_SECONDS;
-        self.is_contested(now) && self.repairs.last().is_some_and(waits)
-    }
-
-    fn count_repair(&mut self, at: Timestamp) {
-        self.repairs.retain(|earlier| apart(at, *earlier) < REPAIRS_REMEMBERED_SECONDS);
-        self.repairs.push(at);
-    }
-}
-
-/// How many seconds lie between two times. A clock that was far ahead of ours wrote nothing that is recent, and
-/// what it wrote must not keep anything waiting until then.
-fn apart(one: Timestamp, other: Timestamp) -> u64 {
-    one.as_second().abs_diff(other.as_second())
 }
 
 fn cut(text: &str) -> String {
@@ -424,6 +399,8 @@ mod tests {
             usability: Usability::NotUnusable,
             text: format!("{state} at {second}"),
             wrote: state.is_a_write(),
+            news: Vec::new(),
+            happened: None,
         }
     }
 
@@ -625,34 +602,5 @@ mod tests {
         }
         let text = serde_json::to_string(&Record { would_abandon: true, ..Record::default() }).unwrap();
         assert!(serde_json::from_str::<Record>(&text).unwrap().would_abandon, "{text}");
-    }
-
-    #[test]
-    fn a_fourth_repair_within_the_hour_is_a_contest_and_paces_the_next() {
-        let mut record = Record::default();
-        for second in [0, 300, 600] {
-            record.note(enforced(second, true));
-        }
-        assert!(!record.is_contested(at(601)));
-        record.note(enforced(900, true));
-        assert!(record.is_contested(at(901)) && record.must_wait(at(1499)));
-        assert!(record.is_contested(at(1500)) && !record.must_wait(at(1500)));
-        assert!(!record.is_contested(at(900 + 3600)));
-        // Written by a clock that is hours ahead, they keep nothing waiting.
-        assert!(!record.is_contested(at(-4000)) && !record.must_wait(at(-4000)));
-        // An hour after one it is no longer counted, and no longer remembered.
-        assert_eq!([4499, 4500].map(|second| record.repairs_lately(at(second))), [1, 0]);
-        record.note(enforced(4500, true));
-        assert_eq!(record.repairs, [at(4500)]);
-    }
-
-    #[test]
-    fn repairs_are_counted_for_an_hour() {
-        let mut record = Record::default();
-        record.note(enforced(0, false));
-        for second in [10, 20, 3615] {
-            record.note(enforced(second, true));
-        }
-        assert_eq!(record.repairs, [at(20), at(3615)]);
     }
 }

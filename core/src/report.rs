@@ -6,6 +6,7 @@ mod judged;
 mod owed;
 mod print;
 mod target;
+mod trouble;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,6 +2,8 @@
 //!
 //! Pure: the variables are passed in. Everything wrong is reported in one error.
 
+mod invalid;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
@@ -10,6 +12,8 @@ use std::str::FromStr;
 use crate::ids::{InvalidId, Role, RoleName};
 use crate::limits::{Ceilings, LARGEST_LIMIT};
 use crate::own_roles::{FormerRole, OwnRoles};
+
+pub use invalid::InvalidSettings;
 
 /// The role that the templates give to members, where nothing else is set.
 pub const DEFAULT_MEMBER_ROLE: &str = "GuardrailKeeperMember";
@@ -26,6 +30,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("KEEPER_EVENTS_QUEUE", "the URL of the queue `events`, which also holds errands"),
     ("KEEPER_DEPLOYMENT", "what distinguishes these queues from earlier ones, such as a stack's id"),
     ("KEEPER_BUS", "the event bus for outcome events, by name or ARN; unset: they are only logged"),
+    (
+        "KEEPER_REPORT_HOURS",
+        "how often the end of a sweep sends a report on the whole organization, in hours",
+    ),
     ("KEEPER_STACK", "the stack's name: a dimension of every metric, so that each stack has its own alarms"),
     ("KEEPER_MAX_WAIT_HOURS", "how long a task may wait before it is given up until the next sweep"),
     (
@@ -58,6 +66,8 @@ pub struct Settings {
     pub queues: Option<QueueSettings>,
     /// The event bus for outcome events.
     pub bus: Option<String>,
+    /// How often a sweep's end reports on the whole organization, in hours.
+    pub report_hours: u32,
     /// The stack's name, as metrics carry it.
     pub stack: Option<String>,
     /// How long a task is put back before it is left to the next sweep, in hours.
@@ -132,23 +142,6 @@ pub enum Purpose {
     Terminal,
 }
 
-/// Settings that can't be used; displays every problem.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct InvalidSettings {
-    /// One sentence each.
-    pub problems: Vec<String>,
-}
-
-impl fmt::Display for InvalidSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the settings can't be used:")?;
-        for problem in &self.problems {
-            write!(f, "\n  {problem}")?;
-        }
-        Ok(())
-    }
-}
-
 impl Settings {
     /// Reads the settings out of environment variables. `baseline` stands in for `KEEPER_BASELINE`.
     ///
@@ -167,6 +160,7 @@ impl Settings {
         let ledger = reading.ledger();
         let queues = reading.queues();
         let bus = reading.bus();
+        let report_hours = reading.number("KEEPER_REPORT_HOURS", 1..=7 * 24);
         let stack = reading.get("KEEPER_STACK").map(str::to_owned);
         let max_wait_hours = reading.number("KEEPER_MAX_WAIT_HOURS", 1..=14 * 24);
         let grace_minutes = reading.number("KEEPER_GRACE_MINUTES", 0..=7 * 24 * 60);
@@ -189,6 +183,7 @@ impl Settings {
                 ledger,
                 queues,
                 bus,
+                report_hours: report_hours.unwrap_or(24),
                 stack,
                 max_wait_hours: max_wait_hours.unwrap_or(24),
                 grace_minutes: grace_minutes.unwrap_or(60),
@@ -445,7 +440,7 @@ mod tests {
                   KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
                   KEEPER_MAX_EVENT_AGE_HOURS: "0" is not a number from 1 to 336
                   KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
-                  KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS
+                  KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_REPORT_HOURS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS
             "#]],
         );
     }
@@ -491,6 +486,7 @@ mod tests {
                     ledger: Memory,
                     queues: None,
                     bus: None,
+                    report_hours: 24,
                     stack: None,
                     max_wait_hours: 24,
                     grace_minutes: 60,
@@ -588,6 +584,7 @@ mod tests {
                     bus: Some(
                         "arn:aws:events:us-east-1:111111111111:event-bus/keeper",
                     ),
+                    report_hours: 24,
                     stack: Some(
                         "keeper",
                     ),

@@ -66,7 +66,7 @@ pub async fn work_on_account(
             return Ok(Worked::Departed(close(keeper, &task.account, &gone, handout.sequence).await?));
         }
     }
-    let queued = Queued { handout, event: Some(&task.cause.event), placement: Some(&placement) };
+    let queued = Queued { handout, cause: Some(&task.cause), placement: Some(&placement) };
     let report = in_rounds(keeper, async |again| {
         let (plan, mut view) = look(keeper, followed, task, &placement, again).await?;
         let plan = admitted(keeper, followed, plan, &mut view).await;

@@ -72,7 +72,7 @@ pub(super) async fn write_targets(
             records: &known.records,
             observed,
             approvals: known.approval.approvals,
-            event: queued.event,
+            cause: queued.cause,
             path: None,
             now: keeper.clock.now(),
             tells: tells(keeper, queued.handout.sequence.is_some()),

@@ -11,9 +11,10 @@ use super::effect::Effect;
 use super::flooding::unlimited;
 use super::sweeping::{beginning, regions};
 use super::{Keeper, context};
+use crate::ledger::LedgerError;
 use crate::limits::EffectiveBaseline;
 use crate::own_roles::OwnRoles;
-use crate::record::AccountRecord;
+use crate::record::{AccountRecord, Record};
 use crate::task::{Errand, Planned, departed, planned};
 use crate::trigger::{
     Accounts, Context, Ignored, Merged, Message, Regions, Rejected, Scope, Trigger, Why, merge,
@@ -153,10 +154,8 @@ fn ignored(record: &str, reason: &Ignored) {
 const CONFIRMED_WITHIN_SECONDS: i64 = 120;
 
 /// What to look at after a write in the keeper's name that the record does not know: anybody who can use the name of
-/// the member role could otherwise change an enforcement and go unnoticed until the next sweep. The record has when the
-/// keeper's last write of each kind was confirmed, which is shortly after it was made. A write of the same kind that
-/// somebody else makes in between is taken for the keeper's. Without a ledger that lasts, the name is all there is to
-/// go by.
+/// the member role could otherwise change an enforcement, a copy or a grant and go unnoticed until the next sweep.
+/// Without a ledger that lasts, the name is all there is to go by.
 async fn unrecorded_write(
     keeper: &Keeper,
     incoming: Incoming<'_>,
@@ -171,40 +170,73 @@ async fn unrecorded_write(
     let Trigger::Reconcile(scope) = incoming.message.decide(&anybodys) else { return None };
     let is_enforcement =
         [Why::EnforcementPut, Why::EnforcementDeleted].iter().any(|why| scope.reasons.contains(why));
-    let (Accounts::Only(accounts), Regions::Only(regions), true) =
-        (&scope.accounts, &scope.regions, is_enforcement)
-    else {
-        return None;
+    let scope = if is_enforcement {
+        *scope
+    } else {
+        // Whether it is a copy or the owner's is for the baseline to say. Without one there is nothing to look for.
+        let known = present(keeper).await.ok()?;
+        let anybodys =
+            Context { own_roles: OwnRoles::default(), ..context(keeper, Some(&known.baseline), now) };
+        let Trigger::Reconcile(scope) = incoming.message.decide(&anybodys) else { return None };
+        *scope
     };
-    let since = scope.since?;
+    match is_recorded(keeper, &scope, is_enforcement).await {
+        Ok(true) => return None,
+        Ok(false) => warn!(
+            reason = Why::UnrecordedWrite.code(),
+            "there is a look at {scope}: {}",
+            Why::UnrecordedWrite
+        ),
+        // Whether it was ours is not known. A look costs little.
+        Err(error) => {
+            warn!(
+                "whether a write in the keeper's name is recorded is not known, so there is a look at {scope}: {error}"
+            );
+        }
+    }
+    Some(Scope { reasons: BTreeSet::from([Why::UnrecordedWrite]), ..scope })
+}
+
+/// Whether the ledger knows of a write in the keeper's name, or of a look since then.
+async fn is_recorded(keeper: &Keeper, scope: &Scope, is_enforcement: bool) -> Result<bool, LedgerError> {
+    let (Regions::Only(regions), Some(since)) = (&scope.regions, scope.since) else { return Ok(true) };
     let is_removal = scope.reasons.contains(&Why::EnforcementDeleted);
-    let is_known = |record: &AccountRecord| {
-        regions.iter().all(|region| {
-            let Some(record) = record.regions.get(region) else { return false };
-            let put = record.ours.as_ref().map(|ours| ours.at);
-            let confirmed = if is_removal { record.released_at } else { put };
-            confirmed.is_some_and(|at| (0..=CONFIRMED_WITHIN_SECONDS).contains(&(at.as_second() - since)))
-        })
+    let in_all = |record: &AccountRecord, is_known: &dyn Fn(&Record) -> bool| {
+        regions.iter().all(|region| record.regions.get(region).is_some_and(is_known))
     };
-    for account in accounts {
-        match keeper.ledger.account(account).await {
-            Ok(record) if record.closed.is_some() || is_known(&record) => {}
-            Ok(_) => {
-                warn!(
-                    account.id = %account,
-                    reason = Why::UnrecordedWrite.code(),
-                    "{account} is looked at: {}", Why::UnrecordedWrite
-                );
-                return Some(Scope { reasons: BTreeSet::from([Why::UnrecordedWrite]), ..*scope });
+    // The record has when the keeper's last write of each kind was confirmed, which is shortly after it was made. A
+    // write of the same kind that somebody else makes in between is taken for the keeper's.
+    let wrote_it = |record: &Record| {
+        let put = record.ours.as_ref().map(|ours| ours.at);
+        let confirmed = if is_removal { record.released_at } else { put };
+        confirmed.is_some_and(|at| (0..=CONFIRMED_WITHIN_SECONDS).contains(&(at.as_second() - since)))
+    };
+    // A copy or a grant that the keeper wrote was looked at right after that, by the same run.
+    let looked_since = |at: Timestamp| at.as_second() >= since;
+    let looked_at_it = |record: &Record| record.checked.as_ref().is_some_and(|it| looked_since(it.at));
+    match &scope.accounts {
+        Accounts::Only(accounts) => {
+            for account in accounts {
+                let record = keeper.ledger.account(account).await?;
+                let is_known = match is_enforcement {
+                    true => in_all(&record, &wrote_it),
+                    false => in_all(&record, &looked_at_it),
+                };
+                if record.closed.is_none() && !is_known {
+                    return Ok(false);
+                }
             }
-            // Whether it was ours is not known. A look costs little.
-            Err(error) => {
-                warn!(account.id = %account, "whether a write in the keeper's name is recorded is not known: {error}");
-                return Some(Scope { reasons: BTreeSet::from([Why::UnrecordedWrite]), ..*scope });
+        }
+        Accounts::All => {
+            for region in regions {
+                let snapshot = keeper.ledger.owner_snapshot(region).await?;
+                if !snapshot.is_some_and(|snapshot| looked_since(snapshot.at)) {
+                    return Ok(false);
+                }
             }
         }
     }
-    None
+    Ok(true)
 }
 
 /// What names the work of a message where no event does.

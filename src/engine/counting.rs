@@ -171,6 +171,7 @@ pub(super) async fn if_nobody_counts(keeper: &Keeper, revision: &Revision, cause
         sweep: true,
         revision: Some(revision.clone()),
         arrival: None,
+        in_our_name: false,
         // Everything starts again but this: otherwise a count whose tasks ask for a count would never end.
         hops: cause.hops,
         pauses: Pauses::default(),

@@ -22,6 +22,7 @@ use crate::record::{
 };
 use crate::report::{ChangeResult, TargetReport};
 use crate::resolved::Unusable;
+use crate::task::Cause;
 
 /// The changes in one account, and the decisions about its other targets.
 #[derive(Default)]
@@ -61,7 +62,8 @@ pub(super) struct RecordUpdates<'a> {
     pub(super) observed: &'a Observed,
     /// How often the revision was approved when this was decided.
     pub(super) approvals: u32,
-    pub(super) event: Option<&'a str>,
+    /// What caused the run.
+    pub(super) cause: Option<&'a Cause>,
     /// Where the account stands.
     pub(super) path: Option<&'a OrgPath>,
     /// The time of the run, by the clock that the plan was made with.
@@ -287,7 +289,7 @@ impl RecordUpdates<'_> {
             reason,
             code: report.code(),
             drift: drift(report),
-            event: self.event.map(str::to_owned),
+            event: self.cause.map(|cause| cause.event.clone()),
             path: self.path.cloned(),
             expected: self.desired.get(target).map(Wanted::expected),
         };
@@ -303,6 +305,8 @@ impl RecordUpdates<'_> {
             usability,
             text,
             wrote,
+            news: self.news(report, at),
+            happened: self.happened(),
         }
     }
 

@@ -8,15 +8,15 @@ use crate::failure::Failure;
 use crate::ledger::LedgerError;
 use crate::organization::{AccountPlacement, Organization};
 use crate::record::Arrivals;
-use crate::task::Handout;
+use crate::task::{Cause, Handout};
 
 /// What a task brings from its queue; empty where a terminal does the work itself.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Queued<'a> {
     /// How SQS handed it out.
     pub(super) handout: Handout,
-    /// The event that caused it.
-    pub(super) event: Option<&'a str>,
+    /// What caused it.
+    pub(super) cause: Option<&'a Cause>,
     /// Where the account stood when the task was queued. Organizations is asked again before a release.
     pub(super) placement: Option<&'a AccountPlacement>,
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::accounts::{head, whole_organization};
 use super::guardrails::{CatalogScope, read_catalog};
+use super::news::news_of;
 use super::placing::placing_as_recorded;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, Mode};
@@ -20,7 +21,7 @@ use crate::ledger::LedgerError;
 use crate::limits::Extent;
 use crate::observed::{Observation, Observed, ResourcePolicySeen};
 use crate::organization::{Account, AccountState, Organization, Unplaced, not_looked_at};
-use crate::outcome::BrokenVersions;
+use crate::outcome::{AttentionNews, BrokenVersions};
 use crate::plan::{Decision, DecisionContext, Held, HoldReason, LedgerState, Sighting, plan};
 use crate::record::{AccountRecord, Record, Records, ReleasedUnusable};
 use crate::resolved::{Catalog, CatalogEntry, resolve};
@@ -45,6 +46,10 @@ pub struct Tally {
     pub broken: BrokenVersions,
     /// Enforcements that were released because their guardrail is unusable, and are still wanted.
     pub unguarded: BrokenVersions,
+    /// In how many targets a guardrail is wanted and enforced.
+    pub guarded: usize,
+    /// What people have to hear of now.
+    pub news: AttentionNews,
     /// The first targets that are not good, for people.
     pub examples: Vec<String>,
 }
@@ -267,6 +272,10 @@ impl Tally {
             }
             return;
         }
+        // Also of an account that this sweep didn't see.
+        for (target, news) in news_of(id, record, criteria.now) {
+            self.news.add(&target, &news, news.kind.is_published_by_each_sweep());
+        }
         if !record.was_looked_at_since(criteria.oldest) {
             if record.regions.values().any(is_of_interest) {
                 self.not_looked_at.insert(id.clone());
@@ -274,7 +283,9 @@ impl Tally {
             return;
         }
         self.looked_at += 1;
-        for (target, judged) in judged(baseline, id, record, criteria) {
+        for (target, wanted, judged) in judged(baseline, id, record, criteria) {
+            let is_wanted = matches!(wanted, Some(Wanted::Guardrail(_)));
+            self.guarded += usize::from(is_wanted && judged.standing.is_good());
             self.count(&target, &judged, record);
         }
     }
@@ -310,17 +321,17 @@ fn judged(
     id: &AccountId,
     record: &AccountRecord,
     criteria: Criteria<'_>,
-) -> Vec<(Target, Judged)> {
+) -> Vec<(Target, Option<Wanted>, Judged)> {
     match record.last_known(id) {
         Some(account) => {
             let judged = judge_account(baseline, &account, record, criteria).into_iter();
-            judged.map(|(target, _, judged)| (target, judged)).collect()
+            judged.map(|(target, wanted, judged)| (target, Some(wanted), judged)).collect()
         }
         None => {
             let regions = record.regions.iter().map(|(region, record)| {
                 let target = Target { account: id.clone(), region: region.clone() };
                 let judged = judge(Subject { target: &target, wanted: None, path: None, record }, criteria);
-                (target, judged)
+                (target, None, judged)
             });
             regions.collect()
         }

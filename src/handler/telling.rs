@@ -5,12 +5,16 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::json;
 use tracing::{info, warn};
 
 use crate::cloud::OutcomeEvent;
 use crate::engine::{self, ChangedBaseline, Departed, Keeper, Notice, SweepEnd, TaskReport};
-use crate::outcome::{CompletedSweep, Event, Kind, of_baseline, of_departure, of_flood, of_report, of_sweep};
+use crate::metrics::Metrics;
+use crate::outcome::{
+    AttentionNews, CompletedSweep, Event, Kind, of_baseline, of_departure, of_flood, of_report, of_sweep,
+};
 use crate::task::{Cause, Flooding};
 
 /// How long the warnings at the end of a sweep may take.
@@ -41,6 +45,20 @@ async fn report(keeper: &Keeper, TaskReport { report, cause, took, calls }: &Tas
     engine::measure(keeper, |metrics| metrics.report(report, cause, now));
     if send(keeper, of_report(report, cause, now)).await {
         engine::note_told(keeper, report).await;
+    }
+    if keeper.settings().bus.is_some()
+        && let Some(news) = engine::news_of_task(keeper, report, cause).await
+    {
+        attention(keeper, &news, cause, false, now).await;
+    }
+}
+
+/// Publishes what people have to hear, as one message. It stays in the record until it is published.
+async fn attention(keeper: &Keeper, news: &AttentionNews, cause: &Cause, whole: bool, now: Timestamp) {
+    // What another message covers counts as published as well.
+    let covered = news.is_empty() && keeper.settings().bus.is_some();
+    if covered || send(keeper, news.event(cause, whole, now).into_iter().collect()).await {
+        engine::note_news_published(keeper, news).await;
     }
 }
 
@@ -84,6 +102,7 @@ async fn sweep_completed(keeper: &Keeper, end: SweepEnd) {
     info!(counts = %json!(tally.standings), accounts, began = %began, "the sweep is completed: {}", cause.reason);
     let now = keeper.clock().now();
     engine::measure(keeper, |metrics| metrics.sweep(&tally.standings, tally.not_looked_at.len()));
+    let is_reported = engine::is_report_due(keeper).await;
     let sweep = CompletedSweep {
         began,
         accounts,
@@ -91,6 +110,8 @@ async fn sweep_completed(keeper: &Keeper, end: SweepEnd) {
         not_looked_at: tally.not_looked_at.len(),
         closed: tally.closed,
         standings: &tally.standings,
+        guarded: tally.guarded,
+        is_reported,
         examples: &tally.examples,
         revision: &followed.revision,
         waiting: waiting.as_ref(),
@@ -100,7 +121,13 @@ async fn sweep_completed(keeper: &Keeper, end: SweepEnd) {
         events.extend(versions.events(kind, &cause, Some(sweep.revision), true, now));
     }
     events.push(of_sweep(&sweep, &cause, now));
-    send(keeper, events).await;
+    if send(keeper, events).await {
+        if is_reported {
+            engine::measure(keeper, Metrics::reported);
+            engine::note_reported(keeper).await;
+        }
+        attention(keeper, &tally.news, &cause, true, now).await;
+    }
     // The warnings come last and may be cut short: the sweep is published by now, and the next one warns again.
     let warnings = engine::guardrail_warnings(keeper, &followed, began);
     match tokio::time::timeout(WARNINGS_TAKE, warnings).await {

@@ -245,8 +245,8 @@ fn queues() -> (BTreeMap<String, Vec<Value>>, Vec<String>) {
         queues.sort();
         queues
     });
-    // Two rules tell people, and fill no queue.
-    let telling = ["BaselineChangeCounted", "OutcomeNeedsAttention"];
+    // Four rules tell people, and fill no queue.
+    let telling = ["BaselineChangeCounted", "NewsForPeople", "OutcomeNeedsAttention", "SweepReported"];
     let rules = rules.iter().filter(|name| !telling.contains(&name.as_str()));
     (policies, rules.map(|name| arns[&format!("{name}.Arn")].clone()).collect())
 }

@@ -30,6 +30,7 @@ fn written() -> BTreeSet<Figure> {
         sweep: true,
         revision: None,
         arrival: None,
+        in_our_name: false,
         hops: 0,
         pauses: guardrail_keeper::task::Pauses::default(),
     };
@@ -42,6 +43,7 @@ fn written() -> BTreeSet<Figure> {
     metrics.sweep(&BTreeMap::new(), 0);
     metrics.calls(Calls { made: 1, throttled: 0 });
     metrics.untold(1);
+    metrics.reported();
     let mut figures = BTreeSet::from([("TimeToEnforced".to_owned(), BTreeSet::from(["Stack".to_owned()]))]);
     for line in metrics.lines(Timestamp::UNIX_EPOCH, Some(STACK)) {
         let line: Value = serde_json::from_str(&line).unwrap();

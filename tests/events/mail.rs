@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::pattern::Pattern;
 use crate::template;
 
 /// The value at a path such as `$.detail.reason.text`, as it stands in a text.
@@ -16,8 +17,11 @@ fn at(event: &Value, path: &str) -> Option<String> {
 /// What a transformer makes of an event, line by line.
 fn transformed(transformer: &Value, event: &Value) -> Vec<String> {
     let paths = transformer["InputPathsMap"].as_object().unwrap();
-    let given =
-        BTreeMap::from([("AWS::StackName", "guardrail-keeper"), ("BaselineParameterName", "/baseline")]);
+    let given = BTreeMap::from([
+        ("AWS::StackName", "guardrail-keeper"),
+        ("BaselineParameterName", "/baseline"),
+        ("ReportHours", "24"),
+    ]);
     let text = template::resolved(&transformer["InputTemplate"], &json!({}), &given);
     let text = text.as_str().unwrap();
     assert!(text.len() <= 8192, "longer than EventBridge takes");
@@ -83,7 +87,21 @@ fn sample(kind: &str) -> Value {
         "mode": "sync",
         "reason": { "code": "within_limits", "text": "it replaces 1 enforcements, releases 0 and leaves 2 to themselves" },
     });
+    let news = json!({
+        "summary": "2 targets held, in 2 accounts",
+        "reason": {
+            "code": "unreadable.denied",
+            "text": "held (unreadable.denied): 300000000001/eu-west-1, 300000000002/eu-west-1: could not be read",
+        },
+        "cause": { "text": "the schedule looks at everything" },
+    });
+    let swept = json!({
+        "report": "all is well: 9 targets guarded in 4 accounts",
+        "revision": "0123456789abcdef",
+    });
     let detail = match kind {
+        "Attention Needed" => news,
+        "Sweep Completed" => swept,
         "Baseline Changed" => changed,
         "Enforcement Contested" => of_one,
         "Guardrail Opened" => opened,
@@ -111,6 +129,8 @@ fn mail_says_where_what_why_and_what_to_do() {
                 "Baseline Changed" => &["0123456789abcdef", "fedcba9876543210", "mode sync"],
                 // It is no matter of a Region or a guardrail.
                 "Account Flooding" => &["300000000001"],
+                "Attention Needed" => &["2 targets held, in 2 accounts", "300000000002/eu-west-1"],
+                "Sweep Completed" => &["all is well: 9 targets guarded", "every 24 hours"],
                 _ => &["300000000001", "eu-west-1", "guardrail/base version"],
             };
             for needed in
@@ -118,7 +138,9 @@ fn mail_says_where_what_why_and_what_to_do() {
             {
                 assert!(mail.contains(needed), "{kind}: no {needed} in\n{mail}");
             }
-            assert!(mail.contains(event["detail"]["reason"]["text"].as_str().unwrap()), "{mail}");
+            if let Some(why) = event["detail"]["reason"]["text"].as_str() {
+                assert!(mail.contains(why), "{mail}");
+            }
             assert!(mail.contains("What to do: ") && mail.contains("docs/runbook.md"), "{mail}");
             assert!(
                 mail.contains(&format!("- {kind} (")),
@@ -147,4 +169,42 @@ fn a_mail_whole() {
             "Changed by: arn:aws:iam::300000000001:role/Pipeline",
         ]
     );
+}
+
+/// The events that some rule takes to the topic, by the rules' own patterns.
+fn is_mailed(event: &Value) -> usize {
+    let template = template::read("template.yaml");
+    let resources = template["Resources"].as_object().unwrap().values();
+    let rules = resources.filter(|one| one["Type"] == "AWS::Events::Rule").map(|rule| &rule["Properties"]);
+    let telling = rules.filter(|rule| rule["Targets"][0]["Arn"] == json!({ "Ref": "AlarmTopic" }));
+    let given = BTreeMap::from([("AWS::AccountId", "111111111111")]);
+    let matches = |rule: &&Value| {
+        let pattern = template::resolved(&rule["EventPattern"], &json!({}), &given);
+        Pattern::parse(&pattern).unwrap().matches(event)
+    };
+    telling.filter(matches).count()
+}
+
+/// What concerns one account is news, and comes with the others of its kind; what a sweep says of the whole organization
+/// comes by itself. Nothing comes twice.
+#[test]
+fn each_thing_is_mailed_once() {
+    let event = |kind: &str, detail: Value| json!({ "source": "guardrail-keeper", "account": "111111111111", "detail-type": kind, "detail": detail });
+    for (kind, detail, mails) in [
+        ("Attention Needed", json!({ "whole_organization": false }), 1),
+        ("Attention Needed", json!({ "whole_organization": true }), 1),
+        ("Enforcement Broken", json!({ "whole_organization": true }), 1),
+        ("Enforcement Broken", json!({ "whole_organization": false }), 0),
+        ("Accounts Unguarded", json!({ "whole_organization": true }), 1),
+        ("Accounts Unguarded", json!({ "whole_organization": false }), 0),
+        ("Enforcement Contested", json!({ "account": "300000000001" }), 1),
+        ("Guardrail Opened", json!({ "account": "300000000001" }), 1),
+        ("Account Flooding", json!({ "account": "300000000001" }), 1),
+        ("Baseline Changed", json!({ "mode": "sync" }), 1),
+        ("Enforcement Held", json!({ "account": "300000000001" }), 0),
+        ("Sweep Completed", json!({ "guarded": 9 }), 0),
+        ("Sweep Completed", json!({ "guarded": 9, "report": "all is well" }), 1),
+    ] {
+        assert_eq!(is_mailed(&event(kind, detail.clone())), mails, "{kind} {detail}");
+    }
 }

@@ -3,7 +3,9 @@
 
 use testkit::queues::EMPTY;
 use testkit::stack::Stack;
-use testkit::world::{DELETE, Document, EU, LIST, MEMBER_ROLE, PAYMENTS, PUT, SHIPPING, World, version};
+use testkit::world::{
+    DELETE, Document, EU, LIST, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SHIPPING, World, guardrail, version,
+};
 
 async fn guarded() -> Stack {
     let document = Document { regions: EU, ..Document::default() };
@@ -61,4 +63,61 @@ async fn what_the_keeper_wrote_itself_has_nobody_looked_at() {
     let queued =
         |call: &simulator::Call| call.target.as_deref().is_some_and(|to| to.ends_with("/tasks.fifo"));
     assert!(calls.iter().any(queued), "{calls:?}");
+}
+
+/// The events that were sent of this call.
+fn events(stack: &Stack, name: &str) -> Vec<serde_json::Value> {
+    stack.world.server.with(|model| {
+        let events = model.events().iter().filter(|it| it.event["detail"]["eventName"] == name);
+        events.map(|it| it.event.clone()).collect()
+    })
+}
+
+/// What only the next sweep would find otherwise. The keeper's own writes have nobody looked at.
+#[tokio::test]
+async fn a_copy_and_a_grant_that_are_changed_in_our_name_are_looked_at() {
+    let document = Document { regions: EU, guardrail: vec!["placement: copy"], ..Document::only(PAYMENTS) };
+    let mut stack = Stack::guarded(World::of(&document).durable().long_established()).await;
+    let looks = |stack: &Stack| stack.world.server.calls().iter().filter(|it| it.operation == LIST).count();
+    for event in events(&stack, "CreateGuardrailVersion").iter().chain(&events(&stack, "CreateGuardrail")) {
+        stack.deliver(event).await;
+    }
+    assert_eq!(looks(&stack), 0, "{:?}", stack.world.server.calls());
+    stack.world.wait(600);
+    stack.world.server.with(|model| {
+        let copy = model.guardrail_arn(PAYMENTS, EU, "corporate-baseline-keeper").unwrap().to_owned();
+        let caller = model.caller(&member(PAYMENTS), EU).unwrap();
+        model.create_guardrail_version(&caller, &copy, None).unwrap();
+    });
+    let event = stack.world.event("CreateGuardrailVersion");
+    stack.deliver(&event).await;
+    assert!(looks(&stack) > 0, "{:?}", stack.world.server.calls());
+    assert!(stack.world.server.calls().iter().all(|call| call.account != SHIPPING));
+}
+
+#[tokio::test]
+async fn a_grant_that_is_taken_away_in_our_name_is_given_again() {
+    let mut stack = Stack::guarded({
+        let document = Document { regions: EU, ..Document::only(PAYMENTS) };
+        World::of(&document).durable().long_established().world(|world| {
+            world.guardrails[1].share_with_organization = false;
+        })
+    })
+    .await;
+    let granted =
+        |stack: &Stack| stack.world.server.with(|model| model.resource_policy(&guardrail(EU)).is_some());
+    assert!(granted(&stack));
+    // Our own grant: the owner's side was looked at since.
+    stack.world.server.clear_calls();
+    for event in events(&stack, "PutResourcePolicy") {
+        stack.deliver(&event).await;
+    }
+    assert!(stack.world.server.calls().iter().all(|call| call.account != OWNER));
+    stack.world.wait(600);
+    stack.world.server.with(|model| {
+        let caller = model.caller(&member(OWNER), EU).unwrap();
+        model.delete_resource_policy(&caller, &guardrail(EU)).unwrap();
+    });
+    stack.deliver(&stack.world.event("DeleteResourcePolicy")).await;
+    assert!(granted(&stack), "{:?}", stack.world.server.calls());
 }

@@ -39,6 +39,7 @@ mod ledger;
 mod loops;
 mod names;
 mod names_nobody;
+mod news;
 mod odd_answers;
 mod organization;
 mod outcomes;

@@ -135,6 +135,7 @@ async fn what_a_sweep_finds_again_is_told_once() {
     check(
         &all,
         expect![[r#"
+            Attention Needed not_ours
             Baseline Changed within_limits
             Enforcement Applied 300000000002 eu-west-1 absent
             Enforcement Held 300000000001 eu-west-1 not_ours arn:aws:iam::300000000001:user/administrator
@@ -204,6 +205,8 @@ async fn what_is_broken_is_told_with_all_accounts() {
     check(
         &all,
         expect![[r#"
+            Attention Needed missing
+            Attention Needed missing
             Enforcement Broken 300000000001 eu-west-1 missing
             Enforcement Broken 300000000002 eu-west-1 missing
 
@@ -320,6 +323,8 @@ async fn through_queues_the_same_is_told() {
 
             Enforcement Repaired 300000000001 eu-west-1 changed.weaker arn:aws:iam::300000000001:user/administrator
 
+            Attention Needed missing
+            Attention Needed missing
             Enforcement Broken 300000000001 eu-west-1 missing
             Enforcement Broken 300000000002 eu-west-1 missing
 

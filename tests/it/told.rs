@@ -242,6 +242,6 @@ async fn what_somebody_else_puts_there_meanwhile_is_not_taken_for_ours() {
     // What was adopted isn't released without an approval; what was applied would be.
     world.publish(&document("none"));
     world.deliver(&schedule()).await.unwrap();
-    assert_eq!(told(&world), "Enforcement Held releases_adopted\n");
+    assert_eq!(told(&world), "Enforcement Held releases_adopted\nAttention Needed releases_adopted\n");
     assert_eq!(world.writes(), [""; 0]);
 }

@@ -202,6 +202,7 @@ fn cause(baseline: &Baseline) -> Cause {
         sweep: true,
         revision: Some(baseline.revision.clone()),
         arrival: None,
+        in_our_name: false,
         hops: 0,
         pauses: guardrail_keeper::task::Pauses::default(),
     }

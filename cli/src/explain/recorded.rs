@@ -25,9 +25,12 @@ pub(super) fn lines(record: &Record, account: &AccountRecord, now: Timestamp) ->
         let age = Age::of(*since, now);
         lines.push(("unusable", format!("{}:{version} ({code}), first seen {age}", guardrail.id)));
     }
-    if !record.repairs.is_empty() {
-        let contested = if record.is_contested(now) { ": another principal undoes them" } else { "" };
-        lines.push(("repairs", format!("{} within an hour{contested}", record.repairs.len())));
+    match record.contest(now) {
+        Some(contest) => lines.push(("contested", format!("{contest}: another principal undoes each"))),
+        None if record.repairs_lately(now) > 0 => {
+            lines.push(("repairs", format!("{} within an hour", record.repairs_lately(now))));
+        }
+        None => {}
     }
     if let Some(closed) = &account.closed {
         lines.push(("closed", format!("{}: {}", Age::of(closed.at, now), closed.reason)));

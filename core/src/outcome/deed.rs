@@ -9,7 +9,7 @@ use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::limits::is_repair;
 use crate::plan::Change;
-use crate::record::{CONTESTED_REPAIRS, Deed, DeedKind, Intent, Records};
+use crate::record::{CONTESTED_REPAIRS, Contest, Deed, DeedKind, Intent, Records, SLOWLY_CONTESTED_REPAIRS};
 use crate::report::ChangeResult;
 use crate::resolved::Unusable;
 
@@ -36,9 +36,10 @@ impl Write {
 pub fn deed_of(change: &Change, records: &Records, revision: &Revision, now: Timestamp) -> Option<Deed> {
     let target = change.target();
     let repair = is_repair(change, records, revision);
-    let lately = records.get(target).map_or(0, |record| record.repairs_lately(now)) + 1;
+    let (within_the_hour, begins) = records.get(target).map_or((1, None), |record| record.with_a_repair(now));
+    let contested_slowly = matches!(begins, Some(Contest::WithinTheDay(_)));
     let enforced = |repaired: String, applied: &str| match repair {
-        true => (DeedKind::Repaired { within_the_hour: lately }, repaired),
+        true => (DeedKind::Repaired { within_the_hour, contested_slowly }, repaired),
         false => (DeedKind::Applied, applied.to_owned()),
     };
     let (from, (kind, code)) = match change {
@@ -129,15 +130,19 @@ impl Telling<'_> {
                 detail.since_event_ms = since;
                 vec![self.event(Kind::Applied, &detail)]
             }
-            DeedKind::Repaired { within_the_hour } => {
+            DeedKind::Repaired { within_the_hour, contested_slowly } => {
                 detail.since_event_ms = since;
                 detail.repairs_within_the_hour = Some(*within_the_hour);
                 let mut events = vec![self.event(Kind::Repaired, &detail)];
+                let begins = match (*within_the_hour, contested_slowly) {
+                    (CONTESTED_REPAIRS, _) => Some(Contest::WithinTheHour(CONTESTED_REPAIRS)),
+                    (_, true) => Some(Contest::WithinTheDay(SLOWLY_CONTESTED_REPAIRS)),
+                    (_, false) => None,
+                };
                 // Published when it begins. As long as it goes on, each repair is published anyway.
-                if *within_the_hour == CONTESTED_REPAIRS {
-                    let words =
-                        format!("{within_the_hour} repairs within an hour: another principal undoes each");
-                    detail.reason("contested".to_owned(), &words);
+                if let Some(contest) = begins {
+                    detail
+                        .reason("contested".to_owned(), &format!("{contest}: another principal undoes each"));
                     detail.since_event_ms = None;
                     events.push(self.event(Kind::Contested, &detail));
                 }

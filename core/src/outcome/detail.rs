@@ -163,6 +163,7 @@ impl<'a> CauseDetail<'a> {
             happened: _,
             revision: _,
             arrival: _,
+            in_our_name: _,
             hops: _,
             pauses: _,
         } = cause;
@@ -179,6 +180,9 @@ pub(super) struct SweepDetail<'a> {
     seconds: i64,
     accounts: AccountCounts,
     targets: BTreeMap<&'static str, usize>,
+    guarded: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<String>,
     examples: Vec<String>,
     revision: &'a Revision,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -204,6 +208,8 @@ impl<'a> SweepDetail<'a> {
             not_looked_at,
             closed,
             standings,
+            guarded,
+            is_reported,
             examples,
             revision,
             waiting,
@@ -222,6 +228,8 @@ impl<'a> SweepDetail<'a> {
             targets: Standing::of_a_sweep()
                 .map(|at| (at.code(), standings.get(&at).copied().unwrap_or(0)))
                 .collect(),
+            guarded: *guarded,
+            report: is_reported.then(|| report(sweep)),
             examples: examples.iter().map(|example| cut(example)).collect(),
             revision,
             waiting: *waiting,
@@ -232,6 +240,27 @@ impl<'a> SweepDetail<'a> {
     pub(super) fn to_json(&self) -> Value {
         json!(self)
     }
+}
+
+/// What people are told of a sweep: how many targets are guarded, and how many are not as they should be.
+fn report(sweep: &CompletedSweep<'_>) -> String {
+    let bad = sweep.standings.iter().filter(|(standing, targets)| !standing.is_good() && **targets > 0);
+    let mut wrong: Vec<String> = bad.map(|(standing, targets)| format!("{targets} {standing}")).collect();
+    if sweep.not_looked_at > 0 {
+        wrong.push(format!("{} not looked at", plural(sweep.not_looked_at, "account")));
+    }
+    let (guarded, accounts) = (plural(sweep.guarded, "target"), plural(sweep.looked_at, "account"));
+    let waiting = sweep.waiting.map(|revision| format!(". Baseline {revision} waits for its approval"));
+    let waiting = waiting.unwrap_or_default();
+    if wrong.is_empty() {
+        return format!("all is well: {guarded} guarded in {accounts}{waiting}");
+    }
+    format!("not all is well: {guarded} guarded in {accounts}; {}{waiting}", wrong.join(", "))
+}
+
+/// A number with its noun.
+pub(super) fn plural(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 pub(super) fn cut(text: &str) -> String {

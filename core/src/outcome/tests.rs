@@ -1,5 +1,6 @@
 //! What is told of a run, event by event; each held against the schema that listeners are given.
 
+mod attention;
 mod late;
 mod many;
 
@@ -38,6 +39,7 @@ fn cause() -> Cause {
         sweep: false,
         revision: Some(REVISION.parse().unwrap()),
         arrival: None,
+        in_our_name: false,
         hops: 0,
         pauses: crate::task::Pauses::default(),
     }
@@ -315,6 +317,20 @@ fn a_contest_is_told_when_it_begins() {
     assert_eq!(repaired(2), ["Enforcement Repaired changed.weaker"]);
     assert_eq!(repaired(3), ["Enforcement Repaired changed.weaker", "Enforcement Contested contested"]);
     assert_eq!(repaired(4), ["Enforcement Repaired changed.weaker"]);
+    // Twice before, hours apart.
+    let mut slowly = ours(0);
+    slowly.repairs = ["2026-11-01T20:00:00Z", "2026-11-02T02:00:00Z"].map(|at| at.parse().unwrap()).to_vec();
+    let events = told(&one(done(replace(Ownership::Ours)), Some(slowly.clone())));
+    assert_eq!(names(&events), ["Enforcement Repaired changed.weaker", "Enforcement Contested contested"]);
+    assert_eq!(
+        events[1].detail["reason"]["text"],
+        "3 repairs within a day, each an hour or more after the one before: another principal undoes each"
+    );
+    slowly.repairs.push("2026-11-02T08:00:00Z".parse().unwrap());
+    assert_eq!(
+        names(&told(&one(done(replace(Ownership::Ours)), Some(slowly)))),
+        ["Enforcement Repaired changed.weaker"]
+    );
     let waits = held(HoldReason::Contested { by: None }, Some(replace(Ownership::Ours)));
     assert_eq!(names(&told(&one(waits, Some(ours(4))))), [""; 0]);
     let events = told(&one(done(replace(Ownership::Ours)), Some(ours(3))));

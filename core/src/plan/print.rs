@@ -156,7 +156,7 @@ impl Change {
     }
 
     /// What it changes, without where.
-    pub(super) fn what(&self) -> impl fmt::Display {
+    pub fn what(&self) -> impl fmt::Display {
         What(self)
     }
 }

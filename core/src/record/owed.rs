@@ -39,6 +39,9 @@ pub enum DeedKind {
     Repaired {
         /// How many repairs there were within the hour before, this one included.
         within_the_hour: usize,
+        /// Whether with this one there were too many over the day, though not within the hour.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        contested_slowly: bool,
     },
     /// A foreign enforcement was as wanted, and was taken over. Only the ledger was written.
     Adopted,

@@ -36,10 +36,9 @@ pub fn judge(subject: Subject<'_>, criteria: Criteria<'_>) -> Judged {
     if let Err(judged) = evidence(subject, checked, criteria.owner) {
         return judged;
     }
-    if subject.record.ours.is_some() && subject.record.is_contested(criteria.now) {
-        let repairs = subject.record.repairs.len();
-        let reason = format!("{}, after {repairs} repairs within an hour", checked.state);
-        return because(Standing::Contested, reason);
+    let contest = subject.record.contest(criteria.now).filter(|_| subject.record.ours.is_some());
+    if let Some(contest) = contest {
+        return because(Standing::Contested, format!("{}, after {contest}", checked.state));
     }
     Judged { standing, reason: checked.reason.clone() }
 }

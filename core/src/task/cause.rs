@@ -28,6 +28,9 @@ pub struct Cause {
     /// needs may come later than the event, so that the task waits for it.
     #[serde(default)]
     pub arrival: Option<Timestamp>,
+    /// Whether the event says that the keeper wrote something itself, and the record knows of no such write.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_our_name: bool,
     /// How many messages led from that event to this one: each makes a run that sends the next.
     #[serde(default)]
     pub hops: u32,
@@ -128,6 +131,7 @@ pub(super) fn cause(event: &str, attempt: u32) -> Cause {
         sweep: false,
         revision: None,
         arrival: None,
+        in_our_name: false,
         hops: 0,
         pauses: Pauses::default(),
     }

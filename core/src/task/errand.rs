@@ -157,6 +157,7 @@ mod tests {
                 sweep: true,
                 revision: None,
                 arrival: None,
+                in_our_name: false,
                 hops: 0,
                 pauses: crate::task::Pauses::default(),
             },

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{AccountTask, Cause, OwnerTask, Pauses, Sweep, Task, Then};
 use crate::baseline::Revision;
 use crate::ids::{AccountId, Region};
-use crate::trigger::{Accounts, Departure, Regions, Scope};
+use crate::trigger::{Accounts, Departure, Regions, Scope, Why};
 
 /// The work that a scope comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,6 +97,7 @@ pub fn departed(
                 sweep: false,
                 revision: None,
                 arrival: None,
+                in_our_name: false,
                 hops: 0,
                 pauses: Pauses::default(),
             },
@@ -117,6 +118,8 @@ fn cause_of(scope: &Scope, revision: Option<&Revision>, fallback: &str, now: Tim
         sweep: false,
         revision: revision.cloned(),
         arrival: scope.arrival(now),
+        in_our_name: matches!(scope.accounts, Accounts::Only(_))
+            && scope.reasons.contains(&Why::UnrecordedWrite),
         hops: 0,
         pauses: Pauses::default(),
     }

@@ -54,7 +54,7 @@ reasons! {
         CopyChanged = "copy_changed": "a guardrail was changed in the account, which may be our copy",
         EnforcementPut = "enforcement_put": "the account's enforcement was changed",
         EnforcementDeleted = "enforcement_deleted": "the account's enforcement was removed",
-        UnrecordedWrite = "unrecorded_write": "the enforcement was written in the keeper's name, and the record has \
+        UnrecordedWrite = "unrecorded_write": "something was written in the keeper's name, and the record has \
                                                no such write",
         AccountNotNamed = "account_not_named": "an account joined or moved, and the event doesn't name it: every \
                                                 account is looked at",

@@ -53,7 +53,8 @@ fn every_rule_of_the_hub_fills_the_queue_and_keeps_what_it_could_not_deliver() {
 }
 
 /// The rules that tell people, and wake nobody.
-const ALARMING: [&str; 2] = ["BaselineChangeCounted", "OutcomeNeedsAttention"];
+const ALARMING: [&str; 4] =
+    ["BaselineChangeCounted", "NewsForPeople", "OutcomeNeedsAttention", "SweepReported"];
 
 /// What members send on is filtered again, by the same patterns as the hub's own events.
 #[test]

@@ -147,6 +147,8 @@ fn the_end_of_a_sweep() {
         not_looked_at: 0,
         closed: 1,
         standings: &standings,
+        guarded: 0,
+        is_reported: false,
         examples: &["300000000002/eu-west-1 broken: the guardrail is FAILED, not READY".to_owned()],
         revision: &REVISION.parse().unwrap(),
         waiting: None,
@@ -175,6 +177,7 @@ fn the_end_of_a_sweep() {
               "examples": [
                 "300000000002/eu-west-1 broken: the guardrail is FAILED, not READY"
               ],
+              "guarded": 0,
               "revision": "0123456789abcdef",
               "seconds": 2,
               "targets": {

@@ -1,0 +1,233 @@
+//! What people have to hear: of each target once, also while others are held, and in as few messages as possible.
+
+use expect_test::expect;
+use serde_json::Value;
+use simulator::{Fault, FaultKind};
+use testkit::stack::Stack;
+use testkit::world::{
+    DELETE, Document, EU, LIST, MEMBER_ROLE, PAYMENTS, PUT, SHIPPING, World, check, version,
+};
+
+const BUS: &str = "outcomes";
+
+fn document() -> Document {
+    Document {
+        regions: EU,
+        assignments: vec![(PAYMENTS, "corporate"), (SHIPPING, "corporate")],
+        ..Document::default()
+    }
+}
+
+/// Both accounts are guarded, for long; and that was heard.
+async fn guarded() -> Stack {
+    let setup = World::of(&document()).durable().long_established().variable("KEEPER_BUS", BUS);
+    let stack = Stack::guarded(setup).await;
+    heard(&stack);
+    stack
+}
+
+/// What was put on the bus since it was listened to last, of the kinds that people are sent.
+fn heard(stack: &Stack) -> Vec<Value> {
+    stack.world.server.with(|model| {
+        let events: Vec<Value> = model.put_events().iter().map(|put| put.event.clone()).collect();
+        model.clear_put_events();
+        let for_people = |event: &Value| {
+            event["detail-type"] == "Attention Needed" || event["detail"]["report"].is_string()
+        };
+        events.into_iter().filter(for_people).collect()
+    })
+}
+
+/// The messages in words.
+fn told(stack: &Stack) -> String {
+    let word = |event: &Value| {
+        let detail = &event["detail"];
+        let text = detail["report"].as_str().or(detail["reason"]["text"].as_str()).unwrap();
+        let text: String = text.chars().take(240).collect();
+        let summary = detail["summary"].as_str().unwrap_or("report");
+        let sweep = if detail["whole_organization"] == true { "in a sweep" } else { "at once" };
+        match detail["report"].is_string() {
+            true => format!("report: {text}\n"),
+            false => format!("{sweep}: {summary}: {text}\n"),
+        }
+    };
+    heard(stack).iter().map(word).collect()
+}
+
+fn deny(stack: &Stack, account: &str) {
+    let denied = FaultKind::Denied { message: "No.".to_owned() };
+    stack.world.server.fault(Fault::new(denied).operation(LIST).account(account));
+}
+
+#[tokio::test]
+async fn a_second_account_that_is_held_is_news_though_the_first_one_still_is() {
+    let mut stack = guarded().await;
+    deny(&stack, PAYMENTS);
+    let mut all = String::new();
+    for second in [false, false, true, false] {
+        if second {
+            deny(&stack, SHIPPING);
+        }
+        stack.world.wait(3600);
+        stack.deliver(&stack.schedule()).await;
+        all.push_str(&told(&stack));
+        all.push_str("-\n");
+    }
+    check(
+        &all,
+        expect![[r#"
+        in a sweep: 1 target held, in 1 account: held (unreadable.denied): 300000000001/eu-west-1: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: No. (denied).
+        -
+        -
+        in a sweep: 1 target held, in 1 account: held (unreadable.denied): 300000000002/eu-west-1: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: No. (denied).
+        -
+        -
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn what_is_missing_everywhere_is_one_message_of_a_sweep() {
+    let mut stack = guarded().await;
+    deny(&stack, PAYMENTS);
+    deny(&stack, SHIPPING);
+    stack.deliver(&stack.schedule()).await;
+    check(
+        &told(&stack),
+        expect![[r#"
+            in a sweep: 2 targets held, in 2 accounts: held (unreadable.denied): 300000000001/eu-west-1, 300000000002/eu-west-1: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: No. (denied).
+        "#]],
+    );
+    // It is over, and news again when it comes back.
+    stack.world.server.clear_faults();
+    stack.deliver(&stack.schedule()).await;
+    assert_eq!(told(&stack), "");
+    deny(&stack, PAYMENTS);
+    stack.deliver(&stack.schedule()).await;
+    check(
+        &told(&stack),
+        expect![[r#"
+        in a sweep: 1 target held, in 1 account: held (unreadable.denied): 300000000001/eu-west-1: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: No. (denied).
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn a_task_of_one_account_tells_at_once_and_the_sweep_does_not_repeat_it() {
+    let mut stack = guarded().await;
+    stack.world.administrator_releases(PAYMENTS, EU);
+    let denied = FaultKind::Denied { message: "No.".to_owned() };
+    stack.world.server.fault(Fault::new(denied).operation(PUT).account(PAYMENTS));
+    stack.deliver(&stack.world.event(DELETE)).await;
+    check(
+        &told(&stack),
+        expect![[r#"
+            at once: 1 target failed, in 1 account: failed (failed.denied): 300000000001/eu-west-1: PutEnforcedGuardrailConfiguration: AccessDeniedException: No; the guardrail is account 222222222222's: if AWS refuses that, `placement: copy` gives this account its own (denied).
+        "#]],
+    );
+    stack.deliver(&stack.schedule()).await;
+    assert_eq!(told(&stack), "");
+}
+
+#[tokio::test]
+async fn news_that_the_bus_refused_comes_with_the_next_sweep() {
+    let mut stack = guarded().await;
+    deny(&stack, PAYMENTS);
+    let refused = FaultKind::Denied { message: "No.".to_owned() };
+    stack.world.server.fault(Fault::new(refused).operation("PutEvents"));
+    stack.deliver(&stack.schedule()).await;
+    assert_eq!(told(&stack), "");
+    stack.world.server.clear_faults();
+    deny(&stack, PAYMENTS);
+    stack.deliver(&stack.schedule()).await;
+    check(
+        &told(&stack),
+        expect![[r#"
+        in a sweep: 1 target held, in 1 account: held (unreadable.denied): 300000000001/eu-west-1: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: No. (denied).
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn what_a_sweep_repairs_and_no_event_announced_is_news() {
+    let mut stack = guarded().await;
+    stack.world.administrator_enforces(PAYMENTS, EU, version(EU, "1"));
+    stack.world.administrator_releases(SHIPPING, EU);
+    stack.world.wait(600);
+    // The events never came.
+    stack.deliver(&stack.schedule()).await;
+    check(
+        &told(&stack),
+        expect![[r#"
+            in a sweep: 2 targets repaired without an event, in 2 accounts: repaired without an event (unannounced): 300000000001/eu-west-1 (by arn:aws:iam::300000000001:user/administrator), 300000000002/eu-west-1: corporate:1 => corporate:2 (weaker).
+        "#]],
+    );
+    stack.deliver(&stack.schedule()).await;
+    assert_eq!(told(&stack), "");
+    // Those that come are none.
+    stack.world.administrator_enforces(PAYMENTS, EU, version(EU, "1"));
+    stack.deliver(&stack.world.event(PUT)).await;
+    stack.deliver(&stack.schedule()).await;
+    assert_eq!(told(&stack), "");
+}
+
+#[tokio::test]
+async fn what_is_done_in_the_keepers_name_is_published_at_once() {
+    let mut stack = guarded().await;
+    stack.world.wait(3600);
+    let member = format!("arn:aws:iam::{PAYMENTS}:role/{MEMBER_ROLE}");
+    stack.world.server.with(|model| model.delete_enforcement_as(&member, PAYMENTS, EU)).unwrap();
+    let event = stack.world.event(DELETE);
+    stack.deliver(&event).await;
+    let told = told(&stack);
+    assert!(told.contains(event["id"].as_str().unwrap()), "the event is named: {told}");
+    check(
+        &told.replace(event["id"].as_str().unwrap(), "EVENT"),
+        expect![[r#"
+        at once: 1 target changed in the keeper's name and repaired, in 1 account: changed in the keeper's name and repaired (in_our_name): 300000000001/eu-west-1: enforce corporate:2 (it was removed); CloudTrail's event: EVENT.
+    "#]],
+    );
+    // A sweep finds who wrote last, though no event came.
+    stack.world.wait(3600);
+    stack.world.server.with(|model| {
+        let caller = model.caller(&format!("arn:aws:iam::{SHIPPING}:role/{MEMBER_ROLE}"), EU).unwrap();
+        let config = model.enforcement(SHIPPING, EU).unwrap().config_id.clone();
+        model.put_enforcement(&caller, Some(&config), version(EU, "1")).unwrap();
+    });
+    stack.deliver(&stack.schedule()).await;
+    check(
+        &self::told(&stack),
+        expect![[r#"
+        in a sweep: 1 target changed in the keeper's name and repaired, in 1 account: changed in the keeper's name and repaired (in_our_name): 300000000002/eu-west-1 (by arn:aws:iam::300000000002:role/GuardrailKeeperMember): corporate:1 => corporate:2 (weaker).
+    "#]],
+    );
+}
+
+#[tokio::test]
+async fn a_report_comes_once_a_day_whatever_it_says() {
+    let setup = World::of(&document()).durable().long_established().variable("KEEPER_BUS", BUS);
+    let mut stack = Stack::guarded(setup).await;
+    let mut all = told(&stack);
+    for hours in [1, 1, 24, 24] {
+        stack.world.wait(hours * 3600);
+        if hours == 24 && !all.contains("not all is well") {
+            deny(&stack, PAYMENTS);
+        }
+        stack.deliver(&stack.schedule()).await;
+        all.push_str(&told(&stack));
+        all.push_str("-\n");
+    }
+    check(
+        &all,
+        expect![[r#"
+        report: all is well: 2 targets guarded in 7 accounts
+        -
+        -
+        report: not all is well: 1 target guarded in 7 accounts; 1 held
+        in a sweep: 1 target held, in 1 account: held (unreadable.denied): 300000000001/eu-west-1: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: No. (denied).
+        -
+        report: not all is well: 1 target guarded in 7 accounts; 1 held
+        -
+    "#]],
+    );
+}
