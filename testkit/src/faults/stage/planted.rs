@@ -33,6 +33,8 @@ pub enum Plant {
     TellsNothing,
     /// Writes are told twice.
     TellsTwice,
+    /// News reach nobody.
+    TellsNoNews,
     /// That an account left is told to nobody.
     TellsNoDeparture,
     /// That an account left is told without what stays there.
@@ -47,7 +49,7 @@ pub enum Plant {
 
 impl Plant {
     /// Each, with a scenario that shows it and what must notice it.
-    pub const ALL: [(Plant, Scenario, &str); 19] = [
+    pub const ALL: [(Plant, Scenario, &str); 20] = [
         (Plant::GoesByTheWord, Scenario::MoveOut, "CalledGood"),
         (Plant::GoesByTheWord, Scenario::NextVersion, "CalledGood"),
         (Plant::CallsTheUnknownGood, Scenario::UnknownState, "CalledGood"),
@@ -62,6 +64,7 @@ impl Plant {
         (Plant::LeavesTheUnknownAlone, Scenario::UnknownState, "AsWanted"),
         (Plant::TellsNothing, Scenario::Repair, "Untold"),
         (Plant::TellsTwice, Scenario::Release, "ToldWrongly"),
+        (Plant::TellsNoNews, Scenario::Sweep, "Untold"),
         (Plant::TellsNoDeparture, Scenario::Departure, "Untold"),
         (Plant::ForgetsWhatWasLeft, Scenario::Departure, "ToldWrongly"),
         (Plant::TakesItsTime, Scenario::Repair, "TooLate"),

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use guardrail_keeper::ids::Target;
 use serde_json::Value;
 use simulator::{Call, EnforcedConfiguration};
 
@@ -39,13 +40,21 @@ pub(super) struct Told {
     wrote_since: bool,
     /// Whether an event could not be put on the bus.
     lost: bool,
+    /// What sweeps repaired, and people have not heard of yet.
+    unheard: BTreeSet<Place>,
+    /// The places that people heard of, whatever is wrong there.
+    in_the_news: BTreeSet<Place>,
 }
 
 impl Stage {
     /// Nothing that was told before counts.
     pub fn listen_from_now(&mut self) {
         let last = self.server.with(|model| model.put_events().last().map_or(0, |event| event.sequence));
-        self.told = Told { last, ..Told::default() };
+        // What was published before is no news any more.
+        let records = self.records();
+        let known = records.iter().filter(|(_, record)| record.news.iter().any(|it| it.published));
+        let in_the_news = known.map(|(target, _)| place(target)).collect();
+        self.told = Told { last, in_the_news, ..Told::default() };
     }
 
     /// The events that were put on the bus since this was asked last.
@@ -72,6 +81,9 @@ impl Stage {
         for event in self.heard() {
             let kind = event["detail-type"].as_str().unwrap_or_default();
             *self.figures.told.entry(kind.to_owned()).or_default() += 1;
+            if kind == "Enforcement Repaired" && event["detail"]["cause"]["sweep"] == true {
+                self.told.unheard.extend(Deed::of_event(&event).map(|deed| deed.place().clone()));
+            }
             match Deed::of_event(&event) {
                 Some(told) => {
                     let Some(id) = event["detail"]["write"]["id"].as_str().map(str::to_owned) else {
@@ -136,6 +148,7 @@ impl Stage {
                 Ok(())
             }
             "Baseline Changed" => self.check_changed(event),
+            "Attention Needed" => self.check_news(event, after),
             "Enforcement Held" => self.check_held(event, after),
             "Accounts Unguarded" => self.check_unguarded(event, after),
             "Enforcement Broken" if self.scenario.breaks() => Ok(()),
@@ -184,6 +197,37 @@ impl Stage {
         }
     }
 
+    /// People hear of nothing that isn't so.
+    fn check_news(&mut self, event: &Value, after: &Snapshot) -> Result<(), String> {
+        let wrong = |why: &str| broken(Rule::ToldWrongly, format!("{why}: {event}"));
+        for news in event["detail"]["news"].as_array().into_iter().flatten() {
+            for target in news["targets"].as_array().into_iter().flatten() {
+                let word = |name: &str| target[name].as_str().unwrap_or_default().to_owned();
+                let place = Place { account: word("account"), region: word("region") };
+                self.told.unheard.remove(&place);
+                self.told.in_the_news.insert(place);
+            }
+        }
+        for news in event["detail"]["news"].as_array().into_iter().flatten() {
+            match news["kind"].as_str().unwrap_or_default() {
+                "held" | "failed" => {
+                    for target in news["targets"].as_array().into_iter().flatten() {
+                        let mut held = target.clone();
+                        held["reason"] = news["reason"].clone();
+                        self.check_held(&serde_json::json!({ "detail": held }), after)?;
+                    }
+                }
+                // As for the events of these kinds.
+                "broken" | "unguarded" if self.scenario.breaks() || self.was_struck() || self.disturbed => {}
+                "broken" | "unguarded" => return wrong("nothing broke"),
+                "unannounced" if self.figures.told.contains_key("Enforcement Repaired") => {}
+                "unannounced" => return wrong("nothing was repaired"),
+                _ => return wrong("nobody wrote in the keeper's name"),
+            }
+        }
+        Ok(())
+    }
+
     fn check_unguarded(&self, event: &Value, after: &Snapshot) -> Result<(), String> {
         let listed = event["detail"]["accounts"].as_array().into_iter().flatten();
         for account in listed.filter_map(Value::as_str) {
@@ -202,6 +246,7 @@ impl Stage {
         if told == 0 {
             return broken(Rule::Untold, "a sweep came to its end, and nobody was told");
         }
+        self.check_news_told()?;
         if !self.scenario.settles() || self.endpoint != self.server.url() || self.told.wrote_since {
             // What was looked at since then may be otherwise by now.
             return Ok(());
@@ -219,6 +264,34 @@ impl Stage {
         match counted == said {
             true => Ok(()),
             false => broken(Rule::ToldWrongly, format!("a sweep counted {counted:?}, and status {said:?}")),
+        }
+    }
+
+    /// After a sweep that nothing disturbed: whatever is wrong and won't pass, and whatever a sweep repaired, people have
+    /// heard of.
+    fn check_news_told(&self) -> Result<(), String> {
+        if self.was_struck() || self.disturbed {
+            return Ok(());
+        }
+        for (target, record) in self.records() {
+            let place = place(&target);
+            if let Some(news) = record.news.iter().find(|news| !news.published && !news.waits) {
+                return broken(Rule::Untold, format!("nobody heard of {place}: {news:?}"));
+            }
+            // Each end of a sweep publishes what is broken in an event of its own.
+            let heard = record.news.iter().any(|it| it.published && !it.kind.is_published_by_each_sweep());
+            if heard && !self.told.in_the_news.contains(&place) {
+                return broken(
+                    Rule::Untold,
+                    format!("{place} counts as heard of, and nothing was published"),
+                );
+            }
+        }
+        match self.told.unheard.first() {
+            Some(place) => {
+                broken(Rule::Untold, format!("a sweep repaired {place}, and people heard nothing of it"))
+            }
+            None => Ok(()),
         }
     }
 
@@ -257,6 +330,10 @@ impl Stage {
     }
 }
 
+fn place(target: &Target) -> Place {
+    Place { account: target.account.to_string(), region: target.region.to_string() }
+}
+
 /// What changed of enforcements, and what was written over its like.
 pub(super) fn deeds(before: &Snapshot, after: &Snapshot, calls: &[Call]) -> Vec<Deed> {
     let wrote = |place: &Place| {
@@ -283,6 +360,7 @@ impl Plant {
     fn tell(self, events: &mut Vec<(u64, Value)>) {
         let is_a = |event: &Value, kind: &str| event["detail-type"] == kind;
         match self {
+            Plant::TellsNoNews => events.retain(|(_, event)| !is_a(event, "Attention Needed")),
             Plant::TellsNothing => events.retain(|(_, event)| Deed::of_event(event).is_none()),
             Plant::TellsTwice => {
                 let again: Vec<_> =
