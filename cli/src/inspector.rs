@@ -6,6 +6,7 @@ mod hub;
 mod iam;
 mod lambda;
 mod stack_sets;
+mod topics;
 mod trails;
 
 use std::collections::BTreeMap;

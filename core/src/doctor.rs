@@ -8,6 +8,7 @@ mod permissions;
 mod protection;
 mod rules;
 mod stack_sets;
+mod subscribed;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use permissions::{Facts, RequiredAction, lacking, of_function, of_member};
 pub use protection::{Attached, ControlPolicy, Shipped, is_protected, protection};
 pub use rules::{Listens, Rule, rules};
 pub use stack_sets::{Instance, StackSet, stack_set};
+pub use subscribed::{Subscription, subscribed, topics};
 pub use summary::{DoctorSummary, Group, Places};
 pub use trails::{Basic, Field, Selectors, Trail, trail};
 pub use trust::{Trusted, foreign, trust};
@@ -45,6 +47,8 @@ pub enum Check {
     Hub,
     /// The function: whether messages reach it, and whether it may go on for as long as it has to.
     Function,
+    /// Whether news and alarms reach anybody.
+    Notifications,
     /// What the function may do.
     FunctionRole,
     /// The StackSets that bring role and rules to members.
@@ -71,6 +75,7 @@ impl Check {
             Check::Placement => "placement: auto",
             Check::Hub => "hub: bus, rules, queues, ledger",
             Check::Function => "the function",
+            Check::Notifications => "news and alarms: whom they reach",
             Check::FunctionRole => "the function's role",
             Check::StackSets => "StackSets",
             Check::ControlPolicies => "service control policies",

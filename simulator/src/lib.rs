@@ -71,6 +71,7 @@ pub use model::session::AssumeRole;
 pub use model::settling::Settling;
 pub use model::stack_sets::{StackInstance, StackSet};
 pub use model::table::{Expression, Item, Table};
+pub use model::topics::{Topic, TopicSubscription};
 pub use model::trails::{ManagementEvents, Trail};
 pub use model::{Model, Settings};
 pub use rule::EventRule;

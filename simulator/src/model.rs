@@ -38,6 +38,7 @@ pub(crate) mod settling;
 mod shorthand;
 pub(crate) mod stack_sets;
 pub(crate) mod table;
+pub(crate) mod topics;
 pub(crate) mod trails;
 mod versions;
 
@@ -63,6 +64,7 @@ use lifecycle::Creation;
 use organization::{Account, Organization};
 use regions::OptStatus;
 use stack_sets::StackSet;
+use topics::Topic;
 use trails::Trail;
 
 /// Everything there is.
@@ -94,6 +96,8 @@ pub struct Model {
     pub stack_sets: Vec<StackSet>,
     /// Functions of Lambda.
     pub functions: Vec<Function>,
+    /// Topics of SNS.
+    pub topics: Vec<Topic>,
     /// The roles that a StackSet puts into accounts that join.
     pub(crate) stack_set_roles: Vec<Arc<Role>>,
     pub(crate) sessions: HashMap<String, Arc<Session>>,

@@ -17,6 +17,7 @@ pub(crate) mod lambda;
 pub(crate) mod organizations;
 pub(crate) mod request;
 pub(crate) mod schema;
+pub(crate) mod sns;
 pub(crate) mod sqs;
 pub(crate) mod ssm;
 pub(crate) mod sts;
@@ -48,6 +49,7 @@ pub(crate) fn carry_out(
         "kms" => kms::carry_out(model, caller, operation, input),
         "iam" => iam::carry_out(model, caller, operation, input),
         "lambda" => lambda::carry_out(model, caller, operation, input),
+        "sns" => sns::carry_out(model, caller, operation, input),
         "cloudtrail" => cloudtrail::carry_out(model, caller, operation, input),
         "cloudformation" => cloudformation::carry_out(model, caller, operation, input),
         "bedrock-runtime" => bedrock_runtime::carry_out(model, caller, operation, input),

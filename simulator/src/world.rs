@@ -21,6 +21,7 @@ use crate::model::organization::{AccountState, JoinedMethod, ServiceControl, Tag
 use crate::model::parameter::PutParameter;
 use crate::model::regions::OptStatus;
 use crate::model::stack_sets::StackSet;
+use crate::model::topics::Topic;
 use crate::model::trails::Trail;
 
 /// What there is at the start.
@@ -77,6 +78,9 @@ pub struct World {
     /// Functions of Lambda with the mappings of queues to them, as they are shown.
     #[serde(default)]
     pub functions: Vec<Function>,
+    /// Topics of SNS with their subscriptions, as they are shown.
+    #[serde(default)]
+    pub topics: Vec<Topic>,
     /// How long things take.
     #[serde(default)]
     pub settings: Settings,

@@ -57,6 +57,7 @@ const CODES: &[(&str, Category, Code)] = {
         // The caller may not.
         ("AccessDenied", Denied, Code::Denied),
         ("AccessDeniedException", Denied, Code::Denied),
+        ("AuthorizationError", Denied, Code::Denied),
         ("AuthFailure", Denied, Code::UnknownCredentials),
         ("KMS.AccessDeniedException", Denied, Code::KeyDenied),
         ("KmsAccessDenied", Denied, Code::KeyDenied),
@@ -71,6 +72,7 @@ const CODES: &[(&str, Category, Code)] = {
         ("AWS.SimpleQueueService.NonExistentQueue", Rejected, Code::Missing),
         ("NoSuchEntity", Rejected, Code::Missing),
         ("NoSuchEntityException", Rejected, Code::Missing),
+        ("NotFound", Rejected, Code::Missing),
         ("ParameterNotFound", Rejected, Code::Missing),
         ("QueueDoesNotExist", Rejected, Code::Missing),
         ("ResourceNotFoundException", Rejected, Code::Missing),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use simulator::{
     BusRule, ControlPolicy, EventBus, Function, ManagementEvents, Mapping, Permissions, RecursiveLoop, Role,
-    RuleTarget, StackInstance, StackSet, Statement, Trail, Trust,
+    RuleTarget, StackInstance, StackSet, Statement, Topic, TopicSubscription, Trail, Trust,
 };
 
 use crate::program::Guardrailctl;
@@ -75,6 +75,10 @@ fn rules(Place { hub, members }: Place) -> Vec<BusRule> {
         rule(hub, US, on, &name, listens, &queue)
     });
     let mut rules: Vec<BusRule> = in_hub.collect();
+    rules.extend(FOR_PEOPLE.map(|kind| {
+        let name = format!("{BUS}-{}", kind.replace(' ', ""));
+        rule(hub, US, BUS, &name, ("detail-type", kind), &topic(hub).arn())
+    }));
     for region in REGIONS {
         for account in members.iter().copied().chain(BTreeSet::from([HUB, hub])) {
             let changed = "guardrail-keeper-guardrail-changed";
@@ -89,6 +93,31 @@ fn rules(Place { hub, members }: Place) -> Vec<BusRule> {
         rules.push(rule(HUB, US, "default", changed, ("source", "aws.organizations"), &bus));
     }
     rules
+}
+
+/// The events that people are sent.
+const FOR_PEOPLE: [&str; 6] = [
+    "Attention Needed",
+    "Baseline Changed",
+    "Enforcement Broken",
+    "Enforcement Contested",
+    "Guardrail Opened",
+    "Sweep Completed",
+];
+
+/// The topic, with somebody who confirmed to be sent what it says.
+fn topic(hub: &str) -> Topic {
+    let subscription = TopicSubscription {
+        protocol: "email".to_owned(),
+        endpoint: "security@example.com".to_owned(),
+        confirmed: true,
+    };
+    Topic {
+        account: hub.to_owned(),
+        region: US.to_owned(),
+        name: format!("{BUS}-alarms"),
+        subscriptions: vec![subscription],
+    }
 }
 
 fn stack_set(Place { members, .. }: Place, name: &str, regions: &[&str]) -> StackSet {
@@ -182,6 +211,7 @@ fn deployed(setup: Setup, place: Place) -> Setup {
         let (account, region, name) = (place.hub.to_owned(), US.to_owned(), BUS.to_owned());
         world.event_buses = vec![EventBus { account, region, name }];
         world.bus_rules = rules(place);
+        world.topics = vec![topic(place.hub)];
         let stack_set = |name, regions| stack_set(place, name, regions);
         world.stack_sets = vec![stack_set("member-role", &[US]), stack_set("member-rules", &REGIONS)];
         world.functions = vec![function_in(place.hub, RecursiveLoop::Allow)];

@@ -146,7 +146,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
     type Break = fn(&mut Model);
     let world = healthy().await;
     world.server.snapshot("healthy");
-    let table: [(Break, &str); 20] = [
+    let table: [(Break, &str); 24] = [
         (|model| model.trails.clear(), "problem trails 111111111111/us-east-1: no trail logs here"),
         (
             |model| model.trails[0].logging = false,
@@ -191,6 +191,22 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         (
             |model| model.functions.clear(),
             "problem function -/-: no function takes events out of their queue",
+        ),
+        (
+            |model| model.topics[0].subscriptions.clear(),
+            "problem notifications -/-: nobody is subscribed to the topic guardrail-keeper-alarms, so no news and no alarm reaches anybody",
+        ),
+        (
+            |model| model.topics[0].subscriptions[0].confirmed = false,
+            "problem notifications -/-: no subscription of the topic guardrail-keeper-alarms is confirmed (1 pending), so no news and no alarm reaches anybody",
+        ),
+        (
+            |model| model.topics.clear(),
+            "problem notifications -/-: the topic guardrail-keeper-alarms isn't there, so no news and no alarm reaches anybody",
+        ),
+        (
+            |model| model.bus_rules.retain(|rule| rule.name != "guardrail-keeper-AttentionNeeded"),
+            "problem notifications -/-: no rule sends events “Attention Needed” on guardrail-keeper to guardrail-keeper-alarms",
         ),
         (
             |model| model.stack_sets[1].instances[0].status = "INOPERABLE".to_owned(),

@@ -25,6 +25,15 @@ const ON_OUR_BUS: &[Listens] = &[
     Listens::Source("aws.organizations"),
     Listens::DetailType("Reconcile Requested"),
 ];
+/// What people are sent.
+const FOR_PEOPLE: &[Listens] = &[
+    Listens::DetailType("Attention Needed"),
+    Listens::DetailType("Baseline Changed"),
+    Listens::DetailType("Enforcement Broken"),
+    Listens::DetailType("Enforcement Contested"),
+    Listens::DetailType("Guardrail Opened"),
+    Listens::DetailType("Sweep Completed"),
+];
 /// What happens in the hub itself.
 const ON_DEFAULT: &[Listens] = &[Listens::Source("aws.ssm"), Listens::Source("aws.bedrock")];
 const DEPLOY: &str = "deploy the hub's stack (template.yaml) again";
@@ -58,6 +67,9 @@ impl Doctor<'_> {
                 seen.bus = self.bus(&name).await;
                 if let (Some(_), Some(events)) = (&seen.bus, &events) {
                     self.rules(&name, ON_OUR_BUS, events).await;
+                }
+                if seen.bus.is_some() {
+                    self.notifications(&name).await;
                 }
             }
         }
@@ -159,6 +171,28 @@ impl Doctor<'_> {
         let seen = self.own.rules(bus, "", needs).await;
         let place = Place::WHOLE;
         self.findings.extend(doctor::rules(Check::Hub, &place, bus, needs, &seen, destination, DEPLOY));
+    }
+
+    /// Whether news and alarms reach anybody.
+    async fn notifications(&mut self, bus: &str) {
+        let check = Check::Notifications;
+        let seen = self.own.rules(bus, "", FOR_PEOPLE).await;
+        let topics = doctor::topics(FOR_PEOPLE, seen.as_deref().unwrap_or_default());
+        // Where no rule sends anything to a topic, each kind of event is named.
+        let destination = topics.first().map_or("a topic", String::as_str);
+        self.findings.extend(doctor::rules(
+            check,
+            &Place::WHOLE,
+            bus,
+            FOR_PEOPLE,
+            &seen,
+            destination,
+            DEPLOY,
+        ));
+        for topic in &topics {
+            let subscriptions = self.own.subscriptions(topic).await;
+            self.findings.push(doctor::subscribed(topic, &subscriptions, DEPLOY));
+        }
     }
 
     pub(super) async fn function_role(&mut self, ground: &Ground, hub: &Seen) {

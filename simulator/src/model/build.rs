@@ -50,6 +50,7 @@ impl Model {
             bus_rules: world.bus_rules.clone(),
             stack_sets: world.stack_sets.clone(),
             functions: world.functions.clone(),
+            topics: world.topics.clone(),
             ids: Ids::seeded(seed),
         };
         for account in &world.accounts {

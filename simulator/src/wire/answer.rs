@@ -44,7 +44,7 @@ enum Protocol {
 
 fn protocol(service: &str) -> Protocol {
     match service {
-        "sts" | "iam" | "cloudformation" => Protocol::Query,
+        "sts" | "iam" | "cloudformation" | "sns" => Protocol::Query,
         "organizations" | "ssm" | "events" | "cloudtrail" | "kms" => Protocol::Json,
         "sqs" | "dynamodb" => Protocol::Json10,
         _ => Protocol::RestJson,
@@ -169,6 +169,7 @@ fn namespace(service: &str) -> &'static str {
     match service {
         "iam" => "https://iam.amazonaws.com/doc/2010-05-08/",
         "cloudformation" => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
+        "sns" => "http://sns.amazonaws.com/doc/2010-03-31/",
         _ => "https://sts.amazonaws.com/doc/2011-06-15/",
     }
 }
@@ -185,13 +186,16 @@ fn json_type(protocol: Protocol) -> String {
 /// The same refusal in the words of a service: some codes differ from one protocol to another.
 fn spoken(service: &str, error: &ApiError) -> ApiError {
     let code = match (service, error.code.as_str()) {
-        ("sts" | "iam" | "cloudformation", "UnrecognizedClientException") => "InvalidClientTokenId",
+        ("sts" | "iam" | "cloudformation" | "sns", "UnrecognizedClientException") => "InvalidClientTokenId",
+        ("sns", "AccessDeniedException") => "AuthorizationError",
+        ("sns", "ThrottlingException") => "Throttled",
+        ("sns", "InternalServerException") => "InternalError",
         ("sts" | "iam" | "cloudformation", "AccessDeniedException") => "AccessDenied",
-        ("sts" | "iam" | "cloudformation", "ExpiredTokenException") => "ExpiredToken",
-        ("sts" | "iam" | "cloudformation", "MissingAuthenticationTokenException") => {
+        ("sts" | "iam" | "cloudformation" | "sns", "ExpiredTokenException") => "ExpiredToken",
+        ("sts" | "iam" | "cloudformation" | "sns", "MissingAuthenticationTokenException") => {
             "MissingAuthenticationToken"
         }
-        ("sts" | "iam" | "cloudformation", "UnknownOperationException") => "InvalidAction",
+        ("sts" | "iam" | "cloudformation" | "sns", "UnknownOperationException") => "InvalidAction",
         ("sts" | "iam" | "cloudformation", "ThrottlingException") => "Throttling",
         ("sts" | "iam" | "cloudformation", "InternalServerException") => "InternalFailure",
         ("organizations" | "account", "ThrottlingException") => "TooManyRequestsException",

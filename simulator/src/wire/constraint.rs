@@ -73,10 +73,10 @@ pub(crate) fn check(
         .collect();
     let noun = if count == 1 { "error" } else { "errors" };
     let message = format!("{count} validation {noun} detected: {}", each.join("; "));
-    let code = if matches!(service_name, "sts" | "iam" | "cloudformation") {
-        "ValidationError"
-    } else {
-        "ValidationException"
+    let code = match service_name {
+        "sts" | "iam" | "cloudformation" => "ValidationError",
+        "sns" => "InvalidParameter",
+        _ => "ValidationException",
     };
     Err(ApiError::new(code, message))
 }

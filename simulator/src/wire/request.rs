@@ -140,7 +140,7 @@ impl Request {
             ("events", None) => unknown("events", "no x-amz-target"),
             ("kms", None) => unknown("kms", "no x-amz-target"),
             ("cloudtrail", None) => unknown("cloudtrail", "no x-amz-target"),
-            ("sts" | "iam" | "cloudformation", _) => query(scope, body),
+            ("sts" | "iam" | "cloudformation" | "sns", _) => query(scope, body),
             ("account", _) => rest(&["account"], parts),
             ("lambda", _) => rest(&["lambda"], parts),
             ("bedrock", _) => rest(&["bedrock", "bedrock-runtime"], parts),

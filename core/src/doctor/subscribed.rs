@@ -1,0 +1,127 @@
+//! Whether news and alarms reach anybody: the topic, and who is subscribed to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Check, Finding, Listens, Place, Rule};
+use crate::failure::Failure;
+
+/// A subscription of a topic. Whose it is isn't kept: an address is nobody's business here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// `email`, `https`, `sqs` and others.
+    pub protocol: String,
+    /// Whether it is confirmed. Until then nothing is sent to it.
+    pub confirmed: bool,
+}
+
+/// The topics that enabled rules send these events to.
+pub fn topics(needs: &[Listens], rules: &[Rule]) -> BTreeSet<String> {
+    let listening = rules.iter().filter(|rule| rule.enabled).filter(|rule| {
+        rule.pattern.as_deref().is_some_and(|text| needs.iter().any(|need| need.is_for(text)))
+    });
+    let targets = listening.filter_map(|rule| rule.targets.as_ref().ok()).flatten();
+    targets.filter(|target| target.split(':').nth(2) == Some("sns")).cloned().collect()
+}
+
+/// Judges who is subscribed to a topic; `None` is no such topic.
+pub fn subscribed(topic: &str, seen: &Result<Option<Vec<Subscription>>, Failure>, deploy: &str) -> Finding {
+    let check = Check::Notifications;
+    let name = topic.rsplit(':').next().unwrap_or(topic);
+    let subscriptions = match seen {
+        Ok(Some(subscriptions)) => subscriptions,
+        Ok(None) => {
+            let text = format!("the topic {name} isn't there, so no news and no alarm reaches anybody");
+            return Finding::problem(check, Place::WHOLE, text, deploy).detailed(topic);
+        }
+        Err(failure) => {
+            let what = format!("it is not known who is subscribed to the topic {name}");
+            return Finding::unread(check, Place::WHOLE, &what, failure);
+        }
+    };
+    let mut confirmed: BTreeMap<&str, usize> = BTreeMap::new();
+    for subscription in subscriptions.iter().filter(|subscription| subscription.confirmed) {
+        *confirmed.entry(&subscription.protocol).or_default() += 1;
+    }
+    if !confirmed.is_empty() {
+        let kinds: Vec<String> =
+            confirmed.into_iter().map(|(protocol, number)| format!("{number} by {protocol}")).collect();
+        let text = format!("the topic {name} has confirmed subscriptions: {}", kinds.join(", "));
+        return Finding::ok(check, Place::WHOLE, text);
+    }
+    let (text, todo) = match subscriptions.len() {
+        0 => (
+            format!("nobody is subscribed to the topic {name}, so no news and no alarm reaches anybody"),
+            format!(
+                "set AlarmEmail and deploy the hub's stack again, or: aws sns subscribe --topic-arn {topic} \
+                 --protocol email --notification-endpoint ADDRESS"
+            ),
+        ),
+        pending => (
+            format!(
+                "no subscription of the topic {name} is confirmed ({pending} pending), so no news and no alarm \
+                 reaches anybody"
+            ),
+            "follow the link in the mail that asks for it; SNS deletes a subscription that is not confirmed within \
+             days, so subscribe again if the mail is older"
+                .to_owned(),
+        ),
+    };
+    Finding::problem(check, Place::WHOLE, text, todo)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Outcome;
+    use crate::failure::Category;
+
+    const TOPIC: &str = "arn:aws:sns:us-east-1:111111111111:guardrail-keeper-AlarmTopic-1";
+
+    fn subscription(protocol: &str, confirmed: bool) -> Subscription {
+        Subscription { protocol: protocol.to_owned(), confirmed }
+    }
+
+    fn found(seen: Result<Option<Vec<Subscription>>, Failure>) -> (Outcome, String) {
+        let finding = subscribed(TOPIC, &seen, "deploy it");
+        assert_eq!(finding.outcome == Outcome::Ok, finding.todo.is_none());
+        (finding.outcome, finding.text)
+    }
+
+    #[test]
+    fn only_a_confirmed_subscription_is_one() {
+        assert_eq!(found(Ok(None)).0, Outcome::Problem);
+        assert_eq!(found(Ok(Some(vec![]))).0, Outcome::Problem);
+        let pending = found(Ok(Some(vec![subscription("email", false)])));
+        assert!(pending.0 == Outcome::Problem && pending.1.contains("(1 pending)"), "{pending:?}");
+        let mixed = [("email", false), ("email", true), ("https", true), ("email", true)];
+        let mixed = mixed.map(|(protocol, confirmed)| subscription(protocol, confirmed));
+        assert_eq!(
+            found(Ok(Some(mixed.to_vec()))),
+            (
+                Outcome::Ok,
+                "the topic guardrail-keeper-AlarmTopic-1 has confirmed subscriptions: 2 by email, 1 by https"
+                    .to_owned()
+            )
+        );
+        let denied = Failure::new(Category::Denied, "ListSubscriptionsByTopic", "no".to_owned());
+        assert_eq!(found(Err(denied)).0, Outcome::Unknown);
+    }
+
+    #[test]
+    fn the_topics_are_those_of_enabled_rules_for_these_events() {
+        let rule = |kind: &str, enabled, target: &str| Rule {
+            name: "rule".to_owned(),
+            enabled,
+            pattern: Some(format!("{{\"detail-type\": [\"{kind}\"]}}")),
+            targets: Ok(vec![target.to_owned()]),
+        };
+        let needs = [Listens::DetailType("Attention Needed")];
+        let rules = [
+            rule("Attention Needed", true, TOPIC),
+            rule("Attention Needed", false, "arn:aws:sns:us-east-1:111111111111:off"),
+            rule("Attention Needed", true, "arn:aws:sqs:us-east-1:111111111111:queue"),
+            rule("Enforcement Held", true, "arn:aws:sns:us-east-1:111111111111:other"),
+        ];
+        assert_eq!(topics(&needs, &rules), BTreeSet::from([TOPIC.to_owned()]));
+    }
+}
