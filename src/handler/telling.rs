@@ -20,14 +20,15 @@ use crate::task::{Cause, Flooding};
 /// How long the warnings at the end of a sweep may take.
 const WARNINGS_TAKE: Duration = Duration::from_secs(20);
 
-/// Reports one notice.
+/// Reports one notice. The largest futures are boxed: they lie within those of the shell and the handler, and a thread's
+/// stack has 2 MB.
 pub(super) async fn tell(keeper: &Keeper, notice: Notice) {
     match notice {
-        Notice::Report(told) => report(keeper, &told).await,
+        Notice::Report(told) => Box::pin(report(keeper, &told)).await,
         Notice::Departed(gone, cause) => departed(keeper, &gone, &cause).await,
         Notice::BaselineChanged(changed) => baseline_changed(keeper, *changed).await,
         Notice::Flooding(flood) => flooding(keeper, &flood).await,
-        Notice::SweepCompleted(end) => sweep_completed(keeper, *end).await,
+        Notice::SweepCompleted(end) => Box::pin(sweep_completed(keeper, *end)).await,
     }
 }
 

@@ -14,8 +14,15 @@ use crate::histories::setting::LEDGER;
 pub(super) type Recorded = BTreeMap<String, Value>;
 
 /// What each look may change of what is recorded, by the end of its place: when it was, and for which message.
-const OF_A_LOOK: [&str; 6] =
-    ["/checked/at", "/checked/event", "/seen/at", "/sequence", "/placement/placed_at", "/history"];
+const OF_A_LOOK: [&str; 7] = [
+    "/checked/at",
+    "/checked/event",
+    "/looked_ms",
+    "/seen/at",
+    "/sequence",
+    "/placement/placed_at",
+    "/history",
+];
 
 /// What one sweep did.
 #[derive(Default)]
