@@ -128,7 +128,7 @@ impl Judge {
             "releases_adopted" => self.book.adopted().any(|adopted| adopted == place),
             "not_approved" | "too_many_moves" => self.may_be_limited(context),
             "failed" if reason.contains("it moved from") => self.has_moved(account, context),
-            "failed" if reason.contains("changed by somebody else meanwhile") => {
+            "failed" if reason.contains("another caller changed the configuration meanwhile") => {
                 let worlds = &self.worlds[context.began..];
                 let changed = |pair: &[(Timestamp, Arc<Snapshot>)]| {
                     pair[0].1.enforced.get(place) != pair[1].1.enforced.get(place)

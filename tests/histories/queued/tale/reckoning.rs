@@ -67,14 +67,13 @@ impl Tale<'_> {
                     .iter()
                     .map(move |region| Place { account: account.clone(), region: (*region).to_owned() })
             });
-            let is_unguarded = |place: &Place| {
+            let mut is_unguarded = |place: &Place| {
                 let wanted = is_reachable(model, &place.account)
                     && wants.of(setting, model, place) == Wanted::Guardrail;
                 let seen = model.enforcement(&place.account, &place.region).cloned();
                 let met = seen.is_some_and(|seen| wants.is_met(setting, model, place, &seen));
                 wanted && !(met && blocked_prompt(model, place) == Prompt::Stopped)
             };
-            let mut is_unguarded = is_unguarded;
             places.filter(|place| is_unguarded(place)).collect::<Vec<Place>>()
         });
         let judge = lock(&judge);
