@@ -14,9 +14,10 @@ use aws_lambda_events::sqs::SqsBatchResponse;
 use serde_json::{Value, json};
 use tracing::error;
 
-use crate::engine::{Incoming, Keeper, NAMELESS, Stopped, Unplanned};
+use crate::engine::{Incoming, Keeper, NAMELESS, Reviewer, Stopped, Unplanned};
+use crate::report::Report;
 use crate::settings::QueueSettings;
-use crate::trigger::{BatchRecord, Delivery, Message, Rejected};
+use crate::trigger::{BatchRecord, Delivery, Message, Rejected, Scope};
 use queue::Queue;
 use shell::{Failed, Shell};
 
@@ -102,11 +103,33 @@ pub async fn handle_until(keeper: &Keeper, payload: &str, deadline: Deadline) ->
             Delivery::Batch(records) => in_process::handle_batch(keeper, &records, deadline).await,
         };
     };
-    let shell = Shell { keeper, queue: Queue::Sqs(queues), deadline };
+    let shell = Shell { keeper, queue: Queue::Sqs(queues), deadline, reviewer: Reviewer::NOBODY };
     match delivery {
         Delivery::Event(event) => queue_event(shell, &event).await,
         Delivery::Batch(records) => queue_batch(shell, queues, &records).await,
     }
+}
+
+/// The results of jobs that were done in this process.
+#[derive(Clone, Debug)]
+pub struct DoneHere {
+    /// The reports of all tasks, as one.
+    pub report: Report,
+    /// What failed or still waits, in words.
+    pub unfinished: Vec<String>,
+}
+
+/// Does the jobs of a scope in this process, for a terminal without a deployed keeper, as far as possible without
+/// waiting.
+///
+/// # Errors
+/// When nothing could be begun.
+pub async fn do_here(
+    keeper: &Keeper,
+    scope: &Scope,
+    reviewer: Reviewer<'_>,
+) -> Result<DoneHere, HandlerError> {
+    Box::pin(in_process::do_scope(keeper, scope, reviewer)).await
 }
 
 /// An event that was sent to the function directly: planned and queued like any other.

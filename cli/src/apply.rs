@@ -1,7 +1,5 @@
 //! `guardrailctl apply`: show, ask, do; or have the deployed keeper do it.
 
-mod so_far;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
@@ -18,13 +16,12 @@ use super::reading::Reading;
 use super::time::Length;
 use super::watch::Watch;
 use super::{Chosen, OK, Output, Target, UNFINISHED, Unfit, connect, settings};
-use guardrail_keeper::engine::{self, Admission, Ask, Keeper, Step, Survey};
+use guardrail_keeper::engine::{self, Admission, Ask, Keeper, Reviewer, Step, Stopped, Survey};
+use guardrail_keeper::handler::{self, DoneHere};
 use keeper_core::baseline::{Baseline, Revision};
 use keeper_core::ids;
 use keeper_core::plan::Counts;
-use keeper_core::report::Report;
 use keeper_core::trigger::{Accounts, Scope};
-use so_far::SoFar;
 
 const LONG_ABOUT: &str = "\
 Show what would be done, ask, and do it
@@ -114,78 +111,58 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Writes from here.
+    /// Does the work from here, by the same jobs as the deployed keeper.
     async fn do_it(&self) -> anyhow::Result<u8> {
-        let mut so_far = SoFar::default();
-        let ended = self.do_rounds(&mut so_far).await;
-        let SoFar { planned, report, is_met, .. } = so_far;
-        if self.arguments.output == Output::Json
-            && let Some(report) = &report
-        {
-            let mut told = json!({ "planned": planned, "report": report.to_json() });
-            if let Err(stopped) = &ended {
+        let output = self.arguments.output;
+        let survey = self.survey().await?;
+        if survey.by_record.is_some() {
+            bail!(
+                "--direct writes by the member role, which does not trust this terminal: leave --direct out, and \
+                 the deployed keeper is asked"
+            );
+        }
+        let shown = self.shown(&survey).await;
+        let (planned, is_met) = (shown.to_json(), shown.is_met());
+        if output == Output::Text {
+            shown.print();
+        }
+        output::shown()?;
+        let told = shown.into_told();
+        let changes = survey.plan.plan().counts().to_change;
+        let Some(survey) = self.ask(survey, in_words(changes)).await? else {
+            return Ok(UNFINISHED);
+        };
+        let done = self.write(&survey).await;
+        if output == Output::Json {
+            let report = done.as_ref().ok().map(|done| {
+                let mut report = done.report.to_json();
+                report["converged"] = json!(done.report.is_converged() && done.unfinished.is_empty());
+                report
+            });
+            let unfinished = done.as_ref().ok().map(|done| &done.unfinished);
+            let mut told = json!({ "planned": [planned], "report": report, "unfinished": unfinished });
+            if let Err(stopped) = &done {
                 told["stopped"] = json!(stopped.to_string());
             }
             output::print_done_json(&told);
         }
-        let is_good = report.is_some_and(|report| report.is_converged()) && is_met;
-        Ok(if ended? && is_good { OK } else { UNFINISHED })
-    }
-
-    /// Round after round, until nothing is put in place any more that others wait for. `false` where the person says
-    /// no to one of them.
-    async fn do_rounds(&self, so_far: &mut SoFar) -> anyhow::Result<bool> {
-        let output = self.arguments.output;
-        loop {
-            let again = so_far.report.is_some();
-            let survey = self.survey(again).await?;
-            if survey.by_record.is_some() {
-                bail!(
-                    "--direct writes with the member role, which does not trust this terminal: leave --direct out, \
-                     and the deployed keeper writes"
-                );
-            }
-            let shown = self.shown(&survey).await;
-            so_far.is_met = shown.is_met();
-            let plan = survey.plan.plan();
-            let is_news = so_far.shown.as_ref().is_none_or(|shown| !shown.shows(plan));
-            match output {
-                Output::Text if is_news => shown.print(),
-                Output::Text => {}
-                Output::Json => so_far.planned.push(shown.to_json()),
-            }
-            if !again {
-                output::shown()?;
-            }
-            let told = shown.into_told();
-            if is_news {
-                so_far.told.extend(told.lines.iter().cloned());
-            }
-            let changes = plan.counts().to_change;
-            let question = if is_news { in_words(changes) } else { None };
-            let plan = plan.clone();
-            let Some(survey) = self.ask(survey, question, again).await? else {
-                return Ok(false);
-            };
-            so_far.shown.get_or_insert(plan);
-            let report = self.apply(survey).await?;
-            let goes_on = so_far.add(report.clone()) && !self.interrupts.heard();
-            if output == Output::Text {
-                if changes > 0 {
-                    told.print_done(&report, &so_far.told, goes_on);
-                } else {
-                    let news = report.warnings.iter().filter(|warning| !told.warnings.contains(warning));
-                    news.for_each(output::warning);
-                }
-            }
-            if self.interrupts.heard() {
-                return Err(self.interrupts.ended(self.done().and_no_more()));
-            }
-            if !goes_on {
-                return Ok(true);
-            }
-            output::note("a grant or a copy is in place; the changes that waited for it follow now");
+        let DoneHere { report, unfinished } = done?;
+        if output == Output::Text && (changes > 0 || report.attempts_anything()) {
+            told.print_done(&report);
         }
+        if self.interrupts.heard() {
+            return Err(self.interrupts.ended(self.done().and_no_more()));
+        }
+        unfinished.iter().for_each(output::warning);
+        let followed = engine::effective(self.keeper, self.baseline).await.map_err(Stopped::Ledger)?;
+        if !followed.is_present() {
+            let (before, present) = (&followed.baseline.revision, &self.baseline.revision);
+            output::warning(format_args!(
+                "accounts follow baseline {before} until {present} is approved: guardrailctl approve {present}"
+            ));
+        }
+        let followed = followed.is_present();
+        Ok(if report.is_converged() && unfinished.is_empty() && is_met && followed { OK } else { UNFINISHED })
     }
 
     /// What was written from here so far.
@@ -198,7 +175,7 @@ impl Session<'_> {
     /// Asks the deployed keeper, and follows what it does.
     async fn have_it_done(&self) -> anyhow::Result<u8> {
         let Arguments { output, no_wait, .. } = self.arguments;
-        let survey = self.survey(false).await?;
+        let survey = self.survey().await?;
         let shown = self.shown(&survey).await;
         let (planned, is_met) = (shown.to_json(), shown.is_met());
         if *output == Output::Text {
@@ -219,7 +196,7 @@ impl Session<'_> {
             }
             return Ok(if good { OK } else { UNFINISHED });
         }
-        let Some(survey) = self.ask(survey, question(to_change, &targets), false).await? else {
+        let Some(survey) = self.ask(survey, question(to_change, &targets)).await? else {
             return Ok(UNFINISHED);
         };
         let request = self.request(&survey, targets.keys().map(|target| target.account.clone()).collect());
@@ -301,38 +278,44 @@ impl Session<'_> {
         Shown::of(self.keeper, self.baseline, survey, &self.chosen).await
     }
 
-    async fn survey(&self, again: bool) -> anyhow::Result<Survey> {
+    async fn survey(&self) -> anyhow::Result<Survey> {
         // Recorded only once that was agreed to.
         let approves = self.arguments.approve.is_some();
         let admission = if approves { Admission::Approved } else { Admission::WithinLimits };
         let step = |step: Step<'_>| self.watch.step(step);
-        let survey = engine::survey_as(self.keeper, self.baseline, &self.scope, &admission, again, &step);
+        let survey = engine::survey_as(self.keeper, self.baseline, &self.scope, &admission, &step);
         let survey = self.interrupts.or(survey).await;
         self.watch.pause();
         self.done().or_say(survey)
     }
 
-    async fn apply(&self, survey: Survey) -> anyhow::Result<Report> {
+    /// Records the approval, if one was given, and what was seen; then does the jobs.
+    async fn write(&self, survey: &Survey) -> anyhow::Result<DoneHere> {
+        self.approve(&mut Done::default()).await?;
+        if let Err(error) = engine::record_looks(self.keeper, survey).await {
+            output::warning(format_args!("what was seen could not be recorded: {error}"));
+        }
+        let reviewed = survey.plan.plan().reviewed();
         let step = |step: Step<'_>| self.watch.step(step);
-        let written = engine::apply(self.keeper, self.baseline, survey, &step);
+        step(Step::Writing { changes: survey.plan.plan().writes() });
+        let written =
+            handler::do_here(self.keeper, &self.scope, Reviewer { progress: &step, plan: Some(&reviewed) });
         let written = self.interrupts.finish(written, || self.keeper.stop()).await;
         self.watch.pause();
-        written.ok_or_else(|| {
+        let left = || {
             self.watch.writes().lines().iter().for_each(output::note);
             let left = "stopped while writes were under way: the next run reads their results";
             let done = self.done();
             self.interrupts.ended(if done.is_nothing() { left.to_owned() } else { format!("{done}; {left}") })
-        })
+        };
+        let mut done = self.done().or_say(written.ok_or_else(left)?)?;
+        survey.complete(&mut done.report);
+        Ok(done)
     }
 
     /// Asks whether to apply what was shown. The plan was read for a while, so it is made again:
     /// what is applied must be what was read.
-    async fn ask(
-        &self,
-        shown: Survey,
-        question: Option<String>,
-        again: bool,
-    ) -> anyhow::Result<Option<Survey>> {
+    async fn ask(&self, shown: Survey, question: Option<String>) -> anyhow::Result<Option<Survey>> {
         let question = match question {
             Some(question) if self.asking.asks() => question,
             Some(_) | None => return Ok(Some(shown)),
@@ -341,7 +324,7 @@ impl Session<'_> {
         if !self.asking.confirmed(&question, &done, &self.interrupts).await? {
             return Ok(None);
         }
-        let survey = self.survey(again).await?;
+        let survey = self.survey().await?;
         if survey.plan.plan().hash() == shown.plan.plan().hash() {
             return Ok(Some(survey));
         }

@@ -62,8 +62,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     let bar = Bar::new();
     let admission = candidate.clone().map_or(Admission::WithinLimits, Admission::PutBack);
-    let survey =
-        engine::survey_as(&keeper, &baseline, &scope, &admission, false, &|step| bar.step(step)).await?;
+    let survey = engine::survey_as(&keeper, &baseline, &scope, &admission, &|step| bar.step(step)).await?;
     drop(bar);
     let target = Target { account: account.clone(), region: region.clone() };
     let plan = survey.plan.plan().clone();

@@ -19,7 +19,8 @@ use super::reading::Reading;
 use super::time::Length;
 use super::watch::Watch;
 use super::{OK, Output, UNFINISHED, USAGE, connect, durable_ledger, settings};
-use guardrail_keeper::engine::{self, Ask, Keeper, Step, Stopped, everything};
+use guardrail_keeper::engine::{self, Ask, Keeper, Reviewer, Step, Stopped, everything};
+use guardrail_keeper::handler::{self, DoneHere};
 use keeper_core::baseline::{Baseline, Mode};
 use keeper_core::ids::{AccountId, Region, Target};
 use keeper_core::organization::Account;
@@ -254,7 +255,7 @@ impl Offboarding<'_> {
         let watch = Watch::default();
         let scope = self.scope();
         let step = |step: Step<'_>| watch.step(step);
-        let released = engine::reconcile(self.keeper, self.baseline, &scope, &step);
+        let released = handler::do_here(self.keeper, &scope, Reviewer { progress: &step, plan: None });
         let released = self.interrupts.finish(released, || self.keeper.stop()).await;
         watch.pause();
         watch.writes().in_words().into_iter().for_each(|words| so_far.add(words));
@@ -262,8 +263,8 @@ impl Offboarding<'_> {
             watch.writes().lines().iter().for_each(output::note);
             return Err(self.interrupts.ended("stopped while writes were under way".to_owned()));
         };
-        let report = report?;
-        report.warnings.iter().for_each(output::warning);
+        let DoneHere { report, unfinished } = report?;
+        report.warnings.iter().chain(&unfinished).for_each(output::warning);
         let told = self.look_again().await?.into_iter().map(|(region, seen)| {
             let target = Target { account: self.account.clone(), region };
             let reported = report.targets.get(&target);

@@ -66,18 +66,16 @@ pub(super) struct Shown<'a> {
 /// What is known of a plan once it was printed.
 pub(super) struct Told {
     names: Names,
-    /// Its lines, so that they aren't printed twice.
-    pub(super) lines: BTreeSet<String>,
+    /// Its lines, which nobody has to read twice.
+    lines: BTreeSet<String>,
     /// Its warnings.
-    pub(super) warnings: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Told {
-    /// Prints the result: what was done, and what is new beside the lines that were printed. What waits for
-    /// what was done is printed in the next round, where there is one.
-    pub(super) fn print_done(&self, report: &Report, lines: &BTreeSet<String>, goes_on: bool) {
-        let decided = if goes_on { Vec::new() } else { report.decided_lines() };
-        let news = decided.into_iter().filter(|line| !lines.contains(&line.to_string()));
+    /// Prints the results: what was done, and what is news beside the lines of the plan.
+    pub(super) fn print_done(&self, report: &Report) {
+        let news = report.decided_lines().into_iter().filter(|line| !self.lines.contains(&line.to_string()));
         output::print_done(format_args!("\n{}", paint(HEADING, "Applied:")));
         for line in report.attempted_lines().into_iter().chain(news) {
             output::print_done(output::line(&line, &self.names));
@@ -86,9 +84,7 @@ impl Told {
             output::print_done(format_args!("! {warning}"));
         }
         report.placement_decided.iter().for_each(output::print_done);
-        if !goes_on {
-            output::print_done(report.summary());
-        }
+        output::print_done(report.summary());
     }
 }
 

@@ -144,7 +144,7 @@ async fn find(keeper: &Keeper, name: &str) -> anyhow::Result<Option<Parameter>> 
 /// What would be done under the new baseline, its limits left aside: they are judged apart.
 async fn survey(keeper: &Keeper, new: &Baseline) -> Result<Survey, Stopped> {
     let bar = Bar::new();
-    engine::survey_as(keeper, new, &everything(), &Admission::Approved, false, &|step| bar.step(step)).await
+    engine::survey_as(keeper, new, &everything(), &Admission::Approved, &|step| bar.step(step)).await
 }
 
 /// What the new baseline would replace and release by the record.

@@ -29,6 +29,7 @@ mod leave;
 mod line;
 mod print;
 mod restrict;
+mod reviewed;
 mod safe;
 mod spare;
 mod unread;
@@ -63,6 +64,7 @@ pub(crate) use json::in_words;
 pub use leave::LeaveReason;
 pub use line::{Mark, Part, PlanLine};
 pub(crate) use restrict::held_back;
+pub use reviewed::ReviewedPlan;
 pub use safe::{Proof, SafePlan};
 
 /// What is to be done in every target that was looked at, and why nothing is done in the others.

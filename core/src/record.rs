@@ -231,6 +231,8 @@ pub enum Note {
     ReleasedUnusable(ReleasedUnusable),
     /// What was left of an earlier copy is settled.
     Tidied,
+    /// This is there. Nothing was decided about it.
+    Seen(LastSeen),
     /// It was looked at, with this result.
     Checked {
         /// The result.
@@ -330,6 +332,11 @@ impl Record {
             Note::NotArrived => self.intent = None,
             Note::NotMade => self.owe_nothing(),
             Note::Tidied => self.former = None,
+            Note::Seen(seen) => {
+                if self.seen.as_ref().is_none_or(|known| known.at <= seen.at) {
+                    self.seen = Some(seen);
+                }
+            }
             Note::Checked { checked, seen, usability, text, wrote, news, happened } => {
                 self.hear(news, checked.state, happened);
                 self.find_usability(usability);

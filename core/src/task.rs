@@ -24,7 +24,7 @@ pub use cause::{Cause, MOST_HOPS, Pauses};
 pub use errand::{Count, Errand, FinishSweep, Sweep};
 pub use floods::{Flooding, Floods, NamedFloods, Sender, Served};
 pub use handout::{Handout, SUPERSEDED_AFTER_MS};
-pub use planned::{Planned, departed, planned};
+pub use planned::{Planned, cause_of, departed, planned};
 
 /// One unit of work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ use super::remembered::{Remembered, remembered};
 use super::run::Queued;
 use super::unusable::admit_unusable;
 use super::view::{Reading, View, planned, proven, restricted, view, with_clean_ups};
-use super::{Departed, Gone, Keeper, Stopped, in_rounds, unwatched};
+use super::{Departed, Gone, Keeper, Reviewer, Stopped, in_rounds, unwatched};
 use crate::cloud::Head;
 use crate::ids::Region;
 use crate::limits::{Approval, EffectiveBaseline, Extent, RevisionApproval};
@@ -51,6 +51,7 @@ pub async fn work_on_account(
     followed: &EffectiveBaseline,
     task: &AccountTask,
     handout: Handout,
+    reviewer: Reviewer<'_>,
 ) -> Result<Worked, Stopped> {
     let Some(placement) = newest_placement(keeper, task).await? else {
         return Ok(Worked::Departed(close(keeper, &task.account, &Gone::Left, handout.sequence).await?));
@@ -70,8 +71,13 @@ pub async fn work_on_account(
     let report = in_rounds(keeper, async |again| {
         let (plan, mut view) = look(keeper, followed, task, &placement, again).await?;
         let plan = admitted(keeper, followed, plan, &mut view).await;
+        let plan = match reviewer.plan.filter(|_| followed.is_present()) {
+            Some(reviewed) => plan.hold_unreviewed(reviewed),
+            // What a baseline that waits doesn't replace is put back by the one before it, whose plan nobody reads.
+            None => plan,
+        };
         let plan = proven(keeper, &followed.baseline, plan, &mut view).await;
-        Ok(write(keeper, &followed.baseline, plan, view, queued, &unwatched).await)
+        Ok(write(keeper, &followed.baseline, plan, view, queued, reviewer.progress).await)
     });
     Ok(Worked::Done(Box::new(report.await?)))
 }

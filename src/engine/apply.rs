@@ -13,7 +13,7 @@ use super::owed::{Owed, tells};
 use super::run::{Queued, Run};
 use super::trials::Trials;
 use super::view::View;
-use super::{Keeper, Progress, Step};
+use super::{Keeper, Progress};
 use crate::baseline::{Baseline, Mode};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, Target};
@@ -37,7 +37,6 @@ pub(super) async fn write(
         ledger_trouble: view.known.trouble.clone(),
         ..Report::of(baseline.revision.clone(), plan.plan().clone())
     };
-    progress(Step::Writing { changes: plan.plan().writes() });
     write_targets(keeper, baseline, &mut report, plan, view, queued, progress).await;
     log(&report);
     report

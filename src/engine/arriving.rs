@@ -10,12 +10,12 @@ use super::baselines::{PresentBaseline, followed_if_known, present};
 use super::effect::Effect;
 use super::flooding::unlimited;
 use super::sweeping::{beginning, regions};
-use super::{Keeper, context};
+use super::{Keeper, Stopped, context};
 use crate::ledger::LedgerError;
 use crate::limits::EffectiveBaseline;
 use crate::own_roles::OwnRoles;
 use crate::record::{AccountRecord, Record};
-use crate::task::{Errand, Planned, departed, planned};
+use crate::task::{AccountTask, Cause, Errand, OwnerTask, Planned, Task, Then, cause_of, departed, planned};
 use crate::trigger::{
     Accounts, Context, Ignored, Merged, Message, Regions, Rejected, Scope, Trigger, Why, merge,
 };
@@ -298,6 +298,32 @@ async fn by_the_baseline(
     let why = "the baseline was changed, and AWS refuses to show it".to_owned();
     let unheard = unheard.into_iter().map(|position| (position, Unplanned::NoBaseline(why.clone())));
     arrived.failed.extend(unheard);
+}
+
+/// The jobs of a scope that a person asks for at a terminal, and their cause. There is no event that could be narrowed.
+pub(super) async fn planned_here(keeper: &Keeper, scope: &Scope) -> Result<(Vec<Effect>, Cause), Stopped> {
+    let now = keeper.clock.now();
+    let known = present(keeper).await?;
+    let followed = followed_if_known(keeper, &known.baseline).await;
+    let named = regions(&known.baseline, followed.as_ref());
+    let revision = Some(&known.baseline.revision);
+    let cause = cause_of(scope, revision, "terminal", now);
+    let Planned { tasks, sweep } = planned(scope, &named, revision, "terminal", now);
+    // A person wants to know how it is now: no older snapshot of the owner's side is used.
+    let tasks = tasks.into_iter().map(|task| match task {
+        Task::Account(task) => Task::Account(AccountTask { owner_since: Some(now), ..task }),
+        task @ Task::Owner(_) => task,
+    });
+    let Some(sweep) = sweep else {
+        // As in a sweep, the owner's side comes first.
+        let here = named.into_iter().filter(|region| scope.regions.contain(region));
+        let owner = here.map(|region| {
+            let (then, cause) = (Then::Nothing, cause.clone());
+            Task::Owner(OwnerTask { region, then, swept_since: None, is_addition: false, cause })
+        });
+        return Ok((owner.chain(tasks).map(Effect::Queue).collect(), cause));
+    };
+    Ok((vec![Effect::GoOn(beginning(keeper, sweep, &known).await?)], cause))
 }
 
 /// The scopes that are left once the baseline is known. A baseline that stands in for a broken one, or that accounts

@@ -22,6 +22,8 @@ pub enum Effect {
     Queue(Task),
     /// Queue an errand with a delay in seconds.
     Later(Errand, u16),
+    /// Queue a task again with a delay in seconds, and why it waits.
+    Wait(Task, u16, String),
     /// Continue an errand at once, if there is time.
     GoOn(Errand),
     /// Publish a notice.
@@ -46,7 +48,7 @@ impl Effect {
     /// The cause of the job that it queues.
     pub fn cause(&self) -> Option<&Cause> {
         match self {
-            Effect::Queue(task) => Some(task.cause()),
+            Effect::Queue(task) | Effect::Wait(task, ..) => Some(task.cause()),
             Effect::Later(errand, _) | Effect::GoOn(errand) => Some(errand.cause()),
             Effect::Tell(_) | Effect::Decide(_) | Effect::Fail(_) => None,
         }

@@ -6,7 +6,7 @@ use super::baselines::{followed, present_for};
 use super::deadline::Deadline;
 use super::effect::Effect;
 use super::tasks::{account_task, owner_task, wait_for};
-use super::{Keeper, Stopped, counting, sweeping};
+use super::{Keeper, Reviewer, Stopped, counting, sweeping};
 use crate::limits::EffectiveBaseline;
 use crate::task::{AccountTask, Errand, Handout, Task};
 
@@ -14,12 +14,22 @@ use crate::task::{AccountTask, Errand, Handout, Task};
 ///
 /// # Errors
 /// When SQS has to deliver the message again. A task that has to wait is an effect instead.
-pub async fn run_task(keeper: &Keeper, task: Task, handout: Handout) -> Result<Vec<Effect>, Stopped> {
+pub async fn run_task(
+    keeper: &Keeper,
+    task: Task,
+    handout: Handout,
+    reviewer: Reviewer<'_>,
+) -> Result<Vec<Effect>, Stopped> {
     let span = info_span!("task", group = %task.group(), event.id = %task.cause().event, attempt = task.cause().attempt);
-    run_task_in_its_span(keeper, task, handout).instrument(span).await
+    run_task_in_its_span(keeper, task, handout, reviewer).instrument(span).await
 }
 
-async fn run_task_in_its_span(keeper: &Keeper, task: Task, handout: Handout) -> Result<Vec<Effect>, Stopped> {
+async fn run_task_in_its_span(
+    keeper: &Keeper,
+    task: Task,
+    handout: Handout,
+    reviewer: Reviewer<'_>,
+) -> Result<Vec<Effect>, Stopped> {
     info!("working on {}: {}", task.group(), task.cause().reason);
     let present = match present_for(keeper, task.cause().revision.as_ref(), task.cause().first_seen).await {
         Ok(present) => present,
@@ -38,8 +48,8 @@ async fn run_task_in_its_span(keeper: &Keeper, task: Task, handout: Handout) -> 
     }
     match task {
         Task::Account(task) if is_superseded(keeper, &task, handout, &followed).await => Ok(Vec::new()),
-        Task::Account(task) => account_task(keeper, task, &present, &followed, handout).await,
-        Task::Owner(task) => owner_task(keeper, task, &present.baseline, &followed).await,
+        Task::Account(task) => account_task(keeper, task, (&present, &followed), handout, reviewer).await,
+        Task::Owner(task) => owner_task(keeper, task, &present.baseline, &followed, reviewer.progress).await,
     }
 }
 

@@ -15,10 +15,10 @@ use super::granting::{record_grant, write_grants};
 use super::guardrails::{CatalogScope, read_catalog, sources};
 use super::kept::owner_snapshot;
 use super::logged::log;
-use super::placing::placing;
+use super::placing::{Placing, placing};
 use super::remembered::read_grants;
 use super::swept::{seen_by_the_sweep, users_by_record};
-use super::{Keeper, MAX_ROUNDS, Stopped, unwatched};
+use super::{Keeper, MAX_ROUNDS, Progress, Stopped};
 use crate::baseline::{Baseline, GuardrailKey, Mode};
 use crate::cloud::Reader;
 use crate::desired::Desired;
@@ -51,10 +51,11 @@ pub async fn work_for_owner(
     keeper: &Keeper,
     followed: &Baseline,
     task: &OwnerTask,
+    progress: Progress<'_>,
 ) -> Result<Report, Stopped> {
     // Without the earlier snapshot an opening may be published twice, and never missed.
     let known = keeper.ledger.owner_snapshot(&task.region).await.ok().flatten();
-    let (mut report, seen) = grant_in(keeper, followed, task).await?;
+    let (mut report, seen) = grant_in(keeper, followed, task, progress).await?;
     // What was written and not read back yet is not in the snapshot.
     if let Some(seen) = seen {
         let before = known.as_ref().map(|known| known.openings(&followed.organization));
@@ -77,8 +78,9 @@ pub(super) async fn grant_for_candidate(
     keeper: &Keeper,
     candidate: &Baseline,
     task: &OwnerTask,
+    progress: Progress<'_>,
 ) -> Result<Report, Stopped> {
-    Ok(grant_in(keeper, candidate, task).await?.0)
+    Ok(grant_in(keeper, candidate, task, progress).await?.0)
 }
 
 /// Looks at the owner's side and writes, until a look has nothing to write. Returns the snapshot of that look, or
@@ -87,6 +89,7 @@ async fn grant_in(
     keeper: &Keeper,
     baseline: &Baseline,
     task: &OwnerTask,
+    progress: Progress<'_>,
 ) -> Result<(Report, Option<OwnerSnapshot>), Stopped> {
     let regions = Regions::Only(BTreeSet::from([task.region.clone()]));
     let mut swept_since = task.swept_since;
@@ -95,7 +98,7 @@ async fn grant_in(
         let at = keeper.clock.now();
         let view = look(keeper, baseline, &regions, swept_since.take()).await?;
         let seen = OwnerSnapshot::of(&task.region, &sources(baseline, &regions), &view.catalog, at);
-        let report = write(keeper, baseline, view).await;
+        let report = write(keeper, baseline, view, progress).await;
         let goes_on = report.calls_for_another_look();
         match &mut whole {
             Some(whole) => whole.absorb(report),
@@ -124,7 +127,12 @@ async fn look(
         warnings.extend(placing.trouble.clone());
     }
     let settled = placing.settled(baseline);
-    let catalog = read_catalog(keeper, &settled, &Desired::new(), CatalogScope::AllOf(regions)).await;
+    let mut catalog = read_catalog(keeper, &settled, &Desired::new(), CatalogScope::AllOf(regions)).await;
+    if placing.gives_copies() && is_still_enforced(keeper, &placing, &catalog).await {
+        // Members that enforce the owner's guardrail keep it, so its grant is still needed.
+        let central = placing.central(baseline);
+        catalog = read_catalog(keeper, &central, &Desired::new(), CatalogScope::AllOf(regions)).await;
+    }
     let mut plan = Plan { grants: decided_grants(baseline, &catalog), ..Plan::default() };
     let mut lost = lost_grants(baseline, &grants, &catalog);
     if let Some(since) = swept_since {
@@ -142,15 +150,32 @@ async fn look(
     Ok(OwnerView { plan, catalog, lost, trouble: unknown.or_else(|| placing.trouble.clone()), warnings })
 }
 
+/// Whether a member enforces a guardrail of the owner that says `auto`, by the record.
+async fn is_still_enforced(keeper: &Keeper, placing: &Placing, catalog: &Catalog) -> bool {
+    for ((key, region), entry) in &catalog.entries {
+        let Some(guardrail) = entry.arn.as_ref().filter(|_| placing.leaves(key)) else { continue };
+        match users_by_record(keeper, region, guardrail).await {
+            Ok(users) if users.is_empty() => {}
+            Ok(_) => return true,
+            Err(error) => {
+                // A grant too many does less harm than one that is missing.
+                warn!("who enforces {guardrail} isn't known, so it counts as enforced: {error}");
+                return true;
+            }
+        }
+    }
+    false
+}
+
 /// Writes the resource policies of a plan, each once.
-async fn write(keeper: &Keeper, baseline: &Baseline, view: OwnerView) -> Report {
+async fn write(keeper: &Keeper, baseline: &Baseline, view: OwnerView, progress: Progress<'_>) -> Report {
     let OwnerView { plan, catalog: _, lost, trouble, warnings } = view;
     if baseline.mode != Mode::Audit {
         forget_lost(keeper, &lost).await;
     }
     let mut report =
         Report { warnings, ledger_trouble: trouble, ..Report::of(baseline.revision.clone(), plan.clone()) };
-    report.grants.extend(write_grants(keeper, baseline, &plan, &unwatched).await);
+    report.grants.extend(write_grants(keeper, baseline, &plan, progress).await);
     log(&report);
     report
 }

@@ -111,11 +111,25 @@ impl Placing {
             return Cow::Borrowed(baseline);
         }
         let placement = if self.record.needs_grants() { Placement::Central } else { Placement::Copy };
+        Cow::Owned(Placing::put(baseline, placement))
+    }
+
+    /// Whether members get copies of guardrails that say `auto`.
+    pub(super) fn gives_copies(&self) -> bool {
+        self.is_asked() && !self.record.needs_grants()
+    }
+
+    /// The baseline with the owner's guardrail in the place of `auto`.
+    pub(super) fn central(&self, baseline: &Baseline) -> Baseline {
+        Placing::put(baseline, Placement::Central)
+    }
+
+    fn put(baseline: &Baseline, placement: Placement) -> Baseline {
         let mut settled = baseline.clone();
         for guardrail in settled.guardrails.values_mut().filter(|one| one.placement == Placement::Auto) {
             guardrail.placement = placement;
         }
-        Cow::Owned(settled)
+        settled
     }
 
     /// Decides for each target which guardrail it refers to, by what is enforced there now.

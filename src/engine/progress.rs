@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::failure::Failure;
-use crate::plan::{Change, CleanUp, GrantChange};
+use crate::plan::{Change, CleanUp, GrantChange, ReviewedPlan};
 
 /// A step of a run, for a progress display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,3 +56,23 @@ pub type Progress<'a> = &'a (dyn Fn(Step<'_>) + Send + Sync);
 
 /// For runs without a progress display.
 pub fn unwatched(_: Step<'_>) {}
+
+/// The person at a terminal who has jobs done.
+#[derive(Clone, Copy)]
+pub struct Reviewer<'a> {
+    /// Follows the writes.
+    pub progress: Progress<'a>,
+    /// The plan that the person read; `None` where no plan was shown, as in the function.
+    pub plan: Option<&'a ReviewedPlan>,
+}
+
+impl Reviewer<'_> {
+    /// Nobody: nothing is watched, and nothing is compared with a plan.
+    pub const NOBODY: Reviewer<'static> = Reviewer { progress: &unwatched, plan: None };
+}
+
+impl fmt::Debug for Reviewer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reviewer").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}

@@ -6,7 +6,7 @@ use super::baselines::allowance;
 use super::by_record::{RecordAge, only_the_keeper_sees, view_by_record};
 use super::destinations::destinations;
 use super::guardrails::CatalogScope;
-use super::owner::{decided_grants, lost_grants, withdraw};
+use super::owner::{decided_grants, withdraw};
 use super::remembered::{Remembered, remembered};
 use super::revision::look_for_names;
 use super::swept::left_out;
@@ -15,14 +15,12 @@ use super::view::{Reading, View, plan_of, planned, proven, restricted, view, wit
 use super::{Keeper, Progress, Step, Stopped};
 use crate::baseline::Baseline;
 use crate::ids::AccountId;
-use std::collections::BTreeMap;
-
 use crate::limits::{Approval, RevisionApproval};
 use crate::organization::Organization;
 use crate::plan::{Plan, SafePlan, Sighting};
 use crate::record::{Arrival, Grants};
+use crate::report::Report;
 use crate::resolved::{differing, resolve};
-use crate::resource_policy::Resource;
 use crate::trigger::{Accounts, Regions, Scope};
 
 /// What was read, and the plan.
@@ -39,10 +37,6 @@ pub struct Survey {
     pub whole: bool,
     /// Accounts of the scope that are not in the organization.
     pub strangers: Vec<AccountId>,
-    /// Grants that the ledger counts as ours and that are gone.
-    pub(super) lost_grants: Vec<Resource>,
-    /// How much of the plan may be applied.
-    pub(super) admission: Admission,
 }
 
 /// The plan of a survey.
@@ -62,18 +56,6 @@ impl SurveyPlan {
             SurveyPlan::Foreseen(plan) => plan,
         }
     }
-
-    pub(super) fn map(self, hold: impl FnOnce(SafePlan) -> SafePlan) -> SurveyPlan {
-        SurveyPlan::Proven(hold(self.into_safe()))
-    }
-
-    /// The part that can be applied: no enforcement without a proof.
-    pub(super) fn into_safe(self) -> SafePlan {
-        match self {
-            SurveyPlan::Proven(safe) => safe,
-            SurveyPlan::Foreseen(plan) => plan.prove(&BTreeMap::new(), |_| false),
-        }
-    }
 }
 
 /// How much of the plan may be applied.
@@ -90,6 +72,19 @@ pub enum Admission {
 }
 
 impl Survey {
+    /// Adds to the report of its jobs what only the survey knows: accounts that get no job, and its warnings.
+    pub fn complete(&self, report: &mut Report) {
+        let plan = self.plan.plan();
+        report.skipped.extend(plan.skipped.clone());
+        report.unplaced.extend(plan.unplaced.clone());
+        report.strangers.extend(
+            self.strangers.iter().filter(|it| !report.strangers.contains(it)).cloned().collect::<Vec<_>>(),
+        );
+        let news = self.view.known.warnings.iter().filter(|warning| !report.warnings.contains(warning));
+        let news: Vec<String> = news.cloned().collect();
+        report.warnings.splice(0..0, news);
+    }
+
     /// Whether everything in the scope is known: the accounts, their states, and their records.
     pub fn is_known(&self) -> bool {
         self.strangers.is_empty()
@@ -109,10 +104,10 @@ pub async fn survey(
     scope: &Scope,
     progress: Progress<'_>,
 ) -> Result<Survey, Stopped> {
-    survey_as(keeper, baseline, scope, &Admission::WithinLimits, false, progress).await
+    survey_as(keeper, baseline, scope, &Admission::WithinLimits, progress).await
 }
 
-/// As [`survey`], with another admission. `again` means that the same run has just written.
+/// As [`survey`], with another admission.
 ///
 /// # Errors
 /// As [`survey`].
@@ -121,7 +116,6 @@ pub async fn survey_as(
     baseline: &Baseline,
     scope: &Scope,
     admission: &Admission,
-    again: bool,
     progress: Progress<'_>,
 ) -> Result<Survey, Stopped> {
     let (organization, strangers) = asked_about(keeper, baseline, &scope.accounts).await?;
@@ -137,18 +131,15 @@ pub async fn survey_as(
         let survey = survey_by_record(keeper, baseline, (organization, regions), admission, known).await;
         return Ok(Survey { whole, strangers, ..survey });
     }
-    let looks_whole = whole && !again;
     // Only a look at everything shows that a grant isn't needed any more. Releases of this run take a while to have
     // effect; the next sweep takes the grant back.
-    let ours = if looks_whole { known.grants.clone() } else { Grants::new() };
+    let ours = if whole { known.grants.clone() } else { Grants::new() };
     let also = ours.keys().map(|resource| resource.region().clone()).collect();
     let needs = if whole { CatalogScope::Whole } else { CatalogScope::Wanted };
     let reading = Reading { regions: &scope.regions, also: &also, needs };
     let mut view = view(keeper, baseline, organization, known, reading, progress).await;
-    if !again {
-        view.known.warnings.extend(problems);
-    }
-    if looks_whole {
+    view.known.warnings.extend(problems);
+    if whole {
         let warnings = differing(baseline, &view.catalog).into_iter().map(|it| it.to_string()).collect();
         let settled = view.known.placing.settled(baseline);
         let elsewhere = destinations(keeper, &settled, &view.catalog).await;
@@ -157,18 +148,14 @@ pub async fn survey_as(
     }
     let plan = planned(keeper, baseline, &view).await;
     let mut plan = with_grants(keeper, baseline, &view, plan);
-    let mut lost = lost_grants(baseline, &view.known.grants, &view.catalog);
     let (observed, records) = (view.observed.clone(), view.known.records.clone());
     let everybody = Sighting { observed, records, incomplete: left_out(&view.organization) };
-    lost.extend(withdraw(keeper, baseline, &mut plan, &ours, &view.catalog, &everybody).await);
-    if !again {
-        plan = with_clean_ups(keeper, baseline, plan, &view).await;
-    }
+    withdraw(keeper, baseline, &mut plan, &ours, &view.catalog, &everybody).await;
+    plan = with_clean_ups(keeper, baseline, plan, &view).await;
     let plan = restricted(baseline, plan, &view);
     let plan = admitted(keeper, baseline, admission, plan, &mut view).await;
     let plan = SurveyPlan::Proven(proven(keeper, baseline, plan, &mut view).await);
-    let (lost_grants, admission) = (lost, admission.clone());
-    Ok(Survey { plan, view, by_record: None, whole, strangers, lost_grants, admission })
+    Ok(Survey { plan, view, by_record: None, whole, strangers })
 }
 
 /// The plan of the deployed keeper, from its record. Doesn't foresee clean-ups, nor grants that the end of a sweep takes
@@ -188,8 +175,7 @@ async fn survey_by_record(
     let plan = restricted(baseline, plan, &view);
     let plan = admitted(keeper, baseline, admission, plan, &mut view).await;
     let plan = SurveyPlan::Foreseen(view.known.placing.hold(plan, keeper.clock.now()));
-    let (by_record, admission) = (Some(age), admission.clone());
-    Survey { plan, view, by_record, whole: false, strangers: Vec::new(), lost_grants: Vec::new(), admission }
+    Survey { plan, view, by_record: Some(age), whole: false, strangers: Vec::new() }
 }
 
 /// The plan for the accounts and the grants, with the changes that these grants make possible.

@@ -11,7 +11,7 @@ use super::counting;
 use super::effect::{Effect, Measured, Notice, Undecided};
 use super::logged::not_placed;
 use super::owner::{Users, grant_for_candidate, users_of, work_for_owner};
-use super::{Keeper, Stopped};
+use super::{Keeper, Progress, Reviewer, Stopped};
 use crate::baseline::Baseline;
 use crate::ids::Region;
 use crate::limits::EffectiveBaseline;
@@ -30,13 +30,13 @@ const SWEEP_WAITS_SECONDS: i64 = 3600;
 pub(super) async fn account_task(
     keeper: &Keeper,
     task: AccountTask,
-    present: &PresentBaseline,
-    followed: &EffectiveBaseline,
+    (present, followed): (&PresentBaseline, &EffectiveBaseline),
     handout: Handout,
+    reviewer: Reviewer<'_>,
 ) -> Result<Vec<Effect>, Stopped> {
     let measured = Measured::begin(keeper);
     let wait = |task: AccountTask, why: &str| Ok(wait_for(keeper, Task::Account(task), why));
-    let report = match work_on_account(keeper, followed, &task, handout).await {
+    let report = match work_on_account(keeper, followed, &task, handout, reviewer).await {
         Ok(Worked::Done(report)) => *report,
         // Right after an account was created or joined, Organizations may not know it everywhere.
         Ok(Worked::Departed(departed))
@@ -145,6 +145,7 @@ pub(super) async fn owner_task(
     task: OwnerTask,
     present: &Baseline,
     followed: &EffectiveBaseline,
+    progress: Progress<'_>,
 ) -> Result<Vec<Effect>, Stopped> {
     let (mut effects, mut left) = (Vec::new(), None);
     let began = keeper.clock.now();
@@ -152,7 +153,7 @@ pub(super) async fn owner_task(
         // What only one of the two baselines uses may look unused, so nothing is taken back.
         let here = OwnerTask { swept_since: None, ..task.clone() };
         let measured = Measured::begin(keeper);
-        match grant_for_candidate(keeper, present, &here).await {
+        match grant_for_candidate(keeper, present, &here, progress).await {
             Ok(report) => {
                 left = left_of_owner(&report);
                 effects.push(measured.tell(report, &task.cause));
@@ -163,7 +164,7 @@ pub(super) async fn owner_task(
     let swept_since = task.swept_since.filter(|_| followed.is_present());
     let here = OwnerTask { swept_since, ..task.clone() };
     let measured = Measured::begin(keeper);
-    match work_for_owner(keeper, &followed.baseline, &here).await {
+    match work_for_owner(keeper, &followed.baseline, &here, progress).await {
         Ok(report) => {
             left = left_of_owner(&report).or(left);
             effects.push(measured.tell(report, &task.cause));
@@ -241,7 +242,8 @@ fn wait_in(keeper: &Keeper, task: Task, regions: BTreeSet<Region>, why: &str) ->
         return Vec::new();
     }
     warn!(delay_seconds = delay, "{} waits: {why}", task.group());
-    vec![Effect::Later(Errand::Retry(task.again().narrowed(regions)), delay)]
+    let why = format!("{} waits: {why}", task.group());
+    vec![Effect::Wait(task.again().narrowed(regions), delay, why)]
 }
 
 /// Whether only the mode stops a write in a target.

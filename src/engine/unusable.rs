@@ -68,24 +68,6 @@ fn hold_unusable(
     })
 }
 
-/// Records the counts of a run over the whole organization, so that a person can approve them.
-pub(super) async fn record_unusable(
-    keeper: &Keeper,
-    baseline: &Baseline,
-    plan: &Plan,
-    approved: bool,
-) -> Result<(), LedgerError> {
-    let versions = plan.unusable_versions();
-    if versions.is_empty() {
-        return Ok(());
-    }
-    counted_for_all(keeper, baseline, &versions).await?;
-    if approved {
-        keeper.ledger.change_unusable(UnusableVersions::approve).await?;
-    }
-    Ok(())
-}
-
 /// The counts of these versions. A version that is not counted yet is counted here, once for all runs.
 async fn counted_for_all(
     keeper: &Keeper,

@@ -82,11 +82,6 @@ impl View {
         let Some(account) = self.organization.accounts.get(&target.account) else { return false };
         baseline.assignment(&account.id, stood) != baseline.assignment(&account.id, &account.path)
     }
-
-    /// Whether the ledger could be read and is durable, so that a target without a record is new.
-    pub(super) fn ledger_remembers(&self, keeper: &Keeper) -> bool {
-        keeper.ledger.is_durable() && self.known.unread.is_empty()
-    }
 }
 
 /// The plan for the accounts of a view, before anything is held.

@@ -9,17 +9,20 @@ use tracing::error;
 
 use super::queue::{Gathered, InProcess, Queue, Waiting};
 use super::shell::{Origin, Planned, Shell};
-use super::{Batch, HandlerError};
-use crate::engine::{Deadline, Incoming, Keeper};
+use super::{Batch, DoneHere, HandlerError};
+use crate::engine::{self, Deadline, Incoming, Keeper, Reviewer};
+use crate::plan::Plan;
 use crate::report::Report;
 use crate::task::{Errand, Handout, Task};
-use crate::trigger::{BatchRecord, Message};
+use crate::trigger::{BatchRecord, Message, Scope};
 
 /// The results of all jobs.
 struct Ended {
     gathered: Gathered,
     /// Errands that wait for something that no job here brings about.
     left: Vec<Errand>,
+    /// Why the last task of each group waits.
+    reasons: BTreeMap<String, String>,
     /// Failures, with the events that caused the jobs.
     failed: Vec<(String, HandlerError)>,
 }
@@ -27,7 +30,7 @@ struct Ended {
 impl Ended {
     /// The failures because of which messages have to be delivered again, each with its event.
     fn problems(self) -> (Option<Report>, Vec<(String, HandlerError)>) {
-        let Ended { gathered: Gathered { report, .. }, left, failed: mut problems } = self;
+        let Ended { gathered: Gathered { report, .. }, left, failed: mut problems, .. } = self;
         let unfinished = report.as_ref().map(Report::unfinished).unwrap_or_default();
         let looked_at = report.as_ref().map_or(0, |report| report.targets.len() + report.grants.len());
         problems.extend(left.iter().map(|errand| {
@@ -47,7 +50,7 @@ pub(super) async fn handle_event(
     deadline: Deadline,
 ) -> Result<Value, HandlerError> {
     let here = InProcess::default();
-    let shell = Shell { keeper, queue: Queue::InProcess(&here), deadline };
+    let shell = Shell { keeper, queue: Queue::InProcess(&here), deadline, reviewer: Reviewer::NOBODY };
     let incoming = Incoming { id: None, repeated: false, from_queue: false, message: event };
     let Planned { failed, ignored, origins } = shell.plan(&[incoming]).await;
     let (report, problems) = work_off(shell, &here).await.problems();
@@ -78,7 +81,7 @@ pub(super) async fn handle_batch(
     deadline: Deadline,
 ) -> Result<Value, HandlerError> {
     let here = InProcess::default();
-    let shell = Shell { keeper, queue: Queue::InProcess(&here), deadline };
+    let shell = Shell { keeper, queue: Queue::InProcess(&here), deadline, reviewer: Reviewer::NOBODY };
     let mut batch = Batch::default();
     let records: Vec<&BatchRecord> = records.iter().collect();
     let Planned { origins, .. } = shell.plan_batch(&records, &mut batch).await;
@@ -89,6 +92,37 @@ pub(super) async fn handle_batch(
         batch.fail(&served, &problem);
     }
     batch.answer()
+}
+
+/// Does the jobs of a scope. Jobs that failed are warnings of the report: what others did is known all the same.
+pub(super) async fn do_scope(
+    keeper: &Keeper,
+    scope: &Scope,
+    reviewer: Reviewer<'_>,
+) -> Result<DoneHere, HandlerError> {
+    let here = InProcess::default();
+    here.waiting().keeps_grants = true;
+    let shell = Shell { keeper, queue: Queue::InProcess(&here), deadline: Deadline::NONE, reviewer };
+    let mut failed = Vec::new();
+    for errand in shell.perform(engine::local_jobs(keeper, scope).await?).await? {
+        failed.extend(shell.run_whole(errand).await.err());
+    }
+    let Ended { gathered: Gathered { report, .. }, left, reasons, failed: later } =
+        work_off(shell, &here).await;
+    failed.extend(later.into_iter().map(|(_, problem)| problem));
+    let mut unfinished: Vec<String> = failed.iter().map(ToString::to_string).collect();
+    // A count or a sweep's end that is left waits for one of these tasks.
+    unfinished.extend(left.iter().filter_map(|errand| match errand {
+        Errand::Retry(task) => reasons.get(&task.group()).cloned(),
+        Errand::Count(_) | Errand::Sweep(_) | Errand::FinishSweep(_) => None,
+    }));
+    let report = match (report, failed.pop()) {
+        (Some(report), _) => report,
+        (None, Some(problem)) => return Err(problem),
+        // No account of the scope gets calls.
+        (None, None) => Report::of(engine::baseline(keeper).await?.revision, Plan::default()),
+    };
+    Ok(DoneHere { report, unfinished })
 }
 
 /// The messages that asked for the jobs of an event; all messages, if none did.
@@ -115,14 +149,25 @@ async fn work_off(shell: Shell<'_>, here: &InProcess) -> Ended {
         }
         let due = due(&mut here.waiting());
         if due.is_empty() {
-            let Waiting { gathered, errands: left, .. } = std::mem::take(&mut *here.waiting());
-            return Ended { gathered, left, failed };
+            let Waiting { gathered, errands: left, reasons, .. } = std::mem::take(&mut *here.waiting());
+            return Ended { gathered, left, reasons, failed };
         }
         for errand in due {
+            if here.waiting().keeps_grants && matches!(errand, Errand::FinishSweep(_)) && has_released(here) {
+                // Releases take a while to have effect: the next run takes back the grants that they needed.
+                continue;
+            }
             let event = errand.cause().event.clone();
             failed.extend(shell.run_whole(errand).await.err().map(|problem| (event, problem)));
         }
     }
+}
+
+/// Whether something was released so far.
+fn has_released(here: &InProcess) -> bool {
+    let waiting = here.waiting();
+    let report = waiting.gathered.report.as_ref();
+    report.is_some_and(|report| report.outcomes().any(|outcome| outcome.change.is_release()))
 }
 
 /// Takes the errands that may continue: new ones, and all of them once a job changed something.

@@ -1,6 +1,6 @@
 //! The queues: the deployment's, or those in this process.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::HandlerError;
@@ -28,6 +28,10 @@ pub(super) struct InProcess(Mutex<Waiting>);
 pub(super) struct Waiting {
     pub(super) tasks: VecDeque<Task>,
     pub(super) errands: Vec<Errand>,
+    /// Whether grants are left that a release of this very run needed.
+    pub(super) keeps_grants: bool,
+    /// Why the last task of each group waits.
+    pub(super) reasons: BTreeMap<String, String>,
     pub(super) gathered: Gathered,
 }
 
@@ -80,6 +84,13 @@ impl Queue<'_> {
                 let sent = keeper.queues().send_events(&queues.events, &[message]).await;
                 sent.map_err(|failure| HandlerError::NotQueued(failure.to_string()))
             }
+        }
+    }
+
+    /// Keeps why a task waits.
+    pub(super) fn note_waiting(self, task: &Task, why: String) {
+        if let Queue::InProcess(here) = self {
+            here.waiting().reasons.insert(task.group(), why);
         }
     }
 

@@ -8,7 +8,7 @@ use tracing::error;
 use super::queue::Queue;
 use super::telling::tell;
 use super::{Batch, HandlerError, lay_in};
-use crate::engine::{self, Arrived, Deadline, Effect, Incoming, Keeper, NAMELESS, PAGE_SECONDS};
+use crate::engine::{self, Arrived, Deadline, Effect, Incoming, Keeper, NAMELESS, PAGE_SECONDS, Reviewer};
 use crate::record::Sequence;
 use crate::settings::QueueSettings;
 use crate::task::{Cause, Errand, Handout, MOST_HOPS, Task};
@@ -21,6 +21,8 @@ pub(super) struct Shell<'a> {
     pub(super) queue: Queue<'a>,
     /// When the invocation has to end.
     pub(super) deadline: Deadline,
+    /// Who has the jobs done.
+    pub(super) reviewer: Reviewer<'a>,
 }
 
 /// Messages that failed for one reason.
@@ -159,7 +161,7 @@ impl Shell<'_> {
 
     /// Does a task, and performs its effects.
     pub(super) async fn do_task(self, task: Task, handout: Handout) -> Result<(), HandlerError> {
-        let effects = engine::run_task(self.keeper, task, handout).await?;
+        let effects = Box::pin(engine::run_task(self.keeper, task, handout, self.reviewer)).await?;
         for errand in self.perform(effects).await? {
             // By way of the queue, so that the task's group is free.
             self.later(errand, 0).await?;
@@ -183,7 +185,7 @@ impl Shell<'_> {
 
     /// Performs effects in their order, up to the first that fails. Tasks that follow each other are sent together.
     /// Returns the errands that continue at once.
-    async fn perform(self, effects: Vec<Effect>) -> Result<Vec<Errand>, HandlerError> {
+    pub(super) async fn perform(self, effects: Vec<Effect>) -> Result<Vec<Errand>, HandlerError> {
         let (mut tasks, mut go_on) = (Vec::new(), Vec::new());
         let mut effects = VecDeque::from(effects);
         while let Some(effect) = effects.pop_front() {
@@ -193,6 +195,10 @@ impl Shell<'_> {
             match effect {
                 Effect::Queue(task) => tasks.push(task),
                 Effect::Later(errand, delay_seconds) => self.later(errand, delay_seconds).await?,
+                Effect::Wait(task, delay_seconds, why) => {
+                    self.queue.note_waiting(&task, why);
+                    self.later(Errand::Retry(task), delay_seconds).await?;
+                }
                 Effect::GoOn(errand) => go_on.push(errand),
                 Effect::Tell(notice) => {
                     self.queue.note(&notice);

@@ -231,20 +231,43 @@ impl Running {
 }
 
 impl Ran {
-    /// What it printed, less the hash of its plan. The ids of configurations are in the hash of a plan
-    /// that replaces or releases them, and two that are written side by side get theirs in any order.
+    /// What it printed, less the hash of its plan and the ids of copies. The ids of configurations are in the hash of
+    /// a plan that replaces or releases them, and accounts that are worked on side by side get theirs in any order.
     pub fn without_hash(&self) -> String {
-        let text = self.to_string();
+        let text = without_copies(&self.to_string());
         let Some(start) = text.find("\nplan ").map(|start| start + "\nplan ".len()) else { return text };
         let end = text[start..].find(' ').map_or(text.len(), |end| start + end);
         format!("{}HASH{}", &text[..start], &text[end..])
     }
 }
 
+/// The same text with the ids of copies masked.
+fn without_copies(text: &str) -> String {
+    const BEFORE: &str = " by the account's copy ";
+    let mut parts = text.split(BEFORE);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let version = part.find(':').map_or("", |colon| &part[colon..]);
+        text + BEFORE + "ID" + version
+    })
+}
+
+/// Which of the targets that were looked at side by side came first is not said the same twice.
+fn oldest_masked(line: &str) -> &str {
+    const YOUNG: &str = "oldest look: under a minute ago";
+    if line.starts_with(YOUNG) { YOUNG } else { line }
+}
+
 impl fmt::Display for Ran {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ran { code, out, err } = self;
-        f.write_str(out)?;
+        for line in out.split_inclusive('\n') {
+            let shown = oldest_masked(line);
+            f.write_str(shown)?;
+            if shown.len() < line.len() {
+                writeln!(f)?;
+            }
+        }
         for line in err.lines() {
             writeln!(f, "stderr: {line}")?;
         }

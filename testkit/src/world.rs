@@ -9,8 +9,8 @@ use std::time::Duration;
 use expect_test::Expect;
 use guardrail_keeper::baseline::Baseline;
 use guardrail_keeper::cloud::{Access, Patience, Rates};
-use guardrail_keeper::engine::{self, Clock, Keeper, Stopped, everything, unwatched};
-use guardrail_keeper::handler::{HandlerError, handle};
+use guardrail_keeper::engine::{self, Clock, Keeper, Reviewer, everything, unwatched};
+use guardrail_keeper::handler::{DoneHere, HandlerError, do_here, handle};
 use guardrail_keeper::limits::{Extent, RevisionApproval};
 use guardrail_keeper::report::Report;
 use guardrail_keeper::settings::{Purpose, Settings};
@@ -305,9 +305,23 @@ impl World {
         self.reconcile(&scope(accounts)).await.unwrap_or_else(|stopped| panic!("{stopped}"))
     }
 
-    pub async fn reconcile(&self, scope: &Scope) -> Result<Report, Stopped> {
-        let baseline = engine::baseline(&self.keeper).await?;
-        engine::reconcile(&self.keeper, &baseline, scope, &unwatched).await
+    /// The jobs of some accounts, without a look before them.
+    pub async fn jobs(&self, accounts: &[&str]) -> Report {
+        let done = do_here(&self.keeper, &scope(accounts), Reviewer::NOBODY).await;
+        done.unwrap_or_else(|problem| panic!("{problem}")).report
+    }
+
+    /// One whole run that can't begin, and why.
+    pub async fn refused(&self) -> String {
+        match self.reconcile(&everything()).await {
+            Ok(report) => panic!("it began: {report}"),
+            Err(problem) => problem.to_string(),
+        }
+    }
+
+    /// As `guardrailctl apply` without a deployed keeper: a look, which is recorded, and then the jobs.
+    pub async fn reconcile(&self, scope: &Scope) -> Result<Report, HandlerError> {
+        Box::pin(apply_here(&self.keeper, scope)).await
     }
 
     /// Looks at some accounts again and insists that nothing is left to be written.
@@ -445,6 +459,21 @@ pub fn targets(answer: &Value) -> String {
 pub fn scope(accounts: &[&str]) -> Scope {
     let accounts = accounts.iter().map(|account| account.parse().expect("an account id")).collect();
     Scope { accounts: Accounts::Only(accounts), ..everything() }
+}
+
+/// A look at a scope, which is recorded, and then its jobs in this process.
+pub async fn apply_here(keeper: &Keeper, scope: &Scope) -> Result<Report, HandlerError> {
+    let baseline = engine::baseline(keeper).await?;
+    let survey = Box::pin(engine::survey(keeper, &baseline, scope, &unwatched)).await?;
+    if let Err(error) = engine::record_looks(keeper, &survey).await {
+        tracing::debug!("the looks are not recorded: {error}");
+    }
+    let DoneHere { mut report, unfinished } = do_here(keeper, scope, Reviewer::NOBODY).await?;
+    survey.complete(&mut report);
+    if report.targets.is_empty() {
+        report.warnings.extend(unfinished);
+    }
+    Ok(report)
 }
 
 /// The access key of the function in a hub: it works as its role, not as an administrator.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Mutex;
 
-use guardrail_keeper::engine::{self, Clock, Keeper, Stopped, everything, unwatched};
+use guardrail_keeper::engine::{self, Clock, Keeper, Reviewer, Stopped, everything};
+use guardrail_keeper::handler::{DoneHere, do_here};
 use guardrail_keeper::ids::AccountId;
 use guardrail_keeper::record::Records;
 use guardrail_keeper::report::Report;
@@ -15,8 +17,8 @@ use crate::act::Stage;
 use crate::figures::Figures;
 use crate::planted::{Plant, Seen};
 use testkit::histories::baseline::{Existing, Placement, Wanted, Wants};
-use testkit::histories::check::{Book, Invariant, Rest, Run, Violation, broken, versions_were_stale};
-use testkit::histories::model::{Place, Prompt, Snapshot, blocked_prompt, can_apply, is_admitted};
+use testkit::histories::check::{Book, Invariant, Rest, Run, Violation, broken};
+use testkit::histories::model::{Place, Prompt, Snapshot, blocked_prompt};
 use testkit::histories::setting::{Setting, baseline_file, folder, ledger_file};
 use testkit::histories::step::{Meddling, Step, Wrong, account_of};
 
@@ -218,8 +220,8 @@ impl Tale<'_> {
     async fn run(&mut self, scope: Option<String>, meddling: Option<Meddling>) -> Result<(), Violation> {
         self.server.clear_calls();
         self.figures.runs += 1;
-        let baseline = match engine::baseline(&self.keeper).await {
-            Ok(baseline) => baseline,
+        match engine::baseline(&self.keeper).await {
+            Ok(_) => {}
             Err(Stopped::BaselineInvalid(_)) if self.wants.invalid => {
                 self.figures.invalid_baselines += 1;
                 if let Some(meddling) = meddling {
@@ -243,27 +245,41 @@ impl Tale<'_> {
             }
         };
         let before = self.snapshot();
-        let (mut middle, mut proven) = (before.clone(), BTreeSet::new());
+        let (mut middle, mut waiting) = (before.clone(), BTreeSet::new());
         let meddled = meddling.is_some();
         let told = match meddling {
-            None => engine::reconcile(&self.keeper, &baseline, &asked, &unwatched).await,
-            Some(meddling) => match engine::survey(&self.keeper, &baseline, &asked, &unwatched).await {
-                Err(stopped) => {
-                    self.meddle(meddling);
-                    middle = self.snapshot();
-                    Err(stopped)
+            None => do_here(&self.keeper, &asked, Reviewer::NOBODY).await,
+            Some(meddling) => {
+                let (setting, wants, made) = (self.setting, &self.wants, Mutex::new(self.made));
+                let (pending, between) = (Mutex::new(Some(meddling)), Mutex::new(None));
+                // Right before the first write, or after everything where nothing is written.
+                let meddles = || {
+                    let Some(meddling) = pending.lock().expect("one thread").take() else { return };
+                    let made = &mut *made.lock().expect("one thread");
+                    let after = self.server.with(|model| {
+                        Stage { setting, wants, model, made }.meddle(meddling);
+                        Snapshot::of(model, setting)
+                    });
+                    *between.lock().expect("one thread") = Some(after);
+                };
+                let watched = |step: engine::Step<'_>| {
+                    if matches!(step, engine::Step::Begins(_)) {
+                        meddles();
+                    }
+                };
+                let told = do_here(&self.keeper, &asked, Reviewer { progress: &watched, plan: None }).await;
+                meddles();
+                let made = *made.lock().expect("one thread");
+                if let Some(after) = between.lock().expect("one thread").take() {
+                    middle = after;
                 }
-                Ok(survey) => {
-                    self.expect_no_write("a survey")?;
-                    proven = self.proofs(survey.plan.plan())?;
-                    self.meddle(meddling);
-                    middle = self.snapshot();
-                    Ok(engine::apply(&self.keeper, &baseline, survey, &unwatched).await)
-                }
-            },
+                self.made = made;
+                told
+            }
         };
         let mut report = match told {
-            Ok(report) => {
+            Ok(DoneHere { report, unfinished }) => {
+                waiting.extend(unfinished.iter().filter_map(|why| why.split(' ').next()).map(str::to_owned));
                 self.note_report(&report);
                 Some(report)
             }
@@ -285,16 +301,18 @@ impl Tale<'_> {
         self.figures.count_calls(&calls);
         self.written.clear();
         self.written.extend(calls.iter().filter(|call| call.write && call.error.is_none()).cloned());
+        let after = self.snapshot();
         let run = Run {
             setting: self.setting,
             wants: &self.wants,
             faults: &self.faults,
             before,
             middle,
-            after: self.snapshot(),
             recordable: self.recordable,
             meddled,
-            proven,
+            waiting,
+            proven: if meddled { Tale::proven(&calls, &after) } else { BTreeSet::new() },
+            after,
             scope,
             calls,
             records,
@@ -306,40 +324,21 @@ impl Tale<'_> {
         Ok(())
     }
 
-    /// What the plan is about to enforce: each of it can be applied at this moment.
-    fn proofs(
-        &self,
-        plan: &guardrail_keeper::plan::Plan,
-    ) -> Result<BTreeSet<(Place, String, String)>, Violation> {
-        let mut proven = BTreeSet::new();
-        for (target, to) in plan.changes().filter_map(|change| change.enforces()) {
-            let place = Place { account: target.account.to_string(), region: target.region.to_string() };
-            let (arn, version) = (to.guardrail.to_string(), to.version.to_string());
-            let good =
-                if versions_were_stale(self.setting, &self.faults, &arn) { is_admitted } else { can_apply };
-            let good = self.server.with(|model| good(model, self.setting, &place, &arn, &version));
-            if !good {
-                return broken(
-                    Invariant::EnforcedUnusable,
-                    format!("{place} is to enforce {arn} version {version}, and can't apply it"),
-                );
-            }
-            proven.insert((place, arn, version));
-        }
-        Ok(proven)
+    /// What members were proven to be able to apply, in the version that is enforced now.
+    fn proven(calls: &[Call], after: &Snapshot) -> BTreeSet<(Place, String, String)> {
+        let proofs = calls.iter().filter(|call| call.operation == "ApplyGuardrail" && call.status == 200);
+        let proven = proofs.filter_map(|call| {
+            let place = Place { account: call.account.clone(), region: call.region.clone() };
+            let version = after.enforced.get(&place)?.guardrail_version.clone();
+            Some((place, call.target.clone()?, version))
+        });
+        proven.collect()
     }
 
     fn note_report(&mut self, report: &Report) {
         self.figures.converged += usize::from(report.is_converged());
         let lines = report.to_string();
         self.log.extend(lines.lines().map(|line| format!("       {line}")));
-    }
-
-    fn expect_no_write(&self, what: &str) -> Result<(), Violation> {
-        match self.server.calls().iter().find(|call| call.write) {
-            Some(call) => broken(Invariant::WroteAgainstMode, format!("{what} called {}", call.operation)),
-            None => Ok(()),
-        }
     }
 
     fn expect_silence(&self) -> Result<(), Violation> {

@@ -73,36 +73,36 @@ async fn an_account_in_an_unknown_state_is_guarded_told_and_never_good() {
     check(
         &ran,
         expect![[r#"
-        7 targets
-              2 unknown
-              5 in sync
-        oldest look: under a minute ago, 111111111111/eu-west-1
-        1 account not looked at: suspended
-        1 account in a state that Organizations doesn't show
-        1 account in a state that this version doesn't know (REINSTATING)
+            7 targets
+                  2 unknown
+                  5 in sync
+            oldest look: under a minute ago
+            1 account not looked at: suspended
+            1 account in a state that Organizations doesn't show
+            1 account in a state that this version doesn't know (REINSTATING)
 
-        unknown     300000000001/eu-west-1 (Workload/payments)  under a minute ago: in sync, but the account is in a state that this version doesn't know (REINSTATING)
-        unknown     300000000002/eu-west-1 (Workload/shipping)  under a minute ago: in sync, but the account is in a state that Organizations doesn't show
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 1
-    "#]],
+            unknown     300000000001/eu-west-1 (Workload/payments)  under a minute ago: in sync, but the account is in a state that this version doesn't know (REINSTATING)
+            unknown     300000000002/eu-west-1 (Workload/shipping)  under a minute ago: in sync, but the account is in a state that Organizations doesn't show
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 1
+        "#]],
     );
     let ran = of(&world).run(&["explain", PAYMENTS, EU]).await;
     check(
         &ran,
         expect![[r#"
-        300000000001/eu-west-1  Workload/payments, o-exampleorgid/r-exam/ou-exam-workload/
-        account   in a state that this version doesn't know (REINSTATING): it is guarded as usual, and nothing is taken away there
-        wanted    corporate:2, by the assignment of r-exam (line 11)
-        seen      eubase1a2b3c:2, written last by arn:aws:iam::300000000001:role/GuardrailKeeperMember
-        ours      eubase1a2b3c:2, applied under a minute ago by baseline 84c0f3cb2b5b1f13
-        last      in sync, under a minute ago, by baseline 84c0f3cb2b5b1f13
-        decision  in sync
-        history   under a minute ago: in sync
-                  under a minute ago: 300000000001/eu-west-1 enforce corporate:2
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 1
-    "#]],
+            300000000001/eu-west-1  Workload/payments, o-exampleorgid/r-exam/ou-exam-workload/
+            account   in a state that this version doesn't know (REINSTATING): it is guarded as usual, and nothing is taken away there
+            wanted    corporate:2, by the assignment of r-exam (line 11)
+            seen      eubase1a2b3c:2, written last by arn:aws:iam::300000000001:role/GuardrailKeeperMember
+            ours      eubase1a2b3c:2, applied under a minute ago by baseline 84c0f3cb2b5b1f13
+            last      in sync, under a minute ago, by baseline 84c0f3cb2b5b1f13
+            decision  in sync
+            history   under a minute ago: in sync, by event terminal
+                      under a minute ago: 300000000001/eu-west-1 enforce corporate:2, by event terminal
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 1
+        "#]],
     );
     // Somebody removes it: that is repaired.
     world.administrator_releases(SHIPPING, EU);
@@ -142,19 +142,19 @@ async fn nothing_is_taken_away_in_an_account_in_an_unknown_state() {
     check(
         &ran,
         expect![[r#"
-        7 targets
-              2 held
-              5 in sync
-        oldest look: under a minute ago, 111111111111/eu-west-1
-        1 account not looked at: suspended
-        1 account in a state that Organizations doesn't show
-        1 account in a state that this version doesn't know (REINSTATING)
+            7 targets
+                  2 held
+                  5 in sync
+            oldest look: under a minute ago
+            1 account not looked at: suspended
+            1 account in a state that Organizations doesn't show
+            1 account in a state that this version doesn't know (REINSTATING)
 
-        held        300000000001/eu-west-1 (Workload/payments)  [account_state_unknown] under a minute ago: the account is in a state that this version doesn't know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
-        held        300000000002/eu-west-1 (Workload/shipping)  [account_state_unknown] under a minute ago: the account is in a state that Organizations doesn't show; nothing is released or replaced there until it is active: look at it in Organizations
-        baseline 6d82f95cdaf3e231, mode sync
-        exit 1
-    "#]],
+            held        300000000001/eu-west-1 (Workload/payments)  [account_state_unknown] under a minute ago: the account is in a state that this version doesn't know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
+            held        300000000002/eu-west-1 (Workload/shipping)  [account_state_unknown] under a minute ago: the account is in a state that Organizations doesn't show; nothing is released or replaced there until it is active: look at it in Organizations
+            baseline 6d82f95cdaf3e231, mode sync
+            exit 1
+        "#]],
     );
     let ran = of(&world).run(&["offboard", PAYMENTS, "--yes"]).await;
     check(
@@ -193,29 +193,29 @@ async fn through_the_queues_its_record_stays_open_and_a_sweep_looks_at_it() {
     check(
         &ran,
         expect![[r#"
-        1 target
-              1 held
-        oldest look: under a minute ago, 300000000001/eu-west-1
-        1 account in a state that this version doesn't know (REINSTATING)
+            1 target
+                  1 held
+            oldest look: under a minute ago
+            1 account in a state that this version doesn't know (REINSTATING)
 
-        held        300000000001/eu-west-1 (Sandbox/payments)  [account_state_unknown] under a minute ago: the account is in a state that this version doesn't know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 1
-    "#]],
+            held        300000000001/eu-west-1 (Sandbox/payments)  [account_state_unknown] under a minute ago: the account is in a state that this version doesn't know (REINSTATING); nothing is released or replaced there until it is active: look at it in Organizations
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 1
+        "#]],
     );
     let ran = of(&stack.world).run(&["status", "--account", SHIPPING, "--recorded"]).await;
     check(
         &ran,
         expect![[r#"
-        1 target
-              1 unknown
-        oldest look: under a minute ago, 300000000002/eu-west-1
-        1 account in a state that Organizations doesn't show
+            1 target
+                  1 unknown
+            oldest look: under a minute ago
+            1 account in a state that Organizations doesn't show
 
-        unknown     300000000002/eu-west-1 (Workload/shipping)  under a minute ago: in sync, but the account is in a state that Organizations doesn't show
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 1
-    "#]],
+            unknown     300000000002/eu-west-1 (Workload/shipping)  under a minute ago: in sync, but the account is in a state that Organizations doesn't show
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 1
+        "#]],
     );
 }
 
@@ -235,27 +235,27 @@ async fn a_list_that_names_no_account_is_an_error() {
     check(
         &told,
         expect![[r#"
-        $ plan
-        stderr: error: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least
-        stderr:   as account 111111111111, in us-east-1, at ENDPOINT (AWS_ENDPOINT_URL)
-        exit 3
-        $ status
-        7 targets
-              6 enforced
-              1 in sync
-        oldest look: under a minute ago, 300000000005/eu-west-1
-        baseline 84c0f3cb2b5b1f13, mode sync
-        stderr: warning: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least (transient): accounts that were never looked at are missing here
-        exit 1
-        $ apply --yes
-        stderr: error: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least
-        stderr:   as account 111111111111, in us-east-1, at ENDPOINT (AWS_ENDPOINT_URL)
-        exit 3
-        $ check --organization
-        stderr: error: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least
-        stderr:   as account 111111111111, in us-east-1, at ENDPOINT (AWS_ENDPOINT_URL)
-        exit 3
-    "#]],
+            $ plan
+            stderr: error: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least
+            stderr:   as account 111111111111, in us-east-1, at ENDPOINT (AWS_ENDPOINT_URL)
+            exit 3
+            $ status
+            7 targets
+                  6 enforced
+                  1 in sync
+            oldest look: under a minute ago
+            baseline 84c0f3cb2b5b1f13, mode sync
+            stderr: warning: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least (transient): accounts that were never looked at are missing here
+            exit 1
+            $ apply --yes
+            stderr: error: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least
+            stderr:   as account 111111111111, in us-east-1, at ENDPOINT (AWS_ENDPOINT_URL)
+            exit 3
+            $ check --organization
+            stderr: error: the organization could not be read: ListAccounts: the answer names no account that could be worked on, and an organization has its management account at least
+            stderr:   as account 111111111111, in us-east-1, at ENDPOINT (AWS_ENDPOINT_URL)
+            exit 3
+        "#]],
     );
     let failed = world.deliver(&schedule()).await;
     assert!(matches!(failed, Err(HandlerError::Stopped(_))), "{failed:?}");

@@ -273,7 +273,7 @@ async fn a_terminal_shows_the_release_of_what_was_adopted_and_approves_it() {
             plan HASH of baseline 95bb900a142ad6cf, mode sync
             exit 1
             baseline 95bb900a142ad6cf
-              all of it: 0 replaced, 0 released
+              all of it: 0 replaced, 1 released
               done without approval: 0 replaced, 0 released
               its limits: 50 replaced, 5 released, 5 abandoned
               it is approved already

@@ -2,7 +2,8 @@
 
 use aws_sdk_bedrockruntime as runtime;
 use expect_test::{Expect, expect};
-use guardrail_keeper::engine;
+use guardrail_keeper::engine::{self, Reviewer, Step};
+use guardrail_keeper::handler::do_here;
 use simulator::{Answer, Fault, FaultKind, Guardrail, GuardrailName, Switches};
 
 use testkit::world::{Document, EU, OWNER, PAYMENTS, Run, SHIPPING, World, guardrail, schedule, targets};
@@ -380,7 +381,7 @@ async fn nothing_is_deleted_that_is_not_provably_an_unused_copy_of_ours() {
     std::fs::remove_file(world.ledger_file()).unwrap();
     let forgetful = world.another_keeper().await;
     let everything = engine::everything();
-    let report = engine::reconcile(&forgetful, &world.baseline().await, &everything, &|_| ()).await.unwrap();
+    let report = testkit::world::apply_here(&forgetful, &everything).await.unwrap();
     assert!(report.is_converged() && own(&world, PAYMENTS).is_some(), "{report}");
 
     // Not to be read, or not to be seen enforced or not: it stays, and goes later.
@@ -427,8 +428,16 @@ async fn a_copy_that_is_enforced_again_meanwhile_is_not_deleted() {
     let everything = engine::everything();
     let survey = engine::survey(&world.keeper, &baseline, &everything, &|_| ()).await.unwrap();
     assert_eq!(survey.plan.plan().clean_ups().count(), 1, "{}", survey.plan.plan());
-    world.administrator_enforces(PAYMENTS, EU, simulator::Enforce::new(&copy.arn(), "1"));
-    let report = engine::apply(&world.keeper, &baseline, survey, &|_| ()).await.to_string();
+    let enforces = |step: Step<'_>| {
+        if matches!(step, Step::Begins(_)) {
+            world.administrator_enforces(PAYMENTS, EU, simulator::Enforce::new(&copy.arn(), "1"));
+        }
+    };
+    let report = do_here(&world.keeper, &everything, Reviewer { progress: &enforces, plan: None })
+        .await
+        .unwrap()
+        .report
+        .to_string();
     assert!(report.contains("failed to tidy: DeleteGuardrail: it may be enforced by now"), "{report}");
     assert!(is_guarded(&world, PAYMENTS, EU).await);
 }
@@ -472,14 +481,14 @@ async fn old_versions_go_also_where_nothing_was_published() {
 /// disagree are no certainty: it is looked at again soon, and not held until the next sweep.
 #[tokio::test]
 async fn an_original_that_one_answer_denies_is_looked_at_again() {
-    let world = World::of(&one_copy()).switches(refused).start().await;
+    let world = World::of(&one_copy()).switches(refused).approved().start().await;
     let missing = FaultKind::Error {
         code: "ResourceNotFoundException".to_owned(),
         status: 404,
         message: "There is no such guardrail version.".to_owned(),
     };
     world.server.fault(Fault::new(missing).operation("GetGuardrail").account(OWNER).nth(2));
-    let report = world.look_at(&[PAYMENTS]).await;
+    let report = world.jobs(&[PAYMENTS]).await;
     let waits = guardrail_keeper::report::Waits { in_a_sweep: true, after_an_arrival: false };
     assert_eq!(report.waiting(waits).len(), 1, "{report}");
     world.server.clear_faults();

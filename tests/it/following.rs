@@ -110,14 +110,14 @@ async fn status_says_which_baseline_is_followed_and_which_waits() {
     check(
         &guardrailctl.run(&["status"]).await,
         expect![[r#"
-        7 targets
-              7 in sync
-        oldest look: under a minute ago, 111111111111/eu-west-1
-        1 account not looked at: suspended
-        baseline 84c0f3cb2b5b1f13, mode sync
-        stderr: warning: baseline b94c9a01db9771b2 is not acted on, because it changes more than its limits allow: read its plan, then guardrailctl approve b94c9a01db9771b2; accounts follow 84c0f3cb2b5b1f13 until then
-        exit 1
-    "#]],
+            7 targets
+                  7 in sync
+            oldest look: under a minute ago
+            1 account not looked at: suspended
+            baseline 84c0f3cb2b5b1f13, mode sync
+            stderr: warning: baseline b94c9a01db9771b2 is not acted on, because it changes more than its limits allow: read its plan, then guardrailctl approve b94c9a01db9771b2; accounts follow 84c0f3cb2b5b1f13 until then
+            exit 1
+        "#]],
     );
     let explained = guardrailctl.run(&["explain", SEARCH, EU]).await;
     check(

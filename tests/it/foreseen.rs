@@ -2,6 +2,8 @@
 //! What is written is what was shown, and whoever reads it is asked once.
 
 use expect_test::expect;
+use guardrail_keeper::engine::{self, Reviewer};
+use guardrail_keeper::handler::do_here;
 use serde_json::Value;
 
 use testkit::program::{Guardrailctl, Ran};
@@ -95,12 +97,10 @@ async fn a_plan_shows_what_its_own_grant_makes_possible_and_that_is_asked_for_on
 
             Applied:
             + arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c attach a resource policy that grants it to o-exampleorgid
-
-            Applied:
             + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2
             + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2
-            stderr: Apply these 3 changes? [y/N] a grant or a copy is in place; the changes that waited for it follow now
-            stderr: a grant or a copy is in place; the changes that waited for it follow now
+            3 changed, 1 held, 0 in sync, 4 left alone, 1 account skipped
+            stderr: Apply these 3 changes? [y/N] 
             exit 1
         "#]],
     );
@@ -134,16 +134,11 @@ async fn a_plan_shows_what_comes_after_a_copy_and_that_is_asked_for_once() {
             plan HASH of baseline 332b1cceba749348, mode sync
 
             Applied:
-            + 300000000001/eu-west-1 (Workload/payments) copy corporate:2: create the copy
-            + 300000000002/eu-west-1 (Workload/shipping) copy corporate:2: create the copy
-            + 300000000003/eu-west-1 (Workload/search) copy corporate:2: create the copy
-
-            Applied:
-            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2 by the account's copy 0c6qhkyij5gt:1
-            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2 by the account's copy oxv1j8l6ycjh:1
-            + 300000000003/eu-west-1 (Workload/search) enforce corporate:2 by the account's copy 6zp58jg28da5:1
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2 by the account's copy ID:1
+            + 300000000002/eu-west-1 (Workload/shipping) enforce corporate:2 by the account's copy ID:1
+            + 300000000003/eu-west-1 (Workload/search) enforce corporate:2 by the account's copy ID:1
             3 changed, 0 held, 0 in sync, 4 left alone, 1 account skipped
-            stderr: Apply these 6 changes? [y/N] a grant or a copy is in place; the changes that waited for it follow now
+            stderr: Apply these 6 changes? [y/N] 
             exit 0
         "#]],
     );
@@ -239,4 +234,25 @@ async fn a_dry_run_shows_a_push_and_pushes_nothing() {
         model.get_parameter(&caller, "GetParameter", PARAMETER).unwrap().1.number
     });
     assert_eq!(version, 1);
+}
+
+#[tokio::test]
+async fn what_was_not_in_the_plan_that_was_read_is_held() {
+    let assignments = vec![(PAYMENTS, "corporate, existing: replace"), (SHIPPING, "corporate")];
+    let document = Document { regions: EU, assignments, ..Document::default() };
+    let world = World::of(&document).durable().approved().start().await;
+    let (baseline, scope) = (world.baseline().await, engine::everything());
+    let read = engine::survey(&world.keeper, &baseline, &scope, &engine::unwatched).await.unwrap();
+    let reviewed = read.plan.plan().reviewed();
+    // A replacement was not in that plan.
+    world.administrator_enforces(PAYMENTS, EU, version(EU, "1"));
+    let reviewer = Reviewer { progress: &engine::unwatched, plan: Some(&reviewed) };
+    let report = do_here(&world.keeper, &scope, reviewer).await.unwrap().report;
+    let held = report.targets.iter().filter(|(_, report)| report.code().as_deref() == Some("not_reviewed"));
+    let held: Vec<String> = held.map(|(target, _)| target.to_string()).collect();
+    assert_eq!(held, [format!("{PAYMENTS}/{EU}")], "{report}");
+    assert_eq!(world.writes(), [format!("{PUT} {SHIPPING}/{EU}")]);
+    // Without a plan that somebody read, it is made.
+    let report = world.sweep().await;
+    assert!(report.is_converged(), "{report}");
 }

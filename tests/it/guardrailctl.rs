@@ -430,7 +430,8 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
                 "unknown_states": {},
                 "unplaced": {},
                 "warnings": []
-              }
+              },
+              "unfinished": []
             }
             exit 0
         "#]],
@@ -482,6 +483,7 @@ async fn a_ledger_in_a_file_lets_one_run_know_what_another_did() {
             held for approval: 2 enforce, 2 release
             to include these: guardrailctl apply --approve 2a5071839f8018f7
             plan e3b0c44298fc1c14 of baseline 2a5071839f8018f7, mode sync
+            stderr: warning: accounts follow baseline 4ef2b91f1df53797 until 2a5071839f8018f7 is approved: guardrailctl approve 2a5071839f8018f7
             exit 1
         "#]],
     );

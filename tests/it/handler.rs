@@ -205,7 +205,9 @@ async fn a_baseline_that_cannot_be_used_is_an_error_and_releases_nothing() {
         assignments: vec![("r-exam", "corporate")],
         ..Document::default()
     });
-    let world = World::guarded(setup).await;
+    let mut world = World::guarded(setup).await;
+    // One that knows no earlier baseline.
+    world.keeper = world.another_keeper().await;
     let before = world.enforced();
     let event = removed(&world, PAYMENTS);
     world.administrator_enforces(PAYMENTS, EU, version(EU, "2"));

@@ -49,15 +49,15 @@ async fn what_others_enforce_by_a_guardrail_of_the_organization_is_told() {
     check(
         &ran,
         expect![[r#"
-        1 target
-              1 held
-        oldest look: under a minute ago, 300000000002/eu-west-1
-        1 account about to leave: nothing is wanted there
+            1 target
+                  1 held
+            oldest look: under a minute ago
+            1 account about to leave: nothing is wanted there
 
-        held        300000000002/eu-west-1 (Workload/shipping)  under a minute ago: the account is about to leave: eubase1a2b3c:1 stays enforced and uses a guardrail of account 222222222222: once this account has left, its Bedrock calls there may fail until its own administrator removes the enforcement
-        baseline f1ebff14f399474b, mode sync
-        exit 1
-    "#]],
+            held        300000000002/eu-west-1 (Workload/shipping)  under a minute ago: the account is about to leave: eubase1a2b3c:1 stays enforced and uses a guardrail of account 222222222222: once this account has left, its Bedrock calls there may fail until its own administrator removes the enforcement
+            baseline f1ebff14f399474b, mode sync
+            exit 1
+        "#]],
     );
     let ran = of(&world).run(&["explain", SHIPPING, EU]).await;
     assert!(ran.out.contains("status    held: the account is about to leave: "), "{ran}");
@@ -80,15 +80,15 @@ async fn what_cannot_be_read_is_told() {
     check(
         &ran,
         expect![[r#"
-        1 target
-              1 unknown
-        oldest look: under a minute ago, 300000000002/eu-west-1
-        1 account about to leave: nothing is wanted there
+            1 target
+                  1 unknown
+            oldest look: under a minute ago
+            1 account about to leave: nothing is wanted there
 
-        unknown     300000000002/eu-west-1 (Workload/shipping)  under a minute ago: the account is about to leave: what is enforced there could not be read: if it is another account's guardrail, the Bedrock calls there may fail once this account has left
-        baseline f1ebff14f399474b, mode sync
-        exit 1
-    "#]],
+            unknown     300000000002/eu-west-1 (Workload/shipping)  under a minute ago: the account is about to leave: what is enforced there could not be read: if it is another account's guardrail, the Bedrock calls there may fail once this account has left
+            baseline f1ebff14f399474b, mode sync
+            exit 1
+        "#]],
     );
 }
 

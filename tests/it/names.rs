@@ -63,21 +63,21 @@ async fn plan_status_and_explain_say_names_and_codes() {
     check(
         &of(&world).run(&["status", "--by", "ou"]).await,
         expect![[r#"
-        7 targets
-              1 held
-              4 left alone
-              2 enforced
-        oldest look: under a minute ago, 111111111111/eu-west-1
-        1 account not looked at: suspended
+            7 targets
+                  1 held
+                  4 left alone
+                  2 enforced
+            oldest look: under a minute ago
+            1 account not looked at: suspended
 
-        ou-exam-sandbox1 (Sandbox)  1 enforced
-        ou-exam-workload (Workload)  1 held, 2 left alone, 1 enforced
-        r-exam  2 left alone
+            ou-exam-sandbox1 (Sandbox)  1 enforced
+            ou-exam-workload (Workload)  1 held, 2 left alone, 1 enforced
+            r-exam  2 left alone
 
-        held        300000000001/eu-west-1 (Workload/payments)  [not_ours] under a minute ago: another configuration is enforced there, made by arn:aws:iam::300000000001:user/administrator: to replace it, write `existing: replace`
-        baseline c439555dac0c3800, mode sync
-        exit 1
-    "#]],
+            held        300000000001/eu-west-1 (Workload/payments)  [not_ours] under a minute ago: another configuration is enforced there, made by arn:aws:iam::300000000001:user/administrator: to replace it, write `existing: replace`
+            baseline c439555dac0c3800, mode sync
+            exit 1
+        "#]],
     );
     let explained = of(&world).run(&["explain", PAYMENTS, EU]).await.out;
     check(

@@ -103,7 +103,7 @@ async fn the_deployed_keeper_waits_for_a_correction_or_an_approval() {
         expect![[r#"
             1 target
                   1 held
-            oldest look: under a minute ago, 300000000005/eu-west-1
+            oldest look: under a minute ago
 
             held        300000000005/eu-west-1 (Sandbox/playground)  [not_approved] under a minute ago: baseline e0880dcfe350ee64 names an id that matches no account of the organization (ou-exam-sandobx1): correct the id, or approve the baseline if it is right
             baseline e0880dcfe350ee64, mode sync
@@ -182,7 +182,7 @@ async fn push_and_approve_say_that_it_takes_an_approval() {
         &ran,
         expect![[r#"
             baseline e0880dcfe350ee64
-              its changes are not counted yet
+              all of it: 6 replaced, 0 released
               it names an id that matches no account of the organization (ou-exam-sandobx1)
               done without approval: 0 replaced, 0 released
               its limits: 50 replaced, 5 released, 5 abandoned

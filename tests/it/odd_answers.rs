@@ -69,7 +69,7 @@ async fn an_ou_whose_name_cannot_be_read_keeps_no_other_from_its_own() {
             4 targets
                   2 left alone
                   2 enforced
-            oldest look: under a minute ago, 300000000003/eu-west-1
+            oldest look: under a minute ago
             baseline c439555dac0c3800, mode sync
             stderr: warning: the name of ou-exam-sandbox1 can't be read, so give the id: DescribeOrganizationalUnit: AccessDeniedException: You may not. (denied)
             exit 0
@@ -98,7 +98,7 @@ async fn a_record_that_cannot_be_understood_is_told_and_status_goes_on() {
                   1 unknown
                   4 left alone
                   2 enforced
-            oldest look: under a minute ago, 111111111111/eu-west-1
+            oldest look: under a minute ago
             1 account not looked at: suspended
 
             unknown     300000000001/eu-west-1 (Workload/payments)  the record has nothing about it
@@ -115,7 +115,7 @@ async fn a_record_that_cannot_be_understood_is_told_and_status_goes_on() {
             2 targets
                   1 unknown
                   1 enforced
-            oldest look: under a minute ago, 300000000002/eu-west-1
+            oldest look: under a minute ago
 
             unknown     300000000001/eu-west-1 (Workload/payments)  the record has nothing about it
             baseline c439555dac0c3800, mode sync

@@ -156,7 +156,7 @@ async fn one_over_its_limits_waits_for_approval() {
         &ran,
         expect![[r#"
             baseline 7fa477461d715ed9
-              its changes are not counted yet
+              all of it: 6 replaced, 0 released
               done without approval: 0 replaced, 0 released
               its limits: 1 replaced, 1 released, 5 abandoned
             ok: baseline 7fa477461d715ed9 is approved

@@ -23,7 +23,7 @@ fn one_account() -> Document {
 async fn meanwhile(world: &World, look: usize, somebody: impl FnOnce(&World)) -> Report {
     world.server.clear_calls();
     world.server.latency("bedrock:ListEnforcedGuardrailsConfiguration", WINDOW);
-    let run = world.look_at(&[PAYMENTS]);
+    let run = world.jobs(&[PAYMENTS]);
     let other = async {
         while world.count(LIST) < look {
             tokio::task::yield_now().await;
@@ -41,7 +41,7 @@ fn theirs() -> Enforce {
 
 #[tokio::test]
 async fn what_somebody_enforces_after_our_first_look_is_not_overwritten() {
-    let world = World::of(&one_account()).start().await;
+    let world = World::of(&one_account()).approved().start().await;
     let report = meanwhile(&world, 1, |world| world.administrator_enforces(PAYMENTS, EU, theirs())).await;
     check(
         &report,
@@ -61,7 +61,7 @@ async fn what_somebody_enforces_after_our_first_look_is_not_overwritten() {
 
 #[tokio::test]
 async fn what_somebody_enforces_after_our_last_look_is_kept_where_put_conflicts() {
-    let world = World::of(&one_account()).start().await;
+    let world = World::of(&one_account()).approved().start().await;
     let report = meanwhile(&world, 2, |world| world.administrator_enforces(PAYMENTS, EU, theirs())).await;
     check(
         &report,
@@ -97,7 +97,7 @@ async fn what_somebody_enforces_after_our_last_look_is_lost_only_where_put_overw
 
 #[tokio::test]
 async fn the_same_enforced_by_somebody_else_meanwhile_is_not_taken_for_ours() {
-    let world = World::of(&one_account()).start().await;
+    let world = World::of(&one_account()).approved().start().await;
     let same = version(EU, "2");
     let report = meanwhile(&world, 2, |world| world.administrator_enforces(PAYMENTS, EU, same)).await;
     check(

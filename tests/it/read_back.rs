@@ -83,8 +83,8 @@ async fn what_reads_back_in_another_form_is_told_once_and_not_written_again() {
             ours      eubase1a2b3c:2 models ALL except amazon.titan-embed-text-v2:0, applied under a minute ago by baseline 3f1c05294e9497d4
             last      in sync: reads back different: models ALL except amazon.titan-embed-text-v2:0 were written, AWS shows models ALL except arn:aws:bedrock:eu-west-1::foundation-model/amazon.titan-embed-text-v2:0; not written again for that, under a minute ago, by baseline 3f1c05294e9497d4
             decision  in sync
-            history   under a minute ago: in sync: reads back different: models ALL except amazon.titan-embed-text-v2:0 were written, AWS shows models ALL except arn:aws:bedrock:eu-west-1::foundation-model/amazon.titan-embed-text-v2:0; not written again for that
-                      under a minute ago: 300000000001/eu-west-1 enforce corporate:2 models ALL except amazon.titan-embed-text-v2:0; reads back different: models ALL except amazon.titan-embed-text-v2:0 were written, AWS shows models ALL except arn:aws:bedrock:eu-west-1::foundation-model/amazon.titan-embed-text-v2:0; not written again for that
+            history   under a minute ago: in sync: reads back different: models ALL except amazon.titan-embed-text-v2:0 were written, AWS shows models ALL except arn:aws:bedrock:eu-west-1::foundation-model/amazon.titan-embed-text-v2:0; not written again for that, by event terminal
+                      under a minute ago: 300000000001/eu-west-1 enforce corporate:2 models ALL except amazon.titan-embed-text-v2:0; reads back different: models ALL except amazon.titan-embed-text-v2:0 were written, AWS shows models ALL except arn:aws:bedrock:eu-west-1::foundation-model/amazon.titan-embed-text-v2:0; not written again for that, by event terminal
             baseline 3f1c05294e9497d4, mode sync
         "#]],
     );

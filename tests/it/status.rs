@@ -60,14 +60,14 @@ async fn all_is_green_only_where_all_is_known_good_and_fresh() {
     check(
         &ran,
         expect![[r#"
-        7 targets
-              6 enforced
-              1 in sync
-        oldest look: under a minute ago, 300000000005/eu-west-1
-        1 account not looked at: suspended
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 0
-    "#]],
+            7 targets
+                  6 enforced
+                  1 in sync
+            oldest look: under a minute ago
+            1 account not looked at: suspended
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 0
+        "#]],
     );
     assert_eq!(world.writes(), [""; 0]);
 
@@ -113,12 +113,11 @@ async fn what_another_baseline_found_is_not_what_this_one_would() {
         &ran,
         expect![[r#"
             1 target
-                  1 stale
-            oldest look: under a minute ago, 300000000005/eu-west-1
+                  1 in sync
+            oldest look: under a minute ago
             1 account not looked at: suspended
-
-            stale       300000000005/eu-west-1 (Sandbox/playground)  under a minute ago: in sync by baseline 84c0f3cb2b5b1f13, and 560ff8d292ea350e is the present one
-            baseline 560ff8d292ea350e, mode sync
+            baseline 84c0f3cb2b5b1f13, mode sync
+            stderr: warning: baseline 560ff8d292ea350e is not acted on yet: what it changes is being counted; accounts follow 84c0f3cb2b5b1f13 until then
             exit 1
         "#]],
     );
@@ -139,7 +138,7 @@ async fn a_look_says_nothing_of_an_account_that_moved_since() {
             7 targets
                   2 stale
                   5 enforced
-            oldest look: under a minute ago, 300000000005/eu-west-1
+            oldest look: under a minute ago
             1 account not looked at: suspended
 
             stale       300000000001/eu-west-1 (Sandbox/payments)  under a minute ago: enforced when corporate was wanted; nothing is wanted now
@@ -168,7 +167,7 @@ async fn a_look_says_nothing_of_an_account_that_moved_since() {
             last      in sync, under a minute ago, by baseline 84c0f3cb2b5b1f13
             status    stale: in sync when nothing was wanted; corporate is wanted now
             decision  + 300000000005/eu-west-1 enforce corporate:2
-            history   under a minute ago: in sync
+            history   under a minute ago: in sync, by event terminal
             baseline 84c0f3cb2b5b1f13, mode sync
             exit 0
         "#]],
@@ -192,7 +191,7 @@ async fn what_was_given_up_is_unguarded() {
         expect![[r#"
             1 target
                   1 broken
-            oldest look: under a minute ago, 300000000001/eu-west-1
+            oldest look: under a minute ago
 
             broken      300000000001/eu-west-1 (Workload/payments)  [missing] under a minute ago: guardrail eubase1a2b3c has no version 2 in this Region: put the number of a published version into the baseline; a deleted one never comes back, so publish a new one; `on_unusable: release` releases it once a second look, minutes after the first, confirms it and the targets to release are counted
             baseline 4a0d490ce5a8ce07, mode sync
@@ -312,7 +311,7 @@ async fn it_can_be_narrowed_grouped_and_listed() {
         expect![[r#"
             1 target
                   1 enforced
-            oldest look: under a minute ago, 300000000001/eu-west-1
+            oldest look: under a minute ago
 
             enforced    300000000001/eu-west-1 (Workload/payments)  under a minute ago
             baseline 84c0f3cb2b5b1f13, mode sync
@@ -390,14 +389,14 @@ async fn programs_are_told_every_target_and_its_age() {
                 },
                 "version": "2"
               },
-              "event": null,
+              "event": "terminal",
               "last_state": "enforced",
               "last_wanted": "corporate",
               "leaving_since": null,
               "name": "payments",
               "ours": true,
               "path": "o-exampleorgid/r-exam/ou-exam-workload/",
-              "placed_at": null,
+              "placed_at": "2026-11-30T11:52:30.644993874Z",
               "reason": null,
               "region": "eu-west-1",
               "seen_age_seconds": null,
@@ -421,18 +420,18 @@ async fn departed_and_leaving_accounts_are_told_apart() {
     check(
         &ran,
         expect![[r#"
-        7 targets
-              1 left behind
-              5 enforced
-              1 in sync
-        oldest look: under a minute ago, 300000000005/eu-west-1
-        1 account not looked at: suspended
-        1 account about to leave: nothing is wanted there
+            7 targets
+                  1 left behind
+                  5 enforced
+                  1 in sync
+            oldest look: under a minute ago
+            1 account not looked at: suspended
+            1 account about to leave: nothing is wanted there
 
-        left behind 300000000002/eu-west-1  under a minute ago: it is no member of the organization any more; what is enforced there may break its calls
-        baseline 84c0f3cb2b5b1f13, mode sync
-        exit 0
-    "#]],
+            left behind 300000000002/eu-west-1 (Workload/shipping)  under a minute ago: it is no member of the organization any more; what is enforced there may break its calls
+            baseline 84c0f3cb2b5b1f13, mode sync
+            exit 0
+        "#]],
     );
 }
 
@@ -445,14 +444,14 @@ async fn where_the_organization_may_not_be_listed_nothing_is_green() {
     check(
         &ran,
         expect![[r#"
-        7 targets
-              6 enforced
-              1 in sync
-        oldest look: under a minute ago, 300000000005/eu-west-1
-        baseline 84c0f3cb2b5b1f13, mode sync
-        stderr: warning: the organization could not be read: ListAccounts: AccessDeniedException: not for you (denied): accounts that were never looked at are missing here
-        exit 1
-    "#]],
+            7 targets
+                  6 enforced
+                  1 in sync
+            oldest look: under a minute ago
+            baseline 84c0f3cb2b5b1f13, mode sync
+            stderr: warning: the organization could not be read: ListAccounts: AccessDeniedException: not for you (denied): accounts that were never looked at are missing here
+            exit 1
+        "#]],
     );
     world.server.clear_faults();
     // Whoever asks to go by the record is told what it holds.
@@ -573,18 +572,18 @@ async fn a_broken_baseline_is_told_and_judged_by_the_last_good_one() {
     check(
         &ran,
         expect![[r#"
-        1 target
-              1 enforced
-        oldest look: under a minute ago, 300000000001/eu-west-1
-        baseline 84c0f3cb2b5b1f13, mode sync
-        stderr: warning: ssm:/guardrail-keeper/baseline:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
-        stderr: ssm:/guardrail-keeper/baseline:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
-        stderr: ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
-        stderr: ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
-        stderr: 4 problems in ssm:/guardrail-keeper/baseline
-        stderr: judged by the last good baseline, 84c0f3cb2b5b1f13
-        exit 1
-    "#]],
+            1 target
+                  1 enforced
+            oldest look: under a minute ago
+            baseline 84c0f3cb2b5b1f13, mode sync
+            stderr: warning: ssm:/guardrail-keeper/baseline:1:1: assignments: missing; write who gets which guardrail, as in [{targets: [r-exam], guardrail: corporate}]
+            stderr: ssm:/guardrail-keeper/baseline:1:1: guardrails: missing; write each guardrail under a name of your choice, or {} for none
+            stderr: ssm:/guardrail-keeper/baseline:1:1: organization: missing; write the id that `aws organizations describe-organization` shows, for example o-exampleorgid
+            stderr: ssm:/guardrail-keeper/baseline:1:1: owner: missing; write the 12 digits of the account that owns the guardrails, for example "222222222222"
+            stderr: 4 problems in ssm:/guardrail-keeper/baseline
+            stderr: judged by the last good baseline, 84c0f3cb2b5b1f13
+            exit 1
+        "#]],
     );
 }
 
@@ -615,7 +614,7 @@ async fn explain_tells_why_a_target_is_as_it_is() {
             before    eubase1a2b3c:1 of arn:aws:iam::300000000001:user/administrator, replaced under a minute ago
             last      replaced, under a minute ago, by baseline 8b9b3dd9e28127bf
             decision  + 300000000001/eu-west-1 enforce corporate:2 (it was removed)
-            history   under a minute ago: 300000000001/eu-west-1 corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator)
+            history   under a minute ago: 300000000001/eu-west-1 corporate:1 => corporate:2 (weaker, not ours: arn:aws:iam::300000000001:user/administrator), by event terminal
             baseline 8b9b3dd9e28127bf, mode sync
             exit 0
         "#]],
@@ -631,7 +630,7 @@ async fn explain_tells_why_a_target_is_as_it_is() {
             ours      nothing is recorded
             last      in sync, under a minute ago, by baseline 8b9b3dd9e28127bf
             decision  in sync: nothing is wanted, and nothing is there
-            history   under a minute ago: in sync
+            history   under a minute ago: in sync, by event terminal
             baseline 8b9b3dd9e28127bf, mode sync
             exit 0
         "#]],

@@ -58,11 +58,11 @@ async fn a_plan_names_the_baselines_version_beside_a_copys_own() {
     check(
         &ran.without_hash().replace(&copy, "COPY"),
         expect![[r#"
-        + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2 by the account's copy COPY:1
-        1 to change, 0 held, 0 in sync
-        plan HASH of baseline 9f1091505bbcb64c, mode sync
-        exit 0
-    "#]],
+            + 300000000001/eu-west-1 (Workload/payments) enforce corporate:2 by the account's copy ID:1
+            1 to change, 0 held, 0 in sync
+            plan HASH of baseline 9f1091505bbcb64c, mode sync
+            exit 0
+        "#]],
     );
     let ran = ctl.run(&["explain", PAYMENTS, EU]).await;
     check(

@@ -2,7 +2,8 @@
 //! terminal, from an event, and through the queues (`queued_faults`).
 
 use expect_test::expect;
-use guardrail_keeper::handler::handle;
+use guardrail_keeper::engine::{Reviewer, everything};
+use guardrail_keeper::handler::{DoneHere, do_here, handle};
 use serde_json::{Value, json};
 
 use testkit::program::{Guardrailctl, Ran};
@@ -60,7 +61,7 @@ async fn a_terminal_writes_nothing_where_the_ledger_cannot_be_read() {
     for arguments in [["apply", "--yes", "--output", "text"], ["apply", "--yes", "--direct", "--output=text"]]
     {
         let ran = ctl(&world, &newer, &arguments).await;
-        assert_eq!((ran.code, world.writes()), (1, Vec::new()), "{ran}");
+        assert_eq!((ran.code, world.writes()), (3, Vec::new()), "{ran}");
     }
     let ran = ctl(&world, &newer, &["apply", "--yes"]).await;
     check(
@@ -73,17 +74,20 @@ async fn a_terminal_writes_nothing_where_the_ledger_cannot_be_read() {
             stderr: warning: the ledger could not be read, so nothing is written: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
             stderr: warning: how far the baseline has come is not known: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
             stderr: warning: which grants are ours isn't known, so none is taken back: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-            stderr: warning: how far the baseline has come could not be recorded: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-            exit 1
+            stderr: warning: what was seen could not be recorded: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            stderr: error: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            exit 3
         "#]],
     );
     let told = ctl(&world, &newer, &["apply", "--yes", "--output", "json"]).await;
     let told: Value = serde_json::from_str(&told.out).unwrap();
-    assert_eq!(told["report"]["converged"], false, "{told:#}");
+    assert_eq!(told["report"], Value::Null, "{told:#}");
     // Not even where everything looks as wanted.
-    for arguments in [["plan", "--account", SHIPPING], ["apply", "--yes", "--account=300000000002"]] {
+    for (arguments, code) in
+        [(["plan", "--account", SHIPPING], 1), (["apply", "--yes", "--account=300000000002"], 3)]
+    {
         let ran = ctl(&world, &two_accounts(), &arguments).await;
-        assert_eq!((ran.code, world.writes()), (1, Vec::new()), "{ran}");
+        assert_eq!((ran.code, world.writes()), (code, Vec::new()), "{ran}");
     }
 }
 
@@ -103,23 +107,18 @@ async fn an_event_writes_nothing_where_the_ledger_cannot_be_read() {
             "NotQueued: not queued: the ledger could not be used: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1"
         ],
     );
-    let report = world.sweep().await;
-    assert!(!report.is_converged());
+    // Nor does a terminal begin anything.
     check(
-        &report.to_string().replace(&path, "LEDGER"),
-        expect![[r#"
-            ! 300000000001/eu-west-1 held, would enforce corporate:2: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
-            ! the ledger could not be read, so nothing is written: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
-            ! how far the baseline has come is not known: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
-            ! which grants are ours isn't known, so none is taken back: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
-            ! how far the baseline has come could not be recorded: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1
-            0 changed, 1 held, 0 in sync, 6 left alone, 1 account skipped"#]],
+        &world.refused().await.replace(&path, "LEDGER"),
+        expect![
+            "the ledger could not be used: LEDGER is not a ledger of this program: EOF while parsing an object at line 1 column 1"
+        ],
     );
     // Nor is what bears our name released: the record may say that it was adopted from somebody.
     world.publish(&Document { assignments: vec![(PAYMENTS, "none")], ..one_account() });
     world.administrator_enforces(PAYMENTS, EU, version(EU, "2"));
-    let report = world.sweep().await;
-    assert_eq!(world.writes(), [""; 0], "{report}");
+    let refused = world.refused().await;
+    assert_eq!(world.writes(), [""; 0], "{refused}");
 
     world.publish(&one_account());
     world.administrator_releases(PAYMENTS, EU);
@@ -135,16 +134,16 @@ async fn a_record_that_cannot_be_understood_is_a_matter_of_its_own_account() {
     for account in [PAYMENTS, SHIPPING] {
         world.administrator_releases(account, EU);
     }
-    let report = world.sweep().await;
+    let DoneHere { report, unfinished } =
+        do_here(&world.keeper, &everything(), Reviewer::NOBODY).await.unwrap();
     assert_eq!(world.writes(), [format!("{PUT} {SHIPPING}/{EU}")]);
-    assert!(!report.is_converged());
+    assert_eq!(unfinished.len(), 1, "{unfinished:?}");
+    assert!(unfinished[0].starts_with(&format!("{PAYMENTS} waits: ")), "{unfinished:?}");
     check(
         &report,
         expect![[r#"
             + 300000000002/eu-west-1 enforce corporate:2 (it was removed)
-            ! 300000000001/eu-west-1 held, would enforce corporate:2: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
-            ! the record of 300000000001 could not be read, so nothing is written there: failed to parse the ledger's document account#300000000001: invalid type: integer `5`, expected a map at line 1 column 12
-            1 changed, 1 held, 0 in sync, 5 left alone, 1 account skipped"#]],
+            1 changed, 0 held, 0 in sync, 5 left alone"#]],
     );
     world.quiet(&[PAYMENTS, SHIPPING]).await;
 }
@@ -166,9 +165,9 @@ async fn nothing_is_begun_of_which_there_would_be_no_trace() {
             assignments: vec![(PAYMENTS, "corporate"), (SHIPPING, "none"), ("r-exam", "corporate")],
             ..document
         });
-        let report = world.sweep().await;
-        assert_eq!(world.writes(), [""; 0], "{report}");
-        assert!(!report.is_converged() && report.ledger_trouble.is_some(), "{report}");
+        let refused = world.refused().await;
+        assert_eq!(world.writes(), [""; 0], "{refused}");
+        assert!(refused.contains("the ledger could not be used"), "{refused}");
     }
 }
 
@@ -181,9 +180,8 @@ async fn no_grant_is_made_that_nobody_would_take_back() {
     let world = World::of(&one_account()).durable().start().await;
     attach(&world, None);
     forbid_writing(&world);
-    let report = world.sweep().await;
-    assert_eq!(world.writes(), [""; 0], "{report}");
-    assert!(!report.is_converged());
+    let refused = world.refused().await;
+    assert_eq!(world.writes(), [""; 0], "{refused}");
 
     // Which ones are ours can't be read.
     let world = World::of(&one_account()).durable().start().await;
@@ -197,20 +195,29 @@ async fn no_grant_is_made_that_nobody_would_take_back() {
     check(
         &report.to_string().replace(&world.ledger_file().display().to_string(), "LEDGER"),
         expect![[r#"
-        ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
-        x 300000000001/eu-west-1 broken: eubase1a2b3c:2 is enforced, but arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization yet: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
-        ! which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
-        0 changed, 1 held, 0 in sync, 1 broken, 6 left alone, 1 account skipped"#]],
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
+            ! which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! the ledger could not be used: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! owner.eu-west-1 waits: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
+            ! 111111111111 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! 222222222222 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! 300000000002 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! 300000000003 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! 300000000004 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! 300000000005 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! 300000000001 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! owner.eu-west-1 waits: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
+            0 changed, 1 held, 0 in sync, 1 account skipped"#]],
     );
 
-    // How far the revision has come can't be read: what it removed is put back, and no more.
+    // How far the revision has come can't be read, so that nobody knows which baseline accounts follow.
     let world = World::guarded(World::of(&one_account()).durable()).await;
     spoil(&world, "rollout");
     world.administrator_releases(PAYMENTS, EU);
     world.publish(&Document { version: 2, ..two_accounts() });
-    let report = world.sweep().await;
-    assert_eq!(world.writes(), [format!("{PUT} {PAYMENTS}/{EU}")], "{report}");
-    assert!(!report.is_converged());
+    let refused = world.refused().await;
+    assert_eq!(world.writes(), [""; 0], "{refused}");
 }
 
 #[tokio::test]
@@ -218,15 +225,13 @@ async fn no_copy_is_made_where_the_record_cannot_be_read() {
     let copied = Document { guardrail: vec!["placement: copy"], ..one_account() };
     let world = World::of(&copied).durable().start().await;
     std::fs::write(world.ledger_file(), "{").unwrap();
-    let report = world.sweep().await;
-    assert_eq!(world.writes(), [""; 0], "{report}");
-    assert!(!report.is_converged());
+    let refused = world.refused().await;
+    assert_eq!(world.writes(), [""; 0], "{refused}");
     // Nor where it can't be told.
     std::fs::remove_file(world.ledger_file()).unwrap();
     forbid_writing(&world);
-    let report = world.sweep().await;
-    assert_eq!(world.writes(), [""; 0], "{report}");
-    assert!(!report.is_converged());
+    let refused = world.refused().await;
+    assert_eq!(world.writes(), [""; 0], "{refused}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use expect_test::expect;
+use guardrail_keeper::engine;
 use serde_json::json;
 use simulator::{EmptyList, Fault, FaultKind, GuardrailName, Model};
 
@@ -68,12 +69,13 @@ async fn a_guardrail_that_was_never_published_is_not_enforced() {
 
 #[tokio::test]
 async fn what_versions_there_are_is_asked_only_where_the_one_wanted_is_missing() {
-    let world = World::of(&one_account()).world(|world| world.guardrails[1].versions = 0).start().await;
+    let world =
+        World::of(&one_account()).world(|world| world.guardrails[1].versions = 0).approved().start().await;
     let listed = |world: &World| {
         let calls = world.server.calls().into_iter();
         calls.filter(|call| call.operation == "ListGuardrails" && call.account == OWNER).count()
     };
-    let report = world.look_at(&[PAYMENTS]).await;
+    let report = world.jobs(&[PAYMENTS]).await;
     assert_eq!(listed(&world), 2, "by its name, then its versions: {report}");
 
     // A look that fails proves no draft.
@@ -97,7 +99,8 @@ async fn what_versions_there_are_is_asked_only_where_the_one_wanted_is_missing()
     world.server.with(|model| model.add_guardrail_version(&europe(), None)).unwrap();
     world.publish(&Document { version: 1, ..one_account() });
     world.server.clear_calls();
-    let report = world.look_at(&[PAYMENTS]).await;
+    engine::approve(&world.keeper, &world.baseline().await.revision).await.unwrap();
+    let report = world.jobs(&[PAYMENTS]).await;
     assert!(report.is_converged(), "{report}");
     assert_eq!(listed(&world), 1, "by its name, and no more: {report}");
 }
@@ -263,8 +266,18 @@ async fn a_broken_guardrail_is_one_alarm_however_many_enforce_it() {
     check(
         &alarms.join("\n"),
         expect![[r#"
-        "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c" "2" 6
-        "arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c" "2" 6"#]],
+            "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c" "2" 1
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c" "2" 1
+            "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c" "2" 1
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c" "2" 1
+            "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c" "2" 1
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c" "2" 1
+            "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c" "2" 1
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c" "2" 1
+            "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c" "2" 1
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c" "2" 1
+            "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c" "2" 1
+            "arn:aws:bedrock:us-east-1:222222222222:guardrail/usbase1a2b3c" "2" 1"#]],
     );
     let told = log.iter().filter(|line| line["level"] == "DEBUG" && line["guardrail.arn"].is_string());
     assert_eq!(told.count(), 12, "every target can be told at debug");

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, TryStreamExt};
 use guardrail_keeper::baseline::Baseline;
 use guardrail_keeper::cloud::{Access, Page, Patience, Rates};
-use guardrail_keeper::engine::{self, Keeper, Worked, everything, unwatched};
-use guardrail_keeper::handler::{Deadline, handle_until};
+use guardrail_keeper::engine::{self, Keeper, Reviewer, Worked, everything, unwatched};
+use guardrail_keeper::handler::{Deadline, do_here, handle_until};
 use guardrail_keeper::limits::EffectiveBaseline;
 use guardrail_keeper::organization::{Account, AccountPlacement};
 use guardrail_keeper::report::Report;
@@ -77,7 +77,8 @@ async fn keeper(rates: Rates) -> Done<Keeper> {
 async fn direct(keeper: &Keeper) -> Done<()> {
     let began = Instant::now();
     let baseline = engine::baseline(keeper).await?;
-    let report = engine::reconcile(keeper, &baseline, &everything(), &unwatched).await?;
+    engine::approve(keeper, &baseline.revision).await?;
+    let report = do_here(keeper, &everything(), Reviewer::NOBODY).await?.report;
     say(&json!({
         "seconds": began.elapsed().as_secs_f64(),
         "targets": report.targets.len(),
@@ -103,7 +104,7 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
             is_addition: false,
             cause: cause.clone(),
         };
-        let report = engine::work_for_owner(keeper, &baseline, &task).await?;
+        let report = engine::work_for_owner(keeper, &baseline, &task, &unwatched).await?;
         if !report.is_converged() {
             return Err(format!("the owner's side: {report}").into());
         }
@@ -150,7 +151,7 @@ async fn work(
         cause: cause.clone(),
         placement: Some(placement),
     };
-    match engine::work_on_account(keeper, followed, &task, Handout::default()).await? {
+    match engine::work_on_account(keeper, followed, &task, Handout::default(), Reviewer::NOBODY).await? {
         Worked::Done(report) => Ok(Tally::of(&report, began.elapsed())),
         other @ (Worked::Departed(_) | Worked::Pending(_)) => {
             Err(format!("{}: {other:?}", task.account).into())

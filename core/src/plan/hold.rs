@@ -202,6 +202,14 @@ reasons! {
             waits: true,
             waits_for_approval: false,
         }
+        /// The person at the terminal read a plan without this change: the target changed since.
+        NotReviewed => {
+            code: "not_reviewed",
+            says: "this change is not in the plan that was read, because the target changed since",
+            remedy: "run the command again and read the new plan",
+            waits: false,
+            waits_for_approval: false,
+        }
         /// The program was asked to end before this was begun.
         Interrupted => {
             code: "interrupted",

@@ -107,7 +107,7 @@ pub fn departed(
 }
 
 /// What work for a scope goes back to.
-fn cause_of(scope: &Scope, revision: Option<&Revision>, fallback: &str, now: Timestamp) -> Cause {
+pub fn cause_of(scope: &Scope, revision: Option<&Revision>, fallback: &str, now: Timestamp) -> Cause {
     let events: Vec<&str> = scope.events.iter().map(String::as_str).collect();
     Cause {
         event: if events.is_empty() { fallback.to_owned() } else { events.join(" ") },

@@ -628,6 +628,7 @@ impl Stage {
             after: self.seen.clone(),
             recordable: true,
             meddled: false,
+            waiting: BTreeSet::new(),
             proven: BTreeSet::new(),
             scope: None,
             calls,

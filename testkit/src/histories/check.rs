@@ -129,6 +129,8 @@ pub struct Run<'a> {
     /// Whether the ledger could be written.
     pub recordable: bool,
     pub meddled: bool,
+    /// Accounts whose task waits: nothing is known of them yet.
+    pub waiting: BTreeSet<String>,
     /// What was proven before somebody meddled.
     pub proven: BTreeSet<(Place, String, String)>,
     /// Accounts that were looked at; `None` for all.

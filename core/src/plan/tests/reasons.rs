@@ -37,6 +37,7 @@ fn reasons() -> Vec<HoldReason> {
         HoldReason::NotCounted { revision: revision() },
         HoldReason::TooManyMoves { revision: revision() },
         HoldReason::PlacementUndecided { wait: PlacementWait::CopyComes },
+        HoldReason::NotReviewed,
         HoldReason::Interrupted,
         HoldReason::AccountStateUnknown { state: AccountState::Other("HIBERNATING".to_owned()) },
         HoldReason::Contested { by: by() },
@@ -123,6 +124,7 @@ fn each_reason_has_a_code_a_sentence_and_says_whether_waiting_helps() {
         not_counted [waits]: the changes of baseline 0123456789abcdef are still being counted
         too_many_moves [approval]: moves of accounts within a day take away or change more guardrails than the limits allow: check in Organizations where the accounts are now, then approve 0123456789abcdef
         placement_undecided [waits]: AWS refuses the owner's guardrail in members, so this account gets a copy, which the next look creates
+        not_reviewed: this change is not in the plan that was read, because the target changed since: run the command again and read the new plan
         interrupted [waits]: not begun: the program was asked to end first
         account_state_unknown: the account is in a state that this version doesn't know (HIBERNATING); nothing is released or replaced there until it is active: look at it in Organizations
         contested [waits]: arn:aws:sts::300000000001:assumed-role/Admin/alice undoes each repair: stop it, or change the baseline; the next repair waits

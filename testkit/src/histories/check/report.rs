@@ -84,7 +84,7 @@ impl Run<'_> {
         };
         for account in accounts {
             let active = model.account(&account).is_some_and(|it| it.state == AccountState::Active);
-            if !active || self.meddled {
+            if !active || self.meddled || self.waiting.contains(&account) {
                 continue;
             }
             for region in self.setting.regions() {

@@ -1,0 +1,64 @@
+//! Work without a deployed keeper: a terminal records what it showed, and begins the jobs of a scope itself.
+
+use futures_util::stream::{self, StreamExt};
+
+use super::arriving::planned_here;
+use super::counting::{begun, run_count};
+use super::deadline::Deadline;
+use super::effect::Effect;
+use super::notes::seen;
+use super::{Keeper, Stopped, Survey};
+use crate::ledger::{LedgerError, Visit};
+use crate::record::Note;
+use crate::task::{Cause, Errand};
+use crate::trigger::{Accounts, Scope};
+
+/// Records what a survey saw in each target, and nothing else: a count of the revision reads the record, and is exact
+/// where the record is new.
+///
+/// # Errors
+/// When the ledger can't be written. Then targets may count as replacements that are not.
+pub async fn record_looks(keeper: &Keeper, survey: &Survey) -> Result<(), LedgerError> {
+    let now = keeper.clock.now();
+    let accounts = survey.view.organization.accounts.keys();
+    let noted = accounts.map(|account| async move {
+        let here = survey.view.observed.iter().filter(|(target, _)| target.account == *account);
+        let notes: Vec<_> = here
+            .filter_map(|(target, observation)| {
+                Some((target.region.clone(), Note::Seen(seen(observation, now)?)))
+            })
+            .collect();
+        let visit = Visit { arrival: survey.view.known.arrivals.get(account), ..Visit::default() };
+        if notes.is_empty() { Ok(()) } else { keeper.ledger.note(account, visit, notes).await }
+    });
+    let noted: Vec<Result<(), LedgerError>> =
+        stream::iter(noted).buffer_unordered(keeper.settings.concurrency).collect().await;
+    noted.into_iter().collect()
+}
+
+/// The jobs of a scope that a person asks for at a terminal. A revision that nobody has counted is counted first, as
+/// after an event: for all accounts the sweep follows the count; for some of them the count comes alone.
+///
+/// # Errors
+/// When the baseline or the ledger can't be read, or the count stopped.
+pub async fn local_jobs(keeper: &Keeper, scope: &Scope) -> Result<Vec<Effect>, Stopped> {
+    let (mut effects, cause) = planned_here(keeper, scope).await?;
+    if scope.accounts != Accounts::All
+        && let Some(counted) = counted_first(keeper, cause).await?
+    {
+        effects.splice(0..0, counted);
+    }
+    Ok(effects)
+}
+
+/// Counts the present revision, unless somebody did; without the sweep that follows a count.
+async fn counted_first(keeper: &Keeper, cause: Cause) -> Result<Option<Vec<Effect>>, Stopped> {
+    let Some(revision) = cause.revision.clone() else { return Ok(None) };
+    let known = keeper.ledger.revision_approval().await?;
+    if known.is_some_and(|known| known.revision == revision && (known.counted.is_some() || known.approved)) {
+        return Ok(None);
+    }
+    let effects = run_count(keeper, begun(revision, cause), Deadline::NONE).await?;
+    let is_sweep = |effect: &Effect| matches!(effect, Effect::GoOn(Errand::Sweep(_)));
+    Ok(Some(effects.into_iter().filter(|effect| !is_sweep(effect)).collect()))
+}
