@@ -3,11 +3,12 @@
 mod hub;
 mod keys;
 mod members;
+mod organization;
 mod placement;
 mod print;
 mod protection;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use clap::Args;
 use serde_json::json;
@@ -19,8 +20,7 @@ use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::inspector::Inspector;
 use guardrail_keeper::engine::{self, Keeper, Stopped};
 use keeper_core::baseline::{Baseline, Severity};
-use keeper_core::doctor::{self, Check, DoctorSummary, Facts, Finding, Membership, Outcome, Place};
-use keeper_core::failure::Failure;
+use keeper_core::doctor::{Check, DoctorSummary, Facts, Finding, Outcome, Place};
 use keeper_core::ids::{AccountId, Partition, Region};
 use keeper_core::organization::{Account, Organization};
 use keeper_core::plan::GrantAction;
@@ -53,6 +53,9 @@ pub(super) struct Arguments {
     /// Only this account, by its id or its name; may be given several times
     #[arg(long, value_name = "ACCOUNT")]
     account: Vec<Named<AccountId>>,
+    /// An account that is meant to be a delegated administrator of StackSets; may be given several times
+    #[arg(long, value_name = "ACCOUNT")]
+    delegate: Vec<AccountId>,
     /// How many places the text names for one problem
     #[arg(long, value_name = "NUMBER", default_value_t = 3)]
     limit: usize,
@@ -76,6 +79,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         arguments,
         chosen,
         own,
+        sees_stack_sets: true,
         copies: false,
         keys: false,
         findings,
@@ -110,6 +114,8 @@ struct Doctor<'a> {
     chosen: Vec<AccountId>,
     /// The account that we run in, and its Region.
     own: Inspector,
+    /// Whether StackSets of the organization can be seen from here.
+    sees_stack_sets: bool,
     /// Whether members get copies of guardrails.
     copies: bool,
     /// Whether some guardrail has a key of the customer's.
@@ -173,56 +179,6 @@ impl Doctor<'_> {
     /// The account that the function is in.
     fn hub_account(&self) -> &AccountId {
         self.settings.own_roles.function.as_ref().map_or_else(|| self.own_account(), |role| &role.account)
-    }
-
-    async fn organization(&mut self) -> Option<Organization> {
-        let organizations = self.keeper.cloud().organizations();
-        let unread = |failure: &Failure| {
-            Finding::unread(Check::Organization, Place::WHOLE, "the organization isn't known", failure)
-        };
-        let organization = match engine::whole_organization(self.keeper).await {
-            Ok(organization) => organization,
-            Err(Stopped::OrganizationUnreadable(failure)) => {
-                let todo = "the hub has to be the management account or a delegated administrator of some service: \
-                            docs/deploy.md, Choose the hub";
-                self.findings.push(Finding { todo: Some(todo.to_owned()), ..unread(&failure) });
-                return None;
-            }
-            Err(stopped) => {
-                let failure = Failure::transient("ListAccounts", stopped.to_string());
-                self.findings.push(unread(&failure));
-                return None;
-            }
-        };
-        self.findings.extend(organization.unplaced.iter().map(|(account, failure)| {
-            let what = match account.parse::<AccountId>() {
-                Ok(_) => format!("the path of {account} isn't known"),
-                Err(_) => format!("{account} can't be checked"),
-            };
-            Finding::unread(Check::Organization, Place::WHOLE, &what, failure)
-        }));
-        let features = match organizations.features().await {
-            Ok(features) => features,
-            Err(failure) => {
-                self.findings.push(unread(&failure));
-                return Some(organization);
-            }
-        };
-        let own = self.own_account().clone();
-        let delegation = if own == organization.management {
-            Ok(BTreeSet::new())
-        } else {
-            organizations.delegated_services(&own).await
-        };
-        let membership = Membership {
-            id: organization.id.clone(),
-            management: organization.management.clone(),
-            features,
-            own,
-            hub: self.settings.own_roles.function.as_ref().map(|role| role.account.clone()),
-        };
-        self.findings.extend(doctor::standing(&membership, &delegation));
-        Some(organization)
     }
 
     async fn baseline(&mut self, organization: Option<&Organization>) -> Option<Baseline> {

@@ -2,6 +2,7 @@
 //!
 //! Reading is `cloud`'s and `cli`'s business. What could not be read is never taken for good.
 
+mod delegates;
 mod function;
 mod organization;
 mod permissions;
@@ -20,7 +21,8 @@ use serde::Serialize;
 use crate::failure::{Call, Category, Failure};
 use crate::ids::{AccountId, Region, Target};
 
-pub use function::{Mapping, mapping, recursion};
+pub use delegates::{Delegates, delegates, sees_stack_sets};
+pub use function::{Mapping, binding, mapping, recursion};
 pub use organization::{Delegation, Membership, regions, standing};
 pub use permissions::{Facts, RequiredAction, lacking, of_function, of_member};
 pub use protection::{Attached, ControlPolicy, Shipped, is_protected, protection};
@@ -37,6 +39,8 @@ pub use trust::{Trusted, foreign, trust};
 pub enum Check {
     /// The organization, and who we are in it.
     Organization,
+    /// Who else administers something for the organization.
+    Delegates,
     /// The baseline.
     Baseline,
     /// The guardrails that the baseline names, and their resource policies.
@@ -70,6 +74,7 @@ impl Check {
     pub fn title(self) -> &'static str {
         match self {
             Check::Organization => "organization",
+            Check::Delegates => "delegated administrators",
             Check::Baseline => "baseline",
             Check::Guardrails => "guardrails",
             Check::Placement => "placement: auto",

@@ -133,6 +133,9 @@ pub struct AccountEntry {
     /// Services it is a delegated administrator for.
     #[serde(default)]
     pub delegated: Vec<String>,
+    /// Whether the organization's delegation policy lets it read the organization.
+    #[serde(default)]
+    pub reads_organization: bool,
     /// Regions whose status it changed.
     #[serde(default)]
     pub opt_in: BTreeMap<String, OptStatus>,
@@ -277,6 +280,7 @@ impl Default for AccountEntry {
             users: Vec::new(),
             tags: Tags::new(),
             delegated: Vec::new(),
+            reads_organization: false,
             opt_in: BTreeMap::new(),
         }
     }

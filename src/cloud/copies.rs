@@ -31,7 +31,7 @@ pub struct Ensured {
     pub wrote: Vec<CopyStep>,
     /// Old versions that could not be deleted. That harms nobody before the quota is reached.
     pub not_pruned: Vec<Failure>,
-    /// Why the original's tags could not be written. That keeps no copy from being enforced.
+    /// Why the tags could not be written. That keeps no copy from being enforced.
     pub not_tagged: Option<Failure>,
 }
 
@@ -85,10 +85,11 @@ impl CopyWriter {
                     return Err(conflict.unwrap_or_else(|| without_effect(&step)));
                 }
                 CopyVerdict::Needs(step) => {
-                    conflict = self.perform(&step, original).await?;
                     if let CopyStep::UpdateDraft(guardrail) = &step {
+                        // First: our role may only update what has the tag of copies.
                         not_tagged = self.tag(guardrail, original).await.err();
                     }
+                    conflict = self.perform(&step, original).await?;
                     wrote.push(step);
                     continue;
                 }
@@ -180,10 +181,13 @@ impl CopyWriter {
             .map_err(|error| failure(UPDATE, &error))
     }
 
-    /// Gives a copy the original's tags that it lacks.
+    /// Gives a copy the tag of copies and the original's tags, as far as it lacks them.
     async fn tag(&self, guardrail: &GuardrailArn, original: &Original) -> Result<(), Failure> {
-        let Some(carried) = original.tags.as_ref().filter(|tags| !tags.is_empty()) else { return Ok(()) };
-        let lacking = to_write(carried, &self.reader.tags(guardrail).await?);
+        let present = self.reader.tags(guardrail).await?;
+        let mut lacking = original.tags.as_ref().map(|tags| to_write(tags, &present)).unwrap_or_default();
+        if !present.contains_key(SOURCE_TAG) {
+            lacking.insert(SOURCE_TAG.to_owned(), original.guardrail.to_string());
+        }
         if lacking.is_empty() {
             return Ok(());
         }

@@ -70,6 +70,7 @@ const CODES: &[(&str, Category, Code)] = {
         ("AccountNotFoundException", Gone, Code::UnknownAccount),
         // AWS refuses the request as such. There is no such thing:
         ("AWS.SimpleQueueService.NonExistentQueue", Rejected, Code::Missing),
+        ("AccountNotRegisteredException", Rejected, Code::Missing),
         ("NoSuchEntity", Rejected, Code::Missing),
         ("NoSuchEntityException", Rejected, Code::Missing),
         ("NotFound", Rejected, Code::Missing),

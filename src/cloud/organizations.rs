@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use aws_sdk_organizations::types as aws;
 use jiff::Timestamp;
 
-use super::error::{failure, is_unknown_account, shortened};
+use super::error::{failure, is_missing, is_unknown_account, shortened};
 use super::pace::Paces;
 use crate::failure::Failure;
 use crate::ids::{AccountId, OrganizationId, ParentId};
@@ -213,16 +213,38 @@ impl Organizations {
         name.ok_or_else(|| Failure::transient(OPERATION, "the answer leaves out Name"))
     }
 
-    /// The services that an account is a delegated administrator for.
+    /// The accounts that are delegated administrators, of whatever service.
     ///
     /// # Errors
-    /// When Organizations doesn't tell. To an account that isn't one it doesn't.
+    /// When Organizations doesn't tell.
+    pub async fn delegated_administrators(&self) -> Result<BTreeSet<AccountId>, Failure> {
+        const OPERATION: &str = "ListDelegatedAdministrators";
+        let mut accounts = BTreeSet::new();
+        let mut pages = self.client.list_delegated_administrators().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failure(OPERATION, &error))?;
+            for account in page.delegated_administrators() {
+                accounts.insert(parsed(OPERATION, "Id", account.id())?);
+            }
+        }
+        Ok(accounts)
+    }
+
+    /// The services that an account is a delegated administrator for; none for one that isn't any.
+    ///
+    /// # Errors
+    /// When Organizations doesn't tell.
     pub async fn delegated_services(&self, account: &AccountId) -> Result<BTreeSet<String>, Failure> {
+        const OPERATION: &str = "ListDelegatedServicesForAccount";
         let mut services = BTreeSet::new();
         let request = self.client.list_delegated_services_for_account().account_id(account.as_str());
         let mut pages = request.into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failure("ListDelegatedServicesForAccount", &error))?;
+            let page = match page {
+                Ok(page) => page,
+                Err(error) if is_missing(&error) => return Ok(BTreeSet::new()),
+                Err(error) => return Err(failure(OPERATION, &error)),
+            };
             let named = page.delegated_services().iter().filter_map(|one| one.service_principal());
             services.extend(named.map(str::to_owned));
         }

@@ -137,10 +137,7 @@ fn stack_set(Place { members, .. }: Place, name: &str, regions: &[&str]) -> Stac
 /// A statement that allows, on everything.
 pub fn allowing(actions: &[&str]) -> Permissions {
     let actions = actions.iter().map(|action| (*action).to_owned()).collect();
-    Permissions {
-        allow: vec![Statement { actions, resources: vec!["*".to_owned()] }],
-        ..Permissions::default()
-    }
+    Permissions { allow: vec![Statement { actions, ..Statement::default() }], ..Permissions::default() }
 }
 
 /// The example organization with everything deployed.
@@ -148,8 +145,8 @@ pub fn whole(setup: Setup) -> Setup {
     deployed(setup.queued().long_established(), IN_THE_MANAGEMENT_ACCOUNT)
 }
 
-/// The same as docs/deploy.md recommends it: the hub is a delegated administrator's account, the ledger a table, and
-/// people read members by the role of deploy/reader-role.yaml.
+/// The same as docs/deploy.md recommends it: the hub is an account that may read the organization, the management
+/// account has the StackSets, the ledger is a table, and people read members by the role of deploy/reader-role.yaml.
 pub async fn recommended(setup: Setup) -> World {
     let setup = deployed(setup.hub(SUPPORT).queued().long_established(), DELEGATED).world(|world| {
         // deploy/management.yaml makes the member role where StackSets make none.
@@ -157,7 +154,7 @@ pub async fn recommended(setup: Setup) -> World {
         world.stack_set_roles[0].trust = trusting(SUPPORT);
         for account in &mut world.accounts {
             if account.id == SUPPORT {
-                account.delegated.push("member.org.stacksets.cloudformation.amazonaws.com".to_owned());
+                account.reads_organization = true;
             } else {
                 account.roles.push(reader());
             }

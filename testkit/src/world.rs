@@ -132,7 +132,11 @@ impl Setup {
             self;
         let options = Options { real_time: true, switches, ..Options::default() };
         let server = Server::start(world, options).await.expect("the simulator starts");
-        server.with(|model| model.put_role(hub, function_role(hub)));
+        server.with(|model| {
+            let function =
+                model.functions.iter().find(|one| one.account == hub).map(simulator::Function::arn);
+            model.put_role(hub, function_role(hub, function));
+        });
         let folder = tempfile::tempdir().expect("a temporary folder");
         if durable {
             let path = folder.path().join("ledger.json");
@@ -541,12 +545,19 @@ async fn connect(
     keeper.unwrap_or_else(|stopped| panic!("{stopped}")).with_clock(clock.clone())
 }
 
-/// The function's role may do everything here: what it does is held against the templates at the end.
-fn function_role(hub: &str) -> simulator::Role {
+/// The function's role may do everything here: what it does is held against the templates at the end. Where there is
+/// a function, nothing else may use it.
+fn function_role(hub: &str, function: Option<String>) -> simulator::Role {
     let (_, name) = FUNCTION_ROLE.rsplit_once('/').expect("a role's ARN has a name");
     let principals = vec![format!("arn:aws:iam::{hub}:root"), "lambda.amazonaws.com".to_owned()];
     let trust = simulator::Trust { principals, ..simulator::Trust::default() };
-    let permissions = simulator::Permissions::administrator();
+    let mut permissions = simulator::Permissions::administrator();
+    permissions.deny.extend(function.map(|function| {
+        let actions =
+            ["bedrock:*", "dynamodb:*", "events:*", "organizations:*", "sqs:SendMessage", "ssm:*", "sts:*"];
+        let (actions, function) = (actions.map(str::to_owned).into(), Some(function));
+        simulator::Statement { actions, function, ..simulator::Statement::default() }
+    }));
     simulator::Role { name: name.to_owned(), trust, permissions, ..simulator::Role::default() }
 }
 

@@ -12,6 +12,8 @@ pub(crate) const ORGANIZATION: &str = "o-exampleorgid";
 const MANAGEMENT: &str = "111111111111";
 const HUB: &str = "222222222222";
 const MEMBER: &str = "300000000001";
+const OWNER: &str = "200000000001";
+const SECURITY: &str = "400000000001";
 const STRANGER: &str = "999999999999";
 
 pub(crate) const BUS: &str = "arn:aws:events:us-east-1:222222222222:event-bus/guardrail-keeper";
@@ -28,6 +30,8 @@ pub(crate) fn given() -> BTreeMap<&'static str, &'static str> {
         ("OrganizationId", ORGANIZATION),
         ("ManagementAccountId", MANAGEMENT),
         ("HubAccountId", HUB),
+        ("OwnerAccountId", OWNER),
+        ("SecurityAccountId", SECURITY),
         ("Bus.Arn", BUS),
         ("FunctionRole.Arn", KEEPER),
     ])
@@ -38,7 +42,13 @@ pub(crate) fn of_the_bus(given: &BTreeMap<&str, &str>) -> Vec<Value> {
     let template = template::read("template.yaml");
     let resources = template["Resources"].as_object().unwrap().values();
     let policies = resources.filter(|resource| resource["Type"] == "AWS::Events::EventBusPolicy");
-    let is_there = |policy: &&Value| policy["Condition"].is_null() || given.contains_key("RequesterArns");
+    let is_there = |policy: &&Value| match policy["Condition"].as_str() {
+        None => true,
+        Some("NamesRequesters") => given.contains_key("RequesterArns"),
+        Some("DelegatesPolicies") => given.contains_key("SecurityAccountId"),
+        Some("HearsOfKeys") => given.contains_key("OwnerAccountId"),
+        Some(other) => panic!("{other} is not known here"),
+    };
     let there = policies.filter(is_there);
     there.map(|policy| template::resolved(&policy["Properties"]["Statement"], &template, given)).collect()
 }
@@ -62,6 +72,9 @@ fn admitted_to_the_bus() -> Vec<Request> {
         sends(MANAGEMENT, ORGANIZATION, "aws.organizations"),
         sends(MANAGEMENT, ORGANIZATION, "aws.controltower"),
         sends(MANAGEMENT, ORGANIZATION, "aws.account"),
+        // For people: what became of the guardrails' keys and of the policies that protect them.
+        sends(OWNER, ORGANIZATION, "aws.kms"),
+        sends(SECURITY, ORGANIZATION, "aws.organizations"),
     ]
 }
 
@@ -91,6 +104,14 @@ fn refused_by_the_bus() -> Vec<Request> {
         sends(MANAGEMENT, "o-anotherone1", "aws.organizations"),
         of_nobody(sends(STRANGER, ORGANIZATION, "aws.bedrock"), "aws:principalorgid"),
         of_nobody(sends(MANAGEMENT, ORGANIZATION, "aws.organizations"), "aws:principalorgid"),
+        // Who tells of keys or policies tells of nothing else, and nobody else does.
+        sends(MEMBER, ORGANIZATION, "aws.kms"),
+        sends(SECURITY, ORGANIZATION, "aws.kms"),
+        sends(OWNER, ORGANIZATION, "aws.organizations"),
+        sends(OWNER, "o-anotherone1", "aws.kms"),
+        sends(SECURITY, "o-anotherone1", "aws.organizations"),
+        of_nobody(sends(OWNER, ORGANIZATION, "aws.kms"), "events:source"),
+        of_nobody(sends(SECURITY, ORGANIZATION, "aws.organizations"), "events:source"),
         // What doesn't say where it comes from.
         of_nobody(sends(MEMBER, ORGANIZATION, "aws.bedrock"), "events:source"),
         of_nobody(sends(MANAGEMENT, ORGANIZATION, "aws.organizations"), "events:source"),
@@ -106,7 +127,7 @@ fn refused_by_the_bus() -> Vec<Request> {
 #[test]
 fn the_bus_takes_from_each_account_what_it_may_tell_and_nothing_else() {
     let statements = of_the_bus(&given());
-    assert_eq!(statements.len(), 3);
+    assert_eq!(statements.len(), 5);
     for request in admitted_to_the_bus() {
         assert_eq!(verdict(&statements, &request), Verdict::Allowed, "{request:?}");
     }
@@ -245,9 +266,9 @@ fn queues() -> (BTreeMap<String, Vec<Value>>, Vec<String>) {
         queues.sort();
         queues
     });
-    // Four rules tell people, and fill no queue.
-    let telling = ["BaselineChangeCounted", "NewsForPeople", "OutcomeNeedsAttention", "SweepReported"];
-    let rules = rules.iter().filter(|name| !telling.contains(&name.as_str()));
+    // Those that tell people fill no queue.
+    let tells = |name: &&String| resources[*name]["Properties"]["Targets"][0]["Id"] == "alarms";
+    let rules = rules.iter().filter(|name| !tells(name));
     (policies, rules.map(|name| arns[&format!("{name}.Arn")].clone()).collect())
 }
 

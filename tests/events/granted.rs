@@ -17,8 +17,15 @@ const CALLS: &str = include_str!("../permissions/calls.txt");
 const HUB: &str = "222222222222";
 const OTHER: &str = "300000000001";
 const ORGANIZATION: &str = "o-exampleorgid";
-const KEY: &str = "arn:aws:kms:us-east-1:222222222222:key/copies";
+pub(crate) const KEY: &str = "arn:aws:kms:us-east-1:222222222222:key/copies";
 const GUARDRAIL_KEY: &str = "arn:aws:kms:us-east-1:222222222222:key/guardrail";
+
+/// Which function's code asks.
+pub(crate) const OF_FUNCTION: &str = "lambda:SourceFunctionArn";
+pub(crate) const FUNCTION: &str = "arn:aws:lambda:us-east-1:222222222222:function:guardrail-keeper-Keeper-1";
+
+/// The tag of copies.
+pub(crate) const TAG: &str = keeper_core::copy::SOURCE_TAG;
 
 /// What is granted and no call of the keeper's own needs: only a service does, in its name.
 ///
@@ -58,6 +65,9 @@ const BY_SERVICES: &[(&str, &str, &str, &str)] = &[
 ];
 
 const ROLES: [&str; 4] = ["function", "member", "owner", "reader"];
+
+/// Whether there are copies, and whether the hub owns the guardrails.
+const STACKS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
 
 /// One line of the file.
 #[derive(Clone, Debug)]
@@ -120,6 +130,18 @@ impl Call {
             .with("aws:PrincipalOrgID", &[ORGANIZATION])
             // STS says which organization a role belongs to.
             .with("aws:ResourceOrgID", &[ORGANIZATION]);
+        // Lambda says which function asks; Bedrock whether it is about a copy (simulator/worlds/example.yaml).
+        let request = match self.role.as_str() {
+            "function" => request.with(OF_FUNCTION, &[FUNCTION]),
+            _ => request,
+        };
+        let request = match self.action.as_str() {
+            "bedrock:CreateGuardrail" => request.with(&format!("aws:RequestTag/{TAG}"), &["it"]),
+            "bedrock:UpdateGuardrail" | "bedrock:DeleteGuardrail" | "bedrock:TagResource" => {
+                request.with(&format!("aws:ResourceTag/{TAG}"), &["it"])
+            }
+            _ => request,
+        };
         let sources: Vec<&str> = self.sources.iter().map(String::as_str).collect();
         if sources.is_empty() { request } else { request.with("events:source", &sources) }
     }
@@ -131,10 +153,14 @@ pub(crate) fn requests() -> Vec<(String, bool, bool, Request)> {
 }
 
 /// What a role may do in a stack with these parameters.
-fn permissions(role: &str, copies: bool, owns: bool) -> Vec<Value> {
+pub(crate) fn permissions(role: &str, copies: bool, owns: bool) -> Vec<Value> {
     match role {
-        // One role, with a second policy.
-        "owner" => [own_permissions("member", copies, owns), own_permissions("owner", copies, owns)].concat(),
+        // One role, with a second policy; and no copies, since the originals are here.
+        "owner" => [own_permissions("member", false, owns), own_permissions("owner", copies, owns)].concat(),
+        "function" => {
+            let binding = statements("template.yaml", "FunctionBinding", copies, owns);
+            [own_permissions("function", copies, owns), binding].concat()
+        }
         role => own_permissions(role, copies, owns),
     }
 }
@@ -157,6 +183,7 @@ fn own_permissions(role: &str, copies: bool, owns: bool) -> Vec<Value> {
 /// The statements of a role or of a policy in a template.
 fn statements(path: &str, resource: &str, copies: bool, owns: bool) -> Vec<Value> {
     let condition = |holds: bool| if holds { "true" } else { "false" };
+    let is_hub = resource == "FunctionRole";
     // The role's account is the same in all, as `Call::request` has it.
     let given = BTreeMap::from([
         ("AWS::Partition", "aws"),
@@ -168,6 +195,10 @@ fn statements(path: &str, resource: &str, copies: bool, owns: bool) -> Vec<Value
         ("Events.Arn", "arn:aws:sqs:us-east-1:222222222222:events"),
         ("Ledger.Arn", "arn:aws:dynamodb:us-east-1:222222222222:table/LEDGER"),
         ("LogGroup", "/aws/lambda/guardrail-keeper"),
+        ("AWS::URLSuffix", "amazonaws.com"),
+        ("FunctionRole", "GuardrailKeeper"),
+        ("KeeperFunction.Arn", FUNCTION),
+        ("CopiesHere", condition(copies && !owns)),
         ("CopyKeyArns", KEY),
         ("GuardrailKeyArns", GUARDRAIL_KEY),
         ("HasGuardrailKeys", "true"),
@@ -177,7 +208,7 @@ fn statements(path: &str, resource: &str, copies: bool, owns: bool) -> Vec<Value
         ("MemberRoleName", "GuardrailKeeperMember"),
         ("CopiesGuardrails", condition(copies)),
         ("FindsGuardrails", condition(owns || copies)),
-        ("EncryptsCopies", condition(copies)),
+        ("EncryptsCopies", condition(copies && !(is_hub && owns))),
     ]);
     let template = template::read(path);
     let properties = &template["Resources"][resource]["Properties"];
@@ -230,7 +261,7 @@ fn superfluous(permissions: &dyn Fn(&str, bool, bool) -> Vec<Value>) -> BTreeSet
     let mut left = BTreeSet::new();
     for role in ROLES {
         let mut granted = BTreeSet::new();
-        for (copies, owns) in [(false, false), (true, false), (false, true), (true, true)] {
+        for (copies, owns) in STACKS {
             granted.extend(grants(role, &permissions(role, copies, owns)));
         }
         left.extend(granted.into_iter().filter(|(_, action, resource)| {
@@ -267,7 +298,8 @@ fn nothing_is_granted_that_nobody_needs() {
 fn every_single_action_would_be_missed() {
     let mut left_out = 0;
     for role in ROLES {
-        let all = own_permissions(role, true, true);
+        let all: Vec<Value> =
+            STACKS.iter().flat_map(|(copies, owns)| own_permissions(role, *copies, *owns)).collect();
         let actions: BTreeSet<String> = grants(role, &all).into_iter().map(|(_, action, _)| action).collect();
         for action in actions {
             let without = |call: &Call| {
@@ -323,7 +355,8 @@ fn an_action_too_many_is_found() {
 #[test]
 fn no_exception_is_left_over() {
     for (role, action, part, why) in BY_SERVICES {
-        let granted = grants(role, &permissions(role, true, true));
+        let all = STACKS.iter().flat_map(|(copies, owns)| own_permissions(role, *copies, *owns));
+        let granted = grants(role, &all.collect::<Vec<_>>());
         let found = granted.iter().any(|(_, what, resource)| what == action && resource.contains(part));
         assert!(found && !why.is_empty(), "{role} {action} {part}");
     }
@@ -338,6 +371,7 @@ fn no_role_is_forgotten() {
         "deploy/member-role.yaml",
         "deploy/owner.yaml",
         "deploy/management.yaml",
+        "deploy/stack-sets.yaml",
         "deploy/reader-role.yaml",
     ] {
         let template = template::read(path);
@@ -358,6 +392,8 @@ fn no_role_is_forgotten() {
             "deploy/member-role.yaml MemberRole",
             "deploy/owner.yaml OwnerPolicy",
             "deploy/reader-role.yaml ReaderRole",
+            // It only denies.
+            "template.yaml FunctionBinding",
             "template.yaml FunctionRole",
             // By Scheduler: the same.
             "template.yaml SweepRole",

@@ -49,9 +49,17 @@ fn transformers(template: &Value) -> Vec<(Vec<String>, Value)> {
     let telling = rules.filter(|rule| rule["Targets"][0]["Arn"] == json!({ "Ref": "AlarmTopic" }));
     telling
         .map(|rule| {
-            let kinds = rule["EventPattern"]["detail-type"].as_array().expect("kinds by name");
-            let kinds = kinds.iter().map(|kind| kind.as_str().unwrap().to_owned()).collect();
-            (kinds, rule["Targets"][0]["InputTransformer"].clone())
+            let transformer = rule["Targets"][0]["InputTransformer"].clone();
+            let kinds = match rule["EventPattern"]["detail-type"].as_array() {
+                Some(kinds) => kinds.iter().map(|kind| kind.as_str().unwrap().to_owned()).collect(),
+                // An event of AWS's: the message has a title of its own.
+                None => {
+                    let text = transformer["InputTemplate"]["Fn::Sub"].as_str().unwrap();
+                    let title = text.lines().next().unwrap().trim_matches('"').split_once("): ").unwrap().1;
+                    vec![title.to_owned()]
+                }
+            };
+            (kinds, transformer)
         })
         .collect()
 }
@@ -99,9 +107,23 @@ fn sample(kind: &str) -> Value {
         "report": "all is well: 9 targets guarded in 4 accounts",
         "revision": "0123456789abcdef",
     });
+    let by_alice = |name: &str, parameters: Value| {
+        json!({ "eventName": name, "requestParameters": parameters,
+            "userIdentity": { "arn": "arn:aws:sts::111111111111:assumed-role/Administrator/alice" } })
+    };
     let detail = match kind {
         "Attention Needed" => news,
         "Sweep Completed" => swept,
+        "Protection Changed" => {
+            by_alice("DetachPolicy", json!({ "policyId": "p-examplepolicy111", "targetId": "r-exam" }))
+        }
+        "Grant Changed By No Author" => {
+            let arn = "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base1234abcd";
+            by_alice("PutResourcePolicy", json!({ "resourceArn": arn }))
+        }
+        "Guardrail Changed By No Author" => {
+            by_alice("DeleteGuardrail", json!({ "guardrailIdentifier": "base1234abcd" }))
+        }
         "Baseline Changed" => changed,
         "Enforcement Contested" => of_one,
         "Guardrail Opened" => opened,
@@ -112,6 +134,8 @@ fn sample(kind: &str) -> Value {
         "source": "guardrail-keeper",
         "detail-type": kind,
         "time": "2026-11-02T10:00:00Z",
+        "account": "111111111111",
+        "region": "us-east-1",
         "detail": detail,
     })
 }
@@ -131,6 +155,19 @@ fn mail_says_where_what_why_and_what_to_do() {
                 "Account Flooding" => &["300000000001"],
                 "Attention Needed" => &["2 targets held, in 2 accounts", "300000000002/eu-west-1"],
                 "Sweep Completed" => &["all is well: 9 targets guarded", "every 24 hours"],
+                "Protection Changed" => {
+                    &["assumed-role/Administrator/alice", "What: DetachPolicy p-examplepolicy111 r-exam"]
+                }
+                "Grant Changed By No Author" => &[
+                    "assumed-role/Administrator/alice",
+                    "What: PutResourcePolicy arn:aws:bedrock:eu-west-1:2222",
+                ],
+                "Guardrail Changed By No Author" => &[
+                    "assumed-role/Administrator/alice",
+                    "What: DeleteGuardrail base1234abcd",
+                    "Account: 111111111111",
+                    "Region: us-east-1",
+                ],
                 _ => &["300000000001", "eu-west-1", "guardrail/base version"],
             };
             for needed in

@@ -11,6 +11,7 @@ mod figures;
 mod granted;
 mod handler;
 mod mail;
+mod narrowed;
 mod pattern;
 mod policy;
 mod printed;

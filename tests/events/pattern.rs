@@ -5,9 +5,14 @@
 
 use serde_json::Value;
 
+use crate::policy::is_like;
+
 /// An event pattern: every member must match.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pattern(Vec<(String, Member)>);
+
+/// The name under which a pattern has several, of which one must match. AWS takes one alone for a member of the event.
+const OR: &str = "$or";
 
 #[derive(Clone, Debug, PartialEq)]
 enum Member {
@@ -15,6 +20,8 @@ enum Member {
     Below(Pattern),
     /// The value passes one of these.
     AnyOf(Vec<Test>),
+    /// One of these matches what the member would be in.
+    Or(Vec<Pattern>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +31,8 @@ enum Test {
     Prefix(String),
     Suffix(String),
     AnythingBut(Vec<Value>),
+    /// Like none of these, in which `*` stands for anything.
+    LikeNone(Vec<String>),
     Exists(bool),
 }
 
@@ -36,6 +45,9 @@ impl Pattern {
         }
         let members = members.iter().map(|(name, value)| {
             let member = match value {
+                Value::Array(choices) if name == OR && choices.len() > 1 => {
+                    Member::Or(choices.iter().map(Pattern::parse).collect::<Result<_, _>>()?)
+                }
                 _ if name.starts_with('$') => return Err(format!("{name} is not known here")),
                 Value::Object(_) => Member::Below(Pattern::parse(value)?),
                 Value::Array(tests) if !tests.is_empty() => {
@@ -57,6 +69,7 @@ impl Pattern {
                     Some(Value::Array(items)) => items.iter().any(|item| pattern.matches(item)),
                     found => pattern.matches(found.unwrap_or(&Value::Null)),
                 },
+                Member::Or(choices) => choices.iter().any(|pattern| pattern.matches(event)),
                 Member::AnyOf(tests) => tests.iter().any(|test| test.passes(found)),
             }
         })
@@ -83,6 +96,15 @@ impl Test {
             ("anything-but", Value::Array(values)) if values.iter().all(|value| !value.is_object()) => {
                 Ok(Test::AnythingBut(values.clone()))
             }
+            ("anything-but", Value::Object(like)) if like.len() == 1 => {
+                let texts = like.get("wildcard").and_then(Value::as_array);
+                let texts = texts.map(|texts| texts.iter().map(|text| text.as_str().map(str::to_owned)));
+                // AWS refuses two stars side by side.
+                let known =
+                    |texts: &Vec<String>| !texts.is_empty() && texts.iter().all(|text| !text.contains("**"));
+                let texts = texts.and_then(Iterator::collect::<Option<Vec<_>>>).filter(known);
+                texts.map(Test::LikeNone).ok_or_else(|| format!("{test} is not known here"))
+            }
             ("anything-but", Value::String(_) | Value::Number(_)) => {
                 Ok(Test::AnythingBut(vec![wanted.clone()]))
             }
@@ -104,6 +126,7 @@ impl Test {
             Test::Prefix(wanted) => text(&|leaf| leaf.starts_with(wanted.as_str())),
             Test::Suffix(wanted) => text(&|leaf| leaf.ends_with(wanted.as_str())),
             Test::AnythingBut(unwanted) => leaves.iter().any(|leaf| !unwanted.contains(leaf)),
+            Test::LikeNone(patterns) => text(&|leaf| !patterns.iter().any(|pattern| is_like(pattern, leaf))),
             Test::Exists(wanted) => *wanted != leaves.is_empty(),
         }
     }
@@ -144,6 +167,17 @@ mod tests {
         check(&one(json!({ "anything-but": ["a", "b"] })), &json!({ "m": "c" }), true);
         check(&one(json!({ "anything-but": "a" })), &json!({ "m": "a" }), false);
         check(&one(json!({ "anything-but": "a" })), &json!({}), false);
+        let like_none = json!({ "anything-but": { "wildcard": ["a*c", "b"] } });
+        check(&one(like_none.clone()), &json!({ "m": "abc" }), false);
+        check(&one(like_none.clone()), &json!({ "m": "abcd" }), true);
+        check(&one(like_none.clone()), &json!({ "m": "b" }), false);
+        check(&one(like_none.clone()), &json!({}), false);
+        check(&json!({ "m": [like_none, { "exists": false }] }), &json!({}), true);
+        let either = json!({ "s": ["x"], "$or": [{ "m": ["a"] }, { "n": { "o": ["b"] } }] });
+        check(&either, &json!({ "s": "x", "m": "a" }), true);
+        check(&either, &json!({ "s": "x", "n": { "o": "b" } }), true);
+        check(&either, &json!({ "s": "x", "m": "b" }), false);
+        check(&either, &json!({ "s": "y", "m": "a" }), false);
         check(&one(json!({ "exists": true })), &json!({ "m": null }), true);
         check(&one(json!({ "exists": true })), &json!({ "m": { "n": 1 } }), false);
         check(&one(json!({ "exists": false })), &json!({}), true);
@@ -159,7 +193,13 @@ mod tests {
             json!({ "source": "a" }),
             json!({ "source": [] }),
             json!({ "source": [["a"]] }),
+            json!({ "$or": [] }),
+            json!({ "$or": ["a", "b"] }),
             json!({ "$or": [{ "source": ["a"] }] }),
+            json!({ "$and": [{ "source": ["a"] }] }),
+            json!({ "m": [{ "anything-but": { "wildcard": "a*" } }] }),
+            json!({ "m": [{ "anything-but": { "wildcard": ["a**"] } }] }),
+            json!({ "m": [{ "anything-but": { "wildcard": [] } }] }),
             json!({ "m": [{ "numeric": [">", 1] }] }),
             json!({ "m": [{ "wildcard": "a*" }] }),
             json!({ "m": [{ "anything-but": { "prefix": "a" } }] }),

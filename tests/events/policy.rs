@@ -113,9 +113,13 @@ fn holds(condition: &Value, context: &BTreeMap<String, Vec<String>>) -> bool {
                     assert!(found.is_none_or(|values| values.len() == 1), "{key} needs a set operator");
                     any(&|pattern, value| pattern == value)
                 }
+                "StringLike" => {
+                    assert!(found.is_none_or(|values| values.len() == 1), "{key} needs a set operator");
+                    any(&is_like)
+                }
                 "StringEqualsIfExists" => found.is_none() || any(&|pattern, value| pattern == value),
                 "ArnEquals" | "ArnLike" => any(&is_arn_like),
-                "ArnNotLike" => !any(&is_arn_like),
+                "ArnNotLike" | "ArnNotEquals" => !any(&is_arn_like),
                 "ForAllValues:StringEquals" => {
                     found.is_none_or(|values| values.iter().all(|value| wanted.contains(value)))
                 }
@@ -226,6 +230,11 @@ mod tests {
         check(json!({ "ArnLike": { "key": "arn:*:role/a*" } }), Some(&["arn:aws:iam::1:role/b"]), false);
         check(json!({ "ArnNotLike": { "key": "a*" } }), Some(&["abc"]), false);
         check(json!({ "ArnNotLike": { "key": "a*" } }), None, true);
+        check(json!({ "ArnNotEquals": { "key": "abc" } }), Some(&["abc"]), false);
+        check(json!({ "ArnNotEquals": { "key": "abc" } }), None, true);
+        check(json!({ "StringLike": { "key": "a.*.c" } }), Some(&["a.b.c"]), true);
+        check(json!({ "StringLike": { "key": "a.*.c" } }), Some(&["b.b.c"]), false);
+        check(json!({ "StringLike": { "key": "*" } }), None, false);
         let all = json!({ "ForAllValues:StringEquals": { "key": ["a", "b"] } });
         check(all.clone(), Some(&["a", "b"]), true);
         check(all.clone(), Some(&["a", "c"]), false);

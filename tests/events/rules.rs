@@ -4,6 +4,7 @@
 //! trigger acts on has to get through the rules on the bus where it appears, to the hub's queue.
 
 mod life;
+mod people;
 mod samples;
 mod wiring;
 
@@ -18,7 +19,13 @@ use crate::policy::{Verdict, verdict};
 use crate::template;
 
 const MANAGEMENT: &str = "111111111111";
+const OWNER: &str = "222222222222";
+/// To whom the organization's policies are delegated.
+const SECURITY: &str = "300000000002";
 const PARAMETER: &str = "/guardrail-keeper/baseline";
+
+/// How many places have rules.
+const TEMPLATES: usize = 6;
 
 /// What rules let through and the trigger then ignores, and why the rule doesn't know better.
 const LET_THROUGH: &[(Ignored, &str)] = &[
@@ -87,6 +94,37 @@ enum Bus {
     Hub,
 }
 
+/// Where a rule of the hub sends its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum To {
+    TheFunction,
+    People,
+}
+
+/// What the templates refer to where this is the hub.
+fn given(hub: &str) -> BTreeMap<&'static str, &str> {
+    BTreeMap::from([
+        ("AWS::Partition", "aws"),
+        ("AWS::AccountId", hub),
+        ("BaselineParameterName", PARAMETER),
+        ("OrganizationId", ORGANIZATION),
+        ("ManagementAccountId", MANAGEMENT),
+        ("OwnerAccountId", OWNER),
+        ("HubOwnsGuardrails", if hub == OWNER { "true" } else { "false" }),
+        ("SecurityAccountId", SECURITY),
+        ("DelegatesPolicies", "true"),
+        ("HasGuardrailKeys", "true"),
+        ("GuardrailKeyArns", people::KEYS),
+        ("NamesPolicies", "true"),
+        ("KeeperPolicyId", people::OURS[0]),
+        ("GuardrailsPolicyId", people::OURS[1]),
+        // The samples' function has a name of its own.
+        ("FunctionRoleName", "GuardrailKeeperFunction"),
+        ("Bus.Arn", BUS),
+        ("FunctionRole.Arn", KEEPER),
+    ])
+}
+
 /// The rules of everything that is deployed.
 #[derive(Clone, Debug)]
 struct Deployed {
@@ -94,6 +132,9 @@ struct Deployed {
     hub: Rules,
     /// `template.yaml`, on the bus that it makes.
     bus: Rules,
+    /// Those of them that send what AWS tells to people.
+    telling: Rules,
+    telling_bus: Rules,
     /// Who may put what on that bus.
     admits: Vec<Value>,
     /// `deploy/management.yaml`, on the management account's bus.
@@ -105,9 +146,9 @@ struct Deployed {
 }
 
 impl Rules {
-    fn of(path: &str, hub: &str, bus: Bus) -> Rules {
+    fn of(path: &str, hub: &str, bus: Bus, to: To) -> Rules {
         let template = template::read(path);
-        let given = BTreeMap::from([("AWS::AccountId", hub), ("BaselineParameterName", PARAMETER)]);
+        let given = given(hub);
         let resources = template["Resources"].as_object().unwrap().iter();
         let rules = resources.filter(|(_, resource)| resource["Type"] == "AWS::Events::Rule");
         let patterns = rules.filter_map(|(name, rule)| {
@@ -119,9 +160,11 @@ impl Rules {
                     Bus::Hub
                 }
             };
-            // One that tells people wakes nobody.
+            // One that tells people wakes nobody; what the keeper itself tells is no event of AWS's.
             let alarms = rule["Targets"][0]["Id"] == "alarms";
-            let pattern = (on == bus && !alarms).then_some(&rule["EventPattern"])?;
+            let own = rule["EventPattern"]["source"][0] == "guardrail-keeper";
+            let of_these = on == bus && alarms == (to == To::People) && !own;
+            let pattern = of_these.then_some(&rule["EventPattern"])?;
             Some((name.clone(), Rule::of(template::resolved(pattern, &template, &given))))
         });
         Rules(patterns.collect())
@@ -136,25 +179,23 @@ impl Rules {
 impl Deployed {
     fn read(hub: &str) -> Deployed {
         Deployed {
-            hub: Rules::of("template.yaml", hub, Bus::Default),
-            bus: Rules::of("template.yaml", hub, Bus::Hub),
-            admits: of_the_bus(&BTreeMap::from([
-                ("AWS::Partition", "aws"),
-                ("OrganizationId", ORGANIZATION),
-                ("ManagementAccountId", MANAGEMENT),
-                ("Bus.Arn", BUS),
-                ("FunctionRole.Arn", KEEPER),
-            ])),
-            management: Rules::of("deploy/management.yaml", hub, Bus::Default),
-            members: Rules::of("deploy/member-rules.yaml", hub, Bus::Default),
+            hub: Rules::of("template.yaml", hub, Bus::Default, To::TheFunction),
+            bus: Rules::of("template.yaml", hub, Bus::Hub, To::TheFunction),
+            telling: Rules::of("template.yaml", hub, Bus::Default, To::People),
+            telling_bus: Rules::of("template.yaml", hub, Bus::Hub, To::People),
+            admits: of_the_bus(&given(hub)),
+            management: Rules::of("deploy/management.yaml", hub, Bus::Default, To::TheFunction),
+            members: Rules::of("deploy/member-rules.yaml", hub, Bus::Default, To::TheFunction),
             careless: false,
         }
     }
 
-    fn templates(&mut self) -> [(&'static str, &mut Rules); 4] {
+    fn templates(&mut self) -> [(&'static str, &mut Rules); TEMPLATES] {
         [
             ("template.yaml", &mut self.hub),
             ("template.yaml, its bus", &mut self.bus),
+            ("template.yaml, to people", &mut self.telling),
+            ("template.yaml, from its bus to people", &mut self.telling_bus),
             ("deploy/management.yaml", &mut self.management),
             ("deploy/member-rules.yaml", &mut self.members),
         ]
@@ -163,6 +204,12 @@ impl Deployed {
     /// The rules that send an event on from where it appears.
     fn sent_on_by(&self, account: &str, event: &Value) -> BTreeSet<&str> {
         let mut through = self.members.through(event);
+        // Some of these rules are made in one account each.
+        through.retain(|rule| match *rule {
+            "DraftChanged" | "KeyChanged" => account == OWNER,
+            "PolicyChanged" => account == SECURITY,
+            _ => true,
+        });
         if self.careless && event["source"].as_str().is_some_and(|source| source.starts_with("aws.")) {
             through.insert("a rule of their own");
         }
@@ -193,6 +240,13 @@ impl Deployed {
             || (self.arrives(hub, case) && !self.bus.through(&case.event).is_empty())
     }
 
+    /// Whether an event is sent to people.
+    fn tells(&self, hub: &Hub, case: &Case) -> bool {
+        let at_the_hub = case.place == (hub.account.clone(), hub.region.clone());
+        (at_the_hub && !self.telling.through(&case.event).is_empty())
+            || (self.arrives(hub, case) && !self.telling_bus.through(&case.event).is_empty())
+    }
+
     /// What is wrong, one line each.
     fn problems(&self, hub: &Hub, cases: &[Case]) -> Vec<String> {
         let mut problems = Vec::new();
@@ -201,7 +255,16 @@ impl Deployed {
             let Case { label, place: (account, region), event: _, trigger, excuse } = case;
             let place = format!("{label} on the bus of {account} in {region}");
             let sent_on = self.sent_on_by(account, &case.event);
-            let received = self.arrives(hub, case) && !self.bus.through(&case.event).is_empty();
+            let told = self.tells(hub, case);
+            let on_the_bus =
+                self.bus.through(&case.event).len() + self.telling_bus.through(&case.event).len();
+            // The hub knows which policies and principals are meant, and those who send on don't.
+            let received = self.arrives(hub, case) && (on_the_bus > 0 || people::may_concern(&case.event));
+            match (people::concerns(case), told) {
+                (true, false) => problems.push(format!("nobody is told: {place} ({trigger})")),
+                (false, true) => problems.push(format!("people are told for nothing: {place} ({trigger})")),
+                (true, true) | (false, false) => {}
+            }
             let at_the_hub = (account, region) == (&hub.account, &hub.region);
             if !sent_on.is_empty() && !received && !at_the_hub && !self.careless {
                 problems.push(format!("sent on by {sent_on:?} and then let through by none: {place}"));
@@ -241,6 +304,7 @@ fn everything() -> Vec<(Hub, Vec<Case>)> {
             })
             .collect();
     all.extend(samples::cases());
+    all.extend(people::cases());
     all
 }
 
@@ -322,7 +386,7 @@ fn a_pattern_without_any_one_of_its_values_is_noticed() {
     let clean = |(hub, cases): &(Hub, Vec<Case>)| known[hub.account.as_str()].problems(hub, cases).is_empty();
     assert!(everything.iter().all(clean), "a break could not be told from what is broken already");
     let mut broken = 0;
-    for template in 0..4 {
+    for template in 0..TEMPLATES {
         let rules = whole.clone().templates()[template].1.0.clone();
         for (name, rule) in &rules {
             for (place, index) in places(&rule.written) {
@@ -383,6 +447,8 @@ pub(crate) fn of_event(source: &str, name: &str) -> (BTreeSet<String>, BTreeSet<
             };
             hub.extend(named(deployed.hub.through(&event), ""));
             hub.extend(named(deployed.bus.through(&event), ""));
+            hub.extend(named(deployed.telling.through(&event), ""));
+            hub.extend(named(deployed.telling_bus.through(&event), ""));
             deploy.extend(named(deployed.management.through(&event), "management.yaml: "));
             deploy.extend(named(deployed.members.through(&event), "member-rules.yaml: "));
         }

@@ -11,8 +11,11 @@ use crate::policy::{Caller, Request, Verdict, verdict};
 use crate::template;
 
 /// What is called otherwise where it comes from than where it goes.
-const RENAMED: [(&str, &str); 2] =
-    [("HubAccountId", r#"{"Ref":"AWS::AccountId"}"#), ("HubBusArn", r#"{"Fn::GetAtt":"Bus.Arn"}"#)];
+const RENAMED: [(&str, &str); 3] = [
+    ("HubAccountId", r#"{"Ref":"AWS::AccountId"}"#),
+    ("HubBusArn", r#"{"Fn::GetAtt":"Bus.Arn"}"#),
+    ("OwnerAccountId", r#"{"Fn::If":["Owns",{"Ref":"AWS::AccountId"},""]}"#),
+];
 
 /// The stacks that a template makes elsewhere: the body's path, and each parameter with what is given for it.
 fn made_by(path: &str) -> Vec<(String, BTreeMap<String, Value>)> {
@@ -65,8 +68,9 @@ fn slips(path: &str, made: &[(String, BTreeMap<String, Value>)]) -> Vec<String> 
             }
         }
         for (key, parameter) in &taken {
-            // What has the same name here is somebody's decision, which has to reach there.
-            if !given.contains_key(key) && (parameter["Default"].is_null() || own.contains_key(key)) {
+            // What has the same name here, or another one, is somebody's decision, which has to reach there.
+            let is_decided = own.contains_key(key) || RENAMED.iter().any(|(to, _)| to == key);
+            if !given.contains_key(key) && (parameter["Default"].is_null() || is_decided) {
                 slips.push(format!("{body} isn't given {key}"));
             }
         }
@@ -77,7 +81,7 @@ fn slips(path: &str, made: &[(String, BTreeMap<String, Value>)]) -> Vec<String> 
 #[test]
 fn each_stack_is_given_what_its_template_takes() {
     let mut bodies = BTreeSet::new();
-    for path in ["template.yaml", "deploy/management.yaml"] {
+    for path in ["template.yaml", "deploy/management.yaml", "deploy/stack-sets.yaml"] {
         let made = made_by(path);
         assert_eq!(slips(path, &made), [""; 0], "{path}");
         bodies.extend(made.iter().map(|(body, _)| body.clone()));
@@ -100,6 +104,59 @@ fn each_stack_is_given_what_its_template_takes() {
     assert_eq!(bodies.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
 
+/// The StackSets of a template, in which what differs on purpose is called alike.
+fn stack_sets(path: &str, alike: &[(Value, Value)]) -> BTreeMap<String, Value> {
+    fn replaced(value: &Value, alike: &[(Value, Value)]) -> Value {
+        if let Some((_, by)) = alike.iter().find(|(what, _)| what == value) {
+            return by.clone();
+        }
+        match value {
+            Value::Object(members) => {
+                members.iter().map(|(name, value)| (name.clone(), replaced(value, alike))).collect()
+            }
+            Value::Array(items) => items.iter().map(|item| replaced(item, alike)).collect(),
+            Value::String(text) => {
+                let text = text.replace("${AWS::StackName}", "${HubStackName}");
+                let text = text.replace("${ManagementAccountId}", "${AWS::AccountId}");
+                Value::from(text.trim_start_matches("deploy/"))
+            }
+            other => other.clone(),
+        }
+    }
+    let template = template::read(path);
+    let resources = template["Resources"].as_object().unwrap().iter();
+    let sets = resources.filter(|(_, resource)| resource["Type"] == "AWS::CloudFormation::StackSet");
+    sets.map(|(name, set)| {
+        let mut set = set.as_object().unwrap().clone();
+        // The hub's stack makes them on demand, and the other always.
+        set.remove("Condition");
+        (name.clone(), replaced(&Value::Object(set), alike))
+    })
+    .collect()
+}
+
+/// Whoever moves the StackSets to the management account gets the same ones, by the same names.
+#[test]
+fn the_stack_sets_of_the_management_account_are_those_of_the_hub() {
+    let account = json!({ "Ref": "AWS::AccountId" });
+    let parameter = |key: &str, value: Value| json!({ "ParameterKey": key, "ParameterValue": value });
+    let of_the_hub = [
+        (json!({ "Fn::If": ["HubIsManagement", "SELF", "DELEGATED_ADMIN"] }), json!("SELF")),
+        (json!({ "Fn::GetAtt": "Bus.Arn" }), json!({ "Ref": "HubBusArn" })),
+        (
+            parameter("HubAccountId", account.clone()),
+            parameter("HubAccountId", json!({ "Ref": "HubAccountId" })),
+        ),
+        (
+            json!({ "Fn::If": ["HubOwnsGuardrails", account, { "Ref": "OwnerAccountId" }] }),
+            json!({ "Ref": "OwnerAccountId" }),
+        ),
+    ];
+    let hub = stack_sets("template.yaml", &of_the_hub);
+    assert_eq!(hub, stack_sets("deploy/stack-sets.yaml", &[]));
+    assert_eq!(hub.len(), 3);
+}
+
 /// The names that one template makes are those that the others refer to, where nobody changes them.
 #[test]
 fn defaults_of_the_same_name_are_the_same() {
@@ -107,6 +164,7 @@ fn defaults_of_the_same_name_are_the_same() {
     for path in [
         "template.yaml",
         "deploy/management.yaml",
+        "deploy/stack-sets.yaml",
         "deploy/member-role.yaml",
         "deploy/member-rules.yaml",
         "deploy/owner.yaml",

@@ -92,6 +92,10 @@ pub(crate) fn resolved(value: &Value, template: &Value, given: &BTreeMap<&str, &
 
 fn maybe_resolved(value: &Value, template: &Value, given: &BTreeMap<&str, &str>) -> Option<Value> {
     let look_up = |name: &str| match given.get(name) {
+        // A list comes as one text.
+        Some(value) if template["Parameters"][name]["Type"] == "CommaDelimitedList" => {
+            value.split(',').map(Value::from).collect()
+        }
         Some(value) => Value::from(*value),
         None => match &template["Parameters"][name]["Default"] {
             Value::Null => panic!("there is no value for {name}"),

@@ -226,10 +226,9 @@ impl Stage<'_> {
                 return;
             }
             RoleEdit::Restored => Vec::new(),
-            RoleEdit::WithoutApply => vec![Statement {
-                actions: vec!["bedrock:ApplyGuardrail".to_owned()],
-                resources: vec!["*".to_owned()],
-            }],
+            RoleEdit::WithoutApply => {
+                vec![Statement { actions: vec!["bedrock:ApplyGuardrail".to_owned()], ..Statement::default() }]
+            }
         };
         let role = Role {
             name: MEMBER_ROLE.to_owned(),

@@ -20,7 +20,7 @@ fn role(name: &str, permissions: Permissions) -> Role {
 
 fn on(actions: &[&str], resource: &str) -> Statement {
     let actions = actions.iter().map(|action| (*action).to_owned()).collect();
-    Statement { actions, resources: vec![resource.to_owned()] }
+    Statement { actions, resources: vec![resource.to_owned()], ..Statement::default() }
 }
 
 /// A bit of everything.

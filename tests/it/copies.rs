@@ -312,6 +312,27 @@ async fn tags_that_cannot_be_read_or_written_keep_no_copy_from_being_enforced() 
     assert!(is_guarded(&world, PAYMENTS, EU).await);
 }
 
+/// The member role may only update what has the tag of copies (`simulator/worlds/example.yaml`): where somebody took it
+/// away, it is given back first.
+#[tokio::test]
+async fn a_copy_that_lost_its_tag_gets_it_back_and_is_updated() {
+    let world = World::guarded(World::of(&one_copy()).switches(refused)).await;
+    let copy = copy_of(&world, PAYMENTS).arn;
+    world.server.with(|model| {
+        let caller = model.caller(&format!("arn:aws:iam::{PAYMENTS}:root"), EU).unwrap();
+        model.guardrail_tags(&caller, "UntagResource", &copy).unwrap().clear();
+    });
+    publish_other_words(&world);
+    world.publish(&Document { version: 3, ..one_copy() });
+    let run = world.converge(&schedule()).await;
+    assert_eq!(run.answer["report"]["converged"], true, "{}", run.answer);
+    assert_eq!(tags(&world), format!("guardrail-keeper:source={}", guardrail(EU)));
+    assert_eq!(
+        operations(&run),
+        ["CreateGuardrailVersion", "PutEnforcedGuardrailConfiguration", "TagResource", "UpdateGuardrail"]
+    );
+}
+
 fn unguarded() -> Document {
     Document { assignments: vec![(PAYMENTS, "none")], ..one_copy() }
 }

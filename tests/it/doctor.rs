@@ -95,7 +95,7 @@ fn break_everything(model: &mut Model) {
     let role = model.role(SHIPPING, MEMBER_ROLE).unwrap().as_ref().clone();
     let mut weaker = role.clone();
     let actions = vec!["bedrock:ApplyGuardrail".to_owned()];
-    weaker.permissions.deny.push(Statement { actions, resources: vec!["*".to_owned()] });
+    weaker.permissions.deny.push(Statement { actions, ..Statement::default() });
     model.put_role(SHIPPING, weaker);
     let mut stranger = role;
     stranger.trust.principals = vec!["arn:aws:iam::999999999999:root".to_owned()];
@@ -410,12 +410,80 @@ async fn a_delegated_administrator_is_told_from_any_other_account() {
         (ran.code, ran.out.split_whitespace().collect::<Vec<_>>().join(" "))
     };
     let (_, out) = delegated(&["member.org.stacksets.cloudformation.amazonaws.com"]).await;
-    assert!(out.contains("the hub is a delegated administrator, for StackSets too"), "{out}");
+    assert!(
+        out.contains("the hub is a delegated administrator of StackSets: whoever may use them there"),
+        "{out}"
+    );
     assert!(out.contains("n/a there are none (guardrail-keeper-member-role"), "it may ask for them: {out}");
     let (_, out) = delegated(&["guardduty.amazonaws.com"]).await;
     assert!(out.contains("a delegated administrator, but not for StackSets"), "{out}");
+    assert!(out.contains("n/a those of the management account can't be seen from here"), "{out}");
     let (code, out) = delegated(&[]).await;
     assert!(out.contains("the organization isn't known: ListAccounts was denied"), "{out}");
-    assert!(out.contains("the hub has to be the management account or a delegated administrator"), "{out}");
+    assert!(
+        out.contains(
+            "the hub has to be the management account, or an account that may read the organization"
+        ),
+        "{out}"
+    );
     assert_eq!(code, 1, "{out}");
+}
+
+/// Lambda gives the role to any function that is made with it.
+#[tokio::test]
+async fn a_role_that_another_function_could_use_is_found() {
+    let world = healthy().await;
+    world.server.with(|model| {
+        let mut role = model.role(HUB, "GuardrailKeeperFunction").unwrap().as_ref().clone();
+        role.permissions.deny.clear();
+        model.put_role(HUB, role);
+    });
+    assert_eq!(
+        bad(&findings(&world).await),
+        [
+            "problem function_role 111111111111/-: another function that is given GuardrailKeeperFunction may become the member roles"
+        ]
+    );
+}
+
+const STACK_SETS: &str = "member.org.stacksets.cloudformation.amazonaws.com";
+
+fn delegated(world: &World, account: &str, service: &str) {
+    world.server.with(|model| {
+        let management = model.caller(&format!("arn:aws:iam::{HUB}:root"), US).unwrap();
+        model.register_delegate(&management, account, service).unwrap();
+    });
+}
+
+#[tokio::test]
+async fn a_delegated_administrator_of_stack_sets_is_named_unless_it_is_expected() {
+    let world = healthy().await;
+    delegated(&world, SEARCH, "guardduty.amazonaws.com");
+    assert_eq!(bad(&findings(&world).await), [""; 0]);
+    delegated(&world, SEARCH, STACK_SETS);
+    let found = bad(&findings(&world).await);
+    let [line] = found.as_slice() else { panic!("{found:?}") };
+    assert!(
+        line.starts_with(&format!("problem delegates {SEARCH}/-: ")) && line.contains("every member"),
+        "{line}"
+    );
+    let ran = doctor(&world, &["--role", ACCESS, "--delegate", SEARCH]).await;
+    assert!(ran.code == 0 && ran.out.contains("administers guardduty.amazonaws.com, member.org"), "{ran}");
+}
+
+#[tokio::test]
+async fn delegated_administrators_that_cannot_be_read_are_not_known() {
+    for (operation, text) in [
+        ("ListDelegatedAdministrators", "who is a delegated administrator isn't known"),
+        ("ListDelegatedServicesForAccount", "what it administers isn't known"),
+    ] {
+        let world = healthy().await;
+        delegated(&world, SEARCH, "guardduty.amazonaws.com");
+        world.server.fault(Fault::new(FaultKind::Denied { message: "no".to_owned() }).operation(operation));
+        let found = bad(&findings(&world).await);
+        assert!(
+            found.len() == 1 && found[0].contains(text) && found[0].starts_with("unknown delegates"),
+            "{found:?}"
+        );
+    }
 }

@@ -108,7 +108,7 @@ async fn a_role_that_may_not_decrypt_is_told_with_the_key() {
             let role = std::sync::Arc::make_mut(role);
             role.permissions.deny.push(simulator::Statement {
                 actions: vec!["kms:*".to_owned()],
-                resources: vec!["*".to_owned()],
+                ..simulator::Statement::default()
             });
         }
     });
@@ -151,7 +151,7 @@ async fn a_key_that_the_owner_role_may_not_read_is_left_to_the_probe() {
             let role = std::sync::Arc::make_mut(role);
             role.permissions.deny.push(simulator::Statement {
                 actions: vec!["kms:DescribeKey".to_owned(), "kms:GetKeyPolicy".to_owned()],
-                resources: vec!["*".to_owned()],
+                ..simulator::Statement::default()
             });
         }
     });

@@ -16,6 +16,8 @@ pub(super) struct Seen {
     pub(super) bus: Option<String>,
     pub(super) queues: Vec<String>,
     pub(super) table: Option<String>,
+    /// The function that takes messages out of the queues.
+    pub(super) function: Option<String>,
 }
 
 /// What members and the management account send on.
@@ -36,6 +38,9 @@ const FOR_PEOPLE: &[Listens] = &[
 ];
 /// What happens in the hub itself.
 const ON_DEFAULT: &[Listens] = &[Listens::Source("aws.ssm"), Listens::Source("aws.bedrock")];
+/// The tag of copies, on a guardrail and on one that is being made (`keeper_core::copy::SOURCE_TAG`).
+const OF_COPY: &str = "aws:ResourceTag/guardrail-keeper:source";
+const OF_NEW_COPY: &str = "aws:RequestTag/guardrail-keeper:source";
 const DEPLOY: &str = "deploy the hub's stack (template.yaml) again";
 
 impl Doctor<'_> {
@@ -51,7 +56,9 @@ impl Doctor<'_> {
             Some(queues) => {
                 events = self.queue("events", &queues.events).await;
                 let tasks = self.queue("tasks", &queues.tasks).await;
-                self.functions([("events", events.as_deref()), ("tasks", tasks.as_deref())]).await;
+                let functions =
+                    self.functions([("events", events.as_deref()), ("tasks", tasks.as_deref())]).await;
+                seen.function = functions.into_iter().next();
                 seen.queues = events.iter().cloned().chain(tasks).collect();
             }
         }
@@ -105,7 +112,7 @@ impl Doctor<'_> {
     }
 
     /// Who takes messages out of the queues, by the queues' ARNs.
-    async fn functions(&mut self, queues: [(&str, Option<&str>); 2]) {
+    async fn functions(&mut self, queues: [(&str, Option<&str>); 2]) -> BTreeSet<String> {
         let mut functions = BTreeSet::new();
         for (what, arn) in queues {
             let Some(arn) = arn else { continue };
@@ -113,10 +120,11 @@ impl Doctor<'_> {
             self.findings.push(doctor::mapping(what, &seen, DEPLOY));
             functions.extend(seen.into_iter().flatten().map(|mapping| mapping.function));
         }
-        for function in functions {
-            let seen = self.own.recursion(&function).await;
-            self.findings.push(doctor::recursion(&function, &seen, DEPLOY));
+        for function in &functions {
+            let seen = self.own.recursion(function).await;
+            self.findings.push(doctor::recursion(function, &seen, DEPLOY));
         }
+        functions
     }
 
     async fn ledger(&mut self) -> Option<String> {
@@ -223,12 +231,25 @@ impl Doctor<'_> {
                 return;
             }
         };
+        let name = role.name.to_string();
+        if hub.function.is_none() && self.settings.queues.is_some() {
+            let text = format!("what {name} may do isn't known: no queue says which function asks");
+            let todo = "mend what is said of the function above";
+            self.findings.push(Finding::unknown(check, place, text, todo));
+            return;
+        }
         let needs = doctor::of_function(&facts);
-        let evaluated = simulate(&self.own, &seen.arn, &needs).await;
+        let function = hub.function.as_deref();
+        let evaluated = simulate(&self.own, &seen.arn, &needs, function).await;
         let todo = "deploy the hub's stack again; if that doesn't help, a permissions boundary or a service control \
                     policy denies it";
-        let name = role.name.to_string();
         self.findings.extend(doctor::lacking(check, &place, &name, &needs, &evaluated, todo));
+        if function.is_some() {
+            let becoming: Vec<RequiredAction> =
+                needs.into_iter().filter(|need| need.action == "sts:AssumeRole").collect();
+            let elsewhere = simulate(&self.own, &seen.arn, &becoming, None).await;
+            self.findings.push(doctor::binding(&name, place, &elsewhere, DEPLOY));
+        }
     }
 
     pub(super) async fn stack_sets(&mut self, ground: &Ground) {
@@ -238,6 +259,12 @@ impl Doctor<'_> {
             self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
             return;
         };
+        if !self.sees_stack_sets {
+            let text = "those of the management account can't be seen from here: role and rules are looked at in each \
+                        account";
+            self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+            return;
+        }
         // The template names the bus after the stack, and the StackSets too.
         let stack = bus.rsplit('/').next().unwrap_or(bus);
         let Ground { baseline, organization, accounts } = ground;
@@ -295,9 +322,12 @@ pub(super) async fn simulate(
     inspector: &Inspector,
     role: &str,
     needs: &[RequiredAction],
+    function: Option<&str>,
 ) -> Result<Vec<Evaluated>, Failure> {
-    // What the keeper says of itself when it puts events.
-    let context = [("events:source", guardrail_keeper::cloud::SOURCE)];
+    // What the keeper says of itself when it puts events, and what is true of copies.
+    let mut context =
+        vec![("events:source", guardrail_keeper::cloud::SOURCE), (OF_COPY, "it"), (OF_NEW_COPY, "it")];
+    context.extend(function.map(|function| ("lambda:SourceFunctionArn", function)));
     let mut by_resource: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for RequiredAction { resource, action } in needs {
         by_resource.entry(resource).or_default().push(action);

@@ -171,7 +171,7 @@ impl Doctor<'_> {
         }
         if let (Ok(Some(role)), Some(facts)) = (role, self.facts(ground, seen)) {
             let needs = doctor::of_member(&facts, account);
-            let evaluated = hub::simulate(&inspector, &role.arn, &needs).await;
+            let evaluated = hub::simulate(&inspector, &role.arn, &needs, None).await;
             let todo = "deploy deploy/member-role.yaml again (AllowCopies where guardrails are copied), and \
                         deploy/owner.yaml in the owner; check that no permissions boundary or service control policy \
                         denies it";

@@ -97,8 +97,12 @@ impl Inspector {
             entry("aws:RequestedRegion", &region, ContextKeyTypeEnum::String),
             entry("aws:SecureTransport", "true", ContextKeyTypeEnum::Boolean),
         ];
-        let given = context.iter().map(|(key, value)| entry(key, value, ContextKeyTypeEnum::StringList));
-        entries.extend(given);
+        entries.extend(context.iter().map(|(key, value)| {
+            // The one key with several values that we give.
+            let several = *key == "events:source";
+            let kind = if several { ContextKeyTypeEnum::StringList } else { ContextKeyTypeEnum::String };
+            entry(key, value, kind)
+        }));
         let request = self.iam().simulate_principal_policy().policy_source_arn(principal);
         let request = request
             .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))

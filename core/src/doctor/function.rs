@@ -2,6 +2,7 @@
 
 use super::{Check, Finding, Place};
 use crate::failure::Failure;
+use crate::simulation::Evaluated;
 
 /// A mapping by which Lambda hands messages of a queue to a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,4 +88,24 @@ pub fn recursion(function: &str, seen: &Result<String, Failure>, deploy: &str) -
 /// A function's name, from its ARN.
 fn name(function: &str) -> &str {
     function.rsplit(':').next().unwrap_or(function)
+}
+
+/// Judges whether the function's role is of use to anything but the function: a simulation of what it may do, asked by
+/// no function's code.
+pub fn binding(role: &str, place: Place, seen: &Result<Vec<Evaluated>, Failure>, deploy: &str) -> Finding {
+    match seen {
+        Err(failure) => {
+            let what = format!("whether {role} is of use to other functions isn't known");
+            Finding::unread(Check::FunctionRole, place, &what, failure)
+        }
+        Ok(evaluated) if evaluated.iter().any(|one| one.own_side().is_ok()) => {
+            let text = format!("another function that is given {role} may become the member roles");
+            Finding::problem(Check::FunctionRole, place, text, deploy)
+        }
+        Ok(_) => Finding::ok(
+            Check::FunctionRole,
+            place,
+            format!("{role} is of no use to anything but the function"),
+        ),
+    }
 }

@@ -6,8 +6,8 @@ use super::{Check, Finding, Place};
 use crate::failure::Failure;
 use crate::ids::{AccountId, OrganizationId, Region};
 
-/// What lets an account other than the management account work on StackSets.
-const STACK_SETS: &str = "member.org.stacksets.cloudformation.amazonaws.com";
+/// What lets an account other than the management account work on StackSets, and so do anything in each member.
+pub(super) const STACK_SETS: &str = "member.org.stacksets.cloudformation.amazonaws.com";
 
 /// The organization as AWS showed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,18 +56,16 @@ pub fn standing(membership: &Membership, delegation: &Delegation) -> Vec<Finding
         return findings;
     }
     findings.push(match delegation {
-        Ok(services) if services.contains(STACK_SETS) => {
-            Finding::ok(check, place(), "the hub is a delegated administrator, for StackSets too")
-        }
-        Ok(services) if services.is_empty() => Finding::problem(
+        Ok(services) if services.contains(STACK_SETS) => Finding::ok(
             check,
             place(),
-            "the hub is neither the management account nor a delegated administrator",
-            format!(
-                "in {management}: aws organizations register-delegated-administrator --account-id {own} \
-                 --service-principal {STACK_SETS}"
-            ),
+            "the hub is a delegated administrator of StackSets: whoever may use them there is an administrator of \
+             every member",
         ),
+        // Organizations let us list the accounts, or nobody would ask.
+        Ok(services) if services.is_empty() => {
+            Finding::ok(check, place(), "the hub reads the organization, and administers nothing for it")
+        }
         Ok(_) => Finding::ok(
             check,
             place(),

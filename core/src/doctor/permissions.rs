@@ -94,7 +94,8 @@ impl Facts {
             needs.extend(on(&self.guardrail(account), TAGS));
             needs.extend(on(&self.key(account), KEYS));
         }
-        if self.copies {
+        // The originals are the owner's.
+        if self.copies && !owns {
             needs.extend(on("*", &["bedrock:CreateGuardrail"]));
             needs.extend(on(&self.guardrail(account), COPY));
         }

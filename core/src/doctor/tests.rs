@@ -68,7 +68,10 @@ fn the_organization_and_our_place_in_it() {
             "222222222222",
             Some("222222222222"),
             &stack_sets,
-            [all, "Ok: the hub is a delegated administrator, for StackSets too"],
+            [
+                all,
+                "Ok: the hub is a delegated administrator of StackSets: whoever may use them there is an administrator of every member",
+            ],
         ),
         (
             "ALL",
@@ -85,7 +88,7 @@ fn the_organization_and_our_place_in_it() {
             "222222222222",
             None,
             &of(&[]),
-            [all, "Problem: the hub is neither the management account nor a delegated administrator"],
+            [all, "Ok: the hub reads the organization, and administers nothing for it"],
         ),
         (
             "ALL",
@@ -682,8 +685,9 @@ fn what_is_asked_for_is_what_is_called() {
         .collect();
     let by_lambda = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
     let arn = |what: &str| Some(format!("arn:aws:{what}"));
-    let everything = Facts {
-        owner: hub(),
+    // Nothing is copied where the originals are.
+    let everything = |owner: AccountId| Facts {
+        owner,
         copies: true,
         parameter: arn("ssm:us-east-1:111111111111:parameter/baseline"),
         queues: arn("sqs:us-east-1:111111111111:events").into_iter().collect(),
@@ -691,8 +695,11 @@ fn what_is_asked_for_is_what_is_called() {
         bus: arn("events:us-east-1:111111111111:event-bus/keeper"),
         ..facts()
     };
-    let asked = actions(&of_function(&everything));
+    let (as_owner, apart) = (everything(hub()), everything(facts().owner));
+    let asked: BTreeSet<&str> =
+        [&as_owner, &apart].into_iter().flat_map(|facts| actions(&of_function(facts))).collect();
     assert_eq!(asked, called.into_iter().chain(by_lambda).collect());
+    assert!(!actions(&of_function(&as_owner)).contains("bedrock:CreateGuardrail"));
 }
 
 #[test]

@@ -100,6 +100,7 @@ impl Model {
         account.opt_in = entry.opt_in.clone();
         let start = self.now();
         account.delegated = entry.delegated.iter().map(|service| (service.clone(), start)).collect();
+        account.reads_organization = entry.reads_organization;
         account.roles = shared_roles(&entry.roles);
         account.users.clone_from(&entry.users);
         if let Some(parent) = &entry.parent {

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::Model;
 use super::error::ApiError;
-use super::iam::{Permissions, Role, Verdict};
+use super::guardrail::GuardrailName;
+use super::iam::{Asked, Permissions, Role, Verdict};
 use super::organization::AccountState;
 
 /// A principal, as IAM names it.
@@ -43,6 +44,9 @@ pub struct Session {
     pub created: Timestamp,
     /// When it stops working.
     pub expires: Timestamp,
+    /// The function that Lambda made it for.
+    #[serde(skip)]
+    pub(crate) function: Option<String>,
     /// The session policy, which can only narrow what the role may do.
     #[serde(skip)]
     pub(crate) narrowed: Option<Permissions>,
@@ -144,6 +148,7 @@ impl Model {
     /// The session that a role's standing key is for, as what Lambda gives a function: it never ends.
     fn standing_session(&self, account: &str, role: &str, access_key: &str) -> Principal {
         let now = self.now();
+        let function = self.functions.iter().find(|function| function.account == account);
         Principal::Session(Arc::new(Session {
             account: account.to_owned(),
             role: role.to_owned(),
@@ -153,6 +158,7 @@ impl Model {
             assumed_by: None,
             created: now,
             expires: super::clock::after(now, 3600),
+            function: function.map(super::functions::Function::arn),
             narrowed: None,
         }))
     }
@@ -161,9 +167,13 @@ impl Model {
     pub(crate) fn identity_verdict(&self, principal: &Principal, action: &str, resource: &str) -> Verdict {
         let Principal::Session(session) = principal else { return Verdict::Allowed };
         let Some(role) = self.role(&session.account, &session.role) else { return Verdict::NotAllowed };
-        let verdict = role.verdict(action, resource);
+        let guardrail = Some(resource).filter(|resource| resource.contains(":guardrail/"));
+        let guardrail = guardrail.and_then(GuardrailName::from_arn).and_then(|name| self.guardrail(&name));
+        let tags = guardrail.map(|guardrail| &guardrail.tags);
+        let asked = Asked { action, resource, tags, function: session.function.as_deref() };
+        let verdict = role.verdict(&asked);
         match &session.narrowed {
-            Some(narrowed) if verdict == Verdict::Allowed => narrowed.verdict(action, resource),
+            Some(narrowed) if verdict == Verdict::Allowed => narrowed.verdict(&asked),
             _ => verdict,
         }
     }

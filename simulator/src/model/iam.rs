@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::organization::Tags;
+
 /// A role of one account.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -73,6 +75,31 @@ pub struct Statement {
     /// ARN patterns; `*` when left out.
     #[serde(default = "everything")]
     pub resources: Vec<String>,
+    /// Only on guardrails that carry a tag with this key (`aws:ResourceTag`), where the policy asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tagged: Option<String>,
+    /// Only where this function's code asks (`lambda:SourceFunctionArn`); in a statement that denies, only where
+    /// it doesn't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+}
+
+impl Default for Statement {
+    /// No action, on everything.
+    fn default() -> Statement {
+        Statement { actions: Vec::new(), resources: everything(), tagged: None, function: None }
+    }
+}
+
+/// One action on one resource, and what conditions go by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) action: &'a str,
+    pub(crate) resource: &'a str,
+    /// The resource's tags, where it is a guardrail.
+    pub(crate) tags: Option<&'a Tags>,
+    /// The function whose code asks.
+    pub(crate) function: Option<&'a str>,
 }
 
 fn everything() -> Vec<String> {
@@ -90,9 +117,19 @@ pub(crate) enum Verdict {
 }
 
 impl Statement {
-    fn covers(&self, action: &str, resource: &str) -> bool {
-        self.actions.iter().any(|pattern| matches_ignoring_case(pattern, action))
-            && self.resources.iter().any(|pattern| matches(pattern, resource))
+    fn covers(&self, asked: &Asked<'_>) -> bool {
+        let is_tagged = |key: &String| asked.tags.is_some_and(|tags| tags.contains_key(key));
+        self.actions.iter().any(|pattern| matches_ignoring_case(pattern, asked.action))
+            && self.resources.iter().any(|pattern| matches(pattern, asked.resource))
+            && self.tagged.as_ref().is_none_or(is_tagged)
+    }
+
+    fn allows(&self, asked: &Asked<'_>) -> bool {
+        self.covers(asked) && (self.function.is_none() || self.function.as_deref() == asked.function)
+    }
+
+    fn denies(&self, asked: &Asked<'_>) -> bool {
+        self.covers(asked) && (self.function.is_none() || self.function.as_deref() != asked.function)
     }
 }
 
@@ -100,15 +137,15 @@ impl Permissions {
     /// Everything: an administrator.
     pub fn administrator() -> Permissions {
         Permissions {
-            allow: vec![Statement { actions: everything(), resources: everything() }],
+            allow: vec![Statement { actions: everything(), ..Statement::default() }],
             deny: Vec::new(),
         }
     }
 
-    pub(crate) fn verdict(&self, action: &str, resource: &str) -> Verdict {
-        if self.deny.iter().any(|statement| statement.covers(action, resource)) {
+    pub(crate) fn verdict(&self, asked: &Asked<'_>) -> Verdict {
+        if self.deny.iter().any(|statement| statement.denies(asked)) {
             Verdict::Denied
-        } else if self.allow.iter().any(|statement| statement.covers(action, resource)) {
+        } else if self.allow.iter().any(|statement| statement.allows(asked)) {
             Verdict::Allowed
         } else {
             Verdict::NotAllowed
@@ -124,7 +161,7 @@ impl Permissions {
         for statement in one_or_many(document.get("Statement")?) {
             let actions = strings(statement.get("Action")?)?;
             let resources = strings(statement.get("Resource")?)?;
-            let read = Statement { actions, resources };
+            let read = Statement { actions, resources, ..Statement::default() };
             match statement.get("Effect")?.as_str()? {
                 "Allow" => permissions.allow.push(read),
                 "Deny" => permissions.deny.push(read),
@@ -146,19 +183,14 @@ impl Role {
         if self.path.is_empty() { "/" } else { &self.path }
     }
 
-    pub(crate) fn verdict(&self, action: &str, resource: &str) -> Verdict {
-        within(self.permissions.verdict(action, resource), self.boundary.as_ref(), action, resource)
+    pub(crate) fn verdict(&self, asked: &Asked<'_>) -> Verdict {
+        within(self.permissions.verdict(asked), self.boundary.as_ref(), asked)
     }
 }
 
 /// A boundary allows nothing: what it doesn't speak of is taken away, and what it denies is denied.
-pub(crate) fn within(
-    allowed: Verdict,
-    boundary: Option<&Permissions>,
-    action: &str,
-    resource: &str,
-) -> Verdict {
-    match (allowed, boundary.map(|boundary| boundary.verdict(action, resource))) {
+pub(crate) fn within(allowed: Verdict, boundary: Option<&Permissions>, asked: &Asked<'_>) -> Verdict {
+    match (allowed, boundary.map(|boundary| boundary.verdict(asked))) {
         (Verdict::Denied, _) | (_, Some(Verdict::Denied)) => Verdict::Denied,
         (Verdict::Allowed, Some(Verdict::NotAllowed)) => Verdict::NotAllowed,
         (allowed, _) => allowed,
@@ -241,7 +273,27 @@ mod tests {
                 {"Effect":"Deny","Action":["bedrock:Put*"],"Resource":"*"}]}"#,
         )
         .expect("a policy");
-        assert_eq!(permissions.verdict("bedrock:GetGuardrail", "x"), Verdict::Allowed);
-        assert_eq!(permissions.verdict("bedrock:PutResourcePolicy", "x"), Verdict::Denied);
+        let asked = |action| Asked { action, resource: "x", tags: None, function: None };
+        assert_eq!(permissions.verdict(&asked("bedrock:GetGuardrail")), Verdict::Allowed);
+        assert_eq!(permissions.verdict(&asked("bedrock:PutResourcePolicy")), Verdict::Denied);
+    }
+
+    #[test]
+    fn conditions_narrow_what_is_allowed_and_spare_from_what_is_denied() {
+        let of = |statement: Statement| Statement { actions: vec!["bedrock:*".to_owned()], ..statement };
+        let tagged = of(Statement { tagged: Some("ours".to_owned()), ..Statement::default() });
+        let bound = of(Statement { function: Some("it".to_owned()), ..Statement::default() });
+        let (ours, theirs) = (
+            Tags::from([("ours".to_owned(), String::new())]),
+            Tags::from([("theirs".to_owned(), String::new())]),
+        );
+        let asked =
+            |tags, function| Asked { action: "bedrock:DeleteGuardrail", resource: "x", tags, function };
+        let permissions = Permissions { allow: vec![tagged], deny: vec![bound] };
+        assert_eq!(permissions.verdict(&asked(Some(&ours), Some("it"))), Verdict::Allowed);
+        assert_eq!(permissions.verdict(&asked(Some(&theirs), Some("it"))), Verdict::NotAllowed);
+        assert_eq!(permissions.verdict(&asked(None, Some("it"))), Verdict::NotAllowed);
+        assert_eq!(permissions.verdict(&asked(Some(&ours), Some("another"))), Verdict::Denied);
+        assert_eq!(permissions.verdict(&asked(Some(&ours), None)), Verdict::Denied);
     }
 }

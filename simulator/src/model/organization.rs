@@ -89,6 +89,8 @@ pub struct Account {
     pub tags: Tags,
     /// The services it is a delegated administrator for, and since when.
     pub delegated: BTreeMap<String, Timestamp>,
+    /// Whether the organization's delegation policy lets it read the organization.
+    pub reads_organization: bool,
     /// The Regions somebody changed the opt-in status of.
     pub opt_in: BTreeMap<String, OptStatus>,
     /// What it holds in each Region; made when first needed.
@@ -202,6 +204,7 @@ impl Account {
             users: Vec::new(),
             tags: Tags::new(),
             delegated: BTreeMap::new(),
+            reads_organization: false,
             opt_in: BTreeMap::new(),
             regions: BTreeMap::new(),
         }
@@ -284,7 +287,8 @@ impl Model {
         self.authorize(caller, &format!("organizations:{action}"), resource)
     }
 
-    /// What only the management account may read, or a delegated administrator of any service.
+    /// What only the management account may read, or a delegated administrator of any service, or whom the
+    /// delegation policy lets.
     ///
     /// # Errors
     /// As [`Model::authorize_member`], and `AccessDeniedException` for every other member account.
@@ -299,7 +303,8 @@ impl Model {
     /// As [`Model::authorize_reader`].
     pub fn authorize_reader_of(&self, caller: &Caller, action: &str, resource: &str) -> Result<(), ApiError> {
         self.authorize_member_on(caller, action, resource)?;
-        let delegated = self.account(caller.account()).is_some_and(|account| !account.delegated.is_empty());
+        let reads = |account: &Account| !account.delegated.is_empty() || account.reads_organization;
+        let delegated = self.account(caller.account()).is_some_and(reads);
         if delegated || caller.account() == self.organization.management_account {
             Ok(())
         } else {

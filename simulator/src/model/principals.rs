@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Model;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::iam::{Role, User, Verdict, within};
+use super::iam::{Asked, Role, User, Verdict, within};
+use super::organization::Tags;
 
 /// What SimulatePrincipalPolicy finds out about one action on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,17 @@ pub(crate) struct Simulated {
     pub(crate) across_accounts: bool,
 }
 
+/// What a simulation is to go by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SimulatedContext {
+    /// `aws:RequestedRegion`.
+    pub(crate) region: String,
+    /// `aws:ResourceTag/…`.
+    pub(crate) tags: Tags,
+    /// `lambda:SourceFunctionArn`.
+    pub(crate) function: Option<String>,
+}
+
 /// A role or a user.
 enum Subject {
     Role(Arc<Role>),
@@ -31,10 +43,10 @@ enum Subject {
 }
 
 impl Subject {
-    fn allowed(&self, action: &str, resource: &str) -> Verdict {
+    fn allowed(&self, asked: &Asked<'_>) -> Verdict {
         match self {
-            Subject::Role(role) => role.permissions.verdict(action, resource),
-            Subject::User(user) => user.permissions.verdict(action, resource),
+            Subject::Role(role) => role.permissions.verdict(asked),
+            Subject::User(user) => user.permissions.verdict(asked),
         }
     }
 
@@ -75,7 +87,8 @@ impl Model {
 
     /// What a role or user of the caller's account would be allowed.
     ///
-    /// Conditions aren't modelled, so no context is asked for. Where the resource is another account's,
+    /// Of the context, the Region counts, the tags of the resource and the function that asks; other conditions
+    /// aren't modelled. Where the resource is another account's,
     /// that account's policy would have to allow it as well, and the simulation doesn't fetch it.
     pub(crate) fn simulate_as(
         &self,
@@ -83,7 +96,7 @@ impl Model {
         principal: &str,
         actions: &[&str],
         resources: &[&str],
-        region: &str,
+        context: &SimulatedContext,
     ) -> Result<Vec<Simulated>, ApiError> {
         self.authorize(caller, "iam:SimulatePrincipalPolicy", principal)?;
         let account = caller.account();
@@ -92,9 +105,12 @@ impl Model {
         let mut results = Vec::new();
         for action in actions {
             for resource in resources {
-                let identity = subject.allowed(action, resource);
+                let SimulatedContext { region, tags, function } = context;
+                let function = function.as_deref();
+                let asked = Asked { action, resource, tags: Some(tags), function };
+                let identity = subject.allowed(&asked);
                 let boundary = subject.boundary();
-                let mut decision = within(identity, boundary, action, resource);
+                let mut decision = within(identity, boundary, &asked);
                 let across_accounts = owner(resource).is_some_and(|owner| owner != account);
                 if across_accounts && decision == Verdict::Allowed {
                     decision = match self.switches.cross_account_simulation {
@@ -112,7 +128,7 @@ impl Model {
                     resource: (*resource).to_owned(),
                     decision,
                     identity,
-                    boundary: boundary.map(|boundary| boundary.verdict(action, resource) == Verdict::Allowed),
+                    boundary: boundary.map(|boundary| boundary.verdict(&asked) == Verdict::Allowed),
                     organization,
                     across_accounts,
                 });

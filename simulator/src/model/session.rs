@@ -82,6 +82,7 @@ impl Model {
             assumed_by: Some(caller.principal.arn()),
             created: now,
             expires: clock::after(now, wanted.duration_seconds.unwrap_or(3600)),
+            function: None,
             narrowed: narrowed.transpose()?,
         });
         self.keep_session(Arc::clone(&session));
@@ -161,6 +162,7 @@ impl Model {
                 assumed_by: None,
                 created: now,
                 expires: clock::after(now, 3600),
+                function: None,
                 narrowed: None,
             }))
         };

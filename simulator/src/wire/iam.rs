@@ -11,7 +11,7 @@ use crate::model::clock::iso8601;
 use crate::model::error::ApiError;
 use crate::model::event::role_id;
 use crate::model::iam::{Role, User, Verdict};
-use crate::model::principals::Simulated;
+use crate::model::principals::{Simulated, SimulatedContext};
 
 pub(crate) fn carry_out(
     model: &mut Model,
@@ -116,11 +116,21 @@ fn shown_user(model: &Model, caller: &Caller, user: &User) -> String {
 fn simulate(model: &Model, caller: &Caller, input: &Input) -> Result<Output, ApiError> {
     let everything = vec!["*"];
     let resources = Some(input.texts("ResourceArns")).filter(|named| !named.is_empty()).unwrap_or(everything);
-    let context = input.members.get("ContextEntries").and_then(serde_json::Value::as_array);
-    let region = context.into_iter().flatten().find(|entry| entry["ContextKeyName"] == "aws:RequestedRegion");
-    let region = region.and_then(|entry| entry["ContextKeyValues"][0].as_str()).unwrap_or_default();
+    let mut context = SimulatedContext::default();
+    let entries = input.members.get("ContextEntries").and_then(serde_json::Value::as_array);
+    for entry in entries.into_iter().flatten() {
+        let value = entry["ContextKeyValues"][0].as_str().unwrap_or_default().to_owned();
+        match entry["ContextKeyName"].as_str().unwrap_or_default() {
+            "aws:RequestedRegion" => context.region = value,
+            "lambda:SourceFunctionArn" => context.function = Some(value),
+            key => {
+                let tag = key.strip_prefix("aws:ResourceTag/").map(|key| (key.to_owned(), value));
+                context.tags.extend(tag);
+            }
+        }
+    }
     let principal = input.text("PolicySourceArn");
-    let results = model.simulate_as(caller, principal, &input.texts("ActionNames"), &resources, region)?;
+    let results = model.simulate_as(caller, principal, &input.texts("ActionNames"), &resources, &context)?;
     // One result for each action on each resource. They have no name to go on from but their number.
     let keyed: Vec<(String, Simulated)> =
         results.into_iter().enumerate().map(|(number, one)| (format!("{number:06}"), one)).collect();

@@ -141,7 +141,7 @@ async fn a_caller_who_may_not_apply_the_enforced_guardrail_loses_every_call() {
                 permissions: simulator::Permissions {
                     allow: vec![simulator::Statement {
                         actions: vec!["bedrock:InvokeModel".to_owned()],
-                        resources: vec!["*".to_owned()],
+                        ..simulator::Statement::default()
                     }],
                     deny: Vec::new(),
                 },

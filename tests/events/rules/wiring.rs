@@ -53,8 +53,18 @@ fn every_rule_of_the_hub_fills_the_queue_and_keeps_what_it_could_not_deliver() {
 }
 
 /// The rules that tell people, and wake nobody.
-const ALARMING: [&str; 4] =
-    ["BaselineChangeCounted", "NewsForPeople", "OutcomeNeedsAttention", "SweepReported"];
+const ALARMING: [&str; 10] = [
+    "BaselineChangeCounted",
+    "ForwardedGrantChangedByNoAuthor",
+    "ForwardedGuardrailChangedByNoAuthor",
+    "ForwardedProtectionChanged",
+    "GrantChangedByNoAuthor",
+    "GuardrailChangedByNoAuthor",
+    "NewsForPeople",
+    "OutcomeNeedsAttention",
+    "ProtectionChanged",
+    "SweepReported",
+];
 
 /// What members send on is filtered again, by the same patterns as the hub's own events.
 #[test]
@@ -65,11 +75,12 @@ fn both_buses_of_the_hub_match_alike() {
     for (name, rule) in &rules {
         if let Some(own) = name.strip_prefix("Forwarded") {
             assert_eq!(rule["EventPattern"], rules[own]["EventPattern"], "{name}");
+            assert_eq!(rule["Targets"], rules[own]["Targets"], "{name}");
             assert!(rules[own]["EventBusName"].is_null() && !rule["EventBusName"].is_null(), "{name}");
             pairs += 1;
         }
     }
-    assert_eq!(pairs, 4);
+    assert_eq!(pairs, 7);
 }
 
 /// One account is never worked on twice at a time, and nothing is lost between the queues and the

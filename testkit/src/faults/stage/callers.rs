@@ -21,8 +21,7 @@ const MODEL: &str = "amazon.nova-pro-v1:0";
 
 /// Lets every member have such a caller.
 pub(super) fn come(setting: &Setting, model: &mut Model) {
-    let invoke =
-        Statement { actions: vec!["bedrock:InvokeModel".to_owned()], resources: vec!["*".to_owned()] };
+    let invoke = Statement { actions: vec!["bedrock:InvokeModel".to_owned()], ..Statement::default() };
     let permissions = Permissions { allow: vec![invoke], ..Permissions::default() };
     let role = Role { name: UNPREPARED.to_owned(), permissions, ..Role::default() };
     for number in 0..setting.members {
