@@ -123,7 +123,6 @@ fn is_abandoned_by_a_move(
 
 impl Plan {
     /// Abandons nothing: marks what is ours and is left to itself by a baseline that may not abandon it.
-    #[must_use]
     pub fn abandon_nothing(mut self, records: &Records) -> Plan {
         for (target, decision) in &mut self.decisions {
             let abandons = records.get(target).is_some_and(|record| is_abandonment(decision, record));

@@ -47,7 +47,7 @@ pub(super) fn unlimited(
         match served {
             Served::AtOnce => at_once.extend(scopes),
             Served::Already => {
-                info!(%sender, events, "not queued: a look that waits already serves these events")
+                info!(%sender, events, "not queued: a look that waits already serves these events");
             }
             Served::Later(delay) => {
                 let (positions, scopes): (BTreeSet<usize>, Vec<Scope>) = scopes.into_iter().unzip();

@@ -6,10 +6,9 @@ use super::arriving::planned_here;
 use super::counting::{begun, run_count};
 use super::deadline::Deadline;
 use super::effect::Effect;
-use super::notes::seen;
 use super::{Keeper, Stopped, Survey};
 use crate::ledger::{LedgerError, Visit};
-use crate::record::Note;
+use crate::record::{LastSeen, Note};
 use crate::task::{Cause, Errand};
 use crate::trigger::{Accounts, Scope};
 
@@ -25,7 +24,7 @@ pub async fn record_looks(keeper: &Keeper, survey: &Survey) -> Result<(), Ledger
         let here = survey.view.observed.iter().filter(|(target, _)| target.account == *account);
         let notes: Vec<_> = here
             .filter_map(|(target, observation)| {
-                Some((target.region.clone(), Note::Seen(seen(observation, now)?)))
+                Some((target.region.clone(), Note::Seen(LastSeen::of(observation, now)?)))
             })
             .collect();
         let visit = Visit { arrival: survey.view.known.arrivals.get(account), ..Visit::default() };

@@ -328,20 +328,7 @@ impl RecordUpdates<'_> {
                 (Change::Adopt { .. } | Change::EnsureCopy { .. }, _) => {}
             }
         }
-        seen(self.observed.get(target)?, at)
-    }
-}
-
-/// What the record keeps of an observation; nothing of a target that could not be read.
-pub(super) fn seen(observation: &Observation, at: Timestamp) -> Option<LastSeen> {
-    match observation {
-        Observation::Absent => Some(LastSeen { at, enforcement: None, by: None }),
-        Observation::Enforced(seen) => Some(LastSeen {
-            at,
-            enforcement: Some(seen.enforcement.clone()),
-            by: seen.last_writer().map(str::to_owned),
-        }),
-        Observation::Unreadable(_) => None,
+        LastSeen::of(self.observed.get(target)?, at)
     }
 }
 

@@ -93,7 +93,7 @@ async fn a_flood_in_figures() {
         if repaired.is_none() && world.enforced_in(SHIPPING).contains("eubase1a2b3c:2") {
             repaired = Some(planning.invocations);
         }
-        if !(planned || worked) && !stack.wait() {
+        if !(planned || worked || stack.wait()) {
             break;
         }
         // Five batches of ten a second.

@@ -154,7 +154,7 @@ impl Question {
             match Reader::new(session, region).key_arn(arn).await {
                 Ok(key) => needed.key = key.map(|key| key.to_string()),
                 Err(failure) => {
-                    gaps.push(format!("it isn't known whether callers need a KMS key: {}", failure.said()))
+                    gaps.push(format!("it isn't known whether callers need a KMS key: {}", failure.said()));
                 }
             }
         }

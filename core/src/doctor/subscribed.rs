@@ -81,22 +81,22 @@ mod tests {
         Subscription { protocol: protocol.to_owned(), confirmed }
     }
 
-    fn found(seen: Result<Option<Vec<Subscription>>, Failure>) -> (Outcome, String) {
-        let finding = subscribed(TOPIC, &seen, "deploy it");
+    fn found(seen: &Result<Option<Vec<Subscription>>, Failure>) -> (Outcome, String) {
+        let finding = subscribed(TOPIC, seen, "deploy it");
         assert_eq!(finding.outcome == Outcome::Ok, finding.todo.is_none());
         (finding.outcome, finding.text)
     }
 
     #[test]
     fn only_a_confirmed_subscription_is_one() {
-        assert_eq!(found(Ok(None)).0, Outcome::Problem);
-        assert_eq!(found(Ok(Some(vec![]))).0, Outcome::Problem);
-        let pending = found(Ok(Some(vec![subscription("email", false)])));
+        assert_eq!(found(&Ok(None)).0, Outcome::Problem);
+        assert_eq!(found(&Ok(Some(vec![]))).0, Outcome::Problem);
+        let pending = found(&Ok(Some(vec![subscription("email", false)])));
         assert!(pending.0 == Outcome::Problem && pending.1.contains("(1 pending)"), "{pending:?}");
         let mixed = [("email", false), ("email", true), ("https", true), ("email", true)];
         let mixed = mixed.map(|(protocol, confirmed)| subscription(protocol, confirmed));
         assert_eq!(
-            found(Ok(Some(mixed.to_vec()))),
+            found(&Ok(Some(mixed.to_vec()))),
             (
                 Outcome::Ok,
                 "the topic guardrail-keeper-AlarmTopic-1 has confirmed subscriptions: 2 by email, 1 by https"
@@ -104,7 +104,7 @@ mod tests {
             )
         );
         let denied = Failure::new(Category::Denied, "ListSubscriptionsByTopic", "no".to_owned());
-        assert_eq!(found(Err(denied)).0, Outcome::Unknown);
+        assert_eq!(found(&Err(denied)).0, Outcome::Unknown);
     }
 
     #[test]

@@ -38,7 +38,6 @@ impl Plan {
     }
 
     /// Holds every change that nobody has read.
-    #[must_use]
     pub fn hold_unreviewed(self, reviewed: &ReviewedPlan) -> Plan {
         self.hold_changes(|change| (!reviewed.admits(change)).then_some(HoldReason::NotReviewed))
     }

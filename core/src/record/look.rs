@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::State;
 use crate::baseline::{GuardrailKey, Revision};
 use crate::enforcement::Enforcement;
+use crate::observed::Observation;
 use crate::organization::OrgPath;
 
 /// What a look at a target came to.
@@ -70,6 +71,21 @@ pub struct LastSeen {
     pub enforcement: Option<Enforcement>,
     /// Who wrote it last, as far as AWS says.
     pub by: Option<String>,
+}
+
+impl LastSeen {
+    /// What the record keeps of an observation; nothing of a target that could not be read.
+    pub fn of(observation: &Observation, at: Timestamp) -> Option<LastSeen> {
+        match observation {
+            Observation::Absent => Some(LastSeen { at, enforcement: None, by: None }),
+            Observation::Enforced(seen) => Some(LastSeen {
+                at,
+                enforcement: Some(seen.enforcement.clone()),
+                by: seen.last_writer().map(str::to_owned),
+            }),
+            Observation::Unreadable(_) => None,
+        }
+    }
 }
 
 /// One line of a target's history.

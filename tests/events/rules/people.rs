@@ -79,7 +79,7 @@ fn called(
     region: &str,
     by: Option<&str>,
     name: &str,
-    parameters: Value,
+    parameters: &Value,
 ) -> Value {
     let identity = match by {
         Some(role) => json!({
@@ -100,25 +100,25 @@ fn called(
 }
 
 fn of_policies() -> Vec<Value> {
-    let call = |account: &str, name: &str, parameters: Value| {
+    let call = |account: &str, name: &str, parameters: &Value| {
         called("aws.organizations", account, "us-east-1", Some("Pipeline"), name, parameters)
     };
     let mut events = Vec::new();
     for account in [MANAGEMENT, SECURITY, "300000000001"] {
         for name in LIFTING {
             for policy in OURS.iter().chain(&["p-ofsomethingelse"]) {
-                events.push(call(account, name, json!({ "policyId": policy })));
+                events.push(call(account, name, &json!({ "policyId": policy })));
             }
-            events.push(call(account, name, json!({ "policyType": "SERVICE_CONTROL_POLICY" })));
+            events.push(call(account, name, &json!({ "policyType": "SERVICE_CONTROL_POLICY" })));
         }
     }
     // Nobody else may do that, and no rule of ours sends on that somebody tried.
     for (account, name) in
         [MANAGEMENT, "300000000001"].into_iter().zip(DELEGATING).chain([(MANAGEMENT, DELEGATING[1])])
     {
-        events.push(call(account, name, json!({})));
+        events.push(call(account, name, &json!({})));
     }
-    events.push(call(MANAGEMENT, "AttachPolicy", json!({ "policyId": OURS[0] })));
+    events.push(call(MANAGEMENT, "AttachPolicy", &json!({ "policyId": OURS[0] })));
     events
 }
 
@@ -126,14 +126,14 @@ fn of_guardrails() -> Vec<Value> {
     let mut events = Vec::new();
     let (us, eu) = ("us-east-1", "eu-west-1");
     let of_a_guardrail = |by: Option<&str>, name: &str| {
-        called("aws.bedrock", OWNER, eu, by, name, json!({ "guardrailIdentifier": "base1234abcd" }))
+        called("aws.bedrock", OWNER, eu, by, name, &json!({ "guardrailIdentifier": "base1234abcd" }))
     };
     let of_a_grant = |by: Option<&str>, name: &str| {
         let arn = format!("arn:aws:bedrock:{eu}:{OWNER}:guardrail/base1234abcd");
-        called("aws.bedrock", OWNER, eu, by, name, json!({ "resourceArn": arn }))
+        called("aws.bedrock", OWNER, eu, by, name, &json!({ "resourceArn": arn }))
     };
     let of_a_key = |by: Option<&str>, name: &str, region: &str, key: &str| {
-        let mut event = called("aws.kms", OWNER, region, by, name, json!({ "keyId": key }));
+        let mut event = called("aws.kms", OWNER, region, by, name, &json!({ "keyId": key }));
         let arn = format!("arn:aws:kms:{region}:{OWNER}:key/{key}");
         event["detail"]["resources"] = json!([{ "type": "AWS::KMS::Key", "ARN": arn }]);
         event
@@ -152,8 +152,8 @@ fn of_guardrails() -> Vec<Value> {
     }
     // What a member does to its own.
     let member = "300000000001";
-    events.push(called("aws.bedrock", member, us, None, "UpdateGuardrail", json!({})));
-    events.push(called("aws.kms", member, us, None, "DisableKey", json!({})));
+    events.push(called("aws.bedrock", member, us, None, "UpdateGuardrail", &json!({})));
+    events.push(called("aws.kms", member, us, None, "DisableKey", &json!({})));
     events
 }
 

@@ -119,7 +119,7 @@ fn one_target_in_words() {
 }
 
 /// What people hear of a repair.
-fn heard(change: Change, before: Record, cause: Cause) -> Option<News> {
+fn heard(change: Change, before: Record, cause: &Cause) -> Option<News> {
     let own_roles = OwnRoles {
         members: BTreeSet::from(["GuardrailKeeperMember".parse().unwrap()]),
         ..OwnRoles::default()
@@ -127,7 +127,7 @@ fn heard(change: Change, before: Record, cause: Cause) -> Option<News> {
     let records = std::iter::once((here(), before)).collect();
     let revision = REVISION.parse().unwrap();
     let context = crate::outcome::RepairContext {
-        cause: &cause,
+        cause,
         records: &records,
         revision: &revision,
         own_roles: &own_roles,
@@ -148,7 +148,7 @@ fn weakened_by(principal: Option<&str>) -> Change {
 #[test]
 fn a_repair_by_a_sweep_is_news_and_one_that_an_event_announced_is_none() {
     let sweep = || Cause { sweep: true, ..cause() };
-    let kind = |change, before, cause| heard(change, before, cause).map(|news| (news.kind, news.by));
+    let kind = |change, before, cause| heard(change, before, &cause).map(|news| (news.kind, news.by));
     let admin = || Some(ADMIN.to_owned());
     assert_eq!(kind(weakened_by(Some(ADMIN)), ours(0), sweep()), Some((NewsKind::Unannounced, admin())));
     assert_eq!(kind(enforce(true), ours(0), sweep()), Some((NewsKind::Unannounced, None)));
@@ -166,7 +166,7 @@ fn a_repair_by_a_sweep_is_news_and_one_that_an_event_announced_is_none() {
 fn a_change_in_the_keepers_name_that_the_record_does_not_explain_is_urgent_news() {
     let in_our_name = || Cause { in_our_name: true, ..cause() };
     let sweep = || Cause { sweep: true, ..cause() };
-    let kind = |change, before, cause| heard(change, before, cause).map(|news| news.kind);
+    let kind = |change, before, cause| heard(change, before, &cause).map(|news| news.kind);
     let urgent = Some(NewsKind::InOurName);
     assert_eq!(kind(enforce(true), ours(0), in_our_name()), urgent);
     for cause in [cause(), sweep(), in_our_name()] {
@@ -185,7 +185,7 @@ fn a_change_in_the_keepers_name_that_the_record_does_not_explain_is_urgent_news(
     begun.intent =
         Some(Intent { to, at: Timestamp::UNIX_EPOCH, revision: REVISION.parse().unwrap(), deed: None });
     assert_eq!(kind(weakened_by(Some(MEMBER)), begun, cause()), None);
-    let news = heard(enforce(true), ours(0), in_our_name()).unwrap();
+    let news = heard(enforce(true), ours(0), &in_our_name()).unwrap();
     assert!(news.text.contains("CloudTrail's event: event-1 event-2"), "{}", news.text);
 }
 

@@ -29,7 +29,7 @@ impl Reported {
     pub(super) fn note(&mut self, event: &Value) {
         let detail = &event["detail"];
         let texts = |value: &Value| -> Vec<String> {
-            let many = value.as_array().map(Vec::as_slice).unwrap_or(std::slice::from_ref(value));
+            let many = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
             many.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect()
         };
         match event["detail-type"].as_str().unwrap_or_default() {
