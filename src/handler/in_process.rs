@@ -116,6 +116,7 @@ pub(super) async fn do_scope(
         Errand::Retry(task) => reasons.get(&task.group()).cloned(),
         Errand::Count(_) | Errand::Sweep(_) | Errand::FinishSweep(_) => None,
     }));
+    unfinished.sort();
     let report = match (report, failed.pop()) {
         (Some(report), _) => report,
         (None, Some(problem)) => return Err(problem),

@@ -228,10 +228,10 @@ async fn the_log_says_what_was_done_where_and_why() {
         expect![[r#"
             INFO "planned 300000000007 in all Regions: the account was created"
             INFO "working on 300000000007: the account was created"
-            WARN "held 300000000007/eu-west-1: another configuration is there, made by arn:aws:iam::300000000007:user/administrator: `existing: replace` would replace it" account.id=300000000007 region=eu-west-1
+            WARN "held 300000000007/eu-west-1: another configuration is enforced there, made by arn:aws:iam::300000000007:user/administrator: to replace it, write `existing: replace`" account.id=300000000007 region=eu-west-1
             INFO "300000000007/us-east-1 enforce corporate:2" account.id=300000000007 region=us-east-1 change=enforce
             INFO "1 changed, 1 held, 0 in sync"
-            INFO "ignored: tags have no part in the baseline" record=without an id reason=tags
+            INFO "ignored: the baseline doesn't depend on tags" record=without an id reason=tags
             INFO "queued a look at accounts that may be gone: the account was closed" record=without an id reason=closed
             INFO "working on 300000000001: the account was closed"
             INFO "300000000001/eu-west-1 enforce corporate:2" account.id=300000000001 region=eu-west-1 change=enforce
@@ -303,7 +303,7 @@ async fn settings_that_cannot_be_used_end_the_function_and_are_named_all_at_once
               KEEPER_FUNCTION_ROLE: "GuardrailKeeperFunction" is not a role ARN: expected arn:aws:iam::ACCOUNT:role/NAME
               KEEPER_LEDGER: "disk" is not a ledger: expected memory, file:PATH or table:NAME
               KEEPER_CONCURRENCY: "many" is not a number from 1 to 256
-              KEEPER_BASLINE: no such setting; there are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS"#]],
+              KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_REPORT_HOURS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS"#]],
     );
     assert_eq!(world.server.calls(), []);
 }

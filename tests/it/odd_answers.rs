@@ -190,13 +190,13 @@ async fn callers_of_all_accounts_say_which_one_cannot_be_placed() {
     for arguments in [["--all", "--role", ACCESS].as_slice(), &["--ou", WORKLOAD, "--role", ACCESS]] {
         let ran = ctl(&world, &[&["callers"], arguments].concat()).await;
         assert!(ran.code == 1 && ran.out.contains(SHIPPING), "{ran}");
-        told.push_str(&format!("{}\n", lines(&ran, "stands")));
+        told.push_str(&format!("{}\n", lines(&ran, "could not be read")));
     }
     check(
         &told,
         expect![[r#"
-
-
+            unknown  300000000001: its path could not be read: ListParents: AccessDeniedException: You may not. (denied)
+            unknown  300000000001: its path could not be read: ListParents: AccessDeniedException: You may not. (denied)
         "#]],
     );
     // By its name it can't be found, and the error says why.

@@ -367,6 +367,8 @@ async fn programs_are_told_every_target_and_its_age() {
     for age in ["checked_age_seconds", "seen_age_seconds"] {
         assert!(target[age].take().as_u64().unwrap() < 3600);
     }
+    let placed_at = target["placed_at"].take();
+    assert!(placed_at.as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{placed_at}");
     check(
         &format!("{target:#}"),
         expect![[r#"
@@ -396,7 +398,7 @@ async fn programs_are_told_every_target_and_its_age() {
               "name": "payments",
               "ours": true,
               "path": "o-exampleorgid/r-exam/ou-exam-workload/",
-              "placed_at": "2026-11-30T11:52:30.644993874Z",
+              "placed_at": null,
               "reason": null,
               "region": "eu-west-1",
               "seen_age_seconds": null,
