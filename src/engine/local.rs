@@ -10,7 +10,7 @@ use super::{Keeper, Stopped, Survey};
 use crate::ledger::{LedgerError, Visit};
 use crate::record::{LastSeen, Note};
 use crate::task::{Cause, Errand};
-use crate::trigger::{Accounts, Scope};
+use crate::trigger::{Accounts, Regions, Scope};
 
 /// Records what a survey saw in each target, and nothing else: a count of the revision reads the record, and is exact
 /// where the record is new.
@@ -36,13 +36,14 @@ pub async fn record_looks(keeper: &Keeper, survey: &Survey) -> Result<(), Ledger
 }
 
 /// The jobs of a scope that a person asks for at a terminal. A revision that nobody has counted is counted first, as
-/// after an event: for all accounts the sweep follows the count; for some of them the count comes alone.
+/// after an event: for all accounts and Regions the sweep follows the count; for a part of them the count comes alone.
 ///
 /// # Errors
 /// When the baseline or the ledger can't be read, or the count stopped.
 pub async fn local_jobs(keeper: &Keeper, scope: &Scope) -> Result<Vec<Effect>, Stopped> {
     let (mut effects, cause) = planned_here(keeper, scope).await?;
-    if scope.accounts != Accounts::All
+    let is_whole = scope.accounts == Accounts::All && scope.regions == Regions::All;
+    if !is_whole
         && let Some(counted) = counted_first(keeper, cause).await?
     {
         effects.splice(0..0, counted);

@@ -1,7 +1,9 @@
 //! Modes and limits: what the baseline itself keeps the keeper from doing.
 
 use expect_test::expect;
-use guardrail_keeper::engine;
+use guardrail_keeper::engine::{self, Reviewer};
+use guardrail_keeper::handler::do_here;
+use guardrail_keeper::trigger::{Accounts, Regions, Scope};
 use simulator::{Fault, FaultKind};
 
 use testkit::world::{
@@ -178,7 +180,7 @@ async fn a_revision_that_releases_more_than_its_limit_is_not_acted_on_at_all() {
 }
 
 #[tokio::test]
-async fn limits_count_what_single_events_did_before() {
+async fn single_looks_replace_nothing_for_a_revision_that_is_over_its_limits_as_a_whole() {
     let world = World::guarded(World::of(&limited(1, "limits: { max_replacements: 2 }"))).await;
     world.publish(&limited(2, "limits: { max_replacements: 2 }"));
 
@@ -194,6 +196,8 @@ async fn limits_count_what_single_events_did_before() {
             0 changed, 0 held, 1 in sync
         "#]],
     );
+    // They follow the revision before it, though two replacements would have been within the limits.
+    assert_eq!(world.writes(), [""; 0]);
 }
 
 #[tokio::test]
@@ -300,4 +304,22 @@ async fn without_a_ledger_that_remembers_a_blind_sweep_approves_no_slip() {
     world.server.clear_calls();
     let answer = guardrail_keeper::handler::handle(&forgetful, &schedule().to_string()).await.unwrap();
     assert_eq!(world.writes(), [""; 0], "{answer:#}");
+}
+
+#[tokio::test]
+async fn a_part_of_a_new_revision_is_done_once_all_of_it_is_counted() {
+    let everybody = || Document { regions: "us-east-1, eu-west-1", ..Document::default() };
+    for scope in [
+        Scope { regions: Regions::Only([EU.parse().unwrap()].into()), ..engine::everything() },
+        Scope { accounts: Accounts::one(PAYMENTS.parse().unwrap()), ..engine::everything() },
+    ] {
+        let world = World::of(&everybody()).start().await;
+        let done = do_here(&world.keeper, &scope, Reviewer::NOBODY).await.unwrap();
+        assert_eq!(done.unfinished, [""; 0]);
+        assert!(done.report.is_converged() && done.report.attempts_anything(), "{}", done.report);
+        let elsewhere = |write: &String| !write.contains(EU) && !write.contains(PAYMENTS);
+        assert_eq!(world.writes().into_iter().filter(elsewhere).collect::<Vec<_>>(), [""; 0]);
+        let approval = world.keeper.ledger().revision_approval().await.unwrap().unwrap();
+        assert!(approval.approved && approval.counted.is_some(), "{approval:?}");
+    }
 }
