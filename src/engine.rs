@@ -7,7 +7,7 @@
 //!   counting   what a revision would change        sweeping   everybody, and a sweep's end
 //! account    what the ledger knows ─► view: desired, observed, guardrails ─► plan ─► restrict to the mode
 //!            ─► limits ─► prove ─► apply ─► record
-//! survey, direct   both wings at once, for a terminal
+//! survey     both wings at once, for a terminal     local   the jobs of a terminal without a deployed keeper
 //! ```
 //!
 //! A write in AWS comes after its proof. Each change is attempted once; a failure doesn't stop the others, and the

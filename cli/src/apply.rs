@@ -295,7 +295,7 @@ impl Session<'_> {
         if let Err(error) = engine::record_looks(self.keeper, survey).await {
             output::warning(format_args!("what was seen could not be recorded: {error}"));
         }
-        let reviewed = survey.plan.plan().reviewed();
+        let reviewed = survey.plan.plan().reviewed(&self.baseline.revision);
         let step = |step: Step<'_>| self.watch.step(step);
         step(Step::Writing { changes: survey.plan.plan().writes() });
         let written =

@@ -72,7 +72,7 @@ pub async fn work_on_account(
         let (plan, mut view) = look(keeper, followed, task, &placement, again).await?;
         let plan = admitted(keeper, followed, plan, &mut view).await;
         let plan = match reviewer.plan.filter(|_| followed.is_present()) {
-            Some(reviewed) => plan.hold_unreviewed(reviewed),
+            Some(reviewed) => plan.hold_unreviewed(reviewed, &followed.baseline.revision),
             // What a baseline that waits doesn't replace is put back by the one before it, whose plan nobody reads.
             None => plan,
         };

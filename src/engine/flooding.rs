@@ -10,7 +10,7 @@ use super::Keeper;
 use super::effect::{Effect, Notice};
 use crate::ids::AccountId;
 use crate::task::{Errand, Flooding, Floods, Sender, Served, Task, planned};
-use crate::trigger::{Scope, merge};
+use crate::trigger::{Scope, Why, merge};
 
 /// The floods that this process knows.
 #[derive(Debug, Default)]
@@ -36,7 +36,9 @@ pub(super) fn unlimited(
     }
     let (mut at_once, mut by_sender) = (Vec::new(), BTreeMap::<Sender, Vec<(usize, Scope)>>::new());
     for (position, scope) in scopes {
-        match Sender::of(&scope) {
+        // A write in our name that the ledger doesn't know is published with the look at it, so each has its own.
+        let sender = Sender::of(&scope).filter(|_| !scope.reasons.contains(&Why::UnrecordedWrite));
+        match sender {
             Some(sender) => by_sender.entry(sender).or_default().push((position, scope)),
             None => at_once.push((position, scope)),
         }

@@ -43,9 +43,7 @@ pub async fn record_looks(keeper: &Keeper, survey: &Survey) -> Result<(), Ledger
 pub async fn local_jobs(keeper: &Keeper, scope: &Scope) -> Result<Vec<Effect>, Stopped> {
     let (mut effects, cause) = planned_here(keeper, scope).await?;
     let is_whole = scope.accounts == Accounts::All && scope.regions == Regions::All;
-    if !is_whole
-        && let Some(counted) = counted_first(keeper, cause).await?
-    {
+    if !is_whole && let Some(counted) = counted_first(keeper, cause).await? {
         effects.splice(0..0, counted);
     }
     Ok(effects)

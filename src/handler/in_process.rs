@@ -111,10 +111,13 @@ pub(super) async fn do_scope(
         work_off(shell, &here).await;
     failed.extend(later.into_iter().map(|(_, problem)| problem));
     let mut unfinished: Vec<String> = failed.iter().map(ToString::to_string).collect();
-    // A count or a sweep's end that is left waits for one of these tasks.
     unfinished.extend(left.iter().filter_map(|errand| match errand {
         Errand::Retry(task) => reasons.get(&task.group()).cloned(),
-        Errand::Count(_) | Errand::Sweep(_) | Errand::FinishSweep(_) => None,
+        Errand::Count(_) | Errand::Sweep(_) => Some(
+            "not every account was listed: AWS refused to continue a list; run the command again".to_owned(),
+        ),
+        // It waits for one of these tasks.
+        Errand::FinishSweep(_) => None,
     }));
     unfinished.sort();
     let report = match (report, failed.pop()) {

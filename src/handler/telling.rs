@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::outcome::{
     AttentionNews, CompletedSweep, Event, Kind, of_baseline, of_departure, of_flood, of_report, of_sweep,
 };
+use crate::settings::Purpose;
 use crate::task::{Cause, Flooding};
 
 /// How long the warnings at the end of a sweep may take.
@@ -140,7 +141,8 @@ async fn sweep_completed(keeper: &Keeper, end: SweepEnd) {
 /// Puts events on the bus, if there is one. Returns whether they are on it.
 async fn send(keeper: &Keeper, events: Vec<Event>) -> bool {
     let Some(bus) = keeper.settings().bus.as_deref() else { return false };
-    if events.is_empty() {
+    // The bus takes outcome events from the function alone. What a terminal does is printed there.
+    if events.is_empty() || keeper.settings().purpose == Purpose::Terminal {
         return false;
     }
     let events: Vec<OutcomeEvent> = events

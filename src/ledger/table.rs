@@ -353,6 +353,9 @@ mod tests {
         }
         let mut bad = good;
         bad.remove(DOCUMENT);
-        assert_eq!(parsed(GET, &bad).unwrap_err().message, "item a#1: `document` isn't what it should be");
+        assert_eq!(
+            parsed(GET, &bad).unwrap_err().message,
+            "item a#1: `document` is missing or has another type"
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::sync::Mutex;
 
 use guardrail_keeper::engine::{self, Clock, Keeper, Reviewer, Stopped, everything};
+use guardrail_keeper::failure::Failure;
 use guardrail_keeper::handler::{DoneHere, do_here};
 use guardrail_keeper::ids::AccountId;
 use guardrail_keeper::record::Records;
@@ -220,8 +221,8 @@ impl Tale<'_> {
     async fn run(&mut self, scope: Option<String>, meddling: Option<Meddling>) -> Result<(), Violation> {
         self.server.clear_calls();
         self.figures.runs += 1;
-        match engine::baseline(&self.keeper).await {
-            Ok(_) => {}
+        let present = match engine::baseline(&self.keeper).await {
+            Ok(present) => present,
             Err(Stopped::BaselineInvalid(_)) if self.wants.invalid => {
                 self.figures.invalid_baselines += 1;
                 if let Some(meddling) = meddling {
@@ -278,8 +279,21 @@ impl Tale<'_> {
             }
         };
         let mut report = match told {
-            Ok(DoneHere { report, unfinished }) => {
-                waiting.extend(unfinished.iter().filter_map(|why| why.split(' ').next()).map(str::to_owned));
+            Ok(DoneHere { mut report, unfinished }) => {
+                for why in unfinished {
+                    match why.split(' ').next().filter(|first| first.parse::<AccountId>().is_ok()) {
+                        Some(account) => drop(waiting.insert(account.to_owned())),
+                        // A list that failed names nobody.
+                        None => waiting.extend(self.setting.assignable()),
+                    }
+                    // As at the terminal: what is unfinished has not converged.
+                    report.unplaced.insert(why.clone(), Failure::transient("run", why));
+                }
+                // While it waits for its approval, accounts follow the one before it, which may name no such target.
+                let followed = engine::effective(&self.keeper, &present).await;
+                if !followed.is_ok_and(|followed| followed.is_present()) {
+                    waiting.extend(self.setting.assignable());
+                }
                 self.note_report(&report);
                 Some(report)
             }

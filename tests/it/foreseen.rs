@@ -243,7 +243,7 @@ async fn what_was_not_in_the_plan_that_was_read_is_held() {
     let world = World::of(&document).durable().approved().start().await;
     let (baseline, scope) = (world.baseline().await, engine::everything());
     let read = engine::survey(&world.keeper, &baseline, &scope, &engine::unwatched).await.unwrap();
-    let reviewed = read.plan.plan().reviewed();
+    let reviewed = read.plan.plan().reviewed(&baseline.revision);
     // A replacement was not in that plan.
     world.administrator_enforces(PAYMENTS, EU, version(EU, "1"));
     let reviewer = Reviewer { progress: &engine::unwatched, plan: Some(&reviewed) };

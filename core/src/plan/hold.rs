@@ -205,7 +205,7 @@ reasons! {
         /// The person at the terminal read a plan without this change: the target changed since.
         NotReviewed => {
             code: "not_reviewed",
-            says: "this change is not in the plan that was read, because the target changed since",
+            says: "this change is not in the plan that was read, because the target or the baseline changed since",
             remedy: "run the command again and read the new plan",
             waits: false,
             waits_for_approval: false,

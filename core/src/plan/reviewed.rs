@@ -3,27 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Change, FollowUp, HoldReason, Plan};
+use crate::baseline::Revision;
 use crate::ids::Target;
 
-/// The changes of a plan that a person read, each by its verb, with what follows from them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReviewedPlan(BTreeMap<Target, BTreeSet<&'static str>>);
+/// The changes of targets in a plan that a person read, each by its verb, with what follows from them. Grants and
+/// clean-ups are not compared: they take no guardrail away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReviewedPlan {
+    /// The baseline that was planned.
+    revision: Revision,
+    changes: BTreeMap<Target, BTreeSet<&'static str>>,
+}
 
 impl ReviewedPlan {
     fn add(&mut self, target: &Target, verb: &'static str) {
-        self.0.entry(target.clone()).or_default().insert(verb);
+        self.changes.entry(target.clone()).or_default().insert(verb);
     }
 
     fn admits(&self, change: &Change) -> bool {
-        self.0.get(change.target()).is_some_and(|verbs| verbs.contains(change.verb()))
+        self.changes.get(change.target()).is_some_and(|verbs| verbs.contains(change.verb()))
     }
 }
 
 impl Plan {
     /// What a person who read this plan knows of. The id of a copy that is still to be made is not known then, so a
     /// change counts by its target and its verb.
-    pub fn reviewed(&self) -> ReviewedPlan {
-        let mut reviewed = ReviewedPlan::default();
+    pub fn reviewed(&self, revision: &Revision) -> ReviewedPlan {
+        let mut reviewed = ReviewedPlan { revision: revision.clone(), changes: BTreeMap::new() };
         for change in self.changes() {
             reviewed.add(change.target(), change.verb());
         }
@@ -37,8 +43,9 @@ impl Plan {
         reviewed
     }
 
-    /// Holds every change that nobody has read.
-    pub fn hold_unreviewed(self, reviewed: &ReviewedPlan) -> Plan {
-        self.hold_changes(|change| (!reviewed.admits(change)).then_some(HoldReason::NotReviewed))
+    /// Holds every change that nobody has read, and all of them where the baseline is another one now.
+    pub fn hold_unreviewed(self, reviewed: &ReviewedPlan, revision: &Revision) -> Plan {
+        let is_other = reviewed.revision != *revision;
+        self.hold_changes(|change| (is_other || !reviewed.admits(change)).then_some(HoldReason::NotReviewed))
     }
 }

@@ -144,7 +144,10 @@ impl Floods {
         if level <= MOST_AT_ONCE {
             return Served::AtOnce;
         }
-        let serves = |due: Timestamp| due.as_second() - now.as_second() >= SERVED_BEFORE_SECONDS;
+        // Later than a pause from now is a clock that was set back: that look is over.
+        let pause = i64::from(sender.pause_seconds());
+        let serves =
+            |due: Timestamp| (SERVED_BEFORE_SECONDS..=pause).contains(&(due.as_second() - now.as_second()));
         match flood.due {
             Some(due) if serves(due) => Served::Already,
             Some(_) | None => Served::Later(sender.pause_seconds()),

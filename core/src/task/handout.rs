@@ -33,6 +33,8 @@ impl AccountTask {
             && owner_since.is_none()
             && cause.arrival.is_none()
             && !cause.sweep
+            // A look for another event doesn't say who removed what it puts back.
+            && !cause.in_our_name
             && cause.attempt == 0;
         plain.then_some(regions)
     }

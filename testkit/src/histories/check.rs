@@ -129,7 +129,7 @@ pub struct Run<'a> {
     /// Whether the ledger could be written.
     pub recordable: bool,
     pub meddled: bool,
-    /// Accounts whose task waits: nothing is known of them yet.
+    /// Accounts whose task waits, or that follow an earlier baseline: the report says nothing of them by this one.
     pub waiting: BTreeSet<String>,
     /// What was proven before somebody meddled.
     pub proven: BTreeSet<(Place, String, String)>,

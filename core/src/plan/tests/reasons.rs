@@ -124,7 +124,7 @@ fn each_reason_has_a_code_a_sentence_and_says_whether_waiting_helps() {
         not_counted [waits]: the changes of baseline 0123456789abcdef are still being counted
         too_many_moves [approval]: moves of accounts within a day take away or change more guardrails than the limits allow: check in Organizations where the accounts are now, then approve 0123456789abcdef
         placement_undecided [waits]: AWS refuses the owner's guardrail in members, so this account gets a copy, which the next look creates
-        not_reviewed: this change is not in the plan that was read, because the target changed since: run the command again and read the new plan
+        not_reviewed: this change is not in the plan that was read, because the target or the baseline changed since: run the command again and read the new plan
         interrupted [waits]: not begun: the program was asked to end first
         account_state_unknown: the account is in a state that this version doesn't know (HIBERNATING); nothing is released or replaced there until it is active: look at it in Organizations
         contested [waits]: arn:aws:sts::300000000001:assumed-role/Admin/alice undoes each repair: stop it, or change the baseline; the next repair waits

@@ -17,7 +17,8 @@ impl Run<'_> {
             if matches!(state, State::InSync | State::Enforced | State::Replaced) && !self.was_read(&place) {
                 return broken(Invariant::ReportedWrongly, format!("{said}, and it could not be read"));
             }
-            if self.meddled || self.owner_was_stale() || self.account_was_stale(&place.account) {
+            let waits = self.waiting.contains(&place.account);
+            if self.meddled || waits || self.owner_was_stale() || self.account_was_stale(&place.account) {
                 continue;
             }
             let wanted = self.wants.of(self.setting, model, &place);
