@@ -51,11 +51,15 @@ OPERATIONS = {
     "cloudtrail": ["DescribeTrails", "GetEventSelectors", "GetTrailStatus"],
     "cloudformation": ["DescribeStackSet", "ListStackInstances"],
     "lambda": ["GetFunctionRecursionConfig", "ListEventSourceMappings"],
+    "sns": ["ListSubscriptionsByTopic"],
 }
 
 # Where AWS takes something else than its model says: the older name for a message's system attributes is of the
 # type of a queue's attributes there, and its own documents list SentTimestamp and the like.
 CORRECTIONS = {("ReceiveMessageRequest", "AttributeNames"): "MessageSystemAttributeList"}
+
+# Errors of any call, which a model names for other operations only.
+OF_ANY_CALL = {"sns": ["ThrottledException"]}
 
 # A pattern that every string satisfies says nothing.
 TRIVIAL_PATTERNS = {r"[\s\S]*", r".*"}
@@ -115,6 +119,9 @@ def service(loader, name, operations):
         for reference in raw.get("errors", []):
             error = model["shapes"][reference["shape"]].get("error", {})
             errors[error.get("code", reference["shape"])] = error.get("httpStatusCode", 400)
+    for reference in OF_ANY_CALL.get(name, []):
+        error = model["shapes"][reference]["error"]
+        errors[error["code"]] = error["httpStatusCode"]
     return {"protocol": model["metadata"]["protocol"], "operations": routes, "errors": errors, "shapes": shapes}
 
 
