@@ -6,7 +6,8 @@
 //! the end the faults stop, what was broken for good is restored, and everybody who should be guarded
 //! has to be.
 //!
-//! That is the direct form, in which the keeper is called and does everything in one go. The deployed form, with
+//! That is the direct form, in which the jobs of a scope are done in this process, as `guardrailctl` does them where no
+//! keeper is deployed. The deployed form, with
 //! its queues between events and the work, is told by `queued.rs`, and judged by the same rules.
 //!
 //! Everything follows from a seed. `HISTORIES_SEEDS=N HISTORIES_FROM=S` tells N histories from seed S, and so
@@ -104,7 +105,7 @@ trait Form {
     fn figures(all: &Self::Figures, took: Duration) -> (&'static str, Value);
 }
 
-/// The keeper is called, and does all of an event's work in one go.
+/// The jobs of a scope are done in this process, as far as possible without waiting.
 struct Direct;
 
 impl Form for Direct {
