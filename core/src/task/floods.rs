@@ -251,6 +251,15 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_was_set_back_makes_no_look_of_the_past_serve_what_comes() {
+        let mut floods = Floods::default();
+        assert_eq!(floods.serve(&account(1), 100, at(1000)), Served::Later(PAUSE_SECONDS));
+        floods.queued(&account(1), at(1060));
+        assert_eq!(floods.serve(&account(1), 100, at(1001)), Served::Already);
+        assert_eq!(floods.serve(&account(1), 100, at(900)), Served::Later(PAUSE_SECONDS));
+    }
+
+    #[test]
     fn a_look_that_could_not_be_queued_serves_nothing() {
         let mut floods = Floods::default();
         assert_eq!(floods.serve(&account(1), 100, at(0)), Served::Later(PAUSE_SECONDS));

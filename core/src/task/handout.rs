@@ -157,11 +157,13 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let arrives = crate::task::Cause { arrival: Some(now), ..cause("event-1", 0) };
         let of_a_sweep = crate::task::Cause { sweep: true, ..cause("event-1", 0) };
+        let in_our_name = crate::task::Cause { in_our_name: true, ..cause("event-1", 0) };
         for special in [
             AccountTask { regions: Regions::All, ..task() },
             AccountTask { owner_since: Some(now), ..task() },
             AccountTask { cause: arrives, ..task() },
             AccountTask { cause: of_a_sweep, ..task() },
+            AccountTask { cause: in_our_name, ..task() },
             AccountTask { cause: cause("event-1", 1), ..task() },
         ] {
             assert!(!is_superseded(&special, &known), "{special:?}");
