@@ -32,6 +32,8 @@ pub(crate) fn given() -> BTreeMap<&'static str, &'static str> {
         ("HubAccountId", HUB),
         ("OwnerAccountId", OWNER),
         ("SecurityAccountId", SECURITY),
+        ("DelegatesPolicies", "true"),
+        ("HearsOfKeys", "true"),
         ("Bus.Arn", BUS),
         ("FunctionRole.Arn", KEEPER),
     ])
@@ -42,15 +44,7 @@ pub(crate) fn of_the_bus(given: &BTreeMap<&str, &str>) -> Vec<Value> {
     let template = template::read("template.yaml");
     let resources = template["Resources"].as_object().unwrap().values();
     let policies = resources.filter(|resource| resource["Type"] == "AWS::Events::EventBusPolicy");
-    let is_there = |policy: &&Value| match policy["Condition"].as_str() {
-        None => true,
-        Some("NamesRequesters") => given.contains_key("RequesterArns"),
-        Some("DelegatesPolicies") => given.contains_key("SecurityAccountId"),
-        Some("HearsOfKeys") => given.contains_key("OwnerAccountId"),
-        Some(other) => panic!("{other} is not known here"),
-    };
-    let there = policies.filter(is_there);
-    there.map(|policy| template::resolved(&policy["Properties"]["Statement"], &template, given)).collect()
+    policies.map(|policy| template::resolved(&policy["Properties"]["Statement"], &template, given)).collect()
 }
 
 /// A rule of this account sends an event to the bus, by a role of its own.
@@ -127,12 +121,40 @@ fn refused_by_the_bus() -> Vec<Request> {
 #[test]
 fn the_bus_takes_from_each_account_what_it_may_tell_and_nothing_else() {
     let statements = of_the_bus(&given());
-    assert_eq!(statements.len(), 5);
+    assert_eq!(statements.len(), 6);
     for request in admitted_to_the_bus() {
         assert_eq!(verdict(&statements, &request), Verdict::Allowed, "{request:?}");
     }
     for request in refused_by_the_bus() {
         assert_ne!(verdict(&statements, &request), Verdict::Allowed, "{request:?}");
+    }
+}
+
+/// Where their parameters are empty, the statements for them say nothing that the others don't.
+#[test]
+fn a_statement_whose_parameter_is_empty_admits_and_forbids_nothing_more() {
+    let mut empty = given();
+    empty.retain(|name, _| !["SecurityAccountId", "DelegatesPolicies", "HearsOfKeys"].contains(name));
+    let optional = ["OnlyRequestersAsk", "OwnerMaySend", "SecurityMaySend"];
+    for owner in [None, Some("true")] {
+        empty.extend(owner.map(|holds| ("HubOwnsGuardrails", holds)));
+        let whole = of_the_bus(&empty);
+        let template = template::read("template.yaml");
+        let without: Vec<Value> = template["Resources"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(name, it)| {
+                it["Type"] == "AWS::Events::EventBusPolicy" && !optional.contains(&name.as_str())
+            })
+            .map(|(_, it)| template::resolved(&it["Properties"]["Statement"], &template, &empty))
+            .collect();
+        assert_eq!((whole.len(), without.len()), (6, 3));
+        let asking = ["iam::222222222222:role/Tool", "iam::222222222222:root", "sts::222222222222:federated-user/bob"];
+        let asking = asking.map(|name| puts(&format!("arn:aws:{name}"), "tool", "Reconcile Requested"));
+        for request in admitted_to_the_bus().into_iter().chain(refused_by_the_bus()).chain(asking) {
+            assert_eq!(verdict(&whole, &request), verdict(&without, &request), "{request:?}");
+        }
     }
 }
 
@@ -170,7 +192,10 @@ fn outcome_events_are_put_by_the_function_alone() {
 #[test]
 fn only_those_who_are_named_ask_for_looks_where_somebody_is_named() {
     let mut given = given();
-    given.insert("RequesterArns", "arn:aws:iam::222222222222:role/*/Operator");
+    given.extend([
+        ("RequesterArns", "arn:aws:iam::222222222222:role/*/Operator"),
+        ("NamesRequesters", "true"),
+    ]);
     let statements = of_the_bus(&given);
     let forbidden = |request: &Request| verdict(&statements, request) == Verdict::Forbidden;
     let operator = "arn:aws:iam::222222222222:role/aws-reserved/sso.amazonaws.com/Operator";

@@ -66,6 +66,26 @@ const ALARMING: [&str; 10] = [
     "SweepReported",
 ];
 
+/// Each of them writes the one policy of the bus, so no two may be written at once; CloudFormation waits only for what
+/// is there in every stack.
+#[test]
+fn the_statements_of_the_bus_are_written_one_after_another() {
+    let template = template::read("template.yaml");
+    let statements: BTreeMap<&String, &Value> = template["Resources"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == "AWS::Events::EventBusPolicy")
+        .collect();
+    assert!(statements.values().all(|statement| statement["Condition"].is_null()), "one may be missing");
+    let after = |name: &str| statements.iter().find(|(_, one)| one["DependsOn"] == name).map(|(name, _)| *name);
+    let first: Vec<&String> =
+        statements.iter().filter(|(_, one)| one["DependsOn"].is_null()).map(|(name, _)| *name).collect();
+    let [first] = first.as_slice() else { panic!("{first:?} wait for nothing") };
+    let chain: Vec<&String> = std::iter::successors(Some(*first), |name| after(name)).collect();
+    assert_eq!(chain.len(), statements.len(), "{chain:?}");
+}
+
 /// What members send on is filtered again, by the same patterns as the hub's own events.
 #[test]
 fn both_buses_of_the_hub_match_alike() {
