@@ -9,7 +9,7 @@
 - The execution id and the time that Scheduler writes into a schedule's input.
 - Bus policies as resources of a template. ministack keeps them and doesn't evaluate them; tests/events does.
 - AWS::IAM::RolePolicy, by the older type of the same.
-- Conditions of a template that compare the account, the Region, or a list.
+- Conditions of a template that compare the account, the Region, a list, or a part of a text.
 
 Whatever else the stack does, ministack does by itself.
 """
@@ -86,18 +86,24 @@ def evaluate_conditions(template, params):
         **params,
     }
 
-    def joined(value):
+    def worked_out(value):
         if isinstance(value, list):
-            return [joined(one) for one in value]
+            return [worked_out(one) for one in value]
         if not isinstance(value, dict):
             return value
+        if "Fn::Select" in value:
+            index, parts = value["Fn::Select"]
+            return worked_out(parts)[int(index)]
+        if "Fn::Split" in value:
+            separator, text = value["Fn::Split"]
+            return known[text["Ref"]]["Value"].split(separator)
         if "Fn::Join" not in value:
-            return {key: joined(one) for key, one in value.items()}
+            return {key: worked_out(one) for key, one in value.items()}
         separator, parts = value["Fn::Join"]
         text = known[parts["Ref"]]["Value"]
         return text if isinstance(text, str) else separator.join(text)
 
-    return resolve_conditions({**template, "Conditions": joined(template.get("Conditions", {}))}, known)
+    return resolve_conditions({**template, "Conditions": worked_out(template.get("Conditions", {}))}, known)
 
 
 def create_bus_policy(_logical_id, props, _stack_name):

@@ -150,7 +150,8 @@ fn a_statement_whose_parameter_is_empty_admits_and_forbids_nothing_more() {
             .map(|(_, it)| template::resolved(&it["Properties"]["Statement"], &template, &empty))
             .collect();
         assert_eq!((whole.len(), without.len()), (6, 3));
-        let asking = ["iam::222222222222:role/Tool", "iam::222222222222:root", "sts::222222222222:federated-user/bob"];
+        let asking =
+            ["iam::222222222222:role/Tool", "iam::222222222222:root", "sts::222222222222:federated-user/bob"];
         let asking = asking.map(|name| puts(&format!("arn:aws:{name}"), "tool", "Reconcile Requested"));
         for request in admitted_to_the_bus().into_iter().chain(refused_by_the_bus()).chain(asking) {
             assert_eq!(verdict(&whole, &request), verdict(&without, &request), "{request:?}");

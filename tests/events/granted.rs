@@ -18,7 +18,7 @@ const HUB: &str = "222222222222";
 const OTHER: &str = "300000000001";
 const ORGANIZATION: &str = "o-exampleorgid";
 pub(crate) const KEY: &str = "arn:aws:kms:us-east-1:222222222222:key/copies";
-const GUARDRAIL_KEY: &str = "arn:aws:kms:us-east-1:222222222222:key/guardrail";
+pub(crate) const GUARDRAIL_KEY: &str = "arn:aws:kms:us-east-1:222222222222:key/guardrail";
 
 /// Which function's code asks.
 pub(crate) const OF_FUNCTION: &str = "lambda:SourceFunctionArn";

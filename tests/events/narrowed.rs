@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::granted::{FUNCTION, KEY, OF_FUNCTION, TAG, permissions, requests};
+use crate::granted::{FUNCTION, GUARDRAIL_KEY, KEY, OF_FUNCTION, TAG, permissions, requests};
 use crate::policy::{Caller, Request, Verdict, verdict};
 
 const HUB: &str = "222222222222";
@@ -35,7 +35,10 @@ fn the_functions_role_is_of_no_use_to_anything_but_the_function() {
         assert_eq!(verdict(&statements, &request), Verdict::Allowed, "{request:?}");
         let by_another = without(request.clone(), OF_FUNCTION).with(OF_FUNCTION, &[OTHER_FUNCTION]);
         let elsewhere = without(request, OF_FUNCTION);
-        for request in [by_another, elsewhere] {
+        let refused = verdict(&statements, &by_another);
+        assert_eq!(refused, Verdict::Forbidden, "another function: {by_another:?}");
+        tried += 1;
+        for request in [elsewhere] {
             let refused = verdict(&statements, &request);
             // Nothing that a key's description says is worth anything.
             let harmless = ["kms:DescribeKey", "kms:GetKeyPolicy"].contains(&request.action.as_str());
@@ -61,6 +64,15 @@ fn lambda_itself_is_not_kept_from_the_queues_and_the_log() {
     ] {
         assert_eq!(verdict(&statements, &asks(action, resource)), Verdict::Allowed, "{action}");
     }
+    // What it writes to the log it writes for the function that logs: only for ours.
+    for (function, expected) in [(FUNCTION, Verdict::Allowed), (OTHER_FUNCTION, Verdict::Forbidden)] {
+        let written = asks("logs:PutLogEvents", &log).with(OF_FUNCTION, &[function]);
+        assert_eq!(verdict(&statements, &written), expected, "{function}");
+    }
+    let used = asks("kms:Decrypt", GUARDRAIL_KEY);
+    assert_eq!(verdict(&statements, &used), Verdict::Allowed, "Bedrock may leave the function out");
+    let by_another = used.with(OF_FUNCTION, &[OTHER_FUNCTION]);
+    assert_eq!(verdict(&statements, &by_another), Verdict::Forbidden);
 }
 
 fn of_copies() -> [(&'static str, Vec<Value>); 2] {

@@ -5,6 +5,7 @@
 
 mod life;
 mod people;
+mod placed;
 mod samples;
 mod wiring;
 
@@ -116,8 +117,12 @@ fn given(hub: &str) -> BTreeMap<&'static str, &str> {
         ("HasGuardrailKeys", "true"),
         ("GuardrailKeyArns", people::KEYS),
         ("NamesPolicies", "true"),
+        ("NamesGuardrailsPolicy", "true"),
         ("KeeperPolicyId", people::OURS[0]),
         ("GuardrailsPolicyId", people::OURS[1]),
+        ("ProtectsUnits", "true"),
+        ("ProtectedUnitIds", people::UNITS),
+        ("HearsOfKeys", if hub == OWNER { "false" } else { "true" }),
         // The samples' function has a name of its own.
         ("FunctionRoleName", "GuardrailKeeperFunction"),
         ("Bus.Arn", BUS),
@@ -260,7 +265,7 @@ impl Deployed {
                 self.bus.through(&case.event).len() + self.telling_bus.through(&case.event).len();
             // The hub knows which policies and principals are meant, and those who send on don't.
             let received = self.arrives(hub, case) && (on_the_bus > 0 || people::may_concern(&case.event));
-            match (people::concerns(case), told) {
+            match (people::concerns(&hub.account, case), told) {
                 (true, false) => problems.push(format!("nobody is told: {place} ({trigger})")),
                 (false, true) => problems.push(format!("people are told for nothing: {place} ({trigger})")),
                 (true, true) | (false, false) => {}

@@ -133,6 +133,20 @@ fn maybe_resolved(value: &Value, template: &Value, given: &BTreeMap<&str, &str>)
                     let text = resolved(text, template, given);
                     Some(text.as_str().expect("a text").split(by.as_str()).map(Value::from).collect())
                 }
+                Some(("Fn::Join", Value::Array(parts))) => {
+                    let [Value::String(by), items] = parts.as_slice() else {
+                        panic!("{parts:?} is not joined")
+                    };
+                    Some(match resolved(items, template, given) {
+                        Value::Array(items) => {
+                            let items: Vec<&str> =
+                                items.iter().map(|item| item.as_str().expect("a text")).collect();
+                            items.join(by).into()
+                        }
+                        // A list of which nothing is given.
+                        text => text,
+                    })
+                }
                 Some(("Fn::Select", Value::Array(parts))) => {
                     let [Value::Number(index), items] = parts.as_slice() else {
                         panic!("{parts:?} selects nothing")
@@ -157,6 +171,55 @@ fn maybe_resolved(value: &Value, template: &Value, given: &BTreeMap<&str, &str>)
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(value.clone()),
     }
+}
+
+/// What is given, and each condition of the template, worked out by it.
+pub(crate) fn with_conditions<'a>(
+    template: &'a Value,
+    given: &BTreeMap<&'a str, &'a str>,
+) -> BTreeMap<&'a str, &'a str> {
+    let mut known = given.clone();
+    for name in template["Conditions"].as_object().expect("conditions").keys() {
+        let holds = holds(&json!({ "Condition": name }), template, given);
+        known.insert(name, if holds { "true" } else { "false" });
+    }
+    known
+}
+
+fn holds(condition: &Value, template: &Value, given: &BTreeMap<&str, &str>) -> bool {
+    let (function, argument) = condition.as_object().and_then(|members| members.iter().next()).expect("one");
+    let all = |argument: &Value| argument.as_array().expect("a list").clone().into_iter();
+    match function.as_str() {
+        "Condition" | "Fn::Condition" => {
+            let name = argument.as_str().expect("a name");
+            holds(&template["Conditions"][name], template, given)
+        }
+        "Fn::Equals" => {
+            let sides = resolved(argument, template, given);
+            sides[0] == sides[1]
+        }
+        "Fn::Not" => !holds(&argument[0], template, given),
+        "Fn::And" => all(argument).all(|one| holds(&one, template, given)),
+        "Fn::Or" => all(argument).any(|one| holds(&one, template, given)),
+        other => panic!("{other} is not worked out here"),
+    }
+}
+
+/// The resources that a stack makes of a template, by their names, with values for references.
+pub(crate) fn made<'a>(
+    template: &'a Value,
+    given: &BTreeMap<&'a str, &'a str>,
+    kind: &str,
+) -> BTreeMap<&'a str, Value> {
+    let known = with_conditions(template, given);
+    let resources = template["Resources"].as_object().expect("resources").iter();
+    let there = |resource: &Value| match resource["Condition"].as_str() {
+        Some(condition) => known[condition] == "true",
+        None => true,
+    };
+    let made = resources.filter(|(_, resource)| resource["Type"] == kind && there(resource));
+    made.map(|(name, resource)| (name.as_str(), resolved(&resource["Properties"], template, &known)))
+        .collect()
 }
 
 /// A text with values for its `${Name}`s.
@@ -187,6 +250,34 @@ fn short_forms_are_spelt_out() {
     );
     assert_eq!(parse("A: 1\nA: 2\n"), Err("A is there twice".to_owned()));
     assert!(parse("A: [").is_err() && parse("").is_err() && parse("A: &x 1\nB: *x\n").is_err());
+}
+
+#[test]
+fn conditions_are_worked_out() {
+    let template = parse(
+        "Parameters: { Names: { Type: CommaDelimitedList, Default: '' }, Arn: { Type: String } }\n\
+         Conditions:\n  Named: !Not [!Equals [!Join ['', !Ref Names], '']]\n  \
+         Here: !Equals [!Select [1, !Split [':', !Ref Arn]], !Sub 'a${AWS::Region}']\n  \
+         Both: !And [!Condition Named, !Condition Here]\n  Any: !Or [!Condition Named, !Condition Here]\n\
+         Resources: { It: { Type: T, Condition: Any, Properties: { A: !If [Both, !Ref Names, 1] } } }\n",
+    )
+    .unwrap();
+    let worked_out = |names: &'static str, arn: &'static str| {
+        let mut given = BTreeMap::from([("AWS::Region", "b"), ("Arn", arn)]);
+        if !names.is_empty() {
+            given.insert("Names", names);
+        }
+        let known = with_conditions(&template, &given);
+        let holding: Vec<&str> =
+            ["Named", "Here", "Both", "Any"].into_iter().filter(|one| known[one] == "true").collect();
+        let made = made(&template, &given, "T");
+        assert_eq!(made.is_empty(), !holding.contains(&"Any"));
+        (holding.join(" "), made.get("It").map(|it| it["A"].clone()))
+    };
+    assert_eq!(worked_out("", "x:y"), (String::new(), None));
+    assert_eq!(worked_out("m,n", "x:y"), ("Named Any".to_owned(), Some(json!(1))));
+    assert_eq!(worked_out("", "x:ab"), ("Here Any".to_owned(), Some(json!(1))));
+    assert_eq!(worked_out("m,n", "x:ab"), ("Named Here Both Any".to_owned(), Some(json!(["m", "n"]))));
 }
 
 #[test]

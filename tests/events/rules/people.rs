@@ -14,8 +14,12 @@ pub(super) const OURS: [&str; 2] = ["p-examplepolicy111", "p-guardrails1"];
 pub(super) const KEYS: &str =
     "arn:aws:kms:us-east-1:222222222222:key/one,arn:aws:kms:eu-west-1:222222222222:key/two";
 
-/// What lifts or changes a policy, and who may do so from now on.
-const LIFTING: [&str; 4] = ["DeletePolicy", "DetachPolicy", "DisablePolicyType", "UpdatePolicy"];
+/// The OUs to which these are attached.
+pub(super) const UNITS: &str = "ou-exam-protected,ou-exam-nested";
+
+/// What lifts or changes a policy, what lifts all, and who may do so from now on.
+const LIFTING: [&str; 3] = ["DeletePolicy", "DetachPolicy", "UpdatePolicy"];
+const LIFTING_ALL: &str = "DisablePolicyType";
 const DELEGATING: [&str; 2] = ["PutResourcePolicy", "RegisterDelegatedAdministrator"];
 
 const OF_GUARDRAILS: [&str; 4] =
@@ -31,10 +35,10 @@ fn name(event: &Value) -> &str {
     event["detail"]["eventName"].as_str().unwrap_or_default()
 }
 
-/// The role behind the caller, by its name; nothing for a user or the root.
-fn role(event: &Value) -> Option<&str> {
+/// The role behind the caller, by its account and its name; nothing for a user or the root.
+fn role(event: &Value) -> Option<(&str, &str)> {
     let issuer = event["detail"]["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"].as_str()?;
-    issuer.split_once(":role/").map(|(_, name)| name)
+    issuer.split_once("::").and_then(|(_, rest)| rest.split_once(":role/"))
 }
 
 /// Whether an event may be one for people, as far as the account knows that sends it on.
@@ -42,38 +46,47 @@ pub(super) fn may_concern(event: &Value) -> bool {
     if !event["detail"]["errorCode"].is_null() {
         return false;
     }
-    event["source"] == "aws.organizations" && LIFTING.iter().chain(&DELEGATING).any(|one| *one == name(event))
+    let of_policies = LIFTING.iter().chain(&DELEGATING).chain([&LIFTING_ALL]);
+    event["source"] == "aws.organizations" && of_policies.into_iter().any(|one| *one == name(event))
         || event["source"] == "aws.bedrock" && name(event) == "UpdateGuardrail"
         || event["source"] == "aws.kms" && OF_KEYS.contains(&name(event))
 }
 
-/// Whether people have to hear of it.
-pub(super) fn concerns(case: &Case) -> bool {
+/// Whether people have to hear of it, where this is the hub.
+pub(super) fn concerns(hub: &str, case: &Case) -> bool {
     let (account, event) = (case.place.0.as_str(), &case.event);
-    let (name, is_by) = (name(event), |known: &[&str]| role(event).is_some_and(|role| known.contains(&role)));
+    let is_role = |account: &str, name: &str| role(event) == Some((account, name));
+    // A role of the same name in another account is nobody.
+    let by_an_author = AUTHORS.iter().any(|name| is_role(OWNER, name));
+    let by_the_keeper = is_role(OWNER, KEEPER[0]) || is_role(hub, KEEPER[1]);
+    let name = name(event);
     if !event["detail"]["errorCode"].is_null() {
         return false;
     }
     match event["source"].as_str().unwrap_or_default() {
         "aws.organizations" => {
-            let policy = event["detail"]["requestParameters"]["policyId"].as_str();
-            let ours = policy.is_none_or(|policy| OURS.contains(&policy));
-            let lifts = LIFTING.contains(&name) && [MANAGEMENT, SECURITY].contains(&account);
-            ours && (lifts || (DELEGATING.contains(&name) && account == MANAGEMENT))
+            let given = |what: &str| event["detail"]["requestParameters"][what].as_str();
+            let ours = given("policyId").is_some_and(|policy| OURS.contains(&policy));
+            let lifts = (ours && LIFTING.contains(&name)) || name == LIFTING_ALL;
+            let leaves =
+                || given("sourceParentId").is_some_and(|unit| UNITS.split(',').any(|one| one == unit));
+            (lifts && [MANAGEMENT, SECURITY].contains(&account))
+                || (account == MANAGEMENT
+                    && (DELEGATING.contains(&name) || (name == "MoveAccount" && leaves())))
         }
-        "aws.bedrock" if account == OWNER && OF_GUARDRAILS.contains(&name) => !is_by(&AUTHORS),
-        "aws.bedrock" if account == OWNER && OF_GRANTS.contains(&name) => !is_by(&AUTHORS) && !is_by(&KEEPER),
+        "aws.bedrock" if account == OWNER && OF_GUARDRAILS.contains(&name) => !by_an_author,
+        "aws.bedrock" if account == OWNER && OF_GRANTS.contains(&name) => !by_an_author && !by_the_keeper,
         "aws.kms" if account == OWNER && OF_KEYS.contains(&name) => {
             let keys = event["detail"]["resources"].as_array().into_iter().flatten();
             let mut keys = keys.filter_map(|key| key["ARN"].as_str());
-            keys.any(|key| KEYS.split(',').any(|known| known == key)) && !is_by(&AUTHORS)
+            keys.any(|key| KEYS.split(',').any(|known| known == key)) && !by_an_author
         }
         _ => false,
     }
 }
 
 /// A call of a role in an account.
-fn called(
+pub(super) fn called(
     source: &str,
     account: &str,
     region: &str,
@@ -109,8 +122,13 @@ fn of_policies() -> Vec<Value> {
             for policy in OURS.iter().chain(&["p-ofsomethingelse"]) {
                 events.push(call(account, name, &json!({ "policyId": policy })));
             }
-            events.push(call(account, name, &json!({ "policyType": "SERVICE_CONTROL_POLICY" })));
         }
+        events.push(call(account, LIFTING_ALL, &json!({ "policyType": "SERVICE_CONTROL_POLICY" })));
+    }
+    for from in UNITS.split(',').chain(["ou-exam-workload"]) {
+        let parents =
+            json!({ "accountId": "300000000001", "sourceParentId": from, "destinationParentId": "r-exam" });
+        events.push(call(MANAGEMENT, "MoveAccount", &parents));
     }
     // Nobody else may do that, and no rule of ours sends on that somebody tried.
     for (account, name) in
@@ -138,6 +156,21 @@ fn of_guardrails() -> Vec<Value> {
         event["detail"]["resources"] = json!([{ "type": "AWS::KMS::Key", "ARN": arn }]);
         event
     };
+    // Whom another account's administrator may be: a key's policy may let in other accounts, and a guardrail's, too.
+    let from_elsewhere = |mut event: Value, by: &str, account: &str| {
+        let identity = &mut event["detail"]["userIdentity"];
+        identity["arn"] = format!("arn:aws:sts::{account}:assumed-role/{by}/mallory").into();
+        identity["sessionContext"]["sessionIssuer"]["arn"] =
+            format!("arn:aws:iam::{account}:role/{by}").into();
+        event
+    };
+    for by in AUTHORS.into_iter().chain(KEEPER) {
+        for account in ["300000000001", "999999999999"] {
+            events.push(from_elsewhere(of_a_guardrail(Some(by), "UpdateGuardrail"), by, account));
+            events.push(from_elsewhere(of_a_grant(Some(by), "PutResourcePolicy"), by, account));
+            events.push(from_elsewhere(of_a_key(Some(by), "PutKeyPolicy", us, "one"), by, account));
+        }
+    }
     let principals = [None, Some("Administrator"), Some("GuardrailAuthors"), Some("x/GuardrailAuthor")];
     for by in principals.into_iter().chain(AUTHORS.map(Some)).chain(KEEPER.map(Some)) {
         events.push(of_a_guardrail(by, "DeleteGuardrail"));
@@ -202,22 +235,101 @@ pub(super) fn cases() -> Vec<(Hub, Vec<Case>)> {
 /// How long a pattern may be. More is to be had from AWS's support.
 const LONGEST: usize = 2048;
 
-/// With permission sets for both kinds of authors, and a key in each of six Regions.
+/// With as many authors as the parameter takes, among them permission sets, and a key in each of six Regions.
 #[test]
 fn patterns_are_as_short_as_eventbridge_wants_them() {
     let template = crate::template::read("template.yaml");
-    let set =
-        |name: &str| format!("arn:*:iam::*:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_{name}_*");
-    let authors = [set("BedrockGuardrailAuthors"), set("BedrockGuardrailKeyAdministrators")].join(",");
+    let parameter = &template["Parameters"]["GuardrailAuthors"];
+    let longest = usize::try_from(parameter["MaxLength"].as_u64().unwrap()).unwrap();
+    let set = |name: &str| {
+        format!("arn:aws-us-gov:iam::{OWNER}:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_{name}_*")
+    };
+    let mut authors = [set("BedrockGuardrailAuthors"), set("BedrockGuardrailKeyAdministrators")].join(",");
+    let another = format!(",arn:aws:iam::{OWNER}:role/A");
+    while authors.len() + another.len() <= longest {
+        authors.push_str(&another);
+    }
+    authors.push_str(&"A".repeat(longest - authors.len()));
     let key = format!("arn:aws-us-gov:kms:ap-southeast-2:{OWNER}:key/11111111-2222-3333-4444-555555555555");
     let keys = vec![key; 6].join(",");
     let mut given = super::given("999999999999");
-    given.extend([("GuardrailAuthors", authors.as_str()), ("GuardrailKeyArns", keys.as_str())]);
+    given.extend([
+        ("GuardrailAuthors", authors.as_str()),
+        ("NamesAuthors", "true"),
+        ("GuardrailKeyArns", keys.as_str()),
+    ]);
     for (name, resource) in template["Resources"].as_object().unwrap() {
         if resource["Type"] == "AWS::Events::Rule" {
             let pattern = &resource["Properties"]["EventPattern"];
             let length = crate::template::resolved(pattern, &template, &given).to_string().len();
             assert!(length < LONGEST, "{name}: {length}");
         }
+    }
+}
+
+/// One of the two ids alone would end the reports about the other policy.
+#[test]
+fn policies_are_told_apart_only_where_both_are_named() {
+    let template = crate::template::read("template.yaml");
+    let mails = |keeper: &'static str, guardrails: &'static str, owner: &'static str, policy: &str| {
+        let mut given = super::given("999999999999");
+        given.extend([
+            ("KeeperPolicyId", keeper),
+            ("GuardrailsPolicyId", guardrails),
+            ("OwnerAccountId", owner),
+        ]);
+        given.extend([("AWS::Region", "us-east-1"), ("AWS::StackName", "it"), ("ExistingLedgerTable", "")]);
+        let known = crate::template::with_conditions(&template, &given);
+        let rule = &template["Resources"]["ProtectionChanged"]["Properties"]["EventPattern"];
+        let rule = super::Rule::of(crate::template::resolved(rule, &template, &known));
+        let detached = json!({ "policyId": policy, "targetId": "r-exam" });
+        rule.read.matches(&called(
+            "aws.organizations",
+            MANAGEMENT,
+            "us-east-1",
+            None,
+            "DetachPolicy",
+            &detached,
+        ))
+    };
+    let [keeper, guardrails] = OURS;
+    let another = "p-ofsomethingelse";
+    for (given, expected) in [
+        // Owned by a member: both policies are there.
+        (("", "", OWNER), [true, true, true]),
+        ((keeper, "", OWNER), [true, true, true]),
+        (("", guardrails, OWNER), [true, true, true]),
+        ((keeper, guardrails, OWNER), [true, true, false]),
+        // Owned by the management account, to which no such policy applies.
+        ((keeper, "", MANAGEMENT), [true, false, false]),
+        (("", "", MANAGEMENT), [true, true, true]),
+    ] {
+        let told = [keeper, guardrails, another].map(|policy| mails(given.0, given.1, given.2, policy));
+        assert_eq!(told, expected, "{given:?}");
+    }
+}
+
+/// What the parameter takes, and what would let somebody of another account pass for an author.
+#[test]
+fn authors_are_named_with_their_account() {
+    let template = crate::template::read("template.yaml");
+    let parameter = &template["Parameters"]["GuardrailAuthors"];
+    let pattern = format!("^(?:{})$", parameter["AllowedPattern"].as_str().unwrap());
+    let pattern = regex::Regex::new(&pattern).unwrap();
+    let good = "arn:aws:iam::222222222222:role/GuardrailAuthor";
+    let set = "arn:*:iam::222222222222:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_GuardrailAuthor_*";
+    for taken in [String::new(), good.to_owned(), set.to_owned(), format!("{good},{set},{good}")] {
+        assert!(pattern.is_match(&taken), "{taken}");
+    }
+    for refused in [
+        "GuardrailAuthor".to_owned(),
+        good.replace("222222222222", "*"),
+        good.replace("222222222222", "22222222222*"),
+        good.replace(":role/", ":user/"),
+        format!("{good},"),
+        format!("{good},{}", set.replace("222222222222", "*")),
+        set.replace("*AWS", "**AWS"),
+    ] {
+        assert!(!pattern.is_match(&refused), "{refused}");
     }
 }

@@ -78,7 +78,8 @@ fn the_statements_of_the_bus_are_written_one_after_another() {
         .filter(|(_, resource)| resource["Type"] == "AWS::Events::EventBusPolicy")
         .collect();
     assert!(statements.values().all(|statement| statement["Condition"].is_null()), "one may be missing");
-    let after = |name: &str| statements.iter().find(|(_, one)| one["DependsOn"] == name).map(|(name, _)| *name);
+    let after =
+        |name: &str| statements.iter().find(|(_, one)| one["DependsOn"] == name).map(|(name, _)| *name);
     let first: Vec<&String> =
         statements.iter().filter(|(_, one)| one["DependsOn"].is_null()).map(|(name, _)| *name).collect();
     let [first] = first.as_slice() else { panic!("{first:?} wait for nothing") };
