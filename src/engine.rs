@@ -237,7 +237,8 @@ async fn in_rounds(
             Ok(next) => report.absorb(next),
             // What was written stays in the report; the next run does what waited for it.
             Err(stopped) => {
-                let text = format!("the look after what was put in place stopped: {stopped}");
+                let text =
+                    format!("the second look, after grants and copies were written, stopped: {stopped}");
                 tracing::warn!("{text}");
                 report.warnings.push(text);
                 break;

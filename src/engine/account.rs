@@ -94,7 +94,8 @@ async fn newest_placement(keeper: &Keeper, task: &AccountTask) -> Result<Option<
         }
         // It isn't known which place is newer, so Organizations is asked.
         Err(error) => {
-            warn!(account.id = %task.account, "the ledger could not be read, so the account is looked up: {error}");
+            warn!(account.id = %task.account, "failed to read the ledger, so Organizations is asked for the account: \
+                                               {error}");
             place(keeper, &task.account).await
         }
     }
@@ -173,7 +174,7 @@ async fn admit_moves(keeper: &Keeper, followed: &EffectiveBaseline, plan: Plan, 
         Ok(()) if admitted => return plan,
         Ok(()) => HoldReason::TooManyMoves { revision: baseline.revision.clone() },
         Err(error) => {
-            let warning = format!("how much moves of accounts have changed is not known: {error}");
+            let warning = format!("failed to read how much moves of accounts have changed: {error}");
             view.known.warnings.push(warning);
             HoldReason::LedgerUnavailable
         }

@@ -120,7 +120,7 @@ async fn apply_account(keeper: &Keeper, run: Run<'_>, account: AccountId, decisi
     let begun: Vec<_> = changes.iter().flat_map(beginning).chain(before).collect();
     let recorded = if begun.is_empty() { Ok(()) } else { keeper.ledger.note(&account, visit, begun).await };
     if let Err(error) = &recorded {
-        warnings.push(format!("{account}: the ledger could not be written: {error}"));
+        warnings.push(format!("{account}: failed to write the ledger: {error}"));
         owed.clear();
     }
     let mut moved = None;
@@ -196,7 +196,7 @@ impl Applied {
             debug!("{account}: {error}");
             return self;
         }
-        let trouble = format!("{account}: what was done could not be recorded: {error}");
+        let trouble = format!("{account}: failed to record what was written: {error}");
         if self.results.is_empty() {
             // The look changed nothing. Still the account's place is not recorded, and a task from before could use an
             // older place.

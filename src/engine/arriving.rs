@@ -190,7 +190,7 @@ async fn unrecorded_write(
         // Whether it was ours is not known. A look costs little.
         Err(error) => {
             warn!(
-                "whether a write in the keeper's name is recorded is not known, so there is a look at {scope}: {error}"
+                "failed to read whether the ledger has a write in the keeper's name, so there is a look at {scope}: {error}"
             );
         }
     }
@@ -295,7 +295,7 @@ async fn by_the_baseline(
         }
     }
     // The new baseline could not be read. SQS delivers the event again, even though the last good one was used.
-    let why = "the baseline was changed, and AWS refuses to show it".to_owned();
+    let why = "the baseline was changed, and AWS denies reading it".to_owned();
     let unheard = unheard.into_iter().map(|position| (position, Unplanned::NoBaseline(why.clone())));
     arrived.failed.extend(unheard);
 }

@@ -115,7 +115,7 @@ pub(super) async fn followed_if_known(keeper: &Keeper, present: &Baseline) -> Op
         Ok(followed) => Some(followed),
         Err(error) => {
             // Each task asks again; nothing is left out meanwhile.
-            warn!("which baseline accounts follow isn't known: {error}");
+            warn!("failed to read which baseline accounts follow: {error}");
             None
         }
     }
@@ -141,7 +141,7 @@ pub(super) async fn keep_approved(keeper: &Keeper, revision: &Revision) {
     }
     match keeper.ledger.keep_approved(LastGood { text, at }).await {
         Ok(()) => keeper.kept.keep_approved(revision),
-        Err(failed) => warn!("the approved baseline could not be kept: {failed}"),
+        Err(failed) => warn!("failed to record the approved baseline: {failed}"),
     }
 }
 
@@ -160,7 +160,7 @@ async fn keep_good(keeper: &Keeper, text: &str) {
     keeper.kept.keep_baseline(text, at, &keeper.clock);
     let good = LastGood { text: text.to_owned(), at };
     if let Err(failed) = keeper.ledger.keep_baseline(good).await {
-        warn!("the baseline could not be kept for the time when it is broken: {failed}");
+        warn!("failed to record the last good baseline: {failed}");
     }
 }
 
@@ -169,7 +169,7 @@ async fn last_good(keeper: &Keeper, stopped: Stopped) -> Result<PresentBaseline,
         Ok(Some(good)) => good,
         Ok(None) => return Err(stopped),
         Err(failed) => {
-            warn!("whether there was a good baseline before isn't known: {failed}");
+            warn!("failed to read the last good baseline: {failed}");
             return Err(stopped);
         }
     };
@@ -182,7 +182,7 @@ async fn last_good(keeper: &Keeper, stopped: Stopped) -> Result<PresentBaseline,
         Mode::Audit => Mode::Audit,
     };
     let instead_of = format!(
-        "{stopped}\nrepairs go on by the last good baseline, revision {} of {}; nothing is released",
+        "{stopped}\nrepairs continue with the last good baseline, revision {} of {}; nothing is released",
         baseline.revision, good.at
     );
     error!(error.kind = stopped.name(), baseline.revision = %baseline.revision, "{instead_of}");

@@ -42,7 +42,8 @@ pub(super) async fn originals(
         match original {
             Ok(original) => {
                 if original.customer_key && copy_key.is_none() {
-                    tracing::warn!(guardrail.arn = %arn, "{arn} is encrypted with a key of its owner's; its copies are encrypted with AWS's");
+                    tracing::warn!(guardrail.arn = %arn, "{arn} is encrypted with a customer managed key; its copies \
+                                                          are encrypted with a key of AWS");
                 }
                 originals.insert((key, region), Original { copy_key, ..original });
             }
@@ -93,7 +94,8 @@ async fn tags_to_carry(keeper: &Keeper, original: &Original) -> Option<Tags> {
     match tags {
         Ok(tags) => Some(carried(tags)),
         Err(failure) => {
-            tracing::warn!(guardrail.arn = %guardrail, "the tags of {guardrail} could not be read, so copies don't get them: {failure}");
+            tracing::warn!(guardrail.arn = %guardrail, "failed to read the tags of {guardrail}, so copies don't get \
+                                                        them: {failure}");
             None
         }
     }
@@ -162,10 +164,10 @@ pub(super) async fn ensure_copy(
     let ensured = CopyWriter::new(session, &target.region).ensure(target, original, enforced).await;
     let ensured = ensured.map_err(of_a_copy)?;
     for failure in &ensured.not_pruned {
-        tracing::warn!("an old version of the copy in {target} could not be deleted: {failure}");
+        tracing::warn!("failed to delete an old version of the copy in {target}: {failure}");
     }
     if let Some(failure) = &ensured.not_tagged {
-        tracing::warn!("the copy in {target} could not be given its original's tags: {failure}");
+        tracing::warn!("failed to give the copy in {target} the tags of its original: {failure}");
     }
     match ensured.state {
         CopyState::Ready(_) | CopyState::NotReady(_) => Ok(()),

@@ -32,7 +32,7 @@ pub(super) async fn run_count(
     let before = keeper.ledger.revision_approval().await?;
     if baseline.revision != count.revision || instead_of.is_some() {
         // The baseline changed meanwhile, and that change has an event of its own.
-        info!(baseline.revision = %count.revision, "not counted further: the baseline is another one now");
+        info!(baseline.revision = %count.revision, "stopped counting: the baseline has changed");
         return Ok(Vec::new());
     }
     if let Some(effects) = count_pages(keeper, &baseline, &mut count, deadline).await? {
@@ -83,7 +83,7 @@ async fn count_pages(
             unseen.found(&accounts, &unplaced);
         }
         for account in unplaced.keys() {
-            warn!(account.id = %account, "{account} can't be placed: all of it counts as replaced");
+            warn!(account.id = %account, "the path of {account} could not be read: all its targets count as replaced");
         }
         let extent = count(keeper, baseline, &catalog, accounts, &unplaced).await?;
         counted.extent = counted.extent.plus(extent);
@@ -157,14 +157,14 @@ pub(super) async fn if_nobody_counts(keeper: &Keeper, revision: &Revision, cause
         Ok(false) => return None,
         // The task waits in any case, and asks again then.
         Err(error) => {
-            warn!("whether somebody counts what baseline {revision} changes isn't known: {error}");
+            warn!("failed to read whether the changes of baseline {revision} are being counted: {error}");
             return None;
         }
     }
-    warn!("nobody seems to count what baseline {revision} changes, so that is begun now");
+    warn!("the changes of baseline {revision} don't seem to be counted, so a count begins now");
     let cause = Cause {
         event: format!("count-{revision}-{}", now.as_millisecond()),
-        reason: "what the baseline changes was not counted".to_owned(),
+        reason: "the changes of the baseline were not counted".to_owned(),
         first_seen: now,
         happened: None,
         attempt: 0,
@@ -183,7 +183,9 @@ pub(super) async fn if_nobody_counts(keeper: &Keeper, revision: &Revision, cause
 pub(super) fn log_waiting(approval: &RevisionApproval) {
     let RevisionApproval { revision, names_nobody, counted, earlier, .. } = approval;
     match counted {
-        None => warn!(baseline.revision = %revision, "what baseline {revision} changes is not counted yet"),
+        None => {
+            warn!(baseline.revision = %revision, "the changes of baseline {revision} are not counted yet")
+        }
         Some(extent) if names_nobody.is_empty() => error!(
             error.kind = "LimitsExceeded",
             baseline.revision = %revision,

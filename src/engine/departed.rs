@@ -95,7 +95,7 @@ pub async fn close(
 impl std::fmt::Display for Departed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Departed { account, reason, left_behind, known: _, recorded: _ } = self;
-        write!(f, "{account} gets no calls any more: {reason}")?;
+        write!(f, "no more calls are made in {account}: {reason}")?;
         if left_behind.is_empty() {
             return Ok(());
         }

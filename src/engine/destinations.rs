@@ -27,7 +27,8 @@ pub(super) async fn destinations(keeper: &Keeper, baseline: &Baseline, catalog: 
         let (keys, id, region) = (keys.join(", "), &profile.id, &profile.region);
         let Some(others) = profile.elsewhere() else {
             return Some(format!(
-                "guardrail {keys}: where else {id} leads to from {region} isn't known here; members may need the owner's profile granted there as well"
+                "guardrail {keys}: this version of the keeper doesn't know to which Regions profile {id} routes \
+                 calls from {region}; members may need a grant of the owner's profile there as well"
             ));
         };
         let lacking = join_all(others.into_iter().map(|other| lacks_grant(keeper, baseline, other))).await;
@@ -36,7 +37,9 @@ pub(super) async fn destinations(keeper: &Keeper, baseline: &Baseline, catalog: 
         let regions: Vec<&str> = lacking.iter().map(|profile| profile.region.as_str()).collect();
         let grant = Grant { resource: Resource::Profile(first), organization: baseline.organization.clone() };
         Some(format!(
-            "guardrail {keys}: {id} may lead from {region} to {regions}, where the owner's profile isn't known to be granted to the organization, so that guarded calls may fail: attach to it there, with its Region in it: {policy}",
+            "guardrail {keys}: profile {id} may route calls from {region} to {regions}, where the owner's profile \
+             isn't known to be granted to the organization, so guarded calls may fail: attach this resource policy \
+             to the profile in each of these Regions, with that Region in the ARN: {policy}",
             regions = regions.join(", "),
             policy = Document::granting(&grant).text(),
         ))

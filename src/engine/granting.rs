@@ -52,7 +52,7 @@ async fn write_grant(keeper: &Keeper, baseline: &Baseline, change: &GrantChange)
         && let Err(error) = record_grant(keeper, resource, None).await
     {
         // The next look finds that the grant is gone.
-        warn!(guardrail.arn = %resource, error = %error, "that the grant was taken back could not be recorded");
+        warn!(guardrail.arn = %resource, error = %error, "failed to record that the grant was taken back");
     }
     Ok(())
 }

@@ -100,7 +100,8 @@ pub(super) async fn catalog_by_record(keeper: &Keeper, baseline: &Baseline) -> (
         let foreseen = || {
             let (entry, resource_policies) = snapshot?.foresee(&source, shared)?;
             assumed.push(format!(
-                "the deployed keeper has not looked at version {} of {key} in {region} yet: the plan takes it for usable",
+                "the deployed keeper has not looked at version {} of {key} in {region} yet: the plan assumes that it \
+                 can be used",
                 source.version
             ));
             Some((entry, resource_policies))

@@ -38,7 +38,7 @@ async fn run_task_in_its_span(
     let followed = match followed(keeper, &present.baseline).await {
         Ok(followed) => followed,
         Err(error) => {
-            let why = format!("which baseline accounts follow isn't known: {error}");
+            let why = format!("failed to read which baseline accounts follow: {error}");
             return Ok(wait_for(keeper, task, &why));
         }
     };

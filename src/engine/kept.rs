@@ -100,7 +100,7 @@ pub(super) async fn owner_snapshot(
         Ok(snapshot) => snapshot,
         Err(error) => {
             // Then every account reads the owner's side itself.
-            debug!("what the owner's side recorded of {region} can't be read: {error}");
+            debug!("failed to read the owner snapshot of {region}: {error}");
             return None;
         }
     };

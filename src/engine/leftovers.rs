@@ -59,7 +59,7 @@ pub(super) async fn leftovers(
                 Ok(found) => found.map(|found| (target.clone(), found)),
                 // This does no harm; the next look tries again.
                 Err(failure) => {
-                    warn!("what earlier copies left in {target} is not known: {failure}");
+                    warn!("failed to read what earlier copies left in {target}: {failure}");
                     None
                 }
             }

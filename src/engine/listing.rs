@@ -30,7 +30,7 @@ pub(super) async fn page(keeper: &Keeper, from: Option<String>) -> Result<Listed
         Err(Stopped::OrganizationUnreadable(failure))
             if goes_on && failure.category == Category::Rejected =>
         {
-            info!("the list of accounts is begun again: {failure}");
+            info!("the list of accounts starts again from its first page: {failure}");
             Ok(Listed::TokenRefused)
         }
         Err(stopped) => Err(stopped),
@@ -43,7 +43,7 @@ pub(super) fn is_too_old(cause: &Cause, now: Timestamp) -> bool {
     if old {
         error!(
             error.kind = "GivenUp",
-            "the accounts can't be listed to the end, so this is left to the next sweep: {}", cause.reason
+            "the list of accounts could not be completed, so the next sweep does the rest: {}", cause.reason
         );
     }
     old

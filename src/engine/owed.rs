@@ -101,7 +101,8 @@ pub async fn note_told(keeper: &Keeper, report: &Report) {
             Ok(())
         });
         if let Err(error) = noted.await {
-            warn!(account.id = %account, "what was told of {account} could not be recorded, so that it is told again: {error}");
+            warn!(account.id = %account, "failed to record what was published of {account}, so it is published \
+                                          again: {error}");
         }
     };
     stream::iter(told).for_each_concurrent(keeper.settings.concurrency, note).await;
@@ -116,6 +117,7 @@ pub async fn note_departure_told(keeper: &Keeper, account: &AccountId) {
         Ok(())
     });
     if let Err(error) = noted.await {
-        warn!(account.id = %account, "that the departure of {account} was told could not be recorded, so that it is told again: {error}");
+        warn!(account.id = %account, "failed to record that the departure of {account} was published, so it is \
+                                      published again: {error}");
     }
 }

@@ -62,7 +62,7 @@ pub async fn work_for_owner(
         report.opened = newly_open(&seen.openings(&followed.organization), &before.unwrap_or_default());
         if let Err(error) = keeper.ledger.set_owner_snapshot(&task.region, seen).await {
             // Then each account reads the owner's side itself.
-            warn!(region = %task.region, "what the owner's side holds could not be recorded: {error}");
+            warn!(region = %task.region, "failed to record the owner snapshot: {error}");
         }
         keeper.kept.forget_readiness(&task.region);
     }
@@ -220,7 +220,7 @@ pub(super) async fn users_of(
     match users_by_record(keeper, region, guardrail).await {
         Ok(accounts) => Users::Recorded(accounts),
         Err(error) => {
-            warn!("who uses {guardrail} is not known, so everybody is looked at: {error}");
+            warn!("failed to read which accounts use {guardrail}, so every account is looked at: {error}");
             Users::Anybody
         }
     }
@@ -292,7 +292,7 @@ pub(super) fn lost_grants(baseline: &Baseline, grants: &Grants, catalog: &Catalo
 pub(super) async fn forget_lost(keeper: &Keeper, lost: &[Resource]) {
     for resource in lost {
         if let Err(error) = record_grant(keeper, resource, None).await {
-            warn!(guardrail.arn = %resource, error = %error, "that the grant is gone could not be recorded");
+            warn!(guardrail.arn = %resource, error = %error, "failed to record that the grant is gone");
         }
     }
 }

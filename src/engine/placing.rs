@@ -53,7 +53,7 @@ pub(super) async fn placing(
         }
         Ok(placing) => placing,
         Err(error) => {
-            let trouble = format!("whether members need copies of guardrails isn't known: {error}");
+            let trouble = format!("failed to read whether members need copies of guardrails: {error}");
             Placing { auto: left_to_aws(baseline), trouble: Some(trouble), ..Placing::default() }
         }
     }

@@ -79,7 +79,7 @@ pub(super) async fn read_grants(keeper: &Keeper) -> (Grants, Option<String>) {
     match keeper.ledger.grants().await {
         Ok(grants) => (grants, None),
         Err(error) => {
-            let why = format!("which grants are ours isn't known, so none is taken back: {error}");
+            let why = format!("failed to read which grants are ours, so none is taken back: {error}");
             (Grants::new(), Some(why))
         }
     }
@@ -102,7 +102,7 @@ async fn accounts(keeper: &Keeper, organization: &Organization, told: Option<&Ar
     let mut known = match keeper.ledger.accounts_each(accounts.keys()).await {
         Ok(known) => known,
         Err(error) => {
-            let trouble = format!("the ledger could not be read, so nothing is written: {error}");
+            let trouble = format!("failed to read the ledger, so nothing is written: {error}");
             remembered.trouble = Some(trouble);
             remembered.unread = accounts.keys().cloned().collect();
             Default::default()
@@ -132,8 +132,7 @@ impl Accounts {
     }
 
     fn add_unread(&mut self, account: &AccountId, error: &LedgerError) -> Arrival {
-        let trouble =
-            format!("the record of {account} could not be read, so nothing is written there: {error}");
+        let trouble = format!("failed to read the record of {account}, so nothing is written there: {error}");
         self.trouble.get_or_insert(trouble);
         self.unread.insert(account.clone());
         Arrival::default()

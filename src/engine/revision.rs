@@ -18,7 +18,7 @@ pub(super) async fn revision_approval(
         Ok(known) => (RevisionApproval::of(known, &baseline.revision), None),
         Err(error) => (
             RevisionApproval::new(baseline.revision.clone()),
-            Some(format!("how far the baseline has come is not known: {error}")),
+            Some(format!("failed to read the approval of the revision: {error}")),
         ),
     }
 }
@@ -60,7 +60,9 @@ pub async fn note_baseline_told(keeper: &Keeper, revision: &Revision) {
         }
     });
     if let Err(error) = told.await {
-        warn!("that the change of the baseline was told could not be recorded, so it is told again: {error}");
+        warn!(
+            "failed to record that the change of the baseline was published, so it is published again: {error}"
+        );
     }
 }
 

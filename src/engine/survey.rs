@@ -25,7 +25,7 @@ use crate::trigger::{Accounts, Regions, Scope};
 
 /// What was read, and the plan.
 #[derive(Clone, Debug)]
-#[must_use = "a survey that nobody prints or applies did nothing"]
+#[must_use = "a survey that isn't printed or applied did nothing"]
 pub struct Survey {
     /// The plan.
     pub plan: SurveyPlan,

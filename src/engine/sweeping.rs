@@ -218,7 +218,7 @@ pub async fn guardrail_warnings(keeper: &Keeper, baseline: &Baseline, began: Tim
             warnings.extend(destinations(keeper, &settled, &catalog).await);
         }
         // It isn't known whether members use the owner's profiles.
-        Err(error) => debug!("where profiles lead to is not looked at: {error}"),
+        Err(error) => debug!("the destinations of profiles are not checked: {error}"),
     }
     warnings
 }

@@ -98,7 +98,8 @@ pub async fn decide(keeper: &Keeper, undecided: Undecided) -> Vec<Effect> {
         return wait(task, "the present baseline could not be read, so the last good one was followed");
     }
     if report.attempts_anything() && is_approved_by_now(keeper, &present, &followed).await {
-        let why = format!("baseline {} was approved while the one before it was put back", present.revision);
+        let why =
+            format!("baseline {} was approved while this task followed the one before it", present.revision);
         return wait_for(keeper, Task::Account(task).with_short_pauses(), &why);
     }
     let uncounted = followed.waits_for_its_count() || report.targets.values().any(waits_for_a_count);
@@ -115,7 +116,7 @@ pub async fn decide(keeper: &Keeper, undecided: Undecided) -> Vec<Effect> {
         }
         // A count ends with a sweep. An account that a sweep just looked at needs no other look.
         None if uncounted && !task.cause.sweep => {
-            format!("what baseline {} changes is being counted", present.revision)
+            format!("the changes of baseline {} are being counted", present.revision)
         }
         None => return effects,
     };
@@ -236,7 +237,7 @@ fn wait_in(keeper: &Keeper, task: Task, regions: BTreeSet<Region>, why: &str) ->
         error!(
             error.kind = "GivenUp",
             age_seconds = age,
-            "{} has waited long enough and is left to the next sweep: {why}",
+            "gave up {}, which waited too long; the next sweep looks again: {why}",
             task.group()
         );
         return Vec::new();

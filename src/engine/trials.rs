@@ -140,7 +140,7 @@ impl<'a> Trials<'a> {
         let tried = self.tried(target);
         let noted = self.note(|record| record.accepted(tried)).await;
         if let Err(error) = noted {
-            warn!("that AWS takes the owner's guardrail in {target} could not be recorded: {error}");
+            warn!("failed to record that AWS takes the owner's guardrail in {target}: {error}");
         }
     }
 
@@ -157,7 +157,7 @@ impl<'a> Trials<'a> {
         let only_account = nearly && self.concerns_only(&target.account).await;
         let refused = Refused { only_account, ..refused };
         if let Err(error) = self.note(|record| record.refused(tried, refused)).await {
-            warn!("that AWS refuses the owner's guardrail in {target} could not be recorded: {error}");
+            warn!("failed to record that AWS refuses the owner's guardrail in {target}: {error}");
             return Some(HoldReason::LedgerUnavailable);
         }
         match self.known().permits(target, tried.at, self.placing.remembered) {
@@ -176,7 +176,7 @@ impl<'a> Trials<'a> {
             record.tried_by_the_owner(at, said);
         });
         if let Err(error) = noted.await {
-            warn!("what became of the owner's own enforcement could not be recorded: {error}");
+            warn!("failed to record the result of the owner's own enforcement: {error}");
         }
     }
 
@@ -208,7 +208,7 @@ impl<'a> Trials<'a> {
                 Ok(Page { next: None, .. }) => return true,
                 Ok(page) => from = page.next,
                 Err(stopped) => {
-                    warn!("whether another account is to be tried isn't known: {stopped}");
+                    warn!("failed to decide whether to try another account: {stopped}");
                     return false;
                 }
             }

@@ -53,7 +53,7 @@ fn hold_unusable(
     let known = match known {
         Ok(known) => known,
         Err(error) => {
-            warnings.push(format!("how many targets can't use their guardrail is not known: {error}"));
+            warnings.push(format!("failed to read how many targets can't use their guardrail: {error}"));
             return plan.hold_unusable(|_| Some(HoldReason::LedgerUnavailable));
         }
     };

@@ -65,7 +65,7 @@ async fn a_plan_goes_by_what_the_deployed_keeper_saw() {
             2 to change, 0 held, 0 in sync, 5 left alone, 1 account skipped
             plan 94a28bbcef96149b of baseline 5d74b4616e57cddb, mode sync
             by the record of the deployed keeper, because this terminal may not assume the member role: its last looks were under a minute ago; each enforcement is probed right before it is written; give --role NAME to look now
-            stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan takes it for usable
+            stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan assumes that it can be used
             exit 0
         "#]],
     );
@@ -128,7 +128,7 @@ async fn apply_has_the_keeper_look_at_what_it_has_not_seen() {
             Done by the deployed keeper:
             300000000001/eu-west-1 replaced
             300000000002/eu-west-1 replaced
-            stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan takes it for usable
+            stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan assumes that it can be used
             stderr: asked the deployed keeper, by the queue of its events
             exit 0
         "#]],
@@ -162,7 +162,7 @@ async fn a_copy_that_may_have_to_be_made_anew_is_left_to_the_keeper() {
             0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
             plan e3b0c44298fc1c14 of baseline 0066a5fb4d4bfc8f, mode sync
             by the record of the deployed keeper, because this terminal may not assume the member role: its last looks were under a minute ago; each enforcement is probed right before it is written; give --role NAME to look now
-            stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan takes it for usable
+            stderr: warning: the deployed keeper has not looked at version 1 of corporate in eu-west-1 yet: the plan assumes that it can be used
             exit 1
         "#]],
     );

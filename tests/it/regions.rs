@@ -140,7 +140,7 @@ async fn a_profile_that_leads_where_it_is_not_granted_is_warned_of() {
     check(
         &warnings(&report),
         expect![[
-            r#"guardrail corporate: us.guardrail.v1:0 may lead from us-east-1 to us-east-2, where the owner's profile isn't known to be granted to the organization, so that guarded calls may fail: attach to it there, with its Region in it: {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["bedrock:ApplyGuardrail"],"Resource":"arn:aws:bedrock:us-east-2:222222222222:guardrail-profile/us.guardrail.v1:0","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}}]}"#
+            r#"guardrail corporate: profile us.guardrail.v1:0 may route calls from us-east-1 to us-east-2, where the owner's profile isn't known to be granted to the organization, so guarded calls may fail: attach this resource policy to the profile in each of these Regions, with that Region in the ARN: {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["bedrock:ApplyGuardrail"],"Resource":"arn:aws:bedrock:us-east-2:222222222222:guardrail-profile/us.guardrail.v1:0","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}}]}"#
         ]],
     );
     let written = world.writes().into_iter().filter(|write| write.starts_with("PutResourcePolicy"));
