@@ -187,8 +187,10 @@ fn the_core_does_no_io() {
     }
     let manifest = read("core/Cargo.toml");
     for (number, line) in (1..).zip(manifest.lines()) {
+        // The types of Lambda's payloads, without the SDK.
+        let is_types = line.starts_with("aws_lambda_events");
         let is_outside = ["aws", "futures", "lambda", "tokio", "tracing", "guardrail", "simulator"];
-        if is_outside.iter().any(|name| line.starts_with(name)) {
+        if !is_types && is_outside.iter().any(|name| line.starts_with(name)) {
             rule.broken("core/Cargo.toml", number, format!("depends on `{line}`"));
         }
     }

@@ -7,6 +7,7 @@ mod harness;
 mod admitted;
 mod batches;
 mod documents;
+mod envelopes;
 mod figures;
 mod granted;
 mod handler;

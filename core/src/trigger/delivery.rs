@@ -1,9 +1,14 @@
 //! The forms in which events arrive.
 
-use serde_json::{Map, Value};
+use aws_lambda_events::sqs::SqsMessage;
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::reason::Rejected;
 use super::{Context, Trigger, decide_value};
+
+/// What is read of a record that isn't as AWS documents it.
+const ESSENTIAL: [&str; 4] = ["messageId", "body", "eventSource", "eventSourceARN"];
 
 /// One invocation's payload.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +50,8 @@ pub enum Message {
 
 impl Delivery {
     /// Reads a payload, whatever it is.
+    ///
+    /// Each record is read by itself: `SqsEvent` would refuse the whole batch for one record.
     pub fn parse(payload: impl AsRef<[u8]>) -> Delivery {
         match Message::parse(payload) {
             Message::Event(Value::Object(mut root)) => match root.remove("Records") {
@@ -74,7 +81,7 @@ impl Delivery {
 
 impl BatchRecord {
     fn of(record: Value) -> BatchRecord {
-        let Value::Object(mut record) = record else {
+        let Some(record) = sqs_message(record) else {
             let message = Message::Unreadable(Rejected::NotARecord);
             return BatchRecord {
                 id: None,
@@ -86,20 +93,21 @@ impl BatchRecord {
                 message,
             };
         };
-        let id = take_text(&mut record, "messageId");
-        let attribute = |name: &str| record.get("attributes")?.get(name)?.as_str();
-        let receives = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok());
-        let sequence = attribute("SequenceNumber").map(str::to_owned);
-        let sent_ms = attribute("SentTimestamp").and_then(|time| time.parse().ok());
-        let received_ms = attribute("ApproximateFirstReceiveTimestamp").and_then(|time| time.parse().ok());
-        let arn = record.get("eventSourceARN").and_then(Value::as_str);
-        let queue = arn.and_then(|arn| arn.rsplit(':').next()).map(str::to_owned);
-        let from_sqs = record.get("eventSource").is_none_or(|source| source == "aws:sqs");
-        let message = match take_text(&mut record, "body") {
-            Some(body) if from_sqs => Message::parse(body),
-            Some(_) | None => Message::Unreadable(Rejected::NotARecord),
-        };
-        BatchRecord { id, receives, queue, sequence, sent_ms, received_ms, message }
+        let attribute = |name: &str| record.attributes.get(name);
+        let arn = record.event_source_arn.as_deref();
+        let from_sqs = record.event_source.as_deref().is_none_or(|source| source == "aws:sqs");
+        BatchRecord {
+            receives: attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok()),
+            sequence: attribute("SequenceNumber").cloned(),
+            sent_ms: attribute("SentTimestamp").and_then(|time| time.parse().ok()),
+            received_ms: attribute("ApproximateFirstReceiveTimestamp").and_then(|time| time.parse().ok()),
+            queue: arn.and_then(|arn| arn.rsplit(':').next()).map(str::to_owned),
+            id: record.message_id,
+            message: match record.body {
+                Some(body) if from_sqs => Message::parse(body),
+                Some(_) | None => Message::Unreadable(Rejected::NotARecord),
+            },
+        }
     }
 
     /// Whether SQS hands it out again. Without a count it is taken for new: a reason that is logged
@@ -132,11 +140,15 @@ impl Message {
     }
 }
 
-fn take_text(object: &mut Map<String, Value>, member: &str) -> Option<String> {
-    match object.remove(member) {
-        Some(Value::String(text)) => Some(text),
-        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) | None => {
-            None
-        }
+/// A record, read by AWS's own type; `None` if it isn't an object.
+///
+/// That type refuses a record in which any member isn't as documented. Then only the members that the message can't
+/// do without are read, where they are text: an odd attribute costs the attributes, and not the message.
+fn sqs_message(mut record: Value) -> Option<SqsMessage> {
+    record.is_object().then_some(())?;
+    if let Ok(message) = SqsMessage::deserialize(&record) {
+        return Some(message);
     }
+    record.as_object_mut()?.retain(|member, value| ESSENTIAL.contains(&member.as_str()) && value.is_string());
+    SqsMessage::deserialize(&record).ok()
 }
