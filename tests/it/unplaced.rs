@@ -151,7 +151,7 @@ async fn one_that_stays_unplaced_is_told_and_given_up_to_the_next_sweep() {
         &errors(&log),
         expect![[r#"
             AccountNotPlaced: 300000000001 is not looked at, because its path could not be read: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
-gave up             GivenUp: 300000000001, which waited too long; the next sweep looks again: 300000000001 is not looked at, because its path could not be read: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+            GivenUp: gave up 300000000001, which waited too long; the next sweep looks again: 300000000001 is not looked at, because its path could not be read: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
         "#]],
     );
     let given_up = log.iter().find(|line| line["error.kind"] == "GivenUp").unwrap();
@@ -175,7 +175,7 @@ async fn an_event_of_one_that_stays_unplaced_is_told_at_once_and_given_up_after_
         &errors(&log).replace(&joined, "JOINED"),
         expect![[r#"
             AccountNotPlaced: JOINED is not looked at, because its path could not be read: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
-gave up             GivenUp: JOINED, which waited too long; the next sweep looks again: JOINED is not looked at, because its path could not be read: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
+            GivenUp: gave up JOINED, which waited too long; the next sweep looks again: JOINED is not looked at, because its path could not be read: ListParents: ChildNotFoundException: You specified child that doesn't exist. (rejected)
         "#]],
     );
     assert_eq!(stack.left(), EMPTY);
