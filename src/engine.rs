@@ -89,7 +89,7 @@ use flooding::KnownFloods;
 pub use flooding::{note_flood, note_flood_told};
 pub use inspected::{Applied, UnitNames, applied_in, guardrails, unit_names};
 pub use job::{run_errand, run_task};
-use kept::Kept;
+use kept::Cache;
 pub use kept::placement_record;
 pub use listing::PAGE_SECONDS;
 pub use local::{local_jobs, record_looks};
@@ -118,7 +118,7 @@ pub struct Keeper {
     ledger: Ledger,
     settings: Settings,
     head: OnceCell<Head>,
-    kept: Kept,
+    kept: Cache,
     figures: Figures,
     floods: KnownFloods,
     clock: Clock,
@@ -148,7 +148,7 @@ impl Keeper {
             ledger,
             settings,
             head: OnceCell::new(),
-            kept: Kept::default(),
+            kept: Cache::default(),
             figures: Figures::default(),
             floods: KnownFloods::default(),
             clock: Clock::default(),

@@ -10,15 +10,15 @@ use keeper_core::ids::AccountId;
 /// A call that failed, and what it was made for.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}: {}", failure.said())]
-pub(super) struct Refused {
+pub(super) struct FailedCall {
     what: String,
     failure: Failure,
 }
 
-impl Refused {
+impl FailedCall {
     /// `what` says what isn't known or wasn't done, as in `/baseline could not be read`.
-    pub(super) fn new(what: impl Into<String>, failure: Failure) -> Refused {
-        Refused { what: what.into(), failure }
+    pub(super) fn new(what: impl Into<String>, failure: Failure) -> FailedCall {
+        FailedCall { what: what.into(), failure }
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn told(error: &anyhow::Error, variables: &BTreeMap<String, String>) 
 
 fn failure(error: &anyhow::Error) -> Option<&Failure> {
     let stopped = error.downcast_ref::<Stopped>().and_then(Stopped::failure);
-    stopped.or_else(|| error.downcast_ref::<Refused>().map(|refused| &refused.failure))
+    stopped.or_else(|| error.downcast_ref::<FailedCall>().map(|refused| &refused.failure))
 }
 
 /// What is set for AWS in the environment, and whose credentials turned out to be used.

@@ -12,10 +12,10 @@ use super::ending::{self, Done};
 use super::interrupts::Interrupts;
 use super::output::{self, HEADING, paint};
 use super::plan::Shown;
-use super::reading::Reading;
+use super::reading::ReadingRole;
 use super::time::Length;
 use super::watch::Watch;
-use super::{Chosen, OK, Output, Target, UNFINISHED, Unfit, connect, settings};
+use super::{Narrowed, OK, Output, TargetArguments, UNFINISHED, Unfit, connect, settings};
 use guardrail_keeper::engine::{self, Admission, Ask, Keeper, Reviewer, Step, Stopped, Survey};
 use guardrail_keeper::handler::{self, DoneHere};
 use keeper_core::baseline::{Baseline, Revision};
@@ -38,7 +38,7 @@ const MOST_NAMED: usize = 500;
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    target: Target,
+    target: TargetArguments,
     /// Don't ask
     #[arg(long)]
     yes: bool,
@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "15m")]
     wait: Length,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadingRole,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -81,7 +81,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let chosen = arguments.target.chosen(&keeper).await?;
     let interrupts = Interrupts::listen()?;
-    let session = Session {
+    let session = Application {
         keeper: &keeper,
         baseline: &baseline,
         scope: chosen.scope(),
@@ -99,18 +99,18 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 }
 
 /// One baseline applied to one scope.
-struct Session<'a> {
+struct Application<'a> {
     keeper: &'a Keeper,
     baseline: &'a Baseline,
     scope: Scope,
-    chosen: Chosen,
+    chosen: Narrowed,
     asking: Asking,
     arguments: &'a Arguments,
     interrupts: Interrupts,
     watch: Watch,
 }
 
-impl Session<'_> {
+impl Application<'_> {
     /// Does the work from here, by the same jobs as the deployed keeper.
     async fn do_it(&self) -> anyhow::Result<u8> {
         let output = self.arguments.output;

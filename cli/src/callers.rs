@@ -9,15 +9,15 @@ use futures_util::{StreamExt, stream};
 
 use super::names::Named;
 use super::output::{self, Bar};
-use super::reading::Reading;
+use super::reading::ReadingRole;
 use super::{OK, Output, UNFINISHED, Unfit, connect_with, settings};
-use chosen::Chosen;
+use chosen::ChosenAccounts;
 use guardrail_keeper::cloud::Patience;
 use guardrail_keeper::engine::Keeper;
 use keeper_core::ids::{AccountId, GuardrailArn, ParentId, Region};
 use keeper_core::resolved::Unusable;
 use keeper_core::settings::BaselineSource;
-use told::Telling;
+use told::CallersPrinter;
 
 const LONG_ABOUT: &str = "\
 Find roles and users that invoke models and would lose access by an enforcement
@@ -64,14 +64,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ARN", conflicts_with = "baseline")]
     guardrail: Option<GuardrailArn>,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadingRole,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
 }
 
 /// What is asked about in one Region.
-struct Asked {
+struct RegionCheck {
     region: Region,
     /// In words: `corporate:2`.
     what: String,
@@ -97,11 +97,11 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Err(Unfit(format!("{arn} can be enforced in {} only", arn.region)).into());
     }
     let keeper = connect(arguments).await?;
-    let Chosen { subjects, names, unmet } = Chosen::of(&keeper, arguments).await?;
+    let ChosenAccounts { subjects, names, unmet } = ChosenAccounts::of(&keeper, arguments).await?;
     let all = subjects.len();
     let bar = Bar::new();
     bar.begin_principals();
-    let mut telling = Telling::begin(arguments.output, &names, all, &bar);
+    let mut telling = CallersPrinter::begin(arguments.output, &names, all, &bar);
     let given = arguments.guardrail.as_ref();
     let looks = subjects.into_iter().map(|subject| look::look(&keeper, subject, given, &bar));
     let mut looks = stream::iter(looks).buffered(keeper.settings().concurrency);

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{self, ADDED, BROKEN, paint};
-use super::reading::Reading;
+use super::reading::ReadingRole;
 use super::{OK, Output, UNFINISHED, connect, settings};
 use guardrail_keeper::engine::{self, Stopped};
 use keeper_core::baseline::{Baseline, InvalidBaseline, Problem, Severity};
@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     organization: bool,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadingRole,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::names::{self, Named};
 use super::output::{self, Bar};
-use super::reading::Reading;
+use super::reading::ReadingRole;
 use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::inspector::Inspector;
 use guardrail_keeper::engine::{self, Keeper, Stopped};
@@ -60,7 +60,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 3)]
     limit: usize,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadingRole,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -306,7 +306,7 @@ impl Doctor<'_> {
         accounts
     }
 
-    fn facts(&self, ground: &Ground, hub: &hub::Seen) -> Option<Facts> {
+    fn facts(&self, ground: &Ground, hub: &hub::HubArns) -> Option<Facts> {
         let Ground { baseline, organization, accounts } = ground;
         let region = baseline.regions().first().cloned()?;
         let other = accounts.iter().map(|account| &account.id).find(|id| *id != self.hub_account());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::advice::Refused;
+use super::advice::FailedCall;
 use super::{PARTLY, UNTOLD};
 use guardrail_keeper::engine::Stopped;
 use guardrail_keeper::ledger::LedgerError;
@@ -111,7 +111,7 @@ pub(super) fn sent<T>(result: Result<T, Failure>, what: &str, refused: &str) -> 
         if may_have_arrived(&failure) {
             unknown(what, &format_args!("{refused}: {failure}"))
         } else {
-            Refused::new(refused, failure).into()
+            FailedCall::new(refused, failure).into()
         }
     })
 }

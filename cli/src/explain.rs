@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::names::{self, Named, Names};
 use super::output::{self, Bar, HEADING, QUIET, paint};
 use super::plan::by_record;
-use super::reading::Reading;
+use super::reading::ReadingRole;
 use super::status::why_it_waits;
 use super::time::Age;
 use super::{OK, Output, UNFINISHED, connect, settings};
@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     baseline: Option<BaselineSource>,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadingRole,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,

@@ -107,7 +107,7 @@ enum Command {
 
 /// Where the baseline is, and whose accounts are looked at.
 #[derive(Debug, Args)]
-struct Target {
+struct TargetArguments {
     /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
     #[arg(long, value_name = "FILE")]
     baseline: Option<BaselineSource>,
@@ -119,21 +119,21 @@ struct Target {
     region: Vec<Region>,
 }
 
-impl Target {
+impl TargetArguments {
     /// What the arguments name. Names are looked up in the organization.
-    async fn chosen(&self, keeper: &Keeper) -> anyhow::Result<Chosen> {
-        Ok(Chosen { accounts: names::accounts(keeper, &self.account).await?, regions: self.region.clone() })
+    async fn chosen(&self, keeper: &Keeper) -> anyhow::Result<Narrowed> {
+        Ok(Narrowed { accounts: names::accounts(keeper, &self.account).await?, regions: self.region.clone() })
     }
 }
 
 /// The accounts and Regions that the arguments name; empty for all.
 #[derive(Clone, Debug, Default)]
-struct Chosen {
+struct Narrowed {
     accounts: Vec<AccountId>,
     regions: Vec<Region>,
 }
 
-impl Chosen {
+impl Narrowed {
     fn scope(&self) -> Scope {
         let mut scope = everything();
         if !self.accounts.is_empty() {

@@ -15,7 +15,7 @@ use super::ending::{self, Done};
 use super::interrupts::Interrupts;
 use super::names::{self, Named};
 use super::output::{self, ADDED, paint};
-use super::reading::Reading;
+use super::reading::ReadingRole;
 use super::time::Length;
 use super::watch::Watch;
 use super::{OK, Output, UNFINISHED, USAGE, connect, durable_ledger, settings};
@@ -64,7 +64,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "15m")]
     wait: Length,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadingRole,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,

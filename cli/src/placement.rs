@@ -30,7 +30,7 @@ the baseline do that.";
 #[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<PlacementCommand>,
     /// The baseline: a file, or ssm:NAME [env: KEEPER_BASELINE]
     #[arg(long, value_name = "FILE", global = true)]
     baseline: Option<BaselineSource>,
@@ -46,14 +46,14 @@ impl Arguments {
     /// Whether it changes what is recorded.
     pub(super) fn writes(&self) -> bool {
         match self.what {
-            None | Some(What::Show) => false,
-            Some(What::Set { .. } | What::Reset) => true,
+            None | Some(PlacementCommand::Show) => false,
+            Some(PlacementCommand::Set { .. } | PlacementCommand::Reset) => true,
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
-enum What {
+enum PlacementCommand {
     /// Show the answer and its evidence
     Show,
     /// Record an answer that you know, instead of having it found out
@@ -76,10 +76,10 @@ enum Said {
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let Arguments { what, baseline, yes, output } = arguments;
     let answer = match what {
-        None | Some(What::Show) => None,
-        Some(What::Set { answer: Said::Central }) => Some(Answer::Central),
-        Some(What::Set { answer: Said::Copies }) => Some(Answer::Copies),
-        Some(What::Reset) => Some(Answer::Undecided),
+        None | Some(PlacementCommand::Show) => None,
+        Some(PlacementCommand::Set { answer: Said::Central }) => Some(Answer::Central),
+        Some(PlacementCommand::Set { answer: Said::Copies }) => Some(Answer::Copies),
+        Some(PlacementCommand::Reset) => Some(Answer::Undecided),
     };
     let asking = match answer {
         None => None,
@@ -95,7 +95,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let record = keeper.ledger().placement().await.map_err(Stopped::Ledger)?;
     match (answer, asking) {
         (Some(answer), Some(asking)) => {
-            let change = Change { keeper: &keeper, baseline: &baseline, record: &record, answer };
+            let change = AnswerChange { keeper: &keeper, baseline: &baseline, record: &record, answer };
             change.make(asking, *output).await
         }
         _ => {
@@ -128,16 +128,16 @@ fn show(baseline: &Baseline, record: &PlacementRecord, output: Output) {
 }
 
 /// A person's word on the answer.
-struct Change<'a> {
+struct AnswerChange<'a> {
     keeper: &'a Keeper,
     baseline: &'a Baseline,
     record: &'a PlacementRecord,
     answer: Answer,
 }
 
-impl Change<'_> {
+impl AnswerChange<'_> {
     async fn make(&self, asking: Asking, output: Output) -> anyhow::Result<u8> {
-        let Change { baseline, record, answer, .. } = self;
+        let AnswerChange { baseline, record, answer, .. } = self;
         if let (Answer::Copies, Some(works)) = (answer, &record.works_in) {
             bail!(
                 "{} enforces the owner's guardrail, so members need no copies; to give them copies all the same, \
@@ -179,7 +179,7 @@ impl Change<'_> {
     }
     /// Records the answer, and has the deployed keeper act on it at once.
     async fn write(&self, done: &mut Done) -> anyhow::Result<(PlacementRecord, Option<Asked>)> {
-        let Change { keeper, baseline, record: _, answer } = self;
+        let AnswerChange { keeper, baseline, record: _, answer } = self;
         let by = keeper.cloud().caller().await.unwrap_or_else(|_| "a person at a terminal".to_owned());
         let at = keeper.clock().now();
         let set = |record: &mut PlacementRecord| record.set(*answer, at, &baseline.revision, &by);

@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::names::Names;
 use super::output::{self, Bar, HEADING, QUIET, paint};
-use super::reading::Reading;
+use super::reading::ReadingRole;
 use super::time::Age;
-use super::{CHANGES, Chosen, OK, Output, Target, UNFINISHED, connect, settings};
+use super::{CHANGES, Narrowed, OK, Output, TargetArguments, UNFINISHED, connect, settings};
 use guardrail_keeper::engine::{self, Keeper, RecordAge, Survey};
 use jiff::Timestamp;
 use keeper_core::baseline::Baseline;
@@ -20,9 +20,9 @@ use keeper_core::report::Report;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    target: Target,
+    target: TargetArguments,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadingRole,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -64,7 +64,7 @@ pub(super) struct Shown<'a> {
 }
 
 /// What is known of a plan once it was printed.
-pub(super) struct Told {
+pub(super) struct PrintedPlan {
     names: Names,
     /// Its lines, which nobody has to read twice.
     lines: BTreeSet<String>,
@@ -72,7 +72,7 @@ pub(super) struct Told {
     warnings: Vec<String>,
 }
 
-impl Told {
+impl PrintedPlan {
     /// Prints the results: what was done, and what is news beside the lines of the plan.
     pub(super) fn print_done(&self, report: &Report) {
         let news = report.decided_lines().into_iter().filter(|line| !self.lines.contains(&line.to_string()));
@@ -122,7 +122,7 @@ impl<'a> Shown<'a> {
         keeper: &Keeper,
         baseline: &'a Baseline,
         survey: &'a Survey,
-        chosen: &Chosen,
+        chosen: &Narrowed,
     ) -> Shown<'a> {
         let lines = survey.plan.plan().lines();
         let named: BTreeSet<&AccountId> = lines.iter().flat_map(PlanLine::accounts).collect();
@@ -170,10 +170,10 @@ impl<'a> Shown<'a> {
     }
 
     /// What a report is printed with, beside this plan.
-    pub(super) fn into_told(self) -> Told {
+    pub(super) fn into_told(self) -> PrintedPlan {
         let Shown { survey, names, .. } = self;
         let lines = survey.plan.plan().lines().iter().map(ToString::to_string).collect();
-        Told { names, lines, warnings: survey.view.known.warnings.clone() }
+        PrintedPlan { names, lines, warnings: survey.view.known.warnings.clone() }
     }
 
     /// The plan for programs.

@@ -6,15 +6,15 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::advice::Refused;
+use super::advice::FailedCall;
 use super::approve;
 use super::asking::Asking;
 use super::ending::{Done, Ended};
 use super::interrupts::Interrupts;
 use super::output::{self, ADDED, Bar, HEADING, Spinner, paint};
 use super::plan::Shown;
-use super::reading::Reading;
-use super::{Chosen, OK, Output, UNFINISHED, USAGE, Unfit, connect, settings};
+use super::reading::ReadingRole;
+use super::{Narrowed, OK, Output, UNFINISHED, USAGE, Unfit, connect, settings};
 use guardrail_keeper::cloud::{Page, Parameter, STANDARD_BYTES};
 use guardrail_keeper::engine::{self, Admission, Keeper, Stopped, Survey, everything};
 use keeper_core::baseline::{Baseline, Limits, NamedIds, Problem, Revision, Severity};
@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadingRole,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -116,7 +116,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         if remembers { keeper.ledger().revision_approval().await.map_err(Stopped::Ledger)? } else { None };
     let room = RevisionApproval::of(known, &new.revision).room(engine::allowance(&keeper, &new));
     let shown = match &survey {
-        Some(survey) => Some(Shown::of(&keeper, &new, survey, &Chosen::default()).await),
+        Some(survey) => Some(Shown::of(&keeper, &new, survey, &Narrowed::default()).await),
         None => None,
     };
     let push = Push {
@@ -138,7 +138,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 
 async fn find(keeper: &Keeper, name: &str) -> anyhow::Result<Option<Parameter>> {
     let found = engine::parameter(keeper, name).await;
-    Ok(found.map_err(|failure| Refused::new(format!("{name} could not be read"), failure))?)
+    Ok(found.map_err(|failure| FailedCall::new(format!("{name} could not be read"), failure))?)
 }
 
 /// What would be done under the new baseline, its limits left aside: they are judged apart.
@@ -196,7 +196,7 @@ async fn put(keeper: &Keeper, name: &str, text: &str, read: Option<&Parameter>) 
 async fn was_it_put(keeper: &Keeper, name: &str, text: &str, failure: &Failure) -> anyhow::Result<i64> {
     match find(keeper, name).await {
         Ok(Some(now)) if now.text == text => Ok(now.version),
-        Ok(_) => Err(Refused::new(format!("{name} could not be put"), failure.clone()).into()),
+        Ok(_) => Err(FailedCall::new(format!("{name} could not be put"), failure.clone()).into()),
         Err(unread) => Err(Ended::After {
             done: format!("it is not known whether {name} was put: {unread}"),
             why: format!("{name} could not be put: {failure}"),

@@ -8,13 +8,13 @@ use keeper_core::settings::Settings;
 
 /// Flattened into the arguments of every command that reads.
 #[derive(Debug, Args)]
-pub(super) struct Reading {
+pub(super) struct ReadingRole {
     /// Read other accounts by this role, which these credentials may assume there, instead of the member role
     #[arg(long, value_name = "NAME")]
     pub(super) role: Option<RoleName>,
 }
 
-impl Reading {
+impl ReadingRole {
     /// Refuses a role where the same command would have to write by it.
     ///
     /// # Errors

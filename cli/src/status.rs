@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::names::{self, Named, Names};
 use super::output::{self, Spinner};
-use super::reading::Reading as ReadingRole;
+use super::reading::ReadingRole;
 use super::time::{Length, Moment};
 use super::{OK, UNFINISHED, connect, durable_ledger, settings};
 use guardrail_keeper::engine::{self, Keeper, Stopped};
@@ -24,9 +24,9 @@ use keeper_core::limits::{EffectiveBaseline, RevisionApproval};
 use keeper_core::resolved::Openings;
 use keeper_core::settings::BaselineSource;
 use keeper_core::status::{Criteria, Standing};
-use read::Reading;
+use read::StatusReader;
 use summary::Summary;
-use target::Told;
+use target::TargetRow;
 
 const LONG_ABOUT: &str = "\
 Show the recorded state of every target, and its age
@@ -126,7 +126,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let mut summary = Summary::new(limits, arguments.by);
     let mut lines = Lines::begin(arguments.output);
     let spinner = Spinner::new("accounts");
-    let reading = Reading {
+    let reading = StatusReader {
         keeper: &keeper,
         baseline: &baseline,
         arguments,
@@ -230,7 +230,7 @@ async fn openings(keeper: &Keeper, baseline: &Baseline, problems: &mut Vec<Strin
 
 impl Arguments {
     /// Whether a target is listed, or only counted.
-    fn lists(&self, told: &Told, now: Timestamp) -> bool {
+    fn lists(&self, told: &TargetRow, now: Timestamp) -> bool {
         let checked = told.checked_at().map(Timestamp::as_second);
         (self.state.is_empty() || self.state.contains(&told.standing))
             && self.since.is_none_or(|since| checked.is_some_and(|checked| checked >= since.second(now)))
@@ -273,12 +273,12 @@ impl Lines {
         match form {
             Form::Text => {}
             Form::Json => output::print_exactly("{\"targets\": ["),
-            Form::Csv => output::print_exactly(Told::CSV_HEAD),
+            Form::Csv => output::print_exactly(TargetRow::CSV_HEAD),
         }
         Lines { form, first: true }
     }
 
-    fn add(&mut self, told: &Told, now: Timestamp) {
+    fn add(&mut self, told: &TargetRow, now: Timestamp) {
         match self.form {
             Form::Text => {}
             Form::Json => {
@@ -300,4 +300,4 @@ impl Lines {
 }
 
 /// Counts of targets by their state.
-type Counts = BTreeMap<Standing, usize>;
+type StateCounts = BTreeMap<Standing, usize>;

@@ -10,12 +10,12 @@ use guardrail_keeper::engine::Step;
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     bar: Mutex<Option<Bar>>,
-    writes: Mutex<Writes>,
+    writes: Mutex<RunWrites>,
 }
 
 /// The writes of a run, each in words.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Writes {
+pub(super) struct RunWrites {
     made: Vec<String>,
     failed: usize,
     under_way: BTreeSet<String>,
@@ -49,12 +49,12 @@ impl Watch {
         locked(&self.bar).take();
     }
 
-    pub(super) fn writes(&self) -> Writes {
+    pub(super) fn writes(&self) -> RunWrites {
         locked(&self.writes).clone()
     }
 }
 
-impl Writes {
+impl RunWrites {
     /// What was written, in a sentence; `None` where nothing was tried. A write that failed counts: AWS may have
     /// made it, and only its answer was lost.
     pub(super) fn in_words(&self) -> Option<String> {
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_write_that_failed_is_never_told_as_nothing() {
         let words = |made: usize, failed| {
-            Writes { made: vec!["a change".to_owned(); made], failed, ..Writes::default() }.in_words()
+            RunWrites { made: vec!["a change".to_owned(); made], failed, ..RunWrites::default() }.in_words()
         };
         assert_eq!(words(0, 0), None);
         assert_eq!(words(1, 0).as_deref(), Some("1 change was made"));

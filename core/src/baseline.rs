@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::membership::NamedIds;
 pub use self::problem::{InvalidBaseline, Problem, Severity};
-use self::problem::{Place, Problems};
+use self::problem::{Problems, TextPlace};
 use crate::enforcement::{Guarding, Models};
 use crate::ids::{
     AccountId, GuardrailArn, GuardrailVersion, KmsKeyArn, OrganizationId, ParentId, Region, text_id,
@@ -47,18 +47,18 @@ pub struct Baseline {
     pub exclude: BTreeSet<AccountId>,
     /// How much a new revision may change without a person's approval.
     pub limits: Limits,
-    places: Places,
+    places: ProblemPlaces,
 }
 
 /// Where in the text stands what can be judged only later.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Places {
-    organization: Place,
-    owner: Place,
-    guardrails: BTreeMap<GuardrailKey, Place>,
-    assignments: Place,
-    targets: BTreeMap<AssignmentTarget, Place>,
-    exclude: BTreeMap<AccountId, Place>,
+struct ProblemPlaces {
+    organization: TextPlace,
+    owner: TextPlace,
+    guardrails: BTreeMap<GuardrailKey, TextPlace>,
+    assignments: TextPlace,
+    targets: BTreeMap<AssignmentTarget, TextPlace>,
+    exclude: BTreeMap<AccountId, TextPlace>,
 }
 
 impl Baseline {

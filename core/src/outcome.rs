@@ -170,7 +170,7 @@ pub struct CompletedSweep<'a> {
 /// The events of a task. Within a sweep, what is broken or unguarded is published at its end, for all accounts
 /// together.
 pub fn of_report(report: &Report, cause: &Cause, now: Timestamp) -> Vec<Event> {
-    let told = Telling { report, circumstances: Circumstances { cause, now }, now };
+    let told = RunEvents { report, circumstances: Circumstances { cause, now }, now };
     let mut events = opened::events(report, told.circumstances);
     let (mut broken, mut unguarded) = (BrokenVersions::default(), BrokenVersions::default());
     events.extend(report.handed_back.iter().map(|(target, it)| told.handed_back(target, it)));
@@ -274,13 +274,13 @@ fn is_news(result: &TargetReport, before: Option<&Record>) -> bool {
 
 /// What all events of one run rest on.
 #[derive(Clone, Copy)]
-struct Telling<'a> {
+struct RunEvents<'a> {
     report: &'a Report,
     circumstances: Circumstances<'a>,
     now: Timestamp,
 }
 
-impl<'a> Telling<'a> {
+impl<'a> RunEvents<'a> {
     fn detail(self, target: &'a Target) -> Detail<'a> {
         let mut detail = Detail::of_account(&target.account, self.circumstances);
         detail.region = Some(&target.region);

@@ -165,9 +165,9 @@ fn resolve_guardrail(
     let entry = entry.unwrap_or_else(|| {
         CatalogEntry::unusable(Unusable::Unreadable { failure: Failure::not_looked_up(&key) })
     });
-    let Place { published, copied, unusable, copy } = match placement {
+    let GuardrailHome { published, copied, unusable, copy } = match placement {
         // What isn't decided yet is tried centrally.
-        Placement::Central | Placement::Auto => Place {
+        Placement::Central | Placement::Auto => GuardrailHome {
             unusable: entry
                 .unusable
                 .clone()
@@ -197,7 +197,7 @@ fn resolve_guardrail(
 }
 
 /// Where the guardrail that a target should enforce lives.
-struct Place {
+struct GuardrailHome {
     published: Option<Published>,
     /// Where it is a copy: the version that it is a copy of.
     copied: Option<GuardrailVersion>,
@@ -211,8 +211,9 @@ fn place_of_copy(
     version: GuardrailVersion,
     target: &Target,
     catalog: &Catalog,
-) -> Place {
-    let unusable = |unusable| Place { published: None, copied: None, unusable: Some(unusable), copy: None };
+) -> GuardrailHome {
+    let unusable =
+        |unusable| GuardrailHome { published: None, copied: None, unusable: Some(unusable), copy: None };
     let CatalogEntry { arn, unusable: why, profile: _, content: _, customer_key: _ } = entry;
     let why = why.or_else(|| catalog.uncopied.get(&(key.clone(), target.region.clone())).cloned());
     let original = match (arn, why) {
@@ -223,10 +224,13 @@ fn place_of_copy(
         }
     };
     match catalog.copies.get(target) {
-        Some(Ok(CopyVerdict::Ready(published))) => {
-            Place { published: Some(published.clone()), copied: Some(version), unusable: None, copy: None }
-        }
-        Some(Ok(CopyVerdict::Needs(step))) => Place {
+        Some(Ok(CopyVerdict::Ready(published))) => GuardrailHome {
+            published: Some(published.clone()),
+            copied: Some(version),
+            unusable: None,
+            copy: None,
+        },
+        Some(Ok(CopyVerdict::Needs(step))) => GuardrailHome {
             published: None,
             copied: None,
             unusable: Some(Unusable::CopyNeeded { step: step.to_string() }),

@@ -152,7 +152,7 @@ impl Settings {
         purpose: Purpose,
         baseline: Option<BaselineSource>,
     ) -> Result<Settings, InvalidSettings> {
-        let mut reading = Reading { variables, problems: Vec::new() };
+        let mut reading = SettingsReader { variables, problems: Vec::new() };
         let baseline = baseline.or_else(|| reading.baseline());
         let member_role = reading.member_role(purpose);
         let function = reading.function_role(purpose);
@@ -172,7 +172,7 @@ impl Settings {
             max_abandonments: reading.number("KEEPER_MAX_ABANDONMENTS", 0..=LARGEST_LIMIT),
         };
         let external_id = reading.get("KEEPER_EXTERNAL_ID").map(str::to_owned);
-        let Reading { variables: _, mut problems } = reading;
+        let SettingsReader { variables: _, mut problems } = reading;
         match (baseline, member_role) {
             (Some(baseline), Some(member_role)) if problems.is_empty() => Ok(Settings {
                 purpose,
@@ -212,12 +212,12 @@ impl Settings {
     }
 }
 
-struct Reading<'a> {
+struct SettingsReader<'a> {
     variables: &'a BTreeMap<String, String>,
     problems: Vec<String>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> SettingsReader<'a> {
     /// An empty variable is an unset one: templates can't leave one out.
     fn get(&self, name: &str) -> Option<&'a str> {
         self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())

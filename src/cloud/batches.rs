@@ -20,7 +20,7 @@ const PARALLEL: usize = 8;
 const ROUNDS: u32 = 5;
 
 /// An entry of a batch that wasn't taken.
-pub(super) struct Refused {
+pub(super) struct RefusedEntry {
     /// Its place in the whole list.
     pub(super) index: usize,
     pub(super) failure: Failure,
@@ -83,7 +83,7 @@ pub(super) fn cut(entries: impl IntoIterator<Item = (usize, usize)>) -> Vec<Vec<
 pub(super) async fn send<F, Sending>(batches: Vec<Vec<usize>>, pause: Duration, once: F) -> Result<(), Unsent>
 where
     F: Fn(Vec<usize>) -> Sending,
-    Sending: Future<Output = Result<Vec<Refused>, Failure>>,
+    Sending: Future<Output = Result<Vec<RefusedEntry>, Failure>>,
 {
     let broken = OnceLock::new();
     let results = futures_util::stream::iter(batches)
@@ -106,7 +106,7 @@ async fn send_one<F, Sending>(
 ) -> Option<Unsent>
 where
     F: Fn(Vec<usize>) -> Sending,
-    Sending: Future<Output = Result<Vec<Refused>, Failure>>,
+    Sending: Future<Output = Result<Vec<RefusedEntry>, Failure>>,
 {
     let mut unsent = None;
     for round in 1.. {
@@ -124,7 +124,7 @@ where
             }
         };
         batch.clear();
-        for Refused { index, failure, again } in refused {
+        for RefusedEntry { index, failure, again } in refused {
             if again && round < ROUNDS {
                 batch.push(index);
             } else {
@@ -151,8 +151,8 @@ mod tests {
         Failure::new(category, "Send", category.to_string())
     }
 
-    fn refused(index: usize, category: Category) -> Refused {
-        Refused { index, failure: failure(category), again: category == Category::Transient }
+    fn refused(index: usize, category: Category) -> RefusedEntry {
+        RefusedEntry { index, failure: failure(category), again: category == Category::Transient }
     }
 
     fn singles(count: usize) -> Vec<Vec<usize>> {

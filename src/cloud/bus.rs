@@ -8,7 +8,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry as Entry;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::batches::{BYTES, Refused, cut, send};
+use super::batches::{BYTES, RefusedEntry, cut, send};
 use super::error::{entry_failure, failure};
 use crate::failure::{Category, Failure};
 
@@ -83,7 +83,7 @@ impl Bus {
         &self,
         batch: Vec<usize>,
         entry: impl Fn(usize) -> Entry,
-    ) -> Result<Vec<Refused>, Failure> {
+    ) -> Result<Vec<RefusedEntry>, Failure> {
         let entries = batch.iter().map(|index| entry(*index)).collect();
         let request = self.client.put_events().set_entries(Some(entries));
         let answer = request.send().await.map_err(|error| failure(PUT, &error))?;
@@ -104,7 +104,7 @@ impl Bus {
                 }
             };
             let again = failure.category == Category::Transient;
-            refused.push(Refused { index, failure, again });
+            refused.push(RefusedEntry { index, failure, again });
         }
         Ok(refused)
     }

@@ -36,7 +36,7 @@ impl Reader {
         version: GuardrailVersion,
     ) -> Result<Original, NoOriginal> {
         let read = self.edition(guardrail, &version.to_string()).await.map_err(NoOriginal::Unreadable)?;
-        let Read { answer, content } = read.ok_or(NoOriginal::Missing)?;
+        let ReadEdition { answer, content } = read.ok_or(NoOriginal::Missing)?;
         match status(answer.status()) {
             Status::Ready => {}
             other => return Err(NoOriginal::NotReady(other)),
@@ -174,7 +174,7 @@ impl Reader {
         &self,
         guardrail: &GuardrailArn,
         version: &str,
-    ) -> Result<Option<Read>, Failure> {
+    ) -> Result<Option<ReadEdition>, Failure> {
         let body = Body::default();
         let answer = self
             .bedrock
@@ -186,7 +186,7 @@ impl Reader {
             .send()
             .await;
         match answer {
-            Ok(answer) => Ok(Some(Read { content: Content::of_answer(&body.take()), answer })),
+            Ok(answer) => Ok(Some(ReadEdition { content: Content::of_answer(&body.take()), answer })),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(failure(GET, &error)),
         }
@@ -231,14 +231,14 @@ impl Reader {
 }
 
 /// One edition of a guardrail.
-pub(super) struct Read {
+pub(super) struct ReadEdition {
     pub(super) answer: GetGuardrailOutput,
     pub(super) content: Result<Content, CannotCopy>,
 }
 
-impl Read {
+impl ReadEdition {
     fn seen(self) -> Edition {
-        let Read { answer, content } = self;
+        let ReadEdition { answer, content } = self;
         Edition {
             status: status(answer.status()),
             content: content.map(|content| content.digest()),

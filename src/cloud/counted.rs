@@ -16,10 +16,10 @@ use crate::metrics::Calls;
 
 /// What was counted so far, by everything that holds it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counter(Arc<Counts>);
+pub(super) struct Counter(Arc<CallCounts>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct CallCounts {
     made: AtomicU64,
     throttled: AtomicU64,
 }
@@ -39,7 +39,7 @@ impl Counter {
 #[derive(Debug)]
 struct Counted {
     connector: SharedHttpConnector,
-    counts: Arc<Counts>,
+    counts: Arc<CallCounts>,
 }
 
 impl HttpConnector for Counted {

@@ -3,7 +3,7 @@
 use aws_sdk_bedrock::types::GuardrailStatus;
 
 use super::Reader;
-use super::content::Read;
+use super::content::ReadEdition;
 use super::error::{failure, is_missing};
 use crate::baseline::{GuardrailName, Selector, Source};
 use crate::content::Digest;
@@ -56,7 +56,7 @@ impl Reader {
 
     /// Whether a version can be enforced, as far as its owner can tell.
     pub async fn condition(&self, guardrail: &GuardrailArn, version: GuardrailVersion) -> Condition {
-        let Read { answer, content } = match self.edition(guardrail, &version.to_string()).await {
+        let ReadEdition { answer, content } = match self.edition(guardrail, &version.to_string()).await {
             Ok(Some(read)) => read,
             Ok(None) => return Condition::unusable(self.without(guardrail, version).await),
             Err(failure) => return Condition::unusable(Unusable::Unreadable { failure }),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry as Entry;
 
-use super::batches::{BYTES, Refused, Unsent, cut, send};
+use super::batches::{BYTES, RefusedEntry, Unsent, cut, send};
 use super::error::{entry_failure, failure};
 use crate::failure::{Category, Failure};
 
@@ -100,7 +100,7 @@ impl Queues {
         queue_url: &str,
         batch: Vec<usize>,
         entry: impl Fn(usize) -> aws_sdk_sqs::types::builders::SendMessageBatchRequestEntryBuilder,
-    ) -> Result<Vec<Refused>, Failure> {
+    ) -> Result<Vec<RefusedEntry>, Failure> {
         let mut request = self.client.send_message_batch().queue_url(queue_url);
         for index in &batch {
             let entry = entry(*index).id(index.to_string()).build();
@@ -121,12 +121,12 @@ impl Queues {
                         failure.category = Category::Transient;
                     }
                     let again = failure.category == Category::Transient;
-                    Refused { index, failure, again }
+                    RefusedEntry { index, failure, again }
                 }
                 None => {
                     let message = "the answer leaves the message out".to_owned();
                     let failure = Failure::transient(SEND, message);
-                    Refused { index, failure, again: true }
+                    RefusedEntry { index, failure, again: true }
                 }
             });
         }

@@ -55,11 +55,11 @@ pub(super) struct Sessions {
     own_account: AccountId,
     partition: Partition,
     clock: Clock,
-    held: Mutex<HashMap<AccountId, Arc<OnceCell<Held>>>>,
+    held: Mutex<HashMap<AccountId, Arc<OnceCell<HeldSession>>>>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct HeldSession {
     session: Session,
     expires: Timestamp,
 }
@@ -122,10 +122,11 @@ impl Sessions {
     }
 
     /// The account's cell: callers that come at the same time share one AssumeRole.
-    async fn cell(&self, account: &AccountId) -> Arc<OnceCell<Held>> {
+    async fn cell(&self, account: &AccountId) -> Arc<OnceCell<HeldSession>> {
         let mut held = self.held.lock().await;
         let fresh_until = self.clock.now() + EXPIRY_MARGIN;
-        let expired = |cell: &Arc<OnceCell<Held>>| cell.get().is_some_and(|held| held.expires <= fresh_until);
+        let expired =
+            |cell: &Arc<OnceCell<HeldSession>>| cell.get().is_some_and(|held| held.expires <= fresh_until);
         if held.len() >= KEPT {
             held.retain(|_, cell| !expired(cell) && Arc::strong_count(cell) > 1);
         }
@@ -136,7 +137,7 @@ impl Sessions {
         Arc::clone(cell)
     }
 
-    async fn assume(&self, account: &AccountId) -> Result<Held, Failure> {
+    async fn assume(&self, account: &AccountId) -> Result<HeldSession, Failure> {
         let role = format!("arn:{}:iam::{account}:role/{}", self.partition, self.identity.member_role);
         let answer = self
             .sts
@@ -161,7 +162,7 @@ impl Sessions {
         ));
         let sdk = self.sdk.to_builder().credentials_provider(provider).build();
         let session = Session { sdk, retries: retry_partition(account) };
-        Ok(Held { session, expires })
+        Ok(HeldSession { session, expires })
     }
 }
 

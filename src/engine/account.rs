@@ -18,7 +18,7 @@ use super::guardrails::CatalogScope;
 use super::remembered::{Remembered, remembered};
 use super::run::Queued;
 use super::unusable::admit_unusable;
-use super::view::{Reading, View, planned, proven, restricted, view, with_clean_ups};
+use super::view::{ReadDepth, View, planned, proven, restricted, view, with_clean_ups};
 use super::{Departed, Gone, Keeper, Reviewer, Stopped, in_rounds, unwatched};
 use crate::cloud::Head;
 use crate::ids::Region;
@@ -121,7 +121,7 @@ async fn look(
     loop {
         let known = remembered(keeper, baseline, &organization, told.as_ref()).await;
         let also = known.grants.keys().map(|resource| resource.region().clone()).collect();
-        let reading = Reading { regions: &task.regions, also: &also, needs };
+        let reading = ReadDepth { regions: &task.regions, also: &also, needs };
         let view = view(keeper, baseline, organization.clone(), known, reading, &unwatched).await;
         let mut plan = planned(keeper, baseline, &view).await;
         if !again {

@@ -78,12 +78,12 @@ pub(super) async fn write_targets(
             own_roles: &keeper.settings.own_roles,
         },
     };
-    let applied: Vec<Applied> = stream::iter(by_account(plan))
+    let applied: Vec<AppliedSteps> = stream::iter(by_account(plan))
         .map(|(account, decisions)| apply_account(keeper, run, account, decisions))
         .buffer_unordered(keeper.settings.concurrency)
         .collect()
         .await;
-    for Applied { results, owed, warnings, unrecorded } in applied {
+    for AppliedSteps { results, owed, warnings, unrecorded } in applied {
         report.targets.extend(results);
         report.owed.extend(owed);
         if report.ledger_trouble.is_none() {
@@ -95,13 +95,18 @@ pub(super) async fn write_targets(
     report.before = view.known.records;
 }
 
-async fn apply_account(keeper: &Keeper, run: Run<'_>, account: AccountId, decisions: Decisions) -> Applied {
+async fn apply_account(
+    keeper: &Keeper,
+    run: Run<'_>,
+    account: AccountId,
+    decisions: Decisions,
+) -> AppliedSteps {
     let Run { organization, queued, arrivals, updates, .. } = run;
     let Decisions { changes, clean_ups, decided, handed_back } = decisions;
     if keeper.is_stopping() {
         let clean_ups = clean_ups.into_iter().map(|clean_up| not_begun(clean_up.target, None));
         let changes = changes.into_iter().map(|change| not_begun(change.target().clone(), Some(change)));
-        return Applied { results: changes.chain(clean_ups).collect(), ..Applied::default() };
+        return AppliedSteps { results: changes.chain(clean_ups).collect(), ..AppliedSteps::default() };
     }
     let path = organization.accounts.get(&account).map(|account| &account.path);
     let updates = RecordUpdates { path, ..updates };
@@ -147,7 +152,7 @@ async fn apply_account(keeper: &Keeper, run: Run<'_>, account: AccountId, decisi
         notes.extend(updates.result(target, result, now));
     }
     owed.extend(owed_by_now);
-    let applied = Applied { results, owed, warnings, unrecorded: None };
+    let applied = AppliedSteps { results, owed, warnings, unrecorded: None };
     match keeper.ledger.note(&account, visit, notes).await {
         Ok(()) => applied,
         Err(error) => applied.without_its_record(&account, &error),
@@ -179,7 +184,7 @@ fn not_begun(target: Target, would: Option<Change>) -> (Target, TargetReport) {
 }
 
 #[derive(Default)]
-struct Applied {
+struct AppliedSteps {
     results: Vec<(Target, TargetReport)>,
     owed: Owed,
     warnings: Vec<String>,
@@ -187,9 +192,9 @@ struct Applied {
     unrecorded: Option<String>,
 }
 
-impl Applied {
+impl AppliedSteps {
     /// The results, where recording them failed.
-    fn without_its_record(mut self, account: &AccountId, error: &LedgerError) -> Applied {
+    fn without_its_record(mut self, account: &AccountId, error: &LedgerError) -> AppliedSteps {
         // The next look publishes them: they stay in the record.
         self.owed.clear();
         if error.is_superseded() {

@@ -6,7 +6,7 @@ use tracing::{error, info, warn};
 use super::baselines::{PresentBaseline, allowance, keep_approved, present};
 use super::deadline::Deadline;
 use super::effect::{ChangedBaseline, Effect, Notice};
-use super::listing::{Listed, PAGE_SECONDS, is_too_old, page};
+use super::listing::{ListedPage, PAGE_SECONDS, is_too_old, page};
 use super::swept::{catalog_for_counting, count};
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, NamedIds, Revision};
@@ -68,11 +68,11 @@ async fn count_pages(
     }
     loop {
         let Page { accounts, unplaced, next } = match page(keeper, counted.page.clone()).await? {
-            Listed::Page(page) => page,
-            Listed::TokenRefused if is_too_old(&counted.cause, keeper.clock.now()) => {
+            ListedPage::Page(page) => page,
+            ListedPage::TokenRefused if is_too_old(&counted.cause, keeper.clock.now()) => {
                 return Ok(Some(Vec::new()));
             }
-            Listed::TokenRefused => {
+            ListedPage::TokenRefused => {
                 let again = begun(counted.revision.clone(), counted.cause.clone().again());
                 let delay = again.cause.delay_seconds();
                 return Ok(Some(vec![Effect::Later(Errand::Count(again), delay)]));

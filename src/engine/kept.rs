@@ -25,14 +25,14 @@ const OWNER_SNAPSHOT_SECONDS: u64 = 900;
 
 /// What was read, and when.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct Cache {
     owner_snapshots: Mutex<HashMap<Region, (Timestamp, Option<OwnerSnapshot>)>>,
     baseline: Mutex<Option<(Timestamp, Timestamp, String)>>,
     approved: Mutex<Option<Revision>>,
     placement: Mutex<Option<(Timestamp, PlacementRecord)>>,
 }
 
-impl Kept {
+impl Cache {
     pub(super) fn forget_readiness(&self, region: &Region) {
         locked(&self.owner_snapshots).remove(region);
     }

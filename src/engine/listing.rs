@@ -17,21 +17,21 @@ pub const PAGE_SECONDS: u64 = 40;
 const LISTING_SECONDS: i64 = 3 * 3600;
 
 /// A page of accounts, or the answer that the page token is not valid any more.
-pub(super) enum Listed {
+pub(super) enum ListedPage {
     Page(Page),
     TokenRefused,
 }
 
-pub(super) async fn page(keeper: &Keeper, from: Option<String>) -> Result<Listed, Stopped> {
+pub(super) async fn page(keeper: &Keeper, from: Option<String>) -> Result<ListedPage, Stopped> {
     let goes_on = from.is_some();
     match page_of_accounts(keeper, from).await {
-        Ok(page) => Ok(Listed::Page(page)),
+        Ok(page) => Ok(ListedPage::Page(page)),
         // How long a token lasts is not documented. Nothing is lost by beginning again.
         Err(Stopped::OrganizationUnreadable(failure))
             if goes_on && failure.category == Category::Rejected =>
         {
             info!("the list of accounts starts again from its first page: {failure}");
-            Ok(Listed::TokenRefused)
+            Ok(ListedPage::TokenRefused)
         }
         Err(stopped) => Err(stopped),
     }

@@ -47,7 +47,7 @@ pub(super) async fn remembered(
     organization: &Organization,
     told: Option<&Arrival>,
 ) -> Remembered {
-    let Accounts { records, offboarding, arrivals, unread, trouble } =
+    let ReadRecords { records, offboarding, arrivals, unread, trouble } =
         accounts(keeper, organization, told).await;
     let (approval, no_approval) = revision_approval(keeper, baseline).await;
     let (grants, no_grants) = read_grants(keeper).await;
@@ -87,7 +87,7 @@ pub(super) async fn read_grants(keeper: &Keeper) -> (Grants, Option<String>) {
 
 /// The records of accounts.
 #[derive(Default)]
-struct Accounts {
+struct ReadRecords {
     records: Records,
     offboarding: BTreeSet<AccountId>,
     arrivals: Arrivals,
@@ -95,10 +95,10 @@ struct Accounts {
     trouble: Option<String>,
 }
 
-async fn accounts(keeper: &Keeper, organization: &Organization, told: Option<&Arrival>) -> Accounts {
+async fn accounts(keeper: &Keeper, organization: &Organization, told: Option<&Arrival>) -> ReadRecords {
     let now = keeper.clock.now();
     let accounts = &organization.accounts;
-    let mut remembered = Accounts::default();
+    let mut remembered = ReadRecords::default();
     let mut known = match keeper.ledger.accounts_each(accounts.keys()).await {
         Ok(known) => known,
         Err(error) => {
@@ -122,7 +122,7 @@ async fn accounts(keeper: &Keeper, organization: &Organization, told: Option<&Ar
     remembered
 }
 
-impl Accounts {
+impl ReadRecords {
     fn add(&mut self, account: &Account, record: &AccountRecord, now: Timestamp) -> Arrival {
         self.records.extend(record.records(&account.id));
         if record.offboarding.is_some() {

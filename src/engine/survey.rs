@@ -11,7 +11,7 @@ use super::remembered::{Remembered, remembered};
 use super::revision::look_for_names;
 use super::swept::left_out;
 use super::unusable::foresee_unusable;
-use super::view::{Reading, View, plan_of, planned, proven, restricted, view, with_clean_ups};
+use super::view::{ReadDepth, View, plan_of, planned, proven, restricted, view, with_clean_ups};
 use super::{Keeper, Progress, Step, Stopped};
 use crate::baseline::Baseline;
 use crate::ids::AccountId;
@@ -136,7 +136,7 @@ pub async fn survey_as(
     let ours = if whole { known.grants.clone() } else { Grants::new() };
     let also = ours.keys().map(|resource| resource.region().clone()).collect();
     let needs = if whole { CatalogScope::Whole } else { CatalogScope::Wanted };
-    let reading = Reading { regions: &scope.regions, also: &also, needs };
+    let reading = ReadDepth { regions: &scope.regions, also: &also, needs };
     let mut view = view(keeper, baseline, organization, known, reading, progress).await;
     view.known.warnings.extend(problems);
     if whole {

@@ -10,7 +10,7 @@ use super::counting::{begun, log_waiting};
 use super::destinations::destinations;
 use super::effect::{ChangedBaseline, Effect, Notice, SweepEnd};
 use super::guardrails::recorded_catalog;
-use super::listing::{Listed, is_too_old, page};
+use super::listing::{ListedPage, is_too_old, page};
 use super::logged::not_placed;
 use super::placing::placing_as_recorded;
 use super::swept::tally;
@@ -76,14 +76,14 @@ pub(super) async fn sweep_a_page(keeper: &Keeper, mut sweep: Sweep) -> Result<Ve
         }));
     }
     let listed = match page(keeper, sweep.page.clone()).await {
-        Ok(Listed::Page(page)) => page,
-        Ok(Listed::TokenRefused) if is_too_old(&sweep.cause, keeper.clock.now()) => return Ok(effects),
+        Ok(ListedPage::Page(page)) => page,
+        Ok(ListedPage::TokenRefused) if is_too_old(&sweep.cause, keeper.clock.now()) => return Ok(effects),
         // The owner's side is looked at in any case.
         Err(stopped) => {
             effects.push(Effect::Fail(stopped));
             return Ok(effects);
         }
-        Ok(Listed::TokenRefused) => {
+        Ok(ListedPage::TokenRefused) => {
             let cause = sweep.cause.again();
             let delay = cause.delay_seconds();
             effects

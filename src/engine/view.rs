@@ -41,7 +41,7 @@ pub struct View {
 
 /// How much of some accounts is read.
 #[derive(Clone, Copy)]
-pub(super) struct Reading<'a> {
+pub(super) struct ReadDepth<'a> {
     pub(super) regions: &'a Regions,
     /// More Regions in which enforcements of ours are looked for.
     pub(super) also: &'a BTreeSet<Region>,
@@ -54,7 +54,7 @@ pub(super) async fn view(
     baseline: &Baseline,
     organization: Organization,
     mut known: Remembered,
-    Reading { regions, also, needs }: Reading<'_>,
+    ReadDepth { regions, also, needs }: ReadDepth<'_>,
     progress: Progress<'_>,
 ) -> View {
     let settled = known.placing.settled(baseline);

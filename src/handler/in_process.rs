@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tracing::error;
 
 use super::queue::{Gathered, InProcess, Queue, Waiting};
-use super::shell::{Origin, Planned, Shell};
+use super::shell::{JobOrigin, PlannedJobs, Shell};
 use super::{Batch, DoneHere, HandlerError};
 use crate::engine::{self, Deadline, Incoming, Keeper, Reviewer};
 use crate::plan::Plan;
@@ -17,7 +17,7 @@ use crate::task::{Errand, Handout, Task};
 use crate::trigger::{BatchRecord, Message, Scope};
 
 /// The results of all jobs.
-struct Ended {
+struct JobResults {
     gathered: Gathered,
     /// Errands that wait for something that no job here brings about.
     left: Vec<Errand>,
@@ -27,10 +27,10 @@ struct Ended {
     failed: Vec<(String, HandlerError)>,
 }
 
-impl Ended {
+impl JobResults {
     /// The failures because of which messages have to be delivered again, each with its event.
     fn problems(self) -> (Option<Report>, Vec<(String, HandlerError)>) {
-        let Ended { gathered: Gathered { report, .. }, left, failed: mut problems, .. } = self;
+        let JobResults { gathered: Gathered { report, .. }, left, failed: mut problems, .. } = self;
         let unfinished = report.as_ref().map(Report::unfinished).unwrap_or_default();
         let looked_at = report.as_ref().map_or(0, |report| report.targets.len() + report.grants.len());
         problems.extend(left.iter().map(|errand| {
@@ -52,7 +52,7 @@ pub(super) async fn handle_event(
     let here = InProcess::default();
     let shell = Shell { keeper, queue: Queue::InProcess(&here), deadline, reviewer: Reviewer::NOBODY };
     let incoming = Incoming { id: None, repeated: false, from_queue: false, message: event };
-    let Planned { failed, ignored, origins } = shell.plan(&[incoming]).await;
+    let PlannedJobs { failed, ignored, origins } = shell.plan(&[incoming]).await;
     let (report, problems) = work_off(shell, &here).await.problems();
     let problems =
         failed.into_iter().map(|failed| failed.problem).chain(problems.into_iter().map(|(_, it)| it));
@@ -84,7 +84,7 @@ pub(super) async fn handle_batch(
     let shell = Shell { keeper, queue: Queue::InProcess(&here), deadline, reviewer: Reviewer::NOBODY };
     let mut batch = Batch::default();
     let records: Vec<&BatchRecord> = records.iter().collect();
-    let Planned { origins, .. } = shell.plan_batch(&records, &mut batch).await;
+    let PlannedJobs { origins, .. } = shell.plan_batch(&records, &mut batch).await;
     let (_, problems) = work_off(shell, &here).await.problems();
     for (event, problem) in problems {
         let served = served(&origins, &event);
@@ -107,7 +107,7 @@ pub(super) async fn do_scope(
     for errand in shell.perform(engine::local_jobs(keeper, scope).await?).await? {
         failed.extend(shell.run_whole(errand).await.err());
     }
-    let Ended { gathered: Gathered { report, .. }, left, reasons, failed: later } =
+    let JobResults { gathered: Gathered { report, .. }, left, reasons, failed: later } =
         work_off(shell, &here).await;
     failed.extend(later.into_iter().map(|(_, problem)| problem));
     let mut unfinished: Vec<String> = failed.iter().map(ToString::to_string).collect();
@@ -130,8 +130,8 @@ pub(super) async fn do_scope(
 }
 
 /// The messages that asked for the jobs of an event; all messages, if none did.
-fn served(origins: &[Origin], event: &str) -> BTreeSet<usize> {
-    let of = |origins: &mut dyn Iterator<Item = &Origin>| -> BTreeSet<usize> {
+fn served(origins: &[JobOrigin], event: &str) -> BTreeSet<usize> {
+    let of = |origins: &mut dyn Iterator<Item = &JobOrigin>| -> BTreeSet<usize> {
         origins.flat_map(|origin| origin.served.iter().copied()).collect()
     };
     let served = of(&mut origins.iter().filter(|origin| origin.cause.event == event));
@@ -140,7 +140,7 @@ fn served(origins: &[Origin], event: &str) -> BTreeSet<usize> {
 
 /// Works until no job can continue: tasks first, the owner's before the accounts', then the errands that wait for
 /// them.
-async fn work_off(shell: Shell<'_>, here: &InProcess) -> Ended {
+async fn work_off(shell: Shell<'_>, here: &InProcess) -> JobResults {
     let mut failed = Vec::new();
     loop {
         let tasks = std::mem::take(&mut here.waiting().tasks);
@@ -154,7 +154,7 @@ async fn work_off(shell: Shell<'_>, here: &InProcess) -> Ended {
         let due = due(&mut here.waiting());
         if due.is_empty() {
             let Waiting { gathered, errands: left, reasons, .. } = std::mem::take(&mut *here.waiting());
-            return Ended { gathered, left, reasons, failed };
+            return JobResults { gathered, left, reasons, failed };
         }
         for errand in due {
             if here.waiting().keeps_grants && matches!(errand, Errand::FinishSweep(_)) && has_released(here) {

@@ -33,16 +33,16 @@ pub(super) struct Failed {
 }
 
 /// The results of planning messages.
-pub(super) struct Planned {
+pub(super) struct PlannedJobs {
     pub(super) failed: Vec<Failed>,
     /// Messages that were ignored.
     pub(super) ignored: Vec<(usize, Ignored)>,
     /// The jobs of the others.
-    pub(super) origins: Vec<Origin>,
+    pub(super) origins: Vec<JobOrigin>,
 }
 
 /// The cause of a job, and the positions of the messages that asked for it.
-pub(super) struct Origin {
+pub(super) struct JobOrigin {
     pub(super) cause: Cause,
     pub(super) served: BTreeSet<usize>,
 }
@@ -57,7 +57,11 @@ struct Long {
 
 impl Shell<'_> {
     /// Plans the messages of a batch, and adds the failed ones to its answer.
-    pub(super) async fn plan_batch<'b>(self, records: &[&'b BatchRecord], batch: &mut Batch<'b>) -> Planned {
+    pub(super) async fn plan_batch<'b>(
+        self,
+        records: &[&'b BatchRecord],
+        batch: &mut Batch<'b>,
+    ) -> PlannedJobs {
         let incoming: Vec<Incoming<'_>> = records
             .iter()
             .map(|record| Incoming {
@@ -90,17 +94,17 @@ impl Shell<'_> {
     }
 
     /// Plans messages, queues their tasks and does their errands while there is time.
-    pub(super) async fn plan(self, incoming: &[Incoming<'_>]) -> Planned {
+    pub(super) async fn plan(self, incoming: &[Incoming<'_>]) -> PlannedJobs {
         let Arrived { jobs, ignored, failed } = engine::arrive(self.keeper, incoming).await;
         let failed = failed
             .into_iter()
             .map(|(position, why)| Failed { positions: BTreeSet::from([position]), problem: why.into() });
-        let mut planned = Planned { failed: failed.collect(), ignored, origins: Vec::new() };
+        let mut planned = PlannedJobs { failed: failed.collect(), ignored, origins: Vec::new() };
         // Long work comes last, when the tasks of all events are queued.
         let mut long = VecDeque::new();
         for (served, effects) in jobs {
             let cause = effects.iter().find_map(Effect::cause).cloned();
-            planned.origins.extend(cause.map(|cause| Origin { cause, served: served.clone() }));
+            planned.origins.extend(cause.map(|cause| JobOrigin { cause, served: served.clone() }));
             match self.perform(effects).await {
                 // A second errand is left to another invocation if this one has no time for both.
                 Ok(errands) => long.extend(errands.into_iter().map(|errand| Long {

@@ -39,16 +39,16 @@ pub(super) struct FileStore {
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
-    waiting: Mutex<Vec<Change>>,
+    waiting: Mutex<Vec<PendingPut>>,
     /// The file as it was read or written last.
-    known: Mutex<Option<Known>>,
+    known: Mutex<Option<KnownFile>>,
     /// Locks of the operating system are held per process on some systems; this one is for our own threads.
     writing: Mutex<()>,
 }
 
 /// A document that is to be put, and who waits for that.
 #[derive(Debug)]
-struct Change {
+struct PendingPut {
     key: String,
     document: String,
     expected: Option<u64>,
@@ -58,14 +58,14 @@ struct Change {
 
 /// What a file held. It is told from another one by its stamp, and from one that was edited by hand by the rest.
 #[derive(Clone, Debug)]
-struct Known {
+struct KnownFile {
     stamp: String,
     len: u64,
     modified: Option<SystemTime>,
-    documents: Arc<Documents>,
+    documents: Arc<StoredDocuments>,
 }
 
-type Documents = BTreeMap<String, Stored>;
+type StoredDocuments = BTreeMap<String, Stored>;
 
 /// A document, its text as it stands in the file: JSON within JSON, so that people can read it.
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ impl FileStore {
         expires: Option<i64>,
     ) -> Result<Put, LedgerError> {
         let (answer, mut answered) = oneshot::channel();
-        locked(&self.shared.waiting).push(Change {
+        locked(&self.shared.waiting).push(PendingPut {
             key: key.to_owned(),
             document,
             expected,
@@ -168,7 +168,7 @@ impl Shared {
         }
     }
 
-    fn put_all(&self, changes: &[Change]) -> Result<Vec<Put>, LedgerError> {
+    fn put_all(&self, changes: &[PendingPut]) -> Result<Vec<Put>, LedgerError> {
         let failed = |source| self.failed(source);
         let _ours = locked(&self.writing);
         // The lock is on a file of its own, because the ledger itself is replaced each time.
@@ -185,7 +185,7 @@ impl Shared {
         Ok(puts)
     }
 
-    fn write(&self, documents: Documents) -> io::Result<()> {
+    fn write(&self, documents: StoredDocuments) -> io::Result<()> {
         let stamp = new_stamp();
         let text = text_of(&stamp, &documents);
         let fresh = self.beside("new");
@@ -195,12 +195,12 @@ impl Shared {
         let metadata = file.metadata()?;
         fs::rename(&fresh, &self.path)?;
         let (len, modified) = (metadata.len(), metadata.modified().ok());
-        *locked(&self.known) = Some(Known { stamp, len, modified, documents: Arc::new(documents) });
+        *locked(&self.known) = Some(KnownFile { stamp, len, modified, documents: Arc::new(documents) });
         Ok(())
     }
 
     /// What the file holds: as it is known, if nobody else wrote it since.
-    fn read(&self) -> Result<Arc<Documents>, LedgerError> {
+    fn read(&self) -> Result<Arc<StoredDocuments>, LedgerError> {
         let failed = |source| self.failed(source);
         let mut file = match File::open(&self.path) {
             Ok(file) => file,
@@ -230,9 +230,9 @@ impl Shared {
             expires,
             text: Arc::from(document.get()),
         };
-        let documents: Arc<Documents> =
+        let documents: Arc<StoredDocuments> =
             Arc::new(documents.into_iter().map(|(key, document)| (key, stored(document))).collect());
-        let known = stamp.map(|stamp| Known { stamp, len, modified, documents: documents.clone() });
+        let known = stamp.map(|stamp| KnownFile { stamp, len, modified, documents: documents.clone() });
         *locked(&self.known) = known;
         Ok(documents)
     }
@@ -274,7 +274,7 @@ impl Stored {
 }
 
 /// Compare-and-set.
-fn put(documents: &mut Documents, change: &Change) -> serde_json::Result<Put> {
+fn put(documents: &mut StoredDocuments, change: &PendingPut) -> serde_json::Result<Put> {
     let version = documents.get(&change.key).map(|stored| stored.version);
     if version != change.expected {
         return Ok(Put::Conflict);
@@ -288,7 +288,7 @@ fn put(documents: &mut Documents, change: &Change) -> serde_json::Result<Put> {
     Ok(Put::Stored(version))
 }
 
-fn text_of(stamp: &str, documents: &Documents) -> String {
+fn text_of(stamp: &str, documents: &StoredDocuments) -> String {
     let length: usize = documents.values().map(|stored| stored.text.len() + 128).sum();
     let mut text = String::with_capacity(length + 128);
     text.push_str(&head(stamp));

@@ -12,7 +12,7 @@ use super::table::Table;
 pub(super) use super::table::{Item, Put};
 
 /// A part of all documents, and where the next part begins.
-pub(super) type Page = (Vec<(String, Item)>, Option<String>);
+pub(super) type DocumentPage = (Vec<(String, Item)>, Option<String>);
 
 /// A place for documents.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Store {
     }
 
     /// The documents whose keys begin like this, a part at a time.
-    pub(super) async fn scan(&self, prefix: &str, from: Option<String>) -> Result<Page, LedgerError> {
+    pub(super) async fn scan(&self, prefix: &str, from: Option<String>) -> Result<DocumentPage, LedgerError> {
         match self {
             Store::Memory(store) => Ok((store.scan(prefix), None)),
             Store::File(store) => Ok((store.scan(prefix)?, None)),

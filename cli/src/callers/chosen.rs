@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 
-use super::{Arguments, Asked, Needed};
+use super::{Arguments, Needed, RegionCheck};
 use crate::names::{self, Names};
 use crate::{Unfit, outside};
 use guardrail_keeper::engine::{self, Applied, Keeper};
@@ -17,14 +17,14 @@ use keeper_core::trigger::Regions;
 const LOOKED_UP_AT_A_TIME: usize = 4;
 
 /// An account, and what is asked about it.
-pub(super) struct Subject {
+pub(super) struct CheckedAccount {
     pub(super) id: AccountId,
-    pub(super) ask: Ask,
+    pub(super) ask: CallerCheck,
 }
 
-pub(super) enum Ask {
+pub(super) enum CallerCheck {
     /// What is to be enforced there, by Region.
-    Regions(Vec<Asked>),
+    Regions(Vec<RegionCheck>),
     /// Nothing is to be enforced there.
     Nothing,
     /// No call can work there.
@@ -34,25 +34,25 @@ pub(super) enum Ask {
 }
 
 /// The accounts that were asked for, in the order of their ids.
-pub(super) struct Chosen {
-    pub(super) subjects: Vec<Subject>,
+pub(super) struct ChosenAccounts {
+    pub(super) subjects: Vec<CheckedAccount>,
     pub(super) names: Names,
     /// What was named, and where nothing can be said.
     pub(super) unmet: Vec<String>,
 }
 
 /// What is known of an account that was asked for.
-enum Member {
+enum NamedAccount {
     Known(Account),
     /// It isn't needed: the arguments name the guardrail.
     Unasked,
     Unknown(anyhow::Error),
 }
 
-type Members = BTreeMap<AccountId, Member>;
+type NamedAccounts = BTreeMap<AccountId, NamedAccount>;
 
-impl Chosen {
-    pub(super) async fn of(keeper: &Keeper, arguments: &Arguments) -> anyhow::Result<Chosen> {
+impl ChosenAccounts {
+    pub(super) async fn of(keeper: &Keeper, arguments: &Arguments) -> anyhow::Result<ChosenAccounts> {
         let named: BTreeSet<AccountId> =
             names::accounts(keeper, &arguments.account).await?.into_iter().collect();
         let mut unmet = Vec::new();
@@ -60,7 +60,7 @@ impl Chosen {
         let rest = named.iter().filter(|id| !members.contains_key(*id)).cloned().collect();
         members.extend(each(keeper, arguments, rest).await);
         admit(keeper, arguments, &members)?;
-        let known = || members.values().filter_map(Member::known);
+        let known = || members.values().filter_map(NamedAccount::known);
         let names = Names::read(keeper, known()).await;
         let off = known().filter(|account| named.contains(&account.id) && !account.state.admits_work());
         unmet.extend(off.map(|Account { id, name, state, .. }| {
@@ -71,15 +71,15 @@ impl Chosen {
             Some(arn) => members.into_iter().map(|(id, member)| by_arn(id, member, arn)).collect(),
             None => by_baseline(keeper, arguments, members, &mut unmet).await?,
         };
-        Ok(Chosen { subjects, names, unmet })
+        Ok(ChosenAccounts { subjects, names, unmet })
     }
 }
 
-impl Member {
+impl NamedAccount {
     fn known(&self) -> Option<&Account> {
         match self {
-            Member::Known(account) => Some(account),
-            Member::Unasked | Member::Unknown(_) => None,
+            NamedAccount::Known(account) => Some(account),
+            NamedAccount::Unasked | NamedAccount::Unknown(_) => None,
         }
     }
 }
@@ -90,10 +90,10 @@ async fn selected(
     keeper: &Keeper,
     arguments: &Arguments,
     unmet: &mut Vec<String>,
-) -> anyhow::Result<Members> {
+) -> anyhow::Result<NamedAccounts> {
     let units = names::units(keeper, &arguments.ou).await?;
     if units.is_empty() && !arguments.all {
-        return Ok(Members::new());
+        return Ok(NamedAccounts::new());
     }
     let Organization { accounts, unplaced, .. } = engine::whole_organization(keeper).await?;
     let stands_under = |account: &Account, unit| account.path.parents().contains(unit);
@@ -105,12 +105,13 @@ async fn selected(
     let selected = accounts
         .into_iter()
         .filter(|(_, account)| arguments.all || units.iter().any(|unit| stands_under(account, unit)));
-    let mut members: Members = selected.map(|(id, account)| (id, Member::Known(account))).collect();
+    let mut members: NamedAccounts =
+        selected.map(|(id, account)| (id, NamedAccount::Known(account))).collect();
     for (id, failure) in unplaced {
         match id.parse() {
             Ok(id) => {
                 let why = anyhow::anyhow!("its path could not be read: {failure}");
-                members.insert(id, Member::Unknown(why));
+                members.insert(id, NamedAccount::Unknown(why));
             }
             Err(_) => unmet.push(format!("{id} is not checked: {failure}")),
         }
@@ -120,15 +121,15 @@ async fn selected(
 
 /// What Organizations says of accounts that were named one by one. One that it doesn't show stops none of
 /// the others.
-async fn each(keeper: &Keeper, arguments: &Arguments, ids: Vec<AccountId>) -> Members {
+async fn each(keeper: &Keeper, arguments: &Arguments, ids: Vec<AccountId>) -> NamedAccounts {
     if arguments.guardrail.is_some() {
-        return ids.into_iter().map(|id| (id, Member::Unasked)).collect();
+        return ids.into_iter().map(|id| (id, NamedAccount::Unasked)).collect();
     }
     let asked = ids.into_iter().map(|id| async move {
         let member = match engine::place(keeper, &id).await {
-            Ok(Some(placement)) => Member::Known(placement.account),
-            Ok(None) => Member::Unknown(anyhow::anyhow!("it is no member of this organization")),
-            Err(stopped) => Member::Unknown(stopped.into()),
+            Ok(Some(placement)) => NamedAccount::Known(placement.account),
+            Ok(None) => NamedAccount::Unknown(anyhow::anyhow!("it is no member of this organization")),
+            Err(stopped) => NamedAccount::Unknown(stopped.into()),
         };
         (id, member)
     });
@@ -136,7 +137,7 @@ async fn each(keeper: &Keeper, arguments: &Arguments, ids: Vec<AccountId>) -> Me
 }
 
 /// Other accounts are looked into by a role, which the arguments have to name.
-fn admit(keeper: &Keeper, arguments: &Arguments, members: &Members) -> Result<(), Unfit> {
+fn admit(keeper: &Keeper, arguments: &Arguments, members: &NamedAccounts) -> Result<(), Unfit> {
     let own = keeper.cloud().own_account();
     let mut others = members.keys().filter(|id| *id != own);
     let Some(first) = others.next().filter(|_| arguments.reading.role.is_none()) else { return Ok(()) };
@@ -150,13 +151,13 @@ fn admit(keeper: &Keeper, arguments: &Arguments, members: &Members) -> Result<()
     )))
 }
 
-fn by_arn(id: AccountId, member: Member, arn: &GuardrailArn) -> Subject {
+fn by_arn(id: AccountId, member: NamedAccount, arn: &GuardrailArn) -> CheckedAccount {
     let ask = match member {
-        Member::Known(account) if !account.state.admits_work() => Ask::Off(account.state),
-        Member::Unknown(why) => Ask::Unknown(why),
-        Member::Known(_) | Member::Unasked => {
+        NamedAccount::Known(account) if !account.state.admits_work() => CallerCheck::Off(account.state),
+        NamedAccount::Unknown(why) => CallerCheck::Unknown(why),
+        NamedAccount::Known(_) | NamedAccount::Unasked => {
             let needed = Needed { resources: vec![arn.to_string()], key: None };
-            Ask::Regions(vec![Asked {
+            CallerCheck::Regions(vec![RegionCheck {
                 region: arn.region.clone(),
                 what: arn.to_string(),
                 needed: Ok(needed),
@@ -164,15 +165,15 @@ fn by_arn(id: AccountId, member: Member, arn: &GuardrailArn) -> Subject {
             }])
         }
     };
-    Subject { id, ask }
+    CheckedAccount { id, ask }
 }
 
 async fn by_baseline(
     keeper: &Keeper,
     arguments: &Arguments,
-    members: Members,
+    members: NamedAccounts,
     unmet: &mut Vec<String>,
-) -> anyhow::Result<Vec<Subject>> {
+) -> anyhow::Result<Vec<CheckedAccount>> {
     let baseline = engine::baseline(keeper).await?;
     let wanted = baseline.regions();
     let unknown = arguments.region.iter().filter(|region| !wanted.contains(region));
@@ -182,32 +183,34 @@ async fn by_baseline(
     } else {
         Regions::Only(arguments.region.iter().cloned().collect())
     };
-    let accounts = members.values().filter_map(Member::known).cloned().collect();
+    let accounts = members.values().filter_map(NamedAccount::known).cloned().collect();
     let mut applied = engine::applied_in(keeper, &baseline, accounts, &regions).await?;
     let mut subjects = Vec::new();
     for (id, member) in members {
         let ask = match (member, applied.remove(&id)) {
-            (Member::Unknown(why), _) => Ask::Unknown(why),
-            (Member::Known(account), _) if !account.state.admits_work() => Ask::Off(account.state),
-            (_, Some(Err(unread))) => Ask::Unknown(unread.into()),
-            (_, Some(Ok(applied))) if !applied.is_empty() => Ask::Regions(
-                applied.into_iter().map(|(region, applied)| Asked::of(region, applied)).collect(),
+            (NamedAccount::Unknown(why), _) => CallerCheck::Unknown(why),
+            (NamedAccount::Known(account), _) if !account.state.admits_work() => {
+                CallerCheck::Off(account.state)
+            }
+            (_, Some(Err(unread))) => CallerCheck::Unknown(unread.into()),
+            (_, Some(Ok(applied))) if !applied.is_empty() => CallerCheck::Regions(
+                applied.into_iter().map(|(region, applied)| RegionCheck::of(region, applied)).collect(),
             ),
-            (_, Some(Ok(_)) | None) => Ask::Nothing,
+            (_, Some(Ok(_)) | None) => CallerCheck::Nothing,
         };
-        subjects.push(Subject { id, ask });
+        subjects.push(CheckedAccount { id, ask });
     }
     Ok(subjects)
 }
 
-impl Asked {
-    fn of(region: keeper_core::ids::Region, applied: Applied) -> Asked {
+impl RegionCheck {
+    fn of(region: keeper_core::ids::Region, applied: Applied) -> RegionCheck {
         let Applied { guardrail, version, resources, key, any_copy } = applied;
         let copy = if any_copy { ", a copy that isn't there yet" } else { "" };
         let what = format!("{guardrail}:{version}{copy}");
         let key = key.map(|key| key.to_string());
         let needed = resources.map(|resources| Needed { resources, key });
-        Asked { region, what, needed, gaps: Vec::new() }
+        RegionCheck { region, what, needed, gaps: Vec::new() }
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, stream};
 
-use super::chosen::{Ask, Subject};
-use super::{Asked, Needed};
-use crate::advice::Refused;
+use super::chosen::{CallerCheck, CheckedAccount};
+use super::{Needed, RegionCheck};
+use crate::advice::FailedCall;
 use crate::inspector::Inspector;
 use crate::output::Bar;
 use guardrail_keeper::cloud::{Reader, Session};
@@ -28,10 +28,10 @@ pub(super) type Verdicts = BTreeMap<Region, CallerVerdict>;
 /// What was found out about one account.
 pub(super) struct Found {
     pub(super) account: AccountId,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: CallersFound,
 }
 
-pub(super) enum Outcome {
+pub(super) enum CallersFound {
     Looked(Looked),
     Nothing,
     Off(AccountState),
@@ -40,7 +40,7 @@ pub(super) enum Outcome {
 
 /// What was seen in an account.
 pub(super) struct Looked {
-    pub(super) regions: Vec<Asked>,
+    pub(super) regions: Vec<RegionCheck>,
     pub(super) principals: BTreeMap<Principal, Verdicts>,
     pub(super) of_services: usize,
 }
@@ -48,17 +48,17 @@ pub(super) struct Looked {
 impl Found {
     pub(super) fn standing(&self) -> AccountAccess {
         match &self.outcome {
-            Outcome::Looked(looked) => looked.count().standing(looked.is_complete()),
-            Outcome::Nothing => AccountAccess::NothingWanted,
-            Outcome::Off(_) => AccountAccess::Off,
-            Outcome::Unknown(_) => AccountAccess::Unknown,
+            CallersFound::Looked(looked) => looked.count().standing(looked.is_complete()),
+            CallersFound::Nothing => AccountAccess::NothingWanted,
+            CallersFound::Off(_) => AccountAccess::Off,
+            CallersFound::Unknown(_) => AccountAccess::Unknown,
         }
     }
 
     pub(super) fn principals(&self) -> Principals {
         match &self.outcome {
-            Outcome::Looked(looked) => looked.count(),
-            Outcome::Nothing | Outcome::Off(_) | Outcome::Unknown(_) => Principals::default(),
+            CallersFound::Looked(looked) => looked.count(),
+            CallersFound::Nothing | CallersFound::Off(_) | CallersFound::Unknown(_) => Principals::default(),
         }
     }
 }
@@ -81,19 +81,19 @@ impl Looked {
 /// Looks into an account. `given` is the guardrail, where the arguments name one.
 pub(super) async fn look(
     keeper: &Keeper,
-    subject: Subject,
+    subject: CheckedAccount,
     given: Option<&GuardrailArn>,
     bar: &Bar,
 ) -> Found {
-    let Subject { id: account, ask } = subject;
+    let CheckedAccount { id: account, ask } = subject;
     let outcome = match ask {
-        Ask::Regions(regions) => match look_into(keeper, &account, regions, given, bar).await {
-            Ok(looked) => Outcome::Looked(looked),
-            Err(refused) => Outcome::Unknown(refused.into()),
+        CallerCheck::Regions(regions) => match look_into(keeper, &account, regions, given, bar).await {
+            Ok(looked) => CallersFound::Looked(looked),
+            Err(refused) => CallersFound::Unknown(refused.into()),
         },
-        Ask::Nothing => Outcome::Nothing,
-        Ask::Off(state) => Outcome::Off(state),
-        Ask::Unknown(why) => Outcome::Unknown(why),
+        CallerCheck::Nothing => CallersFound::Nothing,
+        CallerCheck::Off(state) => CallersFound::Off(state),
+        CallerCheck::Unknown(why) => CallersFound::Unknown(why),
     };
     Found { account, outcome }
 }
@@ -101,24 +101,24 @@ pub(super) async fn look(
 async fn look_into(
     keeper: &Keeper,
     account: &AccountId,
-    mut regions: Vec<Asked>,
+    mut regions: Vec<RegionCheck>,
     given: Option<&GuardrailArn>,
     bar: &Bar,
-) -> Result<Looked, Refused> {
+) -> Result<Looked, FailedCall> {
     if regions.iter().all(|asked| asked.needed.is_err()) {
         return Ok(Looked { regions, principals: BTreeMap::new(), of_services: 0 });
     }
     let session = keeper.cloud().session(account).await;
-    let session = session.map_err(|failure| Refused::new("it can't be checked", failure))?;
+    let session = session.map_err(|failure| FailedCall::new("it can't be checked", failure))?;
     let mut questions = Vec::new();
     for asked in &mut regions {
-        questions.extend(Question::of(&session, asked, given).await);
+        questions.extend(CallerQuestion::of(&session, asked, given).await);
     }
     let all = match questions.first() {
         Some(question) => question.inspector.principals().await,
         None => Ok(Vec::new()),
     };
-    let all = all.map_err(|failure| Refused::new("its roles and users can't be listed", failure))?;
+    let all = all.map_err(|failure| FailedCall::new("its roles and users can't be listed", failure))?;
     let (of_services, principals): (Vec<Principal>, Vec<Principal>) =
         all.into_iter().partition(Principal::is_service_linked);
     bar.expect(principals.len());
@@ -138,17 +138,21 @@ async fn look_into(
 }
 
 /// What IAM is asked about each principal, in one Region.
-struct Question {
+struct CallerQuestion {
     inspector: Inspector,
     needed: Needed,
     /// The models that a principal may be allowed.
     models: Vec<String>,
 }
 
-impl Question {
+impl CallerQuestion {
     /// `None` where it isn't known what callers need. What else can't be read is noted.
-    async fn of(session: &Session, asked: &mut Asked, given: Option<&GuardrailArn>) -> Option<Question> {
-        let Asked { region, what: _, needed, gaps } = asked;
+    async fn of(
+        session: &Session,
+        asked: &mut RegionCheck,
+        given: Option<&GuardrailArn>,
+    ) -> Option<CallerQuestion> {
+        let RegionCheck { region, what: _, needed, gaps } = asked;
         let needed = needed.as_mut().ok()?;
         if let Some(arn) = given {
             match Reader::new(session, region).key_arn(arn).await {
@@ -170,7 +174,7 @@ impl Question {
                 vec!["*".to_owned()]
             }
         };
-        Some(Question { inspector, needed: needed.clone(), models })
+        Some(CallerQuestion { inspector, needed: needed.clone(), models })
     }
 
     async fn ask(&self, principal: &Principal) -> CallerVerdict {

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use anstyle::Style;
 use serde_json::{Value, json};
 
-use super::Asked;
-use super::look::{Found, Looked, Outcome, Verdicts};
+use super::RegionCheck;
+use super::look::{CallersFound, Found, Looked, Verdicts};
 use crate::Output;
-use crate::advice::{self, Refused};
+use crate::advice::{self, FailedCall};
 use crate::names::Names;
 use crate::output::{self, ADDED, ALTERED, BROKEN, Bar, HEADING, HELD, QUIET, paint};
 use keeper_core::callers::{
@@ -24,7 +24,7 @@ const UNSEEN: &str =
 const NAMED: usize = 8;
 
 /// Prints what was found, account by account.
-pub(super) struct Telling<'a> {
+pub(super) struct CallersPrinter<'a> {
     output: Output,
     names: &'a Names,
     /// How many accounts there are to print.
@@ -39,19 +39,19 @@ pub(super) struct Telling<'a> {
     first: bool,
 }
 
-impl<'a> Telling<'a> {
-    pub(super) fn begin(output: Output, names: &'a Names, all: usize, bar: &'a Bar) -> Telling<'a> {
+impl<'a> CallersPrinter<'a> {
+    pub(super) fn begin(output: Output, names: &'a Names, all: usize, bar: &'a Bar) -> CallersPrinter<'a> {
         if output == Output::Json {
             output::print("{\"accounts\": [");
         }
         let (summary, statements, cures) = (CallersSummary::default(), BTreeMap::new(), Vec::new());
-        Telling { output, names, all, bar, summary, statements, cures, first: true }
+        CallersPrinter { output, names, all, bar, summary, statements, cures, first: true }
     }
 
     /// Prints one account.
     pub(super) fn add(&mut self, found: &Found) {
         self.summary.add(found.standing(), found.principals());
-        if let Outcome::Looked(looked) = &found.outcome {
+        if let CallersFound::Looked(looked) = &found.outcome {
             let lacking = lacking(looked.principals.values());
             let statements: Vec<String> =
                 callers::statements(lacking).iter().map(|statement| format!("{statement:#}")).collect();
@@ -103,7 +103,7 @@ impl<'a> Telling<'a> {
         let Found { account, outcome } = found;
         let name = format!("{account}{}", self.names.behind(account));
         match outcome {
-            Outcome::Looked(looked) if self.all > 1 && found.standing() == AccountAccess::Fine => {
+            CallersFound::Looked(looked) if self.all > 1 && found.standing() == AccountAccess::Fine => {
                 let Principals { fine, .. } = looked.count();
                 let asked = looked.count().asked();
                 output::print(format_args!(
@@ -111,13 +111,13 @@ impl<'a> Telling<'a> {
                     paint(ADDED, "fine    ")
                 ));
             }
-            Outcome::Looked(looked) => self.print_looked(&name, looked),
-            Outcome::Nothing if self.all == 1 => {
+            CallersFound::Looked(looked) => self.print_looked(&name, looked),
+            CallersFound::Nothing if self.all == 1 => {
                 output::print(format_args!("{name}: nothing is to be enforced there"));
             }
             // They are counted at the end.
-            Outcome::Nothing | Outcome::Off(_) => {}
-            Outcome::Unknown(why) => {
+            CallersFound::Nothing | CallersFound::Off(_) => {}
+            CallersFound::Unknown(why) => {
                 let (text, _) = advice::told(why, &std::env::vars().collect());
                 output::print(format_args!("{} {name}: {text}", paint(ALTERED, "unknown ")));
             }
@@ -126,7 +126,7 @@ impl<'a> Telling<'a> {
 
     fn print_looked(&self, name: &str, looked: &Looked) {
         output::print(paint(HEADING, name));
-        for Asked { region, what, needed, gaps } in &looked.regions {
+        for RegionCheck { region, what, needed, gaps } in &looked.regions {
             match needed {
                 Ok(_) => output::print(format_args!("  {region}: {what}")),
                 Err(unusable) => output::print(format_args!(
@@ -213,17 +213,17 @@ impl<'a> Telling<'a> {
 fn cures(found: &Found) -> Vec<String> {
     let cures = |error: &anyhow::Error| advice::told(error, &std::env::vars().collect()).1;
     match &found.outcome {
-        Outcome::Unknown(why) => cures(why),
-        Outcome::Looked(looked) => {
-            let of_region = |asked: &Asked| match &asked.needed {
+        CallersFound::Unknown(why) => cures(why),
+        CallersFound::Looked(looked) => {
+            let of_region = |asked: &RegionCheck| match &asked.needed {
                 Err(Unusable::Unreadable { failure }) => {
-                    cures(&Refused::new(asked.what.as_str(), failure.clone()).into())
+                    cures(&FailedCall::new(asked.what.as_str(), failure.clone()).into())
                 }
                 Ok(_) | Err(_) => Vec::new(),
             };
             looked.regions.iter().flat_map(of_region).collect()
         }
-        Outcome::Nothing | Outcome::Off(_) => Vec::new(),
+        CallersFound::Nothing | CallersFound::Off(_) => Vec::new(),
     }
 }
 
@@ -277,7 +277,7 @@ fn in_json(found: &Found, names: &Names) -> Value {
         "service_linked_roles": 0,
     });
     match outcome {
-        Outcome::Looked(looked) => {
+        CallersFound::Looked(looked) => {
             told["regions"] = looked.regions.iter().map(region_in_json).collect();
             told["principals"] = looked
                 .principals
@@ -292,17 +292,17 @@ fn in_json(found: &Found, names: &Names) -> Value {
                 .collect();
             told["service_linked_roles"] = json!(looked.of_services);
         }
-        Outcome::Nothing => {}
-        Outcome::Off(state) => told["why"] = json!(format!("the account is {state}")),
-        Outcome::Unknown(why) => {
+        CallersFound::Nothing => {}
+        CallersFound::Off(state) => told["why"] = json!(format!("the account is {state}")),
+        CallersFound::Unknown(why) => {
             told["why"] = json!(advice::told(why, &std::env::vars().collect()).0);
         }
     }
     told
 }
 
-fn region_in_json(asked: &Asked) -> Value {
-    let Asked { region, what, needed, gaps } = asked;
+fn region_in_json(asked: &RegionCheck) -> Value {
+    let RegionCheck { region, what, needed, gaps } = asked;
     let (resources, key) = match needed {
         Ok(needed) => (needed.resources.as_slice(), needed.key.as_deref()),
         Err(_) => (&[][..], None),

@@ -33,7 +33,7 @@ pub(super) struct World {
 }
 
 /// What a guarded call answered.
-pub(super) struct Answer {
+pub(super) struct DemoAnswer {
     pub(super) intervened: bool,
     pub(super) text: String,
 }
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// Calls a model as an account's administrator, with nothing said about guardrails.
-    pub(super) async fn converse(&self, account: &str, text: &str) -> anyhow::Result<Answer> {
+    pub(super) async fn converse(&self, account: &str, text: &str) -> anyhow::Result<DemoAnswer> {
         let message = runtime::Message::builder()
             .role(runtime::ConversationRole::User)
             .content(runtime::ContentBlock::Text(text.to_owned()))
@@ -128,11 +128,11 @@ impl World {
             _ => &[],
         };
         let text = content.iter().filter_map(|block| block.as_text().ok().cloned()).collect();
-        Ok(Answer { intervened: answer.stop_reason == runtime::StopReason::GuardrailIntervened, text })
+        Ok(DemoAnswer { intervened: answer.stop_reason == runtime::StopReason::GuardrailIntervened, text })
     }
 
     /// Applies the enforced guardrail as an account's administrator.
-    pub(super) async fn apply_guardrail(&self, account: &str, text: &str) -> anyhow::Result<Answer> {
+    pub(super) async fn apply_guardrail(&self, account: &str, text: &str) -> anyhow::Result<DemoAnswer> {
         let enforced = self
             .server
             .with(|model| model.enforcement(account, REGION).cloned())
@@ -150,7 +150,7 @@ impl World {
             .send()
             .await?;
         let intervened = answer.action() == &runtime::GuardrailAction::GuardrailIntervened;
-        Ok(Answer { intervened, text: version })
+        Ok(DemoAnswer { intervened, text: version })
     }
 
     pub(super) async fn stop(self) {

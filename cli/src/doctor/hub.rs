@@ -12,7 +12,7 @@ use keeper_core::simulation::Evaluated;
 
 /// The ARNs of what is there.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct HubArns {
     pub(super) bus: Option<String>,
     pub(super) queues: Vec<String>,
     pub(super) table: Option<String>,
@@ -44,9 +44,9 @@ const OF_NEW_COPY: &str = "aws:RequestTag/guardrail-keeper:source";
 const DEPLOY: &str = "deploy the hub's stack (template.yaml) again";
 
 impl Doctor<'_> {
-    pub(super) async fn hub(&mut self) -> Seen {
+    pub(super) async fn hub(&mut self) -> HubArns {
         let check = Check::Hub;
-        let mut seen = Seen::default();
+        let mut seen = HubArns::default();
         let mut events = None;
         match &self.settings.queues {
             None => {
@@ -203,7 +203,7 @@ impl Doctor<'_> {
         }
     }
 
-    pub(super) async fn function_role(&mut self, ground: &Ground, hub: &Seen) {
+    pub(super) async fn function_role(&mut self, ground: &Ground, hub: &HubArns) {
         let check = Check::FunctionRole;
         let Some(role) = &self.settings.own_roles.function else {
             let text = "the function's role isn't set (KEEPER_FUNCTION_ROLE)";

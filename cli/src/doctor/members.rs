@@ -18,7 +18,7 @@ const PREFIX: &str = "guardrail-keeper-";
 const IN_MEMBERS: [Check; 4] = [Check::Trails, Check::MemberRole, Check::ForwardingRules, Check::Regions];
 
 impl Doctor<'_> {
-    pub(super) async fn members(&mut self, ground: &Ground, seen: &hub::Seen, bar: &Bar) {
+    pub(super) async fn members(&mut self, ground: &Ground, seen: &hub::HubArns, bar: &Bar) {
         let own = self.own_account().clone();
         let others = || ground.accounts.iter().map(|account| &account.id).filter(|id| **id != own);
         let looked_into: Vec<&AccountId> = match &self.arguments.reading.role {
@@ -81,7 +81,7 @@ impl Doctor<'_> {
         findings
     }
 
-    async fn account(&self, account: &AccountId, ground: &Ground, seen: &hub::Seen) -> Vec<Finding> {
+    async fn account(&self, account: &AccountId, ground: &Ground, seen: &hub::HubArns) -> Vec<Finding> {
         let session = match self.keeper.cloud().session(account).await {
             Ok(session) => session,
             Err(failure) => {
@@ -129,7 +129,7 @@ impl Doctor<'_> {
         account: &AccountId,
         inspector: &Inspector,
         needs: &[Listens],
-        seen: &hub::Seen,
+        seen: &hub::HubArns,
     ) -> Vec<Finding> {
         let check = Check::ForwardingRules;
         let place = Place::target(account, inspector.region());
@@ -151,7 +151,7 @@ impl Doctor<'_> {
         account: &AccountId,
         session: &Session,
         ground: &Ground,
-        seen: &hub::Seen,
+        seen: &hub::HubArns,
     ) -> Vec<Finding> {
         let check = Check::MemberRole;
         let name = &self.settings.member_role;

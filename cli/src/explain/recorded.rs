@@ -8,10 +8,10 @@ use keeper_core::record::{
 };
 
 /// A line's name, and what it says.
-type Line = (&'static str, String);
+type RecordedLine = (&'static str, String);
 
 /// Everything that was recorded, but the history.
-pub(super) fn lines(record: &Record, account: &AccountRecord, now: Timestamp) -> Vec<Line> {
+pub(super) fn lines(record: &Record, account: &AccountRecord, now: Timestamp) -> Vec<RecordedLine> {
     let mut lines = vec![ours(record.ours.as_ref(), now)];
     lines.extend(record.intent.as_ref().map(|intent| begun(intent, now)));
     lines.extend(record.previous.as_ref().map(|previous| before(previous, now)));
@@ -39,7 +39,7 @@ pub(super) fn lines(record: &Record, account: &AccountRecord, now: Timestamp) ->
     lines
 }
 
-fn ours(ours: Option<&Ours>, now: Timestamp) -> Line {
+fn ours(ours: Option<&Ours>, now: Timestamp) -> RecordedLine {
     let Some(ours) = ours else { return ("ours", "nothing is recorded".to_owned()) };
     let origin = match ours.origin {
         Origin::Applied => "applied",
@@ -49,12 +49,12 @@ fn ours(ours: Option<&Ours>, now: Timestamp) -> Line {
     ("ours", format!("{}, {origin} {age} by baseline {}", ours.enforcement, ours.revision))
 }
 
-fn begun(intent: &Intent, now: Timestamp) -> Line {
+fn begun(intent: &Intent, now: Timestamp) -> RecordedLine {
     let what = intent.to.as_ref().map_or_else(|| "a release".to_owned(), ToString::to_string);
     ("begun", format!("{what}, {}, and not confirmed since", Age::of(intent.at, now)))
 }
 
-fn before(previous: &Previous, now: Timestamp) -> Line {
+fn before(previous: &Previous, now: Timestamp) -> RecordedLine {
     let by = previous.seen.last_writer().unwrap_or("somebody");
     let age = Age::of(previous.at, now);
     let (name, fate) = match previous.fate {
@@ -72,7 +72,7 @@ fn why(released: Option<&ReleasedUnusable>) -> String {
     })
 }
 
-fn last(record: &Record, now: Timestamp) -> Line {
+fn last(record: &Record, now: Timestamp) -> RecordedLine {
     let Some(checked) = &record.checked else { return ("last", "no look is recorded".to_owned()) };
     let reason = checked.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let age = Age::of(checked.at, now);

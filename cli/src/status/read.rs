@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Arguments;
-use super::target::Told;
+use super::target::TargetRow;
 use crate::names::shown;
 use crate::outside;
 use guardrail_keeper::engine::{self, Keeper, Stopped};
@@ -15,7 +15,7 @@ use keeper_core::record::AccountRecord;
 use keeper_core::status::{Criteria, Subject, judge, judge_account};
 
 /// Reads what the arguments ask for.
-pub(super) struct Reading<'a> {
+pub(super) struct StatusReader<'a> {
     pub(super) keeper: &'a Keeper,
     pub(super) baseline: &'a Baseline,
     pub(super) arguments: &'a Arguments,
@@ -28,7 +28,7 @@ pub(super) struct Reading<'a> {
 
 /// What became of a reading besides the targets.
 #[derive(Debug, Default)]
-pub(super) struct Read {
+pub(super) struct ReadResult {
     /// Accounts in which no call can work, by their state.
     pub(super) skipped: BTreeMap<String, usize>,
     /// Accounts whose state this version doesn't know, by that state.
@@ -42,7 +42,7 @@ pub(super) struct Read {
 }
 
 /// Whether an account is in the organization, as far as is known.
-enum Membership {
+enum Belonging {
     Member(Account),
     /// The organization was asked, and doesn't know it.
     Gone,
@@ -50,13 +50,17 @@ enum Membership {
     Unknown,
 }
 
-impl Reading<'_> {
+impl StatusReader<'_> {
     /// Calls the visitor with every target that the arguments select, and `step` for every account.
-    pub(super) async fn read(&self, tell: &mut dyn FnMut(Told), step: &dyn Fn()) -> Result<Read, Stopped> {
-        let mut read = Read::default();
+    pub(super) async fn read(
+        &self,
+        tell: &mut dyn FnMut(TargetRow),
+        step: &dyn Fn(),
+    ) -> Result<ReadResult, Stopped> {
+        let mut read = ReadResult::default();
         let mut told = 0_usize;
         let mut regions = BTreeSet::new();
-        let mut counting = |one: Told| {
+        let mut counting = |one: TargetRow| {
             told += 1;
             regions.insert(one.target.region.clone());
             tell(one);
@@ -76,7 +80,7 @@ impl Reading<'_> {
         Ok(read)
     }
 
-    async fn named(&self, read: &mut Read, tell: &mut dyn FnMut(Told)) -> Result<(), Stopped> {
+    async fn named(&self, read: &mut ReadResult, tell: &mut dyn FnMut(TargetRow)) -> Result<(), Stopped> {
         let known = self.keeper.ledger().accounts_each(&self.accounts).await?;
         let nothing = AccountRecord::default();
         for (id, record) in &known {
@@ -87,8 +91,8 @@ impl Reading<'_> {
             let membership = match self.arguments.recorded {
                 true => recorded(id, record),
                 false => match engine::place(self.keeper, id).await {
-                    Ok(Some(placement)) => Membership::Member(placement.account),
-                    Ok(None) => Membership::Gone,
+                    Ok(Some(placement)) => Belonging::Member(placement.account),
+                    Ok(None) => Belonging::Gone,
                     Err(stopped) => {
                         read.problems.push(stopped.to_string());
                         recorded(id, record)
@@ -97,11 +101,11 @@ impl Reading<'_> {
             };
             let is_known = !record.regions.is_empty();
             match membership {
-                Membership::Gone if !is_known => {
+                Belonging::Gone if !is_known => {
                     read.problems
                         .push(format!("{id} is no member of this organization, and not in the record"));
                 }
-                Membership::Unknown if !is_known => {
+                Belonging::Unknown if !is_known => {
                     read.problems.push(format!("{id} is not in the record"));
                 }
                 membership => self.account(id, &membership, record, read, tell),
@@ -112,8 +116,8 @@ impl Reading<'_> {
 
     async fn everybody(
         &self,
-        read: &mut Read,
-        tell: &mut dyn FnMut(Told),
+        read: &mut ReadResult,
+        tell: &mut dyn FnMut(TargetRow),
         step: &dyn Fn(),
     ) -> Result<(), Stopped> {
         let mut members = None;
@@ -152,7 +156,7 @@ impl Reading<'_> {
                 };
                 let membership = match &mut members {
                     Some(_) if unplaced.contains_key(id.as_str()) => recorded(id, record),
-                    Some(members) => members.remove(id).map_or(Membership::Gone, Membership::Member),
+                    Some(members) => members.remove(id).map_or(Belonging::Gone, Belonging::Member),
                     None => recorded(id, record),
                 };
                 self.account(id, &membership, record, read, tell);
@@ -165,13 +169,13 @@ impl Reading<'_> {
         }
         let nothing = AccountRecord::default();
         for (id, account) in members.unwrap_or_default() {
-            self.account(&id, &Membership::Member(account), &nothing, read, tell);
+            self.account(&id, &Belonging::Member(account), &nothing, read, tell);
             step();
         }
         Ok(())
     }
 
-    fn look_for_ous(&self, organization: &Organization, read: &mut Read) {
+    fn look_for_ous(&self, organization: &Organization, read: &mut ReadResult) {
         let parents: BTreeSet<_> =
             organization.accounts.values().flat_map(|account| account.path.parents()).collect();
         for ou in self.units.iter().filter(|ou| !parents.contains(ou)) {
@@ -182,14 +186,14 @@ impl Reading<'_> {
     fn account(
         &self,
         id: &AccountId,
-        membership: &Membership,
+        membership: &Belonging,
         record: &AccountRecord,
-        read: &mut Read,
-        tell: &mut dyn FnMut(Told),
+        read: &mut ReadResult,
+        tell: &mut dyn FnMut(TargetRow),
     ) {
         let path = match membership {
-            Membership::Member(account) => Some(account.path.clone()),
-            Membership::Gone | Membership::Unknown => record.path().cloned(),
+            Belonging::Member(account) => Some(account.path.clone()),
+            Belonging::Gone | Belonging::Unknown => record.path().cloned(),
         };
         let under = |ou| path.as_ref().is_some_and(|path| path.parents().contains(ou));
         if !self.units.is_empty() && !self.units.iter().any(under) {
@@ -198,8 +202,8 @@ impl Reading<'_> {
         if record.offboarding.is_some() {
             read.leaving.insert(id.clone());
         }
-        let mut tell = |mut told: Told| {
-            if let Membership::Member(account) = membership {
+        let mut tell = |mut told: TargetRow| {
+            if let Belonging::Member(account) = membership {
                 told.name = Some(account.name.clone());
             }
             told.path.clone_from(&path);
@@ -208,37 +212,37 @@ impl Reading<'_> {
         let selects =
             |region: &&Region| self.arguments.region.is_empty() || self.arguments.region.contains(region);
         let target = |region: &Region| Target { account: id.clone(), region: region.clone() };
-        let behind = |why: &str, tell: &mut dyn FnMut(Told)| {
+        let behind = |why: &str, tell: &mut dyn FnMut(TargetRow)| {
             for region in record.regions_of_ours().filter(selects) {
-                tell(Told::left_behind(target(region), record, why));
+                tell(TargetRow::left_behind(target(region), record, why));
             }
         };
         match membership {
-            Membership::Gone => {
+            Belonging::Gone => {
                 let closed = record.closed.as_ref().map(|closed| closed.reason.as_str());
                 behind(closed.unwrap_or("it is no member of the organization any more"), &mut tell);
             }
-            Membership::Unknown => match &record.closed {
+            Belonging::Unknown => match &record.closed {
                 Some(closed) => behind(&closed.reason, &mut tell),
                 None => {
                     for (region, known) in record.regions.iter().filter(|(region, _)| selects(region)) {
                         let target = target(region);
                         let subject = Subject { target: &target, wanted: None, path: None, record: known };
                         let judged = judge(subject, self.criteria);
-                        tell(Told::judged(target, None, judged, record));
+                        tell(TargetRow::judged(target, None, judged, record));
                     }
                 }
             },
-            Membership::Member(account) if account.state.admits_work() => {
+            Belonging::Member(account) if account.state.admits_work() => {
                 if account.state.is_unknown() {
                     *read.unknown_states.entry(account.state.to_string()).or_default() += 1;
                 }
                 let judged = judge_account(self.baseline, account, record, self.criteria).into_iter();
                 for (target, wanted, judged) in judged.filter(|(target, ..)| selects(&&target.region)) {
-                    tell(Told::judged(target, Some(&wanted), judged, record));
+                    tell(TargetRow::judged(target, Some(&wanted), judged, record));
                 }
             }
-            Membership::Member(account) => {
+            Belonging::Member(account) => {
                 if self.accounts.contains(id) {
                     let Account { name, state, .. } = account;
                     read.problems.push(format!("{id} ({}) is {state}: no call can work there", shown(name)));
@@ -256,9 +260,9 @@ fn unread(id: &AccountId, error: &LedgerError) -> String {
 }
 
 /// Who an account is by the record alone.
-fn recorded(id: &AccountId, record: &AccountRecord) -> Membership {
+fn recorded(id: &AccountId, record: &AccountRecord) -> Belonging {
     if record.closed.is_some() {
-        return Membership::Gone;
+        return Belonging::Gone;
     }
-    record.last_known(id).map_or(Membership::Unknown, Membership::Member)
+    record.last_known(id).map_or(Belonging::Unknown, Belonging::Member)
 }

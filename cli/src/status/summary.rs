@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::read::Read;
-use super::target::{Told, spoils};
-use super::{Arguments, By, Counts};
+use super::read::ReadResult;
+use super::target::{TargetRow, spoils};
+use super::{Arguments, By, StateCounts};
 use crate::names::Names;
 use crate::output::{self, ADDED, ALTERED, BROKEN, HEADING, HELD, QUIET, paint};
 use crate::time::Age;
@@ -23,11 +23,11 @@ use keeper_core::status::{Criteria, Standing};
 pub(super) struct Summary {
     limit: usize,
     by: Option<By>,
-    counts: Counts,
-    groups: BTreeMap<String, Counts>,
+    counts: StateCounts,
+    groups: BTreeMap<String, StateCounts>,
     oldest: Option<(Timestamp, Target)>,
     /// The best of them on top, to be dropped first.
-    listed: BinaryHeap<Listed>,
+    listed: BinaryHeap<ListedTarget>,
     selected: usize,
     unlisted: usize,
     accounts: BTreeMap<String, usize>,
@@ -39,7 +39,7 @@ pub(super) struct Summary {
     pub(super) units: BTreeSet<ParentId>,
 }
 
-type Listed = (Standing, Target, Reverse<Option<Timestamp>>, Option<String>, Particulars);
+type ListedTarget = (Standing, Target, Reverse<Option<Timestamp>>, Option<String>, Particulars);
 
 /// What is printed of a listed target besides.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +54,7 @@ impl Summary {
         Summary {
             limit,
             by,
-            counts: Counts::new(),
+            counts: StateCounts::new(),
             groups: BTreeMap::new(),
             oldest: None,
             listed: BinaryHeap::new(),
@@ -68,7 +68,7 @@ impl Summary {
         }
     }
 
-    pub(super) fn add(&mut self, told: Told, listed: bool) {
+    pub(super) fn add(&mut self, told: TargetRow, listed: bool) {
         *self.counts.entry(told.standing).or_default() += 1;
         let group = self.by.map(|by| match by {
             By::Account => told.target.account.to_string(),
@@ -104,7 +104,7 @@ impl Summary {
     }
 
     /// Adds what concerns whole accounts.
-    pub(super) fn end(mut self, read: &Read) -> Summary {
+    pub(super) fn end(mut self, read: &ReadResult) -> Summary {
         self.accounts.clone_from(&read.skipped);
         self.unknown_states.clone_from(&read.unknown_states);
         self.leaving = read.leaving.len();
@@ -217,11 +217,11 @@ impl Summary {
         criteria: Criteria<'_>,
         baseline: &Baseline,
         approval: Option<&RevisionApproval>,
-        read: &Read,
+        read: &ReadResult,
         good: bool,
         names: &Names,
     ) -> Value {
-        let in_json = |counts: &Counts| -> Value {
+        let in_json = |counts: &StateCounts| -> Value {
             counts.iter().map(|(standing, count)| (standing.code().to_owned(), json!(count))).collect()
         };
         json!({

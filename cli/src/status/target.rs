@@ -62,7 +62,7 @@ fn name_and_help(standing: Standing) -> (&'static str, &'static str) {
 
 /// What the record says of one target.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
+pub(super) struct TargetRow {
     pub(super) target: Target,
     pub(super) name: Option<String>,
     pub(super) path: Option<OrgPath>,
@@ -76,17 +76,17 @@ pub(super) struct Told {
     leaving_since: Option<Timestamp>,
 }
 
-impl Told {
+impl TargetRow {
     /// What is known of a target, and how it stands.
     pub(super) fn judged(
         target: Target,
         wanted: Option<&Wanted>,
         judged: Judged,
         account: &AccountRecord,
-    ) -> Told {
+    ) -> TargetRow {
         let Judged { standing, reason } = judged;
         let placement = account.placement.as_ref();
-        Told {
+        TargetRow {
             record: account.regions.get(&target.region).cloned().unwrap_or_default(),
             target,
             name: placement.map(|placement| placement.account.name.clone()),
@@ -100,9 +100,9 @@ impl Told {
     }
 
     /// Something of ours in an account that gets no calls any more.
-    pub(super) fn left_behind(target: Target, account: &AccountRecord, why: &str) -> Told {
+    pub(super) fn left_behind(target: Target, account: &AccountRecord, why: &str) -> TargetRow {
         let reason = Some(format!("{why}; what is enforced there may break its calls"));
-        Told::judged(target, None, Judged { standing: Standing::LeftBehind, reason }, account)
+        TargetRow::judged(target, None, Judged { standing: Standing::LeftBehind, reason }, account)
     }
 
     pub(super) fn checked_at(&self) -> Option<Timestamp> {
@@ -150,7 +150,7 @@ impl Told {
         })
     }
 
-    /// The names of the fields of [`Told::to_csv`].
+    /// The names of the fields of [`TargetRow::to_csv`].
     pub(super) const CSV_HEAD: &'static str = "account,name,path,region,state,reason,last_state,checked_at,\
          checked_age_seconds,baseline,wanted,enforced,seen_at,ours,code";
 

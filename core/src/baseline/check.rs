@@ -14,10 +14,11 @@ use std::collections::BTreeMap;
 
 use super::document::Node;
 use super::keys::Format;
-use super::part::{Fields, Part};
-use super::problem::{Place, Problems, lines, quoted};
+use super::part::{Fields, PlacedNode};
+use super::problem::{Problems, TextPlace, lines, quoted};
 use super::{
-    AssignmentTarget, Baseline, Guardrail, GuardrailKey, LARGEST_LIMIT, Limits, Mode, Places, Revision, keys,
+    AssignmentTarget, Baseline, Guardrail, GuardrailKey, LARGEST_LIMIT, Limits, Mode, ProblemPlaces,
+    Revision, keys,
 };
 use crate::ids::{AccountId, OrganizationId};
 
@@ -26,7 +27,7 @@ const OWNER: &str =
 
 /// Checks the whole document. The result may be used only when nothing was reported.
 pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems) -> Option<Baseline> {
-    let root = Part::root(root);
+    let root = PlacedNode::root(root);
     let fields = root.fields(keys::BASELINE, &[], problems)?;
     let format = format_version(&fields, problems);
     let organization = organization(&fields, problems);
@@ -52,7 +53,7 @@ pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems)
         assignments: assigned.assignments,
         exclude: exclude.keys().cloned().collect(),
         limits: limits?,
-        places: Places {
+        places: ProblemPlaces {
             organization: organization_place,
             owner: owner_place,
             guardrails: declared.places,
@@ -78,7 +79,7 @@ fn format_version(fields: &Fields<'_>, problems: &mut Problems) -> Format {
     read(problems).unwrap_or(Format::Two)
 }
 
-fn organization(fields: &Fields<'_>, problems: &mut Problems) -> Option<(OrganizationId, Place)> {
+fn organization(fields: &Fields<'_>, problems: &mut Problems) -> Option<(OrganizationId, TextPlace)> {
     let instead =
         "write the id that `aws organizations describe-organization` shows, for example o-exampleorgid";
     let part = fields.required("organization", instead, problems)?;
@@ -86,7 +87,7 @@ fn organization(fields: &Fields<'_>, problems: &mut Problems) -> Option<(Organiz
 }
 
 /// An account, quoted or not: as text it keeps its leading zeros.
-fn account(part: &Part<'_>, instead: &str, problems: &mut Problems) -> Option<AccountId> {
+fn account(part: &PlacedNode<'_>, instead: &str, problems: &mut Problems) -> Option<AccountId> {
     let text = part.text("an account id", instead, problems)?;
     let account = text.parse().ok();
     if account.is_none() {
@@ -95,7 +96,7 @@ fn account(part: &Part<'_>, instead: &str, problems: &mut Problems) -> Option<Ac
     account
 }
 
-fn report_no_account(part: &Part<'_>, text: &str, instead: &str, problems: &mut Problems) {
+fn report_no_account(part: &PlacedNode<'_>, text: &str, instead: &str, problems: &mut Problems) {
     let digits: String = text.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
     if digits.parse::<AccountId>().is_ok() {
         let message = format!("{} is an account id with separators", quoted(text));
@@ -109,7 +110,7 @@ fn report_no_account(part: &Part<'_>, text: &str, instead: &str, problems: &mut 
 struct Declared<'a> {
     guardrails: BTreeMap<GuardrailKey, Guardrail>,
     names: Vec<&'a str>,
-    places: BTreeMap<GuardrailKey, Place>,
+    places: BTreeMap<GuardrailKey, TextPlace>,
 }
 
 fn guardrails<'a>(
@@ -122,7 +123,7 @@ fn guardrails<'a>(
     let part = fields.required("guardrails", instead, problems)?;
     let entries = part.entries("a mapping of guardrails", instead, problems)?;
     let mut declared = Declared { guardrails: BTreeMap::new(), names: Vec::new(), places: BTreeMap::new() };
-    let mut seen = regions::Seen::default();
+    let mut seen = regions::SeenRegions::default();
     for (key, part) in &entries {
         declared.names.push(key.text);
         let name: Option<GuardrailKey> = key.text.parse().ok();
@@ -143,9 +144,9 @@ fn guardrails<'a>(
     Some(declared)
 }
 
-fn excluded(part: &Part<'_>, problems: &mut Problems) -> BTreeMap<AccountId, Place> {
+fn excluded(part: &PlacedNode<'_>, problems: &mut Problems) -> BTreeMap<AccountId, TextPlace> {
     let instead = "write a list of account ids, for example [\"333333333333\"]";
-    let mut exclude: BTreeMap<AccountId, Place> = BTreeMap::new();
+    let mut exclude: BTreeMap<AccountId, TextPlace> = BTreeMap::new();
     for item in part.items("a list of accounts", instead, problems).unwrap_or_default() {
         let instead = "write an account's 12 digits; to leave out an OU, assign it `guardrail: none`";
         let Some(account) = account(&item, instead, problems) else { continue };
@@ -163,8 +164,8 @@ fn excluded(part: &Part<'_>, problems: &mut Problems) -> BTreeMap<AccountId, Pla
 }
 
 fn refuse_excluded_and_assigned(
-    exclude: &BTreeMap<AccountId, Place>,
-    targets: &BTreeMap<AssignmentTarget, Place>,
+    exclude: &BTreeMap<AccountId, TextPlace>,
+    targets: &BTreeMap<AssignmentTarget, TextPlace>,
     problems: &mut Problems,
 ) {
     for (account, excluded) in exclude {
@@ -176,7 +177,7 @@ fn refuse_excluded_and_assigned(
     }
 }
 
-fn limits(part: &Part<'_>, problems: &mut Problems) -> Option<Limits> {
+fn limits(part: &PlacedNode<'_>, problems: &mut Problems) -> Option<Limits> {
     let fields = part.fields(keys::LIMITS, &[], problems)?;
     let default = Limits::default();
     let mut read = |key, default| fields.optional(key).map_or(Some(default), |part| limit(part, problems));
@@ -190,7 +191,7 @@ fn limits(part: &Part<'_>, problems: &mut Problems) -> Option<Limits> {
     })
 }
 
-fn limit(part: &Part<'_>, problems: &mut Problems) -> Option<u32> {
+fn limit(part: &PlacedNode<'_>, problems: &mut Problems) -> Option<u32> {
     let instead = format!("write a number from 1 to {LARGEST_LIMIT}");
     let text = part.text("a number", &instead, problems)?;
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

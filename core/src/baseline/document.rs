@@ -7,7 +7,7 @@
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
 use super::letters;
-use super::problem::{Place, Position, Problems};
+use super::problem::{Position, Problems, TextPlace};
 
 /// What an SSM parameter of the advanced tier holds.
 pub(super) const MAX_BYTES: usize = 8192;
@@ -19,11 +19,11 @@ const MAX_DEPTH: usize = 12;
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) position: Position,
-    pub(super) kind: Kind,
+    pub(super) kind: NodeKind,
 }
 
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum NodeKind {
     Scalar {
         text: String,
         quoted: bool,
@@ -39,17 +39,20 @@ impl Node {
     /// Whether nothing is written here, or one of YAML's words for it.
     pub(super) fn is_null(&self) -> bool {
         match &self.kind {
-            Kind::Scalar { text, quoted: false } => {
+            NodeKind::Scalar { text, quoted: false } => {
                 matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
             }
-            Kind::Scalar { quoted: true, .. } | Kind::Sequence(_) | Kind::Mapping(_) | Kind::Refused => false,
+            NodeKind::Scalar { quoted: true, .. }
+            | NodeKind::Sequence(_)
+            | NodeKind::Mapping(_)
+            | NodeKind::Refused => false,
         }
     }
 }
 
 /// Reads the text. `None` where there is nothing to check, and then a problem says why.
 pub(super) fn read(text: &str, problems: &mut Problems) -> Option<Node> {
-    let start = Place { position: Position::START, path: String::new() };
+    let start = TextPlace { position: Position::START, path: String::new() };
     if text.len() > MAX_BYTES {
         let over = text.len() - MAX_BYTES;
         problems.report(
@@ -103,10 +106,10 @@ struct Open {
     position: Position,
     /// Whether it began with a bracket, not with indentation.
     bracket: bool,
-    content: Content,
+    content: NodeContent,
 }
 
-enum Content {
+enum NodeContent {
     Sequence(Vec<Node>),
     Mapping { entries: Vec<(Node, Node)>, key: Option<Node> },
 }
@@ -120,7 +123,7 @@ impl Tree {
             Event::DocumentStart(_) => {
                 if self.root.is_some() {
                     problems.report(
-                        &Place { position, path: String::new() },
+                        &TextPlace { position, path: String::new() },
                         "a second document begins here",
                         "keep one document, and remove the `---` before the other",
                     );
@@ -130,27 +133,27 @@ impl Tree {
             Event::Alias(_) => {
                 let place = self.place(position);
                 problems.report(&place, "an alias (`*…`) is not read", "write the value itself");
-                self.close(Node { position, kind: Kind::Refused });
+                self.close(Node { position, kind: NodeKind::Refused });
             }
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_properties(position, anchor, tag.is_some(), problems);
                 // An empty value stands where its key's colon is.
                 let quoted = style != ScalarStyle::Plain;
-                self.close(Node { position, kind: Kind::Scalar { text: text.into_owned(), quoted } });
+                self.close(Node { position, kind: NodeKind::Scalar { text: text.into_owned(), quoted } });
             }
             Event::SequenceStart(anchor, tag) => {
                 self.refuse_properties(position, anchor, tag.is_some(), problems);
-                return self.open(span, Content::Sequence(Vec::new()), problems);
+                return self.open(span, NodeContent::Sequence(Vec::new()), problems);
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse_properties(position, anchor, tag.is_some(), problems);
-                return self.open(span, Content::Mapping { entries: Vec::new(), key: None }, problems);
+                return self.open(span, NodeContent::Mapping { entries: Vec::new(), key: None }, problems);
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(Open { position, bracket: _, content }) = self.open.pop() {
                     let kind = match content {
-                        Content::Sequence(items) => Kind::Sequence(items),
-                        Content::Mapping { entries, key: _ } => Kind::Mapping(entries),
+                        NodeContent::Sequence(items) => NodeKind::Sequence(items),
+                        NodeContent::Mapping { entries, key: _ } => NodeKind::Mapping(entries),
                     };
                     self.close(Node { position, kind });
                 }
@@ -159,11 +162,11 @@ impl Tree {
         true
     }
 
-    fn open(&mut self, span: Span, content: Content, problems: &mut Problems) -> bool {
+    fn open(&mut self, span: Span, content: NodeContent, problems: &mut Problems) -> bool {
         let position = position(span.start);
         if self.open.len() == MAX_DEPTH {
             problems.report(
-                &Place { position, path: String::new() },
+                &TextPlace { position, path: String::new() },
                 format!("nested deeper than {MAX_DEPTH} levels"),
                 "write the baseline as docs/baseline.md shows it; it needs five",
             );
@@ -177,8 +180,8 @@ impl Tree {
     fn close(&mut self, node: Node) {
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(node),
-            Some(Content::Sequence(items)) => items.push(node),
-            Some(Content::Mapping { entries, key }) => match key.take() {
+            Some(NodeContent::Sequence(items)) => items.push(node),
+            Some(NodeContent::Mapping { entries, key }) => match key.take() {
                 None => *key = Some(node),
                 Some(key) => entries.push((key, node)),
             },
@@ -200,18 +203,21 @@ impl Tree {
         self.open.iter().rev().find(|open| open.bracket).map(|open| open.position)
     }
 
-    fn place(&self, position: Position) -> Place {
+    fn place(&self, position: Position) -> TextPlace {
         let mut path = String::new();
         for open in &self.open {
             match &open.content {
-                Content::Sequence(items) => path = item_path(&path, items.len()),
-                Content::Mapping { entries: _, key: Some(Node { kind: Kind::Scalar { text, .. }, .. }) } => {
+                NodeContent::Sequence(items) => path = item_path(&path, items.len()),
+                NodeContent::Mapping {
+                    entries: _,
+                    key: Some(Node { kind: NodeKind::Scalar { text, .. }, .. }),
+                } => {
                     path = key_path(&path, text);
                 }
-                Content::Mapping { .. } => {}
+                NodeContent::Mapping { .. } => {}
             }
         }
-        Place { position, path }
+        TextPlace { position, path }
     }
 }
 
@@ -235,7 +241,7 @@ fn position(marker: Marker) -> Position {
 
 /// YAML's own errors, in words of what is usually behind them.
 fn report_syntax(text: &str, error: &ScanError, bracket: Option<Position>, problems: &mut Problems) {
-    let mut place = Place { position: position(*error.marker()), path: String::new() };
+    let mut place = TextPlace { position: position(*error.marker()), path: String::new() };
     let info = error.info();
     let has = |part: &str| info.contains(part);
     let (message, instead) = if has("unprintable") && !problems.is_empty() {

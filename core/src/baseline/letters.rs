@@ -1,6 +1,6 @@
 //! The baseline's letters: from the bytes of a file to a text in which a reader sees what YAML reads.
 
-use super::problem::{Place, Position, Problem, Problems};
+use super::problem::{Position, Problem, Problems, TextPlace};
 
 const AS_UTF_8: &str = "save the file as UTF-8, in the editor or by `iconv -f utf-16 -t utf-8`; Windows PowerShell \
     writes UTF-8 with `Out-File -Encoding utf8`";
@@ -16,7 +16,7 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, Problem> {
         let line = before.lines().count().max(1) + usize::from(before.ends_with('\n'));
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         let byte = rest.first().copied().unwrap_or_default();
-        let place = Place { position: Position { line, column }, path: String::new() };
+        let place = TextPlace { position: Position { line, column }, path: String::new() };
         Problem::error(
             &place,
             format!(
@@ -37,14 +37,14 @@ pub(super) fn utf_16(text: &str) -> Option<Problem> {
 }
 
 fn is_utf_16() -> Problem {
-    let start = Place { position: Position::START, path: String::new() };
+    let start = TextPlace { position: Position::START, path: String::new() };
     Problem::error(&start, "the text is UTF-16, and a baseline is UTF-8", AS_UTF_8)
 }
 
 /// Refuses what a reader of the text would not see, and what SSM would not store.
 pub(super) fn refuse_unfit(text: &str, problems: &mut Problems) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut place = Place { position: Position::START, path: String::new() };
+    let mut place = TextPlace { position: Position::START, path: String::new() };
     let mut previous = '\n';
     let mut reported_line = 0;
     for c in text.chars() {
@@ -91,12 +91,12 @@ fn is_unseen(c: char) -> bool {
 /// column stays the same column. Comments and quoted text may hold any.
 pub(super) fn with_plain_spaces(text: &str, problems: &mut Problems) -> String {
     let mut plain = String::with_capacity(text.len());
-    let mut line = Line::at(1);
+    let mut line = TextLine::at(1);
     let mut previous = '\n';
     for c in text.chars() {
         match (previous, c) {
             ('\r', '\n') => {}
-            (_, '\n' | '\r') => line = Line::at(line.place.position.line + 1),
+            (_, '\n' | '\r') => line = TextLine::at(line.place.position.line + 1),
             // A byte order mark has no column.
             ('\n', '\u{feff}') if plain.is_empty() => {}
             (_, c) => {
@@ -115,8 +115,8 @@ pub(super) fn with_plain_spaces(text: &str, problems: &mut Problems) -> String {
 }
 
 /// A line that is read from left to right.
-struct Line {
-    place: Place,
+struct TextLine {
+    place: TextPlace,
     /// The quote that is open.
     quote: Option<char>,
     comment: bool,
@@ -126,10 +126,10 @@ struct Line {
     reported: bool,
 }
 
-impl Line {
-    fn at(line: usize) -> Line {
-        let place = Place { position: Position { line, column: 0 }, path: String::new() };
-        Line { place, quote: None, comment: false, between: true, escaped: false, reported: false }
+impl TextLine {
+    fn at(line: usize) -> TextLine {
+        let place = TextPlace { position: Position { line, column: 0 }, path: String::new() };
+        TextLine { place, quote: None, comment: false, between: true, escaped: false, reported: false }
     }
 
     /// Whether the next character is a space to people and none to YAML, where that makes a difference.

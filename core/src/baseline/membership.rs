@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::problem::{Place, Problem, sorted};
+use super::problem::{Problem, TextPlace, sorted};
 use super::{AssignmentTarget, Baseline};
 use crate::ids::{AccountId, ParentId};
 use crate::organization::{Account, Organization, Unplaced};
@@ -141,13 +141,13 @@ impl Baseline {
     }
 }
 
-fn unknown_account(account: &AccountId, place: &Place, organization: &Organization) -> Problem {
+fn unknown_account(account: &AccountId, place: &TextPlace, organization: &Organization) -> Problem {
     let message = format!("{account} is no account of {}", organization.id);
     Problem::warning(place, message, "remove it, unless it is about to join")
 }
 
 /// A parent on no account's path. Its id may show that it can't exist at all.
-fn unknown_parent(parent: &ParentId, place: &Place, parents: &BTreeSet<&ParentId>) -> Problem {
+fn unknown_parent(parent: &ParentId, place: &TextPlace, parents: &BTreeSet<&ParentId>) -> Problem {
     let roots: Vec<&ParentId> = parents.iter().copied().filter(|parent| parent.is_root()).collect();
     if roots.iter().any(|root| could_hold(root, parent)) {
         let message = format!("no account stands in {parent}: it is empty, or doesn't exist");

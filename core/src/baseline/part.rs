@@ -5,35 +5,35 @@
 
 use std::str::FromStr;
 
-use super::document::{Kind, Node, item_path, key_path};
+use super::document::{Node, NodeKind, item_path, key_path};
 use super::keys::{Choices, Mistake, and, nearest, or};
-use super::problem::{Place, Problems, lines, quoted};
+use super::problem::{Problems, TextPlace, lines, quoted};
 
 /// A node with its place.
 #[derive(Clone, Debug)]
-pub(super) struct Part<'a> {
+pub(super) struct PlacedNode<'a> {
     pub(super) node: &'a Node,
-    pub(super) place: Place,
+    pub(super) place: TextPlace,
 }
 
 /// A key of a mapping, with where the key itself stands.
 #[derive(Clone, Debug)]
-pub(super) struct Key<'a> {
+pub(super) struct KeyNode<'a> {
     pub(super) text: &'a str,
-    pub(super) place: Place,
+    pub(super) place: TextPlace,
 }
 
 /// A key that may be left out: absent is not the same as refused, which was reported already.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Member<T> {
+pub(super) enum OptionalKey<T> {
     Absent,
     Refused,
     Read(T),
 }
 
-impl<'a> Part<'a> {
-    pub(super) fn root(node: &'a Node) -> Part<'a> {
-        Part { node, place: Place { position: node.position, path: String::new() } }
+impl<'a> PlacedNode<'a> {
+    pub(super) fn root(node: &'a Node) -> PlacedNode<'a> {
+        PlacedNode { node, place: TextPlace { position: node.position, path: String::new() } }
     }
 
     /// Whether nothing is written here.
@@ -44,11 +44,11 @@ impl<'a> Part<'a> {
     /// Says that something else belongs here.
     pub(super) fn report_kind(&self, wanted: &str, instead: &str, problems: &mut Problems) {
         let message = match &self.node.kind {
-            Kind::Refused => return,
-            Kind::Scalar { .. } if self.is_null() => format!("empty, where {wanted} belongs"),
-            Kind::Scalar { text, .. } => format!("{} stands where {wanted} belongs", quoted(text)),
-            Kind::Sequence(_) => format!("a list stands where {wanted} belongs"),
-            Kind::Mapping(_) => format!("keys stand where {wanted} belongs"),
+            NodeKind::Refused => return,
+            NodeKind::Scalar { .. } if self.is_null() => format!("empty, where {wanted} belongs"),
+            NodeKind::Scalar { text, .. } => format!("{} stands where {wanted} belongs", quoted(text)),
+            NodeKind::Sequence(_) => format!("a list stands where {wanted} belongs"),
+            NodeKind::Mapping(_) => format!("keys stand where {wanted} belongs"),
         };
         problems.report(&self.place, message, instead);
     }
@@ -56,8 +56,8 @@ impl<'a> Part<'a> {
     /// A scalar's text.
     pub(super) fn text(&self, wanted: &str, instead: &str, problems: &mut Problems) -> Option<&'a str> {
         match &self.node.kind {
-            Kind::Scalar { text, .. } if !self.is_null() => Some(text),
-            Kind::Scalar { .. } | Kind::Sequence(_) | Kind::Mapping(_) | Kind::Refused => {
+            NodeKind::Scalar { text, .. } if !self.is_null() => Some(text),
+            NodeKind::Scalar { .. } | NodeKind::Sequence(_) | NodeKind::Mapping(_) | NodeKind::Refused => {
                 self.report_kind(wanted, instead, problems);
                 None
             }
@@ -96,14 +96,14 @@ impl<'a> Part<'a> {
         wanted: &str,
         instead: &str,
         problems: &mut Problems,
-    ) -> Option<Vec<Part<'a>>> {
-        let Kind::Sequence(items) = &self.node.kind else {
+    ) -> Option<Vec<PlacedNode<'a>>> {
+        let NodeKind::Sequence(items) = &self.node.kind else {
             self.report_kind(wanted, instead, problems);
             return None;
         };
-        let part = |(index, node): (usize, &'a Node)| Part {
+        let part = |(index, node): (usize, &'a Node)| PlacedNode {
             node,
-            place: Place { position: node.position, path: item_path(&self.place.path, index) },
+            place: TextPlace { position: node.position, path: item_path(&self.place.path, index) },
         };
         Some(items.iter().enumerate().map(part).collect())
     }
@@ -114,28 +114,28 @@ impl<'a> Part<'a> {
         wanted: &str,
         instead: &str,
         problems: &mut Problems,
-    ) -> Option<Vec<(Key<'a>, Part<'a>)>> {
-        let Kind::Mapping(pairs) = &self.node.kind else {
+    ) -> Option<Vec<(KeyNode<'a>, PlacedNode<'a>)>> {
+        let NodeKind::Mapping(pairs) = &self.node.kind else {
             self.report_kind(wanted, instead, problems);
             return None;
         };
-        let mut entries: Vec<(Key<'a>, Part<'a>)> = Vec::new();
+        let mut entries: Vec<(KeyNode<'a>, PlacedNode<'a>)> = Vec::new();
         for (key, value) in pairs {
-            let Kind::Scalar { text, quoted: is_quoted } = &key.kind else {
-                let place = Place { position: key.position, path: self.place.path.clone() };
+            let NodeKind::Scalar { text, quoted: is_quoted } = &key.kind else {
+                let place = TextPlace { position: key.position, path: self.place.path.clone() };
                 problems.report(&place, "a list or mapping stands where a key belongs", "write a plain key");
                 continue;
             };
             let path = key_path(&self.place.path, text);
-            let place = Place { position: key.position, path: path.clone() };
+            let place = TextPlace { position: key.position, path: path.clone() };
             if text == "<<" && !is_quoted {
                 problems.report(&place, "a merge key is not read", "write the keys themselves");
             } else if let Some((first, _)) = entries.iter().find(|(earlier, _)| earlier.text == text) {
                 let lines = lines(&first.place, &place);
                 problems.report(&place, format!("{} is written twice, {lines}", quoted(text)), "keep one");
             } else {
-                let value = Part { node: value, place: Place { position: value.position, path } };
-                entries.push((Key { text, place }, value));
+                let value = PlacedNode { node: value, place: TextPlace { position: value.position, path } };
+                entries.push((KeyNode { text, place }, value));
             }
         }
         Some(entries)
@@ -173,18 +173,23 @@ impl<'a> Part<'a> {
 /// The members of a mapping whose keys are known.
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
-    place: Place,
-    entries: Vec<(Key<'a>, Part<'a>)>,
+    place: TextPlace,
+    entries: Vec<(KeyNode<'a>, PlacedNode<'a>)>,
     /// What unknown keys were probably meant to be. It isn't reported as missing as well.
     meant: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn optional(&self, key: &str) -> Option<&Part<'a>> {
+    pub(super) fn optional(&self, key: &str) -> Option<&PlacedNode<'a>> {
         self.entries.iter().find(|(entry, _)| entry.text == key).map(|(_, part)| part)
     }
 
-    pub(super) fn required(&self, key: &str, instead: &str, problems: &mut Problems) -> Option<&Part<'a>> {
+    pub(super) fn required(
+        &self,
+        key: &str,
+        instead: &str,
+        problems: &mut Problems,
+    ) -> Option<&PlacedNode<'a>> {
         let part = self.optional(key);
         if part.is_none() && !self.is_meant(key) {
             problems.report(&self.missing(key), "missing", instead);
@@ -193,11 +198,15 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads a key that something else may stand in for.
-    pub(super) fn member<T>(&self, key: &str, read: impl FnOnce(&Part<'a>) -> Option<T>) -> Member<T> {
+    pub(super) fn member<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&PlacedNode<'a>) -> Option<T>,
+    ) -> OptionalKey<T> {
         match self.optional(key) {
-            Some(part) => read(part).map_or(Member::Refused, Member::Read),
-            None if self.is_meant(key) => Member::Refused,
-            None => Member::Absent,
+            Some(part) => read(part).map_or(OptionalKey::Refused, OptionalKey::Read),
+            None if self.is_meant(key) => OptionalKey::Refused,
+            None => OptionalKey::Absent,
         }
     }
 
@@ -206,7 +215,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Where a key that is not there should be.
-    pub(super) fn missing(&self, key: &str) -> Place {
-        Place { position: self.place.position, path: key_path(&self.place.path, key) }
+    pub(super) fn missing(&self, key: &str) -> TextPlace {
+        TextPlace { position: self.place.position, path: key_path(&self.place.path, key) }
     }
 }

@@ -67,16 +67,24 @@ pub enum Severity {
 }
 
 impl Problem {
-    pub(super) fn error(place: &Place, message: impl Into<String>, instead: impl Into<String>) -> Problem {
+    pub(super) fn error(
+        place: &TextPlace,
+        message: impl Into<String>,
+        instead: impl Into<String>,
+    ) -> Problem {
         Problem::new(Severity::Error, place, message.into(), instead.into())
     }
 
-    pub(super) fn warning(place: &Place, message: impl Into<String>, instead: impl Into<String>) -> Problem {
+    pub(super) fn warning(
+        place: &TextPlace,
+        message: impl Into<String>,
+        instead: impl Into<String>,
+    ) -> Problem {
         Problem::new(Severity::Warning, place, message.into(), instead.into())
     }
 
-    fn new(severity: Severity, place: &Place, message: String, instead: String) -> Problem {
-        let Place { position: Position { line, column }, path } = place.clone();
+    fn new(severity: Severity, place: &TextPlace, message: String, instead: String) -> Problem {
+        let TextPlace { position: Position { line, column }, path } = place.clone();
         Problem { severity, line, column, path, message, instead }
     }
 }
@@ -116,7 +124,7 @@ impl Position {
 
 /// A part of the document: its point in the text and its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct TextPlace {
     pub(super) position: Position,
     pub(super) path: String,
 }
@@ -126,7 +134,12 @@ pub(super) struct Place {
 pub(super) struct Problems(Vec<Problem>);
 
 impl Problems {
-    pub(super) fn report(&mut self, place: &Place, message: impl Into<String>, instead: impl Into<String>) {
+    pub(super) fn report(
+        &mut self,
+        place: &TextPlace,
+        message: impl Into<String>,
+        instead: impl Into<String>,
+    ) {
         self.0.push(Problem::error(place, message, instead));
     }
 
@@ -144,7 +157,7 @@ impl Problems {
 }
 
 /// `on lines 3 and 7`, for what stands twice.
-pub(super) fn lines(first: &Place, second: &Place) -> String {
+pub(super) fn lines(first: &TextPlace, second: &TextPlace) -> String {
     let (first, second) = (first.position.line, second.position.line);
     if first == second { format!("on line {first}") } else { format!("on lines {first} and {second}") }
 }

@@ -144,20 +144,20 @@ pub fn of_member(facts: &Facts, account: &AccountId) -> Vec<RequiredAction> {
 
 /// Why something isn't known to be allowed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Reason {
+enum NotKnown {
     Refused(Refusal),
     /// By itself nothing allows it, and conditions ask for these keys.
     Depends(BTreeSet<String>),
     NotSaid,
 }
 
-impl Reason {
+impl NotKnown {
     /// `None` where it is allowed.
-    fn of(said: Option<&Evaluated>) -> Option<Reason> {
-        let Some(said) = said else { return Some(Reason::NotSaid) };
+    fn of(said: Option<&Evaluated>) -> Option<NotKnown> {
+        let Some(said) = said else { return Some(NotKnown::NotSaid) };
         let refusal = said.own_side().err()?;
         let open = refusal == Refusal::NotAllowed && !said.missing_keys.is_empty();
-        Some(if open { Reason::Depends(said.missing_keys.clone()) } else { Reason::Refused(refusal) })
+        Some(if open { NotKnown::Depends(said.missing_keys.clone()) } else { NotKnown::Refused(refusal) })
     }
 }
 
@@ -178,23 +178,23 @@ pub fn lacking(
         }
     };
     // One finding for all that is refused for one reason, however many actions and resources that are.
-    let mut reasons: BTreeMap<Reason, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+    let mut reasons: BTreeMap<NotKnown, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
     for RequiredAction { action, resource } in needs {
         let said = evaluated.iter().find(|one| one.action == *action && one.resource == *resource);
-        let Some(reason) = Reason::of(said) else { continue };
+        let Some(reason) = NotKnown::of(said) else { continue };
         let (actions, resources) = reasons.entry(reason).or_default();
         actions.insert(action);
         resources.insert(resource);
     }
-    let finding = |(reason, (actions, resources)): (Reason, (BTreeSet<&str>, BTreeSet<&str>))| {
+    let finding = |(reason, (actions, resources)): (NotKnown, (BTreeSet<&str>, BTreeSet<&str>))| {
         let actions = actions.into_iter().collect::<Vec<_>>().join(", ");
         let detail = format!("on {}", resources.into_iter().collect::<Vec<_>>().join(", "));
         let finding = match reason {
-            Reason::Refused(refusal) => {
+            NotKnown::Refused(refusal) => {
                 let text = format!("{role} may not {actions}: {refusal}");
                 Finding::problem(check, place.clone(), text, todo)
             }
-            Reason::Depends(keys) => {
+            NotKnown::Depends(keys) => {
                 let keys = keys.into_iter().collect::<Vec<_>>().join(", ");
                 let text = format!("whether {role} may {actions} depends on {keys}");
                 Finding::unknown(
@@ -204,7 +204,7 @@ pub fn lacking(
                     "check that the condition holds for the function",
                 )
             }
-            Reason::NotSaid => {
+            NotKnown::NotSaid => {
                 let text = format!("whether {role} may {actions} isn't known: IAM didn't say");
                 Finding::unknown(check, place.clone(), text, "run doctor again")
             }

@@ -54,7 +54,7 @@ pub struct Field {
 
 /// Whether management events that write are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Writes {
+enum LoggedWrites {
     Logged,
     /// Some of them, by rules that aren't weighed here.
     Narrowed,
@@ -62,22 +62,22 @@ enum Writes {
 }
 
 impl Selectors {
-    fn writes(&self) -> Writes {
+    fn writes(&self) -> LoggedWrites {
         let best = match self {
             Selectors::Basic(all) => all.iter().map(basic).min(),
             Selectors::Advanced(all) => all.iter().map(|fields| advanced(fields)).min(),
         };
-        best.unwrap_or(Writes::NotLogged)
+        best.unwrap_or(LoggedWrites::NotLogged)
     }
 }
 
-fn basic(selector: &Basic) -> Writes {
+fn basic(selector: &Basic) -> LoggedWrites {
     let Basic { management, kind } = selector;
     let writes = *management && matches!(kind.as_str(), "All" | "WriteOnly");
-    if writes { Writes::Logged } else { Writes::NotLogged }
+    if writes { LoggedWrites::Logged } else { LoggedWrites::NotLogged }
 }
 
-fn advanced(fields: &[Field]) -> Writes {
+fn advanced(fields: &[Field]) -> LoggedWrites {
     let field = |name: &str| fields.iter().find(|field| field.name == name);
     let is_management = field("eventCategory").is_some_and(|field| field.equals.contains("Management"));
     let only_reads = field("readOnly").is_some_and(|field| {
@@ -91,11 +91,11 @@ fn advanced(fields: &[Field]) -> Writes {
     };
     let source = field("eventSource");
     if !is_management || only_reads || source.is_some_and(|source| !ours(source)) {
-        return Writes::NotLogged;
+        return LoggedWrites::NotLogged;
     }
     let weighed = ["eventCategory", "readOnly", "eventSource"];
     let narrowed = fields.iter().any(|field| !weighed.contains(&field.name.as_str()) || field.otherwise);
-    if narrowed { Writes::Narrowed } else { Writes::Logged }
+    if narrowed { LoggedWrites::Narrowed } else { LoggedWrites::Logged }
 }
 
 /// Judges whether events of an account's Region reach EventBridge.
@@ -118,13 +118,13 @@ pub fn trail(account: &AccountId, region: &Region, seen: &Result<Vec<Trail>, Fai
     let mut off = None;
     for trail in &here {
         match (&trail.logging, trail.selectors.as_ref().map(Selectors::writes)) {
-            (Ok(true), Ok(Writes::Logged)) => {
+            (Ok(true), Ok(LoggedWrites::Logged)) => {
                 return Finding::ok(check, place, format!("trail {} logs management events", trail.name));
             }
             (Err(failure), _) | (_, Err(failure)) => unread = Some(failure),
-            (Ok(true), Ok(Writes::Narrowed)) => narrowed = Some(&trail.name),
+            (Ok(true), Ok(LoggedWrites::Narrowed)) => narrowed = Some(&trail.name),
             (Ok(false), Ok(_)) => off = Some(&trail.name),
-            (Ok(true), Ok(Writes::NotLogged)) => {}
+            (Ok(true), Ok(LoggedWrites::NotLogged)) => {}
         }
     }
     let names: Vec<&str> = here.iter().map(|trail| trail.name.as_str()).collect();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use super::detail::{CauseDetail, Guardrail, Reason};
+use super::detail::{CauseDetail, GuardrailDetail, ReasonDetail};
 use super::{Event, FORMAT, Kind};
 use crate::baseline::Revision;
 use crate::ids::{AccountId, GuardrailArn, GuardrailVersion, Region};
@@ -32,12 +32,12 @@ struct Enforcers {
 #[derive(Serialize)]
 struct BrokenDetail<'a> {
     version: u32,
-    guardrail: Guardrail<'a>,
+    guardrail: GuardrailDetail<'a>,
     region: &'a Region,
-    reason: Reason,
+    reason: ReasonDetail,
     accounts: Vec<&'a AccountId>,
     accounts_in_all: usize,
-    part: Part,
+    part: BrokenPart,
     whole_organization: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<&'a Revision>,
@@ -45,7 +45,7 @@ struct BrokenDetail<'a> {
 }
 
 #[derive(Serialize)]
-struct Part {
+struct BrokenPart {
     number: usize,
     of: usize,
 }
@@ -81,12 +81,12 @@ impl BrokenVersions {
             for (number, accounts) in (1..).zip(parts) {
                 let detail = BrokenDetail {
                     version: FORMAT,
-                    guardrail: Guardrail { arn: guardrail, version: *version },
+                    guardrail: GuardrailDetail { arn: guardrail, version: *version },
                     region: &guardrail.region,
-                    reason: Reason::new(code.clone(), words),
+                    reason: ReasonDetail::new(code.clone(), words),
                     accounts: accounts.to_vec(),
                     accounts_in_all: all.len(),
-                    part: Part { number, of },
+                    part: BrokenPart { number, of },
                     whole_organization: whole,
                     revision,
                     cause: CauseDetail::of(cause),

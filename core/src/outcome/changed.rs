@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::detail::{CauseDetail, Circumstances, Reason};
+use super::detail::{CauseDetail, Circumstances, ReasonDetail};
 use super::{Event, FORMAT, Kind};
 use crate::baseline::{Baseline, Limits, Mode, Revision};
 use crate::limits::{Extent, RevisionApproval};
@@ -18,7 +18,7 @@ struct ChangedDetail<'a> {
     begins: bool,
     counted: Extent,
     limits: LimitsDetail,
-    reason: Reason,
+    reason: ReasonDetail,
     cause: CauseDetail<'a>,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn event(
             releases: max_releases,
             abandonments: max_abandonments,
         },
-        reason: Reason::new(code.to_owned(), &text),
+        reason: ReasonDetail::new(code.to_owned(), &text),
         cause: CauseDetail::of(circumstances.cause),
     };
     Event { kind: Kind::BaselineChanged, detail: json!(detail), time: circumstances.now }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Event, Kind, Telling, since_event};
+use super::{Event, Kind, RunEvents, since_event};
 use crate::baseline::Revision;
 use crate::enforcement::Enforcement;
 use crate::ids::Target;
@@ -15,7 +15,7 @@ use crate::resolved::Unusable;
 
 /// Which write an event is about, so that two events about one write are not taken for two writes.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Write {
+pub(super) struct WriteId {
     /// The same however often the write is published.
     id: String,
     begun: Timestamp,
@@ -24,9 +24,9 @@ pub(super) struct Write {
     late: bool,
 }
 
-impl Write {
-    fn of(target: &Target, begun: Timestamp, late: bool) -> Write {
-        Write { id: format!("{target}/{}", begun.as_microsecond()), begun, late }
+impl WriteId {
+    fn of(target: &Target, begun: Timestamp, late: bool) -> WriteId {
+        WriteId { id: format!("{target}/{}", begun.as_microsecond()), begun, late }
     }
 }
 
@@ -65,15 +65,15 @@ pub fn deed_of(change: &Change, records: &Records, revision: &Revision, now: Tim
 
 /// A write that is published.
 #[derive(Clone, Copy)]
-struct Told<'a> {
+struct PublishedWrite<'a> {
     target: &'a Target,
     to: Option<&'a Enforcement>,
     deed: &'a Deed,
     revision: &'a Revision,
-    write: Option<&'a Write>,
+    write: Option<&'a WriteId>,
 }
 
-impl Telling<'_> {
+impl RunEvents<'_> {
     /// The event of a write that this run made.
     pub(super) fn made(self, target: &Target, outcome: &ChangeResult) -> Vec<Event> {
         let ChangeResult { change, result: _, reads_back: _, begun } = outcome;
@@ -84,21 +84,21 @@ impl Telling<'_> {
             Change::Adopt { seen, .. } => Some(&seen.enforcement),
             change => change.enforces().map(|(_, to)| to),
         };
-        let write = begun.map(|begun| Write::of(target, begun, false));
+        let write = begun.map(|begun| WriteId::of(target, begun, false));
         let revision = &self.report.revision;
-        self.write(Told { target, to, deed: &deed, revision, write: write.as_ref() })
+        self.write(PublishedWrite { target, to, deed: &deed, revision, write: write.as_ref() })
     }
 
     /// The event of a write that an earlier run made and could not publish.
     pub(super) fn made_before(self, target: &Target, intent: &Intent) -> Vec<Event> {
         let Intent { to, at, revision, deed } = intent;
         let Some(deed) = deed else { return Vec::new() };
-        let write = Write::of(target, *at, true);
-        self.write(Told { target, to: to.as_ref(), deed, revision, write: Some(&write) })
+        let write = WriteId::of(target, *at, true);
+        self.write(PublishedWrite { target, to: to.as_ref(), deed, revision, write: Some(&write) })
     }
 
-    fn write(self, told: Told<'_>) -> Vec<Event> {
-        let Told { target, to, deed, revision, write } = told;
+    fn write(self, told: PublishedWrite<'_>) -> Vec<Event> {
+        let PublishedWrite { target, to, deed, revision, write } = told;
         let Deed { kind, from, code, text } = deed;
         let mut detail = self.detail(target);
         detail.revision = Some(revision);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::deed::Write;
+use super::deed::WriteId;
 use super::{CompletedSweep, FORMAT};
 use crate::baseline::Revision;
 use crate::enforcement::Enforcement;
@@ -37,9 +37,9 @@ pub(super) struct Detail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) region: Option<&'a Region>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    guardrail: Option<Guardrail<'a>>,
+    guardrail: Option<GuardrailDetail<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<Reason>,
+    reason: Option<ReasonDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) principal: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,20 +57,20 @@ pub(super) struct Detail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) revision: Option<&'a Revision>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) write: Option<&'a Write>,
+    pub(super) write: Option<&'a WriteId>,
     cause: CauseDetail<'a>,
 }
 
 /// A guardrail and the version of it.
 #[derive(Serialize)]
-pub(super) struct Guardrail<'a> {
+pub(super) struct GuardrailDetail<'a> {
     pub(super) arn: &'a GuardrailArn,
     pub(super) version: GuardrailVersion,
 }
 
 /// Why, for programs and for people.
 #[derive(Serialize)]
-pub(super) struct Reason {
+pub(super) struct ReasonDetail {
     code: String,
     text: String,
 }
@@ -115,11 +115,11 @@ impl<'a> Detail<'a> {
     }
 
     pub(super) fn guardrail(&mut self, enforcement: &'a Enforcement) {
-        self.guardrail = Some(Guardrail { arn: &enforcement.guardrail, version: enforcement.version });
+        self.guardrail = Some(GuardrailDetail { arn: &enforcement.guardrail, version: enforcement.version });
     }
 
     pub(super) fn reason(&mut self, code: String, text: &str) {
-        self.reason = Some(Reason::new(code, text));
+        self.reason = Some(ReasonDetail::new(code, text));
     }
 
     pub(super) fn previous(&mut self, seen: &'a Seen) {
@@ -140,9 +140,9 @@ impl<'a> Detail<'a> {
     }
 }
 
-impl Reason {
-    pub(super) fn new(code: String, text: &str) -> Reason {
-        Reason { code, text: cut(text) }
+impl ReasonDetail {
+    pub(super) fn new(code: String, text: &str) -> ReasonDetail {
+        ReasonDetail { code, text: cut(text) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::json;
 
-use super::detail::{CauseDetail, Circumstances, Reason};
+use super::detail::{CauseDetail, Circumstances, ReasonDetail};
 use super::{Event, FORMAT, Kind};
 use crate::baseline::Revision;
 use crate::ids::{AccountId, Region};
@@ -17,7 +17,7 @@ struct OpenedDetail<'a> {
     account: &'a AccountId,
     region: &'a Region,
     resource: String,
-    reason: Reason,
+    reason: ReasonDetail,
     openings: &'a BTreeSet<String>,
     revision: &'a Revision,
     cause: CauseDetail<'a>,
@@ -32,7 +32,10 @@ pub(super) fn events(report: &Report, circumstances: Circumstances<'_>) -> Vec<E
             account: resource.account(),
             region: resource.region(),
             resource: resource.to_string(),
-            reason: Reason::new("open".to_owned(), &format!("its resource policy {}", words.join("; "))),
+            reason: ReasonDetail::new(
+                "open".to_owned(),
+                &format!("its resource policy {}", words.join("; ")),
+            ),
             openings,
             revision: &report.revision,
             cause: CauseDetail::of(circumstances.cause),

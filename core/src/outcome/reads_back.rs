@@ -1,11 +1,11 @@
 //! What AWS shows in another form than we wrote it in: published when it is first found.
 
-use super::{Event, Kind, Telling};
+use super::{Event, Kind, RunEvents};
 use crate::enforcement::ReadsBack;
 use crate::ids::Target;
 use crate::record::Record;
 
-impl<'a> Telling<'a> {
+impl<'a> RunEvents<'a> {
     /// The event of a write that reads back different, unless that very form was known before.
     pub(super) fn reads_back(
         self,

@@ -157,13 +157,13 @@ impl Change {
 
     /// What it changes, without where.
     pub fn what(&self) -> impl fmt::Display {
-        What(self)
+        ChangeWords(self)
     }
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.target(), What(self))
+        write!(f, "{} {}", self.target(), ChangeWords(self))
     }
 }
 
@@ -209,9 +209,9 @@ fn copied(key: &GuardrailKey, work: &CopyWork) -> String {
 }
 
 /// What a change does.
-struct What<'a>(&'a Change);
+struct ChangeWords<'a>(&'a Change);
 
-impl fmt::Display for What<'_> {
+impl fmt::Display for ChangeWords<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Change::Enforce { target: _, key, to, copied, repair } => {

@@ -31,13 +31,13 @@ pub fn newly_open(now: &Openings, before: &Openings) -> Openings {
 pub struct OwnerSnapshot {
     /// When it was looked at.
     pub at: Timestamp,
-    guardrails: Vec<Guardrail>,
+    guardrails: Vec<GuardrailSnapshot>,
     #[serde(rename = "policies")]
     resource_policies: Vec<AttachedPolicy>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Guardrail {
+struct GuardrailSnapshot {
     key: GuardrailKey,
     source: Source,
     arn: Option<GuardrailArn>,
@@ -73,7 +73,7 @@ impl OwnerSnapshot {
             if matches!(unusable, Some(Unusable::Unreadable { .. } | Unusable::AnswersDisagree { .. })) {
                 return None;
             }
-            Some(Guardrail {
+            Some(GuardrailSnapshot {
                 key: key.clone(),
                 source: source.clone(),
                 arn: arn.clone(),
@@ -128,7 +128,8 @@ impl OwnerSnapshot {
         shared: bool,
     ) -> Option<(CatalogEntry, BTreeMap<Resource, ResourcePolicySeen>)> {
         let known = self.guardrails.iter().find(|one| one.key == *key && one.source == *source)?;
-        let Guardrail { key: _, source: _, arn, unusable, profile, customer_key, content } = known.clone();
+        let GuardrailSnapshot { key: _, source: _, arn, unusable, profile, customer_key, content } =
+            known.clone();
         self.with_resource_policies(CatalogEntry { arn, unusable, profile, content, customer_key }, shared)
     }
 
@@ -141,7 +142,7 @@ impl OwnerSnapshot {
     ) -> Option<(CatalogEntry, BTreeMap<Resource, ResourcePolicySeen>)> {
         let mut same = self.guardrails.iter().filter(|one| one.source.selector == source.selector);
         let known = same.find(|one| one.unusable.is_none() && one.arn.is_some())?;
-        let Guardrail { arn, profile, customer_key, .. } = known.clone();
+        let GuardrailSnapshot { arn, profile, customer_key, .. } = known.clone();
         let entry = CatalogEntry { arn, unusable: None, profile, content: None, customer_key };
         self.with_resource_policies(entry, shared)
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::json::{InvalidJson, Json, Member};
+use super::json::{InvalidJson, Json, JsonMember};
 use super::resource::{Action, Grant};
 
 /// A resource policy as it is attached, or as it is to be put.
@@ -12,7 +12,7 @@ use super::resource::{Action, Grant};
 /// written back as it was. Two documents are equal when they were written alike, member by member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    members: Vec<Member>,
+    members: Vec<JsonMember>,
 }
 
 /// A text that is no policy document at all.
@@ -70,7 +70,7 @@ impl Document {
     }
 
     /// The members beside `Statement`.
-    pub(super) fn others(&self) -> impl Iterator<Item = &Member> {
+    pub(super) fn others(&self) -> impl Iterator<Item = &JsonMember> {
         self.members.iter().filter(|(name, _)| name != "Statement")
     }
 

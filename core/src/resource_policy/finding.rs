@@ -9,7 +9,7 @@ use super::document::Document;
 use super::json::Json;
 use super::quote;
 use super::resource::{Action, Grant, Resource};
-use super::statement::{Effect, Key, Statement, Test, Who};
+use super::statement::{ConditionKey, Statement, StatementEffect, Test, Who};
 
 /// Something in a resource policy that a person should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,9 +223,9 @@ fn statement_problems(json: &Json, grant: &Grant) -> Vec<ResourcePolicyProblem> 
     let mut problems: Vec<ResourcePolicyProblem> = Vec::new();
     problems.extend(statement.unknown.map(|name| ResourcePolicyProblem::UnknownElement(name.to_owned())));
     match statement.effect() {
-        Some(Effect::Allow) => {}
+        Some(StatementEffect::Allow) => {}
         // What else a Deny says only narrows the harm that it does.
-        Some(Effect::Deny) => return [vec![ResourcePolicyProblem::Denies], problems].concat(),
+        Some(StatementEffect::Deny) => return [vec![ResourcePolicyProblem::Denies], problems].concat(),
         None => problems.push(ResourcePolicyProblem::Malformed("Effect")),
     }
     problems.extend(principal_problems(&statement, grant));
@@ -293,7 +293,7 @@ fn principal_problems(statement: &Statement<'_>, grant: &Grant) -> Vec<ResourceP
     }
     let other = tests
         .iter()
-        .filter(|test| test.key() == Key::OrganizationId && !test.operator.contains("Not"))
+        .filter(|test| test.key() == ConditionKey::OrganizationId && !test.operator.contains("Not"))
         .flat_map(|test| &test.values)
         .find(|value| **value != grant.organization.as_str());
     match (limited, other) {
@@ -301,9 +301,11 @@ fn principal_problems(statement: &Statement<'_>, grant: &Grant) -> Vec<ResourceP
         (false, Some(other)) => problems.push(ResourcePolicyProblem::OpenToOrganization((*other).to_owned())),
         (false, None) => problems.push(ResourcePolicyProblem::OpenToEveryAccount),
     }
-    let is_id = |test: &Test<'_>| test.operator == "StringEquals" && test.key() == Key::OrganizationId;
-    let is_paths =
-        |test: &Test<'_>| test.operator == "ForAnyValue:StringLike" && test.key() == Key::OrganizationPaths;
+    let is_id =
+        |test: &Test<'_>| test.operator == "StringEquals" && test.key() == ConditionKey::OrganizationId;
+    let is_paths = |test: &Test<'_>| {
+        test.operator == "ForAnyValue:StringLike" && test.key() == ConditionKey::OrganizationPaths
+    };
     for test in &tests {
         let legal = (is_id(test) || is_paths(test)) && limits_to(test, &grant.organization);
         // Another organization's id is reported above.
@@ -336,13 +338,13 @@ fn who_problem(who: &Who<'_>, grant: &Grant, limited: bool) -> Option<ResourcePo
 /// those pass who are in no organization at all.
 fn limits_to(test: &Test<'_>, organization: &OrganizationId) -> bool {
     match (test.key(), test.operator) {
-        (Key::OrganizationId, "StringEquals" | "StringLike" | "StringEqualsIgnoreCase") => {
+        (ConditionKey::OrganizationId, "StringEquals" | "StringLike" | "StringEqualsIgnoreCase") => {
             test.values.iter().all(|value| *value == organization.as_str())
         }
-        (Key::OrganizationPaths, "ForAnyValue:StringLike" | "ForAnyValue:StringEquals") => {
+        (ConditionKey::OrganizationPaths, "ForAnyValue:StringLike" | "ForAnyValue:StringEquals") => {
             let front = format!("{organization}/");
             test.values.iter().all(|value| value.starts_with(&front))
         }
-        (Key::OrganizationId | Key::OrganizationPaths | Key::Other, _) => false,
+        (ConditionKey::OrganizationId | ConditionKey::OrganizationPaths | ConditionKey::Other, _) => false,
     }
 }

@@ -24,10 +24,10 @@ pub(super) enum Json {
     Number(String),
     String(String),
     Array(Vec<Json>),
-    Object(Vec<Member>),
+    Object(Vec<JsonMember>),
 }
 
-pub(super) type Member = (String, Json);
+pub(super) type JsonMember = (String, Json);
 
 /// Why a text is not read as JSON at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +66,7 @@ impl Json {
         }
     }
 
-    pub(super) fn as_object(&self) -> Option<&[Member]> {
+    pub(super) fn as_object(&self) -> Option<&[JsonMember]> {
         match self {
             Json::Object(members) => Some(members),
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => None,
@@ -106,7 +106,7 @@ impl Json {
     }
 }
 
-fn duplicate_name(members: &[Member]) -> Option<&str> {
+fn duplicate_name(members: &[JsonMember]) -> Option<&str> {
     let mut seen = std::collections::HashSet::new();
     members.iter().map(|(name, _)| name.as_str()).find(|name| !seen.insert(*name))
 }
@@ -136,8 +136,8 @@ fn read(raw: &RawValue) -> Result<Json, serde_json::Error> {
     let text = raw.get().trim_ascii();
     Ok(match text.as_bytes().first() {
         Some(b'{') => {
-            let Members(members) = serde_json::from_str(text)?;
-            let members: Result<Vec<Member>, serde_json::Error> =
+            let JsonMembers(members) = serde_json::from_str(text)?;
+            let members: Result<Vec<JsonMember>, serde_json::Error> =
                 members.into_iter().map(|(name, value)| Ok((name, read(value)?))).collect();
             Json::Object(members?)
         }
@@ -155,10 +155,10 @@ fn read(raw: &RawValue) -> Result<Json, serde_json::Error> {
 }
 
 /// The members of an object in their order, those with one name included.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+struct JsonMembers<'a>(Vec<(String, &'a RawValue)>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Members<'a>, D::Error> {
+impl<'de: 'a, 'a> Deserialize<'de> for JsonMembers<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<JsonMembers<'a>, D::Error> {
         struct InOrder;
 
         impl<'de> Visitor<'de> for InOrder {
@@ -177,7 +177,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
         }
 
-        deserializer.deserialize_map(InOrder).map(Members)
+        deserializer.deserialize_map(InOrder).map(JsonMembers)
     }
 }
 

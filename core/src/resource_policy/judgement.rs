@@ -8,9 +8,9 @@ use crate::organization::OrgPath;
 use super::document::Document;
 use super::finding::{ResourcePolicyFinding, findings};
 use super::quote;
-use super::reach::{Answer, Audience, Element, Protected, Reach};
+use super::reach::{Audience, Certainty, Element, Protected, Reach};
 use super::resource::{Action, Grant, Resource};
-use super::statement::{Effect, Statement};
+use super::statement::{Statement, StatementEffect};
 
 /// A policy held against what is wanted of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub enum AccessDoubt {
 ///
 /// `None` is no policy at all. A policy that couldn't be read is neither; it must not come here.
 pub fn judge(document: Option<&Document>, grant: &Grant) -> Judgement {
-    let question = Question {
+    let question = AccessQuestion {
         audience: Audience::Organization(&grant.organization),
         actions: grant.resource.actions(),
         resource: Protected::resource(&grant.resource),
@@ -112,17 +112,17 @@ pub fn admits(
 ) -> AccessVerdict {
     let audience = Audience::Member { account, path };
     let resource = Protected::resource(resource);
-    Question { audience, actions: &[Action::ApplyGuardrail], resource }.answer(document)
+    AccessQuestion { audience, actions: &[Action::ApplyGuardrail], resource }.answer(document)
 }
 
 /// Whether an audience may do all of some actions.
-pub(super) struct Question<'a> {
+pub(super) struct AccessQuestion<'a> {
     pub(super) audience: Audience<'a>,
     pub(super) actions: &'a [Action],
     pub(super) resource: Protected<'a>,
 }
 
-impl Question<'_> {
+impl AccessQuestion<'_> {
     pub(super) fn answer(&self, document: Option<&Document>) -> AccessVerdict {
         let owns = match self.audience {
             Audience::Organization(_) => false,
@@ -143,7 +143,8 @@ impl Question<'_> {
         if let Some(version) = document.unknown_version() {
             return AccessVerdict::Unclear(AccessDoubt::UnknownVersion(version));
         }
-        let mut answers: Vec<Access> = self.actions.iter().map(|_| Access::of_nobody()).collect();
+        let mut answers: Vec<ActionVerdicts> =
+            self.actions.iter().map(|_| ActionVerdicts::of_nobody()).collect();
         for (position, json) in document.statements().iter().enumerate() {
             let number = position + 1;
             let Some(statement) = Statement::read(json) else {
@@ -162,16 +163,16 @@ impl Question<'_> {
 }
 
 /// What was learnt of one action.
-struct Access {
+struct ActionVerdicts {
     allowed: bool,
     may_allow: Option<AccessDoubt>,
     denied: Option<usize>,
     may_deny: Option<AccessDoubt>,
 }
 
-impl Access {
-    fn of_nobody() -> Access {
-        Access { allowed: false, may_allow: None, denied: None, may_deny: None }
+impl ActionVerdicts {
+    fn of_nobody() -> ActionVerdicts {
+        ActionVerdicts { allowed: false, may_allow: None, denied: None, may_deny: None }
     }
 
     /// What can't be read at all might as well deny.
@@ -183,21 +184,21 @@ impl Access {
     fn add(&mut self, statement: usize, parts: &Statement<'_>, elements: [Element; 5]) {
         let reach = elements.iter().map(|(_, reach)| *reach).fold(Reach::ALL, Reach::and);
         match (parts.effect(), reach) {
-            (Some(Effect::Allow), Reach { all: Answer::Yes, .. }) => self.allowed = true,
-            (Some(Effect::Allow), Reach { all: Answer::Unknown, .. }) => {
+            (Some(StatementEffect::Allow), Reach { all: Certainty::Yes, .. }) => self.allowed = true,
+            (Some(StatementEffect::Allow), Reach { all: Certainty::Unknown, .. }) => {
                 let element = culprit(&elements, |reach| reach.all);
                 self.may_allow.get_or_insert(AccessDoubt::MayAllow { statement, element });
             }
-            (Some(Effect::Allow), Reach { all: Answer::No, .. }) => {}
-            (Some(Effect::Deny) | None, Reach { any: Answer::No, .. }) => {}
-            (Some(Effect::Deny), Reach { any: Answer::Yes, .. }) => {
+            (Some(StatementEffect::Allow), Reach { all: Certainty::No, .. }) => {}
+            (Some(StatementEffect::Deny) | None, Reach { any: Certainty::No, .. }) => {}
+            (Some(StatementEffect::Deny), Reach { any: Certainty::Yes, .. }) => {
                 self.denied.get_or_insert(statement);
             }
-            (Some(Effect::Deny), Reach { any: Answer::Unknown, .. }) => {
+            (Some(StatementEffect::Deny), Reach { any: Certainty::Unknown, .. }) => {
                 let element = culprit(&elements, |reach| reach.any);
                 self.may_deny.get_or_insert(AccessDoubt::MayDeny { statement, element });
             }
-            (None, Reach { any: Answer::Unknown | Answer::Yes, .. }) => {
+            (None, Reach { any: Certainty::Unknown | Certainty::Yes, .. }) => {
                 self.doubt(AccessDoubt::MayDeny { statement, element: "Effect" });
             }
         }
@@ -205,14 +206,14 @@ impl Access {
 }
 
 /// The first element that leaves the question open.
-fn culprit(elements: &[Element], part: fn(Reach) -> Answer) -> &'static str {
+fn culprit(elements: &[Element], part: fn(Reach) -> Certainty) -> &'static str {
     elements
         .iter()
-        .find(|(_, reach)| part(*reach) == Answer::Unknown)
+        .find(|(_, reach)| part(*reach) == Certainty::Unknown)
         .map_or("combination of elements", |(name, _)| *name)
 }
 
-fn verdict(answers: &[Access], actions: &[Action]) -> AccessVerdict {
+fn verdict(answers: &[ActionVerdicts], actions: &[Action]) -> AccessVerdict {
     if let Some(statement) = answers.iter().find_map(|access| access.denied) {
         return AccessVerdict::NotGranted(MissingGrant::Denied(statement));
     }

@@ -7,7 +7,7 @@
 //! Only the first is judged here.
 
 use super::document::Document;
-use super::judgement::{AccessVerdict, Question};
+use super::judgement::{AccessQuestion, AccessVerdict};
 use super::reach::{Audience, Protected};
 use super::resource::Action;
 use crate::ids::{AccountId, KmsKeyArn, OrganizationId};
@@ -24,7 +24,8 @@ pub fn key_admits(
     organization: &OrganizationId,
 ) -> AccessVerdict {
     let audience = Audience::Account { account, organization };
-    Question { audience, actions: &[Action::Decrypt], resource: Protected::key(key) }.answer(Some(policy))
+    AccessQuestion { audience, actions: &[Action::Decrypt], resource: Protected::key(key) }
+        .answer(Some(policy))
 }
 
 /// Whether a key policy lets every account that is or will be in the organization decrypt. Whether single
@@ -35,7 +36,8 @@ pub fn key_admits_organization(
     organization: &OrganizationId,
 ) -> AccessVerdict {
     let audience = Audience::Organization(organization);
-    Question { audience, actions: &[Action::Decrypt], resource: Protected::key(key) }.answer(Some(policy))
+    AccessQuestion { audience, actions: &[Action::Decrypt], resource: Protected::key(key) }
+        .answer(Some(policy))
 }
 
 #[cfg(test)]

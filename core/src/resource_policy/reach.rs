@@ -10,26 +10,26 @@ use crate::ids::{AccountId, KmsKeyArn, OrganizationId, Partition};
 use crate::organization::OrgPath;
 
 use super::resource::{Action, Resource};
-use super::statement::{Key, Statement, Test, Who};
+use super::statement::{ConditionKey, Statement, Test, Who};
 use super::wildcard::matches;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Answer {
+pub(super) enum Certainty {
     No,
     Unknown,
     Yes,
 }
 
-impl Answer {
-    fn of(yes: bool) -> Answer {
-        if yes { Answer::Yes } else { Answer::No }
+impl Certainty {
+    fn of(yes: bool) -> Certainty {
+        if yes { Certainty::Yes } else { Certainty::No }
     }
 
-    fn opposite(self) -> Answer {
+    fn opposite(self) -> Certainty {
         match self {
-            Answer::No => Answer::Yes,
-            Answer::Unknown => Answer::Unknown,
-            Answer::Yes => Answer::No,
+            Certainty::No => Certainty::Yes,
+            Certainty::Unknown => Certainty::Unknown,
+            Certainty::Yes => Certainty::No,
         }
     }
 }
@@ -38,31 +38,31 @@ impl Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reach {
     /// Every principal.
-    pub(super) all: Answer,
+    pub(super) all: Certainty,
     /// Any principal.
-    pub(super) any: Answer,
+    pub(super) any: Certainty,
 }
 
 impl Reach {
-    pub(super) const ALL: Reach = Reach { all: Answer::Yes, any: Answer::Yes };
-    pub(super) const NONE: Reach = Reach { all: Answer::No, any: Answer::No };
-    pub(super) const UNKNOWN: Reach = Reach { all: Answer::Unknown, any: Answer::Unknown };
+    pub(super) const ALL: Reach = Reach { all: Certainty::Yes, any: Certainty::Yes };
+    pub(super) const NONE: Reach = Reach { all: Certainty::No, any: Certainty::No };
+    pub(super) const UNKNOWN: Reach = Reach { all: Certainty::Unknown, any: Certainty::Unknown };
     /// Not every principal; whether any isn't known.
-    const AT_MOST_SOME: Reach = Reach { all: Answer::No, any: Answer::Unknown };
-    const SOME: Reach = Reach { all: Answer::No, any: Answer::Yes };
+    const AT_MOST_SOME: Reach = Reach { all: Certainty::No, any: Certainty::Unknown };
+    const SOME: Reach = Reach { all: Certainty::No, any: Certainty::Yes };
 
-    fn whole(answer: Answer) -> Reach {
+    fn whole(answer: Certainty) -> Reach {
         Reach { all: answer, any: answer }
     }
 
     /// What two elements of one statement match together.
     pub(super) fn and(self, other: Reach) -> Reach {
         let any = match (self, other) {
-            (Reach { any: Answer::No, .. }, _) | (_, Reach { any: Answer::No, .. }) => Answer::No,
-            (Reach { all: Answer::Yes, .. }, other) => other.any,
-            (one, Reach { all: Answer::Yes, .. }) => one.any,
+            (Reach { any: Certainty::No, .. }, _) | (_, Reach { any: Certainty::No, .. }) => Certainty::No,
+            (Reach { all: Certainty::Yes, .. }, other) => other.any,
+            (one, Reach { all: Certainty::Yes, .. }) => one.any,
             // Two parts of the audience may have no principal in common.
-            (_, _) => Answer::Unknown,
+            (_, _) => Certainty::Unknown,
         };
         Reach { all: self.all.min(other.all), any }
     }
@@ -168,7 +168,7 @@ fn principal_reach(who: &Who<'_>, audience: Audience<'_>, resource: &Protected<'
         (
             Who::Account { account, .. },
             Audience::Member { account: member, .. } | Audience::Account { account: member, .. },
-        ) => Reach::whole(Answer::of(account == member)),
+        ) => Reach::whole(Certainty::of(account == member)),
         (
             Who::Identity { account, .. },
             Audience::Member { account: member, .. } | Audience::Account { account: member, .. },
@@ -187,33 +187,33 @@ fn principal_reach(who: &Who<'_>, audience: Audience<'_>, resource: &Protected<'
 }
 
 /// The names of actions are not case-sensitive.
-fn action_matches(pattern: &str, action: Action) -> Answer {
+fn action_matches(pattern: &str, action: Action) -> Certainty {
     let (pattern, action) = (pattern.to_ascii_lowercase(), action.as_str().to_ascii_lowercase());
     let service_given = pattern.split_once(':').is_some_and(|(service, _)| !service.contains(['*', '?']));
     if !matches(&pattern, &action) {
-        Answer::No
+        Certainty::No
     } else if pattern == "*" || service_given {
-        Answer::Yes
+        Certainty::Yes
     } else {
-        Answer::Unknown
+        Certainty::Unknown
     }
 }
 
 /// A wildcard stays within its segment of the ARN. One that would have to reach over a colon is in doubt.
-fn resource_matches(pattern: &str, arn: &str) -> Answer {
+fn resource_matches(pattern: &str, arn: &str) -> Certainty {
     if has_variable(pattern) {
-        return Answer::Unknown;
+        return Certainty::Unknown;
     }
     let segments = |text: &str| -> Vec<String> { text.splitn(6, ':').map(str::to_owned).collect() };
     let (patterns, parts) = (segments(pattern), segments(arn));
     let by_segment = patterns.len() == parts.len()
         && patterns.iter().zip(&parts).all(|(pattern, part)| matches(pattern, part));
     if pattern == "*" || by_segment {
-        Answer::Yes
+        Certainty::Yes
     } else if matches(pattern, arn) {
-        Answer::Unknown
+        Certainty::Unknown
     } else {
-        Answer::No
+        Certainty::No
     }
 }
 
@@ -233,10 +233,10 @@ fn test_reach(test: &Test<'_>, audience: Audience<'_>) -> Reach {
     // Members of an organization always carry both keys, so "if it exists" changes nothing for them.
     let operator = test.operator.strip_suffix("IfExists").unwrap_or(test.operator);
     match test.key() {
-        Key::OrganizationId => {
+        ConditionKey::OrganizationId => {
             let id = audience.organization().as_str();
             let any = |equal: fn(&str, &str) -> bool| {
-                Reach::whole(Answer::of(test.values.iter().any(|value| equal(value, id))))
+                Reach::whole(Certainty::of(test.values.iter().any(|value| equal(value, id))))
             };
             match operator {
                 "StringEquals" => any(|value, id| value == id),
@@ -248,7 +248,7 @@ fn test_reach(test: &Test<'_>, audience: Audience<'_>) -> Reach {
                 _ => Reach::UNKNOWN,
             }
         }
-        Key::OrganizationPaths => {
+        ConditionKey::OrganizationPaths => {
             let equal: fn(&str, &str) -> bool = match operator {
                 "ForAnyValue:StringLike" => matches,
                 "ForAnyValue:StringEquals" => |value, path| value == path,
@@ -257,7 +257,7 @@ fn test_reach(test: &Test<'_>, audience: Audience<'_>) -> Reach {
             match audience {
                 Audience::Member { account: _, path } => {
                     let path = path.to_string();
-                    Reach::whole(Answer::of(test.values.iter().any(|value| equal(value, &path))))
+                    Reach::whole(Certainty::of(test.values.iter().any(|value| equal(value, &path))))
                 }
                 Audience::Organization(id) | Audience::Account { account: _, organization: id } => {
                     let wildcards = operator == "ForAnyValue:StringLike";
@@ -265,7 +265,7 @@ fn test_reach(test: &Test<'_>, audience: Audience<'_>) -> Reach {
                 }
             }
         }
-        Key::Other => Reach::UNKNOWN,
+        ConditionKey::Other => Reach::UNKNOWN,
     }
 }
 
@@ -283,8 +283,8 @@ fn paths_reach(value: &str, organization: &OrganizationId, wildcards: bool) -> R
         return Reach::ALL;
     }
     // Accounts may stand right under the root, in no OU. `o-…/r-…/*` matches every account or none.
-    let all = if open_ended && !value.contains("ou-") { Answer::Unknown } else { Answer::No };
-    Reach { all, any: Answer::Unknown }
+    let all = if open_ended && !value.contains("ou-") { Certainty::Unknown } else { Certainty::No };
+    Reach { all, any: Certainty::Unknown }
 }
 
 fn has_variable(text: &str) -> bool {

@@ -6,7 +6,7 @@ use super::json::Json;
 
 /// What a statement does to those it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(super) enum StatementEffect {
     Allow,
     Deny,
 }
@@ -69,10 +69,10 @@ impl<'a> Statement<'a> {
     }
 
     /// `None` where it is missing or anything but the two words, whose case counts.
-    pub(super) fn effect(&self) -> Option<Effect> {
+    pub(super) fn effect(&self) -> Option<StatementEffect> {
         match self.effect?.as_str()? {
-            "Allow" => Some(Effect::Allow),
-            "Deny" => Some(Effect::Deny),
+            "Allow" => Some(StatementEffect::Allow),
+            "Deny" => Some(StatementEffect::Deny),
             _ => None,
         }
     }
@@ -156,7 +156,7 @@ pub(super) struct Test<'a> {
 
 /// The condition keys that this program understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum ConditionKey {
     OrganizationId,
     OrganizationPaths,
     Other,
@@ -164,13 +164,13 @@ pub(super) enum Key {
 
 impl<'a> Test<'a> {
     /// Which key it is: the names of keys are not case-sensitive.
-    pub(super) fn key(&self) -> Key {
+    pub(super) fn key(&self) -> ConditionKey {
         if self.key.eq_ignore_ascii_case("aws:PrincipalOrgID") {
-            Key::OrganizationId
+            ConditionKey::OrganizationId
         } else if self.key.eq_ignore_ascii_case("aws:PrincipalOrgPaths") {
-            Key::OrganizationPaths
+            ConditionKey::OrganizationPaths
         } else {
-            Key::Other
+            ConditionKey::Other
         }
     }
 

@@ -71,7 +71,7 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
-    struct Broken(&'static str);
+    struct BrokenConnector(&'static str);
 
     #[test]
     fn what_kept_a_call_from_an_answer_is_told_by_a_code() {
@@ -91,12 +91,14 @@ mod tests {
             ("connection closed", false, false, Code::Unreached, UNREACHED),
             ("invalid header", false, true, Code::Other, "invalid header"),
         ] {
-            let (_, found, message) = undelivered(&Broken(detail), is_timeout, is_user);
+            let (_, found, message) = undelivered(&BrokenConnector(detail), is_timeout, is_user);
             assert_eq!(found, code, "{detail}");
             assert!(message.starts_with(words), "{detail}: {message}");
         }
-        let at =
-            At { endpoint: "http://127.0.0.1:1".to_owned(), source: Box::new(Broken("Connection refused")) };
+        let at = At {
+            endpoint: "http://127.0.0.1:1".to_owned(),
+            source: Box::new(BrokenConnector("Connection refused")),
+        };
         let (_, found, message) = undelivered(&at, false, false);
         assert_eq!(found, Code::Unreached);
         assert_eq!(message, "could not be reached at http://127.0.0.1:1: Connection refused");

@@ -1,6 +1,6 @@
 //! A guardrail's ARN, held against the Region it stands under and the owner.
 
-use super::super::part::Part;
+use super::super::part::PlacedNode;
 use super::super::problem::{Problems, quoted};
 use crate::ids::{AccountId, GuardrailArn, GuardrailId, Partition, Region};
 
@@ -9,7 +9,7 @@ const LONGEST: usize = 255;
 
 /// Reads the ARN of the guardrail to enforce in `region`. The owner is unknown where it was refused.
 pub(super) fn guardrail_arn(
-    part: &Part<'_>,
+    part: &PlacedNode<'_>,
     region: &Region,
     owner: Option<&AccountId>,
     problems: &mut Problems,

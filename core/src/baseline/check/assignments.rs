@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::keys::{self, NONE, nearest, or};
-use super::super::part::{Fields, Part};
-use super::super::problem::{Place, Problems, lines, quoted};
+use super::super::part::{Fields, PlacedNode};
+use super::super::problem::{Problems, TextPlace, lines, quoted};
 use super::super::{Assignment, AssignmentTarget, Existing, GuardrailKey};
 use super::{Declared, report_no_account};
 use crate::ids::ParentId;
@@ -16,8 +16,8 @@ const TARGET: &str = "write an account's 12 digits, an OU (ou-…) or a root (r-
 /// The assignments that could be read, and where their targets stand.
 pub(super) struct Assigned {
     pub(super) assignments: Vec<Assignment>,
-    pub(super) place: Place,
-    pub(super) places: BTreeMap<AssignmentTarget, Place>,
+    pub(super) place: TextPlace,
+    pub(super) places: BTreeMap<AssignmentTarget, TextPlace>,
 }
 
 /// Reads them. What is declared is unknown where `guardrails` could not be read.
@@ -39,9 +39,9 @@ pub(super) fn assignments(
 }
 
 fn assignment(
-    part: &Part<'_>,
+    part: &PlacedNode<'_>,
     declared: Option<&Declared<'_>>,
-    places: &mut BTreeMap<AssignmentTarget, Place>,
+    places: &mut BTreeMap<AssignmentTarget, TextPlace>,
     problems: &mut Problems,
 ) -> Option<Assignment> {
     let fields = part.fields(keys::ASSIGNMENT, &[], problems)?;
@@ -66,7 +66,7 @@ fn assignment(
 
 /// `Some(None)` is `none`: unguarded on purpose.
 fn guardrail(
-    part: &Part<'_>,
+    part: &PlacedNode<'_>,
     declared: Option<&Declared<'_>>,
     problems: &mut Problems,
 ) -> Option<Option<GuardrailKey>> {
@@ -92,8 +92,8 @@ fn guardrail(
 }
 
 fn targets(
-    part: &Part<'_>,
-    places: &mut BTreeMap<AssignmentTarget, Place>,
+    part: &PlacedNode<'_>,
+    places: &mut BTreeMap<AssignmentTarget, TextPlace>,
     problems: &mut Problems,
 ) -> BTreeSet<AssignmentTarget> {
     let mut targets = BTreeSet::new();
@@ -114,7 +114,7 @@ fn targets(
     targets
 }
 
-fn target(part: &Part<'_>, problems: &mut Problems) -> Option<AssignmentTarget> {
+fn target(part: &PlacedNode<'_>, problems: &mut Problems) -> Option<AssignmentTarget> {
     let text = part.text("a target", TARGET, problems)?;
     if let Ok(account) = text.parse() {
         return Some(AssignmentTarget::Account(account));
@@ -133,7 +133,7 @@ fn target(part: &Part<'_>, problems: &mut Problems) -> Option<AssignmentTarget> 
     None
 }
 
-fn report_no_target(part: &Part<'_>, text: &str, problems: &mut Problems) {
+fn report_no_target(part: &PlacedNode<'_>, text: &str, problems: &mut Problems) {
     if text.bytes().next().is_some_and(|b| b.is_ascii_digit()) {
         report_no_account(part, text, TARGET, problems);
     } else {

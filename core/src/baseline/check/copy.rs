@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::part::Part;
+use super::super::part::PlacedNode;
 use super::super::problem::{Problems, quoted};
 use super::super::{Placement, keys};
 use super::regions::region;
@@ -11,7 +11,7 @@ use crate::ids::{KmsKeyArn, Partition, Region};
 /// Reads the keys. `placement` is unknown where it was refused; `regions` are all that the guardrail
 /// names, those with problems included.
 pub(super) fn keys(
-    part: &Part<'_>,
+    part: &PlacedNode<'_>,
     placement: Option<Placement>,
     regions: &[&Region],
     problems: &mut Problems,
@@ -37,7 +37,7 @@ pub(super) fn keys(
     Some(found)
 }
 
-fn key(part: &Part<'_>, region: &Region, problems: &mut Problems) -> Option<KmsKeyArn> {
+fn key(part: &PlacedNode<'_>, region: &Region, problems: &mut Problems) -> Option<KmsKeyArn> {
     let partition = Partition::of(region);
     let example = format!("write arn:{partition}:kms:{region}:ACCOUNT:key/ID");
     let text = part.text("a KMS key's ARN", &example, problems)?;

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::super::document::Kind;
+use super::super::document::NodeKind;
 use super::super::keys::Format;
-use super::super::part::{Fields, Member, Part};
-use super::super::problem::{Place, Problems, lines, quoted};
+use super::super::part::{Fields, OptionalKey, PlacedNode};
+use super::super::problem::{Problems, TextPlace, lines, quoted};
 use super::super::{Guardrail, GuardrailName, OnBlockedProbe, OnUnusable, Selector, Source, keys};
 use super::arn::guardrail_arn;
 use super::copy;
 use super::models::models;
-use super::regions::{Seen, region};
+use super::regions::{SeenRegions, region};
 use crate::enforcement::{ContentGuarding, Guarding, Models};
 use crate::ids::{AccountId, GuardrailVersion, Region};
 
@@ -22,15 +22,15 @@ const NAME_IN_LIST: &str =
 /// What holds in every Region that says nothing else.
 struct Common<'a> {
     owner: Option<&'a AccountId>,
-    name: Member<GuardrailName>,
-    version: Member<GuardrailVersion>,
+    name: OptionalKey<GuardrailName>,
+    version: OptionalKey<GuardrailVersion>,
 }
 
 pub(super) fn guardrail(
-    part: &Part<'_>,
+    part: &PlacedNode<'_>,
     owner: Option<&AccountId>,
     format: Format,
-    seen: &mut Seen,
+    seen: &mut SeenRegions,
     problems: &mut Problems,
 ) -> Option<Guardrail> {
     let fields = part.fields(keys::GUARDRAIL, keys::GUARDRAIL_MISTAKES, problems)?;
@@ -69,14 +69,14 @@ pub(super) fn guardrail(
 fn regions(
     fields: &Fields<'_>,
     common: &Common<'_>,
-    seen: &mut Seen,
+    seen: &mut SeenRegions,
     problems: &mut Problems,
 ) -> Option<BTreeMap<Region, Source>> {
     let part = fields.required("regions", REGIONS, problems)?;
     let (count, regions) = match &part.node.kind {
-        Kind::Sequence(items) => (items.len(), listed_regions(part, fields, common, seen, problems)),
-        Kind::Mapping(entries) => (entries.len(), mapped_regions(part, common, seen, problems)),
-        Kind::Scalar { .. } | Kind::Refused => {
+        NodeKind::Sequence(items) => (items.len(), listed_regions(part, fields, common, seen, problems)),
+        NodeKind::Mapping(entries) => (entries.len(), mapped_regions(part, common, seen, problems)),
+        NodeKind::Scalar { .. } | NodeKind::Refused => {
             part.report_kind("a list of Regions, or a mapping by Region,", REGIONS, problems);
             return None;
         }
@@ -88,19 +88,19 @@ fn regions(
 }
 
 fn listed_regions(
-    part: &Part<'_>,
+    part: &PlacedNode<'_>,
     fields: &Fields<'_>,
     common: &Common<'_>,
-    seen: &mut Seen,
+    seen: &mut SeenRegions,
     problems: &mut Problems,
 ) -> BTreeMap<Region, Source> {
-    if common.name == Member::Absent {
+    if common.name == OptionalKey::Absent {
         problems.report(&fields.missing("name"), "missing, and regions is a list", NAME_IN_LIST);
     }
-    if common.version == Member::Absent {
+    if common.version == OptionalKey::Absent {
         problems.report(&fields.missing("version"), "missing, and regions is a list", VERSION);
     }
-    let mut first_places: BTreeMap<Region, Place> = BTreeMap::new();
+    let mut first_places: BTreeMap<Region, TextPlace> = BTreeMap::new();
     let mut sources = BTreeMap::new();
     for item in part.items("a list of Regions", "", problems).unwrap_or_default() {
         let instead = "write a Region's code; to say more of it, write regions as a mapping";
@@ -112,7 +112,7 @@ fn listed_regions(
             continue;
         }
         seen.add(region.clone(), item.place.clone());
-        if let (Member::Read(name), Member::Read(version)) = (&common.name, &common.version) {
+        if let (OptionalKey::Read(name), OptionalKey::Read(version)) = (&common.name, &common.version) {
             let source = Source { selector: Selector::Name(name.clone()), version: *version };
             sources.insert(region.clone(), source);
         }
@@ -122,9 +122,9 @@ fn listed_regions(
 }
 
 fn mapped_regions(
-    part: &Part<'_>,
+    part: &PlacedNode<'_>,
     common: &Common<'_>,
-    seen: &mut Seen,
+    seen: &mut SeenRegions,
     problems: &mut Problems,
 ) -> BTreeMap<Region, Source> {
     let mut sources = BTreeMap::new();
@@ -140,14 +140,14 @@ fn mapped_regions(
 
 /// What one Region says of its own, on top of what holds in all.
 fn source(
-    part: &Part<'_>,
+    part: &PlacedNode<'_>,
     in_region: &Region,
     common: &Common<'_>,
     problems: &mut Problems,
 ) -> Option<Source> {
-    let mut own_arn = Member::Absent;
-    let mut own_name = Member::Absent;
-    let mut own_version = Member::Absent;
+    let mut own_arn = OptionalKey::Absent;
+    let mut own_name = OptionalKey::Absent;
+    let mut own_version = OptionalKey::Absent;
     // `us-east-1:` with nothing behind it says nothing of its own.
     if !part.is_null() {
         let fields = part.fields(keys::REGION, &[], problems)?;
@@ -159,10 +159,12 @@ fn source(
         }
     }
     let selector = match (own_arn, own_name, &common.name) {
-        (Member::Read(arn), _, _) => Some(Selector::Arn(arn)),
-        (Member::Absent, Member::Read(name), _) => Some(Selector::Name(name)),
-        (Member::Absent, Member::Absent, Member::Read(name)) => Some(Selector::Name(name.clone())),
-        (Member::Absent, Member::Absent, Member::Absent) => {
+        (OptionalKey::Read(arn), _, _) => Some(Selector::Arn(arn)),
+        (OptionalKey::Absent, OptionalKey::Read(name), _) => Some(Selector::Name(name)),
+        (OptionalKey::Absent, OptionalKey::Absent, OptionalKey::Read(name)) => {
+            Some(Selector::Name(name.clone()))
+        }
+        (OptionalKey::Absent, OptionalKey::Absent, OptionalKey::Absent) => {
             let message = format!("neither arn nor name says which guardrail it is in {in_region}");
             problems.report(&part.place, message, "write arn or name here, or name once for all Regions");
             None
@@ -170,19 +172,19 @@ fn source(
         (_, _, _) => None,
     };
     let version = match (own_version, &common.version) {
-        (Member::Read(version), _) => Some(version),
-        (Member::Absent, Member::Read(version)) => Some(*version),
-        (Member::Absent, Member::Absent) => {
+        (OptionalKey::Read(version), _) => Some(version),
+        (OptionalKey::Absent, OptionalKey::Read(version)) => Some(*version),
+        (OptionalKey::Absent, OptionalKey::Absent) => {
             let message = format!("no version is given for {in_region}");
             problems.report(&part.place, message, "write version here, or once for all Regions");
             None
         }
-        (Member::Refused, _) | (Member::Absent, Member::Refused) => None,
+        (OptionalKey::Refused, _) | (OptionalKey::Absent, OptionalKey::Refused) => None,
     };
     Some(Source { selector: selector?, version: version? })
 }
 
-fn name(part: &Part<'_>, problems: &mut Problems) -> Option<GuardrailName> {
+fn name(part: &PlacedNode<'_>, problems: &mut Problems) -> Option<GuardrailName> {
     let instead = "write the name that the console shows: 1 to 50 letters, digits, hyphens and underscores";
     let text = part.text("a guardrail's name", instead, problems)?;
     if text.starts_with("arn:") {
@@ -193,7 +195,7 @@ fn name(part: &Part<'_>, problems: &mut Problems) -> Option<GuardrailName> {
     part.id("a guardrail's name", instead, problems)
 }
 
-fn version(part: &Part<'_>, problems: &mut Problems) -> Option<GuardrailVersion> {
+fn version(part: &PlacedNode<'_>, problems: &mut Problems) -> Option<GuardrailVersion> {
     let text = part.text("a guardrail's version", VERSION, problems)?;
     let version = text.parse().ok();
     if text.eq_ignore_ascii_case("draft") {
@@ -207,7 +209,7 @@ fn version(part: &Part<'_>, problems: &mut Problems) -> Option<GuardrailVersion>
     version
 }
 
-fn guarding(part: &Part<'_>, problems: &mut Problems) -> Option<Guarding> {
+fn guarding(part: &PlacedNode<'_>, problems: &mut Problems) -> Option<Guarding> {
     let fields = part.fields(keys::GUARDING, &[], problems)?;
     let mut read = |key| {
         let default = Some(ContentGuarding::Comprehensive);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::document::Kind;
+use super::super::document::NodeKind;
 use super::super::keys::{self, ALL};
-use super::super::part::Part;
-use super::super::problem::{Place, Problems, lines, quoted};
+use super::super::part::PlacedNode;
+use super::super::problem::{Problems, TextPlace, lines, quoted};
 use crate::enforcement::{Included, Models};
 use crate::ids::ModelId;
 
@@ -38,7 +38,7 @@ const PROVIDERS: &[&str] = &[
     "zai",
 ];
 
-pub(super) fn models(part: &Part<'_>, problems: &mut Problems) -> Option<Models> {
+pub(super) fn models(part: &PlacedNode<'_>, problems: &mut Problems) -> Option<Models> {
     let fields = part.fields(keys::MODELS, &[], problems)?;
     let include = fields
         .required(
@@ -59,17 +59,17 @@ pub(super) fn models(part: &Part<'_>, problems: &mut Problems) -> Option<Models>
     Some(models)
 }
 
-fn included(part: &Part<'_>, problems: &mut Problems) -> Option<Included> {
+fn included(part: &PlacedNode<'_>, problems: &mut Problems) -> Option<Included> {
     let items = part.items("a list of models", INCLUDE, problems)?;
     if items.is_empty() {
         problems.report(&part.place, "an empty list would guard nothing", INCLUDE);
         return None;
     }
-    let mut models: BTreeMap<ModelId, Place> = BTreeMap::new();
-    let mut all: Option<Place> = None;
+    let mut models: BTreeMap<ModelId, TextPlace> = BTreeMap::new();
+    let mut all: Option<TextPlace> = None;
     let mut alone = true;
     for item in &items {
-        alone &= matches!(&item.node.kind, Kind::Scalar { text, .. } if text == ALL);
+        alone &= matches!(&item.node.kind, NodeKind::Scalar { text, .. } if text == ALL);
         match item.text("a model", MODEL, problems) {
             Some(ALL) => match &all {
                 Some(first) => report_twice(ALL, first, &item.place, problems),
@@ -96,7 +96,7 @@ fn included(part: &Part<'_>, problems: &mut Problems) -> Option<Included> {
     }
 }
 
-fn excluded(part: &Part<'_>, problems: &mut Problems) -> BTreeMap<ModelId, Place> {
+fn excluded(part: &PlacedNode<'_>, problems: &mut Problems) -> BTreeMap<ModelId, TextPlace> {
     let instead = "write a list of models, or leave exclude out";
     let mut models = BTreeMap::new();
     for item in part.items("a list of models", instead, problems).unwrap_or_default() {
@@ -116,7 +116,12 @@ fn excluded(part: &Part<'_>, problems: &mut Problems) -> BTreeMap<ModelId, Place
     models
 }
 
-fn add_model(text: &str, item: &Part<'_>, models: &mut BTreeMap<ModelId, Place>, problems: &mut Problems) {
+fn add_model(
+    text: &str,
+    item: &PlacedNode<'_>,
+    models: &mut BTreeMap<ModelId, TextPlace>,
+    problems: &mut Problems,
+) {
     match text.parse::<ModelId>() {
         Ok(model) if !is_short_profile(text) => match models.get(&model) {
             Some(first) => report_twice(text, first, &item.place, problems),
@@ -131,7 +136,7 @@ fn add_model(text: &str, item: &Part<'_>, models: &mut BTreeMap<ModelId, Place>,
     }
 }
 
-fn report_twice(text: &str, first: &Place, place: &Place, problems: &mut Problems) {
+fn report_twice(text: &str, first: &TextPlace, place: &TextPlace, problems: &mut Problems) {
     let message = format!("{text} is listed twice, {}", lines(first, place));
     problems.report(place, message, "remove one");
 }

@@ -1,10 +1,10 @@
 //! Regions: their codes, each once, all of one partition.
 
-use super::super::problem::{Place, Problems, quoted};
+use super::super::problem::{Problems, TextPlace, quoted};
 use crate::ids::{Partition, Region};
 
 /// Reads a Region's code.
-pub(super) fn region(text: &str, place: &Place, problems: &mut Problems) -> Option<Region> {
+pub(super) fn region(text: &str, place: &TextPlace, problems: &mut Problems) -> Option<Region> {
     if let Ok(region) = text.parse() {
         return Some(region);
     }
@@ -25,10 +25,10 @@ fn meant(text: &str) -> Option<Region> {
 
 /// The Regions of all guardrails, those that could not be used included.
 #[derive(Debug, Default)]
-pub(super) struct Seen(Vec<(Region, Place)>);
+pub(super) struct SeenRegions(Vec<(Region, TextPlace)>);
 
-impl Seen {
-    pub(super) fn add(&mut self, region: Region, place: Place) {
+impl SeenRegions {
+    pub(super) fn add(&mut self, region: Region, place: TextPlace) {
         self.0.push((region, place));
     }
 
