@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::detail::{CauseDetail, Circumstances, Reason};
+use super::detail::{CauseDetail, Circumstances, ReasonDetail};
 use super::{Event, FORMAT, Kind};
 use crate::ids::AccountId;
 use crate::task::Sender;
@@ -14,7 +14,7 @@ struct FloodingDetail<'a> {
     account: &'a AccountId,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<String>,
-    reason: Reason,
+    reason: ReasonDetail,
     cause: CauseDetail<'a>,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn event(account: &AccountId, sender: &Sender, circumstances: Circums
         version: FORMAT,
         account,
         resource,
-        reason: Reason::new("flooding".to_owned(), &text),
+        reason: ReasonDetail::new("flooding".to_owned(), &text),
         cause: CauseDetail::of(circumstances.cause),
     };
     Event { kind: Kind::Flooding, detail: json!(detail), time: circumstances.now }
