@@ -54,6 +54,22 @@ fn an_odd_record_costs_neither_the_others_nor_its_own_message() {
     }
 }
 
+/// Without its place in the queue an old task could overwrite what a newer one recorded.
+#[test]
+fn an_odd_record_keeps_the_attributes_that_can_be_read() {
+    let attributes = json!({ "SequenceNumber": "18850000000000000001", "SentTimestamp": "7", "odd": [] });
+    for odd in
+        [json!({ "attributes": attributes }), json!({ "attributes": attributes, "messageAttributes": 1 })]
+    {
+        let batch = json!({ "Records": [odd] }).to_string();
+        assert!(serde_json::from_str::<SqsEvent>(&batch).is_err(), "{batch}");
+        let Delivery::Batch(records) = Delivery::parse(&batch) else { panic!("not a batch: {batch}") };
+        let read: Vec<_> =
+            records.iter().map(|record| (record.sequence.as_deref(), record.sent_ms)).collect();
+        assert_eq!(read, [(Some("18850000000000000001"), Some(7))], "{batch}");
+    }
+}
+
 /// Why the envelope of an event is read member by member: AWS's type refuses these samples, on which the keeper acts.
 #[test]
 fn what_awss_type_refuses_of_events_the_keeper_acts_on() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::reason::Rejected;
 use super::{Context, Trigger, decide_value};
 
-/// What is read of a record that isn't as AWS documents it.
+/// What is read of a record that isn't as AWS documents it, besides its attributes.
 const ESSENTIAL: [&str; 4] = ["messageId", "body", "eventSource", "eventSourceARN"];
 
 /// One invocation's payload.
@@ -142,13 +142,19 @@ impl Message {
 
 /// A record, read by AWS's own type; `None` if it isn't an object.
 ///
-/// That type refuses a record in which any member isn't as documented. Then only the members that the message can't
-/// do without are read, where they are text: an odd attribute costs the attributes, and not the message.
+/// That type refuses a record in which any member isn't as documented. Then only the members that the keeper uses are
+/// read, where they are text: an odd attribute costs that attribute, and not the message.
 fn sqs_message(mut record: Value) -> Option<SqsMessage> {
     record.is_object().then_some(())?;
     if let Ok(message) = SqsMessage::deserialize(&record) {
         return Some(message);
     }
-    record.as_object_mut()?.retain(|member, value| ESSENTIAL.contains(&member.as_str()) && value.is_string());
+    record.as_object_mut()?.retain(|member, value| match value {
+        Value::Object(attributes) if member == "attributes" => {
+            attributes.retain(|_, value| value.is_string());
+            true
+        }
+        value => ESSENTIAL.contains(&member.as_str()) && value.is_string(),
+    });
     SqsMessage::deserialize(&record).ok()
 }
