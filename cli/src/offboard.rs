@@ -104,34 +104,11 @@ struct Released {
 impl Offboarding<'_> {
     async fn begin(&self, asking: Asking) -> anyhow::Result<u8> {
         let account = self.account;
-        let member = match self.interrupts.or(engine::place(self.keeper, account)).await? {
-            Some(placement) if placement.account.state.admits_work() => placement.account,
-            Some(placement) => {
-                output::note(format_args!(
-                    "{account} is {}: no call can work there, so nothing can be released",
-                    placement.account.state
-                ));
-                return Ok(self.too_late());
-            }
-            None => {
-                output::note(format_args!(
-                    "{account} is no member of this organization: nothing can be released there"
-                ));
-                return Ok(self.too_late());
-            }
-        };
+        let Some(member) = self.member().await? else { return Ok(self.too_late()) };
         if !self.is_meant(asking).await? {
             return Ok(USAGE);
         }
-        if self.baseline.exclude.contains(account) {
-            output::warning(format_args!("{account} is excluded by the baseline: nothing is released there"));
-        }
-        if self.baseline.mode != Mode::Sync {
-            output::warning(format_args!(
-                "the baseline's mode is {}: nothing is released",
-                self.baseline.mode
-            ));
-        }
+        self.warn_of_the_baseline();
         if self.arguments.output == Output::Text {
             self.print();
         }
@@ -147,17 +124,49 @@ impl Offboarding<'_> {
         } else {
             self.release(&mut so_far).await
         };
-        let regions = so_far.or_say(regions)?;
+        Ok(self.print_released(&so_far.or_say(regions)?))
+    }
+
+    /// The account, if calls work in it; else it is said why not.
+    async fn member(&self) -> anyhow::Result<Option<Account>> {
+        let account = self.account;
+        let why = match self.interrupts.or(engine::place(self.keeper, account)).await? {
+            Some(placement) if placement.account.state.admits_work() => return Ok(Some(placement.account)),
+            Some(placement) => {
+                let state = placement.account.state;
+                format!("{account} is {state}: no call can work there, so nothing can be released")
+            }
+            None => format!("{account} is no member of this organization: nothing can be released there"),
+        };
+        output::note(why);
+        Ok(None)
+    }
+
+    /// Warns where the baseline keeps anything from being released.
+    fn warn_of_the_baseline(&self) {
+        let Baseline { exclude, mode, .. } = self.baseline;
+        if exclude.contains(self.account) {
+            let account = self.account;
+            output::warning(format_args!("{account} is excluded by the baseline: nothing is released there"));
+        }
+        if *mode != Mode::Sync {
+            output::warning(format_args!("the baseline's mode is {mode}: nothing is released"));
+        }
+    }
+
+    /// Prints what became of each Region, and returns the exit code.
+    fn print_released(&self, regions: &BTreeMap<Region, Released>) -> u8 {
+        let account = self.account;
         let done = regions.values().all(|region| region.done);
         match self.arguments.output {
             Output::Json => output::print_done_json(&json!({
                 "account": account,
                 "leaving": true,
                 "released": done,
-                "regions": in_json(&regions),
+                "regions": in_json(regions),
             })),
             Output::Text => {
-                for (region, Released { text, .. }) in &regions {
+                for (region, Released { text, .. }) in regions {
                     output::print_done(format_args!("{account}/{region} {text}"));
                 }
                 if done {
@@ -177,7 +186,7 @@ impl Offboarding<'_> {
                 left.join(", ")
             ));
         }
-        Ok(if done { OK } else { UNFINISHED })
+        if done { OK } else { UNFINISHED }
     }
 
     /// An account in which no call works any more: what may be left there is printed.

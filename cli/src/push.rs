@@ -81,34 +81,14 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Ok(same(&name, &new.revision, *output));
     }
 
-    let organization = engine::whole_organization(&keeper).await?;
-    let (mut problems, names_nobody) =
-        (new.check_organization(&organization), NamedIds::missing_in(&new, &organization));
-    let of_organization: Vec<String> = problems.iter().map(Problem::in_words).collect();
-    problems.extend(new.warnings());
+    let against = AgainstOrganization::check(&keeper, &new).await?;
+    let AgainstOrganization { problems, names_nobody, .. } = &against;
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        return Ok(refuse(&origin, &problems, *output));
+        return Ok(refuse(&origin, problems, *output));
     }
-    let survey = if *no_plan {
-        None
-    } else {
-        let mut survey = survey(&keeper, &new).await?;
-        // They are printed once, with the file's name.
-        survey
-            .view
-            .known
-            .warnings
-            .retain(|warning| !of_organization.iter().any(|told| warning.ends_with(told)));
-        Some(survey)
-    };
+    let survey = if *no_plan { None } else { Some(against.survey(&keeper, &new).await?) };
     let extent = match &survey {
-        Some(survey) if !(engine::is_deployed(&keeper) && remembers) => {
-            if let Some(trouble) = &survey.view.known.trouble {
-                bail!("what it would replace and release can't be counted: {trouble}");
-            }
-            let (plan, records) = (survey.plan.plan(), &survey.view.known.records);
-            Extent::of(plan, records, &new.revision).plus(Extent::following(plan, records, &new.revision))
-        }
+        Some(survey) if !(engine::is_deployed(&keeper) && remembers) => surveyed(survey, &new.revision)?,
         // As the planner will count it.
         Some(_) | None => counted(&keeper, &new).await?,
     };
@@ -127,8 +107,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         text: &text,
         extent,
         room,
-        names_nobody: &names_nobody,
-        problems: &problems,
+        names_nobody,
+        problems,
         shown: shown.as_ref(),
         output: *output,
     };
@@ -136,15 +116,50 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if *shows_only { Ok(push.leave()) } else { push.put(&keeper, asking).await }
 }
 
+/// A baseline, checked against the organization as it is.
+struct AgainstOrganization {
+    /// What the organization contradicts, in words.
+    contradicted: Vec<String>,
+    /// That, and the warnings about the baseline itself.
+    problems: Vec<Problem>,
+    names_nobody: NamedIds,
+}
+
+impl AgainstOrganization {
+    async fn check(keeper: &Keeper, new: &Baseline) -> Result<AgainstOrganization, Stopped> {
+        let organization = engine::whole_organization(keeper).await?;
+        let mut problems = new.check_organization(&organization);
+        let contradicted = problems.iter().map(Problem::in_words).collect();
+        problems.extend(new.warnings());
+        let names_nobody = NamedIds::missing_in(new, &organization);
+        Ok(AgainstOrganization { contradicted, problems, names_nobody })
+    }
+
+    /// What would be done under the new baseline, its limits left aside: they are judged apart. Its warnings leave out
+    /// what is printed of the organization, with the file's name.
+    async fn survey(&self, keeper: &Keeper, new: &Baseline) -> Result<Survey, Stopped> {
+        let bar = Bar::new();
+        let scope = everything();
+        let mut survey =
+            engine::survey_as(keeper, new, &scope, &Admission::Approved, &|step| bar.step(step)).await?;
+        let is_printed = |warning: &String| self.contradicted.iter().any(|told| warning.ends_with(told));
+        survey.view.known.warnings.retain(|warning| !is_printed(warning));
+        Ok(survey)
+    }
+}
+
+/// What the survey's plan would replace and release.
+fn surveyed(survey: &Survey, revision: &Revision) -> anyhow::Result<Extent> {
+    if let Some(trouble) = &survey.view.known.trouble {
+        bail!("what it would replace and release can't be counted: {trouble}");
+    }
+    let (plan, records) = (survey.plan.plan(), &survey.view.known.records);
+    Ok(Extent::of(plan, records, revision).plus(Extent::following(plan, records, revision)))
+}
+
 async fn find(keeper: &Keeper, name: &str) -> anyhow::Result<Option<Parameter>> {
     let found = engine::parameter(keeper, name).await;
     Ok(found.map_err(|failure| FailedCall::new(format!("{name} could not be read"), failure))?)
-}
-
-/// What would be done under the new baseline, its limits left aside: they are judged apart.
-async fn survey(keeper: &Keeper, new: &Baseline) -> Result<Survey, Stopped> {
-    let bar = Bar::new();
-    engine::survey_as(keeper, new, &everything(), &Admission::Approved, &|step| bar.step(step)).await
 }
 
 /// What the new baseline would replace and release by the record.

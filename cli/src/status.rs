@@ -2,6 +2,7 @@
 //!
 //! Asks the ledger, and Organizations for who there is; no member account.
 
+mod deployment;
 mod read;
 mod summary;
 mod target;
@@ -17,11 +18,11 @@ use super::output::{self, Spinner};
 use super::reading::ReadingRole;
 use super::time::{Length, Moment};
 use super::{OK, UNFINISHED, connect, durable_ledger, settings};
+use deployment::DeploymentDocuments;
 use guardrail_keeper::engine::{self, Keeper, Stopped};
 use keeper_core::baseline::{Baseline, Revision};
 use keeper_core::ids::{AccountId, ParentId, Region};
-use keeper_core::limits::{EffectiveBaseline, RevisionApproval};
-use keeper_core::resolved::Openings;
+use keeper_core::limits::RevisionApproval;
 use keeper_core::settings::BaselineSource;
 use keeper_core::status::{Criteria, Standing};
 use read::StatusReader;
@@ -109,8 +110,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     durable_ledger(&settings, "status")?;
     let keeper = connect(arguments.reading.settings(settings)).await?;
     let (present, is_present) = baseline(&keeper).await?;
-    let EffectiveBaseline { baseline, candidate, .. } =
-        engine::effective(&keeper, &present).await.map_err(Stopped::Ledger)?;
+    let effective = engine::effective(&keeper, &present).await.map_err(Stopped::Ledger)?;
+    let baseline = &effective.baseline;
     let now = Timestamp::now();
     let oldest = now.as_second().saturating_sub(arguments.stale_after.seconds);
     let criteria = Criteria {
@@ -128,68 +129,44 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let spinner = Spinner::new("accounts");
     let reading = StatusReader {
         keeper: &keeper,
-        baseline: &baseline,
+        baseline,
         arguments,
         accounts: names::accounts(&keeper, &arguments.account).await?,
         units: names::units(&keeper, &arguments.ou).await?,
         criteria,
     };
-    let mut read = reading
-        .read(
-            &mut |told| {
-                let listed = arguments.lists(&told, now);
-                if listed {
-                    lines.add(&told, now);
-                }
-                summary.add(told, listed);
-            },
-            &|| spinner.step(),
-        )
-        .await?;
-    drop(spinner);
-    let approval = keeper.ledger().revision_approval().await.map_err(Stopped::Ledger)?;
-    let approval = approval.filter(|approval| approval.revision == present.revision);
-    let waits = candidate.is_some()
-        || approval.as_ref().is_some_and(|approval| approval.counted.is_some() && !approval.approved);
-    let placement = if baseline.has_auto() {
-        Some(keeper.ledger().placement().await.map_err(Stopped::Ledger)?)
-    } else {
-        None
+    let mut visit = |told: TargetRow| {
+        let listed = arguments.lists(&told, now);
+        if listed {
+            lines.add(&told, now);
+        }
+        summary.add(told, listed);
     };
-    let openings = openings(&keeper, &baseline, &mut read.problems).await;
+    let mut read = reading.read(&mut visit, &|| spinner.step()).await?;
+    drop(spinner);
+    let deployment =
+        DeploymentDocuments::read(&keeper, &present.revision, &effective, &mut read.problems).await?;
     let done = summary.end(&read);
-    let good = done.is_good() && is_present && read.problems.is_empty() && !waits;
+    let good = done.is_good() && is_present && read.problems.is_empty() && deployment.waiting().is_none();
     match arguments.output {
         Form::Text => {
             let names = done.listed_names().and_units(&keeper, done.listed_units()).await;
-            done.print(now, &baseline, arguments, &names);
-            if let Some(placement) = &placement {
-                output::print(output::paint(output::QUIET, format_args!("placement auto: {placement}")));
-            }
+            done.print(now, baseline, arguments, &names);
+            deployment.print();
         }
         Form::Json => {
             let names = Names::default().and_units(&keeper, done.units.clone()).await;
-            let mut summary = done.to_json(criteria, &baseline, approval.as_ref(), &read, good, &names);
-            summary["waiting"] = serde_json::json!(candidate.as_ref().map(|candidate| &candidate.revision));
-            summary["placement"] = serde_json::json!(placement);
-            let listed = openings.iter().map(|(resource, found)| (resource.to_string(), found));
-            summary["openings"] = serde_json::json!(listed.collect::<BTreeMap<_, _>>());
+            let approval = deployment.approval.as_ref();
+            let mut summary = done.to_json(criteria, baseline, approval, &read, good, &names);
+            deployment.add_to(&mut summary);
             lines.end(&summary);
         }
         Form::Csv => {}
     }
-    for problem in &read.problems {
-        output::warning(problem);
-    }
-    for (resource, found) in &openings {
-        for words in found {
-            output::warning(format_args!("{resource} is open beyond the organization: its policy {words}"));
-        }
-    }
+    read.problems.iter().for_each(output::warning);
+    deployment.warn_of_openings();
     read.warnings.iter().for_each(output::warning);
-    if let Some(waiting) = candidate.as_ref().or(approval.as_ref().filter(|_| waits)) {
-        output::warning(why_it_waits(waiting, candidate.as_ref().map(|_| &baseline.revision)));
-    }
+    deployment.warn_of_waiting(baseline);
     Ok(if good { OK } else { UNFINISHED })
 }
 
@@ -210,22 +187,6 @@ pub(super) fn why_it_waits(waiting: &RevisionApproval, followed: Option<&Revisio
     format!(
         "baseline {revision} is not acted on, because {why}, then guardrailctl approve {revision}{meanwhile}"
     )
-}
-
-/// What opens the guardrails of the baseline beyond the organization, by the last look at the owner's side. Where a
-/// Region's isn't known, that is a problem of its own.
-async fn openings(keeper: &Keeper, baseline: &Baseline, problems: &mut Vec<String>) -> Openings {
-    let mut openings = Openings::new();
-    for region in baseline.regions() {
-        match keeper.ledger().owner_snapshot(&region).await {
-            Ok(seen) => openings.extend(seen.into_iter().flat_map(|seen| seen.openings(&baseline.organization))),
-            Err(error) => problems.push(format!(
-                "failed to read the owner snapshot of {region}, so it isn't known whether a guardrail there is open \
-                 beyond the organization: {error}"
-            )),
-        }
-    }
-    openings
 }
 
 impl Arguments {

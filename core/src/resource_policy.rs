@@ -23,7 +23,7 @@ mod tests;
 mod wildcard;
 
 pub use document::{Document, InvalidDocument};
-pub use finding::{ResourcePolicyFinding, ResourcePolicyProblem};
+pub use finding::{OpenTo, ResourcePolicyFinding, ResourcePolicyProblem};
 pub use judgement::{AccessDoubt, AccessVerdict, Judgement, MissingGrant, admits, judge};
 pub use key::{key_admits, key_admits_organization};
 pub use merge::{Ensure, GrantHold, MAX_CHARACTERS, Remove, ensure, remove};

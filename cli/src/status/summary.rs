@@ -139,6 +139,14 @@ impl Summary {
     }
 
     pub(super) fn print(self, now: Timestamp, baseline: &Baseline, arguments: &Arguments, names: &Names) {
+        self.print_counts(now);
+        self.print_groups(names);
+        self.print_listed(now, arguments.asks_for_particulars(), names);
+        let identity = format!("baseline {}, mode {}", baseline.revision, baseline.mode);
+        output::print(paint(QUIET, identity));
+    }
+
+    fn print_counts(&self, now: Timestamp) {
         let total: usize = self.counts.values().sum();
         output::print(paint(HEADING, plural(total, "target")));
         for (standing, count) in &self.counts {
@@ -166,6 +174,9 @@ impl Summary {
                 ReadsBack::CODE
             )),
         }
+    }
+
+    fn print_groups(&self, names: &Names) {
         if !self.groups.is_empty() {
             output::print("");
         }
@@ -177,7 +188,10 @@ impl Summary {
             let group = group.parse().map_or_else(|_| group.clone(), |unit| names.unit(&unit));
             output::print(format_args!("{group}  {}", counts.join(", ")));
         }
-        let particular = arguments.asks_for_particulars();
+    }
+
+    /// Prints the targets, worst first; those that are good only if particular ones are asked for.
+    fn print_listed(self, now: Timestamp, particular: bool, names: &Names) {
         let mut good = 0;
         let mut first = true;
         for (standing, target, Reverse(checked), reason, particulars) in self.listed.into_sorted_vec() {
@@ -208,8 +222,6 @@ impl Summary {
         if unlisted > 0 {
             output::print(format_args!("and {unlisted} more: --limit lists more of them"));
         }
-        let identity = format!("baseline {}, mode {}", baseline.revision, baseline.mode);
-        output::print(paint(QUIET, identity));
     }
 
     pub(super) fn to_json(

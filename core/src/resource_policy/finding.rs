@@ -23,14 +23,8 @@ pub struct ResourcePolicyFinding {
 /// What may be wrong with a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResourcePolicyProblem {
-    /// Every principal is admitted, and no condition names an organization.
-    OpenToEveryAccount,
-    /// Every principal of another organization, or of more than one, is admitted.
-    OpenToOrganization(String),
-    /// The widespread wrong example, `arn:aws:iam::*:root`: no principal, and meant as "every account".
-    OpenToAnyAccountRoot(String),
-    /// An account is admitted by its number, whether or not it is in the organization.
-    OpenToAccount(AccountId),
+    /// It opens the guardrail beyond the organization.
+    Opens(OpenTo),
     /// A service, a federation, or what is no principal at all.
     OtherPrincipal(String),
     /// An action that this resource's policy can't give, or that doesn't exist.
@@ -59,34 +53,32 @@ pub enum ResourcePolicyProblem {
     UnknownVersion(String),
 }
 
+/// How a policy opens a guardrail beyond the organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenTo {
+    /// Every principal is admitted, and no condition names an organization.
+    EveryAccount,
+    /// Every principal of another organization, or of more than one, is admitted.
+    Organization(String),
+    /// The widespread wrong example, `arn:aws:iam::*:root`: no principal, and meant as "every account".
+    AnyAccountRoot(String),
+    /// An account is admitted by its number, whether or not it is in the organization.
+    Account(AccountId),
+}
+
 impl ResourcePolicyProblem {
     /// Whether it opens the guardrail beyond the organization.
     pub fn opens(&self) -> bool {
-        match self {
-            ResourcePolicyProblem::OpenToEveryAccount
-            | ResourcePolicyProblem::OpenToOrganization(_)
-            | ResourcePolicyProblem::OpenToAnyAccountRoot(_)
-            | ResourcePolicyProblem::OpenToAccount(_) => true,
-            ResourcePolicyProblem::OtherPrincipal(_)
-            | ResourcePolicyProblem::OtherAction(_)
-            | ResourcePolicyProblem::WideAction(_)
-            | ResourcePolicyProblem::OtherResource(_)
-            | ResourcePolicyProblem::OtherCondition(_)
-            | ResourcePolicyProblem::Negated(_)
-            | ResourcePolicyProblem::Denies
-            | ResourcePolicyProblem::PartOfOrganization
-            | ResourcePolicyProblem::UnknownElement(_)
-            | ResourcePolicyProblem::Malformed(_)
-            | ResourcePolicyProblem::NotAStatement
-            | ResourcePolicyProblem::Duplicate(_)
-            | ResourcePolicyProblem::UnknownVersion(_) => false,
-        }
+        matches!(self, ResourcePolicyProblem::Opens(_))
     }
 
     /// Whether AWS documents that Bedrock refuses it. A single account as principal is not documented
     /// either way; a grant to a part of the organization is one of the legal patterns.
     pub fn is_refused_by_bedrock(&self) -> bool {
-        !matches!(self, ResourcePolicyProblem::OpenToAccount(_) | ResourcePolicyProblem::PartOfOrganization)
+        !matches!(
+            self,
+            ResourcePolicyProblem::Opens(OpenTo::Account(_)) | ResourcePolicyProblem::PartOfOrganization
+        )
     }
 }
 
@@ -94,26 +86,7 @@ impl fmt::Display for ResourcePolicyProblem {
     /// What it is, then what to do about it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ResourcePolicyProblem::OpenToEveryAccount => f.write_str(
-                "opens the guardrail to every AWS account: Principal admits all, and no condition names the \
-                 organization; add StringEquals aws:PrincipalOrgID",
-            ),
-            ResourcePolicyProblem::OpenToOrganization(other) => write!(
-                f,
-                "opens the guardrail to another organization, {}; name only your own in aws:PrincipalOrgID",
-                quote(other)
-            ),
-            ResourcePolicyProblem::OpenToAnyAccountRoot(text) => write!(
-                f,
-                "names {}, which is no principal: IAM takes no wildcard there, and where it is taken it means every \
-                 AWS account; write Principal \"*\" with StringEquals aws:PrincipalOrgID",
-                quote(text)
-            ),
-            ResourcePolicyProblem::OpenToAccount(account) => write!(
-                f,
-                "admits account {account} by its number, whether or not it is in the organization; \
-                 drop it unless it is meant to have access from outside"
-            ),
+            ResourcePolicyProblem::Opens(opening) => opening.fmt(f),
             ResourcePolicyProblem::OtherPrincipal(text) => {
                 write!(f, "names {} as principal; only an account or \"*\" can be admitted", quote(text))
             }
@@ -166,6 +139,34 @@ impl fmt::Display for ResourcePolicyProblem {
             ResourcePolicyProblem::UnknownVersion(version) => {
                 write!(f, "has the unknown Version {}; write \"2012-10-17\"", quote(version))
             }
+        }
+    }
+}
+
+impl fmt::Display for OpenTo {
+    /// How it opens it, then what to do about it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenTo::EveryAccount => f.write_str(
+                "opens the guardrail to every AWS account: Principal admits all, and no condition names the \
+                 organization; add StringEquals aws:PrincipalOrgID",
+            ),
+            OpenTo::Organization(other) => write!(
+                f,
+                "opens the guardrail to another organization, {}; name only your own in aws:PrincipalOrgID",
+                quote(other)
+            ),
+            OpenTo::AnyAccountRoot(text) => write!(
+                f,
+                "names {}, which is no principal: IAM takes no wildcard there, and where it is taken it means every \
+                 AWS account; write Principal \"*\" with StringEquals aws:PrincipalOrgID",
+                quote(text)
+            ),
+            OpenTo::Account(account) => write!(
+                f,
+                "admits account {account} by its number, whether or not it is in the organization; \
+                 drop it unless it is meant to have access from outside"
+            ),
         }
     }
 }
@@ -298,8 +299,10 @@ fn principal_problems(statement: &Statement<'_>, grant: &Grant) -> Vec<ResourceP
         .find(|value| **value != grant.organization.as_str());
     match (limited, other) {
         (true, _) => {}
-        (false, Some(other)) => problems.push(ResourcePolicyProblem::OpenToOrganization((*other).to_owned())),
-        (false, None) => problems.push(ResourcePolicyProblem::OpenToEveryAccount),
+        (false, Some(other)) => {
+            problems.push(ResourcePolicyProblem::Opens(OpenTo::Organization((*other).to_owned())))
+        }
+        (false, None) => problems.push(ResourcePolicyProblem::Opens(OpenTo::EveryAccount)),
     }
     let is_id =
         |test: &Test<'_>| test.operator == "StringEquals" && test.key() == ConditionKey::OrganizationId;
@@ -325,11 +328,13 @@ fn principal_problems(statement: &Statement<'_>, grant: &Grant) -> Vec<ResourceP
 fn who_problem(who: &Who<'_>, grant: &Grant, limited: bool) -> Option<ResourcePolicyProblem> {
     match who {
         Who::Everyone => None,
-        Who::AnyAccountRoot(text) => Some(ResourcePolicyProblem::OpenToAnyAccountRoot((*text).to_owned())),
+        Who::AnyAccountRoot(text) => {
+            Some(ResourcePolicyProblem::Opens(OpenTo::AnyAccountRoot((*text).to_owned())))
+        }
         Who::Other(text) => Some(ResourcePolicyProblem::OtherPrincipal((*text).to_owned())),
         Who::Account { account, .. } | Who::Identity { account, .. } => {
             let outside = account != grant.resource.account() && !limited;
-            outside.then(|| ResourcePolicyProblem::OpenToAccount(account.clone()))
+            outside.then(|| ResourcePolicyProblem::Opens(OpenTo::Account(account.clone())))
         }
     }
 }

@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 
 use super::judging::with;
 use super::*;
-use crate::resource_policy::{ResourcePolicyProblem, judge};
+use crate::resource_policy::{OpenTo, ResourcePolicyProblem, judge};
 
 /// The verdict and the findings.
 #[track_caller]
@@ -199,31 +199,31 @@ fn each_condition_is_told_as_what_it_is() {
             {"StringEquals":{"aws:PrincipalOrgID":"ORG"}}
                 -
             {"StringEquals":{"aws:PrincipalOrgID":"o-anotherorgid"}}
-                OpenToOrganization("o-anotherorgid")
+                Opens(Organization("o-anotherorgid"))
             {"StringEquals":{"aws:PrincipalOrgID":["ORG","o-anotherorgid"]}}
-                OpenToOrganization("o-anotherorgid")
+                Opens(Organization("o-anotherorgid"))
             {"StringLike":{"aws:PrincipalOrgID":"ORG"}}
                 OtherCondition("StringLike aws:PrincipalOrgID"), OtherCondition("no StringEquals aws:PrincipalOrgID")
             {"StringLike":{"aws:PrincipalOrgID":"o-anotherorgid"}}
-                OpenToOrganization("o-anotherorgid"), OtherCondition("StringLike aws:PrincipalOrgID")
+                Opens(Organization("o-anotherorgid")), OtherCondition("StringLike aws:PrincipalOrgID")
             {"StringEqualsIgnoreCase":{"aws:PrincipalOrgID":"ORG"}}
                 OtherCondition("StringEqualsIgnoreCase aws:PrincipalOrgID"), OtherCondition("no StringEquals aws:PrincipalOrgID")
             {"StringNotEquals":{"aws:PrincipalOrgID":"ORG"}}
-                OpenToEveryAccount, OtherCondition("StringNotEquals aws:PrincipalOrgID")
+                Opens(EveryAccount), OtherCondition("StringNotEquals aws:PrincipalOrgID")
             {"StringNotEquals":{"aws:PrincipalOrgID":"o-anotherorgid"}}
-                OpenToEveryAccount, OtherCondition("StringNotEquals aws:PrincipalOrgID")
+                Opens(EveryAccount), OtherCondition("StringNotEquals aws:PrincipalOrgID")
             {"StringEqualsIfExists":{"aws:PrincipalOrgID":"ORG"}}
-                OpenToEveryAccount, OtherCondition("StringEqualsIfExists aws:PrincipalOrgID")
+                Opens(EveryAccount), OtherCondition("StringEqualsIfExists aws:PrincipalOrgID")
             {"StringEquals":{"aws:PrincipalOrgPaths":"ORG/*"}}
-                OpenToEveryAccount, OtherCondition("StringEquals aws:PrincipalOrgPaths")
+                Opens(EveryAccount), OtherCondition("StringEquals aws:PrincipalOrgPaths")
             {"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"ORG/*"}}
                 OtherCondition("no StringEquals aws:PrincipalOrgID"), PartOfOrganization
             {"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-anotherorgid/*"}}
-                OpenToEveryAccount, OtherCondition("ForAnyValue:StringLike aws:PrincipalOrgPaths")
+                Opens(EveryAccount), OtherCondition("ForAnyValue:StringLike aws:PrincipalOrgPaths")
             {"ForAnyValue:StringEquals":{"aws:PrincipalOrgPaths":"ORG/r-exam/"}}
                 OtherCondition("ForAnyValue:StringEquals aws:PrincipalOrgPaths"), OtherCondition("no StringEquals aws:PrincipalOrgID")
             {"ForAnyValue:StringLike":{"aws:PrincipalOrgID":"ORG"}}
-                OpenToEveryAccount, OtherCondition("ForAnyValue:StringLike aws:PrincipalOrgID")
+                Opens(EveryAccount), OtherCondition("ForAnyValue:StringLike aws:PrincipalOrgID")
             {"StringEquals":{"aws:PrincipalOrgID":"ORG"},"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"ORG/*"}}
                 PartOfOrganization
             {"StringEquals":{"aws:PrincipalOrgID":"ORG"},"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-anotherorgid/*"}}
@@ -237,13 +237,13 @@ fn each_condition_is_told_as_what_it_is() {
             {"StringEquals":{"aws:PrincipalOrgID":"ORG"},"Bool":{"aws:SecureTransport":"true"}}
                 OtherCondition("Bool aws:SecureTransport")
             {"Bool":{"aws:SecureTransport":"true"}}
-                OpenToEveryAccount, OtherCondition("Bool aws:SecureTransport")
+                Opens(EveryAccount), OtherCondition("Bool aws:SecureTransport")
             {"StringEquals":{"aws:PrincipalAccount":"300000000001"}}
-                OpenToEveryAccount, OtherCondition("StringEquals aws:PrincipalAccount")
+                Opens(EveryAccount), OtherCondition("StringEquals aws:PrincipalAccount")
             {"StringEquals":{"aws:PrincipalOrgID":[]}}
-                Malformed("Condition"), OpenToEveryAccount
+                Malformed("Condition"), Opens(EveryAccount)
             7
-                Malformed("Condition"), OpenToEveryAccount
+                Malformed("Condition"), Opens(EveryAccount)
         "#]],
     );
 }
@@ -287,7 +287,7 @@ fn each_principal_is_told_as_what_it_is() {
             {"AWS":"arn:aws:sts::300000000001:assumed-role/Caller/session"}
                 OtherCondition("StringEquals aws:PrincipalOrgID")
             {"AWS":"arn:aws:iam::*:root"}
-                OpenToAnyAccountRoot("arn:aws:iam::*:root"), OtherCondition("StringEquals aws:PrincipalOrgID")
+                Opens(AnyAccountRoot("arn:aws:iam::*:root")), OtherCondition("StringEquals aws:PrincipalOrgID")
             {"AWS":"arn:aws:iam::nobody:root"}
                 OtherPrincipal("arn:aws:iam::nobody:root"), OtherCondition("StringEquals aws:PrincipalOrgID")
             {"AWS":"arn:aws:s3::300000000001:root"}
@@ -312,7 +312,7 @@ fn a_policy_for_single_accounts_takes_no_condition() {
         let judgement = judge(Some(&policy(&[&statement(condition)])), &grant());
         judgement.findings.into_iter().map(|finding| finding.problem).collect::<Vec<_>>()
     };
-    let account = ResourcePolicyProblem::OpenToAccount("300000000001".parse().unwrap());
+    let account = ResourcePolicyProblem::Opens(OpenTo::Account("300000000001".parse().unwrap()));
     let other = |name: &str| ResourcePolicyProblem::OtherCondition(name.to_owned());
     // In the organization it stays where the condition says so.
     assert_eq!(
