@@ -78,30 +78,13 @@ fn a_write_that_is_told_late_says_so() {
         expect![[r#"
             Enforcement Repaired {
               "account": "300000000001",
-              "cause": {
-                "attempt": 1,
-                "events": [
-                  "event-1",
-                  "event-2"
-                ],
-                "sweep": false,
-                "text": "the account joined the organization"
-              },
-              "guardrail": {
-                "arn": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
-                "version": "2"
-              },
+              "cause": "…",
+              "guardrail": "…",
               "previous": {
                 "by": "arn:aws:sts::300000000001:assumed-role/Admin/alice",
-                "guarding": {
-                  "messages": "comprehensive",
-                  "system": "comprehensive"
-                },
+                "guarding": "…",
                 "guardrail": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
-                "models": {
-                  "exclude": [],
-                  "include": "all"
-                },
+                "models": "…",
                 "version": "1"
               },
               "principal": "arn:aws:sts::300000000001:assumed-role/Admin/alice",

@@ -11,40 +11,29 @@ fn what_is_broken_is_told_once_for_all_accounts() {
     check(
         &told(&report(accounts())),
         expect![[r#"
-        Enforcement Broken {
-          "accounts": [
-            "300000000001",
-            "300000000002",
-            "300000000003"
-          ],
-          "accounts_in_all": 3,
-          "cause": {
-            "attempt": 1,
-            "events": [
-              "event-1",
-              "event-2"
-            ],
-            "sweep": false,
-            "text": "the account joined the organization"
-          },
-          "guardrail": {
-            "arn": "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base",
-            "version": "2"
-          },
-          "part": {
-            "number": 1,
-            "of": 1
-          },
-          "reason": {
-            "code": "not_ready",
-            "text": "the guardrail is FAILED, not READY"
-          },
-          "region": "eu-west-1",
-          "revision": "0123456789abcdef",
-          "version": 1,
-          "whole_organization": false
-        }
-    "#]],
+            Enforcement Broken {
+              "accounts": [
+                "300000000001",
+                "300000000002",
+                "300000000003"
+              ],
+              "accounts_in_all": 3,
+              "cause": "…",
+              "guardrail": "…",
+              "part": {
+                "number": 1,
+                "of": 1
+              },
+              "reason": {
+                "code": "not_ready",
+                "text": "the guardrail is FAILED, not READY"
+              },
+              "region": "eu-west-1",
+              "revision": "0123456789abcdef",
+              "version": 1,
+              "whole_organization": false
+            }
+        "#]],
     );
     // Another reason is another event.
     let deleting = [(target("300000000009/eu-west-1"), broken("DELETING"), None)];
@@ -108,28 +97,20 @@ fn a_departure_says_what_was_left_behind() {
     check(
         &[of_departure(&account, reason, &left, &cause(), now())],
         expect![[r#"
-        Account Departed {
-          "account": "300000000001",
-          "cause": {
-            "attempt": 1,
-            "events": [
-              "event-1",
-              "event-2"
-            ],
-            "sweep": false,
-            "text": "the account joined the organization"
-          },
-          "left_behind": [
-            "eu-west-1",
-            "us-east-1"
-          ],
-          "reason": {
-            "code": "departed",
-            "text": "it is no member of the organization"
-          },
-          "version": 1
-        }
-    "#]],
+            Account Departed {
+              "account": "300000000001",
+              "cause": "…",
+              "left_behind": [
+                "eu-west-1",
+                "us-east-1"
+              ],
+              "reason": {
+                "code": "departed",
+                "text": "it is no member of the organization"
+              },
+              "version": 1
+            }
+        "#]],
     );
 }
 

@@ -1,0 +1,108 @@
+//! The permissions that a role needs, and what it lacks of them.
+
+use super::*;
+
+fn facts() -> Facts {
+    Facts {
+        partition: "aws".parse().unwrap(),
+        organization: "o-exampleorgid".parse().unwrap(),
+        management: hub(),
+        hub: hub(),
+        owner: account("222222222222"),
+        member: account("300000000001"),
+        region: region(),
+        member_role: "Member".parse().unwrap(),
+        copies: false,
+        parameter: None,
+        queues: Vec::new(),
+        table: None,
+        bus: None,
+    }
+}
+
+fn actions(needs: &[RequiredAction]) -> BTreeSet<&'static str> {
+    needs.iter().map(|need| need.action).collect()
+}
+
+#[test]
+fn needs_follow_from_who_owns_and_who_copies() {
+    let member = account("300000000001");
+    let plain = actions(&of_member(&facts(), &member));
+    assert!(plain.contains("bedrock:ApplyGuardrail") && !plain.contains("bedrock:ListGuardrails"));
+    let owner = actions(&of_member(&facts(), &facts().owner));
+    assert!(owner.contains("bedrock:PutResourcePolicy") && owner.contains("bedrock:ListGuardrails"));
+    let copies = actions(&of_member(&Facts { copies: true, ..facts() }, &member));
+    assert!(copies.contains("bedrock:CreateGuardrail") && !copies.contains("bedrock:PutResourcePolicy"));
+    let function = actions(&of_function(&facts()));
+    assert!(function.contains("sts:AssumeRole") && !function.contains("dynamodb:Scan"));
+    let table = Some("arn:aws:dynamodb:us-east-1:111111111111:table/ledger".to_owned());
+    assert!(actions(&of_function(&Facts { table, ..facts() })).contains("dynamodb:Scan"));
+}
+
+/// What the tests saw the function call, and what Lambda does in its role's name.
+#[test]
+fn what_is_asked_for_is_what_is_called() {
+    let recorded = include_str!("../../../../tests/permissions/calls.txt");
+    let called: BTreeSet<&str> = recorded
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ');
+            (words.next()? == "function").then(|| words.nth(1))?
+        })
+        .collect();
+    let by_lambda = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+    let arn = |what: &str| Some(format!("arn:aws:{what}"));
+    // Nothing is copied where the originals are.
+    let everything = |owner: AccountId| Facts {
+        owner,
+        copies: true,
+        parameter: arn("ssm:us-east-1:111111111111:parameter/baseline"),
+        queues: arn("sqs:us-east-1:111111111111:events").into_iter().collect(),
+        table: arn("dynamodb:us-east-1:111111111111:table/ledger"),
+        bus: arn("events:us-east-1:111111111111:event-bus/keeper"),
+        ..facts()
+    };
+    let (as_owner, apart) = (everything(hub()), everything(facts().owner));
+    let asked: BTreeSet<&str> =
+        [&as_owner, &apart].into_iter().flat_map(|facts| actions(&of_function(facts))).collect();
+    assert_eq!(asked, called.into_iter().chain(by_lambda).collect());
+    assert!(!actions(&of_function(&as_owner)).contains("bedrock:CreateGuardrail"));
+}
+
+#[test]
+fn what_a_role_lacks_is_named_and_what_nobody_said_is_not_taken_for_granted() {
+    let needs = of_member(&facts(), &account("300000000001"));
+    let evaluated = |need: &RequiredAction, decision: SimulatedDecision| Evaluated {
+        action: need.action.to_owned(),
+        resource: need.resource.clone(),
+        decision,
+        details: BTreeMap::new(),
+        by_organization: None,
+        by_boundary: None,
+        missing_keys: BTreeSet::new(),
+    };
+    let judge = |seen: Result<Vec<Evaluated>, Failure>| {
+        let findings = lacking(Check::MemberRole, &Place::WHOLE, "Member", &needs, &seen, "deploy it");
+        all_say_what_to_do(&findings);
+        told(&findings)
+    };
+    let mut all: Vec<Evaluated> =
+        needs.iter().map(|need| evaluated(need, SimulatedDecision::Allowed)).collect();
+    assert_eq!(judge(Ok(all.clone())), ["Ok: Member has all 5 permissions that it needs"]);
+    all[0].decision = SimulatedDecision::Explicit;
+    all[1].decision = SimulatedDecision::Implicit;
+    all[1].missing_keys.insert("aws:SourceVpce".to_owned());
+    all.truncate(4);
+    assert_eq!(
+        judge(Ok(all)),
+        [
+            "Problem: Member may not bedrock:DeleteEnforcedGuardrailConfiguration: a policy of its own denies it",
+            "Unknown: whether Member may bedrock:ListEnforcedGuardrailsConfiguration depends on aws:SourceVpce",
+            "Unknown: whether Member may bedrock:GetGuardrail isn't known: IAM didn't say",
+        ]
+    );
+    assert_eq!(
+        judge(Err(denied("SimulatePrincipalPolicy"))),
+        ["Unknown: what Member may do isn't known: SimulatePrincipalPolicy was denied"]
+    );
+}
