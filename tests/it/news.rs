@@ -54,6 +54,20 @@ fn told(stack: &Stack) -> String {
     heard(stack).iter().map(word).collect()
 }
 
+/// What people are told by a sweep.
+async fn told_by_a_sweep(stack: &mut Stack) -> String {
+    stack.deliver(&stack.schedule()).await;
+    told(stack)
+}
+
+/// What a sweep says of one account that [`deny`] keeps from being read.
+fn held_alone(account: &str) -> String {
+    format!(
+        "in a sweep: 1 target held, in 1 account: held (unreadable.denied): {account}/eu-west-1: could not be read: \
+         ListEnforcedGuardrailsConfiguration: AccessDeniedException: No. (denied).\n"
+    )
+}
+
 fn deny(stack: &Stack, account: &str) {
     let denied = FaultKind::Denied { message: "No.".to_owned() };
     stack.world.server.fault(Fault::new(denied).operation(LIST).account(account));
@@ -63,27 +77,15 @@ fn deny(stack: &Stack, account: &str) {
 async fn a_second_account_that_is_held_is_news_though_the_first_one_still_is() {
     let mut stack = guarded().await;
     deny(&stack, PAYMENTS);
-    let mut all = String::new();
+    let mut all = Vec::new();
     for second in [false, false, true, false] {
         if second {
             deny(&stack, SHIPPING);
         }
         stack.world.wait(3600);
-        stack.deliver(&stack.schedule()).await;
-        all.push_str(&told(&stack));
-        all.push_str("-\n");
+        all.push(told_by_a_sweep(&mut stack).await);
     }
-    check(
-        &all,
-        expect![[r#"
-        in a sweep: 1 target held, in 1 account: held (unreadable.denied): 300000000001/eu-west-1: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: No. (denied).
-        -
-        -
-        in a sweep: 1 target held, in 1 account: held (unreadable.denied): 300000000002/eu-west-1: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: No. (denied).
-        -
-        -
-    "#]],
-    );
+    assert_eq!(all, [held_alone(PAYMENTS), String::new(), held_alone(SHIPPING), String::new()]);
 }
 
 #[tokio::test]
@@ -91,25 +93,17 @@ async fn what_is_missing_everywhere_is_one_message_of_a_sweep() {
     let mut stack = guarded().await;
     deny(&stack, PAYMENTS);
     deny(&stack, SHIPPING);
-    stack.deliver(&stack.schedule()).await;
     check(
-        &told(&stack),
+        &told_by_a_sweep(&mut stack).await,
         expect![[r#"
             in a sweep: 2 targets held, in 2 accounts: held (unreadable.denied): 300000000001/eu-west-1, 300000000002/eu-west-1: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: No. (denied).
         "#]],
     );
     // It is over, and news again when it comes back.
     stack.world.server.clear_faults();
-    stack.deliver(&stack.schedule()).await;
-    assert_eq!(told(&stack), "");
+    assert_eq!(told_by_a_sweep(&mut stack).await, "");
     deny(&stack, PAYMENTS);
-    stack.deliver(&stack.schedule()).await;
-    check(
-        &told(&stack),
-        expect![[r#"
-        in a sweep: 1 target held, in 1 account: held (unreadable.denied): 300000000001/eu-west-1: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: No. (denied).
-    "#]],
-    );
+    assert_eq!(told_by_a_sweep(&mut stack).await, held_alone(PAYMENTS));
 }
 
 #[tokio::test]
@@ -125,8 +119,7 @@ async fn a_task_of_one_account_tells_at_once_and_the_sweep_does_not_repeat_it() 
             at once: 1 target failed, in 1 account: failed (failed.denied): 300000000001/eu-west-1: PutEnforcedGuardrailConfiguration: AccessDeniedException: No; the guardrail is account 222222222222's: if AWS refuses that, `placement: copy` gives this account its own (denied).
         "#]],
     );
-    stack.deliver(&stack.schedule()).await;
-    assert_eq!(told(&stack), "");
+    assert_eq!(told_by_a_sweep(&mut stack).await, "");
 }
 
 #[tokio::test]
@@ -135,17 +128,10 @@ async fn news_that_the_bus_refused_comes_with_the_next_sweep() {
     deny(&stack, PAYMENTS);
     let refused = FaultKind::Denied { message: "No.".to_owned() };
     stack.world.server.fault(Fault::new(refused).operation("PutEvents"));
-    stack.deliver(&stack.schedule()).await;
-    assert_eq!(told(&stack), "");
+    assert_eq!(told_by_a_sweep(&mut stack).await, "");
     stack.world.server.clear_faults();
     deny(&stack, PAYMENTS);
-    stack.deliver(&stack.schedule()).await;
-    check(
-        &told(&stack),
-        expect![[r#"
-        in a sweep: 1 target held, in 1 account: held (unreadable.denied): 300000000001/eu-west-1: could not be read: ListEnforcedGuardrailsConfiguration: AccessDeniedException: No. (denied).
-    "#]],
-    );
+    assert_eq!(told_by_a_sweep(&mut stack).await, held_alone(PAYMENTS));
 }
 
 #[tokio::test]
@@ -155,20 +141,17 @@ async fn what_a_sweep_repairs_and_no_event_announced_is_news() {
     stack.world.administrator_releases(SHIPPING, EU);
     stack.world.wait(600);
     // The events never came.
-    stack.deliver(&stack.schedule()).await;
     check(
-        &told(&stack),
+        &told_by_a_sweep(&mut stack).await,
         expect![[r#"
             in a sweep: 2 targets repaired without an event, in 2 accounts: repaired without an event (unannounced): 300000000001/eu-west-1 (by arn:aws:iam::300000000001:user/administrator), 300000000002/eu-west-1: corporate:1 => corporate:2 (weaker).
         "#]],
     );
-    stack.deliver(&stack.schedule()).await;
-    assert_eq!(told(&stack), "");
+    assert_eq!(told_by_a_sweep(&mut stack).await, "");
     // Those that come are none.
     stack.world.administrator_enforces(PAYMENTS, EU, version(EU, "1"));
     stack.deliver(&stack.world.event(PUT)).await;
-    stack.deliver(&stack.schedule()).await;
-    assert_eq!(told(&stack), "");
+    assert_eq!(told_by_a_sweep(&mut stack).await, "");
 }
 
 #[tokio::test]
@@ -194,9 +177,8 @@ async fn what_is_done_in_the_keepers_name_is_published_at_once() {
         let config = model.enforcement(SHIPPING, EU).unwrap().config_id.clone();
         model.put_enforcement(&caller, Some(&config), version(EU, "1")).unwrap();
     });
-    stack.deliver(&stack.schedule()).await;
     check(
-        &self::told(&stack),
+        &told_by_a_sweep(&mut stack).await,
         expect![[r#"
         in a sweep: 1 target changed in the keeper's name and repaired, in 1 account: changed in the keeper's name and repaired (in_our_name): 300000000002/eu-west-1 (by arn:aws:iam::300000000002:role/GuardrailKeeperMember): corporate:1 => corporate:2 (weaker).
     "#]],
@@ -213,8 +195,7 @@ async fn a_report_comes_once_a_day_whatever_it_says() {
         if hours == 24 && !all.contains("not all is well") {
             deny(&stack, PAYMENTS);
         }
-        stack.deliver(&stack.schedule()).await;
-        all.push_str(&told(&stack));
+        all.push_str(&told_by_a_sweep(&mut stack).await);
         all.push_str("-\n");
     }
     check(

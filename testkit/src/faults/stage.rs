@@ -4,6 +4,8 @@
 
 // By their paths, as other suites take this file by its own.
 mod callers;
+mod figures;
+mod going_on;
 mod held;
 pub mod planted;
 mod recorded;
@@ -38,6 +40,7 @@ use crate::histories::model::Snapshot;
 use crate::histories::setting::{LEDGER, Setting};
 use crate::histories::step::{Wrong, WrongKind};
 use crate::queues::{self, EMPTY, events_queue, tasks_queue};
+pub use figures::Figures;
 use planted::Plant;
 use recorded::Watched;
 use rule::{Rule, broken};
@@ -108,65 +111,6 @@ pub struct Stage {
     turns: BTreeMap<String, usize>,
     pub figures: Figures,
     start: Start,
-}
-
-/// What the judge of one stage, or of many, met.
-#[derive(Clone, Debug, Default)]
-pub struct Figures {
-    /// Targets that `status` called good, and bad.
-    pub called_good: usize,
-    pub called_bad: usize,
-    /// Runs of the program.
-    pub rendered: usize,
-    /// Targets in which callers whose calls fail were named.
-    pub callers: usize,
-    /// Writes that were held against what was recorded before.
-    pub writes: usize,
-    /// Outcome events, by what they tell.
-    pub told: BTreeMap<String, usize>,
-    /// Writes of struck invocations that a later one told, those that nobody told, by what had struck, and
-    /// departures that nobody told.
-    pub told_late: usize,
-    pub untold: BTreeMap<String, usize>,
-    pub departures_untold: usize,
-    /// How long it took to put things right at most, in seconds, by the kind of what went wrong.
-    pub longest_seconds: BTreeMap<&'static str, i64>,
-    /// How often somebody had to let an account go, at most.
-    pub most_tries: usize,
-    /// Sweeps that had something to do still, after all had settled.
-    pub sweeps_to_rest: usize,
-    /// Writes that were told twice, by the same id: that they had been told could not be recorded.
-    pub told_again: usize,
-    /// Departures that were told twice, for the same reason or after AWS had told an old state.
-    pub departures_told_again: usize,
-}
-
-impl Figures {
-    pub fn add(&mut self, other: Figures) {
-        let Figures { called_good, called_bad, rendered, writes, told, told_late, untold, .. } = other;
-        let Figures { departures_untold, departures_told_again, told_again, longest_seconds, .. } = other;
-        for (kind, seconds) in longest_seconds {
-            let known = self.longest_seconds.entry(kind).or_default();
-            *known = seconds.max(*known);
-        }
-        self.most_tries = self.most_tries.max(other.most_tries);
-        self.sweeps_to_rest += other.sweeps_to_rest;
-        self.departures_told_again += departures_told_again;
-        self.told_again += told_again;
-        self.called_good += called_good;
-        self.called_bad += called_bad;
-        self.rendered += rendered;
-        self.callers += other.callers;
-        self.writes += writes;
-        self.told_late += told_late;
-        for (by, count) in untold {
-            *self.untold.entry(by).or_default() += count;
-        }
-        self.departures_untold += departures_untold;
-        for (kind, count) in told {
-            *self.told.entry(kind).or_default() += count;
-        }
-    }
 }
 
 /// Where every telling starts from.
@@ -381,27 +325,6 @@ impl Stage {
         (self.born, self.patience) = (self.clock.now(), longest);
     }
 
-    /// All that follows from what happened, by itself.
-    async fn go_on(&mut self) -> Result<(), String> {
-        match (self.scenario.settles(), &self.fault) {
-            (true, _) => self.settle().await,
-            (false, None) => self.go_on_until_a_sweep().await,
-            // What was struck comes again, after a while; in other worlds that may be late already.
-            (false, Some(_)) if self.world == World::Plain => self.go_on_for(2 * self.scenario.lasts()).await,
-            (false, Some(_)) => self.go_on_for(3 * self.scenario.lasts()).await,
-        }
-    }
-
-    /// As well, but what waits for longer than that waits for the sweep.
-    pub async fn go_on_until_a_sweep(&mut self) -> Result<(), String> {
-        self.go_on_for(self.scenario.lasts()).await
-    }
-
-    async fn go_on_for(&mut self, time: Duration) -> Result<(), String> {
-        let end = self.server.with(|model| model.clock.now()) + time;
-        self.work_until(end).await
-    }
-
     pub async fn happen(&mut self) -> Result<(), String> {
         let (world, setting, wants) = (self.world, &self.setting, &mut self.wants);
         match self.scenario.act() {
@@ -434,104 +357,6 @@ impl Stage {
         self.happened_at = Some(self.server.with(|model| model.clock.now()));
         self.look();
         self.check_status()
-    }
-
-    async fn sweep(&mut self) -> Result<(), String> {
-        self.send_schedule();
-        match self.scenario.end_state(self.over) {
-            // What is unguarded is looked at again, for a day.
-            Ends::Unguarded if self.has_begun() => self.go_on_for(2 * self.scenario.lasts()).await,
-            Ends::Unguarded | Ends::AsWanted | Ends::ForeignStays => self.settle().await,
-        }
-    }
-
-    fn send_schedule(&mut self) {
-        self.sweeps += 1;
-        let hub = self.setting.hub();
-        let event = json!({
-            "version": "0",
-            "id": format!("00000000-0000-4000-8000-{:012}", self.sweeps),
-            "detail-type": "Scheduled Event",
-            "source": "aws.events",
-            "account": hub,
-            "time": "2026-11-02T10:00:00Z",
-            "region": self.setting.regions()[0],
-            "resources": [format!("arn:aws:events:us-east-1:{hub}:rule/guardrail-keeper-sweep")],
-            "detail": {},
-        });
-        let message = SendMessage { body: event.to_string(), ..SendMessage::default() };
-        self.server.with(|model| {
-            model.send_message(&events_queue(&hub), &hub, message).expect("the queue takes it");
-        });
-    }
-
-    /// Works until the queues are empty; the clock goes on where all there is waits.
-    async fn settle(&mut self) -> Result<(), String> {
-        self.work_until(Timestamp::MAX).await?;
-        let left = queues::left(&self.server, &self.setting.hub());
-        if left == EMPTY { Ok(()) } else { Err(format!("left in the queues: {left}")) }
-    }
-
-    async fn work_until(&mut self, end: Timestamp) -> Result<(), String> {
-        for _ in 0..TOO_MANY {
-            if self.server.with(|model| model.clock.now()) > end {
-                return Ok(());
-            }
-            if self.step().await? {
-                self.keep_time();
-                continue;
-            }
-            let late = self.expect_converged().is_err();
-            if !queues::wait(&self.server, [&mut self.events, &mut self.tasks]) {
-                return Ok(());
-            }
-            self.keep_time();
-            if late {
-                self.late_until = Some(self.server.with(|model| model.clock.now()));
-            }
-        }
-        Err("it goes on for ever".to_owned())
-    }
-
-    /// How many seconds it took until everything was as wanted, since something happened.
-    fn took_seconds(&self) -> i64 {
-        match (self.happened_at, self.late_until) {
-            (Some(at), Some(until)) => until.as_second() - at.as_second(),
-            _ => 0,
-        }
-    }
-
-    /// The keeper's clock goes on to the simulator's. It never goes back.
-    fn keep_time(&self) {
-        let ahead = self.server.with(|model| model.clock.now().as_second()) - self.clock.now().as_second();
-        self.clock.advance(ahead.max(0));
-    }
-
-    async fn step(&mut self) -> Result<bool, String> {
-        self.rule.deliver(&self.server).expect("the queue exists");
-        for is_task in [true, false] {
-            let mapping = if is_task { &mut self.tasks } else { &mut self.events };
-            let Next::Batch { invocation, event } = mapping.next(&self.server).expect("the queue exists")
-            else {
-                continue;
-            };
-            // Where the queue is the process's own, the event itself is handed over, and again after a failure.
-            let payload = match self.scenario.is_queued() {
-                true => event.to_string(),
-                false => event["Records"][0]["body"].as_str().unwrap_or_default().to_owned(),
-            };
-            if let Some(group) = event["Records"][0]["attributes"]["MessageGroupId"].as_str() {
-                *self.turns.entry(group.to_owned()).or_default() += 1;
-            }
-            let ended = match self.planted_end(is_task, &payload) {
-                Some(ended) => ended,
-                None => self.invoke(&Work::Payload(payload)).await?,
-            };
-            let mapping = if is_task { &mut self.tasks } else { &mut self.events };
-            mapping.finish(&self.server, invocation, &ended).expect("the queue exists");
-            return Ok(true);
-        }
-        Ok(false)
     }
 
     /// Invokes the keeper once, and judges what it did.
