@@ -1,13 +1,14 @@
 //! `guardrailctl offboard`: releases what is ours in an account before it leaves, and keeps it so.
 
 mod meant;
+mod released;
 mod seen;
 
 use std::collections::BTreeMap;
 
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::asking::Asking;
 use super::deployed::{self, Aim, Following, Until};
@@ -29,6 +30,7 @@ use keeper_core::report::TargetReport;
 use keeper_core::settings::BaselineSource;
 use keeper_core::status::{Stays, wanted_in};
 use keeper_core::trigger::{Accounts, Regions, Scope};
+use released::Released;
 use seen::After;
 
 const LONG_ABOUT: &str = "\
@@ -95,12 +97,6 @@ struct Offboarding<'a> {
     interrupts: Interrupts,
 }
 
-/// What became of one Region.
-struct Released {
-    done: bool,
-    text: String,
-}
-
 impl Offboarding<'_> {
     async fn begin(&self, asking: Asking) -> anyhow::Result<u8> {
         let account = self.account;
@@ -124,7 +120,7 @@ impl Offboarding<'_> {
         } else {
             self.release(&mut so_far).await
         };
-        Ok(self.print_released(&so_far.or_say(regions)?))
+        Ok(released::print(self.account, &so_far.or_say(regions)?, self.arguments.output))
     }
 
     /// The account, if calls work in it; else it is said why not.
@@ -154,41 +150,6 @@ impl Offboarding<'_> {
         }
     }
 
-    /// Prints what became of each Region, and returns the exit code.
-    fn print_released(&self, regions: &BTreeMap<Region, Released>) -> u8 {
-        let account = self.account;
-        let done = regions.values().all(|region| region.done);
-        match self.arguments.output {
-            Output::Json => output::print_done_json(&json!({
-                "account": account,
-                "leaving": true,
-                "released": done,
-                "regions": in_json(regions),
-            })),
-            Output::Text => {
-                for (region, Released { text, .. }) in regions {
-                    output::print_done(format_args!("{account}/{region} {text}"));
-                }
-                if done {
-                    output::print_done(format_args!(
-                        "{} nothing of ours is enforced in {account}",
-                        paint(ADDED, "ok:")
-                    ));
-                }
-            }
-        }
-        let left: Vec<&str> =
-            regions.iter().filter(|(_, region)| !region.done).map(|(region, _)| region.as_str()).collect();
-        if !left.is_empty() {
-            output::warning(format_args!(
-                "{account} may lose its Bedrock calls in {} once it has left: the lines above name what is still \
-                 enforced in each Region",
-                left.join(", ")
-            ));
-        }
-        if done { OK } else { UNFINISHED }
-    }
-
     /// An account in which no call works any more: what may be left there is printed.
     fn too_late(&self) -> u8 {
         let account = self.account;
@@ -212,7 +173,7 @@ impl Offboarding<'_> {
                     (region.clone(), Released { done: false, text: "no call works there".to_owned() })
                 })
                 .collect();
-            let regions = in_json(&left.into_iter().collect());
+            let regions = released::in_json(&left.into_iter().collect());
             let told = json!({ "account": account, "leaving": false, "released": false, "regions": regions });
             output::print_json(&told);
         }
@@ -395,11 +356,4 @@ impl Offboarding<'_> {
         }
         Ok(OK)
     }
-}
-
-fn in_json(regions: &BTreeMap<Region, Released>) -> Value {
-    let told = regions
-        .iter()
-        .map(|(region, Released { done, text })| json!({ "region": region, "released": done, "text": text }));
-    told.collect()
 }

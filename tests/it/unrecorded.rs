@@ -71,9 +71,9 @@ async fn a_terminal_writes_nothing_where_the_ledger_cannot_be_read() {
             ! 300000000002/eu-west-1 (Workload/shipping) held [ledger_unavailable], would replace corporate:2 => corporate:1 (different): the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
             0 to change, 2 held, 0 in sync, 5 left alone, 1 account skipped
             plan HASH of baseline 5d74b4616e57cddb, mode sync
-            stderr: warning: the ledger could not be read, so nothing is written: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-            stderr: warning: how far the baseline has come is not known: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-            stderr: warning: which grants are ours isn't known, so none is taken back: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            stderr: warning: failed to read the ledger, so nothing is written: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            stderr: warning: failed to read the approval of the revision: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            stderr: warning: failed to read which grants are ours, so none is taken back: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
             stderr: warning: what was seen could not be recorded: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
             stderr: error: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
             exit 3
@@ -196,15 +196,15 @@ async fn no_grant_is_made_that_nobody_would_take_back() {
         &report.to_string().replace(&world.ledger_file().display().to_string(), "LEDGER"),
         expect![[r#"
             ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
-            ! which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
-            ! which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
-            ! 111111111111 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
-            ! 222222222222 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
-            ! 300000000001 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
-            ! 300000000002 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
-            ! 300000000003 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
-            ! 300000000004 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
-            ! 300000000005 waits: which grants are ours isn't known, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! failed to read which grants are ours, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! failed to read which grants are ours, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! 111111111111 waits: failed to read which grants are ours, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! 222222222222 waits: failed to read which grants are ours, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! 300000000001 waits: failed to read which grants are ours, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! 300000000002 waits: failed to read which grants are ours, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! 300000000003 waits: failed to read which grants are ours, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! 300000000004 waits: failed to read which grants are ours, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
+            ! 300000000005 waits: failed to read which grants are ours, so none is taken back: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
             ! owner.eu-west-1 waits: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
             ! owner.eu-west-1 waits: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c: the ledger could not be read or written, and nothing is written without a record: see its error in the log; the next run tries again
             ! the ledger could not be used: failed to parse the ledger's document grants: invalid type: map, expected a sequence at line 1 column 0
