@@ -184,7 +184,7 @@ pub(super) fn log_waiting(approval: &RevisionApproval) {
     let RevisionApproval { revision, names_nobody, counted, earlier, .. } = approval;
     match counted {
         None => {
-            warn!(baseline.revision = %revision, "the changes of baseline {revision} are not counted yet")
+            warn!(baseline.revision = %revision, "the changes of baseline {revision} are not counted yet");
         }
         Some(extent) if names_nobody.is_empty() => error!(
             error.kind = "LimitsExceeded",

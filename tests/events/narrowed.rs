@@ -37,14 +37,11 @@ fn the_functions_role_is_of_no_use_to_anything_but_the_function() {
         let elsewhere = without(request, OF_FUNCTION);
         let refused = verdict(&statements, &by_another);
         assert_eq!(refused, Verdict::Forbidden, "another function: {by_another:?}");
-        tried += 1;
-        for request in [elsewhere] {
-            let refused = verdict(&statements, &request);
-            // Nothing that a key's description says is worth anything.
-            let harmless = ["kms:DescribeKey", "kms:GetKeyPolicy"].contains(&request.action.as_str());
-            assert_eq!(refused == Verdict::Allowed, harmless, "{request:?}");
-            tried += 1;
-        }
+        let judged = verdict(&statements, &elsewhere);
+        // Nothing that a key's description says is worth anything.
+        let harmless = ["kms:DescribeKey", "kms:GetKeyPolicy"].contains(&elsewhere.action.as_str());
+        assert_eq!(judged == Verdict::Allowed, harmless, "{elsewhere:?}");
+        tried += 2;
     }
     assert!(tried > 60, "{tried}");
 }

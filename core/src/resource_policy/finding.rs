@@ -300,7 +300,7 @@ fn principal_problems(statement: &Statement<'_>, grant: &Grant) -> Vec<ResourceP
     match (limited, other) {
         (true, _) => {}
         (false, Some(other)) => {
-            problems.push(ResourcePolicyProblem::Opens(OpenTo::Organization((*other).to_owned())))
+            problems.push(ResourcePolicyProblem::Opens(OpenTo::Organization((*other).to_owned())));
         }
         (false, None) => problems.push(ResourcePolicyProblem::Opens(OpenTo::EveryAccount)),
     }
