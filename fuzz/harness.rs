@@ -124,8 +124,7 @@ pub(crate) fn scopes_of_the_work(scopes: impl IntoIterator<Item = Scope>) -> Vec
 pub(crate) fn check_merge(scopes: &[Scope]) {
     let merged = scopes_of_the_work(scopes.iter().cloned());
     for (account, region) in targets(scopes) {
-        let covered =
-            merged.iter().any(|scope| scope.accounts.contain(&account) && scope.regions.contain(&region));
+        let covered = merged.iter().any(|scope| covers(scope, &account, &region));
         assert!(covered, "{account}/{region} is lost");
     }
     for scope in scopes {
@@ -154,11 +153,19 @@ fn check_origins(scopes: &[Scope]) {
         assert!(!serving.is_empty(), "nobody serves {scope}");
         assert!(serving.iter().all(|work| work.events.is_superset(&scope.events)));
         for (account, region) in targets(std::slice::from_ref(scope)) {
-            let covers = |work: &&Scope| work.accounts.contain(&account) && work.regions.contain(&region);
-            assert!(serving.iter().any(covers), "{account}/{region} is not served for {scope}");
+            let is_covered = serving.iter().any(|work| covers(work, &account, &region));
+            assert!(is_covered, "{account}/{region} is not served for {scope}");
         }
     }
     assert!(merged.iter().all(|work| work.from.iter().all(|position| *position < scopes.len())));
+}
+
+fn covers(scope: &Scope, account: &AccountId, region: &Region) -> bool {
+    let has_account = match &scope.accounts {
+        Accounts::All => true,
+        Accounts::Only(accounts) => accounts.contains(account),
+    };
+    has_account && scope.regions.contain(region)
 }
 
 /// Every account with every Region that any scope names, as far as some scope covers the pair.
@@ -175,9 +182,7 @@ fn targets(scopes: &[Scope]) -> Vec<(AccountId, Region)> {
     }
     let pairs = accounts.iter().flat_map(|account| regions.iter().map(move |region| (account, region)));
     pairs
-        .filter(|(account, region)| {
-            scopes.iter().any(|scope| scope.accounts.contain(account) && scope.regions.contain(region))
-        })
+        .filter(|(account, region)| scopes.iter().any(|scope| covers(scope, account, region)))
         .map(|(account, region)| (account.clone(), region.clone()))
         .collect()
 }

@@ -128,11 +128,6 @@ impl Place {
     pub fn target(account: &AccountId, region: &Region) -> Place {
         Place { account: Some(account.clone()), region: Some(region.clone()) }
     }
-
-    /// One Region, of no account in particular.
-    pub fn region(region: &Region) -> Place {
-        Place { account: None, region: Some(region.clone()) }
-    }
 }
 
 impl From<&Target> for Place {

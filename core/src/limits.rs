@@ -23,7 +23,7 @@ use crate::organization::OrgPath;
 use crate::plan::{
     Change, Decision, GrantChange, GrantPurpose, Held, HoldReason, LeaveReason, LeftAlone, Ownership, Plan,
 };
-use crate::record::{Record, Records};
+use crate::record::Records;
 use crate::resource_policy::Resource;
 
 pub use crate::baseline::LARGEST_LIMIT;
@@ -141,29 +141,6 @@ impl Plan {
             plan.hold_grants(|change| (!is_repair_of_a_grant(change, records)).then(|| reason.clone()));
         // Nor is handed back what was adopted.
         Plan { handed_back: BTreeMap::new(), ..plan }.hold_clean_ups(|_| true).abandon_nothing(records)
-    }
-
-    /// Whether it couldn't be decided what to do in a target that is ours. A revision that was seen
-    /// like that wasn't seen whole: more may have to be replaced or released than was counted.
-    ///
-    /// Where the ledger doesn't remember, any target may be ours.
-    pub fn leaves_ours_undecided(&self, records: &Records, ledger_remembers: bool) -> bool {
-        let may_be_ours = |target: &Target| {
-            !ledger_remembers || records.is_empty() || records.get(target).is_some_and(Record::may_be_ours)
-        };
-        self.decisions.iter().any(|(target, decision)| match decision {
-            Decision::Held(Held {
-                reason: HoldReason::Unreadable { .. } | HoldReason::Unusable { .. },
-                ..
-            })
-            | Decision::LeftAlone(LeftAlone { reason: LeaveReason::Unreadable, .. }) => may_be_ours(target),
-            Decision::Held(_)
-            | Decision::Change(_)
-            | Decision::CleanUp(_)
-            | Decision::InSync(_)
-            | Decision::LeftAlone(_)
-            | Decision::Broken(_) => false,
-        })
     }
 
     /// What is replaced, released and abandoned because the account stands elsewhere than when ours was put

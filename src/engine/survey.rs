@@ -33,8 +33,6 @@ pub struct Survey {
     pub view: View,
     /// The age of the looks, if the plan follows from the record of the deployed keeper.
     pub by_record: Option<RecordAge>,
-    /// Whether every account and Region was read, so that the plan is complete.
-    pub whole: bool,
     /// Accounts of the scope that are not in the organization.
     pub strangers: Vec<AccountId>,
 }
@@ -129,7 +127,7 @@ pub async fn survey_as(
         known.warnings.extend(problems);
         let regions = &scope.regions;
         let survey = survey_by_record(keeper, baseline, (organization, regions), admission, known).await;
-        return Ok(Survey { whole, strangers, ..survey });
+        return Ok(Survey { strangers, ..survey });
     }
     // Only a look at everything shows that a grant isn't needed any more. Releases of this run take a while to have
     // effect; the next sweep takes the grant back.
@@ -155,7 +153,7 @@ pub async fn survey_as(
     let plan = restricted(baseline, plan, &view);
     let plan = admitted(keeper, baseline, admission, plan, &mut view).await;
     let plan = SurveyPlan::Proven(proven(keeper, baseline, plan, &mut view).await);
-    Ok(Survey { plan, view, by_record: None, whole, strangers })
+    Ok(Survey { plan, view, by_record: None, strangers })
 }
 
 /// The plan of the deployed keeper, from its record. Doesn't foresee clean-ups, nor grants that the end of a sweep takes
@@ -175,7 +173,7 @@ async fn survey_by_record(
     let plan = restricted(baseline, plan, &view);
     let plan = admitted(keeper, baseline, admission, plan, &mut view).await;
     let plan = SurveyPlan::Foreseen(view.known.placing.hold(plan, keeper.clock.now()));
-    Survey { plan, view, by_record: Some(age), whole: false, strangers: Vec::new() }
+    Survey { plan, view, by_record: Some(age), strangers: Vec::new() }
 }
 
 /// The plan for the accounts and the grants, with the changes that these grants make possible.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::hold::by_its;
-use super::{Change, GrantChange, HoldReason, Plan};
+use super::{Change, HoldReason, Plan};
 use crate::baseline::GuardrailKey;
 use crate::ids::Target;
 use crate::observed::{PROBE_TEXT, ProbeAnswer};
@@ -78,21 +78,6 @@ impl SafePlan {
     /// The plan, to be read.
     pub fn plan(&self) -> &Plan {
         &self.0
-    }
-
-    /// Holds more of it: every change of a target for which `reason` finds one.
-    pub fn hold_changes(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> SafePlan {
-        SafePlan(self.0.hold_changes(reason))
-    }
-
-    /// Holds more of its grants: every change for which `reason` finds one.
-    pub fn hold_grants(self, reason: impl Fn(&GrantChange) -> Option<HoldReason>) -> SafePlan {
-        SafePlan(self.0.hold_grants(reason))
-    }
-
-    /// Leaves out all that would be cleaned up.
-    pub fn without_clean_ups(self) -> SafePlan {
-        SafePlan(self.0.hold_clean_ups(|_| true))
     }
 
     /// The plan, to be taken apart.

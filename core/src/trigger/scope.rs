@@ -91,14 +91,6 @@ impl Accounts {
     pub fn one(account: AccountId) -> Accounts {
         Accounts::Only(BTreeSet::from([account]))
     }
-
-    /// Whether this account is among them.
-    pub fn contain(&self, account: &AccountId) -> bool {
-        match self {
-            Accounts::All => true,
-            Accounts::Only(accounts) => accounts.contains(account),
-        }
-    }
 }
 
 impl Regions {

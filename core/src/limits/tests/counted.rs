@@ -244,42 +244,6 @@ fn repairs_are_told_from_what_a_revision_changes() {
 }
 
 #[test]
-fn what_nobody_could_decide_counts_where_it_may_be_ours() {
-    let decisions = [
-        (held(HoldReason::Unreadable { failure: denied() }), true),
-        (held(HoldReason::Unusable { unusable: unreadable() }), true),
-        (
-            Decision::LeftAlone(LeftAlone {
-                reason: LeaveReason::Unreadable,
-                seen: Observation::Unreadable(denied()),
-                would_abandon: false,
-            }),
-            true,
-        ),
-        (
-            Decision::LeftAlone(LeftAlone {
-                reason: LeaveReason::Foreign,
-                seen: Observation::Enforced(there()),
-                would_abandon: false,
-            }),
-            false,
-        ),
-        (held(HoldReason::NotProven), false),
-        (Decision::Change(enforce(1, false)), false),
-    ];
-    for (decision, undecided) in decisions {
-        let plan = Plan { decisions: [(target(1), decision.clone())].into(), ..Plan::default() };
-        let known = Records::from([(target(1), ours(1, EARLIER))]);
-        let strange = Records::from([(target(1), Record::default()), (target(2), ours(1, EARLIER))]);
-        assert_eq!(plan.leaves_ours_undecided(&known, true), undecided, "{decision:?}");
-        assert!(!plan.leaves_ours_undecided(&strange, true), "{decision:?}: it isn't ours");
-        // Where nothing is remembered, anything may be ours.
-        assert_eq!(plan.leaves_ours_undecided(&strange, false), undecided, "{decision:?}");
-        assert_eq!(plan.leaves_ours_undecided(&Records::new(), true), undecided, "{decision:?}");
-    }
-}
-
-#[test]
 fn only_what_would_be_released_because_it_cannot_be_used_counts_as_unusable() {
     let broken = |stays| Decision::Broken(Broken { seen: there(), unusable: unreadable(), stays });
     let mode = HoldReason::Mode { mode: crate::baseline::Mode::EnforceOnly };
