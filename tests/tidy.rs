@@ -71,7 +71,7 @@ const MODULES: &[(&str, Uses)] = &[
     // What IAM's simulation says, and what a deployment and its accounts look like to a person.
     ("simulation", Only("")),
     ("callers", Only("failure simulation")),
-    ("doctor", Only("ids failure simulation")),
+    ("doctor", Only("ids failure resource_policy simulation")),
     ("clock", EverythingAbove),
     ("cloud", EverythingAbove),
     ("ledger", EverythingAbove),

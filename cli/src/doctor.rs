@@ -20,7 +20,7 @@ use super::{OK, Output, UNFINISHED, connect, settings};
 use crate::inspector::Inspector;
 use guardrail_keeper::engine::{self, Keeper, Stopped};
 use keeper_core::baseline::{Baseline, Severity};
-use keeper_core::doctor::{Check, DoctorSummary, Facts, Finding, Outcome, Place};
+use keeper_core::doctor::{Check, DoctorSummary, Facts, Finding, Hearing, Outcome, Place};
 use keeper_core::ids::{AccountId, Partition, Region};
 use keeper_core::organization::{Account, Organization};
 use keeper_core::plan::GrantAction;
@@ -81,7 +81,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         own,
         sees_stack_sets: true,
         copies: false,
-        keys: false,
+        hearing: Hearing::default(),
         findings,
     };
     let bar = Bar::new();
@@ -118,8 +118,8 @@ struct Doctor<'a> {
     sees_stack_sets: bool,
     /// Whether members get copies of guardrails.
     copies: bool,
-    /// Whether some guardrail has a key of the customer's.
-    keys: bool,
+    /// What events depend on, as far as it is known by now.
+    hearing: Hearing,
     findings: Vec<Finding>,
 }
 
@@ -139,6 +139,7 @@ impl Doctor<'_> {
             self.guardrails(baseline).await;
             self.placement(baseline).await;
         }
+        self.hears(organization.as_ref(), baseline.as_ref());
         let hub = self.hub().await;
         let ground = match (baseline, organization) {
             (Some(baseline), Some(organization)) => {
@@ -151,6 +152,7 @@ impl Doctor<'_> {
             Some(ground) => {
                 self.function_role(ground, &hub).await;
                 self.stack_sets(ground).await;
+                self.bus_policy(ground, &hub);
                 self.protection(ground).await;
                 self.members(ground, &hub, bar).await;
             }
@@ -170,6 +172,24 @@ impl Doctor<'_> {
                 }));
             }
         }
+        // Which policies people have to hear of is known by now.
+        self.notifications(&hub).await;
+    }
+
+    /// What is known by now of where events come from.
+    fn hears(&mut self, organization: Option<&Organization>, baseline: Option<&Baseline>) {
+        let parameter = match &self.settings.baseline {
+            BaselineSource::Parameter(name) => Some(name.to_string()),
+            BaselineSource::File(_) => None,
+        };
+        self.hearing = Hearing {
+            hub: Some(self.hub_account().clone()),
+            management: organization.map(|organization| organization.management.clone()),
+            owner: baseline.map(|baseline| baseline.owner.clone()),
+            at_home: home_region(&Partition::of(self.own.region())).as_ref() == Some(self.own.region()),
+            parameter,
+            ..std::mem::take(&mut self.hearing)
+        };
     }
 
     fn own_account(&self) -> &AccountId {
@@ -240,7 +260,7 @@ impl Doctor<'_> {
                 ),
             });
             if let Some(key) = &entry.customer_key {
-                self.keys = true;
+                self.hearing.keys.insert(key.arn.to_string());
                 self.findings.push(keys::finding(baseline, region, key));
             }
         }

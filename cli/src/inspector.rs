@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use aws_config::{Region as SdkRegion, SdkConfig};
 
+pub use events::BusSeen;
 use guardrail_keeper::cloud::failure;
 use guardrail_keeper::cloud::{Cloud, Service, Session};
 pub use hub::QueueSeen;

@@ -2,9 +2,12 @@
 //!
 //! Reading is `cloud`'s and `cli`'s business. What could not be read is never taken for good.
 
+mod bus_policy;
 mod delegates;
 mod function;
+mod hearing;
 mod organization;
+mod pattern;
 mod permissions;
 mod protection;
 mod rules;
@@ -21,14 +24,16 @@ use serde::Serialize;
 use crate::failure::{Call, Category, Failure};
 use crate::ids::{AccountId, Region, Target};
 
+pub use bus_policy::{BusFacts, bus_policy};
 pub use delegates::{Delegates, delegates, sees_stack_sets};
 pub use function::{Mapping, binding, mapping, recursion};
+pub use hearing::Hearing;
 pub use organization::{Delegation, Membership, regions, standing};
 pub use permissions::{Facts, RequiredAction, lacking, of_function, of_member};
-pub use protection::{Attached, ControlPolicy, Shipped, is_protected, protection};
+pub use protection::{Attached, ControlPolicy, Shipped, is_protected, protecting, protection};
 pub use rules::{Listens, Rule, rules};
 pub use stack_sets::{Instance, StackSet, stack_set};
-pub use subscribed::{Subscription, subscribed, topics};
+pub use subscribed::{Subscription, only_by_mail, subscribed, topics};
 pub use summary::{DoctorSummary, Group, Places};
 pub use trails::{Basic, Field, Selectors, Trail, trail};
 pub use trust::{Trusted, foreign, trust};

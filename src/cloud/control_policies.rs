@@ -40,6 +40,6 @@ impl Organizations {
         let answer = answer.map_err(|error| failure(OPERATION, &error))?;
         let content = answer.policy().and_then(|policy| policy.content());
         let content = content.ok_or_else(|| Failure::incomplete(OPERATION, "Content"))?;
-        Ok(ControlPolicy { name: name.to_owned(), content: content.to_owned() })
+        Ok(ControlPolicy { id: id.to_owned(), name: name.to_owned(), content: content.to_owned() })
     }
 }

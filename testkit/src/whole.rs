@@ -65,6 +65,7 @@ fn rules(Place { hub, members }: Place) -> Vec<BusRule> {
         (BUS, ("source", "aws.bedrock")),
         (BUS, ("source", "aws.account")),
         (BUS, ("source", "aws.organizations")),
+        (BUS, ("source", "aws.controltower")),
         (BUS, ("detail-type", "Reconcile Requested")),
         ("default", ("source", "aws.ssm")),
         ("default", ("source", "aws.bedrock")),
@@ -79,6 +80,13 @@ fn rules(Place { hub, members }: Place) -> Vec<BusRule> {
         let name = format!("{BUS}-{}", kind.replace(' ', ""));
         rule(hub, US, BUS, &name, ("detail-type", kind), &topic(hub).arn())
     }));
+    // What AWS tells, to people.
+    for on in [BUS, "default"] {
+        for source in ["aws.organizations", "aws.bedrock", "aws.kms"] {
+            let name = format!("{BUS}-told-{}", source.replace('.', ""));
+            rules.push(rule(hub, US, on, &name, ("source", source), &topic(hub).arn()));
+        }
+    }
     for region in REGIONS {
         for account in members.iter().copied().chain(BTreeSet::from([HUB, hub])) {
             let changed = "guardrail-keeper-guardrail-changed";
@@ -96,7 +104,9 @@ fn rules(Place { hub, members }: Place) -> Vec<BusRule> {
 }
 
 /// The events that people are sent.
-const FOR_PEOPLE: [&str; 6] = [
+const FOR_PEOPLE: [&str; 8] = [
+    "Account Flooding",
+    "Accounts Unguarded",
     "Attention Needed",
     "Baseline Changed",
     "Enforcement Broken",
@@ -105,18 +115,21 @@ const FOR_PEOPLE: [&str; 6] = [
     "Sweep Completed",
 ];
 
-/// The topic, with somebody who confirmed to be sent what it says.
+/// The topic, with somebody who confirmed to be sent what it says, and a queue beside it.
 fn topic(hub: &str) -> Topic {
-    let subscription = TopicSubscription {
-        protocol: "email".to_owned(),
-        endpoint: "security@example.com".to_owned(),
+    let subscription = |protocol: &str, endpoint: &str| TopicSubscription {
+        protocol: protocol.to_owned(),
+        endpoint: endpoint.to_owned(),
         confirmed: true,
     };
     Topic {
         account: hub.to_owned(),
         region: US.to_owned(),
         name: format!("{BUS}-alarms"),
-        subscriptions: vec![subscription],
+        subscriptions: vec![
+            subscription("email", "security@example.com"),
+            subscription("sqs", "arn:aws:sqs:us-east-1:999999999999:tickets"),
+        ],
     }
 }
 
@@ -203,10 +216,12 @@ fn deployed(setup: Setup, place: Place) -> Setup {
             organization: true,
             logging: true,
             management: ManagementEvents::All,
+            excluded: Vec::new(),
             advanced: false,
         }];
         let (account, region, name) = (place.hub.to_owned(), US.to_owned(), BUS.to_owned());
-        world.event_buses = vec![EventBus { account, region, name }];
+        let policy = Some(bus_policy(place.hub));
+        world.event_buses = vec![EventBus { account, region, name, policy }];
         world.bus_rules = rules(place);
         world.topics = vec![topic(place.hub)];
         let stack_set = |name, regions| stack_set(place, name, regions);
@@ -241,6 +256,38 @@ pub(crate) fn control_policies(hub: &str) -> Vec<ControlPolicy> {
         policy("p-guardrails1", "guardrails", read("protect-guardrails"), false),
         policy("p-keeper12345", "keeper", read("protect-keeper"), false),
     ]
+}
+
+/// The policy of the hub's bus, as template.yaml writes it.
+fn bus_policy(hub: &str) -> serde_json::Value {
+    let admit = |sid: &str, principal: serde_json::Value, sources: &[&str]| {
+        json!({
+            "Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "events:PutEvents",
+            "Resource": bus_arn(hub),
+            "Condition": {
+                "StringEquals": { "aws:PrincipalOrgID": "o-exampleorgid" },
+                "ForAllValues:StringEquals": { "events:source": sources },
+                "Null": { "events:source": "false" },
+            },
+        })
+    };
+    let root = |account: &str| json!({ "AWS": format!("arn:aws:iam::{account}:root") });
+    let only = |sid: &str, key: &str, value: &str, who: &str| {
+        json!({
+            "Sid": sid, "Effect": "Deny", "Principal": "*", "Action": "events:PutEvents", "Resource": bus_arn(hub),
+            "Condition": {
+                "ForAnyValue:StringEquals": { key: [value] },
+                "ArnNotLike": { "aws:PrincipalArn": format!("arn:aws:iam::{hub}:{who}") },
+            },
+        })
+    };
+    json!({ "Version": "2012-10-17", "Statement": [
+        admit("MembersMaySend", json!("*"), &["aws.bedrock", "aws.account"]),
+        admit("ManagementMaySend", root(HUB), &["aws.organizations", "aws.controltower", "aws.account"]),
+        admit("OwnerMaySend", root(OWNER), &["aws.kms"]),
+        only("OnlyTheKeeperPublishes", "events:source", "guardrail-keeper", "role/GuardrailKeeperFunction"),
+        only("OnlyRequestersAsk", "events:detail-type", "Reconcile Requested", "*"),
+    ] })
 }
 
 /// The function as the template makes it, but for what Lambda is to do with its loops.

@@ -35,7 +35,7 @@ async fn rules_are_read_with_where_they_send() {
     assert_eq!(inspector.bus("inspected").await, Ok(None));
     place.eventbridge.create_event_bus().name("inspected").send().await.unwrap();
     let bus = inspector.bus("inspected").await.unwrap().expect("it was made");
-    assert!(bus.ends_with(":event-bus/inspected"), "{bus}");
+    assert!(bus.arn.ends_with(":event-bus/inspected"), "{bus:?}");
     let queue = "arn:aws:sqs:eu-west-1:111122223333:events";
     for (name, source) in [("listens", "aws.bedrock"), ("others", "aws.s3")] {
         let pattern = format!(r#"{{"source":["{source}"]}}"#);
@@ -45,7 +45,8 @@ async fn rules_are_read_with_where_they_send() {
         let targets = place.eventbridge.put_targets().event_bus_name("inspected").rule(name).targets(target);
         targets.send().await.unwrap();
     }
-    let needs = [Listens::Source("aws.bedrock")];
+    let event = serde_json::json!({ "source": "aws.bedrock" });
+    let needs = [Listens { what: "events of aws.bedrock".to_owned(), samples: vec![("any", event)] }];
     let rules = inspector.rules("inspected", "", &needs).await.unwrap();
     assert_eq!(rules.len(), 1, "{rules:?}");
     assert!(rules[0].enabled && rules[0].name == "listens", "{rules:?}");

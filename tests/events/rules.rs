@@ -3,6 +3,7 @@
 //! A rule that misses an event is silent: the change stays until the next sweep. So what the
 //! trigger acts on has to get through the rules on the bus where it appears, to the hub's queue.
 
+mod hearing;
 mod life;
 mod people;
 mod placed;

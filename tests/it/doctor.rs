@@ -1,9 +1,10 @@
 //! `guardrailctl doctor`: a healthy deployment, everything that can be missing, and what can't be read.
 
 use expect_test::expect_file;
-use serde_json::Value;
-use simulator::{Fault, FaultKind, ManagementEvents, Model, OptStatus, RecursiveLoop, Statement};
+use serde_json::{Value, json};
+use simulator::{Fault, FaultKind, KeyState, ManagementEvents, Model, OptStatus, RecursiveLoop, Statement};
 
+use crate::keys::{encrypted, key, put_key};
 use testkit::program::Ran;
 use testkit::stack::events_queue;
 use testkit::whole::{ACCESS, BUS, READER, recommended, terminal, terminal_in_the_recommended_hub, whole};
@@ -133,6 +134,16 @@ fn break_everything(model: &mut Model) {
     model.set_resource_policy("arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c", None).unwrap();
 }
 
+/// Leaves a rule on a bus of an account only some names of a source.
+fn narrow(model: &mut Model, bus: &str, account: &str, source: &str, names: &[&str]) {
+    let listens = |rule: &&mut simulator::BusRule| {
+        rule.bus == bus && rule.account == account && rule.pattern["source"][0] == source
+    };
+    for rule in model.bus_rules.iter_mut().filter(listens).filter(|rule| !rule.name.contains("told")) {
+        rule.pattern["detail"] = json!({ "eventName": names });
+    }
+}
+
 /// Changes the member role of one account.
 fn change_role(model: &mut Model, change: impl FnOnce(&mut simulator::Role)) {
     let mut role = model.role(PAYMENTS, MEMBER_ROLE).unwrap().as_ref().clone();
@@ -146,7 +157,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
     type Break = fn(&mut Model);
     let world = healthy().await;
     world.server.snapshot("healthy");
-    let table: [(Break, &str); 24] = [
+    let table: [(Break, &str); 31] = [
         (|model| model.trails.clear(), "problem trails 111111111111/us-east-1: no trail logs here"),
         (
             |model| model.trails[0].logging = false,
@@ -197,8 +208,8 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
             "problem notifications -/-: nobody is subscribed to the topic guardrail-keeper-alarms, so no news and no alarm reaches anybody",
         ),
         (
-            |model| model.topics[0].subscriptions[0].confirmed = false,
-            "problem notifications -/-: no subscription of the topic guardrail-keeper-alarms is confirmed (1 pending), so no news and no alarm reaches anybody",
+            |model| model.topics[0].subscriptions.iter_mut().for_each(|one| one.confirmed = false),
+            "problem notifications -/-: no subscription of the topic guardrail-keeper-alarms is confirmed (2 pending), so no news and no alarm reaches anybody",
         ),
         (
             |model| model.topics.clear(),
@@ -207,6 +218,50 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         (
             |model| model.bus_rules.retain(|rule| rule.name != "guardrail-keeper-AttentionNeeded"),
             "problem notifications -/-: no rule sends events “Attention Needed” on guardrail-keeper to guardrail-keeper-alarms",
+        ),
+        (
+            |model| narrow(model, "default", HUB, "aws.bedrock", &["CreateGuardrail"]),
+            "problem hub -/-: no rule sends events of aws.bedrock on default to events: CreateGuardrailVersion, DeleteGuardrail, PutResourcePolicy, DeleteResourcePolicy, PutEnforcedGuardrailConfiguration, DeleteEnforcedGuardrailConfiguration",
+        ),
+        (
+            |model| {
+                narrow(model, "default", PAYMENTS, "aws.bedrock", &["DeleteEnforcedGuardrailConfiguration"])
+            },
+            "problem forwarding_rules 300000000001/eu-west-1: no rule sends events of aws.bedrock on default to guardrail-keeper: CreateGuardrail, CreateGuardrailVersion, DeleteGuardrail, PutResourcePolicy, DeleteResourcePolicy, PutEnforcedGuardrailConfiguration",
+        ),
+        (
+            |model| model.bus_rules.retain(|rule| rule.name != "guardrail-keeper-told-awsorganizations"),
+            "problem notifications -/-: no rule sends changes of what protects the keeper on guardrail-keeper to guardrail-keeper-alarms",
+        ),
+        (
+            |model| {
+                let of_another = json!({ "source": ["aws.organizations"],
+                    "$or": [{ "detail": { "requestParameters": { "policyId": ["p-keeper12345"] } } },
+                        { "detail": { "requestParameters": { "policyId": [{ "exists": false }] } } }] });
+                let told =
+                    model.bus_rules.iter_mut().filter(|rule| rule.name.ends_with("told-awsorganizations"));
+                told.for_each(|rule| rule.pattern = of_another.clone());
+            },
+            "problem notifications -/-: no rule sends changes of what protects the keeper on guardrail-keeper to guardrail-keeper-alarms: DeletePolicy, DetachPolicy, UpdatePolicy",
+        ),
+        (
+            |model| model.bus_rules.retain(|rule| rule.name != "guardrail-keeper-told-awsbedrock"),
+            "problem notifications -/-: no rule sends changes of the guardrails by no author on guardrail-keeper to guardrail-keeper-alarms",
+        ),
+        (
+            |model| {
+                let statements =
+                    model.event_buses[0].policy.as_mut().unwrap()["Statement"].as_array_mut().unwrap();
+                statements.retain(|one| one["Sid"] != "MembersMaySend");
+            },
+            "problem hub -/-: the bus's policy doesn't take events of aws.bedrock from 300000000001",
+        ),
+        (
+            |model| {
+                let policy = model.event_buses[0].policy.as_mut().unwrap();
+                policy["Statement"][0]["Condition"]["StringEquals"] = json!({});
+            },
+            "problem hub -/-: the bus's policy takes events from outside the organization",
         ),
         (
             |model| model.stack_sets[1].instances[0].status = "INOPERABLE".to_owned(),
@@ -486,4 +541,33 @@ async fn delegated_administrators_that_cannot_be_read_are_not_known() {
             "{found:?}"
         );
     }
+}
+
+/// What becomes of the guardrails' keys is told by CloudTrail's events of KMS, which a trail may leave out.
+#[tokio::test]
+async fn a_trail_without_keys_is_found_where_a_guardrail_has_one() {
+    let world = healthy().await;
+    world.server.with(|model| model.trails[0].excluded = vec!["kms.amazonaws.com".to_owned()]);
+    assert_eq!(bad(&findings(&world).await), [""; 0], "no guardrail has a key");
+    let world = whole(World::of(&Document::default()).world(encrypted)).start().await;
+    put_key(&world, key(KeyState::Enabled, true));
+    world.server.with(|model| model.trails[0].excluded = vec!["kms.amazonaws.com".to_owned()]);
+    let found = bad(&findings(&world).await);
+    let expected = format!(
+        "problem trails {OWNER}/{EU}: trail all doesn't log management events of kms.amazonaws.com that write"
+    );
+    assert!(found.contains(&expected), "{found:#?}");
+    world.server.with(|model| model.trails[0].excluded.clear());
+    assert!(!bad(&findings(&world).await).iter().any(|line| line.contains(" trails ")));
+}
+
+/// SNS suspends an e-mail subscription that gets many messages at once: advice, and no problem.
+#[tokio::test]
+async fn a_topic_that_only_mail_is_sent_from_is_advised_about() {
+    let world = healthy().await;
+    world.server.with(|model| model.topics[0].subscriptions.truncate(1));
+    let found = findings(&world).await;
+    assert_eq!(bad(&found), [""; 0]);
+    let advice = found.iter().find(|one| one["text"].as_str().unwrap().contains("by e-mail only")).unwrap();
+    assert_eq!((&advice["check"], &advice["outcome"]), (&json!("notifications"), &json!("not_applicable")));
 }

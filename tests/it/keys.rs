@@ -15,7 +15,7 @@ fn europe_only() -> Document {
 }
 
 /// The guardrail of Europe is encrypted with a key of its owner's.
-fn encrypted(world: &mut simulator::World) {
+pub(crate) fn encrypted(world: &mut simulator::World) {
     for entry in &mut world.guardrails {
         if entry.region == EU {
             entry.content = Content { kms_key_id: Some(ID.to_owned()), ..entry.content.clone() };
@@ -23,7 +23,7 @@ fn encrypted(world: &mut simulator::World) {
     }
 }
 
-fn key(state: KeyState, organization: bool) -> Key {
+pub(crate) fn key(state: KeyState, organization: bool) -> Key {
     let mut statements = vec![json!({
         "Effect": "Allow", "Principal": { "AWS": format!("arn:aws:iam::{OWNER}:root") }, "Action": "kms:*",
         "Resource": "*",
@@ -38,7 +38,7 @@ fn key(state: KeyState, organization: bool) -> Key {
     Key { account: OWNER.to_owned(), region: EU.to_owned(), id: ID.to_owned(), state, policy: Some(policy) }
 }
 
-fn put_key(world: &World, key: Key) {
+pub(crate) fn put_key(world: &World, key: Key) {
     world.server.with(|model| model.put_key(key));
 }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Doctor, Ground};
-use crate::inspector::Inspector;
-use keeper_core::doctor::{self, Check, Finding, Listens, Place, RequiredAction};
+use crate::inspector::{BusSeen, Inspector};
+use keeper_core::doctor::{self, BusFacts, Check, Finding, Listens, Place, RequiredAction};
 use keeper_core::failure::Failure;
-use keeper_core::ids::Target;
+use keeper_core::ids::{Partition, Target};
 use keeper_core::settings::LedgerSource;
 use keeper_core::simulation::Evaluated;
 
@@ -14,30 +14,14 @@ use keeper_core::simulation::Evaluated;
 #[derive(Debug, Default)]
 pub(super) struct HubArns {
     pub(super) bus: Option<String>,
+    /// Its policy, as JSON, if it has one.
+    policy: Option<String>,
     pub(super) queues: Vec<String>,
     pub(super) table: Option<String>,
     /// The function that takes messages out of the queues.
     pub(super) function: Option<String>,
 }
 
-/// What members and the management account send on.
-const ON_OUR_BUS: &[Listens] = &[
-    Listens::Source("aws.bedrock"),
-    Listens::Source("aws.account"),
-    Listens::Source("aws.organizations"),
-    Listens::DetailType("Reconcile Requested"),
-];
-/// What people are sent.
-const FOR_PEOPLE: &[Listens] = &[
-    Listens::DetailType("Attention Needed"),
-    Listens::DetailType("Baseline Changed"),
-    Listens::DetailType("Enforcement Broken"),
-    Listens::DetailType("Enforcement Contested"),
-    Listens::DetailType("Guardrail Opened"),
-    Listens::DetailType("Sweep Completed"),
-];
-/// What happens in the hub itself.
-const ON_DEFAULT: &[Listens] = &[Listens::Source("aws.ssm"), Listens::Source("aws.bedrock")];
 /// The tag of copies, on a guardrail and on one that is being made (`keeper_core::copy::SOURCE_TAG`).
 const OF_COPY: &str = "aws:ResourceTag/guardrail-keeper:source";
 const OF_NEW_COPY: &str = "aws:RequestTag/guardrail-keeper:source";
@@ -69,19 +53,17 @@ impl Doctor<'_> {
                 self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
             }
             Some(bus) => {
-                // The bus of another account can't be looked at by its name alone.
-                let name = bus.rsplit('/').next().unwrap_or(bus).to_owned();
-                seen.bus = self.bus(&name).await;
-                if let (Some(_), Some(events)) = (&seen.bus, &events) {
-                    self.rules(&name, ON_OUR_BUS, events).await;
+                let name = bus_name(bus).to_owned();
+                if let Some(bus) = self.bus(&name).await {
+                    (seen.bus, seen.policy) = (Some(bus.arn), bus.policy);
                 }
-                if seen.bus.is_some() {
-                    self.notifications(&name).await;
+                if let (Some(_), Some(events)) = (&seen.bus, &events) {
+                    self.rules(&name, &self.hearing.on_the_hubs_bus(), events).await;
                 }
             }
         }
         if let Some(events) = &events {
-            self.rules("default", ON_DEFAULT, events).await;
+            self.rules("default", &self.hearing.on_the_default_bus(), events).await;
         }
         seen
     }
@@ -156,11 +138,11 @@ impl Doctor<'_> {
         arn
     }
 
-    async fn bus(&mut self, name: &str) -> Option<String> {
+    async fn bus(&mut self, name: &str) -> Option<BusSeen> {
         let check = Check::Hub;
-        let (finding, arn) = match self.own.bus(name).await {
-            Ok(Some(arn)) => {
-                (Finding::ok(check, Place::WHOLE, format!("the bus {name} is there")), Some(arn))
+        let (finding, bus) = match self.own.bus(name).await {
+            Ok(Some(bus)) => {
+                (Finding::ok(check, Place::WHOLE, format!("the bus {name} is there")), Some(bus))
             }
             Ok(None) => {
                 let text = format!("the bus {name} isn't there");
@@ -172,7 +154,28 @@ impl Doctor<'_> {
             }
         };
         self.findings.push(finding);
-        arn
+        bus
+    }
+
+    /// Whom the bus's policy admits.
+    pub(super) fn bus_policy(&mut self, ground: &Ground, hub: &Seen) {
+        let Some(bus) = &hub.bus else { return };
+        let Ground { baseline, organization, .. } = ground;
+        let known = [&organization.management, &baseline.owner, self.hub_account()];
+        let member = organization.accounts.keys().find(|id| !known.contains(id)).cloned();
+        let facts = BusFacts {
+            bus,
+            partition: &Partition::of(self.own.region()),
+            organization: &baseline.organization,
+            management: &organization.management,
+            hub: self.hub_account(),
+            owner: &baseline.owner,
+            member: member.as_ref(),
+            function: self.settings.own_roles.function.as_ref(),
+            keys: !self.hearing.keys.is_empty(),
+        };
+        let findings = doctor::bus_policy(&facts, hub.policy.as_deref(), DEPLOY);
+        self.findings.extend(findings);
     }
 
     async fn rules(&mut self, bus: &str, needs: &[Listens], destination: &str) {
@@ -181,25 +184,27 @@ impl Doctor<'_> {
         self.findings.extend(doctor::rules(Check::Hub, &place, bus, needs, &seen, destination, DEPLOY));
     }
 
-    /// Whether news and alarms reach anybody.
-    async fn notifications(&mut self, bus: &str) {
+    /// Whether news, alarms and what AWS itself tells reach anybody.
+    pub(super) async fn notifications(&mut self, hub: &Seen) {
         let check = Check::Notifications;
-        let seen = self.own.rules(bus, "", FOR_PEOPLE).await;
-        let topics = doctor::topics(FOR_PEOPLE, seen.as_deref().unwrap_or_default());
-        // Where no rule sends anything to a topic, each kind of event is named.
-        let destination = topics.first().map_or("a topic", String::as_str);
-        self.findings.extend(doctor::rules(
-            check,
-            &Place::WHOLE,
-            bus,
-            FOR_PEOPLE,
-            &seen,
-            destination,
-            DEPLOY,
-        ));
+        let Some(bus) = self.settings.bus.as_deref().filter(|_| hub.bus.is_some()).map(bus_name) else {
+            return;
+        };
+        let todo = "deploy the hub's stack (template.yaml) again, with the ids of the policies and the keys \
+                    (KeeperPolicyId, GuardrailsPolicyId, GuardrailKeyArns)";
+        let mut topics = BTreeSet::new();
+        for (bus, needs) in [(bus, self.hearing.to_people()), ("default", self.hearing.to_people_at_once())] {
+            let seen = self.own.rules(bus, "", &needs).await;
+            topics.extend(doctor::topics(&needs, seen.as_deref().unwrap_or_default()));
+            // Where no rule sends anything to a topic, each kind of event is named.
+            let destination = topics.first().map_or("a topic", String::as_str);
+            let place = Place::WHOLE;
+            self.findings.extend(doctor::rules(check, &place, bus, &needs, &seen, destination, todo));
+        }
         for topic in &topics {
             let subscriptions = self.own.subscriptions(topic).await;
             self.findings.push(doctor::subscribed(topic, &subscriptions, DEPLOY));
+            self.findings.extend(doctor::only_by_mail(topic, &subscriptions));
         }
     }
 
@@ -315,6 +320,11 @@ impl Doctor<'_> {
         }
         self.findings.extend(findings);
     }
+}
+
+/// The bus of another account can't be looked at by its name alone.
+fn bus_name(bus: &str) -> &str {
+    bus.rsplit('/').next().unwrap_or(bus)
 }
 
 /// Simulates everything that a role needs: a call for each resource.

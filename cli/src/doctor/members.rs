@@ -100,19 +100,20 @@ impl Doctor<'_> {
         listening.extend(home.clone());
         for region in &listening {
             let inspector = Inspector::new(&session, region);
-            if usable.contains(region) || is_management {
-                findings.push(doctor::trail(account, region, &inspector.trails().await));
+            let (guarded, at_home) = (usable.contains(region), home.as_ref() == Some(region));
+            let owns_a_key_here = *account == ground.baseline.owner
+                && self.hearing.keys.iter().any(|key| key.split(':').nth(3) == Some(region.as_str()));
+            let services = [
+                ("bedrock.amazonaws.com", guarded),
+                ("organizations.amazonaws.com", at_home && is_management),
+                ("kms.amazonaws.com", guarded && owns_a_key_here),
+            ];
+            let services: Vec<&str> =
+                services.iter().filter(|(_, needed)| *needed).map(|(name, _)| *name).collect();
+            if !services.is_empty() {
+                findings.push(doctor::trail(account, region, &services, &inspector.trails().await));
             }
-            let mut needs = Vec::new();
-            if usable.contains(region) {
-                needs.push(Listens::Source("aws.bedrock"));
-            }
-            if home.as_ref() == Some(region) {
-                needs.push(Listens::Source("aws.account"));
-                if is_management {
-                    needs.push(Listens::Source("aws.organizations"));
-                }
-            }
+            let needs = self.hearing.sent_on(account, region.as_str(), guarded, at_home);
             findings.extend(self.forwarding(account, &inspector, &needs, seen).await);
         }
         if account == self.hub_account() {

@@ -31,6 +31,7 @@ impl Doctor<'_> {
             })
             .collect();
         let attached = self.attached(&documents, &chains).await;
+        let ours = doctor::protecting(&documents, &attached);
         let mut findings: Vec<Finding> =
             documents.iter().flat_map(|one| doctor::protection(one, &attached, &chains)).collect();
         if owned_by_management {
@@ -42,6 +43,7 @@ impl Doctor<'_> {
             ));
         }
         self.findings.extend(findings);
+        self.hearing.policies = ours;
     }
 
     fn shipped<'a>(&'a self, ground: &'a Ground, (path, text): (&'a str, &'a str)) -> Shipped<'a> {
@@ -54,7 +56,7 @@ impl Doctor<'_> {
             member: &self.settings.member_role,
             // The template names the bus after the stack.
             stack: self.settings.bus.as_deref().and_then(|bus| bus.rsplit('/').next()),
-            keys: self.keys,
+            keys: !self.hearing.keys.is_empty(),
         }
     }
 

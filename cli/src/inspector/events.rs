@@ -5,19 +5,31 @@ use guardrail_keeper::cloud::{failure, is_missing};
 use keeper_core::doctor::{Listens, Rule};
 use keeper_core::failure::Failure;
 
+/// A bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusSeen {
+    /// Its ARN.
+    pub arn: String,
+    /// Its policy, as JSON, if it has one.
+    pub policy: Option<String>,
+}
+
 impl Inspector {
     fn events(&self) -> aws_sdk_eventbridge::Client {
         let config = aws_sdk_eventbridge::config::Builder::from(&self.sdk_of(|own| &own.events));
         aws_sdk_eventbridge::Client::from_conf(config.retry_partition(self.session.retries().clone()).build())
     }
 
-    /// The ARN of a bus; `None` where no bus has that name.
+    /// A bus; `None` where no bus has that name.
     ///
     /// # Errors
     /// When EventBridge can't be read.
-    pub async fn bus(&self, name: &str) -> Result<Option<String>, Failure> {
+    pub async fn bus(&self, name: &str) -> Result<Option<BusSeen>, Failure> {
         match self.events().describe_event_bus().name(name).send().await {
-            Ok(answer) => Ok(answer.arn().map(str::to_owned)),
+            Ok(answer) => Ok(answer.arn().map(|arn| BusSeen {
+                arn: arn.to_owned(),
+                policy: answer.policy().filter(|policy| !policy.is_empty()).map(str::to_owned),
+            })),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(failure("DescribeEventBus", &error)),
         }

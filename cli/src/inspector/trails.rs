@@ -62,6 +62,7 @@ fn basic(selector: &aws::EventSelector) -> Basic {
     Basic {
         management: selector.include_management_events() == Some(true),
         kind: selector.read_write_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+        excluded: selector.exclude_management_event_sources().iter().cloned().collect(),
     }
 }
 

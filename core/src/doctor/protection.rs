@@ -15,6 +15,8 @@ const TODO: &str = "docs/deploy.md, Protect it";
 /// A service control policy as Organizations showed it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ControlPolicy {
+    /// Its id.
+    pub id: String,
     /// Its name, for people.
     pub name: String,
     /// Its text.
@@ -103,6 +105,22 @@ pub fn is_protected(shipped: &Shipped<'_>, attached: &Attached, chain: &[String]
     let account = shipped.owner;
     let found = judge(shipped, &shipped.statements(), attached, account, chain);
     found.iter().all(|finding| finding.outcome == super::Outcome::Ok)
+}
+
+/// The ids of the attached policies that have some of these documents' statements, whatever these say.
+pub fn protecting(documents: &[Shipped<'_>], attached: &Attached) -> BTreeSet<String> {
+    let wanted: Vec<Value> = documents.iter().flat_map(Shipped::statements).collect();
+    let sids: BTreeSet<&str> = sids_of(&wanted).collect();
+    let policies = attached.values().filter_map(|policies| policies.as_ref().ok()).flatten();
+    let has_some = |policy: &&ControlPolicy| {
+        let found = statements(&policy.content).unwrap_or_default();
+        sids_of(&found).any(|sid| sids.contains(sid))
+    };
+    policies.filter(has_some).map(|policy| policy.id.clone()).collect()
+}
+
+fn sids_of(statements: &[Value]) -> impl Iterator<Item = &str> {
+    statements.iter().filter_map(|one| one["Sid"].as_str())
 }
 
 fn judge(

@@ -1,7 +1,10 @@
 //! Whether events are forwarded: rules on a bus, judged by what they match and where they send it.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
+use super::pattern::takes;
 use super::{Check, Finding, Place};
 use crate::failure::Failure;
 
@@ -18,41 +21,20 @@ pub struct Rule {
     pub targets: Result<Vec<String>, Failure>,
 }
 
-/// The events that a rule has to match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listens {
-    /// Events of this source, for example `aws.bedrock`.
-    Source(&'static str),
-    /// Events of this detail type, whatever their source.
-    DetailType(&'static str),
+/// Events that have to be forwarded, by one event for each kind of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listens {
+    /// What they are called, as in “a rule forwards …”.
+    pub what: String,
+    /// One of each kind, as EventBridge has it, with the kind's name.
+    pub samples: Vec<(&'static str, Value)>,
 }
 
 impl Listens {
-    /// Whether a rule of that pattern takes some of these events. That it takes enough of them is the
-    /// templates' business.
-    pub fn is_for(self, pattern: &str) -> bool {
+    /// Whether a rule of that pattern takes some of these events, or may do so.
+    pub fn is_for(&self, pattern: &str) -> bool {
         let Ok(pattern) = serde_json::from_str::<Value>(pattern) else { return false };
-        let (member, wanted) = match self {
-            Listens::Source(source) => ("source", source),
-            Listens::DetailType(kind) => ("detail-type", kind),
-        };
-        let named = pattern.get(member).and_then(Value::as_array);
-        named.is_some_and(|named| named.iter().any(|one| takes(one, wanted)))
-    }
-
-    fn words(self) -> String {
-        match self {
-            Listens::Source(source) => format!("events of {source}"),
-            Listens::DetailType(kind) => format!("events “{kind}”"),
-        }
-    }
-}
-
-/// A value of a pattern: a text, or `{"prefix": …}`.
-fn takes(one: &Value, wanted: &str) -> bool {
-    match one {
-        Value::String(text) => text == wanted,
-        other => other.get("prefix").and_then(Value::as_str).is_some_and(|prefix| wanted.starts_with(prefix)),
+        self.samples.iter().any(|(_, event)| takes(&pattern, event) != Some(false))
     }
 }
 
@@ -73,37 +55,88 @@ pub fn rules(
             return vec![Finding::unread(check, place.clone(), &what, failure)];
         }
     };
-    let judge = |need: &Listens| one(check, place, bus, *need, rules, destination, todo);
+    let read: Vec<(&Rule, Value)> = rules
+        .iter()
+        .filter_map(|rule| Some((rule, serde_json::from_str(rule.pattern.as_deref()?).ok()?)))
+        .collect();
+    let judge = |need: &Listens| one(check, place, bus, need, &read, destination, todo);
     needs.iter().map(judge).collect()
+}
+
+/// What becomes of one kind of event; the worst for what is to be said comes first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate<'a> {
+    /// No rule sends it there.
+    Lost,
+    /// A rule would, and is off.
+    Disabled(&'a str),
+    /// A rule takes it, and where it sends it to can't be read.
+    Unread(&'a str),
+    /// A rule sends something there, and its pattern isn't known here.
+    Unclear(&'a str),
+    Sent,
+}
+
+fn fate<'a>(event: &Value, rules: &'a [(&'a Rule, Value)], destination: &str) -> Fate<'a> {
+    let of = |(rule, pattern): &'a (&'a Rule, Value)| {
+        let sends = match &rule.targets {
+            Ok(targets) => targets.iter().any(|target| target == destination).then_some(true),
+            Err(_) => Some(false),
+        };
+        let name = rule.name.as_str();
+        match (sends?, takes(pattern, event)) {
+            (_, Some(false)) => None,
+            (false, _) => Some(Fate::Unread(name)),
+            (true, Some(true)) if rule.enabled => Some(Fate::Sent),
+            (true, Some(true)) => Some(Fate::Disabled(name)),
+            (true, None) => Some(Fate::Unclear(name)),
+        }
+    };
+    let fates: BTreeSet<Fate<'a>> = rules.iter().filter_map(of).collect();
+    if fates.contains(&Fate::Sent) { Fate::Sent } else { fates.into_iter().next().unwrap_or(Fate::Lost) }
 }
 
 fn one(
     check: Check,
     place: &Place,
     bus: &str,
-    need: Listens,
-    rules: &[Rule],
+    need: &Listens,
+    rules: &[(&Rule, Value)],
     destination: &str,
     todo: &str,
 ) -> Finding {
-    let what = need.words();
-    let listening: Vec<&Rule> =
-        rules.iter().filter(|rule| rule.pattern.as_deref().is_some_and(|text| need.is_for(text))).collect();
-    let sends = |rule: &Rule| {
-        rule.targets.as_ref().is_ok_and(|targets| targets.iter().any(|target| target == destination))
-    };
-    let ours: Vec<&&Rule> = listening.iter().filter(|rule| sends(rule)).collect();
-    if ours.iter().any(|rule| rule.enabled) {
-        return Finding::ok(check, place.clone(), format!("a rule forwards {what} on {bus}"));
+    let what = &need.what;
+    let fates: Vec<(&str, Fate<'_>)> =
+        need.samples.iter().map(|(name, event)| (*name, fate(event, rules, destination))).collect();
+    let worst = fates.iter().map(|(_, fate)| fate).min().cloned().unwrap_or(Fate::Sent);
+    let alike: Vec<&str> = fates.iter().filter(|(_, fate)| *fate == worst).map(|(name, _)| *name).collect();
+    // Where it is so of some of them only, these are named.
+    let which = if alike.len() == fates.len() { String::new() } else { format!(": {}", alike.join(", ")) };
+    let place = place.clone();
+    match worst {
+        Fate::Sent => Finding::ok(check, place, format!("a rule forwards {what} on {bus}")),
+        Fate::Lost => {
+            let name = destination.rsplit([':', '/']).next().unwrap_or(destination);
+            Finding::problem(check, place, format!("no rule sends {what} on {bus} to {name}{which}"), todo)
+        }
+        Fate::Disabled(rule) => {
+            let text = format!("rule {rule} for {what} on {bus} is disabled{which}");
+            Finding::problem(check, place, text, "enable it")
+        }
+        Fate::Unread(rule) => {
+            let failure = rules
+                .iter()
+                .find(|(one, _)| one.name == rule)
+                .and_then(|(one, _)| one.targets.as_ref().err());
+            let what = format!("it isn't known where the rule for {what} on {bus} sends them");
+            failure.map_or_else(
+                || Finding::unknown(check, place.clone(), &what, todo),
+                |failure| Finding::unread(check, place.clone(), &what, failure),
+            )
+        }
+        Fate::Unclear(rule) => {
+            let text = format!("it isn't known whether rule {rule} takes {what} on {bus}{which}");
+            Finding::unknown(check, place, text, "compare its pattern with the template's")
+        }
     }
-    if let Some(rule) = ours.first() {
-        let text = format!("rule {} for {what} on {bus} is disabled", rule.name);
-        return Finding::problem(check, place.clone(), text, "enable it");
-    }
-    if let Some(failure) = listening.iter().find_map(|rule| rule.targets.as_ref().err()) {
-        let what = format!("it isn't known where the rule for {what} on {bus} sends them");
-        return Finding::unread(check, place.clone(), &what, failure);
-    }
-    let name = destination.rsplit([':', '/']).next().unwrap_or(destination);
-    Finding::problem(check, place.clone(), format!("no rule sends {what} on {bus} to {name}"), todo)
 }

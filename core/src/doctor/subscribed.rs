@@ -23,6 +23,23 @@ pub fn topics(needs: &[Listens], rules: &[Rule]) -> BTreeSet<String> {
     targets.filter(|target| target.split(':').nth(2) == Some("sns")).cloned().collect()
 }
 
+/// Advice about a topic that only e-mail is sent to. SNS suspends an e-mail subscription that is sent more than ten
+/// messages a second (<https://docs.aws.amazon.com/general/latest/gr/sns.html>).
+pub fn only_by_mail(topic: &str, seen: &Result<Option<Vec<Subscription>>, Failure>) -> Option<Finding> {
+    let Ok(Some(subscriptions)) = seen else { return None };
+    let mut confirmed = subscriptions.iter().filter(|subscription| subscription.confirmed).peekable();
+    confirmed.peek()?;
+    if confirmed.any(|subscription| !subscription.protocol.starts_with("email")) {
+        return None;
+    }
+    let name = topic.rsplit(':').next().unwrap_or(topic);
+    let text = format!(
+        "the topic {name} is sent by e-mail only. SNS suspends an e-mail subscription that gets more than ten \
+         messages a second, and reports at once have no limit: subscribe a queue or an HTTPS endpoint beside it"
+    );
+    Some(Finding::not_applicable(Check::Notifications, Place::WHOLE, text))
+}
+
 /// Judges who is subscribed to a topic; `None` is no such topic.
 pub fn subscribed(topic: &str, seen: &Result<Option<Vec<Subscription>>, Failure>, deploy: &str) -> Finding {
     let check = Check::Notifications;
@@ -115,7 +132,8 @@ mod tests {
             pattern: Some(format!("{{\"detail-type\": [\"{kind}\"]}}")),
             targets: Ok(vec![target.to_owned()]),
         };
-        let needs = [Listens::DetailType("Attention Needed")];
+        let event = serde_json::json!({ "detail-type": "Attention Needed" });
+        let needs = [Listens { what: "news".to_owned(), samples: vec![("Attention Needed", event)] }];
         let rules = [
             rule("Attention Needed", true, TOPIC),
             rule("Attention Needed", false, "arn:aws:sns:us-east-1:111111111111:off"),
@@ -123,5 +141,20 @@ mod tests {
             rule("Enforcement Held", true, "arn:aws:sns:us-east-1:111111111111:other"),
         ];
         assert_eq!(topics(&needs, &rules), BTreeSet::from([TOPIC.to_owned()]));
+    }
+
+    #[test]
+    fn mail_alone_may_be_suspended() {
+        let of = |all: &[(&str, bool)]| {
+            let all = all.iter().map(|(protocol, confirmed)| subscription(protocol, *confirmed)).collect();
+            only_by_mail(TOPIC, &Ok(Some(all))).map(|finding| finding.outcome)
+        };
+        let advised = Some(Outcome::NotApplicable);
+        assert_eq!(of(&[("email", true)]), advised);
+        assert_eq!(of(&[("email", true), ("email-json", true), ("sqs", false)]), advised);
+        assert_eq!(of(&[("email", true), ("sqs", true)]), None);
+        // What is worse is told otherwise.
+        assert_eq!(of(&[("email", false)]), None);
+        assert_eq!(only_by_mail(TOPIC, &Ok(None)), None);
     }
 }

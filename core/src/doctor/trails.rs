@@ -30,13 +30,15 @@ pub enum Selectors {
     Advanced(Vec<Vec<Field>>),
 }
 
-/// A selector of the basic form. It can leave out KMS and RDS's data API only, of which the keeper needs no events.
+/// A selector of the basic form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Basic {
     /// Whether it takes management events at all.
     pub management: bool,
     /// `All`, `WriteOnly` or `ReadOnly`.
     pub kind: String,
+    /// The services whose management events it leaves out. AWS lets it be KMS and RDS's data API.
+    pub excluded: BTreeSet<String>,
 }
 
 /// A field of an advanced selector.
@@ -62,32 +64,30 @@ enum LoggedWrites {
 }
 
 impl Selectors {
-    fn writes(&self) -> LoggedWrites {
+    /// Of one service.
+    fn writes(&self, service: &str) -> LoggedWrites {
         let best = match self {
-            Selectors::Basic(all) => all.iter().map(basic).min(),
-            Selectors::Advanced(all) => all.iter().map(|fields| advanced(fields)).min(),
+            Selectors::Basic(all) => all.iter().map(|one| basic(one, service)).min(),
+            Selectors::Advanced(all) => all.iter().map(|fields| advanced(fields, service)).min(),
         };
         best.unwrap_or(LoggedWrites::NotLogged)
     }
 }
 
-fn basic(selector: &Basic) -> LoggedWrites {
-    let Basic { management, kind } = selector;
-    let writes = *management && matches!(kind.as_str(), "All" | "WriteOnly");
+fn basic(selector: &Basic, service: &str) -> LoggedWrites {
+    let Basic { management, kind, excluded } = selector;
+    let writes = *management && matches!(kind.as_str(), "All" | "WriteOnly") && !excluded.contains(service);
     if writes { LoggedWrites::Logged } else { LoggedWrites::NotLogged }
 }
 
-fn advanced(fields: &[Field]) -> LoggedWrites {
+fn advanced(fields: &[Field], service: &str) -> LoggedWrites {
     let field = |name: &str| fields.iter().find(|field| field.name == name);
     let is_management = field("eventCategory").is_some_and(|field| field.equals.contains("Management"));
     let only_reads = field("readOnly").is_some_and(|field| {
         !field.equals.is_empty() && !field.equals.contains("false") || field.not_equals.contains("false")
     });
     let ours = |source: &Field| {
-        let told = |one: &str| {
-            (source.equals.is_empty() || source.equals.contains(one)) && !source.not_equals.contains(one)
-        };
-        told("bedrock.amazonaws.com") && told("organizations.amazonaws.com")
+        (source.equals.is_empty() || source.equals.contains(service)) && !source.not_equals.contains(service)
     };
     let source = field("eventSource");
     if !is_management || only_reads || source.is_some_and(|source| !ours(source)) {
@@ -98,8 +98,45 @@ fn advanced(fields: &[Field]) -> LoggedWrites {
     if narrowed { LoggedWrites::Narrowed } else { LoggedWrites::Logged }
 }
 
-/// Judges whether events of an account's Region reach EventBridge.
-pub fn trail(account: &AccountId, region: &Region, seen: &Result<Vec<Trail>, Failure>) -> Finding {
+/// What becomes of a service's events; the worst comes first.
+#[derive(Clone, Copy, Debug)]
+enum LogFate<'a> {
+    By(&'a str),
+    Unread(&'a Failure),
+    Narrowed(&'a str),
+    Off(&'a str),
+    Not,
+}
+
+/// By the best of the trails.
+fn logged<'a>(trails: &[&'a Trail], service: &str) -> LogFate<'a> {
+    let mut unread = None;
+    let mut narrowed = None;
+    let mut off = None;
+    for trail in trails {
+        match (&trail.logging, trail.selectors.as_ref().map(|selectors| selectors.writes(service))) {
+            (Ok(true), Ok(LoggedWrites::Logged)) => return LogFate::By(&trail.name),
+            (Err(failure), _) | (_, Err(failure)) => unread = Some(failure),
+            (Ok(true), Ok(LoggedWrites::Narrowed)) => narrowed = Some(&trail.name),
+            (Ok(false), Ok(_)) => off = Some(&trail.name),
+            (Ok(true), Ok(LoggedWrites::NotLogged)) => {}
+        }
+    }
+    match (unread, narrowed, off) {
+        (Some(failure), _, _) => LogFate::Unread(failure),
+        (None, Some(name), _) => LogFate::Narrowed(name),
+        (None, None, Some(name)) => LogFate::Off(name),
+        (None, None, None) => LogFate::Not,
+    }
+}
+
+/// Judges whether the events of these services (`bedrock.amazonaws.com`), in an account's Region, reach EventBridge.
+pub fn trail(
+    account: &AccountId,
+    region: &Region,
+    services: &[&str],
+    seen: &Result<Vec<Trail>, Failure>,
+) -> Finding {
     let check = Check::Trails;
     let place = Place::target(account, region);
     let trails = match seen {
@@ -113,45 +150,43 @@ pub fn trail(account: &AccountId, region: &Region, seen: &Result<Vec<Trail>, Fai
     if here.is_empty() {
         return Finding::problem(check, place, "no trail logs here", todo);
     }
-    let mut unread = None;
-    let mut narrowed = None;
-    let mut off = None;
-    for trail in &here {
-        match (&trail.logging, trail.selectors.as_ref().map(Selectors::writes)) {
-            (Ok(true), Ok(LoggedWrites::Logged)) => {
-                return Finding::ok(check, place, format!("trail {} logs management events", trail.name));
-            }
-            (Err(failure), _) | (_, Err(failure)) => unread = Some(failure),
-            (Ok(true), Ok(LoggedWrites::Narrowed)) => narrowed = Some(&trail.name),
-            (Ok(false), Ok(_)) => off = Some(&trail.name),
-            (Ok(true), Ok(LoggedWrites::NotLogged)) => {}
-        }
-    }
+    let each: Vec<(&str, LogFate<'_>)> =
+        services.iter().map(|service| (*service, logged(&here, service))).collect();
+    let by = each.iter().find_map(|(_, logged)| match logged {
+        LogFate::By(name) => Some(*name),
+        _ => None,
+    });
+    let Some((service, worst)) = each.into_iter().find(|(_, logged)| !matches!(logged, LogFate::By(_))) else {
+        return Finding::ok(check, place, format!("trail {} logs management events", by.unwrap_or_default()));
+    };
+    // Where others are logged, it is this service's events that are left out.
+    let of = by.map_or_else(String::new, |_| format!(" of {service}"));
     let names: Vec<&str> = here.iter().map(|trail| trail.name.as_str()).collect();
-    match (unread, narrowed, off) {
-        (Some(failure), _, _) => Finding::unread(
+    match worst {
+        LogFate::Unread(failure) => Finding::unread(
             check,
             place,
             &format!("it isn't known what trail {} logs", names.join(", ")),
             failure,
         ),
-        (None, Some(name), _) => Finding::unknown(
+        LogFate::Narrowed(name) => Finding::unknown(
             check,
             place,
-            format!("trail {name} logs some management events, chosen by more than source and readOnly"),
-            "check that its selectors include the calls that write in Bedrock and Organizations",
+            format!("trail {name} logs some management events{of}, chosen by more than source and readOnly"),
+            "check that its selectors include the calls that write in Bedrock and Organizations, and in KMS where a \
+             guardrail has a key",
         ),
-        (None, None, Some(name)) => Finding::problem(
+        LogFate::Off(name) => Finding::problem(
             check,
             place,
             format!("trail {name} is switched off"),
             format!("aws cloudtrail start-logging --name {name}, in its home Region"),
         ),
-        (None, None, None) => Finding::problem(
+        LogFate::By(_) | LogFate::Not => Finding::problem(
             check,
             place,
-            format!("trail {} doesn't log management events that write", names.join(", ")),
-            "let it log management events of kind All or WriteOnly",
+            format!("trail {} doesn't log management events{of} that write", names.join(", ")),
+            "let it log management events of kind All or WriteOnly, of every service",
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! The wildcards of IAM: `*` is any text, `?` is any one character.
 
 /// Whether the whole text matches. Takes at most pattern × text steps, whatever the pattern.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     let (mut at, mut seen) = (0, 0);

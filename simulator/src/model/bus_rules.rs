@@ -8,7 +8,7 @@ use super::caller::Caller;
 use super::error::ApiError;
 
 /// A bus besides the default one, which every account and Region has.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventBus {
     /// Its account.
@@ -17,6 +17,9 @@ pub struct EventBus {
     pub region: String,
     /// Its name.
     pub name: String,
+    /// Its policy. What puts events here is not held to it: tests evaluate the templates'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Value>,
 }
 
 /// A rule.
@@ -102,6 +105,11 @@ impl Model {
         }
         let message = format!("Event bus {name} does not exist.");
         Err(ApiError::new("ResourceNotFoundException", message))
+    }
+
+    /// The policy of a bus, by its ARN.
+    pub(crate) fn bus_policy(&self, arn: &str) -> Option<&Value> {
+        self.event_buses.iter().find(|bus| bus.arn() == arn)?.policy.as_ref()
     }
 
     /// The rules on a bus of the caller's whose names begin so, in the order of their names.

@@ -28,6 +28,9 @@ pub struct Trail {
     /// Which management events it logs.
     #[serde(default)]
     pub management: ManagementEvents,
+    /// The services whose management events it leaves out: KMS, RDS's data API.
+    #[serde(default)]
+    pub excluded: Vec<String>,
     /// Whether its selectors are shown in the advanced form.
     #[serde(default)]
     pub advanced: bool,

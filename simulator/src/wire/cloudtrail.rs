@@ -64,6 +64,9 @@ fn selectors(trail: &Trail) -> Value {
         let management = |read_only: Option<&str>| {
             let mut fields = vec![category("Management")];
             fields.extend(read_only.map(|value| json!({ "Field": "readOnly", "Equals": [value] })));
+            if !trail.excluded.is_empty() {
+                fields.push(json!({ "Field": "eventSource", "NotEquals": trail.excluded }));
+            }
             json!({ "Name": "management events", "FieldSelectors": fields })
         };
         let data = [category("Data"), json!({ "Field": "resources.type", "Equals": ["AWS::S3::Object"] })];
@@ -84,6 +87,6 @@ fn selectors(trail: &Trail) -> Value {
         "ReadWriteType": kind,
         "IncludeManagementEvents": trail.management != ManagementEvents::None,
         "DataResources": [],
-        "ExcludeManagementEventSources": [],
+        "ExcludeManagementEventSources": trail.excluded,
     }]})
 }

@@ -25,7 +25,11 @@ pub(crate) fn carry_out(
         }
         "DescribeEventBus" => {
             let (name, arn) = model.event_bus_as(caller, operation, input.optional("Name"))?;
-            Ok(Output::Json(json!({ "Name": name, "Arn": arn })))
+            let mut shown = json!({ "Name": name, "Arn": arn });
+            if let Some(policy) = model.bus_policy(&arn) {
+                shown["Policy"] = policy.to_string().into();
+            }
+            Ok(Output::Json(shown))
         }
         "ListRules" => {
             let prefix = input.optional("NamePrefix").unwrap_or_default();

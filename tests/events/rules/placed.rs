@@ -11,30 +11,35 @@ use crate::admitted::{ORGANIZATION, of_the_bus, sends};
 use crate::policy::{Verdict, verdict};
 use crate::template::{self, made};
 
-const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
-const MEMBERS: [&str; 4] = [OWNER, SECURITY, "300000000001", "999999999999"];
+pub(super) const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
+pub(super) const MEMBERS: [&str; 4] = [OWNER, SECURITY, "300000000001", "999999999999"];
 const RULES: &str = "AWS::Events::Rule";
 
 /// Where things are. StackSets reach every account but the management account, the hub's included.
 #[derive(Clone, Copy, Debug)]
-struct Placement {
-    hub: (&'static str, &'static str),
-    owner: &'static str,
+pub(super) struct Placement {
+    pub(super) hub: (&'static str, &'static str),
+    pub(super) owner: &'static str,
 }
 
-/// A rule's pattern, the bus that it is on, and what it sends to.
-struct Made {
-    rule: Rule,
-    on_the_hubs_bus: bool,
-    to: String,
+/// A rule by its name in the template, its pattern, the bus that it is on, and what it sends to.
+pub(super) struct Made {
+    pub(super) name: String,
+    pub(super) rule: Rule,
+    pub(super) on_the_hubs_bus: bool,
+    pub(super) to: String,
 }
 
 impl Placement {
-    fn bus(self) -> String {
+    pub(super) fn bus(self) -> String {
         format!("arn:aws:events:{}:{}:event-bus/guardrail-keeper", self.hub.1, self.hub.0)
     }
 
-    fn everywhere(self, account: &'static str, region: &'static str) -> BTreeMap<&'static str, String> {
+    pub(super) fn everywhere(
+        self,
+        account: &'static str,
+        region: &'static str,
+    ) -> BTreeMap<&'static str, String> {
         [
             ("AWS::Partition", "aws"),
             ("AWS::AccountId", account),
@@ -54,28 +59,31 @@ impl Placement {
             ("AlarmTopic", "topic"),
             ("Events.Arn", "queue"),
             ("EventsDeadLetters.Arn", "dead-letters"),
-            ("FunctionRole.Arn", "arn:aws:iam::999999999999:role/GuardrailKeeper"),
+            ("FunctionRole.Arn", ""),
             ("Roles.Outputs.ForwarderRoleName", "GuardrailKeeperForwarder"),
             ("MemberRoles.StackSetId", "guardrail-keeper-member-role"),
             ("Bus.Arn", ""),
             ("HubBusArn", ""),
         ]
         .map(|(name, value)| {
-            let value =
-                if name.ends_with("BusArn") || name == "Bus.Arn" { self.bus() } else { value.to_owned() };
+            let value = match name {
+                "Bus.Arn" | "HubBusArn" => self.bus(),
+                "FunctionRole.Arn" => format!("arn:aws:iam::{}:role/GuardrailKeeper", self.hub.0),
+                _ => value.to_owned(),
+            };
             (name, value)
         })
         .into()
     }
 
     /// The rules of the hub's stack.
-    fn of_the_hub(self) -> Vec<Made> {
+    pub(super) fn of_the_hub(self) -> Vec<Made> {
         let given = self.everywhere(self.hub.0, self.hub.1);
         rules_of("template.yaml", &given)
     }
 
     /// The rules that stacks make in an account and Region besides, by the parameters that they are given.
-    fn sending_on(self, account: &'static str, region: &'static str) -> Vec<Made> {
+    pub(super) fn sending_on(self, account: &'static str, region: &'static str) -> Vec<Made> {
         let mut given = self.everywhere(account, region);
         if account != MANAGEMENT {
             let parameters = self.of_the_stack_set(&given);
@@ -116,7 +124,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }
 
-fn borrowed<'a>(given: &'a BTreeMap<&'static str, String>) -> BTreeMap<&'a str, &'a str> {
+pub(super) fn borrowed<'a>(given: &'a BTreeMap<&'static str, String>) -> BTreeMap<&'a str, &'a str> {
     given.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
@@ -133,9 +141,10 @@ fn overlaid(
 
 fn rules_of(path: &str, given: &BTreeMap<&'static str, String>) -> Vec<Made> {
     let template = template::read(path);
-    let rules = made(&template, &borrowed(given), RULES).into_values();
+    let rules = made(&template, &borrowed(given), RULES).into_iter();
     rules
-        .map(|rule| Made {
+        .map(|(name, rule)| Made {
+            name: name.to_owned(),
             on_the_hubs_bus: !rule["EventBusName"].is_null(),
             to: text(&rule["Targets"][0]["Arn"]),
             rule: Rule::of(rule["EventPattern"].clone()),
@@ -182,11 +191,11 @@ fn events(placement: Placement) -> Vec<(Value, usize, usize)> {
     events
 }
 
-#[test]
-fn wherever_things_are_each_event_is_told_once() {
+/// The hub in the management account, in the owner's, in the security account, and in one of its own.
+pub(super) fn placements() -> [Placement; 8] {
     let other = "999999999999";
     let placement = |hub, owner| Placement { hub, owner };
-    for placement in [
+    [
         placement((MANAGEMENT, "us-east-1"), MANAGEMENT),
         placement((MANAGEMENT, "eu-west-1"), MANAGEMENT),
         placement((MANAGEMENT, "eu-west-1"), OWNER),
@@ -195,7 +204,12 @@ fn wherever_things_are_each_event_is_told_once() {
         placement((SECURITY, "us-east-1"), MANAGEMENT),
         placement((other, "us-east-1"), OWNER),
         placement((other, "eu-west-1"), MANAGEMENT),
-    ] {
+    ]
+}
+
+#[test]
+fn wherever_things_are_each_event_is_told_once() {
+    for placement in placements() {
         let hub = placement.of_the_hub();
         let known = placement.everywhere(placement.hub.0, placement.hub.1);
         let hub_template = template::read("template.yaml");

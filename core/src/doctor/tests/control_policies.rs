@@ -28,7 +28,7 @@ fn attached(from: &str, to: &str) -> Attached {
         SHIPPED.replace("HUB_ACCOUNT_ID", "111111111111").replace("OWNER_ACCOUNT_ID", "222222222222");
     let content = content.replace("GUARDRAIL_KEY_ID", "1-2-3").replace("GuardrailAuthor", "Writer");
     assert!(content.contains(from), "{from} isn't there");
-    let policies = vec![ControlPolicy { name: "ours".to_owned(), content: content.replace(from, to) }];
+    let policies = vec![ControlPolicy { id: "p-ours".to_owned(), name: "ours".to_owned(), content: content.replace(from, to) }];
     BTreeMap::from([("r-exam".to_owned(), Ok(policies))])
 }
 
@@ -190,8 +190,9 @@ fn a_service_control_policy_covers_an_account_from_wherever_it_is_attached() {
     let parts = vec![
         part(r#""Sid":"Roles""#, r#""Sid":"X""#),
         part(r#""Sid":"Enforcement""#, r#""Sid":"X""#),
-        ControlPolicy { name: "broken".to_owned(), content: "{".to_owned() },
+        ControlPolicy { id: "p-broken".to_owned(), name: "broken".to_owned(), content: "{".to_owned() },
     ];
     let attached = Attached::from([("r-exam".to_owned(), Ok(parts))]);
+    assert_eq!(protecting(std::slice::from_ref(&shipped), &attached), BTreeSet::from(["p-ours".to_owned()]));
     assert!(told(&protection(&shipped, &attached, &chains))[0].starts_with("Ok: "));
 }
