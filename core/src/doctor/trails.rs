@@ -156,7 +156,8 @@ pub fn trail(
         LogFate::By(name) => Some(*name),
         _ => None,
     });
-    let Some((service, worst)) = each.into_iter().find(|(_, logged)| !matches!(logged, LogFate::By(_))) else {
+    let Some((service, worst)) = each.into_iter().find(|(_, logged)| !matches!(logged, LogFate::By(_)))
+    else {
         return Finding::ok(check, place, format!("trail {} logs management events", by.unwrap_or_default()));
     };
     // Where others are logged, it is this service's events that are left out.

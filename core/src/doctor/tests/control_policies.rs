@@ -28,7 +28,11 @@ fn attached(from: &str, to: &str) -> Attached {
         SHIPPED.replace("HUB_ACCOUNT_ID", "111111111111").replace("OWNER_ACCOUNT_ID", "222222222222");
     let content = content.replace("GUARDRAIL_KEY_ID", "1-2-3").replace("GuardrailAuthor", "Writer");
     assert!(content.contains(from), "{from} isn't there");
-    let policies = vec![ControlPolicy { id: "p-ours".to_owned(), name: "ours".to_owned(), content: content.replace(from, to) }];
+    let policies = vec![ControlPolicy {
+        id: "p-ours".to_owned(),
+        name: "ours".to_owned(),
+        content: content.replace(from, to),
+    }];
     BTreeMap::from([("r-exam".to_owned(), Ok(policies))])
 }
 

@@ -85,7 +85,8 @@ fn a_trail_that_leaves_out_keys_is_found_where_keys_matter() {
         field("eventSource", &[kms], &[]),
     ]]));
     for basic in [true, false] {
-        let of = |services: &[&str], trails: Vec<Trail>| told(&[trail(&hub(), &region(), services, &Ok(trails))]);
+        let of =
+            |services: &[&str], trails: Vec<Trail>| told(&[trail(&hub(), &region(), services, &Ok(trails))]);
         let bedrock = "bedrock.amazonaws.com";
         assert_eq!(of(&[bedrock], vec![without(basic)]), ["Ok: trail all logs management events"]);
         assert_eq!(
@@ -106,7 +107,8 @@ fn rule(pattern: &str, enabled: bool, targets: &[&str]) -> Rule {
 
 #[test]
 fn rules_that_send_events_on_and_others() {
-    let pattern = r#"{"source":["aws.bedrock"],"detail":{"eventName":["CreateGuardrail","DeleteGuardrail"]}}"#;
+    let pattern =
+        r#"{"source":["aws.bedrock"],"detail":{"eventName":["CreateGuardrail","DeleteGuardrail"]}}"#;
     let half = r#"{"source":["aws.bedrock"],"detail":{"eventName":["CreateGuardrail"]}}"#;
     let other_half = r#"{"source":["aws.bedrock"],"detail":{"eventName":[{"prefix":"Delete"}]}}"#;
     let odd = r#"{"source":["aws.bedrock"],"detail":{"eventName":[{"newer":"Delete"}]}}"#;
@@ -146,7 +148,9 @@ fn rules_that_send_events_on_and_others() {
         ),
     ];
     let judge = |seen: &Result<Vec<Rule>, Failure>| {
-        let call = |name: &'static str| (name, serde_json::json!({ "source": "aws.bedrock", "detail": { "eventName": name } }));
+        let call = |name: &'static str| {
+            (name, serde_json::json!({ "source": "aws.bedrock", "detail": { "eventName": name } }))
+        };
         let needs = [Listens {
             what: "events of aws.bedrock".to_owned(),
             samples: vec![call("CreateGuardrail"), call("DeleteGuardrail")],
