@@ -158,7 +158,7 @@ impl Doctor<'_> {
     }
 
     /// Whom the bus's policy admits.
-    pub(super) fn bus_policy(&mut self, ground: &Ground, hub: &Seen) {
+    pub(super) fn bus_policy(&mut self, ground: &Ground, hub: &HubArns) {
         let Some(bus) = &hub.bus else { return };
         let Ground { baseline, organization, .. } = ground;
         let known = [&organization.management, &baseline.owner, self.hub_account()];
@@ -185,7 +185,7 @@ impl Doctor<'_> {
     }
 
     /// Whether news, alarms and what AWS itself tells reach anybody.
-    pub(super) async fn notifications(&mut self, hub: &Seen) {
+    pub(super) async fn notifications(&mut self, hub: &HubArns) {
         let check = Check::Notifications;
         let Some(bus) = self.settings.bus.as_deref().filter(|_| hub.bus.is_some()).map(bus_name) else {
             return;
