@@ -33,7 +33,7 @@ pub struct BusFacts<'a> {
 
 /// Somebody who puts an event.
 #[derive(Clone, Debug)]
-struct Put<'a> {
+struct BusPut<'a> {
     principal: String,
     account: &'a str,
     organization: Option<&'a str>,
@@ -56,18 +56,24 @@ enum BusAnswer {
 const STRANGER: &str = "000000000000";
 
 impl<'a> BusFacts<'a> {
-    fn put(&self, account: &'a str, organization: Option<&'a str>, source: &'a str, role: &str) -> Put<'a> {
+    fn put(
+        &self,
+        account: &'a str,
+        organization: Option<&'a str>,
+        source: &'a str,
+        role: &str,
+    ) -> BusPut<'a> {
         let principal = format!("arn:{}:iam::{account}:role/{role}", self.partition);
-        Put { principal, account, organization, source, bus: self.bus }
+        BusPut { principal, account, organization, source, bus: self.bus }
     }
 
     /// A rule of that account sends it on.
-    fn sends(&self, account: &'a AccountId, source: &'a str) -> Put<'a> {
+    fn sends(&self, account: &'a AccountId, source: &'a str) -> BusPut<'a> {
         self.put(account.as_str(), Some(self.organization.as_str()), source, "GuardrailKeeperForwarder")
     }
 
     /// Who has to be admitted, with what is lost otherwise.
-    fn wanted(&self) -> Vec<Put<'a>> {
+    fn wanted(&self) -> Vec<BusPut<'a>> {
         let mut wanted = Vec::new();
         let members = self.member.into_iter().chain([self.owner]).filter(|one| *one != self.hub);
         for member in members {
@@ -84,7 +90,7 @@ impl<'a> BusFacts<'a> {
     }
 
     /// Who must not be admitted.
-    fn unwanted(&self) -> Vec<Put<'a>> {
+    fn unwanted(&self) -> Vec<BusPut<'a>> {
         let mut unwanted = vec![
             self.put(STRANGER, None, "aws.bedrock", "Administrator"),
             self.put(STRANGER, Some("o-0000000000"), "aws.bedrock", "Administrator"),
@@ -111,7 +117,7 @@ pub fn bus_policy(facts: &BusFacts<'_>, policy: Option<&str>, deploy: &str) -> V
     let mut findings = Vec::new();
     let mut unclear = Vec::new();
     let mut judge =
-        |puts: Vec<Put<'_>>, expected: &dyn Fn(BusAnswer) -> bool, text: &dyn Fn(&str, &str) -> String| {
+        |puts: Vec<BusPut<'_>>, expected: &dyn Fn(BusAnswer) -> bool, text: &dyn Fn(&str, &str) -> String| {
             for put in puts {
                 let told = text(put.source, put.account);
                 match answer(&statements, &put) {
@@ -156,7 +162,7 @@ pub fn bus_policy(facts: &BusFacts<'_>, policy: Option<&str>, deploy: &str) -> V
     findings
 }
 
-fn answer(statements: &[Value], put: &Put<'_>) -> BusAnswer {
+fn answer(statements: &[Value], put: &BusPut<'_>) -> BusAnswer {
     let mut answer = BusAnswer::NotAdmitted;
     let mut unclear = false;
     for statement in statements {
@@ -171,7 +177,7 @@ fn answer(statements: &[Value], put: &Put<'_>) -> BusAnswer {
 }
 
 /// Whether a statement is about it; `None` where that isn't known.
-fn speaks_of(statement: &Value, put: &Put<'_>) -> Option<bool> {
+fn speaks_of(statement: &Value, put: &BusPut<'_>) -> Option<bool> {
     let members = statement.as_object()?;
     let mut unclear = false;
     for (name, value) in members {
@@ -194,7 +200,7 @@ fn speaks_of(statement: &Value, put: &Put<'_>) -> Option<bool> {
     (!unclear).then_some(true)
 }
 
-fn is_meant(principal: &Value, put: &Put<'_>) -> Option<bool> {
+fn is_meant(principal: &Value, put: &BusPut<'_>) -> Option<bool> {
     if principal == "*" {
         return Some(true);
     }
@@ -213,7 +219,7 @@ fn is_meant(principal: &Value, put: &Put<'_>) -> Option<bool> {
     Some(meant)
 }
 
-fn holds(condition: &Value, put: &Put<'_>) -> Option<bool> {
+fn holds(condition: &Value, put: &BusPut<'_>) -> Option<bool> {
     let mut unclear = false;
     for (operator, keys) in condition.as_object()? {
         for (key, wanted) in keys.as_object()? {
@@ -227,7 +233,7 @@ fn holds(condition: &Value, put: &Put<'_>) -> Option<bool> {
     (!unclear).then_some(true)
 }
 
-fn one_holds(operator: &str, key: &str, wanted: &Value, put: &Put<'_>) -> Option<bool> {
+fn one_holds(operator: &str, key: &str, wanted: &Value, put: &BusPut<'_>) -> Option<bool> {
     let value: Option<&str> = match key.to_ascii_lowercase().as_str() {
         "aws:principalorgid" => put.organization,
         "aws:principalarn" => Some(&put.principal),

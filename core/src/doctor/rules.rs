@@ -65,7 +65,7 @@ pub fn rules(
 
 /// What becomes of one kind of event; the worst for what is to be said comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Fate<'a> {
+enum EventFate<'a> {
     /// No rule sends it there.
     Lost,
     /// A rule would, and is off.
@@ -77,7 +77,7 @@ enum Fate<'a> {
     Sent,
 }
 
-fn fate<'a>(event: &Value, rules: &'a [(&'a Rule, Value)], destination: &str) -> Fate<'a> {
+fn fate<'a>(event: &Value, rules: &'a [(&'a Rule, Value)], destination: &str) -> EventFate<'a> {
     let of = |(rule, pattern): &'a (&'a Rule, Value)| {
         let sends = match &rule.targets {
             Ok(targets) => targets.iter().any(|target| target == destination).then_some(true),
@@ -86,14 +86,18 @@ fn fate<'a>(event: &Value, rules: &'a [(&'a Rule, Value)], destination: &str) ->
         let name = rule.name.as_str();
         match (sends?, takes(pattern, event)) {
             (_, Some(false)) => None,
-            (false, _) => Some(Fate::Unread(name)),
-            (true, Some(true)) if rule.enabled => Some(Fate::Sent),
-            (true, Some(true)) => Some(Fate::Disabled(name)),
-            (true, None) => Some(Fate::Unclear(name)),
+            (false, _) => Some(EventFate::Unread(name)),
+            (true, Some(true)) if rule.enabled => Some(EventFate::Sent),
+            (true, Some(true)) => Some(EventFate::Disabled(name)),
+            (true, None) => Some(EventFate::Unclear(name)),
         }
     };
-    let fates: BTreeSet<Fate<'a>> = rules.iter().filter_map(of).collect();
-    if fates.contains(&Fate::Sent) { Fate::Sent } else { fates.into_iter().next().unwrap_or(Fate::Lost) }
+    let fates: BTreeSet<EventFate<'a>> = rules.iter().filter_map(of).collect();
+    if fates.contains(&EventFate::Sent) {
+        EventFate::Sent
+    } else {
+        fates.into_iter().next().unwrap_or(EventFate::Lost)
+    }
 }
 
 fn one(
@@ -106,24 +110,24 @@ fn one(
     todo: &str,
 ) -> Finding {
     let what = &need.what;
-    let fates: Vec<(&str, Fate<'_>)> =
+    let fates: Vec<(&str, EventFate<'_>)> =
         need.samples.iter().map(|(name, event)| (*name, fate(event, rules, destination))).collect();
-    let worst = fates.iter().map(|(_, fate)| fate).min().cloned().unwrap_or(Fate::Sent);
+    let worst = fates.iter().map(|(_, fate)| fate).min().cloned().unwrap_or(EventFate::Sent);
     let alike: Vec<&str> = fates.iter().filter(|(_, fate)| *fate == worst).map(|(name, _)| *name).collect();
     // Where it is so of some of them only, these are named.
     let which = if alike.len() == fates.len() { String::new() } else { format!(": {}", alike.join(", ")) };
     let place = place.clone();
     match worst {
-        Fate::Sent => Finding::ok(check, place, format!("a rule forwards {what} on {bus}")),
-        Fate::Lost => {
+        EventFate::Sent => Finding::ok(check, place, format!("a rule forwards {what} on {bus}")),
+        EventFate::Lost => {
             let name = destination.rsplit([':', '/']).next().unwrap_or(destination);
             Finding::problem(check, place, format!("no rule sends {what} on {bus} to {name}{which}"), todo)
         }
-        Fate::Disabled(rule) => {
+        EventFate::Disabled(rule) => {
             let text = format!("rule {rule} for {what} on {bus} is disabled{which}");
             Finding::problem(check, place, text, "enable it")
         }
-        Fate::Unread(rule) => {
+        EventFate::Unread(rule) => {
             let failure = rules
                 .iter()
                 .find(|(one, _)| one.name == rule)
@@ -134,7 +138,7 @@ fn one(
                 |failure| Finding::unread(check, place.clone(), &what, failure),
             )
         }
-        Fate::Unclear(rule) => {
+        EventFate::Unclear(rule) => {
             let text = format!("it isn't known whether rule {rule} takes {what} on {bus}{which}");
             Finding::unknown(check, place, text, "compare its pattern with the template's")
         }
