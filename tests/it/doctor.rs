@@ -225,7 +225,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         ),
         (
             |model| {
-                narrow(model, "default", PAYMENTS, "aws.bedrock", &["DeleteEnforcedGuardrailConfiguration"])
+                narrow(model, "default", PAYMENTS, "aws.bedrock", &["DeleteEnforcedGuardrailConfiguration"]);
             },
             "problem forwarding_rules 300000000001/eu-west-1: no rule sends events of aws.bedrock on default to guardrail-keeper: CreateGuardrail, CreateGuardrailVersion, DeleteGuardrail, PutResourcePolicy, DeleteResourcePolicy, PutEnforcedGuardrailConfiguration",
         ),

@@ -367,7 +367,7 @@ mod tests {
         });
         assert_eq!(shut, ["Problem: the bus's policy forbids the function to publish what it does"]);
         let odd = changed(&|all| {
-            all[0]["Condition"]["DateGreaterThan"] = json!({ "aws:CurrentTime": "2020-01-01" })
+            all[0]["Condition"]["DateGreaterThan"] = json!({ "aws:CurrentTime": "2020-01-01" });
         });
         assert_eq!(odd.len(), 1);
         assert!(odd[0].starts_with("Unknown: it isn't known whom the bus's policy admits"), "{odd:?}");
