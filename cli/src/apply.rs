@@ -293,7 +293,7 @@ impl Application<'_> {
     async fn write(&self, survey: &Survey) -> anyhow::Result<DoneHere> {
         self.approve(&mut Done::default()).await?;
         if let Err(error) = engine::record_looks(self.keeper, survey).await {
-            output::warning(format_args!("what was seen could not be recorded: {error}"));
+            output::warning(format_args!("failed to record what was seen: {error}"));
         }
         let reviewed = survey.plan.plan().reviewed(&self.baseline.revision);
         let step = |step: Step<'_>| self.watch.step(step);

@@ -87,7 +87,7 @@ pub async fn note_flood(keeper: &Keeper, flooding: &Flooding) -> Option<AccountI
         Ok(floods) => (!floods.was_named_lately(&account, keeper.clock.now())).then_some(account),
         // Named twice is better than never.
         Err(error) => {
-            warn!(account.id = %account, "whether the flood of {account} was published is not known: {error}");
+            warn!(account.id = %account, "failed to read whether the flood of {account} was published: {error}");
             Some(account)
         }
     }
@@ -97,6 +97,6 @@ pub async fn note_flood(keeper: &Keeper, flooding: &Flooding) -> Option<AccountI
 pub async fn note_flood_told(keeper: &Keeper, account: &AccountId) {
     let now = keeper.clock.now();
     if let Err(error) = keeper.ledger.change_floods(|floods| floods.name(account.clone(), now)).await {
-        warn!(account.id = %account, "that the flood of {account} was published could not be recorded: {error}");
+        warn!(account.id = %account, "failed to record that the flood of {account} was published: {error}");
     }
 }

@@ -91,12 +91,12 @@ pub async fn note_news_published(keeper: &Keeper, news: &AttentionNews) {
             Ok(())
         });
         if let Err(error) = noted.await {
-            warn!(account.id = %account, "that news of {account} was published could not be recorded, so that it is published again: {error}");
+            warn!(account.id = %account, "failed to record that news of {account} was published, so it is published again: {error}");
         }
     };
     let all = stream::iter(news.ids()).for_each_concurrent(keeper.settings.concurrency, note);
     if tokio::time::timeout(RECORDING_TAKES, all).await.is_err() {
-        warn!("what was published could not all be recorded in time, so that some is published again");
+        warn!("there was no time to record all that was published, so some is published again");
     }
 }
 
@@ -105,7 +105,7 @@ pub async fn is_report_due(keeper: &Keeper) -> bool {
     match keeper.ledger.publications().await {
         Ok(known) => known.is_report_due(keeper.settings.report_hours, keeper.clock.now()),
         Err(error) => {
-            warn!("when the last report was published isn't known, so that one is published: {error}");
+            warn!("failed to read when the last report was published, so one is published: {error}");
             true
         }
     }
@@ -115,8 +115,6 @@ pub async fn is_report_due(keeper: &Keeper) -> bool {
 pub async fn note_reported(keeper: &Keeper) {
     let now = keeper.clock.now();
     if let Err(error) = keeper.ledger.change_publications(|known| known.reported = Some(now)).await {
-        warn!(
-            "that a report was published could not be recorded, so that the next sweep publishes one: {error}"
-        );
+        warn!("failed to record that a report was published, so the next sweep publishes one: {error}");
     }
 }

@@ -159,7 +159,7 @@ async fn is_still_enforced(keeper: &Keeper, placing: &Placing, catalog: &Catalog
             Ok(_) => return true,
             Err(error) => {
                 // A grant too many does less harm than one that is missing.
-                warn!("who enforces {guardrail} isn't known, so it counts as enforced: {error}");
+                warn!("failed to read who enforces {guardrail}, so it counts as enforced: {error}");
                 return true;
             }
         }

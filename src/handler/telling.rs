@@ -157,7 +157,7 @@ async fn send(keeper: &Keeper, events: Vec<Event>) -> bool {
         Ok(()) => true,
         Err(failure) => {
             engine::measure(keeper, |metrics| metrics.untold(events.len()));
-            warn!(events = events.len(), "outcome events could not be sent to {bus}: {failure}");
+            warn!(events = events.len(), "failed to send outcome events to {bus}: {failure}");
             false
         }
     }

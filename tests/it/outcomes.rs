@@ -269,7 +269,7 @@ async fn a_bus_that_refuses_fails_nothing_and_repeats_nothing() {
         check(
             warning["message"].as_str().unwrap(),
             expect![
-                "outcome events could not be sent to outcomes: PutEvents: 1 of 1 were not sent: AccessDeniedException: No. (denied)"
+                "failed to send outcome events to outcomes: PutEvents: 1 of 1 were not sent: AccessDeniedException: No. (denied)"
             ],
         );
     }

@@ -74,7 +74,7 @@ async fn a_terminal_writes_nothing_where_the_ledger_cannot_be_read() {
             stderr: warning: failed to read the ledger, so nothing is written: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
             stderr: warning: failed to read the approval of the revision: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
             stderr: warning: failed to read which grants are ours, so none is taken back: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
-            stderr: warning: what was seen could not be recorded: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
+            stderr: warning: failed to record what was seen: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
             stderr: error: the ledger could not be used: ledger.json is not a ledger of this program: EOF while parsing an object at line 1 column 1
             exit 3
         "#]],
