@@ -35,7 +35,7 @@ pub use attention::AttentionNews;
 pub use broken::BrokenVersions;
 pub use deed::deed_of;
 use detail::{Circumstances, Detail, SweepDetail};
-pub use published::{MESSAGES_AN_HOUR, Publications};
+pub use published::{MESSAGES_AN_HOUR, Publications, URGENT_MESSAGES_AN_HOUR};
 pub use repaired::{RepairContext, news_of_repair};
 
 /// The version of every event's detail. Members may be added under the same one.

@@ -23,7 +23,7 @@ use crate::observed::{Observation, Observed, ResourcePolicySeen};
 use crate::organization::{Account, AccountState, Organization, Unplaced, not_looked_at};
 use crate::outcome::{AttentionNews, BrokenVersions};
 use crate::plan::{Decision, DecisionContext, Held, HoldReason, LedgerState, Sighting, plan};
-use crate::record::{AccountRecord, Record, Records, ReleasedUnusable};
+use crate::record::{AccountRecord, NewsKind, Record, Records, ReleasedUnusable};
 use crate::resolved::{Catalog, CatalogEntry, resolve};
 use crate::resource_policy::{Document, Grant, Resource};
 use crate::status::{Criteria, Judged, Standing, Subject, judge, judge_account};
@@ -270,30 +270,39 @@ impl Tally {
             if closed.untold {
                 self.untold.insert(id.clone());
             }
-            return;
-        }
-        // Also of an account that this sweep didn't see.
-        for (target, news) in news_of(id, record, criteria.now) {
-            self.news.add(&target, &news, news.kind.is_published_by_each_sweep());
-        }
-        if !record.was_looked_at_since(criteria.oldest) {
-            if record.regions.values().any(is_of_interest) {
-                self.not_looked_at.insert(id.clone());
+            // Of its troubles it is rid, and its departure has a message; what somebody did there before is still news.
+            for (target, news) in news_of(id, record, criteria.now) {
+                if !news.kind.is_trouble() {
+                    self.news.add(&target, &news, false);
+                }
             }
             return;
         }
-        self.looked_at += 1;
-        for (target, wanted, judged) in judged(baseline, id, record, criteria) {
-            let is_wanted = matches!(wanted, Some(Wanted::Guardrail(_)));
-            self.guarded += usize::from(is_wanted && judged.standing.is_good());
-            self.count(&target, &judged, record);
+        let mut covered = BTreeSet::new();
+        if record.was_looked_at_since(criteria.oldest) {
+            self.looked_at += 1;
+            for (target, wanted, judged) in judged(baseline, id, record, criteria) {
+                let is_wanted = matches!(wanted, Some(Wanted::Guardrail(_)));
+                self.guarded += usize::from(is_wanted && judged.standing.is_good());
+                let kind = self.count(&target, &judged, record);
+                covered.extend(kind.map(|kind| (target, kind)));
+            }
+        } else if record.regions.values().any(is_of_interest) {
+            self.not_looked_at.insert(id.clone());
+        }
+        // Also of an account that this sweep didn't see: no other message has them then.
+        for (target, news) in news_of(id, record, criteria.now) {
+            let is_covered = covered.contains(&(target.clone(), news.kind));
+            self.news.add(&target, &news, is_covered);
         }
     }
 
-    fn count(&mut self, target: &Target, judged: &Judged, account: &AccountRecord) {
+    /// Counts a target. Returns which kind of news the sweep's own events have of it.
+    fn count(&mut self, target: &Target, judged: &Judged, account: &AccountRecord) -> Option<NewsKind> {
         let Judged { standing, reason } = judged;
         *self.standings.entry(*standing).or_default() += 1;
         let reason = reason.as_deref().unwrap_or_default();
+        let mut covered = None;
         if let Some(record) = account.regions.get(&target.region) {
             let code = record.checked.as_ref().and_then(|checked| checked.code.clone());
             let (code, words) = (code.unwrap_or_default(), reason.to_owned());
@@ -302,9 +311,11 @@ impl Tally {
                 (Standing::Unguarded, Some(ReleasedUnusable { guardrail, version, at: _ }), _) => {
                     let code = if code.is_empty() { "unguarded".to_owned() } else { code };
                     self.unguarded.add(&target.account, (guardrail, *version), code, words);
+                    covered = Some(NewsKind::Unguarded);
                 }
                 (Standing::Broken, _, Some(enforcement)) => {
                     self.broken.add(&target.account, enforcement.version(), code, words);
+                    covered = Some(NewsKind::Broken);
                 }
                 (_, _, _) => {}
             }
@@ -312,6 +323,7 @@ impl Tally {
         if !standing.is_good() && self.examples.len() < EXAMPLES {
             self.examples.push(format!("{target} {standing}: {reason}"));
         }
+        covered
     }
 }
 

@@ -1,6 +1,10 @@
 //! What people have to hear: of each target once, also while others are held, and in as few messages as possible.
 
 use expect_test::expect;
+use guardrail_keeper::engine;
+use guardrail_keeper::outcome::BrokenVersions;
+use guardrail_keeper::record::{Closed, News, NewsKind};
+use guardrail_keeper::task::cause_of;
 use serde_json::Value;
 use simulator::{Fault, FaultKind};
 use testkit::stack::Stack;
@@ -183,6 +187,40 @@ async fn what_is_done_in_the_keepers_name_is_published_at_once() {
         in a sweep: 1 target changed in the keeper's name and repaired, in 1 account: changed in the keeper's name and repaired (in_our_name): 300000000002/eu-west-1 (by arn:aws:iam::300000000002:role/GuardrailKeeperMember): corporate:1 => corporate:2 (weaker).
     "#]],
     );
+}
+
+/// News of a target count as published only where a message has them: not where the sweep's own events, which name what is
+/// broken, leave the target out.
+#[tokio::test]
+async fn news_count_as_published_only_where_a_message_has_them() {
+    let stack = guarded().await;
+    let now = stack.world.keeper.clock().now();
+    let found = [(PAYMENTS, NewsKind::Broken), (SHIPPING, NewsKind::InOurName), (SHIPPING, NewsKind::Held)];
+    for (account, kind) in found {
+        let id = account.parse().unwrap();
+        let changed = stack.world.keeper.ledger().change_account(&id, |record| {
+            let news = News::new(kind, "code".to_owned(), "why", now);
+            record.regions.get_mut(&EU.parse().unwrap()).unwrap().news.push(news);
+            if account == SHIPPING {
+                record.closed = Some(Closed { at: now, reason: "it left".to_owned(), untold: false });
+            }
+            Ok(())
+        });
+        changed.await.unwrap();
+    }
+    let baseline = stack.world.baseline().await;
+    // Nobody was looked at since: no event of the sweep has them.
+    stack.world.wait(60);
+    let since = stack.world.keeper.clock().now();
+    let tally = engine::tally(&stack.world.keeper, &baseline, since).await.unwrap();
+    assert!(tally.broken == BrokenVersions::default(), "{tally:?}");
+    let cause = cause_of(&engine::everything(), None, "direct", since);
+    let event = tally.news.event(&cause, true, since).unwrap();
+    let kinds = event.detail["news"].as_array().unwrap().iter().map(|news| news["kind"].as_str().unwrap());
+    assert_eq!(kinds.collect::<Vec<_>>(), ["in_our_name", "broken"], "{:#}", event.detail);
+    // What is about a closed account's present state ends with the account.
+    let ids: Vec<NewsKind> = tally.news.ids().values().flatten().map(|id| id.kind).collect();
+    assert_eq!(ids, [NewsKind::Broken, NewsKind::InOurName]);
 }
 
 #[tokio::test]

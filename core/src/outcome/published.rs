@@ -11,6 +11,10 @@ use crate::ids::AccountId;
 /// end of the next sweep: a guardrail that is deleted concerns every account at once, and nobody reads 500 mails.
 pub const MESSAGES_AN_HOUR: usize = 10;
 
+/// How many messages of urgent news are published within an hour, besides. Each is about another account. A document of
+/// the ledger has to hold them all, and SNS suspends an e-mail subscription that gets more than ten messages a second.
+pub const URGENT_MESSAGES_AN_HOUR: usize = 100;
+
 const HOUR: i64 = 3600;
 
 /// What was published for people lately: one document of the ledger.
@@ -21,20 +25,29 @@ pub struct Publications {
     pub reported: Option<Timestamp>,
     /// The accounts that a message was published about within the hour, and when the last one was.
     pub lately: BTreeMap<AccountId, Timestamp>,
+    /// The same for messages with urgent news.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub urgent: BTreeMap<AccountId, Timestamp>,
 }
 
 impl Publications {
     /// Whether a message about one account may be published now, which is then counted. An account that a message was
-    /// about within the hour waits for the end of the sweep: nobody is to keep the others from being heard. What is
-    /// urgent is counted, and doesn't wait for others.
+    /// about within the hour waits for the end of the sweep: nobody is to keep the others from being heard. Urgent news
+    /// wait for nothing but urgent news: of the same account, or of [`URGENT_MESSAGES_AN_HOUR`] others.
     pub fn admit(&mut self, account: &AccountId, is_urgent: bool, now: Timestamp) -> bool {
         // What a clock that was ahead wrote must not keep anybody waiting.
-        self.lately.retain(|_, at| (0..HOUR).contains(&(now.as_second() - at.as_second())));
-        let is_one_too_many = self.lately.len() >= MESSAGES_AN_HOUR && !is_urgent;
-        if self.lately.contains_key(account) || is_one_too_many {
+        let is_recent = |at: &Timestamp| (0..HOUR).contains(&(now.as_second() - at.as_second()));
+        self.lately.retain(|_, at| is_recent(at));
+        self.urgent.retain(|_, at| is_recent(at));
+        let is_known = self.urgent.contains_key(account) || !is_urgent && self.lately.contains_key(account);
+        let (counted, most) = match is_urgent {
+            true => (&mut self.urgent, URGENT_MESSAGES_AN_HOUR),
+            false => (&mut self.lately, MESSAGES_AN_HOUR),
+        };
+        if is_known || counted.len() >= most {
             return false;
         }
-        self.lately.insert(account.clone(), now);
+        counted.insert(account.clone(), now);
         true
     }
 
@@ -63,19 +76,34 @@ mod tests {
         let mut published = Publications::default();
         assert!(published.admit(&account(1), false, at(0)));
         assert!(!published.admit(&account(1), false, at(3599)));
+        assert!(published.admit(&account(1), true, at(3599)), "what is urgent doesn't wait for what isn't");
         assert!(!published.admit(&account(1), true, at(3599)), "an account can't flood the others");
-        assert!(published.admit(&account(1), false, at(3600)));
-        for number in 2..=10 {
+        assert!(!published.admit(&account(1), false, at(3600)), "the urgent one said all there was");
+        for number in 2..=11 {
             assert!(published.admit(&account(number), false, at(3600)), "{number}");
         }
-        assert!(!published.admit(&account(11), false, at(3601)));
-        assert!(published.admit(&account(12), true, at(3601)));
-        assert!(published.admit(&account(11), false, at(7201)));
-        // Bounded, whatever comes: the urgent ones are one an account.
-        assert!(published.lately.len() <= MESSAGES_AN_HOUR + 2);
+        assert!(!published.admit(&account(12), false, at(3601)));
+        assert!(published.admit(&account(13), true, at(3601)));
+        assert!(published.admit(&account(12), false, at(7201)));
         // A clock that was ahead.
         let mut ahead = Publications::default();
         assert!(ahead.admit(&account(1), false, at(100_000)) && ahead.admit(&account(1), false, at(0)));
+    }
+
+    /// Whoever has many accounts changed in our name makes neither a document that the ledger refuses nor mails that
+    /// SNS suspends.
+    #[test]
+    fn urgent_messages_are_bounded_and_forgotten() {
+        let mut published = Publications::default();
+        let admitted = (0..50_000).filter(|number| published.admit(&account(*number), true, at(100)));
+        assert_eq!(admitted.count(), URGENT_MESSAGES_AN_HOUR);
+        assert!(serde_json::to_string(&published).unwrap().len() < 8_000);
+        assert!(published.admit(&account(50_001), true, at(3700)));
+        assert_eq!(published.urgent.len(), 1);
+        // An earlier version wrote no such member.
+        let earlier: Publications = serde_json::from_str(r#"{"lately":{}}"#).unwrap();
+        assert_eq!(earlier, Publications::default());
+        assert!(!serde_json::to_string(&earlier).unwrap().contains("urgent"));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub enum NewsKind {
 
 impl NewsKind {
     /// Whether it is about how the target is, and not about something that happened.
-    fn is_trouble(self) -> bool {
+    pub fn is_trouble(self) -> bool {
         match self {
             NewsKind::Broken | NewsKind::Unguarded | NewsKind::Failed | NewsKind::Held => true,
             NewsKind::InOurName | NewsKind::Unannounced => false,
@@ -57,11 +57,6 @@ impl NewsKind {
     /// Whether it can't wait for the end of a sweep, however many messages there were lately.
     pub fn is_urgent(self) -> bool {
         self == NewsKind::InOurName
-    }
-
-    /// Whether each end of a sweep publishes it anyway, as long as it lasts.
-    pub fn is_published_by_each_sweep(self) -> bool {
-        matches!(self, NewsKind::Broken | NewsKind::Unguarded)
     }
 }
 

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use guardrail_keeper::ids::Target;
+use guardrail_keeper::record::NewsKind;
 use serde_json::Value;
 use simulator::{Call, EnforcedConfiguration};
 
@@ -279,7 +280,10 @@ impl Stage {
                 return broken(Rule::Untold, format!("nobody heard of {place}: {news:?}"));
             }
             // Each end of a sweep publishes what is broken in an event of its own.
-            let heard = record.news.iter().any(|it| it.published && !it.kind.is_published_by_each_sweep());
+            let heard = record
+                .news
+                .iter()
+                .any(|it| it.published && !matches!(it.kind, NewsKind::Broken | NewsKind::Unguarded));
             if heard && !self.told.in_the_news.contains(&place) {
                 return broken(
                     Rule::Untold,
