@@ -11,7 +11,7 @@ use super::deployed::{self, Aim, Following, Until};
 use super::ending::{self, Done};
 use super::interrupts::Interrupts;
 use super::output::{self, HEADING, paint};
-use super::plan::Shown;
+use super::plan::{self, Meanwhile, Shown};
 use super::reading::ReadingRole;
 use super::time::Length;
 use super::watch::Watch;
@@ -20,7 +20,6 @@ use guardrail_keeper::engine::{self, Admission, Ask, Keeper, Reviewer, Step, Sto
 use guardrail_keeper::handler::{self, DoneHere};
 use keeper_core::baseline::{Baseline, Revision};
 use keeper_core::ids;
-use keeper_core::plan::Counts;
 use keeper_core::trigger::{Accounts, Scope};
 
 const LONG_ABOUT: &str = "\
@@ -114,25 +113,25 @@ impl Application<'_> {
     /// Does the work from here, by the same jobs as the deployed keeper.
     async fn do_it(&self) -> anyhow::Result<u8> {
         let output = self.arguments.output;
-        let survey = self.survey().await?;
+        let (survey, meanwhile) = self.survey().await?;
         if survey.by_record.is_some() {
             bail!(
                 "--direct writes by the member role, which does not trust this terminal: leave --direct out, and \
                  the deployed keeper is asked"
             );
         }
-        let shown = self.shown(&survey).await;
+        let shown = self.shown(&survey).await.beside(meanwhile.as_ref());
         let (planned, is_met) = (shown.to_json(), shown.is_met());
         if output == Output::Text {
             shown.print();
         }
         output::shown()?;
         let told = shown.into_told();
-        let changes = survey.plan.plan().counts().to_change;
-        let Some(survey) = self.ask(survey, in_words(changes)).await? else {
+        let changes = to_change(&survey, meanwhile.as_ref());
+        let Some((survey, meanwhile)) = self.ask((survey, meanwhile), in_words(changes)).await? else {
             return Ok(UNFINISHED);
         };
-        let done = self.write(&survey).await;
+        let done = self.write(&survey, meanwhile.as_ref()).await;
         if output == Output::Json {
             let report = done.as_ref().ok().map(|done| {
                 let mut report = done.report.to_json();
@@ -175,16 +174,16 @@ impl Application<'_> {
     /// Asks the deployed keeper, and follows what it does.
     async fn have_it_done(&self) -> anyhow::Result<u8> {
         let Arguments { output, no_wait, .. } = self.arguments;
-        let survey = self.survey().await?;
-        let shown = self.shown(&survey).await;
+        let (survey, meanwhile) = self.survey().await?;
+        let shown = self.shown(&survey).await.beside(meanwhile.as_ref());
         let (planned, is_met) = (shown.to_json(), shown.is_met());
         if *output == Output::Text {
             shown.print();
         }
         output::shown()?;
         let mut done = Done::default();
-        let Counts { to_change, .. } = survey.plan.plan().counts();
-        let targets = deployed::of_survey(&survey);
+        let to_change = to_change(&survey, meanwhile.as_ref());
+        let targets = deployed::of_survey(self.followed(&survey, meanwhile.as_ref()).1);
         // What is held now, and for good, no look of the keeper's will change.
         let good = is_met && survey.is_known() && !deployed::leaves_held(survey.plan.plan(), &targets);
         if to_change == 0 && targets.is_empty() {
@@ -196,16 +195,16 @@ impl Application<'_> {
             }
             return Ok(if good { OK } else { UNFINISHED });
         }
-        let Some(survey) = self.ask(survey, question(to_change, &targets)).await? else {
-            return Ok(UNFINISHED);
-        };
+        let asked = self.ask((survey, meanwhile), question(to_change, &targets)).await?;
+        let Some((survey, meanwhile)) = asked else { return Ok(UNFINISHED) };
         let request = self.request(&survey, targets.keys().map(|target| target.account.clone()).collect());
         let following = if *no_wait {
             None
         } else {
             let owner = survey.plan.plan().grant_changes();
             let owner = owner.map(|change| change.grant.resource.region().clone()).collect();
-            let aim = Aim::of(self.baseline, &survey);
+            let (baseline, followed) = self.followed(&survey, meanwhile.as_ref());
+            let aim = Aim::of(baseline, followed);
             let following =
                 async { Following::begin(self.keeper, aim, targets).await?.and_the_owner(owner).await };
             Some(self.interrupts.or(following).await?)
@@ -278,24 +277,45 @@ impl Application<'_> {
         Shown::of(self.keeper, self.baseline, survey, &self.chosen).await
     }
 
-    async fn survey(&self) -> anyhow::Result<Survey> {
+    /// The baseline that accounts follow, and what was planned for it.
+    fn followed<'s>(
+        &'s self,
+        survey: &'s Survey,
+        meanwhile: Option<&'s Meanwhile>,
+    ) -> (&'s Baseline, &'s Survey) {
+        meanwhile.map_or((self.baseline, survey), |it| (it.baseline(), it.survey()))
+    }
+
+    /// Looks, and plans this revision; while it waits, also what the baseline before it does.
+    async fn survey(&self) -> anyhow::Result<(Survey, Option<Meanwhile>)> {
         // Recorded only once that was agreed to.
         let approves = self.arguments.approve.is_some();
-        let admission = if approves { Admission::Approved } else { Admission::WithinLimits };
         let step = |step: Step<'_>| self.watch.step(step);
-        let survey = engine::survey_as(self.keeper, self.baseline, &self.scope, &admission, &step);
-        let survey = self.interrupts.or(survey).await;
+        let surveys = async {
+            if !approves {
+                return plan::planned(self.keeper, self.baseline, &self.scope, &step).await;
+            }
+            let (scope, approved) = (&self.scope, Admission::Approved);
+            Ok((engine::survey_as(self.keeper, self.baseline, scope, &approved, &step).await?, None))
+        };
+        let survey = self.interrupts.or(surveys).await;
         self.watch.pause();
         self.done().or_say(survey)
     }
 
     /// Records the approval, if one was given, and what was seen; then does the jobs.
-    async fn write(&self, survey: &Survey) -> anyhow::Result<DoneHere> {
+    async fn write(&self, survey: &Survey, meanwhile: Option<&Meanwhile>) -> anyhow::Result<DoneHere> {
         self.approve(&mut Done::default()).await?;
         if let Err(error) = engine::record_looks(self.keeper, survey).await {
             output::warning(format_args!("failed to record what was seen: {error}"));
         }
-        let reviewed = survey.plan.plan().reviewed(&self.baseline.revision);
+        let mut reviewed = survey.plan.plan().reviewed(&self.baseline.revision);
+        if let Some(meanwhile) = meanwhile {
+            reviewed = reviewed.and(meanwhile.reviewed());
+        }
+        if let Some(revision) = &self.arguments.approve {
+            reviewed = reviewed.approving(revision);
+        }
         let step = |step: Step<'_>| self.watch.step(step);
         step(Step::Writing { changes: survey.plan.plan().writes() });
         let written =
@@ -315,7 +335,11 @@ impl Application<'_> {
 
     /// Asks whether to apply what was shown. The plan was read for a while, so it is made again:
     /// what is applied must be what was read.
-    async fn ask(&self, shown: Survey, question: Option<String>) -> anyhow::Result<Option<Survey>> {
+    async fn ask(
+        &self,
+        shown: (Survey, Option<Meanwhile>),
+        question: Option<String>,
+    ) -> anyhow::Result<Option<(Survey, Option<Meanwhile>)>> {
         let question = match question {
             Some(question) if self.asking.asks() => question,
             Some(_) | None => return Ok(Some(shown)),
@@ -324,15 +348,23 @@ impl Application<'_> {
         if !self.asking.confirmed(&question, &done, &self.interrupts).await? {
             return Ok(None);
         }
-        let survey = self.survey().await?;
-        if survey.plan.plan().hash() == shown.plan.plan().hash() {
-            return Ok(Some(survey));
+        let (survey, meanwhile) = self.survey().await?;
+        let hashes = |survey: &Survey, meanwhile: &Option<Meanwhile>| {
+            (survey.plan.plan().hash(), meanwhile.as_ref().map(Meanwhile::hash))
+        };
+        if hashes(&survey, &meanwhile) == hashes(&shown.0, &shown.1) {
+            return Ok(Some((survey, meanwhile)));
         }
-        self.shown(&survey).await.print();
+        self.shown(&survey).await.beside(meanwhile.as_ref()).print();
         output::note(format_args!("this is another plan than the one you read: {}", done.and_no_more()));
         output::note("run apply again");
         Ok(None)
     }
+}
+
+/// How many changes there are, of this revision and of the baseline that is followed meanwhile.
+fn to_change(survey: &Survey, meanwhile: Option<&Meanwhile>) -> usize {
+    survey.plan.plan().counts().to_change + meanwhile.map_or(0, Meanwhile::changes)
 }
 
 /// The question before the deployed keeper is asked, which may see more than can be seen from here.

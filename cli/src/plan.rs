@@ -10,12 +10,14 @@ use super::output::{self, Bar, HEADING, QUIET, paint};
 use super::reading::ReadingRole;
 use super::time::Age;
 use super::{CHANGES, Narrowed, OK, Output, TargetArguments, UNFINISHED, connect, settings};
-use guardrail_keeper::engine::{self, Keeper, RecordAge, Survey};
+use guardrail_keeper::engine::{self, Admission, Keeper, Progress, RecordAge, Step, Stopped, Survey};
 use jiff::Timestamp;
 use keeper_core::baseline::Baseline;
 use keeper_core::ids::AccountId;
-use keeper_core::plan::{Counts, Plan, PlanLine};
+use keeper_core::limits::EffectiveBaseline;
+use keeper_core::plan::{Counts, Plan, PlanLine, ReviewedPlan};
 use keeper_core::report::Report;
+use keeper_core::trigger::Scope;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -37,14 +39,16 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let baseline = engine::baseline(&keeper).await?;
     let chosen = arguments.target.chosen(&keeper).await?;
     let bar = Bar::new();
-    let survey = engine::survey(&keeper, &baseline, &chosen.scope(), &|step| bar.step(step)).await?;
+    let (scope, progress) = (chosen.scope(), |step: Step<'_>| bar.step(step));
+    let (survey, meanwhile) = planned(&keeper, &baseline, &scope, &progress).await?;
     drop(bar);
-    let shown = Shown::of(&keeper, &baseline, &survey, &chosen).await;
+    let shown = Shown::of(&keeper, &baseline, &survey, &chosen).await.beside(meanwhile.as_ref());
     match arguments.output {
         Output::Text => shown.print(),
         Output::Json => output::print_json(&shown.to_json()),
     }
     let Counts { to_change, held, broken, .. } = survey.plan.plan().counts();
+    let to_change = to_change + meanwhile.as_ref().map_or(0, Meanwhile::changes);
     let is_known = shown.is_met() && survey.is_known();
     Ok(if to_change > 0 && arguments.detailed_exit_code {
         CHANGES
@@ -55,10 +59,91 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     })
 }
 
+/// What is done while a revision waits for its approval: accounts follow the baseline that was approved before it.
+pub(super) struct Meanwhile {
+    baseline: Baseline,
+    survey: Survey,
+}
+
+/// Looks, and plans a revision. Where it waits for its approval, also plans what the baseline before it does meanwhile. One
+/// that isn't counted yet may not have to wait.
+pub(super) async fn planned(
+    keeper: &Keeper,
+    present: &Baseline,
+    scope: &Scope,
+    progress: Progress<'_>,
+) -> Result<(Survey, Option<Meanwhile>), Stopped> {
+    // Where the ledger can't be read, the plan itself says so.
+    let followed = engine::effective(keeper, present).await.ok();
+    let waiting = followed.and_then(|EffectiveBaseline { baseline, candidate, .. }| {
+        Some((baseline, candidate.filter(|candidate| candidate.counted.is_some())?))
+    });
+    let Some((baseline, candidate)) = waiting else {
+        return Ok((engine::survey(keeper, present, scope, progress).await?, None));
+    };
+    let waits = Admission::Waits(candidate.clone());
+    let held = engine::survey_as(keeper, present, scope, &waits, progress).await?;
+    let puts_back = Admission::PutBack(candidate);
+    let survey = engine::survey_as(keeper, &baseline, scope, &puts_back, progress).await?;
+    Ok((held, Some(Meanwhile { baseline, survey })))
+}
+
+impl Meanwhile {
+    /// The baseline that accounts follow.
+    pub(super) fn baseline(&self) -> &Baseline {
+        &self.baseline
+    }
+
+    /// What was read and planned for it.
+    pub(super) fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
+    fn plan(&self) -> &Plan {
+        self.survey.plan.plan()
+    }
+
+    /// How many changes are made.
+    pub(super) fn changes(&self) -> usize {
+        self.plan().counts().to_change
+    }
+
+    /// What a person knows of it who read it.
+    pub(super) fn reviewed(&self) -> ReviewedPlan {
+        self.plan().reviewed(&self.baseline.revision)
+    }
+
+    /// Names what it would change.
+    pub(super) fn hash(&self) -> String {
+        self.plan().hash()
+    }
+
+    fn print(&self, present: &Baseline, names: &Names) {
+        let lines = self.plan().change_lines();
+        if lines.is_empty() {
+            return;
+        }
+        let (before, present) = (&self.baseline.revision, &present.revision);
+        output::print(format_args!("until {present} is approved, accounts follow baseline {before}:"));
+        for line in lines {
+            output::print(output::line(&line, names));
+        }
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        json!({
+            "revision": self.baseline.revision,
+            "mode": self.baseline.mode,
+            "plan": self.plan().to_json(),
+        })
+    }
+}
+
 /// A plan as it is shown, with the names of accounts and OUs.
 pub(super) struct Shown<'a> {
     baseline: &'a Baseline,
     survey: &'a Survey,
+    meanwhile: Option<&'a Meanwhile>,
     names: Names,
     unmet: Vec<String>,
 }
@@ -128,7 +213,12 @@ impl<'a> Shown<'a> {
         let named: BTreeSet<&AccountId> = lines.iter().flat_map(PlanLine::accounts).collect();
         let accounts = named.into_iter().filter_map(|id| survey.view.organization.accounts.get(id));
         let names = Names::read(keeper, accounts).await;
-        Shown { baseline, survey, names, unmet: chosen.unmet(baseline, survey) }
+        Shown { baseline, survey, meanwhile: None, names, unmet: chosen.unmet(baseline, survey) }
+    }
+
+    /// Also shows what is done while this revision waits.
+    pub(super) fn beside(self, meanwhile: Option<&'a Meanwhile>) -> Shown<'a> {
+        Shown { meanwhile, ..self }
     }
 
     /// Whether something can be said of all that was asked for.
@@ -138,7 +228,7 @@ impl<'a> Shown<'a> {
 
     /// The plan for people.
     pub(super) fn print(&self) {
-        let Shown { baseline, survey, names, unmet } = self;
+        let Shown { baseline, survey, meanwhile, names, unmet } = self;
         let plan = survey.plan.plan();
         for line in plan.lines() {
             output::print(output::line(&line, names));
@@ -158,6 +248,9 @@ impl<'a> Shown<'a> {
             let revision = &baseline.revision;
             output::print(format_args!("to include these: guardrailctl apply --approve {revision}"));
         }
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.print(baseline, names);
+        }
         let identity =
             format!("plan {} of baseline {}, mode {}", plan.hash(), baseline.revision, baseline.mode);
         output::print(paint(QUIET, identity));
@@ -171,18 +264,20 @@ impl<'a> Shown<'a> {
 
     /// What a report is printed with, beside this plan.
     pub(super) fn into_told(self) -> PrintedPlan {
-        let Shown { survey, names, .. } = self;
-        let lines = survey.plan.plan().lines().iter().map(ToString::to_string).collect();
+        let Shown { survey, meanwhile, names, .. } = self;
+        let meanwhile = meanwhile.map(|it| it.plan().change_lines()).unwrap_or_default();
+        let lines = survey.plan.plan().lines().iter().chain(&meanwhile).map(ToString::to_string).collect();
         PrintedPlan { names, lines, warnings: survey.view.known.warnings.clone() }
     }
 
     /// The plan for programs.
     pub(super) fn to_json(&self) -> serde_json::Value {
-        let Shown { baseline, survey, names, unmet } = self;
+        let Shown { baseline, survey, meanwhile, names, unmet } = self;
         json!({
             "revision": baseline.revision,
             "mode": baseline.mode,
             "plan": survey.plan.plan().to_json(),
+            "meanwhile": meanwhile.map(Meanwhile::to_json),
             "names": names.to_json(),
             "strangers": survey.strangers,
             "unmet": unmet,

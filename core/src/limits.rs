@@ -55,7 +55,7 @@ pub fn is_repair(change: &Change, records: &Records, revision: &Revision) -> boo
         // What was ours was removed. Nothing is there that an unapproved revision could replace,
         // and unguarded is worse than guarded by what waits for its approval. But where a baseline in mode `audit`
         // took the account out, it may have been removed because it did harm: it isn't put back without an approval.
-        Change::Enforce { repair: true, target, .. } => !would_be_abandoned(target, records),
+        Change::Enforce { repair: true, target, .. } => !was_left_by_another(target, records, revision),
         Change::Replace { ownership: Ownership::Foreign, .. }
         | Change::Enforce { repair: false, .. }
         | Change::Adopt { .. }
@@ -65,10 +65,12 @@ pub fn is_repair(change: &Change, records: &Records, revision: &Revision) -> boo
     }
 }
 
-/// Whether an enforcement of ours is left alone by a baseline in mode `audit`, or by one that isn't approved, since it
-/// was last seen to.
-fn would_be_abandoned(target: &Target, records: &Records) -> bool {
-    records.get(target).is_some_and(|record| record.would_abandon)
+/// Whether another revision left an enforcement of ours to itself since it was last seen to: one in mode `audit`, or one
+/// that isn't approved. Where this very revision did, the account moved to where it assigns nothing, and came back.
+fn was_left_by_another(target: &Target, records: &Records, revision: &Revision) -> bool {
+    records
+        .get(target)
+        .is_some_and(|record| record.would_abandon && record.left_by.as_ref() != Some(revision))
 }
 
 /// Whether it puts a grant in place that live enforcements of ours rest on.
@@ -197,13 +199,21 @@ impl Plan {
         self.hold_all_but_repairs(&approval.revision, records, &HoldReason::LedgerUnavailable)
     }
 
+    /// What a revision does that waits while accounts follow the one before it: its guardrails are granted, so that they
+    /// are usable once it is approved, and nothing else.
+    pub fn wait_for_approval(self, waiting: &RevisionApproval, records: &Records) -> Plan {
+        let plan = self.hold_changes(|_| Some(waiting.why_it_waits()));
+        let plan = plan.hold_grants(|change| change.is_release().then(|| waiting.why_it_waits()));
+        Plan { handed_back: BTreeMap::new(), ..plan }.hold_clean_ups(|_| true).abandon_nothing(records)
+    }
+
     /// What an approved revision may do while the next one waits for its approval: put back what was
     /// ours, and guard what isn't guarded.
-    pub fn put_back(self, waiting: &RevisionApproval, records: &Records) -> Plan {
+    pub fn put_back(self, followed: &Revision, waiting: &RevisionApproval, records: &Records) -> Plan {
         let plan = self.hold_changes(|change| {
             let puts_back = match change {
                 // Somebody took it out with a baseline in mode `audit`: the one before that doesn't put it back.
-                Change::Enforce { target, .. } => !would_be_abandoned(target, records),
+                Change::Enforce { target, .. } => !was_left_by_another(target, records, followed),
                 Change::EnsureCopy { .. } => true,
                 Change::Replace { target, to, ownership: Ownership::Ours, .. } => {
                     let ours = records.get(target).and_then(|record| record.ours.as_ref());
@@ -215,7 +225,9 @@ impl Plan {
             };
             (!puts_back).then(|| waiting.why_it_waits())
         });
-        let plan = plan.hold_grants(|_| Some(waiting.why_it_waits())).hold_clean_ups(|_| true);
+        // What it rests on is granted again; only nothing is taken back.
+        let plan = plan.hold_grants(|change| change.is_release().then(|| waiting.why_it_waits()));
+        let plan = plan.hold_clean_ups(|_| true);
         Plan { handed_back: BTreeMap::new(), ..plan }.abandon_nothing(records)
     }
 

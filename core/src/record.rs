@@ -57,6 +57,9 @@ pub struct Record {
     /// written or abandoned.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub would_abandon: bool,
+    /// The one revision that left it so. `None` where several did, and in records of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_by: Option<Revision>,
     /// When we released last.
     pub released_at: Option<Timestamp>,
     /// Since when the guardrail of what is enforced is known to be unusable.
@@ -354,11 +357,19 @@ impl Record {
             | State::Failed
             | State::Broken
             | State::Copied => {}
-            State::WouldAbandon => self.would_abandon = true,
+            State::WouldAbandon => {
+                let by = &checked.revision;
+                self.left_by = match self.would_abandon {
+                    true => self.left_by.take().filter(|known| known == by),
+                    false => Some(by.clone()),
+                };
+                self.would_abandon = true;
+            }
             // It isn't to be released any more.
             State::Enforced | State::Replaced | State::Released | State::InSync | State::LeftAlone => {
                 self.awaited = None;
                 self.would_abandon = false;
+                self.left_by = None;
             }
         }
         let news = self.checked.as_ref().is_none_or(|last| {
@@ -588,6 +599,31 @@ mod tests {
         assert_eq!(told(&record), (false, Fate::Released, false));
         record.note(Note::Kept { seen: seen(), at: at(6) });
         assert_eq!(told(&record), (false, Fate::Kept, false));
+    }
+
+    #[test]
+    fn the_one_revision_that_would_abandon_is_remembered_and_of_several_none() {
+        let left = |record: &mut Record, by: &str| {
+            let Note::Checked { checked, seen, usability, text, wrote, news, happened } =
+                looked(1, State::WouldAbandon, None)
+            else {
+                panic!("a look")
+            };
+            let checked = Box::new(Checked { revision: by.parse().unwrap(), ..*checked });
+            record.note(Note::Checked { checked, seen, usability, text, wrote, news, happened });
+            record.left_by.as_ref().map(ToString::to_string)
+        };
+        let (one, other) = ("1111111111111111", "2222222222222222");
+        let mut record = Record::default();
+        assert_eq!(left(&mut record, one).as_deref(), Some(one));
+        assert_eq!(left(&mut record, one).as_deref(), Some(one));
+        assert_eq!(left(&mut record, other), None);
+        assert_eq!(left(&mut record, one), None, "the other one left it so, too");
+        record.note(looked(2, State::InSync, None));
+        assert_eq!(left(&mut record, other).as_deref(), Some(other));
+        // An earlier version didn't record which it was.
+        let mut record: Record = serde_json::from_str(r#"{"would_abandon":true}"#).unwrap();
+        assert_eq!(left(&mut record, one), None);
     }
 
     #[test]

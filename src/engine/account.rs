@@ -70,10 +70,9 @@ pub async fn work_on_account(
     let queued = Queued { handout, cause: Some(&task.cause), placement: Some(&placement) };
     let report = in_rounds(keeper, async |again| {
         let (plan, mut view) = look(keeper, followed, task, &placement, again).await?;
-        let plan = admitted(keeper, followed, plan, &mut view).await;
-        let plan = match reviewer.plan.filter(|_| followed.is_present()) {
+        let plan = admitted(keeper, followed, plan, &mut view, reviewer).await;
+        let plan = match reviewer.plan {
             Some(reviewed) => plan.hold_unreviewed(reviewed, &followed.baseline.revision),
-            // What a baseline that waits doesn't replace is put back by the one before it, whose plan nobody reads.
             None => plan,
         };
         let plan = proven(keeper, &followed.baseline, plan, &mut view).await;
@@ -137,13 +136,21 @@ async fn look(
 }
 
 /// Holds changes that are not approved, and those over the limits.
-async fn admitted(keeper: &Keeper, followed: &EffectiveBaseline, plan: Plan, view: &mut View) -> Plan {
+async fn admitted(
+    keeper: &Keeper,
+    followed: &EffectiveBaseline,
+    plan: Plan,
+    view: &mut View,
+    reviewer: Reviewer<'_>,
+) -> Plan {
     let EffectiveBaseline { baseline, candidate, .. } = followed;
     let Remembered { approval, records, offboarding, .. } = &view.known;
     if let Some(candidate) = candidate {
-        return plan.put_back(candidate, records);
+        return plan.put_back(&baseline.revision, candidate, records);
     }
-    let approved = Approval { approval, is_given_with_the_plan: false, leaving: offboarding };
+    // What the person didn't read is held after this.
+    let is_given_with_the_plan = reviewer.plan.is_some_and(|plan| plan.approves(&baseline.revision));
+    let approved = Approval { approval, is_given_with_the_plan, leaving: offboarding };
     let plan = plan.hold_adopted(approved, records, |stood, target| view.has_moved(baseline, stood, target));
     if !view.known.approval_is_known {
         return plan.hold_uncountable(approval, records);

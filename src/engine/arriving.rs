@@ -6,16 +6,18 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use tracing::{debug, error, info, warn};
 
-use super::baselines::{PresentBaseline, followed_if_known, present};
+use super::baselines::{PresentBaseline, followed_if_known, present, present_lately};
 use super::effect::Effect;
-use super::flooding::unlimited;
+use super::flooding::{LimitedEvents, later, unlimited};
 use super::sweeping::{beginning, regions};
 use super::{Keeper, Stopped, context};
 use crate::ledger::LedgerError;
 use crate::limits::EffectiveBaseline;
 use crate::own_roles::OwnRoles;
 use crate::record::{AccountRecord, Record};
-use crate::task::{AccountTask, Cause, Errand, OwnerTask, Planned, Task, Then, cause_of, departed, planned};
+use crate::task::{
+    AccountTask, Cause, Errand, OwnerTask, Planned, Sender, Task, Then, cause_of, departed, planned,
+};
 use crate::trigger::{
     Accounts, Context, Ignored, Merged, Message, Regions, Rejected, Scope, Trigger, Why, merge,
 };
@@ -89,9 +91,11 @@ pub async fn arrive(keeper: &Keeper, incoming: &[Incoming<'_>]) -> Arrived {
             Sorted::Failed(unplanned) => arrived.failed.push((position, unplanned)),
         }
     }
-    // Before the baseline is read: a flood costs no read of it.
-    let scopes =
-        unlimited(keeper, |position| fallback_of(incoming, position), scopes, now, &mut arrived.jobs);
+    // Before the baseline is read: an account's flood costs no read of it.
+    let (scopes, floods) = unlimited(keeper, scopes, now);
+    for flood in floods {
+        limit(keeper, incoming, flood, now, &mut arrived).await;
+    }
     if !scopes.is_empty() {
         by_the_baseline(keeper, incoming, scopes, now, &mut arrived).await;
     }
@@ -174,7 +178,8 @@ async fn unrecorded_write(
         *scope
     } else {
         // Whether it is a copy or the owner's is for the baseline to say. Without one there is nothing to look for.
-        let known = present(keeper).await.ok()?;
+        let happened = scope.since.and_then(|second| Timestamp::from_second(second).ok());
+        let known = present_lately(keeper, happened.unwrap_or(now)).await.ok()?;
         let anybodys =
             Context { own_roles: OwnRoles::default(), ..context(keeper, Some(&known.baseline), now) };
         let Trigger::Reconcile(scope) = incoming.message.decide(&anybodys) else { return None };
@@ -237,6 +242,29 @@ async fn is_recorded(keeper: &Keeper, scope: &Scope, is_enforcement: bool) -> Re
         }
     }
     Ok(true)
+}
+
+/// Queues one look for events that come too fast, unless the baseline ignores them all: a guardrail that is none of the
+/// owner's costs no look, and its account isn't named.
+async fn limit(
+    keeper: &Keeper,
+    incoming: &[Incoming<'_>],
+    mut flood: LimitedEvents,
+    now: Timestamp,
+    arrived: &mut Arrived,
+) {
+    // Without a baseline none can be ignored.
+    if matches!(flood.sender, Sender::Guardrail(..))
+        && let Ok(known) = present_lately(keeper, now).await
+    {
+        let followed = followed_if_known(keeper, &known.baseline).await;
+        let (scopes, ignores) = (&flood.scopes, &mut arrived.ignored);
+        flood.scopes = narrowed(keeper, incoming, scopes, &known, followed.as_ref(), now, ignores);
+    }
+    let positions: BTreeSet<usize> = flood.scopes.iter().map(|(position, _)| *position).collect();
+    let Some(first) = positions.first() else { return };
+    let fallback = fallback_of(incoming, *first);
+    arrived.jobs.push((positions, later(flood, &fallback, now)));
 }
 
 /// What names the work of a message where no event does.

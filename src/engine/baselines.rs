@@ -14,6 +14,9 @@ use crate::settings::BaselineSource;
 /// answers 40 reads a second for a whole account and Region.
 const KEPT: SignedDuration = SignedDuration::from_secs(15);
 
+/// How old it may be whatever happened since, where only the nature of an event is asked.
+const LATELY: SignedDuration = SignedDuration::from_secs(5);
+
 /// The baseline of this run.
 #[derive(Clone, Debug)]
 pub struct PresentBaseline {
@@ -93,6 +96,16 @@ pub(super) async fn present_for(
         return Ok(PresentBaseline { baseline, instead_of: None, unread: false, refused: false });
     }
     present(keeper).await
+}
+
+/// As [`present_for`] an event of this time, and never more often than every few seconds, however many events come: for
+/// what an event in the keeper's own name or a flood is about. A baseline that was put since has a sweep of its own.
+///
+/// # Errors
+/// As [`present`].
+pub(super) async fn present_lately(keeper: &Keeper, happened: Timestamp) -> Result<PresentBaseline, Stopped> {
+    let now = keeper.clock.now();
+    present_for(keeper, None, happened.min(now.checked_sub(LATELY).unwrap_or(now))).await
 }
 
 /// The baseline that accounts follow. Only reads.

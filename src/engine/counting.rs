@@ -6,7 +6,7 @@ use tracing::{error, info, warn};
 use super::baselines::{PresentBaseline, allowance, keep_approved, present};
 use super::deadline::Deadline;
 use super::effect::{ChangedBaseline, Effect, Notice};
-use super::listing::{ListedPage, PAGE_SECONDS, is_too_old, page};
+use super::listing::{ListedPage, NOT_LISTED, PAGE_SECONDS, is_too_old, page};
 use super::swept::{catalog_for_counting, count};
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, NamedIds, Revision};
@@ -70,7 +70,7 @@ async fn count_pages(
         let Page { accounts, unplaced, next } = match page(keeper, counted.page.clone()).await? {
             ListedPage::Page(page) => page,
             ListedPage::TokenRefused if is_too_old(&counted.cause, keeper.clock.now()) => {
-                return Ok(Some(Vec::new()));
+                return Ok(Some(vec![Effect::GiveUp(NOT_LISTED.to_owned())]));
             }
             ListedPage::TokenRefused => {
                 let again = begun(counted.revision.clone(), counted.cause.clone().again());

@@ -24,6 +24,8 @@ pub enum Effect {
     Later(Errand, u16),
     /// Queue a task again with a delay in seconds, and why it waits.
     Wait(Task, u16, String),
+    /// A task has waited long enough, and is not queued again: which, and why it waited.
+    GiveUp(String),
     /// Continue an errand at once, if there is time.
     GoOn(Errand),
     /// Publish a notice.
@@ -50,7 +52,7 @@ impl Effect {
         match self {
             Effect::Queue(task) | Effect::Wait(task, ..) => Some(task.cause()),
             Effect::Later(errand, _) | Effect::GoOn(errand) => Some(errand.cause()),
-            Effect::Tell(_) | Effect::Decide(_) | Effect::Fail(_) => None,
+            Effect::GiveUp(_) | Effect::Tell(_) | Effect::Decide(_) | Effect::Fail(_) => None,
         }
     }
 }

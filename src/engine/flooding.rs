@@ -22,18 +22,26 @@ impl KnownFloods {
     }
 }
 
-/// The scopes that are served at once, each with the position of its message. The others belong to senders whose events
-/// come too fast: they are served by a look that waits already, or by one that is queued now, with a delay.
+/// Events of a sender that come too fast, each scope with the position of its message: one look serves them all.
+#[derive(Debug)]
+pub(super) struct LimitedEvents {
+    pub(super) sender: Sender,
+    pub(super) scopes: Vec<(usize, Scope)>,
+    /// After how many seconds the look begins.
+    pub(super) delay: u16,
+}
+
+/// The scopes that are served at once, each with the position of its message; and those of senders whose events come
+/// too fast, for which a look has to be queued. What a look serves that waits already is left out.
 pub(super) fn unlimited(
     keeper: &Keeper,
-    fallback: impl Fn(usize) -> String,
     scopes: Vec<(usize, Scope)>,
     now: Timestamp,
-    jobs: &mut Vec<(BTreeSet<usize>, Vec<Effect>)>,
-) -> Vec<(usize, Scope)> {
+) -> (Vec<(usize, Scope)>, Vec<LimitedEvents>) {
     if keeper.settings.queues.is_none() {
-        return scopes;
+        return (scopes, Vec::new());
     }
+    let mut limited = Vec::new();
     let (mut at_once, mut by_sender) = (Vec::new(), BTreeMap::<Sender, Vec<(usize, Scope)>>::new());
     for (position, scope) in scopes {
         // A write in our name that the ledger doesn't know is published with the look at it, so each has its own.
@@ -51,31 +59,28 @@ pub(super) fn unlimited(
             Served::Already => {
                 info!(%sender, events, "not queued: a look that waits already serves these events");
             }
-            Served::Later(delay) => {
-                let (positions, scopes): (BTreeSet<usize>, Vec<Scope>) = scopes.into_iter().unzip();
-                let fallback = fallback(positions.first().copied().unwrap_or_default());
-                jobs.push((positions, later(&sender, scopes, delay, &fallback, now)));
-            }
+            Served::Later(delay) => limited.push(LimitedEvents { sender, scopes, delay }),
         }
     }
-    at_once
+    (at_once, limited)
 }
 
 /// A look that begins after so many seconds, and serves whatever its sender does until shortly before.
-fn later(sender: &Sender, scopes: Vec<Scope>, delay: u16, fallback: &str, now: Timestamp) -> Vec<Effect> {
+pub(super) fn later(limited: LimitedEvents, fallback: &str, now: Timestamp) -> Vec<Effect> {
+    let LimitedEvents { sender, scopes, delay } = limited;
     let named = BTreeSet::new();
-    let tasks = merge(scopes)
+    let tasks = merge(scopes.into_iter().map(|(_, scope)| scope))
         .into_iter()
         .flat_map(|merged| planned(&merged.scope, &named, None, fallback, now).tasks);
     let Some(task) = tasks.map(Task::for_all_of_its_sender).next() else { return Vec::new() };
     let due = now.checked_add(SignedDuration::from_secs(delay.into())).unwrap_or(now);
-    let flooding = Flooding { sender: sender.clone(), due, cause: task.cause().clone() };
+    let flooding = Flooding { sender, due, cause: task.cause().clone() };
     // The notice comes second: it is performed only if SQS took the message.
     vec![Effect::Later(Errand::Retry(task), delay), Effect::Tell(Notice::Flooding(Box::new(flooding)))]
 }
 
-/// SQS took the message of the look that serves a flood. Returns the account to name on the bus, if nobody named it
-/// within the last hour.
+/// SQS took the message of the look that serves a flood. Returns the account to name on the bus, if neither it nor too
+/// many others were named within the last hour.
 pub async fn note_flood(keeper: &Keeper, flooding: &Flooding) -> Option<AccountId> {
     let Flooding { sender, due, cause: _ } = flooding;
     keeper.floods.locked().queued(sender, *due);
@@ -84,7 +89,7 @@ pub async fn note_flood(keeper: &Keeper, flooding: &Flooding) -> Option<AccountI
         Sender::Guardrail(_, guardrail) => guardrail.account.clone(),
     };
     match keeper.ledger.floods().await {
-        Ok(floods) => (!floods.was_named_lately(&account, keeper.clock.now())).then_some(account),
+        Ok(floods) => floods.is_to_be_named(&account, keeper.clock.now()).then_some(account),
         // Named twice is better than never.
         Err(error) => {
             warn!(account.id = %account, "failed to read whether the flood of {account} was published: {error}");

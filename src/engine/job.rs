@@ -49,7 +49,7 @@ async fn run_task_in_its_span(
     match task {
         Task::Account(task) if is_superseded(keeper, &task, handout, &followed).await => Ok(Vec::new()),
         Task::Account(task) => account_task(keeper, task, (&present, &followed), handout, reviewer).await,
-        Task::Owner(task) => owner_task(keeper, task, &present.baseline, &followed, reviewer.progress).await,
+        Task::Owner(task) => owner_task(keeper, task, &present.baseline, &followed, reviewer).await,
     }
 }
 

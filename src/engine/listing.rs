@@ -16,6 +16,10 @@ pub const PAGE_SECONDS: u64 = 40;
 /// How long a list that can't be read to its end is started again, in seconds.
 const LISTING_SECONDS: i64 = 3 * 3600;
 
+/// What is said where a list is given up.
+pub(super) const NOT_LISTED: &str =
+    "the accounts could not be listed to the end: AWS refused to continue the list";
+
 /// A page of accounts, or the answer that the page token is not valid any more.
 pub(super) enum ListedPage {
     Page(Page),

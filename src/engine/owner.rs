@@ -18,7 +18,7 @@ use super::logged::log;
 use super::placing::{Placing, placing};
 use super::remembered::read_grants;
 use super::swept::{seen_by_the_sweep, users_by_record};
-use super::{Keeper, MAX_ROUNDS, Progress, Stopped};
+use super::{Keeper, MAX_ROUNDS, Progress, Reviewer, Stopped};
 use crate::baseline::{Baseline, GuardrailKey, Mode};
 use crate::cloud::Reader;
 use crate::desired::Desired;
@@ -51,11 +51,11 @@ pub async fn work_for_owner(
     keeper: &Keeper,
     followed: &Baseline,
     task: &OwnerTask,
-    progress: Progress<'_>,
+    reviewer: Reviewer<'_>,
 ) -> Result<Report, Stopped> {
     // Without the earlier snapshot an opening may be published twice, and never missed.
     let known = keeper.ledger.owner_snapshot(&task.region).await.ok().flatten();
-    let (mut report, seen) = grant_in(keeper, followed, task, progress).await?;
+    let (mut report, seen) = grant_in(keeper, followed, task, reviewer).await?;
     // What was written and not read back yet is not in the snapshot.
     if let Some(seen) = seen {
         let before = known.as_ref().map(|known| known.openings(&followed.organization));
@@ -78,9 +78,9 @@ pub(super) async fn grant_for_candidate(
     keeper: &Keeper,
     candidate: &Baseline,
     task: &OwnerTask,
-    progress: Progress<'_>,
+    reviewer: Reviewer<'_>,
 ) -> Result<Report, Stopped> {
-    Ok(grant_in(keeper, candidate, task, progress).await?.0)
+    Ok(grant_in(keeper, candidate, task, reviewer).await?.0)
 }
 
 /// Looks at the owner's side and writes, until a look has nothing to write. Returns the snapshot of that look, or
@@ -89,16 +89,19 @@ async fn grant_in(
     keeper: &Keeper,
     baseline: &Baseline,
     task: &OwnerTask,
-    progress: Progress<'_>,
+    reviewer: Reviewer<'_>,
 ) -> Result<(Report, Option<OwnerSnapshot>), Stopped> {
     let regions = Regions::Only(BTreeSet::from([task.region.clone()]));
     let mut swept_since = task.swept_since;
     let mut whole: Option<Report> = None;
     for _ in 0..MAX_ROUNDS {
         let at = keeper.clock.now();
-        let view = look(keeper, baseline, &regions, swept_since.take()).await?;
+        let mut view = look(keeper, baseline, &regions, swept_since.take()).await?;
+        if let Some(reviewed) = reviewer.plan {
+            view.plan = view.plan.hold_unreviewed(reviewed, &baseline.revision);
+        }
         let seen = OwnerSnapshot::of(&task.region, &sources(baseline, &regions), &view.catalog, at);
-        let report = write(keeper, baseline, view, progress).await;
+        let report = write(keeper, baseline, view, reviewer.progress).await;
         let goes_on = report.calls_for_another_look();
         match &mut whole {
             Some(whole) => whole.absorb(report),

@@ -64,6 +64,8 @@ pub enum Admission {
     WithinLimits,
     /// Everything: the person approves the revision with the plan.
     Approved,
+    /// This revision waits for approval, and accounts follow the one before it: only its grants are made.
+    Waits(RevisionApproval),
     /// Another revision waits for approval. Enforcements of ours are put back, unguarded targets are guarded, and
     /// nothing else is done.
     PutBack(RevisionApproval),
@@ -199,8 +201,10 @@ async fn admitted(
     view: &mut View,
 ) -> Plan {
     let (approval, records) = (&view.known.approval, &view.known.records);
-    if let Admission::PutBack(candidate) = admission {
-        return plan.put_back(candidate, records);
+    match admission {
+        Admission::PutBack(candidate) => return plan.put_back(&baseline.revision, candidate, records),
+        Admission::Waits(candidate) => return plan.wait_for_approval(candidate, records),
+        Admission::WithinLimits | Admission::Approved => {}
     }
     let is_given_with_the_plan = *admission == Admission::Approved;
     let approved = Approval { approval, is_given_with_the_plan, leaving: &view.known.offboarding };

@@ -10,7 +10,7 @@ use super::counting::{begun, log_waiting};
 use super::destinations::destinations;
 use super::effect::{ChangedBaseline, Effect, Notice, SweepEnd};
 use super::guardrails::recorded_catalog;
-use super::listing::{ListedPage, is_too_old, page};
+use super::listing::{ListedPage, NOT_LISTED, is_too_old, page};
 use super::logged::not_placed;
 use super::placing::placing_as_recorded;
 use super::swept::tally;
@@ -77,7 +77,10 @@ pub(super) async fn sweep_a_page(keeper: &Keeper, mut sweep: Sweep) -> Result<Ve
     }
     let listed = match page(keeper, sweep.page.clone()).await {
         Ok(ListedPage::Page(page)) => page,
-        Ok(ListedPage::TokenRefused) if is_too_old(&sweep.cause, keeper.clock.now()) => return Ok(effects),
+        Ok(ListedPage::TokenRefused) if is_too_old(&sweep.cause, keeper.clock.now()) => {
+            effects.push(Effect::GiveUp(NOT_LISTED.to_owned()));
+            return Ok(effects);
+        }
         // The owner's side is looked at in any case.
         Err(stopped) => {
             effects.push(Effect::Fail(stopped));

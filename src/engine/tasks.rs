@@ -11,7 +11,7 @@ use super::counting;
 use super::effect::{Effect, Measured, Notice, Undecided};
 use super::logged::not_placed;
 use super::owner::{Users, grant_for_candidate, users_of, work_for_owner};
-use super::{Keeper, Progress, Reviewer, Stopped};
+use super::{Keeper, Reviewer, Stopped};
 use crate::baseline::Baseline;
 use crate::ids::Region;
 use crate::limits::EffectiveBaseline;
@@ -146,7 +146,7 @@ pub(super) async fn owner_task(
     task: OwnerTask,
     present: &Baseline,
     followed: &EffectiveBaseline,
-    progress: Progress<'_>,
+    reviewer: Reviewer<'_>,
 ) -> Result<Vec<Effect>, Stopped> {
     let (mut effects, mut left) = (Vec::new(), None);
     let began = keeper.clock.now();
@@ -154,7 +154,7 @@ pub(super) async fn owner_task(
         // What only one of the two baselines uses may look unused, so nothing is taken back.
         let here = OwnerTask { swept_since: None, ..task.clone() };
         let measured = Measured::begin(keeper);
-        match grant_for_candidate(keeper, present, &here, progress).await {
+        match grant_for_candidate(keeper, present, &here, reviewer).await {
             Ok(report) => {
                 left = left_of_owner(&report);
                 effects.push(measured.tell(report, &task.cause));
@@ -165,7 +165,7 @@ pub(super) async fn owner_task(
     let swept_since = task.swept_since.filter(|_| followed.is_present());
     let here = OwnerTask { swept_since, ..task.clone() };
     let measured = Measured::begin(keeper);
-    match work_for_owner(keeper, &followed.baseline, &here, progress).await {
+    match work_for_owner(keeper, &followed.baseline, &here, reviewer).await {
         Ok(report) => {
             left = left_of_owner(&report).or(left);
             effects.push(measured.tell(report, &task.cause));
@@ -234,13 +234,9 @@ fn wait_in(keeper: &Keeper, task: Task, regions: BTreeSet<Region>, why: &str) ->
     let age = cause.age_seconds(keeper.clock.now()).max(cause.waited_seconds());
     let delay = cause.delay_seconds();
     if age + i64::from(delay) > longest {
-        error!(
-            error.kind = "GivenUp",
-            age_seconds = age,
-            "gave up {}, which waited too long; the next sweep looks again: {why}",
-            task.group()
-        );
-        return Vec::new();
+        let given_up = format!("gave up {}, which waited too long; the next sweep looks again: {why}", task.group());
+        error!(error.kind = "GivenUp", age_seconds = age, "{given_up}");
+        return vec![Effect::GiveUp(given_up)];
     }
     warn!(delay_seconds = delay, "{} waits: {why}", task.group());
     let why = format!("{} waits: {why}", task.group());

@@ -23,6 +23,8 @@ struct JobResults {
     left: Vec<Errand>,
     /// Why the last task of each group waits.
     reasons: BTreeMap<String, String>,
+    /// Tasks that are not tried again, and why.
+    given_up: Vec<String>,
     /// Failures, with the events that caused the jobs.
     failed: Vec<(String, HandlerError)>,
 }
@@ -107,10 +109,11 @@ pub(super) async fn do_scope(
     for errand in shell.perform(engine::local_jobs(keeper, scope).await?).await? {
         failed.extend(shell.run_whole(errand).await.err());
     }
-    let JobResults { gathered: Gathered { report, .. }, left, reasons, failed: later } =
+    let JobResults { gathered: Gathered { report, .. }, left, reasons, given_up, failed: later } =
         work_off(shell, &here).await;
     failed.extend(later.into_iter().map(|(_, problem)| problem));
     let mut unfinished: Vec<String> = failed.iter().map(ToString::to_string).collect();
+    unfinished.extend(given_up);
     unfinished.extend(left.iter().filter_map(|errand| match errand {
         Errand::Retry(task) => reasons.get(&task.group()).cloned(),
         Errand::Count(_) | Errand::Sweep(_) => Some(
@@ -153,8 +156,9 @@ async fn work_off(shell: Shell<'_>, here: &InProcess) -> JobResults {
         }
         let due = due(&mut here.waiting());
         if due.is_empty() {
-            let Waiting { gathered, errands: left, reasons, .. } = std::mem::take(&mut *here.waiting());
-            return JobResults { gathered, left, reasons, failed };
+            let Waiting { gathered, errands: left, reasons, given_up, .. } =
+                std::mem::take(&mut *here.waiting());
+            return JobResults { gathered, left, reasons, given_up, failed };
         }
         for errand in due {
             if here.waiting().keeps_grants && matches!(errand, Errand::FinishSweep(_)) && has_released(here) {

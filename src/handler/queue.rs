@@ -32,6 +32,8 @@ pub(super) struct Waiting {
     pub(super) keeps_grants: bool,
     /// Why the last task of each group waits.
     pub(super) reasons: BTreeMap<String, String>,
+    /// The tasks that have waited long enough, and why.
+    pub(super) given_up: Vec<String>,
     pub(super) gathered: Gathered,
 }
 
@@ -91,6 +93,13 @@ impl Queue<'_> {
     pub(super) fn note_waiting(self, task: &Task, why: String) {
         if let Queue::InProcess(here) = self {
             here.waiting().reasons.insert(task.group(), why);
+        }
+    }
+
+    /// Keeps which task was given up, and why.
+    pub(super) fn note_given_up(self, why: String) {
+        if let Queue::InProcess(here) = self {
+            here.waiting().given_up.push(why);
         }
     }
 

@@ -203,6 +203,7 @@ impl Shell<'_> {
                     self.queue.note_waiting(&task, why);
                     self.later(Errand::Retry(task), delay_seconds).await?;
                 }
+                Effect::GiveUp(why) => self.queue.note_given_up(why),
                 Effect::GoOn(errand) => go_on.push(errand),
                 Effect::Tell(notice) => {
                     self.queue.note(&notice);

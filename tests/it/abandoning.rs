@@ -143,6 +143,24 @@ async fn what_a_brake_leaves_alone_is_counted_by_the_next_revision_and_not_put_b
     assert!(!record(&stack, SEARCH).await.would_abandon);
 }
 
+/// While a revision waits, the one before it guards an account that moved to where it assigns nothing, and came back.
+#[tokio::test]
+async fn an_account_that_went_and_came_back_while_a_revision_waits_is_guarded_as_before() {
+    let workload = Document { assignments: vec![(WORKLOAD, "corporate")], ..everybody() };
+    let mut stack = guarded(&workload, &[("KEEPER_MAX_ABANDONMENTS", "1")]).await;
+    let nobody = Document { assignments: vec![(SANDBOX, "none")], ..everybody() };
+    assert!(!publish(&mut stack, &nobody).await, "it has to wait");
+    stack.world.server.with(|model| model.move_account(PAYMENTS, "r-exam")).unwrap();
+    stack.deliver(&stack.world.event("MoveAccount")).await;
+    assert!(!is_repaired(&mut stack, PAYMENTS).await, "nothing is assigned there");
+    assert!(record(&stack, PAYMENTS).await.would_abandon);
+    stack.world.server.with(|model| model.move_account(PAYMENTS, WORKLOAD)).unwrap();
+    stack.deliver(&stack.world.event("MoveAccount")).await;
+    let guarded = stack.world.enforced_in(PAYMENTS).contains("eubase1a2b3c:2");
+    assert!(guarded, "{:?}", record(&stack, PAYMENTS).await.checked);
+    assert!(!record(&stack, PAYMENTS).await.would_abandon);
+}
+
 /// Whoever may write the baseline gets no further with many small revisions than with one.
 #[tokio::test]
 async fn small_revisions_add_up_over_a_day() {

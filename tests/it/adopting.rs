@@ -300,6 +300,25 @@ async fn a_terminal_shows_the_release_of_what_was_adopted_and_approves_it() {
     assert!(told.contains("1 changed, 0 held"), "{told}");
 }
 
+/// What is approved with its plan needs no second run, even where an approval of the revision alone doesn't cover it.
+#[tokio::test]
+async fn apply_releases_what_was_adopted_and_moved_where_it_is_approved_with_the_plan() {
+    let document = Document {
+        regions: EU,
+        assignments: vec![("ou-exam-workload", "corporate"), ("ou-exam-sandbox1", "none")],
+        ..Document::default()
+    };
+    let world = World::of(&document).durable().start().await;
+    world.administrator_enforces(PAYMENTS, EU, version(EU, "2"));
+    world.converge(&schedule()).await;
+    approve(&world).await;
+    world.server.with(|model| model.move_account(PAYMENTS, SANDBOX)).unwrap();
+    let revision = world.baseline().await.revision.to_string();
+    let told = of(&world).run(&["apply", "--yes", "--approve", &revision]).await;
+    assert_eq!(world.enforced_in(PAYMENTS).matches("eubase1a2b3c").count(), 0, "{told}");
+    assert_eq!(told.code, 0, "{told}");
+}
+
 #[tokio::test]
 async fn a_move_needs_an_approval_that_is_given_after_it() {
     let document = Document {

@@ -159,6 +159,31 @@ async fn a_flooding_account_is_limited_and_named_and_nobody_waits_for_it() {
     assert_eq!(stack.left(), EMPTY);
 }
 
+/// What the baseline ignores costs no look, however much of it comes: a member's guardrails are its own affair.
+#[tokio::test]
+async fn a_member_that_floods_with_guardrails_of_its_own_has_nobody_looked_at() {
+    let mut stack = guarded().await;
+    stack.world.server.with(|model| {
+        let member = model.caller(&format!("arn:aws:iam::{PAYMENTS}:root"), EU).unwrap();
+        let made = model.create_guardrail(&member, content("of-its-own"), Tags::default()).unwrap();
+        model.create_guardrail_version(&member, &made.id, None).unwrap();
+    });
+    let mut event = stack.world.event("CreateGuardrailVersion");
+    stack.world.server.clear_calls();
+    for number in 0..100 {
+        event["id"] = format!("00000000-0000-4000-b000-{number:012}").into();
+        stack.send(&event);
+        plan(&mut stack).await;
+    }
+    assert_eq!(stack.left(), EMPTY);
+    assert_eq!(named(&stack), [""; 0]);
+    let reads = stack.world.count("GetParameter");
+    assert!(
+        reads <= 41,
+        "{reads}: one for each event that is no flood yet, and one for some seconds of a flood"
+    );
+}
+
 #[tokio::test]
 async fn a_flooding_account_is_named_once_an_hour_by_whichever_process() {
     let mut stack = guarded().await;

@@ -191,6 +191,7 @@ async fn what_was_written_before_aws_failed_is_told() {
                   "planned": [
                     {
                       "by_record": null,
+                      "meanwhile": null,
                       "mode": "sync",
                       "names": {
                         "accounts": {

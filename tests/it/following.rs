@@ -100,6 +100,44 @@ async fn what_is_held_meanwhile_says_that_a_revision_waits() {
     assert_eq!(checked.code.as_deref(), Some("not_approved"), "{:?}", checked.reason);
 }
 
+/// A plan shows what is done meanwhile, and what is done is what was shown.
+#[tokio::test]
+async fn a_plan_shows_what_the_followed_baseline_puts_back_and_apply_does_it() {
+    let stack = while_it_waits(&approved(), &waiting()).await;
+    stack.world.administrator_releases(SEARCH, EU);
+    let guardrailctl = Guardrailctl::of(&stack.world)
+        .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
+        .variable("KEEPER_LEDGER", "file:ledger.json");
+    let plan = guardrailctl.run(&["plan"]).await;
+    check(
+        &plan.without_hash(),
+        expect![[r#"
+        ! 111111111111/eu-west-1 (management) held [not_approved], would replace corporate:2 => corporate:1 (different): baseline b94c9a01db9771b2 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 222222222222/eu-west-1 (guardrail-owner) held [not_approved], would replace corporate:2 => corporate:1 (different): baseline b94c9a01db9771b2 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000001/eu-west-1 (Workload/payments) held [not_approved], would replace corporate:2 => corporate:1 (different): baseline b94c9a01db9771b2 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000002/eu-west-1 (Workload/shipping) held [not_approved], would replace corporate:2 => corporate:1 (different): baseline b94c9a01db9771b2 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000003/eu-west-1 (Workload/search) held [not_approved], would enforce corporate:1 (it was removed): baseline b94c9a01db9771b2 replaces or releases more than its limits allow: read the plan, then approve it
+        ! 300000000004/eu-west-1 (Workload/support) held [not_approved], would replace corporate:2 => corporate:1 (different): baseline b94c9a01db9771b2 replaces or releases more than its limits allow: read the plan, then approve it
+        0 to change, 6 held, 1 in sync, 1 account skipped
+        held for approval: 1 enforce, 5 replace
+        to include these: guardrailctl apply --approve b94c9a01db9771b2
+        until b94c9a01db9771b2 is approved, accounts follow baseline 84c0f3cb2b5b1f13:
+        + 300000000003/eu-west-1 (Workload/search) enforce corporate:2 (it was removed)
+        plan HASH of baseline b94c9a01db9771b2, mode sync
+        exit 1
+    "#]],
+    );
+    let json = guardrailctl.run(&["plan", "--output", "json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["meanwhile"]["revision"], "84c0f3cb2b5b1f13", "{json:#}");
+    assert_eq!(json["meanwhile"]["plan"]["counts"]["to_change"], 1, "{json:#}");
+    let changes = guardrailctl.run(&["plan", "--detailed-exit-code"]).await;
+    assert_eq!(changes.code, 4, "{changes}");
+    let applied = guardrailctl.run(&["apply", "--yes"]).await;
+    assert!(stack.world.enforced_in(SEARCH).contains("eubase1a2b3c:2"), "{applied}");
+    assert!(stack.world.enforced_in(PAYMENTS).contains("eubase1a2b3c:2"), "{applied}");
+}
+
 /// `status` judges accounts by what they follow, says what waits and why, and isn't green.
 #[tokio::test]
 async fn status_says_which_baseline_is_followed_and_which_waits() {

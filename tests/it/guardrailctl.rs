@@ -113,6 +113,7 @@ async fn a_plan_for_programs_says_the_same() {
         expect![[r#"
             {
               "by_record": null,
+              "meanwhile": null,
               "mode": "sync",
               "names": {
                 "accounts": {

@@ -95,6 +95,25 @@ async fn a_copy_and_a_grant_that_are_changed_in_our_name_are_looked_at() {
     assert!(stack.world.server.calls().iter().all(|call| call.account != SHIPPING));
 }
 
+/// Parameter Store answers 40 reads a second for the whole account: whoever can use the keeper's name must not use them up.
+#[tokio::test]
+async fn events_in_our_name_share_one_read_of_the_baseline() {
+    let document = Document { regions: EU, guardrail: vec!["placement: copy"], ..Document::only(PAYMENTS) };
+    let mut stack = Stack::guarded(World::of(&document).durable().long_established()).await;
+    let mut event = events(&stack, "CreateGuardrailVersion").remove(0);
+    stack.world.wait(600);
+    stack.world.server.clear_calls();
+    for number in 0..50 {
+        event["id"] = format!("00000000-0000-4000-b000-{number:012}").into();
+        stack.deliver(&event).await;
+    }
+    assert_eq!(stack.world.count("GetParameter"), 1);
+    // After some seconds it is read again.
+    stack.world.wait(16);
+    stack.deliver(&event).await;
+    assert_eq!(stack.world.count("GetParameter"), 2);
+}
+
 #[tokio::test]
 async fn a_grant_that_is_taken_away_in_our_name_is_given_again() {
     let mut stack = Stack::guarded({

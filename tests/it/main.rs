@@ -53,6 +53,7 @@ mod races;
 mod read_back;
 mod reading;
 mod regions;
+mod reviewed;
 mod security;
 mod status;
 mod terminal;

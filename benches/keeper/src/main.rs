@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, TryStreamExt};
 use guardrail_keeper::baseline::Baseline;
 use guardrail_keeper::cloud::{Access, Page, Patience, Rates};
-use guardrail_keeper::engine::{self, Keeper, Reviewer, Worked, everything, unwatched};
+use guardrail_keeper::engine::{self, Keeper, Reviewer, Worked, everything};
 use guardrail_keeper::handler::{Deadline, do_here, handle_until};
 use guardrail_keeper::limits::EffectiveBaseline;
 use guardrail_keeper::organization::{Account, AccountPlacement};
@@ -104,7 +104,7 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
             is_addition: false,
             cause: cause.clone(),
         };
-        let report = engine::work_for_owner(keeper, &baseline, &task, &unwatched).await?;
+        let report = engine::work_for_owner(keeper, &baseline, &task, Reviewer::NOBODY).await?;
         if !report.is_converged() {
             return Err(format!("the owner's side: {report}").into());
         }

@@ -31,6 +31,10 @@ fn revision() -> Revision {
     REVISION.parse().unwrap()
 }
 
+fn earlier() -> Revision {
+    EARLIER.parse().unwrap()
+}
+
 fn limits(most: u32) -> Limits {
     Limits { max_replacements: most, max_releases: most, max_abandonments: most }
 }
@@ -294,9 +298,24 @@ fn what_somebody_braked_is_put_back_by_what_is_approved_alone() {
     let changes = [enforce(1, true), enforce(2, true)];
     let waiting = RevisionApproval::new(revision());
     assert_eq!(left(&plan(&changes).limit_part(&waiting, &records)), BTreeSet::from([2]));
-    assert_eq!(left(&plan(&changes).put_back(&waiting, &records)), BTreeSet::from([2]));
+    assert_eq!(left(&plan(&changes).put_back(&earlier(), &waiting, &records)), BTreeSet::from([2]));
     let approved = waiting.approve();
     assert_eq!(left(&plan(&changes).limit_part(&approved, &records)), BTreeSet::from([1, 2]));
+}
+
+/// An account that moved to where a revision assigns nothing, and came back, is guarded by that revision as before: what
+/// it left to itself meanwhile, no other one did.
+#[test]
+fn what_a_revision_left_alone_itself_is_put_back_by_it() {
+    let removed = Record { would_abandon: true, left_by: Some(earlier()), ..ours(1, EARLIER) };
+    let records = Records::from([(target(1), removed)]);
+    let changes = [enforce(1, true)];
+    let waiting = RevisionApproval::new(revision());
+    assert_eq!(left(&plan(&changes).put_back(&earlier(), &waiting, &records)), BTreeSet::from([1]));
+    assert_eq!(left(&plan(&changes).put_back(&revision(), &waiting, &records)), BTreeSet::new());
+    assert_eq!(left(&plan(&changes).limit_part(&waiting, &records)), BTreeSet::new());
+    let itself = RevisionApproval::new(earlier());
+    assert_eq!(left(&plan(&changes).limit_part(&itself, &records)), BTreeSet::from([1]));
 }
 
 #[test]

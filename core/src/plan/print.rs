@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::claim::maker;
 use super::{
-    Broken, BrokenGuardrail, Change, CleanUp, Decision, FollowUp, GrantChange, GrantPurpose, Held, InSync,
-    Mark, Ownership, Plan, PlanLine, broken_guardrails,
+    Broken, BrokenGuardrail, Change, CleanUp, Decision, FollowUp, GrantAction, GrantChange, GrantPurpose,
+    Held, InSync, Mark, Ownership, Plan, PlanLine, broken_guardrails,
 };
 use crate::baseline::GuardrailKey;
 use crate::copy::CopyStep;
@@ -60,6 +60,20 @@ impl Plan {
                 Decision::InSync(_) => None,
             }))
             .collect()
+    }
+
+    /// The lines of what is changed: of grants, and of targets with what follows in this plan.
+    pub fn change_lines(&self) -> Vec<PlanLine> {
+        let grants =
+            self.grants.iter().filter(|(_, decision)| matches!(decision.action, GrantAction::Change(_)));
+        let grants = grants.flat_map(|(resource, decision)| decision.lines(resource));
+        let targets = self.decisions.iter().filter_map(|(target, decision)| match decision {
+            Decision::Change(change) => Some(change.line()),
+            Decision::CleanUp(clean_up) => Some(clean_up.line()),
+            Decision::Held(held) => self.follow_up(held).map(|_| self.held_line(target, held)),
+            Decision::Broken(_) | Decision::InSync(_) | Decision::LeftAlone(_) => None,
+        });
+        grants.chain(targets).collect()
     }
 
     /// A target that waits for what the same plan makes is one that is changed. Of the others, what would be done.

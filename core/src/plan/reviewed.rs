@@ -2,38 +2,43 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, FollowUp, HoldReason, Plan};
+use super::{Change, CleanUp, FollowUp, GrantChange, HoldReason, Plan};
 use crate::baseline::Revision;
 use crate::ids::Target;
+use crate::resource_policy::Resource;
 
-/// The changes of targets in a plan that a person read, each by its verb, with what follows from them. Grants and
-/// clean-ups are not compared: they take no guardrail away.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a person read and agreed to: one plan or, where another revision waits, that of the baseline which accounts follow
+/// meanwhile as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReviewedPlan {
-    /// The baseline that was planned.
-    revision: Revision,
+    /// By the baseline that was planned.
+    plans: BTreeMap<Revision, ReviewedChanges>,
+    /// The revision that the person approved with its plan.
+    approves: Option<Revision>,
+}
+
+/// The changes of one plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct ReviewedChanges {
+    /// Changes of targets by their verbs, with what follows from them.
     changes: BTreeMap<Target, BTreeSet<&'static str>>,
+    /// Grants, and whether they are taken back.
+    grants: BTreeSet<(Resource, bool)>,
+    /// Clean-ups as they were printed: each names what it takes away.
+    clean_ups: BTreeSet<String>,
 }
 
-impl ReviewedPlan {
-    fn add(&mut self, target: &Target, verb: &'static str) {
-        self.changes.entry(target.clone()).or_default().insert(verb);
-    }
-
-    fn admits(&self, change: &Change) -> bool {
-        self.changes.get(change.target()).is_some_and(|verbs| verbs.contains(change.verb()))
-    }
-}
-
-impl Plan {
-    /// What a person who read this plan knows of. The id of a copy that is still to be made is not known then, so a
-    /// change counts by its target and its verb.
-    pub fn reviewed(&self, revision: &Revision) -> ReviewedPlan {
-        let mut reviewed = ReviewedPlan { revision: revision.clone(), changes: BTreeMap::new() };
-        for change in self.changes() {
+impl ReviewedChanges {
+    fn of(plan: &Plan) -> ReviewedChanges {
+        let mut reviewed = ReviewedChanges {
+            changes: BTreeMap::new(),
+            grants: plan.grant_changes().map(identity).collect(),
+            clean_ups: plan.clean_ups().map(CleanUp::to_string).collect(),
+        };
+        for change in plan.changes() {
             reviewed.add(change.target(), change.verb());
         }
-        for follow_up in self.follow_ups() {
+        for follow_up in plan.follow_ups() {
             match follow_up {
                 FollowUp::Granted { change, .. } => reviewed.add(change.target(), change.verb()),
                 FollowUp::Copied { target, from: None } => reviewed.add(target, "enforce"),
@@ -43,9 +48,122 @@ impl Plan {
         reviewed
     }
 
-    /// Holds every change that nobody has read, and all of them where the baseline is another one now.
+    fn add(&mut self, target: &Target, verb: &'static str) {
+        self.changes.entry(target.clone()).or_default().insert(verb);
+    }
+
+    fn admits(&self, change: &Change) -> bool {
+        self.changes.get(change.target()).is_some_and(|verbs| verbs.contains(change.verb()))
+    }
+}
+
+/// What a change of a grant is known by. Its document may differ: others write statements of theirs into it.
+fn identity(change: &GrantChange) -> (Resource, bool) {
+    (change.grant.resource.clone(), change.is_release())
+}
+
+impl ReviewedPlan {
+    /// Both plans were read.
+    #[must_use]
+    pub fn and(mut self, other: ReviewedPlan) -> ReviewedPlan {
+        self.plans.extend(other.plans);
+        self.approves = self.approves.or(other.approves);
+        self
+    }
+
+    /// The person also approved this revision with its plan, and nothing else.
+    #[must_use]
+    pub fn approving(self, revision: &Revision) -> ReviewedPlan {
+        ReviewedPlan { approves: Some(revision.clone()), ..self }
+    }
+
+    /// Whether the person approved this revision with its plan.
+    pub fn approves(&self, revision: &Revision) -> bool {
+        self.approves.as_ref() == Some(revision)
+    }
+}
+
+impl Plan {
+    /// What a person who read this plan knows of. The id of a copy that is still to be made is not known then, so a
+    /// change counts by its target and its verb.
+    pub fn reviewed(&self, revision: &Revision) -> ReviewedPlan {
+        let plans = BTreeMap::from([(revision.clone(), ReviewedChanges::of(self))]);
+        ReviewedPlan { plans, approves: None }
+    }
+
+    /// Holds every change that nobody has read, of targets, of grants and clean-ups: all of them where no plan of this
+    /// baseline was read.
     pub fn hold_unreviewed(self, reviewed: &ReviewedPlan, revision: &Revision) -> Plan {
-        let is_other = reviewed.revision != *revision;
-        self.hold_changes(|change| (is_other || !reviewed.admits(change)).then_some(HoldReason::NotReviewed))
+        let nothing = ReviewedChanges::default();
+        let read = reviewed.plans.get(revision).unwrap_or(&nothing);
+        let plan = self.hold_changes(|change| (!read.admits(change)).then_some(HoldReason::NotReviewed));
+        let plan = plan.hold_grants(|change| {
+            (!read.grants.contains(&identity(change))).then_some(HoldReason::NotReviewed)
+        });
+        plan.hold_clean_ups(|clean_up| !read.clean_ups.contains(&clean_up.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::copy::Leftover;
+    use crate::plan::{Decision, GrantAction, GrantDecision, GrantPurpose, InSync};
+    use crate::resource_policy::{Document, Grant};
+
+    fn revision(number: u8) -> Revision {
+        format!("{number:016}").parse().unwrap()
+    }
+
+    fn grant(id: &str, purpose: GrantPurpose) -> (Resource, GrantDecision) {
+        let arn = format!("arn:aws:bedrock:eu-west-1:222222222222:guardrail/{id}").parse().unwrap();
+        let organization = "o-exampleorgid".parse().unwrap();
+        let grant = Grant { resource: Resource::Guardrail(arn), organization };
+        let change = GrantChange { grant: grant.clone(), purpose, from: None, to: None };
+        let instead = Document::granting(&grant);
+        let action = GrantAction::Change(change);
+        (grant.resource, GrantDecision { action, openings: Vec::new(), instead })
+    }
+
+    fn tidies(account: u8, copy: &str) -> (Target, Decision) {
+        let target: Target = format!("30000000000{account}/eu-west-1").parse().unwrap();
+        let arn = format!("arn:aws:bedrock:eu-west-1:30000000000{account}:guardrail/{copy}").parse().unwrap();
+        let stands = InSync::default();
+        (target.clone(), Decision::CleanUp(CleanUp { target, leftover: Leftover::Copy(arn), stands }))
+    }
+
+    fn plan(grants: &[(Resource, GrantDecision)], tidied: &[(Target, Decision)]) -> Plan {
+        let (grants, decisions) = (grants.iter().cloned().collect(), tidied.iter().cloned().collect());
+        Plan { grants, decisions, ..Plan::default() }
+    }
+
+    #[test]
+    fn what_was_read_of_grants_and_clean_ups_is_made_and_nothing_else() {
+        let read = plan(&[grant("base", GrantPurpose::Grant)], &[tidies(1, "old")]);
+        let reviewed = read.reviewed(&revision(1));
+        assert_eq!(read.clone().hold_unreviewed(&reviewed, &revision(1)), read);
+        let other_baseline = read.clone().hold_unreviewed(&reviewed, &revision(2));
+        let other_document = plan(&[grant("base", GrantPurpose::Withdraw)], &[tidies(1, "other")]);
+        let unread = plan(&[grant("other", GrantPurpose::Grant)], &[tidies(2, "old")]);
+        let later = [other_document, unread].map(|plan| plan.hold_unreviewed(&reviewed, &revision(1)));
+        for held in later.iter().chain([&other_baseline]) {
+            assert_eq!((held.grant_changes().count(), held.clean_ups().count()), (0, 0), "{held}");
+            let reasons = held.grants.values().map(|grant| &grant.action);
+            assert!(
+                reasons.into_iter().all(|it| *it == GrantAction::Held(HoldReason::NotReviewed)),
+                "{held}"
+            );
+        }
+    }
+
+    #[test]
+    fn where_another_revision_waits_two_plans_are_read() {
+        let (one, other) = (plan(&[], &[tidies(1, "old")]), plan(&[], &[tidies(2, "old")]));
+        let both = one.reviewed(&revision(1)).and(other.reviewed(&revision(2)));
+        for (plan, number) in [(&one, 1), (&other, 2)] {
+            assert_eq!(&plan.clone().hold_unreviewed(&both, &revision(number)), plan);
+        }
+        assert_eq!(one.hold_unreviewed(&both, &revision(2)).clean_ups().count(), 0);
+        assert!(!both.approves(&revision(1)) && both.approving(&revision(1)).approves(&revision(1)));
     }
 }
