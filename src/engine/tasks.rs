@@ -234,7 +234,8 @@ fn wait_in(keeper: &Keeper, task: Task, regions: BTreeSet<Region>, why: &str) ->
     let age = cause.age_seconds(keeper.clock.now()).max(cause.waited_seconds());
     let delay = cause.delay_seconds();
     if age + i64::from(delay) > longest {
-        let given_up = format!("gave up {}, which waited too long; the next sweep looks again: {why}", task.group());
+        let given_up =
+            format!("gave up {}, which waited too long; the next sweep looks again: {why}", task.group());
         error!(error.kind = "GivenUp", age_seconds = age, "{given_up}");
         return vec![Effect::GiveUp(given_up)];
     }

@@ -78,13 +78,13 @@ fn rules(Place { hub, members }: Place) -> Vec<BusRule> {
     let mut rules: Vec<BusRule> = in_hub.collect();
     rules.extend(FOR_PEOPLE.map(|kind| {
         let name = format!("{BUS}-{}", kind.replace(' ', ""));
-        rule(hub, US, BUS, &name, ("detail-type", kind), &topic(hub).arn())
+        rule(hub, US, BUS, &name, ("detail-type", kind), &topic(hub, "alarms").arn())
     }));
     // What AWS tells, to people.
     for on in [BUS, "default"] {
         for source in ["aws.organizations", "aws.bedrock", "aws.kms"] {
             let name = format!("{BUS}-told-{}", source.replace('.', ""));
-            rules.push(rule(hub, US, on, &name, ("source", source), &topic(hub).arn()));
+            rules.push(rule(hub, US, on, &name, ("source", source), &topic(hub, "changes").arn()));
         }
     }
     for region in REGIONS {
@@ -115,8 +115,8 @@ const FOR_PEOPLE: [&str; 8] = [
     "Sweep Completed",
 ];
 
-/// The topic, with somebody who confirmed to be sent what it says, and a queue beside it.
-fn topic(hub: &str) -> Topic {
+/// A topic, with somebody who confirmed to be sent what it says, and a queue beside it.
+fn topic(hub: &str, name: &str) -> Topic {
     let subscription = |protocol: &str, endpoint: &str| TopicSubscription {
         protocol: protocol.to_owned(),
         endpoint: endpoint.to_owned(),
@@ -125,7 +125,7 @@ fn topic(hub: &str) -> Topic {
     Topic {
         account: hub.to_owned(),
         region: US.to_owned(),
-        name: format!("{BUS}-alarms"),
+        name: format!("{BUS}-{name}"),
         subscriptions: vec![
             subscription("email", "security@example.com"),
             subscription("sqs", "arn:aws:sqs:us-east-1:999999999999:tickets"),
@@ -223,7 +223,7 @@ fn deployed(setup: Setup, place: Place) -> Setup {
         let policy = Some(bus_policy(place.hub));
         world.event_buses = vec![EventBus { account, region, name, policy }];
         world.bus_rules = rules(place);
-        world.topics = vec![topic(place.hub)];
+        world.topics = vec![topic(place.hub, "alarms"), topic(place.hub, "changes")];
         let stack_set = |name, regions| stack_set(place, name, regions);
         world.stack_sets = vec![stack_set("member-role", &[US]), stack_set("member-rules", &REGIONS)];
         world.functions = vec![function_in(place.hub, RecursiveLoop::Allow)];

@@ -46,7 +46,8 @@ fn transformed(transformer: &Value, event: &Value) -> Vec<String> {
 fn transformers(template: &Value) -> Vec<(Vec<String>, Value)> {
     let resources = template["Resources"].as_object().unwrap().values();
     let rules = resources.filter(|one| one["Type"] == "AWS::Events::Rule").map(|rule| &rule["Properties"]);
-    let telling = rules.filter(|rule| rule["Targets"][0]["Arn"] == json!({ "Ref": "AlarmTopic" }));
+    let topics = ["AlarmTopic", "ChangesTopic"].map(|topic| json!({ "Ref": topic }));
+    let telling = rules.filter(|rule| topics.contains(&rule["Targets"][0]["Arn"]));
     telling
         .map(|rule| {
             let transformer = rule["Targets"][0]["InputTransformer"].clone();

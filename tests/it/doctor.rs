@@ -157,7 +157,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
     type Break = fn(&mut Model);
     let world = healthy().await;
     world.server.snapshot("healthy");
-    let table: [(Break, &str); 31] = [
+    let table: [(Break, &str); 32] = [
         (|model| model.trails.clear(), "problem trails 111111111111/us-east-1: no trail logs here"),
         (
             |model| model.trails[0].logging = false,
@@ -205,15 +205,19 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         ),
         (
             |model| model.topics[0].subscriptions.clear(),
-            "problem notifications -/-: nobody is subscribed to the topic guardrail-keeper-alarms, so no news and no alarm reaches anybody",
+            "problem notifications -/-: nobody is subscribed to the topic guardrail-keeper-alarms, so what is sent to it reaches nobody",
         ),
         (
             |model| model.topics[0].subscriptions.iter_mut().for_each(|one| one.confirmed = false),
-            "problem notifications -/-: no subscription of the topic guardrail-keeper-alarms is confirmed (2 pending), so no news and no alarm reaches anybody",
+            "problem notifications -/-: no subscription of the topic guardrail-keeper-alarms is confirmed (2 pending), so what is sent to it reaches nobody",
+        ),
+        (
+            |model| model.topics[1].subscriptions.iter_mut().for_each(|one| one.confirmed = false),
+            "problem notifications -/-: no subscription of the topic guardrail-keeper-changes is confirmed (2 pending), so what is sent to it reaches nobody",
         ),
         (
             |model| model.topics.clear(),
-            "problem notifications -/-: the topic guardrail-keeper-alarms isn't there, so no news and no alarm reaches anybody",
+            "problem notifications -/-: the topic guardrail-keeper-alarms isn't there, so what is sent to it reaches nobody",
         ),
         (
             |model| model.bus_rules.retain(|rule| rule.name != "guardrail-keeper-AttentionNeeded"),

@@ -194,12 +194,19 @@ impl Doctor<'_> {
                     (KeeperPolicyId, GuardrailsPolicyId, GuardrailKeyArns)";
         let mut topics = BTreeSet::new();
         for (bus, needs) in [(bus, self.hearing.to_people()), ("default", self.hearing.to_people_at_once())] {
-            let seen = self.own.rules(bus, "", &needs).await;
-            topics.extend(doctor::topics(&needs, seen.as_deref().unwrap_or_default()));
-            // Where no rule sends anything to a topic, each kind of event is named.
-            let destination = topics.first().map_or("a topic", String::as_str);
-            let place = Place::WHOLE;
-            self.findings.extend(doctor::rules(check, &place, bus, &needs, &seen, destination, todo));
+            let (seen, place) = (self.own.rules(bus, "", &needs).await, Place::WHOLE);
+            let Ok(rules) = &seen else {
+                self.findings.extend(doctor::rules(check, &place, bus, &needs, &seen, "a topic", todo));
+                continue;
+            };
+            topics.extend(doctor::topics(&needs, rules));
+            for need in needs.chunks(1) {
+                // What AWS itself tells has a topic of its own. Where no rule sends anything to a topic, each kind of
+                // event is named.
+                let here = doctor::topics(need, rules);
+                let destination = here.first().or(topics.first()).map_or("a topic", String::as_str);
+                self.findings.extend(doctor::rules(check, &place, bus, need, &seen, destination, todo));
+            }
         }
         for topic in &topics {
             let subscriptions = self.own.subscriptions(topic).await;

@@ -47,7 +47,7 @@ pub fn subscribed(topic: &str, seen: &Result<Option<Vec<Subscription>>, Failure>
     let subscriptions = match seen {
         Ok(Some(subscriptions)) => subscriptions,
         Ok(None) => {
-            let text = format!("the topic {name} isn't there, so no news and no alarm reaches anybody");
+            let text = format!("the topic {name} isn't there, so what is sent to it reaches nobody");
             return Finding::problem(check, Place::WHOLE, text, deploy).detailed(topic);
         }
         Err(failure) => {
@@ -67,7 +67,7 @@ pub fn subscribed(topic: &str, seen: &Result<Option<Vec<Subscription>>, Failure>
     }
     let (text, todo) = match subscriptions.len() {
         0 => (
-            format!("nobody is subscribed to the topic {name}, so no news and no alarm reaches anybody"),
+            format!("nobody is subscribed to the topic {name}, so what is sent to it reaches nobody"),
             format!(
                 "set AlarmEmail and deploy the hub's stack again, or: aws sns subscribe --topic-arn {topic} \
                  --protocol email --notification-endpoint ADDRESS"
@@ -75,8 +75,8 @@ pub fn subscribed(topic: &str, seen: &Result<Option<Vec<Subscription>>, Failure>
         ),
         pending => (
             format!(
-                "no subscription of the topic {name} is confirmed ({pending} pending), so no news and no alarm \
-                 reaches anybody"
+                "no subscription of the topic {name} is confirmed ({pending} pending), so what is sent to it \
+                 reaches nobody"
             ),
             "follow the link in the mail that asks for it; SNS deletes a subscription that is not confirmed within \
              days, so subscribe again if the mail is older"

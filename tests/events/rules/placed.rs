@@ -57,6 +57,7 @@ impl Placement {
             ("TargetOrganizationalUnits", "r-exam"),
             ("Bus", "guardrail-keeper"),
             ("AlarmTopic", "topic"),
+            ("ChangesTopic", "topic"),
             ("Events.Arn", "queue"),
             ("EventsDeadLetters.Arn", "dead-letters"),
             ("FunctionRole.Arn", ""),

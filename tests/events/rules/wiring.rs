@@ -30,15 +30,21 @@ fn every_rule_of_the_hub_fills_the_queue_and_keeps_what_it_could_not_deliver() {
         assert!(filling.iter().all(|rule| senders.contains(rule)), "{policy}: a rule may not send");
         assert_eq!(senders.len(), filling.len(), "{policy}: a sender that is gone");
     }
-    let topic = resources(&template, "AWS::SNS::TopicPolicy");
-    let allows = &topic["AlarmTopicPolicy"]["PolicyDocument"]["Statement"][1];
-    let tells = allows["Condition"]["ArnEquals"]["aws:SourceArn"].as_array().unwrap();
-    assert_eq!(tells.len(), ALARMING.len());
+    let topics = resources(&template, "AWS::SNS::TopicPolicy");
+    let tells = |topic: &str, statement: usize| {
+        let allows = &topics[format!("{topic}Policy").as_str()]["PolicyDocument"]["Statement"][statement];
+        (json!({ "Ref": topic }), allows["Condition"]["ArnEquals"]["aws:SourceArn"].as_array().unwrap())
+    };
+    let (counted, uncounted) = (tells("AlarmTopic", 1), tells("ChangesTopic", 0));
+    assert_eq!(counted.1.len() + uncounted.1.len(), ALARMING.len());
     for (name, rule) in &rules {
         assert!(rule["State"].is_null() && rule["Name"].is_null(), "{name}");
         let [target] = rule["Targets"].as_array().unwrap().as_slice() else { panic!("{name}: one target") };
         if ALARMING.contains(name) {
-            assert_eq!(target["Arn"], json!({ "Ref": "AlarmTopic" }));
+            // What AWS itself reports nobody counts: it must not end the mails that alarms come by.
+            let is_counted = rule["EventPattern"]["source"] == json!(["guardrail-keeper"]);
+            let (topic, tells) = if is_counted { &counted } else { &uncounted };
+            assert_eq!(target["Arn"], *topic, "{name}");
             assert!(tells.contains(&arn(name)), "{name} may not publish to the topic");
             continue;
         }
@@ -50,6 +56,28 @@ fn every_rule_of_the_hub_fills_the_queue_and_keeps_what_it_could_not_deliver() {
         template["Resources"]["KeeperFunction"]["Properties"]["Events"].is_null(),
         "SAM's own rules aren't read here"
     );
+}
+
+/// SNS suspends an e-mail subscription that gets more than ten messages within a second. Those are in two of the alarm's
+/// periods at most, so that one of the two has half of them.
+#[test]
+fn a_flood_of_changes_rings_before_sns_can_suspend_their_mails() {
+    let template = template::read("template.yaml");
+    let alarm = &resources(&template, "AWS::CloudWatch::Alarm")["ChangesFloodAlarm"];
+    let topic = json!([{ "Name": "TopicName", "Value": { "Fn::GetAtt": "ChangesTopic.TopicName" } }]);
+    assert_eq!((&alarm["MetricName"], &alarm["Dimensions"]), (&json!("NumberOfMessagesPublished"), &topic));
+    assert_eq!(
+        (&alarm["Statistic"], &alarm["ComparisonOperator"]),
+        (&json!("Sum"), &json!("GreaterThanOrEqualToThreshold"))
+    );
+    assert!(alarm["Period"].as_i64().unwrap() >= 1 && alarm["EvaluationPeriods"] == 1, "{alarm:#}");
+    let quiet = 2 * (alarm["Threshold"].as_i64().unwrap() - 1);
+    assert!(quiet <= 10, "{quiet} messages within a second are no alarm");
+    assert_eq!(alarm["AlarmActions"], json!([{ "Ref": "AlarmTopic" }]), "by the other topic");
+    // Whoever confirmed one of the two is asked for the other.
+    let mails = resources(&template, "AWS::SNS::Subscription");
+    let mailed: Vec<&Value> = mails.values().map(|mail| &mail["TopicArn"]).collect();
+    assert_eq!(mailed, [&json!({ "Ref": "AlarmTopic" }), &json!({ "Ref": "ChangesTopic" })]);
 }
 
 /// The rules that tell people, and wake nobody.
