@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use guardrail_keeper::engine::{self, Reviewer, Step};
 use guardrail_keeper::handler::do_here;
 use guardrail_keeper::plan::ReviewedPlan;
+use guardrail_keeper::report::TargetReport;
 use simulator::{Fault, FaultKind};
 use testkit::world::{Document, EU, PAYMENTS, PUT, SHIPPING, World, guardrail};
 
@@ -49,7 +50,7 @@ async fn of_a_baseline_that_was_put_after_the_plan_was_read_nothing_is_done() {
     world.server.clear_calls();
     let reviewer = Reviewer { progress: &engine::unwatched, plan: Some(&reviewed) };
     let report = do_here(&world.keeper, &engine::everything(), reviewer).await.unwrap().report;
-    let codes: Vec<String> = report.targets.values().filter_map(|target| target.code()).collect();
+    let codes: Vec<String> = report.targets.values().filter_map(TargetReport::code).collect();
     assert!(codes.iter().any(|code| code == "not_reviewed"), "{report}");
     assert_eq!(world.writes(), [""; 0], "{report}");
 }

@@ -59,6 +59,7 @@ async fn apply_for_programs_holds_the_plan_and_the_report() {
               "planned": [
                 {
                   "by_record": null,
+                  "meanwhile": null,
                   "mode": "sync",
                   "names": {
                     "accounts": {
