@@ -235,7 +235,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         ),
         (
             |model| model.bus_rules.retain(|rule| rule.name != "guardrail-keeper-told-awsorganizations"),
-            "problem notifications -/-: no rule sends changes of what protects the keeper on guardrail-keeper to guardrail-keeper-alarms",
+            "problem notifications -/-: no rule sends changes of what protects the keeper on guardrail-keeper to guardrail-keeper-changes",
         ),
         (
             |model| {
@@ -246,11 +246,11 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
                     model.bus_rules.iter_mut().filter(|rule| rule.name.ends_with("told-awsorganizations"));
                 told.for_each(|rule| rule.pattern = of_another.clone());
             },
-            "problem notifications -/-: no rule sends changes of what protects the keeper on guardrail-keeper to guardrail-keeper-alarms: DeletePolicy, DetachPolicy, UpdatePolicy",
+            "problem notifications -/-: no rule sends changes of what protects the keeper on guardrail-keeper to guardrail-keeper-changes: DeletePolicy, DetachPolicy, UpdatePolicy",
         ),
         (
             |model| model.bus_rules.retain(|rule| rule.name != "guardrail-keeper-told-awsbedrock"),
-            "problem notifications -/-: no rule sends changes of the guardrails by no author on guardrail-keeper to guardrail-keeper-alarms",
+            "problem notifications -/-: no rule sends changes of the guardrails by no author on guardrail-keeper to guardrail-keeper-changes",
         ),
         (
             |model| {
