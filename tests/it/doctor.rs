@@ -235,7 +235,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         ),
         (
             |model| model.bus_rules.retain(|rule| rule.name != "guardrail-keeper-told-awsorganizations"),
-            "problem notifications -/-: no rule sends changes of what protects the keeper on guardrail-keeper to guardrail-keeper-changes",
+            "problem notifications -/-: no rule sends changes of what protects the keeper on guardrail-keeper to guardrail-keeper-alarms",
         ),
         (
             |model| {
@@ -250,7 +250,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         ),
         (
             |model| model.bus_rules.retain(|rule| rule.name != "guardrail-keeper-told-awsbedrock"),
-            "problem notifications -/-: no rule sends changes of the guardrails by no author on guardrail-keeper to guardrail-keeper-changes",
+            "problem notifications -/-: no rule sends changes of the guardrails by no author on guardrail-keeper to guardrail-keeper-alarms",
         ),
         (
             |model| {
