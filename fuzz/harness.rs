@@ -21,6 +21,8 @@ pub(crate) fn settings() -> Context {
             former: BTreeSet::from(["FormerKeeper".parse().expect("a name")]),
         },
         baseline_parameter: Some("/guardrail-keeper/baseline".to_owned()),
+        approval_parameter: Some("/guardrail-keeper/approval".to_owned()),
+        controls_path: Some("/guardrail-keeper/controls".to_owned()),
         hub: Some("111111111111".parse().expect("an account")),
         baseline: Some(Known {
             owner: "222222222222".parse().expect("an account"),

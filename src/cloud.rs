@@ -40,6 +40,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::ids::{AccountId, Region, Role, RoleName};
+use crate::limits::WrittenVersion;
 use crate::metrics::Calls;
 
 pub use bus::{Bus, OutcomeEvent, SOURCE};
@@ -252,6 +253,22 @@ impl Cloud {
     /// When it can't be read.
     pub async fn find_parameter(&self, name: &str) -> Result<Option<Parameter>, Failure> {
         parameters::find(&self.sdk, name).await
+    }
+
+    /// All versions of an SSM parameter that SSM keeps, with who wrote each.
+    ///
+    /// # Errors
+    /// When it isn't there or can't be read.
+    pub async fn parameter_history(&self, name: &str) -> Result<Vec<WrittenVersion>, Failure> {
+        parameters::history(&self.sdk, name).await
+    }
+
+    /// The SSM parameters right below a path, by their names.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub async fn parameters_below(&self, path: &str) -> Result<BTreeMap<String, Parameter>, Failure> {
+        parameters::below(&self.sdk, path).await
     }
 
     /// What puts SSM parameters in our own account and Region.

@@ -16,10 +16,12 @@
 mod account;
 mod accounts;
 mod apply;
+mod approving;
 mod arriving;
 mod asked;
 mod baselines;
 mod by_record;
+mod controls;
 mod copies;
 mod counting;
 mod deadline;
@@ -75,11 +77,13 @@ pub use crate::clock::Clock;
 pub use account::{Worked, work_on_account};
 pub use accounts::management;
 pub use accounts::{page_of_accounts, place, whole_organization};
+pub use approving::{Approving, approve, take_over_approval};
 pub(crate) use arriving::NAMELESS;
 pub use arriving::{Arrived, Incoming, Unplanned, arrive};
-pub use asked::{Ask, Asked, ask, is_deployed, offboard, parameter, parameter_writer};
+pub use asked::{Ask, Asked, ask, is_deployed, parameter, parameter_writer};
 pub use baselines::{PresentBaseline, allowance, baseline, baseline_file, effective, present};
 pub use by_record::RecordAge;
+pub use controls::{Controlled, offboard, set_placement};
 pub use deadline::Deadline;
 pub use departed::{Departed, Gone, close};
 pub use effect::{ChangedBaseline, Effect, Notice, SweepEnd, TaskReport, Undecided};
@@ -99,7 +103,7 @@ pub use owner::work_for_owner;
 pub use placing::Placing;
 pub use progress::{Progress, Reviewer, Step, Write, unwatched};
 pub use remembered::Remembered;
-pub use revision::{approve, note_baseline_told};
+pub use revision::note_baseline_told;
 pub use stopped::Stopped;
 pub use survey::{Admission, Survey, SurveyPlan, survey, survey_as};
 pub use sweeping::guardrail_warnings;
@@ -209,13 +213,16 @@ impl Keeper {
 
 /// What events are judged against. Without a baseline nothing is narrowed.
 pub fn context(keeper: &Keeper, baseline: Option<&Baseline>, now: Timestamp) -> Context {
-    let Settings { baseline: origin, own_roles, max_event_age_hours, .. } = &keeper.settings;
+    let Settings { baseline: origin, approval, controls, own_roles, max_event_age_hours, .. } =
+        &keeper.settings;
     Context {
         own_roles: own_roles.clone(),
         baseline_parameter: match origin {
             BaselineSource::Parameter(name) => Some(name.clone()),
             BaselineSource::File(_) => None,
         },
+        approval_parameter: approval.clone(),
+        controls_path: controls.clone(),
         hub: Some(keeper.cloud.own_account().clone()),
         baseline: baseline.map(Known::of),
         now: Some(now.as_second()),

@@ -37,11 +37,12 @@ const MODULES: &[(&str, Uses)] = &[
     ("resource_policy", Only("ids organization")),
     ("baseline", Only("ids organization enforcement")),
     // An event only says where to look: the trigger sees neither what is there nor a plan.
-    ("trigger", Only("ids organization own_roles baseline")),
+    ("control", Only("ids")),
+    ("trigger", Only("control ids organization own_roles baseline")),
     ("observed", Only("ids failure enforcement own_roles resource_policy")),
-    ("record", Only("ids organization enforcement resource_policy baseline observed")),
+    ("record", Only("control ids organization enforcement resource_policy baseline observed")),
     // Whether members use the owner's guardrail or copies, where the baseline leaves that to AWS.
-    ("placement", Only("ids own_roles enforcement baseline observed record")),
+    ("placement", Only("control ids own_roles enforcement baseline observed record")),
     ("copy", Only("ids failure enforcement content baseline observed")),
     ("desired", Only("ids organization enforcement baseline trigger record")),
     (

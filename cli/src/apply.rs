@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 
+use super::approve;
 use super::asking::Asking;
 use super::deployed::{self, Aim, Following, Until};
 use super::ending::{self, Done};
@@ -241,14 +242,12 @@ impl Application<'_> {
         Ok(if good { OK } else { UNFINISHED })
     }
 
-    /// Records the approval that was given, if one was.
+    /// Gives the approval that was asked for, if one was.
     async fn approve(&self, done: &mut Done) -> anyhow::Result<()> {
         let Some(revision) = &self.arguments.approve else { return Ok(()) };
-        ending::recorded(
-            engine::approve(self.keeper, revision).await,
-            &format!("whether baseline {revision} was approved"),
-        )?;
-        done.add(format!("baseline {revision} was approved"));
+        let approving = engine::approve(self.keeper, revision).await;
+        let approving = ending::recorded(approving, &format!("whether baseline {revision} was approved"))?;
+        done.add(approve::in_words(revision, approving)?);
         Ok(())
     }
 

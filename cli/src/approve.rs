@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use anyhow::bail;
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::asking::Asking;
 use super::ending::{self, Done};
 use super::interrupts::Interrupts;
 use super::output::{self, ADDED, paint};
-use super::{OK, Output, USAGE, connect, deployed, durable_ledger, settings};
-use guardrail_keeper::engine::{self, Ask, Asked, Keeper, Stopped};
+use super::{OK, Output, UNFINISHED, USAGE, connect, deployed, durable_ledger, settings};
+use guardrail_keeper::engine::{self, Approving, Ask, Asked, Keeper, Stopped};
 use keeper_core::baseline::{Limits, Revision};
 use keeper_core::enforcement::Enforcement;
 use keeper_core::ids::Target;
@@ -22,8 +22,9 @@ use keeper_core::trigger::{Accounts, Regions};
 
 /// Let the present baseline change more than its limits allow
 ///
-/// Puts the approval into the ledger, and asks the deployed keeper to act on it at once. Moves of
-/// accounts that were held because there were too many within a day are let go as well, and so are the
+/// Writes the revision into the approval's parameter, beside the baseline's. The deployed keeper takes it from there, with
+/// who wrote the baseline and who approved it, and acts on it at once. The approval of a baseline in a file is in the
+/// ledger. Moves of accounts that were held because there were too many within a day are let go as well, and so are the
 /// release of what another principal made and the keeper adopted, and releases of guardrails that can't be used
 /// (`on_unusable: release`), as far as they were found by now.
 #[derive(Debug, Args)]
@@ -65,10 +66,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let interrupts = Interrupts::listen()?;
     let mut done = Done::default();
     if !asking.confirmed(&format!("Approve baseline {revision}?"), &done, &interrupts).await? {
-        return Ok(super::UNFINISHED);
+        return Ok(UNFINISHED);
     }
-    let asked = interrupts.finish(write(&keeper, revision, &mut done), || ()).await;
-    let asked = asked
+    let written = interrupts.finish(write(&keeper, revision, &mut done), || ()).await;
+    let (approving, asked) = written
         .unwrap_or_else(|| Err(interrupts.ended("stopped while the approval was under way".to_owned())))?;
     match output {
         Output::Json => output::print_done_json(&json!({
@@ -81,16 +82,54 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             "releases_adopted": adopted.keys().collect::<Vec<_>>(),
             "unusable": unusable,
             "requested": asked.as_ref().map(deployed::in_json),
+            "parameter": match &approving {
+                Approving::Put { parameter, version } => json!({ "name": parameter, "version": version }),
+                Approving::Recorded | Approving::Refused(_) => Value::Null,
+            },
+            "refused": match &approving {
+                Approving::Refused(given) => json!(given),
+                Approving::Recorded | Approving::Put { .. } => Value::Null,
+            },
         })),
-        Output::Text => {
+        Output::Text => print_done(revision, &approving, asked.as_ref()),
+    }
+    Ok(if matches!(approving, Approving::Refused(_)) { UNFINISHED } else { OK })
+}
+
+/// What an approval led to, in words.
+///
+/// # Errors
+/// When it doesn't count; then the error says why.
+pub(super) fn in_words(revision: &Revision, approving: Approving) -> anyhow::Result<String> {
+    match approving {
+        Approving::Recorded => Ok(format!("baseline {revision} was approved")),
+        Approving::Put { parameter, version } => {
+            Ok(format!("{parameter} approves baseline {revision}, as version {version}"))
+        }
+        Approving::Refused(given) => bail!("baseline {revision} is not approved: {given}"),
+    }
+}
+
+fn print_done(revision: &Revision, approving: &Approving, asked: Option<&Asked>) {
+    match approving {
+        Approving::Put { parameter, version } => {
+            output::print_done(format_args!(
+                "{} {parameter} approves baseline {revision}, as version {version}",
+                paint(ADDED, "ok:")
+            ));
+            output::note(
+                "the deployed keeper hears of it by itself; guardrailctl status says what came of it",
+            );
+        }
+        Approving::Refused(given) => output::print_done(format_args!("baseline {revision}: {given}")),
+        Approving::Recorded => {
             output::print_done(format_args!("{} baseline {revision} is approved", paint(ADDED, "ok:")));
-            match &asked {
+            match asked {
                 Some(asked) => output::note(deployed::in_words(asked)),
                 None => output::note("the next sweep acts on it, or guardrailctl apply now"),
             }
         }
     }
-    Ok(OK)
 }
 
 /// How many releases are listed.
@@ -144,23 +183,28 @@ fn print_adopted(adopted: &BTreeMap<Target, Enforcement>) {
     }
 }
 
-/// Records the approval, and has the deployed keeper act on it at once.
-async fn write(keeper: &Keeper, revision: &Revision, done: &mut Done) -> anyhow::Result<Option<Asked>> {
-    ending::recorded(
+/// Gives the approval. A deployed keeper hears of one in a parameter; of one in the ledger it is told here.
+async fn write(
+    keeper: &Keeper,
+    revision: &Revision,
+    done: &mut Done,
+) -> anyhow::Result<(Approving, Option<Asked>)> {
+    let approving = ending::recorded(
         engine::approve(keeper, revision).await,
         &format!("whether baseline {revision} was approved"),
     )?;
-    done.add(format!("baseline {revision} is approved"));
-    if !engine::is_deployed(keeper) {
-        return Ok(None);
+    if approving != Approving::Recorded || !engine::is_deployed(keeper) {
+        return Ok((approving, None));
     }
+    done.add(format!("baseline {revision} is approved"));
     let ask = Ask {
         accounts: Accounts::All,
         regions: Regions::All,
         reason: format!("baseline {revision} was approved"),
         plan: None,
     };
-    Ok(Some(done.or_say(deployed::ask(keeper, &ask).await)?))
+    let asked = done.or_say(deployed::ask(keeper, &ask).await)?;
+    Ok((approving, Some(asked)))
 }
 
 fn print(approval: &RevisionApproval, limits: Limits) {
@@ -183,14 +227,16 @@ fn print(approval: &RevisionApproval, limits: Limits) {
     if *moved != keeper_core::limits::Moved::default() {
         output::print(format_args!("  for accounts that were moved lately: {}", moved.extent));
     }
-    output::print(format_args!("  its limits: {}", in_words(limits)));
+    output::print(format_args!("  its limits: {}", limits_in_words(limits)));
     if *approved {
         output::print("  it is approved already");
+    } else if let Some(refused) = approval.refused() {
+        output::print(format_args!("  {refused}"));
     }
 }
 
 /// Limits as people read them.
-pub(super) fn in_words(limits: Limits) -> String {
+pub(super) fn limits_in_words(limits: Limits) -> String {
     let Limits { max_replacements, max_releases, max_abandonments } = limits;
     format!("{max_replacements} replaced, {max_releases} released, {max_abandonments} abandoned")
 }

@@ -331,14 +331,16 @@ impl Doctor<'_> {
         let region = baseline.regions().first().cloned()?;
         let other = accounts.iter().map(|account| &account.id).find(|id| *id != self.hub_account());
         let partition = Partition::of(self.own.region());
+        let arn = |name: &String| {
+            let (region, account) = (self.own.region(), self.own_account());
+            format!("arn:{partition}:ssm:{region}:{account}:parameter/{}", name.trim_start_matches('/'))
+        };
         let parameter = match &self.settings.baseline {
-            BaselineSource::Parameter(name) => {
-                let (region, account) = (self.own.region(), self.own_account());
-                let name = name.trim_start_matches('/');
-                Some(format!("arn:{partition}:ssm:{region}:{account}:parameter/{name}"))
-            }
+            BaselineSource::Parameter(name) => Some(arn(name)),
             BaselineSource::File(_) => None,
         };
+        let approval = self.settings.approval.as_ref().map(arn);
+        let controls = self.settings.controls.as_ref().map(arn);
         Some(Facts {
             organization: baseline.organization.clone(),
             management: organization.management.clone(),
@@ -349,6 +351,8 @@ impl Doctor<'_> {
             member_role: self.settings.member_role.clone(),
             copies: self.copies,
             parameter,
+            approval,
+            controls,
             queues: hub.queues.clone(),
             table: hub.table.clone(),
             bus: hub.bus.clone(),

@@ -101,6 +101,7 @@ impl fmt::Display for Done {
 pub(super) fn recorded<T>(result: Result<T, Stopped>, what: &str) -> anyhow::Result<T> {
     result.map_err(|stopped| match &stopped {
         Stopped::Ledger(LedgerError::Table(failure)) if may_have_arrived(failure) => unknown(what, &stopped),
+        Stopped::NotApproved { failure, .. } if may_have_arrived(failure) => unknown(what, &stopped),
         _ => stopped.into(),
     })
 }

@@ -7,8 +7,7 @@ mod seen;
 use std::collections::BTreeMap;
 
 use clap::Args;
-use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::asking::Asking;
 use super::deployed::{self, Aim, Following, Until};
@@ -20,9 +19,10 @@ use super::reading::ReadingRole;
 use super::time::Length;
 use super::watch::Watch;
 use super::{OK, Output, UNFINISHED, USAGE, connect, durable_ledger, settings};
-use guardrail_keeper::engine::{self, Ask, Keeper, Reviewer, Step, Stopped, everything};
+use guardrail_keeper::engine::{self, Ask, Controlled, Keeper, Reviewer, Step, Stopped, everything};
 use guardrail_keeper::handler::{self, DoneHere};
 use keeper_core::baseline::{Baseline, Mode};
+use keeper_core::control::Leaving;
 use keeper_core::ids::{AccountId, Region, Target};
 use keeper_core::organization::Account;
 use keeper_core::record::{AccountRecord, Origin, Record};
@@ -114,10 +114,10 @@ impl Offboarding<'_> {
         if !asking.confirmed(&question, &so_far, &self.interrupts).await? {
             return Ok(UNFINISHED);
         }
-        self.mark(Some(Timestamp::now()), &mut so_far).await?;
         let regions = if engine::is_deployed(self.keeper) {
-            self.ask_and_follow(&member, &mut so_far).await
+            self.mark_and_follow(&member, &mut so_far).await
         } else {
+            self.mark(Leaving::Leaves, &mut so_far).await?;
             self.release(&mut so_far).await
         };
         Ok(released::print(self.account, &so_far.or_say(regions)?, self.arguments.output))
@@ -206,18 +206,34 @@ impl Offboarding<'_> {
         Scope { accounts: Accounts::one(self.account.clone()), ..everything() }
     }
 
-    /// Puts the mark into the ledger, or takes it away.
-    async fn mark(&self, leaving: Option<Timestamp>, so_far: &mut Done) -> anyhow::Result<()> {
+    /// Marks the account as about to leave, or takes the mark away. Where a keeper is deployed, it is asked to look, unless
+    /// it hears of the mark by itself. Returns what it was asked for, in words and as JSON.
+    async fn mark(&self, leaving: Leaving, so_far: &mut Done) -> anyhow::Result<Option<(String, Value)>> {
         let account = self.account;
-        let words = match leaving {
-            Some(_) => "is marked as about to leave",
-            None => "isn't marked as about to leave any more",
+        let (words, reason) = match leaving {
+            Leaving::Leaves => ("is marked as about to leave", "it is about to leave the organization"),
+            Leaving::Stays => ("isn't marked as about to leave any more", "it stays in the organization"),
         };
         let marked = self.interrupts.finish(engine::offboard(self.keeper, account, leaving), || ()).await;
         let left = || self.interrupts.ended(format!("it is not known whether {account} {words}"));
-        ending::recorded(marked.ok_or_else(left)?, &format!("whether {account} {words}"))?;
+        let marked = ending::recorded(marked.ok_or_else(left)?, &format!("whether {account} {words}"))?;
         so_far.add(format!("{account} {words}"));
-        Ok(())
+        match marked {
+            Controlled::Put { parameter, version } => {
+                let words = format!(
+                    "{parameter} says `{}`, as version {version}; the deployed keeper hears of it",
+                    leaving.text()
+                );
+                Ok(Some((words, json!({ "parameter": parameter, "version": version }))))
+            }
+            Controlled::Recorded if engine::is_deployed(self.keeper) => {
+                let Scope { accounts, .. } = self.scope();
+                let ask = Ask { accounts, regions: Regions::All, reason: reason.to_owned(), plan: None };
+                let asked = so_far.or_say(deployed::ask(self.keeper, &ask).await)?;
+                Ok(Some((deployed::in_words(&asked), deployed::in_json(&asked))))
+            }
+            Controlled::Recorded => Ok(None),
+        }
     }
 
     /// Releases, and looks again: it prints what is there afterwards.
@@ -258,24 +274,23 @@ impl Offboarding<'_> {
         Ok(told.collect())
     }
 
-    /// Asks the deployed keeper to release, and prints what it recorded; and what is there, where that may be
-    /// read from here.
-    async fn ask_and_follow(
+    /// Has the deployed keeper release, and prints what it recorded; and what is there, where that may be read from here.
+    async fn mark_and_follow(
         &self,
         member: &Account,
         so_far: &mut Done,
     ) -> anyhow::Result<BTreeMap<Region, Released>> {
         let account = self.account;
-        let marked = self.keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
+        let marked = AccountRecord { offboarding: Some(self.keeper.clock().now()), ..self.record.clone() };
         let desired = wanted_in(self.baseline, member, &marked);
         let targets = desired.keys().map(|target| (target.clone(), Until::Looked)).collect();
         let paths = BTreeMap::from([(account.clone(), member.path.clone())]);
         let aim = Aim { baseline: self.baseline, desired, paths };
         let following = Following::begin(self.keeper, aim, targets).await?;
-        let ask = self.ask("it is about to leave the organization");
-        let asked = deployed::in_words(&deployed::ask(self.keeper, &ask).await?);
-        output::note(&asked);
-        so_far.add(format!("{asked}: it continues by itself"));
+        if let Some((asked, _)) = self.mark(Leaving::Leaves, so_far).await? {
+            output::note(&asked);
+            so_far.add(format!("{asked}: it continues by itself"));
+        }
         let followed = self.interrupts.or(following.wait(self.arguments.wait)).await?;
         let now = self.keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
         let mut told = BTreeMap::new();
@@ -309,11 +324,6 @@ impl Offboarding<'_> {
         Ok(told)
     }
 
-    fn ask(&self, reason: &str) -> Ask {
-        let Scope { accounts, .. } = self.scope();
-        Ask { accounts, regions: Regions::All, reason: reason.to_owned(), plan: None }
-    }
-
     async fn cancel(&self, asking: Asking) -> anyhow::Result<u8> {
         let account = self.account;
         if self.record.offboarding.is_none() {
@@ -328,18 +338,12 @@ impl Offboarding<'_> {
         if !asking.confirmed(&question, &so_far, &self.interrupts).await? {
             return Ok(UNFINISHED);
         }
-        self.mark(None, &mut so_far).await?;
-        let asked = if engine::is_deployed(self.keeper) {
-            let ask = self.ask("it stays in the organization");
-            Some(so_far.or_say(deployed::ask(self.keeper, &ask).await)?)
-        } else {
-            None
-        };
+        let asked = self.mark(Leaving::Stays, &mut so_far).await?;
         match self.arguments.output {
             Output::Json => output::print_done_json(&json!({
                 "account": account,
                 "leaving": false,
-                "requested": asked.as_ref().map(deployed::in_json),
+                "requested": asked.map(|(_, asked)| asked),
             })),
             Output::Text => {
                 output::print_done(format_args!(
@@ -347,7 +351,7 @@ impl Offboarding<'_> {
                     paint(ADDED, "ok:")
                 ));
                 match &asked {
-                    Some(asked) => output::note(deployed::in_words(asked)),
+                    Some((asked, _)) => output::note(asked),
                     None => output::note(format_args!(
                         "it is guarded by the next sweep, or by guardrailctl apply --account {account}"
                     )),

@@ -9,7 +9,7 @@ use super::ending::{self, Done};
 use super::interrupts::Interrupts;
 use super::output::{self, ADDED, HEADING, paint};
 use super::{OK, Output, UNFINISHED, USAGE, connect, deployed, durable_ledger, settings};
-use guardrail_keeper::engine::{self, Ask, Asked, Keeper, Stopped};
+use guardrail_keeper::engine::{self, Ask, Asked, Controlled, Keeper, Stopped};
 use keeper_core::baseline::{Baseline, Placement};
 use keeper_core::placement::{Answer, PlacementRecord};
 use keeper_core::settings::BaselineSource;
@@ -160,38 +160,74 @@ impl AnswerChange<'_> {
         }
         let written = interrupts.finish(self.write(&mut done), || ()).await;
         let left = || Err(interrupts.ended("stopped while the answer was being recorded".to_owned()));
-        let (record, asked) = written.unwrap_or_else(left)?;
+        let given = written.unwrap_or_else(left)?;
         match output {
-            Output::Json => {
-                let mut json = in_json(baseline, &record);
-                json["requested"] = json!(asked.as_ref().map(deployed::in_json));
-                output::print_done_json(&json);
+            Output::Json => output::print_done_json(&self.given_in_json(&given)),
+            Output::Text => self.print_given(&given),
+        }
+        Ok(OK)
+    }
+
+    fn given_in_json(&self, given: &Given) -> Value {
+        let (record, asked, parameter) = match given {
+            Given::Recorded { record, asked } => (record.as_ref(), asked.as_ref(), Value::Null),
+            Given::Put { parameter, version } => {
+                (self.record, None, json!({ "name": parameter, "version": version }))
             }
-            Output::Text => {
+        };
+        let mut shown = in_json(self.baseline, record);
+        shown["requested"] = json!(asked.map(deployed::in_json));
+        shown["parameter"] = parameter;
+        shown
+    }
+
+    fn print_given(&self, given: &Given) {
+        match given {
+            Given::Recorded { record, asked } => {
                 output::print_done(format_args!("{} placement auto: {record}", paint(ADDED, "ok:")));
-                match &asked {
+                match asked {
                     Some(asked) => output::note(deployed::in_words(asked)),
                     None => output::note("the next run follows it"),
                 }
             }
+            Given::Put { parameter, version } => {
+                output::print_done(format_args!(
+                    "{} {parameter} says {}, as version {version}",
+                    paint(ADDED, "ok:"),
+                    self.answer
+                ));
+                output::note(
+                    "the deployed keeper hears of it by itself; guardrailctl placement shows the answer",
+                );
+            }
         }
-        Ok(OK)
     }
-    /// Records the answer, and has the deployed keeper act on it at once.
-    async fn write(&self, done: &mut Done) -> anyhow::Result<(PlacementRecord, Option<Asked>)> {
+
+    /// Gives the answer. A deployed keeper hears of a control; of an answer in the ledger it is told here.
+    async fn write(&self, done: &mut Done) -> anyhow::Result<Given> {
         let AnswerChange { keeper, baseline, record: _, answer } = self;
-        let by = keeper.cloud().caller().await.unwrap_or_else(|_| "a person at a terminal".to_owned());
-        let at = keeper.clock().now();
-        let set = |record: &mut PlacementRecord| record.set(*answer, at, &baseline.revision, &by);
-        let recorded = keeper.ledger().change_placement(set).await.map_err(Stopped::Ledger);
-        let record = ending::recorded(recorded, &format!("whether {answer} was recorded"))?;
+        let given = engine::set_placement(keeper, *answer, &baseline.revision).await;
+        let controlled = ending::recorded(given, &format!("whether {answer} was recorded"))?;
+        if let Controlled::Put { parameter, version } = controlled {
+            done.add(format!("{parameter} says {answer}, as version {version}"));
+            return Ok(Given::Put { parameter, version });
+        }
         done.add(format!("{answer} is recorded"));
+        let record = keeper.ledger().placement().await.map_err(Stopped::Ledger)?;
         if !(engine::is_deployed(keeper) && baseline.has_auto()) {
-            return Ok((record, None));
+            return Ok(Given::Recorded { record: Box::new(record), asked: None });
         }
         let reason = format!("placement auto was set to {answer}");
         let ask = Ask { accounts: Accounts::All, regions: Regions::All, reason, plan: None };
-        let asked = done.or_say(deployed::ask(keeper, &ask).await)?;
-        Ok((record, Some(asked)))
+        let asked = Some(done.or_say(deployed::ask(keeper, &ask).await)?);
+        Ok(Given::Recorded { record: Box::new(record), asked })
     }
+}
+
+/// What became of the answer.
+enum Given {
+    /// It is recorded, and the deployed keeper, where there is one, was asked to act on it.
+    Recorded { record: Box<PlacementRecord>, asked: Option<Asked> },
+    /// It is in its parameter, of which the deployed keeper hears.
+    Put { parameter: String, version: i64 },
 }

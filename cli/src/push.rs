@@ -319,7 +319,7 @@ impl Push<'_> {
             self;
         problems.iter().for_each(|problem| output::note(format_args!("{file}:{problem}")));
         let instead = match present {
-            Some(Parameter { text, version }) => {
+            Some(Parameter { text, version, at: _ }) => {
                 format!("in the place of baseline {}, version {version}", Revision::of(text))
             }
             None => "which doesn't exist yet".to_owned(),
@@ -333,7 +333,7 @@ impl Push<'_> {
         let tier = if bytes > STANDARD_BYTES { "advanced" } else { "standard" };
         output::print(format_args!("{bytes} bytes: a parameter of the {tier} tier holds it"));
         let verdict = if self.is_within() { "within its limits" } else { "more than its limits allow" };
-        output::print(format_args!("{extent}: {verdict} ({})", approve::in_words(*room)));
+        output::print(format_args!("{extent}: {verdict} ({})", approve::limits_in_words(*room)));
         if *room != new.limits {
             output::print("that is what other revisions within a day left of the deployment's ceilings");
         }

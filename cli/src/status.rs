@@ -179,6 +179,9 @@ pub(super) fn why_it_waits(waiting: &RevisionApproval, followed: Option<&Revisio
             "baseline {revision} is not acted on yet: what it changes is being counted{meanwhile}"
         );
     }
+    if let Some(refused) = waiting.refused() {
+        return format!("baseline {revision} is not acted on: {refused}{meanwhile}");
+    }
     let why = if names_nobody.is_empty() {
         format!("it changes more than its limits allow{}: read its plan", earlier.after_it())
     } else {

@@ -74,6 +74,8 @@ async fn context(document: Option<BaselineSource>) -> anyhow::Result<Context> {
     Ok(Context {
         hub: settings.own_roles.function.as_ref().map(|role| role.account.clone()),
         own_roles: settings.own_roles,
+        approval_parameter: settings.approval,
+        controls_path: settings.controls,
         baseline_parameter: match settings.baseline {
             BaselineSource::Parameter(name) => Some(name),
             BaselineSource::File(_) => None,

@@ -128,7 +128,7 @@ impl Call {
         match operation {
             "AssumeRole" => Call::AssumeRole,
             "ListAccounts" | "DescribeAccount" | "ListParents" => Call::Organization,
-            "GetParameter" => Call::Parameter,
+            "GetParameter" | "GetParameterHistory" | "GetParametersByPath" => Call::Parameter,
             "GetItem" | "PutItem" | "BatchGetItem" | "Scan" => Call::Ledger,
             "SendMessage" | "SendMessageBatch" => Call::Queue,
             "DeleteEnforcedGuardrailConfiguration" => Call::Release,

@@ -14,6 +14,7 @@
 pub mod baseline;
 pub mod callers;
 pub mod content;
+pub mod control;
 pub mod copy;
 pub mod desired;
 pub mod doctor;

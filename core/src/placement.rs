@@ -13,6 +13,7 @@
 //!
 //! Every write follows a probe that succeeded as that member. Only a person changes `central` and `copies`.
 
+mod answer;
 mod print;
 mod refused;
 mod stands;
@@ -23,8 +24,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::Revision;
+use crate::control::ControlVersion;
 use crate::ids::{AccountId, Target};
 
+pub use answer::Answer;
 pub use refused::ReferenceRefused;
 pub use stands::{Stands, effective};
 
@@ -56,19 +59,6 @@ const HISTORY_KEPT: usize = 12;
 /// Longer texts of AWS are cut.
 const TEXT_KEPT: usize = 300;
 
-/// What is known of AWS's answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// Not known yet.
-    #[default]
-    Undecided,
-    /// Members can enforce the owner's guardrail.
-    Central,
-    /// Members need copies.
-    Copies,
-}
-
 /// The answer and its evidence: one document of the ledger, for the whole organization.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -83,6 +73,9 @@ pub struct PlacementRecord {
     pub refusals: BTreeMap<AccountId, ReferenceRefused>,
     /// That AWS refused it in the owner's own account as well: then the reason is another one.
     pub owner_refused: Option<OwnerRefused>,
+    /// The control that a person gave the answer by last. `None` where none was taken over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control: Option<ControlVersion>,
     /// What happened to the answer, the newest last.
     pub history: Vec<PlacementEntry>,
 }
@@ -266,6 +259,23 @@ impl PlacementRecord {
                 self.decide(answer, at, Some(revision), by, "a person set it".to_owned());
             }
         }
+    }
+
+    /// Takes over the answer that a person gave by a control, unless this version or a later one was taken over. Returns
+    /// whether it was taken over now.
+    pub fn take_over(
+        &mut self,
+        answer: Answer,
+        version: ControlVersion,
+        revision: &Revision,
+        by: &str,
+    ) -> bool {
+        let is_news = version.is_after(self.control);
+        if is_news {
+            self.set(answer, version.at, revision, by);
+            self.control = Some(version);
+        }
+        is_news
     }
 
     /// Whether the owner's guardrail may be tried in a member now.

@@ -53,8 +53,7 @@ pub struct Record {
     pub previous: Option<Previous>,
     /// A release that waits for a person's approval.
     pub awaited: Option<Awaited>,
-    /// Whether a baseline in mode `audit`, or one that wasn't approved, left ours to itself since it was last as wanted,
-    /// written or abandoned.
+    /// Whether a baseline that audits or waits left ours to itself since it was last as wanted, or abandoned.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub would_abandon: bool,
     /// The one revision that left it so. `None` where several did, and in records of earlier versions.
@@ -163,6 +162,9 @@ pub struct Awaited {
     pub revision: Revision,
     /// How often that had been approved then: one more approval is the one that is awaited.
     pub approvals: u32,
+    /// Since when it waits. `None` where an earlier version recorded it.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
 }
 
 /// Resource policies that we added a grant to, and when. Nothing else is ever taken out of one.
@@ -585,13 +587,13 @@ mod tests {
             (record.ours.is_some(), previous.fate, record.awaited.is_some())
         };
         assert_eq!(told(&record), (true, Fate::Adopted, false));
-        record.note(Note::Awaits(Awaited { revision: revision(), approvals: 0 }));
+        record.note(Note::Awaits(Awaited { revision: revision(), approvals: 0, at: None }));
         // It is held, and waits on; it is as wanted again, and nothing waits.
         record.note(looked(2, State::Held, Some("it takes an approval")));
         assert!(record.awaited.is_some());
         record.note(looked(3, State::InSync, None));
         assert_eq!(told(&record), (true, Fate::Adopted, false));
-        record.note(Note::Awaits(Awaited { revision: revision(), approvals: 0 }));
+        record.note(Note::Awaits(Awaited { revision: revision(), approvals: 0, at: None }));
         let intent = Intent { to: None, at: at(4), revision: revision(), deed: None };
         record.note(Note::Begun { intent, replacing: Some(seen()) });
         assert_eq!(told(&record), (true, Fate::Released, true));

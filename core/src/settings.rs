@@ -3,15 +3,17 @@
 //! Pure: the variables are passed in. Everything wrong is reported in one error.
 
 mod invalid;
+mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::ids::{InvalidId, Role, RoleName};
-use crate::limits::{Ceilings, LARGEST_LIMIT};
-use crate::own_roles::{FormerRole, OwnRoles};
+use crate::ids::RoleName;
+use crate::limits::{Ceilings, LARGEST_LIMIT, SelfApproval};
+use crate::own_roles::OwnRoles;
+use reading::SettingsReader;
 
 pub use invalid::InvalidSettings;
 
@@ -21,6 +23,15 @@ pub const DEFAULT_MEMBER_ROLE: &str = "GuardrailKeeperMember";
 /// Every setting, with what it means. Also the list of names that are not typing errors.
 pub const VARIABLES: &[(&str, &str)] = &[
     ("KEEPER_BASELINE", "the baseline: a file's path, or ssm:NAME for a parameter"),
+    (
+        "KEEPER_APPROVAL",
+        "the parameter that a person approves a revision in: ssm:NAME; unset: `approval` beside the baseline's",
+    ),
+    ("KEEPER_SELF_APPROVAL", "whether an approval by the baseline's author counts: yes or no"),
+    (
+        "KEEPER_CONTROLS",
+        "the path of the parameters that people control the keeper by: ssm:PATH; unset: `controls` beside the baseline's",
+    ),
     ("KEEPER_MEMBER_ROLE", "the name of the role to assume in member accounts"),
     ("KEEPER_FUNCTION_ROLE", "the ARN of the role that the function runs as"),
     ("KEEPER_FORMER_ROLES", "roles of earlier deployments, by name or ARN, separated by commas"),
@@ -54,6 +65,14 @@ pub struct Settings {
     pub purpose: Purpose,
     /// Where the baseline is.
     pub baseline: BaselineSource,
+    /// The SSM parameter that a person approves a revision in. `None` where the baseline is in a file: then approvals are in
+    /// the ledger alone.
+    pub approval: Option<String>,
+    /// The path of the controls, without a slash at its end. `None` where the baseline is in a file: then people's word is
+    /// in the ledger alone.
+    pub controls: Option<String>,
+    /// Whether an approval by the baseline's author counts.
+    pub self_approval: SelfApproval,
     /// Whose writes are ours, among them the role to assume in members.
     pub own_roles: OwnRoles,
     /// The role to assume in members.
@@ -154,6 +173,9 @@ impl Settings {
     ) -> Result<Settings, InvalidSettings> {
         let mut reading = SettingsReader { variables, problems: Vec::new() };
         let baseline = baseline.or_else(|| reading.baseline());
+        let approval = reading.approval(baseline.as_ref());
+        let controls = reading.controls(baseline.as_ref());
+        let self_approval = reading.self_approval();
         let member_role = reading.member_role(purpose);
         let function = reading.function_role(purpose);
         let former = reading.former_roles();
@@ -177,6 +199,9 @@ impl Settings {
             (Some(baseline), Some(member_role)) if problems.is_empty() => Ok(Settings {
                 purpose,
                 baseline,
+                approval,
+                controls,
+                self_approval,
                 own_roles: OwnRoles { function, members: BTreeSet::from([member_role.clone()]), former },
                 member_role,
                 external_id,
@@ -212,184 +237,6 @@ impl Settings {
     }
 }
 
-struct SettingsReader<'a> {
-    variables: &'a BTreeMap<String, String>,
-    problems: Vec<String>,
-}
-
-impl<'a> SettingsReader<'a> {
-    /// An empty variable is an unset one: templates can't leave one out.
-    fn get(&self, name: &str) -> Option<&'a str> {
-        self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
-    }
-
-    fn problem(&mut self, name: &str, what: impl fmt::Display) {
-        self.problems.push(format!("{name}: {what}"));
-    }
-
-    fn missing(&mut self, name: &str) {
-        let meaning = VARIABLES.iter().find(|(known, _)| *known == name).map_or("", |(_, meaning)| meaning);
-        self.problem(name, format_args!("is not set; give {meaning}"));
-    }
-
-    fn parse<T: FromStr<Err = InvalidId>>(&mut self, name: &str, text: &str) -> Option<T> {
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.problem(name, error);
-                None
-            }
-        }
-    }
-
-    fn baseline(&mut self) -> Option<BaselineSource> {
-        const NAME: &str = "KEEPER_BASELINE";
-        match self.get(NAME) {
-            Some("ssm:") => {
-                self.problem(
-                    NAME,
-                    "ssm: needs a parameter's name, for example ssm:/guardrail-keeper/baseline",
-                );
-                None
-            }
-            Some(text) => text.parse().ok(),
-            None => {
-                self.missing(NAME);
-                None
-            }
-        }
-    }
-
-    fn member_role(&mut self, purpose: Purpose) -> Option<RoleName> {
-        const NAME: &str = "KEEPER_MEMBER_ROLE";
-        match (self.get(NAME), purpose) {
-            (Some(text), _) if text.starts_with("arn:") => {
-                self.problem(NAME, "is an ARN; give the role's name alone, it is the same in every account");
-                None
-            }
-            (Some(text), _) => self.parse(NAME, text),
-            (None, Purpose::Terminal) => self.parse(NAME, DEFAULT_MEMBER_ROLE),
-            (None, Purpose::Function) => {
-                self.missing(NAME);
-                None
-            }
-        }
-    }
-
-    fn function_role(&mut self, purpose: Purpose) -> Option<Role> {
-        const NAME: &str = "KEEPER_FUNCTION_ROLE";
-        match (self.get(NAME), purpose) {
-            (Some(text), _) => match Role::parse_arn(text) {
-                Ok(role) => Some(role),
-                Err(error) => {
-                    self.problem(NAME, error);
-                    None
-                }
-            },
-            (None, Purpose::Terminal) => None,
-            (None, Purpose::Function) => {
-                self.missing(NAME);
-                None
-            }
-        }
-    }
-
-    fn former_roles(&mut self) -> BTreeSet<FormerRole> {
-        const NAME: &str = "KEEPER_FORMER_ROLES";
-        let texts = self.get(NAME).unwrap_or_default().split(',').map(str::trim);
-        texts.filter(|text| !text.is_empty()).filter_map(|text| self.parse(NAME, text)).collect()
-    }
-
-    fn ledger(&mut self) -> LedgerSource {
-        const NAME: &str = "KEEPER_LEDGER";
-        match self.get(NAME) {
-            None | Some("memory") => LedgerSource::Memory,
-            Some(text) => match text.split_once(':') {
-                Some(("file", path)) if !path.is_empty() => LedgerSource::File(PathBuf::from(path)),
-                Some(("table", name)) if !name.is_empty() => LedgerSource::Table(name.to_owned()),
-                Some(_) | None => {
-                    self.problem(
-                        NAME,
-                        format_args!("{text:?} is not a ledger: expected memory, file:PATH or table:NAME"),
-                    );
-                    LedgerSource::Memory
-                }
-            },
-        }
-    }
-
-    fn bus(&mut self) -> Option<String> {
-        const NAME: &str = "KEEPER_BUS";
-        // The pattern of EventBusNameOrArn in the EventBridge service model.
-        let sign = |byte: u8| byte.is_ascii_alphanumeric() || b"./_-:".contains(&byte);
-        let bus = self.get(NAME)?;
-        if !bus.bytes().all(sign) {
-            self.problem(NAME, format_args!("{bus:?} is not an event bus: expected its name or its ARN"));
-        }
-        Some(bus.to_owned())
-    }
-
-    fn queues(&mut self) -> Option<QueueSettings> {
-        const TASKS: &str = "KEEPER_TASKS_QUEUE";
-        const EVENTS: &str = "KEEPER_EVENTS_QUEUE";
-        match (self.get(TASKS), self.get(EVENTS)) {
-            (None, None) => None,
-            (Some(tasks), Some(events)) => {
-                let name = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
-                for (setting, url) in [(TASKS, tasks), (EVENTS, events)] {
-                    if !is_queue_url(url) {
-                        self.problem(
-                            setting,
-                            format_args!(
-                                "{url:?} is not the URL of a queue: expected https://HOST/ACCOUNT/NAME"
-                            ),
-                        );
-                    }
-                }
-                if !tasks.ends_with(".fifo") {
-                    self.problem(
-                        TASKS,
-                        format_args!("{tasks:?} is not the URL of a FIFO queue: it would end in .fifo"),
-                    );
-                }
-                // The queue's name says what kind a message is.
-                if events.ends_with(".fifo") || name(tasks) == name(events) {
-                    self.problem(EVENTS, format_args!("{events:?} is not the URL of a standard queue"));
-                }
-                let deployment = self.get("KEEPER_DEPLOYMENT").map(str::to_owned);
-                Some(QueueSettings { tasks: tasks.to_owned(), events: events.to_owned(), deployment })
-            }
-            (Some(_), None) => {
-                self.missing(EVENTS);
-                None
-            }
-            (None, Some(_)) => {
-                self.missing(TASKS);
-                None
-            }
-        }
-    }
-
-    fn number(&mut self, name: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
-        let text = self.get(name)?;
-        match text.parse::<u32>() {
-            Ok(number) if range.contains(&number) => Some(number),
-            Ok(_) | Err(_) => {
-                let (low, high) = (range.start(), range.end());
-                self.problem(name, format_args!("{text:?} is not a number from {low} to {high}"));
-                None
-            }
-        }
-    }
-}
-
-/// Whether a text has the form of a queue's URL: a host, and behind it the account and the queue's name.
-fn is_queue_url(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let parts: Vec<&str> = rest.unwrap_or_default().split('/').collect();
-    parts.len() >= 3 && !text.contains(char::is_whitespace) && parts.iter().all(|part| !part.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
@@ -415,6 +262,7 @@ mod tests {
                 ("KEEPER_MEMBER_ROLE", "arn:aws:iam::111111111111:role/Member"),
                 ("KEEPER_FUNCTION_ROLE", "GuardrailKeeperFunction"),
                 ("KEEPER_FORMER_ROLES", "Old,bad name"),
+                ("KEEPER_SELF_APPROVAL", "maybe"),
                 ("KEEPER_LEDGER", "disk"),
                 ("KEEPER_TASKS_QUEUE", "keeper-tasks"),
                 ("KEEPER_EVENTS_QUEUE", "https://sqs.us-east-1.amazonaws.com/111111111111/"),
@@ -428,6 +276,7 @@ mod tests {
             &expect![[r#"
                 the settings can't be used:
                   KEEPER_BASELINE: is not set; give the baseline: a file's path, or ssm:NAME for a parameter
+                  KEEPER_SELF_APPROVAL: "maybe" is neither yes nor no
                   KEEPER_MEMBER_ROLE: is an ARN; give the role's name alone, it is the same in every account
                   KEEPER_FUNCTION_ROLE: "GuardrailKeeperFunction" is not a role ARN: expected arn:aws:iam::ACCOUNT:role/NAME
                   KEEPER_FORMER_ROLES: "bad name" is not a role name: expected 1 to 64 letters, digits and +=,.@_-
@@ -440,9 +289,38 @@ mod tests {
                   KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
                   KEEPER_MAX_EVENT_AGE_HOURS: "0" is not a number from 1 to 336
                   KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
-                  KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_REPORT_HOURS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS
+                  KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_APPROVAL, KEEPER_SELF_APPROVAL, KEEPER_CONTROLS, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_REPORT_HOURS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS
             "#]],
         );
+    }
+
+    #[test]
+    fn approvals_have_a_parameter_beside_the_baselines() {
+        for (baseline, approval, expected) in [
+            ("ssm:/guardrail-keeper/baseline", "", Ok(Some("/guardrail-keeper/approval"))),
+            ("ssm:/baseline", "", Ok(Some("/approval"))),
+            ("ssm:baseline", "", Ok(Some("approval"))),
+            ("ssm:/a/b/c", "ssm:/elsewhere", Ok(Some("/elsewhere"))),
+            // Of a file, approvals are in the ledger.
+            ("baseline.yaml", "", Ok(None)),
+            ("baseline.yaml", "ssm:/elsewhere", Ok(None)),
+            ("ssm:/a/b", "/elsewhere", Err("is not a parameter: expected ssm:NAME")),
+            ("ssm:/a/b", "ssm:", Err("is not a parameter: expected ssm:NAME")),
+            ("ssm:/a/b", "ssm:/a/b", Err("is the baseline's parameter")),
+            ("ssm:/a/approval", "", Err("is the baseline's parameter")),
+        ] {
+            let variables = [("KEEPER_BASELINE", baseline), ("KEEPER_APPROVAL", approval)];
+            let variables =
+                variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            match (Settings::read(&variables, Purpose::Terminal, None), expected) {
+                (Ok(settings), Ok(name)) => {
+                    assert_eq!(settings.approval.as_deref(), name, "{baseline} {approval}");
+                    assert_eq!(settings.self_approval, SelfApproval::Counts);
+                }
+                (Err(invalid), Err(problem)) => assert!(invalid.to_string().contains(problem), "{invalid}"),
+                (settings, _) => panic!("{baseline} {approval}: {settings:?}"),
+            }
+        }
     }
 
     #[test]
@@ -470,6 +348,9 @@ mod tests {
                     baseline: File(
                         "baseline.yaml",
                     ),
+                    approval: None,
+                    controls: None,
+                    self_approval: Counts,
                     own_roles: OwnRoles {
                         function: None,
                         members: {
@@ -529,6 +410,13 @@ mod tests {
                     baseline: Parameter(
                         "/guardrail-keeper/baseline",
                     ),
+                    approval: Some(
+                        "/guardrail-keeper/approval",
+                    ),
+                    controls: Some(
+                        "/guardrail-keeper/controls",
+                    ),
+                    self_approval: Counts,
                     own_roles: OwnRoles {
                         function: Some(
                             Role {

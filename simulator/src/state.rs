@@ -287,7 +287,7 @@ impl State {
 
 /// What a call is about, as far as its input names it.
 fn target(input: &Input) -> Option<String> {
-    const NAMES: [&str; 18] = [
+    const NAMES: [&str; 19] = [
         "RoleArn",
         "PolicySourceArn",
         "RoleName",
@@ -302,6 +302,7 @@ fn target(input: &Input) -> Option<String> {
         "HandshakeId",
         "modelId",
         "Name",
+        "Path",
         "QueueUrl",
         "QueueName",
         "TableName",

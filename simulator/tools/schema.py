@@ -38,7 +38,7 @@ OPERATIONS = {
     "account": ["DisableRegion", "EnableRegion", "GetRegionOptStatus", "ListRegions"],
     "ssm": [
         "DeleteParameter", "DescribeParameters", "GetParameter", "GetParameterHistory", "GetParameters",
-        "PutParameter",
+        "GetParametersByPath", "PutParameter",
     ],
     "sqs": [
         "ChangeMessageVisibility", "CreateQueue", "DeleteMessage", "DeleteMessageBatch", "GetQueueAttributes",

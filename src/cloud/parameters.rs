@@ -1,10 +1,15 @@
-//! SSM parameters: where a deployed keeper finds its baseline, and where a person puts it.
+//! SSM parameters: where a deployed keeper finds its baseline and its approval, and where people put them.
+
+use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_ssm::types::{ParameterTier, ParameterType};
 
+use jiff::Timestamp;
+
 use super::error::{failure, is_missing};
 use crate::failure::Failure;
+use crate::limits::WrittenVersion;
 
 /// The most bytes that a parameter of the standard tier holds.
 pub const STANDARD_BYTES: usize = 4096;
@@ -16,6 +21,8 @@ pub struct Parameter {
     pub text: String,
     /// Which of its versions that is, from 1.
     pub version: i64,
+    /// When it was written, if SSM says so.
+    pub at: Option<Timestamp>,
 }
 
 pub(super) async fn read(sdk: &SdkConfig, name: &str) -> Result<String, Failure> {
@@ -39,11 +46,64 @@ async fn get(sdk: &SdkConfig, name: &str) -> Result<Result<Parameter, Failure>, 
         Err(error) if is_missing(&error) => return Ok(Err(failure(OPERATION, &error))),
         Err(error) => return Err(failure(OPERATION, &error)),
     };
-    let parameter = answer.parameter();
-    let text = parameter.and_then(|parameter| parameter.value()).map(str::to_owned);
-    let version = parameter.map_or(0, aws_sdk_ssm::types::Parameter::version);
-    text.map(|text| Ok(Parameter { text, version }))
-        .ok_or_else(|| Failure::rejected(OPERATION, format!("parameter {name} has no value")))
+    let parameter = answer.parameter().and_then(present);
+    parameter.map(Ok).ok_or_else(|| Failure::rejected(OPERATION, format!("parameter {name} has no value")))
+}
+
+/// A parameter of SSM's answer, if it has a value.
+fn present(parameter: &aws_sdk_ssm::types::Parameter) -> Option<Parameter> {
+    let at = parameter.last_modified_date().and_then(timestamp);
+    Some(Parameter { text: parameter.value()?.to_owned(), version: parameter.version(), at })
+}
+
+/// The parameters right below a path, by their names.
+pub(super) async fn below(sdk: &SdkConfig, path: &str) -> Result<BTreeMap<String, Parameter>, Failure> {
+    const OPERATION: &str = "GetParametersByPath";
+    let client = aws_sdk_ssm::Client::new(sdk);
+    let mut found = BTreeMap::new();
+    let mut from = None;
+    loop {
+        let request = client.get_parameters_by_path().path(path).with_decryption(true).set_next_token(from);
+        let answer = request.send().await.map_err(|error| failure(OPERATION, &error))?;
+        for parameter in answer.parameters() {
+            if let (Some(name), Some(parameter)) = (parameter.name(), present(parameter)) {
+                found.insert(name.to_owned(), parameter);
+            }
+        }
+        from = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        if from.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// All versions of a parameter that SSM keeps: the last hundred.
+pub(super) async fn history(sdk: &SdkConfig, name: &str) -> Result<Vec<WrittenVersion>, Failure> {
+    const OPERATION: &str = "GetParameterHistory";
+    let client = aws_sdk_ssm::Client::new(sdk);
+    let mut versions = Vec::new();
+    let mut from = None;
+    loop {
+        let request = client.get_parameter_history().name(name).with_decryption(true).set_next_token(from);
+        let answer = request.send().await.map_err(|error| failure(OPERATION, &error))?;
+        for version in answer.parameters() {
+            let at = version.last_modified_date().and_then(timestamp);
+            let (Some(text), Some(at)) = (version.value(), at) else {
+                let message = format!("version {} of {name} has no value, or no date", version.version());
+                return Err(Failure::rejected(OPERATION, message));
+            };
+            let by = version.last_modified_user().filter(|by| !by.is_empty()).map(str::to_owned);
+            versions.push(WrittenVersion { version: version.version(), text: text.to_owned(), by, at });
+        }
+        from = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        if from.is_none() {
+            return Ok(versions);
+        }
+    }
+}
+
+fn timestamp(at: &aws_sdk_ssm::primitives::DateTime) -> Option<Timestamp> {
+    at.to_millis().ok().and_then(|at| Timestamp::from_millisecond(at).ok())
 }
 
 /// Puts parameters. Only whoever was asked to holds one.

@@ -6,18 +6,18 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use tracing::{debug, error, info, warn};
 
+use super::approving::approved_by_now;
 use super::baselines::{PresentBaseline, followed_if_known, present, present_lately};
+use super::controls::controls_by_now;
 use super::effect::Effect;
 use super::flooding::{LimitedEvents, later, unlimited};
 use super::sweeping::{beginning, regions};
-use super::{Keeper, Stopped, context};
+use super::{Keeper, context};
 use crate::ledger::LedgerError;
 use crate::limits::EffectiveBaseline;
 use crate::own_roles::OwnRoles;
 use crate::record::{AccountRecord, Record};
-use crate::task::{
-    AccountTask, Cause, Errand, OwnerTask, Planned, Sender, Task, Then, cause_of, departed, planned,
-};
+use crate::task::{Errand, Planned, Sender, departed, planned};
 use crate::trigger::{
     Accounts, Context, Ignored, Merged, Message, Regions, Rejected, Scope, Trigger, Why, merge,
 };
@@ -97,7 +97,8 @@ pub async fn arrive(keeper: &Keeper, incoming: &[Incoming<'_>]) -> Arrived {
         limit(keeper, incoming, flood, now, &mut arrived).await;
     }
     if !scopes.is_empty() {
-        by_the_baseline(keeper, incoming, scopes, now, &mut arrived).await;
+        // On the heap, because it is large.
+        Box::pin(by_the_baseline(keeper, incoming, scopes, now, &mut arrived)).await;
     }
     arrived.jobs.extend(errands);
     arrived
@@ -290,10 +291,12 @@ async fn by_the_baseline(
             return;
         }
     };
-    let followed = followed_if_known(keeper, &known.baseline).await;
-    let named = regions(&known.baseline, followed.as_ref());
+    let mut followed = followed_if_known(keeper, &known.baseline).await;
     let narrowed = narrowed(keeper, incoming, &scopes, &known, followed.as_ref(), now, &mut arrived.ignored);
     let (from, scopes): (Vec<usize>, Vec<Scope>) = narrowed.into_iter().unzip();
+    let approval_is_known = approved_by_now(keeper, &known, &scopes, &mut followed).await;
+    let controls_are_known = controls_by_now(keeper, &known.baseline.revision, &scopes).await;
+    let named = regions(&known.baseline, followed.as_ref());
     let (mut sweeps, mut unheard) = (Vec::new(), BTreeSet::new());
     for Merged { scope, from: merged } in merge(scopes) {
         let served: BTreeSet<usize> = merged.iter().map(|index| from[*index]).collect();
@@ -304,7 +307,12 @@ async fn by_the_baseline(
         let records: Vec<&str> = served.iter().map(|it| incoming[*it].id.unwrap_or(NAMELESS)).collect();
         let records = records.join(" ");
         info!(%records, tasks = tasks.len(), "planned {scope}: {}", scope.reason());
-        if known.refused && scope.reasons.contains(&Why::BaselineChanged) {
+        let has = |why: Why| scope.reasons.contains(&why);
+        let is_of_controls = has(Why::LeavingSaid) || has(Why::PlacementSaid);
+        if (known.refused && has(Why::BaselineChanged))
+            || (!approval_is_known && has(Why::ApprovalGiven))
+            || (!controls_are_known && is_of_controls)
+        {
             unheard.extend(served.iter().copied());
         }
         if let Some(sweep) = sweep {
@@ -322,36 +330,11 @@ async fn by_the_baseline(
             }
         }
     }
-    // The new baseline could not be read. SQS delivers the event again, even though the last good one was used.
-    let why = "the baseline was changed, and AWS denies reading it".to_owned();
+    // The new baseline, its approval or a control could not be read. SQS delivers the event again, even though the last
+    // good one was used.
+    let why = "a parameter of ours was changed, and AWS denies reading it".to_owned();
     let unheard = unheard.into_iter().map(|position| (position, Unplanned::NoBaseline(why.clone())));
     arrived.failed.extend(unheard);
-}
-
-/// The jobs of a scope that a person asks for at a terminal, and their cause. There is no event that could be narrowed.
-pub(super) async fn planned_here(keeper: &Keeper, scope: &Scope) -> Result<(Vec<Effect>, Cause), Stopped> {
-    let now = keeper.clock.now();
-    let known = present(keeper).await?;
-    let followed = followed_if_known(keeper, &known.baseline).await;
-    let named = regions(&known.baseline, followed.as_ref());
-    let revision = Some(&known.baseline.revision);
-    let cause = cause_of(scope, revision, "terminal", now);
-    let Planned { tasks, sweep } = planned(scope, &named, revision, "terminal", now);
-    // A person wants to know how it is now: no older snapshot of the owner's side is used.
-    let tasks = tasks.into_iter().map(|task| match task {
-        Task::Account(task) => Task::Account(AccountTask { owner_since: Some(now), ..task }),
-        task @ Task::Owner(_) => task,
-    });
-    let Some(sweep) = sweep else {
-        // As in a sweep, the owner's side comes first.
-        let here = named.into_iter().filter(|region| scope.regions.contain(region));
-        let owner = here.map(|region| {
-            let (then, cause) = (Then::Nothing, cause.clone());
-            Task::Owner(OwnerTask { region, then, swept_since: None, is_addition: false, cause })
-        });
-        return Ok((owner.chain(tasks).map(Effect::Queue).collect(), cause));
-    };
-    Ok((vec![Effect::GoOn(beginning(keeper, sweep, &known).await?)], cause))
 }
 
 /// The scopes that are left once the baseline is known. A baseline that stands in for a broken one, or that accounts

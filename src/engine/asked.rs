@@ -1,14 +1,12 @@
-//! Requests of a terminal to the deployed keeper: to look, and to release an account that leaves.
+//! Requests of a terminal to the deployed keeper: to look.
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Keeper, Stopped};
+use super::Keeper;
 use crate::cloud::{DelayedMessage, OutcomeEvent, Parameter, ParameterWriter};
 use crate::failure::Failure;
-use crate::ids::AccountId;
 use crate::trigger::{Accounts, REQUEST_DETAIL_TYPE, REQUEST_SOURCE, Regions};
 
 /// A request for a look.
@@ -95,23 +93,6 @@ pub async fn ask(keeper: &Keeper, ask: &Ask) -> Result<Asked, Failure> {
             "there is neither a bus nor a queue: set KEEPER_BUS or KEEPER_TASKS_QUEUE",
         )),
     }
-}
-
-/// Records that an account is about to leave, so that nothing is enforced there any more; `None` records that it
-/// stays.
-///
-/// # Errors
-/// When the ledger can't be used.
-pub async fn offboard(keeper: &Keeper, account: &AccountId, since: Option<Timestamp>) -> Result<(), Stopped> {
-    let noted = keeper.ledger.change_account(account, |record| {
-        record.offboarding = match since {
-            // It is recorded already, and keeps its first date.
-            Some(since) => record.offboarding.or(Some(since)),
-            None => None,
-        };
-        Ok(())
-    });
-    Ok(noted.await?)
 }
 
 /// A parameter in our own account and Region; `None` if there is none.

@@ -182,6 +182,14 @@ pub(super) async fn if_nobody_counts(keeper: &Keeper, revision: &Revision, cause
 /// Logs that a revision waits for approval, and why. Each sweep logs it again.
 pub(super) fn log_waiting(approval: &RevisionApproval) {
     let RevisionApproval { revision, names_nobody, counted, earlier, .. } = approval;
+    if let Some(refused) = approval.refused() {
+        error!(
+            error.kind = "ApprovalRefused",
+            baseline.revision = %revision,
+            "baseline {revision} is not acted on: {refused}"
+        );
+        return;
+    }
     match counted {
         None => {
             warn!(baseline.revision = %revision, "the changes of baseline {revision} are not counted yet");

@@ -2,14 +2,17 @@
 
 use futures_util::stream::{self, StreamExt};
 
-use super::arriving::planned_here;
+use super::approving::take_over_approval;
+use super::baselines::{followed_if_known, present};
+use super::controls::controls_by_now;
 use super::counting::{begun, run_count};
 use super::deadline::Deadline;
 use super::effect::Effect;
+use super::sweeping::{beginning, regions};
 use super::{Keeper, Stopped, Survey};
 use crate::ledger::{LedgerError, Visit};
 use crate::record::{LastSeen, Note};
-use crate::task::{Cause, Errand};
+use crate::task::{AccountTask, Cause, Errand, OwnerTask, Planned, Task, Then, cause_of, planned};
 use crate::trigger::{Accounts, Regions, Scope};
 
 /// Records what a survey saw in each target, and nothing else: a count of the revision reads the record, and is exact
@@ -59,4 +62,32 @@ async fn counted_first(keeper: &Keeper, cause: Cause) -> Result<Option<Vec<Effec
     let effects = run_count(keeper, begun(revision, cause), Deadline::NONE).await?;
     let is_sweep = |effect: &Effect| matches!(effect, Effect::GoOn(Errand::Sweep(_)));
     Ok(Some(effects.into_iter().filter(|effect| !is_sweep(effect)).collect()))
+}
+
+/// The jobs of a scope that a person asks for at a terminal, and their cause. There is no event that could be narrowed.
+async fn planned_here(keeper: &Keeper, scope: &Scope) -> Result<(Vec<Effect>, Cause), Stopped> {
+    let now = keeper.clock.now();
+    let known = present(keeper).await?;
+    take_over_approval(keeper, &known.baseline.revision).await;
+    controls_by_now(keeper, &known.baseline.revision, std::slice::from_ref(scope)).await;
+    let followed = followed_if_known(keeper, &known.baseline).await;
+    let named = regions(&known.baseline, followed.as_ref());
+    let revision = Some(&known.baseline.revision);
+    let cause = cause_of(scope, revision, "terminal", now);
+    let Planned { tasks, sweep } = planned(scope, &named, revision, "terminal", now);
+    // A person wants to know how it is now: no older snapshot of the owner's side is used.
+    let tasks = tasks.into_iter().map(|task| match task {
+        Task::Account(task) => Task::Account(AccountTask { owner_since: Some(now), ..task }),
+        task @ Task::Owner(_) => task,
+    });
+    let Some(sweep) = sweep else {
+        // As in a sweep, the owner's side comes first.
+        let here = named.into_iter().filter(|region| scope.regions.contain(region));
+        let owner = here.map(|region| {
+            let (then, cause) = (Then::Nothing, cause.clone());
+            Task::Owner(OwnerTask { region, then, swept_since: None, is_addition: false, cause })
+        });
+        return Ok((owner.chain(tasks).map(Effect::Queue).collect(), cause));
+    };
+    Ok((vec![Effect::GoOn(beginning(keeper, sweep, &known).await?)], cause))
 }

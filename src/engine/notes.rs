@@ -222,7 +222,7 @@ impl RecordUpdates<'_> {
                 }
             }
             Decision::Held(Held { reason: HoldReason::ReleasesAdopted { revision, .. }, .. }) => {
-                self.awaits(target, revision)
+                self.awaits(target, revision, at)
             }
             // Ours is gone: what somebody puts there next isn't ours. What isn't abandoned yet stays known.
             Decision::LeftAlone(LeftAlone { seen: Observation::Absent, would_abandon: false, .. }) => {
@@ -250,11 +250,12 @@ impl RecordUpdates<'_> {
     }
 
     /// Since when a release waits for approval, unless that is recorded already.
-    fn awaits(self, target: &Target, revision: &Revision) -> Option<Note> {
+    fn awaits(self, target: &Target, revision: &Revision, at: Timestamp) -> Option<Note> {
         let awaited = self.records.get(target).and_then(|record| record.awaited.as_ref());
         let known = |awaited: &Awaited| awaited.revision == *revision && awaited.approvals <= self.approvals;
-        (!awaited.is_some_and(known))
-            .then(|| Note::Awaits(Awaited { revision: revision.clone(), approvals: self.approvals }))
+        (!awaited.is_some_and(known)).then(|| {
+            Note::Awaits(Awaited { revision: revision.clone(), approvals: self.approvals, at: Some(at) })
+        })
     }
 
     pub(super) fn ours(self, enforcement: &Enforcement, origin: Origin, at: Timestamp) -> Ours {

@@ -5,7 +5,7 @@ use tracing::warn;
 use super::accounts::whole_organization;
 use super::{Keeper, Stopped};
 use crate::baseline::{Baseline, NamedIds, Revision};
-use crate::limits::{RevisionApproval, UnusableVersions};
+use crate::limits::RevisionApproval;
 use crate::organization::Organization;
 use crate::settings::Purpose;
 
@@ -64,17 +64,4 @@ pub async fn note_baseline_told(keeper: &Keeper, revision: &Revision) {
             "failed to record that the change of the baseline was published, so it is published again: {error}"
         );
     }
-}
-
-/// Approves a revision: it may change as much as it wants. Also approves the release of guardrails that are known by
-/// now to be unusable.
-///
-/// # Errors
-/// When the ledger can't be used.
-pub async fn approve(keeper: &Keeper, revision: &Revision) -> Result<(), Stopped> {
-    let approve = |known: &mut Option<RevisionApproval>| {
-        *known = Some(RevisionApproval::of(known.take(), revision).approve());
-    };
-    keeper.ledger.change_revision_approval(approve).await?;
-    Ok(keeper.ledger.change_unusable(UnusableVersions::approve).await?)
 }

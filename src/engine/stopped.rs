@@ -50,6 +50,20 @@ pub enum Stopped {
     /// AWS doesn't say whose credentials these are.
     #[error("the caller's account is not known: {0}")]
     NoIdentity(Failure),
+    /// A control could not be written into its parameter, or not be taken over.
+    #[error("what was said could not be put into its parameter, or not be taken over from there: {failure}")]
+    NotControlled {
+        /// Why not.
+        failure: Failure,
+    },
+    /// The approval could not be written into its parameter, or not be judged.
+    #[error("the approval could not be given in {parameter}: {failure}")]
+    NotApproved {
+        /// The parameter.
+        parameter: String,
+        /// Why not.
+        failure: Failure,
+    },
     /// The ledger could not be read or written.
     #[error("the ledger could not be used: {0}")]
     Ledger(#[from] LedgerError),
@@ -66,6 +80,8 @@ impl Stopped {
             Stopped::WrongOrganization { .. } => "WrongOrganization",
             Stopped::NoBaseline(_) => "NoBaseline",
             Stopped::NoIdentity(_) => "NoIdentity",
+            Stopped::NotApproved { .. } => "NotApproved",
+            Stopped::NotControlled { .. } => "NotControlled",
             Stopped::Ledger(_) => "LedgerUnusable",
         }
     }
@@ -76,6 +92,8 @@ impl Stopped {
             Stopped::OrganizationUnreadable(failure)
             | Stopped::AccountNotPlaced { failure, .. }
             | Stopped::NoIdentity(failure)
+            | Stopped::NotApproved { failure, .. }
+            | Stopped::NotControlled { failure }
             | Stopped::Ledger(LedgerError::Table(failure)) => Some(failure),
             Stopped::BaselineUnreadable { failure, .. } => failure.as_deref(),
             Stopped::BaselineInvalid(_)

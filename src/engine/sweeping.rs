@@ -60,6 +60,9 @@ pub(super) async fn sweep_a_page(keeper: &Keeper, mut sweep: Sweep) -> Result<Ve
         present_for(keeper, sweep.cause.revision.as_ref(), sweep.cause.first_seen).await?;
     let followed = followed_if_known(keeper, &baseline).await;
     let mut effects = Vec::new();
+    if sweep.page.is_none() && sweep.is_whole() {
+        effects.extend(approved_or_refused(keeper, &baseline, &sweep.cause).await);
+    }
     if sweep.page.is_none() && sweep.guardrails.is_none() {
         // The owner's side first: accounts use the snapshot, and wait where the owner task has work to do.
         let here = regions(&baseline, followed.as_ref());
@@ -196,6 +199,16 @@ pub(super) async fn finish_sweep(keeper: &Keeper, finished: FinishSweep) -> Resu
     let end = SweepEnd { tally, accounts, began, followed, waiting, cause };
     effects.push(Effect::Tell(Notice::SweepCompleted(Box::new(end))));
     Ok(effects)
+}
+
+/// What became of a revision that waited, where a person approved it and that is not published yet. Where the ledger
+/// doesn't say, the end of the sweep publishes it.
+async fn approved_or_refused(keeper: &Keeper, baseline: &Baseline, cause: &Cause) -> Option<Effect> {
+    let known = keeper.ledger.revision_approval().await.ok().flatten();
+    if known.is_none_or(|known| known.given.is_none()) {
+        return None;
+    }
+    untold(keeper, baseline, cause).await.ok().flatten()
 }
 
 /// The change of the baseline, where nobody could be told of it when it was counted.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use expect_test::Expect;
-use guardrail_keeper::baseline::Baseline;
+use guardrail_keeper::baseline::{Baseline, Revision};
 use guardrail_keeper::cloud::{Access, Patience, Rates};
 use guardrail_keeper::engine::{self, Clock, Keeper, Reviewer, everything, unwatched};
 use guardrail_keeper::handler::{DoneHere, HandlerError, do_here, handle};
@@ -42,6 +42,12 @@ pub const MEMBER_ROLE: &str = "GuardrailKeeperMember";
 pub const READER: &str = "GuardrailKeeperReader";
 pub const FUNCTION_ROLE: &str = "arn:aws:iam::111111111111:role/GuardrailKeeperFunction";
 pub const PARAMETER: &str = "/guardrail-keeper/baseline";
+/// Where a person approves a revision.
+pub const APPROVAL: &str = "/guardrail-keeper/approval";
+/// The path of the controls.
+pub const CONTROLS: &str = "/guardrail-keeper/controls";
+/// Who approves, where nothing depends on who that is: another principal than who puts baselines.
+const APPROVER: &str = "assumed-role/Approver/somebody";
 pub const REGIONS: [&str; 3] = ["ap-southeast-2", "eu-west-1", "us-east-1"];
 pub const US: &str = "us-east-1";
 pub const EU: &str = "eu-west-1";
@@ -145,12 +151,14 @@ impl Setup {
         if queued {
             variables.extend(queues::make_queues(&server, hub));
         }
-        put_parameter(&server, hub, &baseline);
+        put_parameter(&server, &format!("arn:aws:iam::{hub}:root"), PARAMETER, &baseline);
         let clock = Clock::default();
         let keeper = connect(&server, hub, &variables, patience, &clock).await;
         if approved {
             let baseline = engine::baseline(&keeper).await.unwrap();
-            engine::approve(&keeper, &baseline.revision).await.unwrap();
+            let approver = format!("arn:aws:sts::{hub}:{APPROVER}");
+            put_parameter(&server, &approver, APPROVAL, &baseline.revision.to_string());
+            assert!(engine::take_over_approval(&keeper, &baseline.revision).await);
             let counted = |known: &mut Option<RevisionApproval>| {
                 let known = known.as_mut().expect("it was approved");
                 (known.counted, known.told) = (Some(Extent::default()), true);
@@ -258,8 +266,40 @@ impl World {
     }
 
     pub fn publish_text(&self, text: &str) {
+        self.publish_as("root", text);
+    }
+
+    /// As [`World::publish_text`], by this principal of the hub: `user/alice`, or the session of a role.
+    pub fn publish_as(&self, who: &str, text: &str) {
         self.recorder.published(text);
-        put_parameter(&self.server, self.hub, text);
+        put_parameter(&self.server, &self.principal(who), PARAMETER, text);
+    }
+
+    /// Approves the baseline that is there, as a person does: writes its revision into the approval's parameter.
+    pub async fn approve(&self) {
+        let text = self.server.with(|model| {
+            let caller = model.caller(&self.principal("root"), US)?;
+            let (_, present) = model.get_parameter(&caller, "GetParameter", PARAMETER)?;
+            Ok::<String, simulator::ApiError>(present.value.clone())
+        });
+        let text = text.unwrap_or_else(|error| panic!("{error:?}"));
+        self.approve_as(APPROVER, Revision::of(&text).as_str());
+    }
+
+    /// Writes a text into the approval's parameter, by this principal of the hub.
+    pub fn approve_as(&self, who: &str, text: &str) {
+        put_parameter(&self.server, &self.principal(who), APPROVAL, text);
+    }
+
+    /// Writes a text into a parameter of the hub, by this principal.
+    pub fn put_as(&self, who: &str, name: &str, text: &str) {
+        put_parameter(&self.server, &self.principal(who), name, text);
+    }
+
+    /// A principal of the hub by the end of its ARN.
+    fn principal(&self, who: &str) -> String {
+        let service = if who.starts_with("assumed-role/") { "sts" } else { "iam" };
+        format!("arn:aws:{service}::{}:{who}", self.hub)
     }
 
     /// Deletes the baseline, as somebody in the hub would.
@@ -561,9 +601,16 @@ fn function_role(hub: &str, function: Option<String>) -> simulator::Role {
     simulator::Role { name: name.to_owned(), trust, permissions, ..simulator::Role::default() }
 }
 
-fn put_parameter(server: &Server, hub: &str, text: &str) {
+/// The account and the role of a session.
+fn role_of(session: &str) -> Option<(&str, &str)> {
+    let (_, role) = session.split_once(":assumed-role/")?;
+    Some((session.split(':').nth(4)?, role.split('/').next()?))
+}
+
+/// Puts a text into a parameter, by this principal.
+fn put_parameter(server: &Server, who: &str, name: &str, text: &str) {
     let parameter = PutParameter {
-        name: PARAMETER.to_owned(),
+        name: name.to_owned(),
         value: text.to_owned(),
         kind: Some("String".to_owned()),
         tier: Some("Advanced".to_owned()),
@@ -571,7 +618,11 @@ fn put_parameter(server: &Server, hub: &str, text: &str) {
         ..PutParameter::default()
     };
     let put = server.with(|model| {
-        let caller = model.caller(&format!("arn:aws:iam::{hub}:root"), US)?;
+        if let Some((account, role)) = role_of(who) {
+            let role = simulator::Role { name: role.to_owned(), ..function_role(account, None) };
+            model.put_role(account, role);
+        }
+        let caller = model.caller(who, US)?;
         model.put_parameter(&caller, parameter)
     });
     put.unwrap_or_else(|error| panic!("{error:?}"));

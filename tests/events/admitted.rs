@@ -301,7 +301,7 @@ fn queues() -> (BTreeMap<String, Vec<Value>>, Vec<String>) {
 #[test]
 fn only_the_rules_of_the_stack_fill_the_queue_of_events() {
     let (policies, rules) = queues();
-    assert_eq!(rules.len(), 10);
+    assert_eq!(rules.len(), 12);
     for (queue, statements) in &policies {
         let arn = format!("arn:aws:sqs:us-east-1:{HUB}:{queue}");
         let takes_events = queue.starts_with("Events");

@@ -63,12 +63,17 @@ impl Scene {
     /// Approves the present baseline: so it is in a deployment once it was counted.
     async fn approve(&self) {
         let baseline = engine::baseline(&self.keeper).await.unwrap();
-        engine::approve(&self.keeper, &baseline.revision).await.unwrap();
+        self.put("/guardrail-keeper/approval", &baseline.revision.to_string());
+        assert!(engine::take_over_approval(&self.keeper, &baseline.revision).await);
     }
 
     fn put_baseline(&self, text: &str) {
+        self.put(PARAMETER, text);
+    }
+
+    fn put(&self, name: &str, text: &str) {
         let parameter = PutParameter {
-            name: PARAMETER.to_owned(),
+            name: name.to_owned(),
             value: text.to_owned(),
             kind: Some("String".to_owned()),
             overwrite: true,

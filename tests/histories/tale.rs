@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Mutex;
 
+use guardrail_keeper::control::Leaving;
 use guardrail_keeper::engine::{self, Clock, Keeper, Reviewer, Stopped, everything};
 use guardrail_keeper::failure::Failure;
 use guardrail_keeper::handler::{DoneHere, do_here};
@@ -152,15 +153,16 @@ impl Tale<'_> {
     async fn approve(&mut self) -> Result<(), Stopped> {
         let baseline = engine::baseline(&self.keeper).await?;
         self.book.approved.insert(self.wants.text(self.setting));
-        engine::approve(&self.keeper, &baseline.revision).await
+        drop(engine::approve(&self.keeper, &baseline.revision).await?);
+        Ok(())
     }
 
     /// Somebody marks an account as about to leave, or as one that stays, in the ledger.
     async fn offboard(&mut self, account: usize, leaves: bool) {
         let account = account_of(self.setting, account);
         let id: AccountId = account.parse().expect("an account id");
-        let since = leaves.then(|| self.clock.now());
-        if engine::offboard(&self.keeper, &id, since).await.is_ok() {
+        let leaving = if leaves { Leaving::Leaves } else { Leaving::Stays };
+        if engine::offboard(&self.keeper, &id, leaving).await.is_ok() {
             match leaves {
                 true => drop(self.wants.leaving.insert(account)),
                 false => drop(self.wants.leaving.remove(&account)),

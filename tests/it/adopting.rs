@@ -2,7 +2,6 @@
 //! released only with a person's approval.
 
 use expect_test::expect;
-use guardrail_keeper::engine;
 use guardrail_keeper::record::{Fate, Origin, Record};
 use serde_json::Value;
 
@@ -41,7 +40,9 @@ async fn adopted() -> World {
 }
 
 async fn approve(world: &World) {
-    engine::approve(&world.keeper, &world.baseline().await.revision).await.unwrap();
+    world.approve().await;
+    let revision = world.baseline().await.revision;
+    assert!(guardrail_keeper::engine::take_over_approval(&world.keeper, &revision).await);
 }
 
 /// The ledger as the version before wrote it: it knew neither what had been adopted nor approvals.

@@ -2,7 +2,6 @@
 //! never taken for good.
 
 use expect_test::expect;
-use guardrail_keeper::engine;
 use serde_json::Value;
 use simulator::{Fault, FaultKind, Model, Permissions, Role, Trust};
 
@@ -332,8 +331,13 @@ async fn what_names_nobody_is_refused() {
 #[tokio::test]
 async fn an_account_that_is_about_to_leave_has_nothing_to_lose() {
     let world = World::guarded(World::of(&in_eu()).durable().long_established()).await;
-    let keeper = world.another_keeper().await;
-    engine::offboard(&keeper, &PAYMENTS.parse().unwrap(), Some(keeper.clock().now())).await.unwrap();
+    let ledger = world.keeper.ledger();
+    let payments = PAYMENTS.parse().unwrap();
+    let marked = ledger.change_account(&payments, |record| {
+        record.offboarding = Some(jiff::Timestamp::now());
+        Ok(())
+    });
+    marked.await.unwrap();
     let ran = callers(&world, &[PAYMENTS, "--role", ACCESS]).await;
     assert_eq!(ran.code, 0, "{ran}");
     assert!(ran.out.contains("nothing is to be enforced there"), "{ran}");

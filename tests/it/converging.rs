@@ -89,7 +89,8 @@ async fn every_event_of_an_account_that_joins_leads_to_the_same_end() {
         assert!(world.server.restore("joined"));
         // A keeper that remembers nothing of the event before.
         let fresh = world.another_keeper().await;
-        engine::approve(&fresh, &baseline.revision).await.unwrap();
+        world.approve().await;
+        assert!(engine::take_over_approval(&fresh, &baseline.revision).await);
         if account == "all accounts" {
             continue;
         }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use testkit::program::{Guardrailctl, Ran};
 use testkit::stack::{Stack, events_queue, tasks_queue};
 use testkit::world::{
-    ABANDONED, DELETE, Document, EU, PARAMETER, PAYMENTS, PUT, SEARCH, SHIPPING, Setup, World, check, version,
+    ABANDONED, DELETE, Document, EU, HUB, PARAMETER, PAYMENTS, PUT, SEARCH, SHIPPING, Setup, World, check,
+    version,
 };
 
 const BUS: &str = "guardrail-keeper";
@@ -52,14 +53,29 @@ impl Deployed {
             ran
         };
         let function = async {
+            let mut heard = self.0.world.server.with(|model| model.events().len());
             while !ended.get() {
+                self.hear_of_parameters(&mut heard);
                 self.0.work().await;
                 tokio::task::yield_now().await;
             }
             // What was asked for is done, though nobody follows it any more.
+            self.hear_of_parameters(&mut heard);
             self.0.work().await;
         };
         tokio::join!(terminal, function).0
+    }
+
+    /// The stack's rules bring the function what Systems Manager reported since.
+    fn hear_of_parameters(&mut self, heard: &mut usize) {
+        let new: Vec<Value> = self.0.world.server.with(|model| {
+            let new = model.events().iter().skip(*heard).map(|emitted| emitted.event.clone());
+            let new: Vec<Value> = new.collect();
+            *heard = model.events().len();
+            new
+        });
+        let parameters = new.iter().filter(|event| event["detail-type"] == "Parameter Store Change");
+        parameters.for_each(|event| self.0.send(event));
     }
 
     /// What was asked for and lies in the queue of events.
@@ -251,6 +267,10 @@ async fn where_there_is_a_bus_the_request_goes_there() {
     // As its rule would, to the same end.
     deployed.0.send(&put[0].event);
     deployed.0.work().await;
+    // Nobody but SSM tells the keeper of it.
+    let event = deployed.world().event("Parameter Store Change");
+    deployed.0.send(&event);
+    deployed.0.work().await;
     let enforced = deployed.world().enforced_in(PAYMENTS);
     assert_eq!(enforced.split_whitespace().nth(1), Some("eubase1a2b3c:2"), "{enforced}");
 }
@@ -282,8 +302,8 @@ async fn what_was_approved_is_acted_on_at_once() {
               all of it: 2 replaced, 0 released
               done without approval: 0 replaced, 0 released
               its limits: 1 replaced, 1 released, 5 abandoned
-            ok: baseline 75e2345e55384903 is approved
-            stderr: asked the deployed keeper, by the queue of its events
+            ok: /guardrail-keeper/approval approves baseline 75e2345e55384903, as version 1
+            stderr: the deployed keeper hears of it by itself; guardrailctl status says what came of it
             exit 0
         "#]],
     );
@@ -307,7 +327,9 @@ async fn an_account_is_released_before_it_leaves_and_kept_so() {
         exit 0
     "#]],
     );
-    assert_eq!(world.writes(), [format!("{DELETE} {PAYMENTS}/{EU}")]);
+    // The mark is a control, and nothing is written but that.
+    let control = format!("PutParameter {HUB}/us-east-1");
+    assert_eq!(world.writes(), [format!("{DELETE} {PAYMENTS}/{EU}"), control]);
     world.quiet(&[PAYMENTS]).await;
     let ran = ctl.run(&["explain", PAYMENTS, EU]).await;
     assert!(ran.out.contains("wanted    nothing: the account is about to leave, since "), "{ran}");
@@ -381,12 +403,12 @@ async fn a_deployed_keeper_releases_what_is_about_to_leave() {
     check(
         &ran,
         expect![[r#"
-        300000000001/eu-west-1 release eubase1a2b3c:2
-        300000000001/eu-west-1 released
-        ok: nothing of ours is enforced in 300000000001
-        stderr: asked the deployed keeper, by the queue of its events
-        exit 0
-    "#]],
+            300000000001/eu-west-1 release eubase1a2b3c:2
+            300000000001/eu-west-1 released
+            ok: nothing of ours is enforced in 300000000001
+            stderr: /guardrail-keeper/controls/leaving/300000000001 says `leaving`, as version 1; the deployed keeper hears of it
+            exit 0
+        "#]],
     );
     let deletes: Vec<String> =
         deployed.world().writes().into_iter().filter(|write| write.starts_with(DELETE)).collect();

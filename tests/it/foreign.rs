@@ -2,7 +2,6 @@
 //! where it is what is wanted.
 
 use expect_test::expect;
-use guardrail_keeper::engine;
 use guardrail_keeper::handler::handle;
 use serde_json::Value;
 use simulator::UpdatedBy;
@@ -121,7 +120,7 @@ async fn what_is_there_already_as_wanted_is_adopted_and_released_later_with_an_a
         2 writes
     "#]],
     );
-    engine::approve(&world.keeper, &world.baseline().await.revision).await.unwrap();
+    world.approve().await;
     let run = world.converge(&schedule()).await;
     check(
         &run.text(),

@@ -1,7 +1,6 @@
 //! `on_unusable: release`: what can't be used is released, and nothing is given up for one answer of AWS.
 
 use expect_test::expect;
-use guardrail_keeper::engine;
 use guardrail_keeper::ids::AccountId;
 use guardrail_keeper::record::AccountRecord;
 use simulator::{Fault, FaultKind, GetGuardrail, GuardrailName};
@@ -223,7 +222,7 @@ async fn more_than_the_limits_allow_is_released_only_when_somebody_approved() {
         format!("held for approval: 6 release\nto include these: guardrailctl apply --approve {revision}\n");
     assert!(plan.out.contains(&told), "{plan}");
 
-    engine::approve(&world.keeper, &revision).await.unwrap();
+    world.approve().await;
     let report = world.sweep().await;
     assert_eq!(world.writes().len(), 6, "{report}");
     assert!(world.writes().iter().all(|write| write.starts_with(DELETE)));
@@ -245,7 +244,7 @@ async fn through_the_queues_they_wait_for_the_second_look_and_are_counted_before
     assert_eq!(stack.world.writes(), [""; 0], "six are more than five");
     assert_eq!(stack.left(), EMPTY);
 
-    engine::approve(&stack.world.keeper, &stack.world.baseline().await.revision).await.unwrap();
+    stack.world.approve().await;
     stack.send(&stack.schedule());
     stack.work().await;
     assert_eq!(stack.world.writes().len(), 6);

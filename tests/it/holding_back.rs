@@ -145,7 +145,7 @@ async fn a_revision_that_replaces_more_than_its_limit_is_not_acted_on_until_it_i
         "#]],
     );
 
-    engine::approve(&world.keeper, &world.baseline().await.revision).await.unwrap();
+    world.approve().await;
     check(
         &world.converge(&schedule()).await.text(),
         expect![[r#"
@@ -231,7 +231,7 @@ async fn what_the_record_does_not_know_counts_as_a_change() {
 async fn an_approval_is_for_one_revision_only() {
     let world = World::guarded(World::of(&limited(1, ""))).await;
     world.publish(&limited(2, "limits: { max_replacements: 2 }"));
-    engine::approve(&world.keeper, &world.baseline().await.revision).await.unwrap();
+    world.approve().await;
     world.publish(&limited(2, "limits: { max_replacements: 1 }"));
     let run = world.converge(&schedule()).await;
     assert_eq!(run.writes, [""; 0], "{}", run.text());

@@ -9,12 +9,14 @@
 mod abandoning;
 mod account_states;
 mod adopting;
+mod approving;
 mod arrivals;
 mod bootstrap;
 mod busy;
 mod by_record;
 mod callers;
 mod callers_many;
+mod controls;
 mod converging;
 mod copies;
 mod copying;

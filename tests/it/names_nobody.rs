@@ -5,7 +5,9 @@ use expect_test::expect;
 use testkit::program::Guardrailctl;
 use testkit::queues::EMPTY;
 use testkit::stack::Stack;
-use testkit::world::{Document, EU, PARAMETER, PAYMENTS, PLAYGROUND, PUT, SHIPPING, WORKLOAD, World, check};
+use testkit::world::{
+    Document, EU, HUB, PARAMETER, PAYMENTS, PLAYGROUND, PUT, SHIPPING, WORKLOAD, World, check,
+};
 
 /// The sandbox, with two letters of its id exchanged.
 const SLIP: &str = "ou-exam-sandobx1";
@@ -64,7 +66,8 @@ async fn a_terminal_warns_and_changes_nothing() {
     let revision = world.baseline().await.revision.to_string();
     let ran = of(&world).run(&["apply", "--yes", "--approve", &revision, "--account", PAYMENTS]).await;
     assert_eq!(ran.code, 0, "{ran}");
-    assert_eq!(world.writes(), [format!("{PUT} {PAYMENTS}/{EU}")]);
+    let written = [format!("{PUT} {PAYMENTS}/{EU}"), format!("PutParameter {HUB}/us-east-1")];
+    assert_eq!(world.writes(), written);
     let ran = of(&world).run(&["apply", "--yes"]).await;
     assert_eq!(ran.code, 0, "{ran}");
     assert!(ran.err.contains(&format!("warning: ssm:{PARAMETER}:12:17: assignments")), "{ran}");

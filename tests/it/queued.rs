@@ -237,8 +237,7 @@ async fn a_revision_over_its_limits_is_counted_before_anything_is_queued_and_rep
     assert_eq!(stack.world.enforced_in(SHIPPING).matches("eubase1a2b3c:2").count(), 1);
     stack.world.publish(&slip);
 
-    let baseline = stack.world.baseline().await;
-    engine::approve(&stack.world.keeper, &baseline.revision).await.unwrap();
+    stack.world.approve().await;
     stack.world.server.clear_calls();
     stack.deliver(&stack.schedule()).await;
     let released = stack.world.writes().iter().filter(|write| write.starts_with(DELETE)).count();
@@ -290,8 +289,7 @@ async fn while_a_revision_waits_for_approval_what_was_approved_before_is_kept_up
     stack.world.administrator_enforces(SEARCH, EU, version(EU, "2"));
 
     stack.world.publish(&waiting);
-    let baseline = stack.world.baseline().await;
-    engine::approve(&stack.world.keeper, &baseline.revision).await.unwrap();
+    stack.world.approve().await;
     stack.deliver(&stack.schedule()).await;
     assert_eq!(stack.world.enforced_in(PAYMENTS).matches("eubase1a2b3c:1").count(), 1);
     assert_eq!(stack.world.enforced_in(&newcomer).matches("base1a2b3c:1").count(), 1);
@@ -327,8 +325,7 @@ async fn too_many_moves_in_a_day_wait_for_a_person() {
     let checked = record.regions[&EU.parse().unwrap()].checked.clone().unwrap();
     assert!(checked.reason.unwrap().starts_with("moves of accounts within a day"));
 
-    let baseline = stack.world.baseline().await;
-    engine::approve(&stack.world.keeper, &baseline.revision).await.unwrap();
+    stack.world.approve().await;
     stack.deliver(&stack.schedule()).await;
     // Another day's worth: one more, and the last one waits again.
     let guarded: usize = [SHIPPING, SEARCH]

@@ -171,9 +171,9 @@ async fn the_way_back_for_callers_who_lost_access_works_as_it_is_written() {
         expect_test::expect![[r#"
             guardrailctl callers 300000000001 --role GuardrailKeeperReader: exit 1, calls fail, guarded
             guardrailctl push --no-plan way-back.yaml: exit 1, calls fail, guarded
-            guardrailctl approve REVISION: exit 0, calls work, unguarded
-            guardrailctl status --account 300000000001: exit 0, calls work, unguarded
-            guardrailctl callers 300000000001 --role GuardrailKeeperReader --baseline baseline.yaml: exit 0, calls work, unguarded
+            guardrailctl approve REVISION: exit 0, calls fail, guarded
+            guardrailctl status --account 300000000001: exit 1, calls fail, guarded
+            guardrailctl callers 300000000001 --role GuardrailKeeperReader --baseline baseline.yaml: exit 0, calls work, guarded
             guardrailctl push --no-plan baseline.yaml: exit 0, calls work, guarded"#]],
     );
     assert!(ran[0].1.out.contains("breaks   arn:aws:iam::300000000001:role/App"), "{}", ran[0].1);
@@ -326,7 +326,7 @@ async fn everything_is_taken_away_in_the_order_that_is_written() {
         expect_test::expect![[r#"
               guardrailctl push --no-plan remove.yaml: exit 1
               guardrailctl approve REVISION: exit 0
-            Release everything: 1 enforced
+            Release everything: 6 enforced
               guardrailctl status: exit 1
             Wait for two sweeps, and look: 1 enforced
             Detach the service control policies: 1 enforced

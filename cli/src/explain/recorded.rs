@@ -15,7 +15,7 @@ pub(super) fn lines(record: &Record, account: &AccountRecord, now: Timestamp) ->
     let mut lines = vec![ours(record.ours.as_ref(), now)];
     lines.extend(record.intent.as_ref().map(|intent| begun(intent, now)));
     lines.extend(record.previous.as_ref().map(|previous| before(previous, now)));
-    if let Some(Awaited { revision, approvals: _ }) = &record.awaited {
+    if let Some(Awaited { revision, approvals: _, at: _ }) = &record.awaited {
         lines.push(("awaited", format!("an approval of baseline {revision}, to release what was adopted")));
     }
     if let Some(at) = record.released_at {

@@ -39,6 +39,10 @@ pub struct Facts {
     pub copies: bool,
     /// What the function reads, sends to and keeps: the ARNs of what there is.
     pub parameter: Option<String>,
+    /// The ARN of the parameter that a person approves it in, if it is there.
+    pub approval: Option<String>,
+    /// The ARN of the controls' path, if there are any.
+    pub controls: Option<String>,
     /// The queues of events and tasks.
     pub queues: Vec<String>,
     /// The ledger's table.
@@ -123,7 +127,17 @@ pub fn of_function(facts: &Facts) -> Vec<RequiredAction> {
     let account = format!("arn:{partition}:organizations::{management}:account/{organization}/{member}");
     needs.extend(on(&account, &["organizations:DescribeAccount", "organizations:ListParents"]));
     if let Some(parameter) = &facts.parameter {
-        needs.extend(on(parameter, &["ssm:GetParameter"]));
+        needs.extend(on(parameter, &["ssm:GetParameter", "ssm:GetParameterHistory"]));
+    }
+    if let Some(approval) = &facts.approval {
+        needs.extend(on(approval, &["ssm:GetParameter", "ssm:GetParameterHistory"]));
+    }
+    if let Some(controls) = &facts.controls {
+        let placement = format!("{controls}/placement");
+        needs.extend(on(&placement, &["ssm:GetParameter", "ssm:GetParameterHistory"]));
+        needs.extend(on(&format!("{controls}/leaving"), &["ssm:GetParametersByPath"]));
+        let leaving = format!("{controls}/leaving/{member}");
+        needs.extend(on(&leaving, &["ssm:GetParameter", "ssm:GetParameterHistory"]));
     }
     for queue in &facts.queues {
         needs.extend(on(queue, QUEUE));

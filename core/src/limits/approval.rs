@@ -2,10 +2,12 @@
 //!
 //! An approval is given to what was known when it was given. A revision says by itself what it releases,
 //! so that an approval of the revision covers it. That an account moved, it does not say: there the
-//! release is held first, and the next approval covers it. The ledger counts approvals, so that no two
-//! machines' clocks have to agree.
+//! release is held first, and the next approval covers it. The ledger counts approvals; and one that was
+//! given in a parameter covers nothing that was found after it was given, by SSM's clock.
 
 use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 
 use super::RevisionApproval;
 use crate::ids::{AccountId, Target};
@@ -43,8 +45,15 @@ impl Approval<'_> {
         let stood = record.ours.as_ref().and_then(|ours| ours.path.as_ref());
         // Where it stood when it was adopted isn't known of what an earlier version recorded.
         let moved = stood.is_none_or(|path| has_moved(path, target));
+        // An approval is taken over some time after it was given: what was found since, nobody saw.
+        let was_seen = |at: Timestamp| {
+            let given = self.approval.given.as_ref();
+            given.is_none_or(|given| at.as_millisecond() <= given.at.as_millisecond())
+        };
         let is_later = |awaited: &Awaited| {
-            awaited.revision == self.approval.revision && awaited.approvals < self.approval.approvals
+            awaited.revision == self.approval.revision
+                && awaited.approvals < self.approval.approvals
+                && awaited.at.is_none_or(was_seen)
         };
         !moved || record.awaited.as_ref().is_some_and(is_later)
     }

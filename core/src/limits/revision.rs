@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ceilings, Extent, Unreviewed};
+use super::{Ceilings, Extent, GivenApproval, Unreviewed};
 use crate::baseline::{Limits, NamedIds, Revision};
 use crate::plan::HoldReason;
 
@@ -34,6 +34,10 @@ pub struct RevisionApproval {
     /// What revisions changed lately that no person approved. It counts against the ceilings of the next ones.
     #[serde(default)]
     pub unreviewed: Unreviewed,
+    /// The approval that a person gave last, and whether it counts. `None` where none was given, or it was recorded
+    /// without a parameter: by an earlier version, or for a baseline in a file.
+    #[serde(default)]
+    pub given: Option<GivenApproval>,
     /// What other revisions, which no person approved, had changed within a day when this one was counted, where it would
     /// have been within its limits but for them.
     #[serde(default)]
@@ -78,6 +82,7 @@ impl RevisionApproval {
             approvals: 0,
             told: false,
             unreviewed: Unreviewed::default(),
+            given: None,
             earlier: Extent::default(),
         }
     }
@@ -144,5 +149,26 @@ impl RevisionApproval {
     pub fn approve(self) -> RevisionApproval {
         let approvals = self.approvals.saturating_add(1);
         RevisionApproval { approved: true, moved: Moved::default(), approvals, ..self }
+    }
+
+    /// Takes over a person's approval that was judged. One that was taken over before, or was given before the last one,
+    /// changes nothing; and one that doesn't count takes nothing back.
+    #[must_use]
+    pub fn take_over(self, given: &GivenApproval) -> RevisionApproval {
+        let is_over = |known: &GivenApproval| {
+            known == given || known.is_later_than(given) || (known.counts() && !given.is_later_than(known))
+        };
+        if self.given.as_ref().is_some_and(is_over) {
+            return self;
+        }
+        // What becomes of a revision that waited is told.
+        let told = self.told && self.approved;
+        let next = if given.counts() { self.approve() } else { self };
+        RevisionApproval { given: Some(given.clone()), told, ..next }
+    }
+
+    /// The person's approval that doesn't count, where the revision waits in spite of it.
+    pub fn refused(&self) -> Option<&GivenApproval> {
+        self.given.as_ref().filter(|given| !self.approved && !given.counts())
     }
 }

@@ -250,6 +250,45 @@ fn a_new_revision_begins_no_new_day() {
     assert_eq!(RevisionApproval::of(None, &revision()), RevisionApproval::new(revision()));
 }
 
+/// A person's approval is taken over once, in the order in which they were given; one that doesn't count takes nothing.
+#[test]
+fn approvals_are_taken_over_once_and_in_their_order() {
+    let given = |version, second, verdict| GivenApproval {
+        version,
+        at: Timestamp::from_second(second).unwrap(),
+        approver: None,
+        authors: Vec::new(),
+        verdict,
+    };
+    let (counts, by_its_author) = (ApprovalVerdict::Counts, ApprovalVerdict::ByItsAuthor);
+    let counted =
+        RevisionApproval::new(revision()).count(extent(9, 0), allowing(limits(2)), NamedIds::default());
+    let mut approval = RevisionApproval { told: true, ..counted };
+    // What comes; whether the revision is approved then, how often, whether that is published, and what is refused.
+    for (step, given, approved, approvals, told, refused) in [
+        (1, given(4, 100, by_its_author), false, 0, false, true),
+        // The same once more, and one from before.
+        (2, given(4, 100, by_its_author), false, 0, true, true),
+        (3, given(3, 99, counts), false, 0, true, true),
+        // By then the deployment takes an author's approval: the same one counts.
+        (4, given(4, 100, counts), true, 1, false, false),
+        (5, given(4, 100, counts), true, 1, true, false),
+        // It isn't taken back by one that doesn't count, nor by the same once the deployment doesn't take it.
+        (6, given(5, 200, by_its_author), true, 1, true, false),
+        (7, given(4, 100, by_its_author), true, 1, true, false),
+        // Another approval of the same revision covers what was found since; nobody waits for it to be published.
+        (8, given(6, 300, counts), true, 2, true, false),
+        // The parameter was deleted, and begins with version 1 again.
+        (9, given(1, 400, counts), true, 3, true, false),
+        (10, given(6, 300, counts), true, 3, true, false),
+    ] {
+        approval = approval.take_over(&given);
+        let is = (approval.approved, approval.approvals, approval.told, approval.refused().is_some());
+        assert_eq!(is, (approved, approvals, told, refused), "{step}");
+        approval.told = true;
+    }
+}
+
 /// What an earlier release wrote is read, and what it approved stays approved.
 #[test]
 fn an_approval_of_an_earlier_release_is_read() {

@@ -110,9 +110,10 @@ impl UnusableVersions {
         self.put(UnusableVersion { guardrail, version: *version, at, targets: Some(targets), approved });
     }
 
-    /// Lets everything be released that is known by now to be unusable. What is found later counts anew.
-    pub fn approve(&mut self) {
-        self.0.iter_mut().for_each(|version| version.approved = true);
+    /// Lets everything be released that was known by then to be unusable. What is found later counts anew.
+    pub fn approve(&mut self, then: Timestamp) {
+        let known = |version: &&mut UnusableVersion| version.at.as_millisecond() <= then.as_millisecond();
+        self.0.iter_mut().filter(known).for_each(|version| version.approved = true);
     }
 
     /// Whether a version may be released, counted together with the others of the same day.
@@ -246,12 +247,14 @@ mod tests {
         let mut known = UnusableVersions::default();
         known.claim(&BTreeSet::from([version(1)]), at(0));
         // Even while it is still being counted.
-        known.approve();
+        known.approve(at(0));
         assert_eq!(known.verdict(&version(1), limits(5), at(1)), ReleaseVerdict::Within);
         known.count(&version(1), 21, at(2));
         assert_eq!(known.verdict(&version(1), limits(5), at(2)), ReleaseVerdict::Within);
         known.claim(&BTreeSet::from([version(2)]), at(3));
         known.count(&version(2), 6, at(3));
+        // One that was given before doesn't know it.
+        known.approve(at(2));
         assert_eq!(known.verdict(&version(2), limits(5), at(3)), ReleaseVerdict::TooMany(6));
         assert_eq!(known.verdict(&version(1), limits(5), at(3)), ReleaseVerdict::Within);
         let waiting: Vec<Option<u32>> = known.unapproved(at(3)).map(|it| it.targets).collect();

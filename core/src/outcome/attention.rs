@@ -198,6 +198,7 @@ fn says(kind: NewsKind) -> &'static str {
         NewsKind::InOurName => "changed in the keeper's name and repaired",
         NewsKind::Broken => "broken",
         NewsKind::Unguarded => "unguarded",
+        NewsKind::Leaving => "about to leave, by a person's word",
         NewsKind::Failed => "failed",
         NewsKind::Held => "held",
         NewsKind::Unannounced => "repaired without an event",

@@ -18,6 +18,8 @@ struct ChangedDetail<'a> {
     begins: bool,
     counted: Extent,
     limits: LimitsDetail,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<ApprovalDetail<'a>>,
     reason: ReasonDetail,
     cause: CauseDetail<'a>,
 }
@@ -27,6 +29,15 @@ struct LimitsDetail {
     replacements: u32,
     releases: u32,
     abandonments: u32,
+}
+
+/// The approval that a person gave.
+#[derive(Serialize)]
+struct ApprovalDetail<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approver: Option<&'a str>,
+    authors: &'a [String],
+    counts: bool,
 }
 
 /// What is told of a revision that was counted. `previous` is the one that the ledger knew before.
@@ -51,6 +62,11 @@ pub(super) fn event(
             releases: max_releases,
             abandonments: max_abandonments,
         },
+        approval: approval.given.as_ref().map(|given| ApprovalDetail {
+            approver: given.approver.as_deref(),
+            authors: &given.authors,
+            counts: given.counts(),
+        }),
         reason: ReasonDetail::new(code.to_owned(), &text),
         cause: CauseDetail::of(circumstances.cause),
     };
@@ -67,8 +83,14 @@ fn reason(baseline: &Baseline, approval: &RevisionApproval, counted: Extent) -> 
         _ if baseline.mode == Mode::Audit => {
             ("audit", "its mode is audit: nothing is written any more, and nothing is repaired".to_owned())
         }
+        RevisionApproval { approved: false, given: Some(given), .. } if !given.counts() => {
+            (given.verdict.code(), format!("{changes}, and waits: {given}"))
+        }
         RevisionApproval { approved: true, approvals: 0, .. } => {
             ("within_limits", format!("{changes}: that is within the limits, and begins now"))
+        }
+        RevisionApproval { approved: true, given: Some(given), .. } if given.counts() => {
+            ("approved", format!("{changes}: {given}, and it begins now"))
         }
         RevisionApproval { approved: true, .. } => {
             ("approved", format!("{changes}: somebody approved it, and it begins now"))

@@ -405,3 +405,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_answer_is_given_by_its_text_and_by_no_other() {
+    for answer in [Answer::Central, Answer::Copies, Answer::Undecided] {
+        assert_eq!(Answer::parse(answer.text()), Ok(answer));
+        assert_eq!(Answer::parse(&format!(" {}\n", answer.text())), Ok(answer));
+    }
+    for text in ["", "yes", "Copies", "central copies"] {
+        assert!(Answer::parse(text).is_err(), "{text}");
+    }
+}

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Arrival, Note, Record, Records};
+use super::{Arrival, News, NewsKind, Note, Record, Records};
+use crate::control::{ControlVersion, Leaving};
 use crate::ids::{AccountId, InvalidId, Region, Target};
 use crate::organization::{Account, AccountPlacement, AccountState, OrgPath};
 
@@ -27,6 +28,9 @@ pub struct AccountRecord {
     pub closed: Option<Closed>,
     /// Since when it is being prepared to leave: nothing is enforced there, whatever the baseline says.
     pub offboarding: Option<Timestamp>,
+    /// The control that last said whether it is about to leave. `None` where none was taken over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaving_control: Option<ControlVersion>,
     /// What is known about each Region.
     pub regions: BTreeMap<Region, Record>,
 }
@@ -121,6 +125,33 @@ impl AccountRecord {
             Some(_) | None => self.placement = Some(placement),
         }
         self.placement.as_ref().expect("it was there or was put there")
+    }
+
+    /// Takes over what a control says of the account's departure, unless this version or a later one was taken over.
+    /// Returns whether it was taken over now.
+    ///
+    /// That an account is about to leave is news for people, by each Region in which something of ours is enforced: `by` is
+    /// who wrote the control.
+    pub fn take_over_leaving(&mut self, leaving: Leaving, version: ControlVersion, by: &str) -> bool {
+        let is_new = version.is_after(self.leaving_control);
+        if !is_new {
+            return false;
+        }
+        self.leaving_control = Some(version);
+        match (leaving, self.offboarding) {
+            (Leaving::Stays, _) => self.offboarding = None,
+            // A mark that is there keeps its first date.
+            (Leaving::Leaves, Some(_)) => {}
+            (Leaving::Leaves, None) => {
+                self.offboarding = Some(version.at);
+                for record in self.regions.values_mut().filter(|record| record.ours.is_some()) {
+                    let text = "a control says that the account is about to leave the organization";
+                    let news = News::new(NewsKind::Leaving, "leaving".to_owned(), text, version.at);
+                    record.news.push(News { by: Some(by.to_owned()), ..news });
+                }
+            }
+        }
+        true
     }
 
     /// Where the account stood when it was placed or looked at last.

@@ -37,6 +37,8 @@ pub enum NewsKind {
     Broken,
     /// A guardrail is wanted, and what was enforced was released because it can't be used.
     Unguarded,
+    /// A control says that the account is about to leave, so what is ours there is released.
+    Leaving,
     /// A write failed.
     Failed,
     /// Something should be written, and isn't.
@@ -50,7 +52,7 @@ impl NewsKind {
     pub fn is_trouble(self) -> bool {
         match self {
             NewsKind::Broken | NewsKind::Unguarded | NewsKind::Failed | NewsKind::Held => true,
-            NewsKind::InOurName | NewsKind::Unannounced => false,
+            NewsKind::InOurName | NewsKind::Leaving | NewsKind::Unannounced => false,
         }
     }
 

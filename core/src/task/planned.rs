@@ -139,6 +139,8 @@ mod tests {
         let named = BTreeSet::from(["eu-west-1".parse().unwrap(), "us-east-1".parse().unwrap()]);
         let context = Context {
             baseline_parameter: Some("/guardrail-keeper/baseline".to_owned()),
+            approval_parameter: Some("/guardrail-keeper/approval".to_owned()),
+            controls_path: Some("/guardrail-keeper/controls".to_owned()),
             ..Context::default()
         };
         let planned = match decide(&event, &context) {

@@ -13,6 +13,10 @@ pub struct Context {
     pub own_roles: OwnRoles,
     /// The SSM parameter that holds the baseline, by name or ARN, if it lives there.
     pub baseline_parameter: Option<String>,
+    /// The SSM parameter that a person approves a revision in, by name or ARN, if there is one.
+    pub approval_parameter: Option<String>,
+    /// The path of the controls, if there are any.
+    pub controls_path: Option<String>,
     /// The account the function runs in. Without it, where a request comes from can't be judged.
     pub hub: Option<AccountId>,
     /// The baseline at hand. Without one nothing is narrowed by it.

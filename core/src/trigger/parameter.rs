@@ -1,4 +1,4 @@
-//! Events of Systems Manager: the parameter that holds the baseline.
+//! Events of Systems Manager: the parameter that holds the baseline, the one that a person approves it in, and controls.
 
 use super::context::Context;
 use super::envelope::Envelope;
@@ -6,6 +6,7 @@ use super::names::event_names;
 use super::reason::{Ignored, Why};
 use super::scope::{Accounts, Regions};
 use super::{Trigger, from_hub, reconcile};
+use crate::control::Control;
 
 event_names! {
     /// What Systems Manager reports, by EventBridge's own event and by CloudTrail's.
@@ -30,34 +31,53 @@ pub(super) fn decide(name: &str, event: &Envelope<'_>, context: &Context) -> Tri
     if !from_hub(event, context) {
         return Trigger::Ignore(Ignored::NotFromHub);
     }
-    let ours = match name {
-        Name::ParameterStoreChange => is_baseline(event, &["name"], context),
-        Name::PutParameter | Name::DeleteParameter => {
-            is_baseline(event, &["requestParameters", "name"], context)
-        }
+    let named = match name {
+        Name::ParameterStoreChange => of_ours(event, &["name"], context),
+        Name::PutParameter | Name::DeleteParameter => of_ours(event, &["requestParameters", "name"], context),
         Name::DeleteParameters => {
             let names = event.value(&["requestParameters", "names"]).and_then(|names| names.as_array());
-            let mut names = names.into_iter().flatten().filter_map(|name| name.as_str());
-            names.any(|name| same_parameter(name, context))
+            let names = names.into_iter().flatten().filter_map(|name| name.as_str());
+            // The baseline before its approval and controls. What is deleted changes nothing, but the baseline.
+            names.filter_map(|name| which(name, context)).min()
         }
     };
-    if !ours {
-        return Trigger::Ignore(Ignored::OtherParameter);
-    }
+    let Some(named) = named else { return Trigger::Ignore(Ignored::OtherParameter) };
     if event.says(&["operation"], "LabelParameterVersion") {
         return Trigger::Ignore(Ignored::ParameterUnchanged);
     }
-    reconcile(event, Accounts::All, Regions::All, Why::BaselineChanged)
+    let (accounts, why) = match named {
+        KnownParameter::Baseline => (Accounts::All, Why::BaselineChanged),
+        KnownParameter::Approval => (Accounts::All, Why::ApprovalGiven),
+        KnownParameter::Control(Control::Placement) => (Accounts::All, Why::PlacementSaid),
+        KnownParameter::Control(Control::Leaving(account)) => (Accounts::one(account), Why::LeavingSaid),
+    };
+    reconcile(event, accounts, Regions::All, why)
 }
 
-fn is_baseline(event: &Envelope<'_>, path: &[&str], context: &Context) -> bool {
-    event.text(path).is_some_and(|name| same_parameter(&name, context))
+/// A parameter that concerns us.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum KnownParameter {
+    Baseline,
+    Approval,
+    Control(Control),
 }
 
-/// Whether a parameter is the baseline's. An ARN is compared by the name in it, a leading slash
+fn of_ours(event: &Envelope<'_>, path: &[&str], context: &Context) -> Option<KnownParameter> {
+    event.text(path).and_then(|name| which(&name, context))
+}
+
+/// Which parameter of ours a name means. An ARN is compared by the name in it, a leading slash
 /// doesn't count (an ARN doesn't keep it), and neither does a version or label after a colon.
-fn same_parameter(name: &str, context: &Context) -> bool {
-    context.baseline_parameter.as_deref().is_some_and(|ours| plain_name(ours) == plain_name(name))
+fn which(name: &str, context: &Context) -> Option<KnownParameter> {
+    let is = |ours: &Option<String>| ours.as_deref().is_some_and(|ours| plain_name(ours) == plain_name(name));
+    if is(&context.baseline_parameter) {
+        return Some(KnownParameter::Baseline);
+    }
+    if is(&context.approval_parameter) {
+        return Some(KnownParameter::Approval);
+    }
+    let path = context.controls_path.as_deref()?;
+    Control::of(plain_name(path), plain_name(name)).map(KnownParameter::Control)
 }
 
 fn plain_name(name: &str) -> &str {

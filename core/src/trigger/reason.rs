@@ -59,6 +59,9 @@ reasons! {
         AccountNotNamed = "account_not_named": "an account joined or moved, and the event doesn't name it: every \
                                                 account is looked at",
         BaselineChanged = "baseline_changed": "the baseline was changed",
+        ApprovalGiven = "approval_given": "a revision of the baseline was approved",
+        LeavingSaid = "leaving_said": "a control says whether the account is about to leave",
+        PlacementSaid = "placement_said": "a control gives the answer to placement auto",
         Schedule = "schedule": "the schedule starts a sweep",
         Request = "request": "it was requested",
     }
@@ -111,7 +114,7 @@ reasons! {
         NotInBaseline = "not_in_baseline": "the baseline names other guardrails in that Region",
         NotAGuardrail = "not_a_guardrail": "the resource policy belongs to something else than a guardrail",
         GuardrailElsewhere = "guardrail_elsewhere": "the guardrail named lies in another account or Region than the event",
-        OtherParameter = "other_parameter": "the parameter is not the baseline's",
+        OtherParameter = "other_parameter": "the parameter is not the baseline, its approval or a control",
         ParameterUnchanged = "parameter_unchanged": "the parameter's value did not change",
     }
 }
@@ -141,6 +144,9 @@ impl Why {
             // It says this of one account, and all of them are looked at.
             | Why::AccountNotNamed
             | Why::BaselineChanged
+            | Why::ApprovalGiven
+            | Why::LeavingSaid
+            | Why::PlacementSaid
             | Why::Schedule
             | Why::Request => false,
         }
@@ -176,6 +182,9 @@ impl Why {
             | Why::RegionEnabled
             | Why::AccountNotNamed
             | Why::BaselineChanged
+            | Why::ApprovalGiven
+            | Why::LeavingSaid
+            | Why::PlacementSaid
             | Why::Schedule
             | Why::Request => false,
         }

@@ -18,6 +18,8 @@ fn context() -> Context {
             former: BTreeSet::new(),
         },
         baseline_parameter: Some("/keeper/baseline".to_owned()),
+        approval_parameter: Some("/keeper/approval".to_owned()),
+        controls_path: Some("/keeper/controls".to_owned()),
         hub: Some("111111111111".parse().unwrap()),
         baseline: Some(known(false, Guardrails::Any)),
         now: None,
@@ -333,12 +335,40 @@ fn the_baselines_parameter_is_told_in_every_spelling() {
         let expected = if same {
             "reconcile all accounts in all Regions: the baseline was changed"
         } else {
-            "ignore: the parameter is not the baseline's"
+            "ignore: the parameter is not the baseline, its approval or a control"
         };
         check(&changed(name), &context, expected);
     }
+    let given = "reconcile all accounts in all Regions: a revision of the baseline was approved";
+    for name in ["/keeper/approval", "arn:aws:ssm:us-east-1:111111111111:parameter/keeper/approval"] {
+        check(&changed(name), &context(), given);
+    }
+    let leaves =
+        "reconcile 300000000001 in all Regions: a control says whether the account is about to leave";
+    let placement = "reconcile all accounts in all Regions: a control gives the answer to placement auto";
+    for (name, expected) in [
+        ("/keeper/controls/leaving/300000000001", leaves),
+        ("arn:aws:ssm:us-east-1:111111111111:parameter/keeper/controls/leaving/300000000001", leaves),
+        ("/keeper/controls/placement", placement),
+    ] {
+        check(&changed(name), &context(), expected);
+    }
+    let other = "ignore: the parameter is not the baseline, its approval or a control";
+    for name in ["/keeper/controls/leaving/3000", "/keeper/controls/else", "/keeper/controls"] {
+        check(&changed(name), &context(), other);
+    }
+    let put = json!({ "source": "aws.ssm", "detail": { "eventSource": "ssm.amazonaws.com",
+        "eventName": "PutParameter", "requestParameters": { "name": "/keeper/approval" } } });
+    check(&put, &context(), given);
+    let labelled = json!({ "source": "aws.ssm", "detail": { "name": "/keeper/approval",
+        "operation": "LabelParameterVersion" } });
+    check(&labelled, &context(), "ignore: the parameter's value did not change");
     let file = Context { baseline_parameter: None, ..context() };
-    check(&changed("/keeper/baseline"), &file, "ignore: the parameter is not the baseline's");
+    check(
+        &changed("/keeper/baseline"),
+        &file,
+        "ignore: the parameter is not the baseline, its approval or a control",
+    );
 }
 
 #[test]

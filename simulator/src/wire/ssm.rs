@@ -8,7 +8,7 @@ use crate::model::Model;
 use crate::model::caller::Caller;
 use crate::model::clock::epoch_seconds;
 use crate::model::error::ApiError;
-use crate::model::parameter::{Parameter, ParameterVersion, PutParameter};
+use crate::model::parameter::{Parameter, ParameterVersion, PutParameter, parameter_arn};
 
 pub(crate) fn carry_out(
     model: &mut Model,
@@ -24,6 +24,7 @@ pub(crate) fn carry_out(
             Ok(Output::Json(json!({ "Parameter": shown(caller, parameter, version, name) })))
         }
         "GetParameters" => get_parameters(model, caller, input),
+        "GetParametersByPath" => get_by_path(model, caller, input),
         "GetParameterHistory" => get_history(model, caller, input),
         "PutParameter" => {
             let text = |member| input.optional(member).map(str::to_owned);
@@ -59,6 +60,39 @@ fn get_parameters(model: &Model, caller: &Caller, input: &Input) -> Result<Outpu
         }
     }
     Ok(Output::Json(json!({ "Parameters": found, "InvalidParameters": invalid })))
+}
+
+/// The parameters right below a path; with `Recursive`, all below it. Filters aren't modelled.
+fn get_by_path(model: &Model, caller: &Caller, input: &Input) -> Result<Output, ApiError> {
+    let path = input.text("Path");
+    model.authorize(
+        caller,
+        "ssm:GetParametersByPath",
+        &parameter_arn(caller.account(), &caller.region, path.trim_end_matches('/')),
+    )?;
+    if !path.starts_with('/') {
+        let message = "The parameter doesn't meet the parameter name requirements. The parameter name must begin \
+                       with a forward slash \"/\".";
+        return Err(ApiError::validation(message));
+    }
+    let folder = format!("{}/", path.trim_end_matches('/'));
+    let is_recursive = input.flag("Recursive");
+    let is_below = |parameter: &&Parameter| {
+        let below = parameter.name.strip_prefix(folder.as_str());
+        below.is_some_and(|below| is_recursive || !below.contains('/'))
+    };
+    let region = model.region(caller.account(), &caller.region);
+    let kept = region.iter().flat_map(|region| region.parameters.values()).filter(is_below);
+    let kept: Vec<&Parameter> = kept.collect();
+    let size = input.number("MaxResults").unwrap_or(10) as usize;
+    let page = model.page(kept, |parameter| &parameter.name, input.optional("NextToken"), size);
+    let page = page.map_err(|_| ApiError::new("InvalidNextToken", "The token is invalid."))?;
+    let shown: Vec<Value> = page
+        .items
+        .iter()
+        .map(|parameter| shown(caller, parameter, parameter.latest(), &parameter.name))
+        .collect();
+    Ok(Output::Json(with_token(json!({ "Parameters": shown }), page.next_token)))
 }
 
 fn get_history(model: &Model, caller: &Caller, input: &Input) -> Result<Output, ApiError> {

@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use guardrail_keeper::control::Leaving;
 use guardrail_keeper::engine::{self, Ask, Clock, Keeper};
 use guardrail_keeper::handler::handle;
 use guardrail_keeper::ids::AccountId;
@@ -560,7 +561,7 @@ async fn carry_out(keeper: &Keeper, work: &Work) -> Ended {
 async fn offboard(keeper: &Keeper, account: &AccountId) -> Option<()> {
     engine::baseline(keeper).await.ok()?;
     engine::place(keeper, account).await.ok()??;
-    engine::offboard(keeper, account, Some(keeper.clock().now())).await.ok()?;
+    engine::offboard(keeper, account, Leaving::Leaves).await.ok()?;
     let accounts = Accounts::one(account.clone());
     let reason = "it is about to leave the organization".to_owned();
     engine::ask(keeper, &Ask { accounts, regions: Regions::All, reason, plan: None }).await.ok()?;

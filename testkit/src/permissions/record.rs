@@ -92,7 +92,16 @@ impl Call<'_> {
                 let kind = if target.starts_with("ou-") { "ou" } else { "account" };
                 (of("organizations"), format!("arn:aws:organizations::MANAGEMENT:{kind}/ORGANIZATION/ID"))
             }
-            ("ssm", "GetParameter") => {
+            ("ssm", "GetParameter" | "GetParameterHistory") => {
+                // An account's control has its id in its name.
+                let name = target.trim_start_matches('/');
+                let name = match name.rsplit_once("/leaving/") {
+                    Some((path, _)) => format!("{path}/leaving/ID"),
+                    None => name.to_owned(),
+                };
+                (of("ssm"), format!("arn:aws:ssm:REGION:OWN:parameter/{name}"))
+            }
+            ("ssm", "GetParametersByPath") => {
                 (of("ssm"), format!("arn:aws:ssm:REGION:OWN:parameter/{}", target.trim_start_matches('/')))
             }
             ("sqs", "SendMessageBatch" | "SendMessage") => {

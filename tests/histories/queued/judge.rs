@@ -37,6 +37,7 @@ use simulator::{Call, Model};
 
 use super::planted::Plant;
 use super::store::Store;
+use super::world::PARAMETER;
 use answers::{OldAnswers, is_kept};
 use holds::Trouble;
 use known::proven;
@@ -456,7 +457,7 @@ impl Judge {
                     context.listed.insert(place, world);
                 }
             }
-            "GetParameter" if call.status != 200 => {
+            "GetParameter" if call.status != 200 && call.target.as_deref() == Some(PARAMETER) => {
                 self.unread.extend(self.turn.clone().map(|group| (group, self.clock.now())));
             }
             "GetResourcePolicy" if answered => {

@@ -18,7 +18,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
-use guardrail_keeper::engine::{self, Clock, Keeper, Stopped};
+use guardrail_keeper::baseline::Revision;
+use guardrail_keeper::control::Leaving;
+use guardrail_keeper::engine::{self, Clock, Keeper};
 use guardrail_keeper::handler::{Deadline, handle_until};
 use guardrail_keeper::ids::AccountId;
 use guardrail_keeper::trigger::{REQUEST_DETAIL_TYPE, REQUEST_SOURCE};
@@ -34,7 +36,7 @@ use super::planted::Plant;
 use super::post::Post;
 use super::step::{Manner, Step, absent, is_out_of_order};
 use super::store::Store;
-use super::world::{PARAMETER, live, publish};
+use super::world::{PARAMETER, approve, live, publish};
 use crate::act::Stage;
 use crate::tale::{CHANGED, Failed, NOBODYS, UNASKED, UNREACHABLE, excuse};
 use crate::telling::is_reachable;
@@ -125,6 +127,8 @@ struct Tale<'a> {
     /// Whether its end has begun.
     ending: bool,
     placements: BTreeMap<String, Value>,
+    /// What was said last of each account's departure, and when.
+    said: BTreeMap<AccountId, (Timestamp, bool)>,
     /// What was written in members and at the owner's since it was cleared last.
     written: Vec<String>,
     figures: Figures,
@@ -215,6 +219,7 @@ impl Tale<'_> {
             plant,
             ending: false,
             placements: BTreeMap::new(),
+            said: BTreeMap::new(),
             written: Vec::new(),
             figures: Figures::default(),
             log: Vec::new(),
@@ -323,25 +328,36 @@ impl Tale<'_> {
                 self.figures.plain.unwritable_ledgers += usize::from(!writable);
                 self.set_ledger(*writable);
             }
-            step::Step::Approve => drop(self.approve().await),
+            step::Step::Approve => self.approve(),
             step::Step::Offboard { account, leaves } => self.offboard(*account, *leaves).await,
             other => panic!("{other} is a step of the direct form"),
         }
         Ok(())
     }
 
-    /// Somebody approves the baseline that is there.
-    async fn approve(&mut self) -> Result<(), Stopped> {
-        let baseline = engine::baseline(&self.keepers[0]).await?;
-        lock(&self.judge).book.approved.insert(self.wants.text(self.setting));
-        engine::approve(&self.keepers[0], &baseline.revision).await
+    /// Somebody approves the baseline that is there. Its event comes like any other; a sweep or a count finds it, too.
+    fn approve(&mut self) {
+        let text = self.wants.text(self.setting);
+        let revision = Revision::of(&text).to_string();
+        lock(&self.judge).book.approved.insert(text);
+        self.server.with(|model| approve(model, self.setting, &revision));
     }
 
-    /// Somebody marks an account as about to leave, or as one that stays. Only the ledger knows it.
+    /// As [`Tale::approve`], and one of the functions hears of it.
+    async fn approve_and_hear(&mut self) {
+        self.approve();
+        let revision = Revision::of(&self.wants.text(self.setting));
+        assert!(engine::take_over_approval(&self.keepers[0], &revision).await, "no faults are left");
+    }
+
+    /// Somebody marks an account as about to leave, or as one that stays, in a control. Its event comes like any other;
+    /// a sweep finds it, too.
     async fn offboard(&mut self, account: usize, leaves: bool) {
         let account: AccountId = account_of(self.setting, account).parse().expect("an account id");
-        let since = leaves.then(|| self.clock.now());
-        drop(engine::offboard(&self.keepers[0], &account, since).await);
+        let leaving = if leaves { Leaving::Leaves } else { Leaving::Stays };
+        if engine::offboard(&self.keepers[0], &account, leaving).await.is_ok() {
+            self.said.insert(account.clone(), (self.server.with(|model| model.clock.now()), leaves));
+        }
         self.figures.offboarded += usize::from(leaves);
         lock(&self.judge).note_leaving(account.as_str());
         self.note_leaving();

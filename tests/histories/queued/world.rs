@@ -12,15 +12,25 @@ pub(crate) const PARAMETER: &str = "/guardrail-keeper/baseline";
 
 /// Puts the baseline where the keeper reads it.
 pub(crate) fn publish(model: &mut Model, setting: &Setting, wants: &Wants) {
+    put(model, setting, &administrator(&setting.hub()), PARAMETER, wants.text(setting));
+}
+
+/// Approves a revision where the keeper reads it.
+pub(crate) fn approve(model: &mut Model, setting: &Setting, revision: &str) {
+    let approver = format!("arn:aws:iam::{}:user/approver", setting.hub());
+    put(model, setting, &approver, "/guardrail-keeper/approval", revision.to_owned());
+}
+
+fn put(model: &mut Model, setting: &Setting, who: &str, name: &str, value: String) {
     let parameter = PutParameter {
-        name: PARAMETER.to_owned(),
-        value: wants.text(setting),
+        name: name.to_owned(),
+        value,
         kind: Some("String".to_owned()),
         tier: Some("Advanced".to_owned()),
         overwrite: true,
         ..PutParameter::default()
     };
-    let caller = model.caller(&administrator(&setting.hub()), setting.regions()[0]);
+    let caller = model.caller(who, setting.regions()[0]);
     model.put_parameter(&caller.expect("it exists"), parameter).expect("it is valid");
 }
 

@@ -2,7 +2,7 @@
 //! approval only, or handed back.
 
 use super::*;
-use crate::limits::{Allowance, Approval, Ceilings};
+use crate::limits::{Allowance, Approval, ApprovalVerdict, Ceilings, GivenApproval};
 use crate::organization::OrgPath;
 use crate::record::Awaited;
 
@@ -341,8 +341,8 @@ fn what_was_adopted_is_released_by_a_persons_approval_only() {
 
 #[test]
 fn an_approval_covers_what_was_known_when_it_was_given() {
-    let awaited = |approvals| Some(Awaited { revision: REVISION.parse().unwrap(), approvals });
-    let of_another = Some(Awaited { revision: "0123456789abcdef".parse().unwrap(), approvals: 0 });
+    let awaited = |approvals| Some(Awaited { revision: REVISION.parse().unwrap(), approvals, at: None });
+    let of_another = Some(Awaited { revision: "0123456789abcdef".parse().unwrap(), approvals: 0, at: None });
     // The account was moved; whether that was seen before the approval tells the record.
     for (times, awaited, expected) in [
         (1, None, "held"),
@@ -354,6 +354,26 @@ fn an_approval_covers_what_was_known_when_it_was_given() {
     ] {
         let told = format!("{times} {awaited:?}");
         assert_eq!(check_release(&approved(times), false, false, true, false, awaited), expected, "{told}");
+    }
+    // An approval in a parameter is taken over some time after it was given: what was found since, nobody saw.
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let given = GivenApproval {
+        version: 1,
+        at: at(100),
+        approver: None,
+        authors: Vec::new(),
+        verdict: ApprovalVerdict::Counts,
+    };
+    let taken_over = RevisionApproval { given: Some(given), ..approved(1) };
+    for (found, expected) in
+        [(Some(99), "released"), (Some(100), "released"), (Some(101), "held"), (None, "released")]
+    {
+        let awaited = Awaited { revision: REVISION.parse().unwrap(), approvals: 0, at: found.map(at) };
+        assert_eq!(
+            check_release(&taken_over, false, false, true, false, Some(awaited)),
+            expected,
+            "{found:?}"
+        );
     }
     // Nobody approves that a guardrail breaks. It stays, and stays broken.
     assert_eq!(check_release(&approved(3), false, false, false, true, awaited(0)), "broken");

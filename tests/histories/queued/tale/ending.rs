@@ -37,7 +37,7 @@ impl Tale<'_> {
                 Stage { setting, wants, model, made }.restore();
                 lock(&self.judge).meddled(model, true);
             });
-            self.approve().await.unwrap_or_else(|stopped| panic!("{stopped}"));
+            self.approve_and_hear().await;
         }
         let mut dice = Dice::new(self.setting.seed);
         let took = self.settle_within(LONGEST_AFTER_FAULTS, &mut dice).await?;
@@ -50,7 +50,7 @@ impl Tale<'_> {
         let waits = lock(&self.judge).may_wait_for_a_person();
         if waits {
             self.say("     the baseline named an account that wasn't there, and is approved".to_owned());
-            self.approve().await.unwrap_or_else(|stopped| panic!("{stopped}"));
+            self.approve_and_hear().await;
         }
         self.check_status()?;
         if heard && !waits {
@@ -69,7 +69,7 @@ impl Tale<'_> {
             self.say("     a sweep, and what it shows to be released is approved".to_owned());
             self.schedule();
             self.settle(&mut dice).await?;
-            self.approve().await.unwrap_or_else(|stopped| panic!("{stopped}"));
+            self.approve_and_hear().await;
             self.wait(60);
         }
         for sweep in 0..3 {
@@ -80,6 +80,7 @@ impl Tale<'_> {
             self.figures.slowest.sweep = self.figures.slowest.sweep.max(took);
             self.expect_empty()?;
             if sweep == 0 {
+                self.check_said()?;
                 self.check_guarded(true)?;
             }
             self.check_status()?;
@@ -105,6 +106,25 @@ impl Tale<'_> {
                 format!("everything was right after {took} s, and {longest} s are allowed"),
             ),
         }
+    }
+
+    /// What was said of an account's departure is taken over, unless the account joined since.
+    fn check_said(&self) -> Result<(), Violation> {
+        for (account, (at, leaves)) in &self.said {
+            let joined = self.server.with(|model| {
+                let known = model.account(account.as_str());
+                known.and_then(|known| known.membership.as_ref().map(|membership| membership.at))
+            });
+            let record = lock(&self.judge).account_record(account.as_str());
+            let is_marked = record.offboarding.is_some();
+            if joined.is_some_and(|joined| joined <= *at) && is_marked != *leaves {
+                let what = format!(
+                    "{account} was said to be leaving ({leaves}) at {at}, and is marked: {is_marked}"
+                );
+                return broken(Invariant::Unguarded, what);
+            }
+        }
+        Ok(())
     }
 
     /// Whether something of somebody else's that was adopted isn't wanted any more.
