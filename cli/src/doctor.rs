@@ -188,6 +188,8 @@ impl Doctor<'_> {
             owner: baseline.map(|baseline| baseline.owner.clone()),
             at_home: home_region(&Partition::of(self.own.region())).as_ref() == Some(self.own.region()),
             parameter,
+            approval: self.settings.approval.clone(),
+            controls: self.settings.controls.clone(),
             ..std::mem::take(&mut self.hearing)
         };
     }

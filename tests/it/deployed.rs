@@ -347,7 +347,7 @@ async fn an_account_is_released_before_it_leaves_and_kept_so() {
     assert_eq!((ran.code, &object(&ran)["leaving"]), (0, &Value::Bool(false)), "{ran}");
     let report = world.look_at(&[PAYMENTS]).await;
     assert!(report.is_converged(), "{report}");
-    assert_eq!(world.writes(), [format!("{PUT} {PAYMENTS}/{EU}")]);
+    assert_eq!(world.writes(), [format!("{PUT} {PAYMENTS}/{EU}"), format!("PutParameter {HUB}/us-east-1")]);
 }
 
 #[tokio::test]

@@ -118,8 +118,7 @@ async fn one_throttled_call_of_any_kind_is_tried_again_and_nobody_notices() {
         let report = world.jobs(&BOTH).await;
         assert!(report.is_converged(), "{operation}: {report}");
         // Both accounts have nothing enforced at first, which List answers with an error, twice.
-        // And nobody has approved anything: there is no such parameter.
-        let throttled = 1 + 4 + 1;
+        let throttled = 1 + 4;
         assert_eq!(
             world.server.calls().iter().filter(|call| call.error.is_some()).count(),
             throttled,

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use expect_test::expect;
-use guardrail_keeper::engine;
 use serde_json::json;
 use simulator::{EmptyList, Fault, FaultKind, GuardrailName, Model};
 
@@ -99,7 +98,7 @@ async fn what_versions_there_are_is_asked_only_where_the_one_wanted_is_missing()
     world.server.with(|model| model.add_guardrail_version(&europe(), None)).unwrap();
     world.publish(&Document { version: 1, ..one_account() });
     world.server.clear_calls();
-    engine::approve(&world.keeper, &world.baseline().await.revision).await.unwrap();
+    world.approve().await;
     let report = world.jobs(&[PAYMENTS]).await;
     assert!(report.is_converged(), "{report}");
     assert_eq!(listed(&world), 1, "by its name, and no more: {report}");

@@ -73,6 +73,10 @@ pub struct Hearing {
     pub at_home: bool,
     /// The parameter of the baseline.
     pub parameter: Option<String>,
+    /// The parameter that a person approves a revision in.
+    pub approval: Option<String>,
+    /// The path of the controls.
+    pub controls: Option<String>,
     /// The ids of the service control policies that protect the keeper.
     pub policies: BTreeSet<String>,
     /// The ARNs of the guardrails' keys.
@@ -94,17 +98,31 @@ impl Hearing {
         needs
     }
 
+    /// The events of a parameter.
+    fn parameter_changed(&self, whose: &str, name: &str, operations: &[&'static str]) -> Listens {
+        let put = |operation: &&'static str| {
+            let detail = json!({ "name": name, "operation": *operation });
+            (*operation, event("aws.ssm", self.hub.as_ref(), "Parameter Store Change", &detail))
+        };
+        let what = format!("events of aws.ssm about {whose}");
+        Listens { what, samples: operations.iter().map(put).collect() }
+    }
+
     /// What happens in the hub's own account and Region, from its default bus to the function.
     pub fn on_the_default_bus(&self) -> Vec<Listens> {
-        let mut needs = Vec::new();
-        if let Some(parameter) = &self.parameter {
-            let put = |operation: &'static str| {
-                let detail = json!({ "name": parameter, "operation": operation });
-                (operation, event("aws.ssm", self.hub.as_ref(), "Parameter Store Change", &detail))
-            };
-            let samples = ["Create", "Update", "Delete"].map(put).into();
-            needs.push(Listens { what: "events of aws.ssm".to_owned(), samples });
-        }
+        let mut needs: Vec<Listens> = Vec::new();
+        let changed: [&'static str; 3] = ["Create", "Update", "Delete"];
+        // What was said stays so when its parameter is deleted.
+        let said = &changed[..2];
+        let baseline = self
+            .parameter
+            .iter()
+            .map(|name| self.parameter_changed("the baseline's parameter", name, &changed));
+        let approval =
+            self.approval.iter().map(|name| self.parameter_changed("the approval's parameter", name, said));
+        let leaving = self.controls.iter().map(|path| format!("{path}/leaving/000000000000"));
+        let controls = leaving.map(|name| self.parameter_changed("the controls", &name, said));
+        needs.extend(baseline.chain(approval).chain(controls));
         needs.push(guardrails(self.hub.as_ref()));
         if self.hub.is_some() && self.hub == self.management && self.at_home {
             needs.extend(self.management.as_ref().map(membership));

@@ -35,6 +35,8 @@ fn hearing(placement: Placement) -> Hearing {
         owner: Some(account(placement.owner)),
         at_home: placement.hub.1 == "us-east-1",
         parameter: Some(PARAMETER.to_owned()),
+        approval: Some("/guardrail-keeper/approval".to_owned()),
+        controls: Some("/guardrail-keeper/controls".to_owned()),
         policies: OURS.map(str::to_owned).into(),
         keys: KEYS.split(',').map(str::to_owned).collect(),
     }
