@@ -83,7 +83,7 @@ pub use arriving::{Arrived, Incoming, Unplanned, arrive};
 pub use asked::{Ask, Asked, ask, is_deployed, parameter, parameter_writer};
 pub use baselines::{PresentBaseline, allowance, baseline, baseline_file, effective, present};
 pub use by_record::RecordAge;
-pub use controls::{Controlled, offboard, set_placement};
+pub use controls::{Controlled, is_said_to_leave, offboard, set_placement};
 pub use deadline::Deadline;
 pub use departed::{Departed, Gone, close};
 pub use effect::{ChangedBaseline, Effect, Notice, SweepEnd, TaskReport, Undecided};

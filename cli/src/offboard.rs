@@ -326,7 +326,9 @@ impl Offboarding<'_> {
 
     async fn cancel(&self, asking: Asking) -> anyhow::Result<u8> {
         let account = self.account;
-        if self.record.offboarding.is_none() {
+        // The record may not know yet what was said a moment ago.
+        let is_said = self.interrupts.or(engine::is_said_to_leave(self.keeper, account)).await?;
+        if self.record.offboarding.is_none() && !is_said {
             output::note(format_args!("{account} isn't marked as about to leave"));
             if self.arguments.output == Output::Json {
                 output::print_json(&json!({ "account": account, "leaving": false, "requested": null }));

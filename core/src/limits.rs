@@ -15,11 +15,11 @@ mod revision;
 mod unreviewed;
 mod unusable;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::baseline::{Limits, Revision};
 use crate::enforcement::Drift;
-use crate::ids::{GuardrailArn, Target};
+use crate::ids::{AccountId, GuardrailArn, Target};
 use crate::organization::OrgPath;
 use crate::plan::{
     Change, Decision, GrantChange, GrantPurpose, Held, HoldReason, LeaveReason, LeftAlone, Ownership, Plan,
@@ -210,8 +210,15 @@ impl Plan {
     }
 
     /// What an approved revision may do while the next one waits for its approval: put back what was
-    /// ours, and guard what isn't guarded.
-    pub fn put_back(self, followed: &Revision, waiting: &RevisionApproval, records: &Records) -> Plan {
+    /// ours, and guard what isn't guarded. An account that a person said is about to leave is released all the same: once
+    /// it has left, its calls would fail.
+    pub fn put_back(
+        self,
+        followed: &Revision,
+        waiting: &RevisionApproval,
+        records: &Records,
+        leaving: &BTreeSet<AccountId>,
+    ) -> Plan {
         let plan = self.hold_changes(|change| {
             let puts_back = match change {
                 // Somebody took it out with a baseline in mode `audit`: the one before that doesn't put it back.
@@ -221,6 +228,7 @@ impl Plan {
                     let ours = records.get(target).and_then(|record| record.ours.as_ref());
                     ours.is_some_and(|ours| Drift::between(&ours.enforcement, to).is_none())
                 }
+                Change::Release { target, broken: None, .. } => leaving.contains(&target.account),
                 Change::Replace { ownership: Ownership::Foreign, .. }
                 | Change::Adopt { .. }
                 | Change::Release { .. } => false,

@@ -84,7 +84,7 @@ pub fn wanted_in(baseline: &Baseline, account: &Account, record: &AccountRecord)
     );
     let records = record.records(&account.id);
     let mut desired = desired(baseline, &organization, &records, &Regions::All, &BTreeSet::new());
-    if record.offboarding.is_some() {
+    if record.is_leaving(account.joined) {
         release_leaving(&mut desired, &BTreeSet::from([account.id.clone()]));
     }
     desired

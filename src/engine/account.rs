@@ -21,9 +21,9 @@ use super::unusable::admit_unusable;
 use super::view::{ReadDepth, View, planned, proven, restricted, view, with_clean_ups};
 use super::{Departed, Gone, Keeper, Reviewer, Stopped, in_rounds, unwatched};
 use crate::cloud::Head;
-use crate::ids::Region;
+use crate::ids::{Region, Target};
 use crate::limits::{Approval, EffectiveBaseline, Extent, RevisionApproval};
-use crate::organization::{AccountPlacement, AccountState, Organization};
+use crate::organization::{AccountPlacement, AccountState, OrgPath, Organization};
 use crate::plan::{Change, Decision, HoldReason, Plan};
 use crate::record::Arrival;
 use crate::report::{Report, TargetReport};
@@ -146,7 +146,7 @@ async fn admitted(
     let EffectiveBaseline { baseline, candidate, .. } = followed;
     let Remembered { approval, records, offboarding, .. } = &view.known;
     if let Some(candidate) = candidate {
-        return plan.put_back(&baseline.revision, candidate, records);
+        return plan.put_back(&baseline.revision, candidate, records, offboarding);
     }
     // What the person didn't read is held after this.
     let is_given_with_the_plan = reviewer.plan.is_some_and(|plan| plan.approves(&baseline.revision));
@@ -164,7 +164,10 @@ async fn admitted(
 /// within a day: a mistake in the organization's tree does the same harm as one in the baseline.
 async fn admit_moves(keeper: &Keeper, followed: &EffectiveBaseline, plan: Plan, view: &mut View) -> Plan {
     let baseline = &followed.baseline;
-    let has_moved = |stood: &_, target: &_| view.has_moved(baseline, stood, target);
+    // Whoever is about to leave is often moved before: a person said so, and it is no mistake in the tree.
+    let has_moved = |stood: &OrgPath, target: &Target| {
+        !view.known.offboarding.contains(&target.account) && view.has_moved(baseline, stood, target)
+    };
     let extent = plan.extent_of_moves(&view.known.records, has_moved);
     if extent == Extent::default() {
         return plan;
@@ -186,7 +189,10 @@ async fn admit_moves(keeper: &Keeper, followed: &EffectiveBaseline, plan: Plan, 
             HoldReason::LedgerUnavailable
         }
     };
-    plan.hold_moves(&reason, &view.known.records, |stood, target| view.has_moved(baseline, stood, target))
+    let has_moved = |stood: &OrgPath, target: &Target| {
+        !view.known.offboarding.contains(&target.account) && view.has_moved(baseline, stood, target)
+    };
+    plan.hold_moves(&reason, &view.known.records, has_moved)
 }
 
 /// The Regions in which an owner task has to run before the account can continue.

@@ -58,8 +58,12 @@ pub async fn approve(keeper: &Keeper, revision: &Revision) -> Result<Approving, 
         return Ok(Approving::Put { parameter: name.clone(), version });
     }
     match taken_over(keeper, revision).await.map_err(failed)? {
-        Some(given) if !given.counts() => Ok(Approving::Refused(Box::new(given))),
-        Some(_) | None => Ok(Approving::Recorded),
+        Some(given) if given.counts() => Ok(Approving::Recorded),
+        Some(given) => Ok(Approving::Refused(Box::new(given))),
+        None => Err(failed(Failure::rejected(
+            "GetParameterHistory",
+            format!("the baseline that is there is not {revision}: read its plan first"),
+        ))),
     }
 }
 

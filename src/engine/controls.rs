@@ -64,6 +64,17 @@ pub async fn offboard(keeper: &Keeper, account: &AccountId, leaving: Leaving) ->
     Ok(Controlled::Recorded)
 }
 
+/// Whether the account's control says that it leaves, whether or not that is taken over yet.
+///
+/// # Errors
+/// When the parameter can't be read.
+pub async fn is_said_to_leave(keeper: &Keeper, account: &AccountId) -> Result<bool, Stopped> {
+    let Some(path) = &keeper.settings.controls else { return Ok(false) };
+    let parameter = Control::Leaving(account.clone()).parameter(path);
+    let present = keeper.cloud.find_parameter(&parameter).await.map_err(not_taken_over)?;
+    Ok(present.is_some_and(|present| Leaving::parse(&present.text) == Ok(Leaving::Leaves)))
+}
+
 /// Gives the answer to `placement: auto`, or has it found out anew; as [`offboard`] says it.
 ///
 /// # Errors
@@ -104,25 +115,25 @@ async fn put(keeper: &Keeper, control: &Control, text: &str) -> Result<Option<(S
 pub(super) async fn controls_by_now(keeper: &Keeper, revision: &Revision, scopes: &[Scope]) -> bool {
     let Some(path) = &keeper.settings.controls else { return true };
     let is_whole = |scope: &Scope| scope.accounts == Accounts::All && scope.regions == Regions::All;
-    let taken_over = if scopes.iter().any(is_whole) {
-        Box::pin(take_over_all(keeper, path, revision)).await
-    } else {
-        let mut named = BTreeSet::new();
-        for scope in scopes.iter().filter(|scope| scope.reasons.contains(&Why::LeavingSaid)) {
-            if let Accounts::Only(accounts) = &scope.accounts {
-                named.extend(accounts);
-            }
+    let mut named = BTreeSet::new();
+    for scope in scopes.iter().filter(|scope| scope.reasons.contains(&Why::LeavingSaid)) {
+        if let Accounts::Only(accounts) = &scope.accounts {
+            named.extend(accounts);
         }
-        Box::pin(async {
-            for account in named {
-                take_over_leaving(keeper, account).await?;
-            }
-            Ok(())
-        })
-        .await
-    };
+    }
+    // On the heap: it is rarely more than two calls, and everything that arrives waits for it.
+    let taken_over = Box::pin(async {
+        for account in named {
+            take_over_leaving(keeper, account).await?;
+        }
+        if scopes.iter().any(is_whole) { take_over_all(keeper, path, revision).await } else { Ok(()) }
+    })
+    .await;
     if let Err(failure) = &taken_over {
-        warn!("what people say in the controls is not known, so it changes nothing now: {failure}");
+        error!(
+            error.kind = "ControlsUnread",
+            "what people say in the controls is not known, so it changes nothing now: {failure}"
+        );
     }
     taken_over.is_ok()
 }
@@ -139,10 +150,15 @@ async fn take_over_all(keeper: &Keeper, path: &str, revision: &Revision) -> Resu
             }
         }
     }
+    // One that can't be taken over keeps no other from it.
+    let mut failed = None;
     for (account, parameter) in &controls {
-        take_over_leaving_of(keeper, account, parameter).await?;
+        if let Err(failure) = take_over_leaving_of(keeper, account, parameter).await {
+            failed.get_or_insert(failure);
+        }
     }
-    take_over_placement(keeper, revision).await
+    take_over_placement(keeper, revision).await?;
+    failed.map_or(Ok(()), Err)
 }
 
 async fn take_over_leaving(keeper: &Keeper, account: &AccountId) -> Result<(), Failure> {
@@ -159,7 +175,7 @@ async fn take_over_leaving_of(
     account: &AccountId,
     present: &Parameter,
 ) -> Result<(), Failure> {
-    let known = keeper.ledger.account(account).await.map_err(not_recorded)?;
+    let known = keeper.ledger.account(account).await.map_err(|error| not_recorded(&error))?;
     if !is_news(present, known.leaving_control) {
         return Ok(());
     }
@@ -189,7 +205,7 @@ async fn take_over_leaving_of(
         is_taken_over = record.take_over_leaving(leaving, version_of(&last), by);
         Ok(())
     });
-    noted.await.map_err(not_recorded)?;
+    noted.await.map_err(|error| not_recorded(&error))?;
     if is_taken_over {
         let words = match leaving {
             Leaving::Leaves => "is about to leave the organization, so what is ours there is released",
@@ -197,6 +213,14 @@ async fn take_over_leaving_of(
             Leaving::Stays => "stays in the organization, so the baseline counts there",
         };
         info!(account.id = %account, by, "{account} {words}: {by} wrote that into {parameter}");
+        if leaving == Leaving::Leaves && known.regions.is_empty() {
+            // The record has no Region that could keep news of it.
+            error!(
+                error.kind = "UnknownAccountLeaves",
+                account.id = %account, by,
+                "{account} stays unguarded before anybody looked at it: {by} wrote into {parameter} that it leaves"
+            );
+        }
     }
     Ok(())
 }
@@ -205,7 +229,7 @@ async fn take_over_placement(keeper: &Keeper, revision: &Revision) -> Result<(),
     let Some(path) = &keeper.settings.controls else { return Ok(()) };
     let parameter = Control::Placement.parameter(path);
     let Some(present) = keeper.cloud.find_parameter(&parameter).await? else { return Ok(()) };
-    let known = keeper.ledger.placement().await.map_err(not_recorded)?;
+    let known = keeper.ledger.placement().await.map_err(|error| not_recorded(&error))?;
     if !is_news(&present, known.control) {
         return Ok(());
     }
@@ -222,7 +246,7 @@ async fn take_over_placement(keeper: &Keeper, revision: &Revision) -> Result<(),
     let noted = keeper.ledger.change_placement(|record| {
         is_taken_over = record.take_over(answer, version_of(&last), revision, by);
     });
-    noted.await.map_err(not_recorded)?;
+    noted.await.map_err(|error| not_recorded(&error))?;
     if is_taken_over {
         info!(by, "placement auto: {} ({by} wrote that into {parameter})", answer.text());
     }
@@ -253,6 +277,6 @@ fn refused(parameter: &str, why: &str) {
     error!(error.kind = "ControlRefused", "{parameter} changes nothing, because {why}");
 }
 
-fn not_recorded(error: LedgerError) -> Failure {
+fn not_recorded(error: &LedgerError) -> Failure {
     Failure::transient("ReadLedger", format!("the ledger could not be used: {error}"))
 }

@@ -125,7 +125,7 @@ async fn accounts(keeper: &Keeper, organization: &Organization, told: Option<&Ar
 impl ReadRecords {
     fn add(&mut self, account: &Account, record: &AccountRecord, now: Timestamp) -> Arrival {
         self.records.extend(record.records(&account.id));
-        if record.offboarding.is_some() {
+        if record.is_leaving(account.joined) {
             self.offboarding.insert(account.id.clone());
         }
         record.arrival_at(&account.path, now)

@@ -202,7 +202,9 @@ async fn admitted(
 ) -> Plan {
     let (approval, records) = (&view.known.approval, &view.known.records);
     match admission {
-        Admission::PutBack(candidate) => return plan.put_back(&baseline.revision, candidate, records),
+        Admission::PutBack(candidate) => {
+            return plan.put_back(&baseline.revision, candidate, records, &view.known.offboarding);
+        }
         Admission::Waits(candidate) => return plan.wait_for_approval(candidate, records),
         Admission::WithinLimits | Admission::Approved => {}
     }

@@ -132,6 +132,11 @@ async fn where_two_people_are_asked_for_an_author_does_not_approve() {
     approve(&mut stack, BOB, &revision).await;
     assert!(known(&stack).await.approved);
     assert_eq!(replaced(&stack), 6);
+    // It stays known who approved it, whatever the author writes there later.
+    approve(&mut stack, ALICE, &revision).await;
+    let known = known(&stack).await;
+    assert!(known.approved && known.refused().is_none(), "{known:?}");
+    assert_eq!(known.given.unwrap().approver, Some(arn(BOB)));
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use simulator::{Fault, FaultKind};
 use testkit::program::Guardrailctl;
 use testkit::queues::EMPTY;
 use testkit::stack::Stack;
-use testkit::world::{CONTROLS, DELETE, Document, EU, HUB, PARAMETER, PAYMENTS, WORKLOAD, World, check};
+use testkit::world::{
+    CONTROLS, DELETE, Document, EU, HUB, OWNER, PARAMETER, PAYMENTS, WORKLOAD, World, check,
+};
 
 const BUS: &str = "guardrail-keeper";
 const OPERATOR: &str = "assumed-role/Operators/olga";
@@ -165,6 +167,48 @@ async fn the_answer_to_placement_auto_is_a_control_and_names_who_gave_it() {
     }
 }
 
+/// Once it has left, its calls would fail: somebody's revision that waits must not keep it from being released.
+#[tokio::test]
+async fn a_revision_that_waits_keeps_no_account_from_leaving() {
+    let mut stack = guarded().await;
+    let rest = vec!["limits: { max_replacements: 1 }"];
+    stack.world.publish(&Document { regions: EU, version: 1, rest, ..Document::default() });
+    let event = stack.world.event("Parameter Store Change");
+    Box::pin(stack.deliver(&event)).await;
+    assert_eq!(stack.world.writes(), [""; 0], "it waits");
+    heard(&mut stack, &leaving(PAYMENTS), "leaving").await;
+    assert_eq!(releases(&stack), 1, "{:?}", stack.world.writes());
+}
+
+/// Nobody saw that it was gone, so nothing took its mark away.
+#[tokio::test]
+async fn an_account_that_left_and_came_back_unseen_is_guarded() {
+    let mut stack = guarded().await;
+    heard(&mut stack, &leaving(PAYMENTS), "leaving").await;
+    stack.world.wait(60);
+    stack.world.server.with(|model| model.leave(PAYMENTS)).unwrap();
+    stack.world.server.with(|model| model.join(PAYMENTS, WORKLOAD)).unwrap();
+    stack.world.wait(60);
+    swept(&mut stack).await;
+    assert!(stack.world.enforced_in(PAYMENTS).contains("eubase1a2b3c:2"), "{}", stack.world.enforced());
+}
+
+/// What can't be taken over of one account keeps no other from it.
+#[tokio::test]
+async fn one_control_that_cannot_be_taken_over_keeps_no_other_from_it() {
+    let mut stack = guarded().await;
+    for account in [OWNER, PAYMENTS] {
+        stack.world.put_as(OPERATOR, &leaving(account), "leaving");
+    }
+    // The owner's comes first.
+    let denied = FaultKind::Denied { message: "No.".to_owned() };
+    stack.world.server.fault(Fault::new(denied).operation("GetParameterHistory").times(1));
+    swept(&mut stack).await;
+    assert_eq!(releases(&stack), 1, "{:?}", stack.world.writes());
+    let owner = stack.world.keeper.ledger().account(&OWNER.parse().unwrap()).await.unwrap();
+    assert_eq!(owner.offboarding, None, "the next sweep tries again");
+}
+
 /// `guardrailctl offboard` and `placement` write a parameter each, and nothing else: no table, no queue, no bus.
 #[tokio::test]
 async fn the_terminal_writes_controls_alone() {
@@ -200,6 +244,13 @@ async fn the_terminal_writes_controls_alone() {
     let puts = stack.world.writes();
     assert_eq!(puts, vec![format!("PutParameter {HUB}/us-east-1"); 2]);
     assert_eq!(std::fs::read(stack.world.ledger_file()).unwrap(), ledger);
+    // Taken back before the keeper heard of it, it never happened.
+    let said = guardrailctl.run(&["offboard", PAYMENTS, "--cancel", "--yes"]).await;
+    assert!(said.code == 0 && said.err.contains("says `staying`, as version 2"), "{said}");
+    swept(&mut stack).await;
+    assert_eq!(releases(&stack), 0);
+    let said = guardrailctl.run(&["offboard", PAYMENTS, "--yes", "--wait", "0s"]).await;
+    assert!(said.err.contains("says `leaving`, as version 3"), "{said}");
     swept(&mut stack).await;
     assert_eq!(releases(&stack), 1);
     assert_eq!(stack.world.keeper.ledger().placement().await.unwrap().answer, Answer::Central);
@@ -212,7 +263,7 @@ async fn the_terminal_writes_controls_alone() {
           "leaving": false,
           "requested": {
             "parameter": "/guardrail-keeper/controls/leaving/300000000001",
-            "version": 2
+            "version": 4
           }
         }
         exit 0

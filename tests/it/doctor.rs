@@ -185,7 +185,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         (|model| model.event_buses.clear(), "problem hub -/-: the bus guardrail-keeper isn't there"),
         (
             |model| model.bus_rules.retain(|rule| rule.bus != "default" || rule.account != HUB),
-            "problem hub -/-: no rule sends events of aws.ssm on default to events",
+            "problem hub -/-: no rule sends events of aws.ssm about the baseline's parameter on default to events",
         ),
         (
             |model| model.bus_rules.retain(|rule| rule.account != SEARCH || rule.region != EU),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::Revision;
-use principal::is_same_person;
+use principal::{is_nobodys, is_same_person};
 
 /// One version of a parameter, as its history shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,10 +98,14 @@ pub fn judge_approval(
     let put_there = baselines.iter().rev().take_while(is_it).last()?;
     let writers: Vec<Option<&String>> =
         baselines.iter().filter(is_it).map(|written| written.by.as_ref()).collect();
+    // Whoever may ask for a token chooses the name that it shows.
+    let known: Vec<Option<&String>> =
+        writers.iter().map(|writer| writer.filter(|arn| !is_nobodys(arn))).collect();
+    let approver = last.by.as_deref().filter(|arn| !is_nobodys(arn));
     let verdict = if last.at < put_there.at {
         ApprovalVerdict::Outdated
     } else {
-        verdict(last.by.as_deref(), &writers, self_approval)
+        verdict(approver, &known, self_approval)
     };
     let mut authors: Vec<String> = writers.into_iter().flatten().cloned().collect();
     authors.sort();
@@ -306,6 +310,18 @@ mod tests {
             ("nobody knows who wrote it", vec![None], Some(BOB), "approved_anonymously"),
             ("nobody knows who wrote it once", vec![Some(ALICE), None], Some(BOB), "approved_anonymously"),
             ("nobody knows who approved it", vec![Some(ALICE)], None, "approved_anonymously"),
+            (
+                "a token, which any name can be chosen for",
+                vec![Some("arn:aws:iam::111111111111:user/alice")],
+                Some("arn:aws:sts::111111111111:federated-user/bob"),
+                "approved_anonymously",
+            ),
+            (
+                "written with such a token",
+                vec![Some("arn:aws:sts::111111111111:federated-user/bob")],
+                Some("arn:aws:iam::111111111111:user/alice"),
+                "approved_anonymously",
+            ),
         ] {
             let texts: Vec<(&str, Option<&str>)> = writers.iter().map(|by| ("text", *by)).collect();
             let approval = written(7, 1000, &of("text"), approver);

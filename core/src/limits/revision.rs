@@ -152,11 +152,13 @@ impl RevisionApproval {
     }
 
     /// Takes over a person's approval that was judged. One that was taken over before, or was given before the last one,
-    /// changes nothing; and one that doesn't count takes nothing back.
+    /// changes nothing; and one that doesn't count takes nothing back: of a revision that a person approved, it stays known who did.
     #[must_use]
     pub fn take_over(self, given: &GivenApproval) -> RevisionApproval {
         let is_over = |known: &GivenApproval| {
-            known == given || known.is_later_than(given) || (known.counts() && !given.is_later_than(known))
+            known == given
+                || known.is_later_than(given)
+                || (known.counts() && !(given.counts() && given.is_later_than(known)))
         };
         if self.given.as_ref().is_some_and(is_over) {
             return self;

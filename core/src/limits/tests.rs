@@ -337,7 +337,10 @@ fn what_somebody_braked_is_put_back_by_what_is_approved_alone() {
     let changes = [enforce(1, true), enforce(2, true)];
     let waiting = RevisionApproval::new(revision());
     assert_eq!(left(&plan(&changes).limit_part(&waiting, &records)), BTreeSet::from([2]));
-    assert_eq!(left(&plan(&changes).put_back(&earlier(), &waiting, &records)), BTreeSet::from([2]));
+    assert_eq!(
+        left(&plan(&changes).put_back(&earlier(), &waiting, &records, &BTreeSet::new())),
+        BTreeSet::from([2])
+    );
     let approved = waiting.approve();
     assert_eq!(left(&plan(&changes).limit_part(&approved, &records)), BTreeSet::from([1, 2]));
 }
@@ -350,8 +353,14 @@ fn what_a_revision_left_alone_itself_is_put_back_by_it() {
     let records = Records::from([(target(1), removed)]);
     let changes = [enforce(1, true)];
     let waiting = RevisionApproval::new(revision());
-    assert_eq!(left(&plan(&changes).put_back(&earlier(), &waiting, &records)), BTreeSet::from([1]));
-    assert_eq!(left(&plan(&changes).put_back(&revision(), &waiting, &records)), BTreeSet::new());
+    assert_eq!(
+        left(&plan(&changes).put_back(&earlier(), &waiting, &records, &BTreeSet::new())),
+        BTreeSet::from([1])
+    );
+    assert_eq!(
+        left(&plan(&changes).put_back(&revision(), &waiting, &records, &BTreeSet::new())),
+        BTreeSet::new()
+    );
     assert_eq!(left(&plan(&changes).limit_part(&waiting, &records)), BTreeSet::new());
     let itself = RevisionApproval::new(earlier());
     assert_eq!(left(&plan(&changes).limit_part(&itself, &records)), BTreeSet::from([1]));

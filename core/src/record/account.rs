@@ -127,11 +127,17 @@ impl AccountRecord {
         self.placement.as_ref().expect("it was there or was put there")
     }
 
+    /// Whether the account is about to leave. A mark from before it joined is over: it left, and came back before anybody
+    /// saw that it was gone.
+    pub fn is_leaving(&self, joined: Option<Timestamp>) -> bool {
+        let is_over = |since: Timestamp| joined.is_some_and(|joined| joined > since);
+        self.offboarding.is_some_and(|since| !is_over(since))
+    }
+
     /// Takes over what a control says of the account's departure, unless this version or a later one was taken over.
     /// Returns whether it was taken over now.
     ///
-    /// That an account is about to leave is news for people, by each Region in which something of ours is enforced: `by` is
-    /// who wrote the control.
+    /// That an account is about to leave is news for people, in each Region that was looked at: `by` is who wrote the control.
     pub fn take_over_leaving(&mut self, leaving: Leaving, version: ControlVersion, by: &str) -> bool {
         let is_new = version.is_after(self.leaving_control);
         if !is_new {
@@ -144,7 +150,7 @@ impl AccountRecord {
             (Leaving::Leaves, Some(_)) => {}
             (Leaving::Leaves, None) => {
                 self.offboarding = Some(version.at);
-                for record in self.regions.values_mut().filter(|record| record.ours.is_some()) {
+                for record in self.regions.values_mut() {
                     let text = "a control says that the account is about to leave the organization";
                     let news = News::new(NewsKind::Leaving, "leaving".to_owned(), text, version.at);
                     record.news.push(News { by: Some(by.to_owned()), ..news });

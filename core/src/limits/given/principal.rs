@@ -6,6 +6,8 @@
 //! - Any other role lets whoever assumes it choose the name of the session: a pipeline's is another one for each run.
 //!   So two sessions of one role are one person. Two people who share such a role can't approve for each other. And two
 //!   roles are two people: who may assume them is for IAM to say, and the session's name proves nothing.
+//! - A federation token's name is chosen by whoever asks for it. So it is nobody's: it approves nothing where two people
+//!   are asked for, and what was written with one needs to be written again.
 //! - Of IAM users, root users and whatever else there is, each ARN is one.
 
 /// A principal, as far as it is a person of its own.
@@ -26,6 +28,12 @@ const IDENTITY_CENTER: &str = "AWSReservedSSO_";
 /// Whether two ARNs are one person's.
 pub(super) fn is_same_person(one: &str, other: &str) -> bool {
     principal(one) == principal(other)
+}
+
+/// Whether an ARN says nothing of who it is: whoever asks for a federation token (`GetFederationToken`) chooses its name.
+pub(super) fn is_nobodys(arn: &str) -> bool {
+    let mut parts = arn.splitn(6, ':');
+    parts.nth(2) == Some("sts") && parts.nth(2).is_some_and(|rest| rest.starts_with("federated-user/"))
 }
 
 fn principal(arn: &str) -> WriterIdentity<'_> {

@@ -99,7 +99,7 @@ fn what_would_be_abandoned_counts_when_it_is() {
         for held in [
             of(decision.clone()).abandon_nothing(&records),
             of(decision.clone()).limit_part(&unapproved, &records),
-            of(decision.clone()).put_back(&earlier(), &unapproved, &records),
+            of(decision.clone()).put_back(&earlier(), &unapproved, &records, &BTreeSet::new()),
         ] {
             let Decision::LeftAlone(left) = &held.decisions[&target(1)] else { panic!("{held:?}") };
             assert_eq!(left.would_abandon, marked, "{record:?}");

@@ -95,7 +95,7 @@ fn what_was_approved_last_only_puts_back_and_guards() {
     for (waiting, why) in [(&unseen, "not_counted"), (&counted, "not_approved")] {
         let waits = plan(&changes).wait_for_approval(waiting, &records);
         assert_eq!((left(&waits), reasons(&waits)), (BTreeSet::new(), BTreeSet::from([why.to_owned()])));
-        let put_back = plan(&changes).put_back(&earlier(), waiting, &records);
+        let put_back = plan(&changes).put_back(&earlier(), waiting, &records, &BTreeSet::new());
         assert_eq!(left(&put_back), BTreeSet::from([1, 5, 6]));
         assert_eq!(reasons(&put_back), BTreeSet::from([why.to_owned()]));
     }

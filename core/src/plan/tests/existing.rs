@@ -261,7 +261,12 @@ fn adoptions_count_as_replacements_and_those_of_a_revision_over_its_limits_wait(
             ),
             &Records::new(),
         ),
-        adopting.clone().put_back(revision, &RevisionApproval::new(revision.clone()), &Records::new()),
+        adopting.clone().put_back(
+            revision,
+            &RevisionApproval::new(revision.clone()),
+            &Records::new(),
+            &BTreeSet::new(),
+        ),
     ] {
         assert_eq!((held.changes().count(), held.counts().held), (0, 3), "{held}");
     }
