@@ -488,6 +488,8 @@ impl Judge {
         let after = Arc::clone(&self.worlds.last().expect("just now").1);
         self.judged += 1;
         self.note_kept();
+        // A control may have been taken over since the work began.
+        self.note_leaving(group);
         let Some(context) = self.contexts.get(group).filter(|it| !it.ended || it.killed).cloned() else {
             let what = format!("{call:?}, and nobody is at work on {group}");
             return Err(Violation { invariant: Invariant::OutOfTurn, what });
