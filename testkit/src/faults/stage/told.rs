@@ -223,6 +223,8 @@ impl Stage {
                 "broken" | "unguarded" => return wrong("nothing broke"),
                 "unannounced" if self.figures.told.contains_key("Enforcement Repaired") => {}
                 "unannounced" => return wrong("nothing was repaired"),
+                "leaving" if self.scenario.offboards() => {}
+                "leaving" => return wrong("nobody said that an account leaves"),
                 _ => return wrong("nobody wrote in the keeper's name"),
             }
         }
