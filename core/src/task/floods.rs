@@ -167,7 +167,7 @@ impl Floods {
 }
 
 impl NamedFloods {
-    /// Whether an account is named now: neither it nor [`MOST_NAMED`] others were within the last hour.
+    /// Whether an account is named now: neither it nor `MOST_NAMED` others were within the last hour.
     pub fn is_to_be_named(&self, account: &AccountId, now: Timestamp) -> bool {
         let named = self.0.iter().filter(|(_, at)| is_recent(**at, now));
         let (mut others, mut known) = (0, false);
