@@ -465,10 +465,21 @@ class Place:
             },
             **settings,
         }
-        done = subprocess.run(
-            [str(self.binaries / "guardrailctl"), *arguments],
-            env=environment, capture_output=True, text=True, timeout=120, check=False,
-        )
+        command = [str(self.binaries / "guardrailctl"), *arguments]
+        known = self.parameters()
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+            ends = time.monotonic() + 120
+            while run.poll() is None and time.monotonic() < ends:
+                known = self.tell_of_parameters(known)
+                try:
+                    run.wait(0.5)
+                except subprocess.TimeoutExpired:
+                    pass
+            if run.returncode is None:
+                run.kill()
+            out, err = run.communicate()
+        self.tell_of_parameters(known)
+        done = subprocess.CompletedProcess(command, run.returncode, out, err)
         if check:
             assert done.returncode == 0, f"guardrailctl {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}"
         return done
@@ -481,12 +492,29 @@ class Place:
         self.tell_of_the_baseline("Update" if existed else "Create")
 
     def tell_of_the_baseline(self, operation):
+        self.tell_of_a_parameter(PARAMETER, operation)
+
+    def tell_of_a_parameter(self, name, operation):
         self.put_event({
-            "id": f"baseline-{time.monotonic_ns()}", "account": HUB, "region": HOME, "time": time.time(),
+            "id": f"parameter-{time.monotonic_ns()}", "account": HUB, "region": HOME, "time": time.time(),
             "source": "aws.ssm", "detail-type": "Parameter Store Change",
-            "resources": [f"arn:aws:ssm:{HOME}:{HUB}:parameter{PARAMETER}"],
-            "detail": {"operation": operation, "name": PARAMETER, "type": "String"},
+            "resources": [f"arn:aws:ssm:{HOME}:{HUB}:parameter{name}"],
+            "detail": {"operation": operation, "name": name, "type": "String"},
         })
+
+    def parameters(self):
+        """The keeper's parameters, with the version of each."""
+        pages = self.aws("ssm", HUB).get_paginator("get_parameters_by_path").paginate(
+            Path="/guardrail-keeper", Recursive=True)
+        return {parameter["Name"]: parameter["Version"] for page in pages for parameter in page["Parameters"]}
+
+    def tell_of_parameters(self, known):
+        """Passes on what SSM says of the parameters that were written since; ministack says nothing of them."""
+        now = self.parameters()
+        for name, version in now.items():
+            if known.get(name) != version:
+                self.tell_of_a_parameter(name, "Update" if name in known else "Create")
+        return now
 
     def functions(self):
         """The process ids of the function."""
