@@ -70,6 +70,9 @@ pub async fn present(keeper: &Keeper) -> Result<PresentBaseline, Stopped> {
     let origin = &keeper.settings.baseline;
     match baseline_text(keeper).await.and_then(|text| Ok((parse(origin, &text)?, text))) {
         Ok((baseline, text)) => {
+            if let Some(stopped) = of_another_text(keeper, &baseline.revision, &text).await {
+                return last_good(keeper, stopped).await;
+            }
             keep_good(keeper, &text).await;
             let baseline = under_its_ceilings(keeper, baseline);
             Ok(PresentBaseline { baseline, instead_of: None, unread: false, refused: false })
@@ -165,6 +168,20 @@ pub(super) async fn baseline_text(keeper: &Keeper) -> Result<String, Stopped> {
             keeper.cloud.parameter(name).await.map_err(|failure| unread(origin, failure))
         }
     }
+}
+
+/// That the ledger knows another text of this revision. A revision is a short hash, and whoever has ten minutes of two cores can compute
+/// two texts of one revision: then what was counted or approved for the one would count for the other.
+async fn of_another_text(keeper: &Keeper, revision: &Revision, text: &str) -> Option<Stopped> {
+    let kept = keeper.kept.baseline(SignedDuration::MAX, &keeper.clock);
+    if kept.is_some_and(|(_, kept)| kept == text) {
+        return None;
+    }
+    // Where the ledger can't be read, nothing is written anyway.
+    let known = [keeper.ledger.last_good().await, keeper.ledger.last_approved().await];
+    let is_another = |known: &LastGood| known.text != text && Revision::of(&known.text) == *revision;
+    let is_taken = known.into_iter().filter_map(Result::ok).flatten().any(|known| is_another(&known));
+    is_taken.then(|| Stopped::RevisionTaken { revision: revision.clone() })
 }
 
 async fn keep_good(keeper: &Keeper, text: &str) {

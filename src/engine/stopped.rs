@@ -1,6 +1,6 @@
 //! Why a run stopped.
 
-use crate::baseline::InvalidBaseline;
+use crate::baseline::{InvalidBaseline, Revision};
 use crate::failure::{Category, Failure};
 use crate::ids::{AccountId, OrganizationId};
 use crate::ledger::LedgerError;
@@ -25,6 +25,15 @@ pub enum Stopped {
     /// The baseline has problems.
     #[error(transparent)]
     BaselineInvalid(#[from] InvalidBaseline),
+    /// The ledger knows another text of the same revision.
+    #[error(
+        "the baseline has the revision {revision} of another text, which happens on purpose only: change a comment in it, \
+         and look who wrote it"
+    )]
+    RevisionTaken {
+        /// The revision.
+        revision: Revision,
+    },
     /// The organization could not be read.
     #[error("the organization could not be read: {0}")]
     OrganizationUnreadable(Failure),
@@ -75,6 +84,7 @@ impl Stopped {
         match self {
             Stopped::BaselineUnreadable { .. } => "BaselineUnreadable",
             Stopped::BaselineInvalid(_) => "BaselineInvalid",
+            Stopped::RevisionTaken { .. } => "RevisionTaken",
             Stopped::OrganizationUnreadable(_) => "OrganizationUnreadable",
             Stopped::AccountNotPlaced { .. } => "AccountNotPlaced",
             Stopped::WrongOrganization { .. } => "WrongOrganization",
@@ -97,6 +107,7 @@ impl Stopped {
             | Stopped::Ledger(LedgerError::Table(failure)) => Some(failure),
             Stopped::BaselineUnreadable { failure, .. } => failure.as_deref(),
             Stopped::BaselineInvalid(_)
+            | Stopped::RevisionTaken { .. }
             | Stopped::WrongOrganization { .. }
             | Stopped::NoBaseline(_)
             | Stopped::Ledger(_) => None,

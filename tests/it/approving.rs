@@ -286,3 +286,32 @@ async fn the_terminal_approves_in_the_parameter_alone() {
     changed(&mut stack).await;
     assert_eq!(replaced(&stack), 6);
 }
+
+/// What was approved for one text counts for no other of the same revision: one that guards everybody, and one that
+/// releases everybody.
+#[tokio::test]
+async fn a_text_with_the_revision_of_another_is_refused() {
+    let (harmless, harmful) = (include_str!("twins/harmless.yaml"), include_str!("twins/harmful.yaml"));
+    let setup = World::of(&everybody()).durable().long_established().approved();
+    let mut stack = Stack::guarded(setup.variable("KEEPER_BUS", BUS)).await;
+    stack.world.publish_as(ALICE, harmless);
+    changed(&mut stack).await;
+    let revision = revision(&stack).await;
+    approve(&mut stack, BOB, &revision).await;
+    assert!(known(&stack).await.approved);
+    stack.world.server.clear_calls();
+    stack.world.publish_as(ALICE, harmful);
+    for _ in 0..2 {
+        changed(&mut stack).await;
+        swept(&mut stack).await;
+        assert_eq!(stack.world.writes(), [""; 0], "{}", stack.world.enforced());
+    }
+    // Repair goes on, by the text that is known.
+    stack.world.administrator_releases(SEARCH, EU);
+    stack.deliver(&stack.world.event("DeleteEnforcedGuardrailConfiguration")).await;
+    assert!(stack.world.enforced_in(SEARCH).contains("eubase1a2b3c:2"), "{}", stack.world.enforced());
+    // With a comment changed, it is a text of its own, and waits.
+    stack.world.publish_as(ALICE, &format!("{harmful}# changed\n"));
+    changed(&mut stack).await;
+    assert!(!known(&stack).await.approved && stack.world.enforced_in(SEARCH).contains("eubase1a2b3c:2"));
+}

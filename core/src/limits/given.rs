@@ -94,7 +94,9 @@ pub fn judge_approval(
     }
     let mut baselines: Vec<&WrittenVersion> = baselines.iter().collect();
     baselines.sort_by_key(|written| written.version);
-    let is_it = |written: &&&WrittenVersion| Revision::of(&written.text) == *revision;
+    // A revision is a short hash, and two texts of one revision can be computed: so texts are compared, and not revisions.
+    let text = &baselines.last().filter(|written| Revision::of(&written.text) == *revision)?.text;
+    let is_it = |written: &&&WrittenVersion| written.text == *text;
     let put_there = baselines.iter().rev().take_while(is_it).last()?;
     let writers: Vec<Option<&String>> =
         baselines.iter().filter(is_it).map(|written| written.by.as_ref()).collect();
@@ -286,6 +288,28 @@ mod tests {
             for rule in [SelfApproval::Counts, SelfApproval::Refused] {
                 assert_eq!(judged(&baselines, approval.clone(), rule), expected, "{name}, {rule:?}");
             }
+        }
+    }
+
+    /// Two texts of one revision, which were computed.
+    #[test]
+    fn an_approval_of_one_text_does_not_count_for_its_twin() {
+        let (harmless, harmful) = (
+            include_str!("../../../tests/it/twins/harmless.yaml"),
+            include_str!("../../../tests/it/twins/harmful.yaml"),
+        );
+        let revision = Revision::of(harmless);
+        assert_eq!(revision, Revision::of(harmful));
+        assert_ne!(harmless, harmful);
+        for (texts, expected) in [
+            (&[harmless][..], "approved"),
+            (&[harmless, harmful], "approval_outdated"),
+            (&[harmful], "approved"),
+        ] {
+            let texts: Vec<(&str, Option<&str>)> = texts.iter().map(|text| (*text, Some(ALICE))).collect();
+            let approval = written(4, 150, revision.as_str(), Some(BOB));
+            let given = judge_approval(&revision, &[approval], &history(&texts), SelfApproval::Refused);
+            assert_eq!(given.unwrap().verdict.code(), expected);
         }
     }
 
