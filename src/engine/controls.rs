@@ -123,10 +123,15 @@ pub(super) async fn controls_by_now(keeper: &Keeper, revision: &Revision, scopes
     }
     // On the heap: it is rarely more than two calls, and everything that arrives waits for it.
     let taken_over = Box::pin(async {
+        // One that can't be taken over keeps no other from it.
+        let mut so_far = Ok(());
         for account in named {
-            take_over_leaving(keeper, account).await?;
+            so_far = so_far.and(take_over_leaving(keeper, account).await);
         }
-        if scopes.iter().any(is_whole) { take_over_all(keeper, path, revision).await } else { Ok(()) }
+        if scopes.iter().any(is_whole) {
+            so_far = so_far.and(take_over_all(keeper, path, revision).await);
+        }
+        so_far
     })
     .await;
     if let Err(failure) = &taken_over {
@@ -150,15 +155,11 @@ async fn take_over_all(keeper: &Keeper, path: &str, revision: &Revision) -> Resu
             }
         }
     }
-    // One that can't be taken over keeps no other from it.
-    let mut failed = None;
+    let mut so_far = Ok(());
     for (account, parameter) in &controls {
-        if let Err(failure) = take_over_leaving_of(keeper, account, parameter).await {
-            failed.get_or_insert(failure);
-        }
+        so_far = so_far.and(take_over_leaving_of(keeper, account, parameter).await);
     }
-    take_over_placement(keeper, revision).await?;
-    failed.map_or(Ok(()), Err)
+    so_far.and(take_over_placement(keeper, revision).await)
 }
 
 async fn take_over_leaving(keeper: &Keeper, account: &AccountId) -> Result<(), Failure> {

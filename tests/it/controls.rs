@@ -9,7 +9,7 @@ use testkit::program::Guardrailctl;
 use testkit::queues::EMPTY;
 use testkit::stack::Stack;
 use testkit::world::{
-    CONTROLS, DELETE, Document, EU, HUB, OWNER, PARAMETER, PAYMENTS, WORKLOAD, World, check,
+    CONTROLS, DELETE, Document, EU, HUB, OWNER, PARAMETER, PAYMENTS, SHIPPING, WORKLOAD, World, check,
 };
 
 const BUS: &str = "guardrail-keeper";
@@ -207,6 +207,22 @@ async fn one_control_that_cannot_be_taken_over_keeps_no_other_from_it() {
     assert_eq!(releases(&stack), 1, "{:?}", stack.world.writes());
     let owner = stack.world.keeper.ledger().account(&OWNER.parse().unwrap()).await.unwrap();
     assert_eq!(owner.offboarding, None, "the next sweep tries again");
+}
+
+/// Neither does one that an event names, in a batch with a sweep.
+#[tokio::test]
+async fn a_named_control_that_cannot_be_taken_over_keeps_no_other_from_it() {
+    let mut stack = guarded().await;
+    stack.world.put_as(OPERATOR, &leaving(SHIPPING), "leaving");
+    stack.world.put_as(OPERATOR, &leaving(PAYMENTS), "leaving");
+    // The named one comes first.
+    let denied = FaultKind::Denied { message: "No.".to_owned() };
+    stack.world.server.fault(Fault::new(denied).operation("GetParameterHistory").times(1));
+    stack.send(&stack.world.event("Parameter Store Change"));
+    stack.send(&stack.schedule());
+    assert!(stack.step().await, "both come in one batch");
+    let shipping = stack.world.keeper.ledger().account(&SHIPPING.parse().unwrap()).await.unwrap();
+    assert!(shipping.offboarding.is_some());
 }
 
 /// `guardrailctl offboard` and `placement` write a parameter each, and nothing else: no table, no queue, no bus.
