@@ -19,6 +19,7 @@ mod pace;
 mod parameters;
 mod queues;
 mod reader;
+mod roles;
 mod sessions;
 mod writer;
 
@@ -53,6 +54,7 @@ pub use pace::{Rate, Rates};
 pub use parameters::{Parameter, ParameterWriter, STANDARD_BYTES};
 pub use queues::{DelayedMessage, FifoMessage, LONGEST_DELAY, Queues};
 pub use reader::Reader;
+pub use roles::RoleSeen;
 pub use sessions::Session;
 pub(crate) use writer::put_by_somebody_else;
 pub use writer::{Writer, Wrote};

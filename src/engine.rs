@@ -56,6 +56,7 @@ mod sweeping;
 mod swept;
 mod tasks;
 mod trials;
+mod trust;
 mod unusable;
 mod view;
 

@@ -19,5 +19,5 @@ pub mod ledger;
 pub use keeper_core::{
     baseline, callers, content, control, copy, desired, doctor, enforcement, failure, ids, limits, metrics,
     observed, organization, outcome, own_roles, placement, plan, record, report, resolved, resource_policy,
-    settings, simulation, status, task, trigger,
+    settings, simulation, status, task, trigger, trust,
 };

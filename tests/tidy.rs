@@ -33,6 +33,7 @@ const MODULES: &[(&str, Uses)] = &[
     ("organization", Only("ids failure")),
     ("enforcement", Only("ids")),
     ("own_roles", Only("ids")),
+    ("trust", Only("ids")),
     ("content", Only("ids")),
     ("resource_policy", Only("ids organization")),
     ("baseline", Only("ids organization enforcement")),
@@ -40,7 +41,7 @@ const MODULES: &[(&str, Uses)] = &[
     ("control", Only("ids")),
     ("trigger", Only("control ids organization own_roles baseline")),
     ("observed", Only("ids failure enforcement own_roles resource_policy")),
-    ("record", Only("control ids organization enforcement resource_policy baseline observed")),
+    ("record", Only("control ids failure organization enforcement resource_policy baseline observed")),
     // Whether members use the owner's guardrail or copies, where the baseline leaves that to AWS.
     ("placement", Only("control ids own_roles enforcement baseline observed record")),
     ("copy", Only("ids failure enforcement content baseline observed")),
@@ -72,7 +73,7 @@ const MODULES: &[(&str, Uses)] = &[
     // What IAM's simulation says, and what a deployment and its accounts look like to a person.
     ("simulation", Only("")),
     ("callers", Only("failure simulation")),
-    ("doctor", Only("ids failure resource_policy simulation")),
+    ("doctor", Only("ids failure resource_policy simulation trust")),
     ("clock", EverythingAbove),
     ("cloud", EverythingAbove),
     ("ledger", EverythingAbove),

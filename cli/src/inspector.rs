@@ -17,7 +17,6 @@ pub use events::BusSeen;
 use guardrail_keeper::cloud::failure;
 use guardrail_keeper::cloud::{Cloud, Service, Session};
 pub use hub::QueueSeen;
-pub use iam::RoleSeen;
 use keeper_core::failure::Failure;
 use keeper_core::ids::{AccountId, Region};
 

@@ -39,3 +39,4 @@ pub mod simulation;
 pub mod status;
 pub mod task;
 pub mod trigger;
+pub mod trust;

@@ -8,6 +8,7 @@ mod news;
 mod owed;
 mod repairs;
 mod state;
+mod trust;
 mod unusable;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub use news::{News, NewsId, NewsKind, PASSES_WITHIN_SECONDS};
 pub use owed::{Deed, DeedKind, Tellers};
 pub use repairs::{CONTESTED_REPAIRS, Contest, SLOWLY_CONTESTED_REPAIRS};
 pub use state::State;
+pub use trust::RoleTrust;
 pub use unusable::{CONFIRMED_AFTER_SECONDS, FoundUnusable, ReleasedUnusable, Usability};
 
 /// The records of every target that a run concerns. A target without one is new to us.

@@ -17,6 +17,7 @@ use super::departed::close;
 use super::guardrails::CatalogScope;
 use super::remembered::{Remembered, remembered};
 use super::run::Queued;
+use super::trust::compare_trust;
 use super::unusable::admit_unusable;
 use super::view::{ReadDepth, View, planned, proven, restricted, view, with_clean_ups};
 use super::{Departed, Gone, Keeper, Reviewer, Stopped, in_rounds, unwatched};
@@ -25,7 +26,7 @@ use crate::ids::{Region, Target};
 use crate::limits::{Approval, EffectiveBaseline, Extent, RevisionApproval};
 use crate::organization::{AccountPlacement, AccountState, OrgPath, Organization};
 use crate::plan::{Change, Decision, HoldReason, Plan};
-use crate::record::Arrival;
+use crate::record::{AccountRecord, Arrival};
 use crate::report::{Report, TargetReport};
 use crate::resolved::Unusable;
 use crate::task::{AccountTask, Handout};
@@ -53,7 +54,7 @@ pub async fn work_on_account(
     handout: Handout,
     reviewer: Reviewer<'_>,
 ) -> Result<Worked, Stopped> {
-    let Some(placement) = newest_placement(keeper, task).await? else {
+    let Some(KnownPlace { placement, swept }) = known_place(keeper, task).await? else {
         return Ok(Worked::Departed(close(keeper, &task.account, &Gone::Left, handout.sequence).await?));
     };
     match &placement.account.state {
@@ -78,24 +79,38 @@ pub async fn work_on_account(
         let plan = proven(keeper, &followed.baseline, plan, &mut view).await;
         Ok(write(keeper, &followed.baseline, plan, view, queued, reviewer.progress).await)
     });
-    Ok(Worked::Done(Box::new(report.await?)))
+    let report = report.await?;
+    // After the work, which it must not delay. On the heap: it is rarely more than a comparison of times.
+    if let Some(record) = swept {
+        Box::pin(compare_trust(keeper, &task.account, &record)).await;
+    }
+    Ok(Worked::Done(Box::new(report)))
+}
+
+/// Where an account stands.
+struct KnownPlace {
+    placement: AccountPlacement,
+    /// What the ledger knew of it before the work, in a sweep.
+    swept: Option<AccountRecord>,
 }
 
 /// Where the account stands: as the task says, or as the ledger recorded since, or as Organizations says now.
-async fn newest_placement(keeper: &Keeper, task: &AccountTask) -> Result<Option<AccountPlacement>, Stopped> {
+async fn known_place(keeper: &Keeper, task: &AccountTask) -> Result<Option<KnownPlace>, Stopped> {
+    let now = |placement| KnownPlace { placement, swept: None };
     let Some(placement) = &task.placement else {
-        return place(keeper, &task.account).await;
+        return Ok(place(keeper, &task.account).await?.map(now));
     };
     match keeper.ledger.account(&task.account).await {
         Ok(known) => {
-            let newer = known.placement.filter(|known| known.placed_at > placement.placed_at);
-            Ok(Some(newer.unwrap_or_else(|| placement.clone())))
+            let newer = known.placement.as_ref().filter(|known| known.placed_at > placement.placed_at);
+            let placement = newer.unwrap_or(placement).clone();
+            Ok(Some(KnownPlace { placement, swept: Some(known) }))
         }
         // It isn't known which place is newer, so Organizations is asked.
         Err(error) => {
             warn!(account.id = %task.account, "failed to read the ledger, so Organizations is asked for the account: \
                                                {error}");
-            place(keeper, &task.account).await
+            Ok(place(keeper, &task.account).await?.map(now))
         }
     }
 }

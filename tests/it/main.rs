@@ -39,6 +39,7 @@ mod keys;
 mod leaving;
 mod ledger;
 mod loops;
+mod member_roles;
 mod names;
 mod names_nobody;
 mod news;

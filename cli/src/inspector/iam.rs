@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType};
 
 use super::Inspector;
-use guardrail_keeper::cloud::{failure, is_missing};
+use guardrail_keeper::cloud::{RoleSeen, failure};
 use keeper_core::callers::Principal;
 use keeper_core::failure::Failure;
 use keeper_core::ids::RoleName;
@@ -13,15 +13,6 @@ use keeper_core::simulation::{Evaluated, SimulatedDecision};
 
 /// How many resources one simulation asks about. How many IAM takes isn't documented.
 const RESOURCES: usize = 50;
-
-/// A role.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoleSeen {
-    /// Its ARN, with its path.
-    pub arn: String,
-    /// Its trust policy, as JSON.
-    pub trust: String,
-}
 
 impl Inspector {
     fn iam(&self) -> aws_sdk_iam::Client {
@@ -34,14 +25,7 @@ impl Inspector {
     /// # Errors
     /// When IAM can't be read.
     pub async fn role(&self, name: &RoleName) -> Result<Option<RoleSeen>, Failure> {
-        match self.iam().get_role().role_name(name.as_str()).send().await {
-            Ok(answer) => Ok(answer.role().map(|role| RoleSeen {
-                arn: role.arn().to_owned(),
-                trust: decoded(role.assume_role_policy_document().unwrap_or_default()),
-            })),
-            Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(failure("GetRole", &error)),
-        }
+        self.session.role(name, Some(&self.region)).await
     }
 
     /// Every role and user of the account.
@@ -178,37 +162,10 @@ fn meant(decision: &PolicyEvaluationDecisionType) -> SimulatedDecision {
     }
 }
 
-/// IAM hands out policies as they would stand in a URL.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let digits = after.get(..2).filter(|_| *first == b'%').and_then(|two| std::str::from_utf8(two).ok());
-        match digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use aws_sdk_iam::types::ResourceSpecificResult;
-
-    #[test]
-    fn policies_are_read_out_of_their_url_form() {
-        assert_eq!(decoded("%7B%22a%22%3A%22%C3%A4 100%%22%7D"), "{\"a\":\"ä 100%\"}");
-        assert_eq!(decoded("{}"), "{}");
-        assert_eq!(decoded("%4"), "%4");
-    }
 
     #[test]
     fn a_result_for_several_resources_is_one_for_each() {

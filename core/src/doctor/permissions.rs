@@ -153,7 +153,11 @@ pub fn of_function(facts: &Facts) -> Vec<RequiredAction> {
 
 /// What the member role of an account needs.
 pub fn of_member(facts: &Facts, account: &AccountId) -> Vec<RequiredAction> {
-    sorted(facts.in_account(account))
+    let Facts { partition, member_role, .. } = facts;
+    let mut needs = facts.in_account(account);
+    // The function compares whom it admits.
+    needs.extend(on(&format!("arn:{partition}:iam::{account}:role/{member_role}"), &["iam:GetRole"]));
+    sorted(needs)
 }
 
 /// Why something isn't known to be allowed.

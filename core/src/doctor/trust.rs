@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Check, Finding, Place};
 use crate::failure::Failure;
 use crate::ids::{AccountId, Role};
+use crate::trust::{NotJson, many, outsiders};
 
 /// The principal that the member role has to trust.
 #[derive(Clone, Copy, Debug)]
@@ -67,56 +68,21 @@ pub fn foreign(
             "find out who created that role and why; delete it, so that the StackSet can create the member role",
         );
     }
-    let strangers = strangers(document, hub);
-    if strangers.is_empty() {
+    // What isn't JSON is `trust`'s to say.
+    let outsiders = outsiders(document, hub).unwrap_or_default();
+    if outsiders.is_empty() {
         return None;
     }
     problem(
-        format!("{name} trusts others besides the hub: {}", strangers.join(", ")),
+        format!("{name} trusts others besides the hub: {}", outsiders.join(", ")),
         "find out who changed or made it; deploy deploy/member-role.yaml there again before a service control \
          policy protects the role as it is",
     )
 }
 
-/// The principals outside of the hub's account that a trust policy admits.
-fn strangers(document: &str, hub: &AccountId) -> Vec<String> {
-    let Ok(document) = serde_json::from_str::<Value>(document) else { return Vec::new() };
-    let of_the_hub = |one: &str| one == hub.as_str() || one.contains(&format!("::{hub}:"));
-    let mut strangers = Vec::new();
-    for statement in many(&document["Statement"]).iter().filter(|statement| statement["Effect"] == "Allow") {
-        let principal = &statement["Principal"];
-        let kinds = principal.as_object().into_iter().flatten();
-        let named = kinds.flat_map(|(kind, names)| many(names).iter().map(move |name| (kind.as_str(), name)));
-        let anybody = principal.as_str().map(|all| ("AWS", all)).into_iter();
-        let all = anybody.chain(named.filter_map(|(kind, name)| Some((kind, name.as_str()?))));
-        let narrowed = admitted(&statement["Condition"]);
-        let narrowed = !narrowed.is_empty() && narrowed.iter().all(|one| of_the_hub(one));
-        strangers.extend(
-            all.filter(|(kind, name)| *kind != "AWS" || !(of_the_hub(name) || (*name == "*" && narrowed)))
-                .map(|(_, name)| name.to_owned()),
-        );
-        if !statement["NotPrincipal"].is_null() {
-            strangers.push("all but some (NotPrincipal)".to_owned());
-        }
-    }
-    strangers
-}
-
-/// The principals that a condition narrows a statement to.
-fn admitted(condition: &Value) -> Vec<String> {
-    let operators = condition.as_object().into_iter().flatten();
-    let narrowing = operators.filter(|(operator, _)| {
-        matches!(operator.as_str(), "ArnEquals" | "ArnLike" | "StringEquals" | "StringLike")
-    });
-    let keys = narrowing.flat_map(|(_, keys)| keys.as_object().into_iter().flatten());
-    let arns = keys.filter(|(key, _)| key.eq_ignore_ascii_case("aws:PrincipalArn"));
-    arns.flat_map(|(_, wanted)| many(wanted)).filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
 /// Looks for a statement that admits the function. Conditions that this version doesn't know are taken to hold.
 fn admits(document: &str, trusted: Trusted<'_>) -> Result<(), String> {
-    let document: Value =
-        serde_json::from_str(document).map_err(|_| "its trust policy isn't JSON".to_owned())?;
+    let document: Value = serde_json::from_str(document).map_err(|_| NotJson.to_string())?;
     let statements = many(&document["Statement"]);
     let mut why = format!("no statement admits account {}", trusted.hub);
     for statement in statements {
@@ -174,13 +140,4 @@ fn conditions(condition: &Value, trusted: Trusted<'_>) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// JSON policies write one of something without its brackets.
-fn many(value: &Value) -> &[Value] {
-    match value {
-        Value::Null => &[],
-        Value::Array(many) => many,
-        one => std::slice::from_ref(one),
-    }
 }

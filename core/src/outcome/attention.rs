@@ -199,6 +199,7 @@ fn says(kind: NewsKind) -> &'static str {
         NewsKind::Broken => "broken",
         NewsKind::Unguarded => "unguarded",
         NewsKind::Leaving => "about to leave, by a person's word",
+        NewsKind::MemberRole => "with a member role that may admit others",
         NewsKind::Failed => "failed",
         NewsKind::Held => "held",
         NewsKind::Unannounced => "repaired without an event",

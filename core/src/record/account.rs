@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Arrival, News, NewsKind, Note, Record, Records};
+use super::{Arrival, News, NewsKind, Note, Record, Records, RoleTrust};
 use crate::control::{ControlVersion, Leaving};
 use crate::ids::{AccountId, InvalidId, Region, Target};
 use crate::organization::{Account, AccountPlacement, AccountState, OrgPath};
@@ -31,6 +31,9 @@ pub struct AccountRecord {
     /// The control that last said whether it is about to leave. `None` where none was taken over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leaving_control: Option<ControlVersion>,
+    /// Whom its member role admits, as it was read last.
+    #[serde(skip_serializing_if = "RoleTrust::is_none")]
+    pub role_trust: RoleTrust,
     /// What is known about each Region.
     pub regions: BTreeMap<Region, Record>,
 }

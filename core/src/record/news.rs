@@ -39,6 +39,8 @@ pub enum NewsKind {
     Unguarded,
     /// A control says that the account is about to leave, so what is ours there is released.
     Leaving,
+    /// The member role may admit others than the function, so that they can act in the keeper's name.
+    MemberRole,
     /// A write failed.
     Failed,
     /// Something should be written, and isn't.
@@ -52,7 +54,7 @@ impl NewsKind {
     pub fn is_trouble(self) -> bool {
         match self {
             NewsKind::Broken | NewsKind::Unguarded | NewsKind::Failed | NewsKind::Held => true,
-            NewsKind::InOurName | NewsKind::Leaving | NewsKind::Unannounced => false,
+            NewsKind::InOurName | NewsKind::Leaving | NewsKind::MemberRole | NewsKind::Unannounced => false,
         }
     }
 

@@ -92,7 +92,7 @@ fn what_a_role_lacks_is_named_and_what_nobody_said_is_not_taken_for_granted() {
     };
     let mut all: Vec<Evaluated> =
         needs.iter().map(|need| evaluated(need, SimulatedDecision::Allowed)).collect();
-    assert_eq!(judge(Ok(all.clone())), ["Ok: Member has all 5 permissions that it needs"]);
+    assert_eq!(judge(Ok(all.clone())), ["Ok: Member has all 6 permissions that it needs"]);
     all[0].decision = SimulatedDecision::Explicit;
     all[1].decision = SimulatedDecision::Implicit;
     all[1].missing_keys.insert("aws:SourceVpce".to_owned());
@@ -102,7 +102,7 @@ fn what_a_role_lacks_is_named_and_what_nobody_said_is_not_taken_for_granted() {
         [
             "Problem: Member may not bedrock:DeleteEnforcedGuardrailConfiguration: a policy of its own denies it",
             "Unknown: whether Member may bedrock:ListEnforcedGuardrailsConfiguration depends on aws:SourceVpce",
-            "Unknown: whether Member may bedrock:GetGuardrail isn't known: IAM didn't say",
+            "Unknown: whether Member may bedrock:GetGuardrail, iam:GetRole isn't known: IAM didn't say",
         ]
     );
     assert_eq!(
