@@ -7,8 +7,8 @@ use guardrail_keeper::engine::{self, Reviewer, Step};
 use guardrail_keeper::handler::do_here;
 use guardrail_keeper::plan::ReviewedPlan;
 use guardrail_keeper::report::TargetReport;
-use simulator::{Fault, FaultKind};
-use testkit::world::{Document, EU, PAYMENTS, PUT, SHIPPING, World, guardrail};
+use simulator::{Enforce, Fault, FaultKind, ModelEnforcement};
+use testkit::world::{Document, EU, PAYMENTS, PUT, SHIPPING, World, guardrail, version};
 
 fn two_accounts() -> Document {
     Document {
@@ -40,6 +40,31 @@ async fn a_grant_that_nobody_read_of_is_not_made() {
     let reviewer = Reviewer { progress: &engine::unwatched, plan: Some(&reviewed) };
     let report = do_here(&world.keeper, &engine::everything(), reviewer).await.unwrap().report;
     assert!(report.is_converged() && world.writes().len() == 3, "{report} {:?}", world.writes());
+}
+
+/// What was there when the plan was read is part of it.
+#[tokio::test]
+async fn what_replaces_something_else_than_the_plan_showed_is_not_made() {
+    let assignments =
+        vec![(PAYMENTS, "corporate, existing: replace"), (SHIPPING, "corporate, existing: replace")];
+    let world = World::of(&Document { assignments, ..two_accounts() }).durable().approved().start().await;
+    for account in [PAYMENTS, SHIPPING] {
+        world.administrator_enforces(account, EU, version(EU, "1"));
+    }
+    let reviewed = read(&world).await;
+    let none = Some(ModelEnforcement {
+        included_models: vec!["ALL".to_owned()],
+        excluded_models: vec!["amazon.nova-pro-v1:0".to_owned()],
+    });
+    world.administrator_enforces(PAYMENTS, EU, Enforce { model_enforcement: none, ..version(EU, "1") });
+    world.server.clear_calls();
+    let reviewer = Reviewer { progress: &engine::unwatched, plan: Some(&reviewed) };
+    let report = do_here(&world.keeper, &engine::everything(), reviewer).await.unwrap().report;
+    let codes: Vec<(String, Option<String>)> =
+        report.targets.iter().map(|(target, report)| (target.account.to_string(), report.code())).collect();
+    assert!(codes.contains(&(PAYMENTS.to_owned(), Some("not_reviewed".to_owned()))), "{report}");
+    assert!(world.enforced_in(SHIPPING).contains("eubase1a2b3c:2"), "{report}");
+    assert!(world.enforced_in(PAYMENTS).contains("eubase1a2b3c:1"), "{report}");
 }
 
 #[tokio::test]

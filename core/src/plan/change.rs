@@ -164,6 +164,17 @@ impl Change {
         }
     }
 
+    /// What is enforced there before the change; `None` where nothing is.
+    pub fn replaces(&self) -> Option<&Enforcement> {
+        match self {
+            Change::Replace { from: seen, .. }
+            | Change::Adopt { seen, .. }
+            | Change::Release { from: seen, .. } => Some(&seen.enforcement),
+            Change::EnsureCopy { from, .. } => from.as_ref(),
+            Change::Enforce { .. } => None,
+        }
+    }
+
     /// The foreign configuration that this change would overwrite or remove.
     pub fn overwrites_foreign(&self) -> Option<&Seen> {
         match self {

@@ -269,10 +269,11 @@ mod tests {
             (enforce(3), false),
             (replace(1, there(1)), false),
             (replace(2, there(1)), true),
-            // A change counts by its target and its verb.
-            (replace(2, there(2)), true),
+            // What is there is part of what was read.
+            (replace(2, there(2)), false),
             (replace(3, there(1)), false),
-            (copy(1, Some(there(2))), true),
+            (copy(1, None), true),
+            (copy(1, Some(there(2))), false),
             (copy(3, None), false),
             (adopt(1), false),
             (release(2), false),

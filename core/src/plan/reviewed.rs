@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Change, CleanUp, FollowUp, GrantChange, HoldReason, Plan};
 use crate::baseline::Revision;
+use crate::enforcement::Enforcement;
 use crate::ids::Target;
 use crate::resource_policy::Resource;
 
@@ -20,12 +21,36 @@ pub struct ReviewedPlan {
 /// The changes of one plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct ReviewedChanges {
-    /// Changes of targets by their verbs, with what follows from them.
-    changes: BTreeMap<Target, BTreeSet<&'static str>>,
+    /// Changes of targets, with what follows from them.
+    changes: BTreeMap<Target, Vec<ReviewedChange>>,
     /// Grants, and whether they are taken back.
     grants: BTreeSet<(Resource, bool)>,
     /// Clean-ups as they were printed: each names what it takes away.
     clean_ups: BTreeSet<String>,
+}
+
+/// What a person reads of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ReviewedChange {
+    verb: &'static str,
+    /// What is enforced there.
+    from: Option<Enforcement>,
+    /// What will be enforced. `None` where nothing will be, and where that was not known: the id of a copy that is still to
+    /// be made.
+    to: Option<Enforcement>,
+}
+
+impl ReviewedChange {
+    fn of(change: &Change) -> ReviewedChange {
+        let to = change.enforces().map(|(_, to)| to.clone());
+        ReviewedChange { verb: change.verb(), from: change.replaces().cloned(), to }
+    }
+
+    /// Whether it is this change.
+    fn is(&self, change: &ReviewedChange) -> bool {
+        let ReviewedChange { verb, from, to } = self;
+        *verb == change.verb && *from == change.from && (to.is_none() || *to == change.to)
+    }
 }
 
 impl ReviewedChanges {
@@ -36,24 +61,29 @@ impl ReviewedChanges {
             clean_ups: plan.clean_ups().map(CleanUp::to_string).collect(),
         };
         for change in plan.changes() {
-            reviewed.add(change.target(), change.verb());
+            reviewed.add(change.target(), ReviewedChange::of(change));
         }
         for follow_up in plan.follow_ups() {
             match follow_up {
-                FollowUp::Granted { change, .. } => reviewed.add(change.target(), change.verb()),
-                FollowUp::Copied { target, from: None } => reviewed.add(target, "enforce"),
-                FollowUp::Copied { target, from: Some(_) } => reviewed.add(target, "replace"),
+                FollowUp::Granted { change, .. } => {
+                    reviewed.add(change.target(), ReviewedChange::of(change));
+                }
+                FollowUp::Copied { target, from } => {
+                    let verb = if from.is_some() { "replace" } else { "enforce" };
+                    reviewed.add(target, ReviewedChange { verb, from: from.cloned(), to: None });
+                }
             }
         }
         reviewed
     }
 
-    fn add(&mut self, target: &Target, verb: &'static str) {
-        self.changes.entry(target.clone()).or_default().insert(verb);
+    fn add(&mut self, target: &Target, change: ReviewedChange) {
+        self.changes.entry(target.clone()).or_default().push(change);
     }
 
     fn admits(&self, change: &Change) -> bool {
-        self.changes.get(change.target()).is_some_and(|verbs| verbs.contains(change.verb()))
+        let (read, change) = (self.changes.get(change.target()), ReviewedChange::of(change));
+        read.is_some_and(|read| read.iter().any(|read| read.is(&change)))
     }
 }
 
@@ -84,8 +114,7 @@ impl ReviewedPlan {
 }
 
 impl Plan {
-    /// What a person who read this plan knows of. The id of a copy that is still to be made is not known then, so a
-    /// change counts by its target and its verb.
+    /// What a person who read this plan knows of: of each target what is there, and what will be.
     pub fn reviewed(&self, revision: &Revision) -> ReviewedPlan {
         let plans = BTreeMap::from([(revision.clone(), ReviewedChanges::of(self))]);
         ReviewedPlan { plans, approves: None }
