@@ -28,23 +28,24 @@ use Uses::{EverythingAbove, Only};
 /// it here; whoever needs a new edge adds it here and says why in the commit.
 const MODULES: &[(&str, Uses)] = &[
     ("reasons", Only("")),
+    ("words", Only("")),
     ("ids", Only("")),
-    ("failure", Only("ids")),
+    ("failure", Only("words ids")),
     ("organization", Only("ids failure")),
-    ("enforcement", Only("ids")),
+    ("enforcement", Only("words ids")),
     ("own_roles", Only("ids")),
     ("trust", Only("ids")),
     ("content", Only("ids")),
     ("resource_policy", Only("ids organization")),
-    ("baseline", Only("ids organization enforcement")),
+    ("baseline", Only("words ids organization enforcement")),
     // An event only says where to look: the trigger sees neither what is there nor a plan.
-    ("control", Only("ids")),
+    ("control", Only("words ids")),
     ("trigger", Only("control ids organization own_roles baseline")),
     ("observed", Only("ids failure enforcement own_roles resource_policy")),
-    ("record", Only("control ids failure organization enforcement resource_policy baseline observed")),
+    ("record", Only("words control ids failure organization enforcement resource_policy baseline observed")),
     // Whether members use the owner's guardrail or copies, where the baseline leaves that to AWS.
-    ("placement", Only("control ids own_roles enforcement baseline observed record")),
-    ("copy", Only("ids failure enforcement content baseline observed")),
+    ("placement", Only("words control ids own_roles enforcement baseline observed record")),
+    ("copy", Only("words ids failure enforcement content baseline observed")),
     ("desired", Only("ids organization enforcement baseline trigger record")),
     (
         "resolved",
@@ -52,10 +53,13 @@ const MODULES: &[(&str, Uses)] = &[
     ),
     // The decision: it sees everything but why we woke.
     ("plan", Only(SEEN_BY_THE_PLAN)),
-    ("limits", Only("ids organization enforcement resource_policy baseline record desired resolved plan")),
+    (
+        "limits",
+        Only("words ids organization enforcement resource_policy baseline record desired resolved plan"),
+    ),
     ("task", Only("ids organization baseline trigger record limits")),
     // How a target stands by the record: the one judgement of what is good.
-    ("status", Only("ids organization enforcement baseline trigger record desired")),
+    ("status", Only("words ids organization enforcement baseline trigger record desired")),
     (
         "report",
         Only(
@@ -65,15 +69,17 @@ const MODULES: &[(&str, Uses)] = &[
     // What others are told came of a run.
     (
         "outcome",
-        Only("ids own_roles enforcement baseline observed record resolved plan limits task status report"),
+        Only(
+            "words ids own_roles enforcement baseline observed record resolved plan limits task status report",
+        ),
     ),
     ("metrics", Only("record plan limits task status report outcome")),
     // Reads settings through a function that is passed in.
     ("settings", Only("ids own_roles limits")),
     // What IAM's simulation says, and what a deployment and its accounts look like to a person.
-    ("simulation", Only("")),
+    ("simulation", Only("words")),
     ("callers", Only("failure simulation")),
-    ("doctor", Only("ids failure resource_policy simulation trust")),
+    ("doctor", Only("words ids failure resource_policy simulation trust")),
     ("clock", EverythingAbove),
     ("cloud", EverythingAbove),
     ("ledger", EverythingAbove),
@@ -81,8 +87,8 @@ const MODULES: &[(&str, Uses)] = &[
     ("handler", EverythingAbove),
 ];
 
-const SEEN_BY_THE_PLAN: &str = "reasons ids failure organization enforcement copy own_roles resource_policy baseline \
-    observed record placement desired resolved";
+const SEEN_BY_THE_PLAN: &str = "words reasons ids failure organization enforcement copy own_roles resource_policy \
+    baseline observed record placement desired resolved";
 
 /// What the core must not touch, though the standard library or a crate that it needs has it. From what AWS, tokio
 /// and the runtime offer its `Cargo.toml` keeps it away.

@@ -27,6 +27,7 @@ use crate::ids::{
     AccountId, GuardrailArn, GuardrailVersion, KmsKeyArn, OrganizationId, ParentId, Region, text_id,
 };
 use crate::organization::OrgPath;
+use crate::words::words;
 
 /// A checked baseline. [`Baseline::parse`] is the only way to one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,26 +178,20 @@ text_id!(
     }
 );
 
-/// What the keeper may write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// Enforce, replace and release.
-    Sync,
-    /// Enforce and replace; never release.
-    EnforceOnly,
-    /// Write nothing: look and report. Also the switch that pauses everything.
-    Audit,
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Mode::Sync => "sync",
-            Mode::EnforceOnly => "enforce-only",
-            Mode::Audit => "audit",
-        })
+words! {
+    /// What the keeper may write.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Mode {
+        /// Enforce, replace and release.
+        Sync = "sync",
+        /// Enforce and replace; never release.
+        EnforceOnly = "enforce-only",
+        /// Write nothing: look and report. Also the switch that pauses everything.
+        Audit = "audit",
     }
+
+    impl Display;
 }
 
 /// One guardrail of the baseline.

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::ids::text_id;
+use crate::ids::{ProfileId, text_id};
 use parts::CrossRegionDetails;
 pub use parts::{
     ContentFilter, ContentPolicy, GroundingFilter, GroundingPolicy, ManagedWords, PiiEntity, Regex,
@@ -34,22 +34,6 @@ text_id!(
         !text.is_empty()
             && text.len() <= 100
             && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-    }
-);
-
-text_id!(
-    /// A system-defined guardrail profile for cross-Region inference, by the id that it has in every account.
-    ProfileId,
-    "a guardrail profile",
-    "an id such as us.guardrail.v1:0",
-    |text| {
-        // The pattern is the Bedrock service model's.
-        text.split_once(".guardrail.v").is_some_and(|(scope, version)| {
-            !scope.is_empty()
-                && scope.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-                && !version.is_empty()
-                && version.bytes().all(|b| b.is_ascii_digit() || b == b':')
-        })
     }
 );
 

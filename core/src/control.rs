@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::AccountId;
+use crate::words::words;
 
 /// The folder of the controls that say which accounts are about to leave, below the controls' path.
 const LEAVING: &str = "leaving";
@@ -55,13 +56,18 @@ impl Control {
     }
 }
 
-/// Whether an account is about to leave, as a control says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leaving {
-    /// It is about to leave: nothing is enforced there any more.
-    Leaves,
-    /// It stays: the baseline counts there.
-    Stays,
+words! {
+    /// Whether an account is about to leave, as a control says it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Leaving {
+        /// It is about to leave: nothing is enforced there any more.
+        Leaves = "leaving",
+        /// It stays: the baseline counts there.
+        Stays = "staying",
+    }
+
+    /// The control's text.
+    pub fn text(self) -> &'static str;
 }
 
 impl Leaving {
@@ -70,19 +76,8 @@ impl Leaving {
     /// # Errors
     /// Which texts are allowed, where it is none of them.
     pub fn parse(text: &str) -> Result<Leaving, String> {
-        match text.trim() {
-            "leaving" => Ok(Leaving::Leaves),
-            "staying" => Ok(Leaving::Stays),
-            _ => Err("its text is neither `leaving` nor `staying`".to_owned()),
-        }
-    }
-
-    /// The control's text.
-    pub fn text(self) -> &'static str {
-        match self {
-            Leaving::Leaves => "leaving",
-            Leaving::Stays => "staying",
-        }
+        let said = Leaving::ALL.into_iter().find(|leaving| leaving.text() == text.trim());
+        said.ok_or_else(|| "its text is neither `leaving` nor `staying`".to_owned())
     }
 }
 

@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use crate::failure::{Call, Category, Failure};
 use crate::ids::{AccountId, Region, Target};
+use crate::words::words;
 
 pub use bus_policy::{BusFacts, bus_policy};
 pub use delegates::{Delegates, delegates, sees_stack_sets};
@@ -38,63 +39,45 @@ pub use summary::{DoctorSummary, Group, Places};
 pub use trails::{Basic, Field, Selectors, Trail, trail};
 pub use trust::{Trusted, foreign, trust};
 
-/// What is looked into, in the order in which one thing depends on another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Check {
-    /// The organization, and who we are in it.
-    Organization,
-    /// Who else administers something for the organization.
-    Delegates,
-    /// The baseline.
-    Baseline,
-    /// The guardrails that the baseline names, and their resource policies.
-    Guardrails,
-    /// Whether members use the owner's guardrail or copies, where the baseline leaves that to AWS.
-    Placement,
-    /// The hub's bus, rules, queues and table.
-    Hub,
-    /// The function: whether messages reach it, and whether it may go on for as long as it has to.
-    Function,
-    /// Whether news and alarms reach anybody.
-    Notifications,
-    /// What the function may do.
-    FunctionRole,
-    /// The StackSets that bring role and rules to members.
-    StackSets,
-    /// The service control policies that protect all of this.
-    ControlPolicies,
-    /// CloudTrail, without which EventBridge gets no events of calls.
-    Trails,
-    /// The role that the function assumes in members.
-    MemberRole,
-    /// The rules by which members and the management account send events to the hub.
-    ForwardingRules,
-    /// Whether the baseline's Regions are enabled in the accounts.
-    Regions,
-}
-
-impl Check {
-    /// What it is called on a terminal.
-    pub fn title(self) -> &'static str {
-        match self {
-            Check::Organization => "organization",
-            Check::Delegates => "delegated administrators",
-            Check::Baseline => "baseline",
-            Check::Guardrails => "guardrails",
-            Check::Placement => "placement: auto",
-            Check::Hub => "hub: bus, rules, queues, ledger",
-            Check::Function => "the function",
-            Check::Notifications => "news and alarms: whom they reach",
-            Check::FunctionRole => "the function's role",
-            Check::StackSets => "StackSets",
-            Check::ControlPolicies => "service control policies",
-            Check::Trails => "trails: without one, no event comes",
-            Check::MemberRole => "member role",
-            Check::ForwardingRules => "forwarding rules",
-            Check::Regions => "Regions enabled",
-        }
+words! {
+    /// What is looked into, in the order in which one thing depends on another.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Check {
+        /// The organization, and who we are in it.
+        Organization = "organization",
+        /// Who else administers something for the organization.
+        Delegates = "delegated administrators",
+        /// The baseline.
+        Baseline = "baseline",
+        /// The guardrails that the baseline names, and their resource policies.
+        Guardrails = "guardrails",
+        /// Whether members use the owner's guardrail or copies, where the baseline leaves that to AWS.
+        Placement = "placement: auto",
+        /// The hub's bus, rules, queues and table.
+        Hub = "hub: bus, rules, queues, ledger",
+        /// The function: whether messages reach it, and whether it may go on for as long as it has to.
+        Function = "the function",
+        /// Whether news and alarms reach anybody.
+        Notifications = "news and alarms: whom they reach",
+        /// What the function may do.
+        FunctionRole = "the function's role",
+        /// The StackSets that bring role and rules to members.
+        StackSets = "StackSets",
+        /// The service control policies that protect all of this.
+        ControlPolicies = "service control policies",
+        /// CloudTrail, without which EventBridge gets no events of calls.
+        Trails = "trails: without one, no event comes",
+        /// The role that the function assumes in members.
+        MemberRole = "member role",
+        /// The rules by which members and the management account send events to the hub.
+        ForwardingRules = "forwarding rules",
+        /// Whether the baseline's Regions are enabled in the accounts.
+        Regions = "Regions enabled",
     }
+
+    /// What it is called on a terminal.
+    pub fn title(self) -> &'static str;
 }
 
 /// How a check came out.

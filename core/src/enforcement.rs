@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{GuardrailArn, GuardrailVersion, ModelId};
+use crate::words::words;
 
 /// One account-level enforcement, as wanted or as seen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -184,36 +185,35 @@ impl fmt::Display for Guarding {
     }
 }
 
-/// Whether content is guarded whole, or only where the caller tagged it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ContentGuarding {
-    /// Only what the caller tagged.
-    Selective,
-    /// Everything, tagged or not. What Bedrock does when nothing is said.
-    #[default]
-    Comprehensive,
-}
-
-impl fmt::Display for ContentGuarding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ContentGuarding::Selective => "selective",
-            ContentGuarding::Comprehensive => "comprehensive",
-        })
+words! {
+    /// Whether content is guarded whole, or only where the caller tagged it.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum ContentGuarding {
+        /// Only what the caller tagged.
+        Selective = "selective",
+        /// Everything, tagged or not. What Bedrock does when nothing is said.
+        #[default]
+        Comprehensive = "comprehensive",
     }
+
+    impl Display;
 }
 
-/// How what is seen differs from what is wanted, from the point of view of protection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Drift {
-    /// It guards less: fewer models or less content of the same guardrail version, or an older version.
-    Weaker,
-    /// It guards more: more models or more content of the same guardrail version.
-    Stronger,
-    /// Neither can be said: another guardrail, a newer version, or more here and less there.
-    Different,
+words! {
+    /// How what is seen differs from what is wanted, from the point of view of protection.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Drift {
+        /// It guards less: fewer models or less content of the same guardrail version, or an older version.
+        Weaker = "weaker",
+        /// It guards more: more models or more content of the same guardrail version.
+        Stronger = "stronger",
+        /// Neither can be said: another guardrail, a newer version, or more here and less there.
+        Different = "different",
+    }
+
+    impl Display;
 }
 
 impl Drift {
@@ -235,16 +235,6 @@ impl Drift {
             (std::cmp::Ordering::Equal, true, true) => return None,
             (std::cmp::Ordering::Less | std::cmp::Ordering::Equal, _, false)
             | (std::cmp::Ordering::Greater, _, _) => Drift::Different,
-        })
-    }
-}
-
-impl fmt::Display for Drift {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Drift::Weaker => "weaker",
-            Drift::Stronger => "stronger",
-            Drift::Different => "different",
         })
     }
 }

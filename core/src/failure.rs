@@ -7,34 +7,30 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What a failure means for what happens next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Category {
-    /// Throttled, timed out, a server's fault, a conflict: the same call may work later.
-    Transient,
-    /// The account or Region is still being set up.
-    NotReady,
-    /// The caller may not do this; waiting won't change it.
-    Denied,
-    /// AWS refuses the request as such. Never retried blindly.
-    Rejected,
-    /// The account is suspended, closed or left.
-    Gone,
+use crate::words::words;
+
+words! {
+    /// What a failure means for what happens next.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Category {
+        /// Throttled, timed out, a server's fault, a conflict: the same call may work later.
+        Transient = "transient",
+        /// The account or Region is still being set up.
+        NotReady = "not_ready",
+        /// The caller may not do this; waiting won't change it.
+        Denied = "denied",
+        /// AWS refuses the request as such. Never retried blindly.
+        Rejected = "rejected",
+        /// The account is suspended, closed or left.
+        Gone = "gone",
+    }
+
+    /// A short stable name, as it is stored.
+    pub fn code(self) -> &'static str;
 }
 
 impl Category {
-    /// A short stable name, as it is stored.
-    pub fn code(self) -> &'static str {
-        match self {
-            Category::Transient => "transient",
-            Category::NotReady => "not_ready",
-            Category::Denied => "denied",
-            Category::Rejected => "rejected",
-            Category::Gone => "gone",
-        }
-    }
-
     /// Whether trying again soon may help.
     pub fn is_worth_waiting(self) -> bool {
         match self {

@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use arn::parts_of_arn;
 pub use arn::{GuardrailArn, GuardrailRef, KmsKeyArn, Partition};
 pub use role::{Role, RoleName};
 
@@ -37,6 +38,27 @@ impl InvalidId {
         self.expected
     }
 }
+
+/// Lets serde write a type as its text, and read it through its parser. The type says
+/// `#[serde(try_from = "String", into = "String")]`.
+macro_rules! stored_as_text {
+    ($name:ident) => {
+        impl TryFrom<String> for $name {
+            type Error = $crate::ids::InvalidId;
+
+            fn try_from(text: String) -> Result<$name, $crate::ids::InvalidId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> String {
+                value.to_string()
+            }
+        }
+    };
+}
+pub(crate) use stored_as_text;
 
 /// Defines a validated string type with one parser, `Display`, and serde through the parser.
 macro_rules! text_id {
@@ -66,19 +88,7 @@ macro_rules! text_id {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = $crate::ids::InvalidId;
-
-            fn try_from(text: String) -> Result<$name, $crate::ids::InvalidId> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.0
-            }
-        }
+        $crate::ids::stored_as_text!($name);
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -152,6 +162,22 @@ text_id!(
     "a guardrail id",
     "lower-case letters and digits",
     |text| text.len() <= 2048 && is_lower_alphanumeric(text)
+);
+
+text_id!(
+    /// A system-defined guardrail profile for cross-Region inference, by the id that it has in every account.
+    ProfileId,
+    "a guardrail profile id",
+    "a profile such as us.guardrail.v1:0",
+    |text| {
+        // `[a-z0-9-]+[.]{1}guardrail[.]{1}v[0-9:]+` in the Bedrock API reference.
+        let area = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b':');
+        text.len() <= 256 && text.split_once(".guardrail.v").is_some_and(|(front, back)| area(front) && number(back))
+    }
 );
 
 text_id!(
@@ -249,6 +275,8 @@ impl GuardrailVersion {
     }
 }
 
+stored_as_text!(GuardrailVersion);
+
 impl FromStr for GuardrailVersion {
     type Err = InvalidId;
 
@@ -258,20 +286,6 @@ impl FromStr for GuardrailVersion {
             Ok(number) if digits => GuardrailVersion::new(number),
             Ok(_) | Err(_) => Err(invalid_version(text)),
         }
-    }
-}
-
-impl TryFrom<String> for GuardrailVersion {
-    type Error = InvalidId;
-
-    fn try_from(text: String) -> Result<GuardrailVersion, InvalidId> {
-        text.parse()
-    }
-}
-
-impl From<GuardrailVersion> for String {
-    fn from(version: GuardrailVersion) -> String {
-        version.0.to_string()
     }
 }
 
@@ -295,6 +309,8 @@ pub struct Target {
     pub region: Region,
 }
 
+stored_as_text!(Target);
+
 impl FromStr for Target {
     type Err = InvalidId;
 
@@ -302,20 +318,6 @@ impl FromStr for Target {
         let invalid = || InvalidId::new("a target", "account/Region", text);
         let (account, region) = text.split_once('/').ok_or_else(invalid)?;
         Ok(Target { account: account.parse()?, region: region.parse()? })
-    }
-}
-
-impl TryFrom<String> for Target {
-    type Error = InvalidId;
-
-    fn try_from(text: String) -> Result<Target, InvalidId> {
-        text.parse()
-    }
-}
-
-impl From<Target> for String {
-    fn from(target: Target) -> String {
-        target.to_string()
     }
 }
 

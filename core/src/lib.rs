@@ -40,3 +40,4 @@ pub mod status;
 pub mod task;
 pub mod trigger;
 pub mod trust;
+mod words;

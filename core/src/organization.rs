@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::ids::{AccountId, InvalidId, OrganizationId, ParentId};
+use crate::ids::{AccountId, InvalidId, OrganizationId, ParentId, stored_as_text};
 
 /// An AWS Organization, or the part of it that a run looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +176,8 @@ impl OrgPath {
     }
 }
 
+stored_as_text!(OrgPath);
+
 impl FromStr for OrgPath {
     type Err = InvalidId;
 
@@ -191,20 +193,6 @@ impl FromStr for OrgPath {
             (Ok(organization), Ok(parents)) => OrgPath::new(organization, parents),
             (Ok(_), Err(_)) | (Err(_), _) => Err(invalid_path(text)),
         }
-    }
-}
-
-impl TryFrom<String> for OrgPath {
-    type Error = InvalidId;
-
-    fn try_from(text: String) -> Result<OrgPath, InvalidId> {
-        text.parse()
-    }
-}
-
-impl From<OrgPath> for String {
-    fn from(path: OrgPath) -> String {
-        path.to_string()
     }
 }
 

@@ -17,7 +17,6 @@ mod repaired;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -30,6 +29,7 @@ use crate::record::{Deed, DeedKind, Record};
 use crate::report::{ChangeResult, Report, TargetReport, Waits};
 use crate::status::Standing;
 use crate::task::{Cause, Flooding};
+use crate::words::words;
 
 pub use attention::AttentionNews;
 pub use broken::BrokenVersions;
@@ -41,92 +41,49 @@ pub use repaired::{RepairContext, news_of_repair};
 /// The version of every event's detail. Members may be added under the same one.
 pub const FORMAT: u32 = 1;
 
-/// What kind of thing happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A guardrail is enforced where it wasn't, as the baseline asks for.
-    Applied,
-    /// Ours had been removed or changed, and it is back.
-    Repaired,
-    /// A foreign enforcement is as wanted, and was taken over.
-    Adopted,
-    /// What was adopted is handed back.
-    HandedBack,
-    /// AWS shows what we wrote in another form than we wrote it in.
-    ReadsBackDifferent,
-    /// Something should be written, and isn't.
-    Held,
-    /// An enforcement was removed.
-    Released,
-    /// What is enforced can't be used: guarded calls may be failing.
-    Broken,
-    /// What was enforced was released although it is wanted, because it can't be used: nothing guards
-    /// the accounts.
-    Unguarded,
-    /// Another principal undoes our repairs again and again.
-    Contested,
-    /// A resource policy opens a guardrail beyond the organization.
-    Opened,
-    /// The events of an account come faster than each can have a look of its own.
-    Flooding,
-    /// The baseline is another one than before.
-    BaselineChanged,
-    /// An account gets no calls any more.
-    Departed,
-    /// People have to hear of something that is wrong, or that somebody did.
-    AttentionNeeded,
-    /// Everything was looked at.
-    SweepCompleted,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Kind; 16] = [
-        Kind::Applied,
-        Kind::Repaired,
-        Kind::Adopted,
-        Kind::HandedBack,
-        Kind::ReadsBackDifferent,
-        Kind::Held,
-        Kind::Released,
-        Kind::Broken,
-        Kind::Unguarded,
-        Kind::Contested,
-        Kind::Opened,
-        Kind::Flooding,
-        Kind::BaselineChanged,
-        Kind::Departed,
-        Kind::AttentionNeeded,
-        Kind::SweepCompleted,
-    ];
+words! {
+    /// What kind of thing happened.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Kind {
+        /// A guardrail is enforced where it wasn't, as the baseline asks for.
+        Applied = "Enforcement Applied",
+        /// Ours had been removed or changed, and it is back.
+        Repaired = "Enforcement Repaired",
+        /// A foreign enforcement is as wanted, and was taken over.
+        Adopted = "Enforcement Adopted",
+        /// What was adopted is handed back.
+        HandedBack = "Enforcement Handed Back",
+        /// AWS shows what we wrote in another form than we wrote it in.
+        ReadsBackDifferent = "Enforcement Reads Back Different",
+        /// Something should be written, and isn't.
+        Held = "Enforcement Held",
+        /// An enforcement was removed.
+        Released = "Enforcement Released",
+        /// What is enforced can't be used: guarded calls may be failing.
+        Broken = "Enforcement Broken",
+        /// What was enforced was released although it is wanted, because it can't be used: nothing guards
+        /// the accounts.
+        Unguarded = "Accounts Unguarded",
+        /// Another principal undoes our repairs again and again.
+        Contested = "Enforcement Contested",
+        /// A resource policy opens a guardrail beyond the organization.
+        Opened = "Guardrail Opened",
+        /// The events of an account come faster than each can have a look of its own.
+        Flooding = "Account Flooding",
+        /// The baseline is another one than before.
+        BaselineChanged = "Baseline Changed",
+        /// An account gets no calls any more.
+        Departed = "Account Departed",
+        /// People have to hear of something that is wrong, or that somebody did.
+        AttentionNeeded = "Attention Needed",
+        /// Everything was looked at.
+        SweepCompleted = "Sweep Completed",
+    }
 
     /// The event's `detail-type`.
-    pub fn detail_type(self) -> &'static str {
-        match self {
-            Kind::Applied => "Enforcement Applied",
-            Kind::Repaired => "Enforcement Repaired",
-            Kind::Adopted => "Enforcement Adopted",
-            Kind::HandedBack => "Enforcement Handed Back",
-            Kind::ReadsBackDifferent => "Enforcement Reads Back Different",
-            Kind::Held => "Enforcement Held",
-            Kind::Released => "Enforcement Released",
-            Kind::Broken => "Enforcement Broken",
-            Kind::Unguarded => "Accounts Unguarded",
-            Kind::Contested => "Enforcement Contested",
-            Kind::Opened => "Guardrail Opened",
-            Kind::Flooding => "Account Flooding",
-            Kind::BaselineChanged => "Baseline Changed",
-            Kind::Departed => "Account Departed",
-            Kind::AttentionNeeded => "Attention Needed",
-            Kind::SweepCompleted => "Sweep Completed",
-        }
-    }
-}
+    pub fn detail_type(self) -> &'static str;
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.detail_type())
-    }
+    impl Display;
 }
 
 /// An event to publish.

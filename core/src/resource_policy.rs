@@ -27,7 +27,7 @@ pub use finding::{OpenTo, ResourcePolicyFinding, ResourcePolicyProblem};
 pub use judgement::{AccessDoubt, AccessVerdict, Judgement, MissingGrant, admits, judge};
 pub use key::{key_admits, key_admits_organization};
 pub use merge::{Ensure, GrantHold, MAX_CHARACTERS, Remove, ensure, remove};
-pub use resource::{Action, Grant, ProfileArn, ProfileId, Resource};
+pub use resource::{Action, Grant, ProfileArn, Resource};
 pub(crate) use wildcard::matches as is_like;
 
 /// What is quoted from a resource policy may have been written by anyone: it is kept short and harmless to a terminal.

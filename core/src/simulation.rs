@@ -5,9 +5,10 @@
 //! endpoint policies of a VPC, nor the resource policy of another account's resource.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::Serialize;
+
+use crate::words::words;
 
 /// IAM's answer to one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -40,18 +41,22 @@ pub struct Evaluated {
     pub missing_keys: BTreeSet<String>,
 }
 
-/// Why a principal may not, as far as its own side goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Refusal {
-    /// No policy of its own allows it.
-    NotAllowed,
-    /// A policy of its own denies it.
-    Denied,
-    /// Its permissions boundary leaves it out.
-    Boundary,
-    /// A service control policy stands in the way.
-    ServiceControl,
+words! {
+    /// Why a principal may not, as far as its own side goes.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Refusal {
+        /// No policy of its own allows it.
+        NotAllowed = "no policy of its own allows it",
+        /// A policy of its own denies it.
+        Denied = "a policy of its own denies it",
+        /// Its permissions boundary leaves it out.
+        Boundary = "its permissions boundary leaves it out",
+        /// A service control policy stands in the way.
+        ServiceControl = "a service control policy denies it",
+    }
+
+    impl Display;
 }
 
 impl Evaluated {
@@ -84,17 +89,6 @@ impl Evaluated {
             .collect();
         let allows = !own.is_empty() && own.iter().all(|decision| *decision == SimulatedDecision::Allowed);
         if allows { Ok(()) } else { Err(Refusal::NotAllowed) }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Refusal::NotAllowed => "no policy of its own allows it",
-            Refusal::Denied => "a policy of its own denies it",
-            Refusal::Boundary => "its permissions boundary leaves it out",
-            Refusal::ServiceControl => "a service control policy denies it",
-        })
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Published, SeenCopy, Status};
 use crate::ids::GuardrailArn;
+use crate::words::words;
 
 /// What is left over in a member, and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,22 +20,17 @@ pub enum Leftover {
     Unproven(GuardrailArn, LeftoverDoubt),
 }
 
-/// Why a guardrail isn't provably a copy of ours that only the keeper uses. Displays as that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeftoverDoubt {
-    /// Neither its tag nor its descriptions say so.
-    NoMark,
-    /// It has a version without our mark: the principal that published it may be using it.
-    ForeignVersion,
-}
-
-impl fmt::Display for LeftoverDoubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            LeftoverDoubt::NoMark => "neither its tag nor its descriptions say so",
-            LeftoverDoubt::ForeignVersion => "another principal published a version of it",
-        })
+words! {
+    /// Why a guardrail isn't provably a copy of ours that only the keeper uses. Displays as that.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum LeftoverDoubt {
+        /// Neither its tag nor its descriptions say so.
+        NoMark = "neither its tag nor its descriptions say so",
+        /// It has a version without our mark: the principal that published it may be using it.
+        ForeignVersion = "another principal published a version of it",
     }
+
+    impl Display;
 }
 
 impl Leftover {

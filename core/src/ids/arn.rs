@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, GuardrailId, InvalidId, Region, text_id};
+use super::{AccountId, GuardrailId, InvalidId, Region, stored_as_text, text_id};
 
 text_id!(
     /// An AWS partition: `aws`, `aws-us-gov`, `aws-eusc`, …
@@ -53,37 +53,32 @@ pub struct GuardrailArn {
     pub id: GuardrailId,
 }
 
+stored_as_text!(GuardrailArn);
+
 impl FromStr for GuardrailArn {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<GuardrailArn, InvalidId> {
-        let parts: Vec<&str> = text.split(':').collect();
-        let ["arn", partition, "bedrock", region, account, resource] = parts.as_slice() else {
-            return Err(invalid(text));
+        let read = || {
+            let (partition, region, account, id) = parts_of_arn(text, "bedrock", "guardrail/")?;
+            Some(GuardrailArn { partition, region, account, id: id.parse().ok()? })
         };
-        let id = resource.strip_prefix("guardrail/").ok_or_else(|| invalid(text))?;
-        let arn = GuardrailArn {
-            partition: partition.parse().map_err(|_| invalid(text))?,
-            region: region.parse().map_err(|_| invalid(text))?,
-            account: account.parse().map_err(|_| invalid(text))?,
-            id: id.parse().map_err(|_| invalid(text))?,
-        };
-        Ok(arn)
+        let expected = "arn:aws:bedrock:REGION:ACCOUNT:guardrail/ID, without a version";
+        read().ok_or_else(|| InvalidId::new("a guardrail ARN", expected, text))
     }
 }
 
-impl TryFrom<String> for GuardrailArn {
-    type Error = InvalidId;
-
-    fn try_from(text: String) -> Result<GuardrailArn, InvalidId> {
-        text.parse()
-    }
-}
-
-impl From<GuardrailArn> for String {
-    fn from(arn: GuardrailArn) -> String {
-        arn.to_string()
-    }
+/// Takes apart the ARN of something in one account and Region. What stands behind `prefix`, its id, is not checked.
+pub(crate) fn parts_of_arn<'a>(
+    text: &'a str,
+    service: &str,
+    prefix: &str,
+) -> Option<(Partition, Region, AccountId, &'a str)> {
+    // An id may hold a colon.
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let &["arn", partition, of_service, region, account, resource] = parts.as_slice() else { return None };
+    let id = resource.strip_prefix(prefix).filter(|_| of_service == service)?;
+    Some((partition.parse().ok()?, region.parse().ok()?, account.parse().ok()?, id))
 }
 
 impl fmt::Display for GuardrailArn {
@@ -91,10 +86,6 @@ impl fmt::Display for GuardrailArn {
         let GuardrailArn { partition, region, account, id } = self;
         write!(f, "arn:{partition}:bedrock:{region}:{account}:guardrail/{id}")
     }
-}
-
-fn invalid(text: &str) -> InvalidId {
-    InvalidId::new("a guardrail ARN", "arn:aws:bedrock:REGION:ACCOUNT:guardrail/ID, without a version", text)
 }
 
 /// A KMS key, in full. An alias isn't one: what is behind it can change.
@@ -110,40 +101,19 @@ pub struct KmsKeyArn {
     id: String,
 }
 
+stored_as_text!(KmsKeyArn);
+
 impl FromStr for KmsKeyArn {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<KmsKeyArn, InvalidId> {
-        let invalid = || InvalidId::new("a KMS key's ARN", "arn:aws:kms:REGION:ACCOUNT:key/ID", text);
-        let parts: Vec<&str> = text.split(':').collect();
-        let ["arn", partition, "kms", region, account, resource] = parts.as_slice() else {
-            return Err(invalid());
+        let read = || {
+            let (partition, region, account, id) = parts_of_arn(text, "kms", "key/")?;
+            // 36 characters in the Bedrock service model: a UUID, or `mrk-` and 32 digits.
+            let valid = id.len() == 36 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            valid.then(|| KmsKeyArn { partition, region, account, id: id.to_owned() })
         };
-        let id = resource.strip_prefix("key/").ok_or_else(invalid)?;
-        // 36 characters in the Bedrock service model: a UUID, or `mrk-` and 32 digits.
-        if id.len() != 36 || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err(invalid());
-        }
-        Ok(KmsKeyArn {
-            partition: partition.parse().map_err(|_| invalid())?,
-            region: region.parse().map_err(|_| invalid())?,
-            account: account.parse().map_err(|_| invalid())?,
-            id: id.to_owned(),
-        })
-    }
-}
-
-impl TryFrom<String> for KmsKeyArn {
-    type Error = InvalidId;
-
-    fn try_from(text: String) -> Result<KmsKeyArn, InvalidId> {
-        text.parse()
-    }
-}
-
-impl From<KmsKeyArn> for String {
-    fn from(arn: KmsKeyArn) -> String {
-        arn.to_string()
+        read().ok_or_else(|| InvalidId::new("a KMS key's ARN", "arn:aws:kms:REGION:ACCOUNT:key/ID", text))
     }
 }
 
@@ -174,6 +144,8 @@ impl GuardrailRef {
     }
 }
 
+stored_as_text!(GuardrailRef);
+
 impl FromStr for GuardrailRef {
     type Err = InvalidId;
 
@@ -183,20 +155,6 @@ impl FromStr for GuardrailRef {
         } else {
             text.parse().map(GuardrailRef::Id)
         }
-    }
-}
-
-impl TryFrom<String> for GuardrailRef {
-    type Error = InvalidId;
-
-    fn try_from(text: String) -> Result<GuardrailRef, InvalidId> {
-        text.parse()
-    }
-}
-
-impl From<GuardrailRef> for String {
-    fn from(guardrail: GuardrailRef) -> String {
-        guardrail.to_string()
     }
 }
 

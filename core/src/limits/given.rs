@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::Revision;
+use crate::words::words;
 use principal::{is_nobodys, is_same_person};
 
 /// One version of a parameter, as its history shows it.
@@ -50,30 +51,23 @@ pub struct GivenApproval {
     pub verdict: ApprovalVerdict,
 }
 
-/// Whether an approval counts, and why not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ApprovalVerdict {
-    /// It counts.
-    Counts,
-    /// The deployment takes no approval by an author of the revision.
-    ByItsAuthor,
-    /// The deployment takes no approval by an author, and SSM doesn't say who wrote the baseline, or who approved it.
-    Anonymous,
-    /// It is older than the text that it names: that text was put back since, after another one.
-    Outdated,
-}
-
-impl ApprovalVerdict {
-    /// A short stable name, as outcome events carry it.
-    pub fn code(self) -> &'static str {
-        match self {
-            ApprovalVerdict::Counts => "approved",
-            ApprovalVerdict::ByItsAuthor => "approved_by_its_author",
-            ApprovalVerdict::Anonymous => "approved_anonymously",
-            ApprovalVerdict::Outdated => "approval_outdated",
-        }
+words! {
+    /// Whether an approval counts, and why not.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum ApprovalVerdict {
+        /// It counts.
+        Counts = "approved",
+        /// The deployment takes no approval by an author of the revision.
+        ByItsAuthor = "approved_by_its_author",
+        /// The deployment takes no approval by an author, and SSM doesn't say who wrote the baseline, or who approved it.
+        Anonymous = "approved_anonymously",
+        /// It is older than the text that it names: that text was put back since, after another one.
+        Outdated = "approval_outdated",
     }
+
+    /// A short stable name, as outcome events carry it.
+    pub fn code(self) -> &'static str;
 }
 
 /// Judges the last approval that was given. `None` where it is for another revision, or is no revision at all, and where

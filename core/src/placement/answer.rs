@@ -2,17 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is known of AWS's answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// Not known yet.
-    #[default]
-    Undecided,
-    /// Members can enforce the owner's guardrail.
-    Central,
-    /// Members need copies.
-    Copies,
+use crate::words::words;
+
+words! {
+    /// What is known of AWS's answer.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Answer {
+        /// Not known yet.
+        #[default]
+        Undecided = "undecided",
+        /// Members can enforce the owner's guardrail.
+        Central = "central",
+        /// Members need copies.
+        Copies = "copies",
+    }
+
+    /// The text of a control that gives this answer.
+    pub fn text(self) -> &'static str;
+
+    impl Display;
 }
 
 impl Answer {
@@ -21,20 +30,7 @@ impl Answer {
     /// # Errors
     /// Which texts are allowed, where it is none of them.
     pub fn parse(text: &str) -> Result<Answer, String> {
-        match text.trim() {
-            "central" => Ok(Answer::Central),
-            "copies" => Ok(Answer::Copies),
-            "undecided" => Ok(Answer::Undecided),
-            _ => Err("its text is not `central`, `copies` or `undecided`".to_owned()),
-        }
-    }
-
-    /// The text of a control that gives this answer.
-    pub fn text(self) -> &'static str {
-        match self {
-            Answer::Central => "central",
-            Answer::Copies => "copies",
-            Answer::Undecided => "undecided",
-        }
+        let given = Answer::ALL.into_iter().find(|answer| answer.text() == text.trim());
+        given.ok_or_else(|| "its text is not `central`, `copies` or `undecided`".to_owned())
     }
 }

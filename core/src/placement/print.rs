@@ -4,18 +4,8 @@ use std::fmt::{self, Display, Write as _};
 
 use jiff::Timestamp;
 
-use super::{Answer, OwnerRefused, PlacementRecord, PlacementWait, ReferenceRefused};
+use super::{OwnerRefused, PlacementRecord, PlacementWait, ReferenceRefused};
 use crate::ids::AccountId;
-
-impl Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Answer::Undecided => "undecided",
-            Answer::Central => "central",
-            Answer::Copies => "copies",
-        })
-    }
-}
 
 /// A time of day, for what happens within the hour.
 fn clock(at: Timestamp) -> impl Display {

@@ -8,31 +8,25 @@ use super::{LeftAlone, Mark, PlanLine};
 use crate::ids::Target;
 use crate::observed::Observation;
 use crate::record::State;
+use crate::words::words;
 
-/// Why a target is left alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LeaveReason {
-    /// No assignment covers the account.
-    Unassigned,
-    /// The baseline excludes the account.
-    Excluded,
-    /// Nothing is wanted, and what is there isn't ours.
-    Foreign,
-    /// Nothing is wanted, the record has nothing of ours, and what is there could not be read.
-    Unreadable,
-}
-
-impl LeaveReason {
-    /// A short stable name, as it is stored.
-    pub fn code(self) -> &'static str {
-        match self {
-            LeaveReason::Unassigned => "unassigned",
-            LeaveReason::Excluded => "excluded",
-            LeaveReason::Foreign => "foreign",
-            LeaveReason::Unreadable => "unreadable",
-        }
+words! {
+    /// Why a target is left alone.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum LeaveReason {
+        /// No assignment covers the account.
+        Unassigned = "unassigned",
+        /// The baseline excludes the account.
+        Excluded = "excluded",
+        /// Nothing is wanted, and what is there isn't ours.
+        Foreign = "foreign",
+        /// Nothing is wanted, the record has nothing of ours, and what is there could not be read.
+        Unreadable = "unreadable",
     }
+
+    /// A short stable name, as it is stored.
+    pub fn code(self) -> &'static str;
 }
 
 impl fmt::Display for LeaveReason {

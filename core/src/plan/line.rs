@@ -3,38 +3,29 @@
 use std::fmt;
 
 use crate::ids::{AccountId, Target};
+use crate::words::words;
 
-/// The first character of a line: what kind of decision it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// `+` something is enforced or granted.
-    Add,
-    /// `~` something is replaced.
-    Alter,
-    /// `=` a foreign enforcement is taken over or handed back: only the ledger is written.
-    Claim,
-    /// `-` something is taken away.
-    Remove,
-    /// `?` something would be done in another mode than `audit`.
-    Would,
-    /// `!` nothing is done, and something should be.
-    Hold,
-    /// `x` what is enforced can't be used.
-    Broken,
-}
-
-impl fmt::Display for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Mark::Add => "+",
-            Mark::Alter => "~",
-            Mark::Claim => "=",
-            Mark::Remove => "-",
-            Mark::Would => "?",
-            Mark::Hold => "!",
-            Mark::Broken => "x",
-        })
+words! {
+    /// The first character of a line: what kind of decision it is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Mark {
+        /// `+` something is enforced or granted.
+        Add = "+",
+        /// `~` something is replaced.
+        Alter = "~",
+        /// `=` a foreign enforcement is taken over or handed back: only the ledger is written.
+        Claim = "=",
+        /// `-` something is taken away.
+        Remove = "-",
+        /// `?` something would be done in another mode than `audit`.
+        Would = "?",
+        /// `!` nothing is done, and something should be.
+        Hold = "!",
+        /// `x` what is enforced can't be used.
+        Broken = "x",
     }
+
+    impl Display;
 }
 
 /// A part of a line. Each reader shows them in its own way: a terminal adds the account's name behind an id, and

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Arrival, News, NewsKind, Note, Record, Records, RoleTrust};
 use crate::control::{ControlVersion, Leaving};
-use crate::ids::{AccountId, InvalidId, Region, Target};
+use crate::ids::{AccountId, InvalidId, Region, Target, stored_as_text};
 use crate::organization::{Account, AccountPlacement, AccountState, OrgPath};
 
 /// What is known about one account.
@@ -210,6 +210,8 @@ impl Sequence {
     }
 }
 
+stored_as_text!(Sequence);
+
 impl FromStr for Sequence {
     type Err = InvalidId;
 
@@ -221,20 +223,6 @@ impl FromStr for Sequence {
             Some(Sequence { number: number.parse().ok()?, sent_ms: sent.parse().ok()?, queue })
         };
         read().ok_or_else(|| InvalidId::new("a place in a queue", "NUMBER/MILLISECONDS/QUEUE", text))
-    }
-}
-
-impl TryFrom<String> for Sequence {
-    type Error = InvalidId;
-
-    fn try_from(text: String) -> Result<Sequence, InvalidId> {
-        text.parse()
-    }
-}
-
-impl From<Sequence> for String {
-    fn from(sequence: Sequence) -> String {
-        sequence.to_string()
     }
 }
 

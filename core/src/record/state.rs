@@ -4,75 +4,46 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A target's state in one word, as JSON, metrics and `status` name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Enforced by this run where nothing was.
-    Enforced,
-    /// Replaced by this run.
-    Replaced,
-    /// Its copy of the guardrail was written; what is enforced is still as it was.
-    Copied,
-    /// Released by this run.
-    Released,
-    /// As wanted before this run.
-    InSync,
-    /// Would be enforced where nothing is, if the mode weren't `audit`.
-    WouldEnforce,
-    /// Would be replaced, if the mode weren't `audit`.
-    WouldReplace,
-    /// Would be released, if the mode weren't `audit`.
-    WouldRelease,
-    /// Ours, and left to itself: it would be abandoned, if the mode weren't `audit` or the baseline were approved.
-    WouldAbandon,
-    /// Should be changed, and wasn't.
-    Held,
-    /// Was to be changed, and the write failed.
-    Failed,
-    /// What is enforced can't be used.
-    Broken,
-    /// None of our business.
-    LeftAlone,
+use crate::words::words;
+
+words! {
+    /// A target's state in one word, as JSON, metrics and `status` name it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum State {
+        /// Enforced by this run where nothing was.
+        Enforced = "enforced",
+        /// Replaced by this run.
+        Replaced = "replaced",
+        /// Its copy of the guardrail was written; what is enforced is still as it was.
+        Copied = "copied",
+        /// Released by this run.
+        Released = "released",
+        /// As wanted before this run.
+        InSync = "in_sync",
+        /// Would be enforced where nothing is, if the mode weren't `audit`.
+        WouldEnforce = "would_enforce",
+        /// Would be replaced, if the mode weren't `audit`.
+        WouldReplace = "would_replace",
+        /// Would be released, if the mode weren't `audit`.
+        WouldRelease = "would_release",
+        /// Ours, and left to itself: it would be abandoned, if the mode weren't `audit` or the baseline were approved.
+        WouldAbandon = "would_abandon",
+        /// Should be changed, and wasn't.
+        Held = "held",
+        /// Was to be changed, and the write failed.
+        Failed = "failed",
+        /// What is enforced can't be used.
+        Broken = "broken",
+        /// None of our business.
+        LeftAlone = "left_alone",
+    }
+
+    /// The word for it: in JSON, metrics and dimensions.
+    pub fn code(self) -> &'static str;
 }
 
 impl State {
-    /// Every state, in the order in which they are listed.
-    pub const ALL: [State; 13] = [
-        State::Enforced,
-        State::Replaced,
-        State::Copied,
-        State::Released,
-        State::InSync,
-        State::WouldEnforce,
-        State::WouldReplace,
-        State::WouldRelease,
-        State::WouldAbandon,
-        State::Held,
-        State::Failed,
-        State::Broken,
-        State::LeftAlone,
-    ];
-
-    /// The word for it: in JSON, metrics and dimensions.
-    pub fn code(self) -> &'static str {
-        match self {
-            State::Enforced => "enforced",
-            State::Replaced => "replaced",
-            State::Copied => "copied",
-            State::Released => "released",
-            State::InSync => "in_sync",
-            State::WouldEnforce => "would_enforce",
-            State::WouldReplace => "would_replace",
-            State::WouldRelease => "would_release",
-            State::WouldAbandon => "would_abandon",
-            State::Held => "held",
-            State::Failed => "failed",
-            State::Broken => "broken",
-            State::LeftAlone => "left_alone",
-        }
-    }
-
     /// Whether a run got there by writing.
     pub fn is_a_write(self) -> bool {
         matches!(self, State::Enforced | State::Replaced | State::Copied | State::Released)

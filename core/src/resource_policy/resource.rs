@@ -5,7 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AccountId, GuardrailArn, InvalidId, OrganizationId, Partition, Region, text_id};
+use crate::ids::{
+    AccountId, GuardrailArn, InvalidId, OrganizationId, Partition, ProfileId, Region, parts_of_arn,
+    stored_as_text,
+};
 
 /// What the principals may do that a resource policy admits.
 ///
@@ -31,22 +34,6 @@ impl Action {
     }
 }
 
-text_id!(
-    /// The id of a guardrail profile, such as `us.guardrail.v1:0`.
-    ProfileId,
-    "a guardrail profile id",
-    "a profile such as us.guardrail.v1:0",
-    |text| {
-        // `[a-z0-9-]+[.]{1}guardrail[.]{1}v[0-9:]+` in the Bedrock API reference.
-        let area = |text: &str| {
-            !text.is_empty()
-                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        };
-        let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b':');
-        text.len() <= 256 && text.split_once(".guardrail.v").is_some_and(|(front, back)| area(front) && number(back))
-    }
-);
-
 /// A guardrail profile in full: what a guardrail with cross-Region inference is applied through.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -61,43 +48,18 @@ pub struct ProfileArn {
     pub id: ProfileId,
 }
 
+stored_as_text!(ProfileArn);
+
 impl FromStr for ProfileArn {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<ProfileArn, InvalidId> {
-        let invalid = || {
-            InvalidId::new(
-                "a guardrail profile ARN",
-                "arn:aws:bedrock:REGION:ACCOUNT:guardrail-profile/ID",
-                text,
-            )
+        let read = || {
+            let (partition, region, account, id) = parts_of_arn(text, "bedrock", "guardrail-profile/")?;
+            Some(ProfileArn { partition, region, account, id: id.parse().ok()? })
         };
-        // The id itself holds a colon.
-        let parts: Vec<&str> = text.splitn(6, ':').collect();
-        let ["arn", partition, "bedrock", region, account, resource] = parts.as_slice() else {
-            return Err(invalid());
-        };
-        let id = resource.strip_prefix("guardrail-profile/").ok_or_else(invalid)?;
-        Ok(ProfileArn {
-            partition: partition.parse().map_err(|_| invalid())?,
-            region: region.parse().map_err(|_| invalid())?,
-            account: account.parse().map_err(|_| invalid())?,
-            id: id.parse().map_err(|_| invalid())?,
-        })
-    }
-}
-
-impl TryFrom<String> for ProfileArn {
-    type Error = InvalidId;
-
-    fn try_from(text: String) -> Result<ProfileArn, InvalidId> {
-        text.parse()
-    }
-}
-
-impl From<ProfileArn> for String {
-    fn from(arn: ProfileArn) -> String {
-        arn.to_string()
+        let expected = "arn:aws:bedrock:REGION:ACCOUNT:guardrail-profile/ID";
+        read().ok_or_else(|| InvalidId::new("a guardrail profile ARN", expected, text))
     }
 }
 
@@ -151,6 +113,8 @@ impl Resource {
     }
 }
 
+stored_as_text!(Resource);
+
 impl FromStr for Resource {
     type Err = InvalidId;
 
@@ -160,20 +124,6 @@ impl FromStr for Resource {
         } else {
             text.parse().map(Resource::Guardrail)
         }
-    }
-}
-
-impl TryFrom<String> for Resource {
-    type Error = InvalidId;
-
-    fn try_from(text: String) -> Result<Resource, InvalidId> {
-        text.parse()
-    }
-}
-
-impl From<Resource> for String {
-    fn from(resource: Resource) -> String {
-        resource.to_string()
     }
 }
 

@@ -3,49 +3,56 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::record::State;
+use crate::words::words;
 
-/// How a target stands, worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Standing {
-    /// What is enforced can't be used: guarded calls may be failing.
-    Broken,
-    /// A guardrail is wanted, and the last look left nothing enforced.
-    Unguarded,
-    /// It was to be changed, and the write failed.
-    Failed,
-    /// The record doesn't know how it is.
-    Unknown,
-    /// It should be changed, and wasn't.
-    Held,
-    /// Another mode than `audit` would replace it.
-    WouldReplace,
-    /// Another mode than `audit` would enforce a guardrail, where nothing is enforced.
-    WouldEnforce,
-    /// Another mode than `audit` would release it.
-    WouldRelease,
-    /// Ours, and left to itself by a baseline in mode `audit`, or by one that isn't approved.
-    WouldAbandon,
-    /// Another principal undoes each repair.
-    Contested,
-    /// The last look is too old, or was made for another path, assignment or baseline.
-    Stale,
-    /// Its copy of the guardrail was written; what is enforced is still as it was.
-    Copied,
-    /// Ours, in an account that gets no calls any more.
-    LeftBehind,
-    /// The baseline has no say in it.
-    LeftAlone,
-    /// Enforced by the last look, where nothing was.
-    Enforced,
-    /// Replaced by the last look.
-    Replaced,
-    /// Released by the last look, and nothing is wanted.
-    Released,
-    /// As wanted.
-    InSync,
+words! {
+    /// How a target stands, worst first.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Standing {
+        /// What is enforced can't be used: guarded calls may be failing.
+        Broken = "broken",
+        /// A guardrail is wanted, and the last look left nothing enforced.
+        Unguarded = "unguarded",
+        /// It was to be changed, and the write failed.
+        Failed = "failed",
+        /// The record doesn't know how it is.
+        Unknown = "unknown",
+        /// It should be changed, and wasn't.
+        Held = "held",
+        /// Another mode than `audit` would replace it.
+        WouldReplace = "would_replace",
+        /// Another mode than `audit` would enforce a guardrail, where nothing is enforced.
+        WouldEnforce = "would_enforce",
+        /// Another mode than `audit` would release it.
+        WouldRelease = "would_release",
+        /// Ours, and left to itself by a baseline in mode `audit`, or by one that isn't approved.
+        WouldAbandon = "would_abandon",
+        /// Another principal undoes each repair.
+        Contested = "contested",
+        /// The last look is too old, or was made for another path, assignment or baseline.
+        Stale = "stale",
+        /// Its copy of the guardrail was written; what is enforced is still as it was.
+        Copied = "copied",
+        /// Ours, in an account that gets no calls any more.
+        LeftBehind = "left_behind",
+        /// The baseline has no say in it.
+        LeftAlone = "left_alone",
+        /// Enforced by the last look, where nothing was.
+        Enforced = "enforced",
+        /// Replaced by the last look.
+        Replaced = "replaced",
+        /// Released by the last look, and nothing is wanted.
+        Released = "released",
+        /// As wanted.
+        InSync = "in_sync",
+    }
+
+    /// The word for it in JSON, CSV, metrics and events, like that of [`State::code`].
+    pub fn code(self) -> &'static str;
 }
 
 /// A word that names no standing.
@@ -54,28 +61,6 @@ pub enum Standing {
 pub struct UnknownStanding(String);
 
 impl Standing {
-    /// Every standing, worst first.
-    pub const ALL: [Standing; 18] = [
-        Standing::Broken,
-        Standing::Unguarded,
-        Standing::Failed,
-        Standing::Unknown,
-        Standing::Held,
-        Standing::WouldReplace,
-        Standing::WouldEnforce,
-        Standing::WouldRelease,
-        Standing::WouldAbandon,
-        Standing::Contested,
-        Standing::Stale,
-        Standing::Copied,
-        Standing::LeftBehind,
-        Standing::LeftAlone,
-        Standing::Enforced,
-        Standing::Replaced,
-        Standing::Released,
-        Standing::InSync,
-    ];
-
     /// Those that the end of a sweep counts. What was left behind is in accounts that it doesn't look at.
     pub fn of_a_sweep() -> impl Iterator<Item = Standing> {
         Standing::ALL.into_iter().filter(|standing| *standing != Standing::LeftBehind)
@@ -97,30 +82,6 @@ impl Standing {
             State::Failed => Standing::Failed,
             State::Broken => Standing::Broken,
             State::LeftAlone => Standing::LeftAlone,
-        }
-    }
-
-    /// The word for it in JSON, CSV, metrics and events, like that of [`State::code`].
-    pub fn code(self) -> &'static str {
-        match self {
-            Standing::Broken => State::Broken.code(),
-            Standing::Unguarded => "unguarded",
-            Standing::Failed => State::Failed.code(),
-            Standing::Unknown => "unknown",
-            Standing::Held => State::Held.code(),
-            Standing::WouldReplace => State::WouldReplace.code(),
-            Standing::WouldEnforce => State::WouldEnforce.code(),
-            Standing::WouldRelease => State::WouldRelease.code(),
-            Standing::WouldAbandon => State::WouldAbandon.code(),
-            Standing::Contested => "contested",
-            Standing::Stale => "stale",
-            Standing::Copied => State::Copied.code(),
-            Standing::LeftBehind => "left_behind",
-            Standing::LeftAlone => State::LeftAlone.code(),
-            Standing::Enforced => State::Enforced.code(),
-            Standing::Replaced => State::Replaced.code(),
-            Standing::Released => State::Released.code(),
-            Standing::InSync => State::InSync.code(),
         }
     }
 
@@ -163,11 +124,5 @@ impl FromStr for Standing {
         let code = text.replace('-', "_");
         let known = Standing::ALL.into_iter().find(|standing| standing.code() == code);
         known.ok_or_else(|| UnknownStanding(text.to_owned()))
-    }
-}
-
-impl Serialize for Standing {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.code())
     }
 }

@@ -524,6 +524,9 @@ fn every_standing_is_read_back_from_its_code() {
         assert_eq!(standing.code().replace('_', "-").parse(), Ok(standing));
         assert_eq!(serde_json::to_value(standing).unwrap(), standing.code());
     }
+    for state in State::ALL {
+        assert_eq!(Standing::of(state).code(), state.code(), "one word for both");
+    }
     assert!(Standing::ALL.is_sorted(), "worst first");
     assert!("splendid".parse::<Standing>().is_err());
 }
