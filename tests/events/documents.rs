@@ -135,6 +135,8 @@ fn is_defined(module: &str, name: &str) -> bool {
     let ends = |rest: &str| !rest.starts_with(|letter: char| letter.is_alphanumeric() || letter == '_');
     let by_a_macro = format!("    {name},");
     let is_one = |line: &str| {
+        // Within a macro's table a definition is indented.
+        let line = if line.starts_with("    pub enum ") { line.trim_start() } else { line };
         line == by_a_macro || definitions.iter().any(|it| line.strip_prefix(it.as_str()).is_some_and(ends))
     };
     texts.iter().flat_map(|text| text.lines()).any(is_one)

@@ -66,11 +66,12 @@ impl Source {
                 let indent = code.len() - code.trim_start().len();
                 let words = code.trim_start();
                 let (before, after) = words.split_once("fn ")?;
+                let is_declaration = words.trim_end().ends_with(';');
                 let is_function = before
                     .split_whitespace()
                     .all(|word| word.starts_with("pub") || ["async", "const"].contains(&word));
                 let name = after.split(['(', '<']).next()?;
-                is_function.then_some((position, *line, name, indent))
+                (is_function && !is_declaration).then_some((position, *line, name, indent))
             })
             .collect();
         let mut functions = Vec::new();
