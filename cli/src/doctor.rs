@@ -168,7 +168,7 @@ impl Doctor<'_> {
                 ];
                 self.findings.extend(later.map(|check| {
                     let text = "not checked: that needs the baseline and the list of accounts";
-                    Finding::unknown(check, Place::WHOLE, text, "correct the problems above first")
+                    check.whole().unknown(text, "correct the problems above first")
                 }));
             }
         }
@@ -204,24 +204,22 @@ impl Doctor<'_> {
     }
 
     async fn baseline(&mut self, organization: Option<&Organization>) -> Option<Baseline> {
-        let check = Check::Baseline;
+        let here = Check::Baseline.whole();
         let origin = &self.settings.baseline;
         let baseline = match engine::baseline(self.keeper).await {
             Ok(baseline) => baseline,
             Err(Stopped::BaselineInvalid(invalid)) => {
-                self.findings.extend(invalid.problems().iter().map(|problem| {
-                    Finding::problem(
-                        check,
-                        Place::WHOLE,
-                        format!("{origin}:{problem}"),
-                        problem.instead.clone(),
-                    )
-                }));
+                self.findings.extend(
+                    invalid
+                        .problems()
+                        .iter()
+                        .map(|problem| here.problem(format!("{origin}:{problem}"), problem.instead.clone())),
+                );
                 return None;
             }
             Err(stopped) => {
                 let todo = "check the name and your permissions; guardrailctl push puts a baseline there";
-                self.findings.push(Finding::unknown(check, Place::WHOLE, stopped.to_string(), todo));
+                self.findings.push(here.unknown(stopped.to_string(), todo));
                 return None;
             }
         };
@@ -229,18 +227,14 @@ impl Doctor<'_> {
         let problems: Vec<_> = problems.into_iter().flatten().chain(baseline.warnings()).collect();
         let (errors, warnings): (Vec<_>, Vec<_>) =
             problems.into_iter().partition(|problem| problem.severity == Severity::Error);
-        self.findings.extend(errors.iter().map(|problem| {
-            Finding::problem(check, Place::WHOLE, format!("{origin}:{problem}"), problem.instead.clone())
-        }));
+        self.findings.extend(
+            errors.iter().map(|problem| here.problem(format!("{origin}:{problem}"), problem.instead.clone())),
+        );
         if errors.is_empty() {
             let text = format!("{origin} is valid, revision {}, mode {}", baseline.revision, baseline.mode);
-            self.findings.push(Finding::ok(check, Place::WHOLE, text));
+            self.findings.push(here.ok(text));
         }
-        self.findings.extend(
-            warnings
-                .iter()
-                .map(|one| Finding::not_applicable(check, Place::WHOLE, format!("{origin}:{one}"))),
-        );
+        self.findings.extend(warnings.iter().map(|one| here.not_applicable(format!("{origin}:{one}"))));
         Some(baseline)
     }
 
@@ -248,15 +242,13 @@ impl Doctor<'_> {
         let check = Check::Guardrails;
         let (catalog, grants) = engine::guardrails(self.keeper, baseline).await;
         for ((key, region), entry) in &catalog.entries {
-            let place = || Place::target(&baseline.owner, region);
+            let here = check.at(Place::target(&baseline.owner, region));
             self.findings.push(match &entry.unusable {
-                None => Finding::ok(check, place(), format!("{key} is there and ready")),
+                None => here.ok(format!("{key} is there and ready")),
                 Some(Unusable::Unreadable { failure }) => {
-                    Finding::unread(check, place(), &format!("{key} isn't known"), failure)
+                    here.unread(format_args!("{key} isn't known"), failure)
                 }
-                Some(unusable) => Finding::problem(
-                    check,
-                    place(),
+                Some(unusable) => here.problem(
                     format!("{key} can't be enforced: {unusable}"),
                     "docs/runbook.md, Why something is held, says what to do about each reason",
                 ),
@@ -267,23 +259,21 @@ impl Doctor<'_> {
             }
         }
         for (resource, decision) in grants {
-            let place = || Place::target(&baseline.owner, resource.region());
+            let here = check.at(Place::target(&baseline.owner, resource.region()));
             self.findings.push(match &decision.action {
-                GrantAction::Granted => Finding::ok(check, place(), "granted to the organization"),
-                GrantAction::Change(_) => {
-                    Finding::ok(check, place(), "not granted to the organization yet: the keeper grants it")
-                        .detailed(resource.to_string())
-                }
-                GrantAction::Held(reason) => Finding::problem(
-                    check,
-                    place(),
-                    format!("can't be granted to the organization: {reason}"),
-                    "see docs/resource-policy.md",
-                )
-                .detailed(resource.to_string()),
+                GrantAction::Granted => here.ok("granted to the organization"),
+                GrantAction::Change(_) => here
+                    .ok("not granted to the organization yet: the keeper grants it")
+                    .detailed(resource.to_string()),
+                GrantAction::Held(reason) => here
+                    .problem(
+                        format!("can't be granted to the organization: {reason}"),
+                        "see docs/resource-policy.md",
+                    )
+                    .detailed(resource.to_string()),
             });
             self.findings.extend(decision.openings.iter().map(|opening| {
-                Finding::problem(check, place(), opening.to_string(), "see docs/resource-policy.md")
+                here.problem(opening.to_string(), "see docs/resource-policy.md")
                     .detailed(resource.to_string())
             }));
         }
@@ -314,16 +304,12 @@ impl Doctor<'_> {
             let todo = "check the account in Organizations; if AWS has a new state, look for a newer version of the \
                         keeper";
             let text = format!("the account is {}", account.state);
-            Finding::unknown(Check::Organization, Place::account(&account.id), text, todo)
+            Check::Organization.at(Place::account(&account.id)).unknown(text, todo)
         }));
         for id in chosen.iter().filter(|id| !accounts.iter().any(|account| account.id == **id)) {
             let text = "not an active account of the organization";
-            self.findings.push(Finding::problem(
-                Check::Organization,
-                Place::account(id),
-                text,
-                "correct the number",
-            ));
+            self.findings
+                .push(Check::Organization.at(Place::account(id)).problem(text, "correct the number"));
         }
         accounts
     }

@@ -135,6 +135,72 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// What a finding is about: a check at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedPlace {
+    check: Check,
+    place: Place,
+}
+
+impl Check {
+    /// This check at one place.
+    pub fn at(self, place: impl Into<Place>) -> CheckedPlace {
+        CheckedPlace { check: self, place: place.into() }
+    }
+
+    /// This check of the deployment as a whole.
+    pub fn whole(self) -> CheckedPlace {
+        self.at(Place::WHOLE)
+    }
+}
+
+impl CheckedPlace {
+    fn found(&self, outcome: Outcome, text: impl Into<String>, todo: Option<String>) -> Finding {
+        let CheckedPlace { check, place } = self.clone();
+        Finding { check, outcome, place, text: text.into(), detail: None, todo }
+    }
+
+    /// As it should be.
+    pub fn ok(&self, text: impl Into<String>) -> Finding {
+        self.found(Outcome::Ok, text, None)
+    }
+
+    /// Something is wrong, and what to do.
+    pub fn problem(&self, text: impl Into<String>, todo: impl Into<String>) -> Finding {
+        self.found(Outcome::Problem, text, Some(todo.into()))
+    }
+
+    /// There is nothing to look at.
+    pub fn not_applicable(&self, text: impl Into<String>) -> Finding {
+        self.found(Outcome::NotApplicable, text, None)
+    }
+
+    /// It could not be checked, and what would help.
+    pub fn unknown(&self, text: impl Into<String>, todo: impl Into<String>) -> Finding {
+        self.found(Outcome::Unknown, text, Some(todo.into()))
+    }
+
+    /// It could not be checked because a call failed. `what` isn't known.
+    pub fn unread(&self, what: impl std::fmt::Display, failure: &Failure) -> Finding {
+        let Failure { category, operation, message, .. } = failure;
+        let text = match category {
+            Category::Denied => format!("{what}: {operation} was denied"),
+            category => format!("{what}: {operation} failed ({category})"),
+        };
+        let todo = match category {
+            Category::Denied if failure.call() == Call::AssumeRole => {
+                "give --role a role that these credentials may assume (deploy/reader-role.yaml creates one), or use \
+                 other credentials"
+            }
+            Category::Denied => "use credentials that have this permission, or add it to yours",
+            Category::Transient => "run it again",
+            Category::NotReady => "wait until the account and its Region are set up, or enable the Region",
+            Category::Rejected | Category::Gone => "read AWS's message",
+        };
+        self.unknown(text, todo).detailed(message)
+    }
+}
+
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -154,48 +220,6 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// As it should be.
-    pub fn ok(check: Check, place: Place, text: impl Into<String>) -> Finding {
-        Finding { check, outcome: Outcome::Ok, place, text: text.into(), detail: None, todo: None }
-    }
-
-    /// Something is wrong, and what to do.
-    pub fn problem(check: Check, place: Place, text: impl Into<String>, todo: impl Into<String>) -> Finding {
-        let todo = Some(todo.into());
-        Finding { check, outcome: Outcome::Problem, place, text: text.into(), detail: None, todo }
-    }
-
-    /// There is nothing to look at.
-    pub fn not_applicable(check: Check, place: Place, text: impl Into<String>) -> Finding {
-        Finding { outcome: Outcome::NotApplicable, ..Finding::ok(check, place, text) }
-    }
-
-    /// It could not be checked, and what would help.
-    pub fn unknown(check: Check, place: Place, text: impl Into<String>, todo: impl Into<String>) -> Finding {
-        Finding { outcome: Outcome::Unknown, ..Finding::problem(check, place, text, todo) }
-    }
-
-    /// It could not be checked because a call failed.
-    pub fn unread(check: Check, place: Place, what: &str, failure: &Failure) -> Finding {
-        let Failure { category, operation, message, .. } = failure;
-        let text = match category {
-            Category::Denied => format!("{what}: {operation} was denied"),
-            category => format!("{what}: {operation} failed ({category})"),
-        };
-        let todo = match category {
-            Category::Denied if failure.call() == Call::AssumeRole => {
-                "give --role a role that these credentials may assume (deploy/reader-role.yaml creates one), or use \
-                 other credentials"
-            }
-            Category::Denied => "use credentials that have this permission, or add it to yours",
-            Category::Transient => "run it again",
-            Category::NotReady => "wait until the account and its Region are set up, or enable the Region",
-            Category::Rejected | Category::Gone => "read AWS's message",
-        };
-        let detail = Some(message.clone());
-        Finding { detail, ..Finding::unknown(check, place, text, todo) }
-    }
-
     /// With what this place has of its own.
     #[must_use]
     pub fn detailed(self, detail: impl Into<String>) -> Finding {

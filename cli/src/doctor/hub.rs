@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Doctor, Ground};
 use crate::inspector::{BusSeen, Inspector};
-use keeper_core::doctor::{self, BusFacts, Check, Finding, Listens, Place, RequiredAction};
+use keeper_core::doctor::{self, BusFacts, Check, Listens, Place, RequiredAction};
 use keeper_core::failure::Failure;
 use keeper_core::ids::{Partition, Target};
 use keeper_core::settings::LedgerSource;
@@ -29,13 +29,13 @@ const DEPLOY: &str = "deploy the hub's stack (template.yaml) again";
 
 impl Doctor<'_> {
     pub(super) async fn hub(&mut self) -> HubArns {
-        let check = Check::Hub;
+        let here = Check::Hub.whole();
         let mut seen = HubArns::default();
         let mut events = None;
         match &self.settings.queues {
             None => {
                 let text = "no queues are set (KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE)";
-                self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+                self.findings.push(here.not_applicable(text));
             }
             Some(queues) => {
                 events = self.queue("events", &queues.events).await;
@@ -49,8 +49,7 @@ impl Doctor<'_> {
         seen.table = self.ledger().await;
         match &self.settings.bus {
             None => {
-                let text = "no bus is set (KEEPER_BUS)";
-                self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+                self.findings.push(here.not_applicable("no bus is set (KEEPER_BUS)"));
             }
             Some(bus) => {
                 let name = bus_name(bus).to_owned();
@@ -69,25 +68,24 @@ impl Doctor<'_> {
     }
 
     async fn queue(&mut self, what: &str, url: &str) -> Option<String> {
-        let check = Check::Hub;
+        let here = Check::Hub.whole();
         let (finding, arn) = match self.own.queue(url).await {
             Ok(Some(queue)) if queue.has_dead_letters => {
                 let text = format!("the queue of {what} is there, and one for its dead letters");
-                (Finding::ok(check, Place::WHOLE, text), Some(queue.arn))
+                (here.ok(text), Some(queue.arn))
             }
             Ok(Some(queue)) => {
                 let text =
                     format!("the queue of {what} has no dead letters: messages that fail are tried for ever");
-                (Finding::problem(check, Place::WHOLE, text, DEPLOY), Some(queue.arn))
+                (here.problem(text, DEPLOY), Some(queue.arn))
             }
             Ok(None) => {
-                let text = format!("the queue of {what} isn't there");
-                (Finding::problem(check, Place::WHOLE, text, DEPLOY).detailed(url), None)
+                (here.problem(format!("the queue of {what} isn't there"), DEPLOY).detailed(url), None)
             }
-            Err(failure) => {
-                let what = format!("it isn't known whether the queue of {what} is there");
-                (Finding::unread(check, Place::WHOLE, &what, &failure), None)
-            }
+            Err(failure) => (
+                here.unread(format_args!("it isn't known whether the queue of {what} is there"), &failure),
+                None,
+            ),
         };
         self.findings.push(finding);
         arn
@@ -110,28 +108,26 @@ impl Doctor<'_> {
     }
 
     async fn ledger(&mut self) -> Option<String> {
-        let check = Check::Hub;
+        let here = Check::Hub.whole();
         let LedgerSource::Table(name) = &self.settings.ledger else {
-            let text = "the ledger is no table (KEEPER_LEDGER)";
-            self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+            self.findings.push(here.not_applicable("the ledger is no table (KEEPER_LEDGER)"));
             return None;
         };
         let (finding, arn) = match self.own.table(name).await {
             Ok(Some((arn, status))) if matches!(status.as_str(), "ACTIVE" | "UPDATING") => {
-                (Finding::ok(check, Place::WHOLE, format!("the ledger's table {name} is there")), Some(arn))
+                (here.ok(format!("the ledger's table {name} is there")), Some(arn))
             }
             Ok(Some((arn, status))) => {
                 let text = format!("the ledger's table {name} is {status}");
-                (Finding::problem(check, Place::WHOLE, text, "wait, or restore it from a backup"), Some(arn))
+                (here.problem(text, "wait, or restore it from a backup"), Some(arn))
             }
             Ok(None) => {
                 let text = format!("the ledger's table {name} isn't there");
                 let todo = "restore it from a backup: only it knows which enforcements are ours";
-                (Finding::problem(check, Place::WHOLE, text, todo), None)
+                (here.problem(text, todo), None)
             }
             Err(failure) => {
-                let what = "it isn't known whether the ledger's table is there";
-                (Finding::unread(check, Place::WHOLE, what, &failure), None)
+                (here.unread("it isn't known whether the ledger's table is there", &failure), None)
             }
         };
         self.findings.push(finding);
@@ -139,18 +135,12 @@ impl Doctor<'_> {
     }
 
     async fn bus(&mut self, name: &str) -> Option<BusSeen> {
-        let check = Check::Hub;
+        let here = Check::Hub.whole();
         let (finding, bus) = match self.own.bus(name).await {
-            Ok(Some(bus)) => {
-                (Finding::ok(check, Place::WHOLE, format!("the bus {name} is there")), Some(bus))
-            }
-            Ok(None) => {
-                let text = format!("the bus {name} isn't there");
-                (Finding::problem(check, Place::WHOLE, text, DEPLOY), None)
-            }
+            Ok(Some(bus)) => (here.ok(format!("the bus {name} is there")), Some(bus)),
+            Ok(None) => (here.problem(format!("the bus {name} isn't there"), DEPLOY), None),
             Err(failure) => {
-                let what = format!("it isn't known whether the bus {name} is there");
-                (Finding::unread(check, Place::WHOLE, &what, &failure), None)
+                (here.unread(format_args!("it isn't known whether the bus {name} is there"), &failure), None)
             }
         };
         self.findings.push(finding);
@@ -180,13 +170,12 @@ impl Doctor<'_> {
 
     async fn rules(&mut self, bus: &str, needs: &[Listens], destination: &str) {
         let seen = self.own.rules(bus, "", needs).await;
-        let place = Place::WHOLE;
-        self.findings.extend(doctor::rules(Check::Hub, &place, bus, needs, &seen, destination, DEPLOY));
+        self.findings.extend(doctor::rules(&Check::Hub.whole(), bus, needs, &seen, destination, DEPLOY));
     }
 
     /// Whether news, alarms and what AWS itself tells reach anybody.
     pub(super) async fn notifications(&mut self, hub: &HubArns) {
-        let check = Check::Notifications;
+        let here = Check::Notifications.whole();
         let Some(bus) = self.settings.bus.as_deref().filter(|_| hub.bus.is_some()).map(bus_name) else {
             return;
         };
@@ -194,18 +183,18 @@ impl Doctor<'_> {
                     (KeeperPolicyId, GuardrailsPolicyId, GuardrailKeyArns)";
         let mut topics = BTreeSet::new();
         for (bus, needs) in [(bus, self.hearing.to_people()), ("default", self.hearing.to_people_at_once())] {
-            let (seen, place) = (self.own.rules(bus, "", &needs).await, Place::WHOLE);
+            let seen = self.own.rules(bus, "", &needs).await;
             let Ok(rules) = &seen else {
-                self.findings.extend(doctor::rules(check, &place, bus, &needs, &seen, "a topic", todo));
+                self.findings.extend(doctor::rules(&here, bus, &needs, &seen, "a topic", todo));
                 continue;
             };
             topics.extend(doctor::topics(&needs, rules));
             for need in needs.chunks(1) {
                 // What AWS itself tells has a topic of its own. Where no rule sends anything to a topic, each kind of
                 // event is named.
-                let here = doctor::topics(need, rules);
-                let destination = here.first().or(topics.first()).map_or("a topic", String::as_str);
-                self.findings.extend(doctor::rules(check, &place, bus, need, &seen, destination, todo));
+                let topics_here = doctor::topics(need, rules);
+                let destination = topics_here.first().or(topics.first()).map_or("a topic", String::as_str);
+                self.findings.extend(doctor::rules(&here, bus, need, &seen, destination, todo));
             }
         }
         for topic in &topics {
@@ -219,27 +208,26 @@ impl Doctor<'_> {
         let check = Check::FunctionRole;
         let Some(role) = &self.settings.own_roles.function else {
             let text = "the function's role isn't set (KEEPER_FUNCTION_ROLE)";
-            self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+            self.findings.push(check.whole().not_applicable(text));
             return;
         };
-        let place = Place::account(&role.account);
+        let here = check.at(Place::account(&role.account));
         if role.account != *self.own_account() {
             let text = format!("{} is in another account than these credentials", role.name);
             let todo = format!("run this with credentials of {}", role.account);
-            self.findings.push(Finding::unknown(check, place, text, todo));
+            self.findings.push(here.unknown(text, todo));
             return;
         }
         let Some(facts) = self.facts(ground, hub) else { return };
         let seen = match self.own.role(&role.name).await {
             Ok(Some(seen)) => seen,
             Ok(None) => {
-                let text = format!("there is no role {}", role.name);
-                self.findings.push(Finding::problem(check, place, text, DEPLOY));
+                self.findings.push(here.problem(format!("there is no role {}", role.name), DEPLOY));
                 return;
             }
             Err(failure) => {
-                let what = format!("it isn't known whether {} exists", role.name);
-                self.findings.push(Finding::unread(check, place, &what, &failure));
+                self.findings
+                    .push(here.unread(format_args!("it isn't known whether {} exists", role.name), &failure));
                 return;
             }
         };
@@ -247,7 +235,7 @@ impl Doctor<'_> {
         if hub.function.is_none() && self.settings.queues.is_some() {
             let text = format!("what {name} may do isn't known: no queue says which function asks");
             let todo = "mend what is said of the function above";
-            self.findings.push(Finding::unknown(check, place, text, todo));
+            self.findings.push(here.unknown(text, todo));
             return;
         }
         let needs = doctor::of_function(&facts);
@@ -255,26 +243,25 @@ impl Doctor<'_> {
         let evaluated = simulate(&self.own, &seen.arn, &needs, function).await;
         let todo = "deploy the hub's stack again; if that doesn't help, a permissions boundary or a service control \
                     policy denies it";
-        self.findings.extend(doctor::lacking(check, &place, &name, &needs, &evaluated, todo));
+        self.findings.extend(doctor::lacking(&here, &name, &needs, &evaluated, todo));
         if function.is_some() {
             let becoming: Vec<RequiredAction> =
                 needs.into_iter().filter(|need| need.action == "sts:AssumeRole").collect();
             let elsewhere = simulate(&self.own, &seen.arn, &becoming, None).await;
-            self.findings.push(doctor::binding(&name, place, &elsewhere, DEPLOY));
+            self.findings.push(doctor::binding(&here, &name, &elsewhere, DEPLOY));
         }
     }
 
     pub(super) async fn stack_sets(&mut self, ground: &Ground) {
-        let check = Check::StackSets;
+        let here = Check::StackSets.whole();
         let Some(bus) = &self.settings.bus else {
-            let text = "without KEEPER_BUS their names aren't known";
-            self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+            self.findings.push(here.not_applicable("without KEEPER_BUS their names aren't known"));
             return;
         };
         if !self.sees_stack_sets {
             let text = "those of the management account can't be seen from here: role and rules are looked at in each \
                         account";
-            self.findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+            self.findings.push(here.not_applicable(text));
             return;
         }
         // The template names the bus after the stack, and the StackSets too.
@@ -309,8 +296,7 @@ impl Doctor<'_> {
                 }
                 Ok(None) => missing.push(name),
                 Err(failure) => {
-                    let what = format!("{name} isn't known");
-                    findings.push(Finding::unread(check, Place::WHOLE, &what, &failure));
+                    findings.push(here.unread(format_args!("{name} isn't known"), &failure));
                 }
             }
         }
@@ -319,11 +305,11 @@ impl Doctor<'_> {
                 "there are none ({}): role and rules are deployed by other means",
                 missing.join(", ")
             );
-            findings.push(Finding::not_applicable(check, Place::WHOLE, text));
+            findings.push(here.not_applicable(text));
         } else {
-            findings.extend(missing.iter().map(|name| {
-                Finding::problem(check, Place::WHOLE, format!("there is no StackSet {name}"), DEPLOY)
-            }));
+            findings.extend(
+                missing.iter().map(|name| here.problem(format!("there is no StackSet {name}"), DEPLOY)),
+            );
         }
         self.findings.extend(findings);
     }

@@ -67,11 +67,9 @@ impl Doctor<'_> {
             }
             let text = format!("{count} other {accounts} not checked");
             findings.push(if self.arguments.no_members {
-                Finding::not_applicable(check, Place::WHOLE, text)
+                check.whole().not_applicable(text)
             } else {
-                Finding::unknown(
-                    check,
-                    Place::WHOLE,
+                check.whole().unknown(
                     text,
                     "give --role NAME to check them with a role that these credentials may assume \
                      (deploy/reader-role.yaml creates one); --no-members leaves them out",
@@ -85,7 +83,7 @@ impl Doctor<'_> {
         let session = match self.keeper.cloud().session(account).await {
             Ok(session) => session,
             Err(failure) => {
-                let unread = |check| Finding::unread(check, Place::account(account), "not checked", &failure);
+                let unread = |check: Check| check.at(Place::account(account)).unread("not checked", &failure);
                 return IN_MEMBERS.map(unread).into();
             }
         };
@@ -118,7 +116,7 @@ impl Doctor<'_> {
         }
         if account == self.hub_account() {
             let text = "the hub needs none: the function works there with its own role";
-            findings.push(Finding::not_applicable(Check::MemberRole, Place::account(account), text));
+            findings.push(Check::MemberRole.at(Place::account(account)).not_applicable(text));
         } else {
             findings.extend(self.member_role(account, &session, ground, seen).await);
         }
@@ -132,19 +130,21 @@ impl Doctor<'_> {
         needs: &[Listens],
         seen: &hub::HubArns,
     ) -> Vec<Finding> {
-        let check = Check::ForwardingRules;
-        let place = Place::target(account, inspector.region());
         if needs.is_empty() || (account == self.hub_account() && inspector.region() == self.own.region()) {
             // There the hub's own rules listen, which are looked at with the hub.
             return Vec::new();
         }
         let Some(bus) = &seen.bus else {
-            let text = "without the hub's bus there is nowhere to send to";
-            return vec![Finding::not_applicable(check, Place::WHOLE, text)];
+            return vec![
+                Check::ForwardingRules
+                    .whole()
+                    .not_applicable("without the hub's bus there is nowhere to send to"),
+            ];
         };
         let rules = inspector.rules("default", PREFIX, needs).await;
         let todo = "deploy deploy/member-rules.yaml there; in the management account deploy/management.yaml";
-        doctor::rules(check, &place, "default", needs, &rules, bus, todo)
+        let here = Check::ForwardingRules.at(Place::target(account, inspector.region()));
+        doctor::rules(&here, "default", needs, &rules, bus, todo)
     }
 
     async fn member_role(
@@ -154,7 +154,6 @@ impl Doctor<'_> {
         ground: &Ground,
         seen: &hub::HubArns,
     ) -> Vec<Finding> {
-        let check = Check::MemberRole;
         let name = &self.settings.member_role;
         let inspector = Inspector::new(session, self.own.region());
         let role = inspector.role(name).await;
@@ -176,8 +175,8 @@ impl Doctor<'_> {
             let todo = "deploy deploy/member-role.yaml again (AllowCopies where guardrails are copied), and \
                         deploy/owner.yaml in the owner; check that no permissions boundary or service control policy \
                         denies it";
-            let place = Place::account(account);
-            findings.extend(doctor::lacking(check, &place, name.as_str(), &needs, &evaluated, todo));
+            let here = Check::MemberRole.at(Place::account(account));
+            findings.extend(doctor::lacking(&here, name.as_str(), &needs, &evaluated, todo));
         }
         findings
     }

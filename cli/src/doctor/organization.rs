@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Doctor;
 use guardrail_keeper::engine::{self, Stopped};
-use keeper_core::doctor::{self, Check, Finding, Membership, Place};
+use keeper_core::doctor::{self, Check, Finding, Membership};
 use keeper_core::failure::Failure;
 use keeper_core::ids::AccountId;
 use keeper_core::organization::Organization;
@@ -12,9 +12,8 @@ use keeper_core::organization::Organization;
 impl Doctor<'_> {
     pub(super) async fn organization(&mut self) -> Option<Organization> {
         let organizations = self.keeper.cloud().organizations();
-        let unread = |failure: &Failure| {
-            Finding::unread(Check::Organization, Place::WHOLE, "the organization isn't known", failure)
-        };
+        let unread =
+            |failure: &Failure| Check::Organization.whole().unread("the organization isn't known", failure);
         let organization = match engine::whole_organization(self.keeper).await {
             Ok(organization) => organization,
             Err(Stopped::OrganizationUnreadable(failure)) => {
@@ -34,7 +33,7 @@ impl Doctor<'_> {
                 Ok(_) => format!("the path of {account} isn't known"),
                 Err(_) => format!("{account} can't be checked"),
             };
-            Finding::unread(Check::Organization, Place::WHOLE, &what, failure)
+            Check::Organization.whole().unread(&what, failure)
         }));
         let features = match organizations.features().await {
             Ok(features) => features,

@@ -3,13 +3,13 @@
 use super::Doctor;
 use guardrail_keeper::engine;
 use keeper_core::baseline::{Baseline, Placement};
-use keeper_core::doctor::{Check, Finding, Place};
+use keeper_core::doctor::Check;
 use keeper_core::failure::Failure;
 use keeper_core::placement::Answer;
 
 impl Doctor<'_> {
     pub(super) async fn placement(&mut self, baseline: &Baseline) {
-        let check = Check::Placement;
+        let here = Check::Placement.whole();
         self.copies = baseline.guardrails.values().any(|one| one.placement == Placement::Copy);
         if !baseline.has_auto() {
             return;
@@ -19,19 +19,19 @@ impl Doctor<'_> {
                 self.copies |= record.answer == Answer::Copies;
                 match record.answer {
                     Answer::Undecided if record.refusals.is_empty() => {
-                        Finding::not_applicable(check, Place::WHOLE, record.to_string())
+                        here.not_applicable(record.to_string())
                     }
                     Answer::Undecided => {
                         let todo = "wait; where no keeper is deployed, run guardrailctl apply again after that time. If you know \
                                     the answer: guardrailctl placement set";
-                        Finding::unknown(check, Place::WHOLE, record.to_string(), todo)
+                        here.unknown(record.to_string(), todo)
                     }
-                    Answer::Central | Answer::Copies => Finding::ok(check, Place::WHOLE, record.to_string()),
+                    Answer::Central | Answer::Copies => here.ok(record.to_string()),
                 }
             }
             Err(error) => {
                 let failure = Failure::transient("read the ledger", error.to_string());
-                Finding::unread(check, Place::WHOLE, "it isn't known whether members need copies", &failure)
+                here.unread("it isn't known whether members need copies", &failure)
             }
         };
         self.findings.push(finding);

@@ -36,11 +36,7 @@ impl Doctor<'_> {
             documents.iter().flat_map(|one| doctor::protection(one, &attached, &chains)).collect();
         if owned_by_management {
             let text = "the management account owns the guardrails: no service control policy protects them";
-            findings.push(Finding::not_applicable(
-                Check::ControlPolicies,
-                Place::account(&baseline.owner),
-                text,
-            ));
+            findings.push(Check::ControlPolicies.at(Place::account(&baseline.owner)).not_applicable(text));
         }
         self.findings.extend(findings);
         self.hearing.policies = ours;

@@ -4,9 +4,10 @@
 
 use serde_json::Value;
 
-use super::{Check, Finding, Place};
+use super::{Check, Finding};
 use crate::ids::{AccountId, OrganizationId, Partition, Role};
 use crate::resource_policy::is_like;
+use crate::trust::many;
 
 /// What the policy has to say depends on these.
 #[derive(Clone, Debug)]
@@ -106,13 +107,13 @@ impl<'a> BusFacts<'a> {
 
 /// Judges the policy of the hub's bus.
 pub fn bus_policy(facts: &BusFacts<'_>, policy: Option<&str>, deploy: &str) -> Vec<Finding> {
-    let finding = |text: String| Finding::problem(Check::Hub, Place::WHOLE, text, deploy);
+    let finding = |text: String| Check::Hub.whole().problem(text, deploy);
     let statements = match policy.map(serde_json::from_str::<Value>) {
         None => {
             return vec![finding("the bus has no policy: it takes events of no other account".to_owned())];
         }
         Some(Err(_)) => return vec![finding("the bus's policy isn't JSON".to_owned())],
-        Some(Ok(document)) => several(&document["Statement"]).to_vec(),
+        Some(Ok(document)) => many(&document["Statement"]).to_vec(),
     };
     let mut findings = Vec::new();
     let mut unclear = Vec::new();
@@ -152,12 +153,12 @@ pub fn bus_policy(facts: &BusFacts<'_>, policy: Option<&str>, deploy: &str) -> V
         let text =
             "it isn't known whom the bus's policy admits: it has conditions that this version doesn't know";
         let todo = "compare it with template.yaml: aws events describe-event-bus";
-        let finding = Finding::unknown(Check::Hub, Place::WHOLE, text, todo);
+        let finding = Check::Hub.whole().unknown(text, todo);
         findings.push(finding.detailed(unclear.join(", ")));
     }
     if findings.is_empty() {
         let text = "the bus takes from each account what it has to, and nothing else that was tried";
-        findings.push(Finding::ok(Check::Hub, Place::WHOLE, text));
+        findings.push(Check::Hub.whole().ok(text));
     }
     findings
 }
@@ -259,16 +260,7 @@ fn one_holds(operator: &str, key: &str, wanted: &Value, put: &BusPut<'_>) -> Opt
 }
 
 fn texts(value: &Value) -> Option<Vec<&str>> {
-    several(value).iter().map(Value::as_str).collect()
-}
-
-/// JSON policies write one of something without its brackets.
-fn several(value: &Value) -> &[Value] {
-    match value {
-        Value::Null => &[],
-        Value::Array(several) => several,
-        one => std::slice::from_ref(one),
-    }
+    many(value).iter().map(Value::as_str).collect()
 }
 
 #[cfg(test)]

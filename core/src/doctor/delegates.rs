@@ -23,26 +23,26 @@ pub fn delegates(hub: &AccountId, meant: &BTreeSet<AccountId>, seen: &Delegates)
     let seen = match seen {
         Ok(seen) => seen,
         Err(failure) => {
-            let what = "who is a delegated administrator isn't known";
-            return vec![Finding::unread(check, Place::WHOLE, what, failure)];
+            return vec![check.whole().unread("who is a delegated administrator isn't known", failure)];
         }
     };
     let mut findings: Vec<Finding> = seen
         .iter()
         .map(|(account, services)| {
-            let place = Place::account(account);
+            let here = check.at(Place::account(account));
             match services {
-                Err(failure) => Finding::unread(check, place, "what it administers isn't known", failure),
+                Err(failure) => here.unread(
+"what it administers isn't known", failure),
                 Ok(services) if services.contains(STACK_SETS) && account != hub && !meant.contains(account) => {
                     let text = "a delegated administrator of StackSets, and so an administrator of every member: the \
                                 service control policies exempt StackSets";
                     let todo = "deregister it; if it is meant to be one, give it as --delegate and restrict who may use \
                                 that account (docs/threat-model.md)";
-                    Finding::problem(check, place, text, todo)
+                    here.problem(text, todo)
                 }
                 Ok(services) => {
                     let services: Vec<&str> = services.iter().map(String::as_str).collect();
-                    Finding::ok(check, place, format!("administers {}", services.join(", ")))
+                    here.ok(format!("administers {}", services.join(", ")))
                 }
             }
         })
@@ -52,10 +52,10 @@ pub fn delegates(hub: &AccountId, meant: &BTreeSet<AccountId>, seen: &Delegates)
     };
     findings.extend(meant.iter().filter(|account| !registered(account)).map(|account| {
         let text = "given as --delegate, and no delegated administrator of StackSets";
-        Finding::not_applicable(check, Place::account(account), text)
+        check.at(Place::account(account)).not_applicable(text)
     }));
     if findings.is_empty() {
-        findings.push(Finding::ok(check, Place::WHOLE, "there are none"));
+        findings.push(check.whole().ok("there are none"));
     }
     findings
 }

@@ -33,48 +33,38 @@ pub fn standing(membership: &Membership, delegation: &Delegation) -> Vec<Finding
     let check = Check::Organization;
     let mut findings = Vec::new();
     findings.push(match features.as_str() {
-        "ALL" => Finding::ok(check, Place::WHOLE, format!("{id} has all features")),
-        features => Finding::problem(
-            check,
-            Place::WHOLE,
+        "ALL" => check.whole().ok(format!("{id} has all features")),
+        features => check.whole().problem(
             format!("{id} has the feature set {features}"),
             "enable all features in Organizations: StackSets and service control policies need them",
         ),
     });
     if let Some(hub) = hub.as_ref().filter(|hub| *hub != own) {
-        findings.push(Finding::problem(
-            check,
-            Place::account(own),
+        findings.push(check.at(Place::account(own)).problem(
             format!("these are credentials of {own}, and the function is in {hub}"),
             format!("run this with credentials of {hub}"),
         ));
         return findings;
     }
-    let place = || Place::account(own);
+    let here = check.at(Place::account(own));
     if own == management {
-        findings.push(Finding::ok(check, place(), "the hub is the management account"));
+        findings.push(here.ok("the hub is the management account"));
         return findings;
     }
     findings.push(match delegation {
-        Ok(services) if services.contains(STACK_SETS) => Finding::ok(
-            check,
-            place(),
-            "the hub is a delegated administrator of StackSets: whoever may use them there is an administrator of \
+        Ok(services) if services.contains(STACK_SETS) => here.ok(
+"the hub is a delegated administrator of StackSets: whoever may use them there is an administrator of \
              every member",
         ),
         // Organizations let us list the accounts, or nobody would ask.
         Ok(services) if services.is_empty() => {
-            Finding::ok(check, place(), "the hub reads the organization, and administers nothing for it")
+            here.ok("the hub reads the organization, and administers nothing for it")
         }
-        Ok(_) => Finding::ok(
-            check,
-            place(),
-            "the hub is a delegated administrator, but not for StackSets: role and rules come by other means",
+        Ok(_) => here.ok(
+"the hub is a delegated administrator, but not for StackSets: role and rules come by other means",
         ),
-        Err(failure) => Finding::unread(
-            check,
-            place(),
-            "whether the hub is a delegated administrator isn't known",
+        Err(failure) => here.unread(
+"whether the hub is a delegated administrator isn't known",
             failure,
         ),
     });
@@ -91,30 +81,22 @@ pub fn regions(
     let seen = match seen {
         Ok(seen) => seen,
         Err(failure) => {
-            return vec![Finding::unread(check, Place::account(account), "not known", failure)];
+            return vec![check.at(Place::account(account)).unread("not known", failure)];
         }
     };
     let judge = |region: &Region| {
-        let place = Place::target(account, region);
+        let here = check.at(Place::target(account, region));
         match seen.get(region.as_str()).map(String::as_str) {
-            Some("ENABLED" | "ENABLED_BY_DEFAULT") => Finding::ok(check, place, "enabled"),
-            Some("ENABLING") => Finding::unknown(check, place, "being enabled", "look again in some hours"),
-            Some(status @ ("DISABLED" | "DISABLING")) => Finding::problem(
-                check,
-                place,
+            Some("ENABLED" | "ENABLED_BY_DEFAULT") => here.ok("enabled"),
+            Some("ENABLING") => here.unknown("being enabled", "look again in some hours"),
+            Some(status @ ("DISABLED" | "DISABLING")) => here.problem(
                 format!("the Region is {}", status.to_ascii_lowercase()),
                 "enable it in the account, or take the Region or the account out of the baseline",
             ),
-            Some(status) => Finding::unknown(
-                check,
-                place,
-                format!("AWS says {status}"),
-                "look that state up in \
-                                                                                          AWS's documentation",
-            ),
-            None => Finding::problem(
-                check,
-                place,
+            Some(status) => {
+                here.unknown(format!("AWS says {status}"), "look that state up in AWS's documentation")
+            }
+            None => here.problem(
                 "AWS doesn't list this Region for the account",
                 "correct the Region in the baseline",
             ),

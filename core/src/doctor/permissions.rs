@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, Finding, Place};
+use super::{CheckedPlace, Finding};
 use crate::failure::Failure;
 use crate::ids::{AccountId, OrganizationId, Partition, Region, RoleName};
 use crate::simulation::{Evaluated, Refusal};
@@ -181,8 +181,7 @@ impl NotKnown {
 
 /// Judges a simulation of everything that a role needs.
 pub fn lacking(
-    check: Check,
-    place: &Place,
+    here: &CheckedPlace,
     role: &str,
     needs: &[RequiredAction],
     seen: &Result<Vec<Evaluated>, Failure>,
@@ -191,8 +190,7 @@ pub fn lacking(
     let evaluated = match seen {
         Ok(evaluated) => evaluated,
         Err(failure) => {
-            let what = format!("what {role} may do isn't known");
-            return vec![Finding::unread(check, place.clone(), &what, failure)];
+            return vec![here.unread(format_args!("what {role} may do isn't known"), failure)];
         }
     };
     // One finding for all that is refused for one reason, however many actions and resources that are.
@@ -208,23 +206,15 @@ pub fn lacking(
         let actions = actions.into_iter().collect::<Vec<_>>().join(", ");
         let detail = format!("on {}", resources.into_iter().collect::<Vec<_>>().join(", "));
         let finding = match reason {
-            NotKnown::Refused(refusal) => {
-                let text = format!("{role} may not {actions}: {refusal}");
-                Finding::problem(check, place.clone(), text, todo)
-            }
+            NotKnown::Refused(refusal) => here.problem(format!("{role} may not {actions}: {refusal}"), todo),
             NotKnown::Depends(keys) => {
                 let keys = keys.into_iter().collect::<Vec<_>>().join(", ");
                 let text = format!("whether {role} may {actions} depends on {keys}");
-                Finding::unknown(
-                    check,
-                    place.clone(),
-                    text,
-                    "check that the condition holds for the function",
-                )
+                here.unknown(text, "check that the condition holds for the function")
             }
             NotKnown::NotSaid => {
                 let text = format!("whether {role} may {actions} isn't known: IAM didn't say");
-                Finding::unknown(check, place.clone(), text, "run doctor again")
+                here.unknown(text, "run doctor again")
             }
         };
         finding.detailed(detail)
@@ -232,8 +222,7 @@ pub fn lacking(
     let found: Vec<Finding> = reasons.into_iter().map(finding).collect();
     if found.is_empty() {
         let actions: BTreeSet<&str> = needs.iter().map(|need| need.action).collect();
-        let text = format!("{role} has all {} permissions that it needs", actions.len());
-        return vec![Finding::ok(check, place.clone(), text)];
+        return vec![here.ok(format!("{role} has all {} permissions that it needs", actions.len()))];
     }
     found
 }

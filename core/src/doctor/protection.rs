@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Check, Finding, Place};
 use crate::failure::Failure;
 use crate::ids::{AccountId, RoleName};
+use crate::trust::many;
 
 const CHECK: Check = Check::ControlPolicies;
 const TODO: &str = "docs/deploy.md, Protect it";
@@ -131,17 +132,15 @@ fn judge(
     chain: &[String],
 ) -> Vec<Finding> {
     let path = shipped.path;
-    let place = || Place::account(account);
+    let here = CHECK.at(Place::account(account));
     let Compared { same, changed, missing, exempt } = compare(shipped, wanted, &given(attached, chain));
     let unread = chain.iter().find_map(|target| attached.get(target)?.as_ref().err());
     // What is missing may be attached where the policies could not be read.
     if let Some(failure) = unread.filter(|_| !missing.is_empty() || !changed.is_empty()) {
-        let what = format!("whether {path} is attached isn't known");
-        return vec![Finding::unread(CHECK, place(), &what, failure)];
+        return vec![here.unread(format_args!("whether {path} is attached isn't known"), failure)];
     }
     if same == 0 && changed.is_empty() {
-        let text = format!("{path} isn't attached");
-        return vec![Finding::problem(CHECK, place(), text, format!("attach it: {TODO}"))];
+        return vec![here.problem(format!("{path} isn't attached"), format!("attach it: {TODO}"))];
     }
     if changed.is_empty() && missing.is_empty() {
         // Only a person can judge exemptions that a person chose.
@@ -150,11 +149,11 @@ fn judge(
             "{path} is attached and denies everything that it has to deny; exempt: {}",
             exempt.join(", ")
         );
-        return vec![Finding::ok(CHECK, place(), text)];
+        return vec![here.ok(text)];
     }
     let missing = missing.iter().map(|sid| format!("{sid} of {path} isn't attached"));
     let todo = || format!("{TODO}; compare with {path}");
-    changed.into_iter().chain(missing).map(|text| Finding::problem(CHECK, place(), text, todo())).collect()
+    changed.into_iter().chain(missing).map(|text| here.problem(text, todo())).collect()
 }
 
 /// The attached statements, each with the name of its policy.
@@ -308,10 +307,7 @@ fn fits(shipped: &str, given: &str) -> bool {
 
 fn statements(text: &str) -> Option<Vec<Value>> {
     let document: Value = serde_json::from_str(text).ok()?;
-    Some(match &document["Statement"] {
-        Value::Array(statements) => statements.clone(),
-        one => vec![one.clone()],
-    })
+    Some(many(&document["Statement"]).to_vec())
 }
 
 /// The values of each operator and key.
@@ -327,8 +323,5 @@ fn pairs(condition: &Value) -> BTreeMap<(String, String), Vec<String>> {
 
 /// One text or several; anything else reads as an empty list.
 fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(values) => values.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        one => one.as_str().map(str::to_owned).into_iter().collect(),
-    }
+    many(value).iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }

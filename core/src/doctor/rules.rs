@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::pattern::takes;
-use super::{Check, Finding, Place};
+use super::{CheckedPlace, Finding};
 use crate::failure::Failure;
 
 /// A rule on a bus.
@@ -40,8 +40,7 @@ impl Listens {
 
 /// Judges whether each kind of event on a bus is sent to where it belongs.
 pub fn rules(
-    check: Check,
-    place: &Place,
+    here: &CheckedPlace,
     bus: &str,
     needs: &[Listens],
     seen: &Result<Vec<Rule>, Failure>,
@@ -51,15 +50,14 @@ pub fn rules(
     let rules = match seen {
         Ok(rules) => rules,
         Err(failure) => {
-            let what = format!("the rules on {bus} can't be read");
-            return vec![Finding::unread(check, place.clone(), &what, failure)];
+            return vec![here.unread(format_args!("the rules on {bus} can't be read"), failure)];
         }
     };
     let read: Vec<(&Rule, Value)> = rules
         .iter()
         .filter_map(|rule| Some((rule, serde_json::from_str(rule.pattern.as_deref()?).ok()?)))
         .collect();
-    let judge = |need: &Listens| one(check, place, bus, need, &read, destination, todo);
+    let judge = |need: &Listens| one(here, bus, need, &read, destination, todo);
     needs.iter().map(judge).collect()
 }
 
@@ -101,8 +99,7 @@ fn fate<'a>(event: &Value, rules: &'a [(&'a Rule, Value)], destination: &str) ->
 }
 
 fn one(
-    check: Check,
-    place: &Place,
+    here: &CheckedPlace,
     bus: &str,
     need: &Listens,
     rules: &[(&Rule, Value)],
@@ -116,16 +113,14 @@ fn one(
     let alike: Vec<&str> = fates.iter().filter(|(_, fate)| *fate == worst).map(|(name, _)| *name).collect();
     // Where it is so of some of them only, these are named.
     let which = if alike.len() == fates.len() { String::new() } else { format!(": {}", alike.join(", ")) };
-    let place = place.clone();
     match worst {
-        EventFate::Sent => Finding::ok(check, place, format!("a rule forwards {what} on {bus}")),
+        EventFate::Sent => here.ok(format!("a rule forwards {what} on {bus}")),
         EventFate::Lost => {
             let name = destination.rsplit([':', '/']).next().unwrap_or(destination);
-            Finding::problem(check, place, format!("no rule sends {what} on {bus} to {name}{which}"), todo)
+            here.problem(format!("no rule sends {what} on {bus} to {name}{which}"), todo)
         }
         EventFate::Disabled(rule) => {
-            let text = format!("rule {rule} for {what} on {bus} is disabled{which}");
-            Finding::problem(check, place, text, "enable it")
+            here.problem(format!("rule {rule} for {what} on {bus} is disabled{which}"), "enable it")
         }
         EventFate::Unread(rule) => {
             let failure = rules
@@ -133,14 +128,11 @@ fn one(
                 .find(|(one, _)| one.name == rule)
                 .and_then(|(one, _)| one.targets.as_ref().err());
             let what = format!("it isn't known where the rule for {what} on {bus} sends them");
-            failure.map_or_else(
-                || Finding::unknown(check, place.clone(), &what, todo),
-                |failure| Finding::unread(check, place.clone(), &what, failure),
-            )
+            failure.map_or_else(|| here.unknown(&what, todo), |failure| here.unread(&what, failure))
         }
         EventFate::Unclear(rule) => {
             let text = format!("it isn't known whether rule {rule} takes {what} on {bus}{which}");
-            Finding::unknown(check, place, text, "compare its pattern with the template's")
+            here.unknown(text, "compare its pattern with the template's")
         }
     }
 }

@@ -43,8 +43,7 @@ pub fn stack_set(
     let instances = match instances {
         Ok(instances) => instances,
         Err(failure) => {
-            let what = format!("the stacks of {name} aren't known");
-            findings.push(Finding::unread(CHECK, Place::WHOLE, &what, failure));
+            findings.push(CHECK.whole().unread(format_args!("the stacks of {name} aren't known"), failure));
             return findings;
         }
     };
@@ -55,9 +54,7 @@ pub fn stack_set(
             .any(|one| one.account == target.account.as_str() && one.region == target.region.as_str())
     };
     findings.extend(expected.iter().filter(|target| !there(target)).map(|target| {
-        Finding::problem(
-            CHECK,
-            target.into(),
+        CHECK.at(target).problem(
             format!("{name} has no stack here, and the baseline guards the account"),
             "add its OU or Region to TargetOrganizationalUnits and ForwardingRegions of the hub's stack",
         )
@@ -68,16 +65,11 @@ pub fn stack_set(
 fn itself(name: &str, seen: &StackSet) -> Finding {
     let StackSet { status, auto_deployment } = seen;
     if status != "ACTIVE" {
-        let text = format!("{name} is {status}");
-        return Finding::problem(CHECK, Place::WHOLE, text, "deploy the hub's stack again");
+        return CHECK.whole().problem(format!("{name} is {status}"), "deploy the hub's stack again");
     }
     match auto_deployment {
-        Some(true) => {
-            Finding::ok(CHECK, Place::WHOLE, format!("{name} is active, and reaches accounts that join"))
-        }
-        Some(false) | None => Finding::problem(
-            CHECK,
-            Place::WHOLE,
+        Some(true) => CHECK.whole().ok(format!("{name} is active, and reaches accounts that join")),
+        Some(false) | None => CHECK.whole().problem(
             format!("{name} doesn't deploy to accounts that join"),
             "switch automatic deployment on",
         ),
@@ -86,27 +78,21 @@ fn itself(name: &str, seen: &StackSet) -> Finding {
 
 fn one(name: &str, instance: &Instance) -> Finding {
     let Instance { account, region, status, detailed, reason } = instance;
-    let place = Place { account: account.parse().ok(), region: region.parse().ok() };
+    let here = CHECK.at(Place { account: account.parse().ok(), region: region.parse().ok() });
     let detailed = detailed.as_deref().unwrap_or_default();
     let finding = match (status.as_str(), detailed) {
-        ("CURRENT", "" | "SUCCEEDED") => Finding::ok(CHECK, place, format!("the stack of {name} is current")),
-        (_, "PENDING" | "RUNNING") => Finding::unknown(
-            CHECK,
-            place,
+        ("CURRENT", "" | "SUCCEEDED") => here.ok(format!("the stack of {name} is current")),
+        (_, "PENDING" | "RUNNING") => here.unknown(
             format!("the stack of {name} is being deployed"),
             "run doctor again when the operation has ended",
         ),
-        ("INOPERABLE", _) => Finding::problem(
-            CHECK,
-            place,
+        ("INOPERABLE", _) => here.problem(
             format!("the stack of {name} is inoperable"),
             "delete the stack in the account, and the instance with its stack retained; then deploy it again",
         ),
         (status, detailed) => {
             let last = if detailed.is_empty() { String::new() } else { format!(", last {detailed}") };
-            Finding::problem(
-                CHECK,
-                place,
+            here.problem(
                 format!("the stack of {name} is {}{last}", status.to_ascii_lowercase()),
                 "correct what the reason names, and update the StackSet",
             )

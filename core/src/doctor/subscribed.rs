@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, Finding, Listens, Place, Rule};
+use super::{Check, Finding, Listens, Rule};
 use crate::failure::Failure;
 
 /// A subscription of a topic. Whose it is isn't kept: an address is nobody's business here.
@@ -37,22 +37,22 @@ pub fn only_by_mail(topic: &str, seen: &Result<Option<Vec<Subscription>>, Failur
         "the topic {name} is sent by e-mail only. SNS suspends an e-mail subscription that gets more than ten \
          messages a second, and reports at once have no limit: subscribe a queue or an HTTPS endpoint beside it"
     );
-    Some(Finding::not_applicable(Check::Notifications, Place::WHOLE, text))
+    Some(Check::Notifications.whole().not_applicable(text))
 }
 
 /// Judges who is subscribed to a topic; `None` is no such topic.
 pub fn subscribed(topic: &str, seen: &Result<Option<Vec<Subscription>>, Failure>, deploy: &str) -> Finding {
-    let check = Check::Notifications;
+    let here = Check::Notifications.whole();
     let name = topic.rsplit(':').next().unwrap_or(topic);
     let subscriptions = match seen {
         Ok(Some(subscriptions)) => subscriptions,
         Ok(None) => {
             let text = format!("the topic {name} isn't there, so what is sent to it reaches nobody");
-            return Finding::problem(check, Place::WHOLE, text, deploy).detailed(topic);
+            return here.problem(text, deploy).detailed(topic);
         }
         Err(failure) => {
-            let what = format!("it is not known who is subscribed to the topic {name}");
-            return Finding::unread(check, Place::WHOLE, &what, failure);
+            return here
+                .unread(format_args!("it is not known who is subscribed to the topic {name}"), failure);
         }
     };
     let mut confirmed: BTreeMap<&str, usize> = BTreeMap::new();
@@ -62,8 +62,7 @@ pub fn subscribed(topic: &str, seen: &Result<Option<Vec<Subscription>>, Failure>
     if !confirmed.is_empty() {
         let kinds: Vec<String> =
             confirmed.into_iter().map(|(protocol, number)| format!("{number} by {protocol}")).collect();
-        let text = format!("the topic {name} has confirmed subscriptions: {}", kinds.join(", "));
-        return Finding::ok(check, Place::WHOLE, text);
+        return here.ok(format!("the topic {name} has confirmed subscriptions: {}", kinds.join(", ")));
     }
     let (text, todo) = match subscriptions.len() {
         0 => (
@@ -83,7 +82,7 @@ pub fn subscribed(topic: &str, seen: &Result<Option<Vec<Subscription>>, Failure>
                 .to_owned(),
         ),
     };
-    Finding::problem(check, Place::WHOLE, text, todo)
+    here.problem(text, todo)
 }
 
 #[cfg(test)]

@@ -296,16 +296,15 @@ fn a_role_of_our_name_that_is_not_ours_is_found() {
 fn a_thousand_accounts_with_one_problem_are_one_group() {
     let many = (0..1000).map(|number| {
         let place = Place::account(&account(&format!("{}", 300_000_000_000_u64 + number)));
-        Finding::unread(Check::Trails, place, "not known", &denied("DescribeTrails"))
-            .detailed(number.to_string())
+        Check::Trails.at(place).unread("not known", &denied("DescribeTrails")).detailed(number.to_string())
     });
-    let findings: Vec<Finding> = many.chain([Finding::ok(Check::Baseline, Place::WHOLE, "valid")]).collect();
+    let findings: Vec<Finding> = many.chain([Check::Baseline.whole().ok("valid")]).collect();
     let summary = DoctorSummary::of(&findings);
     assert_eq!(summary.checks[&Check::Trails].len(), 1);
     assert_eq!(summary.checks[&Check::Trails][0].places.len(), 1000);
     assert_eq!(summary.counts, BTreeMap::from([(Outcome::Unknown, 1000), (Outcome::Ok, 1)]));
     assert!(!summary.is_good());
     assert!(DoctorSummary::of(&findings[1000..]).is_good());
-    let not_asked = Finding::not_applicable(Check::Hub, Place::WHOLE, "no bus");
+    let not_asked = Check::Hub.whole().not_applicable("no bus");
     assert!(DoctorSummary::of(&[not_asked]).is_good());
 }

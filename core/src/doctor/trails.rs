@@ -137,18 +137,17 @@ pub fn trail(
     services: &[&str],
     seen: &Result<Vec<Trail>, Failure>,
 ) -> Finding {
-    let check = Check::Trails;
-    let place = Place::target(account, region);
+    let subject = Check::Trails.at(Place::target(account, region));
     let trails = match seen {
         Ok(trails) => trails,
-        Err(failure) => return Finding::unread(check, place, "it isn't known which trails log", failure),
+        Err(failure) => return subject.unread("it isn't known which trails log", failure),
     };
     let covers = |trail: &&Trail| trail.multi_region || trail.home.as_deref() == Some(region.as_str());
     let here: Vec<&Trail> = trails.iter().filter(covers).collect();
     let todo = "create a trail that logs management events for all Regions, best one for the organization: without \
                 one, no events arrive, and only the sweep finds changes";
     if here.is_empty() {
-        return Finding::problem(check, place, "no trail logs here", todo);
+        return subject.problem("no trail logs here", todo);
     }
     let each: Vec<(&str, LogFate<'_>)> =
         services.iter().map(|service| (*service, logged(&here, service))).collect();
@@ -158,35 +157,27 @@ pub fn trail(
     });
     let Some((service, worst)) = each.into_iter().find(|(_, logged)| !matches!(logged, LogFate::By(_)))
     else {
-        return Finding::ok(check, place, format!("trail {} logs management events", by.unwrap_or_default()));
+        return subject.ok(format!("trail {} logs management events", by.unwrap_or_default()));
     };
     // Where others are logged, it is this service's events that are left out.
     let of = by.map_or_else(String::new, |_| format!(" of {service}"));
     let names: Vec<&str> = here.iter().map(|trail| trail.name.as_str()).collect();
     match worst {
-        LogFate::Unread(failure) => Finding::unread(
-            check,
-            place,
-            &format!("it isn't known what trail {} logs", names.join(", ")),
+        LogFate::Unread(failure) => subject.unread(
+            format_args!("it isn't known what trail {} logs", names.join(", ")),
             failure,
         ),
-        LogFate::Narrowed(name) => Finding::unknown(
-            check,
-            place,
-            format!("trail {name} logs some management events{of}, chosen by more than source and readOnly"),
+        LogFate::Narrowed(name) => subject.unknown(
+format!("trail {name} logs some management events{of}, chosen by more than source and readOnly"),
             "check that its selectors include the calls that write in Bedrock and Organizations, and in KMS where a \
              guardrail has a key",
         ),
-        LogFate::Off(name) => Finding::problem(
-            check,
-            place,
-            format!("trail {name} is switched off"),
+        LogFate::Off(name) => subject.problem(
+format!("trail {name} is switched off"),
             format!("aws cloudtrail start-logging --name {name}, in its home Region"),
         ),
-        LogFate::By(_) | LogFate::Not => Finding::problem(
-            check,
-            place,
-            format!("trail {} doesn't log management events{of} that write", names.join(", ")),
+        LogFate::By(_) | LogFate::Not => subject.problem(
+format!("trail {} doesn't log management events{of} that write", names.join(", ")),
             "let it log management events of kind All or WriteOnly, of every service",
         ),
     }

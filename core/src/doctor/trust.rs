@@ -25,23 +25,16 @@ pub fn trust(
     seen: &Result<Option<String>, Failure>,
     trusted: Trusted<'_>,
 ) -> Finding {
-    let check = Check::MemberRole;
-    let place = Place::account(account);
+    let here = Check::MemberRole.at(Place::account(account));
     match seen {
-        Err(failure) => {
-            Finding::unread(check, place, &format!("it isn't known whether {name} exists"), failure)
-        }
-        Ok(None) => Finding::problem(
-            check,
-            place,
+        Err(failure) => here.unread(format_args!("it isn't known whether {name} exists"), failure),
+        Ok(None) => here.problem(
             format!("there is no role {name}"),
             "deploy deploy/member-role.yaml there, or deploy/management.yaml in the management account",
         ),
         Ok(Some(document)) => match admits(document, trusted) {
-            Ok(()) => Finding::ok(check, place, format!("{name} is there and trusts the function")),
-            Err(why) => Finding::problem(
-                check,
-                place,
+            Ok(()) => here.ok(format!("{name} is there and trusts the function")),
+            Err(why) => here.problem(
                 format!("{name} doesn't trust the function: {why}"),
                 "deploy deploy/member-role.yaml with the hub's account, function role and external id",
             ),
@@ -60,7 +53,7 @@ pub fn foreign(
     hub: &AccountId,
 ) -> Option<Finding> {
     let problem = |text: String, todo: &str| {
-        Some(Finding::problem(Check::MemberRole, Place::account(account), text, todo).detailed(arn))
+        Some(Check::MemberRole.at(Place::account(account)).problem(text, todo).detailed(arn))
     };
     if !arn.ends_with(&format!(":role/{name}")) {
         return problem(

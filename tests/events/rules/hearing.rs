@@ -90,7 +90,7 @@ impl Group {
             Some(doctor::Rule { name, enabled: true, pattern: Some(pattern.to_string()), targets })
         });
         let (seen, place) = (Ok(seen.collect()), Place::WHOLE);
-        doctor::rules(Check::Hub, &place, &self.called, &self.needs, &seen, &self.destination, "deploy it")
+        doctor::rules(&Check::Hub.at(place), &self.called, &self.needs, &seen, &self.destination, "deploy it")
     }
 }
 

@@ -155,7 +155,7 @@ fn rules_that_send_events_on_and_others() {
             what: "events of aws.bedrock".to_owned(),
             samples: vec![call("CreateGuardrail"), call("DeleteGuardrail")],
         }];
-        let findings = rules(Check::Hub, &Place::WHOLE, "default", &needs, seen, QUEUE, "deploy it");
+        let findings = rules(&Check::Hub.whole(), "default", &needs, seen, QUEUE, "deploy it");
         all_say_what_to_do(&findings);
         told(&findings)
     };

@@ -86,7 +86,7 @@ fn what_a_role_lacks_is_named_and_what_nobody_said_is_not_taken_for_granted() {
         missing_keys: BTreeSet::new(),
     };
     let judge = |seen: Result<Vec<Evaluated>, Failure>| {
-        let findings = lacking(Check::MemberRole, &Place::WHOLE, "Member", &needs, &seen, "deploy it");
+        let findings = lacking(&Check::MemberRole.whole(), "Member", &needs, &seen, "deploy it");
         all_say_what_to_do(&findings);
         told(&findings)
     };
