@@ -227,12 +227,10 @@ impl Ledger {
     /// # Errors
     /// When the store can't be written.
     pub async fn set_grant(&self, resource: Resource, granted: Option<Granted>) -> Result<(), LedgerError> {
-        let never = |_: &Vec<(Resource, Granted)>| None;
-        self.change(GRANTS, never, |grants: &mut Vec<(Resource, Granted)>| {
+        self.change_kept(GRANTS, |grants: &mut Vec<(Resource, Granted)>| {
             grants.retain(|(known, _)| *known != resource);
             grants.extend(granted.clone().map(|granted| (resource.clone(), granted)));
             grants.sort_by(|(one, _), (other, _)| one.cmp(other));
-            Ok(())
         })
         .await
     }
@@ -254,12 +252,7 @@ impl Ledger {
         &self,
         mut change: impl FnMut(&mut Option<RevisionApproval>),
     ) -> Result<(), LedgerError> {
-        let never = |_: &Option<RevisionApproval>| None;
-        self.change(REVISION_APPROVAL, never, |approval| {
-            change(approval);
-            Ok(())
-        })
-        .await
+        self.change_kept(REVISION_APPROVAL, |approval| change(approval)).await
     }
 
     /// The guardrail versions that can't be used and are to be released.
@@ -279,12 +272,7 @@ impl Ledger {
         &self,
         mut change: impl FnMut(&mut UnusableVersions),
     ) -> Result<(), LedgerError> {
-        let never = |_: &UnusableVersions| None;
-        self.change(UNUSABLE, never, |versions| {
-            change(versions);
-            Ok(())
-        })
-        .await
+        self.change_kept(UNUSABLE, |versions| change(versions)).await
     }
 
     /// What the owner's side was last seen to hold in one Region.
@@ -304,12 +292,10 @@ impl Ledger {
         region: &Region,
         snapshot: OwnerSnapshot,
     ) -> Result<(), LedgerError> {
-        let never = |_: &Option<OwnerSnapshot>| None;
-        self.change(&format!("{OWNER_SNAPSHOTS}{region}"), never, |known: &mut Option<OwnerSnapshot>| {
+        self.change_kept(&format!("{OWNER_SNAPSHOTS}{region}"), |known: &mut Option<OwnerSnapshot>| {
             if known.as_ref().is_none_or(|known| known.at <= snapshot.at) {
                 *known = Some(snapshot.clone());
             }
-            Ok(())
         })
         .await
     }
@@ -319,6 +305,19 @@ impl Ledger {
         let value = item.as_ref().map(|item| parsed(key, item)).transpose()?;
         self.remember(key, item);
         Ok(value)
+    }
+
+    /// Changes a document that is kept for ever.
+    async fn change_kept<T: Clone + Default + PartialEq + Serialize + DeserializeOwned>(
+        &self,
+        key: &str,
+        mut change: impl FnMut(&mut T),
+    ) -> Result<(), LedgerError> {
+        let change = |value: &mut T| {
+            change(value);
+            Ok(())
+        };
+        self.change(key, |_| None, change).await
     }
 
     /// Reads, changes, and puts if nobody else did meanwhile; otherwise once more. What a change

@@ -59,12 +59,10 @@ impl Ledger {
     }
 
     async fn keep(&self, key: &str, baseline: LastGood) -> Result<(), LedgerError> {
-        let never = |_: &Option<LastGood>| None;
-        self.change(key, never, |known: &mut Option<LastGood>| {
+        self.change_kept(key, |known: &mut Option<LastGood>| {
             if known.as_ref().is_none_or(|known| known.text != baseline.text) {
                 *known = Some(baseline.clone());
             }
-            Ok(())
         })
         .await
     }
@@ -80,15 +78,13 @@ impl Ledger {
         now: jiff::Timestamp,
         lasts_seconds: u64,
     ) -> Result<bool, LedgerError> {
-        let never = |_: &Option<Claim>| None;
         let mut claimed = false;
-        self.change(COUNTING, never, |known: &mut Option<Claim>| {
+        self.change_kept(COUNTING, |known: &mut Option<Claim>| {
             let lasts = |claim: &Claim| now.as_second().abs_diff(claim.at.as_second()) < lasts_seconds;
             claimed = !known.as_ref().is_some_and(|claim| claim.revision == *revision && lasts(claim));
             if claimed {
                 *known = Some(Claim { revision: revision.clone(), at: now });
             }
-            Ok(())
         })
         .await?;
         Ok(claimed)

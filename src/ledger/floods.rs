@@ -19,11 +19,6 @@ impl Ledger {
     /// # Errors
     /// When the store can't be read or written; then nothing is changed.
     pub async fn change_floods(&self, mut change: impl FnMut(&mut NamedFloods)) -> Result<(), LedgerError> {
-        let never = |_: &NamedFloods| None;
-        self.change(FLOODS, never, |floods: &mut NamedFloods| {
-            change(floods);
-            Ok(())
-        })
-        .await
+        self.change_kept(FLOODS, |floods| change(floods)).await
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::store::{Documents, Item, Put, put, those_of, with_prefix};
+use super::store::{Item, Put};
 
 /// Documents in memory.
 #[derive(Debug, Default)]
 pub(super) struct MemoryStore {
-    documents: Mutex<Documents>,
+    documents: Mutex<BTreeMap<String, Item>>,
 }
 
 impl MemoryStore {
@@ -17,9 +17,12 @@ impl MemoryStore {
     }
 
     pub(super) fn get_many(&self, keys: &[String]) -> BTreeMap<String, Item> {
-        those_of(&self.documents(), keys)
+        let documents = self.documents();
+        let found = |key: &String| documents.get(key).map(|item| (key.clone(), item.clone()));
+        keys.iter().filter_map(found).collect()
     }
 
+    /// Compare-and-set.
     pub(super) fn put(
         &self,
         key: &str,
@@ -27,15 +30,24 @@ impl MemoryStore {
         expected: Option<u64>,
         expires: Option<i64>,
     ) -> Put {
-        put(&mut self.documents(), key, document, expected, expires)
+        let mut documents = self.documents();
+        let version = documents.get(key).map(|item| item.version);
+        if version != expected {
+            return Put::Conflict;
+        }
+        let version = version.unwrap_or(0) + 1;
+        documents.insert(key.to_owned(), Item { version, document, expires });
+        Put::Stored(version)
     }
 
     pub(super) fn scan(&self, prefix: &str) -> Vec<(String, Item)> {
-        with_prefix(&self.documents(), prefix)
+        let documents = self.documents();
+        let from = documents.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        from.map(|(key, item)| (key.clone(), item.clone())).collect()
     }
 
     /// No change is made in two steps, so what a panic left behind is whole.
-    fn documents(&self) -> MutexGuard<'_, Documents> {
+    fn documents(&self) -> MutexGuard<'_, BTreeMap<String, Item>> {
         self.documents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,12 +23,10 @@ impl Ledger {
         &self,
         mut change: impl FnMut(&mut PlacementRecord),
     ) -> Result<PlacementRecord, LedgerError> {
-        let never = |_: &PlacementRecord| None;
         let mut after = PlacementRecord::default();
-        self.change(PLACEMENT, never, |record: &mut PlacementRecord| {
+        self.change_kept(PLACEMENT, |record| {
             change(record);
             after.clone_from(record);
-            Ok(())
         })
         .await?;
         Ok(after)

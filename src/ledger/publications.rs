@@ -22,11 +22,6 @@ impl Ledger {
         &self,
         mut change: impl FnMut(&mut Publications),
     ) -> Result<(), LedgerError> {
-        let never = |_: &Publications| None;
-        self.change(PUBLICATIONS, never, |known| {
-            change(known);
-            Ok(())
-        })
-        .await
+        self.change_kept(PUBLICATIONS, |known| change(known)).await
     }
 }

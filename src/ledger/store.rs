@@ -76,35 +76,3 @@ impl Store {
         }
     }
 }
-
-/// Documents in order of their keys: what the stores of this process share.
-pub(super) type Documents = BTreeMap<String, Item>;
-
-/// Compare-and-set on documents in memory.
-pub(super) fn put(
-    documents: &mut Documents,
-    key: &str,
-    document: String,
-    expected: Option<u64>,
-    expires: Option<i64>,
-) -> Put {
-    let version = documents.get(key).map(|item| item.version);
-    if version != expected {
-        return Put::Conflict;
-    }
-    let version = version.unwrap_or(0) + 1;
-    documents.insert(key.to_owned(), Item { version, document, expires });
-    Put::Stored(version)
-}
-
-pub(super) fn with_prefix(documents: &Documents, prefix: &str) -> Vec<(String, Item)> {
-    documents
-        .range(prefix.to_owned()..)
-        .take_while(|(key, _)| key.starts_with(prefix))
-        .map(|(key, item)| (key.clone(), item.clone()))
-        .collect()
-}
-
-pub(super) fn those_of(documents: &Documents, keys: &[String]) -> BTreeMap<String, Item> {
-    keys.iter().filter_map(|key| documents.get(key).map(|item| (key.clone(), item.clone()))).collect()
-}
