@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 
 use crate::limits::is_repair;
 use crate::outcome::since_event;
-use crate::plan::{Change, Decision, Held};
-use crate::report::{ChangeResult, Report, TargetReport};
+use crate::plan::Change;
+use crate::report::{Report, TargetReport};
 use crate::status::Standing;
 use crate::task::Cause;
 
@@ -92,16 +92,13 @@ impl Metrics {
         // Zero is published too: an alarm needs a figure to end.
         self.count(None, DRIFT, 0);
         for result in report.targets.values() {
-            if let TargetReport::Decided(Decision::Held(held)) = result
-                && held.only_audited().is_none()
-            {
+            if let Some(held) = result.held().filter(|held| held.only_audited().is_none()) {
                 self.count(Some(("Reason", held.reason.code())), HELD, 1);
             }
             if change_of(result).is_some_and(|change| is_repair(change, &report.before, &report.revision)) {
                 self.count(None, DRIFT, 1);
             }
-            if let TargetReport::Attempted(ChangeResult { change, result: Ok(()), .. }) = result
-                && change.enforces().is_some()
+            if result.is_made() && result.outcome().is_some_and(|outcome| outcome.change.enforces().is_some())
             {
                 self.times.extend(since_event(cause, now));
             }
@@ -157,11 +154,8 @@ fn by_state(standing: Standing) -> Dimension {
 }
 
 fn change_of(result: &TargetReport) -> Option<&Change> {
-    match result {
-        TargetReport::Attempted(ChangeResult { change, .. }) => Some(change),
-        TargetReport::Decided(Decision::Held(Held { would, .. })) => would.as_ref(),
-        TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => None,
-    }
+    let attempted = result.outcome().map(|outcome| &outcome.change);
+    attempted.or_else(|| result.held()?.would.as_ref())
 }
 
 fn line(
@@ -193,8 +187,9 @@ mod tests {
     use crate::failure::Failure;
     use crate::ids::{GuardrailVersion, Target};
     use crate::observed::Seen;
-    use crate::plan::{HoldReason, InSync, Ownership, Plan};
+    use crate::plan::{Decision, Held, HoldReason, InSync, Ownership, Plan};
     use crate::record::{Origin, Ours, Record};
+    use crate::report::ChangeResult;
 
     fn at() -> Timestamp {
         "2026-11-02T10:00:00Z".parse().unwrap()

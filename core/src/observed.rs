@@ -77,6 +77,14 @@ impl Observation {
             }
         }
     }
+
+    /// What is enforced, as far as something was seen.
+    pub fn seen(&self) -> Option<&Seen> {
+        match self {
+            Observation::Enforced(seen) => Some(seen),
+            Observation::Absent | Observation::Unreadable(_) => None,
+        }
+    }
 }
 
 impl Seen {

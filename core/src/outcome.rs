@@ -271,10 +271,7 @@ impl<'a> RunEvents<'a> {
                 | HoldReason::LedgerUnavailable
                 | HoldReason::Interrupted
                 | HoldReason::Contested { .. } => return None,
-                HoldReason::NotOurs { by }
-                | HoldReason::ChangedBySomeoneElse { by }
-                | HoldReason::ReleasesAdopted { by, revision: _ } => (held.would.as_ref(), by.as_deref()),
-                _ => (held.would.as_ref(), None),
+                reason => (held.would.as_ref(), reason.other_principal()),
             },
             TargetReport::Attempted(ChangeResult { change, .. }) => (Some(change), None),
             TargetReport::CleanedUp { .. } => (None, None),

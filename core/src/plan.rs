@@ -47,7 +47,7 @@ use crate::own_roles::OwnRoles;
 use crate::record::{Record, Records};
 use crate::resolved::{Resolved, Unusable};
 use crate::resource_policy::Resource;
-use claim::handed_back;
+use claim::Case;
 
 pub use broken::{BrokenGuardrail, broken_guardrails};
 pub use change::{Change, GrantChange, GrantPurpose, Ownership};
@@ -101,6 +101,23 @@ pub enum Decision {
     Held(Held),
     /// What is wanted is enforced, but its guardrail can't be used: guarded calls may be failing.
     Broken(Broken),
+}
+
+impl Decision {
+    /// What is held, and why.
+    pub fn held(&self) -> Option<&Held> {
+        if let Decision::Held(held) = self { Some(held) } else { None }
+    }
+
+    /// What is enforced and can't be used.
+    pub fn broken(&self) -> Option<&Broken> {
+        if let Decision::Broken(broken) = self { Some(broken) } else { None }
+    }
+
+    /// The change that is to be made.
+    pub fn change(&self) -> Option<&Change> {
+        if let Decision::Change(change) = self { Some(change) } else { None }
+    }
 }
 
 /// A target that is as wanted.
@@ -200,50 +217,20 @@ pub fn plan(
     for (target, desired) in resolved {
         let seen = observed.get(target).unwrap_or(&unseen);
         let record = records.get(target).unwrap_or(&unknown);
-        if let Some(handed_back) = handed_back(&target.account, desired, seen, record, context) {
+        let case = Case { target, record, context };
+        if let Some(handed_back) = case.handed_back(desired, seen) {
             plan.handed_back.insert(target.clone(), handed_back);
         }
         let decision = decide(target, desired, seen, record, context);
-        plan.decisions.insert(target.clone(), paced(decision, &target.account, seen, record, context));
+        plan.decisions.insert(target.clone(), case.paced(decision, seen));
     }
     plan
-}
-
-/// A repair that was undone several times within the hour waits a while: we keep at it, but
-/// two automatons fighting must not eat each other's API limits. What we wrote last ourselves wasn't undone.
-fn paced(
-    decision: Decision,
-    account: &AccountId,
-    seen: &Observation,
-    record: &Record,
-    context: DecisionContext<'_>,
-) -> Decision {
-    match decision {
-        Decision::Change(change) if change.repairs() && record.must_wait(context.now) => {
-            let by = match seen {
-                Observation::Enforced(seen) if seen.was_last_written_by_us(context.own_roles, account) => {
-                    return Decision::Change(change);
-                }
-                Observation::Enforced(seen) => seen.last_writer().map(str::to_owned),
-                Observation::Absent | Observation::Unreadable(_) => None,
-            };
-            Decision::Held(Held { reason: HoldReason::Contested { by }, would: Some(change) })
-        }
-        decision => decision,
-    }
 }
 
 impl Plan {
     /// The changes of targets, in their order.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
-        self.decisions.values().filter_map(|decision| match decision {
-            Decision::Change(change) => Some(change),
-            Decision::CleanUp(_)
-            | Decision::InSync(_)
-            | Decision::LeftAlone(_)
-            | Decision::Held(_)
-            | Decision::Broken(_) => None,
-        })
+        self.decisions.values().filter_map(Decision::change)
     }
 
     /// The changes of grants. They come before those of targets, which depend on them.

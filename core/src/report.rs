@@ -94,6 +94,11 @@ pub enum GrantReport {
 }
 
 impl GrantReport {
+    /// Whether the resource policy was written.
+    fn is_written(&self) -> bool {
+        matches!(self, GrantReport::Attempted { result: Ok(()), .. })
+    }
+
     /// Why it is not as wanted; `None` if it is.
     fn trouble(&self) -> Option<String> {
         match self {
@@ -181,10 +186,8 @@ impl Report {
 
     /// The guardrails that are enforced somewhere and can't be used, each once.
     pub fn broken(&self) -> Vec<BrokenGuardrail> {
-        broken_guardrails(self.targets.iter().filter_map(|(target, report)| match report {
-            TargetReport::Decided(Decision::Broken(broken)) => Some((target, broken)),
-            TargetReport::Decided(_) | TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } => None,
-        }))
+        let broken = self.targets.iter().filter_map(|(target, report)| Some((target, report.broken()?)));
+        broken_guardrails(broken)
     }
 
     /// How many targets ended in which state.
@@ -198,10 +201,7 @@ impl Report {
 
     /// The changes that were attempted.
     pub fn outcomes(&self) -> impl Iterator<Item = &ChangeResult> {
-        self.targets.values().filter_map(|target| match target {
-            TargetReport::Attempted(outcome) => Some(outcome),
-            TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => None,
-        })
+        self.targets.values().filter_map(TargetReport::outcome)
     }
 
     /// Whether anything was attempted in a target.

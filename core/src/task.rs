@@ -85,6 +85,22 @@ pub enum Then {
     LookAtUsersOf(Option<GuardrailArn>),
 }
 
+impl AccountTask {
+    /// Work in an account of which Organizations wasn't asked yet.
+    pub fn new(account: AccountId, regions: &Regions, cause: &Cause) -> AccountTask {
+        let (regions, cause) = (regions.clone(), cause.clone());
+        AccountTask { account, placement: None, regions, owner_since: None, cause }
+    }
+}
+
+impl OwnerTask {
+    /// Work that nothing follows.
+    pub fn new(region: Region, cause: &Cause) -> OwnerTask {
+        let cause = cause.clone();
+        OwnerTask { region, then: Then::Nothing, swept_since: None, is_addition: false, cause }
+    }
+}
+
 impl Task {
     /// The FIFO message group: the account, or the owner's Region.
     pub fn group(&self) -> String {
@@ -141,22 +157,16 @@ impl Task {
 
     /// The same work once more, later.
     #[must_use]
-    pub fn again(self) -> Task {
-        match self {
-            Task::Account(task) => Task::Account(AccountTask { cause: task.cause.again(), ..task }),
-            Task::Owner(task) => Task::Owner(OwnerTask { cause: task.cause.again(), ..task }),
-        }
+    pub fn again(mut self) -> Task {
+        *self.cause_mut() = self.cause().again();
+        self
     }
 
     /// The same work, looked at again soon: it got something done that it waits for.
     #[must_use]
-    pub fn with_short_pauses(self) -> Task {
-        match self {
-            Task::Account(task) => {
-                Task::Account(AccountTask { cause: task.cause.with_short_pauses(), ..task })
-            }
-            Task::Owner(task) => Task::Owner(OwnerTask { cause: task.cause.with_short_pauses(), ..task }),
-        }
+    pub fn with_short_pauses(mut self) -> Task {
+        *self.cause_mut() = self.cause().clone().with_short_pauses();
+        self
     }
 
     /// The same work in some Regions of it only. The owner's is in one Region anyway.

@@ -25,10 +25,9 @@ use crate::cloud::Head;
 use crate::ids::{Region, Target};
 use crate::limits::{Approval, EffectiveBaseline, Extent, RevisionApproval};
 use crate::organization::{AccountPlacement, AccountState, OrgPath, Organization};
-use crate::plan::{Change, Decision, HoldReason, Plan};
+use crate::plan::{Change, HoldReason, Plan};
 use crate::record::{AccountRecord, Arrival};
 use crate::report::{Report, TargetReport};
-use crate::resolved::Unusable;
 use crate::task::{AccountTask, Handout};
 
 /// The result of a task.
@@ -212,13 +211,9 @@ async fn admit_moves(keeper: &Keeper, followed: &EffectiveBaseline, plan: Plan, 
 
 /// The Regions in which an owner task has to run before the account can continue.
 pub(super) fn regions_for_the_owner(report: &Report) -> BTreeSet<Region> {
-    let lacks_grant = |report: &&TargetReport| match report {
-        TargetReport::Decided(Decision::Held(held)) => matches!(
-            &held.reason,
-            HoldReason::Unusable { unusable: Unusable::NotGranted { being_mended: true, .. } }
-        ),
-        TargetReport::Decided(Decision::Broken(broken)) => broken.unusable.is_being_mended(),
-        TargetReport::Decided(_) | TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } => false,
+    let lacks_grant = |report: &&TargetReport| {
+        report.held().is_some_and(|held| held.reason.waits_for_a_grant())
+            || report.broken().is_some_and(|broken| broken.unusable.is_being_mended())
     };
     let lacking = report.targets.iter().filter(|(_, report)| lacks_grant(report));
     lacking.map(|(target, _)| target.region.clone()).collect()

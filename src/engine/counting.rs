@@ -13,7 +13,7 @@ use crate::baseline::{Baseline, NamedIds, Revision};
 use crate::cloud::Page;
 use crate::failure::Failure;
 use crate::limits::{Extent, RevisionApproval};
-use crate::task::{Cause, Count, Errand, Pauses, Sweep};
+use crate::task::{Cause, Count, Errand, Sweep};
 use crate::trigger::Regions;
 
 /// How long one count of a revision may take before another task may begin a new one, in seconds.
@@ -162,19 +162,13 @@ pub(super) async fn if_nobody_counts(keeper: &Keeper, revision: &Revision, cause
         }
     }
     warn!("the changes of baseline {revision} don't seem to be counted, so a count begins now");
+    let event = format!("count-{revision}-{}", now.as_millisecond());
     let cause = Cause {
-        event: format!("count-{revision}-{}", now.as_millisecond()),
-        reason: "the changes of the baseline were not counted".to_owned(),
-        first_seen: now,
-        happened: None,
-        attempt: 0,
         sweep: true,
         revision: Some(revision.clone()),
-        arrival: None,
-        in_our_name: false,
         // Everything starts again but this: otherwise a count whose tasks ask for a count would never end.
         hops: cause.hops,
-        pauses: Pauses::default(),
+        ..Cause::new(event, "the changes of the baseline were not counted".to_owned(), now)
     };
     Some(Effect::Later(Errand::Count(begun(revision.clone(), cause)), 0))
 }

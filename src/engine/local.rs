@@ -12,7 +12,7 @@ use super::sweeping::{beginning, regions};
 use super::{Keeper, Stopped, Survey};
 use crate::ledger::{LedgerError, Visit};
 use crate::record::{LastSeen, Note};
-use crate::task::{AccountTask, Cause, Errand, OwnerTask, Planned, Task, Then, cause_of, planned};
+use crate::task::{AccountTask, Cause, Errand, OwnerTask, Planned, Task, cause_of, planned};
 use crate::trigger::{Accounts, Regions, Scope};
 
 /// Records what a survey saw in each target, and nothing else: a count of the revision reads the record, and is exact
@@ -83,10 +83,7 @@ async fn planned_here(keeper: &Keeper, scope: &Scope) -> Result<(Vec<Effect>, Ca
     let Some(sweep) = sweep else {
         // As in a sweep, the owner's side comes first.
         let here = named.into_iter().filter(|region| scope.regions.contain(region));
-        let owner = here.map(|region| {
-            let (then, cause) = (Then::Nothing, cause.clone());
-            Task::Owner(OwnerTask { region, then, swept_since: None, is_addition: false, cause })
-        });
+        let owner = here.map(|region| Task::Owner(OwnerTask::new(region, &cause)));
         return Ok((owner.chain(tasks).map(Effect::Queue).collect(), cause));
     };
     Ok((vec![Effect::GoOn(beginning(keeper, sweep, &known).await?)], cause))

@@ -22,7 +22,7 @@ use crate::ids::Region;
 use crate::limits::{EffectiveBaseline, RevisionApproval};
 use crate::organization::{Account, AccountPlacement};
 use crate::resolved::differing;
-use crate::task::{AccountTask, Cause, Errand, FinishSweep, OwnerTask, Sweep, Task, Then};
+use crate::task::{AccountTask, Cause, Errand, FinishSweep, OwnerTask, Sweep, Task};
 use crate::trigger::Regions;
 
 /// How often the end of a sweep is looked for before it ends without the missing accounts.
@@ -67,16 +67,8 @@ pub(super) async fn sweep_a_page(keeper: &Keeper, mut sweep: Sweep) -> Result<Ve
         // The owner's side first: accounts use the snapshot, and wait where the owner task has work to do.
         let here = regions(&baseline, followed.as_ref());
         let here = here.into_iter().filter(|region| sweep.regions.contain(region));
-        effects.extend(here.map(|region| {
-            let cause = sweep.cause.clone();
-            Effect::Queue(Task::Owner(OwnerTask {
-                region,
-                then: Then::Nothing,
-                swept_since: None,
-                is_addition: false,
-                cause,
-            }))
-        }));
+        let task = |region| Effect::Queue(Task::Owner(OwnerTask::new(region, &sweep.cause)));
+        effects.extend(here.map(task));
     }
     let listed = match page(keeper, sweep.page.clone()).await {
         Ok(ListedPage::Page(page)) => page,
@@ -131,23 +123,20 @@ fn tasks_of(
     placed_at: Timestamp,
 ) -> (Vec<AccountTask>, usize) {
     unplaced.iter().for_each(|(account, failure)| not_placed(account, failure));
-    let task = |account, placement| AccountTask {
-        account,
-        placement,
-        regions: sweep.regions.clone(),
-        owner_since: None,
-        cause: sweep.cause.clone(),
-    };
+    let task = |account| AccountTask::new(account, &sweep.regions, &sweep.cause);
     let guardrails = sweep.guardrails.as_ref();
     let placed = accounts
         .into_iter()
         .filter(|account| account.state.admits_work())
         .filter(|account| baselines.iter().any(|it| should_enforce(it, account, guardrails)))
-        .map(|account| task(account.id.clone(), Some(AccountPlacement { account, placed_at })));
+        .map(|account| {
+            let placement = Some(AccountPlacement { account: account.clone(), placed_at });
+            AccountTask { placement, ..task(account.id) }
+        });
     let mut tasks: Vec<AccountTask> = placed.collect();
     // An account that can't be placed gets a task, which asks for this account alone.
     let (odd, nameless): (Vec<_>, Vec<_>) = unplaced.keys().map(|id| id.parse()).partition(Result::is_ok);
-    tasks.extend(odd.into_iter().flatten().map(|account| task(account, None)));
+    tasks.extend(odd.into_iter().flatten().map(task));
     (tasks, nameless.len())
 }
 
@@ -167,28 +156,15 @@ pub(super) async fn finish_sweep(keeper: &Keeper, finished: FinishSweep) -> Resu
     }
     // Accounts that the record knows and no list names may be gone. The departure of others may not be published yet.
     let lost = tally.not_looked_at.union(&tally.untold).map(|account| {
-        let (regions, cause) = (Regions::All, cause.clone());
-        Effect::Queue(Task::Account(AccountTask {
-            account: account.clone(),
-            placement: None,
-            regions,
-            owner_since: None,
-            cause,
-        }))
+        Effect::Queue(Task::Account(AccountTask::new(account.clone(), &Regions::All, &cause)))
     });
     let mut effects: Vec<Effect> = lost.collect();
     // Every account was looked at, so grants that nothing uses can be taken back.
     let grants = keeper.ledger.grants().await?;
     let granted: BTreeSet<_> = grants.keys().map(|resource| resource.region().clone()).collect();
     effects.extend(granted.into_iter().map(|region| {
-        let (then, cause) = (Then::Nothing, cause.clone());
-        Effect::Queue(Task::Owner(OwnerTask {
-            region,
-            then,
-            swept_since: Some(began),
-            is_addition: false,
-            cause,
-        }))
+        let swept_since = Some(began);
+        Effect::Queue(Task::Owner(OwnerTask { swept_since, ..OwnerTask::new(region, &cause) }))
     }));
     if let Some(candidate) = &followed.candidate {
         log_waiting(candidate);

@@ -15,7 +15,7 @@ use super::{Keeper, Reviewer, Stopped};
 use crate::baseline::Baseline;
 use crate::ids::Region;
 use crate::limits::EffectiveBaseline;
-use crate::plan::{Decision, HoldReason};
+use crate::plan::HoldReason;
 use crate::report::{Report, TargetReport, Waits};
 use crate::task::{AccountTask, Cause, Errand, Handout, OwnerTask, Sweep, Task, Then};
 use crate::trigger::Regions;
@@ -63,17 +63,9 @@ pub(super) async fn account_task(
         }
     };
     // The owner task is queued first: it may be done before the account is looked at again.
-    let owner = regions_for_the_owner(&report).into_iter().map(|region| {
-        let cause = Cause { sweep: false, ..task.cause.clone() };
-        Effect::Queue(Task::Owner(OwnerTask {
-            region,
-            then: Then::Nothing,
-            swept_since: None,
-            is_addition: false,
-            cause,
-        }))
-    });
-    let owner: Vec<Effect> = owner.collect();
+    let cause = Cause { sweep: false, ..task.cause.clone() };
+    let owner_task = |region| Effect::Queue(Task::Owner(OwnerTask::new(region, &cause)));
+    let owner: Vec<Effect> = regions_for_the_owner(&report).into_iter().map(owner_task).collect();
     let mut effects = Vec::new();
     // Without the ledger it isn't known whether a hold is new. The next run reports it.
     if report.attempts_anything() || report.ledger_trouble.is_none() {
@@ -196,16 +188,10 @@ fn look_at_users(keeper: &Keeper, OwnerTask { region, cause, .. }: &OwnerTask, u
         Users::Assigned(keys) => Some(keys),
         Users::Anybody => None,
         Users::Recorded(accounts) => {
+            let owner_since = Some(cause.first_seen);
             let task = |account| {
-                let (regions, cause) = (regions.clone(), cause.clone());
-                let owner_since = Some(cause.first_seen);
-                Effect::Queue(Task::Account(AccountTask {
-                    account,
-                    placement: None,
-                    regions,
-                    owner_since,
-                    cause,
-                }))
+                let task = AccountTask { owner_since, ..AccountTask::new(account, &regions, cause) };
+                Effect::Queue(Task::Account(task))
             };
             return accounts.into_iter().map(task).collect();
         }
@@ -246,17 +232,13 @@ fn wait_in(keeper: &Keeper, task: Task, regions: BTreeSet<Region>, why: &str) ->
 
 /// Whether only the mode stops a write in a target.
 fn is_held_by_the_mode(report: &TargetReport) -> bool {
-    let reason = match report {
-        TargetReport::Decided(Decision::Held(held)) => Some(&held.reason),
-        // What would be released because it can't be used.
-        TargetReport::Decided(Decision::Broken(broken)) => broken.stays.as_ref(),
-        TargetReport::Decided(_) | TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } => None,
-    };
+    let held = report.held().map(|held| &held.reason);
+    // What would be released because it can't be used.
+    let reason = held.or_else(|| report.broken()?.stays.as_ref());
     matches!(reason, Some(HoldReason::Mode { .. }))
 }
 
 /// Whether a target waits for the count of the revision.
 fn waits_for_a_count(report: &TargetReport) -> bool {
-    matches!(report, TargetReport::Decided(Decision::Held(held))
-        if matches!(held.reason, HoldReason::NotCounted { .. }))
+    report.held().is_some_and(|held| matches!(held.reason, HoldReason::NotCounted { .. }))
 }

@@ -6,7 +6,7 @@ use super::change::Ownership;
 use super::{Decision, DecisionContext, Held, HoldReason, InSync, Plan};
 use crate::baseline::{Existing, Mode};
 use crate::enforcement::Enforcement;
-use crate::ids::{AccountId, Target};
+use crate::ids::Target;
 use crate::observed::{Observation, Seen};
 use crate::plan::Change;
 use crate::record::{Origin, Record};
@@ -31,50 +31,69 @@ pub struct HandedBack {
     pub seen: Seen,
 }
 
-/// Ours: the record says that we applied or adopted one here and have not released it, or AWS says
-/// that one of our roles wrote it. An intent that was never confirmed proves nothing.
-pub(super) fn ownership(
-    account: &AccountId,
-    seen: &Seen,
-    record: &Record,
-    context: DecisionContext<'_>,
-) -> Ownership {
-    if record.ours.is_some() || seen.bears_our_name(context.own_roles, account) {
-        Ownership::Ours
-    } else {
-        Ownership::Foreign
+/// One target, with what its decision goes by besides what is wanted and seen.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub(super) target: &'a Target,
+    pub(super) record: &'a Record,
+    pub(super) context: DecisionContext<'a>,
+}
+
+impl Case<'_> {
+    /// Ours: the record says that we applied or adopted one here and have not released it, or AWS says
+    /// that one of our roles wrote it. An intent that was never confirmed proves nothing.
+    pub(super) fn ownership(self, seen: &Seen) -> Ownership {
+        if self.record.ours.is_some() || self.bears_our_name(seen) {
+            Ownership::Ours
+        } else {
+            Ownership::Foreign
+        }
     }
-}
 
-/// Whether it is ours only because it was found as wanted: another principal made it.
-pub(super) fn is_adopted(
-    account: &AccountId,
-    seen: &Seen,
-    record: &Record,
-    context: DecisionContext<'_>,
-) -> bool {
-    record.ours.as_ref().is_some_and(|ours| ours.origin == Origin::Adopted)
-        && !seen.bears_our_name(context.own_roles, account)
-}
+    /// Whether it is ours only because it was found as wanted: another principal made it.
+    pub(super) fn is_adopted(self, seen: &Seen) -> bool {
+        self.record.ours.as_ref().is_some_and(|ours| ours.origin == Origin::Adopted)
+            && !self.bears_our_name(seen)
+    }
 
-/// What is to be handed back in a target: it was adopted, and the baseline says to keep what others
-/// made. Decided before everything else, so that nothing is written on the strength of the adoption.
-pub(super) fn handed_back(
-    account: &AccountId,
-    desired: &ResolvedTarget,
-    observation: &Observation,
-    record: &Record,
-    context: DecisionContext<'_>,
-) -> Option<HandedBack> {
-    let existing = match desired {
-        ResolvedTarget::Enforce(wanted) => wanted.existing,
-        ResolvedTarget::Nothing { existing } => *existing,
-        ResolvedTarget::Unassigned | ResolvedTarget::Excluded => return None,
-    };
-    let Observation::Enforced(seen) = observation else { return None };
-    let adopted = record.ours.as_ref().map(|ours| &ours.enforcement)?;
-    (existing == Existing::Keep && is_adopted(account, seen, record, context))
-        .then(|| HandedBack { adopted: adopted.clone(), seen: seen.clone() })
+    fn bears_our_name(self, seen: &Seen) -> bool {
+        seen.bears_our_name(self.context.own_roles, &self.target.account)
+    }
+
+    /// What is to be handed back: it was adopted, and the baseline says to keep what others
+    /// made. Decided before everything else, so that nothing is written on the strength of the adoption.
+    pub(super) fn handed_back(
+        self,
+        desired: &ResolvedTarget,
+        observation: &Observation,
+    ) -> Option<HandedBack> {
+        let existing = match desired {
+            ResolvedTarget::Enforce(wanted) => wanted.existing,
+            ResolvedTarget::Nothing { existing } => *existing,
+            ResolvedTarget::Unassigned | ResolvedTarget::Excluded => return None,
+        };
+        let seen = observation.seen()?;
+        let adopted = &self.record.ours.as_ref()?.enforcement;
+        (existing == Existing::Keep && self.is_adopted(seen))
+            .then(|| HandedBack { adopted: adopted.clone(), seen: seen.clone() })
+    }
+
+    /// A repair that was undone several times within the hour waits a while: we keep at it, but
+    /// two automatons fighting must not eat each other's API limits. What we wrote last ourselves wasn't undone.
+    pub(super) fn paced(self, decision: Decision, seen: &Observation) -> Decision {
+        let DecisionContext { own_roles, now, .. } = self.context;
+        match decision {
+            Decision::Change(change) if change.repairs() && self.record.must_wait(now) => {
+                let seen = seen.seen();
+                if seen.is_some_and(|seen| seen.was_last_written_by_us(own_roles, &self.target.account)) {
+                    return Decision::Change(change);
+                }
+                let by = seen.and_then(Seen::last_writer).map(str::to_owned);
+                Decision::Held(Held { reason: HoldReason::Contested { by }, would: Some(change) })
+            }
+            decision => decision,
+        }
+    }
 }
 
 impl Plan {

@@ -63,11 +63,7 @@ impl Plan {
     pub fn clean_ups(&self) -> impl Iterator<Item = &CleanUp> {
         self.decisions.values().filter_map(|decision| match decision {
             Decision::CleanUp(clean_up) => Some(clean_up),
-            Decision::Change(_)
-            | Decision::InSync(_)
-            | Decision::LeftAlone(_)
-            | Decision::Held(_)
-            | Decision::Broken(_) => None,
+            _ => None,
         })
     }
 

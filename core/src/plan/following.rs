@@ -84,14 +84,9 @@ impl Plan {
 
     /// The targets that wait for a grant of this plan.
     pub(super) fn followers(&self) -> impl Iterator<Item = &Target> {
-        self.decisions.iter().filter_map(|(target, decision)| match decision {
-            Decision::Held(held) => self.follow_up(held).map(|_| target),
-            Decision::Change(_)
-            | Decision::CleanUp(_)
-            | Decision::InSync(_)
-            | Decision::LeftAlone(_)
-            | Decision::Broken(_) => None,
-        })
+        let follows =
+            |decision: &Decision| decision.held().is_some_and(|held| self.follow_up(held).is_some());
+        self.decisions.iter().filter(move |(_, decision)| follows(decision)).map(|(target, _)| target)
     }
 
     /// What comes of a target that waits, if this plan makes what it waits for.

@@ -1,6 +1,6 @@
 //! What a change comes to where a look right before the write finds that there is nothing left to write.
 
-use super::claim::ownership;
+use super::claim::Case;
 use super::{Change, Correction, Decision, DecisionContext, Held, HoldReason, InSync, Ownership};
 use crate::enforcement::{Drift, Enforcement};
 use crate::observed::{Observation, Seen};
@@ -23,7 +23,7 @@ impl Change {
                 Change::Enforce { target, to, .. } | Change::Replace { target, to, .. },
                 Observation::Enforced(seen),
             ) => {
-                let ours = ownership(&target.account, seen, record, context) == Ownership::Ours;
+                let ours = Case { target, record, context }.ownership(seen) == Ownership::Ours;
                 let as_wanted = Drift::between(&seen.enforcement, to).is_none();
                 (ours && as_wanted).then(|| in_sync(Some(seen.enforcement.clone()), Correction::Remember))
             }

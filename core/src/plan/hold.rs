@@ -281,6 +281,16 @@ const OVER_LIMITS: &str = "replaces or releases more than its limits allow";
 const CORRECT_IT: &str = "correct the id, or approve the baseline if it is right";
 
 impl HoldReason {
+    /// Who made what is in the way, as far as AWS says.
+    pub fn other_principal(&self) -> Option<&str> {
+        match self {
+            HoldReason::NotOurs { by }
+            | HoldReason::ChangedBySomeoneElse { by }
+            | HoldReason::ReleasesAdopted { by, revision: _ } => by.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether it waits for a grant that the keeper itself is about to make.
     pub fn waits_for_a_grant(&self) -> bool {
         matches!(self, HoldReason::Unusable { unusable } if unusable.is_being_mended())

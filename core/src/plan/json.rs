@@ -74,32 +74,14 @@ impl Plan {
 impl Decision {
     /// The verb of what is held.
     fn would(&self) -> Option<&'static str> {
-        match self {
-            Decision::Held(Held { would: Some(change), reason }) if !reason.waits_for_a_grant() => {
-                Some(change.verb())
-            }
-            Decision::Held(_)
-            | Decision::Change(_)
-            | Decision::CleanUp(_)
-            | Decision::InSync(_)
-            | Decision::LeftAlone(_)
-            | Decision::Broken(_) => None,
-        }
+        let Decision::Held(Held { would: Some(change), reason }) = self else { return None };
+        (!reason.waits_for_a_grant()).then(|| change.verb())
     }
 
     /// The verb of what follows once the copy is ready.
     fn then(&self) -> Option<&'static str> {
-        match self {
-            Decision::Change(Change::EnsureCopy { from, .. }) => {
-                Some(if from.is_some() { "replace" } else { "enforce" })
-            }
-            Decision::Change(_)
-            | Decision::CleanUp(_)
-            | Decision::Held(_)
-            | Decision::InSync(_)
-            | Decision::LeftAlone(_)
-            | Decision::Broken(_) => None,
-        }
+        let Change::EnsureCopy { from, .. } = self.change()? else { return None };
+        Some(if from.is_some() { "replace" } else { "enforce" })
     }
 
     /// Why nothing is done, as metrics and events call it.

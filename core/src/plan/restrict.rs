@@ -48,23 +48,15 @@ impl Plan {
     }
 
     /// Holds every change of a target for which `reason` finds one. Those that follow others aren't made yet.
-    pub(super) fn hold_present(self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
-        let Plan { grants, decisions, handed_back, skipped, unknown_states, unplaced } = self;
-        let decisions = decisions
-            .into_iter()
-            .map(|(target, decision)| match decision {
-                Decision::Change(change) => match reason(&change) {
-                    Some(reason) => (target, held_back(change, reason)),
-                    None => (target, Decision::Change(change)),
-                },
-                Decision::CleanUp(_)
-                | Decision::InSync(_)
-                | Decision::LeftAlone(_)
-                | Decision::Held(_)
-                | Decision::Broken(_) => (target, decision),
-            })
-            .collect();
-        Plan { grants, decisions, handed_back, skipped, unknown_states, unplaced }
+    pub(super) fn hold_present(mut self, reason: impl Fn(&Change) -> Option<HoldReason>) -> Plan {
+        for decision in self.decisions.values_mut() {
+            if let Decision::Change(change) = decision
+                && let Some(reason) = reason(change)
+            {
+                *decision = held_back(change.clone(), reason);
+            }
+        }
+        self
     }
 
     /// Holds every change of a grant for which `reason` finds one.

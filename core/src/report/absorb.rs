@@ -1,6 +1,6 @@
 //! What several looks of one run found, as one report.
 
-use super::{ChangeResult, GrantReport, Report, State, TargetReport};
+use super::{GrantReport, Report, State, TargetReport};
 
 impl Report {
     /// Adds what another part of the same run found. Later findings win.
@@ -17,23 +17,16 @@ impl Report {
         }
         for (resource, report) in grants {
             // What was written stays in the report, though a later look finds nothing left to do.
-            let written =
-                |known: &GrantReport| matches!(known, GrantReport::Attempted { result: Ok(()), .. });
-            let keep = report.trouble().is_none() && self.grants.get(&resource).is_some_and(written);
+            let is_written = self.grants.get(&resource).is_some_and(GrantReport::is_written);
+            let keep = report.trouble().is_none() && is_written;
             if !keep {
                 self.grants.insert(resource, report);
             }
         }
         for (target, report) in targets {
             // Likewise a target that was changed and is now in sync.
-            let changed = |known: &TargetReport| {
-                matches!(
-                    known,
-                    TargetReport::Attempted(ChangeResult { result: Ok(()), .. })
-                        | TargetReport::CleanedUp { result: Ok(()), .. }
-                )
-            };
-            let keep = report.state() == State::InSync && self.targets.get(&target).is_some_and(changed);
+            let is_made = self.targets.get(&target).is_some_and(TargetReport::is_made);
+            let keep = report.state() == State::InSync && is_made;
             if !keep {
                 self.targets.insert(target, report);
             }

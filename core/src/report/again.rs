@@ -1,7 +1,7 @@
 //! What is to be looked at once more in the same run.
 
 use super::{GrantReport, Report, State, TargetReport};
-use crate::plan::{Decision, HoldReason};
+use crate::plan::HoldReason;
 
 impl Report {
     /// Whether something was put in place that other decisions were waiting for.
@@ -9,12 +9,7 @@ impl Report {
         let copied = self.targets.values().any(|target| target.state() == State::Copied);
         let placed = self.placement_decided.is_some()
             && self.targets.values().any(TargetReport::waits_for_the_placement);
-        copied
-            || placed
-            || self
-                .grants
-                .values()
-                .any(|report| matches!(report, GrantReport::Attempted { result: Ok(()), .. }))
+        copied || placed || self.grants.values().any(GrantReport::is_written)
     }
 
     /// Whether another round of the same run has something to do.
@@ -26,7 +21,6 @@ impl Report {
 impl TargetReport {
     /// Whether it is held until it is known whether members need copies.
     fn waits_for_the_placement(&self) -> bool {
-        matches!(self, TargetReport::Decided(Decision::Held(held))
-            if matches!(held.reason, HoldReason::PlacementUndecided { .. }))
+        self.held().is_some_and(|held| matches!(held.reason, HoldReason::PlacementUndecided { .. }))
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ChangeResult, Report, TargetReport};
+use super::{ChangeResult, Report};
 use crate::failure::{Call, Category, Code};
 use crate::ids::Target;
 use crate::record::Intent;
@@ -39,9 +39,7 @@ impl Report {
 
     /// When the write of this run in a target was begun, where one is published.
     fn begun(&self, target: &Target) -> Option<Timestamp> {
-        match self.targets.get(target)? {
-            TargetReport::Attempted(ChangeResult { result: Ok(()), begun, .. }) => *begun,
-            TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => None,
-        }
+        let outcome = self.targets.get(target)?.outcome()?;
+        outcome.begun.filter(|_| outcome.result.is_ok())
     }
 }

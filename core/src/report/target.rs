@@ -2,9 +2,8 @@
 
 use super::{ChangeResult, State, TargetReport};
 use crate::enforcement::ReadsBack;
-use crate::failure::Category;
-use crate::observed::Observation;
-use crate::plan::{Change, CleanUp, Decision, HoldReason, InSync};
+use crate::failure::{Category, Failure};
+use crate::plan::{Broken, Change, CleanUp, Decision, Held, HoldReason, InSync};
 use crate::record::Checked;
 use crate::status::Standing;
 
@@ -12,6 +11,47 @@ impl TargetReport {
     /// Whether something was attempted.
     pub fn is_an_attempt(&self) -> bool {
         matches!(self, TargetReport::Attempted(_) | TargetReport::CleanedUp { .. })
+    }
+
+    /// Whether something was attempted, and it worked.
+    pub fn is_made(&self) -> bool {
+        self.is_an_attempt() && self.failure().is_none()
+    }
+
+    /// Why an attempt didn't work.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            TargetReport::Attempted(ChangeResult { result, .. }) | TargetReport::CleanedUp { result, .. } => {
+                result.as_ref().err()
+            }
+            TargetReport::Decided(_) => None,
+        }
+    }
+
+    /// The change that was attempted, with what became of it.
+    pub fn outcome(&self) -> Option<&ChangeResult> {
+        match self {
+            TargetReport::Attempted(outcome) => Some(outcome),
+            TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => None,
+        }
+    }
+
+    /// What was decided, where nothing was attempted.
+    pub fn decision(&self) -> Option<&Decision> {
+        match self {
+            TargetReport::Decided(decision) => Some(decision),
+            TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } => None,
+        }
+    }
+
+    /// What is held, if that was decided.
+    pub fn held(&self) -> Option<&Held> {
+        self.decision()?.held()
+    }
+
+    /// What is broken, if that was decided.
+    pub fn broken(&self) -> Option<&Broken> {
+        self.decision()?.broken()
     }
 
     /// The verb of the change that was attempted, if one was.
@@ -88,29 +128,24 @@ impl TargetReport {
     /// Region that is never enabled. A probe is made only where the target could be read, so what it
     /// waits for is the effect of a grant, and that comes soon.
     pub fn waits_for_set_up(&self) -> bool {
-        let failure = match self {
-            TargetReport::Attempted(ChangeResult { result, .. }) | TargetReport::CleanedUp { result, .. } => {
-                result.as_ref().err()
-            }
-            TargetReport::Decided(Decision::Held(held)) => match &held.reason {
-                HoldReason::Unreadable { failure } => Some(failure),
-                _ => None,
-            },
-            TargetReport::Decided(_) => None,
-        };
+        let failure = self.failure().or_else(|| match &self.held()?.reason {
+            HoldReason::Unreadable { failure } => Some(failure),
+            _ => None,
+        });
         failure.is_some_and(|failure| failure.category == Category::NotReady)
     }
 
     /// Why, in words; `None` where the state says it all.
     pub fn reason(&self) -> Option<String> {
+        if let Some(failure) = self.failure() {
+            return Some(failure.to_string());
+        }
         match self {
-            TargetReport::Attempted(ChangeResult { result: Err(failure), .. })
-            | TargetReport::CleanedUp { result: Err(failure), .. } => Some(failure.to_string()),
-            TargetReport::CleanedUp { result: Ok(()), .. } => None,
+            TargetReport::CleanedUp { .. } => None,
             TargetReport::Attempted(ChangeResult { reads_back: Some(reads_back), .. }) => {
                 Some(reads_back.to_string())
             }
-            TargetReport::Attempted(ChangeResult { change, result: Ok(()), .. }) => match change {
+            TargetReport::Attempted(ChangeResult { change, .. }) => match change {
                 // Why it was given up, though it is wanted.
                 Change::Release { broken, .. } => broken.as_ref().map(ToString::to_string),
                 Change::Enforce { .. }
@@ -133,14 +168,14 @@ impl TargetReport {
 
     /// The kind of the reason: a short stable name; `None` where the state says it all.
     pub fn code(&self) -> Option<String> {
+        if let Some(failure) = self.failure() {
+            return Some(format!("failed.{}", failure.category.code()));
+        }
         match self {
-            TargetReport::CleanedUp { result, .. } => {
-                result.as_ref().err().map(|failure| format!("failed.{}", failure.category.code()))
+            TargetReport::CleanedUp { .. } => None,
+            TargetReport::Attempted(ChangeResult { reads_back, .. }) => {
+                reads_back.as_ref().map(|_| ReadsBack::CODE.to_owned())
             }
-            TargetReport::Attempted(ChangeResult { result, reads_back, .. }) => match result {
-                Err(failure) => Some(format!("failed.{}", failure.category.code())),
-                Ok(()) => reads_back.as_ref().map(|_| ReadsBack::CODE.to_owned()),
-            },
             TargetReport::Decided(decision) => match decision {
                 Decision::Held(held) => held.only_audited().is_none().then(|| held.reason.code()),
                 Decision::Broken(broken) => Some(broken.unusable.code()),
@@ -157,31 +192,25 @@ impl TargetReport {
 
     /// What is enforced in the target now, where that is known.
     pub fn enforced(&self) -> Option<String> {
-        match self {
-            TargetReport::CleanedUp { clean_up, .. } => {
-                clean_up.stands.enforced.as_ref().map(ToString::to_string)
-            }
+        let enforced = match self {
+            TargetReport::CleanedUp { clean_up, .. } => clean_up.stands.enforced.as_ref(),
             TargetReport::Attempted(ChangeResult { change: Change::Adopt { seen, .. }, .. }) => {
-                Some(seen.enforcement.to_string())
+                Some(&seen.enforcement)
             }
             TargetReport::Attempted(ChangeResult { change, result: Ok(()), .. }) => {
-                change.enforces().map(|(_, to)| to.to_string())
+                change.enforces().map(|(_, to)| to)
             }
             TargetReport::Attempted(ChangeResult { change, result: Err(_), .. }) => match change {
-                Change::Replace { from, .. } | Change::Release { from, .. } => {
-                    Some(from.enforcement.to_string())
-                }
+                Change::Replace { from, .. } | Change::Release { from, .. } => Some(&from.enforcement),
                 Change::Adopt { .. } | Change::Enforce { .. } | Change::EnsureCopy { .. } => None,
             },
             TargetReport::Decided(decision) => match decision {
-                Decision::InSync(in_sync) => in_sync.enforced.as_ref().map(ToString::to_string),
-                Decision::LeftAlone(left) => match &left.seen {
-                    Observation::Enforced(seen) => Some(seen.enforcement.to_string()),
-                    Observation::Absent | Observation::Unreadable(_) => None,
-                },
-                Decision::Broken(broken) => Some(broken.seen.enforcement.to_string()),
+                Decision::InSync(in_sync) => in_sync.enforced.as_ref(),
+                Decision::LeftAlone(left) => left.seen.seen().map(|seen| &seen.enforcement),
+                Decision::Broken(broken) => Some(&broken.seen.enforcement),
                 Decision::Held(_) | Decision::Change(_) | Decision::CleanUp(_) => None,
             },
-        }
+        };
+        enforced.map(ToString::to_string)
     }
 }

@@ -31,18 +31,8 @@ impl TargetReport {
         };
         let news = News::new(kind, self.code().unwrap_or_default(), &self.reason().unwrap_or_default(), at);
         let waits = matches!(kind, NewsKind::Failed | NewsKind::Held) && self.is_worth_waiting();
-        Some(News { by: self.other_principal(), waits, ..news })
-    }
-
-    /// Who made what is in the way, as far as AWS says.
-    fn other_principal(&self) -> Option<String> {
-        let TargetReport::Decided(Decision::Held(held)) = self else { return None };
-        match &held.reason {
-            HoldReason::NotOurs { by }
-            | HoldReason::ChangedBySomeoneElse { by }
-            | HoldReason::ReleasesAdopted { by, revision: _ } => by.clone(),
-            _ => None,
-        }
+        let by = self.held().and_then(|held| held.reason.other_principal()).map(str::to_owned);
+        Some(News { by, waits, ..news })
     }
 }
 

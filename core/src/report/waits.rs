@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{ChangeResult, Report, TargetReport};
+use super::{Report, TargetReport};
 use crate::failure::Failure;
 use crate::ids::Target;
-use crate::plan::{Decision, HoldReason};
+use crate::plan::HoldReason;
 
 /// What is worth another look before the next sweep, by why the first one was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,13 +30,9 @@ impl Report {
     pub fn gets_on(&self, targets: &BTreeSet<Target>) -> bool {
         targets.iter().any(|target| {
             let last = self.before.get(target).and_then(|record| record.checked.as_ref());
-            self.targets.get(target).is_some_and(|report| match report {
-                TargetReport::Attempted(ChangeResult { result: Ok(()), .. })
-                | TargetReport::CleanedUp { result: Ok(()), .. } => true,
-                TargetReport::Attempted(_) | TargetReport::CleanedUp { .. } | TargetReport::Decided(_) => {
-                    last.is_some_and(|last| report.is_news_since(last))
-                }
-            })
+            let report = self.targets.get(target);
+            report
+                .is_some_and(|report| report.is_made() || last.is_some_and(|last| report.is_news_since(last)))
         })
     }
 }
@@ -52,17 +48,11 @@ impl TargetReport {
 
     /// Whether the account's role is missing, or may not do what it has to.
     fn lacks_a_permission(&self) -> bool {
-        let failure = match self {
-            TargetReport::Attempted(ChangeResult { result, .. }) | TargetReport::CleanedUp { result, .. } => {
-                result.as_ref().err()
-            }
-            TargetReport::Decided(Decision::Held(held)) => match &held.reason {
-                HoldReason::Unreadable { failure } | HoldReason::ProbeFailed { failure } => Some(failure),
-                HoldReason::Unusable { unusable } => unusable.copy_failure(),
-                _ => None,
-            },
-            TargetReport::Decided(_) => None,
-        };
+        let failure = self.failure().or_else(|| match &self.held()?.reason {
+            HoldReason::Unreadable { failure } | HoldReason::ProbeFailed { failure } => Some(failure),
+            HoldReason::Unusable { unusable } => unusable.copy_failure(),
+            _ => None,
+        });
         failure.is_some_and(Failure::is_a_lacking_permission)
     }
 }

@@ -66,6 +66,23 @@ const MOST_FRESH_PAUSES: u32 = 8;
 pub const MOST_HOPS: u32 = 5_000;
 
 impl Cause {
+    /// The cause of a first try, of which nothing else is known.
+    pub fn new(event: String, reason: String, first_seen: Timestamp) -> Cause {
+        Cause {
+            event,
+            reason,
+            first_seen,
+            happened: None,
+            attempt: 0,
+            sweep: false,
+            revision: None,
+            arrival: None,
+            in_our_name: false,
+            hops: 0,
+            pauses: Pauses::default(),
+        }
+    }
+
     /// The cause of the next try.
     #[must_use]
     pub fn again(&self) -> Cause {
@@ -122,19 +139,8 @@ fn delay_seconds(attempt: u32) -> u16 {
 /// A cause of tests.
 #[cfg(test)]
 pub(super) fn cause(event: &str, attempt: u32) -> Cause {
-    Cause {
-        event: event.to_owned(),
-        reason: "it was requested".to_owned(),
-        first_seen: Timestamp::UNIX_EPOCH,
-        happened: None,
-        attempt,
-        sweep: false,
-        revision: None,
-        arrival: None,
-        in_our_name: false,
-        hops: 0,
-        pauses: Pauses::default(),
-    }
+    let first = Cause::new(event.to_owned(), "it was requested".to_owned(), Timestamp::UNIX_EPOCH);
+    Cause { attempt, ..first }
 }
 
 #[cfg(test)]

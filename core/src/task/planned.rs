@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{AccountTask, Cause, OwnerTask, Pauses, Sweep, Task, Then};
+use super::{AccountTask, Cause, OwnerTask, Sweep, Task, Then};
 use crate::baseline::Revision;
 use crate::ids::{AccountId, Region};
 use crate::trigger::{Accounts, Departure, Regions, Scope, Why};
@@ -41,8 +41,7 @@ pub fn planned(
             let is_addition =
                 !scope.reasons.is_empty() && scope.reasons.iter().all(|reason| reason.is_an_addition());
             let task = |region| {
-                let (then, cause) = (then.clone(), cause.clone());
-                Task::Owner(OwnerTask { region, then, swept_since: None, is_addition, cause })
+                Task::Owner(OwnerTask { then: then.clone(), is_addition, ..OwnerTask::new(region, &cause) })
             };
             Planned { tasks: regions.into_iter().map(task).collect(), sweep: None }
         }
@@ -58,16 +57,8 @@ pub fn planned(
             }),
         },
         (Accounts::Only(accounts), _) => {
-            let tasks = accounts.iter().map(|account| {
-                Task::Account(AccountTask {
-                    account: account.clone(),
-                    placement: None,
-                    regions: scope.regions.clone(),
-                    owner_since: None,
-                    cause: cause.clone(),
-                })
-            });
-            Planned { tasks: tasks.collect(), sweep: None }
+            let task = |account| Task::Account(AccountTask::new(account, &scope.regions, &cause));
+            Planned { tasks: accounts.iter().cloned().map(task).collect(), sweep: None }
         }
     }
 }
@@ -82,46 +73,24 @@ pub fn departed(
     fallback: &str,
     now: Timestamp,
 ) -> Vec<Task> {
-    let task = |account: &AccountId| {
-        Task::Account(AccountTask {
-            account: account.clone(),
-            placement: None,
-            regions: Regions::All,
-            owner_since: None,
-            cause: Cause {
-                event: event.unwrap_or(fallback).to_owned(),
-                reason: reason.to_string(),
-                first_seen: now,
-                happened: at.and_then(|second| Timestamp::from_second(second).ok()),
-                attempt: 0,
-                sweep: false,
-                revision: None,
-                arrival: None,
-                in_our_name: false,
-                hops: 0,
-                pauses: Pauses::default(),
-            },
-        })
-    };
-    accounts.iter().map(task).collect()
+    let happened = at.and_then(|second| Timestamp::from_second(second).ok());
+    let first = Cause::new(event.unwrap_or(fallback).to_owned(), reason.to_string(), now);
+    let cause = Cause { happened, ..first };
+    let task = |account| Task::Account(AccountTask::new(account, &Regions::All, &cause));
+    accounts.iter().cloned().map(task).collect()
 }
 
 /// What work for a scope goes back to.
 pub fn cause_of(scope: &Scope, revision: Option<&Revision>, fallback: &str, now: Timestamp) -> Cause {
     let events: Vec<&str> = scope.events.iter().map(String::as_str).collect();
+    let event = if events.is_empty() { fallback.to_owned() } else { events.join(" ") };
     Cause {
-        event: if events.is_empty() { fallback.to_owned() } else { events.join(" ") },
-        reason: scope.reason(),
-        first_seen: now,
         happened: scope.since.and_then(|second| Timestamp::from_second(second).ok()),
-        attempt: 0,
-        sweep: false,
         revision: revision.cloned(),
         arrival: scope.arrival(now),
         in_our_name: matches!(scope.accounts, Accounts::Only(_))
             && scope.reasons.contains(&Why::UnrecordedWrite),
-        hops: 0,
-        pauses: Pauses::default(),
+        ..Cause::new(event, scope.reason(), now)
     }
 }
 
