@@ -36,6 +36,8 @@ const MODULES: &[(&str, Uses)] = &[
     ("own_roles", Only("ids")),
     ("trust", Only("ids")),
     ("content", Only("ids")),
+    // What policies of AWS Organizations do, apart from everything that the keeper writes today.
+    ("bedrock_policy", Only("words ids organization enforcement")),
     ("resource_policy", Only("ids organization")),
     ("baseline", Only("words ids organization enforcement")),
     // An event only says where to look: the trigger sees neither what is there nor a plan.

@@ -12,6 +12,7 @@
 //! ```
 
 pub mod baseline;
+pub mod bedrock_policy;
 pub mod callers;
 pub mod content;
 pub mod control;
