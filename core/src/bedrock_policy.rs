@@ -7,10 +7,11 @@
 //!
 //! ```text
 //! text ──► BedrockPolicy            what one policy says, foreign or ours
-//! Region → guardrail ──► OwnDocument ──► text                      what the keeper would write
+//! Region → guardrail ──► parts ──► OwnDocument ──► text            what the keeper would write
 //! BedrockPolicy… on an account's path ──► merge ──► MergedPolicy, or why the account is frozen
 //! all policies + all accounts ──► predict ──► a prediction for each account
 //! wanted + an effective policy ──► compare                         for each Region
+//! what is attached + what is wanted ──► ordered steps              no gap at any moment
 //! ```
 
 mod build;
@@ -21,10 +22,15 @@ mod ids;
 mod json;
 mod leaf;
 mod merge;
+mod no_safe_order;
+mod order;
 mod predict;
 mod problem;
 mod read;
 mod rules;
+mod safety;
+mod split;
+mod step;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -36,6 +42,10 @@ pub use effective::{EffectivePolicy, Meaning};
 pub use ids::{AttachPoint, PolicyAt, PolicyId, PolicyKey, PolicyPart};
 pub use leaf::{AllowedOperators, LeafOperators, LeafPath, LeafValue, Setting, ValueOperator, ValueOrigin};
 pub use merge::{Forbidden, MergeError, MergeErrorCode, MergeLevel, MergedPolicy, merge};
+pub use no_safe_order::NoSafeOrder;
+pub use order::{MAX_ATTACHED, OwnPolicies, WantedPolicies, ordered_steps};
 pub use predict::{AccountPaths, AttachedPolicies, Forecast, Prediction, forecast, predict};
 pub use problem::{InvalidBedrockPolicy, PolicyProblem, PolicyProblemKind};
 pub use rules::{ContainerLocks, ForbiddenOperator, LetterCase, MergeRules, ModelLists, TwoNames};
+pub use split::{DoesNotFit, MAX_PARTS, PolicyParts, split};
+pub use step::PolicyStep;

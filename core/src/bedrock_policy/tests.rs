@@ -5,8 +5,10 @@ mod comparing;
 mod generators;
 mod merging;
 mod oracle;
+mod ordering;
 mod predicting;
 mod reading;
+mod splitting;
 
 use std::collections::BTreeMap;
 
