@@ -8,6 +8,7 @@ mod broken;
 mod changed;
 mod deed;
 mod detail;
+mod ended;
 mod flooding;
 mod opened;
 mod published;
@@ -35,6 +36,7 @@ pub use attention::AttentionNews;
 pub use broken::BrokenVersions;
 pub use deed::deed_of;
 use detail::{Circumstances, Detail, SweepDetail};
+pub use ended::{may_have_ended, news_of_ended};
 pub use published::{MESSAGES_AN_HOUR, Publications, URGENT_MESSAGES_AN_HOUR};
 pub use repaired::{RepairContext, news_of_repair};
 

@@ -26,7 +26,7 @@ use crate::resource_policy::Resource;
 pub use account::{AccountRecord, Closed, Sequence, Superseded};
 pub use arrival::{Arrival, Arrivals};
 pub use look::{Checked, Entry, Expected, LastSeen};
-pub use news::{News, NewsId, NewsKind, PASSES_WITHIN_SECONDS};
+pub use news::{Announcement, IN_OUR_NAME, News, NewsId, NewsKind, PASSES_WITHIN_SECONDS};
 pub use owed::{Deed, DeedKind, Tellers};
 pub use repairs::{CONTESTED_REPAIRS, Contest, SLOWLY_CONTESTED_REPAIRS};
 pub use state::State;
@@ -254,8 +254,8 @@ pub enum Note {
         wrote: bool,
         /// What people have to hear of.
         news: Vec<News>,
-        /// When the event happened that led to the look, where one did.
-        happened: Option<Timestamp>,
+        /// The event that led to the look, where one did.
+        announced: Option<Announcement>,
     },
 }
 
@@ -344,8 +344,8 @@ impl Record {
                     self.seen = Some(seen);
                 }
             }
-            Note::Checked { checked, seen, usability, text, wrote, news, happened } => {
-                self.hear(news, checked.state, happened);
+            Note::Checked { checked, seen, usability, text, wrote, news, announced } => {
+                self.hear(news, checked.state, announced);
                 self.find_usability(usability);
                 self.check(*checked, seen, &text, wrote);
             }
@@ -422,7 +422,7 @@ mod tests {
             text: format!("{state} at {second}"),
             wrote: state.is_a_write(),
             news: Vec::new(),
-            happened: None,
+            announced: None,
         }
     }
 
@@ -608,13 +608,13 @@ mod tests {
     #[test]
     fn the_one_revision_that_would_abandon_is_remembered_and_of_several_none() {
         let left = |record: &mut Record, by: &str| {
-            let Note::Checked { checked, seen, usability, text, wrote, news, happened } =
+            let Note::Checked { checked, seen, usability, text, wrote, news, announced } =
                 looked(1, State::WouldAbandon, None)
             else {
                 panic!("a look")
             };
             let checked = Box::new(Checked { revision: by.parse().unwrap(), ..*checked });
-            record.note(Note::Checked { checked, seen, usability, text, wrote, news, happened });
+            record.note(Note::Checked { checked, seen, usability, text, wrote, news, announced });
             record.left_by.as_ref().map(ToString::to_string)
         };
         let (one, other) = ("1111111111111111", "2222222222222222");

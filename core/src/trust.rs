@@ -52,9 +52,23 @@ fn admitted(condition: &Value) -> Vec<String> {
     let narrowing = operators.filter(|(operator, _)| {
         matches!(operator.as_str(), "ArnEquals" | "ArnLike" | "StringEquals" | "StringLike")
     });
-    let keys = narrowing.flat_map(|(_, keys)| keys.as_object().into_iter().flatten());
-    let arns = keys.filter(|(key, _)| key.eq_ignore_ascii_case("aws:PrincipalArn"));
-    arns.flat_map(|(_, wanted)| many(wanted)).filter_map(Value::as_str).map(str::to_owned).collect()
+    let keys = narrowing.flat_map(|(operator, keys)| {
+        keys.as_object().into_iter().flatten().map(move |(key, wanted)| (operator.as_str(), key, wanted))
+    });
+    let arns = keys.filter(|(_, key, _)| key.eq_ignore_ascii_case("aws:PrincipalArn"));
+    let names = arns.flat_map(|(operator, _, wanted)| {
+        many(wanted).iter().filter_map(Value::as_str).map(move |name| (operator, name))
+    });
+    names
+        .map(|(operator, name)| if is_loose(operator, name) { "*".to_owned() } else { name.to_owned() })
+        .collect()
+}
+
+/// Whether a pattern says nothing of the account: with `StringLike` a `*` goes over colons, so what stands behind it may be
+/// part of a path. With `ArnLike` each part of an ARN is compared by itself (IAM user guide, ARN condition operators).
+fn is_loose(operator: &str, pattern: &str) -> bool {
+    let mut before_the_name = pattern.split(':').take(5);
+    operator == "StringLike" && before_the_name.any(|part| part.contains(['*', '?']))
 }
 
 /// JSON policies write one of something without its brackets.
@@ -91,6 +105,9 @@ mod tests {
             (aws("AIDACKCEVSQ6C2EXAMPLE"), vec!["AIDACKCEVSQ6C2EXAMPLE"]),
             (narrowed(r#"{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111111111111:role/*"}}"#), vec![]),
             (narrowed(r#"{"StringLike":{"aws:PrincipalArn":"*:111111111111:*"}}"#), vec!["*"]),
+            (narrowed(r#"{"StringLike":{"aws:PrincipalArn":"arn:*:*:*:111111111111:*"}}"#), vec!["*"]),
+            (narrowed(r#"{"StringLike":{"aws:PrincipalArn":"arn:aws:iam::111111111111:role/K*"}}"#), vec![]),
+            (narrowed(r#"{"ArnLike":{"aws:PrincipalArn":"arn:*:iam::111111111111:role/*"}}"#), vec![]),
             (
                 narrowed(r#"{"ArnEqualsIfExists":{"aws:PrincipalArn":"arn:aws:iam::111111111111:root"}}"#),
                 vec!["*"],

@@ -12,8 +12,10 @@ use super::Keeper;
 use super::notes::RecordUpdates;
 use crate::ids::{AccountId, Target};
 use crate::ledger::LedgerError;
-use crate::outcome::{AttentionNews, Publications, RepairContext, news_of_repair};
-use crate::record::{AccountRecord, News};
+use crate::outcome::{
+    AttentionNews, Publications, RepairContext, may_have_ended, news_of_ended, news_of_repair,
+};
+use crate::record::{AccountRecord, Announcement, News};
 use crate::report::{Report, TargetReport};
 use crate::task::Cause;
 
@@ -23,8 +25,9 @@ const RECORDING_TAKES: Duration = Duration::from_secs(30);
 
 impl RecordUpdates<'_> {
     /// What people have to hear of a look at a target.
-    pub(super) fn news(self, report: &TargetReport, at: Timestamp) -> Vec<News> {
-        report.trouble(at).into_iter().chain(self.news_of_repair(report)).collect()
+    pub(super) fn news(self, target: &Target, report: &TargetReport, at: Timestamp) -> Vec<News> {
+        let ended = news_of_ended(target, report, self.records, self.now);
+        report.trouble(at).into_iter().chain(self.news_of_repair(report)).chain(ended).collect()
     }
 
     fn news_of_repair(self, report: &TargetReport) -> Option<News> {
@@ -33,9 +36,11 @@ impl RecordUpdates<'_> {
         news_of_repair(report, RepairContext { cause: self.cause?, records, revision, own_roles, now })
     }
 
-    /// When the event happened that led to the look. What a schedule says is about the sweep.
-    pub(super) fn happened(self) -> Option<Timestamp> {
-        self.cause.filter(|cause| !cause.sweep).and_then(|cause| cause.happened)
+    /// The event that led to the look. What a schedule says is about the sweep.
+    pub(super) fn announced(self) -> Option<Announcement> {
+        let cause = self.cause.filter(|cause| !cause.sweep)?;
+        let in_our_name = cause.in_our_name.then(|| cause.event.clone());
+        Some(Announcement { at: cause.happened?, in_our_name })
     }
 }
 
@@ -44,7 +49,9 @@ impl RecordUpdates<'_> {
 /// sweep everything waits for its end.
 pub async fn news_of_task(keeper: &Keeper, report: &Report, cause: &Cause) -> Option<AttentionNews> {
     let now = keeper.clock.now();
-    let may_be_news = |result: &TargetReport| result.is_an_attempt() || result.trouble(now).is_some();
+    let may_be_news = |result: &TargetReport| {
+        result.is_an_attempt() || result.trouble(now).is_some() || may_have_ended(result)
+    };
     let accounts = report.targets.iter().filter(|(_, result)| may_be_news(result));
     let accounts: BTreeSet<&AccountId> = accounts.map(|(target, _)| &target.account).collect();
     if cause.sweep || report.ledger_trouble.is_some() {

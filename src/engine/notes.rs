@@ -306,8 +306,8 @@ impl RecordUpdates<'_> {
             usability,
             text,
             wrote,
-            news: self.news(report, at),
-            happened: self.happened(),
+            news: self.news(target, report, at),
+            announced: self.announced(),
         }
     }
 

@@ -63,6 +63,17 @@ async fn whom_a_waiting_revision_excludes_is_guarded_until_it_is_approved() {
     assert!(is_repaired(&mut stack, SEARCH).await);
 }
 
+/// A brake is nothing to go back to: while a revision waits, accounts follow what was approved before the brake.
+#[tokio::test]
+async fn whom_a_revision_excludes_that_waits_after_a_brake_is_guarded() {
+    let mut stack = guarded(&everybody(), &[]).await;
+    assert!(publish(&mut stack, &Document { mode: "audit", ..everybody() }).await, "it brakes at once");
+    let limits = "limits: { max_abandonments: 1 }";
+    let two = Document { rest: vec!["exclude: [\"300000000002\", \"300000000003\"]", limits], ..everybody() };
+    assert!(!publish(&mut stack, &two).await);
+    assert!(is_repaired(&mut stack, SEARCH).await);
+}
+
 /// Those who protect the organization read of each revision once, before it begins.
 #[tokio::test]
 async fn a_changed_baseline_is_told_once() {

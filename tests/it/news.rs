@@ -9,7 +9,8 @@ use serde_json::Value;
 use simulator::{Fault, FaultKind};
 use testkit::stack::Stack;
 use testkit::world::{
-    DELETE, Document, EU, LIST, MEMBER_ROLE, PAYMENTS, PUT, SHIPPING, World, check, version,
+    DELETE, Document, EU, LIST, MEMBER_ROLE, PAYMENTS, PUT, SANDBOX, SHIPPING, WORKLOAD, World, check,
+    version,
 };
 
 const BUS: &str = "outcomes";
@@ -90,6 +91,32 @@ async fn a_second_account_that_is_held_is_news_though_the_first_one_still_is() {
         all.push(told_by_a_sweep(&mut stack).await);
     }
     assert_eq!(all, [held_alone(PAYMENTS), String::new(), held_alone(SHIPPING), String::new()]);
+}
+
+/// A move is in no revision, so `Baseline Changed` says nothing of what it releases or leaves alone.
+#[tokio::test]
+async fn what_a_move_releases_or_leaves_alone_is_news_once() {
+    let assignments = vec![(WORKLOAD, "corporate"), (SANDBOX, "none")];
+    let setup = World::of(&Document { regions: EU, assignments, ..Document::default() });
+    let setup = setup.durable().long_established().variable("KEEPER_BUS", BUS);
+    let mut stack = Stack::guarded(setup).await;
+    heard(&stack);
+    let mut all = String::new();
+    for (account, parent) in [(PAYMENTS, SANDBOX), (SHIPPING, "r-exam")] {
+        stack.world.server.with(|model| model.move_account(account, parent)).unwrap();
+        stack.deliver(&stack.world.event("MoveAccount")).await;
+        all.push_str(&told(&stack));
+    }
+    check(
+        &all,
+        expect![[r#"
+            at once: 1 target no longer guarded, as nothing is wanted there, in 1 account: no longer guarded, as nothing is wanted there (released): 300000000001/eu-west-1: release eubase1a2b3c:2.
+            at once: 1 target no longer guarded, as nothing is wanted there, in 1 account: no longer guarded, as nothing is wanted there (unassigned): 300000000002/eu-west-1: eubase1a2b3c:2 stays there, and is no longer put back: no assignment covers the account.
+        "#]],
+    );
+    stack.world.wait(3600);
+    assert_eq!(told_by_a_sweep(&mut stack).await, "");
+    assert!(stack.world.enforced_in(SHIPPING).contains("eubase1a2b3c:2"), "it is left alone");
 }
 
 #[tokio::test]

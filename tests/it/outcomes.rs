@@ -185,6 +185,7 @@ async fn a_release_is_told() {
     check(
         &told(&world),
         expect![[r#"
+            Attention Needed released
             Baseline Changed within_limits
             Enforcement Released 300000000001 eu-west-1 not_wanted
             Sweep Completed

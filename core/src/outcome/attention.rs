@@ -89,9 +89,7 @@ impl AttentionNews {
         });
         group.targets += 1;
         group.accounts.insert(target.account.clone());
-        if group.named.len() < TARGETS_NAMED {
-            group.named.push((target.clone(), news.clone()));
-        }
+        group.name(target, news);
     }
 
     /// Whether there is something to say.
@@ -163,6 +161,27 @@ impl AttentionNews {
 }
 
 impl NewsGroup {
+    /// Names the target, if there is room. An account that isn't named yet takes the place of a further Region of one that
+    /// is: one account with many Regions keeps no other from being named.
+    fn name(&mut self, target: &Target, news: &News) {
+        let named = (target.clone(), news.clone());
+        if self.named.len() < TARGETS_NAMED {
+            self.named.push(named);
+            return;
+        }
+        if self.named.iter().any(|(known, _)| known.account == target.account) {
+            return;
+        }
+        let is_further = |place: &usize| {
+            self.named[..*place].iter().any(|(known, _)| known.account == self.named[*place].0.account)
+        };
+        let further = (0..self.named.len()).rev().find(is_further);
+        if let Some(place) = further {
+            self.named.remove(place);
+            self.named.push(named);
+        }
+    }
+
     fn detail(&self, kind: NewsKind, code: &str) -> GroupDetail<'_> {
         GroupDetail {
             kind,
@@ -203,5 +222,6 @@ fn says(kind: NewsKind) -> &'static str {
         NewsKind::Failed => "failed",
         NewsKind::Held => "held",
         NewsKind::Unannounced => "repaired without an event",
+        NewsKind::Ended => "no longer guarded, as nothing is wanted there",
     }
 }

@@ -17,7 +17,7 @@ use crate::limits::is_repair;
 use crate::observed::Seen;
 use crate::own_roles::OwnRoles;
 use crate::plan::Change;
-use crate::record::{News, NewsKind, Record, Records};
+use crate::record::{IN_OUR_NAME, News, NewsKind, Record, Records};
 use crate::report::{ChangeResult, TargetReport};
 use crate::task::Cause;
 
@@ -62,7 +62,7 @@ pub fn news_of_repair(report: &TargetReport, context: RepairContext<'_>) -> Opti
         (_, _) => cause.in_our_name,
     };
     let (kind, code) = match (in_our_name, cause.sweep) {
-        (true, _) => (NewsKind::InOurName, "in_our_name"),
+        (true, _) => (NewsKind::InOurName, IN_OUR_NAME),
         (false, true) => (NewsKind::Unannounced, "unannounced"),
         (false, false) => return None,
     };

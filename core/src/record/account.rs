@@ -156,6 +156,8 @@ impl AccountRecord {
                 for record in self.regions.values_mut() {
                     let text = "a control says that the account is about to leave the organization";
                     let news = News::new(NewsKind::Leaving, "leaving".to_owned(), text, version.at);
+                    // Of several, the last one counts.
+                    record.news.retain(|news| news.kind != NewsKind::Leaving);
                     record.news.push(News { by: Some(by.to_owned()), ..news });
                 }
             }
@@ -268,6 +270,20 @@ mod tests {
         record.note(sequence("18849496460467696128"), None, released()).unwrap();
         record.note(None, None, released()).unwrap();
         assert_eq!(record.sequence, before.sequence);
+    }
+
+    /// Whoever says leaving and staying in turn makes no record grow.
+    #[test]
+    fn of_several_departures_the_last_one_is_news() {
+        let mut record = AccountRecord::default();
+        record.regions.insert("eu-west-1".parse().unwrap(), Record::default());
+        for version in 1..=100 {
+            let said = if version % 2 == 1 { Leaving::Leaves } else { Leaving::Stays };
+            let version = ControlVersion { version, at: Timestamp::from_second(version).unwrap() };
+            assert!(record.take_over_leaving(said, version, "somebody"));
+        }
+        let news = &record.regions.values().next().unwrap().news;
+        assert_eq!(news.iter().map(|news| news.since.as_second()).collect::<Vec<_>>(), [99]);
     }
 
     #[test]

@@ -22,7 +22,19 @@ use crate::ids::Region;
 pub const PASSES_WITHIN_SECONDS: i64 = 3600;
 
 /// How long before a repair an event may have happened, in seconds, that announced what was repaired and came late.
-const ANNOUNCED_WITHIN_SECONDS: i64 = 3600;
+const ANNOUNCED_WITHIN_SECONDS: i64 = 900;
+
+/// The event that led to a look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// When it happened.
+    pub at: Timestamp,
+    /// Its id in CloudTrail, where it is about a change in the keeper's name that the record does not know.
+    pub in_our_name: Option<String>,
+}
+
+/// The code of what was changed in the keeper's name.
+pub const IN_OUR_NAME: &str = "in_our_name";
 
 /// Longer sentences are cut: there are several news of a target, and many targets of an account.
 const TEXT_KEPT: usize = 200;
@@ -47,6 +59,8 @@ pub enum NewsKind {
     Held,
     /// A sweep found a change and repaired it, and no event had announced the change.
     Unannounced,
+    /// The keeper no longer guards the target, as nothing is wanted there any more.
+    Ended,
 }
 
 impl NewsKind {
@@ -54,7 +68,11 @@ impl NewsKind {
     pub fn is_trouble(self) -> bool {
         match self {
             NewsKind::Broken | NewsKind::Unguarded | NewsKind::Failed | NewsKind::Held => true,
-            NewsKind::InOurName | NewsKind::Leaving | NewsKind::MemberRole | NewsKind::Unannounced => false,
+            NewsKind::InOurName
+            | NewsKind::Leaving
+            | NewsKind::MemberRole
+            | NewsKind::Unannounced
+            | NewsKind::Ended => false,
         }
     }
 
@@ -122,15 +140,10 @@ impl News {
 }
 
 impl Record {
-    /// Takes note of what a look found that people have to hear of. `happened` is when the event happened that led to
-    /// the look.
-    pub(super) fn hear(&mut self, found: Vec<News>, state: State, happened: Option<Timestamp>) {
-        if let Some(happened) = happened {
-            // The event came after all, only later than the sweep.
-            self.news.retain(|news| {
-                let early = news.since.as_second() - happened.as_second();
-                news.kind != NewsKind::Unannounced || !(0..=ANNOUNCED_WITHIN_SECONDS).contains(&early)
-            });
+    /// Takes note of what a look found that people have to hear of. `announced` is the event that led to the look.
+    pub(super) fn hear(&mut self, found: Vec<News>, state: State, announced: Option<Announcement>) {
+        if let Some(announced) = announced {
+            self.hear_of_a_late_event(&announced);
         }
         let is_over = match state {
             State::Enforced | State::Replaced | State::Released | State::InSync | State::LeftAlone => true,
@@ -155,6 +168,25 @@ impl Record {
                 self.news.retain(|known| !same_sort(known));
                 self.news.push(news);
             }
+        }
+    }
+
+    /// The event came after all, only later than the sweep that repaired the change. One in the keeper's name tells who it was.
+    fn hear_of_a_late_event(&mut self, Announcement { at, in_our_name }: &Announcement) {
+        let early = |news: &News| news.since.as_second() - at.as_second();
+        let Some(event) = in_our_name else {
+            self.news.retain(|news| {
+                news.kind != NewsKind::Unannounced || !(0..=ANNOUNCED_WITHIN_SECONDS).contains(&early(news))
+            });
+            return;
+        };
+        let is_repaired = |news: &News| news.kind == NewsKind::Unannounced && early(news) >= 0;
+        let Some(place) = self.news.iter().position(is_repaired) else { return };
+        let News { text, since, by, .. } = self.news.remove(place);
+        if self.news.iter().all(|news| news.kind != NewsKind::InOurName) {
+            let text = format!("{text}; CloudTrail's event: {event}");
+            let news = News::new(NewsKind::InOurName, IN_OUR_NAME.to_owned(), &text, since);
+            self.news.push(News { by, ..news });
         }
     }
 
@@ -312,12 +344,34 @@ mod tests {
     #[test]
     fn an_event_that_came_after_the_sweep_announced_it_after_all() {
         for (happened, left) in
-            [(Some(990), 0), (Some(1000), 0), (Some(1001), 1), (Some(-3000), 1), (None, 1)]
+            [(Some(990), 0), (Some(1000), 0), (Some(1001), 1), (Some(100), 0), (Some(99), 1), (None, 1)]
         {
             let mut record = looked([(State::Replaced, Some(news(NewsKind::Unannounced, "repaired", 1000)))]);
-            record.hear(vec![], State::InSync, happened.map(at));
+            let announced = happened.map(|second| Announcement { at: at(second), in_our_name: None });
+            record.hear(vec![], State::InSync, announced);
             assert_eq!(record.news.len(), left, "{happened:?}");
         }
+    }
+
+    /// A sweep repaired what somebody did in the keeper's name, before its event came: the event must not silence that.
+    #[test]
+    fn a_late_event_in_the_keepers_name_says_who_it_was() {
+        let late = |happened| Announcement { at: at(happened), in_our_name: Some("event-7".to_owned()) };
+        for (happened, expected) in
+            [(990, NewsKind::InOurName), (-9000, NewsKind::InOurName), (1001, NewsKind::Unannounced)]
+        {
+            let mut record =
+                looked([(State::Replaced, Some(news(NewsKind::Unannounced, "unannounced", 1000)))]);
+            record.hear(vec![], State::InSync, Some(late(happened)));
+            let [known] = &record.news[..] else { panic!("{:?}", record.news) };
+            assert_eq!(known.kind, expected, "{happened}");
+            assert_eq!(known.text.contains("event-7"), expected == NewsKind::InOurName, "{}", known.text);
+        }
+        // Of two, one is news.
+        let mut record = looked([(State::Replaced, Some(news(NewsKind::Unannounced, "unannounced", 1000)))]);
+        record.hear(vec![news(NewsKind::InOurName, IN_OUR_NAME, 2000)], State::Replaced, None);
+        record.hear(vec![], State::InSync, Some(late(990)));
+        assert_eq!(due(&record, 2000), [(NewsKind::InOurName, "in_our_name", 2000)]);
     }
 
     #[test]

@@ -42,6 +42,24 @@ fn a_role_that_is_missing_everywhere_is_one_message() {
     assert_eq!(all.ids().len(), 501, "all of them count as published");
 }
 
+/// What one account has in many Regions keeps no other account from being named.
+#[test]
+fn each_account_is_named_before_further_regions_of_one() {
+    let mut all = AttentionNews::default();
+    let held = news(NewsKind::Held, "unreadable.denied");
+    for region in 1..=30 {
+        all.add(&target(&format!("100000000001/xx-east-{region}")), &held, false);
+    }
+    many(&mut all, 20, &held);
+    let event = all.event(&cause(), true, now()).unwrap();
+    let [value] = delivered(std::slice::from_ref(&event)).try_into().unwrap();
+    let named = value["detail"]["news"][0]["targets"].as_array().unwrap();
+    let accounts: std::collections::BTreeSet<&str> =
+        named.iter().map(|named| named["account"].as_str().unwrap()).collect();
+    assert_eq!((named.len(), accounts.len()), (25, 21), "{named:?}");
+    assert_eq!(named[0]["region"], "xx-east-1");
+}
+
 #[test]
 fn the_largest_message_fits() {
     let mut all = AttentionNews::default();
