@@ -100,6 +100,22 @@ impl FaultKind {
         }
     }
 
+    /// Another writer changed the organization at the same moment.
+    pub fn concurrent_modification() -> FaultKind {
+        let message = "The target of the operation is currently being modified by a different request.";
+        FaultKind::refusal("ConcurrentModificationException", message)
+    }
+
+    /// The organization's policies are changing.
+    pub fn policy_changes_in_progress() -> FaultKind {
+        let message = "Changes to the effective policy are in progress.";
+        FaultKind::refusal("PolicyChangesInProgressException", message)
+    }
+
+    fn refusal(code: &str, message: &str) -> FaultKind {
+        FaultKind::Error { code: code.to_owned(), message: message.to_owned(), status: 400 }
+    }
+
     /// Whether it is made of what the model answers.
     pub(crate) fn needs_the_model(&self) -> bool {
         matches!(

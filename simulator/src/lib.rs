@@ -40,6 +40,7 @@ pub use model::bus_rules::{BusRule, EventBus, RuleTarget};
 pub use model::caller::{Caller, Principal, Session};
 pub use model::clock::Clock;
 pub use model::control::ControlPolicy;
+pub use model::delegation_policy::DelegationPolicy;
 pub use model::enforcement::{
     Enforce, EnforcedConfiguration, Guarding, ModelEnforcement, SelectiveContentGuarding,
 };
@@ -52,13 +53,20 @@ pub use model::guardrail::{
 };
 pub use model::handshake::{Handshake, HandshakeState, TargetKind};
 pub use model::iam::{Permissions, Role, Statement, Trust, User};
-pub use model::inference::{Applied, FoundationModel, Invocation, ModelKind, Origin, Piece, Reply};
+pub use model::inference::{Applied, FoundationModel, Invocation, ModelKind, Origin, Piece, Reply, Surface};
 pub use model::keys::{Key, KeyState};
 pub use model::lifecycle::{CreateAccount, Creation};
 pub use model::message::{Message, SendMessage, Sent};
 pub use model::organization::{
     Account, AccountState, ChildKind, JoinedMethod, Membership, Organization, ServiceControl, Tags,
     ToldState, Unit,
+};
+pub use model::organization_policy::effective::{EffectivePolicy, PublishedDocument};
+pub use model::organization_policy::enforced::OrganizationConfiguration;
+pub use model::organization_policy::validity::EffectiveFault;
+pub use model::organization_policy::write::{CreateOrganizationPolicy, UpdateOrganizationPolicy};
+pub use model::organization_policy::{
+    BedrockPolicyEntry, OrganizationPolicy, PolicyAttachment, PolicyKind, PolicyTypeStatus,
 };
 pub use model::paging::{InvalidToken, Page};
 pub use model::parameter::{Parameter, ParameterVersion, PutParameter};
@@ -77,8 +85,9 @@ pub use model::{Model, Settings};
 pub use rule::EventRule;
 pub use server::{Options, Server, StartError};
 pub use switches::{
-    Answer, CrossAccountSimulation, Defaults, EmptyList, GetGuardrail, ListModels, OnOff, OtherOwners,
-    Presence, PutOverExisting, Switches, UpdatedBy,
+    Answer, CrossAccountSimulation, Defaults, EmptyList, GetGuardrail, IdentifierCheck, ListModels,
+    ListOrder, LockedChild, ModelLists, NameCase, OnOff, OtherOwners, Presence, PutOverExisting, Switches,
+    TwoConfigurations, UpdatedBy, WrongIdentifier,
 };
 pub use world::{
     AccountEntry, EnforcementEntry, GuardrailEntry, InvalidWorld, OrganizationIds, ParameterEntry, World,

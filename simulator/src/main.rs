@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use simulator::{
-    Answer, CrossAccountSimulation, Defaults, Destination, EmptyList, GetGuardrail, ListModels, OnOff,
-    Options, OtherOwners, Presence, PutOverExisting, Server, Switches, UpdatedBy, World,
+    Answer, CrossAccountSimulation, Defaults, Destination, EmptyList, GetGuardrail, IdentifierCheck,
+    ListModels, ListOrder, LockedChild, ModelLists, NameCase, OnOff, Options, OtherOwners, Presence,
+    PutOverExisting, Server, Switches, TwoConfigurations, UpdatedBy, World, WrongIdentifier,
 };
 
 /// A model of the AWS APIs around Amazon Bedrock guardrail enforcement, for any AWS client.
@@ -109,6 +110,57 @@ struct SwitchFlags {
     /// Does Converse show a trace of an enforced guardrail to a request that names none?
     #[arg(long, value_enum)]
     enforced_trace: Option<Presence>,
+    /// Do Bedrock policies need trusted access?
+    #[arg(long, value_enum)]
+    trusted_access_needed: Option<OnOff>,
+    /// Must a configuration with one list of models have the other?
+    #[arg(long, value_enum)]
+    model_lists: Option<ModelLists>,
+    /// Does CreatePolicy take input_tags?
+    #[arg(long, value_enum, value_name = "ANSWER")]
+    input_tags: Option<Answer>,
+    /// What do two configurations in one Region do?
+    #[arg(long, value_enum)]
+    two_configurations: Option<TwoConfigurations>,
+    /// Does a published document keep the case of names?
+    #[arg(long, value_enum)]
+    configuration_names: Option<NameCase>,
+    /// Does a published document show empty lists of models?
+    #[arg(long, value_enum)]
+    empty_model_lists: Option<Presence>,
+    /// Who looks whether an identifier names a version?
+    #[arg(long, value_enum, value_name = "WHO")]
+    identifier_check: Option<IdentifierCheck>,
+    /// What does an identifier do that names no version?
+    #[arg(long, value_enum)]
+    wrong_identifier: Option<WrongIdentifier>,
+    /// What does an operator do that a policy above doesn't allow?
+    #[arg(long, value_enum)]
+    locked_child: Option<LockedChild>,
+    /// In which order does ListPoliciesForTarget show policies?
+    #[arg(long, value_enum, value_name = "ORDER")]
+    policies_for_target: Option<ListOrder>,
+    /// Do Bedrock policies reach the management account?
+    #[arg(long, value_enum)]
+    management_account_inherits: Option<OnOff>,
+    /// May a version be deleted that the organization enforces?
+    #[arg(long, value_enum, value_name = "ANSWER")]
+    delete_organization_version: Option<Answer>,
+    /// Do enforced guardrails act on Chat Completions?
+    #[arg(long, value_enum)]
+    enforced_on_chat_completions: Option<OnOff>,
+    /// Do they act on Messages?
+    #[arg(long, value_enum)]
+    enforced_on_messages: Option<OnOff>,
+    /// Do they act on Responses?
+    #[arg(long, value_enum)]
+    enforced_on_responses: Option<OnOff>,
+    /// Do they act on bedrock-mantle?
+    #[arg(long, value_enum)]
+    enforced_on_mantle: Option<OnOff>,
+    /// Do they act on StartAsyncInvoke?
+    #[arg(long, value_enum)]
+    enforced_on_async_invoke: Option<OnOff>,
     /// Do paged lists begin with an empty page?
     #[arg(long, value_enum)]
     empty_pages: Option<OnOff>,
@@ -149,6 +201,31 @@ impl SwitchFlags {
             customer_key_across_accounts: self
                 .customer_key_across_accounts
                 .unwrap_or(default.customer_key_across_accounts),
+            trusted_access_needed: self.trusted_access_needed.unwrap_or(default.trusted_access_needed),
+            model_lists: self.model_lists.unwrap_or(default.model_lists),
+            input_tags: self.input_tags.unwrap_or(default.input_tags),
+            two_configurations: self.two_configurations.unwrap_or(default.two_configurations),
+            configuration_names: self.configuration_names.unwrap_or(default.configuration_names),
+            empty_model_lists: self.empty_model_lists.unwrap_or(default.empty_model_lists),
+            identifier_check: self.identifier_check.unwrap_or(default.identifier_check),
+            wrong_identifier: self.wrong_identifier.unwrap_or(default.wrong_identifier),
+            locked_child: self.locked_child.unwrap_or(default.locked_child),
+            policies_for_target: self.policies_for_target.unwrap_or(default.policies_for_target),
+            management_account_inherits: self
+                .management_account_inherits
+                .unwrap_or(default.management_account_inherits),
+            delete_organization_version: self
+                .delete_organization_version
+                .unwrap_or(default.delete_organization_version),
+            enforced_on_chat_completions: self
+                .enforced_on_chat_completions
+                .unwrap_or(default.enforced_on_chat_completions),
+            enforced_on_messages: self.enforced_on_messages.unwrap_or(default.enforced_on_messages),
+            enforced_on_responses: self.enforced_on_responses.unwrap_or(default.enforced_on_responses),
+            enforced_on_mantle: self.enforced_on_mantle.unwrap_or(default.enforced_on_mantle),
+            enforced_on_async_invoke: self
+                .enforced_on_async_invoke
+                .unwrap_or(default.enforced_on_async_invoke),
             empty_pages: self.empty_pages.unwrap_or(default.empty_pages),
             throttling: self.throttling.unwrap_or(default.throttling),
         }

@@ -1,6 +1,7 @@
 //! The plain model: what AWS would hold, and what can be done with it. It knows no HTTP.
 
 pub(crate) mod assess;
+mod authority;
 mod build;
 pub(crate) mod bus;
 pub(crate) mod bus_rules;
@@ -8,6 +9,7 @@ pub(crate) mod caller;
 pub(crate) mod clock;
 pub(crate) mod control;
 pub(crate) mod delegation;
+pub(crate) mod delegation_policy;
 pub(crate) mod enforcement;
 pub(crate) mod error;
 pub(crate) mod event;
@@ -22,6 +24,7 @@ pub(crate) mod keys;
 pub(crate) mod lifecycle;
 pub(crate) mod message;
 pub(crate) mod organization;
+pub(crate) mod organization_policy;
 pub(crate) mod paging;
 pub(crate) mod parameter;
 mod policy_rules;
@@ -40,6 +43,7 @@ pub(crate) mod stack_sets;
 pub(crate) mod table;
 pub(crate) mod topics;
 pub(crate) mod trails;
+mod trusted_access;
 mod versions;
 
 use std::collections::{BTreeMap, HashMap};
@@ -132,6 +136,21 @@ pub struct Settings {
     pub subscription_seconds: u64,
     /// From EnableRegion and DisableRegion to their effect.
     pub region_opt_seconds: u64,
+    /// From a change of the organization's policies to the documents of the accounts that it reaches: 2 to 5 on AWS
+    /// (organization-policies §1.6).
+    pub policy_publication_seconds: u64,
+    /// From there to calls of models going by them. How long that is on AWS is not known.
+    pub policy_enforcement_seconds: u64,
+    /// From EnablePolicyType and DisablePolicyType to their end.
+    pub policy_type_seconds: u64,
+    /// How long after a change of the organization's policies another is refused with
+    /// `PolicyChangesInProgressException`.
+    pub policy_changes_seconds: u64,
+    /// How long a list may be that the merge of policies makes. The number is not known (organization-policies §1.3).
+    pub effective_list_items: usize,
+    /// How often in a second an account may call DescribeEffectivePolicy and its kin where calls are limited; 0 for as
+    /// often as it likes. The rate is not published (organization-policies §1.8).
+    pub effective_reads_per_second: u32,
     /// How many events are kept.
     pub keep_events: usize,
     /// How much is on a page of a list at most, whatever was asked for: AWS may put less on a page than it could
@@ -152,6 +171,12 @@ impl Default for Settings {
             propagation_seconds: 0,
             subscription_seconds: 0,
             region_opt_seconds: 0,
+            policy_publication_seconds: 0,
+            policy_enforcement_seconds: 0,
+            policy_type_seconds: 0,
+            policy_changes_seconds: 0,
+            effective_list_items: 1_000,
+            effective_reads_per_second: 2,
             keep_events: 10_000,
             page_items: 1_000,
             account_limit: 50_000,
@@ -170,6 +195,10 @@ pub(crate) enum Pending {
     Closure { account: String },
     /// A Region is switched on or off.
     OptIn { account: String, region: String, then: OptStatus },
+    /// Policies are merged and published for the accounts at a target and below.
+    Publication { below: String },
+    /// A type of policies is switched on or off.
+    PolicyType,
 }
 
 impl Model {
@@ -188,6 +217,8 @@ impl Model {
                 Pending::StackSet { account } => self.deploy_stack_set(&account),
                 Pending::Closure { account } => self.finish_closure(&account),
                 Pending::OptIn { account, region, then } => self.set_opt_status(&account, &region, then),
+                Pending::Publication { below } => self.publish_below(&below),
+                Pending::PolicyType => self.finish_policy_type(),
             }
         }
     }

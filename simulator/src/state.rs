@@ -10,7 +10,7 @@ use crate::fault::{Fault, FaultKind, Faults, Subject};
 use crate::model::Model;
 use crate::model::caller::Caller;
 use crate::model::error::ApiError;
-use crate::model::event::{Trail, masked};
+use crate::model::event::{Trail, refused_request};
 use crate::model::ids::Ids;
 use crate::partial::{every_other, nothing_listed};
 use crate::switches::OnOff;
@@ -161,7 +161,12 @@ impl State {
         let (service, operation) = (request.service, request.operation.as_str());
         let limited = self.model.switches.throttling == OnOff::On;
         let elapsed = self.started.elapsed();
-        if limited && !self.throttle.take(service, operation, caller.account(), &caller.region, elapsed) {
+        let effective_reads = self.model.settings.effective_reads_per_second;
+        let taken = |throttle: &mut Throttle| {
+            let account = caller.account();
+            throttle.take(service, operation, account, &caller.region, elapsed, effective_reads)
+        };
+        if limited && !taken(&mut self.throttle) {
             return Err(ApiError::new("ThrottlingException", "Rate exceeded"));
         }
         let input = request.input.as_ref().map_err(ApiError::clone)?;
@@ -193,7 +198,8 @@ impl State {
         if let (Err(error), true, "bedrock" | "organizations" | "ssm") =
             (&outcome, writes(service, operation), service)
         {
-            self.model.trail(caller, Trail::refused(service, operation, masked(&input.members), error));
+            let request = refused_request(service, operation, &input.members);
+            self.model.trail(caller, Trail::refused(service, operation, request, error));
         }
         outcome
     }
@@ -287,7 +293,7 @@ impl State {
 
 /// What a call is about, as far as its input names it.
 fn target(input: &Input) -> Option<String> {
-    const NAMES: [&str; 19] = [
+    const NAMES: [&str; 22] = [
         "RoleArn",
         "PolicySourceArn",
         "RoleName",
@@ -300,6 +306,9 @@ fn target(input: &Input) -> Option<String> {
         "ParentId",
         "OrganizationalUnitId",
         "HandshakeId",
+        "PolicyId",
+        "TargetId",
+        "RootId",
         "modelId",
         "Name",
         "Path",

@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// Every behaviour of AWS that could not be confirmed. The default is what a client must be able to live
-/// with, but for `cross_account_reference`, `paths`, `empty_pages` and `throttling`: these let everything work, and
-/// a client has to be tried with the other answer as well.
+/// with, but for `cross_account_reference`, `paths`, `empty_pages`, `throttling`, `trusted_access_needed` and
+/// `locked_child`: these let everything work, and a client has to be tried with the other answer as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Switches {
@@ -53,6 +53,52 @@ pub struct Switches {
     /// callers the key policy admits. AWS documents the permissions within one account only. Accepted by default,
     /// because KMS itself allows it; a client must be tested with `refused` too.
     pub customer_key_across_accounts: Answer,
+    /// Whether policies of type BEDROCK_POLICY need trusted access of `bedrock.amazonaws.com` in the organization. An older
+    /// page had such a step, the newer one has none (organization-policies §1.5), so the default is that they don't; a
+    /// client must be tested with `on` too.
+    pub trusted_access_needed: OnOff,
+    /// Whether a merged configuration that has one list of models must have the other (organization-policies §1.1: the
+    /// documents say both, a published program sends one).
+    pub model_lists: ModelLists,
+    /// Whether CreatePolicy still takes `input_tags`, the form of the preview (organization-policies §1.1).
+    pub input_tags: Answer,
+    /// What two configurations in one Region do (organization-policies §1.4: unknown). By default the merge is not valid,
+    /// which freezes the account.
+    pub two_configurations: TwoConfigurations,
+    /// Whether a published document keeps the case of names, as some types of policies don't (organization-policies
+    /// §1.4).
+    pub configuration_names: NameCase,
+    /// Whether a published document shows a list of models with nothing in it. Empty fragments vanish
+    /// (organization-policies §1.4); whether an empty list is one is not known.
+    pub empty_model_lists: Presence,
+    /// Whether anybody looks whether the version that an identifier names exists, in its Region and in the management
+    /// account (organization-policies §1.1: CreatePolicy and AttachPolicy don't look at the grants).
+    pub identifier_check: IdentifierCheck,
+    /// What a published identifier does that names no version: AWS says that calls of models fail, and that nothing is
+    /// enforced (organization-policies §1.6).
+    pub wrong_identifier: WrongIdentifier,
+    /// Whether an operator that a policy above doesn't allow makes the merge invalid. That it has no effect was measured
+    /// (organization-policies §1.4), so that is the default; a client must be tested with `invalid` too.
+    pub locked_child: LockedChild,
+    /// The order of ListPoliciesForTarget, which no document tells; by default it says nothing of precedence.
+    pub policies_for_target: ListOrder,
+    /// Whether Bedrock policies reach the management account too (organization-policies §7: inferred).
+    pub management_account_inherits: OnOff,
+    /// Whether a version can be deleted that the organization enforces; documents speak of guardrails only
+    /// (organization-policies §7). Accepted by default: then calls break, which a client must notice.
+    pub delete_organization_version: Answer,
+    /// Whether enforced guardrails act on Chat Completions (organization-policies §4.2: likely). Off by default, as for
+    /// every API of which no document says that they do.
+    pub enforced_on_chat_completions: OnOff,
+    /// Whether they act on Anthropic's Messages (organization-policies §4.2: likely).
+    pub enforced_on_messages: OnOff,
+    /// Whether they act on Responses, where guardrails of requests don't (organization-policies §4.2).
+    pub enforced_on_responses: OnOff,
+    /// Whether they act on the endpoint bedrock-mantle, where guardrails of requests don't (organization-policies
+    /// §4.2).
+    pub enforced_on_mantle: OnOff,
+    /// Whether they act on StartAsyncInvoke, whose input has no guardrail (organization-policies §4.2).
+    pub enforced_on_async_invoke: OnOff,
     /// Whether paged lists begin with an empty page that has a token, which AWS says may happen (aws-facts §5).
     pub empty_pages: OnOff,
     /// Whether calls are limited to the published rates (aws-facts §5).
@@ -169,6 +215,80 @@ pub enum OnOff {
     Off,
 }
 
+/// Which lists of models a merged configuration needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelLists {
+    /// Both, if it has one.
+    BothRequired,
+    /// Any.
+    Either,
+}
+
+/// What two configurations in one Region do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum TwoConfigurations {
+    /// `ELEMENTS_TOO_MANY`: the merge isn't valid.
+    Refused,
+    /// Both guardrails are enforced.
+    Both,
+    /// The one whose name comes first is enforced.
+    First,
+}
+
+/// How a published document writes names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum NameCase {
+    /// In small letters; names that differ in case only are one.
+    Lowered,
+    /// As the policies write them.
+    AsWritten,
+}
+
+/// Who looks whether an identifier names a version that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdentifierCheck {
+    /// Nobody.
+    Nowhere,
+    /// CreatePolicy and UpdatePolicy, which refuse it.
+    Create,
+    /// The merge, which isn't valid then.
+    Effective,
+}
+
+/// What a published identifier does that names no version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum WrongIdentifier {
+    /// Every call of a model in the Region fails.
+    BreaksCalls,
+    /// Nothing is enforced.
+    NotEnforced,
+}
+
+/// What an operator does that a policy above doesn't allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LockedChild {
+    /// Nothing.
+    Ignored,
+    /// The merge isn't valid.
+    Invalid,
+}
+
+/// The order of ListPoliciesForTarget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListOrder {
+    /// By the ids of the policies.
+    ById,
+    /// As they were attached.
+    ByAttachment,
+}
+
 impl Default for Switches {
     fn default() -> Switches {
         Switches {
@@ -188,6 +308,23 @@ impl Default for Switches {
             enforced_trace: Presence::Absent,
             cross_account_simulation: CrossAccountSimulation::BothSides,
             customer_key_across_accounts: Answer::Accepted,
+            trusted_access_needed: OnOff::Off,
+            model_lists: ModelLists::BothRequired,
+            input_tags: Answer::Refused,
+            two_configurations: TwoConfigurations::Refused,
+            configuration_names: NameCase::Lowered,
+            empty_model_lists: Presence::Absent,
+            identifier_check: IdentifierCheck::Nowhere,
+            wrong_identifier: WrongIdentifier::BreaksCalls,
+            locked_child: LockedChild::Ignored,
+            policies_for_target: ListOrder::ById,
+            management_account_inherits: OnOff::On,
+            delete_organization_version: Answer::Accepted,
+            enforced_on_chat_completions: OnOff::Off,
+            enforced_on_messages: OnOff::Off,
+            enforced_on_responses: OnOff::Off,
+            enforced_on_mantle: OnOff::Off,
+            enforced_on_async_invoke: OnOff::Off,
             empty_pages: OnOff::Off,
             throttling: OnOff::Off,
         }

@@ -18,6 +18,7 @@ use crate::model::iam::{Role, User};
 use crate::model::inference::FoundationModel;
 use crate::model::keys::Key;
 use crate::model::organization::{AccountState, JoinedMethod, ServiceControl, Tags, ToldState, Unit};
+use crate::model::organization_policy::BedrockPolicyEntry;
 use crate::model::parameter::PutParameter;
 use crate::model::regions::OptStatus;
 use crate::model::stack_sets::StackSet;
@@ -48,6 +49,15 @@ pub struct World {
     /// Service control policies as they are shown; they deny nothing by that.
     #[serde(default)]
     pub control_policies: Vec<ControlPolicy>,
+    /// Policies of type BEDROCK_POLICY, in the order in which they were attached. Where there are any, the type is on.
+    #[serde(default)]
+    pub bedrock_policies: Vec<BedrockPolicyEntry>,
+    /// Whether the type BEDROCK_POLICY is on.
+    #[serde(default)]
+    pub bedrock_policies_enabled: bool,
+    /// The organization's own resource policy.
+    #[serde(default)]
+    pub delegation_policy: Option<Value>,
     /// Models that can be called.
     #[serde(default)]
     pub models: Vec<FoundationModel>,

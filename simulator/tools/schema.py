@@ -17,9 +17,14 @@ import botocore.loaders
 OPERATIONS = {
     "sts": ["AssumeRole", "GetCallerIdentity"],
     "organizations": [
-        "AcceptHandshake", "CancelHandshake", "CloseAccount", "CreateAccount", "CreateOrganizationalUnit",
-        "DeclineHandshake", "DeregisterDelegatedAdministrator", "DescribeAccount", "DescribeCreateAccountStatus",
-        "DescribeHandshake", "DescribeOrganization", "DescribeOrganizationalUnit", "DescribePolicy",
+        "AcceptHandshake", "AttachPolicy", "CancelHandshake", "CloseAccount", "CreateAccount",
+        "CreateOrganizationalUnit", "CreatePolicy", "DeclineHandshake", "DeletePolicy", "DeleteResourcePolicy",
+        "DeregisterDelegatedAdministrator", "DescribeAccount", "DescribeCreateAccountStatus",
+        "DescribeEffectivePolicy", "DescribeHandshake", "DescribeOrganization", "DescribeOrganizationalUnit",
+        "DescribePolicy", "DescribeResourcePolicy", "DetachPolicy", "DisableAWSServiceAccess", "DisablePolicyType",
+        "EnableAWSServiceAccess", "EnablePolicyType", "ListAWSServiceAccessForOrganization",
+        "ListAccountsWithInvalidEffectivePolicy", "ListEffectivePolicyValidationErrors", "ListPolicies",
+        "ListTargetsForPolicy", "PutResourcePolicy", "UpdatePolicy",
         "InviteAccountToOrganization", "LeaveOrganization", "ListAccounts", "ListAccountsForParent", "ListChildren", "ListCreateAccountStatus",
         "ListDelegatedAdministrators", "ListDelegatedServicesForAccount", "ListHandshakesForAccount",
         "ListHandshakesForOrganization", "ListOrganizationalUnitsForParent", "ListParents",

@@ -276,19 +276,19 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
             "problem stack_sets -/-: there is no StackSet guardrail-keeper-member-rules",
         ),
         (
-            |model| model.organization.control_policies.retain(|policy| policy.name != "keeper"),
+            |model| model.organization.policies.retain(|policy| policy.name != "keeper"),
             "problem control_policies 300000000005/-: deploy/protect-keeper.scp.json isn't attached",
         ),
         (
             |model| {
-                let keeper = &mut model.organization.control_policies[2];
+                let keeper = &mut model.organization.policies[2];
                 keeper.content = keeper.content.replace("bedrock:DeleteEnforced", "bedrock:Another");
             },
             "problem control_policies 300000000001/-: OnlyTheKeeperChangesEnforcement of keeper doesn't deny bedrock:DeleteEnforcedGuardrailConfiguration",
         ),
         (
             // Attached to one account, it protects no other.
-            |model| model.organization.control_policies[1].targets = vec![OWNER.to_owned()],
+            |model| model.organization.policies[1].set_targets(&[OWNER]),
             "problem control_policies 300000000001/-: deploy/protect-guardrails.scp.json isn't attached",
         ),
         (
@@ -333,8 +333,8 @@ async fn service_control_policies_are_looked_for_from_the_root_down() {
         let mut targets: Vec<String> = model.organization.units.keys().cloned().collect();
         let below_the_root = |account: &&simulator::Account| account.parent() == Some("r-exam");
         targets.extend(model.members().filter(below_the_root).map(|account| account.id.clone()));
-        for policy in &mut model.organization.control_policies {
-            policy.targets.clone_from(&targets);
+        for policy in &mut model.organization.policies {
+            policy.set_targets(&targets);
         }
         targets.len()
     });

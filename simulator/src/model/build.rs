@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::clock::Clock;
+use super::control::ControlPolicy;
+use super::event::HOME_REGION;
 use super::ids::Ids;
 use super::organization::{Account, Membership, Organization};
+use super::organization_policy::PolicyTypeStatus;
 use super::{Model, iam};
 use crate::switches::Switches;
 use crate::world::{AccountEntry, EnforcementEntry, GuardrailEntry, InvalidWorld, World, shared_roles};
@@ -22,7 +25,13 @@ impl Model {
             management_account: world.organization.management_account.clone(),
             units: world.organizational_units.iter().map(|unit| (unit.id.clone(), unit.clone())).collect(),
             service_control: world.service_control.clone(),
-            control_policies: world.control_policies.clone(),
+            policies: world.control_policies.iter().map(ControlPolicy::policy).collect(),
+            attached: 0,
+            bedrock_policies: PolicyTypeStatus::Off,
+            policies_changed_at: None,
+            effective: BTreeMap::new(),
+            delegation_policy: None,
+            trusted_services: BTreeMap::new(),
             tags: BTreeMap::new(),
         };
         check_tree(world, &organization, &mut problems);
@@ -68,6 +77,7 @@ impl Model {
         for enforcement in &world.enforcements {
             model.build_enforcement(enforcement, &mut problems);
         }
+        model.build_policies(world, &mut problems);
         for parameter in &world.parameters {
             let administrator = format!("arn:aws:iam::{}:root", parameter.account);
             let made = model
@@ -141,6 +151,27 @@ impl Model {
             });
         if let Err(error) = made {
             problems.push(format!("guardrail {arn}: {error}"));
+        }
+    }
+
+    /// Policies of type BEDROCK_POLICY, which switch the type on, and the delegation policy.
+    fn build_policies(&mut self, world: &World, problems: &mut Vec<String>) {
+        for entry in &world.bedrock_policies {
+            for target in entry.targets.iter().filter(|target| self.require_target(target).is_err()) {
+                problems.push(format!("policy {}: there is no target {target}", entry.id));
+            }
+            self.put_bedrock_policy(entry);
+        }
+        if world.bedrock_policies_enabled || !world.bedrock_policies.is_empty() {
+            self.enable_bedrock_policies();
+        }
+        let Some(document) = &world.delegation_policy else { return };
+        let administrator = format!("arn:aws:iam::{}:root", self.organization.management_account);
+        let put = self
+            .caller(&administrator, HOME_REGION)
+            .and_then(|caller| self.put_delegation_policy(&caller, &document.to_string(), BTreeMap::new()));
+        if let Err(error) = put {
+            problems.push(format!("delegation_policy: {error}"));
         }
     }
 

@@ -165,12 +165,22 @@ impl Model {
 
     /// What the caller's own permissions say: its role's, narrowed by the session policy.
     pub(crate) fn identity_verdict(&self, principal: &Principal, action: &str, resource: &str) -> Verdict {
+        self.identity_verdict_of_type(principal, action, resource, None)
+    }
+
+    fn identity_verdict_of_type(
+        &self,
+        principal: &Principal,
+        action: &str,
+        resource: &str,
+        policy_type: Option<&str>,
+    ) -> Verdict {
         let Principal::Session(session) = principal else { return Verdict::Allowed };
         let Some(role) = self.role(&session.account, &session.role) else { return Verdict::NotAllowed };
         let guardrail = Some(resource).filter(|resource| resource.contains(":guardrail/"));
         let guardrail = guardrail.and_then(GuardrailName::from_arn).and_then(|name| self.guardrail(&name));
         let tags = guardrail.map(|guardrail| &guardrail.tags);
-        let asked = Asked { action, resource, tags, function: session.function.as_deref() };
+        let asked = Asked { action, resource, tags, function: session.function.as_deref(), policy_type };
         let verdict = role.verdict(&asked);
         match &session.narrowed {
             Some(narrowed) if verdict == Verdict::Allowed => narrowed.verdict(&asked),
@@ -183,8 +193,19 @@ impl Model {
     /// # Errors
     /// `AccessDeniedException` in the words IAM uses, which tell why.
     pub fn authorize(&self, caller: &Caller, action: &str, resource: &str) -> Result<(), ApiError> {
+        self.authorize_of_type(caller, action, resource, None)
+    }
+
+    /// The same about a policy of the organization, whose type statements may ask for.
+    pub(crate) fn authorize_of_type(
+        &self,
+        caller: &Caller,
+        action: &str,
+        resource: &str,
+        policy_type: Option<&str>,
+    ) -> Result<(), ApiError> {
         self.deny_by_organization(caller, action, resource)?;
-        match self.identity_verdict(&caller.principal, action, resource) {
+        match self.identity_verdict_of_type(&caller.principal, action, resource, policy_type) {
             Verdict::Allowed => Ok(()),
             Verdict::NotAllowed => Err(refusal(
                 caller,

@@ -206,7 +206,9 @@ impl Model {
         self.authorize(caller, "bedrock:ListEnforcedGuardrailsConfiguration", "*")?;
         let mut listed = Vec::new();
         if self.switches.other_owners == OtherOwners::Organization {
-            listed.push(("ORGANIZATION", self.enforced_by_the_organization(&caller.region)));
+            listed.extend(
+                self.listed_of_the_organization(caller).into_iter().map(|shown| ("ORGANIZATION", shown)),
+            );
         }
         let own = self.enforcement(caller.account(), &caller.region);
         listed.extend(own.map(|own| ("ACCOUNT", self.in_the_form_of_list(own.clone(), &caller.region))));
@@ -215,6 +217,24 @@ impl Model {
             return Err(ApiError::not_found(message));
         }
         Ok(listed)
+    }
+
+    /// What the organization enforces as List might show it. Where it enforces nothing, a client is shown one that was
+    /// made up: for it nothing but the owner counts.
+    fn listed_of_the_organization(&self, caller: &Caller) -> Vec<EnforcedConfiguration> {
+        let made_up = self.enforced_by_the_organization(&caller.region);
+        let configurations = self.organization_configurations(caller.account(), &caller.region);
+        let shown = configurations.iter().filter_map(|configuration| {
+            let (name, version) = self.guardrail_of(configuration).ok()?;
+            Some(EnforcedConfiguration {
+                guardrail_arn: name.arn(),
+                guardrail_id: name.id,
+                guardrail_version: version,
+                ..made_up.clone()
+            })
+        });
+        let shown: Vec<EnforcedConfiguration> = shown.collect();
+        if shown.is_empty() { vec![made_up] } else { shown }
     }
 
     /// A configuration that no account made: an organization policy with a guardrail of the management account.
@@ -321,18 +341,6 @@ impl Model {
                 status.name()
             ))),
         }
-    }
-
-    /// The account whose enforcement keeps a guardrail, or one version of it, from being deleted.
-    pub(crate) fn who_prevents_deletion(
-        &self,
-        name: &GuardrailName,
-        version: Option<&str>,
-    ) -> Option<String> {
-        let elsewhere_counts = self.switches.delete_enforced_elsewhere == Answer::Refused;
-        self.enforcers(name, version)
-            .find(|account| elsewhere_counts || *account == name.account)
-            .map(str::to_owned)
     }
 
     /// The accounts that enforce a guardrail, or one version of it.

@@ -107,6 +107,15 @@ impl Model {
     /// Organizations' service events carry no `requestID` and say that Organizations invoked them
     /// (aws-facts §4.2).
     pub(crate) fn organizations_service_event(&mut self, name: &str, details: &Value) {
+        self.service_event(name, details, false);
+    }
+
+    /// What became of an account's effective policy. AWS says of it that it only reads (aws-facts §3).
+    pub(crate) fn organizations_validation_event(&mut self, details: &Value) {
+        self.service_event("EffectivePolicyValidation", details, true);
+    }
+
+    fn service_event(&mut self, name: &str, details: &Value, read_only: bool) {
         let account = self.organization.management_account.clone();
         let detail = json!({
             "eventVersion": "1.11",
@@ -120,7 +129,7 @@ impl Model {
             "requestParameters": null,
             "responseElements": null,
             "eventID": self.ids.uuid(),
-            "readOnly": false,
+            "readOnly": read_only,
             "eventType": "AwsServiceEvent",
             "managementEvent": true,
             "recipientAccountId": account,
@@ -214,11 +223,28 @@ pub(crate) fn english(at: jiff::Timestamp) -> String {
     at.strftime("%b %-d, %Y, %-I:%M:%S %p").to_string()
 }
 
-/// The members of a request as CloudTrail shows them, for calls that were refused: secrets masked, and every
-/// name with a small first letter.
+/// The members of a request as CloudTrail shows them, for calls that were refused. Policies of the organization are
+/// readable (organization-policies §1.9); its own resource policy isn't.
+pub(crate) fn refused_request(service: &str, operation: &str, request: &Map<String, Value>) -> Value {
+    match (service, operation) {
+        ("organizations", "CreatePolicy" | "UpdatePolicy") => {
+            let shown = request.iter().filter(|(name, _)| *name != "Tags");
+            Value::Object(shown.map(|(name, value)| (small(name), value.clone())).collect())
+        }
+        ("organizations", "PutResourcePolicy") => json!({ "content": super::guardrails::HIDDEN }),
+        _ => masked(request),
+    }
+}
+
+/// A name with a small first letter.
+fn small(name: &str) -> String {
+    name[..1].to_ascii_lowercase() + &name[1..]
+}
+
+/// The members of a request as CloudTrail shows them: secrets masked, and every name with a small first letter.
 pub(crate) fn masked(request: &Map<String, Value>) -> Value {
     let shown = request.iter().map(|(name, value)| {
-        let name = name[..1].to_ascii_lowercase() + &name[1..];
+        let name = small(name);
         let secret = name.ends_with("PolicyConfig")
             || name.starts_with("blocked")
             || matches!(name.as_str(), "name" | "description" | "email" | "accountName" | "value");

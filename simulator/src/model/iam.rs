@@ -82,12 +82,16 @@ pub struct Statement {
     /// it doesn't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
+    /// Only policies of this type, e.g. `BEDROCK_POLICY` (`organizations:PolicyType`), where the policy asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_type: Option<String>,
 }
 
 impl Default for Statement {
     /// No action, on everything.
     fn default() -> Statement {
-        Statement { actions: Vec::new(), resources: everything(), tagged: None, function: None }
+        let resources = everything();
+        Statement { actions: Vec::new(), resources, tagged: None, function: None, policy_type: None }
     }
 }
 
@@ -100,6 +104,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) tags: Option<&'a Tags>,
     /// The function whose code asks.
     pub(crate) function: Option<&'a str>,
+    /// The type of policy that it is about, where Organizations tells one.
+    pub(crate) policy_type: Option<&'a str>,
 }
 
 fn everything() -> Vec<String> {
@@ -122,6 +128,7 @@ impl Statement {
         self.actions.iter().any(|pattern| matches_ignoring_case(pattern, asked.action))
             && self.resources.iter().any(|pattern| matches(pattern, asked.resource))
             && self.tagged.as_ref().is_none_or(is_tagged)
+            && (self.policy_type.is_none() || self.policy_type.as_deref() == asked.policy_type)
     }
 
     fn allows(&self, asked: &Asked<'_>) -> bool {
@@ -249,7 +256,7 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// Actions compare without regard to case.
-fn matches_ignoring_case(pattern: &str, action: &str) -> bool {
+pub(crate) fn matches_ignoring_case(pattern: &str, action: &str) -> bool {
     matches(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase())
 }
 
@@ -273,7 +280,7 @@ mod tests {
                 {"Effect":"Deny","Action":["bedrock:Put*"],"Resource":"*"}]}"#,
         )
         .expect("a policy");
-        let asked = |action| Asked { action, resource: "x", tags: None, function: None };
+        let asked = |action| Asked { action, resource: "x", tags: None, function: None, policy_type: None };
         assert_eq!(permissions.verdict(&asked("bedrock:GetGuardrail")), Verdict::Allowed);
         assert_eq!(permissions.verdict(&asked("bedrock:PutResourcePolicy")), Verdict::Denied);
     }
@@ -287,8 +294,13 @@ mod tests {
             Tags::from([("ours".to_owned(), String::new())]),
             Tags::from([("theirs".to_owned(), String::new())]),
         );
-        let asked =
-            |tags, function| Asked { action: "bedrock:DeleteGuardrail", resource: "x", tags, function };
+        let asked = |tags, function| Asked {
+            action: "bedrock:DeleteGuardrail",
+            resource: "x",
+            tags,
+            function,
+            policy_type: None,
+        };
         let permissions = Permissions { allow: vec![tagged], deny: vec![bound] };
         assert_eq!(permissions.verdict(&asked(Some(&ours), Some("it"))), Verdict::Allowed);
         assert_eq!(permissions.verdict(&asked(Some(&theirs), Some("it"))), Verdict::NotAllowed);

@@ -12,6 +12,7 @@ use super::error::ApiError;
 use super::guardrail::{Content, GuardrailName};
 use super::keys::key_arn;
 use super::resource_policy::Admission;
+use crate::switches::{OnOff, WrongIdentifier};
 
 /// A model that can be called. It says back what it is told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -42,6 +43,34 @@ pub enum Origin {
     Request,
     /// The account enforces it.
     AccountEnforced,
+    /// The organization enforces it.
+    OrganizationEnforced,
+}
+
+/// The API that a call of a model comes through. Enforced guardrails don't act on every one (organization-policies
+/// §4.2), and the guardrail that a request names doesn't either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Surface {
+    /// Converse, ConverseStream, InvokeModel and InvokeModelWithResponseStream: both act.
+    #[default]
+    Invoke,
+    /// Chat Completions on the runtime's endpoint, where the guardrail of a header acts.
+    ChatCompletions,
+    /// Anthropic's Messages on the runtime's endpoint, where the guardrail of a header acts.
+    Messages,
+    /// Responses on the runtime's endpoint, where the guardrail of a request is ignored.
+    Responses,
+    /// The endpoint bedrock-mantle, where the guardrail of a request is ignored.
+    Mantle,
+    /// StartAsyncInvoke, whose input has no guardrail.
+    AsyncInvoke,
+}
+
+impl Surface {
+    /// Whether the guardrail that a request names acts.
+    fn takes_requested(self) -> bool {
+        matches!(self, Surface::Invoke | Surface::ChatCompletions | Surface::Messages)
+    }
 }
 
 /// A guardrail that applies to a call.
@@ -80,6 +109,8 @@ pub struct Invocation {
     pub messages: Vec<Piece>,
     /// The guardrail that the request names, and its version.
     pub guardrail: Option<(String, String)>,
+    /// The API.
+    pub surface: Surface,
 }
 
 /// What came of a call.
@@ -124,7 +155,7 @@ impl Model {
         let model = self.foundation_model(&invocation.model)?;
         let arn = format!("arn:aws:bedrock:{}::foundation-model/{}", caller.region, model.id);
         self.authorize(caller, "bedrock:InvokeModel", &arn)?;
-        let guardrails = self.applying(caller, &model, invocation.guardrail.as_ref())?;
+        let guardrails = self.applying(caller, &model, invocation)?;
         let mut prompt: Vec<String> = invocation.messages.iter().map(|piece| piece.text.clone()).collect();
         let mut reply = Reply { text: String::new(), intervened: false, assessments: Vec::new(), model };
         let mut stopped: Option<String> = None;
@@ -157,39 +188,83 @@ impl Model {
         Ok(reply)
     }
 
-    /// Every guardrail that applies to a call: the account's and the request's, both (aws-facts §1.5).
+    /// Every guardrail that applies to a call: the organization's, the account's and the request's, all of them
+    /// (aws-facts §1.5, organization-policies §1.4).
     fn applying(
         &self,
         caller: &Caller,
         model: &FoundationModel,
-        requested: Option<&(String, String)>,
+        invocation: &Invocation,
     ) -> Result<Vec<Applied>, ApiError> {
         let mut applying: Vec<Applied> = Vec::new();
-        let enforced = self.effective_enforcement(caller.account(), &caller.region);
-        if let Some(enforced) = enforced.filter(|enforced| enforced.guards(&model.id)) {
-            let name = self.name_guardrail(caller, &enforced.guardrail_arn)?;
-            self.authorize_guardrail(caller, "bedrock:ApplyGuardrail", &name)?;
-            let mut applied =
-                self.applied(caller, name, &enforced.guardrail_version, Origin::AccountEnforced)?;
-            (applied.system, applied.messages) = (enforced.system(), enforced.messages());
-            applying.push(applied);
+        if self.enforces_on(invocation.surface) {
+            self.enforced_by_organization(caller, model, &mut applying)?;
+            let enforced = self.effective_enforcement(caller.account(), &caller.region);
+            if let Some(enforced) = enforced.filter(|enforced| enforced.guards(&model.id)) {
+                let name = self.name_guardrail(caller, &enforced.guardrail_arn)?;
+                let version = &enforced.guardrail_version;
+                let mut applied = self.permitted(caller, name, version, Origin::AccountEnforced)?;
+                (applied.system, applied.messages) = (enforced.system(), enforced.messages());
+                add(&mut applying, applied);
+            }
         }
+        let requested = invocation.guardrail.as_ref().filter(|_| invocation.surface.takes_requested());
         if let Some((identifier, version)) = requested {
             let name = self.name_guardrail(caller, identifier)?;
-            self.authorize_guardrail(caller, "bedrock:ApplyGuardrail", &name)?;
-            let applied = self.applied(caller, name, version, Origin::Request)?;
-            match applying
-                .iter_mut()
-                .find(|other| other.name == applied.name && other.version == applied.version)
-            {
-                Some(enforced) => enforced.origins.push(Origin::Request),
-                None => applying.push(applied),
-            }
+            add(&mut applying, self.permitted(caller, name, version, Origin::Request)?);
         }
         if !applying.is_empty() && model.kind == ModelKind::Embedding {
             return Err(ApiError::validation(format!("The model {} doesn't support guardrails.", model.id)));
         }
         Ok(applying)
+    }
+
+    /// What the organization enforces. An identifier that names no version breaks every call of a model in the Region,
+    /// also of a model that isn't guarded (organization-policies §1.6).
+    fn enforced_by_organization(
+        &self,
+        caller: &Caller,
+        model: &FoundationModel,
+        applying: &mut Vec<Applied>,
+    ) -> Result<(), ApiError> {
+        for enforced in self.organization_configurations(caller.account(), &caller.region) {
+            let (name, version) = match self.guardrail_of(&enforced) {
+                Ok(named) => named,
+                Err(_) if self.switches.wrong_identifier == WrongIdentifier::NotEnforced => continue,
+                Err(why) => return Err(ApiError::validation(why)),
+            };
+            if enforced.guards(&model.id) {
+                let mut applied = self.permitted(caller, name, &version, Origin::OrganizationEnforced)?;
+                (applied.system, applied.messages) = (enforced.system, enforced.messages);
+                add(applying, applied);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether enforced guardrails act on an API.
+    fn enforces_on(&self, surface: Surface) -> bool {
+        let switch = match surface {
+            Surface::Invoke => OnOff::On,
+            Surface::ChatCompletions => self.switches.enforced_on_chat_completions,
+            Surface::Messages => self.switches.enforced_on_messages,
+            Surface::Responses => self.switches.enforced_on_responses,
+            Surface::Mantle => self.switches.enforced_on_mantle,
+            Surface::AsyncInvoke => self.switches.enforced_on_async_invoke,
+        };
+        switch == OnOff::On
+    }
+
+    /// A guardrail that the caller may apply.
+    fn permitted(
+        &self,
+        caller: &Caller,
+        name: GuardrailName,
+        version: &str,
+        origin: Origin,
+    ) -> Result<Applied, ApiError> {
+        self.authorize_guardrail(caller, "bedrock:ApplyGuardrail", &name)?;
+        self.applied(caller, name, version, origin)
     }
 
     fn applied(
@@ -204,7 +279,7 @@ impl Model {
             let message = "The guardrail identifier or version provided in the request does not exist.";
             match origin {
                 Origin::Request => ApiError::not_found(message),
-                Origin::AccountEnforced => ApiError::validation(message),
+                Origin::AccountEnforced | Origin::OrganizationEnforced => ApiError::validation(message),
             }
         })?;
         if let Some(profile) = &edition.content.cross_region_config {
@@ -213,7 +288,7 @@ impl Model {
         if let Some(key) = &edition.content.kms_key_id {
             self.authorize_decryption(caller, &key_arn(&name, key))?;
         }
-        let enforced = origin == Origin::AccountEnforced;
+        let enforced = origin != Origin::Request;
         if enforced && edition.content.automated_reasoning_policy.is_some() {
             // AWS says that this "will cause runtime failures" (aws-facts §1.5).
             return Err(ApiError::validation(format!(
@@ -255,6 +330,21 @@ impl Model {
         let found = known(id).or_else(|| known(without_place)).cloned();
         found.ok_or_else(|| ApiError::validation("The provided model identifier is invalid."))
     }
+}
+
+/// Adds a guardrail. One that applies already has one more reason to, and guards as much as both together.
+fn add(applying: &mut Vec<Applied>, applied: Applied) {
+    let is_same = |other: &&mut Applied| other.name == applied.name && other.version == applied.version;
+    let Some(there) = applying.iter_mut().find(is_same) else { return applying.push(applied) };
+    if !applied.origins.contains(&Origin::Request) {
+        there.system = wider(there.system, applied.system);
+        there.messages = wider(there.messages, applied.messages);
+    }
+    there.origins.extend(applied.origins);
+}
+
+fn wider(one: Guarding, other: Guarding) -> Guarding {
+    if one == Guarding::Comprehensive { one } else { other }
 }
 
 impl Applied {

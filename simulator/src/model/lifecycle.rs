@@ -193,6 +193,7 @@ impl Model {
             "AccountJoinedOrganization",
             &json!({ "accountId": id, "joinedMethod": method, "joinedTime": english(now) }),
         );
+        self.policies_changed(id);
     }
 
     /// Service-managed StackSets reach every account but the management account (aws-facts §5).
@@ -242,6 +243,7 @@ impl Model {
         let request =
             json!({ "accountId": id, "sourceParentId": source, "destinationParentId": destination });
         self.trail(caller, Trail::organizations("MoveAccount", request, Value::Null));
+        self.policies_changed(id);
         Ok(())
     }
 
@@ -333,6 +335,11 @@ impl Model {
         let now = english(self.now());
         if let Some(account) = self.accounts.get_mut(id) {
             account.membership = None;
+        }
+        // What was attached to it or came down to it is gone with the membership.
+        self.organization.effective.remove(id);
+        for policy in &mut self.organization.policies {
+            policy.attachments.retain(|attachment| attachment.target != id);
         }
         let details = json!({ "accountId": id, "departureMethod": method, "departureTime": now });
         self.organizations_service_event("AccountDepartedOrganization", &details);

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Model;
 use super::caller::Caller;
-use super::control::ControlPolicy;
+use super::delegation_policy::DelegationPolicy;
 use super::error::ApiError;
 use super::iam::{self, Role, User};
+use super::organization_policy::effective::EffectivePolicy;
+use super::organization_policy::{OrganizationPolicy, PolicyTypeStatus};
 use super::regions::{OptStatus, RegionState};
 
 /// The tree and what hangs on it.
@@ -26,8 +28,22 @@ pub struct Organization {
     pub units: BTreeMap<String, Unit>,
     /// Service control policies, reduced to what they deny.
     pub service_control: Vec<ServiceControl>,
-    /// Service control policies as they are shown.
-    pub control_policies: Vec<ControlPolicy>,
+    /// Policies of every type. Service control policies are shown and deny nothing by that.
+    pub policies: Vec<OrganizationPolicy>,
+    /// How many times a policy was attached.
+    #[serde(skip)]
+    pub(crate) attached: u64,
+    /// Whether policies of type BEDROCK_POLICY can be attached.
+    pub bedrock_policies: PolicyTypeStatus,
+    /// When a policy was changed or attached last, or its type switched.
+    #[serde(skip)]
+    pub(crate) policies_changed_at: Option<Timestamp>,
+    /// What the policies of type BEDROCK_POLICY come to, by account.
+    pub effective: BTreeMap<String, EffectivePolicy>,
+    /// The organization's own resource policy.
+    pub delegation_policy: Option<DelegationPolicy>,
+    /// Services that have trusted access, and since when.
+    pub trusted_services: BTreeMap<String, Timestamp>,
     /// Tags of the root and of units, by their id.
     pub tags: BTreeMap<String, Tags>,
 }
@@ -156,7 +172,7 @@ pub enum ChildKind {
 
 impl Organization {
     /// The root and the units above `parent`, `parent` last.
-    fn chain(&self, parent: &str) -> Vec<&str> {
+    pub(crate) fn chain(&self, parent: &str) -> Vec<&str> {
         let mut chain = Vec::new();
         let mut current = parent;
         while let Some(unit) = self.units.get(current) {
@@ -269,62 +285,6 @@ impl Model {
         })
     }
 
-    /// What any account of the organization may read.
-    ///
-    /// # Errors
-    /// `AWSOrganizationsNotInUseException` outside of the organization, `AccessDeniedException` without permission.
-    pub fn authorize_member(&self, caller: &Caller, action: &str) -> Result<(), ApiError> {
-        self.authorize_member_on(caller, action, "*")
-    }
-
-    fn authorize_member_on(&self, caller: &Caller, action: &str, resource: &str) -> Result<(), ApiError> {
-        if self.member(caller.account()).is_none() {
-            return Err(ApiError::new(
-                "AWSOrganizationsNotInUseException",
-                "Your account is not a member of an organization.",
-            ));
-        }
-        self.authorize(caller, &format!("organizations:{action}"), resource)
-    }
-
-    /// What only the management account may read, or a delegated administrator of any service, or whom the
-    /// delegation policy lets.
-    ///
-    /// # Errors
-    /// As [`Model::authorize_member`], and `AccessDeniedException` for every other member account.
-    pub fn authorize_reader(&self, caller: &Caller, action: &str) -> Result<(), ApiError> {
-        self.authorize_reader_of(caller, action, "*")
-    }
-
-    /// As [`Model::authorize_reader`], about one account, organizational unit or root, which policies
-    /// may name.
-    ///
-    /// # Errors
-    /// As [`Model::authorize_reader`].
-    pub fn authorize_reader_of(&self, caller: &Caller, action: &str, resource: &str) -> Result<(), ApiError> {
-        self.authorize_member_on(caller, action, resource)?;
-        let reads = |account: &Account| !account.delegated.is_empty() || account.reads_organization;
-        let delegated = self.account(caller.account()).is_some_and(reads);
-        if delegated || caller.account() == self.organization.management_account {
-            Ok(())
-        } else {
-            Err(ApiError::denied("You don't have permissions to access this resource."))
-        }
-    }
-
-    /// What only the management account may do.
-    ///
-    /// # Errors
-    /// As [`Model::authorize_member`], and `AccessDeniedException` for every other account.
-    pub fn authorize_management(&self, caller: &Caller, action: &str) -> Result<(), ApiError> {
-        self.authorize_member(caller, action)?;
-        if caller.account() == self.organization.management_account {
-            Ok(())
-        } else {
-            Err(ApiError::denied("You don't have permissions to access this resource."))
-        }
-    }
-
     /// A member account, or the error that Organizations answers.
     ///
     /// # Errors
@@ -377,13 +337,19 @@ impl Model {
         }
     }
 
-    /// The tags of an account, a unit or the root.
+    /// The tags of an account, a unit, the root, a policy or the delegation policy.
     ///
     /// # Errors
     /// `TargetNotFoundException`.
     pub fn organization_tags(&mut self, id: &str) -> Result<&mut Tags, ApiError> {
         if self.organization.is_parent(id) {
             return Ok(self.organization.tags.entry(id.to_owned()).or_default());
+        }
+        if let Some(policy) = self.organization.policies.iter_mut().find(|policy| policy.id == id) {
+            return Ok(&mut policy.tags);
+        }
+        if let Some(policy) = self.organization.delegation_policy.as_mut().filter(|policy| policy.id == id) {
+            return Ok(&mut policy.tags);
         }
         let member = self.accounts.get_mut(id).filter(|account| account.membership.is_some());
         member.map(|account| &mut account.tags).ok_or_else(|| {

@@ -34,6 +34,8 @@ pub(crate) struct SimulatedContext {
     pub(crate) tags: Tags,
     /// `lambda:SourceFunctionArn`.
     pub(crate) function: Option<String>,
+    /// `organizations:PolicyType`.
+    pub(crate) policy_type: Option<String>,
 }
 
 /// A role or a user.
@@ -105,9 +107,9 @@ impl Model {
         let mut results = Vec::new();
         for action in actions {
             for resource in resources {
-                let SimulatedContext { region, tags, function } = context;
-                let function = function.as_deref();
-                let asked = Asked { action, resource, tags: Some(tags), function };
+                let SimulatedContext { region, tags, function, policy_type } = context;
+                let (function, policy_type) = (function.as_deref(), policy_type.as_deref());
+                let asked = Asked { action, resource, tags: Some(tags), function, policy_type };
                 let identity = subject.allowed(&asked);
                 let boundary = subject.boundary();
                 let mut decision = within(identity, boundary, &asked);

@@ -10,6 +10,7 @@ use super::event::Trail;
 use super::guardrail::{Edition, GuardrailName, Status};
 use super::guardrails::{HIDDEN, no_such_guardrail, no_such_version, quota, require_ready};
 use super::{Model, clock};
+use crate::switches::Answer;
 
 /// Versions per guardrail (aws-facts §5, low confidence).
 const MAX_VERSIONS: usize = 20;
@@ -96,6 +97,18 @@ impl Model {
         self.remove_guardrail(&name, version)?;
         self.trail(caller, Trail::bedrock("DeleteGuardrail", request, serde_json::Value::Null));
         Ok(())
+    }
+
+    /// The account whose enforcement keeps a guardrail, or one version of it, from being deleted.
+    fn who_prevents_deletion(&self, name: &GuardrailName, version: Option<&str>) -> Option<String> {
+        let elsewhere_counts = self.switches.delete_enforced_elsewhere == Answer::Refused;
+        let by_account =
+            self.enforcers(name, version).find(|account| elsewhere_counts || *account == name.account);
+        // Documents speak of guardrails that the organization enforces; of versions it is not known.
+        let looks = version.is_none() || self.switches.delete_organization_version == Answer::Refused;
+        let by_organization =
+            || self.organization_enforcers(name, version).first().copied().filter(|_| looks);
+        by_account.or_else(by_organization).map(str::to_owned)
     }
 
     /// Removes a guardrail or a version, enforced or not.

@@ -116,6 +116,7 @@ fn conversation(model: &Model, caller: &Caller, input: &Input) -> Result<Convers
         system: list(&input.members, "system").filter_map(piece).collect(),
         messages: messages.filter_map(piece).collect(),
         guardrail: requested.map(|_| (named("guardrailIdentifier"), named("guardrailVersion"))),
+        ..Invocation::default()
     };
     if invocation.messages.is_empty() {
         return Err(ApiError::validation("A conversation must have at least one message with text."));
@@ -167,6 +168,7 @@ fn invoke_model(model: &Model, caller: &Caller, input: &Input) -> Result<Value, 
             .flat_map(|member| prompt_pieces(&body[*member]))
             .collect(),
         guardrail: guardrail.map(|identifier| (identifier.to_owned(), version.to_owned())),
+        ..Invocation::default()
     };
     let reply = model.invoke(caller, &invocation)?;
     let (prompt, answer) = tokens(&invocation, &reply);

@@ -25,7 +25,7 @@ impl Violation {
                 parameter("Value for parameter QueueName is invalid. Reason: Must specify a queue name.")
             }
             (_, "INPUT_REQUIRED") => missing(name.rsplit('.').next().unwrap_or(&name)),
-            (_, "INVALID_ENUM") => ApiError::new(
+            (_, "INVALID_ENUM" | "INVALID_ENUM_POLICY_TYPE") => ApiError::new(
                 "InvalidAttributeName",
                 format!("Unknown Attribute {}.", self.value.trim_matches('\'')),
             ),
@@ -151,7 +151,10 @@ impl Check<'_> {
         }
         if let Some(values) = values.filter(|values| !values.iter().any(|value| value == text)) {
             let constraint = format!("Member must satisfy enum value set: [{}]", values.join(", "));
-            self.violate(path, Some(text), &constraint, "INVALID_ENUM");
+            // Organizations has a reason of its own for types of policies.
+            let of_policies = matches!(path, "policyType" | "filter" | "type");
+            let reason = if of_policies { "INVALID_ENUM_POLICY_TYPE" } else { "INVALID_ENUM" };
+            self.violate(path, Some(text), &constraint, reason);
         }
     }
 

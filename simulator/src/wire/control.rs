@@ -179,7 +179,11 @@ async fn switches(Shared(shared): Simulator) -> Json<Switches> {
 /// Changes the switches that are named and leaves the others.
 async fn set_switches(Shared(shared): Simulator, Json(change): Json<Value>) -> Response {
     let mut state = shared.state();
-    changed(&mut state.model.switches, &change)
+    let answer = changed(&mut state.model.switches, &change);
+    // What policies come to may be something else now.
+    let root = state.model.organization.root.clone();
+    state.model.publish_below(&root);
+    answer
 }
 
 async fn settings(Shared(shared): Simulator) -> Json<Settings> {

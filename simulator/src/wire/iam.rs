@@ -123,6 +123,7 @@ fn simulate(model: &Model, caller: &Caller, input: &Input) -> Result<Output, Api
         match entry["ContextKeyName"].as_str().unwrap_or_default() {
             "aws:RequestedRegion" => context.region = value,
             "lambda:SourceFunctionArn" => context.function = Some(value),
+            "organizations:PolicyType" => context.policy_type = Some(value),
             key => {
                 let tag = key.strip_prefix("aws:ResourceTag/").map(|key| (key.to_owned(), value));
                 context.tags.extend(tag);

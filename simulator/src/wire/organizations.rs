@@ -1,5 +1,7 @@
 //! Organizations, in JSON 1.1.
 
+mod authority;
+mod effective;
 mod joining;
 mod policies;
 mod tree;
@@ -38,7 +40,26 @@ pub(crate) fn carry_out(
         | "DescribeOrganizationalUnit"
         | "CreateOrganizationalUnit"
         | "MoveAccount" => tree::carry_out(model, caller, operation, input),
-        "ListPoliciesForTarget" | "DescribePolicy" => policies::carry_out(model, caller, operation, input),
+        "CreatePolicy"
+        | "UpdatePolicy"
+        | "DeletePolicy"
+        | "DescribePolicy"
+        | "ListPolicies"
+        | "AttachPolicy"
+        | "DetachPolicy"
+        | "ListPoliciesForTarget"
+        | "ListTargetsForPolicy"
+        | "EnablePolicyType"
+        | "DisablePolicyType" => policies::carry_out(model, caller, operation, input),
+        "DescribeEffectivePolicy"
+        | "ListAccountsWithInvalidEffectivePolicy"
+        | "ListEffectivePolicyValidationErrors" => effective::carry_out(model, caller, operation, input),
+        "PutResourcePolicy"
+        | "DescribeResourcePolicy"
+        | "DeleteResourcePolicy"
+        | "EnableAWSServiceAccess"
+        | "DisableAWSServiceAccess"
+        | "ListAWSServiceAccessForOrganization" => authority::carry_out(model, caller, operation, input),
         "TagResource" | "UntagResource" | "ListTagsForResource" => tags(model, caller, operation, input),
         "RegisterDelegatedAdministrator"
         | "DeregisterDelegatedAdministrator"
@@ -52,14 +73,14 @@ fn tags(model: &mut Model, caller: &Caller, operation: &str, input: &Input) -> R
     let id = input.text("ResourceId");
     match operation {
         "TagResource" => {
-            model.authorize_management(caller, operation)?;
+            authorize_tags(model, caller, operation, id)?;
             let added = read_tags(input)?;
             model.organization_tags(id)?.extend(added);
             model.trail(caller, Trail::organizations(operation, masked(&input.members), Value::Null));
             Ok(Output::Nothing)
         }
         "UntagResource" => {
-            model.authorize_management(caller, operation)?;
+            authorize_tags(model, caller, operation, id)?;
             let tags = model.organization_tags(id)?;
             for key in input.texts("TagKeys") {
                 tags.remove(key);
@@ -74,6 +95,14 @@ fn tags(model: &mut Model, caller: &Caller, operation: &str, input: &Input) -> R
                 tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
             Ok(Output::Json(json!({ "Tags": shown })))
         }
+    }
+}
+
+/// Tags of a policy may be changed by whoever the delegation policy admits, others by the management account.
+fn authorize_tags(model: &Model, caller: &Caller, operation: &str, id: &str) -> Result<(), ApiError> {
+    match model.organization.policy(id) {
+        Some(policy) => model.authorize_policy_tags(caller, operation, policy),
+        None => model.authorize_management(caller, operation),
     }
 }
 

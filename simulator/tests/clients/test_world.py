@@ -34,7 +34,16 @@ accounts:
         permissions: { allow: [{ actions: ["bedrock:Get*"] }], deny: [{ actions: ["bedrock:GetResourcePolicy"] }] }
         path: /readers/
         boundary: { allow: [{ actions: ["bedrock:*"] }] }
-    users: [{ name: ann, permissions: { allow: [{ actions: ["*"] }] }, boundary: { deny: [{ actions: ["s3:*"] }] } }]
+    users: [{ name: ann, permissions: { allow: [{ actions: ["*"], policy_type: BEDROCK_POLICY }] }, boundary: { deny: [{ actions: ["s3:*"] }] } }]
+control_policies: [{ id: p-FullAWSAccess, name: FullAWSAccess, content: "{}", targets: [r-abcd], of_aws: true }]
+bedrock_policies:
+  - { id: p-example1234, name: all, description: everything, tags: { team: security }, targets: [r-abcd],
+      content: { bedrock: { guardrail_inference: { us-east-1: { config_1: { identifier: { "@@assign": "x" } } } } } } }
+bedrock_policies_enabled: true
+delegation_policy:
+  Version: "2012-10-17"
+  Statement:
+    - { Effect: Allow, Principal: { AWS: "222222222222" }, Action: organizations:DescribePolicy, Resource: "*" }
 service_control: [{ targets: [r-abcd], deny: ["bedrock:DeleteGuardrail"], except: ["*/Admin"], regions: [us-east-1] }]
 models: [{ id: amazon.nova-pro-v1:0 }, { id: amazon.titan-embed-text-v2:0, kind: embedding }]
 guardrails:
@@ -84,7 +93,7 @@ def test_the_schema_admits_what_the_simulator_reads(text):
 def numbers(text):
     """What isn't text in a world, read as YAML means it; times stay text, which they are in JSON."""
     world = yaml.safe_load(text)
-    return {name: world[name] for name in ("settings", "guardrails", "trails", "bus_rules", "stack_sets", "functions") if name in world}
+    return {name: world[name] for name in ("settings", "guardrails", "trails", "bus_rules", "stack_sets", "functions", "bedrock_policies_enabled", "control_policies") if name in world}
 
 
 def test_a_world_of_ones_own(tmp_path):
@@ -96,7 +105,10 @@ def test_a_world_of_ones_own(tmp_path):
     assert enforced["guardrailId"] == "abc123"
     assert simulator.client("ssm", OWNER).get_parameter(Name="/baseline")["Parameter"]["Value"] == "hello"
     assert simulator.client("bedrock", OWNER, "af-south-1").list_guardrails()["guardrails"] == []
-    assert simulator.client("organizations", OWNER).list_accounts()["Accounts"]
+    organizations = simulator.client("organizations", OWNER)
+    assert organizations.list_accounts()["Accounts"]
+    effective = organizations.describe_effective_policy(PolicyType="BEDROCK_POLICY")["EffectivePolicy"]
+    assert json.loads(effective["PolicyContent"])["bedrock"]["guardrail_inference"]["us-east-1"]
     assert simulator.stop() == 0
     assert simulator.proxy.checker.problems == []
 

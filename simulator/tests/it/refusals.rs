@@ -39,7 +39,7 @@ async fn what_is_not_modelled_is_refused_and_recorded() {
     let hub = Client::new(&simulator, MANAGEMENT);
     let rest = hub.rest("GET", "/custom-models", Value::Null).await;
     assert_eq!((rest.status, rest.code().as_str()), (404, "UnknownOperationException"));
-    let json = hub.organizations("ListPolicies", json!({})).await;
+    let json = hub.organizations("DeleteOrganizationalUnit", json!({})).await;
     assert_eq!((json.status, json.code().as_str()), (400, "UnknownOperationException"));
     assert_eq!(hub.sts("Action=GetSessionToken").await.code(), "InvalidAction");
     let other = hub.service("kinesis", "Kinesis_20131202.ListStreams").await;
@@ -51,7 +51,7 @@ async fn what_is_not_modelled_is_refused_and_recorded() {
         calls,
         [
             seen("bedrock", "GET /custom-models"),
-            seen("organizations", "ListPolicies"),
+            seen("organizations", "DeleteOrganizationalUnit"),
             seen("sts", "GetSessionToken"),
             seen("kinesis", "Kinesis_20131202.ListStreams"),
         ]

@@ -13,6 +13,7 @@ pub(super) fn shown(applied: &Applied, assessment: &Assessment) -> Value {
         .map(|origin| match origin {
             Origin::Request => "REQUEST",
             Origin::AccountEnforced => "ACCOUNT_ENFORCED",
+            Origin::OrganizationEnforced => "ORGANIZATION_ENFORCED",
         })
         .collect();
     let mut shown = json!({

@@ -71,12 +71,8 @@ fn read(model: &Model, operation: &str, input: &Input) -> Result<Output, ApiErro
         "ListRoots" => {
             let root = &model.organization.root;
             let page = page(model, input, [root.as_str()], |root| root)?;
-            let arn = model.organization.arn("root", root);
-            let shown = page
-                .items
-                .iter()
-                .map(|root| json!({ "Id": root, "Arn": arn, "Name": "Root", "PolicyTypes": [] }));
-            Ok(listed("Roots", &shown.collect::<Vec<_>>(), page.next_token))
+            let shown: Vec<Value> = page.items.iter().map(|_| model.organization.shown_root()).collect();
+            Ok(listed("Roots", &shown, page.next_token))
         }
         "ListAccounts" => {
             let page = page(model, input, model.members(), |account| &account.id)?;
