@@ -25,6 +25,8 @@ SERVICES = [
 # Those that take forms and answer in XML.
 QUERY = ("cloudformation", "iam", "sts")
 
+# Errors that were seen of operations whose models don't name them (awslabs/sra-verify#10).
+SEEN_ERRORS = {("ListPolicies", "PolicyTypeNotEnabledException"): 400}
 # Errors that belong to every service and so to no service's model.
 COMMON_ERRORS = {
     "AccessDenied": 403,
@@ -224,7 +226,7 @@ class Checker:
                 found.append(f"{code} is of {wanted}, not of {namespace}")
         modelled = [shape for shape in shapes if shape.error_code == code]
         if not modelled:
-            wanted = COMMON_ERRORS.get(code)
+            wanted = SEEN_ERRORS.get((operation and operation.name, code)) or COMMON_ERRORS.get(code)
             if wanted is None:
                 found.append(f"{code!r} is no error of this operation")
                 return
