@@ -6,6 +6,7 @@ pub(crate) mod bedrock;
 pub(crate) mod bedrock_runtime;
 pub(crate) mod cloudformation;
 pub(crate) mod cloudtrail;
+pub(crate) mod compatible;
 pub(crate) mod constraint;
 pub(crate) mod control;
 pub(crate) mod dynamodb;

@@ -153,8 +153,7 @@ impl Model {
     /// whatever else stands in the way.
     pub fn invoke(&self, caller: &Caller, invocation: &Invocation) -> Result<Reply, ApiError> {
         let model = self.foundation_model(&invocation.model)?;
-        let arn = format!("arn:aws:bedrock:{}::foundation-model/{}", caller.region, model.id);
-        self.authorize(caller, "bedrock:InvokeModel", &arn)?;
+        self.authorize_call(caller, &model, invocation.surface)?;
         let guardrails = self.applying(caller, &model, invocation)?;
         let mut prompt: Vec<String> = invocation.messages.iter().map(|piece| piece.text.clone()).collect();
         let mut reply = Reply { text: String::new(), intervened: false, assessments: Vec::new(), model };
@@ -186,6 +185,22 @@ impl Model {
         }
         reply.intervened = stopped.is_some();
         Ok(reply)
+    }
+
+    /// The endpoint bedrock-mantle has an action of its own; all others have one (organization-policies §4.3).
+    fn authorize_call(
+        &self,
+        caller: &Caller,
+        model: &FoundationModel,
+        surface: Surface,
+    ) -> Result<(), ApiError> {
+        let (region, account) = (&caller.region, caller.account());
+        if surface == Surface::Mantle {
+            let project = format!("arn:aws:bedrock-mantle:{region}:{account}:project/default");
+            return self.authorize(caller, "bedrock-mantle:CreateInference", &project);
+        }
+        let arn = format!("arn:aws:bedrock:{region}::foundation-model/{}", model.id);
+        self.authorize(caller, "bedrock:InvokeModel", &arn)
     }
 
     /// Every guardrail that applies to a call: the organization's, the account's and the request's, all of them

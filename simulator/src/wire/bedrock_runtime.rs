@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::answer::Output;
+use super::compatible;
 use super::event_stream::{CONTENT_TYPE, frame};
 use super::request::Input;
 use crate::model::Model;
@@ -25,6 +26,7 @@ pub(crate) fn carry_out(
 ) -> Result<Output, ApiError> {
     model.require_bedrock(caller.account(), &caller.region)?;
     match operation {
+        other if compatible::is_one(other) => compatible::carry_out(model, caller, operation, input),
         "ApplyGuardrail" => apply_guardrail(model, caller, input),
         "Converse" => converse(model, caller, input),
         "ConverseStream" => converse_stream(model, caller, input),
@@ -211,7 +213,7 @@ fn piece(block: &Value) -> Option<Piece> {
 }
 
 /// Every text in a prompt, however its maker nests it.
-fn prompt_pieces(value: &Value) -> Vec<Piece> {
+pub(super) fn prompt_pieces(value: &Value) -> Vec<Piece> {
     match value {
         Value::String(text) => vec![Piece { text: text.clone(), tagged: false }],
         Value::Array(items) => items.iter().flat_map(prompt_pieces).collect(),
@@ -225,7 +227,7 @@ fn prompt_pieces(value: &Value) -> Vec<Piece> {
 }
 
 /// A token for a word: near enough for a pretend model.
-fn tokens(invocation: &Invocation, reply: &Reply) -> (usize, usize) {
+pub(super) fn tokens(invocation: &Invocation, reply: &Reply) -> (usize, usize) {
     let words = |text: &str| text.split_whitespace().count();
     let prompt = invocation.system.iter().chain(&invocation.messages).map(|piece| words(&piece.text)).sum();
     (prompt, words(&reply.text))

@@ -7,8 +7,8 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::constraint;
 use super::schema::{Location, Operation, SCHEMA, Service, Shape};
+use super::{compatible, constraint};
 use crate::model::error::ApiError;
 
 /// A request as it was sent.
@@ -143,7 +143,7 @@ impl Request {
             ("sts" | "iam" | "cloudformation" | "sns", _) => query(scope, body),
             ("account", _) => rest(&["account"], parts),
             ("lambda", _) => rest(&["lambda"], parts),
-            ("bedrock", _) => rest(&["bedrock", "bedrock-runtime"], parts),
+            ("bedrock" | "bedrock-mantle", _) => bedrock(scope, parts),
             // Nobody signed it, or for a service that isn't modelled: the form of the answer is guessed.
             (_, Some(target)) => unknown("organizations", target),
             _ => unknown("bedrock", &format!("{method} {}", uri.path())),
@@ -261,6 +261,16 @@ fn rest(services: &[&str], parts: Parts<'_>) -> Read {
     }
     let first = known(services[0]).map_or("bedrock", |(name, _)| name);
     unknown(first, &format!("{method} {}", uri.path()))
+}
+
+/// Bedrock's own APIs, and those of other makers in front of its models.
+fn bedrock(scope: &str, parts: Parts<'_>) -> Read {
+    let Parts { method, uri, headers, body } = parts;
+    match compatible::read(scope, (method, uri, headers, body)) {
+        Some((operation, input)) => ("bedrock-runtime", operation, input),
+        None if scope == "bedrock" => rest(&["bedrock", "bedrock-runtime"], parts),
+        None => unknown("bedrock", &format!("{method} {}", uri.path())),
+    }
 }
 
 /// The labels of a path that fits a template such as `/guardrails/{guardrailIdentifier}`.

@@ -126,6 +126,23 @@ impl Client {
             .expect("an answer")
     }
 
+    /// Sends JSON to an API of another maker, on the endpoint of a service, with the headers that name a guardrail.
+    pub(crate) async fn compatible(
+        &self,
+        service: &str,
+        path: &str,
+        guardrail: Option<&str>,
+        body: Value,
+    ) -> Reply {
+        let named = guardrail.map_or_else(String::new, |guardrail| {
+            format!(
+                "x-amzn-bedrock-guardrailidentifier: {guardrail}\r\nx-amzn-bedrock-guardrailversion: 1\r\n"
+            )
+        });
+        let head = format!("POST {path} HTTP/1.1\r\n{named}");
+        self.send(service, head, body.to_string()).await.expect("an answer")
+    }
+
     pub(crate) async fn account(&self, path: &str, body: Value) -> Reply {
         let head = format!("POST {path} HTTP/1.1\r\n");
         self.send("account", head, body.to_string()).await.expect("an answer")

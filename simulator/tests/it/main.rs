@@ -1,6 +1,7 @@
 //! The simulator over HTTP, and its model without HTTP.
 
 mod client;
+mod compatible;
 mod control;
 mod delegated;
 mod effective;
