@@ -86,8 +86,8 @@ pub use rule::EventRule;
 pub use server::{Options, Server, StartError};
 pub use switches::{
     Answer, CrossAccountSimulation, Defaults, EmptyList, GetGuardrail, IdentifierCheck, ListModels,
-    ListOrder, LockedChild, ModelLists, NameCase, OnOff, OtherOwners, Presence, PutOverExisting, Switches,
-    TwoConfigurations, UpdatedBy, WrongIdentifier,
+    ListOrder, LockedChild, ModelLists, NameCase, OnOff, OtherOwners, Presence, PutOverExisting, RefusalForm,
+    Switches, TwoConfigurations, UpdatedBy, WrongIdentifier,
 };
 pub use world::{
     AccountEntry, EnforcementEntry, GuardrailEntry, InvalidWorld, OrganizationIds, ParameterEntry, World,

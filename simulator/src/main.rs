@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use simulator::{
     Answer, CrossAccountSimulation, Defaults, Destination, EmptyList, GetGuardrail, IdentifierCheck,
     ListModels, ListOrder, LockedChild, ModelLists, NameCase, OnOff, Options, OtherOwners, Presence,
-    PutOverExisting, Server, Switches, TwoConfigurations, UpdatedBy, World, WrongIdentifier,
+    PutOverExisting, RefusalForm, Server, Switches, TwoConfigurations, UpdatedBy, World, WrongIdentifier,
 };
 
 /// A model of the AWS APIs around Amazon Bedrock guardrail enforcement, for any AWS client.
@@ -71,6 +71,9 @@ struct SwitchFlags {
     /// May an enforcement name another account's guardrail?
     #[arg(long, value_enum, value_name = "ANSWER")]
     cross_account_reference: Option<Answer>,
+    /// How is such an enforcement refused?
+    #[arg(long, value_enum, value_name = "FORM")]
+    cross_account_refusal: Option<RefusalForm>,
     /// May it name one that its resource policy doesn't share?
     #[arg(long, value_enum, value_name = "ANSWER")]
     put_without_grant: Option<Answer>,
@@ -180,6 +183,7 @@ impl SwitchFlags {
         let default = Switches::default();
         Switches {
             cross_account_reference: self.cross_account_reference.unwrap_or(default.cross_account_reference),
+            cross_account_refusal: self.cross_account_refusal.unwrap_or(default.cross_account_refusal),
             put_without_grant: self.put_without_grant.unwrap_or(default.put_without_grant),
             put_over_existing: self.put_over_existing.unwrap_or(default.put_over_existing),
             list_defaults: self.list_defaults.unwrap_or(default.list_defaults),

@@ -13,6 +13,9 @@ pub struct Switches {
     /// says so either way). Accepted by default, because the central placement is the main use; a client
     /// must be tested with `refused` too.
     pub cross_account_reference: Answer,
+    /// How such an enforcement is refused. Calls about foreign ARNs of other kinds are denied before anybody looks
+    /// whether the resource exists (organization-policies §3).
+    pub cross_account_refusal: RefusalForm,
     /// Whether Put checks that the caller may use another account's guardrail. Accepted without a look by
     /// default: then the mistake is found out by the callers of models, which is what must be guarded against.
     pub put_without_grant: Answer,
@@ -113,6 +116,16 @@ pub enum Answer {
     Accepted,
     /// It is an error.
     Refused,
+}
+
+/// How a foreign guardrail is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalForm {
+    /// `ValidationException`.
+    Validation,
+    /// `AccessDeniedException`.
+    AccessDenied,
 }
 
 /// What Put without a `configId` does over an existing configuration.
@@ -293,6 +306,7 @@ impl Default for Switches {
     fn default() -> Switches {
         Switches {
             cross_account_reference: Answer::Accepted,
+            cross_account_refusal: RefusalForm::Validation,
             put_without_grant: Answer::Accepted,
             put_over_existing: PutOverExisting::Conflicts,
             list_defaults: Defaults::Omitted,

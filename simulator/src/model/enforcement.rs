@@ -12,7 +12,9 @@ use super::guardrail::Status;
 use super::guardrails::{no_such_guardrail, no_such_version};
 use super::resource_policy::Admission;
 use super::{Model, clock};
-use crate::switches::{Answer, Defaults, EmptyList, ListModels, OtherOwners, PutOverExisting, UpdatedBy};
+use crate::switches::{
+    Answer, Defaults, EmptyList, ListModels, OtherOwners, PutOverExisting, RefusalForm, UpdatedBy,
+};
 
 /// What is enforced in one account and Region, as List shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -312,11 +314,7 @@ impl Model {
         let name = self.name_guardrail(caller, &wanted.guardrail_identifier)?;
         if name.account != caller.account() {
             if self.switches.cross_account_reference == Answer::Refused {
-                return Err(ApiError::validation(format!(
-                    "The guardrail {} doesn't belong to account {}.",
-                    wanted.guardrail_identifier,
-                    caller.account()
-                )));
+                return Err(self.foreign(caller, &wanted.guardrail_identifier));
             }
             if self.resource_policy_admits(&name.arn(), caller.account(), "bedrock:ApplyGuardrail")
                 == Admission::None
@@ -340,6 +338,19 @@ impl Model {
                 name.id,
                 status.name()
             ))),
+        }
+    }
+
+    /// The refusal of another account's guardrail, in the form that is switched.
+    fn foreign(&self, caller: &Caller, identifier: &str) -> ApiError {
+        let account = caller.account();
+        match self.switches.cross_account_refusal {
+            RefusalForm::Validation => ApiError::validation(format!(
+                "The guardrail {identifier} doesn't belong to account {account}."
+            )),
+            RefusalForm::AccessDenied => {
+                ApiError::denied(format!("The resource {identifier} is from a different account."))
+            }
         }
     }
 
