@@ -313,3 +313,20 @@ async fn a_switch_that_is_thrown_counts_at_once() {
     assert_eq!(simulator.with(|model| effective(model, MANAGEMENT)), json!({}));
     simulator.stop().await;
 }
+
+#[test]
+fn accounts_beside_each_other_share_a_document() {
+    let mut world = simulator::World::large(5_000, 1);
+    world.bedrock_policies_enabled = true;
+    let clock = simulator::Clock::fixed(world.start);
+    let mut model = simulator::Model::new(&world, 1, Switches::default(), clock).expect("a world");
+    put(&mut model, "p-root1234", enforcing("1"), &["r-exam"]);
+    put(&mut model, "p-own12345", enforcing("2"), &["500000000007"]);
+    let of = |model: &simulator::Model, account: &str| {
+        std::sync::Arc::clone(model.effective_policy(account).expect("it was looked at").document())
+    };
+    assert_eq!(model.organization.effective.len(), 5_002);
+    let (one, other) = (of(&model, "500000000000"), of(&model, "500000004999"));
+    assert!(std::sync::Arc::ptr_eq(&one, &other));
+    assert_eq!(of(&model, "500000000007").text, enforced("2").to_string());
+}

@@ -73,6 +73,11 @@ pub(crate) fn caller(model: &mut Model, account: &str) -> Caller {
     model.caller(&format!("arn:aws:iam::{account}:root"), "us-east-1").expect("an administrator")
 }
 
+/// The management account's administrator, as long as the account is active.
+pub(crate) fn hub(model: &mut Model) -> Result<Caller, ApiError> {
+    model.caller(&format!("arn:aws:iam::{MANAGEMENT}:root"), "us-east-1")
+}
+
 /// Attaches a document to targets, as if it had been there from the start.
 pub(crate) fn put(model: &mut Model, id: &str, content: Value, targets: &[&str]) {
     model.put_bedrock_policy(&BedrockPolicyEntry {
@@ -86,7 +91,7 @@ pub(crate) fn put(model: &mut Model, id: &str, content: Value, targets: &[&str])
 }
 
 pub(crate) fn create(model: &mut Model, name: &str, content: &str) -> Result<String, ApiError> {
-    let hub = caller(model, MANAGEMENT);
+    let hub = hub(model)?;
     let wanted = CreateOrganizationPolicy {
         name: name.to_owned(),
         kind: "BEDROCK_POLICY".to_owned(),
@@ -97,17 +102,17 @@ pub(crate) fn create(model: &mut Model, name: &str, content: &str) -> Result<Str
 }
 
 pub(crate) fn attach(model: &mut Model, id: &str, target: &str) -> Result<(), ApiError> {
-    let hub = caller(model, MANAGEMENT);
+    let hub = hub(model)?;
     model.attach_policy(&hub, id, target)
 }
 
 pub(crate) fn detach(model: &mut Model, id: &str, target: &str) -> Result<(), ApiError> {
-    let hub = caller(model, MANAGEMENT);
+    let hub = hub(model)?;
     model.detach_policy(&hub, id, target)
 }
 
 pub(crate) fn update(model: &mut Model, id: &str, content: &Value) -> Result<(), ApiError> {
-    let hub = caller(model, MANAGEMENT);
+    let hub = hub(model)?;
     let wanted = UpdateOrganizationPolicy { content: Some(content.to_string()), ..Default::default() };
     model.update_policy(&hub, id, wanted).map(drop)
 }
