@@ -73,6 +73,8 @@ async fn the_unknowns_are_switched() {
     assert_eq!(shown["createdBy"], format!("arn:aws:iam::{MEMBER}:user/administrator"));
     simulator.with(|model| model.switches.cross_account_reference = simulator::Answer::Refused);
     assert_eq!(member.enforce(GUARDRAIL, "1", None).await.code(), "ValidationException");
+    simulator.with(|model| model.switches.cross_account_refusal = simulator::RefusalForm::AccessDenied);
+    assert_eq!(member.enforce(GUARDRAIL, "1", None).await.code(), "AccessDeniedException");
     simulator.stop().await;
 }
 
