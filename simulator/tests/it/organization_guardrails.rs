@@ -123,6 +123,28 @@ fn models_and_parts_of_requests_are_spared_as_the_document_says() {
     );
 }
 
+/// One guardrail that is enforced for two reasons looks at all that either wants looked at.
+#[test]
+fn a_guardrail_that_two_enforce_guards_what_either_wants() {
+    let mut model = model();
+    let content = document(json!({
+        "identifier": { "@@assign": identifier("1") },
+        "selective_content_guarding": { "system": { "@@assign": "selective" } },
+    }));
+    put(&mut model, "p-root1234", content, &["r-exam"]);
+    let member = caller(&mut model, MEMBER);
+    let piece = |text: &str| vec![Piece { text: text.to_owned(), tagged: false }];
+    let (system, messages) = (piece(FORBIDDEN), piece("hello"));
+    let invocation = Invocation { model: NOVA.to_owned(), system, messages, ..Invocation::default() };
+    assert!(!model.invoke(&member, &invocation).expect("an answer").intervened);
+    let by = format!("arn:aws:iam::{MEMBER}:root");
+    model.put_enforcement_as(&by, MEMBER, "us-east-1", Enforce::new(ARN, "1")).expect("it can be enforced");
+    assert!(
+        model.invoke(&member, &invocation).expect("an answer").intervened,
+        "the account's guards everything"
+    );
+}
+
 #[test]
 fn a_wrong_identifier_breaks_every_call_below() {
     for (wrong, why) in [
