@@ -19,21 +19,7 @@ impl Model {
     /// [`InvalidWorld`] with every reason why such a world can't be.
     pub fn new(world: &World, seed: u64, switches: Switches, clock: Clock) -> Result<Model, InvalidWorld> {
         let mut problems = Vec::new();
-        let organization = Organization {
-            id: world.organization.id.clone(),
-            root: world.organization.root.clone(),
-            management_account: world.organization.management_account.clone(),
-            units: world.organizational_units.iter().map(|unit| (unit.id.clone(), unit.clone())).collect(),
-            service_control: world.service_control.clone(),
-            policies: world.control_policies.iter().map(ControlPolicy::policy).collect(),
-            attached: 0,
-            bedrock_policies: PolicyTypeStatus::Off,
-            policies_changed_at: None,
-            effective: BTreeMap::new(),
-            delegation_policy: None,
-            trusted_services: BTreeMap::new(),
-            tags: BTreeMap::new(),
-        };
+        let organization = organization(world);
         check_tree(world, &organization, &mut problems);
         let mut model = Model {
             organization,
@@ -182,6 +168,25 @@ impl Model {
         if let Err(error) = put {
             problems.push(format!("enforcement in {}/{}: {error}", entry.account, entry.region));
         }
+    }
+}
+
+/// The organization as a world has it, without its policies of type BEDROCK_POLICY.
+fn organization(world: &World) -> Organization {
+    Organization {
+        id: world.organization.id.clone(),
+        root: world.organization.root.clone(),
+        management_account: world.organization.management_account.clone(),
+        units: world.organizational_units.iter().map(|unit| (unit.id.clone(), unit.clone())).collect(),
+        service_control: world.service_control.clone(),
+        policies: world.control_policies.iter().map(ControlPolicy::policy).collect(),
+        attached: 0,
+        bedrock_policies: PolicyTypeStatus::Off,
+        policies_changed_at: None,
+        effective: BTreeMap::new(),
+        delegation_policy: None,
+        trusted_services: BTreeMap::new(),
+        tags: BTreeMap::new(),
     }
 }
 
