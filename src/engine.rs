@@ -71,7 +71,7 @@ use crate::cloud::{Access, Bus, Cloud, Head, Identity, Patience, Queues};
 use crate::ledger::Ledger;
 use crate::metrics::Calls;
 use crate::report::Report;
-use crate::settings::{BaselineSource, Purpose, Settings};
+use crate::settings::{Purpose, Settings};
 use crate::trigger::{Accounts, Context, Known, Scope};
 
 pub use crate::clock::Clock;
@@ -218,10 +218,7 @@ pub fn context(keeper: &Keeper, baseline: Option<&Baseline>, now: Timestamp) -> 
         &keeper.settings;
     Context {
         own_roles: own_roles.clone(),
-        baseline_parameter: match origin {
-            BaselineSource::Parameter(name) => Some(name.clone()),
-            BaselineSource::File(_) => None,
-        },
+        baseline_parameter: origin.parameter().cloned(),
         approval_parameter: approval.clone(),
         controls_path: controls.clone(),
         hub: Some(keeper.cloud.own_account().clone()),

@@ -170,6 +170,26 @@ impl Ledger {
         Ok((records, next))
     }
 
+    /// Shows every account that is known to `look`, in no order. A document that can't be understood is a matter of its
+    /// own account alone.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn each_known_account(
+        &self,
+        mut look: impl FnMut(AccountId, Result<AccountRecord, LedgerError>),
+    ) -> Result<(), LedgerError> {
+        let mut from = None;
+        loop {
+            let (accounts, next) = self.known_accounts(from).await?;
+            accounts.into_iter().for_each(|(account, record)| look(account, record));
+            from = next;
+            if from.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Takes note of what a run did in one account, all of it as one step.
     ///
     /// # Errors

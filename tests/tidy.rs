@@ -42,7 +42,7 @@ const MODULES: &[(&str, Uses)] = &[
     ("baseline", Only("words ids organization enforcement")),
     // An event only says where to look: the trigger sees neither what is there nor a plan.
     ("control", Only("words ids")),
-    ("trigger", Only("control ids organization own_roles baseline")),
+    ("trigger", Only("words control ids organization own_roles baseline")),
     ("observed", Only("ids failure enforcement own_roles resource_policy")),
     ("record", Only("words control ids failure organization enforcement resource_policy baseline observed")),
     // Whether members use the owner's guardrail or copies, where the baseline leaves that to AWS.

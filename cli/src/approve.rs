@@ -13,10 +13,12 @@ use super::interrupts::Interrupts;
 use super::output::{self, ADDED, paint};
 use super::{OK, Output, UNFINISHED, USAGE, connect, deployed, durable_ledger, settings};
 use guardrail_keeper::engine::{self, Approving, Ask, Asked, Keeper, Stopped};
+use guardrail_keeper::ledger::LedgerError;
 use keeper_core::baseline::{Limits, Revision};
 use keeper_core::enforcement::Enforcement;
-use keeper_core::ids::Target;
+use keeper_core::ids::{AccountId, Target};
 use keeper_core::limits::{Extent, RevisionApproval, UnusableVersion};
+use keeper_core::record::AccountRecord;
 use keeper_core::settings::BaselineSource;
 use keeper_core::trigger::{Accounts, Regions};
 
@@ -138,33 +140,23 @@ const LISTED: usize = 20;
 /// What was adopted and waits for this approval to be released, by the record.
 async fn awaited(keeper: &Keeper, revision: &Revision) -> Result<BTreeMap<Target, Enforcement>, Stopped> {
     let mut found = BTreeMap::new();
-    let mut from = None;
-    loop {
-        let (accounts, next) = keeper.ledger().known_accounts(from).await?;
-        for (account, record) in accounts {
-            let record = match record {
-                Ok(record) => record,
-                Err(error) => {
-                    output::warning(format_args!(
-                        "failed to read the record of {account}, so the approval may release something there that \
-                         was adopted: {error}"
-                    ));
-                    continue;
-                }
-            };
-            for (region, record) in record.regions {
-                if record.awaited.is_some_and(|awaited| awaited.revision == *revision)
-                    && let Some(ours) = record.ours
-                {
-                    found.insert(Target { account: account.clone(), region }, ours.enforcement);
-                }
+    let add = |account: AccountId, record: Result<AccountRecord, LedgerError>| {
+        if let Err(error) = &record {
+            output::warning(format_args!(
+                "failed to read the record of {account}, so the approval may release something there that \
+                 was adopted: {error}"
+            ));
+        }
+        for (region, record) in record.into_iter().flat_map(|record| record.regions) {
+            if record.awaited.is_some_and(|awaited| awaited.revision == *revision)
+                && let Some(ours) = record.ours
+            {
+                found.insert(Target { account: account.clone(), region }, ours.enforcement);
             }
         }
-        from = next;
-        if from.is_none() {
-            return Ok(found);
-        }
-    }
+    };
+    keeper.ledger().each_known_account(add).await?;
+    Ok(found)
 }
 
 fn print_adopted(adopted: &BTreeMap<Target, Enforcement>) {

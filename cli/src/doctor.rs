@@ -178,16 +178,12 @@ impl Doctor<'_> {
 
     /// What is known by now of where events come from.
     fn hears(&mut self, organization: Option<&Organization>, baseline: Option<&Baseline>) {
-        let parameter = match &self.settings.baseline {
-            BaselineSource::Parameter(name) => Some(name.to_string()),
-            BaselineSource::File(_) => None,
-        };
         self.hearing = Hearing {
             hub: Some(self.hub_account().clone()),
             management: organization.map(|organization| organization.management.clone()),
             owner: baseline.map(|baseline| baseline.owner.clone()),
             at_home: home_region(&Partition::of(self.own.region())).as_ref() == Some(self.own.region()),
-            parameter,
+            parameter: self.settings.baseline.parameter().cloned(),
             approval: self.settings.approval.clone(),
             controls: self.settings.controls.clone(),
             ..std::mem::take(&mut self.hearing)
@@ -323,10 +319,7 @@ impl Doctor<'_> {
             let (region, account) = (self.own.region(), self.own_account());
             format!("arn:{partition}:ssm:{region}:{account}:parameter/{}", name.trim_start_matches('/'))
         };
-        let parameter = match &self.settings.baseline {
-            BaselineSource::Parameter(name) => Some(arn(name)),
-            BaselineSource::File(_) => None,
-        };
+        let parameter = self.settings.baseline.parameter().map(arn);
         let approval = self.settings.approval.as_ref().map(arn);
         let controls = self.settings.controls.as_ref().map(arn);
         Some(Facts {

@@ -92,16 +92,13 @@ impl Inspector {
         let config = config.retry_partition(self.session.retries().clone()).build();
         let client = aws_sdk_account::Client::from_conf(config);
         let request = client.list_regions().set_account_id(of.map(ToString::to_string));
-        let mut regions = BTreeMap::new();
-        let mut pages = request.into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failure("ListRegions", &error))?;
-            regions.extend(page.regions().iter().filter_map(|region| {
-                let status = region.region_opt_status()?.as_str().to_owned();
-                Some((region.region_name()?.to_owned(), status))
-            }));
-        }
-        Ok(regions)
+        let all = request.into_paginator().items().send().try_collect().await;
+        let all = all.map_err(|error| failure("ListRegions", &error))?;
+        let regions = all.iter().filter_map(|region| {
+            let status = region.region_opt_status()?.as_str().to_owned();
+            Some((region.region_name()?.to_owned(), status))
+        });
+        Ok(regions.collect())
     }
 
     /// The ARNs of the foundation models of the Region.

@@ -31,12 +31,7 @@ impl FromStr for Named<AccountId> {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Named<AccountId>, InvalidId> {
-        match text.parse() {
-            Ok(id) => Ok(Named::Id(id)),
-            // A slip of the pen in an id, and not a name.
-            Err(invalid) if text.is_empty() || text.bytes().all(|byte| byte.is_ascii_digit()) => Err(invalid),
-            Err(_) => Ok(Named::Name(text.to_owned())),
-        }
+        named(text, text.bytes().all(|byte| byte.is_ascii_digit()))
     }
 }
 
@@ -44,13 +39,16 @@ impl FromStr for Named<ParentId> {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Named<ParentId>, InvalidId> {
-        match text.parse() {
-            Ok(id) => Ok(Named::Id(id)),
-            Err(invalid) if text.is_empty() || text.starts_with("ou-") || text.starts_with("r-") => {
-                Err(invalid)
-            }
-            Err(_) => Ok(Named::Name(text.to_owned())),
-        }
+        named(text, text.starts_with("ou-") || text.starts_with("r-"))
+    }
+}
+
+/// An id or a name. What looks like an id and is none is a slip of the pen, and not a name.
+fn named<T: FromStr<Err = InvalidId>>(text: &str, looks_like_an_id: bool) -> Result<Named<T>, InvalidId> {
+    match text.parse() {
+        Ok(id) => Ok(Named::Id(id)),
+        Err(invalid) if text.is_empty() || looks_like_an_id => Err(invalid),
+        Err(_) => Ok(Named::Name(text.to_owned())),
     }
 }
 

@@ -76,10 +76,7 @@ async fn context(document: Option<BaselineSource>) -> anyhow::Result<Context> {
         own_roles: settings.own_roles,
         approval_parameter: settings.approval,
         controls_path: settings.controls,
-        baseline_parameter: match settings.baseline {
-            BaselineSource::Parameter(name) => Some(name),
-            BaselineSource::File(_) => None,
-        },
+        baseline_parameter: settings.baseline.parameter().cloned(),
         baseline: baseline.as_ref().map(Known::of),
         now: None,
         max_age_seconds: None,

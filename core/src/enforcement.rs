@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{GuardrailArn, GuardrailVersion, ModelId};
-use crate::words::words;
+use crate::words::{words, write_list};
 
 /// One account-level enforcement, as wanted or as seen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -138,25 +138,15 @@ impl fmt::Display for Models {
             Included::All => f.write_str("models ALL")?,
             Included::Only(models) => {
                 f.write_str("models ")?;
-                write_list(f, models)?;
+                write_list(f, models, ", ")?;
             }
         }
         if !exclude.is_empty() {
             f.write_str(" except ")?;
-            write_list(f, exclude)?;
+            write_list(f, exclude, ", ")?;
         }
         Ok(())
     }
-}
-
-fn write_list(f: &mut fmt::Formatter<'_>, models: &BTreeSet<ModelId>) -> fmt::Result {
-    for (position, model) in models.iter().enumerate() {
-        if position > 0 {
-            f.write_str(", ")?;
-        }
-        write!(f, "{model}")?;
-    }
-    Ok(())
 }
 
 /// How much of a request the guardrail looks at.

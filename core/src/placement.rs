@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::baseline::Revision;
 use crate::control::ControlVersion;
 use crate::ids::{AccountId, Target};
+use crate::words::cut;
 
 pub use answer::Answer;
 pub use refused::ReferenceRefused;
@@ -226,7 +227,7 @@ impl PlacementRecord {
         }
         let known = self.refusals.remove(account).filter(|known| known.region == *region);
         let again_at = self.does_not_count_before(at, refused.granted);
-        let said = cut(refused.said);
+        let said = cut(refused.said, TEXT_KEPT);
         let next = ReferenceRefused { said, ..ReferenceRefused::next(known, region, at, again_at) };
         self.refusals.insert(account.clone(), next);
         self.see_whether_it_is_refused(at, revision, refused.only_account);
@@ -238,7 +239,7 @@ impl PlacementRecord {
         if self.answer != Answer::Undecided {
             return false;
         }
-        let next = refused.map(|said| OwnerRefused { at, said: cut(said) });
+        let next = refused.map(|said| OwnerRefused { at, said: cut(said, TEXT_KEPT) });
         let news = next != self.owner_refused;
         self.owner_refused = next;
         news
@@ -369,13 +370,6 @@ fn seconds(from: Timestamp, to: Timestamp) -> i64 {
 
 fn later(at: Timestamp, seconds: i64) -> Timestamp {
     Timestamp::from_second(at.as_second().saturating_add(seconds)).unwrap_or(Timestamp::MAX)
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(TEXT_KEPT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

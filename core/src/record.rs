@@ -22,6 +22,7 @@ use crate::ids::{GuardrailArn, Target};
 use crate::observed::Seen;
 use crate::organization::OrgPath;
 use crate::resource_policy::Resource;
+use crate::words::cut;
 
 pub use account::{AccountRecord, Closed, Sequence, Superseded};
 pub use arrival::{Arrival, Arrivals};
@@ -381,20 +382,16 @@ impl Record {
         });
         if news {
             let Checked { at, state, event, .. } = &checked;
-            let entry = Entry { at: *at, state: *state, text: cut(text), event: event.clone() };
+            let entry = Entry { at: *at, state: *state, text: cut(text, TEXT_KEPT), event: event.clone() };
             self.history.push(entry);
             let surplus = self.history.len().saturating_sub(HISTORY_KEPT);
             self.history.drain(..surplus);
         }
         self.seen = seen.or_else(|| self.seen.take());
-        self.checked = Some(Checked { reason: checked.reason.as_deref().map(cut), ..checked });
-    }
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(TEXT_KEPT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+        self.checked = Some(Checked {
+            reason: checked.reason.as_deref().map(|reason| cut(reason, TEXT_KEPT)),
+            ..checked
+        });
     }
 }
 

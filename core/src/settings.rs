@@ -121,6 +121,16 @@ pub enum BaselineSource {
     Parameter(String),
 }
 
+impl BaselineSource {
+    /// The parameter's name, where it is one.
+    pub fn parameter(&self) -> Option<&String> {
+        match self {
+            BaselineSource::Parameter(name) => Some(name),
+            BaselineSource::File(_) => None,
+        }
+    }
+}
+
 impl FromStr for BaselineSource {
     type Err = std::convert::Infallible;
 

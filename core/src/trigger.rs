@@ -29,6 +29,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::ids::AccountId;
+use crate::words::write_list;
 use envelope::Envelope;
 
 pub use context::{Context, Guardrails, Known};
@@ -249,7 +250,7 @@ impl fmt::Display for Trigger {
             Trigger::Reconcile(scope) => write!(f, "reconcile {scope}: {}", scope.reason()),
             Trigger::Departed { accounts, reason, event: _, at: _ } => {
                 f.write_str("departed ")?;
-                scope::write_list(f, accounts)?;
+                write_list(f, accounts, ", ")?;
                 write!(f, ": {reason}")
             }
             Trigger::Ignore(reason) => write!(f, "ignore: {reason}"),

@@ -1,4 +1,6 @@
-//! Defines an enum in which each variant has a word, as one table.
+//! Words: enums in which each variant has one, as one table, and texts that are cut or listed.
+
+use std::fmt;
 
 /// Defines an enum with a word for each variant. Behind the enum stands what gives the word: a function, `impl
 /// Display;`, or both. `ALL` lists every variant in the order of the table.
@@ -50,3 +52,23 @@ macro_rules! words {
 }
 
 pub(crate) use words;
+
+/// The beginning of a text of which so many characters are kept.
+pub(crate) fn cut(text: &str, kept: usize) -> String {
+    match text.char_indices().nth(kept) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Writes items with something between them.
+pub(crate) fn write_list<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    items: impl IntoIterator<Item = T>,
+    between: &str,
+) -> fmt::Result {
+    items.into_iter().enumerate().try_for_each(|(position, item)| {
+        let between = if position > 0 { between } else { "" };
+        write!(f, "{between}{item}")
+    })
+}

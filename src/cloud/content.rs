@@ -157,17 +157,12 @@ impl Reader {
         &self,
         of: Option<&GuardrailArn>,
     ) -> Result<Vec<GuardrailSummary>, Failure> {
-        let mut found = Vec::new();
         let list = self.bedrock.list_guardrails().set_guardrail_identifier(of.map(ToString::to_string));
-        let mut pages = list.into_paginator().send();
-        while let Some(page) = pages.next().await {
-            match page {
-                Ok(page) => found.extend(page.guardrails().iter().cloned()),
-                Err(error) if of.is_some() && is_missing(&error) => return Ok(Vec::new()),
-                Err(error) => return Err(failure(LIST, &error)),
-            }
+        match list.into_paginator().items().send().try_collect().await {
+            Ok(found) => Ok(found),
+            Err(error) if of.is_some() && is_missing(&error) => Ok(Vec::new()),
+            Err(error) => Err(failure(LIST, &error)),
         }
-        Ok(found)
     }
 
     pub(super) async fn edition(

@@ -16,16 +16,14 @@ impl Organizations {
     pub async fn attached_policies(&self, target: &str) -> Result<Vec<(String, String)>, Failure> {
         const OPERATION: &str = "ListPoliciesForTarget";
         let request = self.client.list_policies_for_target().target_id(target);
-        let mut pages = request.filter(PolicyType::ServiceControlPolicy).into_paginator().send();
-        let mut policies = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failure(OPERATION, &error))?;
-            for policy in page.policies().iter().filter(|policy| !policy.aws_managed()) {
-                let id = policy.id().ok_or_else(|| Failure::incomplete(OPERATION, "Id"))?;
-                policies.push((id.to_owned(), policy.name().unwrap_or(id).to_owned()));
-            }
-        }
-        Ok(policies)
+        let pages = request.filter(PolicyType::ServiceControlPolicy).into_paginator().send();
+        let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error))?;
+        let policies = pages.iter().flat_map(|page| page.policies()).filter(|policy| !policy.aws_managed());
+        let named = policies.map(|policy| {
+            let id = policy.id().ok_or_else(|| Failure::incomplete(OPERATION, "Id"))?;
+            Ok((id.to_owned(), policy.name().unwrap_or(id).to_owned()))
+        });
+        named.collect()
     }
 
     /// What a policy says.

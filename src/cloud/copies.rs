@@ -216,19 +216,7 @@ impl CopyWriter {
 
     /// Always with a version: without one, the call would delete the whole guardrail.
     async fn delete_version(&self, Published { guardrail, version }: &Published) -> Result<(), Failure> {
-        let answer = self
-            .reader
-            .bedrock
-            .delete_guardrail()
-            .guardrail_identifier(guardrail.to_string())
-            .guardrail_version(version.to_string())
-            .send()
-            .await;
-        match answer {
-            Ok(_) => Ok(()),
-            Err(error) if is_missing(&error) => Ok(()),
-            Err(error) => Err(failure(DELETE, &error)),
-        }
+        self.delete(guardrail, Some(version.to_string())).await
     }
 
     /// Deletes what is left over of earlier copies, after a last look at what is enforced.
@@ -257,16 +245,15 @@ impl CopyWriter {
                 }
                 Ok(())
             }
-            Leftover::Copy(guardrail) => self.delete_copy(guardrail).await,
+            // All of it. AWS refuses that while an enforcement refers to it.
+            Leftover::Copy(guardrail) => self.delete(guardrail, None).await,
             Leftover::Gone(_) | Leftover::Unproven(..) => Ok(()),
         }
     }
 
-    /// All of it. AWS refuses that while an enforcement refers to it.
-    async fn delete_copy(&self, guardrail: &GuardrailArn) -> Result<(), Failure> {
-        let answer =
-            self.reader.bedrock.delete_guardrail().guardrail_identifier(guardrail.to_string()).send().await;
-        match answer {
+    async fn delete(&self, guardrail: &GuardrailArn, version: Option<String>) -> Result<(), Failure> {
+        let request = self.reader.bedrock.delete_guardrail().guardrail_identifier(guardrail.to_string());
+        match request.set_guardrail_version(version).send().await {
             Ok(_) => Ok(()),
             Err(error) if is_missing(&error) => Ok(()),
             Err(error) => Err(failure(DELETE, &error)),

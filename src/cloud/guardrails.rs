@@ -35,14 +35,9 @@ impl Reader {
     }
 
     async fn guardrail_named(&self, name: &GuardrailName) -> Result<GuardrailArn, Unusable> {
-        let mut found = Vec::new();
-        let mut pages = self.bedrock.list_guardrails().into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(|error| Unusable::Unreadable { failure: failure("ListGuardrails", &error) })?;
-            let named = page.guardrails().iter().filter(|guardrail| guardrail.name() == name.as_str());
-            found.extend(named.map(|guardrail| guardrail.arn().to_owned()));
-        }
+        let all = self.summaries(None).await.map_err(|failure| Unusable::Unreadable { failure })?;
+        let named = all.iter().filter(|guardrail| guardrail.name() == name.as_str());
+        let mut found: Vec<String> = named.map(|guardrail| guardrail.arn().to_owned()).collect();
         found.sort();
         found.dedup();
         match found.as_slice() {

@@ -219,15 +219,10 @@ impl Organizations {
     /// When Organizations doesn't tell.
     pub async fn delegated_administrators(&self) -> Result<BTreeSet<AccountId>, Failure> {
         const OPERATION: &str = "ListDelegatedAdministrators";
-        let mut accounts = BTreeSet::new();
-        let mut pages = self.client.list_delegated_administrators().into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failure(OPERATION, &error))?;
-            for account in page.delegated_administrators() {
-                accounts.insert(parsed(OPERATION, "Id", account.id())?);
-            }
-        }
-        Ok(accounts)
+        let pages = self.client.list_delegated_administrators().into_paginator().send();
+        let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error))?;
+        let accounts = pages.iter().flat_map(|page| page.delegated_administrators());
+        accounts.map(|account| parsed(OPERATION, "Id", account.id())).collect()
     }
 
     /// The services that an account is a delegated administrator for; none for one that isn't any.
@@ -236,19 +231,14 @@ impl Organizations {
     /// When Organizations doesn't tell.
     pub async fn delegated_services(&self, account: &AccountId) -> Result<BTreeSet<String>, Failure> {
         const OPERATION: &str = "ListDelegatedServicesForAccount";
-        let mut services = BTreeSet::new();
         let request = self.client.list_delegated_services_for_account().account_id(account.as_str());
-        let mut pages = request.into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = match page {
-                Ok(page) => page,
-                Err(error) if is_missing(&error) => return Ok(BTreeSet::new()),
-                Err(error) => return Err(failure(OPERATION, &error)),
-            };
-            let named = page.delegated_services().iter().filter_map(|one| one.service_principal());
-            services.extend(named.map(str::to_owned));
-        }
-        Ok(services)
+        let pages = match request.into_paginator().send().try_collect().await {
+            Ok(pages) => pages,
+            Err(error) if is_missing(&error) => Vec::new(),
+            Err(error) => return Err(failure(OPERATION, &error)),
+        };
+        let services = pages.iter().flat_map(|page| page.delegated_services());
+        Ok(services.filter_map(|one| one.service_principal()).map(str::to_owned).collect())
     }
 }
 

@@ -67,20 +67,12 @@ pub async fn tally(keeper: &Keeper, baseline: &Baseline, since: Timestamp) -> Re
     let criteria =
         Criteria { now, oldest: since, revision: Some(&baseline.revision), owner: &baseline.owner };
     let mut tally = Tally::default();
-    let mut from = None;
-    loop {
-        let (accounts, next) = keeper.ledger.known_accounts(from).await?;
-        for (account, record) in &accounts {
-            match record {
-                Ok(record) => tally.add(baseline, account, record, criteria),
-                Err(error) => tally.add_unread(account, error),
-            }
-        }
-        from = next;
-        if from.is_none() {
-            return Ok(tally);
-        }
-    }
+    let add = |account, record: Result<AccountRecord, LedgerError>| match &record {
+        Ok(record) => tally.add(baseline, &account, record, criteria),
+        Err(error) => tally.add_unread(&account, error),
+    };
+    keeper.ledger.each_known_account(add).await?;
+    Ok(tally)
 }
 
 /// What this baseline would replace, release and abandon in a part of the organization, by the record. A target
@@ -162,20 +154,14 @@ pub(super) async fn users_by_record(
     guardrail: &GuardrailArn,
 ) -> Result<BTreeSet<AccountId>, LedgerError> {
     let mut users = BTreeSet::new();
-    let mut from = None;
-    loop {
-        let (accounts, next) = keeper.ledger.known_accounts(from).await?;
-        let using = accounts.into_iter().filter(|(_, record)| match record {
-            Ok(AccountRecord { closed: Some(_), .. }) => false,
-            Ok(account) => account.regions.get(region).is_some_and(|record| record.names(guardrail)),
-            Err(_) => true,
-        });
-        users.extend(using.map(|(account, _)| account));
-        from = next;
-        if from.is_none() {
-            return Ok(users);
-        }
-    }
+    let is_user = |record: &Result<AccountRecord, LedgerError>| match record {
+        Ok(AccountRecord { closed: Some(_), .. }) => false,
+        Ok(account) => account.regions.get(region).is_some_and(|record| record.names(guardrail)),
+        Err(_) => true,
+    };
+    let add = |account, record| users.extend(is_user(&record).then_some(account));
+    keeper.ledger.each_known_account(add).await?;
+    Ok(users)
 }
 
 /// What a sweep that began at `since` saw in every account, for taking back a grant. An account that it didn't see may

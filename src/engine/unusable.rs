@@ -120,27 +120,21 @@ async fn count_losing(
 ) -> Result<BTreeMap<Version, u32>, LedgerError> {
     let since = keeper.clock.now() - jiff::SignedDuration::from_secs(RELEASES_COUNTED_SECONDS);
     let mut counts: BTreeMap<Version, u32> = versions.iter().map(|version| (version.clone(), 0)).collect();
-    let mut from = None;
-    loop {
-        let (accounts, next) = keeper.ledger.known_accounts(from).await?;
-        for account in accounts.values() {
-            for ((guardrail, version), count) in &mut counts {
-                *count += match account {
-                    Ok(AccountRecord { closed: Some(_), .. }) => 0,
-                    Ok(account) => {
-                        let regions = account.regions.values();
-                        regions.map(|record| u32::from(record.loses(guardrail, *version, since))).sum()
-                    }
-                    // Its record can't be parsed; the account may enforce the guardrail in the guardrail's Region.
-                    Err(_) => 1,
-                };
-            }
+    let add = |_, account: Result<AccountRecord, LedgerError>| {
+        for ((guardrail, version), count) in &mut counts {
+            *count += match &account {
+                Ok(AccountRecord { closed: Some(_), .. }) => 0,
+                Ok(account) => {
+                    let regions = account.regions.values();
+                    regions.map(|record| u32::from(record.loses(guardrail, *version, since))).sum()
+                }
+                // Its record can't be parsed; the account may enforce the guardrail in the guardrail's Region.
+                Err(_) => 1,
+            };
         }
-        from = next;
-        if from.is_none() {
-            return Ok(counts);
-        }
-    }
+    };
+    keeper.ledger.each_known_account(add).await?;
+    Ok(counts)
 }
 
 /// Logs an unusable version once, when it is counted.

@@ -34,20 +34,12 @@ impl Inspector {
     /// When a page can't be read: half a list counts for nothing.
     pub async fn principals(&self) -> Result<Vec<Principal>, Failure> {
         let client = self.iam();
-        let mut principals = Vec::new();
-        let mut pages = client.list_roles().into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failure("ListRoles", &error))?;
-            let roles = page.roles().iter();
-            principals.extend(roles.map(|role| principal(role.arn(), role.path())));
-        }
-        let mut pages = client.list_users().into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failure("ListUsers", &error))?;
-            let users = page.users().iter();
-            principals.extend(users.map(|user| principal(user.arn(), user.path())));
-        }
-        Ok(principals)
+        let roles = client.list_roles().into_paginator().items().send().try_collect().await;
+        let roles = roles.map_err(|error| failure("ListRoles", &error))?;
+        let users = client.list_users().into_paginator().items().send().try_collect().await;
+        let users = users.map_err(|error| failure("ListUsers", &error))?;
+        let roles = roles.iter().map(|role| principal(role.arn(), role.path()));
+        Ok(roles.chain(users.iter().map(|user| principal(user.arn(), user.path()))).collect())
     }
 
     /// Simulates actions of a role or user of the account on resources, in this Region.
@@ -92,13 +84,9 @@ impl Inspector {
             .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
             .set_resource_arns(Some(resources.to_vec()))
             .set_context_entries(Some(entries));
-        let mut evaluated = Vec::new();
-        let mut pages = request.into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failure(OPERATION, &error))?;
-            evaluated.extend(page.evaluation_results().iter().flat_map(read));
-        }
-        Ok(evaluated)
+        let results = request.into_paginator().items().send().try_collect().await;
+        let results = results.map_err(|error| failure(OPERATION, &error))?;
+        Ok(results.iter().flat_map(read).collect())
     }
 }
 

@@ -16,16 +16,13 @@ impl Inspector {
     /// When a page can't be read.
     pub async fn mappings(&self, queue: &str) -> Result<Vec<Mapping>, Failure> {
         let request = self.lambda().list_event_source_mappings().event_source_arn(queue);
-        let mut mappings = Vec::new();
-        let mut pages = request.into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failure("ListEventSourceMappings", &error))?;
-            mappings.extend(page.event_source_mappings().iter().filter_map(|one| {
-                let function = unqualified(one.function_arn()?);
-                Some(Mapping { function, state: one.state().unwrap_or_default().to_owned() })
-            }));
-        }
-        Ok(mappings)
+        let all = request.into_paginator().items().send().try_collect().await;
+        let all = all.map_err(|error| failure("ListEventSourceMappings", &error))?;
+        let mappings = all.iter().filter_map(|one| {
+            let function = unqualified(one.function_arn()?);
+            Some(Mapping { function, state: one.state().unwrap_or_default().to_owned() })
+        });
+        Ok(mappings.collect())
     }
 
     /// What Lambda does when runs of a function lead to more of its runs: `Allow`, `Terminate`, or what AWS

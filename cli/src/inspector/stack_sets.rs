@@ -36,24 +36,19 @@ impl Inspector {
     /// When a page can't be read.
     pub async fn stack_instances(&self, name: &str, as_delegate: bool) -> Result<Vec<Instance>, Failure> {
         let request = self.cloudformation().list_stack_instances().stack_set_name(name);
-        let mut instances = Vec::new();
-        let mut pages = request.call_as(caller(as_delegate)).into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failure("ListStackInstances", &error))?;
-            instances.extend(page.summaries().iter().map(|one| {
-                Instance {
-                    account: one.account().unwrap_or_default().to_owned(),
-                    region: one.region().unwrap_or_default().to_owned(),
-                    status: one.status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
-                    detailed: one
-                        .stack_instance_status()
-                        .and_then(|status| status.detailed_status())
-                        .map(|status| status.as_str().to_owned()),
-                    reason: one.status_reason().map(str::to_owned),
-                }
-            }));
-        }
-        Ok(instances)
+        let all = request.call_as(caller(as_delegate)).into_paginator().items().send().try_collect().await;
+        let all = all.map_err(|error| failure("ListStackInstances", &error))?;
+        let instances = all.iter().map(|one| Instance {
+            account: one.account().unwrap_or_default().to_owned(),
+            region: one.region().unwrap_or_default().to_owned(),
+            status: one.status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
+            detailed: one
+                .stack_instance_status()
+                .and_then(|status| status.detailed_status())
+                .map(|status| status.as_str().to_owned()),
+            reason: one.status_reason().map(str::to_owned),
+        });
+        Ok(instances.collect())
     }
 }
 

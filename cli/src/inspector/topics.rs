@@ -15,21 +15,17 @@ impl Inspector {
     /// When a page can't be read.
     pub async fn subscriptions(&self, topic: &str) -> Result<Option<Vec<Subscription>>, Failure> {
         let client = aws_sdk_sns::Client::new(&self.sdk());
-        let mut pages = client.list_subscriptions_by_topic().topic_arn(topic).into_paginator().send();
-        let mut subscriptions = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = match page {
-                Ok(page) => page,
-                Err(error) if is_missing(&error) => return Ok(None),
-                Err(error) => return Err(failure("ListSubscriptionsByTopic", &error)),
-            };
-            subscriptions.extend(page.subscriptions().iter().map(|one| Subscription {
-                protocol: one.protocol().unwrap_or("another protocol").to_owned(),
-                // One that was ended is shown as `Deleted` for a while.
-                confirmed:
-                    one.subscription_arn().is_some_and(|arn| arn != PENDING && arn.starts_with("arn:")),
-            }));
-        }
-        Ok(Some(subscriptions))
+        let request = client.list_subscriptions_by_topic().topic_arn(topic);
+        let all = match request.into_paginator().items().send().try_collect().await {
+            Ok(all) => all,
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => return Err(failure("ListSubscriptionsByTopic", &error)),
+        };
+        let subscriptions = all.iter().map(|one| Subscription {
+            protocol: one.protocol().unwrap_or("another protocol").to_owned(),
+            // One that was ended is shown as `Deleted` for a while.
+            confirmed: one.subscription_arn().is_some_and(|arn| arn != PENDING && arn.starts_with("arn:")),
+        });
+        Ok(Some(subscriptions.collect()))
     }
 }

@@ -142,31 +142,21 @@ impl StatusReader<'_> {
                 }
             }
         }
-        let mut from = None;
-        loop {
-            let (accounts, next) = self.keeper.ledger().known_accounts(from).await?;
-            for (id, record) in &accounts {
-                let record = match record {
-                    Ok(record) => record,
-                    // A member follows below, as one of which nothing is known.
-                    Err(error) => {
-                        read.problems.push(unread(id, error));
-                        continue;
-                    }
-                };
-                let membership = match &mut members {
-                    Some(_) if unplaced.contains_key(id.as_str()) => recorded(id, record),
-                    Some(members) => members.remove(id).map_or(Belonging::Gone, Belonging::Member),
-                    None => recorded(id, record),
-                };
-                self.account(id, &membership, record, read, tell);
-                step();
-            }
-            from = next;
-            if from.is_none() {
-                break;
-            }
-        }
+        let look = |id: AccountId, record: Result<AccountRecord, LedgerError>| {
+            let record = match &record {
+                Ok(record) => record,
+                // A member follows below, as one of which nothing is known.
+                Err(error) => return read.problems.push(unread(&id, error)),
+            };
+            let membership = match &mut members {
+                Some(_) if unplaced.contains_key(id.as_str()) => recorded(&id, record),
+                Some(members) => members.remove(&id).map_or(Belonging::Gone, Belonging::Member),
+                None => recorded(&id, record),
+            };
+            self.account(&id, &membership, record, read, tell);
+            step();
+        };
+        self.keeper.ledger().each_known_account(look).await?;
         let nothing = AccountRecord::default();
         for (id, account) in members.unwrap_or_default() {
             self.account(&id, &Belonging::Member(account), &nothing, read, tell);

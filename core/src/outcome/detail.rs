@@ -264,8 +264,5 @@ pub(super) fn plural(number: usize, noun: &str) -> String {
 }
 
 pub(super) fn cut(text: &str) -> String {
-    match text.char_indices().nth(TEXT_KEPT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    crate::words::cut(text, TEXT_KEPT)
 }

@@ -26,36 +26,29 @@ impl<'a> SettingsReader<'a> {
         self.problems.push(format!("{name}: {what}"));
     }
 
-    fn missing(&mut self, name: &str) {
+    /// Takes note of a problem, and reads nothing.
+    fn refuse<T>(&mut self, name: &str, what: impl fmt::Display) -> Option<T> {
+        self.problem(name, what);
+        None
+    }
+
+    fn missing<T>(&mut self, name: &str) -> Option<T> {
         let meaning = VARIABLES.iter().find(|(known, _)| *known == name).map_or("", |(_, meaning)| meaning);
-        self.problem(name, format_args!("is not set; give {meaning}"));
+        self.refuse(name, format_args!("is not set; give {meaning}"))
     }
 
     fn parse<T: FromStr<Err = InvalidId>>(&mut self, name: &str, text: &str) -> Option<T> {
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.problem(name, error);
-                None
-            }
-        }
+        text.parse().map_or_else(|error| self.refuse(name, error), Some)
     }
 
     pub(super) fn baseline(&mut self) -> Option<BaselineSource> {
         const NAME: &str = "KEEPER_BASELINE";
         match self.get(NAME) {
             Some("ssm:") => {
-                self.problem(
-                    NAME,
-                    "ssm: needs a parameter's name, for example ssm:/guardrail-keeper/baseline",
-                );
-                None
+                self.refuse(NAME, "ssm: needs a parameter's name, for example ssm:/guardrail-keeper/baseline")
             }
             Some(text) => text.parse().ok(),
-            None => {
-                self.missing(NAME);
-                None
-            }
+            None => self.missing(NAME),
         }
     }
 
@@ -68,10 +61,7 @@ impl<'a> SettingsReader<'a> {
             }),
             Some(text) => match text.strip_prefix("ssm:") {
                 Some(name) if !name.is_empty() => Some(name.to_owned()),
-                Some(_) | None => {
-                    self.problem(setting, format_args!("{text:?} is not {expected}"));
-                    None
-                }
+                Some(_) | None => self.refuse(setting, format_args!("{text:?} is not {expected}")),
             },
         }
     }
@@ -124,28 +114,16 @@ impl<'a> SettingsReader<'a> {
             }
             (Some(text), _) => self.parse(NAME, text),
             (None, Purpose::Terminal) => self.parse(NAME, DEFAULT_MEMBER_ROLE),
-            (None, Purpose::Function) => {
-                self.missing(NAME);
-                None
-            }
+            (None, Purpose::Function) => self.missing(NAME),
         }
     }
 
     pub(super) fn function_role(&mut self, purpose: Purpose) -> Option<Role> {
         const NAME: &str = "KEEPER_FUNCTION_ROLE";
         match (self.get(NAME), purpose) {
-            (Some(text), _) => match Role::parse_arn(text) {
-                Ok(role) => Some(role),
-                Err(error) => {
-                    self.problem(NAME, error);
-                    None
-                }
-            },
+            (Some(text), _) => Role::parse_arn(text).map_or_else(|error| self.refuse(NAME, error), Some),
             (None, Purpose::Terminal) => None,
-            (None, Purpose::Function) => {
-                self.missing(NAME);
-                None
-            }
+            (None, Purpose::Function) => self.missing(NAME),
         }
     }
 
@@ -214,14 +192,8 @@ impl<'a> SettingsReader<'a> {
                 let deployment = self.get("KEEPER_DEPLOYMENT").map(str::to_owned);
                 Some(QueueSettings { tasks: tasks.to_owned(), events: events.to_owned(), deployment })
             }
-            (Some(_), None) => {
-                self.missing(EVENTS);
-                None
-            }
-            (None, Some(_)) => {
-                self.missing(TASKS);
-                None
-            }
+            (Some(_), None) => self.missing(EVENTS),
+            (None, Some(_)) => self.missing(TASKS),
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use super::Trigger;
 use super::scope::{Accounts, Regions};
 use crate::ids::{AccountId, GuardrailRef, Region};
+use crate::words::write_list;
 
 /// What one event would make the keeper look at, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -85,13 +86,7 @@ impl<T: fmt::Display> AllOr<T> {
     fn write(&self, f: &mut fmt::Formatter<'_>, all: &str) -> fmt::Result {
         match self {
             AllOr::All => f.write_str(all),
-            AllOr::These(items) => {
-                for (position, item) in items.iter().enumerate() {
-                    let comma = if position > 0 { ", " } else { "" };
-                    write!(f, "{comma}{item}")?;
-                }
-                Ok(())
-            }
+            AllOr::These(items) => write_list(f, items, ", "),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::request::RequestProblem;
+use crate::words::write_list;
 
 /// Defines a list of reasons with their codes, for metrics, and their sentences, for people.
 macro_rules! reasons {
@@ -252,13 +253,7 @@ impl fmt::Display for Rejected {
             Rejected::NotARecord => f.write_str("the record is not an SQS message with a body"),
             Rejected::Request(problems) => {
                 f.write_str("the request is malformed: ")?;
-                for (position, problem) in problems.iter().enumerate() {
-                    if position > 0 {
-                        f.write_str("; ")?;
-                    }
-                    write!(f, "{problem}")?;
-                }
-                Ok(())
+                write_list(f, problems, "; ")
             }
         }
     }

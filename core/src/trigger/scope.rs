@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::reason::Why;
 use super::request::Request;
 use crate::ids::{AccountId, GuardrailArn, GuardrailRef, Region};
+use crate::words::write_list;
 
 /// The accounts and Regions to look at: every one of `accounts` in every one of `regions`.
 ///
@@ -120,7 +121,7 @@ impl fmt::Display for Accounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Accounts::All => f.write_str("all accounts"),
-            Accounts::Only(accounts) => write_list(f, accounts),
+            Accounts::Only(accounts) => write_list(f, accounts, ", "),
         }
     }
 }
@@ -129,7 +130,7 @@ impl fmt::Display for Regions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Regions::All => f.write_str("all Regions"),
-            Regions::Only(regions) => write_list(f, regions),
+            Regions::Only(regions) => write_list(f, regions, ", "),
         }
     }
 }
@@ -146,14 +147,4 @@ impl fmt::Display for Scope {
         }
         Ok(())
     }
-}
-
-pub(super) fn write_list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &BTreeSet<T>) -> fmt::Result {
-    for (position, item) in items.iter().enumerate() {
-        if position > 0 {
-            f.write_str(", ")?;
-        }
-        write!(f, "{item}")?;
-    }
-    Ok(())
 }
