@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 
 use crate::cloud::Cloud;
 use crate::ids::{AccountId, Region};
-use crate::limits::{RevisionApproval, UnusableVersions};
+use crate::limits::UnusableVersions;
 use crate::organization::AccountPlacement;
 use crate::record::{AccountRecord, Arrival, Granted, Grants, Note, Sequence};
 use crate::resolved::OwnerSnapshot;
@@ -61,8 +61,6 @@ const CLOSED_KEPT_SECONDS: i64 = 120 * 24 * 3600;
 const ACCOUNT: &str = "account#";
 const OWNER_SNAPSHOTS: &str = "readiness#";
 const GRANTS: &str = "grants";
-/// The name is the one that earlier versions gave it.
-const REVISION_APPROVAL: &str = "rollout";
 const UNUSABLE: &str = "unusable";
 
 /// Records of accounts, each of which may be one that can't be understood.
@@ -253,26 +251,6 @@ impl Ledger {
             grants.sort_by(|(one, _), (other, _)| one.cmp(other));
         })
         .await
-    }
-
-    /// How far the last revision has come that was acted on; `None` before the first.
-    ///
-    /// # Errors
-    /// When the store can't be read.
-    pub async fn revision_approval(&self) -> Result<Option<RevisionApproval>, LedgerError> {
-        Ok(self.get::<Option<RevisionApproval>>(REVISION_APPROVAL).await?.flatten())
-    }
-
-    /// Changes how far a revision has come. `change` may be called several times, each time with
-    /// what is known then.
-    ///
-    /// # Errors
-    /// When the store can't be read or written.
-    pub async fn change_revision_approval(
-        &self,
-        mut change: impl FnMut(&mut Option<RevisionApproval>),
-    ) -> Result<(), LedgerError> {
-        self.change_kept(REVISION_APPROVAL, |approval| change(approval)).await
     }
 
     /// The guardrail versions that can't be used and are to be released.

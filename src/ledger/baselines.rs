@@ -1,13 +1,17 @@
-//! The baselines that are kept for the time when the present one can't be gone by, and who counts a revision.
+//! The baselines that are kept for the time when the present one can't be gone by, who counts a revision, and how far one
+//! has come.
 
 use serde::Serialize;
 
 use super::{Ledger, LedgerError};
 use crate::baseline::Revision;
+use crate::limits::RevisionApproval;
 
 const BASELINE: &str = "baseline";
 const APPROVED: &str = "approved";
 const COUNTING: &str = "counting";
+/// The name is the one that earlier versions gave it.
+const REVISION_APPROVAL: &str = "rollout";
 
 /// The baseline that was valid last, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -65,6 +69,26 @@ impl Ledger {
             }
         })
         .await
+    }
+
+    /// How far the last revision has come that was acted on; `None` before the first.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn revision_approval(&self) -> Result<Option<RevisionApproval>, LedgerError> {
+        Ok(self.get::<Option<RevisionApproval>>(REVISION_APPROVAL).await?.flatten())
+    }
+
+    /// Changes how far a revision has come. `change` may be called several times, each time with
+    /// what is known then.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub async fn change_revision_approval(
+        &self,
+        mut change: impl FnMut(&mut Option<RevisionApproval>),
+    ) -> Result<(), LedgerError> {
+        self.change_kept(REVISION_APPROVAL, |approval| change(approval)).await
     }
 
     /// Claims the work of counting what a revision changes, unless somebody claimed it less than so many
