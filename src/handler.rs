@@ -149,7 +149,7 @@ async fn queue_batch(
 ) -> Result<Value, HandlerError> {
     let mut batch = Batch::default();
     let (tasks, events): (Vec<&BatchRecord>, Vec<&BatchRecord>) =
-        records.iter().partition(|record| lay_in(record, &queues.tasks));
+        records.iter().partition(|record| record.lay_in(&queues.tasks));
     shell.plan_batch(&events, &mut batch).await;
     for record in tasks {
         if let Err(problem) = shell.work(record).await {
@@ -197,9 +197,4 @@ impl fmt::Display for Ids<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether a record comes from the queue with this URL.
-fn lay_in(record: &BatchRecord, queue_url: &str) -> bool {
-    record.queue.as_deref().is_some_and(|name| queue_url.rsplit('/').next() == Some(name))
 }

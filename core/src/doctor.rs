@@ -4,11 +4,13 @@
 
 mod bus_policy;
 mod delegates;
+mod exempt;
 mod function;
 mod hearing;
 mod organization;
 mod pattern;
 mod permissions;
+mod posing;
 mod protection;
 mod rules;
 mod stack_sets;
@@ -31,6 +33,7 @@ pub use function::{Mapping, binding, mapping, recursion};
 pub use hearing::Hearing;
 pub use organization::{Delegation, Membership, regions, standing};
 pub use permissions::{Facts, RequiredAction, lacking, of_function, of_member};
+pub use posing::{EXECUTION_ROLE, TrustingRole, posing};
 pub use protection::{Attached, ControlPolicy, Shipped, is_protected, protecting, protection};
 pub use rules::{Listens, Rule, rules};
 pub use stack_sets::{Instance, StackSet, stack_set};

@@ -1,4 +1,4 @@
-//! Whom the trust policy of a role admits besides the hub.
+//! Whom the trust policy of a role admits besides those who are meant.
 
 use serde_json::Value;
 
@@ -17,26 +17,69 @@ pub struct NotJson;
 /// # Errors
 /// When the policy isn't JSON.
 pub fn outsiders(document: &str, hub: &AccountId) -> Result<Vec<String>, NotJson> {
-    let document: Value = serde_json::from_str(document).map_err(|_| NotJson)?;
     let of_the_hub = |one: &str| is_of(one, hub);
-    let mut outsiders = Vec::new();
+    let is_inside = |one: &AdmittedPrincipal| {
+        let narrowed = !one.narrowed_to.is_empty() && one.narrowed_to.iter().all(|one| of_the_hub(one));
+        one.kind == "AWS" && (of_the_hub(&one.name) || (one.name == "*" && narrowed))
+    };
+    Ok(principals(document)?.into_iter().filter(|one| !is_inside(one)).map(|one| one.name).collect())
+}
+
+/// The principals other than StackSets that a trust policy admits, as the policy names them.
+///
+/// StackSets with service-managed permissions enter a member as a service-linked role of the management account, also
+/// for a delegated administrator
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-orgs-activate-trusted-access.html>).
+/// A role in that path can be made by the service alone.
+///
+/// # Errors
+/// When the policy isn't JSON.
+pub fn others_than_stack_sets(document: &str, management: &AccountId) -> Result<Vec<String>, NotJson> {
+    let is_stack_sets = |one: &AdmittedPrincipal| match one.kind.as_str() {
+        "Service" => STACK_SETS_SERVICES.contains(&one.name.as_str()),
+        "AWS" => {
+            let role = one.name.splitn(6, ':').nth(5).unwrap_or_default();
+            is_of(&one.name, management) && role.starts_with(STACK_SETS_ROLES)
+        }
+        _ => false,
+    };
+    Ok(principals(document)?.into_iter().filter(|one| !is_stack_sets(one)).map(|one| one.name).collect())
+}
+
+/// The services by whose service-linked roles StackSets work in an organization.
+const STACK_SETS_SERVICES: [&str; 2] =
+    ["stacksets.cloudformation.amazonaws.com", "member.org.stacksets.cloudformation.amazonaws.com"];
+/// Where the service-linked role of the management account is.
+const STACK_SETS_ROLES: &str = "role/aws-service-role/stacksets.cloudformation.amazonaws.com/";
+
+/// A principal that a trust policy admits.
+struct AdmittedPrincipal {
+    /// `AWS`, `Service`, `Federated` or `NotPrincipal`.
+    kind: String,
+    /// As the policy names it.
+    name: String,
+    /// The principals that the statement's condition narrows it to; none where it has no such condition.
+    narrowed_to: Vec<String>,
+}
+
+fn principals(document: &str) -> Result<Vec<AdmittedPrincipal>, NotJson> {
+    let document: Value = serde_json::from_str(document).map_err(|_| NotJson)?;
+    let mut found = Vec::new();
     for statement in many(&document["Statement"]).iter().filter(|statement| statement["Effect"] == "Allow") {
         let principal = &statement["Principal"];
         let kinds = principal.as_object().into_iter().flatten();
         let named = kinds.flat_map(|(kind, names)| many(names).iter().map(move |name| (kind.as_str(), name)));
         let anybody = principal.as_str().map(|all| ("AWS", all)).into_iter();
         let all = anybody.chain(named.filter_map(|(kind, name)| Some((kind, name.as_str()?))));
-        let narrowed = admitted(&statement["Condition"]);
-        let narrowed = !narrowed.is_empty() && narrowed.iter().all(|one| of_the_hub(one));
-        outsiders.extend(
-            all.filter(|(kind, name)| *kind != "AWS" || !(of_the_hub(name) || (*name == "*" && narrowed)))
-                .map(|(_, name)| name.to_owned()),
-        );
-        if !statement["NotPrincipal"].is_null() {
-            outsiders.push("all but some (NotPrincipal)".to_owned());
-        }
+        let excluding = ("NotPrincipal", "all but some (NotPrincipal)");
+        let excluding = (!statement["NotPrincipal"].is_null()).then_some(excluding);
+        found.extend(all.chain(excluding).map(|(kind, name)| AdmittedPrincipal {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            narrowed_to: admitted(&statement["Condition"]),
+        }));
     }
-    Ok(outsiders)
+    Ok(found)
 }
 
 /// Whether a principal is of the account: its number, or an ARN whose account it is. A path may hold anything, another
@@ -119,5 +162,52 @@ mod tests {
             assert_eq!(outsiders(&document, &hub).unwrap(), expected, "{document}");
         }
         assert_eq!(outsiders("nonsense", &hub), Err(NotJson));
+    }
+
+    #[test]
+    fn whoever_is_not_stack_sets_is_named() {
+        let management: AccountId = "111111111111".parse().unwrap();
+        let allow =
+            |principal: &str| format!(r#"{{"Statement":{{"Effect":"Allow","Principal":{principal}}}}}"#);
+        let of_the_service = |account: &str, path: &str| {
+            format!(
+                "arn:aws:iam::{account}:role/aws-service-role/{path}/AWSServiceRoleForCloudFormationStackSetsOrgAdmin"
+            )
+        };
+        let stack_sets = "stacksets.cloudformation.amazonaws.com";
+        let ours = of_the_service("111111111111", stack_sets);
+        let of_another_organization = of_the_service("999999999999", stack_sets);
+        let of_another_service = of_the_service("111111111111", "support.amazonaws.com");
+        let in_another_path =
+            format!("arn:aws:iam::111111111111:role/x/{}", ours.rsplit('/').next().unwrap());
+        for (principal, expected) in [
+            (format!(r#"{{"AWS":"{ours}"}}"#), vec![]),
+            (format!(r#"{{"Service":["{stack_sets}","member.org.{stack_sets}"]}}"#), vec![]),
+            (
+                format!(r#"{{"AWS":["{ours}","{of_another_organization}"]}}"#),
+                vec![of_another_organization.as_str()],
+            ),
+            (format!(r#"{{"AWS":"{of_another_service}"}}"#), vec![of_another_service.as_str()]),
+            (format!(r#"{{"AWS":"{in_another_path}"}}"#), vec![in_another_path.as_str()]),
+            (
+                r#"{"AWS":"arn:aws:iam::111111111111:root"}"#.to_owned(),
+                vec!["arn:aws:iam::111111111111:root"],
+            ),
+            (
+                r#"{"Service":"cloudformation.amazonaws.com"}"#.to_owned(),
+                vec!["cloudformation.amazonaws.com"],
+            ),
+            (format!(r#"{{"Federated":"{stack_sets}"}}"#), vec![stack_sets]),
+            (r#""*""#.to_owned(), vec!["*"]),
+        ] {
+            assert_eq!(
+                others_than_stack_sets(&allow(&principal), &management).unwrap(),
+                expected,
+                "{principal}"
+            );
+        }
+        let excluding = format!(r#"{{"Statement":{{"Effect":"Allow","NotPrincipal":{{"AWS":"{ours}"}}}}}}"#);
+        assert_eq!(others_than_stack_sets(&excluding, &management).unwrap(), ["all but some (NotPrincipal)"]);
+        assert_eq!(others_than_stack_sets("nonsense", &management), Err(NotJson));
     }
 }

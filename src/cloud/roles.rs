@@ -14,6 +14,14 @@ pub struct RoleSeen {
     pub trust: String,
 }
 
+impl RoleSeen {
+    /// As IAM shows it, alone or in a list.
+    pub fn of(role: &aws_sdk_iam::types::Role) -> RoleSeen {
+        let trust = decoded(role.assume_role_policy_document().unwrap_or_default());
+        RoleSeen { arn: role.arn().to_owned(), trust }
+    }
+}
+
 impl Session {
     /// A role of the account; `None` where no role has that name. IAM is the same in all Regions of a partition, and is
     /// found by the given one, or else by the one that is configured.
@@ -28,10 +36,7 @@ impl Session {
         }
         let client = aws_sdk_iam::Client::from_conf(config.build());
         match client.get_role().role_name(name.as_str()).send().await {
-            Ok(answer) => Ok(answer.role().map(|role| RoleSeen {
-                arn: role.arn().to_owned(),
-                trust: decoded(role.assume_role_policy_document().unwrap_or_default()),
-            })),
+            Ok(answer) => Ok(answer.role().map(RoleSeen::of)),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(failure("GetRole", &error)),
         }

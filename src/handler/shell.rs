@@ -7,7 +7,7 @@ use tracing::error;
 
 use super::queue::Queue;
 use super::telling::tell;
-use super::{Batch, HandlerError, lay_in};
+use super::{Batch, HandlerError};
 use crate::engine::{self, Arrived, Deadline, Effect, Incoming, Keeper, NAMELESS, PAGE_SECONDS, Reviewer};
 use crate::record::Sequence;
 use crate::settings::QueueSettings;
@@ -68,7 +68,7 @@ impl Shell<'_> {
                 id: Some(record.id.as_deref().unwrap_or(NAMELESS)),
                 repeated: record.is_repeated(),
                 from_queue: match self.queue {
-                    Queue::Sqs(queues) => lay_in(record, &queues.events),
+                    Queue::Sqs(queues) => record.lay_in(&queues.events),
                     Queue::InProcess(_) => false,
                 },
                 message: &record.message,

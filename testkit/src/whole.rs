@@ -87,6 +87,14 @@ fn rules(Place { hub, members }: Place) -> Vec<BusRule> {
             rules.push(rule(hub, US, on, &name, ("source", source), &topic(hub, "changes").arn()));
         }
     }
+    rules.push(rule(
+        hub,
+        US,
+        "default",
+        &format!("{BUS}-told-awsssm"),
+        ("source", "aws.ssm"),
+        &topic(hub, "changes").arn(),
+    ));
     for region in REGIONS {
         for account in members.iter().copied().chain(BTreeSet::from([HUB, hub])) {
             let changed = "guardrail-keeper-guardrail-changed";

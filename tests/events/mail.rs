@@ -122,6 +122,9 @@ fn sample(kind: &str) -> Value {
             let arn = "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base1234abcd";
             by_alice("PutResourcePolicy", json!({ "resourceArn": arn }))
         }
+        "Parameter Changed" => {
+            json!({ "operation": "Update", "name": "/guardrail-keeper/baseline", "type": "String" })
+        }
         "Guardrail Changed By No Author" => {
             by_alice("DeleteGuardrail", json!({ "guardrailIdentifier": "base1234abcd" }))
         }
@@ -158,6 +161,9 @@ fn mail_says_where_what_why_and_what_to_do() {
                 "Sweep Completed" => &["all is well: 9 targets guarded", "every 24 hours"],
                 "Protection Changed" => {
                     &["assumed-role/Administrator/alice", "What: DetachPolicy p-examplepolicy111 r-exam"]
+                }
+                "Parameter Changed" => {
+                    &["What: Update /guardrail-keeper/baseline", "When: 2026-11-02T10:00:00Z"]
                 }
                 "Grant Changed By No Author" => &[
                     "assumed-role/Administrator/alice",

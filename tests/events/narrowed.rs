@@ -76,9 +76,10 @@ fn of_copies() -> [(&'static str, Vec<Value>); 2] {
     [("function", permissions("function", true, false)), ("member", permissions("member", true, false))]
 }
 
-/// With `AllowCopies`, a session of the keeper's reaches copies and nobody else's guardrails.
+/// With `AllowCopies`, a session of the keeper's changes and deletes copies, and no guardrail that isn't marked as one;
+/// but it can mark one that has no tags.
 #[test]
-fn what_is_no_copy_is_not_changed_deleted_or_tagged() {
+fn what_lacks_the_tag_of_copies_is_not_changed_or_deleted_and_can_be_given_it() {
     let guardrail = format!("arn:aws:bedrock:us-east-1:{HUB}:guardrail/anapplications");
     let (of_resource, of_request) = (format!("aws:ResourceTag/{TAG}"), format!("aws:RequestTag/{TAG}"));
     for (role, statements) in of_copies() {

@@ -266,7 +266,7 @@ impl Deployed {
                 self.bus.through(&case.event).len() + self.telling_bus.through(&case.event).len();
             // The hub knows which policies and principals are meant, and those who send on don't.
             let received = self.arrives(hub, case) && (on_the_bus > 0 || people::may_concern(&case.event));
-            match (people::concerns(&hub.account, case), told) {
+            match (people::concerns(hub, case), told) {
                 (true, false) => problems.push(format!("nobody is told: {place} ({trigger})")),
                 (false, true) => problems.push(format!("people are told for nothing: {place} ({trigger})")),
                 (true, true) | (false, false) => {}

@@ -157,7 +157,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
     type Break = fn(&mut Model);
     let world = healthy().await;
     world.server.snapshot("healthy");
-    let table: [(Break, &str); 32] = [
+    let table: [(Break, &str); 36] = [
         (|model| model.trails.clear(), "problem trails 111111111111/us-east-1: no trail logs here"),
         (
             |model| model.trails[0].logging = false,
@@ -251,6 +251,34 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         (
             |model| model.bus_rules.retain(|rule| rule.name != "guardrail-keeper-told-awsbedrock"),
             "problem notifications -/-: no rule sends changes of the guardrails by no author on guardrail-keeper to guardrail-keeper-alarms",
+        ),
+        (
+            |model| model.bus_rules.retain(|rule| rule.name != "guardrail-keeper-told-awsssm"),
+            "problem notifications -/-: no rule sends changes of the baseline's parameter on default to guardrail-keeper-changes",
+        ),
+        (
+            |model| {
+                let name = "stacksets-exec-0123456789abcdef0123456789abcdef".to_owned();
+                let mut role = model.role(PAYMENTS, MEMBER_ROLE).unwrap().as_ref().clone();
+                role.name = name;
+                role.trust.principals = vec!["arn:aws:iam::300000000001:root".to_owned()];
+                model.put_role(PAYMENTS, role);
+            },
+            "problem control_policies 300000000001/-: a role has the name of StackSets' own, which the service control policies exempt, and trusts others: arn:aws:iam::300000000001:root",
+        ),
+        (
+            |model| {
+                let keeper = &mut model.organization.policies[2];
+                keeper.content = keeper.content.replace("trail/all", "trail/another");
+            },
+            "problem control_policies 300000000001/-: OnlyTheSecurityAdministratorChangesTheTrail of keeper names another for TRAIL_NAME, and the hub sees no trail of that name",
+        ),
+        (
+            |model| {
+                let keeper = &mut model.organization.policies[2];
+                keeper.content = keeper.content.replace("::300000000003:role", "::999999999999:role");
+            },
+            "problem control_policies 300000000001/-: OnlyStackSetsChangeTheNamedRoles of keeper names 999999999999 for SECURITY_ACCOUNT_ID, and no account of the organization has that number",
         ),
         (
             |model| {
@@ -378,6 +406,7 @@ async fn what_is_denied_is_not_known_and_never_well() {
         ("DescribeStackSet", "stack_sets"),
         ("ListStackInstances", "stack_sets"),
         ("ListPoliciesForTarget", "control_policies"),
+        ("ListRoles", "control_policies"),
         ("DescribePolicy", "control_policies"),
         ("DescribeTrails", "trails"),
         ("GetTrailStatus", "trails"),
@@ -519,6 +548,13 @@ async fn a_delegated_administrator_of_stack_sets_is_named_unless_it_is_expected(
     let world = healthy().await;
     delegated(&world, SEARCH, "guardduty.amazonaws.com");
     assert_eq!(bad(&findings(&world).await), [""; 0]);
+    delegated(&world, SEARCH, "sso.amazonaws.com");
+    let found = findings(&world).await;
+    assert_eq!(bad(&found), [""; 0]);
+    let advice =
+        |one: &&Value| one["text"].as_str().unwrap().starts_with("administers IAM Identity Center: ");
+    let advice = found.iter().find(advice).unwrap();
+    assert_eq!((&advice["account"], &advice["outcome"]), (&json!(SEARCH), &json!("not_applicable")));
     delegated(&world, SEARCH, STACK_SETS);
     let found = bad(&findings(&world).await);
     let [line] = found.as_slice() else { panic!("{found:?}") };

@@ -15,7 +15,8 @@ use keeper_core::ids::{AccountId, Partition, Region};
 
 /// How the names of the forwarding rules begin in deploy/.
 const PREFIX: &str = "guardrail-keeper-";
-const IN_MEMBERS: [Check; 4] = [Check::Trails, Check::MemberRole, Check::ForwardingRules, Check::Regions];
+const IN_MEMBERS: [Check; 5] =
+    [Check::ControlPolicies, Check::Trails, Check::MemberRole, Check::ForwardingRules, Check::Regions];
 
 impl Doctor<'_> {
     pub(super) async fn members(&mut self, ground: &Ground, seen: &hub::HubArns, bar: &Bar) {
@@ -113,6 +114,12 @@ impl Doctor<'_> {
             }
             let needs = self.hearing.sent_on(account, region.as_str(), guarded, at_home);
             findings.extend(self.forwarding(account, &inspector, &needs, seen).await);
+        }
+        if !is_management {
+            // Service control policies don't bind the management account.
+            let roles =
+                Inspector::new(&session, self.own.region()).roles_beginning(doctor::EXECUTION_ROLE).await;
+            findings.extend(doctor::posing(account, &ground.organization.management, &roles));
         }
         if account == self.hub_account() {
             let text = "the hub needs none: the function works there with its own role";

@@ -12,13 +12,25 @@ const KEEPER: (&str, &str) =
 const GUARDRAILS: (&str, &str) =
     ("deploy/protect-guardrails.scp.json", include_str!("../../../deploy/protect-guardrails.scp.json"));
 
+/// What the documents are compared with.
+struct OrganizationFacts {
+    /// The names of the trails that the hub sees.
+    trails: BTreeSet<String>,
+    /// Every account.
+    accounts: BTreeSet<AccountId>,
+}
+
 impl Doctor<'_> {
     pub(super) async fn protection(&mut self, ground: &Ground) {
         let Ground { baseline, organization, .. } = ground;
         let owned_by_management = baseline.owner == organization.management;
-        let mut documents = vec![self.shipped(ground, KEEPER)];
+        // Whether trails can be read is said elsewhere.
+        let trails =
+            self.own.trails().await.unwrap_or_default().into_iter().map(|trail| trail.name).collect();
+        let known = OrganizationFacts { trails, accounts: organization.accounts.keys().cloned().collect() };
+        let mut documents = vec![self.shipped(ground, &known, KEEPER)];
         if !owned_by_management {
-            documents.push(self.shipped(ground, GUARDRAILS));
+            documents.push(self.shipped(ground, &known, GUARDRAILS));
         }
         // Every account that these policies bind, and not only those that are looked into.
         let accounts = organization.accounts.values().filter(|account| account.state.admits_work());
@@ -42,7 +54,12 @@ impl Doctor<'_> {
         self.hearing.policies = ours;
     }
 
-    fn shipped<'a>(&'a self, ground: &'a Ground, (path, text): (&'a str, &'a str)) -> Shipped<'a> {
+    fn shipped<'a>(
+        &'a self,
+        ground: &'a Ground,
+        known: &'a OrganizationFacts,
+        (path, text): (&'a str, &'a str),
+    ) -> Shipped<'a> {
         Shipped {
             path,
             text,
@@ -52,7 +69,9 @@ impl Doctor<'_> {
             member: &self.settings.member_role,
             // The template names the bus after the stack.
             stack: self.settings.bus.as_deref().and_then(|bus| bus.rsplit('/').next()),
-            keys: !self.hearing.keys.is_empty(),
+            keys: &self.hearing.keys,
+            trails: &known.trails,
+            accounts: &known.accounts,
         }
     }
 

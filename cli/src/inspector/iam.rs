@@ -7,6 +7,7 @@ use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, Pol
 use super::Inspector;
 use guardrail_keeper::cloud::{RoleSeen, failure};
 use keeper_core::callers::Principal;
+use keeper_core::doctor::TrustingRole;
 use keeper_core::failure::Failure;
 use keeper_core::ids::RoleName;
 use keeper_core::simulation::{Evaluated, SimulatedDecision};
@@ -26,6 +27,25 @@ impl Inspector {
     /// When IAM can't be read.
     pub async fn role(&self, name: &RoleName) -> Result<Option<RoleSeen>, Failure> {
         self.session.role(name, Some(&self.region)).await
+    }
+
+    /// The roles of the account whose names begin so, in any path, or whose path does.
+    ///
+    /// # Errors
+    /// When a page can't be read: half a list counts for nothing.
+    pub async fn roles_beginning(&self, prefix: &str) -> Result<Vec<TrustingRole>, Failure> {
+        let client = self.iam();
+        let mut roles = Vec::new();
+        let mut pages = client.list_roles().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failure("ListRoles", &error))?;
+            let begins = |role: &&aws_sdk_iam::types::Role| {
+                role.role_name().starts_with(prefix)
+                    || role.path().trim_start_matches('/').starts_with(prefix)
+            };
+            roles.extend(page.roles().iter().filter(begins).map(RoleSeen::of));
+        }
+        Ok(roles.into_iter().map(|RoleSeen { arn, trust }| TrustingRole { arn, trust }).collect())
     }
 
     /// Every role and user of the account.

@@ -8,6 +8,10 @@ use super::{Check, Delegation, Finding, Place};
 use crate::failure::Failure;
 use crate::ids::AccountId;
 
+/// IAM Identity Center, as Organizations calls it
+/// (<https://docs.aws.amazon.com/organizations/latest/userguide/services-that-can-integrate-sso.html>).
+const IDENTITY_CENTER: &str = "sso.amazonaws.com";
+
 /// The delegated administrators, each with the services that it administers.
 pub type Delegates = Result<BTreeMap<AccountId, Delegation>, Failure>;
 
@@ -47,9 +51,17 @@ pub fn delegates(hub: &AccountId, meant: &BTreeSet<AccountId>, seen: &Delegates)
             }
         })
         .collect();
-    let registered = |account: &AccountId| {
-        seen.get(account).is_some_and(|services| services.as_ref().is_ok_and(|all| all.contains(STACK_SETS)))
-    };
+    let administers =
+        |services: &Delegation, service: &str| services.as_ref().is_ok_and(|all| all.contains(service));
+    let of_identity_center = seen.iter().filter(|(_, services)| administers(services, IDENTITY_CENTER));
+    findings.extend(of_identity_center.map(|(account, _)| {
+        let text = "administers IAM Identity Center: it gives people the permission sets that the service control \
+                    policies exempt, authors' included, and it can be author and approver at once; restrict who may use \
+                    that account (docs/threat-model.md)";
+        check.at(Place::account(account)).not_applicable(text)
+    }));
+    let registered =
+        |account: &AccountId| seen.get(account).is_some_and(|services| administers(services, STACK_SETS));
     findings.extend(meant.iter().filter(|account| !registered(account)).map(|account| {
         let text = "given as --delegate, and no delegated administrator of StackSets";
         check.at(Place::account(account)).not_applicable(text)
@@ -99,6 +111,22 @@ mod tests {
         assert_eq!(told(&[], &all), [hub.clone(), problem.to_owned(), other.clone()]);
         let meant = format!("Ok 222222222222: administers guardduty.amazonaws.com, {STACK_SETS}");
         assert_eq!(told(&["222222222222"], &all), [hub, meant, other]);
+    }
+
+    #[test]
+    fn who_administers_identity_center_is_named_as_such() {
+        let all =
+            seen(&[("222222222222", &[IDENTITY_CENTER, STACK_SETS]), ("333333333333", &[IDENTITY_CENTER])]);
+        let named: Vec<String> = told(&["222222222222"], &all)
+            .into_iter()
+            .filter(|line| line.contains("IAM Identity Center"))
+            .collect();
+        let [both, alone] = named.as_slice() else { panic!("{named:?}") };
+        assert!(both.starts_with("NotApplicable 222222222222: administers IAM Identity Center: "), "{both}");
+        assert!(
+            alone.starts_with("NotApplicable 333333333333: ") && alone.contains("author and approver"),
+            "{alone}"
+        );
     }
 
     #[test]

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::exempt::{is_protected_principal, odd_element, pairs, protected, texts};
 use super::{Check, Finding, Place};
 use crate::failure::Failure;
 use crate::ids::{AccountId, RoleName};
+use crate::resource_policy::is_like;
 use crate::trust::many;
 
 const CHECK: Check = Check::ControlPolicies;
@@ -44,15 +46,22 @@ pub struct Shipped<'a> {
     pub member: &'a RoleName,
     /// The hub's stack, where the settings name it.
     pub stack: Option<&'a str>,
-    /// Whether some guardrail is encrypted with a key of the customer's, as far as that is known.
-    pub keys: bool,
+    /// The ARNs of the guardrails' keys, as far as they are known.
+    pub keys: &'a BTreeSet<String>,
+    /// The names of the trails that the hub sees; empty where they aren't known.
+    pub trails: &'a BTreeSet<String>,
+    /// The accounts of the organization.
+    pub accounts: &'a BTreeSet<AccountId>,
 }
+
+/// Where the documents have the id of a key.
+const KEY: &str = "GUARDRAIL_KEY_ID";
 
 /// What the person who attaches a document chooses: each stands for one word without a wildcard.
 const CHOSEN: [&str; 8] = [
     "SECURITY_ACCOUNT_ID",
     "TRAIL_NAME",
-    "GUARDRAIL_KEY_ID",
+    KEY,
     "GuardrailKeeperForwarder",
     "GuardrailKeeperDeployer",
     "SecurityAdministrator",
@@ -62,10 +71,7 @@ const CHOSEN: [&str; 8] = [
 
 /// What has to be replaced.
 const PLACEHOLDERS: [&str; 5] =
-    ["HUB_ACCOUNT_ID", "OWNER_ACCOUNT_ID", "SECURITY_ACCOUNT_ID", "TRAIL_NAME", "GUARDRAIL_KEY_ID"];
-
-/// Roles of IAM Identity Center, which no principal of an account can change.
-const IDENTITY_CENTER: &str = ":role/aws-reserved/sso.amazonaws.com/";
+    ["HUB_ACCOUNT_ID", "OWNER_ACCOUNT_ID", "SECURITY_ACCOUNT_ID", "TRAIL_NAME", KEY];
 
 /// Needed only where guardrails have keys of the customer's.
 const OF_KEYS: &str = "OnlyKeyAdministratorsChangeTheKeys";
@@ -88,6 +94,43 @@ impl Shipped<'_> {
     fn is_ours(&self, principal: &str) -> bool {
         let name = principal.rsplit('/').next().unwrap_or_default();
         name == self.member.as_str() || self.function.is_some_and(|function| name == function.as_str())
+    }
+
+    /// Why a word can't be what somebody chose for a name, by what is known of the organization.
+    fn refuted(&self, name: &str, word: &str) -> Option<&'static str> {
+        match name {
+            "SECURITY_ACCOUNT_ID" if !self.accounts.iter().any(|account| account.as_str() == word) => {
+                Some("no account of the organization has that number")
+            }
+            "TRAIL_NAME" if !self.trails.is_empty() && !self.trails.contains(word) => {
+                Some("the hub sees no trail of that name")
+            }
+            _ => None,
+        }
+    }
+
+    /// How the given resources leave out one that the document has; nothing where they don't.
+    fn leaves_out(&self, wanted: &str, given: &[String]) -> Option<String> {
+        if wanted.contains(KEY) && !self.keys.is_empty() {
+            // Which keys these are is known.
+            let covered = |key: &&String| given.iter().any(|one| is_like(one, key));
+            return self.keys.iter().find(|key| !covered(key)).map(|key| format!("doesn't cover {key}"));
+        }
+        let mut refuted = None;
+        for one in given {
+            if one == "*" {
+                return None;
+            }
+            let Some(words) = chosen(wanted, one) else { continue };
+            let wrong = words.iter().find_map(|(name, word)| {
+                Some(format!("names {word} for {name}, and {}", self.refuted(name, word)?))
+            });
+            match wrong {
+                None => return None,
+                Some(wrong) => refuted = refuted.or(Some(wrong)),
+            }
+        }
+        refuted.or_else(|| Some(format!("doesn't cover {wanted}")))
     }
 }
 
@@ -197,7 +240,7 @@ fn compare(shipped: &Shipped<'_>, wanted: &[Value], given: &[(&str, Value)]) -> 
                 compared.exempt.extend(texts(&one["Condition"]["ArnNotLike"]["aws:PrincipalArn"]));
             }
             (None, Some(difference)) => compared.changed.push(difference),
-            (None, None) if sid == OF_KEYS && !shipped.keys => {}
+            (None, None) if sid == OF_KEYS && shipped.keys.is_empty() => {}
             (None, None) => compared.missing.push(sid.to_owned()),
         }
     }
@@ -211,9 +254,7 @@ fn difference(
     given: &Value,
     protected: &BTreeSet<String>,
 ) -> Option<String> {
-    let known = ["Sid", "Effect", "Action", "Resource", "Condition"];
-    let odd = given.as_object().into_iter().flatten().find(|(name, _)| !known.contains(&name.as_str()));
-    if let Some((name, _)) = odd {
+    if let Some(name) = odd_element(given) {
         return Some(format!("has {name}, which the shipped policy doesn't have"));
     }
     if given["Effect"] != "Deny" {
@@ -229,9 +270,9 @@ fn difference(
         return Some(format!("doesn't deny {action}"));
     }
     let resources = texts(&given["Resource"]);
-    let lacks = |resource: &String| !resources.iter().any(|one| one == "*" || fits(resource, one));
-    if let Some(resource) = texts(&wanted["Resource"]).into_iter().find(lacks) {
-        return Some(format!("doesn't cover {resource}"));
+    let left_out = texts(&wanted["Resource"]).iter().find_map(|one| shipped.leaves_out(one, &resources));
+    if left_out.is_some() {
+        return left_out;
     }
     condition(shipped, &wanted["Condition"], &given["Condition"], protected)
 }
@@ -257,10 +298,7 @@ fn condition(
             }
             continue;
         }
-        let named = |one: &&String| {
-            is_of_identity_center(one) || protected.iter().any(|pattern| covers(pattern, one))
-        };
-        if let Some(one) = found.iter().find(|one| !named(one)) {
+        if let Some(one) = found.iter().find(|one| !is_protected_principal(one, protected)) {
             return Some(format!("exempts {one}, and no statement protects that role"));
         }
         if let Some(one) = values.iter().find(|one| shipped.is_ours(one) && !found.contains(one)) {
@@ -270,58 +308,23 @@ fn condition(
     None
 }
 
-/// A permission set of its own, and not all of them.
-fn is_of_identity_center(principal: &str) -> bool {
-    principal.split_once(IDENTITY_CENTER).is_some_and(|(_, rest)| {
-        let name = rest.rsplit_once("AWSReservedSSO_").map(|(_, name)| name.trim_end_matches('*'));
-        name.is_some_and(|name| name.len() > 1 && name.ends_with('_') && !name.contains(['*', '?']))
-    })
-}
-
-/// Whether a statement about the first is about the second as well.
-fn covers(pattern: &str, principal: &str) -> bool {
-    let (pattern, principal) = (pattern.splitn(6, ':'), principal.splitn(6, ':'));
-    let pairs: Vec<(&str, &str)> = pattern.zip(principal).collect();
-    pairs.len() == 6 && pairs.iter().all(|(pattern, part)| pattern == part || *pattern == "*")
-}
-
-/// The roles that some attached statement keeps from being made and changed.
-fn protected(given: &[(&str, Value)]) -> BTreeSet<String> {
-    let protects = |statement: &&(&str, Value)| {
-        let actions = texts(&statement.1["Action"]);
-        let has = |wanted: &str| actions.iter().any(|action| action == wanted);
-        statement.1["Effect"] == "Deny" && has("iam:Create*") && has("iam:Update*") && has("iam:Put*")
-    };
-    given.iter().filter(protects).flat_map(|(_, statement)| texts(&statement["Resource"])).collect()
-}
-
-/// Whether a resource is the one that was shipped, with a word of one's own for each that is chosen.
-fn fits(shipped: &str, given: &str) -> bool {
+/// Whether a resource is the one that was shipped, with a word of one's own for each that is chosen: these words, by what
+/// they stand for.
+fn chosen<'a>(shipped: &str, given: &'a str) -> Option<Vec<(&'static str, &'a str)>> {
     let found = CHOSEN.iter().filter_map(|name| Some((shipped.find(name)?, *name))).min();
-    let Some((at, name)) = found else { return shipped == given };
-    let Some(rest) = given.strip_prefix(&shipped[..at]) else { return false };
+    let Some((at, name)) = found else { return (shipped == given).then(Vec::new) };
+    let rest = given.strip_prefix(&shipped[..at])?;
     let end = rest.find([':', '/']).unwrap_or(rest.len());
     let (word, rest) = rest.split_at(end);
-    !word.is_empty() && !word.contains(['*', '?']) && fits(&shipped[at + name.len()..], rest)
+    if word.is_empty() || word.contains(['*', '?']) {
+        return None;
+    }
+    let mut words = chosen(&shipped[at + name.len()..], rest)?;
+    words.push((name, word));
+    Some(words)
 }
 
 fn statements(text: &str) -> Option<Vec<Value>> {
     let document: Value = serde_json::from_str(text).ok()?;
     Some(many(&document["Statement"]).to_vec())
-}
-
-/// The values of each operator and key.
-fn pairs(condition: &Value) -> BTreeMap<(String, String), Vec<String>> {
-    let operators = condition.as_object().into_iter().flatten();
-    operators
-        .flat_map(|(operator, keys)| {
-            let keys = keys.as_object().into_iter().flatten();
-            keys.map(move |(key, values)| ((operator.clone(), key.clone()), texts(values)))
-        })
-        .collect()
-}
-
-/// One text or several; anything else reads as an empty list.
-fn texts(value: &Value) -> Vec<String> {
-    many(value).iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }

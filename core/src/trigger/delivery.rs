@@ -27,7 +27,7 @@ pub struct BatchRecord {
     pub id: Option<String>,
     /// How often SQS has handed it out, this time included; roughly, as SQS says itself.
     pub receives: Option<u32>,
-    /// The name of the queue that it lay in.
+    /// The ARN of the queue that it lay in, as Lambda says.
     pub queue: Option<String>,
     /// Its place in a FIFO queue, as SQS numbers it.
     pub sequence: Option<String>,
@@ -101,13 +101,23 @@ impl BatchRecord {
             sequence: attribute("SequenceNumber").cloned(),
             sent_ms: attribute("SentTimestamp").and_then(|time| time.parse().ok()),
             received_ms: attribute("ApproximateFirstReceiveTimestamp").and_then(|time| time.parse().ok()),
-            queue: arn.and_then(|arn| arn.rsplit(':').next()).map(str::to_owned),
+            queue: arn.map(str::to_owned),
             id: record.message_id,
             message: match record.body {
                 Some(body) if from_sqs => Message::parse(body),
                 Some(_) | None => Message::Unreadable(Rejected::NotARecord),
             },
         }
+    }
+
+    /// Whether it lay in the queue with this URL, by the queue's account and its name. Lambda takes messages only out of
+    /// queues of its own Region (<https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>), so the Region needs no
+    /// comparison.
+    pub fn lay_in(&self, queue_url: &str) -> bool {
+        let arn: Vec<&str> = self.queue.iter().flat_map(|arn| arn.split(':')).collect();
+        let [_, _, "sqs", _, account, name] = arn.as_slice() else { return false };
+        let mut of_url = queue_url.rsplit('/');
+        of_url.next() == Some(*name) && of_url.next() == Some(*account)
     }
 
     /// Whether SQS hands it out again. Without a count it is taken for new: a reason that is logged
@@ -157,4 +167,36 @@ fn sqs_message(mut record: Value) -> Option<SqsMessage> {
         value => ESSENTIAL.contains(&member.as_str()) && value.is_string(),
     });
     SqsMessage::deserialize(&record).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Another account may have a queue of the same name.
+    #[test]
+    fn a_record_lay_in_the_queue_of_that_account_and_name() {
+        let lay_in = |arn: &Value, url: &str| {
+            let record =
+                json!({ "messageId": "1", "eventSource": "aws:sqs", "eventSourceARN": arn, "body": "{}" });
+            BatchRecord::of(record).lay_in(url)
+        };
+        let url = "https://sqs.us-east-1.amazonaws.com/222222222222/keeper-tasks.fifo";
+        let arn = |account: &str, name: &str| json!(format!("arn:aws:sqs:us-east-1:{account}:{name}"));
+        let ours = arn("222222222222", "keeper-tasks.fifo");
+        assert!(lay_in(&ours, url));
+        assert!(lay_in(&ours, "http://127.0.0.1:4566/222222222222/keeper-tasks.fifo"));
+        assert!(!lay_in(&ours, "https://sqs.us-east-1.amazonaws.com/222222222222/keeper-events"));
+        for other in [
+            arn("999999999999", "keeper-tasks.fifo"),
+            arn("222222222222", "tasks.fifo"),
+            json!("arn:aws:sns:us-east-1:222222222222:keeper-tasks.fifo"),
+            json!("keeper-tasks.fifo"),
+            Value::Null,
+        ] {
+            assert!(!lay_in(&other, url), "{other}");
+        }
+    }
 }

@@ -106,6 +106,21 @@ fn attacks() -> Vec<(&'static str, Vec<Request>)> {
             ],
         ),
         (
+            "the deployer's trust names the whole account",
+            vec![
+                asks(&hub, "sts:AssumeRole", &role(HUB, "GuardrailKeeperDeployer")),
+                asks(&format!("{HUB}/GuardrailKeeperDeployer"), "cloudformation:CreateStackSet", "*"),
+            ],
+        ),
+        (
+            "the security administrator's trust names the whole account",
+            vec![
+                asks(&administrator(SECURITY), "sts:AssumeRole", &role(SECURITY, "SecurityAdministrator")),
+                asks(&format!("{SECURITY}/SecurityAdministrator"), "organizations:DetachPolicy", &policy)
+                    .with("organizations:PolicyType", &["SERVICE_CONTROL_POLICY"]),
+            ],
+        ),
+        (
             "somebody of the hub has another function run as the keeper",
             vec![asks(&hub, "iam:PassRole", &role(HUB, "GuardrailKeeper"))],
         ),

@@ -227,6 +227,39 @@ pub(super) fn about_the_functions_role() -> Case {
     }
 }
 
+pub(super) fn about_becoming_deployer_or_administrator() -> Case {
+    let assume = ["sts:AssumeRole"];
+    let (deployer, security) =
+        (role(HUB, "GuardrailKeeperDeployer"), role(SECURITY, "SecurityAdministrator"));
+    let both = [deployer.as_str(), &security];
+    let of_identity_center = |account: &str, set: &str| {
+        format!("{account}/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_{set}_0123456789abcdef")
+    };
+    let elsewhere = [role(MEMBER, "GuardrailKeeperDeployer"), role(HUB, "Own"), role(HUB, "GuardrailKeeper")];
+    let elsewhere: Vec<&str> = elsewhere.iter().map(String::as_str).collect();
+    Case {
+        sid: "OnlyNamedPeopleBecomeTheseTwo",
+        stops: [
+            each(&administrator(HUB), &assume, &both),
+            each(&administrator(SECURITY), &assume, &both),
+            each(&administrator(MEMBER), &assume, &both),
+            each(&format!("{HUB}/{STACK_SETS}"), &assume, &both),
+            each(&of_identity_center(HUB, "AdministratorAccess"), &assume, &both),
+            // The permission set's name, in a role of the account's own.
+            each(&format!("{HUB}/AWSReservedSSO_GuardrailKeeperDeployer_0123456789abcdef"), &assume, &both),
+        ]
+        .concat(),
+        lets: [
+            each(&of_identity_center(HUB, "GuardrailKeeperDeployer"), &assume, &[&deployer]),
+            each(&of_identity_center(SECURITY, "SecurityAdministrator"), &assume, &[&security]),
+            each(&format!("{MANAGEMENT}/Administrator"), &assume, &both),
+            each(&administrator(HUB), &assume, &elsewhere),
+            each(&administrator(HUB), &["iam:GetRole"], &both),
+        ]
+        .concat(),
+    }
+}
+
 pub(super) fn about_stack_sets() -> Case {
     let of_the_hub =
         format!("arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stackset/guardrail-keeper-owner:1");

@@ -4,7 +4,7 @@
 use guardrail_keeper::trigger::decide_value;
 use serde_json::{Value, json};
 
-use super::{Case, Hub, MANAGEMENT, OWNER, SECURITY};
+use super::{Case, Hub, MANAGEMENT, OWNER, PARAMETER, SECURITY};
 use crate::harness::settings;
 
 /// The ids of the two service control policies.
@@ -27,6 +27,11 @@ const OF_GUARDRAILS: [&str; 4] =
 const OF_GRANTS: [&str; 2] = ["DeleteResourcePolicy", "PutResourcePolicy"];
 const OF_KEYS: [&str; 5] =
     ["DeleteImportedKeyMaterial", "DisableKey", "PutKeyPolicy", "RevokeGrant", "ScheduleKeyDeletion"];
+
+/// The parameter that a person approves a revision in.
+const APPROVAL: &str = "/guardrail-keeper/approval";
+/// A control.
+const PLACEMENT: &str = "/guardrail-keeper/controls/placement";
 
 const AUTHORS: [&str; 2] = ["GuardrailAuthor", "GuardrailKeyAdministrator"];
 const KEEPER: [&str; 2] = ["GuardrailKeeperMember", "GuardrailKeeperFunction"];
@@ -53,12 +58,12 @@ pub(super) fn may_concern(event: &Value) -> bool {
 }
 
 /// Whether people have to hear of it, where this is the hub.
-pub(super) fn concerns(hub: &str, case: &Case) -> bool {
+pub(super) fn concerns(hub: &Hub, case: &Case) -> bool {
     let (account, event) = (case.place.0.as_str(), &case.event);
     let is_role = |account: &str, name: &str| role(event) == Some((account, name));
     // A role of the same name in another account is nobody.
     let by_an_author = AUTHORS.iter().any(|name| is_role(OWNER, name));
-    let by_the_keeper = is_role(OWNER, KEEPER[0]) || is_role(hub, KEEPER[1]);
+    let by_the_keeper = is_role(OWNER, KEEPER[0]) || is_role(&hub.account, KEEPER[1]);
     let name = name(event);
     if !event["detail"]["errorCode"].is_null() {
         return false;
@@ -80,6 +85,12 @@ pub(super) fn concerns(hub: &str, case: &Case) -> bool {
             let keys = event["detail"]["resources"].as_array().into_iter().flatten();
             let mut keys = keys.filter_map(|key| key["ARN"].as_str());
             keys.any(|key| KEYS.split(',').any(|known| known == key)) && !by_an_author
+        }
+        // What controls say is the keeper's to publish.
+        "aws.ssm" if case.place == (hub.account.clone(), hub.region.clone()) => {
+            let told = |what: &str| event["detail"][what].as_str();
+            let ours = told("name").is_some_and(|name| [PARAMETER, APPROVAL].contains(&name));
+            ours && told("operation").is_some_and(|one| ["Create", "Update", "Delete"].contains(&one))
         }
         _ => false,
     }
@@ -190,6 +201,25 @@ fn of_guardrails() -> Vec<Value> {
     events
 }
 
+/// What becomes of the parameters in the hub's own place, and of some that nobody has to hear of.
+fn of_parameters(hub: &Hub) -> Vec<Value> {
+    let names = [PARAMETER, APPROVAL, "/guardrail-keeper/baseline-of-another", PLACEMENT];
+    let changed = |name: &str, operation: &str| {
+        json!({
+            "source": "aws.ssm", "account": hub.account, "region": hub.region, "id": format!("{name}-{operation}"),
+            "detail-type": "Parameter Store Change", "time": "2026-11-02T10:00:00Z",
+            "detail": { "name": name, "operation": operation, "type": "String" },
+        })
+    };
+    let operations = ["Create", "Update", "Delete", "LabelParameterVersion"];
+    names.iter().flat_map(|name| operations.map(|operation| changed(name, operation))).collect()
+}
+
+fn deletes_what_was_said(event: &Value) -> bool {
+    let said = [APPROVAL, PLACEMENT].iter().any(|name| event["detail"]["name"] == *name);
+    said && event["detail"]["operation"] == "Delete"
+}
+
 /// Each with a hub elsewhere, and with one where it happens.
 pub(super) fn cases() -> Vec<(Hub, Vec<Case>)> {
     let hub = |account: &str, region: &str| Hub { account: account.to_owned(), region: region.to_owned() };
@@ -221,12 +251,14 @@ pub(super) fn cases() -> Vec<(Hub, Vec<Case>)> {
             place: (member("account"), member("region")),
             trigger: decide_value(event, &context),
             event: event.clone(),
-            excuse: None,
+            excuse: deletes_what_was_said(event)
+                .then_some("an approval or a control stays when its parameter is deleted"),
         }
     };
     hubs.into_iter()
         .map(|hub| {
-            let cases = events.iter().map(|event| case(&hub, event)).collect();
+            let here = of_parameters(&hub);
+            let cases = events.iter().chain(&here).map(|event| case(&hub, event)).collect();
             (hub, cases)
         })
         .collect()

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::people::{KEYS, OURS, called};
-use super::{MANAGEMENT, OWNER, Rule, SECURITY};
+use super::{MANAGEMENT, OWNER, PARAMETER, Rule, SECURITY};
 use crate::admitted::{ORGANIZATION, of_the_bus, sends};
 use crate::policy::{Verdict, verdict};
 use crate::template::{self, made};
@@ -187,6 +187,14 @@ fn events(placement: Placement) -> Vec<(Value, usize, usize)> {
             0,
         ));
     }
+    let (account, region) = placement.hub;
+    let baseline = json!({ "name": PARAMETER, "operation": "Update" });
+    events.push((
+        json!({ "source": "aws.ssm", "account": account, "region": region,
+            "detail-type": "Parameter Store Change", "detail": baseline }),
+        1,
+        1,
+    ));
     let moved = called("aws.organizations", MANAGEMENT, "us-east-1", None, "MoveAccount", &json!({}));
     events.push((moved, 0, 1));
     events

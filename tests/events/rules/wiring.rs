@@ -81,7 +81,7 @@ fn a_flood_of_changes_rings_before_sns_can_suspend_their_mails() {
 }
 
 /// The rules that tell people, and wake nobody.
-const ALARMING: [&str; 10] = [
+const ALARMING: [&str; 11] = [
     "BaselineChangeCounted",
     "ForwardedGrantChangedByNoAuthor",
     "ForwardedGuardrailChangedByNoAuthor",
@@ -90,6 +90,7 @@ const ALARMING: [&str; 10] = [
     "GuardrailChangedByNoAuthor",
     "NewsForPeople",
     "OutcomeNeedsAttention",
+    "ParameterChanged",
     "ProtectionChanged",
     "SweepReported",
 ];

@@ -12,15 +12,33 @@ const SHIPPED: &str = r#"{"Statement":[
                   "StringEquals":{"aws:PrincipalAccount":"HUB_ACCOUNT_ID"}}},
     {"Sid":"OnlyKeyAdministratorsChangeTheKeys","Effect":"Deny","Action":"kms:Disable","Resource":"arn:*:kms:*:*:key/GUARDRAIL_KEY_ID"}]}"#;
 
-fn shipped<'a>(
-    hub: &'a AccountId,
-    owner: &'a AccountId,
-    member: &'a crate::ids::RoleName,
-    keys: bool,
-) -> Shipped<'a> {
-    let (path, text) = ("deploy/it", SHIPPED);
-    Shipped { path, text, hub, owner, function: None, member, stack: None, keys }
+/// What the tests' organization has.
+struct Has {
+    hub: AccountId,
+    owner: AccountId,
+    member: crate::ids::RoleName,
+    keys: BTreeSet<String>,
+    trails: BTreeSet<String>,
+    accounts: BTreeSet<AccountId>,
 }
+
+impl Has {
+    fn named(member: &str, keys: &[&str]) -> Has {
+        let (hub, owner) = (account("111111111111"), account("222222222222"));
+        let accounts = BTreeSet::from([hub.clone(), owner.clone(), account("300000000001")]);
+        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+        let trails = BTreeSet::from(["all".to_owned()]);
+        Has { hub, owner, member: member.parse().unwrap(), keys, trails, accounts }
+    }
+
+    fn shipped<'a>(&'a self, text: &'a str) -> Shipped<'a> {
+        let Has { hub, owner, member, keys, trails, accounts } = self;
+        let path = "deploy/it";
+        Shipped { path, text, hub, owner, function: None, member, stack: None, keys, trails, accounts }
+    }
+}
+
+const KEY: &str = "arn:aws:kms:eu-west-1:222222222222:key/1-2-3";
 
 /// The policy as somebody fills it in, with one thing changed.
 fn attached(from: &str, to: &str) -> Attached {
@@ -38,8 +56,8 @@ fn attached(from: &str, to: &str) -> Attached {
 
 #[test]
 fn a_service_control_policy_denies_all_that_it_has_to_or_not() {
-    let (hub, owner, member) = (account("111111111111"), account("222222222222"), "Renamed".parse().unwrap());
-    let shipped = shipped(&hub, &owner, &member, true);
+    let has = Has::named("Renamed", &[KEY]);
+    let shipped = has.shipped(SHIPPED);
     let chains = [(account("300000000001"), vec!["r-exam".to_owned(), "300000000001".to_owned()])];
     let judge = |from: &str, to: &str| {
         // The member role has another name here.
@@ -61,7 +79,9 @@ fn a_service_control_policy_denies_all_that_it_has_to_or_not() {
             r#"["arn:*:iam::*:role/GuardrailKeeperMember","arn:*:iam::*:role/stacksets"#,
             r#"["x","arn:*:iam::*:role/GuardrailKeeperMember","arn:*:iam::*:role/stacksets"#,
         ),
-        ("1-2-3", "another-key"),
+        // Saying which key, or that it is any.
+        ("arn:*:kms:*:*:key/1-2-3", KEY),
+        ("key/1-2-3", "key/*"),
     ] {
         assert_eq!(judge(from, to), [good], "{from} → {to}");
     }
@@ -137,6 +157,11 @@ fn a_service_control_policy_denies_all_that_it_has_to_or_not() {
             "OnlyKeyAdministratorsChangeTheKeys of ours still has the placeholder GUARDRAIL_KEY_ID: replace it",
         ),
         (
+            "key/1-2-3",
+            "key/another",
+            "OnlyKeyAdministratorsChangeTheKeys of ours doesn't cover arn:aws:kms:eu-west-1:222222222222:key/1-2-3",
+        ),
+        (
             "role/Writer\"]}",
             "role/*\"]}",
             "Roles of ours doesn't cover arn:*:iam::222222222222:role/GuardrailAuthor",
@@ -155,9 +180,8 @@ fn a_service_control_policy_denies_all_that_it_has_to_or_not() {
 
 #[test]
 fn a_service_control_policy_covers_an_account_from_wherever_it_is_attached() {
-    let (hub, owner) = (account("111111111111"), account("222222222222"));
-    let member = "GuardrailKeeperMember".parse().unwrap();
-    let shipped = shipped(&hub, &owner, &member, false);
+    let has = Has::named("GuardrailKeeperMember", &[]);
+    let shipped = has.shipped(SHIPPED);
     let chain = ["r-exam", "ou-exam-work", "300000000001"].map(str::to_owned).to_vec();
     let chains = [(account("300000000001"), chain.clone())];
     let Some(Ok(ours)) = attached("kms", "kms").remove("r-exam") else { panic!("it is there") };
@@ -199,4 +223,108 @@ fn a_service_control_policy_covers_an_account_from_wherever_it_is_attached() {
     let attached = Attached::from([("r-exam".to_owned(), Ok(parts))]);
     assert_eq!(protecting(std::slice::from_ref(&shipped), &attached), BTreeSet::from(["p-ours".to_owned()]));
     assert!(told(&protection(&shipped, &attached, &chains))[0].starts_with("Ok: "));
+}
+
+/// Attached instead of a document: a statement of it, written anew.
+fn of_ours(statements: &[String]) -> Attached {
+    let content = format!(r#"{{"Statement":[{}]}}"#, statements.join(","));
+    let policy = ControlPolicy { id: "p-ours".to_owned(), name: "ours".to_owned(), content };
+    BTreeMap::from([("r-exam".to_owned(), Ok(vec![policy]))])
+}
+
+fn judged(has: &Has, wanted: &str, attached: &[String]) -> Vec<String> {
+    let chains = [(account("300000000001"), vec!["r-exam".to_owned(), "300000000001".to_owned()])];
+    let text = format!(r#"{{"Statement":[{wanted}]}}"#);
+    told(&protection(&has.shipped(&text), &of_ours(attached), &chains))
+}
+
+/// Whatever else somebody attached: a role that it doesn't really protect isn't exempt for that.
+#[test]
+fn an_exemption_is_justified_only_by_a_statement_that_always_holds() {
+    let has = Has::named("GuardrailKeeperMember", &[]);
+    let enforcement = |exempt: &str| {
+        format!(
+            r#"{{"Sid":"Enforcement","Effect":"Deny","Action":"bedrock:Put","Resource":"*",
+                "Condition":{{"ArnNotLike":{{"aws:PrincipalArn":[{exempt}]}}}}}}"#
+        )
+    };
+    let protecting = |role: &str, more: &str| {
+        format!(
+            r#"{{"Sid":"Own","Effect":"Deny","Action":["iam:Create*","iam:Update*","iam:Put*"],
+                "Resource":"arn:*:iam::*:role/{role}"{more}}}"#
+        )
+    };
+    let sparing = |role: &str| {
+        format!(r#","Condition":{{"ArnNotLike":{{"aws:PrincipalArn":"arn:*:iam::*:role/{role}"}}}}"#)
+    };
+    let member = r#""arn:*:iam::*:role/GuardrailKeeperMember""#;
+    let pipeline = format!(r#"{member},"arn:*:iam::*:role/Pipeline""#);
+    let judge = |statements: &[String]| {
+        let given = [&[enforcement(&pipeline), protecting("GuardrailKeeperMember", "")], statements].concat();
+        judged(&has, &enforcement(member), &given).remove(0)
+    };
+    let unprotected = "Problem: Enforcement of ours exempts arn:*:iam::*:role/Pipeline, and no statement protects that role";
+    assert_eq!(judge(&[]), unprotected);
+    for more in [
+        // It never holds, or not for everybody.
+        r#","Condition":{"StringEquals":{"aws:PrincipalAccount":"000000000000"}}"#.to_owned(),
+        r#","Condition":{"ArnNotLike":{"aws:PrincipalArn":"*"}}"#.to_owned(),
+        sparing("*"),
+        sparing("Admin"),
+        sparing("Pipeline").replace("}}", r#"},"Bool":{"aws:ViaAWSService":"true"}}"#),
+        r#","NotResource":"x""#.to_owned(),
+    ] {
+        assert_eq!(judge(&[protecting("Pipeline", &more)]), unprotected, "{more}");
+    }
+    // Two that only spare each other, and one that spares an unprotected one.
+    let cycle = [protecting("Pipeline", &sparing("Deployer")), protecting("Deployer", &sparing("Pipeline"))];
+    for good in [
+        vec![protecting("Pipeline", "")],
+        vec![protecting("Pipeline", &sparing("Pipeline"))],
+        vec![protecting("Pipeline", &sparing("GuardrailKeeperMember"))],
+        vec![protecting("Pipeline", "").replace(r#"["iam:Create*","iam:Update*","iam:Put*"]"#, r#""iam:*""#)],
+        cycle.to_vec(),
+    ] {
+        assert!(judge(&good).starts_with("Ok: "), "{good:?}: {}", judge(&good));
+    }
+    let chain = [protecting("Pipeline", &sparing("Deployer")), protecting("Deployer", &sparing("Admin"))];
+    assert_eq!(judge(&chain), unprotected);
+}
+
+/// A word of one's own stands for a trail and an account, and has to be one.
+#[test]
+fn what_a_policy_names_is_compared_with_what_is_there() {
+    let mut has = Has::named("GuardrailKeeperMember", &[]);
+    let of_the_trail = |trail: &str| {
+        format!(r#"{{"Sid":"Trail","Effect":"Deny","Action":"cloudtrail:StopLogging","Resource":{trail}}}"#)
+    };
+    let of_security = |account: &str| {
+        let role = format!("arn:*:iam::{account}:role/SecurityAdministrator");
+        format!(r#"{{"Sid":"Role","Effect":"Deny","Action":"iam:PassRole","Resource":"{role}"}}"#)
+    };
+    let trail = |name: &str| format!(r#""arn:*:cloudtrail:*:*:trail/{name}""#);
+    let wanted = of_the_trail(&trail("TRAIL_NAME"));
+    let good = "Ok: deploy/it is attached and denies everything that it has to deny; exempt: ";
+    let of_another =
+        "Problem: Trail of ours names old for TRAIL_NAME, and the hub sees no trail of that name";
+    let judge = |has: &Has, resources: &[&str]| {
+        let resources: Vec<String> = resources.iter().map(|name| trail(name)).collect();
+        judged(has, &wanted, &[of_the_trail(&format!("[{}]", resources.join(",")))]).remove(0)
+    };
+    assert_eq!(judge(&has, &["all"]), good);
+    assert_eq!(judge(&has, &["old", "all"]), good, "one more does no harm");
+    assert_eq!(judge(&has, &["old"]), of_another);
+    assert_eq!(judged(&has, &wanted, &[of_the_trail(r#""*""#)]), [good]);
+    has.trails.clear();
+    assert_eq!(judge(&has, &["old"]), good, "which trails there are isn't known");
+
+    let wanted = of_security("SECURITY_ACCOUNT_ID");
+    assert_eq!(judged(&has, &wanted, &[of_security("300000000001")]), [good]);
+    assert_eq!(
+        judged(&has, &wanted, &[of_security("999999999999")]),
+        [
+            "Problem: Role of ours names 999999999999 for SECURITY_ACCOUNT_ID, and no account of the organization has \
+          that number"
+        ]
+    );
 }
