@@ -254,7 +254,7 @@ async fn each_thing_that_is_wrong_is_found_by_itself() {
         ),
         (
             |model| model.bus_rules.retain(|rule| rule.name != "guardrail-keeper-told-awsssm"),
-            "problem notifications -/-: no rule sends changes of the baseline's parameter on default to guardrail-keeper-changes",
+            "problem notifications -/-: no rule sends changes of the baseline's parameter on default to guardrail-keeper-alarms",
         ),
         (
             |model| {
