@@ -18,7 +18,7 @@ impl Organizations {
         let request = self.client.list_policies_for_target().target_id(target);
         let pages = request.filter(PolicyType::ServiceControlPolicy).into_paginator().send();
         let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error))?;
-        let policies = pages.iter().flat_map(|page| page.policies()).filter(|policy| !policy.aws_managed());
+        let policies = pages.iter().flat_map(aws_sdk_organizations::operation::list_policies_for_target::ListPoliciesForTargetOutput::policies).filter(|policy| !policy.aws_managed());
         let named = policies.map(|policy| {
             let id = policy.id().ok_or_else(|| Failure::incomplete(OPERATION, "Id"))?;
             Ok((id.to_owned(), policy.name().unwrap_or(id).to_owned()))

@@ -221,7 +221,7 @@ impl Organizations {
         const OPERATION: &str = "ListDelegatedAdministrators";
         let pages = self.client.list_delegated_administrators().into_paginator().send();
         let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error))?;
-        let accounts = pages.iter().flat_map(|page| page.delegated_administrators());
+        let accounts = pages.iter().flat_map(aws_sdk_organizations::operation::list_delegated_administrators::ListDelegatedAdministratorsOutput::delegated_administrators);
         accounts.map(|account| parsed(OPERATION, "Id", account.id())).collect()
     }
 
@@ -237,7 +237,7 @@ impl Organizations {
             Err(error) if is_missing(&error) => Vec::new(),
             Err(error) => return Err(failure(OPERATION, &error)),
         };
-        let services = pages.iter().flat_map(|page| page.delegated_services());
+        let services = pages.iter().flat_map(aws_sdk_organizations::operation::list_delegated_services_for_account::ListDelegatedServicesForAccountOutput::delegated_services);
         Ok(services.filter_map(|one| one.service_principal()).map(str::to_owned).collect())
     }
 }
