@@ -41,6 +41,7 @@ mod local;
 mod logged;
 mod making;
 mod members;
+mod narrowing;
 mod news;
 mod notes;
 mod owed;
@@ -79,8 +80,7 @@ pub use account::{Worked, work_on_account};
 pub use accounts::management;
 pub use accounts::{page_of_accounts, place, whole_organization};
 pub use approving::{Approving, approve, take_over_approval};
-pub(crate) use arriving::NAMELESS;
-pub use arriving::{Arrived, Incoming, Unplanned, arrive};
+pub use arriving::{Arrived, Unplanned, arrive};
 pub use asked::{Ask, Asked, ask, is_deployed, parameter, parameter_writer};
 pub use baselines::{PresentBaseline, allowance, baseline, baseline_file, effective, present};
 pub use by_record::RecordAge;
@@ -98,6 +98,8 @@ use kept::Cache;
 pub use kept::placement_record;
 pub use listing::PAGE_SECONDS;
 pub use local::{local_jobs, record_looks};
+pub use narrowing::Incoming;
+pub(crate) use narrowing::NAMELESS;
 pub use news::{is_report_due, news_of_task, note_news_published, note_reported};
 pub use owed::{note_departure_told, note_told};
 pub use owner::work_for_owner;
@@ -259,6 +261,7 @@ pub fn everything() -> Scope {
         accounts: Accounts::All,
         regions: crate::trigger::Regions::All,
         guardrail: None,
+        changed_in: None,
         request: None,
         reasons: BTreeSet::new(),
         events: BTreeSet::new(),

@@ -8,7 +8,9 @@ mod cause;
 mod errand;
 mod floods;
 mod handout;
+mod named_floods;
 mod planned;
+mod sender;
 
 use std::collections::BTreeSet;
 
@@ -22,9 +24,11 @@ use crate::trigger::Regions;
 
 pub use cause::{Cause, MOST_HOPS, Pauses};
 pub use errand::{Count, Errand, FinishSweep, Sweep};
-pub use floods::{Flooding, Floods, NamedFloods, Sender, Served};
+pub use floods::{Flooding, Floods, SentEvents, Served};
 pub use handout::{Handout, SUPERSEDED_AFTER_MS};
+pub use named_floods::NamedFloods;
 pub use planned::{Planned, cause_of, departed, planned};
+pub use sender::{FloodPace, OtherGuardrails, Sender};
 
 /// One unit of work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +68,9 @@ pub struct OwnerTask {
     pub region: Region,
     /// Whose users are to be looked at afterwards.
     pub then: Then,
+    /// Where whoever uses any guardrail is to be looked at: only whoever uses one of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others: Option<OtherGuardrails>,
     /// Since when a sweep has looked at every account, where that is why: what no target uses any more
     /// is taken back.
     pub swept_since: Option<Timestamp>,
@@ -97,7 +104,7 @@ impl OwnerTask {
     /// Work that nothing follows.
     pub fn new(region: Region, cause: &Cause) -> OwnerTask {
         let cause = cause.clone();
-        OwnerTask { region, then: Then::Nothing, swept_since: None, is_addition: false, cause }
+        OwnerTask { region, then: Then::Nothing, others: None, swept_since: None, is_addition: false, cause }
     }
 }
 
@@ -118,7 +125,12 @@ impl Task {
         let Cause { event, attempt, .. } = self.cause();
         let what = match self {
             Task::Account(AccountTask { regions, .. }) => regions.to_string(),
-            Task::Owner(OwnerTask { then, swept_since, .. }) => format!("{then:?} {swept_since:?}"),
+            Task::Owner(OwnerTask { then, others: None, swept_since, .. }) => {
+                format!("{then:?} {swept_since:?}")
+            }
+            Task::Owner(OwnerTask { then, others: Some(others), swept_since, .. }) => {
+                format!("{then:?} {swept_since:?} {others:?}")
+            }
         };
         let mut hash = Sha256::new();
         // A length before each part keeps ("ab", "c") and ("a", "bc") apart.
@@ -134,16 +146,6 @@ impl Task {
         match self {
             Task::Account(task) => &task.cause,
             Task::Owner(task) => &task.cause,
-        }
-    }
-
-    /// The same work for whatever its sender does until it begins: every Region of an account, and every change of a
-    /// guardrail.
-    #[must_use]
-    pub fn for_all_of_its_sender(self) -> Task {
-        match self {
-            Task::Account(task) => Task::Account(AccountTask { regions: Regions::All, ..task }),
-            Task::Owner(task) => Task::Owner(OwnerTask { is_addition: false, ..task }),
         }
     }
 
@@ -243,6 +245,7 @@ mod tests {
         let owner = OwnerTask {
             region: "us-east-1".parse().unwrap(),
             then: Then::Nothing,
+            others: None,
             swept_since: Some(Timestamp::UNIX_EPOCH),
             is_addition: false,
             cause: cause("e", 3),
@@ -261,6 +264,7 @@ mod tests {
         let owner = OwnerTask {
             region: "us-east-1".parse().unwrap(),
             then: Then::Nothing,
+            others: None,
             swept_since: None,
             is_addition: false,
             cause: cause("e", 40),
@@ -281,6 +285,7 @@ mod tests {
             then: Then::LookAtUsersOf(Some(
                 "arn:aws:bedrock:us-east-1:222222222222:guardrail/base".parse().unwrap(),
             )),
+            others: None,
             swept_since: Some(Timestamp::UNIX_EPOCH),
             is_addition: false,
             cause: cause("e", 3),

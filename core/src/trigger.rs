@@ -233,6 +233,7 @@ fn scope(event: &Envelope<'_>, accounts: Accounts, regions: Regions, why: Why) -
         accounts,
         regions,
         guardrail: None,
+        changed_in: None,
         request: None,
         reasons: BTreeSet::from([why]),
         events: event.id().into_iter().collect(),

@@ -7,34 +7,22 @@ use jiff::Timestamp;
 use tracing::{debug, error, info, warn};
 
 use super::approving::approved_by_now;
-use super::baselines::{PresentBaseline, followed_if_known, present, present_lately};
+use super::baselines::present_lately;
 use super::controls::controls_by_now;
 use super::effect::Effect;
-use super::flooding::{LimitedEvents, later, unlimited};
+use super::flooding::{later, unlimited};
+use super::narrowing::{
+    Incoming, NAMELESS, NarrowedScopes, ReadBaseline, Scopes, ignored, narrowed_guardrails,
+};
 use super::sweeping::{beginning, regions};
-use super::{Keeper, context};
+use super::{Keeper, Stopped, context};
 use crate::ledger::LedgerError;
-use crate::limits::EffectiveBaseline;
 use crate::own_roles::OwnRoles;
 use crate::record::{AccountRecord, Record};
-use crate::task::{Errand, Planned, Sender, departed, planned};
+use crate::task::{Errand, Planned, departed, planned};
 use crate::trigger::{
     Accounts, Context, Ignored, Merged, Message, Regions, Rejected, Scope, Trigger, Why, merge,
 };
-
-/// One message, with its id in the batch.
-#[derive(Clone, Copy, Debug)]
-pub struct Incoming<'a> {
-    /// The message's id; `None` for a payload that came alone. Lambda's runtime logs why such a payload fails.
-    pub id: Option<&'a str>,
-    /// Whether SQS delivered it before. Then the reason for its failure is logged already.
-    pub repeated: bool,
-    /// Whether the batch says that it comes from our queue `events`. Only then it may be an errand: no event from a
-    /// bus can pass for one. This doesn't stop a caller who may invoke the function and writes a batch by hand.
-    pub from_queue: bool,
-    /// The content.
-    pub message: &'a Message,
-}
 
 /// The jobs that messages ask for.
 #[derive(Debug, Default)]
@@ -64,9 +52,6 @@ pub enum Unplanned {
     NotBegun(String),
 }
 
-/// How the log names a message without an id.
-pub(crate) const NAMELESS: &str = "without an id";
-
 /// Turns messages into jobs: events with the help of the baseline, errands as they are. Long work comes last.
 pub async fn arrive(keeper: &Keeper, incoming: &[Incoming<'_>]) -> Arrived {
     let now = keeper.clock.now();
@@ -91,14 +76,15 @@ pub async fn arrive(keeper: &Keeper, incoming: &[Incoming<'_>]) -> Arrived {
             Sorted::Failed(unplanned) => arrived.failed.push((position, unplanned)),
         }
     }
-    // Before the baseline is read: an account's flood costs no read of it.
-    let (scopes, floods) = unlimited(keeper, scopes, now);
-    for flood in floods {
-        limit(keeper, incoming, flood, now, &mut arrived).await;
-    }
+    // Before the baseline is read for the others: a flood costs no read of it for each event.
+    let (scopes, read) = match keeper.settings.queues {
+        // On the heap, because it is large.
+        Some(_) => Box::pin(counted(keeper, incoming, scopes, now, &mut arrived)).await,
+        None => (scopes, None),
+    };
     if !scopes.is_empty() {
         // On the heap, because it is large.
-        Box::pin(by_the_baseline(keeper, incoming, scopes, now, &mut arrived)).await;
+        Box::pin(by_the_baseline(keeper, incoming, scopes, read, now, &mut arrived)).await;
     }
     arrived.jobs.extend(errands);
     arrived
@@ -148,10 +134,6 @@ fn sorted(keeper: &Keeper, incoming: Incoming<'_>, now: Timestamp) -> Sorted {
             Sorted::Failed(Unplanned::Rejected(reason))
         }
     }
-}
-
-fn ignored(record: &str, reason: &Ignored) {
-    info!(record, reason = reason.code(), "ignored: {reason}");
 }
 
 /// How long after a write its confirmation is recorded at most, in seconds: the write's own tries, and the look after
@@ -245,27 +227,33 @@ async fn is_recorded(keeper: &Keeper, scope: &Scope, is_enforcement: bool) -> Re
     Ok(true)
 }
 
-/// Queues one look for events that come too fast, unless the baseline ignores them all: a guardrail that is none of the
-/// owner's costs no look, and its account isn't named.
-async fn limit(
+/// Counts what senders send, and queues one look each for those whose events come too fast. Returns the scopes that are
+/// served at once, and the baseline if it was read.
+async fn counted(
     keeper: &Keeper,
     incoming: &[Incoming<'_>],
-    mut flood: LimitedEvents,
+    scopes: Scopes,
     now: Timestamp,
     arrived: &mut Arrived,
-) {
-    // Without a baseline none can be ignored.
-    if matches!(flood.sender, Sender::Guardrail(..))
-        && let Ok(known) = present_lately(keeper, now).await
-    {
-        let followed = followed_if_known(keeper, &known.baseline).await;
-        let (scopes, ignores) = (&flood.scopes, &mut arrived.ignored);
-        flood.scopes = narrowed(keeper, incoming, scopes, &known, followed.as_ref(), now, ignores);
+) -> (Scopes, Option<ReadBaseline>) {
+    let NarrowedScopes { scopes, ignored, unread, read } =
+        narrowed_guardrails(keeper, incoming, scopes, now).await;
+    arrived.ignored.extend(ignored);
+    if let Some((positions, stopped)) = unread {
+        arrived.failed.extend(without_a_baseline(positions, &stopped));
     }
-    let positions: BTreeSet<usize> = flood.scopes.iter().map(|(position, _)| *position).collect();
-    let Some(first) = positions.first() else { return };
-    let fallback = fallback_of(incoming, *first);
-    arrived.jobs.push((positions, later(flood, &fallback, now)));
+    let (at_once, floods) = unlimited(keeper, scopes, now).await;
+    for flood in floods {
+        let positions: BTreeSet<usize> = flood.scopes.iter().map(|(position, _)| *position).collect();
+        let fallback = fallback_of(incoming, positions.first().copied().unwrap_or_default());
+        arrived.jobs.push((positions, later(flood, &fallback, now)));
+    }
+    (at_once, read)
+}
+
+fn without_a_baseline(positions: Vec<usize>, stopped: &Stopped) -> Vec<(usize, Unplanned)> {
+    let why = stopped.to_string();
+    positions.into_iter().map(|position| (position, Unplanned::NoBaseline(why.clone()))).collect()
 }
 
 /// What names the work of a message where no event does.
@@ -277,22 +265,25 @@ fn fallback_of(incoming: &[Incoming<'_>], position: usize) -> String {
 async fn by_the_baseline(
     keeper: &Keeper,
     incoming: &[Incoming<'_>],
-    scopes: Vec<(usize, Scope)>,
+    scopes: Scopes,
+    read: Option<ReadBaseline>,
     now: Timestamp,
     arrived: &mut Arrived,
 ) {
-    let known = match present(keeper).await {
-        Ok(known) => known,
+    let read = match read {
+        Some(read) => Ok(read),
+        None => ReadBaseline::present(keeper).await,
+    };
+    let read = match read {
+        Ok(read) => read,
         Err(stopped) => {
-            let why = stopped.to_string();
-            let failed =
-                scopes.into_iter().map(|(position, _)| (position, Unplanned::NoBaseline(why.clone())));
-            arrived.failed.extend(failed);
+            let positions = scopes.into_iter().map(|(position, _)| position).collect();
+            arrived.failed.extend(without_a_baseline(positions, &stopped));
             return;
         }
     };
-    let mut followed = followed_if_known(keeper, &known.baseline).await;
-    let narrowed = narrowed(keeper, incoming, &scopes, &known, followed.as_ref(), now, &mut arrived.ignored);
+    let narrowed = read.narrowed(keeper, incoming, scopes, now, &mut arrived.ignored);
+    let ReadBaseline { known, mut followed } = read;
     let (from, scopes): (Vec<usize>, Vec<Scope>) = narrowed.into_iter().unzip();
     let approval_is_known = approved_by_now(keeper, &known, &scopes, &mut followed).await;
     let controls_are_known = controls_by_now(keeper, &known.baseline.revision, &scopes).await;
@@ -335,38 +326,6 @@ async fn by_the_baseline(
     let why = "a parameter of ours was changed, and AWS denies reading it".to_owned();
     let unheard = unheard.into_iter().map(|position| (position, Unplanned::NoBaseline(why.clone())));
     arrived.failed.extend(unheard);
-}
-
-/// The scopes that are left once the baseline is known. A baseline that stands in for a broken one, or that accounts
-/// don't follow yet, narrows nothing.
-fn narrowed(
-    keeper: &Keeper,
-    incoming: &[Incoming<'_>],
-    scopes: &[(usize, Scope)],
-    known: &PresentBaseline,
-    followed: Option<&EffectiveBaseline>,
-    now: Timestamp,
-    ignores: &mut Vec<(usize, Ignored)>,
-) -> Vec<(usize, Scope)> {
-    let is_followed = followed.is_some_and(EffectiveBaseline::is_present);
-    let narrows = (is_followed && known.instead_of.is_none()).then_some(&known.baseline);
-    let context = context(keeper, narrows, now);
-    let mut decide = |(position, scope): &(usize, Scope)| {
-        // What the trigger alone would ignore again.
-        if scope.reasons.contains(&Why::BaselineChanged) || scope.reasons.contains(&Why::UnrecordedWrite) {
-            return Some((*position, scope.clone()));
-        }
-        match incoming[*position].message.decide(&context) {
-            Trigger::Reconcile(scope) => Some((*position, *scope)),
-            Trigger::Ignore(reason) => {
-                ignored(incoming[*position].id.unwrap_or(NAMELESS), &reason);
-                ignores.push((*position, reason));
-                None
-            }
-            Trigger::Departed { .. } | Trigger::Reject(_) => None,
-        }
-    };
-    scopes.iter().filter_map(&mut decide).collect()
 }
 
 /// Warns of an event that doesn't name its account.

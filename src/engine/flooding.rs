@@ -8,9 +8,10 @@ use tracing::{info, warn};
 
 use super::Keeper;
 use super::effect::{Effect, Notice};
+use super::kept::guardrails_meant;
 use crate::ids::AccountId;
-use crate::task::{Errand, Flooding, Floods, Sender, Served, Task, planned};
-use crate::trigger::{Scope, Why, merge};
+use crate::task::{Errand, Flooding, Floods, Sender, SentEvents, Served, cause_of};
+use crate::trigger::{Scope, Why};
 
 /// The floods that this process knows.
 #[derive(Debug, Default)]
@@ -31,33 +32,34 @@ pub(super) struct LimitedEvents {
     pub(super) delay: u16,
 }
 
+/// Whether the events about guardrails of this account come too fast to read the baseline for each.
+pub(super) fn is_flooding(keeper: &Keeper, home: &AccountId, events: usize, now: Timestamp) -> bool {
+    keeper.floods.locked().is_flooding(home, u32::try_from(events).unwrap_or(u32::MAX), now)
+}
+
 /// The scopes that are served at once, each with the position of its message; and those of senders whose events come
 /// too fast, for which a look has to be queued. What a look serves that waits already is left out.
-pub(super) fn unlimited(
+pub(super) async fn unlimited(
     keeper: &Keeper,
     scopes: Vec<(usize, Scope)>,
     now: Timestamp,
 ) -> (Vec<(usize, Scope)>, Vec<LimitedEvents>) {
-    if keeper.settings.queues.is_none() {
-        return (scopes, Vec::new());
-    }
     let mut limited = Vec::new();
     let (mut at_once, mut by_sender) = (Vec::new(), BTreeMap::<Sender, Vec<(usize, Scope)>>::new());
     for (position, scope) in scopes {
-        // A write in our name that the ledger doesn't know is published with the look at it, so each has its own.
-        let sender = Sender::of(&scope).filter(|_| !scope.reasons.contains(&Why::UnrecordedWrite));
-        match sender {
+        match sender_of(keeper, &scope).await {
             Some(sender) => by_sender.entry(sender).or_default().push((position, scope)),
             None => at_once.push((position, scope)),
         }
     }
     for (sender, scopes) in by_sender {
-        let events = scopes.len();
-        let served = keeper.floods.locked().serve(&sender, u32::try_from(events).unwrap_or(u32::MAX), now);
+        let count = u32::try_from(scopes.len()).unwrap_or(u32::MAX);
+        let in_our_name = scopes.iter().any(|(_, scope)| scope.reasons.contains(&Why::UnrecordedWrite));
+        let served = keeper.floods.locked().serve(&sender, SentEvents { count, in_our_name }, now);
         match served {
             Served::AtOnce => at_once.extend(scopes),
             Served::Already => {
-                info!(%sender, events, "not queued: a look that waits already serves these events");
+                info!(%sender, events = count, "not queued: a look that waits already serves these events");
             }
             Served::Later(delay) => limited.push(LimitedEvents { sender, scopes, delay }),
         }
@@ -65,16 +67,27 @@ pub(super) fn unlimited(
     (at_once, limited)
 }
 
+/// Whom a scope counts for. What the baseline means is as the last owner task saw it, however long ago: a guardrail that
+/// it has not seen yet counts with the others, and the look at their users leaves out none of them.
+async fn sender_of(keeper: &Keeper, scope: &Scope) -> Option<Sender> {
+    let changed = scope.guardrail.as_ref().and_then(|changed| changed.arn.as_ref());
+    let meant = match changed {
+        Some(guardrail) => guardrails_meant(keeper, &guardrail.region).await,
+        None => BTreeSet::new(),
+    };
+    Sender::of(scope, &meant)
+}
+
 /// A look that begins after so many seconds, and serves whatever its sender does until shortly before.
 pub(super) fn later(limited: LimitedEvents, fallback: &str, now: Timestamp) -> Vec<Effect> {
     let LimitedEvents { sender, scopes, delay } = limited;
-    let named = BTreeSet::new();
-    let tasks = merge(scopes.into_iter().map(|(_, scope)| scope))
-        .into_iter()
-        .flat_map(|merged| planned(&merged.scope, &named, None, fallback, now).tasks);
-    let Some(task) = tasks.map(Task::for_all_of_its_sender).next() else { return Vec::new() };
+    let mut scopes = scopes.into_iter().map(|(_, scope)| scope);
+    let Some(mut all) = scopes.next() else { return Vec::new() };
+    scopes.for_each(|scope| all.absorb(scope));
+    let cause = cause_of(&all, None, fallback, now);
     let due = now.checked_add(SignedDuration::from_secs(delay.into())).unwrap_or(now);
-    let flooding = Flooding { sender, due, cause: task.cause().clone() };
+    let task = sender.look(&cause);
+    let flooding = Flooding { sender, due, cause };
     // The notice comes second: it is performed only if SQS took the message.
     vec![Effect::Later(Errand::Retry(task), delay), Effect::Tell(Notice::Flooding(Box::new(flooding)))]
 }
@@ -82,12 +95,8 @@ pub(super) fn later(limited: LimitedEvents, fallback: &str, now: Timestamp) -> V
 /// SQS took the message of the look that serves a flood. Returns the account to name on the bus, if neither it nor too
 /// many others were named within the last hour.
 pub async fn note_flood(keeper: &Keeper, flooding: &Flooding) -> Option<AccountId> {
-    let Flooding { sender, due, cause: _ } = flooding;
-    keeper.floods.locked().queued(sender, *due);
-    let account = match sender {
-        Sender::Account(account) => account.clone(),
-        Sender::Guardrail(_, guardrail) => guardrail.account.clone(),
-    };
+    keeper.floods.locked().queued(flooding);
+    let account = flooding.sender.account().clone();
     match keeper.ledger.floods().await {
         Ok(floods) => floods.is_to_be_named(&account, keeper.clock.now()).then_some(account),
         // Named twice is better than never.

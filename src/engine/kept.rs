@@ -2,7 +2,7 @@
 //!
 //! A worker does one account after another, and the baseline and the owner's side are the same for all of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +11,7 @@ use tracing::debug;
 use super::Keeper;
 use crate::baseline::Revision;
 use crate::clock::Clock;
-use crate::ids::Region;
+use crate::ids::{GuardrailArn, Region};
 use crate::ledger::LedgerError;
 use crate::placement::{Answer, PlacementRecord};
 use crate::resolved::OwnerSnapshot;
@@ -27,6 +27,7 @@ const OWNER_SNAPSHOT_SECONDS: u64 = 900;
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     owner_snapshots: Mutex<HashMap<Region, (Timestamp, Option<OwnerSnapshot>)>>,
+    meant: Mutex<HashMap<Region, (Timestamp, BTreeSet<GuardrailArn>)>>,
     baseline: Mutex<Option<(Timestamp, Timestamp, String)>>,
     approved: Mutex<Option<Revision>>,
     placement: Mutex<Option<(Timestamp, PlacementRecord)>>,
@@ -106,6 +107,25 @@ pub(super) async fn owner_snapshot(
     };
     locked(&keeper.kept.owner_snapshots).insert(region.clone(), (now, snapshot.clone()));
     snapshot.filter(fresh)
+}
+
+/// The guardrails of a Region that the baseline means, as the last owner task saw them, however long ago; none where the
+/// ledger can't be read.
+pub(super) async fn guardrails_meant(keeper: &Keeper, region: &Region) -> BTreeSet<GuardrailArn> {
+    if let Some((read, meant)) = locked(&keeper.kept.meant).get(region)
+        && is_fresh(&keeper.clock, *read, READINESS_KEPT)
+    {
+        return meant.clone();
+    }
+    let meant = match keeper.ledger.owner_snapshot(region).await {
+        Ok(snapshot) => snapshot.map(|snapshot| snapshot.meant()).unwrap_or_default(),
+        Err(error) => {
+            debug!("failed to read which guardrails the baseline means in {region}: {error}");
+            return BTreeSet::new();
+        }
+    };
+    locked(&keeper.kept.meant).insert(region.clone(), (keeper.clock.now(), meant.clone()));
+    meant
 }
 
 /// Whether something that was read at this time needs no second read yet.

@@ -22,14 +22,14 @@ use super::{Keeper, MAX_ROUNDS, Progress, Reviewer, Stopped};
 use crate::baseline::{Baseline, GuardrailKey, Mode};
 use crate::cloud::Reader;
 use crate::desired::Desired;
-use crate::ids::{AccountId, GuardrailArn};
+use crate::ids::{AccountId, GuardrailArn, Region};
 use crate::observed::ResourcePolicySeen;
 use crate::plan::{GrantDecision, Plan, Sighting, decide_grant, decide_withdrawal, use_of};
 use crate::record::Grants;
 use crate::report::Report;
 use crate::resolved::{Catalog, OwnerSnapshot, Unusable, newly_open};
 use crate::resource_policy::{Grant, Remove, Resource, remove};
-use crate::task::OwnerTask;
+use crate::task::{OtherGuardrails, OwnerTask};
 use crate::trigger::Regions;
 
 /// What was read of the owner's side in one Region, and the plan for its resource policies.
@@ -157,7 +157,7 @@ async fn look(
 async fn is_still_enforced(keeper: &Keeper, placing: &Placing, catalog: &Catalog) -> bool {
     for ((key, region), entry) in &catalog.entries {
         let Some(guardrail) = entry.arn.as_ref().filter(|_| placing.leaves(key)) else { continue };
-        match users_by_record(keeper, region, guardrail).await {
+        match users_by_record(keeper, region, |named| named == guardrail).await {
             Ok(users) if users.is_empty() => {}
             Ok(_) => return true,
             Err(error) => {
@@ -220,10 +220,41 @@ pub(super) async fn users_of(
     if *is_addition {
         return Users::Recorded(BTreeSet::new());
     }
-    match users_by_record(keeper, region, guardrail).await {
+    match users_by_record(keeper, region, |named| named == guardrail).await {
         Ok(accounts) => Users::Recorded(accounts),
         Err(error) => {
             warn!("failed to read which accounts use {guardrail}, so every account is looked at: {error}");
+            Users::Anybody
+        }
+    }
+}
+
+/// Who may use any of these guardrails, likewise.
+pub(super) async fn users_of_others(
+    keeper: &Keeper,
+    baseline: &Baseline,
+    region: &Region,
+    others: &OtherGuardrails,
+    since: Timestamp,
+) -> Users {
+    let Some(snapshot) = owner_snapshot(keeper, region, Some(since)).await else { return Users::Anybody };
+    let mut keys = BTreeSet::new();
+    let here = Regions::Only(BTreeSet::from([region.clone()]));
+    for ((key, _), source) in sources(baseline, &here) {
+        match snapshot.look_up(&key, &source, false) {
+            None => return Users::Anybody,
+            Some((entry, _)) if entry.arn.as_ref().is_none_or(|arn| !others.but.contains(arn)) => {
+                keys.insert(key);
+            }
+            Some(_) => {}
+        }
+    }
+    match users_by_record(keeper, region, |named| others.contain(named)).await {
+        Ok(accounts) if keys.is_empty() => Users::Recorded(accounts),
+        Ok(accounts) if accounts.is_empty() => Users::Assigned(keys),
+        Ok(_) => Users::Anybody,
+        Err(error) => {
+            warn!("failed to read who uses a guardrail of {region}, so every account is looked at: {error}");
             Users::Anybody
         }
     }

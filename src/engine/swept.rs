@@ -151,12 +151,12 @@ pub async fn catalog_for_counting(keeper: &Keeper, baseline: &Baseline) -> Catal
 pub(super) async fn users_by_record(
     keeper: &Keeper,
     region: &Region,
-    guardrail: &GuardrailArn,
+    is_one: impl Fn(&GuardrailArn) -> bool,
 ) -> Result<BTreeSet<AccountId>, LedgerError> {
     let mut users = BTreeSet::new();
     let is_user = |record: &Result<AccountRecord, LedgerError>| match record {
         Ok(AccountRecord { closed: Some(_), .. }) => false,
-        Ok(account) => account.regions.get(region).is_some_and(|record| record.names(guardrail)),
+        Ok(account) => account.regions.get(region).is_some_and(|record| record.names_any(&is_one)),
         Err(_) => true,
     };
     let add = |account, record| users.extend(is_user(&record).then_some(account));

@@ -10,7 +10,7 @@ use super::baselines::{PresentBaseline, effective};
 use super::counting;
 use super::effect::{Effect, Measured, Notice, Undecided};
 use super::logged::not_placed;
-use super::owner::{Users, grant_for_candidate, users_of, work_for_owner};
+use super::owner::{Users, grant_for_candidate, users_of, users_of_others, work_for_owner};
 use super::{Keeper, Reviewer, Stopped};
 use crate::baseline::Baseline;
 use crate::ids::Region;
@@ -168,9 +168,11 @@ pub(super) async fn owner_task(
         }
     }
     if let Then::LookAtUsersOf(guardrail) = &task.then {
-        let users = match guardrail {
-            Some(guardrail) => users_of(keeper, &followed.baseline, &task, guardrail, began).await,
-            None => Users::Anybody,
+        let baseline = &followed.baseline;
+        let users = match (guardrail, &task.others) {
+            (Some(guardrail), _) => users_of(keeper, baseline, &task, guardrail, began).await,
+            (None, Some(others)) => users_of_others(keeper, baseline, &task.region, others, began).await,
+            (None, None) => Users::Anybody,
         };
         effects.extend(look_at_users(keeper, &task, users));
     }

@@ -104,6 +104,7 @@ fn scope() -> impl Strategy<Value = Scope> {
                 Regions::Only(names.into_iter().map(|name| name.parse().unwrap()).collect())
             }),
             guardrail,
+            changed_in: None,
             request,
             reasons: reasons.into_iter().collect::<BTreeSet<Why>>(),
             events: events.into_iter().map(str::to_owned).collect(),

@@ -10,7 +10,7 @@ use testkit::world::{
     DELETE, Document, EU, HUB, LIST, OWNER, PAYMENTS, PUT, SHIPPING, World, check, guardrail,
 };
 
-fn content(name: &str) -> Content {
+pub(crate) fn content(name: &str) -> Content {
     let content: Value = json!({
         "name": name,
         "blockedInputMessaging": "This prompt is not allowed here.",
@@ -72,7 +72,7 @@ async fn a_guardrail_that_was_only_made_has_no_records_read() {
 }
 
 /// Hands out what is in the queue of events, and does none of the tasks.
-async fn plan(stack: &mut Stack) {
+pub(crate) async fn plan(stack: &mut Stack) {
     while let Next::Batch { invocation, event } = stack.events.next(&stack.world.server).unwrap() {
         let ended = answer(&stack.world.keeper, &event, Deadline::NONE).await;
         stack.events.finish(&stack.world.server, invocation, &ended).unwrap();
@@ -92,18 +92,18 @@ async fn tamper(stack: &mut Stack, account: &str, events: std::ops::Range<usize>
     }
 }
 
-fn is_guarded(stack: &Stack, account: &str) -> bool {
+pub(crate) fn is_guarded(stack: &Stack, account: &str) -> bool {
     stack.world.enforced_in(account).contains("eubase1a2b3c:2")
 }
 
-async fn guarded() -> Stack {
+pub(crate) async fn guarded() -> Stack {
     let document = Document { regions: EU, ..Document::default() };
     let setup = World::of(&document).durable().long_established().variable("KEEPER_BUS", "outcomes");
     Stack::guarded(setup).await
 }
 
 /// The events on the bus that name an account as flooding.
-fn named(stack: &Stack) -> Vec<String> {
+pub(crate) fn named(stack: &Stack) -> Vec<String> {
     stack.world.server.with(|model| {
         let events = model.put_events().iter().map(|put| &put.event);
         let floods = events.filter(|event| event["detail-type"] == "Account Flooding");
@@ -163,16 +163,15 @@ async fn a_flooding_account_is_limited_and_named_and_nobody_waits_for_it() {
 #[tokio::test]
 async fn a_member_that_floods_with_guardrails_of_its_own_has_nobody_looked_at() {
     let mut stack = guarded().await;
-    stack.world.server.with(|model| {
-        let member = model.caller(&format!("arn:aws:iam::{PAYMENTS}:root"), EU).unwrap();
-        let made = model.create_guardrail(&member, content("of-its-own"), Tags::default()).unwrap();
-        model.create_guardrail_version(&member, &made.id, None).unwrap();
-    });
-    let mut event = stack.world.event("CreateGuardrailVersion");
     stack.world.server.clear_calls();
     for number in 0..100 {
-        event["id"] = format!("00000000-0000-4000-b000-{number:012}").into();
-        stack.send(&event);
+        // Each event is about another one.
+        stack.world.server.with(|model| {
+            let member = model.caller(&format!("arn:aws:iam::{PAYMENTS}:root"), EU).unwrap();
+            let content = content(&format!("of-its-own-{number}"));
+            model.create_guardrail(&member, content, Tags::default()).unwrap();
+        });
+        stack.send(&stack.world.event("CreateGuardrail"));
         plan(&mut stack).await;
     }
     assert_eq!(stack.left(), EMPTY);

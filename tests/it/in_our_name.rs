@@ -1,11 +1,17 @@
 //! A write in the keeper's name is the keeper's only if its record knows it: whoever can use the member role's name
 //! could tamper once after each sweep, and nobody would hear of it.
 
+use std::ops::Range;
+
+use expect_test::expect;
+use serde_json::Value;
 use testkit::queues::EMPTY;
 use testkit::stack::Stack;
 use testkit::world::{
-    DELETE, Document, EU, LIST, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SHIPPING, World, guardrail, version,
+    DELETE, Document, EU, LIST, MEMBER_ROLE, OWNER, PAYMENTS, PUT, SHIPPING, World, check, guardrail, version,
 };
+
+use crate::busy::{self, named, plan};
 
 async fn guarded() -> Stack {
     let document = Document { regions: EU, ..Document::default() };
@@ -139,4 +145,63 @@ async fn a_grant_that_is_taken_away_in_our_name_is_given_again() {
     });
     stack.deliver(&stack.world.event("DeleteResourcePolicy")).await;
     assert!(granted(&stack), "{:?}", stack.world.server.calls());
+}
+
+/// Whoever is in the account removes what is enforced in the keeper's name, and it is told so often, each time by itself.
+async fn flood(stack: &mut Stack, event: &Value, numbers: Range<usize>) {
+    for number in numbers {
+        let mut event = event.clone();
+        event["id"] = format!("00000000-0000-4000-d000-{number:012}").into();
+        stack.send(&event);
+        plan(stack).await;
+    }
+}
+
+#[tokio::test]
+async fn a_flood_in_our_name_is_limited_and_named() {
+    let mut stack = busy::guarded().await;
+    stack.world.wait(60);
+    stack.world.server.with(|model| model.delete_enforcement_as(&member(PAYMENTS), PAYMENTS, EU)).unwrap();
+    let event = stack.world.event(DELETE);
+    flood(&mut stack, &event, 0..100).await;
+    check(&stack.left(), expect!["1 events, 40 tasks.fifo, 0 dead-events, 0 dead-tasks.fifo"]);
+    assert_eq!(named(&stack), [PAYMENTS]);
+    stack.settle().await;
+    assert!(busy::is_guarded(&stack, PAYMENTS));
+    assert_eq!(stack.left(), EMPTY);
+}
+
+/// Nothing that is done in the keeper's name goes unreported because its event was served by a look that waited already.
+#[tokio::test]
+async fn what_the_look_of_a_flood_repairs_is_published_as_done_in_our_name() {
+    let mut stack = busy::guarded().await;
+    let remove = |stack: &Stack| {
+        let removed =
+            stack.world.server.with(|model| model.delete_enforcement_as(&member(PAYMENTS), PAYMENTS, EU));
+        removed.unwrap();
+        stack.world.event(DELETE)
+    };
+    stack.world.wait(60);
+    let mut event = remove(&stack);
+    stack.deliver(&event).await;
+    stack.world.wait(2 * 3600);
+    let now = format!("{:.0}", stack.world.keeper.clock().now());
+    event["time"] = now.clone().into();
+    event["detail"]["eventTime"] = now.into();
+    flood(&mut stack, &event, 0..45).await;
+    stack.work().await;
+    stack.world.server.with(|model| model.clear_put_events());
+    let last = remove(&stack);
+    flood(&mut stack, &last, 45..46).await;
+    check(&stack.left(), expect!["1 events, 0 tasks.fifo, 0 dead-events, 0 dead-tasks.fifo"]);
+    stack.settle().await;
+    assert!(busy::is_guarded(&stack, PAYMENTS));
+    let told = stack.world.server.with(|model| {
+        let events = model.put_events().iter().map(|put| put.event.clone());
+        events.filter(|event| event["detail-type"] == "Attention Needed").collect::<Vec<_>>()
+    });
+    let [told] = &told[..] else { panic!("{told:#?}") };
+    let text = told["detail"]["reason"]["text"].as_str().unwrap();
+    assert!(text.contains("(in_our_name)"), "{text}");
+    assert!(text.contains("CloudTrail's event: 00000000-0000-4000-d000-000000000040"), "{text}");
 }

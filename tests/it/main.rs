@@ -66,3 +66,4 @@ mod unplaced;
 mod unrecorded;
 mod unusable;
 mod ways_back;
+mod whole_looks;

@@ -100,6 +100,7 @@ async fn queued(keeper: &Keeper, together: usize) -> Done<()> {
         let task = OwnerTask {
             region,
             then: Then::Nothing,
+            others: None,
             swept_since: None,
             is_addition: false,
             cause: cause.clone(),

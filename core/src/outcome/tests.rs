@@ -19,7 +19,7 @@ use crate::observed::Seen;
 use crate::plan::{Broken, Held, InSync, Ownership};
 use crate::record::{Checked, Intent, Origin, Ours};
 use crate::resolved::Unusable;
-use crate::task::Sender;
+use crate::task::{OtherGuardrails, Sender};
 
 use crate::trigger::{Context, Ignored, Trigger, decide_value};
 

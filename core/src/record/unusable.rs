@@ -71,13 +71,17 @@ impl Record {
 
     /// Whether anything of what is there, was there or is being written has this guardrail.
     pub fn names(&self, guardrail: &GuardrailArn) -> bool {
+        self.names_any(|named| named == guardrail)
+    }
+
+    /// The same for any guardrail of these.
+    pub fn names_any(&self, is_one: impl Fn(&GuardrailArn) -> bool) -> bool {
         let ours = self.ours.as_ref().map(|ours| &ours.enforcement);
         let begun = self.intent.as_ref().and_then(|intent| intent.to.as_ref());
         let seen = self.seen.as_ref().and_then(|seen| seen.enforcement.as_ref());
         let released = self.released_unusable.as_ref().map(|released| &released.guardrail);
-        [ours, begun, seen].into_iter().flatten().any(|enforcement| enforcement.guardrail == *guardrail)
-            || released == Some(guardrail)
-            || self.former.as_ref() == Some(guardrail)
+        let enforced = [ours, begun, seen].into_iter().flatten().map(|enforcement| &enforcement.guardrail);
+        enforced.chain(released).chain(&self.former).any(is_one)
     }
 
     /// Whether this target counts among those that a version that can't be used takes the protection from:

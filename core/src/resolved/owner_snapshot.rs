@@ -113,6 +113,11 @@ impl OwnerSnapshot {
         now.as_second().abs_diff(self.at.as_second()) < seconds
     }
 
+    /// The guardrails that the baseline means here.
+    pub fn meant(&self) -> BTreeSet<GuardrailArn> {
+        self.guardrails.iter().filter_map(|one| one.arn.clone()).collect()
+    }
+
     /// What the baseline calls a guardrail.
     pub fn keys_of(&self, guardrail: &GuardrailArn) -> BTreeSet<GuardrailKey> {
         let of = self.guardrails.iter().filter(|one| one.arn.as_ref() == Some(guardrail));

@@ -144,6 +144,7 @@ fn owner_side(
             return Trigger::Ignore(Ignored::NotInBaseline);
         }
     }
+    let changed_in = account.clone();
     let guardrail = named.map(|named| {
         let arn = match (&named, account, &region) {
             (GuardrailRef::Arn(arn), _, _) => Some(arn.clone()),
@@ -158,5 +159,5 @@ fn owner_side(
         ChangedGuardrail { named, arn }
     });
     let scope = scope(event, Accounts::All, Regions::one_or_all(region), why);
-    Trigger::Reconcile(Box::new(Scope { guardrail, ..scope }))
+    Trigger::Reconcile(Box::new(Scope { guardrail, changed_in, ..scope }))
 }

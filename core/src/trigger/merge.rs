@@ -42,7 +42,7 @@ pub fn merge(scopes: impl IntoIterator<Item = Scope>) -> Vec<Merged> {
         for (work, scope) in split(scope) {
             match merged.get_mut(&work) {
                 Some(known) => {
-                    absorb(&mut known.scope, scope);
+                    known.scope.absorb(scope);
                     known.from.insert(position);
                 }
                 None => {
@@ -76,19 +76,23 @@ fn split(scope: Scope) -> Vec<(Work, Scope)> {
     }
 }
 
-fn absorb(known: &mut Scope, scope: Scope) {
-    let Scope { accounts: _, regions, guardrail: _, request: _, reasons, events, since } = scope;
-    known.regions = match (std::mem::replace(&mut known.regions, Regions::All), regions) {
-        (Regions::Only(mut ours), Regions::Only(theirs)) => {
-            ours.extend(theirs);
-            Regions::Only(ours)
-        }
-        (Regions::All, _) | (_, Regions::All) => Regions::All,
-    };
-    known.reasons.extend(reasons);
-    known.events.extend(events);
-    known.since = match (known.since, since) {
-        (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
-        (ours, theirs) => ours.or(theirs),
-    };
+impl Scope {
+    /// Adds what another scope of the same accounts has: its Regions, and what it goes back to.
+    pub fn absorb(&mut self, scope: Scope) {
+        let Scope { accounts: _, regions, guardrail: _, changed_in: _, request: _, reasons, events, since } =
+            scope;
+        self.regions = match (std::mem::replace(&mut self.regions, Regions::All), regions) {
+            (Regions::Only(mut ours), Regions::Only(theirs)) => {
+                ours.extend(theirs);
+                Regions::Only(ours)
+            }
+            (Regions::All, _) | (_, Regions::All) => Regions::All,
+        };
+        self.reasons.extend(reasons);
+        self.events.extend(events);
+        self.since = match (self.since, since) {
+            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+    }
 }

@@ -22,6 +22,8 @@ pub struct Scope {
     pub regions: Regions,
     /// The owner's guardrail that changed. Targets that have nothing to do with it need no look.
     pub guardrail: Option<ChangedGuardrail>,
+    /// The account in which a guardrail, or what guardrails share, was changed; `None` for any other event.
+    pub changed_in: Option<AccountId>,
     /// The request that asked for this, if a person did.
     pub request: Option<Request>,
     /// Why.
@@ -137,7 +139,8 @@ impl fmt::Display for Regions {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Scope { accounts, regions, guardrail, request, reasons: _, events: _, since: _ } = self;
+        let Scope { accounts, regions, guardrail, changed_in: _, request, reasons: _, events: _, since: _ } =
+            self;
         write!(f, "{accounts} in {regions}")?;
         if let Some(guardrail) = guardrail {
             write!(f, " for guardrail {}", guardrail.named)?;

@@ -35,6 +35,16 @@ fn a_flooding_account_is_named_with_what_becomes_of_it() {
     let arn = "arn:aws:bedrock:eu-west-1:222222222222:guardrail/base";
     let event = by(Sender::Guardrail("eu-west-1".parse().unwrap(), arn.parse().unwrap()));
     assert_eq!(event["detail"]["resource"], arn);
+    // Of many guardrails none is named.
+    let region: Region = "eu-west-1".parse().unwrap();
+    let others = OtherGuardrails { account: account.clone(), but: BTreeSet::new() };
+    for sender in [Sender::OtherGuardrails(region.clone(), others), Sender::Unnamed(region, account.clone())]
+    {
+        let event = by(sender);
+        let text = event["detail"]["reason"]["text"].as_str().unwrap();
+        assert!(text.contains("in eu-west-1") && text.contains("within 300 s"), "{text}");
+        assert_eq!(event["detail"]["resource"], Value::Null);
+    }
 }
 
 #[test]
