@@ -46,10 +46,13 @@ async fn run_task_in_its_span(
         let (before, candidate) = (&followed.baseline.revision, &candidate.revision);
         info!("baseline {candidate} waits for its approval, so accounts follow {before}");
     }
+    // On the heap: each wing awaits much, and what awaits a task would be as large.
     match task {
         Task::Account(task) if is_superseded(keeper, &task, handout, &followed).await => Ok(Vec::new()),
-        Task::Account(task) => account_task(keeper, task, (&present, &followed), handout, reviewer).await,
-        Task::Owner(task) => owner_task(keeper, task, &present.baseline, &followed, reviewer).await,
+        Task::Account(task) => {
+            Box::pin(account_task(keeper, task, (&present, &followed), handout, reviewer)).await
+        }
+        Task::Owner(task) => Box::pin(owner_task(keeper, task, &present.baseline, &followed, reviewer)).await,
     }
 }
 
