@@ -242,10 +242,13 @@ impl Judge {
         }
     }
 
-    /// Whether an account is marked as about to leave. That is somebody's word, and the ledger is where it is kept.
+    /// Whether an account is marked as about to leave. That is somebody's word, and the ledger is where it is kept. A mark
+    /// from before the account came back, by the time that AWS told the keeper, is over.
     pub(crate) fn note_leaving(&mut self, account: &str) {
         let mut leaving = self.leaving();
-        let changed = match self.account_record(account).offboarding.is_some() {
+        let record = self.account_record(account);
+        let joined = record.placement.as_ref().and_then(|placement| placement.account.joined);
+        let changed = match record.is_leaving(joined) {
             true => leaving.insert(account.to_owned()),
             false => leaving.remove(account),
         };

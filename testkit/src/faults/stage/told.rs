@@ -225,6 +225,17 @@ impl Stage {
                 "unannounced" => return wrong("nothing was repaired"),
                 "leaving" if self.scenario.offboards() => {}
                 "leaving" => return wrong("nobody said that an account leaves"),
+                "ended" => {
+                    for target in news["targets"].as_array().into_iter().flatten() {
+                        let word = |name: &str| target[name].as_str().unwrap_or_default().to_owned();
+                        let place = Place { account: word("account"), region: word("region") };
+                        // What is released is gone; what is left alone is there.
+                        let is_released = news["reason"]["code"] == "released";
+                        if after.enforced.contains_key(&place) == is_released {
+                            return wrong("it didn't end so");
+                        }
+                    }
+                }
                 _ => return wrong("nobody wrote in the keeper's name"),
             }
         }
