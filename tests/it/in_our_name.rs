@@ -190,7 +190,7 @@ async fn what_the_look_of_a_flood_repairs_is_published_as_done_in_our_name() {
     event["detail"]["eventTime"] = now.into();
     flood(&mut stack, &event, 0..45).await;
     stack.work().await;
-    stack.world.server.with(|model| model.clear_put_events());
+    stack.world.server.with(simulator::Model::clear_put_events);
     let last = remove(&stack);
     flood(&mut stack, &last, 45..46).await;
     check(&stack.left(), expect!["1 events, 0 tasks.fifo, 0 dead-events, 0 dead-tasks.fifo"]);
