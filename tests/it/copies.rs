@@ -379,13 +379,16 @@ async fn a_copy_is_deleted_also_where_the_baseline_knows_its_region_no_more() {
 #[tokio::test]
 async fn nothing_is_deleted_that_is_not_provably_an_unused_copy_of_ours() {
     // Released, and then: somebody publishes a version of their own in it.
-    let released = || async {
-        let world = World::guarded(World::of(&one_copy()).switches(refused).durable()).await;
-        world.publish(&unguarded());
-        let report = world.sweep().await;
-        assert!(report.is_converged(), "{report}");
-        world.server.clear_calls();
-        world
+    // On the heap: a thread of the tests has 2 MB of stack, and there are many of these.
+    let released = || {
+        Box::pin(async {
+            let world = World::guarded(World::of(&one_copy()).switches(refused).durable()).await;
+            world.publish(&unguarded());
+            let report = world.sweep().await;
+            assert!(report.is_converged(), "{report}");
+            world.server.clear_calls();
+            world
+        })
     };
     let world = released().await;
     let copy = own(&world, PAYMENTS).unwrap();
