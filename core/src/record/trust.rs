@@ -1,15 +1,15 @@
-//! Whom the member role of an account admits, as it was read last. Pure.
+//! Who may assume the member role of an account, as the keeper read it last. Pure.
 //!
-//! Whoever may assume the member role besides the function acts in the keeper's name. So the function compares the role's
-//! trust policy about once a day, and people hear of what it finds:
+//! A principal that may assume the member role can act in the keeper's name. So the function reads the role's trust policy
+//! about once a day, and publishes news if others than the hub may assume it:
 //!
 //! | the record had | read now | news |
 //! | --- | --- | --- |
-//! | nobody else, or others | nobody else | – |
-//! | others than now | others besides the hub | `trusts_others` |
-//! | the same others | the same | – |
-//! | it could be read | the role may not be read | `trust_unread` |
-//! | it can't be read since a day | it can't be read | `trust_unread`, once |
+//! | anything | nobody besides the hub | – |
+//! | nobody, or other principals | principals besides the hub | `trusts_others` |
+//! | the same principals | the same | – |
+//! | that it was read | AWS denies to read it | `trust_unread`, once |
+//! | that reading failed for a day | reading fails again | `trust_unread`, once |
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ pub struct RoleTrust {
     /// Since when it can't be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread_since: Option<Timestamp>,
-    /// Whether people were to hear that it can't be read.
+    /// Whether the news that it can't be read was made.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unread_told: bool,
 }
@@ -52,8 +52,8 @@ impl RoleTrust {
 }
 
 impl AccountRecord {
-    /// Whether the trust policy is to be read now. One that isn't as deployed is read with each sweep, until it is. Of an
-    /// account in which nobody looked at a Region, nothing is noted.
+    /// Whether the trust policy is to be read now. If others may assume the role, or reading failed, each sweep reads it. An
+    /// account without a recorded Region is left out, because its news would have no place.
     pub fn is_trust_due(&self, now: Timestamp) -> bool {
         let RoleTrust { at, outsiders, unread_since, unread_told: _ } = &self.role_trust;
         let is_old = |at: Timestamp| now.as_second() - at.as_second() >= COMPARED_EVERY_SECONDS;
