@@ -9,7 +9,7 @@ use crate::record::AccountRecord;
 use crate::trust::outsiders;
 
 /// Reads the trust policy of the account's member role if it is due, and records who may assume it besides the hub.
-/// Nothing waits for it: what fails is tried again with the next sweep.
+/// No write waits for it; what fails is tried again after some hours.
 pub(super) async fn compare_trust(keeper: &Keeper, account: &AccountId, record: &AccountRecord) {
     // The account that the function is in has no member role. Without a function there is nobody to compare with.
     let Some(function) = &keeper.settings.own_roles.function else { return };

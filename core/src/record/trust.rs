@@ -20,6 +20,10 @@ use crate::failure::Failure;
 /// How long a comparison counts, in seconds. A bit less than a day, so that hourly sweeps make one a day.
 const COMPARED_EVERY_SECONDS: i64 = 23 * 3600;
 
+/// How long after a failure the trust policy is read again, in seconds: while IAM doesn't answer, each try waits for it, and
+/// a sweep has a try for each account.
+const TRIED_EVERY_SECONDS: i64 = 6 * 3600;
+
 /// How long a passing failure to read a trust policy lasts before people hear of it, in seconds.
 const UNREAD_FOR_SECONDS: i64 = 24 * 3600;
 
@@ -39,6 +43,9 @@ pub struct RoleTrust {
     /// Since when it can't be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread_since: Option<Timestamp>,
+    /// When reading it failed last. `None` where it could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Timestamp>,
     /// Whether the news that it can't be read was made.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unread_told: bool,
@@ -52,12 +59,15 @@ impl RoleTrust {
 }
 
 impl AccountRecord {
-    /// Whether the trust policy is to be read now. If others may assume the role, or reading failed, each sweep reads it. An
+    /// Whether the trust policy is to be read now. If others may assume the role, each sweep reads it, until they may not. An
     /// account without a recorded Region is left out, because its news would have no place.
     pub fn is_trust_due(&self, now: Timestamp) -> bool {
-        let RoleTrust { at, outsiders, unread_since, unread_told: _ } = &self.role_trust;
-        let is_old = |at: Timestamp| now.as_second() - at.as_second() >= COMPARED_EVERY_SECONDS;
-        let is_due = !outsiders.is_empty() || unread_since.is_some() || at.is_none_or(is_old);
+        let RoleTrust { at, outsiders, failed_at, .. } = &self.role_trust;
+        let since = |at: Timestamp| now.as_second() - at.as_second();
+        let is_due = match failed_at {
+            Some(failed) => since(*failed) >= TRIED_EVERY_SECONDS,
+            None => !outsiders.is_empty() || at.is_none_or(|at| since(at) >= COMPARED_EVERY_SECONDS),
+        };
         is_due && !self.regions.is_empty()
     }
 
@@ -75,6 +85,7 @@ impl AccountRecord {
                 (is_news.then_some("trusts_others")?, text)
             }
             Err(failure) => {
+                known.failed_at = Some(now);
                 let since = *known.unread_since.get_or_insert(now);
                 let lasts = now.as_second() - since.as_second() >= UNREAD_FOR_SECONDS;
                 let is_news = !known.unread_told && (lasts || !failure.category.is_worth_waiting());
@@ -180,8 +191,13 @@ mod tests {
         record.note_trust(&others(&["x"]), at(23));
         assert!(record.is_trust_due(at(24)));
         record.note_trust(&others(&[]), at(24));
+        // What doesn't answer isn't asked by each sweep.
         record.note_trust(&failed(Category::Transient), at(25));
-        assert!(record.is_trust_due(at(26)));
+        assert!(!record.is_trust_due(at(30)) && record.is_trust_due(at(31)));
+        record.note_trust(&failed(Category::Transient), at(31));
+        assert!(!record.is_trust_due(at(36)));
+        record.note_trust(&others(&[]), at(37));
+        assert!(!record.is_trust_due(at(43)));
         // Nothing can be noted of an account that nobody looked at.
         let mut unknown = AccountRecord::default();
         assert!(!unknown.is_trust_due(at(99)));
