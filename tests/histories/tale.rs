@@ -1,9 +1,10 @@
 //! One history, from its first step to its end, with everything checked after each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Mutex;
 
+use guardrail_keeper::baseline::{Baseline, Revision};
 use guardrail_keeper::control::Leaving;
 use guardrail_keeper::engine::{self, Clock, Keeper, Reviewer, Stopped, everything};
 use guardrail_keeper::failure::Failure;
@@ -56,6 +57,8 @@ struct Tale<'a> {
     folder: TempDir,
     keeper: Keeper,
     wants: Wants,
+    /// Every baseline that was there, by its revision.
+    published: BTreeMap<String, Wants>,
     book: Book,
     /// The faults that are set.
     faults: Vec<Wrong>,
@@ -76,13 +79,14 @@ impl Tale<'_> {
         let clock = Clock::default();
         let keeper = setting.keeper(&server, folder.path()).await.with_clock(clock.clone());
         let wants = Wants::start(setting);
-        let tale = Tale {
+        let mut tale = Tale {
             setting,
             server,
             clock,
             folder,
             keeper,
             wants,
+            published: BTreeMap::new(),
             book: Book::default(),
             faults: Vec::new(),
             made: 0,
@@ -170,8 +174,9 @@ impl Tale<'_> {
         }
     }
 
-    fn write_baseline(&self) {
+    fn write_baseline(&mut self) {
         let text = self.wants.text(self.setting);
+        self.published.insert(Revision::of(&text).to_string(), self.wants.clone());
         fs::write(baseline_file(self.folder.path()), text).expect("the folder is ours");
     }
 
@@ -291,11 +296,6 @@ impl Tale<'_> {
                     // As at the terminal: what is unfinished has not converged.
                     report.unplaced.insert(why.clone(), Failure::transient("run", why));
                 }
-                // While it waits for its approval, accounts follow the one before it, which may name no such target.
-                let followed = engine::effective(&self.keeper, &present).await;
-                if !followed.is_ok_and(|followed| followed.is_present()) {
-                    waiting.extend(self.setting.assignable());
-                }
                 self.note_report(&report);
                 Some(report)
             }
@@ -305,14 +305,21 @@ impl Tale<'_> {
                 None
             }
         };
+        let followed = self.followed(&present).await;
+        let put_back = followed.is_some();
+        if put_back {
+            // The report may speak of targets that the present baseline doesn't name.
+            waiting.extend(self.setting.assignable());
+        }
+        let wants = followed.unwrap_or_else(|| self.wants.clone());
         let mut calls = self.server.calls();
         let mut records = self.records().await;
         if let Some(plant) = self.plant {
-            let (setting, wants, book, server) = (self.setting, &self.wants, &self.book, &self.server);
+            let (setting, book, server) = (self.setting, &self.book, &self.server);
             let (faults, recordable) = (&self.faults, self.recordable);
             let (calls, records, report) = (&mut calls, &mut records, &mut report);
             let mut seen = Seen { calls, records, report, faults, recordable, meddled };
-            server.with(|model| plant.act(setting, wants, book, model, &mut seen));
+            server.with(|model| plant.act(setting, &wants, book, model, &mut seen));
         }
         self.figures.count_calls(&calls);
         self.written.clear();
@@ -320,7 +327,8 @@ impl Tale<'_> {
         let after = self.snapshot();
         let run = Run {
             setting: self.setting,
-            wants: &self.wants,
+            wants: &wants,
+            put_back,
             faults: &self.faults,
             before,
             middle,
@@ -338,6 +346,19 @@ impl Tale<'_> {
         let deeds = server.with(|model| run.check(model, book))?;
         self.figures.count_deeds(deeds);
         Ok(())
+    }
+
+    /// What the baseline before the present one wants, where the present one waits for its approval and accounts follow
+    /// the one before.
+    async fn followed(&self, present: &Baseline) -> Option<Wants> {
+        let followed = engine::effective(&self.keeper, present).await.expect("the ledger can be read");
+        if followed.is_present() {
+            return None;
+        }
+        let before = self.published.get(followed.baseline.revision.as_str());
+        let before = before.expect("accounts follow a baseline that was there once").clone();
+        let Wants { stood, leaving, .. } = self.wants.clone();
+        Some(Wants { stood, leaving, ..before })
     }
 
     /// What members were proven to be able to apply, in the version that is enforced now.

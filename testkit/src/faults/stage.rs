@@ -448,6 +448,7 @@ impl Stage {
         let run = Run {
             setting: &self.setting,
             wants: &self.wants,
+            put_back: false,
             faults: &faults,
             before: before.clone(),
             middle: before,

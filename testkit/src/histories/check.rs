@@ -119,7 +119,10 @@ pub fn broken<T>(invariant: Invariant, what: impl Into<String>) -> Result<T, Vio
 /// One run of the keeper, from outside.
 pub struct Run<'a> {
     pub setting: &'a Setting,
+    /// The baseline that accounts follow.
     pub wants: &'a Wants,
+    /// Whether that is an earlier one than the present, which waits for its approval: then nothing is taken away.
+    pub put_back: bool,
     pub faults: &'a [Wrong],
     /// Before the keeper looked.
     pub before: Snapshot,
@@ -361,9 +364,15 @@ impl Run<'_> {
             let by = &before.updated_by;
             return broken(Invariant::ReleasedNotOurs, format!("{place} had something of {by}"));
         }
+        let leaves = self.wants.leaving.contains(&place.account);
+        if self.put_back && !leaves {
+            return broken(
+                Invariant::ReleasedNotOurs,
+                format!("{place}: nothing is released while a baseline waits"),
+            );
+        }
         // Whoever marks an account as about to leave says that it is to be released.
-        let approved = book.approved.contains(&self.wants.text(self.setting))
-            || self.wants.leaving.contains(&place.account);
+        let approved = book.approved.contains(&self.wants.text(self.setting)) || leaves;
         if book.is_adopted(place, before) && !approved {
             return broken(Invariant::ReleasedUnasked, format!("{place}: {}", before.updated_by));
         }

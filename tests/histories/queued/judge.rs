@@ -503,6 +503,7 @@ impl Judge {
         let mut run = Run {
             setting: &self.setting,
             wants: &self.baselines[0].wants,
+            put_back: false,
             faults: &[],
             before: self.all_along(&context, since),
             waiting: BTreeSet::new(),
@@ -580,6 +581,7 @@ impl Judge {
         let mut run = Run {
             setting: &self.setting,
             wants: &self.baselines[0].wants,
+            put_back: false,
             faults: &[],
             before: Snapshot::default(),
             middle: Snapshot::default(),
