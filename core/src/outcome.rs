@@ -6,6 +6,7 @@
 mod attention;
 mod broken;
 mod changed;
+mod contested;
 mod deed;
 mod detail;
 mod ended;
@@ -178,6 +179,7 @@ pub fn of_report(report: &Report, cause: &Cause, now: Timestamp) -> Vec<Event> {
     for (kind, versions) in [(Kind::Broken, broken), (Kind::Unguarded, unguarded)] {
         events.extend(versions.events(kind, cause, Some(&report.revision), false, now));
     }
+    contested::name_together(&mut events);
     events
 }
 

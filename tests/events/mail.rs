@@ -244,6 +244,7 @@ fn each_thing_is_mailed_once() {
         ("Accounts Unguarded", json!({ "whole_organization": true }), 1),
         ("Accounts Unguarded", json!({ "whole_organization": false }), 0),
         ("Enforcement Contested", json!({ "account": "300000000001" }), 1),
+        ("Enforcement Contested", json!({ "account": "300000000001", "named_with": "eu-west-1" }), 0),
         ("Guardrail Opened", json!({ "account": "300000000001" }), 1),
         ("Account Flooding", json!({ "account": "300000000001" }), 1),
         ("Baseline Changed", json!({ "mode": "sync" }), 1),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::AccountId;
@@ -14,6 +14,10 @@ pub const MESSAGES_AN_HOUR: usize = 10;
 /// How many messages of urgent news are published within an hour, besides. Each is about another account. A document of
 /// the ledger has to hold them all, and SNS suspends an e-mail subscription that gets more than ten messages a second.
 pub const URGENT_MESSAGES_AN_HOUR: usize = 100;
+
+/// How many messages about single accounts are published within a second, urgent or not: half of what SNS takes before it
+/// suspends an e-mail subscription (SNS quotas: ten a second). Further ones wait for the end of the sweep.
+pub const MESSAGES_A_SECOND: usize = 5;
 
 const HOUR: i64 = 3600;
 
@@ -33,7 +37,8 @@ pub struct Publications {
 impl Publications {
     /// Whether a message about one account may be published now, which is then counted. An account that a message was
     /// about within the hour waits for the end of the sweep: nobody is to keep the others from being heard. Urgent news
-    /// wait for nothing but urgent news: of the same account, or of [`URGENT_MESSAGES_AN_HOUR`] others.
+    /// wait for nothing but urgent news: of the same account, or of [`URGENT_MESSAGES_AN_HOUR`] others. No more than
+    /// [`MESSAGES_A_SECOND`] go out within a second, however many accounts somebody changes at once.
     pub fn admit(&mut self, account: &AccountId, is_urgent: bool, now: Timestamp) -> bool {
         // What a clock that was ahead wrote must not keep anybody waiting.
         let is_recent = |at: &Timestamp| (0..HOUR).contains(&(now.as_second() - at.as_second()));
@@ -41,12 +46,17 @@ impl Publications {
         self.urgent.retain(|_, at| is_recent(at));
         let is_known = self.urgent.contains_key(account) || !is_urgent && self.lately.contains_key(account);
         let (counted, most) = match is_urgent {
-            true => (&mut self.urgent, URGENT_MESSAGES_AN_HOUR),
-            false => (&mut self.lately, MESSAGES_AN_HOUR),
+            true => (&self.urgent, URGENT_MESSAGES_AN_HOUR),
+            false => (&self.lately, MESSAGES_AN_HOUR),
         };
         if is_known || counted.len() >= most {
             return false;
         }
+        let now_too = |at: &&Timestamp| now.duration_since(**at).abs() < SignedDuration::from_secs(1);
+        if self.lately.values().chain(self.urgent.values()).filter(now_too).count() >= MESSAGES_A_SECOND {
+            return false;
+        }
+        let counted = if is_urgent { &mut self.urgent } else { &mut self.lately };
         counted.insert(account.clone(), now);
         true
     }
@@ -80,11 +90,12 @@ mod tests {
         assert!(!published.admit(&account(1), true, at(3599)), "an account can't flood the others");
         assert!(!published.admit(&account(1), false, at(3600)), "the urgent one said all there was");
         for number in 2..=11 {
-            assert!(published.admit(&account(number), false, at(3600)), "{number}");
+            let moment = at(3600 + i64::try_from(number).unwrap());
+            assert!(published.admit(&account(number), false, moment), "{number}");
         }
-        assert!(!published.admit(&account(12), false, at(3601)));
-        assert!(published.admit(&account(13), true, at(3601)));
-        assert!(published.admit(&account(12), false, at(7201)));
+        assert!(!published.admit(&account(12), false, at(3620)));
+        assert!(published.admit(&account(13), true, at(3620)));
+        assert!(published.admit(&account(12), false, at(7220)));
         // A clock that was ahead.
         let mut ahead = Publications::default();
         assert!(ahead.admit(&account(1), false, at(100_000)) && ahead.admit(&account(1), false, at(0)));
@@ -95,15 +106,30 @@ mod tests {
     #[test]
     fn urgent_messages_are_bounded_and_forgotten() {
         let mut published = Publications::default();
-        let admitted = (0..50_000).filter(|number| published.admit(&account(*number), true, at(100)));
+        let admitted = (0..50_000).filter(|number| {
+            let moment = at(100 + i64::try_from(number / 100).unwrap());
+            published.admit(&account(*number), true, moment)
+        });
         assert_eq!(admitted.count(), URGENT_MESSAGES_AN_HOUR);
         assert!(serde_json::to_string(&published).unwrap().len() < 8_000);
-        assert!(published.admit(&account(50_001), true, at(3700)));
+        assert!(published.admit(&account(50_001), true, at(4_200)));
         assert_eq!(published.urgent.len(), 1);
         // An earlier version wrote no such member.
         let earlier: Publications = serde_json::from_str(r#"{"lately":{}}"#).unwrap();
         assert_eq!(earlier, Publications::default());
         assert!(!serde_json::to_string(&earlier).unwrap().contains("urgent"));
+    }
+
+    #[test]
+    fn five_messages_a_second_and_the_rest_later() {
+        let mut published = Publications::default();
+        let admitted = |published: &mut Publications, numbers: std::ops::Range<u64>, now| {
+            numbers.filter(|number| published.admit(&account(*number), number % 2 == 0, now)).count()
+        };
+        assert_eq!(admitted(&mut published, 0..20, at(100)), MESSAGES_A_SECOND);
+        let soon = Timestamp::from_millisecond(100_900).unwrap();
+        assert_eq!(admitted(&mut published, 20..40, soon), 0);
+        assert_eq!(admitted(&mut published, 40..60, at(101)), MESSAGES_A_SECOND);
     }
 
     #[test]
