@@ -15,6 +15,7 @@ mod json;
 mod judgement;
 mod key;
 mod merge;
+mod mistaken;
 mod reach;
 mod resource;
 mod statement;

@@ -195,7 +195,7 @@ async fn a_policy_that_opens_the_guardrail_to_strangers_is_reported() {
     check(
         &report,
         expect![[r#"
-            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 names "arn:aws:iam::*:root", which is no principal: IAM takes no wildcard there, and where it is taken it means every AWS account; write Principal "*" with StringEquals aws:PrincipalOrgID; nothing is written while the policy holds what Bedrock doesn't support
+            ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c held: its resource policy is left as it is: statement 1 names "arn:aws:iam::*:root", which is no principal: IAM takes no wildcard there, and where it is taken it means every AWS account; write Principal "*" with StringEquals aws:PrincipalOrgID; statement 1 is for "arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c/1", which is not the ARN that the policy is attached to; write that ARN, with the id instead of the name and without a version; nothing is written while the policy holds what Bedrock doesn't support
             ! arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c is open: statement 1 names "arn:aws:iam::*:root", which is no principal: IAM takes no wildcard there, and where it is taken it means every AWS account; write Principal "*" with StringEquals aws:PrincipalOrgID
             ! 300000000001/eu-west-1 held: arn:aws:bedrock:eu-west-1:222222222222:guardrail/eubase1a2b3c isn't granted to the organization (no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail), and the keeper can't change its policy here
             0 changed, 2 held, 0 in sync"#]],

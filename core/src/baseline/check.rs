@@ -28,7 +28,7 @@ const OWNER: &str =
 /// Checks the whole document. The result may be used only when nothing was reported.
 pub(super) fn baseline(root: &Node, revision: Revision, problems: &mut Problems) -> Option<Baseline> {
     let root = PlacedNode::root(root);
-    let fields = root.fields(keys::BASELINE, &[], problems)?;
+    let fields = root.fields(keys::BASELINE, keys::BASELINE_MISTAKES, problems)?;
     let format = format_version(&fields, problems);
     let organization = organization(&fields, problems);
     let owner = fields

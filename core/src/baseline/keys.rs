@@ -53,12 +53,73 @@ pub(super) struct Mistake {
     pub(super) instead: &'static str,
 }
 
-pub(super) const GUARDRAIL_MISTAKES: &[Mistake] = &[Mistake {
-    key: "arn",
-    meant: "name",
-    message: "an ARN is of one Region, and this is for all of them",
-    instead: "write it under its Region, as in regions: {us-east-1: {arn: …, version: 3}}",
-}];
+/// What AWS's API and its Bedrock policies call a key of ours.
+const AWS_NAME: &str = "this is AWS's name of the key";
+/// Keys of whole documents that are something else.
+const NO_BASELINE: &str =
+    "write the baseline, which says where which guardrail is enforced: docs/baseline.md";
+
+const fn of_aws(key: &'static str, meant: &'static str, instead: &'static str) -> Mistake {
+    Mistake { key, meant, message: AWS_NAME, instead }
+}
+
+pub(super) const BASELINE_MISTAKES: &[Mistake] = &[
+    Mistake {
+        key: "Statement",
+        meant: "guardrails",
+        message: "this is an IAM policy or a resource policy, and no baseline",
+        instead: NO_BASELINE,
+    },
+    Mistake {
+        key: "bedrock",
+        meant: "guardrails",
+        message: "this is a Bedrock policy of AWS Organizations, and no baseline",
+        instead: NO_BASELINE,
+    },
+    Mistake {
+        key: "guardrailInferenceConfig",
+        meant: "guardrails",
+        message: "this is a request of AWS's API, and no baseline",
+        instead: NO_BASELINE,
+    },
+];
+
+pub(super) const GUARDRAIL_MISTAKES: &[Mistake] = &[
+    Mistake {
+        key: "arn",
+        meant: "name",
+        message: "an ARN is of one Region, and this is for all of them",
+        instead: "write it under its Region, as in regions: {us-east-1: {arn: …, version: 3}}",
+    },
+    of_aws("guardrailIdentifier", "name", WHICH_GUARDRAIL),
+    of_aws("identifier", "name", WHICH_GUARDRAIL),
+    of_aws("guardrailVersion", "version", "write version, with a published version's number"),
+    of_aws("modelEnforcement", "models", WHICH_MODELS),
+    of_aws("model_enforcement", "models", WHICH_MODELS),
+    of_aws("selectiveContentGuarding", "guarding", WHICH_CONTENT),
+    of_aws("selective_content_guarding", "guarding", WHICH_CONTENT),
+    of_aws("inputTags", "guarding", WHICH_CONTENT),
+    of_aws("input_tags", "guarding", WHICH_CONTENT),
+];
+const WHICH_GUARDRAIL: &str =
+    "write name, or an arn for each Region, as in regions: {us-east-1: {arn: …, version: 3}}";
+const WHICH_MODELS: &str =
+    "write models, as in models: {include: [ALL], exclude: [amazon.titan-embed-text-v2:0]}";
+const WHICH_CONTENT: &str = "write guarding, as in guarding: {system: comprehensive, messages: selective}";
+
+pub(super) const REGION_MISTAKES: &[Mistake] = &[
+    of_aws("guardrailIdentifier", "arn", "write arn or name"),
+    of_aws("guardrailArn", "arn", "write arn"),
+    of_aws("identifier", "arn", "write arn, without the version at its end"),
+    of_aws("guardrailVersion", "version", "write version"),
+];
+
+pub(super) const MODEL_MISTAKES: &[Mistake] = &[
+    of_aws("includedModels", "include", "write include"),
+    of_aws("included_models", "include", "write include"),
+    of_aws("excludedModels", "exclude", "write exclude"),
+    of_aws("excluded_models", "exclude", "write exclude"),
+];
 
 /// The guardrail of those who get none, on purpose.
 pub(super) const NONE: &str = "none";

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::build::MAX_POLICY_CHARACTERS;
 use super::leaf::LeafPath;
+use crate::ids::{GuardrailArn, GuardrailVersion};
 
 /// One thing in the text of a Bedrock policy that is wrong, or probably not what was meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,9 +196,9 @@ impl fmt::Display for PolicyProblemKind {
             }
             PolicyProblemKind::NoIdentifier { text } => write!(
                 f,
-                "{} is no guardrail's ARN with a numeric version, and every call would fail; \
-                 write arn:aws:bedrock:REGION:ACCOUNT:guardrail/ID:VERSION",
-                quoted(text)
+                "{} is no guardrail's ARN with a numeric version, and every call would fail; {}",
+                quoted(text),
+                identifier_instead(text)
             ),
             PolicyProblemKind::OtherRegion => {
                 f.write_str("the guardrail is of another Region, and every call would fail; write one of this Region")
@@ -223,11 +224,54 @@ impl fmt::Display for PolicyProblemKind {
     }
 }
 
+/// What to write in place of an identifier: the nearest to what is written.
+fn identifier_instead(text: &str) -> String {
+    const EXAMPLE: &str = "write arn:aws:bedrock:REGION:ACCOUNT:guardrail/ID:VERSION";
+    let is_arn = |text: &str| text.parse::<GuardrailArn>().is_ok();
+    if is_arn(text) {
+        return "write `:` and a published version's number behind it".to_owned();
+    }
+    match text.rsplit_once([':', '/']) {
+        Some((arn, version)) if is_arn(arn) && version.parse::<GuardrailVersion>().is_ok() => {
+            format!("write {arn}:{version}, with a colon before the version")
+        }
+        Some((arn, version)) if is_arn(arn) && version.eq_ignore_ascii_case("draft") => {
+            format!("DRAFT can't be enforced: publish a version, and write {arn}:NUMBER")
+        }
+        Some((arn, _)) if is_arn(arn) => format!("write {arn}:NUMBER, with a published version's number"),
+        _ => EXAMPLE.to_owned(),
+    }
+}
+
 /// Text from the document, fit to be shown: quoted, without control characters, kept short.
 fn quoted(text: &str) -> String {
     const SHOWN: usize = 80;
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_identifier_is_told_with_the_nearest_right_one() {
+        let arn = "arn:aws:bedrock:us-east-1:222222222222:guardrail/abc123";
+        for (text, instead) in [
+            (arn.to_owned(), "write `:` and a published version's number behind it".to_owned()),
+            (format!("{arn}/2"), format!("write {arn}:2, with a colon before the version")),
+            (
+                format!("{arn}:DRAFT"),
+                format!("DRAFT can't be enforced: publish a version, and write {arn}:NUMBER"),
+            ),
+            (format!("{arn}:$LATEST"), format!("write {arn}:NUMBER, with a published version's number")),
+            ("abc123".to_owned(), "write arn:aws:bedrock:REGION:ACCOUNT:guardrail/ID:VERSION".to_owned()),
+            (String::new(), "write arn:aws:bedrock:REGION:ACCOUNT:guardrail/ID:VERSION".to_owned()),
+        ] {
+            let told = PolicyProblemKind::NoIdentifier { text: text.clone() }.to_string();
+            assert!(told.ends_with(&format!("; {instead}")), "{text}: {told}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::ids::{AccountId, OrganizationId};
 
 use super::document::Document;
 use super::json::Json;
+use super::mistaken::{MistakenAction, mistaken_action, names_an_organization};
 use super::quote;
 use super::resource::{Action, Grant, Resource};
 use super::statement::{ConditionKey, Statement, StatementEffect, Test, Who};
@@ -87,15 +88,8 @@ impl fmt::Display for ResourcePolicyProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ResourcePolicyProblem::Opens(opening) => opening.fmt(f),
-            ResourcePolicyProblem::OtherPrincipal(text) => {
-                write!(f, "names {} as principal; only an account or \"*\" can be admitted", quote(text))
-            }
-            ResourcePolicyProblem::OtherAction(text) => write!(
-                f,
-                "names the action {}, which a policy on this resource can't give; \
-                 only bedrock:ApplyGuardrail and, on a guardrail, bedrock:GetGuardrail exist there",
-                quote(text)
-            ),
+            ResourcePolicyProblem::OtherPrincipal(text) => write_other_principal(f, text),
+            ResourcePolicyProblem::OtherAction(text) => write_other_action(f, text),
             ResourcePolicyProblem::WideAction(text) => {
                 write!(f, "gives actions by the wildcard {}; name each action", quote(text))
             }
@@ -140,6 +134,38 @@ impl fmt::Display for ResourcePolicyProblem {
                 write!(f, "has the unknown Version {}; write \"2012-10-17\"", quote(version))
             }
         }
+    }
+}
+
+fn write_other_principal(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let shown = quote(text);
+    if names_an_organization(text) {
+        write!(
+            f,
+            "names {shown} as principal, and an organization, a root or an OU is none; \
+             write Principal \"*\" with StringEquals aws:PrincipalOrgID"
+        )
+    } else {
+        write!(f, "names {shown} as principal; only an account or \"*\" can be admitted")
+    }
+}
+
+fn write_other_action(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let shown = quote(text);
+    match mistaken_action(text) {
+        Some(MistakenAction::Here(meant)) => {
+            write!(f, "names the action {shown}, which doesn't exist; write {meant}")
+        }
+        Some(MistakenAction::Elsewhere(meant)) => write!(
+            f,
+            "names the action {shown}, which doesn't exist; {meant} is meant, and belongs in an identity policy \
+             of the role that calls it: remove it here"
+        ),
+        None => write!(
+            f,
+            "names the action {shown}, which a policy on this resource can't give; \
+             only bedrock:ApplyGuardrail and, on a guardrail, bedrock:GetGuardrail exist there"
+        ),
     }
 }
 

@@ -11,6 +11,9 @@ use super::resource::Grant;
 /// The longest text that `PutResourcePolicy` takes, in characters.
 pub const MAX_CHARACTERS: usize = 20_480;
 
+/// How many findings a reason names: a policy has room for hundreds, and reasons are kept and mailed.
+const FINDINGS_NAMED: usize = 6;
+
 /// What to do so that the policy grants what is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "nothing is granted until it is put"]
@@ -46,8 +49,8 @@ pub enum GrantHold {
     NotGranted(MissingGrant),
     /// Whatever is added, it could not be said whether the organization is granted it.
     Unclear(AccessDoubt),
-    /// The document would hold what AWS documents that Bedrock refuses.
-    Unsupported(ResourcePolicyFinding),
+    /// The document would hold what AWS documents that Bedrock refuses: each such finding, and at least one.
+    Unsupported(Vec<ResourcePolicyFinding>),
     /// The document would be too long.
     TooLong {
         /// Its length in characters.
@@ -130,10 +133,10 @@ pub fn remove(document: Option<&Document>, grant: &Grant) -> Remove {
 
 /// What speaks against putting a document.
 fn hold_writing(document: &Document, grant: &Grant) -> Option<GrantHold> {
-    let refused =
-        findings(document, grant).into_iter().find(|finding| finding.problem.is_refused_by_bedrock());
-    if let Some(finding) = refused {
-        return Some(GrantHold::Unsupported(finding));
+    let mut refused = findings(document, grant);
+    refused.retain(|finding| finding.problem.is_refused_by_bedrock());
+    if !refused.is_empty() {
+        return Some(GrantHold::Unsupported(refused));
     }
     let characters = document.text().chars().count();
     (characters > MAX_CHARACTERS).then_some(GrantHold::TooLong { characters })
@@ -161,8 +164,14 @@ impl fmt::Display for GrantHold {
                     "{doubt}; rewrite or remove that part: the keeper doesn't change what it can't read"
                 )
             }
-            GrantHold::Unsupported(finding) => {
-                write!(f, "{finding}; nothing is written while the policy holds what Bedrock doesn't support")
+            GrantHold::Unsupported(findings) => {
+                let named: Vec<String> =
+                    findings.iter().take(FINDINGS_NAMED).map(ToString::to_string).collect();
+                f.write_str(&named.join("; "))?;
+                if let Some(more @ 1..) = findings.len().checked_sub(FINDINGS_NAMED) {
+                    write!(f, "; {more} more of that kind")?;
+                }
+                f.write_str("; nothing is written while the policy holds what Bedrock doesn't support")
             }
             GrantHold::TooLong { characters } => write!(
                 f,

@@ -150,7 +150,7 @@ fn source(
     let mut own_version = OptionalKey::Absent;
     // `us-east-1:` with nothing behind it says nothing of its own.
     if !part.is_null() {
-        let fields = part.fields(keys::REGION, &[], problems)?;
+        let fields = part.fields(keys::REGION, keys::REGION_MISTAKES, problems)?;
         own_arn = fields.member("arn", |part| guardrail_arn(part, in_region, common.owner, problems));
         own_name = fields.member("name", |part| name(part, problems));
         own_version = fields.member("version", |part| version(part, problems));

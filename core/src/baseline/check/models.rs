@@ -39,7 +39,7 @@ const PROVIDERS: &[&str] = &[
 ];
 
 pub(super) fn models(part: &PlacedNode<'_>, problems: &mut Problems) -> Option<Models> {
-    let fields = part.fields(keys::MODELS, &[], problems)?;
+    let fields = part.fields(keys::MODELS, keys::MODEL_MISTAKES, problems)?;
     let include = fields
         .required(
             "include",

@@ -53,6 +53,23 @@ fn something_else_than_keys_is_a_problem() {
     );
 }
 
+/// JSON is YAML: documents of AWS's get as far as their keys.
+#[test]
+fn a_document_that_is_something_else_is_told_as_what_it_is() {
+    for (text, what) in [
+        (r#"{"Version": "2012-10-17", "Statement": []}"#, "an IAM policy or a resource policy"),
+        (r#"{"bedrock": {"guardrail_inference": {}}}"#, "a Bedrock policy of AWS Organizations"),
+        (r#"{"guardrailInferenceConfig": {}}"#, "a request of AWS's API"),
+    ] {
+        let problems = report(text);
+        assert!(
+            problems.contains(&format!("this is {what}, and no baseline; write the baseline")),
+            "{problems}"
+        );
+        assert!(!problems.contains("guardrails: missing"), "it was meant: {problems}");
+    }
+}
+
 #[test]
 fn a_syntax_error_has_a_line_and_a_column() {
     check(

@@ -180,6 +180,40 @@ fn regions_are_codes_each_once() {
     );
 }
 
+/// What AWS's API, its Bedrock policies and the guides that follow them call the same.
+#[test]
+fn the_names_that_aws_has_for_a_key_are_told_with_ours() {
+    check(
+        &edited(
+            NAMED,
+            "    guardrailIdentifier: abc123
+    guardrailVersion: '3'
+    regions: [us-east-1, eu-west-1]
+    modelEnforcement: {includedModels: [ALL]}
+    selective_content_guarding: {messages: selective}
+    input_tags: honor
+",
+        ),
+        expect![[r#"
+            6:5: guardrails.corporate.guardrailIdentifier: this is AWS's name of the key; write name, or an arn for each Region, as in regions: {us-east-1: {arn: …, version: 3}}
+            7:5: guardrails.corporate.guardrailVersion: this is AWS's name of the key; write version, with a published version's number
+            9:5: guardrails.corporate.modelEnforcement: this is AWS's name of the key; write models, as in models: {include: [ALL], exclude: [amazon.titan-embed-text-v2:0]}
+            10:5: guardrails.corporate.selective_content_guarding: this is AWS's name of the key; write guarding, as in guarding: {system: comprehensive, messages: selective}
+            11:5: guardrails.corporate.input_tags: this is AWS's name of the key; write guarding, as in guarding: {system: comprehensive, messages: selective}
+        "#]],
+    );
+    check(
+        &edited(
+            REGIONS,
+            "    regions:\n      us-east-1:\n        guardrailArn: arn:aws:bedrock:us-east-1:222222222222:guardrail/abc\n        guardrailVersion: 3\n",
+        ),
+        expect![[r#"
+            10:9: guardrails.corporate.regions.us-east-1.guardrailArn: this is AWS's name of the key; write arn
+            11:9: guardrails.corporate.regions.us-east-1.guardrailVersion: this is AWS's name of the key; write version
+        "#]],
+    );
+}
+
 #[test]
 fn regions_lie_in_one_partition() {
     check(

@@ -82,6 +82,24 @@ fn nothing_guarded_is_refused() {
     );
 }
 
+/// As AWS's API and its Bedrock policies have them.
+#[test]
+fn the_lists_have_names_of_their_own() {
+    check_models(
+        "{includedModels: [ALL], excludedModels: [amazon.titan-embed-text-v2:0]}",
+        expect![[r#"
+            8:14: guardrails.corporate.models.includedModels: this is AWS's name of the key; write include
+            8:37: guardrails.corporate.models.excludedModels: this is AWS's name of the key; write exclude
+        "#]],
+    );
+    check_models(
+        "{included_models: [ALL]}",
+        expect![[r#"
+            8:14: guardrails.corporate.models.included_models: this is AWS's name of the key; write include
+        "#]],
+    );
+}
+
 #[test]
 fn all_stands_alone_and_in_capitals() {
     check_models(

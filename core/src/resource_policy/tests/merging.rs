@@ -129,7 +129,7 @@ fn what_could_do_harm_is_refused() {
     refused(
         &policy(&[WRONG_EXAMPLE]),
         &expect![[
-            r#"statement 1 names "arn:aws:iam::*:root", which is no principal: IAM takes no wildcard there, and where it is taken it means every AWS account; write Principal "*" with StringEquals aws:PrincipalOrgID; nothing is written while the policy holds what Bedrock doesn't support"#
+            r#"statement 1 names "arn:aws:iam::*:root", which is no principal: IAM takes no wildcard there, and where it is taken it means every AWS account; write Principal "*" with StringEquals aws:PrincipalOrgID; statement 1 names the action "bedrock:InvokeGuardrail", which doesn't exist; write bedrock:ApplyGuardrail; statement 1 names the action "bedrock:GetGuardrailPolicy", which doesn't exist; bedrock:GetResourcePolicy is meant, and belongs in an identity policy of the role that calls it: remove it here; statement 1 is for "arn:aws:bedrock:us-east-1:222222222222:guardrail/my-guardrail/1", which is not the ARN that the policy is attached to; write that ARN, with the id instead of the name and without a version; nothing is written while the policy holds what Bedrock doesn't support"#
         ]],
     );
     let missing_action = ORGANIZATION_WIDE.replace(r#""bedrock:GetGuardrail","#, "");
@@ -141,6 +141,18 @@ fn what_could_do_harm_is_refused() {
             "statement 1 opens the guardrail to every AWS account: Principal admits all, and no condition names the organization; add StringEquals aws:PrincipalOrgID; nothing is written while the policy holds what Bedrock doesn't support"
         ],
     );
+}
+
+/// One that is as wrong as its length allows makes no endless reason.
+#[test]
+fn a_refusal_names_some_of_many_findings_and_counts_the_others() {
+    let actions: Vec<String> = (0..40).map(|number| format!(r#""bedrock:Wrong{number}""#)).collect();
+    let list = format!("[{}]", actions.join(","));
+    let wrong = OWN_ACCOUNT.replace(r#"["bedrock:ApplyGuardrail","bedrock:GetGuardrail"]"#, &list);
+    let Ensure::Refused(hold) = ensure(Some(&policy(&[&wrong])), &grant()) else { panic!("not refused") };
+    let reason = hold.to_string();
+    assert_eq!(reason.matches("names the action").count(), 6, "{reason}");
+    assert!(reason.contains("; 34 more of that kind; nothing is written"), "{reason}");
 }
 
 #[test]

@@ -67,8 +67,8 @@ fn the_wrong_example_is_told_with_the_right_policy_beside_it() {
     expect![[r#"
             not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
             statement 1 names "arn:aws:iam::*:root", which is no principal: IAM takes no wildcard there, and where it is taken it means every AWS account; write Principal "*" with StringEquals aws:PrincipalOrgID
-            statement 1 names the action "bedrock:InvokeGuardrail", which a policy on this resource can't give; only bedrock:ApplyGuardrail and, on a guardrail, bedrock:GetGuardrail exist there
-            statement 1 names the action "bedrock:GetGuardrailPolicy", which a policy on this resource can't give; only bedrock:ApplyGuardrail and, on a guardrail, bedrock:GetGuardrail exist there
+            statement 1 names the action "bedrock:InvokeGuardrail", which doesn't exist; write bedrock:ApplyGuardrail
+            statement 1 names the action "bedrock:GetGuardrailPolicy", which doesn't exist; bedrock:GetResourcePolicy is meant, and belongs in an identity policy of the role that calls it: remove it here
             statement 1 is for "arn:aws:bedrock:us-east-1:222222222222:guardrail/my-guardrail/1", which is not the ARN that the policy is attached to; write that ARN, with the id instead of the name and without a version
             the right policy:
             {
@@ -91,6 +91,21 @@ fn the_wrong_example_is_told_with_the_right_policy_beside_it() {
               ]
             }"#]]
         .assert_eq(&judgement.to_string());
+}
+
+/// What published guides name in place of the organization, and actions that exist and belong in other policies.
+#[test]
+fn an_organization_as_principal_and_actions_of_other_policies_are_told_with_what_to_write() {
+    check(
+        &grant(),
+        &policy(&[
+            r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:organizations::111111111111:root/ORG/r-exam"},"Action":["bedrock:ApplyGuardrail","bedrock:PutResourcePolicy"],"Resource":"ARN"}"#,
+        ]),
+        &expect![[r#"
+            not granted: no statement gives bedrock:GetGuardrail and bedrock:ApplyGuardrail
+            statement 1 names "arn:aws:organizations::111111111111:root/o-exampleorgid/r-exam" as principal, and an organization, a root or an OU is none; write Principal "*" with StringEquals aws:PrincipalOrgID
+            statement 1 names the action "bedrock:PutResourcePolicy", which a policy on this resource can't give; only bedrock:ApplyGuardrail and, on a guardrail, bedrock:GetGuardrail exist there"#]],
+    );
 }
 
 #[test]
@@ -135,7 +150,7 @@ fn every_finding_says_what_to_do() {
             statement 3 names "x.amazonaws.com" as principal; only an account or "*" can be admitted
             statement 3 has a condition that Bedrock doesn't take, "Bool aws:SecureTransport"; only StringEquals aws:PrincipalOrgID and, beside it, ForAnyValue:StringLike aws:PrincipalOrgPaths are taken
             statement 3 gives actions by the wildcard "bedrock:*"; name each action
-            statement 3 names the action "bedrock:PutGuardrailPolicy", which a policy on this resource can't give; only bedrock:ApplyGuardrail and, on a guardrail, bedrock:GetGuardrail exist there
+            statement 3 names the action "bedrock:PutGuardrailPolicy", which doesn't exist; bedrock:PutResourcePolicy is meant, and belongs in an identity policy of the role that calls it: remove it here
             statement 3 is for "*", which is not the ARN that the policy is attached to; write that ARN, with the id instead of the name and without a version
             statement 4 denies; Bedrock documents no Deny in a guardrail's policy: remove it, and deny in a service control policy instead
             statement 5 has the unknown element "Comment"; remove it
