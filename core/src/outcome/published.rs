@@ -17,7 +17,7 @@ pub const URGENT_MESSAGES_AN_HOUR: usize = 100;
 
 /// How many messages about single accounts are published within a second, urgent or not: half of what SNS takes before it
 /// suspends an e-mail subscription (SNS quotas: ten a second). Further ones wait for the end of the sweep.
-pub const MESSAGES_A_SECOND: usize = 5;
+const MESSAGES_A_SECOND: usize = 5;
 
 const HOUR: i64 = 3600;
 
