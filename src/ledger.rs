@@ -5,6 +5,7 @@
 //! can't prove to be ours it leaves alone.
 
 mod baselines;
+mod departures;
 mod error;
 mod file;
 mod floods;

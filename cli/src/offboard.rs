@@ -293,6 +293,12 @@ impl Offboarding<'_> {
         }
         let followed = self.interrupts.or(following.wait(self.arguments.wait)).await?;
         let now = self.keeper.ledger().account(account).await.map_err(Stopped::Ledger)?;
+        if now.leaving_waits.is_some() {
+            output::warning(format_args!(
+                "{account} stays guarded for now: as many accounts were marked as about to leave within 24 hours as may be \
+                 (MaxDepartures of the stack). The keeper takes the control over when they are over"
+            ));
+        }
         let mut told = BTreeMap::new();
         for (target, look) in followed.looks {
             let nothing = Record::default();

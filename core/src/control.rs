@@ -10,11 +10,14 @@
 //! Each version of a control is taken over once, into the ledger. So a control that nobody deletes has no effect on what
 //! happens later: an account that left and came back is guarded. A control that is not there changes nothing.
 
+mod departures;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::AccountId;
 use crate::words::words;
+pub use departures::RecentDepartures;
 
 /// The folder of the controls that say which accounts are about to leave, below the controls' path.
 const LEAVING: &str = "leaving";

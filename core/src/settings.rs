@@ -56,6 +56,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("KEEPER_MAX_REPLACEMENTS", "the most that max_replacements of any baseline counts for"),
     ("KEEPER_MAX_RELEASES", "the most that max_releases of any baseline counts for"),
     ("KEEPER_MAX_ABANDONMENTS", "the most that max_abandonments of any baseline counts for"),
+    (
+        "KEEPER_MAX_DEPARTURES",
+        "how many accounts controls may mark as about to leave within a day; unset: any number",
+    ),
 ];
 
 /// The settings of the program.
@@ -99,6 +103,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// What the limits of any baseline count for at most.
     pub ceilings: Ceilings,
+    /// How many accounts controls may mark as about to leave within a day. `None` where any number may be.
+    pub max_departures: Option<u32>,
 }
 
 /// The queues that work goes through.
@@ -203,6 +209,7 @@ impl Settings {
             max_releases: reading.number("KEEPER_MAX_RELEASES", 0..=LARGEST_LIMIT),
             max_abandonments: reading.number("KEEPER_MAX_ABANDONMENTS", 0..=LARGEST_LIMIT),
         };
+        let max_departures = reading.number("KEEPER_MAX_DEPARTURES", 0..=LARGEST_LIMIT);
         let external_id = reading.get("KEEPER_EXTERNAL_ID").map(str::to_owned);
         let SettingsReader { variables: _, mut problems } = reading;
         match (baseline, member_role) {
@@ -225,6 +232,7 @@ impl Settings {
                 max_event_age_hours,
                 concurrency: concurrency.and_then(|number| usize::try_from(number).ok()).unwrap_or(32),
                 ceilings,
+                max_departures,
             }),
             _ => {
                 problems.extend(Settings::unknown(variables));
@@ -299,7 +307,7 @@ mod tests {
                   KEEPER_GRACE_MINUTES: "soon" is not a number from 0 to 10080
                   KEEPER_MAX_EVENT_AGE_HOURS: "0" is not a number from 1 to 336
                   KEEPER_CONCURRENCY: "0" is not a number from 1 to 256
-                  KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_APPROVAL, KEEPER_SELF_APPROVAL, KEEPER_CONTROLS, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_REPORT_HOURS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS
+                  KEEPER_BASLINE: no such setting; the settings are KEEPER_BASELINE, KEEPER_APPROVAL, KEEPER_SELF_APPROVAL, KEEPER_CONTROLS, KEEPER_MEMBER_ROLE, KEEPER_FUNCTION_ROLE, KEEPER_FORMER_ROLES, KEEPER_EXTERNAL_ID, KEEPER_LEDGER, KEEPER_TASKS_QUEUE, KEEPER_EVENTS_QUEUE, KEEPER_DEPLOYMENT, KEEPER_BUS, KEEPER_REPORT_HOURS, KEEPER_STACK, KEEPER_MAX_WAIT_HOURS, KEEPER_GRACE_MINUTES, KEEPER_MAX_EVENT_AGE_HOURS, KEEPER_CONCURRENCY, KEEPER_MAX_REPLACEMENTS, KEEPER_MAX_RELEASES, KEEPER_MAX_ABANDONMENTS, KEEPER_MAX_DEPARTURES
             "#]],
         );
     }
@@ -388,6 +396,7 @@ mod tests {
                         max_releases: None,
                         max_abandonments: None,
                     },
+                    max_departures: None,
                 }
             "#]],
         );
@@ -497,6 +506,7 @@ mod tests {
                         max_releases: None,
                         max_abandonments: None,
                     },
+                    max_departures: None,
                 }
             "#]],
         );

@@ -49,6 +49,10 @@ pub async fn offboard(keeper: &Keeper, account: &AccountId, leaving: Leaving) ->
             return Ok(Controlled::Put { parameter, version });
         }
         take_over_leaving(keeper, account).await.map_err(not_taken_over)?;
+        let waits = keeper.ledger.account(account).await?.leaving_waits.is_some();
+        if let Some(most) = keeper.settings.max_departures.filter(|_| waits) {
+            return Err(Stopped::DepartureWaits { account: account.clone(), most });
+        }
         return Ok(Controlled::Recorded);
     }
     let now = keeper.clock.now();
@@ -202,6 +206,13 @@ async fn take_over_leaving_of(
     let is_over = placed.account.joined.is_some_and(|joined| joined > last.at);
     let leaving = if is_over { Leaving::Stays } else { leaving };
     let (by, mut is_taken_over) = (writer(&last), false);
+    if leaving == Leaving::Leaves
+        && known.offboarding.is_none()
+        && let Some(most) = keeper.settings.max_departures
+        && !is_admitted(keeper, account, most).await?
+    {
+        return let_wait(keeper, account, &last, most).await;
+    }
     let noted = keeper.ledger.change_account(account, |record| {
         is_taken_over = record.take_over_leaving(leaving, version_of(&last), by);
         Ok(())
@@ -222,6 +233,37 @@ async fn take_over_leaving_of(
                 "{account} stays unguarded before anybody looked at it: {by} wrote into {parameter} that it leaves"
             );
         }
+    }
+    Ok(())
+}
+
+/// Whether an account may be marked as about to leave now, which is then counted.
+async fn is_admitted(keeper: &Keeper, account: &AccountId, most: u32) -> Result<bool, Failure> {
+    let (now, mut is_admitted) = (keeper.clock.now(), false);
+    let counted = keeper.ledger.change_departures(|recent| is_admitted = recent.admit(account, most, now));
+    counted.await.map_err(|error| not_recorded(&error))?;
+    Ok(is_admitted)
+}
+
+/// Leaves an account guarded whose control says that it is about to leave. Each sweep tries again.
+async fn let_wait(
+    keeper: &Keeper,
+    account: &AccountId,
+    last: &WrittenVersion,
+    most: u32,
+) -> Result<(), Failure> {
+    let (by, mut is_news) = (writer(last), false);
+    let noted = keeper.ledger.change_account(account, |record| {
+        is_news = record.let_leaving_wait(version_of(last), by, most);
+        Ok(())
+    });
+    noted.await.map_err(|error| not_recorded(&error))?;
+    if is_news {
+        error!(
+            error.kind = "DepartureWaits",
+            account.id = %account, by,
+            "{account} stays guarded: {by} wrote that it leaves, and {most} accounts were marked so within a day"
+        );
     }
     Ok(())
 }

@@ -72,6 +72,27 @@ fn lambda_itself_is_not_kept_from_the_queues_and_the_log() {
     assert_eq!(verdict(&statements, &by_another), Verdict::Forbidden);
 }
 
+/// An account id of a forged event leads nowhere outside of the organization, wherever STS says whose the role is.
+#[test]
+fn the_function_assumes_roles_of_its_organization_alone() {
+    let role = "arn:aws:iam::300000000001:role/GuardrailKeeperMember";
+    for (copies, owns) in [(false, false), (true, true)] {
+        let statements = permissions("function", copies, owns);
+        let said = |of: &[&str]| {
+            let request = asks("sts:AssumeRole", role).with(OF_FUNCTION, &[FUNCTION]);
+            let request = request.with("aws:PrincipalOrgID", &["o-exampleorgid"]);
+            verdict(&statements, &if of.is_empty() { request } else { request.with("aws:ResourceOrgID", of) })
+        };
+        assert_eq!(said(&["o-exampleorgid"]), Verdict::Allowed);
+        assert_eq!(said(&["o-anotherorgid"]), Verdict::NotAllowed);
+        // As docs/threat-model.md says: without the key, the member role's trust decides.
+        assert_eq!(said(&[]), Verdict::Allowed);
+        let other =
+            asks("sts:AssumeRole", "arn:aws:iam::300000000001:role/Admin").with(OF_FUNCTION, &[FUNCTION]);
+        assert_eq!(verdict(&statements, &other), Verdict::NotAllowed);
+    }
+}
+
 fn of_copies() -> [(&'static str, Vec<Value>); 2] {
     [("function", permissions("function", true, false)), ("member", permissions("member", true, false))]
 }

@@ -17,6 +17,21 @@ const RENAMED: [(&str, &str); 3] = [
     ("OwnerAccountId", r#"{"Fn::If":["Owns",{"Ref":"AWS::AccountId"},""]}"#),
 ];
 
+/// Whoever removes the stack, or the table, by accident does not take the ledger with it.
+#[test]
+fn the_ledgers_table_refuses_to_be_deleted_and_can_be_restored() {
+    let template = template::read("template.yaml");
+    let ledger = &template["Resources"]["Ledger"];
+    assert_eq!(ledger["Properties"]["DeletionProtectionEnabled"], json!({ "Ref": "ProtectLedger" }));
+    assert_eq!(template["Parameters"]["ProtectLedger"]["Default"], "true");
+    let recovery = &ledger["Properties"]["PointInTimeRecoverySpecification"];
+    assert_eq!(recovery["PointInTimeRecoveryEnabled"], true);
+    assert_eq!(
+        (&ledger["DeletionPolicy"], &ledger["UpdateReplacePolicy"]),
+        (&json!("Retain"), &json!("Retain"))
+    );
+}
+
 /// The stacks that a template makes elsewhere: the body's path, and each parameter with what is given for it.
 fn made_by(path: &str) -> Vec<(String, BTreeMap<String, Value>)> {
     let template = template::read(path);

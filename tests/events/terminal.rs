@@ -31,6 +31,7 @@ const UNUSUAL: &[(&str, &str)] = &[
     ("MaxReplacements", "20"),
     ("MaxReleases", "0"),
     ("MaxAbandonments", "1"),
+    ("MaxDepartures", "3"),
     ("MaxWaitHours", "12"),
     ("GraceMinutes", "90"),
     ("MaxEventAgeHours", "48"),

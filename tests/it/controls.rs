@@ -225,6 +225,58 @@ async fn a_named_control_that_cannot_be_taken_over_keeps_no_other_from_it() {
     assert!(shipping.offboarding.is_some());
 }
 
+/// Whoever may write every control unguards so many members a day, and people hear of the others.
+#[tokio::test]
+async fn more_departures_than_a_day_may_have_wait_and_are_news() {
+    let document = Document { regions: EU, ..Document::default() };
+    let setup = World::of(&document).durable().long_established().approved();
+    let setup = setup.variable("KEEPER_BUS", BUS).variable("KEEPER_MAX_DEPARTURES", "1");
+    let mut stack = Stack::guarded(setup).await;
+    stack.world.server.with(|model| model.clear_put_events());
+    for account in [PAYMENTS, SHIPPING] {
+        stack.world.put_as(OPERATOR, &leaving(account), "leaving");
+    }
+    swept(&mut stack).await;
+    let offboarding = async |stack: &Stack, account: &str| {
+        stack.world.keeper.ledger().account(&account.parse().unwrap()).await.unwrap().offboarding.is_some()
+    };
+    let both = async |stack: &Stack| (offboarding(stack, PAYMENTS).await, offboarding(stack, SHIPPING).await);
+    assert_eq!((both(&stack).await, releases(&stack)), ((true, false), 1), "{:?}", stack.world.writes());
+    let news = |stack: &Stack| {
+        let put = stack.world.server.with(|model| {
+            let put: Vec<_> = model.put_events().iter().map(|put| put.event.clone()).collect();
+            model.clear_put_events();
+            put
+        });
+        let news = put.iter().filter(|event| event["detail-type"] == "Attention Needed");
+        news.map(|event| event["detail"].to_string()).collect::<String>()
+    };
+    let heard = news(&stack);
+    assert!(heard.contains("\"leaving_waits\"") && heard.contains(OPERATOR), "{heard}");
+    // It is asked for again with each sweep, and news once.
+    stack.world.wait(3600);
+    swept(&mut stack).await;
+    assert_eq!(both(&stack).await, (true, false));
+    assert!(!news(&stack).contains("leaving_waits"));
+    assert!(stack.world.enforced_in(SHIPPING).contains("eubase1a2b3c:2"), "{}", stack.world.enforced());
+    // The day is over.
+    stack.world.wait(23 * 3600 + 60);
+    swept(&mut stack).await;
+    assert_eq!((both(&stack).await, releases(&stack)), ((true, true), 2));
+}
+
+/// Where none is deployed, a terminal says so, and the control stays.
+#[tokio::test]
+async fn a_terminal_says_that_a_departure_waits() {
+    let stack = guarded().await;
+    let guardrailctl = Guardrailctl::of(&stack.world)
+        .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
+        .variable("KEEPER_LEDGER", "file:ledger.json")
+        .variable("KEEPER_MAX_DEPARTURES", "0");
+    check(&guardrailctl.run(&["offboard", PAYMENTS, "--yes"]).await, expect![[""]]);
+    assert_eq!((record(&stack).await.offboarding, releases(&stack)), (None, 0));
+}
+
 /// `guardrailctl offboard` and `placement` write a parameter each, and nothing else: no table, no queue, no bus.
 #[tokio::test]
 async fn the_terminal_writes_controls_alone() {

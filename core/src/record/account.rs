@@ -31,6 +31,9 @@ pub struct AccountRecord {
     /// The control that last said whether it is about to leave. `None` where none was taken over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leaving_control: Option<ControlVersion>,
+    /// The control that says that it is about to leave and waits, because too many accounts would leave within a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaving_waits: Option<ControlVersion>,
     /// Whom its member role admits, as it was read last.
     #[serde(skip_serializing_if = "RoleTrust::is_none")]
     pub role_trust: RoleTrust,
@@ -147,22 +150,43 @@ impl AccountRecord {
             return false;
         }
         self.leaving_control = Some(version);
+        self.leaving_waits = None;
         match (leaving, self.offboarding) {
             (Leaving::Stays, _) => self.offboarding = None,
             // A mark that is there keeps its first date.
             (Leaving::Leaves, Some(_)) => {}
             (Leaving::Leaves, None) => {
                 self.offboarding = Some(version.at);
-                for record in self.regions.values_mut() {
-                    let text = "a control says that the account is about to leave the organization";
-                    let news = News::new(NewsKind::Leaving, "leaving".to_owned(), text, version.at);
-                    // Of several, the last one counts.
-                    record.news.retain(|news| news.kind != NewsKind::Leaving);
-                    record.news.push(News { by: Some(by.to_owned()), ..news });
-                }
+                let text = "a control says that the account is about to leave the organization";
+                self.leaving_is_news("leaving", text, version, by);
             }
         }
         true
+    }
+
+    /// Takes note that a control says that the account is about to leave, and that it waits: `most` accounts were marked within
+    /// a day. Returns whether this version was not known to wait; then it is news for people, as in
+    /// [`take_over_leaving`](Self::take_over_leaving).
+    pub fn let_leaving_wait(&mut self, version: ControlVersion, by: &str, most: u32) -> bool {
+        if self.leaving_waits == Some(version) {
+            return false;
+        }
+        self.leaving_waits = Some(version);
+        let text = format!(
+            "a control says that the account is about to leave the organization; it stays guarded, because {most} accounts \
+             were marked so within a day"
+        );
+        self.leaving_is_news("leaving_waits", &text, version, by);
+        true
+    }
+
+    fn leaving_is_news(&mut self, code: &str, text: &str, version: ControlVersion, by: &str) {
+        for record in self.regions.values_mut() {
+            let news = News::new(NewsKind::Leaving, code.to_owned(), text, version.at);
+            // Of several, the last one counts.
+            record.news.retain(|news| news.kind != NewsKind::Leaving);
+            record.news.push(News { by: Some(by.to_owned()), ..news });
+        }
     }
 
     /// Where the account stood when it was placed or looked at last.
@@ -284,6 +308,30 @@ mod tests {
         }
         let news = &record.regions.values().next().unwrap().news;
         assert_eq!(news.iter().map(|news| news.since.as_second()).collect::<Vec<_>>(), [99]);
+    }
+
+    #[test]
+    fn a_departure_that_waits_is_news_once_and_again_when_it_is_taken_over() {
+        let mut record = AccountRecord::default();
+        record.regions.insert("eu-west-1".parse().unwrap(), Record::default());
+        let version =
+            |version, second| ControlVersion { version, at: Timestamp::from_second(second).unwrap() };
+        let codes = |record: &AccountRecord| {
+            let news = record.regions.values().flat_map(|region| &region.news);
+            news.map(|news| news.code.clone()).collect::<Vec<_>>()
+        };
+        assert!(record.let_leaving_wait(version(1, 10), "somebody", 3));
+        assert!(!record.let_leaving_wait(version(1, 10), "somebody", 3));
+        assert_eq!((codes(&record), record.offboarding), (vec!["leaving_waits".to_owned()], None));
+        assert!(record.let_leaving_wait(version(2, 20), "somebody", 3));
+        assert_eq!(codes(&record), ["leaving_waits"]);
+        assert!(record.take_over_leaving(Leaving::Leaves, version(2, 20), "somebody"));
+        assert_eq!(codes(&record), ["leaving"]);
+        assert_eq!((record.leaving_waits, record.offboarding), (None, Some(version(2, 20).at)));
+        // Who stays doesn't wait any more.
+        assert!(record.let_leaving_wait(version(3, 30), "somebody", 3));
+        assert!(record.take_over_leaving(Leaving::Stays, version(4, 40), "somebody"));
+        assert_eq!(record.leaving_waits, None);
     }
 
     #[test]
