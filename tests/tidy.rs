@@ -37,7 +37,7 @@ const MODULES: &[(&str, Uses)] = &[
     ("trust", Only("ids")),
     ("content", Only("ids")),
     // What policies of AWS Organizations do, apart from everything that the keeper writes today.
-    ("bedrock_policy", Only("words ids organization enforcement")),
+    ("bedrock_policy", Only("words ids organization enforcement baseline")),
     ("resource_policy", Only("ids organization")),
     ("baseline", Only("words ids organization enforcement")),
     // An event only says where to look: the trigger sees neither what is there nor a plan.

@@ -12,12 +12,16 @@
 //! all policies + all accounts ──► predict ──► a prediction for each account
 //! wanted + an effective policy ──► compare                         for each Region
 //! what is attached + what is wanted ──► ordered steps              no gap at any moment
+//! all of that + proofs, limits, mode ──► a decision: nothing, the steps, or every reason why not
 //! ```
 
 mod build;
+mod change_extent;
 mod compare;
+mod decide;
 mod document;
 mod effective;
+mod hold;
 mod ids;
 mod json;
 mod leaf;
@@ -36,9 +40,14 @@ mod tests;
 mod write;
 
 pub use build::{MAX_POLICY_CHARACTERS, OwnDocument};
+pub use change_extent::ChangeExtent;
 pub use compare::{PolicyDifference, RegionComparison, SettingDifference, compare};
+pub use decide::{
+    AccountProof, OrganizationDecision, OrganizationLevel, OrganizationWants, Proofs, SafeSteps, decide,
+};
 pub use document::BedrockPolicy;
 pub use effective::{EffectivePolicy, Meaning};
+pub use hold::OrganizationHold;
 pub use ids::{AttachPoint, PolicyAt, PolicyId, PolicyKey, PolicyPart};
 pub use leaf::{AllowedOperators, LeafOperators, LeafPath, LeafValue, Setting, ValueOperator, ValueOrigin};
 pub use merge::{Forbidden, MergeError, MergeErrorCode, MergeLevel, MergedPolicy, merge};

@@ -42,10 +42,33 @@ pub fn ordered_steps(
     wanted: &WantedPolicies,
     accounts: &AccountPaths,
 ) -> Result<Vec<PolicyStep>, NoSafeOrder> {
+    // Where ours was attached by others is taken back last: most often it guards somebody there.
+    first_safe(present, own, wanted, accounts, &[Strays::Last, Strays::First])
+}
+
+/// The same without a step that takes a policy of ours away from where others attached it, or deletes one.
+///
+/// # Errors
+/// As [`ordered_steps`].
+pub(super) fn steps_that_take_nothing_back(
+    present: &AttachedPolicies,
+    own: &OwnPolicies,
+    wanted: &WantedPolicies,
+    accounts: &AccountPaths,
+) -> Result<Vec<PolicyStep>, NoSafeOrder> {
+    first_safe(present, own, wanted, accounts, &[Strays::Stay])
+}
+
+fn first_safe(
+    present: &AttachedPolicies,
+    own: &OwnPolicies,
+    wanted: &WantedPolicies,
+    accounts: &AccountPaths,
+    ways: &[Strays],
+) -> Result<Vec<PolicyStep>, NoSafeOrder> {
     let order = Order::new(present, own, wanted, accounts).map_err(NoSafeOrder::DoesNotFit)?;
     let mut first_error = None;
-    // Where ours was attached by others is taken back last: most often it guards somebody there.
-    for strays in [Strays::Last, Strays::First] {
+    for strays in ways.iter().copied() {
         let steps = order.steps(strays);
         match check_attached(present, &steps).and_then(|()| check_every_moment(present, &steps, accounts)) {
             Ok(()) => return Ok(steps),
@@ -84,6 +107,8 @@ fn check_attached(present: &AttachedPolicies, steps: &[PolicyStep]) -> Result<()
 enum Strays {
     Last,
     First,
+    /// They stay, and what isn't needed any more is not deleted either.
+    Stay,
 }
 
 /// Everything that is to be done, before it has an order.
@@ -162,15 +187,20 @@ impl<'a> Order<'a> {
             add_and_change(point, &self.points[point], &mut steps);
         }
         let mut downwards = Vec::new();
+        let goes = |change: &&PartChange| change.end.regions.is_empty();
         for (point, changes) in &self.points {
-            downwards.extend(changes.iter().map(|change| (point.clone(), take_away(point, change))));
+            // What somebody edited beyond recognition stays attached, too, where nothing is to go.
+            let changes = changes.iter().filter(|change| strays != Strays::Stay || !goes(change));
+            downwards.extend(changes.map(|change| (point.clone(), take_away(point, change))));
         }
         if strays == Strays::Last {
             self.take_back(&mut downwards);
         }
         downwards.sort_by_key(|(point, _)| depth(point));
         steps.extend(downwards.into_iter().flat_map(|(_, steps)| steps));
-        steps.extend(self.leftover.iter().map(|policy| PolicyStep::Delete { policy: policy.clone() }));
+        if strays != Strays::Stay {
+            steps.extend(self.leftover.iter().map(|policy| PolicyStep::Delete { policy: policy.clone() }));
+        }
         steps
     }
 

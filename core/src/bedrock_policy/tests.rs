@@ -2,6 +2,7 @@
 
 mod building;
 mod comparing;
+mod deciding;
 mod generators;
 mod merging;
 mod oracle;

@@ -1,6 +1,6 @@
 //! The order of writes: tables, and the law that nobody is unguarded in between.
 
-mod laws;
+pub(super) mod laws;
 
 use std::collections::BTreeSet;
 
@@ -10,18 +10,18 @@ use super::*;
 
 /// What is attached, and what of it is ours.
 #[derive(Clone, Debug, Default)]
-struct World {
-    present: AttachedPolicies,
-    own: OwnPolicies,
+pub(super) struct World {
+    pub(super) present: AttachedPolicies,
+    pub(super) own: OwnPolicies,
 }
 
 impl World {
     /// A world in which this was written, and nothing else is there.
-    fn with(wanted: &WantedPolicies) -> World {
+    pub(super) fn with(wanted: &WantedPolicies) -> World {
         World::default().after(&World::default().steps(wanted).unwrap())
     }
 
-    fn foreign(mut self, name: &str, at: &str, document: BedrockPolicy) -> World {
+    pub(super) fn foreign(mut self, name: &str, at: &str, document: BedrockPolicy) -> World {
         self.present.contents.insert(policy(name), Ok(document));
         self.present.attached.entry(point(at)).or_default().push(policy(name));
         self
@@ -39,7 +39,7 @@ impl World {
     }
 
     /// The world after some steps. What was created got an id.
-    fn after(&self, steps: &[PolicyStep]) -> World {
+    pub(super) fn after(&self, steps: &[PolicyStep]) -> World {
         let mut world = self.clone();
         steps.iter().for_each(|step| step.apply(&mut world.present));
         let id = |part: &PolicyPart| policy_id(&format!("{}_{}", part.point, part.number).replace('-', "_"));
@@ -63,7 +63,7 @@ impl World {
     }
 }
 
-fn wanted(points: &[(&str, &[(&str, u32)])]) -> WantedPolicies {
+pub(super) fn wanted(points: &[(&str, &[(&str, u32)])]) -> WantedPolicies {
     points.iter().map(|(at, versions)| (point(at), regions(versions))).collect()
 }
 

@@ -129,7 +129,7 @@ enum Meddling {
 }
 
 #[derive(Clone, Debug)]
-struct Story {
+pub(in super::super) struct Story {
     before: WantedPolicies,
     after: WantedPolicies,
     foreign: Vec<(&'static str, bool, String)>,
@@ -153,7 +153,7 @@ fn any_meddling() -> impl Strategy<Value = Meddling> {
     ]
 }
 
-fn any_story() -> impl Strategy<Value = Story> {
+pub(in super::super) fn any_story() -> impl Strategy<Value = Story> {
     let foreign = prop_oneof![
         2 => Just(Vec::new()),
         3 => prop::collection::vec((select(POINTS), any::<bool>(), foreign_document()), 1..3),
@@ -174,7 +174,11 @@ fn calm_story() -> impl Strategy<Value = Story> {
 }
 
 impl Story {
-    fn world(&self) -> World {
+    pub(in super::super) fn wanted(&self) -> &WantedPolicies {
+        &self.after
+    }
+
+    pub(in super::super) fn world(&self) -> World {
         let mut world = World::with(&self.before);
         for (number, (at, is_first, text)) in self.foreign.iter().enumerate() {
             let document = BedrockPolicy::parse(text).unwrap();

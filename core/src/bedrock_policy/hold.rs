@@ -1,0 +1,132 @@
+//! Why nothing is written on the organization level.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::change_extent::ChangeExtent;
+use super::compare::RegionComparison;
+use super::ids::PolicyAt;
+use super::no_safe_order::NoSafeOrder;
+use crate::enforcement::Enforcement;
+use crate::ids::{Region, Target};
+
+/// How many places a text names before it counts the rest.
+const NAMED: usize = 5;
+
+/// One reason why nothing is written on the organization level. A decision has all of them at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrganizationHold {
+    /// Bedrock policies are not enabled in the organization, so none could be attached.
+    TypeDisabled,
+    /// The guardrail version that a point is to enforce can't be used.
+    Unusable {
+        /// In which Region.
+        region: Region,
+        /// What.
+        enforcement: Box<Enforcement>,
+        /// Why not, in words.
+        why: String,
+    },
+    /// There is no order of writes that is safe.
+    NoSafeOrder(Box<NoSafeOrder>),
+    /// Policies of others leave something else in these places than what is wanted there, though the keeper writes.
+    Overridden(BTreeMap<Target, RegionComparison>),
+    /// What these places come to depends on the order in which these policies were attached, which AWS doesn't show.
+    DependsOnOrder {
+        /// Where.
+        targets: BTreeSet<Target>,
+        /// The policies.
+        policies: BTreeSet<PolicyAt>,
+    },
+    /// It is not proven that the accounts can apply what they would be given.
+    NotProven(BTreeMap<Target, String>),
+    /// What somebody wrote into the keeper's policies would be taken away, and nothing is to be taken away now.
+    TakesAway(ChangeExtent),
+    /// More accounts change than may without an approval, or more than the limits allow.
+    NotApproved(ChangeExtent),
+}
+
+impl OrganizationHold {
+    /// A short stable name.
+    pub fn code(&self) -> &'static str {
+        match self {
+            OrganizationHold::TypeDisabled => "type_disabled",
+            OrganizationHold::Unusable { .. } => "unusable",
+            OrganizationHold::NoSafeOrder(_) => "no_safe_order",
+            OrganizationHold::Overridden(_) => "overridden",
+            OrganizationHold::DependsOnOrder { .. } => "depends_on_order",
+            OrganizationHold::NotProven(_) => "not_proven",
+            OrganizationHold::TakesAway(_) => "takes_away",
+            OrganizationHold::NotApproved(_) => "not_approved",
+        }
+    }
+}
+
+impl fmt::Display for OrganizationHold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OrganizationHold::TypeDisabled => f.write_str(
+                "Bedrock policies are not enabled in the organization: enable the type BEDROCK_POLICY on the root",
+            ),
+            OrganizationHold::Unusable { region, enforcement, why } => write!(
+                f,
+                "{enforcement} in {region} can't be used, and every call below it would fail: {why}"
+            ),
+            OrganizationHold::NoSafeOrder(why) => why.fmt(f),
+            OrganizationHold::Overridden(places) => {
+                let words = places.iter().map(|(target, seen)| format!("{target} ({})", in_words(seen)));
+                write!(
+                    f,
+                    "policies of others would leave something else there than what is wanted: {}; correct them",
+                    listed(words)
+                )
+            }
+            OrganizationHold::DependsOnOrder { targets, policies } => write!(
+                f,
+                "what {} would get depends on the order in which {} were attached, which AWS doesn't show; correct one of \
+                 them",
+                listed(targets.iter().map(ToString::to_string)),
+                listed(policies.iter().map(ToString::to_string))
+            ),
+            OrganizationHold::NotProven(places) => write!(
+                f,
+                "it is not proven that these can apply what they would be given, and their calls may fail: {}",
+                listed(places.iter().map(|(target, why)| format!("{target} ({why})")))
+            ),
+            OrganizationHold::TakesAway(extent) => write!(
+                f,
+                "nothing is taken away now, and to correct the keeper's policies would do so: {extent}"
+            ),
+            OrganizationHold::NotApproved(extent) => {
+                write!(f, "it changes more than may be changed without an approval: {extent}")
+            }
+        }
+    }
+}
+
+/// What is there instead of what is wanted.
+fn in_words(seen: &RegionComparison) -> String {
+    let from = |policies: &BTreeSet<PolicyAt>| listed(policies.iter().map(ToString::to_string));
+    match seen {
+        RegionComparison::Equal => "as wanted".to_owned(),
+        RegionComparison::Absent => "nothing".to_owned(),
+        RegionComparison::NotWanted(policies) => format!("something, from {}", from(policies)),
+        RegionComparison::Differs(difference) => difference.to_string(),
+        RegionComparison::Several { names, from: policies, .. } => {
+            format!("{} configurations, from {}", names.len(), from(policies))
+        }
+        RegionComparison::Unclear { from: policies, .. } => {
+            format!("what this program does not know, from {}", from(policies))
+        }
+    }
+}
+
+/// The first ones, and how many more there are.
+fn listed(all: impl Iterator<Item = String>) -> String {
+    let all: Vec<String> = all.collect();
+    let named = all.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match all.len().checked_sub(NAMED) {
+        Some(more @ 1..) => format!("{named} and {more} more"),
+        Some(0) | None => named,
+    }
+}
