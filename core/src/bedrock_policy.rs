@@ -25,6 +25,7 @@ mod hold;
 mod ids;
 mod json;
 mod leaf;
+mod level;
 mod merge;
 mod no_safe_order;
 mod order;
@@ -35,6 +36,7 @@ mod rules;
 mod safety;
 mod split;
 mod step;
+mod step_outcome;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -42,14 +44,13 @@ mod write;
 pub use build::{MAX_POLICY_CHARACTERS, OwnDocument};
 pub use change_extent::ChangeExtent;
 pub use compare::{PolicyDifference, RegionComparison, SettingDifference, compare};
-pub use decide::{
-    AccountProof, OrganizationDecision, OrganizationLevel, OrganizationWants, Proofs, SafeSteps, decide,
-};
+pub use decide::{OrganizationDecision, SafeSteps, decide};
 pub use document::BedrockPolicy;
 pub use effective::{EffectivePolicy, Meaning};
 pub use hold::OrganizationHold;
 pub use ids::{AttachPoint, PolicyAt, PolicyId, PolicyKey, PolicyPart};
 pub use leaf::{AllowedOperators, LeafOperators, LeafPath, LeafValue, Setting, ValueOperator, ValueOrigin};
+pub use level::{AccountProof, OrganizationLevel, OrganizationWants, Proofs};
 pub use merge::{Forbidden, MergeError, MergeErrorCode, MergeLevel, MergedPolicy, merge};
 pub use no_safe_order::NoSafeOrder;
 pub use order::{MAX_ATTACHED, OwnPolicies, WantedPolicies, ordered_steps};
