@@ -1,6 +1,8 @@
 //! What steps come to in each account: what changes, who would be given what, and what others' policies make of it.
+//!
+//! Accounts with the same policies on their paths share all of it: most of an organization has few chains.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::change_extent::ChangeExtent;
@@ -9,6 +11,7 @@ use super::effective::{EffectivePolicy, Meaning};
 use super::hold::OrganizationHold;
 use super::ids::{AttachPoint, PolicyAt};
 use super::level::{OrganizationLevel, Proofs};
+use super::merge::MergedPolicy;
 use super::order::WantedPolicies;
 use super::predict::{Forecast, Prediction, forecast};
 use super::step::PolicyStep;
@@ -16,86 +19,73 @@ use crate::enforcement::Enforcement;
 use crate::ids::{AccountId, Region, Target};
 use crate::organization::OrgPath;
 
-/// What the steps come to in each account.
-pub(super) struct StepOutcome<'a> {
-    accounts: Vec<AccountOutcome<'a>>,
+/// What the steps come to in each account in which they change anything.
+pub(super) struct StepOutcome {
+    accounts: Vec<(AccountId, Arc<ChainOutcome>)>,
     /// Accounts that are frozen and would change.
     pub(super) unreached: BTreeSet<AccountId>,
 }
 
-/// What one account has before and after. Accounts with the same policies share both forecasts.
-struct AccountOutcome<'a> {
-    account: &'a AccountId,
-    wanted: BTreeMap<Region, Enforcement>,
-    /// Nothing, where it is frozen: what it has isn't known.
-    before: Option<Arc<Forecast>>,
-    after: Arc<Forecast>,
+/// What the steps come to for all accounts that have the same policies on their paths.
+struct ChainOutcome {
     /// The Regions that change under any answer to what isn't known.
     changed: BTreeSet<Region>,
+    /// Those of them in which something is enforced before; where that isn't known, all.
+    had: BTreeSet<Region>,
+    /// Everything that is enforced in them after, under any answer; nothing where it can't be understood.
+    given: Vec<(Region, Option<Enforcement>)>,
+    /// Those of them that end as something else than what is wanted.
+    overridden: BTreeMap<Region, RegionComparison>,
+    /// Those of them that depend on the order of peers, with the policies.
+    contested: BTreeMap<Region, BTreeSet<PolicyAt>>,
 }
 
-impl<'a> StepOutcome<'a> {
+impl StepOutcome {
     pub(super) fn of(
-        level: OrganizationLevel<'a>,
+        level: OrganizationLevel<'_>,
         policies: &WantedPolicies,
         steps: &[PolicyStep],
-    ) -> StepOutcome<'a> {
+    ) -> StepOutcome {
         let mut end = level.present.clone();
         steps.iter().for_each(|step| step.apply(&mut end));
         let (before, after) = (forecast(level.present, level.accounts), forecast(&end, level.accounts));
+        let mut known: HashMap<(Option<*const Forecast>, *const Forecast), Arc<ChainOutcome>> =
+            HashMap::new();
         let (mut accounts, mut unreached) = (Vec::new(), BTreeSet::new());
         for (account, path) in level.accounts {
             let (before, after) = (&before[account], &after[account]);
             let is_frozen = level.frozen.contains(account) || is_ever_frozen(before);
-            let before = (!is_frozen).then(|| Arc::clone(before));
-            let changed = changed_regions(before.as_deref(), after);
-            if changed.is_empty() {
+            // What a frozen account has isn't known.
+            let before = (!is_frozen).then_some(before);
+            let chain = known.entry((before.map(Arc::as_ptr), Arc::as_ptr(after))).or_insert_with(|| {
+                let wanted = wanted_of(account, path, policies);
+                Arc::new(ChainOutcome::of(before.map(|it| &**it), after, &wanted))
+            });
+            if chain.changed.is_empty() {
                 continue;
             }
+            accounts.push((account.clone(), Arc::clone(chain)));
             if is_frozen {
                 unreached.insert(account.clone());
             }
-            let wanted = wanted_of(account, path, policies);
-            accounts.push(AccountOutcome { account, wanted, before, after: Arc::clone(after), changed });
         }
         StepOutcome { accounts, unreached }
     }
 
     pub(super) fn overridden(&self) -> Option<OrganizationHold> {
-        let mut places = BTreeMap::new();
-        for account in &self.accounts {
-            for (_, prediction) in &account.after.predictions {
-                let Prediction::Effective(merged) = prediction else { continue };
-                let seen = compare(&account.wanted, &merged.effective, &merged.origins);
-                for (region, comparison) in seen {
-                    // What the keeper doesn't name in a Region of a foreign policy isn't its business.
-                    let is_foreign = matches!(comparison, RegionComparison::NotWanted(_));
-                    if account.changed.contains(&region)
-                        && comparison != RegionComparison::Equal
-                        && !is_foreign
-                    {
-                        places.entry(account.target(region)).or_insert(comparison);
-                    }
-                }
-            }
-        }
+        let places = self.accounts.iter().flat_map(|(account, chain)| {
+            chain.overridden.iter().map(|(region, seen)| (target(account, region), seen.clone()))
+        });
+        let places: BTreeMap<Target, RegionComparison> = places.collect();
         (!places.is_empty()).then_some(OrganizationHold::Overridden(places))
     }
 
     pub(super) fn depends_on_order(&self) -> Option<OrganizationHold> {
-        let (mut targets, mut policies) = (BTreeSet::new(), BTreeSet::<PolicyAt>::new());
-        for account in &self.accounts {
-            for (_, prediction) in &account.after.predictions {
-                let Prediction::Effective(merged) = prediction else { continue };
-                for region in account.changed.iter().filter(|region| merged.depends_on_order(region)) {
-                    targets.insert(account.target(region.clone()));
-                    let contested = merged
-                        .contested
-                        .iter()
-                        .filter(|path| path.configuration().is_some_and(|(key, _)| key == region.as_str()));
-                    let origins = contested.filter_map(|path| merged.origins.get(path));
-                    policies.extend(origins.flat_map(|origin| origin.policies().cloned()));
-                }
+        let (mut targets, mut policies) = (BTreeSet::new(), BTreeSet::new());
+        for (account, chain) in &self.accounts {
+            for (region, contested) in &chain.contested {
+                targets.insert(target(account, region));
+                policies.extend(contested.iter().cloned());
             }
         }
         (!targets.is_empty()).then_some(OrganizationHold::DependsOnOrder { targets, policies })
@@ -105,24 +95,15 @@ impl<'a> StepOutcome<'a> {
     /// that the account can apply it.
     pub(super) fn not_proven(&self, proofs: &dyn Proofs) -> Option<OrganizationHold> {
         let mut places = BTreeMap::new();
-        for account in &self.accounts {
-            for effective in effectives(&account.after).flatten() {
-                let named = effective.regions();
-                for region in &account.changed {
-                    let target = account.target(region.clone());
-                    let why = named.get(region).into_iter().flat_map(BTreeMap::values).find_map(|meaning| {
-                        match meaning {
-                            Meaning::Enforcement(enforcement) => {
-                                proofs.account(&target, enforcement).missing()
-                            }
-                            Meaning::Unclear(_) => {
-                                Some("what it would be given can't be understood".to_owned())
-                            }
-                        }
-                    });
-                    if let Some(why) = why {
-                        places.entry(target).or_insert(why);
-                    }
+        for (account, chain) in &self.accounts {
+            for (region, given) in &chain.given {
+                let target = target(account, region);
+                let why = match given {
+                    Some(enforcement) => proofs.account(&target, enforcement).missing(),
+                    None => Some("what it would be given can't be understood".to_owned()),
+                };
+                if let Some(why) = why {
+                    places.entry(target).or_insert(why);
                 }
             }
         }
@@ -131,10 +112,10 @@ impl<'a> StepOutcome<'a> {
 
     pub(super) fn extent(&self) -> ChangeExtent {
         let mut extent = ChangeExtent { accounts: self.accounts.len(), ..ChangeExtent::default() };
-        for account in &self.accounts {
-            for region in &account.changed {
-                let before = account.before.as_deref().is_none_or(|it| has_any(it, region));
-                match (before, has_any(&account.after, region)) {
+        for (_, chain) in &self.accounts {
+            for region in &chain.changed {
+                let has = chain.given.iter().any(|(given, _)| given == region);
+                match (chain.had.contains(region), has) {
                     (false, _) => extent.added += 1,
                     (true, true) => extent.replaced += 1,
                     (true, false) => extent.released += 1,
@@ -145,10 +126,62 @@ impl<'a> StepOutcome<'a> {
     }
 }
 
-impl AccountOutcome<'_> {
-    fn target(&self, region: Region) -> Target {
-        Target { account: self.account.clone(), region }
+impl ChainOutcome {
+    fn of(
+        before: Option<&Forecast>,
+        after: &Forecast,
+        wanted: &BTreeMap<Region, Enforcement>,
+    ) -> ChainOutcome {
+        let changed = changed_regions(before, after);
+        let had = before.map_or_else(|| changed.clone(), |before| enforced(before, &changed));
+        let mut outcome = ChainOutcome {
+            changed,
+            had,
+            given: Vec::new(),
+            overridden: BTreeMap::new(),
+            contested: BTreeMap::new(),
+        };
+        for merged in merges(after).flatten() {
+            outcome.add(merged, wanted);
+        }
+        outcome
     }
+
+    /// Adds what is there after, under one answer.
+    fn add(&mut self, merged: &MergedPolicy, wanted: &BTreeMap<Region, Enforcement>) {
+        for (region, named) in merged.effective.regions() {
+            for meaning in named.into_values().filter(|_| self.changed.contains(&region)) {
+                let given = match meaning {
+                    Meaning::Enforcement(enforcement) => Some(*enforcement),
+                    Meaning::Unclear(_) => None,
+                };
+                let given = (region.clone(), given);
+                if !self.given.contains(&given) {
+                    self.given.push(given);
+                }
+            }
+        }
+        for (region, seen) in compare(wanted, &merged.effective, &merged.origins) {
+            // A Region that the keeper doesn't name is for others to fill.
+            let is_as_it_should_be = matches!(seen, RegionComparison::Equal | RegionComparison::NotWanted(_));
+            if self.changed.contains(&region) && !is_as_it_should_be {
+                self.overridden.entry(region).or_insert(seen);
+            }
+        }
+        for region in self.changed.iter().filter(|region| merged.depends_on_order(region)) {
+            let paths = merged
+                .contested
+                .iter()
+                .filter(|path| path.configuration().is_some_and(|(key, _)| key == region.as_str()));
+            let origins = paths.filter_map(|path| merged.origins.get(path));
+            let policies = self.contested.entry(region.clone()).or_default();
+            policies.extend(origins.flat_map(|origin| origin.policies().cloned()));
+        }
+    }
+}
+
+fn target(account: &AccountId, region: &Region) -> Target {
+    Target { account: account.clone(), region: region.clone() }
 }
 
 /// What the nearest point above an account wants in each Region.
@@ -161,35 +194,36 @@ fn wanted_of(
     of_points.flatten().map(|(region, enforcement)| (region.clone(), enforcement.clone())).collect()
 }
 
-fn effectives(forecast: &Forecast) -> impl Iterator<Item = Option<&EffectivePolicy>> {
+/// What there is under each answer; nothing where the merge is invalid, or a policy can't be read.
+fn merges(forecast: &Forecast) -> impl Iterator<Item = Option<&MergedPolicy>> {
     forecast.predictions.iter().map(|(_, prediction)| match prediction {
-        Prediction::Effective(merged) => Some(&merged.effective),
+        Prediction::Effective(merged) => Some(&**merged),
         Prediction::Frozen(_) | Prediction::Unreadable(_) => None,
     })
 }
 
 fn is_ever_frozen(forecast: &Forecast) -> bool {
-    effectives(forecast).any(|effective| effective.is_none())
+    merges(forecast).any(|merged| merged.is_none())
 }
 
-/// Whether something is enforced in a Region, under any answer.
-fn has_any(forecast: &Forecast, region: &Region) -> bool {
-    effectives(forecast).flatten().any(|effective| effective.regions().contains_key(region))
+/// Those Regions in which something is enforced under any answer.
+fn enforced(forecast: &Forecast, among: &BTreeSet<Region>) -> BTreeSet<Region> {
+    let regions = merges(forecast).flatten().flat_map(|merged| merged.effective.regions().into_keys());
+    regions.filter(|region| among.contains(region)).collect()
 }
 
 /// The Regions in which any effective policy of after differs from any of before. Before may not be known: then every
 /// Region of after counts.
 fn changed_regions(before: Option<&Forecast>, after: &Forecast) -> BTreeSet<Region> {
-    let nothing = EffectivePolicy::default();
     let mut changed = BTreeSet::new();
-    for after in effectives(after).flatten() {
+    for after in merges(after).flatten().map(|merged| &merged.effective) {
         match before {
-            None => changed.extend(nothing.changed_regions(after)),
+            None => changed.extend(EffectivePolicy::default().changed_regions(after)),
             Some(before) => {
-                let before: Vec<_> = effectives(before).flatten().collect();
-                // Where answers differ before already, what doesn't change under any of them is no change of ours.
-                let same = before.iter().any(|before| before.changed_regions(after).is_empty());
-                if !same {
+                let before: Vec<&EffectivePolicy> =
+                    merges(before).flatten().map(|merged| &merged.effective).collect();
+                // Where answers differ before already, what is the same under one of them is no change of ours.
+                if !before.iter().any(|before| before.says_the_same(after)) {
                     changed.extend(before.iter().flat_map(|before| before.changed_regions(after)));
                 }
             }
