@@ -36,10 +36,10 @@ const MODULES: &[(&str, Uses)] = &[
     ("own_roles", Only("ids")),
     ("trust", Only("ids")),
     ("content", Only("ids")),
-    // What policies of AWS Organizations do, apart from everything that the keeper writes today.
-    ("bedrock_policy", Only("words ids organization enforcement baseline")),
     ("resource_policy", Only("ids organization")),
     ("baseline", Only("words ids organization enforcement")),
+    // What policies of AWS Organizations do, apart from everything that the keeper writes today; limits and modes are the baseline's.
+    ("bedrock_policy", Only("words ids organization enforcement baseline")),
     // An event only says where to look: the trigger sees neither what is there nor a plan.
     ("control", Only("words ids")),
     ("trigger", Only("words control ids organization own_roles baseline")),
