@@ -273,11 +273,14 @@ async fn a_terminal_says_that_a_departure_waits() {
         .variable("KEEPER_BASELINE", &format!("ssm:{PARAMETER}"))
         .variable("KEEPER_LEDGER", "file:ledger.json")
         .variable("KEEPER_MAX_DEPARTURES", "0");
-    check(&guardrailctl.run(&["offboard", PAYMENTS, "--yes"]).await, expect![[r#"
+    check(
+        &guardrailctl.run(&["offboard", PAYMENTS, "--yes"]).await,
+        expect![[r#"
         300000000001/eu-west-1 release eubase1a2b3c:2
         stderr: error: 300000000001 stays guarded: within 24 hours 0 accounts were marked as about to leave, as many as may be (KEEPER_MAX_DEPARTURES; MaxDepartures of the stack). Its control is taken over when the 24 hours are over, or when more are allowed
         exit 3
-    "#]]);
+    "#]],
+    );
     assert_eq!((record(&stack).await.offboarding, releases(&stack)), (None, 0));
 }
 
