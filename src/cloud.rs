@@ -50,7 +50,7 @@ pub use error::{failure, is_missing};
 pub use grants::GrantWriter;
 pub use guardrails::Condition;
 pub use organizations::{Head, Organizations, Page};
-pub use pace::{Rate, Rates};
+pub use pace::{Pace, Rate, Rates};
 pub use parameters::{Parameter, ParameterWriter, STANDARD_BYTES};
 pub use queues::{DelayedMessage, FifoMessage, LONGEST_DELAY, Queues};
 pub use reader::Reader;

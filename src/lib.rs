@@ -17,7 +17,7 @@ pub mod handler;
 pub mod ledger;
 
 pub use keeper_core::{
-    baseline, callers, content, control, copy, desired, doctor, enforcement, failure, ids, limits, metrics,
-    observed, organization, outcome, own_roles, placement, plan, record, report, resolved, resource_policy,
-    settings, simulation, status, task, trigger, trust,
+    baseline, bedrock_policy, callers, content, control, copy, desired, doctor, enforcement, failure, ids,
+    limits, metrics, observed, organization, outcome, own_roles, placement, plan, record, report, resolved,
+    resource_policy, settings, simulation, status, task, trigger, trust,
 };

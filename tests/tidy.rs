@@ -39,7 +39,7 @@ const MODULES: &[(&str, Uses)] = &[
     ("resource_policy", Only("ids organization")),
     ("baseline", Only("words ids organization enforcement")),
     // What policies of AWS Organizations do, apart from everything that the keeper writes today; limits and modes are the baseline's.
-    ("bedrock_policy", Only("words ids organization enforcement baseline")),
+    ("bedrock_policy", Only("words ids failure organization enforcement baseline")),
     // An event only says where to look: the trigger sees neither what is there nor a plan.
     ("control", Only("words ids")),
     ("trigger", Only("words control ids organization own_roles baseline")),
@@ -81,7 +81,7 @@ const MODULES: &[(&str, Uses)] = &[
     // What IAM's simulation says, and what a deployment and its accounts look like to a person.
     ("simulation", Only("words")),
     ("callers", Only("failure simulation")),
-    ("doctor", Only("words ids failure resource_policy simulation trust")),
+    ("doctor", Only("words ids failure bedrock_policy resource_policy simulation trust")),
     ("clock", EverythingAbove),
     ("cloud", EverythingAbove),
     ("ledger", EverythingAbove),

@@ -146,6 +146,7 @@ impl Surroundings<'_> {
             Code::Missing => self.missing(failure).into_iter().collect(),
             // Nothing that a person at a terminal can put right.
             Code::UnknownAccount
+            | Code::NotSetUp
             | Code::Invalid
             | Code::Throttled
             | Code::Conflict

@@ -11,6 +11,7 @@
 //! BedrockPolicy… on an account's path ──► merge ──► MergedPolicy, or why the account is frozen
 //! all policies + all accounts ──► predict ──► a prediction for each account
 //! wanted + an effective policy ──► compare                         for each Region
+//! what AWS publishes + what is attached ──► ExplainedPolicy        how an account stands, where its values come from
 //! what is attached + what is wanted ──► ordered steps              no gap at any moment
 //! all of that + proofs, limits, mode ──► a decision: nothing, the steps, or every reason why not
 //! ```
@@ -34,7 +35,9 @@ mod problem;
 mod read;
 mod rules;
 mod safety;
+mod seen;
 mod split;
+mod state;
 mod step;
 mod step_outcome;
 #[cfg(test)]
@@ -54,8 +57,10 @@ pub use level::{AccountProof, OrganizationLevel, OrganizationWants, Proofs};
 pub use merge::{Forbidden, MergeError, MergeErrorCode, MergeLevel, MergedPolicy, merge};
 pub use no_safe_order::NoSafeOrder;
 pub use order::{MAX_ATTACHED, OwnPolicies, WantedPolicies, ordered_steps};
-pub use predict::{AccountPaths, AttachedPolicies, Forecast, Prediction, forecast, predict};
+pub use predict::{AccountPaths, AttachedPolicies, Forecast, Prediction, forecast, predict, reached_alike};
 pub use problem::{InvalidBedrockPolicy, PolicyProblem, PolicyProblemKind};
 pub use rules::{ContainerLocks, ForbiddenOperator, LetterCase, MergeRules, ModelLists, TwoNames};
+pub use seen::{NamedPolicy, PublishedPolicy, ReportedError, SeenAccountPolicies, UnreadPart};
 pub use split::{DoesNotFit, MAX_PARTS, PolicyParts, split};
+pub use state::{AccountPolicyState, ExplainedPolicy, ExplainedValue};
 pub use step::PolicyStep;

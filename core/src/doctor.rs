@@ -2,6 +2,7 @@
 //!
 //! Reading is `cloud`'s and `cli`'s business. What could not be read is never taken for good.
 
+mod bedrock_policies;
 mod bus_policy;
 mod delegates;
 mod exempt;
@@ -27,6 +28,7 @@ use crate::failure::{Call, Category, Failure};
 use crate::ids::{AccountId, Region, Target};
 use crate::words::words;
 
+pub use bedrock_policies::{FrozenAccounts, bedrock_policies, both_levels};
 pub use bus_policy::{BusFacts, bus_policy};
 pub use delegates::{Delegates, delegates, sees_stack_sets};
 pub use function::{Mapping, binding, mapping, recursion};
@@ -69,6 +71,8 @@ words! {
         StackSets = "StackSets",
         /// The service control policies that protect all of this.
         ControlPolicies = "service control policies",
+        /// Policies of Organizations that enforce guardrails, beside what the keeper does.
+        BedrockPolicies = "Bedrock policies of the organization",
         /// CloudTrail, without which EventBridge gets no events of calls.
         Trails = "trails: without one, no event comes",
         /// The role that the function assumes in members.

@@ -80,6 +80,8 @@ pub enum Code {
     KeyDenied,
     /// There is no such thing.
     Missing,
+    /// Policies of that type are not enabled in the organization.
+    NotSetUp,
     /// The request isn't valid.
     Invalid,
     /// Too many calls.

@@ -74,10 +74,14 @@ const CODES: &[(&str, Category, Code)] = {
         ("NoSuchEntity", Rejected, Code::Missing),
         ("NoSuchEntityException", Rejected, Code::Missing),
         ("NotFound", Rejected, Code::Missing),
+        ("PolicyNotFoundException", Rejected, Code::Missing),
         ("ParameterNotFound", Rejected, Code::Missing),
         ("QueueDoesNotExist", Rejected, Code::Missing),
         ("ResourceNotFoundException", Rejected, Code::Missing),
         ("StackSetNotFoundException", Rejected, Code::Missing),
+        // A type of policy isn't enabled in the organization:
+        ("EffectivePolicyNotFoundException", Rejected, Code::NotSetUp),
+        ("PolicyTypeNotEnabledException", Rejected, Code::NotSetUp),
         // The key, its secret or its token isn't one that AWS knows:
         ("IncompleteSignature", Rejected, Code::UnknownCredentials),
         ("IncompleteSignatureException", Rejected, Code::UnknownCredentials),

@@ -92,18 +92,19 @@ impl Paces {
 
 /// The pace of one operation.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub struct Pace {
     bucket: Mutex<Bucket>,
 }
 
 impl Pace {
-    fn new(rate: Rate) -> Pace {
+    /// Calls at this rate.
+    pub fn new(rate: Rate) -> Pace {
         Pace { bucket: Mutex::new(Bucket { rate, full: None }) }
     }
 
     /// Waits for its turn: whoever asks first goes first. Who is dropped while waiting leaves its
     /// turn unused.
-    pub(super) async fn turn(&self) {
+    pub async fn turn(&self) {
         let now = Instant::now();
         let turn = self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(now);
         if turn > now {

@@ -54,7 +54,7 @@ impl BedrockPolicy {
     }
 
     /// The Region keys and names of its configurations.
-    pub(super) fn configurations(&self) -> BTreeSet<(&str, &str)> {
+    pub fn configurations(&self) -> BTreeSet<(&str, &str)> {
         self.leaves.keys().filter_map(LeafPath::configuration).collect()
     }
 }

@@ -54,7 +54,7 @@ impl LeafPath {
     }
 
     /// The Region key and the name of the configuration that it belongs to, known or not.
-    pub(super) fn configuration(&self) -> Option<(&str, &str)> {
+    pub fn configuration(&self) -> Option<(&str, &str)> {
         match self.0.as_slice() {
             [root, inference, region, name, _, ..] if root == ROOT && inference == INFERENCE => {
                 Some((region, name))

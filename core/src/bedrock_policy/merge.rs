@@ -43,16 +43,16 @@ pub struct MergedPolicy {
     pub origins: BTreeMap<LeafPath, ValueOrigin>,
     /// What policies say in vain, because one above forbids it.
     pub forbidden: BTreeSet<Forbidden>,
-    /// Values that would be others if the policies of one point had been attached in another order. No API of AWS's
-    /// shows that order.
-    pub contested: BTreeSet<LeafPath>,
+    /// Values that would be others if the policies of one point had been attached in another order, each with all that
+    /// it could be. No API of AWS's shows that order.
+    pub contested: BTreeMap<LeafPath, BTreeSet<LeafValue>>,
 }
 
 impl MergedPolicy {
     /// Whether what a Region enforces would be something else if policies had been attached in another order.
     pub fn depends_on_order(&self, region: &Region) -> bool {
         let is_here = |path: &LeafPath| path.configuration().is_some_and(|(key, _)| key == region.as_str());
-        self.contested.iter().any(is_here)
+        self.contested.keys().any(is_here)
     }
 }
 
@@ -283,7 +283,7 @@ impl Merge {
             return Err(self.errors);
         }
         let contested = self.leaves.iter().filter(|(_, leaf)| leaf.possible.len() > 1);
-        let contested = contested.map(|(path, _)| path.clone()).collect();
+        let contested = contested.map(|(path, leaf)| (path.clone(), leaf.possible.clone())).collect();
         let mut origins = BTreeMap::new();
         let mut values = BTreeMap::new();
         for (path, leaf) in self.leaves {

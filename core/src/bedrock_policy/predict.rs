@@ -149,6 +149,23 @@ pub fn forecast(policies: &AttachedPolicies, accounts: &AccountPaths) -> BTreeMa
     for_each_chain(policies, accounts, |chain| policies.forecast_chain(chain))
 }
 
+/// Puts accounts together that the same points with policies reach: they have the same effective policy, unless one is
+/// frozen. Accounts that no policy reaches are left out.
+pub fn reached_alike(
+    points: &BTreeSet<AttachPoint>,
+    accounts: &AccountPaths,
+) -> BTreeMap<Vec<AttachPoint>, BTreeSet<AccountId>> {
+    let mut alike: BTreeMap<Vec<AttachPoint>, BTreeSet<AccountId>> = BTreeMap::new();
+    for (account, path) in accounts {
+        let chain: Vec<AttachPoint> =
+            AttachPoint::chain(account, path).filter(|point| points.contains(point)).collect();
+        if !chain.is_empty() {
+            alike.entry(chain).or_default().insert(account.clone());
+        }
+    }
+    alike
+}
+
 /// Accounts with the same policies on their paths share one result: most of an organization has few.
 fn for_each_chain<T>(
     policies: &AttachedPolicies,

@@ -20,6 +20,13 @@ pub struct PolicyProblem {
     pub kind: PolicyProblemKind,
 }
 
+impl PolicyProblem {
+    /// Whether AWS would refuse the policy, as far as that is known. It takes the others, whatever they do then.
+    pub fn is_refused(&self) -> bool {
+        self.kind.stops_reading() || matches!(self.kind, PolicyProblemKind::TooLong { .. })
+    }
+}
+
 impl fmt::Display for PolicyProblem {
     /// `LINE:COLUMN: PATH: MESSAGE; INSTEAD`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

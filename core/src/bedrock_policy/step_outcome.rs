@@ -171,7 +171,7 @@ impl ChainOutcome {
         for region in self.changed.iter().filter(|region| merged.depends_on_order(region)) {
             let paths = merged
                 .contested
-                .iter()
+                .keys()
                 .filter(|path| path.configuration().is_some_and(|(key, _)| key == region.as_str()));
             let origins = paths.filter_map(|path| merged.origins.get(path));
             let policies = self.contested.entry(region.clone()).or_default();

@@ -3,6 +3,7 @@
 mod building;
 mod comparing;
 mod deciding;
+mod explaining;
 mod generators;
 mod merging;
 mod oracle;

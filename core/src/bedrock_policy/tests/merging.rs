@@ -100,11 +100,15 @@ fn of_peers_the_first_to_assign_wins() {
     let two = || ("two", ROOT, foreign(&[V2]));
     let merged = comes_to(&vec![one(), two()], &expect![[r#"{"us-east-1":{"c":{"identifier":"ARN:1"}}}}}"#]]);
     assert_eq!(merged.origins[&identifier()].assigned, Some(at("one", ROOT)));
-    assert_eq!(merged.contested, [identifier()].into());
+    let either = [1, 2].map(|version| {
+        LeafValue::Text(format!("arn:aws:bedrock:us-east-1:222222222222:guardrail/abc123:{version}"))
+    });
+    let contested = [(identifier(), either.into())].into();
+    assert_eq!(merged.contested, contested);
     let depends = ["us-east-1", "us-west-2"].map(|name| merged.depends_on_order(&region(name)));
     assert_eq!(depends, [true, false]);
     let merged = comes_to(&vec![two(), one()], &expect![[r#"{"us-east-1":{"c":{"identifier":"ARN:2"}}}}}"#]]);
-    assert_eq!(merged.contested, [identifier()].into());
+    assert_eq!(merged.contested, contested);
     // Where they agree, or a policy below decides, the order makes no difference.
     let merged = comes_to(
         &vec![one(), ("two", ROOT, foreign(&[V1]))],

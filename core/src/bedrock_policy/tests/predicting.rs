@@ -172,3 +172,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_is_reached_by_the_same_points_is_put_together() {
+    let alike = |points: &[&str]| -> Vec<Vec<String>> {
+        let points = points.iter().map(|text| point(text)).collect();
+        let alike = reached_alike(&points, &accounts()).into_values();
+        alike
+            .map(|accounts| accounts.iter().map(|account| account.to_string()[11..].to_owned()).collect())
+            .collect()
+    };
+    assert_eq!(alike(&[]), [[""; 0]; 0]);
+    assert_eq!(alike(&[ROOT]), [["1", "2", "3", "4", "5"]]);
+    let some: [&[&str]; 2] = [&["2"], &["3", "4"]];
+    assert_eq!(alike(&[WORKLOAD, PAYMENT]), some);
+    let some: [&[&str]; 3] = [&["1", "5"], &["2", "3"], &["4"]];
+    assert_eq!(alike(&[ROOT, WORKLOAD, "300000000004"]), some);
+}
