@@ -1,5 +1,6 @@
 //! `guardrailctl doctor`: is everything there that the keeper needs, and what is to be done?
 
+mod bedrock_policies;
 mod hub;
 mod keys;
 mod members;
@@ -148,6 +149,7 @@ impl Doctor<'_> {
             }
             _ => None,
         };
+        self.bedrock_policies(ground.as_ref()).await;
         match &ground {
             Some(ground) => {
                 self.function_role(ground, &hub).await;

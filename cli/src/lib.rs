@@ -11,6 +11,7 @@ mod check;
 mod demo;
 mod deployed;
 mod doctor;
+mod effective_policy;
 mod ending;
 mod explain;
 pub mod inspector;
@@ -65,7 +66,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  everything was done, and is as wanted
   1  something is held, broken, failed, rejected or not valid; doctor: a problem, or not known;
-     callers: a principal would lose access, or it isn't known
+     callers: a principal would lose access, or it isn't known; effective-policy: AWS publishes
+     something else than the attached policies come to, the account is frozen, or not known
   2  wrong arguments or settings; nothing was done
   3  stopped before anything was written
   4  plan --detailed-exit-code: there is something to change, whatever else is held
@@ -98,6 +100,7 @@ enum Command {
     Placement(placement::Arguments),
     Status(status::Arguments),
     Explain(explain::Arguments),
+    EffectivePolicy(effective_policy::Arguments),
     Doctor(doctor::Arguments),
     Callers(callers::Arguments),
     Offboard(offboard::Arguments),
@@ -191,6 +194,7 @@ impl Command {
             | Command::Plan(_)
             | Command::Status(_)
             | Command::Explain(_)
+            | Command::EffectivePolicy(_)
             | Command::Doctor(_)
             | Command::Callers(_)
             | Command::Trigger(_) => false,
@@ -226,6 +230,7 @@ async fn run(command: Command) -> u8 {
         Command::Placement(arguments) => placement::run(&arguments).await,
         Command::Status(arguments) => status::run(&arguments).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
+        Command::EffectivePolicy(arguments) => effective_policy::run(&arguments).await,
         Command::Doctor(arguments) => doctor::run(&arguments).await,
         Command::Callers(arguments) => callers::run(&arguments).await,
         Command::Offboard(arguments) => offboard::run(&arguments).await,

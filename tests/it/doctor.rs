@@ -1,17 +1,20 @@
 //! `guardrailctl doctor`: a healthy deployment, everything that can be missing, and what can't be read.
 
-use expect_test::expect_file;
+use expect_test::{expect, expect_file};
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind, KeyState, ManagementEvents, Model, OptStatus, RecursiveLoop, Statement};
 
+use crate::effective_policy::{all, policy};
 use crate::keys::{encrypted, key, put_key};
 use testkit::program::Ran;
 use testkit::stack::events_queue;
 use testkit::whole::{ACCESS, BUS, READER, recommended, terminal, terminal_in_the_recommended_hub, whole};
 use testkit::world::{
-    ABANDONED, Document, EU, HUB, MEMBER_ROLE, OWNER, PARAMETER, PAYMENTS, SEARCH, SHIPPING, US, World,
+    ABANDONED, Document, EU, HUB, MEMBER_ROLE, OWNER, PARAMETER, PAYMENTS, PLAYGROUND, SANDBOX, SEARCH,
+    SHIPPING, US, WORKLOAD, World, check,
 };
 
+const AP: &str = "ap-southeast-2";
 const ROLE: [&str; 2] = ["--role", ACCESS];
 
 async fn healthy() -> World {
@@ -400,6 +403,7 @@ async fn what_is_denied_is_not_known_and_never_well() {
         ("ListStackInstances", "stack_sets"),
         ("ListPoliciesForTarget", "control_policies"),
         ("ListRoles", "control_policies"),
+        ("ListAccountsWithInvalidEffectivePolicy", "bedrock_policies"),
         ("DescribePolicy", "control_policies"),
         ("DescribeTrails", "trails"),
         ("GetTrailStatus", "trails"),
@@ -416,6 +420,142 @@ async fn what_is_denied_is_not_known_and_never_well() {
         assert!(!of_check.iter().any(|one| one["outcome"] == "problem"), "{operation}: {of_check:#?}");
         let told = of_check.iter().any(|one| one["text"].as_str().unwrap().contains(operation));
         assert!(told || operation == "GetParameter", "{operation} is named: {of_check:#?}");
+    }
+}
+
+/// What the check of Bedrock policies has to say, a line each.
+fn of_bedrock_policies(findings: &[Value]) -> String {
+    let of_check = findings.iter().filter(|one| one["check"] == "bedrock_policies");
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let line = |one: &Value| {
+        let [outcome, account, region, said, detail, todo] =
+            ["outcome", "account", "region", "text", "detail", "todo"].map(|member| text(&one[member]));
+        format!("{outcome} {account}/{region}: {said}\n  {detail}\n  {todo}\n")
+    };
+    of_check.map(line).collect()
+}
+
+#[tokio::test]
+async fn frozen_accounts_are_found_with_the_policies_to_correct() {
+    let world = healthy().await;
+    world.server.with(|model| model.organization.bedrock_policies = simulator::PolicyTypeStatus::Enabled);
+    check(
+        &of_bedrock_policies(&findings(&world).await),
+        expect![[r#"
+        not_applicable -/-: Bedrock policies are enabled, and there are none
+          -
+          -
+    "#]],
+    );
+    let fine = policy("p-corporate1", "corporate", &[WORKLOAD], &[(AP, all(AP, 1))]);
+    world.server.with(|model| model.put_bedrock_policy(&fine));
+    let found = findings(&world).await;
+    check(
+        &of_bedrock_policies(&found),
+        expect![[r#"
+        ok -/-: 1 Bedrock policy, and no account is frozen
+          -
+          -
+        not_applicable 300000000001/ap-southeast-2: the organization enforces a guardrail there, and the baseline guards it on the account level as well: each call is evaluated on both levels, and AWS bills both
+          -
+          -
+        not_applicable 300000000002/ap-southeast-2: the organization enforces a guardrail there, and the baseline guards it on the account level as well: each call is evaluated on both levels, and AWS bills both
+          -
+          -
+        not_applicable 300000000003/ap-southeast-2: the organization enforces a guardrail there, and the baseline guards it on the account level as well: each call is evaluated on both levels, and AWS bills both
+          -
+          -
+        not_applicable 300000000004/ap-southeast-2: the organization enforces a guardrail there, and the baseline guards it on the account level as well: each call is evaluated on both levels, and AWS bills both
+          -
+          -
+    "#]],
+    );
+    assert_eq!(bad(&found), [""; 0]);
+    let broken = json!({ "selective_content_guarding": { "system": { "@@assign": "selective" } } });
+    let broken = policy("p-broken1234", "half done", &[SANDBOX, PAYMENTS], &[(US, broken)]);
+    world.server.with(|model| model.put_bedrock_policy(&broken));
+    let found = findings(&world).await;
+    check(
+        &of_bedrock_policies(&found),
+        expect![[r#"
+        problem 300000000001/-: frozen: the Bedrock policies on its path don't merge into a valid one, so the account keeps its last valid one, and no change of a Bedrock policy reaches it
+          KEY_REQUIRED at bedrock/guardrail_inference/us-east-1/main/identifier: The key identifier is required.
+          correct p-broken1234 ("half done"); guardrailctl effective-policy ACCOUNT shows where each value comes from
+        not_applicable 300000000001/ap-southeast-2: the organization enforces a guardrail there, and the baseline guards it on the account level as well: each call is evaluated on both levels, and AWS bills both
+          -
+          -
+        not_applicable 300000000002/ap-southeast-2: the organization enforces a guardrail there, and the baseline guards it on the account level as well: each call is evaluated on both levels, and AWS bills both
+          -
+          -
+        not_applicable 300000000003/ap-southeast-2: the organization enforces a guardrail there, and the baseline guards it on the account level as well: each call is evaluated on both levels, and AWS bills both
+          -
+          -
+        not_applicable 300000000004/ap-southeast-2: the organization enforces a guardrail there, and the baseline guards it on the account level as well: each call is evaluated on both levels, and AWS bills both
+          -
+          -
+        problem 300000000005/-: frozen: the Bedrock policies on its path don't merge into a valid one, so the account keeps its last valid one, and no change of a Bedrock policy reaches it
+          KEY_REQUIRED at bedrock/guardrail_inference/us-east-1/main/identifier: The key identifier is required.
+          correct p-broken1234 ("half done"); guardrailctl effective-policy ACCOUNT shows where each value comes from
+        problem 300000000006/-: frozen: the Bedrock policies on its path don't merge into a valid one, so the account keeps its last valid one, and no change of a Bedrock policy reaches it
+          KEY_REQUIRED at bedrock/guardrail_inference/us-east-1/main/identifier: The key identifier is required.
+          correct p-broken1234 ("half done"); guardrailctl effective-policy ACCOUNT shows where each value comes from
+    "#]],
+    );
+    let ran = doctor(&world, &["--role", ACCESS, "--account", PAYMENTS]).await;
+    assert!(ran.out.contains("frozen: ") && !ran.out.contains(PLAYGROUND), "{ran}");
+    assert_eq!(ran.code, 1, "{ran}");
+    let ran = doctor(&world, &ROLE).await;
+    let section = ran.out.lines().skip_while(|line| !line.starts_with("Bedrock policies"));
+    let section = section.take_while(|line| !line.starts_with("trails"));
+    check(
+        &section.collect::<Vec<_>>().join("\n"),
+        expect![[r#"
+        Bedrock policies of the organization
+          problem  frozen: the Bedrock policies on its path don't merge into a valid one, so the account
+                   keeps its last valid one, and no change of a Bedrock policy reaches it
+                   3 places: 300000000001, 300000000005, 300000000006
+                   KEY_REQUIRED at bedrock/guardrail_inference/us-east-1/main/identifier: The key identifier
+                   is required.
+                   → correct p-broken1234 ("half done"); guardrailctl effective-policy ACCOUNT shows where
+                   each value comes from
+          n/a      the organization enforces a guardrail there, and the baseline guards it on the account
+                   level as well: each call is evaluated on both levels, and AWS bills both (4 places)"#]],
+    );
+}
+
+/// It costs money, and nothing is wrong: one line, and few calls however many accounts there are.
+#[tokio::test]
+async fn what_both_levels_guard_is_said_once_with_its_cost() {
+    let world = healthy().await;
+    let policies = [
+        policy("p-corporate1", "corporate", &["r-exam"], &[(US, all(US, 1)), (AP, all(AP, 1))]),
+        policy("p-payments12", "payments", &[PAYMENTS], &[(EU, all(EU, 1))]),
+    ];
+    world.server.with(|model| {
+        model.organization.bedrock_policies = simulator::PolicyTypeStatus::Enabled;
+        policies.iter().for_each(|entry| model.put_bedrock_policy(entry));
+    });
+    world.server.clear_calls();
+    let ran = doctor(&world, &ROLE).await;
+    let section = ran.out.lines().skip_while(|line| !line.starts_with("Bedrock policies"));
+    let section = section.take_while(|line| !line.starts_with("trails"));
+    check(
+        &section.collect::<Vec<_>>().join("\n"),
+        expect![[r#"
+        Bedrock policies of the organization
+          n/a      the organization enforces a guardrail there, and the baseline guards it on the account
+                   level as well: each call is evaluated on both levels, and AWS bills both (13 places)
+          ok       2 Bedrock policies, and no account is frozen"#]],
+    );
+    assert_eq!(ran.code, 0, "{ran}");
+    assert_eq!(world.count("DescribeEffectivePolicy"), 2, "one for whom the root reaches, one for payments");
+    for operation in ["ListPolicies", "ListTargetsForPolicy", "DescribeEffectivePolicy"] {
+        world.server.clear_faults();
+        let denied = FaultKind::Denied { message: "User is not authorized.".to_owned() };
+        world.server.fault(Fault::new(denied).operation(operation));
+        let found = of_bedrock_policies(&findings(&world).await);
+        assert!(found.contains("unknown ") && found.contains(operation), "{operation}: {found}");
+        assert!(!found.contains("problem "), "{operation}: {found}");
     }
 }
 

@@ -23,6 +23,7 @@ mod copying;
 mod crashes;
 mod deployed;
 mod doctor;
+mod effective_policy;
 mod endings;
 mod faults;
 mod flood_in_figures;

@@ -86,7 +86,12 @@ async fn a_delegated_administrator_reads_members_by_a_role_that_trusts_it() {
     assert_eq!(run(&world, &["callers", "--all"], READER).await.code, 0);
     assert_eq!(world.writes(), [""; 0]);
     // Where nothing of another account is read, the same argument is taken.
-    for command in [&["status"][..], &["check", "--organization"], &["check", "new.yaml"]] {
+    for command in [
+        &["status"][..],
+        &["effective-policy", PAYMENTS],
+        &["check", "--organization"],
+        &["check", "new.yaml"],
+    ] {
         let ran = run(&world, command, READER).await;
         assert_ne!(ran.code, 2, "{command:?} {ran}");
     }

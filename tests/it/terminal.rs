@@ -216,6 +216,7 @@ async fn help_says_all_that_a_command_has_to_say() {
     for (command, first, last) in [
         ("apply", "Show what would be done, ask, and do it", "--role then only reads what the plan shows."),
         ("callers", "Find roles and users that invoke models", "or it isn't known."),
+        ("effective-policy", "Show an account's effective Bedrock policy", "with 1 otherwise."),
         ("doctor", "Check everything that the keeper needs", "with 1 otherwise."),
         ("offboard", "Release what is ours in an account", "only reads what is there afterwards."),
         (
@@ -231,7 +232,7 @@ async fn help_says_all_that_a_command_has_to_say() {
         let ran = Guardrailctl::alone(folder.path()).run(&[command, "--help"]).await;
         let words = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.starts_with(first) && words.contains(&format!("{last} Usage:")), "{command} {ran}");
-        assert!(whole.out.contains(&format!("{command:<10} {first}")), "{command} {whole}");
+        assert!(whole.out.contains(&format!("{command:<16}  {first}")), "{command} {whole}");
     }
 }
 

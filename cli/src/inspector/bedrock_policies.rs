@@ -1,0 +1,201 @@
+//! Organizations: its policies of type `BEDROCK_POLICY`, what is attached where, and what accounts have of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_organizations::Client;
+use aws_sdk_organizations::operation::list_accounts_with_invalid_effective_policy::ListAccountsWithInvalidEffectivePolicyOutput;
+use aws_sdk_organizations::operation::list_effective_policy_validation_errors::ListEffectivePolicyValidationErrorsOutput;
+use aws_sdk_organizations::operation::list_policies::ListPoliciesOutput;
+use aws_sdk_organizations::operation::list_policies_for_target::ListPoliciesForTargetOutput;
+use aws_sdk_organizations::operation::list_targets_for_policy::ListTargetsForPolicyOutput;
+use aws_sdk_organizations::types::{EffectivePolicyType, PolicySummary, PolicyType};
+
+use guardrail_keeper::cloud::{Cloud, Pace, Rate, failure};
+use keeper_core::bedrock_policy::{
+    AttachPoint, NamedPolicy, PolicyId, PublishedPolicy, ReportedError, SeenAccountPolicies,
+};
+use keeper_core::failure::{Code, Failure};
+use keeper_core::ids::{AccountId, InvalidId};
+use keeper_core::organization::OrgPath;
+
+/// Reads Bedrock policies with the own credentials: those of the management account, or of a member that may read the
+/// organization. Has no way to write.
+#[derive(Debug)]
+pub struct BedrockPolicyReader {
+    client: Client,
+    /// The lists of policies and targets (Organizations user guide, quotas: 5 a second).
+    lists: Pace,
+    /// DescribePolicy (Organizations user guide, quotas: 2 a second).
+    policies: Pace,
+    /// What accounts have. The rates of these calls aren't published, so they keep to the slowest that is.
+    accounts: Pace,
+}
+
+impl BedrockPolicyReader {
+    /// A reader with our own credentials.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub async fn new(cloud: &Cloud) -> Result<BedrockPolicyReader, Failure> {
+        let session = cloud.session(cloud.own_account()).await?;
+        Ok(BedrockPolicyReader {
+            client: Client::new(session.sdk()),
+            lists: Pace::new(Rate::per_second(5)),
+            policies: Pace::new(Rate::per_second(2)),
+            accounts: Pace::new(Rate::per_second(2)),
+        })
+    }
+
+    /// Everything that concerns one account. What can't be read stays in it, as that.
+    pub async fn of_account(&self, account: &AccountId, path: &OrgPath) -> SeenAccountPolicies {
+        let mut attached = BTreeMap::new();
+        let mut contents = BTreeMap::new();
+        for point in AttachPoint::chain(account, path) {
+            let listed = self.attached(&point).await;
+            for policy in listed.iter().flatten() {
+                if !contents.contains_key(&policy.id) {
+                    contents.insert(policy.id.clone(), self.content(&policy.id).await);
+                }
+            }
+            attached.insert(point, listed);
+        }
+        // What is published comes last: a change that was made before this began has had the most time.
+        let published = self.effective(account).await;
+        let errors = self.errors(account).await;
+        let (account, path) = (account.clone(), path.clone());
+        SeenAccountPolicies { account, path, published, errors, attached, contents }
+    }
+
+    /// The effective policy of an account.
+    ///
+    /// # Errors
+    /// When Organizations doesn't say.
+    pub async fn effective(&self, account: &AccountId) -> Result<PublishedPolicy, Failure> {
+        const OPERATION: &str = "DescribeEffectivePolicy";
+        self.accounts.turn().await;
+        let request = self.client.describe_effective_policy().target_id(account.as_str());
+        let answer = request.policy_type(EffectivePolicyType::BedrockPolicy).send().await;
+        let answer = answer.map_err(|error| failure(OPERATION, &error));
+        let Some(answer) = where_set_up(answer)? else { return Ok(PublishedPolicy::read(None)) };
+        let content = answer.effective_policy().and_then(|policy| policy.policy_content());
+        let content = content.ok_or_else(|| Failure::incomplete(OPERATION, "PolicyContent"))?;
+        Ok(PublishedPolicy::read(Some(content)))
+    }
+
+    /// Why the present merge of an account's policies is invalid; nothing where it is valid, or where Bedrock policies
+    /// are not enabled.
+    ///
+    /// # Errors
+    /// When Organizations doesn't say.
+    pub async fn errors(&self, account: &AccountId) -> Result<Vec<ReportedError>, Failure> {
+        const OPERATION: &str = "ListEffectivePolicyValidationErrors";
+        self.accounts.turn().await;
+        let request = self.client.list_effective_policy_validation_errors().account_id(account.as_str());
+        let pages = request.policy_type(EffectivePolicyType::BedrockPolicy).into_paginator().send();
+        let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error));
+        let pages = where_set_up(pages)?.unwrap_or_default();
+        let errors = pages
+            .iter()
+            .flat_map(ListEffectivePolicyValidationErrorsOutput::effective_policy_validation_errors);
+        let read = errors.map(|error| ReportedError {
+            code: error.error_code().unwrap_or("an error without a code").to_owned(),
+            message: error.error_message().unwrap_or_default().to_owned(),
+            path: error.path_to_error().unwrap_or_default().to_owned(),
+            policies: error.contributing_policies().to_vec(),
+        });
+        Ok(read.collect())
+    }
+
+    /// The accounts whose present merge is invalid; `None` where Bedrock policies are not enabled.
+    ///
+    /// # Errors
+    /// When a page can't be read, or names no account.
+    pub async fn frozen(&self) -> Result<Option<BTreeSet<AccountId>>, Failure> {
+        const OPERATION: &str = "ListAccountsWithInvalidEffectivePolicy";
+        self.accounts.turn().await;
+        let request = self.client.list_accounts_with_invalid_effective_policy();
+        let pages = request.policy_type(EffectivePolicyType::BedrockPolicy).into_paginator().send();
+        let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error));
+        let Some(pages) = where_set_up(pages)? else { return Ok(None) };
+        let ids =
+            pages.iter().flat_map(ListAccountsWithInvalidEffectivePolicyOutput::accounts).map(|account| {
+                let id = account.id().ok_or_else(|| Failure::incomplete(OPERATION, "Id"))?;
+                id.parse().map_err(|invalid: InvalidId| Failure::rejected(OPERATION, invalid.to_string()))
+            });
+        ids.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Every Bedrock policy of the organization; none where they are not enabled.
+    ///
+    /// # Errors
+    /// When a page can't be read: half a list is none.
+    pub async fn all(&self) -> Result<Vec<NamedPolicy>, Failure> {
+        const OPERATION: &str = "ListPolicies";
+        self.lists.turn().await;
+        let pages = self.client.list_policies().filter(PolicyType::BedrockPolicy).into_paginator().send();
+        let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error));
+        let pages = where_set_up(pages)?.unwrap_or_default();
+        named(OPERATION, pages.iter().flat_map(ListPoliciesOutput::policies))
+    }
+
+    /// What a policy is attached to.
+    ///
+    /// # Errors
+    /// When a page can't be read, or names nothing that a policy can be attached to.
+    pub async fn targets(&self, policy: &PolicyId) -> Result<BTreeSet<AttachPoint>, Failure> {
+        const OPERATION: &str = "ListTargetsForPolicy";
+        self.lists.turn().await;
+        let pages = self.client.list_targets_for_policy().policy_id(policy.as_str()).into_paginator().send();
+        let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error))?;
+        let targets = pages.iter().flat_map(ListTargetsForPolicyOutput::targets).map(|target| {
+            let id = target.target_id().ok_or_else(|| Failure::incomplete(OPERATION, "TargetId"))?;
+            id.parse().map_err(|invalid: InvalidId| Failure::rejected(OPERATION, invalid.to_string()))
+        });
+        targets.collect()
+    }
+
+    /// The policies that are attached to the root, an OU or an account itself, in AWS's order; none where Bedrock
+    /// policies are not enabled.
+    async fn attached(&self, point: &AttachPoint) -> Result<Vec<NamedPolicy>, Failure> {
+        const OPERATION: &str = "ListPoliciesForTarget";
+        self.lists.turn().await;
+        let request = self.client.list_policies_for_target().target_id(point.to_string());
+        let pages = request.filter(PolicyType::BedrockPolicy).into_paginator().send();
+        let pages = pages.try_collect().await.map_err(|error| failure(OPERATION, &error));
+        let pages = where_set_up(pages)?.unwrap_or_default();
+        named(OPERATION, pages.iter().flat_map(ListPoliciesForTargetOutput::policies))
+    }
+
+    /// What a policy says.
+    async fn content(&self, id: &PolicyId) -> Result<String, Failure> {
+        const OPERATION: &str = "DescribePolicy";
+        self.policies.turn().await;
+        let answer = self.client.describe_policy().policy_id(id.as_str()).send().await;
+        let answer = answer.map_err(|error| failure(OPERATION, &error))?;
+        let content = answer.policy().and_then(|policy| policy.content());
+        content.map(str::to_owned).ok_or_else(|| Failure::incomplete(OPERATION, "Content"))
+    }
+}
+
+/// `None` where Bedrock policies are not enabled, which is no failure.
+fn where_set_up<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(failure) if failure.code == Code::NotSetUp => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn named<'a>(
+    operation: &'static str,
+    policies: impl Iterator<Item = &'a PolicySummary>,
+) -> Result<Vec<NamedPolicy>, Failure> {
+    let named = policies.map(|policy| {
+        let id = policy.id().ok_or_else(|| Failure::incomplete(operation, "Id"))?;
+        let name = policy.name().unwrap_or(id).to_owned();
+        let id =
+            id.parse().map_err(|invalid: InvalidId| Failure::rejected(operation, invalid.to_string()))?;
+        Ok(NamedPolicy { id, name })
+    });
+    named.collect()
+}
