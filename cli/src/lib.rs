@@ -8,6 +8,7 @@ mod approve;
 mod asking;
 mod callers;
 mod check;
+mod check_policy;
 mod demo;
 mod deployed;
 mod doctor;
@@ -30,7 +31,8 @@ mod watch;
 mod wrapping;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -101,6 +103,7 @@ enum Command {
     Status(status::Arguments),
     Explain(explain::Arguments),
     EffectivePolicy(effective_policy::Arguments),
+    CheckPolicy(check_policy::Arguments),
     Doctor(doctor::Arguments),
     Callers(callers::Arguments),
     Offboard(offboard::Arguments),
@@ -195,6 +198,7 @@ impl Command {
             | Command::Status(_)
             | Command::Explain(_)
             | Command::EffectivePolicy(_)
+            | Command::CheckPolicy(_)
             | Command::Doctor(_)
             | Command::Callers(_)
             | Command::Trigger(_) => false,
@@ -231,6 +235,7 @@ async fn run(command: Command) -> u8 {
         Command::Status(arguments) => status::run(&arguments).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
         Command::EffectivePolicy(arguments) => effective_policy::run(&arguments).await,
+        Command::CheckPolicy(arguments) => check_policy::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments).await,
         Command::Callers(arguments) => callers::run(&arguments).await,
         Command::Offboard(arguments) => offboard::run(&arguments).await,
@@ -290,4 +295,18 @@ fn durable_ledger(settings: &Settings, command: &str) -> anyhow::Result<()> {
 
 fn files(paths: &[PathBuf]) -> impl Iterator<Item = (String, &PathBuf)> {
     paths.iter().map(|path| (path.display().to_string(), path))
+}
+
+/// What a file holds, or standard input for `-`, without the mark that some editors and shells put before it.
+fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut payload = Vec::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().lock().read_to_end(&mut payload)?;
+    } else {
+        payload = std::fs::read(path)?;
+    }
+    if payload.starts_with(&[0xff, 0xfe]) || payload.starts_with(&[0xfe, 0xff]) {
+        anyhow::bail!("it is UTF-16: save it as UTF-8");
+    }
+    Ok(payload.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(payload))
 }

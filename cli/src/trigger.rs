@@ -1,14 +1,13 @@
 //! `guardrailctl trigger`: what would this event make the keeper look at?
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::output::{self, ADDED, ALTERED, BROKEN, QUIET, paint};
-use super::{OK, Output, UNFINISHED, files};
+use super::{OK, Output, UNFINISHED, files, read_file};
 use guardrail_keeper::engine;
 use keeper_core::settings::{BaselineSource, Purpose, Settings};
 use keeper_core::trigger::{Context, Delivery, Known, TriggerLine, line};
@@ -30,7 +29,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let context = context(arguments.baseline.clone()).await?;
     let mut code = OK;
     for (name, path) in files(&arguments.files) {
-        let payload = read(path).with_context(|| format!("{name} could not be read"))?;
+        let payload = read_file(path).with_context(|| format!("{name} could not be read"))?;
         for (record, trigger) in Delivery::parse(&payload).decide(&context) {
             let line = line(&name, record, &trigger);
             if line.outcome == "reject" {
@@ -81,20 +80,6 @@ async fn context(document: Option<BaselineSource>) -> anyhow::Result<Context> {
         now: None,
         max_age_seconds: None,
     })
-}
-
-/// An event's bytes, without the mark that some editors and shells put before them.
-fn read(path: &PathBuf) -> anyhow::Result<Vec<u8>> {
-    let mut payload = Vec::new();
-    if path.as_os_str() == "-" {
-        std::io::stdin().lock().read_to_end(&mut payload)?;
-    } else {
-        payload = std::fs::read(path)?;
-    }
-    if payload.starts_with(&[0xff, 0xfe]) || payload.starts_with(&[0xfe, 0xff]) {
-        anyhow::bail!("it is UTF-16: save it as UTF-8");
-    }
-    Ok(payload.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(payload))
 }
 
 fn in_words(line: &TriggerLine) -> String {

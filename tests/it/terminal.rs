@@ -40,6 +40,109 @@ async fn a_file_in_utf_16_is_told_for_what_it_is_by_check_push_and_trigger() {
 }
 
 #[tokio::test]
+async fn every_problem_of_a_bedrock_policy_is_told_at_once_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "good.json",
+        r#"{"bedrock":{"guardrail_inference":{"us-east-1":{"main":{"identifier":{"@@assign":"arn:aws:bedrock:us-east-1:111111111111:guardrail/base1a2b3c4d:1"}}}}}}"#,
+    );
+    // AWS refuses nothing of this one.
+    write(
+        "strange.json",
+        r#"{ "bedrock": { "guardrail_inference": {
+  "us-east-1": { "Main": { "identifier": { "@@assign": "arn:aws:bedrock:eu-west-1:111111111111:guardrail/base1a2b3c4d:1" } } },
+  "us-east": { "x": { "input_tags": { "@@assign": "honor" } } }
+} } }"#,
+    );
+    write(
+        "bad.json",
+        "{ \"bedrock\": { \"guardrail_inference\": {\n  \"us-east-1\": { \"x\": { \"identifier\": \"bare\" } }\n} } }",
+    );
+    write("no.json", "version: 1\n");
+    let ctl = Guardrailctl::alone(folder.path());
+    let mut told = String::new();
+    for (name, code) in
+        [("good.json", 0), ("strange.json", 1), ("bad.json", 1), ("no.json", 1), ("none.json", 3)]
+    {
+        let ran = ctl.run(&["check-policy", name]).await;
+        assert_eq!(ran.code, code, "{ran}");
+        told.push_str(&ran.to_string());
+    }
+    check(
+        &told,
+        expect![[r#"
+        ok: good.json is a Bedrock policy of 152 characters (10000 at most), for us-east-1 (main)
+        exit 0
+        strange.json:2:18: bedrock.guardrail_inference.us-east-1.Main: AWS may publish the name in lower case; write it in lower case
+        strange.json:2:56: bedrock.guardrail_inference.us-east-1.Main.identifier.@@assign: the guardrail is of another Region, and every call would fail; write one of this Region
+        strange.json:3:3: bedrock.guardrail_inference.us-east: no Region; write its code, for example us-east-1: there is no form for all Regions
+        strange.json:3:16: bedrock.guardrail_inference.us-east.x: no identifier is assigned: unless a policy above does, accounts are frozen; write one
+        strange.json:3:23: bedrock.guardrail_inference.us-east.x.input_tags: AWS's preview had this setting; write selective_content_guarding instead
+        stderr: error: strange.json has problems: AWS takes it all the same, as far as is known
+        exit 1
+        bad.json:2:39: bedrock.guardrail_inference.us-east-1.x.identifier: a value without an operator; write {"@@assign": …}
+        stderr: error: bad.json has problems: AWS refuses it
+        exit 1
+        no.json:1:1: this is not JSON: expected value
+        stderr: error: no.json has problems: AWS refuses it
+        exit 1
+        stderr: error: none.json could not be read: No such file or directory (os error 2)
+        exit 3
+    "#]],
+    );
+    let ran = ctl.run(&["check-policy", "strange.json", "--output", "json"]).await;
+    let value: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(
+        (ran.code, &value["valid"], &value["configurations"]),
+        (1, &false.into(), &serde_json::Value::Null)
+    );
+    check(
+        &format!("{:#}", value["problems"][0]),
+        expect![[r#"
+        {
+          "aws_refuses": false,
+          "column": 18,
+          "line": 2,
+          "path": [
+            "bedrock",
+            "guardrail_inference",
+            "us-east-1",
+            "Main"
+          ],
+          "text": "AWS may publish the name in lower case; write it in lower case"
+        }"#]],
+    );
+    // What a shell passes on is a policy as well.
+    let good = std::fs::read_to_string(folder.path().join("good.json")).unwrap();
+    let ran =
+        Guardrailctl::alone(folder.path()).input(&good).run(&["check-policy", "-", "--output", "json"]).await;
+    check(
+        &ran,
+        expect![[r#"
+        {
+          "characters": 152,
+          "configurations": [
+            {
+              "name": "main",
+              "region": "us-east-1"
+            }
+          ],
+          "file": "-",
+          "most_characters": 10000,
+          "problems": [],
+          "valid": true
+        }
+        exit 0
+    "#]],
+    );
+    let in_utf_16 = in_utf_16(&good);
+    std::fs::write(folder.path().join("utf-16.json"), in_utf_16).unwrap();
+    let ran = ctl.run(&["check-policy", "utf-16.json"]).await;
+    assert!(ran.code == 3 && ran.err.contains("it is UTF-16: save it as UTF-8"), "{ran}");
+}
+
+#[tokio::test]
 async fn a_plan_names_the_baselines_version_beside_a_copys_own() {
     let copied = Document { regions: EU, guardrail: vec!["placement: copy"], ..Document::only(PAYMENTS) };
     let world = World::guarded(World::of(&copied).durable().long_established()).await;
@@ -217,6 +320,7 @@ async fn help_says_all_that_a_command_has_to_say() {
         ("apply", "Show what would be done, ask, and do it", "--role then only reads what the plan shows."),
         ("callers", "Find roles and users that invoke models", "or it isn't known."),
         ("effective-policy", "Show an account's effective Bedrock policy", "with 1 otherwise."),
+        ("check-policy", "Check a Bedrock policy of AWS Organizations", "with 1 otherwise."),
         ("doctor", "Check everything that the keeper needs", "with 1 otherwise."),
         ("offboard", "Release what is ours in an account", "only reads what is there afterwards."),
         (
