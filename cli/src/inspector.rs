@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use aws_config::{Region as SdkRegion, SdkConfig};
 
-pub use bedrock_policies::BedrockPolicyReader;
+pub use bedrock_policies::{BedrockPolicyReader, SeenPolicies};
 pub use events::BusSeen;
 use guardrail_keeper::cloud::failure;
 use guardrail_keeper::cloud::{Cloud, Service, Session};

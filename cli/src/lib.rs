@@ -22,6 +22,7 @@ mod offboard;
 mod output;
 mod placement;
 mod plan;
+mod preview_policy;
 mod push;
 mod reading;
 mod status;
@@ -69,7 +70,8 @@ Exit codes:
   0  everything was done, and is as wanted
   1  something is held, broken, failed, rejected or not valid; doctor: a problem, or not known;
      callers: a principal would lose access, or it isn't known; effective-policy: AWS publishes
-     something else than the attached policies come to, the account is frozen, or not known
+     something else than the attached policies come to, the account is frozen, or not known;
+     preview-policy: an account would be frozen, guarded less, or it isn't known
   2  wrong arguments or settings; nothing was done
   3  stopped before anything was written
   4  plan --detailed-exit-code: there is something to change, whatever else is held
@@ -104,6 +106,7 @@ enum Command {
     Explain(explain::Arguments),
     EffectivePolicy(effective_policy::Arguments),
     CheckPolicy(check_policy::Arguments),
+    PreviewPolicy(preview_policy::Arguments),
     Doctor(doctor::Arguments),
     Callers(callers::Arguments),
     Offboard(offboard::Arguments),
@@ -199,6 +202,7 @@ impl Command {
             | Command::Explain(_)
             | Command::EffectivePolicy(_)
             | Command::CheckPolicy(_)
+            | Command::PreviewPolicy(_)
             | Command::Doctor(_)
             | Command::Callers(_)
             | Command::Trigger(_) => false,
@@ -235,6 +239,7 @@ async fn run(command: Command) -> u8 {
         Command::Status(arguments) => status::run(&arguments).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
         Command::EffectivePolicy(arguments) => effective_policy::run(&arguments).await,
+        Command::PreviewPolicy(arguments) => preview_policy::run(&arguments).await,
         Command::CheckPolicy(arguments) => check_policy::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments).await,
         Command::Callers(arguments) => callers::run(&arguments).await,

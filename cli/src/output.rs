@@ -169,6 +169,13 @@ impl Bar {
         self.begin("roles", 0);
     }
 
+    /// Counts one of these more that was read.
+    pub(super) fn read_one(&self, what: &'static str, of: usize) {
+        self.0.set_message(what);
+        self.0.set_length(u64::try_from(of).unwrap_or(u64::MAX));
+        self.0.inc(1);
+    }
+
     /// Counts with so many more.
     pub(super) fn expect(&self, more: usize) {
         self.0.inc_length(u64::try_from(more).unwrap_or_default());

@@ -31,6 +31,7 @@ mod merge;
 mod no_safe_order;
 mod order;
 mod predict;
+mod preview;
 mod problem;
 mod read;
 mod rules;
@@ -58,6 +59,10 @@ pub use merge::{Forbidden, MergeError, MergeErrorCode, MergeLevel, MergedPolicy,
 pub use no_safe_order::NoSafeOrder;
 pub use order::{MAX_ATTACHED, OwnPolicies, WantedPolicies, ordered_steps};
 pub use predict::{AccountPaths, AttachedPolicies, Forecast, Prediction, forecast, predict, reached_alike};
+pub use preview::{
+    ChangePreview, ConfigurationContent, Consequence, ImpossibleChange, PolicyChange, PreviewGroup,
+    RegionChange, RegionContent, preview,
+};
 pub use problem::{InvalidBedrockPolicy, PolicyProblem, PolicyProblemKind};
 pub use rules::{ContainerLocks, ForbiddenOperator, LetterCase, MergeRules, ModelLists, TwoNames};
 pub use seen::{NamedPolicy, PublishedPolicy, ReportedError, SeenAccountPolicies, UnreadPart};

@@ -49,6 +49,7 @@ mod organization;
 mod outcomes;
 mod placing;
 mod policies;
+mod preview_policy;
 mod probing;
 mod pushing;
 mod queued;

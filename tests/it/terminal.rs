@@ -320,6 +320,7 @@ async fn help_says_all_that_a_command_has_to_say() {
         ("apply", "Show what would be done, ask, and do it", "--role then only reads what the plan shows."),
         ("callers", "Find roles and users that invoke models", "or it isn't known."),
         ("effective-policy", "Show an account's effective Bedrock policy", "with 1 otherwise."),
+        ("preview-policy", "Show what a change of a Bedrock policy would do", "with 1 otherwise."),
         ("check-policy", "Check a Bedrock policy of AWS Organizations", "with 1 otherwise."),
         ("doctor", "Check everything that the keeper needs", "with 1 otherwise."),
         ("offboard", "Release what is ours in an account", "only reads what is there afterwards."),

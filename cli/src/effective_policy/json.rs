@@ -112,7 +112,7 @@ impl ShownPolicies<'_> {
         let PolicyAt { policy, point } = policy;
         let name = match policy {
             PolicyKey::Id(id) => self.seen.name(id.as_str()),
-            PolicyKey::New(_) => None,
+            PolicyKey::New(_) | PolicyKey::Proposed => None,
         };
         json!({ "id": policy.to_string(), "name": name, "on": point.to_string() })
     }

@@ -207,7 +207,7 @@ impl ShownPolicies<'_> {
         let PolicyAt { policy, point } = policy;
         match policy {
             PolicyKey::Id(id) => format!("{} on {point}", self.named(id.as_str())),
-            PolicyKey::New(part) => format!("{part} on {point}"),
+            PolicyKey::New(_) | PolicyKey::Proposed => format!("{policy} on {point}"),
         }
     }
 

@@ -12,11 +12,21 @@ use aws_sdk_organizations::types::{EffectivePolicyType, PolicySummary, PolicyTyp
 
 use guardrail_keeper::cloud::{Cloud, Pace, Rate, failure};
 use keeper_core::bedrock_policy::{
-    AttachPoint, NamedPolicy, PolicyId, PublishedPolicy, ReportedError, SeenAccountPolicies,
+    AttachPoint, AttachedPolicies, BedrockPolicy, NamedPolicy, PolicyId, PolicyKey, PublishedPolicy,
+    ReportedError, SeenAccountPolicies,
 };
 use keeper_core::failure::{Code, Failure};
 use keeper_core::ids::{AccountId, InvalidId};
 use keeper_core::organization::OrgPath;
+
+/// Every Bedrock policy of an organization.
+#[derive(Clone, Debug, Default)]
+pub struct SeenPolicies {
+    /// What each says, and where it is attached.
+    pub policies: AttachedPolicies,
+    /// What people call them.
+    pub names: BTreeMap<PolicyId, String>,
+}
 
 /// Reads Bedrock policies with the own credentials: those of the management account, or of a member that may read the
 /// organization. Has no way to write.
@@ -152,6 +162,30 @@ impl BedrockPolicyReader {
             id.parse().map_err(|invalid: InvalidId| Failure::rejected(OPERATION, invalid.to_string()))
         });
         targets.collect()
+    }
+
+    /// Every Bedrock policy with what it says, and what is attached where, in AWS's order. `read` is called for each policy
+    /// that was read, with how many there are.
+    ///
+    /// # Errors
+    /// When anything of it can't be read: a prediction rests on all of it.
+    pub async fn everything(&self, read: impl Fn(usize)) -> Result<SeenPolicies, Failure> {
+        let policies = self.all().await?;
+        let mut seen = SeenPolicies::default();
+        let mut points = BTreeSet::new();
+        for NamedPolicy { id, name } in &policies {
+            points.extend(self.targets(id).await?);
+            let content = BedrockPolicy::parse(&self.content(id).await?);
+            seen.policies.contents.insert(PolicyKey::Id(id.clone()), content);
+            seen.names.insert(id.clone(), name.clone());
+            read(policies.len());
+        }
+        for point in points {
+            let listed = self.attached(&point).await?;
+            let keys = listed.into_iter().map(|policy| PolicyKey::Id(policy.id)).collect();
+            seen.policies.attached.insert(point, keys);
+        }
+        Ok(seen)
     }
 
     /// The policies that are attached to the root, an OU or an account itself, in AWS's order; none where Bedrock

@@ -99,6 +99,8 @@ pub enum PolicyKey {
     Id(PolicyId),
     /// It isn't there yet.
     New(PolicyPart),
+    /// The one that somebody thinks of creating, in a preview.
+    Proposed,
 }
 
 impl fmt::Display for PolicyKey {
@@ -106,6 +108,7 @@ impl fmt::Display for PolicyKey {
         match self {
             PolicyKey::Id(id) => id.fmt(f),
             PolicyKey::New(part) => part.fmt(f),
+            PolicyKey::Proposed => f.write_str("the new policy"),
         }
     }
 }

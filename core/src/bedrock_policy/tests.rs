@@ -9,6 +9,7 @@ mod merging;
 mod oracle;
 mod ordering;
 mod predicting;
+mod previewing;
 mod reading;
 mod splitting;
 

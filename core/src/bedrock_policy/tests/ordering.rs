@@ -46,6 +46,7 @@ impl World {
         let key = |key: &PolicyKey| match key {
             PolicyKey::Id(id) => PolicyKey::Id(id.clone()),
             PolicyKey::New(part) => PolicyKey::Id(id(part)),
+            PolicyKey::Proposed => PolicyKey::Proposed,
         };
         for known in world.present.contents.keys() {
             if let PolicyKey::New(part) = known {
