@@ -15,8 +15,8 @@ use super::{OK, Output, UNFINISHED, Unfit, connect, read_file, settings};
 use crate::inspector::{BedrockPolicyReader, SeenPolicies};
 use guardrail_keeper::engine::{self, Stopped};
 use keeper_core::bedrock_policy::{
-    AccountPaths, AttachPoint, BedrockPolicy, ChangePreview, ConfigurationContent, Consequence, PolicyChange,
-    PolicyId, RegionContent, preview,
+    AccountPaths, AttachPoint, BedrockPolicy, ChangePreview, ConfigurationContent, Consequence,
+    InvalidBedrockPolicy, PolicyChange, PolicyId, RegionContent, preview,
 };
 use keeper_core::organization::Organization;
 use keeper_core::settings::BaselineSource;
@@ -167,7 +167,7 @@ fn content(file: &Path) -> anyhow::Result<BedrockPolicy> {
     let known: BTreeSet<String> = BedrockPolicy::check(&text)
         .err()
         .iter()
-        .flat_map(|invalid| invalid.problems())
+        .flat_map(InvalidBedrockPolicy::problems)
         .map(ToString::to_string)
         .collect();
     known.iter().for_each(|problem| output::warning(format_args!("{name}:{problem}")));

@@ -232,7 +232,7 @@ async fn more_departures_than_a_day_may_have_wait_and_are_news() {
     let setup = World::of(&document).durable().long_established().approved();
     let setup = setup.variable("KEEPER_BUS", BUS).variable("KEEPER_MAX_DEPARTURES", "1");
     let mut stack = Stack::guarded(setup).await;
-    stack.world.server.with(|model| model.clear_put_events());
+    stack.world.server.with(simulator::Model::clear_put_events);
     for account in [PAYMENTS, SHIPPING] {
         stack.world.put_as(OPERATOR, &leaving(account), "leaving");
     }

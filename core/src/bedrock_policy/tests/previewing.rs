@@ -198,9 +198,13 @@ fn what_is_not_certain_is_said() {
 fn a_guardrail_of_another_region_is_harmful() {
     let elsewhere = foreign(&[&assign(1).replace("bedrock:us-east-1", "bedrock:eu-west-1")]);
     let attach = PolicyChange::Attach { content: elsewhere, point: point(SANDBOX) };
-    shows(&AttachedPolicies::default(), &attach, &expect![[r#"
+    shows(
+        &AttachedPolicies::default(),
+        &attach,
+        &expect![[r#"
         5 (harmful): us-east-1 nothing => main:abc123:1 of another Region [the new policy on ou-exam-sandbox1]
-        4 unchanged"#]]);
+        4 unchanged"#]],
+    );
 }
 
 #[test]
