@@ -247,6 +247,7 @@ impl Stage<'_> {
             (GuardrailEdit::Publish { changed }, Some(name)) => {
                 *self.made += 1;
                 let word = format!("word-{}", self.made);
+                self.strengthen_draft(&name);
                 self.with_guardrail(&name, |guardrail| {
                     if changed {
                         guardrail.draft.content = Arc::new(content(GUARDRAIL, &word));
@@ -280,6 +281,26 @@ impl Stage<'_> {
         }
     }
 
+    /// The owner's guardrail of a Region gets a DRAFT that blocks less; no version is published of it.
+    pub(crate) fn weaken_draft(&mut self, region: &str) {
+        let name = self.original(region).and_then(|arn| GuardrailName::from_arn(&arn));
+        let Some(name) = name else { return };
+        self.with_guardrail(&name, |guardrail| {
+            let mut weaker = content(GUARDRAIL, "nothing-else");
+            weaker.word_policy = None;
+            guardrail.draft.content = Arc::new(weaker);
+        });
+    }
+
+    /// Whoever publishes a version looks at what he publishes: no version is as weak as such a DRAFT.
+    fn strengthen_draft(&mut self, name: &GuardrailName) {
+        self.with_guardrail(name, |guardrail| {
+            if guardrail.draft.content.word_policy.is_none() {
+                guardrail.draft.content = Arc::new(content(GUARDRAIL, "again"));
+            }
+        });
+    }
+
     fn with_guardrail(&mut self, name: &GuardrailName, change: impl FnOnce(&mut simulator::Guardrail)) {
         let Ok(state) = self.model.region_mut(&name.account, &name.region) else { return };
         if let Some(guardrail) = state.guardrails.get_mut(&name.id) {
@@ -295,6 +316,7 @@ impl Stage<'_> {
             .original(region)
             .or_else(|| self.add(&owner, region, content(GUARDRAIL, "anew"), Tags::new(), wanted));
         let Some(name) = arn.and_then(|arn| GuardrailName::from_arn(&arn)) else { return };
+        self.strengthen_draft(&name);
         self.with_guardrail(&name, |guardrail| {
             let spare = guardrail.draft.clone();
             guardrail.next_version = guardrail.next_version.max(wanted + 1);

@@ -76,7 +76,9 @@ const LEAST: Least = Least {
     told: 500,
     holds: 500,
     attacks_of_each_kind: 15,
-    unguarded: 20,
+    named: 100,
+    repaired: 5,
+    no_longer: 5,
     most_excused: MOST_EXCUSED,
 };
 
@@ -90,9 +92,15 @@ const MOST_EXCUSED: &[(&str, usize)] = &[
     ("told again", 20),
     ("told though somebody else made it, after it went wrong", 5),
     ("never told", 30),
-    // Of targets that are unguarded at a reckoning: the event of their own was lost with its invocation, or the bus
-    // refused it.
-    ("named by the end of a sweep alone", 150),
+    // Of targets that are unguarded at the end of a sweep, and of what sweeps repaired.
+    ("not named: a revision waits, as people read", 100),
+    ("not named: a baseline that wrote nothing left it to itself", 50),
+    ("not named: the baseline is not counted yet", 50),
+    ("not named: it may pass by itself, and lasts no hour", 100),
+    ("not named: the ledger could not be used", 50),
+    ("not named: the owner's side had just changed", 50),
+    ("not named: an old answer told otherwise", 50),
+    ("not named: done by a look that was disturbed", 50),
     // Of targets, at the end.
     (UNREACHABLE, 300),
     (NOBODYS, 300),

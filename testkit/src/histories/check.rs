@@ -91,8 +91,10 @@ invariants! {
     HeldForNothing,
     /// What can be put right is so within the time that the documents promise.
     TookTooLong,
-    /// Whatever is unguarded, whoever keeps it so, is named by `status` and by the end of a sweep.
+    /// Whatever is unguarded, whoever keeps it so, people read of by the end of a sweep that found it so.
     Unreported,
+    /// Accounts follow no baseline that waits for a person, and none waits without a reason.
+    FollowedWrongly,
     /// At the end, everybody is guarded.
     Unguarded,
     /// At the end, nothing is left to be written.

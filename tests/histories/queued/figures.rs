@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::attack::KINDS;
-use super::judge::{Excuse, Excused, Telling};
+use super::judge::{Excuse, Excused, Reckoned, Silence, Telling};
 use super::step::{BREAK_MIX, BreakKind};
 use crate::figures::Figures as Plain;
 
@@ -52,9 +52,10 @@ pub(crate) struct Figures {
     pub(crate) called_good: usize,
     /// What adversaries did, by kind.
     pub(crate) attacks: BTreeMap<&'static str, usize>,
-    /// Targets that were unguarded at a reckoning and reported, and how many of them an event of their own had named.
+    /// Targets that were unguarded when a reckoning ended.
     pub(crate) unguarded: usize,
-    pub(crate) named: usize,
+    /// What the ends of sweeps came to.
+    pub(crate) reckoned: Reckoned,
 }
 
 /// The longest that anything took at the end of a history, by the simulator's clock, in seconds.
@@ -102,8 +103,12 @@ pub(crate) struct Least {
     /// Reasons that were judged of what was held, had failed or was broken.
     pub(crate) holds: usize,
     pub(crate) attacks_of_each_kind: usize,
-    /// Targets that were unguarded at a reckoning.
-    pub(crate) unguarded: usize,
+    /// Targets that were unguarded at the end of a sweep, and that people had read of.
+    pub(crate) named: usize,
+    /// What sweeps repaired without an event, and people read of it.
+    pub(crate) repaired: usize,
+    /// Targets that were released because nothing is wanted there, and people read of it.
+    pub(crate) no_longer: usize,
     /// At most so many of a thousand may be excused for each reason there is.
     pub(crate) most_excused: &'static [(&'static str, usize)],
 }
@@ -119,6 +124,8 @@ impl Figures {
                 (what, json!({ "times": number, "of": of, "allowed of 1,000": most }))
             })
             .collect();
+        let by_kind: BTreeMap<&str, Value> =
+            self.attacks.iter().map(|(kind, times)| (*kind, json!({ "times": times }))).collect();
         json!({
             "histories": self.plain.histories,
             "steps": self.plain.steps,
@@ -140,8 +147,12 @@ impl Figures {
             "slowest": self.slowest.after_faults.max(self.slowest.sweep) / 60,
             "called_good": self.called_good,
             "attacks": self.attacks.values().sum::<usize>(),
-            "unguarded": self.unguarded,
-            "named": self.named,
+            "attacks_by_kind": by_kind,
+            "sweeps_judged": self.reckoned.sweeps,
+            "unguarded": self.reckoned.unguarded,
+            "named": self.reckoned.named,
+            "repaired": self.reckoned.repaired,
+            "released": self.reckoned.released,
             "excuses": excuses,
             "seconds": took.as_secs(),
         })
@@ -178,7 +189,9 @@ impl Figures {
             ("called good by status", self.called_good, least.called_good),
             ("told", self.telling.at_once, least.told),
             ("reasons", self.holds.values().sum(), least.holds),
-            ("unguarded and reported", self.unguarded, least.unguarded),
+            ("unguarded and read of", self.reckoned.named, least.named),
+            ("repaired without an event and read of", self.reckoned.repaired, least.repaired),
+            ("no longer guarded and read of", self.reckoned.released, least.no_longer),
         ];
         for kind in KINDS {
             let made = self.attacks.get(kind).copied().unwrap_or(0);
@@ -223,9 +236,11 @@ impl Figures {
         let of_writes = all.map(|it| (it.in_words(), times(writes, it), self.judged));
         let of_telling = telling.into_iter().map(|(what, number)| (what, number, told));
         let of_ends = self.plain.excuses.iter().map(|(what, number)| (*what, *number, ends));
-        let alone = self.unguarded - self.named;
-        let of_reckonings = [("named by the end of a sweep alone", alone, self.unguarded)];
-        let all = of_writes.chain(of_telling).chain(of_reckonings).chain(of_ends);
+        let silent = |it: Silence| self.reckoned.silences.get(&it).copied().unwrap_or_default();
+        let Reckoned { unguarded, repaired, released, .. } = &self.reckoned;
+        let asked = unguarded + repaired + released;
+        let of_sweeps = Silence::ALL.into_iter().map(|it| (it.in_words(), silent(it), asked));
+        let all = of_writes.chain(of_telling).chain(of_sweeps).chain(of_ends);
         all.map(|(what, number, of)| Share { what, number, of }).collect()
     }
 
@@ -259,7 +274,7 @@ impl Figures {
             called_good,
             attacks,
             unguarded,
-            named,
+            reckoned,
         } = other;
         self.plain.add(plain);
         self.unswept += unswept;
@@ -291,7 +306,7 @@ impl Figures {
         self.slowest.sweep = self.slowest.sweep.max(slowest.sweep);
         self.called_good += called_good;
         self.unguarded += unguarded;
-        self.named += named;
+        self.reckoned.add(reckoned);
         for (kind, count) in attacks {
             *self.attacks.entry(kind).or_default() += count;
         }
@@ -336,8 +351,8 @@ impl fmt::Display for Figures {
         )?;
         writeln!(
             f,
-            "attacks: {:?}; {} targets unguarded at a reckoning, all reported, {} by an event of their own",
-            self.attacks, self.unguarded, self.named
+            "attacks: {:?}; {} targets unguarded when a reckoning ended; {:?}",
+            self.attacks, self.unguarded, self.reckoned
         )?;
         writeln!(f, "told: {:?}; reasons: {:?}", self.telling, self.holds)?;
         writeln!(f, "the slowest, in seconds: {:?}", self.slowest)?;

@@ -17,11 +17,13 @@
 
 mod answers;
 mod excuse;
+mod followed;
 mod holds;
 mod known;
-mod reported;
+mod people;
 mod tests;
 mod told;
+mod unguarded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,12 +38,14 @@ use serde_json::Value;
 use simulator::{Call, Model};
 
 use super::planted::Plant;
+use super::step::Manner;
 use super::store::Store;
 use super::world::PARAMETER;
 use answers::{OldAnswers, is_kept};
+use followed::Published;
 use holds::Trouble;
 use known::proven;
-use reported::Reported;
+use people::People;
 use testkit::histories::baseline::{Mode, Wants};
 use testkit::histories::check::records::Entry;
 use testkit::histories::check::{Book, Deeds, Invariant, Run, Violation};
@@ -49,22 +53,16 @@ use testkit::histories::model::{Place, Snapshot};
 use testkit::histories::setting::Setting;
 use testkit::histories::step::{LIST, Wrong};
 use told::Told;
+use unguarded::Unguarded;
 
 pub(crate) use excuse::{Excuse, Excused};
 pub(crate) use told::Telling;
+pub(crate) use unguarded::{Reckoned, Silence};
 
 /// The ledger's last good baseline, and its last approved one.
 const GOOD: &str = "baseline";
 const APPROVED: &str = "approved";
 const KEPT: [&str; 2] = [GOOD, APPROVED];
-
-/// A baseline, and since when it has been there.
-#[derive(Clone, Debug)]
-struct Published {
-    at: Timestamp,
-    revision: Revision,
-    wants: Wants,
-}
 
 /// What is known of the owner's side, by the numbers of worlds.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +97,8 @@ struct Context {
     baseline: usize,
     /// Since when a sweep looked at everybody, where that is why.
     swept: Option<Timestamp>,
+    /// Whether a sweep asked for it.
+    sweep: bool,
     /// The world as it was when each place was listed last, and each Region's policies were read.
     listed: BTreeMap<Place, Arc<Snapshot>>,
     policies: BTreeMap<String, Arc<Snapshot>>,
@@ -120,15 +120,22 @@ struct Context {
 /// What the judge knows, beside the model.
 pub(crate) struct Judge {
     setting: Setting,
+    manner: Manner,
     /// The keepers' clock, by which everything here is dated.
     pub(crate) clock: Clock,
-    /// What the keeper said of targets that aren't as wanted.
-    reported: Reported,
+    /// What people read, and how each target stands by the judge's own ledger.
+    people: People,
+    unguarded: Unguarded,
+    /// The revision that people read of last, and whether it begins.
+    last_read: Option<(Revision, bool)>,
+    /// Which invocation's turn it is, and since when it has been running.
+    working: (usize, Timestamp),
     /// A bug that changes what the ledger says.
     pub(crate) plant: Option<Plant>,
     pub(crate) store: Store,
-    /// Whether the ledger can't be read or written just now.
+    /// Whether the ledger can't be read or written just now, and when it could not last, or a call to it went wrong.
     ledger_ails: bool,
+    ledger_ailed: Option<Timestamp>,
     /// Every fault that was set since the history began.
     pub(crate) faults: Vec<Wrong>,
     /// Answers that told a former state, until whoever got them has looked again.
@@ -175,8 +182,12 @@ impl Judge {
     pub(crate) fn new(setting: &Setting, store: Store, clock: Clock) -> Judge {
         Judge {
             setting: setting.clone(),
+            manner: Manner::of(setting),
             clock,
-            reported: Reported::default(),
+            people: People::default(),
+            unguarded: Unguarded::default(),
+            last_read: None,
+            working: (0, Timestamp::MIN),
             plant: None,
             store,
             faults: Vec::new(),
@@ -196,6 +207,7 @@ impl Judge {
             worlds: Vec::new(),
             contexts: BTreeMap::new(),
             ledger_ails: false,
+            ledger_ailed: None,
             unread: BTreeMap::new(),
             turn: None,
             book: Book::default(),
@@ -205,12 +217,6 @@ impl Judge {
             excused: Excused::default(),
             calls: Vec::new(),
         }
-    }
-
-    /// Another baseline is there.
-    pub(crate) fn published(&mut self, wants: &Wants, text: &str) {
-        let (at, revision) = (self.clock.now(), Revision::of(text));
-        self.baselines.push(Published { at, revision, wants: wants.clone() });
     }
 
     /// Somebody else changed the world, by whatever means.
@@ -240,6 +246,7 @@ impl Judge {
         if self.places.last().is_none_or(|(_, last)| *last != places) {
             self.places.push((now, places));
         }
+        self.note_stands(model);
     }
 
     /// Whether an account is marked as about to leave. That is somebody's word, and the ledger is where it is kept. A mark
@@ -330,6 +337,7 @@ impl Judge {
             asked,
             baseline,
             swept: time(&task["swept_since"]),
+            sweep: task["cause"]["sweep"] == true,
             listed: BTreeMap::new(),
             policies: BTreeMap::new(),
             proven: BTreeSet::new(),
@@ -362,6 +370,7 @@ impl Judge {
     /// did and told (seed 64003157).
     pub(crate) fn ledger_ails(&mut self, ails: bool) {
         self.ledger_ails = ails;
+        self.ledger_ailed = Some(self.clock.now());
         if ails {
             let at_work = self.contexts.values_mut().filter(|context| !context.ended);
             at_work.for_each(|context| context.trouble.push(Trouble::of_the_file()));
@@ -383,6 +392,7 @@ impl Judge {
             self.old.looked_again(group, context.number, self.clock.now());
         }
         self.note_leaving(group);
+        self.note_looked(group, &context);
         let judged = self.judge_told(group, &context, whole);
         let judged = judged.and_then(|()| match group.parse::<AccountId>() {
             Ok(account) => self.judge_records(&account, &context, model),
@@ -404,8 +414,18 @@ impl Judge {
         self.calls.push(call.clone());
         self.note(call);
         self.told.note(call);
-        if call.operation == "PutEvents" && self.violation.is_none() {
-            self.violation = self.hear(model).err();
+        if call.operation == "PutEvents" {
+            if call.error.is_some() || call.fault.is_some() {
+                self.note_refused();
+            }
+            if self.violation.is_none() {
+                self.violation = self.hear(model).err();
+            }
+        }
+        // That somebody else was first is no trouble.
+        let failed = call.error.as_deref().is_some_and(|error| error != "ConditionalCheckFailedException");
+        if call.service == "dynamodb" && (failed || call.fault.is_some()) {
+            self.ledger_ailed = Some(self.clock.now());
         }
         if call.write && call.service == "dynamodb" {
             self.store.look(model);
@@ -528,6 +548,7 @@ impl Judge {
                 match run.check_calls(model, &self.book) {
                     Ok(deeds) => {
                         self.expect_recorded(&before, &after)?;
+                        self.note_owed(&context, &before, &after, model);
                         self.book.note_writes(&before, &after);
                         if let Some(call) = call {
                             self.told.owes(context.number, call, &before, &after);
@@ -617,10 +638,23 @@ impl Judge {
         self.judge_holds(account.as_str(), &records, context, model)
     }
 
+    /// What the ends of sweeps came to.
+    pub(crate) fn reckoned(&mut self) -> Reckoned {
+        std::mem::take(&mut self.unguarded.figures)
+    }
+
     /// What the ledger has of an account.
     pub(crate) fn account_record(&self, account: &str) -> AccountRecord {
         let record = self.store.document(&format!("account#{account}"));
         record.and_then(|record| serde_json::from_value(record).ok()).unwrap_or_default()
+    }
+
+    /// What the ledger says of the last look at a place, for whoever reads of a failure.
+    pub(crate) fn said_of(&self, place: &Place) -> String {
+        let record = self.account_record(&place.account);
+        let here = record.regions.iter().find(|(region, _)| region.as_str() == place.region);
+        let checked = here.and_then(|(_, record)| record.checked.as_ref());
+        checked.map_or("nothing".to_owned(), |it| format!("{:?} {:?} {:?}", it.state, it.code, it.reason))
     }
 
     fn records(&self, account: &str) -> Records {

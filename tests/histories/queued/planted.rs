@@ -65,20 +65,33 @@ pub(crate) enum Plant {
     InventsAHold,
     /// What is to be looked at again waits for hours.
     Dawdles,
-    /// Nobody is told of what isn't guarded.
+    /// `Attention Needed` is published by nobody.
     KeepsQuiet,
+    /// `Attention Needed` names one account only.
+    NamesTheFirst,
+    /// What a sweep repaired without an event is no news.
+    ForgetsRepairs,
+    /// By the ledger, accounts follow a revision at once that waits for a person.
+    FollowsTheWaiting,
+    /// What a revision doesn't want is released while it waits for a person.
+    ActsOnTheWaiting,
+    /// What the keeper no longer guards is no news.
+    ForgetsWhatEnds,
+    /// A revision that waits for a person is said to begin.
+    SaysThatItBegins,
     /// A bug of the direct form.
     Direct(Direct),
 }
 
 impl Plant {
     /// Each with what has to notice it; several, where it depends on the history which is first.
-    pub(crate) const ALL: [(Plant, &[Invariant]); 29] = [
+    pub(crate) const ALL: [(Plant, &[Invariant]); 35] = [
         (Plant::SwallowsFailures, &[Invariant::NeedsTheSweep]),
         // It lets go of the account's group as well.
         (Plant::AcknowledgesFirst, &[Invariant::OutOfTurn, Invariant::NeedsTheSweep]),
         (Plant::ForgetsWhatWaits, &[Invariant::NeedsTheSweep]),
-        (Plant::DropsContinuations, &[Invariant::NeedsTheSweep]),
+        // Where a task waits for a count, it begins one again and again.
+        (Plant::DropsContinuations, &[Invariant::NeedsTheSweep, Invariant::LeftInQueues]),
         (Plant::WorksTwiceAtOnce, &[Invariant::OutOfTurn]),
         // Or it says that an account moved which didn't.
         (
@@ -113,6 +126,15 @@ impl Plant {
         (Plant::InventsAHold, &[Invariant::HeldForNothing]),
         (Plant::Dawdles, &[Invariant::TookTooLong]),
         (Plant::KeepsQuiet, &[Invariant::Unreported]),
+        (Plant::NamesTheFirst, &[Invariant::Unreported]),
+        (Plant::ForgetsRepairs, &[Invariant::Unreported]),
+        (Plant::FollowsTheWaiting, &[Invariant::FollowedWrongly]),
+        (
+            Plant::ActsOnTheWaiting,
+            &[Invariant::WroteAgainstMode, Invariant::ReleasedNotOurs, Invariant::HandsOn],
+        ),
+        (Plant::ForgetsWhatEnds, &[Invariant::Unreported]),
+        (Plant::SaysThatItBegins, &[Invariant::FollowedWrongly]),
         (Plant::Direct(Direct::SkipsTheProbe), &[Invariant::EnforcedUnusable]),
         (Plant::Direct(Direct::DropsForeignStatements), &[Invariant::ForeignStatementLost]),
         (Plant::Direct(Direct::ReplacesForeign), &[Invariant::ForeignReplaced]),
@@ -133,7 +155,14 @@ impl Plant {
             Plant::IgnoresTheUnreadable => !quiet,
             // Where everything was heard, it would be missed before any sweep.
             Plant::NeverGuards => !heard,
-            Plant::KeepsQuiet => !heard && setting.seed % 3 == 1,
+            // Where everything was heard, nothing is unguarded for long, and nothing waits for a person.
+            Plant::KeepsQuiet
+            | Plant::NamesTheFirst
+            | Plant::ForgetsRepairs
+            | Plant::FollowsTheWaiting
+            | Plant::ActsOnTheWaiting
+            | Plant::ForgetsWhatEnds
+            | Plant::SaysThatItBegins => !heard,
             // Only there states are told that nobody knows, and accounts marked as about to leave.
             Plant::TakesUnknownForActive | Plant::ForgetsWhatStays => !heard,
             Plant::Direct(Direct::ReplacesForeign) => {
@@ -157,6 +186,14 @@ impl Plant {
             Plant::ForgetsWhatStays => Reading::WithoutWhatStays,
             _ => Reading::Right,
         }
+    }
+
+    /// Whether it is about what people read.
+    pub(crate) fn is_about_people(self) -> bool {
+        matches!(
+            self,
+            Plant::KeepsQuiet | Plant::NamesTheFirst | Plant::ForgetsRepairs | Plant::ForgetsWhatEnds
+        )
     }
 
     /// Whether it shows only in the sweeps at the end; others have to be noticed before.
@@ -197,9 +234,13 @@ impl Plant {
                 let again: Vec<Value> = events.iter().filter(|event| is_write(event)).cloned().collect();
                 events.extend(again);
             }
-            Plant::KeepsQuiet => {
-                let sweeps = events.iter_mut().filter(|event| event["detail-type"] == "Sweep Completed");
-                sweeps.for_each(|event| event["detail"]["examples"] = json!([]));
+            Plant::KeepsQuiet => events.retain(|event| event["detail-type"] != "Attention Needed"),
+            Plant::NamesTheFirst => attention(events).for_each(|group| name_the_first(group)),
+            Plant::ForgetsRepairs => attention(events).for_each(|group| leave_out(group, "unannounced")),
+            Plant::ForgetsWhatEnds => attention(events).for_each(|group| leave_out(group, "ended")),
+            Plant::SaysThatItBegins => {
+                let changes = events.iter_mut().filter(|event| event["detail-type"] == "Baseline Changed");
+                changes.for_each(|event| event["detail"]["begins"] = json!(true));
             }
             Plant::TellsNothing => events.retain(|event| !is_write(event)),
             _ => {}
@@ -230,12 +271,13 @@ impl Plant {
         }
     }
 
-    /// What is written as the keeper when an invocation for this group is done. Says whether anything was.
+    /// What is written as the keeper when an invocation for this group is done, where the present baseline `waits` or
+    /// doesn't. Says whether anything was.
     pub(crate) fn act(
         self,
         setting: &Setting,
         wants: &Wants,
-        book: &Book,
+        (book, waits): (&Book, bool),
         model: &mut Model,
         faults: &[Wrong],
         group: &str,
@@ -259,14 +301,37 @@ impl Plant {
             }
             Plant::IsFooledByOneAnswer => {
                 let fooled = faults.iter().any(|fault| fault.kind == WrongKind::FalselyMissing);
-                fooled && release(setting, wants, book, model, group)
+                fooled && release(setting, wants, book, model, group, Wanted::Guardrail)
             }
             Plant::WritesUnrecorded => enforce(setting, wants, model, group),
-            Plant::ReleasesWithoutASecondLook => release(setting, wants, book, model, group),
+            Plant::ReleasesWithoutASecondLook => {
+                release(setting, wants, book, model, group, Wanted::Guardrail)
+            }
+            Plant::ActsOnTheWaiting if waits => release(setting, wants, book, model, group, Wanted::Nothing),
             Plant::IgnoresTheUnreadable => withdraw(setting, wants, model, group),
             _ => false,
         }
     }
+}
+
+/// The kinds of news in all that people have to hear.
+fn attention(events: &mut [Value]) -> impl Iterator<Item = &mut Value> {
+    let events = events.iter_mut().filter(|event| event["detail-type"] == "Attention Needed");
+    events.flat_map(|event| event["detail"]["news"].as_array_mut().into_iter().flatten())
+}
+
+/// Leaves out the targets of news of one kind.
+fn leave_out(group: &mut Value, kind: &str) {
+    if group["kind"] == kind {
+        group["targets"] = json!([]);
+    }
+}
+
+/// Leaves out all accounts but the first.
+fn name_the_first(group: &mut Value) {
+    let Some(targets) = group["targets"].as_array_mut() else { return };
+    let first = targets.first().map(|target| target["account"].clone());
+    targets.retain(|target| Some(&target["account"]) == first.as_ref());
 }
 
 /// Puts the place where an account stood first in the place of what the task says.
@@ -307,13 +372,20 @@ fn enforce(setting: &Setting, wants: &Wants, model: &mut Model, account: &str) -
     false
 }
 
-/// Releases what is the keeper's where it is wanted.
-fn release(setting: &Setting, wants: &Wants, book: &Book, model: &mut Model, account: &str) -> bool {
+/// Releases what is the keeper's where this is wanted.
+fn release(
+    setting: &Setting,
+    wants: &Wants,
+    book: &Book,
+    model: &mut Model,
+    account: &str,
+    wanted: Wanted,
+) -> bool {
     for region in setting.regions() {
         let place = Place { account: account.to_owned(), region: (*region).to_owned() };
         let Some(seen) = model.enforcement(account, region).cloned() else { continue };
-        let wanted = wants.of(setting, model, &place) == Wanted::Guardrail;
-        if wanted && wants.mode == Mode::Sync && book.is_as_applied(&place, &seen) {
+        let is_wanted = wants.of(setting, model, &place) == wanted;
+        if is_wanted && wants.mode == Mode::Sync && book.is_as_applied(&place, &seen) {
             let role = format!("arn:aws:iam::{account}:role/{MEMBER_ROLE}");
             return model.delete_enforcement_as(&role, account, region).is_ok();
         }

@@ -1,5 +1,7 @@
 //! How events come from the buses to the queue: most once, some twice, some late, some never, in any order.
 
+use jiff::Timestamp;
+use serde_json::Value;
 use simulator::{QueueName, SendMessage, Server};
 
 use super::figures::Figures;
@@ -25,6 +27,8 @@ pub(crate) struct Post {
     loses: bool,
     seen: u64,
     seen_put: u64,
+    /// What is on its way and will be there, since somebody asked last: when it happened, and what it says.
+    arrived: Vec<(Timestamp, String)>,
 }
 
 impl Post {
@@ -33,12 +37,17 @@ impl Post {
             let last = model.events().last().map_or(0, |event| event.sequence);
             (last, model.put_events().last().map_or(0, |event| event.sequence))
         });
-        Post { queue: queue.clone(), seed, loses, seen, seen_put }
+        Post { queue: queue.clone(), seed, loses, seen, seen_put, arrived: Vec::new() }
     }
 
     /// Whoever watches over the end sees to it that everything arrives.
     pub(crate) fn loses_nothing_any_more(&mut self) {
         self.loses = false;
+    }
+
+    /// What arrives sooner or later, of all that happened since this was asked last.
+    pub(crate) fn arrived(&mut self) -> Vec<(Timestamp, String)> {
+        std::mem::take(&mut self.arrived)
     }
 
     /// Brings what is new. What becomes of an event depends on its number alone, so that leaving out a step
@@ -79,6 +88,9 @@ impl Post {
             figures.twice += usize::from(fate == Fate::Twice);
             figures.late += usize::from(fate == Fate::Late);
             figures.events += 1;
+            if copies > 0 {
+                self.arrived.push((happened(&body), body.clone()));
+            }
             for _ in 0..copies {
                 let message = SendMessage { delay_seconds: delay, ..SendMessage::new(body.clone()) };
                 server.with(|model| {
@@ -87,4 +99,11 @@ impl Post {
             }
         }
     }
+}
+
+/// When what an event tells of happened.
+fn happened(event: &str) -> Timestamp {
+    let event: Value = serde_json::from_str(event).unwrap_or_default();
+    let time = event["detail"]["eventTime"].as_str().or(event["time"].as_str());
+    time.and_then(|time| time.parse().ok()).unwrap_or(Timestamp::MIN)
 }

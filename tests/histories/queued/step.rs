@@ -1,5 +1,6 @@
 //! What can happen in a history of the deployed form, as plain data.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use simulator::{Fault, FaultKind};
@@ -191,13 +192,39 @@ pub(crate) struct Manner {
     pub(crate) quiet: bool,
     /// Answers may be old.
     pub(crate) stale: bool,
+    /// Whether the deployment allows a baseline no more than a few changes a day without a person, whatever it says of
+    /// its own limits.
+    pub(crate) ceilings: bool,
+    /// Whether an approval counts that the baseline's author gives.
+    pub(crate) self_approval: bool,
 }
+
+/// What the deployment allows revisions of a day together that no person approved, where it sets ceilings: replacements,
+/// releases and abandonments.
+pub(crate) const CEILINGS: [u32; 3] = [3, 1, 1];
 
 impl Manner {
     pub(crate) fn of(setting: &Setting) -> Manner {
         let heard = setting.seed.is_multiple_of(3);
         let quiet = setting.seed.is_multiple_of(6);
-        Manner { heard, quiet, stale: !heard && setting.seed.is_multiple_of(4) }
+        Manner {
+            heard,
+            quiet,
+            stale: !heard && setting.seed.is_multiple_of(4),
+            ceilings: !heard && setting.seed % 5 == 3,
+            self_approval: setting.seed % 7 > 3,
+        }
+    }
+
+    /// The settings of the deployment that go with it.
+    pub(crate) fn variables(self) -> BTreeMap<String, String> {
+        let mut variables = BTreeMap::new();
+        let by_author = if self.self_approval { "yes" } else { "no" };
+        variables.insert("KEEPER_SELF_APPROVAL".to_owned(), by_author.to_owned());
+        let names = ["KEEPER_MAX_REPLACEMENTS", "KEEPER_MAX_RELEASES", "KEEPER_MAX_ABANDONMENTS"];
+        let ceilings = names.iter().zip(CEILINGS).filter(|_| self.ceilings);
+        variables.extend(ceilings.map(|(name, most)| ((*name).to_owned(), most.to_string())));
+        variables
     }
 }
 
@@ -241,7 +268,7 @@ const STEP_MIX: [(usize, Kind); 18] = [
     (3, Kind::FaultsEnd),
     (1, Kind::Approve),
     (2, Kind::Offboard),
-    (5, Kind::Attack),
+    (8, Kind::Attack),
 ];
 
 /// The setting of a seed: the ledger lasts, since it is all that several processes share.

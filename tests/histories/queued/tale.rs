@@ -36,12 +36,12 @@ use super::planted::Plant;
 use super::post::Post;
 use super::step::{Manner, Step, absent, is_out_of_order};
 use super::store::Store;
-use super::world::{PARAMETER, approve, live, publish};
+use super::world::{PARAMETER, approve, approver, author, hire, live, publish};
 use crate::act::Stage;
 use crate::tale::{CHANGED, Failed, NOBODYS, UNASKED, UNREACHABLE, excuse};
 use crate::telling::is_reachable;
 use running::Running;
-use testkit::histories::baseline::{Wanted, Wants};
+use testkit::histories::baseline::{Mode, Wanted, Wants};
 use testkit::histories::check::{Invariant, Violation, broken};
 use testkit::histories::dice::Dice;
 use testkit::histories::model::{Place, Prompt, SANDBOX, WORKLOAD, blocked_prompt};
@@ -154,6 +154,7 @@ impl Tale<'_> {
         variables.extend(make_queues(&server, &hub));
         variables.insert("KEEPER_BASELINE".to_owned(), format!("ssm:{PARAMETER}"));
         variables.insert("KEEPER_BUS".to_owned(), "keeper".to_owned());
+        variables.extend(manner.variables());
         let mut other = variables.clone();
         let former = format!("arn:aws:iam::{hub}:role/GuardrailKeeperOfLastYear");
         other.insert("KEEPER_FORMER_ROLES".to_owned(), former);
@@ -165,14 +166,21 @@ impl Tale<'_> {
         let mut judge = Judge::new(setting, store, clock.clone());
         let long_ago: Timestamp = "2020-01-01T00:00:00Z".parse().expect("a time");
         judge.plant = plant;
-        judge.published(&wants, &wants.text(setting));
         server.with(|model| {
+            hire(model, setting);
+            judge.published(&wants, &wants.text(setting), model);
             model.settings.keep_events = 10_000;
             // Else whoever moves has just joined as well, and nothing shows that a move is an arrival, too.
             for membership in model.accounts.values_mut().filter_map(|account| account.membership.as_mut()) {
                 membership.at = long_ago;
             }
             publish(model, setting, &wants);
+            if manner.ceilings {
+                // Else it would wait: it guards more targets than a revision may replace without a person.
+                let text = wants.text(setting);
+                approve(model, setting, &approver(setting), &Revision::of(&text).to_string());
+                judge.approved(&text, model);
+            }
             judge.look(model);
         });
         let judge = Arc::new(Mutex::new(judge));
@@ -236,6 +244,7 @@ impl Tale<'_> {
             self.say(format!("{number:3}  {step}"));
             self.step(step).await?;
             self.check_status()?;
+            self.check_followed()?;
             self.figures.plain.steps += 1;
         }
         self.end().await?;
@@ -245,6 +254,7 @@ impl Tale<'_> {
         self.figures.excused = std::mem::take(&mut judge.excused);
         self.figures.telling = judge.telling();
         self.figures.holds = std::mem::take(&mut judge.holds);
+        self.figures.reckoned = judge.reckoned();
         for deeds in std::mem::take(&mut judge.deeds) {
             self.figures.plain.count_deeds(deeds);
         }
@@ -339,8 +349,20 @@ impl Tale<'_> {
     fn approve(&mut self) {
         let text = self.wants.text(self.setting);
         let revision = Revision::of(&text).to_string();
-        lock(&self.judge).book.approved.insert(text);
-        self.server.with(|model| approve(model, self.setting, &revision));
+        self.server.with(|model| {
+            approve(model, self.setting, &approver(self.setting), &revision);
+            lock(&self.judge).approved(&text, model);
+        });
+    }
+
+    /// Whoever wrote the baseline that is there approves it. Where the deployment takes that for none, it is none.
+    fn approve_as_author(&mut self) {
+        if self.manner.self_approval {
+            self.approve();
+            return;
+        }
+        let revision = Revision::of(&self.wants.text(self.setting)).to_string();
+        self.server.with(|model| approve(model, self.setting, &author(self.setting), &revision));
     }
 
     /// As [`Tale::approve`], and one of the functions hears of it.
@@ -410,8 +432,10 @@ impl Tale<'_> {
     }
 
     fn publish(&mut self) {
-        self.server.with(|model| publish(model, self.setting, &self.wants));
-        lock(&self.judge).published(&self.wants, &self.wants.text(self.setting));
+        self.server.with(|model| {
+            publish(model, self.setting, &self.wants);
+            lock(&self.judge).published(&self.wants, &self.wants.text(self.setting), model);
+        });
     }
 
     async fn end_faults(&mut self) -> Result<(), Violation> {

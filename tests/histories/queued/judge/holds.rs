@@ -175,7 +175,7 @@ impl Judge {
         let since = &self.baselines[context.baseline..];
         let nobody =
             |wants: &Wants| self.places.iter().any(|(_, members)| wants.names_nobody(&self.setting, members));
-        since.iter().any(|it| it.wants.tight || nobody(&it.wants))
+        self.manner.ceilings || since.iter().any(|it| it.wants.tight || nobody(&it.wants))
     }
 
     /// Whether the guardrail that is wanted could be taken for one that the account can't use.

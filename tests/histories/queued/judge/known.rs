@@ -75,12 +75,16 @@ impl Judge {
     pub(super) fn candidates(&self, group: &str, context: &Context) -> Vec<Wants> {
         let mut all: Vec<Wants> = Vec::new();
         let since = &self.baselines[context.baseline..];
-        all.extend(since.iter().rev().map(|it| it.wants.clone()).filter(|wants| !wants.invalid));
+        // Nothing in an account is written for one that waits. Grants are made for it.
+        let waits = |at: usize| !group.starts_with("owner.") && self.waited_since(at, context.asked);
+        let numbers = (context.baseline..self.baselines.len()).rev().filter(|at| !waits(*at));
+        let wants = numbers.map(|at| &self.baselines[at].wants).filter(|wants| !wants.invalid);
+        all.extend(wants.cloned());
         // The last good one is for when the present one is none or can't be read, the last approved one for
         // when the present one waits for its approval; that one may say to write nothing.
         let unread = self.unread.get(group).is_some_and(|at| *at >= context.asked);
         let stands_in = unread || since.iter().any(|it| it.wants.invalid);
-        let waits = all.iter().any(|wants| wants.mode != Mode::Audit);
+        let waits = since.iter().any(|it| !it.wants.invalid && it.wants.mode != Mode::Audit);
         for (document, revision) in &context.kept {
             let Some(kept) = self.baselines.iter().rev().find(|it| it.revision == *revision) else {
                 continue;
@@ -113,8 +117,13 @@ impl Judge {
         let with = |leaves: bool| if leaves { BTreeSet::from([group.to_owned()]) } else { BTreeSet::new() };
         let each = |leaves: &bool| {
             let leaving = with(*leaves);
+            // Whoever is about to leave is released while a revision waits, too.
+            let mode = |wants: &Wants| match wants.mode {
+                Mode::EnforceOnly if *leaves => Mode::Sync,
+                mode => mode,
+            };
             all.iter()
-                .map(move |wants| Wants { leaving: leaving.clone(), ..wants.clone() })
+                .map(move |wants| Wants { leaving: leaving.clone(), mode: mode(wants), ..wants.clone() })
                 .collect::<Vec<_>>()
         };
         leaving.iter().flat_map(each).collect()

@@ -40,7 +40,8 @@ impl Court {
     }
 
     fn publish(&mut self, wants: &Wants) {
-        self.judge.published(wants, &wants.text(&self.setting));
+        let text = wants.text(&self.setting);
+        self.server.with(|model| self.judge.published(wants, &text, model));
     }
 
     /// An invocation writes into the ledger which baseline is approved.
@@ -179,4 +180,121 @@ async fn a_write_with_a_session_that_nobody_knows_is_nobodys() {
     let denied = refused(&other, Some("AccessDeniedException"));
     assert_eq!(judged(&mut court, &denied), Some(Invariant::OutOfTurn));
     assert_eq!(judged(&mut court, &refused("", None)), Some(Invariant::OutOfTurn));
+}
+
+impl Court {
+    /// People read that the baseline begins or waits.
+    fn reads(&mut self, wants: &Wants, begins: bool) -> Result<(), Invariant> {
+        let revision = Revision::of(&wants.text(&self.setting));
+        let event = json!({
+            "detail-type": "Baseline Changed", "detail": { "revision": revision, "begins": begins },
+        });
+        self.server.with(|model| self.judge.read(&event, model)).map_err(|violation| violation.invariant)
+    }
+
+    /// A sweep ends that looked at everybody, and of which no event but its end was published.
+    fn sweeps(&mut self, events: &[Value]) -> Result<(), Invariant> {
+        let began = self.judge.clock.now();
+        self.judge.goes_on(1, began);
+        let end = json!({
+            "detail-type": "Sweep Completed",
+            "detail": { "began": began, "accounts": { "in_scope": 4, "looked_at": 4, "not_looked_at": 0 } },
+        });
+        let judge = &mut self.judge;
+        let judged = self.server.with(|model| {
+            events.iter().chain([&end]).try_for_each(|event| judge.read(event, model))?;
+            judge.end_of_invocation(1, true, model)
+        });
+        judged.map_err(|violation| violation.invariant)
+    }
+
+    /// The keeper enforces what is wanted in each of these places, and records it.
+    fn guards(&mut self, wants: &Wants, places: &[Place]) {
+        let owner = self.setting.owner();
+        for Place { account, region } in places {
+            let role = format!("arn:aws:iam::{account}:role/{MEMBER_ROLE}");
+            let place = Place { account: account.clone(), region: region.clone() };
+            self.server.with(|model| {
+                let arn = model.guardrail_arn(&owner, region, GUARDRAIL).expect("it is there").to_owned();
+                let before = Snapshot::of(model, &self.setting);
+                let enforce = Enforce::new(&arn, &wants.version.to_string());
+                model.put_enforcement_as(&role, account, region, enforce).expect("it may");
+                self.judge.book.note_writes(&before, &Snapshot::of(model, &self.setting));
+                self.judge.book.settles(&place);
+                self.judge.look(model);
+            });
+        }
+    }
+
+    fn removes(&mut self, Place { account, region }: &Place) {
+        self.server.with(|model| {
+            model.delete_enforcement_as(&administrator(account), account, region).expect("it is there");
+            self.judge.meddled(model, false);
+        });
+    }
+}
+
+/// A revision that surely goes beyond its limits may not be said to begin, unless a person approved it; and one that
+/// nothing can keep waiting may not be said to wait.
+#[tokio::test]
+async fn the_judge_counts_by_itself_whether_a_revision_may_begin() {
+    let mut court = Court::sits().await;
+    let former = Wants::start(&court.setting);
+    court.publish(&former);
+    assert_eq!(court.reads(&former, false), Err(Invariant::FollowedWrongly));
+    court.reads(&former, true).expect("it is within its limits");
+    let guarded: Vec<Place> =
+        court.judge.places().into_iter().filter(|it| it.account.starts_with('3')).collect();
+    let others = court.judge.places().into_iter().filter(|it| it.account.starts_with('4'));
+    let guarded: Vec<Place> = guarded.into_iter().chain(others).collect();
+    assert!(guarded.len() > 1, "{guarded:?}");
+    court.guards(&former, &guarded);
+
+    let harmful = Wants { workload: Given::None, tight: true, ..former.clone() };
+    court.publish(&harmful);
+    assert_eq!(court.reads(&harmful, true), Err(Invariant::FollowedWrongly));
+    court.reads(&harmful, false).expect("it releases more than one");
+    // So accounts follow the former one, and what is removed is unguarded.
+    court.removes(&guarded[0]);
+    court.judge.clock.advance(60);
+    assert_eq!(court.sweeps(&[]), Err(Invariant::Unreported));
+
+    let text = harmful.text(&court.setting);
+    court.server.with(|model| court.judge.approved(&text, model));
+    court.reads(&harmful, true).expect("a person approved it");
+    court.judge.clock.advance(60);
+    court.sweeps(&[]).expect("nothing is wanted there any more");
+}
+
+/// People read of a target by `Attention Needed`, and by no event for programs.
+#[tokio::test]
+async fn only_what_reaches_the_topic_counts_as_read() {
+    let mut court = Court::sits().await;
+    let wants = Wants::start(&court.setting);
+    court.publish(&wants);
+    court.reads(&wants, true).expect("it is within its limits");
+    let guarded: Vec<Place> =
+        court.judge.places().into_iter().filter(|it| it.account == court.member).collect();
+    court.guards(&wants, &guarded);
+    let everybody_else: Vec<Place> =
+        court.judge.places().into_iter().filter(|it| it.account != court.member).collect();
+    court.guards(&wants, &everybody_else);
+    court.judge.clock.advance(60);
+    court.sweeps(&[]).expect("everybody is guarded");
+
+    let place = guarded[0].clone();
+    court.removes(&place);
+    court.judge.clock.advance(60);
+    let target = json!({ "account": place.account, "region": place.region });
+    let held = json!({
+        "detail-type": "Enforcement Held",
+        "detail": { "account": place.account, "region": place.region, "tried_again": false },
+    });
+    assert_eq!(court.sweeps(&[held]), Err(Invariant::Unreported));
+    let attention = json!({
+        "detail-type": "Attention Needed", "detail": { "news": [{ "kind": "held", "targets": [target] }] },
+    });
+    court.sweeps(&[attention]).expect("it is named");
+    court.judge.clock.advance(4000);
+    court.sweeps(&[]).expect("it is named as long as it lasts");
 }

@@ -95,7 +95,7 @@ impl Told {
 
 impl Judge {
     /// The events that the invocation whose turn it is has just put on the bus.
-    pub(super) fn hear(&mut self, model: &Model) -> Result<(), Violation> {
+    pub(super) fn hear(&mut self, model: &mut Model) -> Result<(), Violation> {
         let last = self.told.last;
         let new = model.put_events().iter().filter(|event| event.sequence > last);
         // A terminal's requests come by the same bus.
@@ -105,7 +105,7 @@ impl Judge {
         if let Some(plant) = self.plant {
             plant.tell(&mut new);
         }
-        new.iter().for_each(|event| self.reported.note(event));
+        new.iter().try_for_each(|event| self.read(event, model))?;
         let Some(group) = self.turn.clone() else { return Ok(()) };
         new.iter().filter_map(Deed::of_event).try_for_each(|deed| self.hear_deed(&group, &deed))
     }

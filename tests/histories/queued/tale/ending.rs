@@ -225,7 +225,8 @@ impl Tale<'_> {
                     }
                     let wanted = wants.of(setting, model, &place);
                     let enforced = model.enforcement(&place.account, &place.region).cloned();
-                    let what = format!("{wanted:?}, and there is {enforced:?}");
+                    let said = judge.said_of(&place);
+                    let what = format!("{wanted:?}, and there is {enforced:?}; the record says {said}");
                     match (wanted, enforced) {
                         (Wanted::HandsOff, _) => End::Excused(NOBODYS),
                         (Wanted::Nothing, None) => End::Guarded,

@@ -12,6 +12,8 @@ pub(super) struct Running {
     pub(super) process: usize,
     pub(super) messages: Vec<String>,
     pub(super) began: Timestamp,
+    /// The same by the keepers' clock.
+    pub(super) since: Timestamp,
     /// Whether nothing was wrong when it began, and what had happened until then.
     pub(super) calm: bool,
     pub(super) happened: usize,
@@ -31,6 +33,7 @@ impl Tale<'_> {
     /// One turn: something begins, or goes on by a few calls or to its end. Says whether there was anything to do.
     async fn turn(&mut self, dice: &mut Dice) -> Result<bool, Violation> {
         self.post.deliver(&self.server, &mut self.figures);
+        lock(&self.judge).arrives(self.post.arrived());
         let waits = !self.running.is_empty();
         if (!waits || dice.chance(40)) && self.start(dice).await? {
             return Ok(true);
@@ -135,6 +138,7 @@ impl Tale<'_> {
             process,
             messages,
             began: self.server.with(|model| model.clock.now()),
+            since: self.clock.now(),
             calm: self.is_calm(),
             happened: self.happened,
             future,
@@ -146,7 +150,11 @@ impl Tale<'_> {
     pub(super) async fn advance(&mut self, at: usize, calls: u64) -> Result<(), Violation> {
         let until = self.server.call_count().saturating_add(calls);
         let (server, running) = (&self.server, &mut self.running[at]);
-        lock(&self.judge).turn.clone_from(&running.group);
+        {
+            let mut judge = lock(&self.judge);
+            judge.turn.clone_from(&running.group);
+            judge.goes_on(running.number, running.since);
+        }
         let ended = {
             let mut crashed = pin!(server.crashed());
             poll_fn(|context| {
@@ -213,14 +221,22 @@ impl Tale<'_> {
         }
         let mapping = if is_task { &mut self.tasks } else { &mut self.events };
         mapping.finish(&self.server, invocation, &ended).expect("the queue exists");
-        let Some(group) = group else { return Ok(()) };
         let fails = !failed.is_empty();
+        self.server.with(|model| lock(&self.judge).end_of_invocation(number, !crashed && !fails, model))?;
+        let Some(group) = group else { return Ok(()) };
         let (plant, setting, wants) = (self.plant, self.setting, &self.wants);
         let judged = self.server.with(|model| {
             let mut judge = lock(&self.judge);
             if let Some(plant) = plant
                 && !crashed
-                && plant.act(setting, wants, &judge.book, model, &judge.faults, &group)
+                && plant.act(
+                    setting,
+                    wants,
+                    (&judge.book, judge.is_said_to_wait()),
+                    model,
+                    &judge.faults,
+                    &group,
+                )
             {
                 judge.judge_write(&group, None, model)?;
             }

@@ -32,4 +32,10 @@ impl Tale<'_> {
         self.figures.called_good += judged?;
         Ok(())
     }
+
+    /// The baseline that accounts follow, by the keeper's ledger, is one that counts by the judge's own reckoning.
+    pub(super) fn check_followed(&mut self) -> Result<(), Violation> {
+        let Ok(present) = Baseline::parse(&self.wants.text(self.setting)) else { return Ok(()) };
+        lock(&self.judge).check_followed(&present)
+    }
 }
