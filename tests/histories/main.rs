@@ -22,7 +22,8 @@
 //! has come: `tests/histories/run --many --seeds 5000 --from 77000000 queued`, in a faster build.
 //!
 //! `HISTORIES_TRIES=0` prints a failing history without looking for a shorter one, and `HISTORIES_TRACE=1` each
-//! step and call of the deployed form as it happens.
+//! step and call of the deployed form as it happens. `HISTORIES_PLANT=TEXT` plants those bugs alone in the deployed form
+//! that have this text in their names.
 
 mod act;
 mod figures;

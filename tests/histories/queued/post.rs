@@ -10,6 +10,9 @@ use testkit::histories::dice::Dice;
 /// As whom EventBridge sends.
 const SENDER: &str = "AIDAEVENTBRIDGE00000";
 
+/// How the keeper's own sessions end.
+const OWN_SESSION: &str = "/guardrail-keeper\"";
+
 /// What becomes of one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
@@ -27,8 +30,8 @@ pub(crate) struct Post {
     loses: bool,
     seen: u64,
     seen_put: u64,
-    /// What is on its way and will be there, since somebody asked last: when it happened, and what it says.
-    arrived: Vec<(Timestamp, String)>,
+    /// What is on its way and will be there, of all that happened since somebody asked last.
+    arrived: Vec<Arrived>,
 }
 
 impl Post {
@@ -46,8 +49,13 @@ impl Post {
     }
 
     /// What arrives sooner or later, of all that happened since this was asked last.
-    pub(crate) fn arrived(&mut self) -> Vec<(Timestamp, String)> {
+    pub(crate) fn arrived(&mut self) -> Vec<Arrived> {
         std::mem::take(&mut self.arrived)
+    }
+
+    /// Nobody ever hears of what happened since something was brought last.
+    pub(crate) fn lose_what_happened(&mut self, server: &Server) {
+        self.seen = server.with(|model| model.events().last().map_or(self.seen, |event| event.sequence));
     }
 
     /// Brings what is new. What becomes of an event depends on its number alone, so that leaving out a step
@@ -89,7 +97,7 @@ impl Post {
             figures.late += usize::from(fate == Fate::Late);
             figures.events += 1;
             if copies > 0 {
-                self.arrived.push((happened(&body), body.clone()));
+                self.arrived.push(Arrived::of(&body));
             }
             for _ in 0..copies {
                 let message = SendMessage { delay_seconds: delay, ..SendMessage::new(body.clone()) };
@@ -101,9 +109,28 @@ impl Post {
     }
 }
 
-/// When what an event tells of happened.
-fn happened(event: &str) -> Timestamp {
-    let event: Value = serde_json::from_str(event).unwrap_or_default();
-    let time = event["detail"]["eventTime"].as_str().or(event["time"].as_str());
-    time.and_then(|time| time.parse().ok()).unwrap_or(Timestamp::MIN)
+/// An event that arrives sooner or later.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrived {
+    /// When what it tells of happened, and in which account.
+    pub(crate) happened: Timestamp,
+    account: String,
+    text: String,
+}
+
+impl Arrived {
+    fn of(event: &str) -> Arrived {
+        let text = event.to_owned();
+        let event: Value = serde_json::from_str(event).unwrap_or_default();
+        let time = event["detail"]["eventTime"].as_str().or(event["time"].as_str());
+        let happened = time.and_then(|time| time.parse().ok()).unwrap_or(Timestamp::MIN);
+        let account = event["account"].as_str().unwrap_or_default().to_owned();
+        Arrived { happened, account, text }
+    }
+
+    /// Whether it may have an account looked at: it names it, or is about what the owner gives to everybody, and is not of
+    /// the keeper's own doing.
+    pub(crate) fn may_be_about(&self, account: &str, owner: &str) -> bool {
+        !self.text.contains(OWN_SESSION) && (self.account == owner || self.text.contains(account))
+    }
 }

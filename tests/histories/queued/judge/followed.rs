@@ -120,7 +120,7 @@ impl Judge {
     }
 
     /// Whether people read that the present baseline waits.
-    pub(crate) fn is_said_to_wait(&self) -> bool {
+    pub(super) fn is_said_to_wait(&self) -> bool {
         self.baselines.last().is_some_and(|it| it.begins == Some(false))
     }
 

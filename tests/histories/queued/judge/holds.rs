@@ -25,24 +25,36 @@ pub(super) struct Trouble {
     ledger: bool,
     /// Whether a fault struck it.
     struck: bool,
+    /// Whether all that it answered is that there is no such thing, which is so.
+    absent: bool,
 }
 
 impl Trouble {
     pub(super) fn of(call: &Call) -> Option<Trouble> {
         let struck = call.fault.is_some();
+        let absent = ["ResourceNotFoundException", "ParameterNotFound", "ConditionalCheckFailedException"];
+        let absent = !struck && call.error.as_deref().is_some_and(|error| absent.contains(&error));
         (struck || call.error.is_some()).then(|| Trouble {
             operation: call.operation.clone(),
             account: call.account.clone(),
             target: call.target.clone().unwrap_or_default(),
             ledger: call.service == "dynamodb",
             struck,
+            absent,
         })
     }
 
     /// The ledger's file can't be read or written, which no call shows.
     pub(super) fn of_the_file() -> Trouble {
         let (account, target) = (String::new(), String::new());
-        Trouble { operation: "the ledger's file".to_owned(), account, target, ledger: true, struck: true }
+        Trouble {
+            operation: "the ledger's file".to_owned(),
+            account,
+            target,
+            ledger: true,
+            struck: true,
+            absent: false,
+        }
     }
 
     /// Whether an account's look can have met it. Calls to the ledger are the hub's, and those
@@ -53,6 +65,11 @@ impl Trouble {
 }
 
 impl Context {
+    /// Whether each of its calls was answered as it should be.
+    pub(super) fn went_well(&self) -> bool {
+        self.trouble.iter().all(|trouble| trouble.absent)
+    }
+
     /// Whether a fault struck one of its calls.
     pub(super) fn is_disturbed(&self) -> bool {
         self.trouble.iter().any(|trouble| trouble.struck)

@@ -10,9 +10,11 @@ use serde_json::Value;
 use simulator::Model;
 
 use super::Judge;
-use testkit::histories::check::Violation;
+use testkit::histories::check::{Invariant, Violation, broken};
 use testkit::histories::model::Place;
 
+/// How many targets an event names of each kind of reason, as docs/outcomes.md says.
+const TARGETS_NAMED: usize = 25;
 /// The kinds of news of something that happened, which is over.
 const OF_DEEDS: [&str; 3] = ["unannounced", "in_our_name", "ended"];
 
@@ -45,6 +47,16 @@ pub(super) struct People {
 }
 
 impl People {
+    /// Whether an event leaves targets out that it has room for.
+    fn leaves_out(event: &Value) -> bool {
+        let groups = event["detail"]["news"].as_array().into_iter().flatten();
+        groups.into_iter().any(|group| {
+            let named = group["targets"].as_array().map_or(0, Vec::len);
+            let all = group["targets_in_all"].as_u64().and_then(|all| usize::try_from(all).ok());
+            all.is_some_and(|all| named < all.min(TARGETS_NAMED))
+        })
+    }
+
     /// An event is on the bus. `turn` is the invocation that put it there, and since when it is running.
     fn note(&mut self, event: &Value, now: Timestamp, turn: (usize, Timestamp)) {
         let detail = &event["detail"];
@@ -118,7 +130,13 @@ impl Judge {
     /// The invocation whose turn it is has put an event on the bus.
     pub(super) fn read(&mut self, event: &Value, model: &mut Model) -> Result<(), Violation> {
         let turn = (self.working.0, self.working.1);
+        if std::env::var_os("HISTORIES_TRACE").is_some() {
+            eprintln!("           published: {} {}", event["detail-type"], event["detail"]);
+        }
         self.people.note(event, self.clock.now(), turn);
+        if People::leaves_out(event) {
+            return broken(Invariant::Unreported, format!("people don't read of each target: {event}"));
+        }
         match event["detail-type"] == "Baseline Changed" {
             true => self.hear_of_baseline(&event["detail"], model),
             false => Ok(()),

@@ -298,3 +298,38 @@ async fn only_what_reaches_the_topic_counts_as_read() {
     court.judge.clock.advance(4000);
     court.sweeps(&[]).expect("it is named as long as it lasts");
 }
+
+/// What a revision doesn't want stays where it is while that revision waits for a person.
+#[tokio::test]
+async fn nothing_is_released_for_a_revision_that_waits() {
+    let mut court = Court::sits().await;
+    let former = Wants::start(&court.setting);
+    court.publish(&former);
+    court.reads(&former, true).expect("it is within its limits");
+    let guarded = court.judge.places();
+    court.guards(&former, &guarded);
+    court.approve(&former);
+    let harmful = Wants { workload: Given::None, tight: true, ..former.clone() };
+    court.publish(&harmful);
+    court.reads(&harmful, false).expect("it releases more than one");
+
+    let release = |court: &mut Court| {
+        let (member, role) = (&court.member, format!("arn:aws:iam::{}:role/{MEMBER_ROLE}", court.member));
+        court.server.with(|model| {
+            model.delete_enforcement_as(&role, member, "us-east-1").expect("it is there");
+            court.judge.judge_write(member, None, model).map_err(|violation| violation.invariant)
+        })
+    };
+    court.judge.clock.advance(60);
+    court.begin(&harmful);
+    court.announces(&harmful);
+    assert_eq!(release(&mut court), Err(Invariant::WroteAgainstMode));
+    court.end();
+
+    let text = harmful.text(&court.setting);
+    court.server.with(|model| court.judge.approved(&text, model));
+    court.guards(&former, &guarded);
+    court.begin(&harmful);
+    court.announces(&harmful);
+    release(&mut court).expect("a person approved it");
+}

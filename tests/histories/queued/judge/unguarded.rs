@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use simulator::{EnforcedConfiguration, Model};
 
+use super::super::post::Arrived;
 use super::people::Sweep;
 use super::{Context, Judge};
 use testkit::histories::baseline::{Wanted, Wants};
@@ -116,8 +117,8 @@ impl Silence {
 pub(super) struct Unguarded {
     stands: BTreeMap<Place, Since>,
     owed: Vec<Owed>,
-    /// Events that reach the keeper, sooner or later: when each happened, and what it says.
-    arrived: Vec<(Timestamp, String)>,
+    /// Events that reach the keeper, sooner or later.
+    arrived: Vec<Arrived>,
     pub(super) figures: Reckoned,
 }
 
@@ -190,7 +191,7 @@ impl Judge {
     }
 
     /// These events reach the keeper, sooner or later.
-    pub(crate) fn arrives(&mut self, events: Vec<(Timestamp, String)>) {
+    pub(crate) fn arrives(&mut self, events: Vec<Arrived>) {
         self.unguarded.arrived.extend(events);
     }
 
@@ -201,7 +202,7 @@ impl Judge {
         let whole = !context.failed && !context.killed;
         let owed = self.unguarded.owed.iter_mut().filter(|it| it.by == ended);
         owed.for_each(|it| it.undisturbed = whole && !context.is_disturbed());
-        if !whole || !context.trouble.is_empty() {
+        if !whole || !context.went_well() {
             return;
         }
         for place in context.listed.keys().filter(|place| place.account == account) {
@@ -328,11 +329,10 @@ impl Judge {
             self.unguarded.figures.repaired += 1;
             return Ok(());
         }
-        // An event of the owner's account may be about everybody.
         let owner = self.setting.owner();
-        let is_announced = self.unguarded.arrived.iter().any(|(happened, text)| {
-            let early = at.as_second() - happened.as_second();
-            (0..=ANNOUNCED).contains(&early) && (text.contains(&place.account) || text.contains(&owner))
+        let is_announced = self.unguarded.arrived.iter().any(|event| {
+            let early = at.as_second() - event.happened.as_second();
+            (0..=ANNOUNCED).contains(&early) && event.may_be_about(&place.account, &owner)
         });
         if is_announced || self.is_excused(repaired) {
             return Ok(());

@@ -4,6 +4,10 @@ use super::*;
 
 /// How long the events take to arrive at most, of which some come a quarter of an hour late, in seconds.
 const SETTLED: i64 = 1000;
+/// How long it takes until no event announces any more what a sweep repairs, and more, in seconds.
+const FORGOTTEN: u64 = 1000;
+/// How long AWS may go on showing what was there before, and more, in seconds.
+const SEEN: u64 = 60;
 /// How long a sweep may take while something goes wrong for good, in seconds.
 const SWEPT: i64 = 1800;
 /// How long people wait for what may pass by itself, in seconds.
@@ -16,7 +20,7 @@ impl Tale<'_> {
     pub(super) async fn reckon(&mut self) -> Result<(), Violation> {
         // What another planted bug breaks is for its own invariant to notice.
         let is_planted = self.plant.is_some_and(|plant| !plant.is_about_people());
-        if self.manner.heard || self.setting.seed % 3 != 1 || self.wants.invalid || is_planted {
+        if self.manner.heard || self.setting.seed % 3 != 1 || is_planted {
             return Ok(());
         }
         self.say("     the reckoning: a sweep, and what it finds unguarded".to_owned());
@@ -26,18 +30,22 @@ impl Tale<'_> {
         self.set_ledger(true);
         self.hide_ledger(false);
         self.finish_all().await?;
-        shut.into_iter().for_each(|account| self.deny_all(account));
         self.post.loses_nothing_any_more();
+        // Whatever a baseline writer did, two people put a baseline that guards.
+        self.wants = self.wants.begun_anew(self.setting);
+        self.publish();
+        self.approve();
         let mut dice = Dice::new(self.setting.seed);
-        // Somebody sees to it that there is something to be reported: an enforcement is removed where the keeper's role
-        // can do nothing about it.
-        let (account, region) = (1 + dice.below(3), dice.below(2));
-        self.meddle(Meddling::Remove { account, region });
-        for attack in [Attack::Shut { account: Some(account) }, Attack::random(self.manner, &mut dice)] {
-            self.say(format!("     {attack}"));
-            self.attack(&attack);
+        // In half of them the keeper is at its best when it is struck, in half it is under attack.
+        let at_its_best = self.setting.seed.is_multiple_of(2);
+        if !at_its_best {
+            shut.into_iter().for_each(|account| self.deny_all(account));
+            self.attack_openly(&mut dice);
         }
         self.settle_for(SETTLED, &mut dice).await?;
+        self.wait(FORGOTTEN);
+        self.strike_silently(dice.below(2), at_its_best);
+        self.wait(SEEN);
         self.schedule();
         self.settle_for(SWEPT, &mut dice).await?;
         // What may pass by itself is given an hour.
@@ -46,6 +54,30 @@ impl Tale<'_> {
         self.settle_for(SWEPT, &mut dice).await?;
         self.figures.unguarded += lock(&self.judge).unguarded_now();
         Ok(())
+    }
+
+    /// An enforcement is removed where the keeper's role can do nothing about it, and something else is done.
+    fn attack_openly(&mut self, dice: &mut Dice) {
+        let (account, region) = (1 + dice.below(3), dice.below(2));
+        self.meddle(Meddling::Remove { account, region });
+        for attack in [Attack::Shut { account: Some(account) }, Attack::random(self.manner, dice)] {
+            self.say(format!("     {attack}"));
+            self.attack(&attack);
+        }
+    }
+
+    /// What members enforce is removed, and no event tells of it. `shuts` says that the keeper's role is shut out of them.
+    fn strike_silently(&mut self, region: usize, shuts: bool) {
+        self.say(format!(
+            "     what members enforce is removed, and nobody tells of it; they are shut: {shuts}"
+        ));
+        for account in 1..self.setting.assignable().len() {
+            self.meddle(Meddling::Remove { account, region });
+            if shuts {
+                self.deny_all(account);
+            }
+        }
+        self.post.lose_what_happened(&self.server);
     }
 
     /// Works for so many seconds. What waits for somebody to put things right goes on waiting.

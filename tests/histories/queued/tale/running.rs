@@ -229,14 +229,7 @@ impl Tale<'_> {
             let mut judge = lock(&self.judge);
             if let Some(plant) = plant
                 && !crashed
-                && plant.act(
-                    setting,
-                    wants,
-                    (&judge.book, judge.is_said_to_wait()),
-                    model,
-                    &judge.faults,
-                    &group,
-                )
+                && plant.act(setting, wants, &judge.book, model, &judge.faults, &group)
             {
                 judge.judge_write(&group, None, model)?;
             }
