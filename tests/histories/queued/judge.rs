@@ -392,7 +392,7 @@ impl Judge {
             self.old.looked_again(group, context.number, self.clock.now());
         }
         self.note_leaving(group);
-        self.note_looked(group, &context);
+        self.note_looked(group, &context, model);
         let judged = self.judge_told(group, &context, whole);
         let judged = judged.and_then(|()| match group.parse::<AccountId>() {
             Ok(account) => self.judge_records(&account, &context, model),

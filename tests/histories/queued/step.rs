@@ -385,6 +385,8 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
         Kind::Fault => Step::Plain(step::Step::Fault(wrong(manner, dice))),
         Kind::FaultsEnd => Step::Plain(step::Step::FaultsEnd),
         Kind::Approve => Step::Plain(step::Step::Approve),
+        // Each flood has everything looked at again, and so hides what was forgotten.
+        Kind::Attack if manner.heard && dice.chance(60) => turns(dice),
         Kind::Attack => Step::Attack(Attack::random(manner, dice)),
         // Nothing tells of it but the request that the command sends besides.
         Kind::Offboard if manner.heard => turns(dice),

@@ -118,13 +118,10 @@ impl Judge {
         let each = |leaves: &bool| {
             let leaving = with(*leaves);
             // Whoever is about to leave is released while a revision waits, too.
-            let mode = |wants: &Wants| match wants.mode {
-                Mode::EnforceOnly if *leaves => Mode::Sync,
-                mode => mode,
-            };
-            all.iter()
-                .map(move |wants| Wants { leaving: leaving.clone(), mode: mode(wants), ..wants.clone() })
-                .collect::<Vec<_>>()
+            let released = all.iter().filter(|it| *leaves && it.mode == Mode::EnforceOnly);
+            let released = released.map(|it| Wants { mode: Mode::Sync, ..it.clone() });
+            let each = all.iter().cloned().chain(released);
+            each.map(|wants| Wants { leaving: leaving.clone(), ..wants }).collect::<Vec<_>>()
         };
         leaving.iter().flat_map(each).collect()
     }

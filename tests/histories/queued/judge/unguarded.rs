@@ -13,9 +13,9 @@ use simulator::{EnforcedConfiguration, Model};
 use super::super::post::Arrived;
 use super::people::Sweep;
 use super::{Context, Judge};
-use testkit::histories::baseline::{Wanted, Wants};
+use testkit::histories::baseline::{GUARDRAIL, Placement, Wanted, Wants};
 use testkit::histories::check::{Invariant, Violation, broken, signature};
-use testkit::histories::model::{Place, Prompt, Snapshot, blocked_prompt};
+use testkit::histories::model::{Place, Prompt, Snapshot, blocked_prompt, can_apply, is_sound};
 use testkit::histories::standing::is_reachable;
 
 /// For how long AWS may go on showing what was there before, in seconds.
@@ -197,7 +197,7 @@ impl Judge {
 
     /// A look at an account has come to its end. Where nothing went wrong with it and a target was as it should be all
     /// the time, what people read of that target before is over.
-    pub(super) fn note_looked(&mut self, account: &str, context: &Context) {
+    pub(super) fn note_looked(&mut self, account: &str, context: &Context, model: &mut Model) {
         let ended = context.number;
         let whole = !context.failed && !context.killed;
         let owed = self.unguarded.owed.iter_mut().filter(|it| it.by == ended);
@@ -210,11 +210,32 @@ impl Judge {
             let well = since.is_some_and(|it| it.stand == Stand::Well && it.world <= context.began);
             let known =
                 self.worlds[context.began..].iter().all(|(_, it)| !it.unknown_states.contains(account));
-            if well && known && !self.old.may_matter_to(account, &place.region, self.worlds[context.began].0)
+            // Where the guardrail itself can't be used, that is the same trouble as long as it lasts.
+            let usable = self.is_usable_there(place, model);
+            if well
+                && known
+                && usable
+                && !self.old.may_matter_to(account, &place.region, self.worlds[context.began].0)
             {
                 self.people.forget(place);
             }
         }
+    }
+
+    /// Whether the guardrail that is wanted in a place can be enforced there, or copied, by each baseline that may count.
+    fn is_usable_there(&self, place: &Place, model: &mut Model) -> bool {
+        let owner = self.setting.owner();
+        let Some(arn) = model.guardrail_arn(&owner, &place.region, GUARDRAIL).map(str::to_owned) else {
+            return false;
+        };
+        self.may_follow().into_iter().flatten().all(|wants| {
+            let version = wants.version.to_string();
+            match wants.placement {
+                _ if wants.misnamed => false,
+                Placement::Copy => is_sound(model, &arn, &version),
+                Placement::Central => can_apply(model, &self.setting, place, &arn, &version),
+            }
+        })
     }
 
     /// The keeper wrote. Where it worked on a task of a sweep, what was its own and was changed is news, unless an event
