@@ -232,7 +232,7 @@ impl Plant {
                 events.extend(again);
             }
             Plant::KeepsQuiet => events.retain(|event| event["detail-type"] != "Attention Needed"),
-            Plant::NamesTheFirst => attention(events).for_each(|group| name_the_first(group)),
+            Plant::NamesTheFirst => attention(events).for_each(name_the_first),
             Plant::ForgetsRepairs => attention(events).for_each(|group| leave_out(group, "unannounced")),
             Plant::ForgetsWhatEnds => attention(events).for_each(|group| leave_out(group, "ended")),
             Plant::SaysThatItBegins => {

@@ -271,6 +271,16 @@ const STEP_MIX: [(usize, Kind); 18] = [
     (8, Kind::Attack),
 ];
 
+/// How often each kind of step comes. Where everything is heard of, each attack has everything looked at again, and so
+/// hides what was forgotten: there are fewer.
+fn mix(manner: Manner) -> Vec<(usize, Kind)> {
+    let weight = |kind: Kind, weight: usize| match kind {
+        Kind::Attack if manner.heard => 5,
+        _ => weight,
+    };
+    STEP_MIX.iter().map(|(often, kind)| (weight(*kind, *often), *kind)).collect()
+}
+
 /// The setting of a seed: the ledger lasts, since it is all that several processes share.
 pub(crate) fn setting(seed: u64, dice: &mut Dice) -> Setting {
     let random = Setting::random(seed, dice);
@@ -347,7 +357,8 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
         Step::Work { turns: 40, dice: setting.seed },
         Step::RoleComes,
     ];
-    let one = |number: usize, dice: &mut Dice| match *dice.weighted(&STEP_MIX) {
+    let mix = mix(manner);
+    let one = |number: usize, dice: &mut Dice| match *dice.weighted(&mix) {
         _ if leaves && (20..25).contains(&number) => leaving[number - 20].clone(),
         _ if is_unread && (20..27).contains(&number) => unread[number - 20].clone(),
         _ if moves && (24..35).contains(&number) => late_role[number - 24].clone(),
@@ -385,8 +396,6 @@ pub(crate) fn random_steps(setting: &Setting, dice: &mut Dice, count: usize) -> 
         Kind::Fault => Step::Plain(step::Step::Fault(wrong(manner, dice))),
         Kind::FaultsEnd => Step::Plain(step::Step::FaultsEnd),
         Kind::Approve => Step::Plain(step::Step::Approve),
-        // Each flood has everything looked at again, and so hides what was forgotten.
-        Kind::Attack if manner.heard && dice.chance(60) => turns(dice),
         Kind::Attack => Step::Attack(Attack::random(manner, dice)),
         // Nothing tells of it but the request that the command sends besides.
         Kind::Offboard if manner.heard => turns(dice),
