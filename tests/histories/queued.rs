@@ -76,8 +76,8 @@ const LEAST: Least = Least {
     told: 500,
     holds: 500,
     attacks_of_each_kind: 15,
-    named: 300,
-    repaired: 35,
+    named: 600,
+    repaired: 60,
     no_longer: 50,
     most_excused: MOST_EXCUSED,
 };
