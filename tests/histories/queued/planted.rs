@@ -316,7 +316,7 @@ fn attention(events: &mut [Value]) -> impl Iterator<Item = &mut Value> {
 /// Leaves out the targets of news of one kind.
 fn leave_out(group: &mut Value, kind: &str) {
     if group["kind"] == kind {
-        group["targets"] = json!([]);
+        (group["targets"], group["targets_in_all"]) = (json!([]), json!(0));
     }
 }
 
