@@ -18,6 +18,8 @@ use keeper_core::bedrock_policy::{
     AccountPaths, AttachPoint, BedrockPolicy, ChangePreview, ConfigurationContent, Consequence,
     InvalidBedrockPolicy, PolicyChange, PolicyId, RegionContent, preview,
 };
+use keeper_core::failure::Failure;
+use keeper_core::ids::AccountId;
 use keeper_core::organization::Organization;
 use keeper_core::settings::BaselineSource;
 
@@ -88,8 +90,9 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Output::Text => previewed.print(),
     }
     previewed.warn_of_owners();
+    let is_known = previewed.compare_frozen(reader.frozen().await);
     let is_harmful = preview.groups.iter().any(|group| group.consequence.is_harmful());
-    Ok(if is_harmful || !organization.unplaced.is_empty() { UNFINISHED } else { OK })
+    Ok(if is_harmful || !is_known || !organization.unplaced.is_empty() { UNFINISHED } else { OK })
 }
 
 /// What is shown of a change.
@@ -102,6 +105,37 @@ struct PreviewedChange<'a> {
 }
 
 impl PreviewedChange<'_> {
+    /// Warns of accounts that AWS calls frozen and that are not predicted to be: the change reaches none of them. Returns
+    /// whether there are none.
+    fn compare_frozen(&self, frozen: Result<Option<BTreeSet<AccountId>>, Failure>) -> bool {
+        let frozen = match frozen {
+            Ok(Some(frozen)) => frozen,
+            Ok(None) => {
+                output::note(
+                    "Bedrock policies are not enabled in this organization: nothing can be attached before they are",
+                );
+                return true;
+            }
+            Err(failure) => {
+                output::warning(format_args!("which accounts AWS calls frozen is not known: {failure}"));
+                return false;
+            }
+        };
+        let stays = self.preview.groups.iter().filter_map(|group| match &group.consequence {
+            Consequence::StaysFrozen(_) => Some(&group.accounts),
+            Consequence::Freezes(_) | Consequence::NotKnown(_) | Consequence::Changes(_) => None,
+        });
+        let predicted: BTreeSet<&AccountId> = stays.flatten().collect();
+        let others: Vec<&AccountId> = frozen.iter().filter(|account| !predicted.contains(account)).collect();
+        for account in &others {
+            output::warning(format_args!(
+                "AWS calls {account} frozen, which is not what its attached policies come to here: the change does not \
+                 reach it (guardrailctl effective-policy {account} says why)"
+            ));
+        }
+        others.is_empty()
+    }
+
     /// Warns of guardrails that aren't the management account's.
     fn warn_of_owners(&self) {
         let mut others = BTreeSet::new();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use simulator::{Fault, FaultKind};
 
 use testkit::program::{Guardrailctl, Ran};
-use testkit::world::{EU, HUB, OWNER, PAYMENTS, PLAYGROUND, SANDBOX, US, WORKLOAD, World, check};
+use testkit::world::{Document, EU, HUB, OWNER, PAYMENTS, PLAYGROUND, SANDBOX, US, WORKLOAD, World, check};
 
 use crate::effective_policy::{ROOT, all, identifier, policy, with};
 
@@ -227,6 +227,68 @@ async fn what_is_wrong_with_the_question_is_said() {
     ] {
         check(&previews(&world, text, arguments).await, expected);
     }
+}
+
+#[tokio::test]
+async fn what_aws_says_of_frozen_accounts_is_held_against_the_prediction() {
+    let world = usual().start().await;
+    let good = content("main", &[(US, all(US, 3))]);
+    let denied = FaultKind::Denied { message: "No.".to_owned() };
+    world.server.fault(Fault::new(denied).operation("ListAccountsWithInvalidEffectivePolicy").times(1));
+    check(
+        &previews(&world, &good, &[FILE, "--attach-to", SANDBOX]).await,
+        expect![[r#"
+        a new policy is attached to ou-exam-sandbox1 (Sandbox): 2 of 8 accounts concerned
+
+        changed 2 accounts: 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
+          us-east-1       base1a2b3c4d:2 => base1a2b3c4d:3
+                          from the new policy on ou-exam-sandbox1
+        stderr: warning: which accounts AWS calls frozen is not known: ListAccountsWithInvalidEffectivePolicy: AccessDeniedException: No. (denied)
+        exit 1
+    "#]],
+    );
+    // Not enabled: nothing is attached, and something could be.
+    let world = World::of(&Document::default()).start().await;
+    check(
+        &previews(&world, &good, &[FILE, "--attach-to", SANDBOX]).await,
+        expect![[r#"
+        a new policy is attached to ou-exam-sandbox1 (Sandbox): 2 of 8 accounts concerned
+
+        changed 2 accounts: 300000000005 (Sandbox/playground), 300000000006 (Sandbox/abandoned)
+          us-east-1       nothing => base1a2b3c4d:3
+                          from the new policy on ou-exam-sandbox1
+        stderr: Bedrock policies are not enabled in this organization: nothing can be attached before they are
+        exit 0
+    "#]],
+    );
+    // AWS calls an account frozen that the prediction calls frozen as well: it is said once.
+    let theirs: Value = serde_json::from_str(&content("other", &[(US, all(US, 1))])).unwrap();
+    let theirs =
+        json!({ "id": "p-theirs1234", "name": "theirs", "targets": [PLAYGROUND], "content": theirs });
+    let policies = vec![
+        policy("p-corporate1", "corporate", &[ROOT], &[(US, all(US, 2))]),
+        serde_json::from_value(theirs).unwrap(),
+    ];
+    let invalid = |switches: &mut simulator::Switches| {
+        switches.two_configurations = simulator::TwoConfigurations::Refused;
+    };
+    let world = with(policies).switches(invalid).start().await;
+    let ran = previews(&world, &good, &[FILE, "--attach-to", SANDBOX]).await;
+    check(
+        &ran,
+        expect![[r#"
+        a new policy is attached to ou-exam-sandbox1 (Sandbox): 2 of 8 accounts concerned
+
+        not reached 1 account: 300000000005 (Sandbox/playground)
+          is frozen, and stays so:
+          ELEMENTS_TOO_MANY at bedrock.guardrail_inference.us-east-1: p-theirs1234 (theirs) on 300000000005 and the new policy on ou-exam-sandbox1
+
+        changed 1 account: 300000000006 (Sandbox/abandoned)
+          us-east-1       base1a2b3c4d:2 => base1a2b3c4d:3
+                          from the new policy on ou-exam-sandbox1
+        exit 1
+    "#]],
+    );
 }
 
 /// A prediction rests on every policy: half of them are none.

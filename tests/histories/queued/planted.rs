@@ -88,8 +88,7 @@ impl Plant {
         // It lets go of the account's group as well.
         (Plant::AcknowledgesFirst, &[Invariant::OutOfTurn, Invariant::NeedsTheSweep]),
         (Plant::ForgetsWhatWaits, &[Invariant::NeedsTheSweep]),
-        // Where a task waits for a count, it begins one again and again.
-        (Plant::DropsContinuations, &[Invariant::NeedsTheSweep, Invariant::LeftInQueues]),
+        (Plant::DropsContinuations, &[Invariant::NeedsTheSweep]),
         (Plant::WorksTwiceAtOnce, &[Invariant::OutOfTurn]),
         // Or it says that an account moved which didn't.
         (
