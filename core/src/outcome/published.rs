@@ -38,7 +38,7 @@ impl Publications {
     /// Whether a message about one account may be published now, which is then counted. An account that a message was
     /// about within the hour waits for the end of the sweep: nobody is to keep the others from being heard. Urgent news
     /// wait for nothing but urgent news: of the same account, or of [`URGENT_MESSAGES_AN_HOUR`] others. No more than
-    /// [`MESSAGES_A_SECOND`] go out within a second, however many accounts somebody changes at once.
+    /// five go out within a second, however many accounts somebody changes at once.
     pub fn admit(&mut self, account: &AccountId, is_urgent: bool, now: Timestamp) -> bool {
         // What a clock that was ahead wrote must not keep anybody waiting.
         let is_recent = |at: &Timestamp| (0..HOUR).contains(&(now.as_second() - at.as_second()));
